@@ -1,0 +1,56 @@
+# Every task of the project; `make help` lists them. Needs Python 3.11+, make and a package index, nothing else.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+MONTHS ?= 2023-01..2023-03
+SERVICES ?= green
+REPORT ?= .taxi/last_run.json
+
+.DEFAULT_GOAL := help
+.PHONY: help env run up test test-slow lint bench bench-data bench-train bench-serve lock clean
+
+help: ## list the tasks
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+env: $(VENV)/.installed ## create the environment from the hashed lock
+
+# uv installs the lock five times as fast as pip; where its index settings differ from pip's, pip does it.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@echo "Creating the environment in $(VENV) (once; about a minute) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+	@grep -A 200 '^uv==' requirements.lock | awk 'NR == 1 || /^ +--hash/ {print; next} {exit}' > $(VENV)/uv.lock.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --require-hashes --no-deps --compile-bytecode -r requirements.lock \
+	  || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: env ## months -> checked data -> model -> Bento -> one ride's answer
+	@$(BIN)/taxi run --months '$(MONTHS)' --services '$(SERVICES)' --json '$(REPORT)'
+
+up: env ## Dagster, MLflow, the Bento and the reports, until Ctrl-C
+	@exec $(BIN)/taxi up
+
+test: env ## every fast test, warnings as errors
+	@$(BIN)/python -m pytest -n 2
+
+test-slow: env ## the campaigns: load, browser
+	@$(BIN)/python -m pytest -m slow
+
+lint: env ## style, types, lint
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: bench-data bench-train bench-serve ## all benchmarks; figures in .taxi/bench/
+
+bench-data bench-train bench-serve: env ## one part of the benchmarks
+	@$(BIN)/python -m benchmarks.$(subst -,_,$@)
+
+lock: env ## renew requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --extra dev pyproject.toml requirements.in -o requirements.lock
+
+clean: ## remove the environment and everything the platform made here
+	@rm -rf $(VENV) .taxi build *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""An open platform for learning, running and trusting a taxi-duration model."""

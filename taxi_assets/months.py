@@ -1,0 +1,73 @@
+"""Calendar months, the unit in which TLC publishes and the platform works. Plain values, no framework."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+from taxi_assets.errors import TaxiError
+
+__all__ = ["Month", "month_range", "parse_months"]
+
+_PATTERN = re.compile(r"(\d{4})-(\d{2})")
+
+
+@dataclass(frozen=True, order=True)
+class Month:
+    """One calendar month; `str` gives `YYYY-MM`, as TLC writes it in its file names."""
+
+    year: int
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Month":
+        """Read `YYYY-MM`.
+
+        Raises:
+            TaxiError: the text is not a month since 2009, the first TLC published.
+        """
+        match = _PATTERN.fullmatch(text.strip())
+        if not match or not 1 <= int(match[2]) <= 12 or int(match[1]) < 2009:
+            raise TaxiError(f"'{text}' is not a month: write it as YYYY-MM, from 2009-01 on, such as 2023-01")
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.number:02d}"
+
+    @property
+    def first_day(self) -> date:
+        return date(self.year, self.number, 1)
+
+    def plus(self, months: int) -> "Month":
+        """The month so many months later, or earlier where `months` is negative."""
+        count = self.year * 12 + self.number - 1 + months
+        return Month(count // 12, count % 12 + 1)
+
+
+def month_range(first: Month, last: Month) -> tuple[Month, ...]:
+    """Every month from `first` to `last`, both included."""
+    length = (last.year - first.year) * 12 + last.number - first.number + 1
+    return tuple(first.plus(step) for step in range(length))
+
+
+def parse_months(text: str) -> tuple[Month, ...]:
+    """Read `2023-01..2023-03` or `2023-01,2023-04`, or a mixture, into months in calendar order.
+
+    Raises:
+        TaxiError: a part is not a month, a range runs backwards, or a month is given twice.
+    """
+    months = sorted(month for part in text.split(",") for month in _parse_part(part))
+    for earlier, later in pairwise(months):
+        if earlier == later:
+            raise TaxiError(f"the month {earlier} is given twice in '{text}': name each month once")
+    return tuple(months)
+
+
+def _parse_part(part: str) -> tuple[Month, ...]:
+    first, dots, last = part.partition("..")
+    if not dots:
+        return (Month.parse(first),)
+    months = month_range(Month.parse(first), Month.parse(last))
+    if not months:
+        raise TaxiError(f"the range '{part}' runs backwards: write the earlier month first")
+    return months

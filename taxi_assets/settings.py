@@ -1,0 +1,111 @@
+"""Where things live: folders, addresses, limits. One typed object, read from `TAXI_*` variables.
+
+What is varied from run to run (hyper-parameters, windows) is not here but in the Dagster `Config` beside its asset;
+what nobody varies is a constant in the module that uses it.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from taxi_assets.contract import SERVICES
+
+__all__ = ["DataKind", "Settings", "remember_data_kind"]
+
+DataKind = Literal["real", "synthetic"]
+TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
+
+
+class Settings(BaseSettings):
+    """Every setting of the platform; `docs/settings.md` shows them as a table."""
+
+    model_config = SettingsConfigDict(env_prefix="TAXI_", extra="forbid", frozen=True)
+
+    home: Path = Field(Path(".taxi"), description="Folder of everything the platform makes.")
+    data: DataKind | None = Field(
+        None,
+        description="Which months to work on: `real` or `synthetic`, each in a warehouse of its own. "
+        "Unset, those of the last `taxi run`.",
+    )
+    tlc_source: str = Field(TLC_SITE, description="TLC's site, or a folder that mirrors it.")
+    services: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("green",), description="Services to work on, separated by commas: green, yellow, fhvhv."
+    )
+    catalog: str | None = Field(
+        None, description="DuckLake catalogue, such as `postgres:dbname=lake`. Unset, SQLite under the home."
+    )
+    memory_limit: str = Field("4GB", description="Memory DuckDB may use before it spills to disk.")
+    threads: int | None = Field(None, ge=1, description="Threads DuckDB may use. Unset, every core.")
+    host: str = Field("127.0.0.1", description="Address the servers bind to.")
+    dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
+    bento_port: int = Field(3001, ge=1, le=65535, description="Port of the Bento's endpoint.")
+    reports_port: int = Field(3002, ge=1, le=65535, description="Port of the reports and Data Docs.")
+    mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow UI.")
+
+    @field_validator("services", mode="before")
+    @classmethod
+    def _split_services(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("services")
+    @classmethod
+    def _check_services(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(value) - set(SERVICES))
+        if unknown or not value or len(set(value)) < len(value):
+            raise ValueError(f"name each service once, of {', '.join(SERVICES)}")
+        return value
+
+    @cached_property
+    def data_kind(self) -> DataKind:
+        """Real or synthetic months: as set, else as the last run, else real."""
+        marker = self.home / "data_kind"
+        if self.data is None and marker.is_file() and marker.read_text().strip() == "synthetic":
+            return "synthetic"
+        return self.data or "real"
+
+    @property
+    def root(self) -> Path:
+        """The folder of this kind of months: real and synthetic ones share nothing below the home."""
+        return (self.home / self.data_kind).absolute()
+
+    @property
+    def landing(self) -> Path:
+        """Where a person or a download puts TLC's files."""
+        return self.root / "landing"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.root / "warehouse"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.root / "dagster"
+
+    @property
+    def mlflow_home(self) -> Path:
+        return self.root / "mlflow"
+
+    @property
+    def bentoml_home(self) -> Path:
+        return self.root / "bentoml"
+
+    @property
+    def reports(self) -> Path:
+        """HTML for people: Great Expectations' Data Docs."""
+        return self.root / "reports"
+
+    @property
+    def mlflow_uri(self) -> str:
+        return f"sqlite:///{self.mlflow_home / 'mlflow.db'}"
+
+    def url(self, port: int) -> str:
+        return f"http://{self.host}:{port}"
+
+
+def remember_data_kind(home: Path, kind: DataKind) -> None:
+    """Let later commands work on the months of this run."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "data_kind").write_text(kind + "\n")
