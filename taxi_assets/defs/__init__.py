@@ -1,0 +1,1 @@
+"""The edge: assets, checks, jobs, sensors. The only Dagster code of the project."""

@@ -1,0 +1,139 @@
+"""The `mlflow` resource: one MLflow run for each Dagster run, ended as that one ends. Nothing of models.
+
+For jobs of one process (`in_process_executor`): Dagster then makes the resource once a run, before the
+first step, and takes it down after the last. dagster-mlflow and MLflow are imported only then.
+"""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any, cast
+
+from dagster import (
+    BetaWarning,
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    InitResourceContext,
+    ResourceDefinition,
+    resource,
+)
+
+from taxi_assets import tracking
+from taxi_assets.mlflow_database import EXPERIMENT, client
+from taxi_assets.revision import git_commit
+from taxi_assets.settings import Settings
+from taxi_assets.tracking import RunStatus
+
+__all__ = ["MLFLOW_RUN_TAG", "match_mlflow_runs", "mlflow_resource"]
+
+MLFLOW_RUN_TAG = "mlflow_run_id"
+
+_STATUS: dict[DagsterRunStatus, RunStatus] = {
+    DagsterRunStatus.SUCCESS: "FINISHED",
+    DagsterRunStatus.FAILURE: "FAILED",
+    DagsterRunStatus.CANCELED: "KILLED",
+}
+
+
+def mlflow_resource(settings: Settings) -> ResourceDefinition:
+    """The resource for assets that log to MLflow: dagster-mlflow's, with the functions of `mlflow` as its own.
+
+    They act on the Dagster run's MLflow run. Its id is the resource's `mlflow_run_id`, and a tag of that name
+    on the Dagster run.
+    """
+
+    @resource(description="MLflow's functions, on the one MLflow run of this Dagster run.")
+    def mlflow(context: InitResourceContext) -> Iterator[Any]:
+        if context.run is None or context.instance is None:
+            raise RuntimeError("the mlflow resource belongs to a Dagster run: it cannot be made outside one")
+        handled_before = sys.exc_info()[1]
+        _require_no_active_run(settings)
+        status: RunStatus = "FAILED"
+        run_id = _open_run(settings, context.run)
+        context.instance.add_run_tags(context.run.run_id, {MLFLOW_RUN_TAG: run_id})
+        try:
+            yield _attach(settings, context, run_id)
+            status = _status_at_teardown(context.instance, context.run.run_id, handled_before)
+        finally:
+            _detach(settings, run_id, status)
+
+    return mlflow
+
+
+def match_mlflow_runs(settings: Settings, instance: DagsterInstance) -> tuple[str, ...]:
+    """Give the MLflow runs the status of their Dagster runs, wherever a killed process left them apart.
+
+    Call it when the runs of dead processes are marked as failed in Dagster.
+
+    Returns:
+        The MLflow ids of the runs changed.
+    """
+
+    def status_of(dagster_run_id: str) -> RunStatus | None:
+        run = instance.get_run_by_id(dagster_run_id)
+        return _STATUS.get(run.status) if run else None
+
+    return tracking.match_statuses(settings, status_of)
+
+
+def _require_no_active_run(settings: Settings) -> None:
+    # dagster-mlflow would go on with whatever run it finds active, and log one training on another's run.
+    client(settings)
+    import mlflow
+
+    if mlflow.active_run():
+        raise RuntimeError("an MLflow run is active in this thread already: end it first")
+
+
+def _open_run(settings: Settings, run: DagsterRun) -> str:
+    page = f"{settings.url(settings.dagster_port)}/runs/{run.run_id}"
+    tags = {
+        "dagster_url": page,
+        "mlflow.note.content": f"Made by [Dagster run {run.run_id}]({page}).",
+        "mlflow.source.git.commit": git_commit(),
+        "mlflow.source.name": "taxi_assets",
+        "synthetic": str(settings.data_kind == "synthetic").lower(),
+    }
+    return tracking.open_run(settings, run.run_id, run.job_name, tags)
+
+
+def _attach(settings: Settings, context: InitResourceContext, run_id: str) -> Any:
+    """Let dagster-mlflow make the run this thread's active one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BetaWarning)
+        warnings.filterwarnings("ignore", "InitResourceContext", DeprecationWarning)
+        from dagster_mlflow.resources import MlFlow
+
+        config = {
+            "experiment_name": EXPERIMENT,
+            "mlflow_tracking_uri": settings.mlflow_uri,
+            "mlflow_run_id": run_id,
+        }
+        return cast("Any", MlFlow)(context.replace_config(config))
+
+
+def _detach(settings: Settings, run_id: str, status: RunStatus) -> None:
+    import mlflow
+
+    while mlflow.active_run():
+        mlflow.end_run(status)
+    tracking.end_run(settings, run_id, status)
+
+
+def _status_at_teardown(
+    instance: DagsterInstance, dagster_run_id: str, handled_before: BaseException | None
+) -> RunStatus:
+    """How the Dagster run is about to end, told the way Dagster tells it right after.
+
+    Teardown comes before Dagster's own verdict. An interrupt, or a resource that could not be made, passes
+    through it as an exception; a failed step is in the event log.
+    """
+    error = sys.exc_info()[1]
+    passing = error is not None and error is not handled_before
+    if not passing and not instance.all_logs(dagster_run_id, of_type=DagsterEventType.STEP_FAILURE):
+        return "FINISHED"
+    run = instance.get_run_by_id(dagster_run_id)
+    terminated = run and run.status in (DagsterRunStatus.CANCELING, DagsterRunStatus.CANCELED)
+    return "KILLED" if terminated else "FAILED"

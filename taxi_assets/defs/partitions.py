@@ -1,0 +1,21 @@
+"""The month, as Dagster's partition: a key reads `2023-01`. No asset and no path belongs here."""
+
+import dagster as dg
+
+from taxi_assets.months import Month
+
+__all__ = ["MONTHS", "chosen_months", "earlier_months"]
+
+FIRST_MONTH = "2009-01"  # the first TLC published
+
+MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, fmt="%Y-%m")
+
+
+def chosen_months(context: dg.AssetExecutionContext) -> tuple[Month, ...]:
+    """The months this run is for, oldest first."""
+    return tuple(sorted(Month.parse(key) for key in context.partition_keys))
+
+
+def earlier_months() -> dg.TimeWindowPartitionMapping:
+    """A month depends on itself and on the months before it: two years of them, for the picture of the lineage."""
+    return dg.TimeWindowPartitionMapping(start_offset=-24, end_offset=0)

@@ -1,0 +1,135 @@
+"""What an asset tells Dagster: schemas, checks, counts, pictures. No asset and no rule belongs here."""
+
+import base64
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from taxi_assets.expectations import SUITES
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+from taxi_assets.tables import TABLES
+
+from .partitions import chosen_months
+
+if TYPE_CHECKING:
+    from taxi_assets.publishing import Publication
+    from taxi_assets.quality import Outcome, Verdict
+
+__all__ = ["column_schema", "picture", "publish_months", "suite_checks"]
+
+Publish = Callable[[str, Month], "Publication"]
+
+
+def column_schema(table: str) -> dict[str, object]:
+    """Definition metadata of an asset that is this table of the warehouse."""
+    columns = [dg.TableColumn(c.name, c.type, c.description) for c in TABLES[table].columns]
+    return {"dagster/column_schema": dg.TableSchema(columns=columns), "dagster/table_name": f"lake.main.{table}"}
+
+
+def suite_checks(table: str) -> list[dg.AssetCheckSpec]:
+    """One asset check for each expectation of the table's suite."""
+    return [
+        dg.AssetCheckSpec(e.name, asset=table, description=e.description, metadata={"severity": e.severity})
+        for e in SUITES[table].expectations
+    ]
+
+
+def picture(png: bytes, text: str) -> dg.MetadataValue:
+    """A plot, shown in the Dagster UI with the materialisation."""
+    return dg.MetadataValue.md(f"![{text}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def publish_months(
+    context: dg.AssetExecutionContext, settings: Settings, table: str, publish: Publish
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Publish every chosen month of every service, oldest first; report rows, checks and Data Docs.
+
+    Raises:
+        dagster.Failure: a month was refused; those published before it stay.
+    """
+    from taxi_assets.publishing import MonthRefused
+
+    published: list[Publication] = []
+    for month in chosen_months(context):
+        for service in settings.services:
+            try:
+                done = publish(service, month)
+            except MonthRefused as refusal:
+                docs = _write_docs(settings, table, service, month, refusal.verdict)
+                yield from _check_results(table, [*_verdicts(published), (f"{service} {month}", refusal.verdict)])
+                raise dg.Failure(str(refusal), metadata={"data_docs": docs}, allow_retries=False) from refusal
+            published.append(done)
+            docs = _write_docs(settings, table, service, month, done.verdict)
+            context.log.info(f"{table} {service} {month}: {done.rows:,} rows")
+        ours = [p for p in published if p.month == month]
+        context.add_asset_metadata(_metadata(ours, docs), partition_key=str(month))
+    yield dg.MaterializeResult(
+        asset_key=table, check_results=list(_check_results(table, _verdicts(published)))
+    )
+
+
+def _metadata(published: Sequence["Publication"], docs: dg.MetadataValue) -> dict[str, object]:
+    counts: Counter[str] = Counter()
+    for publication in published:
+        counts.update(publication.counts)
+    services = [
+        dg.TableRecord({"service": p.service, "rows": p.rows, "counted": str(p.counts or "")}) for p in published
+    ]
+    metadata: dict[str, object] = {
+        "dagster/partition_row_count": sum(p.rows for p in published),
+        "services": dg.MetadataValue.table(services),
+        "data_docs": docs,
+    }
+    if counts:
+        metadata["rows_by_reason"] = dg.MetadataValue.md(_markdown_table(counts))
+    return metadata
+
+
+def _markdown_table(counts: Counter[str]) -> str:
+    lines = [f"| {name} | {rows:,} |" for name, rows in counts.most_common()]
+    return "\n".join(["| reason or column | rows |", "|---|---:|", *lines])
+
+
+def _verdicts(published: Sequence["Publication"]) -> list[tuple[str, "Verdict"]]:
+    return [(f"{p.service} {p.month}", p.verdict) for p in published]
+
+
+def _check_results(table: str, verdicts: Sequence[tuple[str, "Verdict"]]) -> Iterator[dg.AssetCheckResult]:
+    by_name: dict[str, list[tuple[str, Outcome]]] = defaultdict(list)
+    for label, verdict in verdicts:
+        for outcome in verdict.outcomes:
+            by_name[outcome.name].append((label, outcome))
+    for name, outcomes in by_name.items():
+        failed = [outcome for _, outcome in outcomes if not outcome.passed]
+        is_error = outcomes[0][1].severity == "error"
+        yield dg.AssetCheckResult(
+            asset_key=table,
+            check_name=name,
+            passed=not failed,
+            severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
+            description=outcomes[0][1].description,
+            metadata={"months": dg.MetadataValue.table([_record(*pair) for pair in outcomes])},
+        )
+
+
+def _record(label: str, outcome: "Outcome") -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "month": label,
+            "passed": outcome.passed,
+            "observed": str(outcome.observed),
+            "unexpected_rows": outcome.unexpected_count or 0,
+        }
+    )
+
+
+def _write_docs(
+    settings: Settings, table: str, service: str, month: Month, verdict: "Verdict"
+) -> dg.MetadataValue:
+    from taxi_assets.quality import write_data_docs
+
+    page = write_data_docs(verdict, table, service, month, settings.reports / "data_docs")
+    return dg.MetadataValue.url(f"{settings.url(settings.reports_port)}/{page.relative_to(settings.reports)}")

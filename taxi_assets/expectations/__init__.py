@@ -1,0 +1,15 @@
+"""What the rows of a table must be: suites of named expectations, as plain data. The quality adapter evaluates them.
+
+A suite looks at one service's month. `error` is for what makes the month unusable, and keeps it from being published;
+`warning` is for what a person should know. Raw months are TLC's: they may be untidy, so most raw expectations hold for
+a share of the rows (`mostly`). Clean trips and features are the platform's own: theirs hold for every row.
+"""
+
+from taxi_assets.expectations.clean_trips import CLEAN_TRIPS
+from taxi_assets.expectations.raw_trips import RAW_TRIPS
+from taxi_assets.expectations.suite import Expectation, Severity, Suite
+from taxi_assets.expectations.trip_features import TRIP_FEATURES
+
+__all__ = ["CLEAN_TRIPS", "RAW_TRIPS", "SUITES", "TRIP_FEATURES", "Expectation", "Severity", "Suite"]
+
+SUITES: dict[str, Suite] = {suite.table: suite for suite in (RAW_TRIPS, CLEAN_TRIPS, TRIP_FEATURES)}

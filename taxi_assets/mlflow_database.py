@@ -1,0 +1,186 @@
+"""MLflow's database: made, brought up to date and opened. What is written there: tracking.py and registry.py.
+
+Importing MLflow takes seconds, so it is imported by the functions that need it, through `client`: that also
+keeps MLflow from sending usage data and from talking on the terminal.
+"""
+
+import logging
+import os
+import sqlite3
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from filelock import FileLock
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = ["EXPERIMENT", "client", "initialise", "is_initialised", "lock"]
+
+EXPERIMENT = "taxi-duration"
+
+_QUIET = {
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+def initialise(settings: Settings) -> None:
+    """Create MLflow's database and experiment, or bring older ones up to the MLflow installed.
+
+    Any number of processes may call this at once. The work is done on a copy, put in place whole at the end:
+    a process killed half-way leaves what was there before. Where all is ready, nothing is done.
+
+    Raises:
+        TaxiError: the file is not MLflow's, is of a newer MLflow, or the home was moved.
+    """
+    if _is_ready(settings):
+        return
+    _artifacts(settings).mkdir(parents=True, exist_ok=True)
+    with lock(settings):
+        if not _is_ready(settings):
+            _prepare(settings)
+
+
+def is_initialised(settings: Settings) -> bool:
+    """Whether there is a database: a reader that finds none need not import MLflow to know."""
+    return _database(settings).is_file()
+
+
+def lock(settings: Settings) -> FileLock:
+    """Held by one process at a time while it looks for a thing in MLflow and makes it where it is missing."""
+    return FileLock(settings.mlflow_home / "mlflow.lock")
+
+
+def client(settings: Settings) -> "MlflowClient":
+    """MLflow's client on the platform's database, made ready; later `mlflow.…` calls use that database."""
+    initialise(settings)
+    mlflow = _import_mlflow()
+    mlflow.set_tracking_uri(settings.mlflow_uri)
+    return mlflow.MlflowClient(settings.mlflow_uri, settings.mlflow_uri)  # type: ignore[no-any-return]
+
+
+def _database(settings: Settings) -> Path:
+    return settings.mlflow_home / "mlflow.db"
+
+
+def _artifacts(settings: Settings) -> Path:
+    return settings.mlflow_home / "artifacts"
+
+
+def _stamp(settings: Settings) -> tuple[Path, str]:
+    # Names the place as well: MLflow writes absolute paths into its database.
+    return settings.mlflow_home / "ready", f"MLflow {version('mlflow')} in {settings.mlflow_home}\n"
+
+
+def _is_ready(settings: Settings) -> bool:
+    stamp, text = _stamp(settings)
+    return _database(settings).is_file() and stamp.is_file() and stamp.read_text() == text
+
+
+def _prepare(settings: Settings) -> None:
+    database = _database(settings)
+    draft = database.with_name("draft.db")
+    _remove(draft)
+    try:
+        if database.is_file():
+            _copy(database, draft)
+        else:
+            _remove(database)
+        _build(draft, _artifacts(settings))
+    except sqlite3.DatabaseError as error:
+        raise TaxiError(
+            f"'{database}' is not MLflow's database ({error}): move it away to begin anew"
+        ) from error
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    draft.replace(database)
+    stamp, text = _stamp(settings)
+    stamp.write_text(text)
+
+
+def _remove(database: Path) -> None:
+    # SQLite would play a dead process's journal into the file that next has the name.
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
+
+
+def _copy(database: Path, draft: Path) -> None:
+    with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(draft)) as new:
+        old.backup(new)
+
+
+def _build(draft: Path, artifacts: Path) -> None:
+    _import_mlflow()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    uri = f"sqlite:///{draft}"
+    with _unsynced():
+        _upgrade(uri)
+        store: Any = cast("Any", SqlAlchemyStore)(uri, artifacts.as_uri())
+        experiment = store.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            store.create_experiment(EXPERIMENT, artifacts.as_uri())
+        else:
+            _require_same_place(experiment.artifact_location, artifacts)
+        store.engine.dispose()
+
+
+def _upgrade(uri: str) -> None:
+    import mlflow.db
+    from alembic.util import CommandError
+
+    upgrade: Any = mlflow.db.upgrade
+    try:
+        upgrade.callback(uri)
+    except CommandError as error:
+        raise TaxiError(f"'{uri}' is of a newer MLflow ({error}): install that one again") from error
+
+
+def _require_same_place(recorded_uri: str, artifacts: Path) -> None:
+    recorded = Path(url2pathname(urlsplit(recorded_uri).path))
+    if not (recorded.is_dir() and recorded.samefile(artifacts)):
+        raise TaxiError(
+            f"'{artifacts.parent}' was moved or copied from '{recorded.parent}', where MLflow still looks "
+            "for its files: move it back, or remove it and train again"
+        )
+
+
+@contextmanager
+def _unsynced() -> Iterator[None]:
+    # A hundred small migrations would wait five seconds for the disk; the draft is written out once.
+    from sqlalchemy import Engine, event
+
+    def stop_waiting(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", stop_waiting)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", stop_waiting)
+
+
+def _import_mlflow() -> Any:
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        # MLflow's own, raised while the module loads.
+        warnings.filterwarnings("ignore", "The ``noload`` loader strategy", DeprecationWarning)
+        import mlflow
+        import mlflow.store.tracking.sqlalchemy_store
+    for chatty in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    return mlflow

@@ -1,0 +1,98 @@
+"""SQLAlchemy on a DuckDB connection that somebody else opened and will commit or roll back.
+
+Great Expectations speaks to databases through SQLAlchemy engines, which open, commit, roll back and close at will.
+Through this dialect they can do none of it: they only read, inside whatever transaction is under way.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import duckdb_engine
+from sqlalchemy.dialects import registry
+from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
+from sqlalchemy.pool import StaticPool
+from sqlalchemy.types import NullType
+
+__all__ = ["BorrowedDialect", "Loan", "borrow"]
+
+
+class Loan:
+    """A connection as SQLAlchemy sees one, until it is given back; remembers the statements that failed."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection: duckdb.DuckDBPyConnection | None = connection
+        self.failures: list[duckdb.Error] = []
+        self.notices: list[str] = []  # SQLAlchemy looks for PostgreSQL's notices here
+
+    def cursor(self) -> Any:
+        if self._connection is None:
+            raise RuntimeError("the connection was given back: its transaction is not ours any more")
+        return duckdb_engine.CursorWrapper(self._connection, self)
+
+    def give_back(self) -> None:
+        self._connection = None
+
+    def source(self) -> dict[str, Any]:
+        """Arguments of Great Expectations' `add_sql` for a data source that is this very connection."""
+        registry.register("duckdb.borrowed", __name__, BorrowedDialect.__name__)
+        return {
+            "connection_string": "duckdb+borrowed://",
+            "create_temp_table": False,
+            "kwargs": {"creator": lambda: self, "poolclass": StaticPool},
+        }
+
+
+@contextmanager
+def borrow(connection: duckdb.DuckDBPyConnection) -> Iterator[Loan]:
+    """Lend the connection for the block; whatever keeps the loan afterwards can neither use nor keep it alive."""
+    loan = Loan(connection)
+    try:
+        yield loan
+    finally:
+        loan.give_back()
+
+
+class _BufferedContext(duckdb_engine.Dialect.execution_ctx_cls):
+    def post_exec(self) -> None:
+        # Great Expectations closes its SQLAlchemy connection before it reads the rows, and every cursor here is the
+        # one DuckDB connection, whose next statement would drop them. So they are read at once; expectations ask for
+        # counts, never for the table.
+        super().post_exec()
+        rows = self.cursor.fetchall() if self.cursor.description else []
+        self.cursor_fetch_strategy = FullyBufferedCursorFetchStrategy(self.cursor, initial_buffer=rows)
+
+
+class BorrowedDialect(duckdb_engine.Dialect):
+    """DuckDB's dialect, without power over the connection's life and transaction."""
+
+    driver = "borrowed"
+    execution_ctx_cls = _BufferedContext
+    supports_statement_cache = False  # as its parent says; SQLAlchemy wants it said again
+
+    def do_begin(self, connection: Any) -> None: ...
+    def do_commit(self, connection: Any) -> None: ...
+    def do_rollback(self, connection: Any) -> None: ...
+    def do_close(self, connection: Any) -> None: ...
+    def do_terminate(self, connection: Any) -> None: ...
+
+    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        # Great Expectations goes on after a failed statement, and reports the last failure: in an aborted
+        # transaction, that it is aborted. The first tells why.
+        try:
+            super().do_execute(cursor, statement, parameters, context)
+        except duckdb.Error as error:
+            cursor.connection.failures.append(error)
+            raise
+
+    def get_columns(
+        self, connection: Any, table_name: str, schema: str | None = None, **_: Any
+    ) -> list[dict[str, Any]]:
+        # The inherited way asks PostgreSQL's catalogue tables, which know no DuckLake; the way Great Expectations
+        # falls back to reads the whole table. Only names are needed: no expectation is about types.
+        described = connection.exec_driver_sql(f"DESCRIBE {self.identifier_preparer.quote(table_name)}")
+        return [{"name": row[0], "type": NullType(), "nullable": True, "default": None} for row in described]
+
+    def get_pk_constraint(self, *_: Any, **__: Any) -> dict[str, Any]:
+        return {"constrained_columns": [], "name": None}

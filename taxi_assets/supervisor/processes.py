@@ -1,0 +1,130 @@
+"""Process trees: start a program so that all it starts can be found again, and end every part of it.
+
+A child may start others, leave its process group, or die before those it started; process ids are used again.
+So each program gets a mark in its environment, which everything below it inherits, and that is looked for.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO
+from uuid import uuid4
+
+import psutil
+
+from taxi_assets.errors import TaxiError
+
+__all__ = ["GRACE_SECONDS", "guarded_mark", "kill", "marked", "start", "stop"]
+
+MARK = "SUPERVISED_BY"
+GRACE_SECONDS = 10.0
+# A process that outlives SIGKILL this long is stuck in the kernel, and ends when the kernel lets it.
+KILL_SECONDS = 5.0
+POLL_SECONDS = 0.05
+
+
+def start(
+    command: Sequence[str], env: Mapping[str, str], mark: str, output: int | IO[str]
+) -> subprocess.Popen[str]:
+    """Start a program with the mark, in a session of its own: a terminal's Ctrl-C reaches this process only.
+
+    Args:
+        command: The program and its arguments.
+        env: Variables on top of this process's own.
+        mark: What `marked` and `stop` find it by, and all it starts.
+        output: Where its output and errors go: an open file, or `subprocess.PIPE` to read them as text.
+
+    Raises:
+        TaxiError: the program cannot be started.
+    """
+    try:
+        return subprocess.Popen(
+            command,
+            env={**os.environ, **env, MARK: mark},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        remedy = "remove the environment's folder and run `make env`"
+        raise TaxiError(f"cannot start {command[0]} ({error.strerror}): {remedy}") from error
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """The living processes whose mark is this one or begins with it and a slash; zombies do not count."""
+    return [process for process in psutil.process_iter() if _has_mark(process, mark)]
+
+
+def stop(mark: str, grace_seconds: float = GRACE_SECONDS) -> None:
+    """End every process with the mark: by SIGTERM, and by SIGKILL what is left after the grace period."""
+    _terminate(marked(mark))
+    _wait_until_gone(mark, grace_seconds)
+    kill(mark)
+
+
+def kill(mark: str) -> None:
+    """End every process with the mark at once; asks again, as one may be starting another meanwhile."""
+    deadline = time.monotonic() + KILL_SECONDS
+    while (left := marked(mark)) and time.monotonic() < deadline:
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def guarded_mark() -> Iterator[str]:
+    """A fresh mark, watched over: what still bears it when this process ends, even by SIGKILL, is stopped.
+
+    The watcher is a small process that waits for the end of a pipe only this process holds open.
+    """
+    mark = uuid4().hex
+    command = (sys.executable, "-m", "taxi_assets.supervisor.processes", mark)
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ):
+        yield mark
+
+
+def _has_mark(process: psutil.Process, mark: str) -> bool:
+    try:
+        found = process.environ().get(MARK, "")
+        return f"{found}/".startswith(f"{mark}/") and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:  # it has ended meanwhile, or belongs to somebody else: not one of ours
+        return False
+
+
+def _terminate(processes: Sequence[psutil.Process]) -> None:
+    # A server ends its own workers, and starts those anew that die before it: so SIGTERM goes to the group of
+    # each topmost process, and not to the workers it has put into groups of their own.
+    ours = {process.pid for process in processes}
+    for process in processes:
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if process.ppid() not in ours:
+                os.killpg(os.getpgid(process.pid), signal.SIGTERM)
+
+
+def _wait_until_gone(mark: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while marked(mark) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+
+
+def _watch(mark: str) -> None:
+    sys.stdin.buffer.read()
+    stop(mark)
+
+
+if __name__ == "__main__":
+    _watch(sys.argv[1])

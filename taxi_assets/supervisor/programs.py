@@ -1,0 +1,180 @@
+"""The programs of `taxi up`: what each is called, how it starts, where it answers. Starts nothing."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.settings import Settings
+from taxi_assets.supervisor.ports import require_free
+
+__all__ = ["Endpoint", "Program", "bento_program", "environment", "programs", "require_ports"]
+
+BENTO_NAME = "taxi_duration"
+WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a program answers: at `ready_path` without an error once it is ready; `setting` sets the port."""
+
+    host: str
+    port: int
+    setting: str
+    ready_path: str = "/"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def ready_url(self) -> str:
+        return self.url + self.ready_path
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that runs until it is stopped.
+
+    Attributes:
+        name: How its lines and its end are labelled.
+        command: The program and its arguments, read anew at every start.
+        env: Variables on top of the supervisor's own.
+        about: What a person finds there.
+        endpoint: Where it answers, if anywhere.
+        missing: What has to be done before it can run; while set, it is shown and not started.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+    about: str
+    endpoint: Endpoint | None = None
+    missing: str | None = None
+
+
+def programs(settings: Settings) -> tuple[Program, ...]:
+    """What `taxi up` runs, in the order of the printed table; makes the folders they work in.
+
+    Raises:
+        TaxiError: a folder cannot be made.
+    """
+    _make_folders(settings)
+    return (
+        _dagster_webserver(settings),
+        _dagster_daemon(settings),
+        _mlflow(settings),
+        bento_program(settings, settings.bento_port),
+        _reports(settings),
+    )
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Variables that keep Dagster, MLflow and BentoML in the platform's folders and their telemetry off.
+
+    The kind of months is fixed: a later run on the other kind must not lead running servers to its warehouse.
+    """
+    return {
+        "TAXI_HOME": str(settings.home.absolute()),
+        "TAXI_DATA": settings.data_kind,
+        "DAGSTER_HOME": str(settings.dagster_home),
+        "BENTOML_HOME": str(settings.bentoml_home),
+        "DAGSTER_DISABLE_TELEMETRY": "true",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def bento_program(settings: Settings, port: int) -> Program:
+    """The newest Bento of the store, found at every start: a restart serves what was packaged meanwhile."""
+    packaged = (settings.bentoml_home / "bentos" / BENTO_NAME / "latest").is_file()
+    return Program(
+        "bento",
+        (_binary("bentoml"), "serve", f"{BENTO_NAME}:latest", "--host", settings.host, "--port", str(port)),
+        environment(settings),
+        "predictions: POST /predict",
+        Endpoint(settings.host, port, "TAXI_BENTO_PORT", "/readyz"),
+        None if packaged else "no Bento yet: run `make run` first",
+    )
+
+
+def require_ports(wanted: Sequence[Program]) -> None:
+    """Make sure each of these programs can have its port.
+
+    Raises:
+        TaxiError: a port is taken, or two programs want the same.
+    """
+    endpoints = [program.endpoint for program in wanted if program.endpoint and not program.missing]
+    for one, other in combinations(endpoints, 2):
+        if one.port == other.port:
+            raise TaxiError(f"{one.setting} and {other.setting} are both {one.port}: give each its own port")
+    for endpoint in endpoints:
+        require_free(endpoint.host, endpoint.port, endpoint.setting)
+
+
+def _dagster_webserver(settings: Settings) -> Program:
+    port = settings.dagster_port
+    workspace = ("-w", str(WORKSPACE), "--code-server-log-level", "warning")
+    return Program(
+        "dagster",
+        (_binary("dagster-webserver"), *workspace, "-h", settings.host, "-p", str(port)),
+        environment(settings),
+        "assets, lineage, checks, plots, runs",
+        Endpoint(settings.host, port, "TAXI_DAGSTER_PORT", "/server_info"),
+    )
+
+
+def _dagster_daemon(settings: Settings) -> Program:
+    command = (_binary("dagster-daemon"), "run", "-w", str(WORKSPACE))
+    return Program("daemon", command, environment(settings), "sensors, queued runs, backfills")
+
+
+def _mlflow(settings: Settings) -> Program:
+    host, port = settings.host, settings.mlflow_port
+    command = (
+        *(_binary("mlflow"), "server", "--host", host, "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", settings.mlflow_uri),
+        # Runs name their artifacts by file, so the server reads the folder and stores none for others.
+        *("--no-serve-artifacts", "--default-artifact-root", (settings.mlflow_home / "artifacts").as_uri()),
+        *("--uvicorn-opts", "--log-level warning"),
+    )
+    # Its job runner, several processes, is for language models. Its warnings are about its own use of other
+    # libraries.
+    env = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
+    return Program(
+        "mlflow",
+        command,
+        environment(settings) | env,
+        "runs, metrics, registered models",
+        Endpoint(host, port, "TAXI_MLFLOW_PORT", "/health"),
+    )
+
+
+def _reports(settings: Settings) -> Program:
+    host, port = settings.host, settings.reports_port
+    serve = (sys.executable, "-m", "http.server", str(port), "--bind", host)
+    return Program(
+        "reports",
+        (*serve, "--directory", str(settings.reports)),
+        environment(settings),
+        "Data Docs: every month's expectations",
+        Endpoint(host, port, "TAXI_REPORTS_PORT"),
+    )
+
+
+def _binary(name: str) -> str:
+    return str(Path(sys.executable).parent / name)
+
+
+def _make_folders(settings: Settings) -> None:
+    folders = (settings.dagster_home, settings.mlflow_home, settings.bentoml_home, settings.reports)
+    try:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TaxiError(
+            f"cannot write to {error.filename} ({error.strerror}): mend its rights or set TAXI_HOME"
+        ) from error

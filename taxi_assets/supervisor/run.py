@@ -1,0 +1,215 @@
+"""Several programs with one output, one table of addresses and one Ctrl-C; a dead one is started again."""
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.supervisor import processes
+from taxi_assets.supervisor.events import (
+    Died,
+    Event,
+    Events,
+    Line,
+    Ready,
+    RestartDue,
+    StopAsked,
+    signals_to,
+    tell_later,
+    watch,
+)
+from taxi_assets.supervisor.ports import wait_until_ready
+from taxi_assets.supervisor.programs import Program, require_ports
+
+__all__ = ["Patience", "run", "running"]
+
+# A program may die this often within the window; the next death brings the rest down.
+MAX_RESTARTS = 3
+WINDOW_SECONDS = 600.0
+COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait: for a first answer, before a first restart (doubling), for an end after SIGTERM."""
+
+    ready_seconds: float = 120.0
+    back_off_seconds: float = 1.0
+    stop_seconds: float = processes.GRACE_SECONDS
+
+
+def run(programs: Sequence[Program], console: Console, patience: Patience | None = None) -> int:
+    """Run the programs until Ctrl-C, SIGTERM or the terminal's end; then end them and all they started.
+
+    Call it from the main thread: it handles signals.
+
+    Args:
+        programs: What to run; one that misses something is shown and not started.
+        console: Where to print.
+        patience: How long to wait for things.
+
+    Returns:
+        The exit code: 0 when asked to stop, 1 when a program died too often.
+
+    Raises:
+        TaxiError: a port is taken, or a program cannot be started.
+    """
+    require_ports(programs)
+    events: Events = SimpleQueue()
+    with signals_to(events), processes.guarded_mark() as mark:
+        supervision = _Supervision(programs, console, mark, events, patience or Patience())
+        try:
+            return supervision.run()
+        finally:
+            supervision.bring_down()
+
+
+@contextmanager
+def running(program: Program, log: Path, patience: Patience | None = None) -> Iterator[str]:
+    """Run one program while the block lasts, its output going to a file.
+
+    Yields:
+        The URL where it answers.
+
+    Raises:
+        TaxiError: it misses something, its port is taken, or it does not come to answer.
+    """
+    if program.missing or program.endpoint is None:
+        raise TaxiError(program.missing or f"{program.name} has no address to ask")
+    require_ports([program])
+    seconds = (patience or Patience()).ready_seconds
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with processes.guarded_mark() as mark, log.open("w") as output:
+        process = processes.start(program.command, program.env, mark, output)
+        try:
+            if not wait_until_ready(program.endpoint.ready_url, seconds, lambda: process.poll() is None):
+                raise TaxiError(
+                    f"{program.name} {_fate(process.poll(), seconds)} before it answered: see {log}"
+                )
+            yield program.endpoint.url
+        finally:
+            processes.stop(mark)
+            process.wait()
+
+
+@dataclass
+class _Supervision:
+    """The state of one `run`; only the main thread touches it, the others send events."""
+
+    programs: Sequence[Program]
+    console: Console
+    mark: str
+    events: Events
+    patience: Patience
+    deaths: dict[str, list[float]] = field(default_factory=dict)
+    unanswered: set[str] = field(default_factory=set)
+    table_shown: bool = False
+
+    def run(self) -> int:
+        wanted = [program for program in self.programs if not program.missing]
+        self._say(f"starting {', '.join(program.name for program in wanted)} ...")
+        self.unanswered = {program.name for program in wanted if program.endpoint}
+        for program in wanted:
+            self._start(program)
+        code = None
+        while code is None:
+            code = self._handle(self.events.get())
+        return code
+
+    def bring_down(self) -> None:
+        """End everything and print what is said meanwhile; a second Ctrl-C ends the patience."""
+        ending = threading.Thread(target=processes.stop, args=[self.mark, self.patience.stop_seconds])
+        ending.start()
+        self._say("stopping all of them ...")
+        while ending.is_alive() or not self.events.empty():
+            try:
+                event = self.events.get(timeout=0.1)
+            except Empty:
+                continue
+            if isinstance(event, Line):
+                self._show(event)
+            elif isinstance(event, StopAsked):
+                processes.kill(self.mark)
+        self._say("all stopped")
+
+    def _handle(self, event: Event) -> int | None:
+        match event:
+            case Line():
+                self._show(event)
+            case Died(name, code):
+                return self._after_death(name, code)
+            case RestartDue(name):
+                self._start(next(program for program in self.programs if program.name == name))
+            case Ready(name, answered):
+                self._after_ready(name, answered)
+            case StopAsked():
+                return 0
+        return None
+
+    def _start(self, program: Program) -> None:
+        mark = f"{self.mark}/{program.name}"
+        process = processes.start(program.command, program.env, mark, subprocess.PIPE)
+        watch(program, process, self.events, self.patience.ready_seconds)
+
+    def _after_death(self, name: str, code: int) -> int | None:
+        processes.stop(f"{self.mark}/{name}", self.patience.stop_seconds)  # what it left would hold its port
+        now = time.monotonic()
+        recent = [at for at in self.deaths.get(name, []) if at > now - WINDOW_SECONDS]
+        self.deaths[name] = [*recent, now]
+        if len(recent) == MAX_RESTARTS:
+            self._say(
+                f"{name} {_fate(code)} after {MAX_RESTARTS} restarts: its lines above say why", "bold red"
+            )
+            return 1
+        wait = self.patience.back_off_seconds * 2 ** len(recent)
+        self._say(
+            f"{name} {_fate(code)}: restart {len(recent) + 1} of {MAX_RESTARTS} in {wait:g} s", "bold red"
+        )
+        tell_later(RestartDue(name), wait, self.events)
+        return None
+
+    def _after_ready(self, name: str, answered: bool) -> None:
+        self.unanswered.discard(name)
+        if not answered:
+            self._say(
+                f"{name} {_fate(None, self.patience.ready_seconds)}: its lines above may say why", "bold red"
+            )
+        elif self.table_shown:
+            self._say(f"{name} answers again")
+        if not self.unanswered and not self.table_shown:
+            self.table_shown = True
+            self.console.print(_table(self.programs))
+            self._say("Ctrl-C stops all of them")
+
+    def _show(self, line: Line) -> None:
+        names = [program.name for program in self.programs]
+        width = max(map(len, names))
+        label = Text(f"{line.name:<{width}} | ", style=COLOURS[names.index(line.name) % len(COLOURS)])
+        self.console.print(label + Text.from_ansi(line.text), soft_wrap=True)
+
+    def _say(self, sentence: str, style: str = "bold") -> None:
+        self.console.print(Text(sentence, style=style), soft_wrap=True)
+
+
+def _fate(code: int | None, seconds: float = 0) -> str:
+    if code is None:
+        return f"was silent for {seconds:g} s"
+    return f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+
+
+def _table(programs: Sequence[Program]) -> Table:
+    table = Table("", "where", "what", title="Up and running", title_justify="left")
+    for program in programs:
+        where = program.endpoint.url if program.endpoint else "in the background"
+        table.add_row(program.name, program.missing or where, program.about)
+    return table

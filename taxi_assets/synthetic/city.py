@@ -1,0 +1,136 @@
+"""The synthetic city: 263 zones on a plane, each a quadrilateral with a borough and one of TLC's ids.
+
+One seed, one city: every month, service and file of that seed lies in it. Nothing of it is New York's but the
+form: the ids, how many zones a borough has, about the span in miles.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taxi_assets.errors import TaxiError
+
+__all__ = ["AIRPORTS", "BOROUGHS", "ZONES", "City", "Floats", "area", "build_city", "to_degrees", "to_feet"]
+
+Floats = NDArray[np.floating[Any]]
+
+ZONES = 263
+# How many zones each borough has, as TLC's; those around Manhattan in the order they lie in, clockwise.
+BOROUGHS = {"Manhattan": 69, "Bronx": 43, "Queens": 69, "Brooklyn": 61, "Staten Island": 20, "EWR": 1}
+AIRPORTS = (132, 138)  # TLC's ids of JFK and LaGuardia
+# Ids which keep TLC's borough: the airports, and zones filed under another's id (see zone_files.py).
+_KEPT = {"Queens": (*AIRPORTS, 56, 57), "Manhattan": (103, 104, 105), "EWR": (1,)}
+_COLUMNS, _ROWS = 17, 16
+_HALF_SPAN_MILES = 11.0
+_CROWDING = 1.4  # above 1: zones get smaller towards the middle, as they do in a city
+# Where on the earth the middle is put: 73.95 W, 40.75 N, and the same place in EPSG:2263, feet.
+_MIDDLE_DEGREES, _MIDDLE_FEET = (-73.95, 40.75), (998_091, 212_520)
+_MILES_PER_DEGREE = (52.43, 69.0)  # of longitude and of latitude, there
+
+
+@dataclass(frozen=True, eq=False)
+class City:
+    """Where the zones lie. Arrays are indexed by zone id; index 0 is no zone, its values are NaN.
+
+    Attributes:
+        seed: What it was built from.
+        corners: Outline of each zone, miles from the city's middle, counter-clockwise, shape (264, 4, 2).
+        x_miles: East of the middle, the outline's centroid, shape (264,).
+        y_miles: North of the middle, shape (264,).
+        borough: Borough of each zone, shape (264,); the empty text at index 0.
+    """
+
+    seed: int
+    corners: Floats
+    x_miles: Floats
+    y_miles: Floats
+    borough: NDArray[np.str_]
+
+    def distance_miles(self) -> Floats:
+        """Straight line between centroids, shape (264, 264); within one zone, half its width."""
+        distance = np.hypot(self.x_miles[:, None] - self.x_miles, self.y_miles[:, None] - self.y_miles)
+        np.fill_diagonal(distance, 0.5 * np.sqrt(area(self.corners)))
+        return distance
+
+    def from_middle_miles(self) -> Floats:
+        """Distance of each zone's centroid from the city's middle, shape (264,)."""
+        return np.hypot(self.x_miles, self.y_miles)
+
+
+@lru_cache(maxsize=4)
+def build_city(seed: int) -> City:
+    """The city of a seed.
+
+    Raises:
+        TaxiError: the seed is negative.
+    """
+    if seed < 0:
+        raise TaxiError(f"the seed {seed} is negative: give 0 or more")
+    rng = np.random.default_rng([seed, 1])
+    cells = _lay_out(rng)
+    ids = _draw_ids(rng)
+    corners, borough = np.full((ZONES + 1, 4, 2), np.nan), np.full(ZONES + 1, "", dtype="<U13")
+    for name, places in _divide(*_centroid(cells).T).items():
+        corners[ids[name]], borough[ids[name]] = cells[places], name
+    x, y = _centroid(corners).T
+    return City(seed, corners, x, y, borough)
+
+
+def area(corners: Floats) -> Floats:
+    """Area of polygons with corners of shape (..., n, 2), in the square of their unit."""
+    following = np.roll(corners, -1, axis=-2)
+    cross = corners[..., 0] * following[..., 1] - following[..., 0] * corners[..., 1]
+    return np.asarray(np.abs(cross.sum(axis=-1)) / 2)
+
+
+def to_degrees(miles: Floats) -> Floats:
+    """Longitude and latitude of points of the plane, shape (..., 2), as near as a flat city comes."""
+    return np.asarray(miles / _MILES_PER_DEGREE + _MIDDLE_DEGREES)
+
+
+def to_feet(miles: Floats) -> Floats:
+    """Points of the plane, shape (..., 2), in the feet of EPSG:2263."""
+    return np.asarray(miles * 5280.0 + _MIDDLE_FEET)
+
+
+def _lay_out(rng: np.random.Generator) -> Floats:
+    """Quadrilaterals that share their corners and so cover the plane without a gap, shape (263, 4, 2)."""
+    lines = np.linspace(-1, 1, _COLUMNS + 1), np.linspace(-1, 1, _ROWS + 1)
+    grid = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1)
+    grid += rng.uniform(-0.022, 0.022, grid.shape)
+    grid = np.sign(grid) * np.abs(grid) ** _CROWDING * _HALF_SPAN_MILES
+    cells = np.stack([grid[:-1, :-1], grid[1:, :-1], grid[1:, 1:], grid[:-1, 1:]], axis=2).reshape(-1, 4, 2)
+    by_distance = np.argsort(np.hypot(*_centroid(cells).T))
+    return cells[np.sort(by_distance[:ZONES])]  # the lattice's own corners are left to the sea
+
+
+def _divide(x: Floats, y: Floats) -> dict[str, NDArray[np.intp]]:
+    """Which places each borough takes: Manhattan the middle, the others wedges around it."""
+    rank = np.argsort((x / 0.7) ** 2 + y**2)  # Manhattan is longer than wide
+    middle, around = np.split(rank, [BOROUGHS["Manhattan"]])
+    clockwise = (np.degrees(np.arctan2(x[around], y[around])) + 50) % 360  # the Bronx begins north-west
+    names = list(BOROUGHS)[1:]
+    ends = np.cumsum([BOROUGHS[name] for name in names])
+    wedges = np.split(around[np.argsort(clockwise)], ends[:-1])
+    return {"Manhattan": middle} | dict(zip(names, wedges, strict=True))
+
+
+def _draw_ids(rng: np.random.Generator) -> dict[str, NDArray[np.int64]]:
+    """The ids of each borough's zones, in the order of its places."""
+    kept = {zone for zones in _KEPT.values() for zone in zones}
+    free = iter(rng.permutation([zone for zone in range(1, ZONES + 1) if zone not in kept]))
+    ids = {}
+    for name, count in BOROUGHS.items():
+        own = _KEPT.get(name, ())
+        ids[name] = rng.permutation([*own, *(int(next(free)) for _ in range(count - len(own)))])
+    return ids
+
+
+def _centroid(corners: Floats) -> Floats:
+    following = np.roll(corners, -1, axis=-2)
+    cross = corners[..., 0] * following[..., 1] - following[..., 0] * corners[..., 1]
+    moments = ((corners + following) * cross[..., None]).sum(axis=-2)
+    return np.asarray(moments / (3 * cross.sum(axis=-1, keepdims=True)))

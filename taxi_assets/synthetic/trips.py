@@ -1,0 +1,160 @@
+"""Trips that follow the law, before anything is wrong with them: routes, times, metered distances.
+
+A month is drawn in pieces of at most a million rows, each from chances of its own, so that a month of any
+size fits into memory. Metered trips come first, by their hours; those recorded without a meter's details
+(TLC's jointly null rows) follow at the end, as in TLC's files.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from taxi_assets.months import Month
+from taxi_assets.synthetic import law
+from taxi_assets.synthetic.city import ZONES, City, Floats, build_city
+from taxi_assets.synthetic.demand import PROFILES, hourly_rows, route_table
+from taxi_assets.synthetic.shifts import Shift, amount_of
+
+__all__ = ["Piece", "Plan", "Trips", "draw_trips", "seconds", "split_month"]
+
+PIECE_ROWS = 2**20  # the row group of TLC's large files
+
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which month of which service to draw, in which city, with which shifts."""
+
+    seed: int
+    service: str
+    month: Month
+    shifts: Sequence[Shift] = ()
+
+    @property
+    def city(self) -> City:
+        return build_city(self.seed)
+
+    def shift(self, name: str) -> float:
+        """How much of a shift is asked for."""
+        return amount_of(self.shifts, name)
+
+    def chances(self, *purpose: int) -> np.random.Generator:
+        """Random draws that belong to this month and purpose alone, whatever the shifts."""
+        service = list(PROFILES).index(self.service)
+        return np.random.default_rng([self.seed, 3, service, self.month.year, self.month.number, *purpose])
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a month, shape (n,).
+
+    Attributes:
+        number: Which piece of the month it is.
+        is_metered: Whether its trips have a meter's details.
+        start: How many rows of the same kind come before it in the month.
+        total: How many of that kind the month has.
+        hours: The hour of each row's pickup, seconds since 1970.
+    """
+
+    number: int
+    is_metered: bool
+    start: int
+    total: int
+    hours: NDArray[np.int64]
+
+
+@dataclass
+class Trips:
+    """Columns by field name, shape (n,) each; `missing` is True where one of those with gaps has no value."""
+
+    values: dict[str, Values]
+    missing: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.values["pickup_at"])
+
+    def hide(self, name: str, rows: Values | slice) -> None:
+        """Take away a field's values in some rows."""
+        self.missing.setdefault(name, np.zeros(len(self), dtype=np.bool_))[rows] = True
+
+
+def seconds(month: Month) -> int:
+    """When a month begins, seconds since 1970, as local time counts them."""
+    return int(np.datetime64(str(month.first_day), "s").astype(np.int64))
+
+
+def split_month(plan: Plan, rows: int, unmetered_share: float) -> Iterator[Piece]:
+    """The pieces of a month of `rows` rows, in the order of the file."""
+    rng = plan.chances(0)
+    unmetered = int(rng.binomial(rows, unmetered_share))
+    hours = np.arange(seconds(plan.month), seconds(plan.month.plus(1)), 3600)
+    in_week = law.hour_of_week(hours.astype("datetime64[s]"))
+    number = 0
+    for is_metered, total in ((True, rows - unmetered), (False, unmetered)):
+        of_row = np.repeat(hours, hourly_rows(plan.service, in_week, total, rng))
+        for start in range(0, total, PIECE_ROWS):
+            yield Piece(number, is_metered, start, total, of_row[start : start + PIECE_ROWS])
+            number += 1
+
+
+def draw_trips(plan: Plan, piece: Piece) -> Trips:
+    """The trips of one piece as the law has them; nothing is wrong with any.
+
+    Returns:
+        Fields `pickup_at` and `dropoff_at` (whole seconds since 1970, New York local time), `pickup_zone`,
+        `dropoff_zone`, `trip_distance` (miles), and `minutes`, the duration before it is put on the clock.
+    """
+    rng, rows = plan.chances(1, piece.number), len(piece.hours)
+    starts, ends = _draw_routes(plan, rows, rng)
+    pickup_at = piece.hours + rng.integers(0, 3600, rows)
+    way = law.WAY * rng.standard_normal(rows)
+    chance = way + law.PACE * rng.standard_normal(rows) + _weather(plan)[_day(plan, piece.hours)]
+    expected = law.expected_minutes(plan.seed, starts, ends, pickup_at.astype("datetime64[s]"), plan.service)
+    minutes = expected * np.exp(chance - law.SPREAD**2 / 2) * plan.shift("slower_city")
+    streets = law.STREET_FACTOR * plan.city.distance_miles()[starts, ends]
+    miles = np.maximum(np.round(streets * np.exp(way - law.WAY**2 / 2), 2), 0.01)
+    unit = 1 if piece.is_metered else 60  # without a meter, times are noted by the minute
+    pickup_at -= pickup_at % unit
+    dropoff_at = pickup_at + np.round(minutes * 60 / unit).astype(np.int64) * unit
+    return Trips(
+        {
+            "pickup_at": pickup_at,
+            "dropoff_at": dropoff_at,
+            "pickup_zone": starts,
+            "dropoff_zone": ends,
+            "trip_distance": miles,
+            "minutes": minutes,
+        }
+    )
+
+
+def _draw_routes(plan: Plan, rows: int, rng: np.random.Generator) -> tuple[Values, Values]:
+    chance, choice = rng.random(rows), rng.random(rows)
+    route = np.searchsorted(route_table(plan.seed, plan.service), chance, side="right")
+    mixed = choice < plan.shift("zone_mix")
+    if mixed.any():
+        table = route_table(plan.seed, plan.service, mixed=True)
+        route[mixed] = np.searchsorted(table, chance[mixed], side="right")
+    starts, ends = np.divmod(route, ZONES + 1)
+    return starts, ends
+
+
+def _weather(plan: Plan) -> Floats:
+    """One draw for each day of the month, the same for every service, shape (28..31,).
+
+    Which day has which is chance, but each month has its share of good and bad: so few draws at random would
+    blur the best possible error of a month by a few percent.
+    """
+    rng = np.random.default_rng([plan.seed, 4, plan.month.year, plan.month.number])
+    days = (seconds(plan.month.plus(1)) - seconds(plan.month)) // 86400
+    draws = ndtri((np.arange(days) + 0.5) / days)
+    return rng.permutation(law.WEATHER * draws / draws.std())
+
+
+def _day(plan: Plan, hours: NDArray[np.int64]) -> NDArray[np.int64]:
+    return (hours - seconds(plan.month)) // 86400

@@ -1,0 +1,82 @@
+"""Whole files over HTTP: brought once, brought again when they change."""
+
+import threading
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from tlc_site import JANUARY, NAME, PATH, Client, parquet
+
+from taxi_assets import tlc
+
+
+def test_a_month_comes_whole(client: Client) -> None:
+    seen: list[tuple[int, int | None]] = []
+    arrival = client.fetch(lambda done, total: seen.append((done, total)))
+    digest = sha256(parquet()).hexdigest()
+    assert arrival == tlc.Arrival(client.landing / NAME, "green", JANUARY, digest, len(parquet()), False)
+    assert seen == sorted(seen)
+    assert seen[-1] == (len(parquet()), len(parquet()))
+    assert not client.left_over()
+    assert client.site.requests[0]["Accept-Encoding"] == "identity"
+
+
+def test_the_same_file_is_asked_for_and_not_sent_again(client: Client) -> None:
+    first, before = client.fetch(), (client.landing / NAME).stat()
+    seen: list[tuple[int, int | None]] = []
+    assert client.fetch(lambda done, total: seen.append((done, total))) == first
+    assert (client.landing / NAME).stat().st_mtime_ns == before.st_mtime_ns
+    assert client.site.sent == len(parquet())
+    assert seen == [(len(parquet()), len(parquet()))]
+
+
+def test_a_republished_month_replaces_the_old_one(client: Client) -> None:
+    client.fetch()
+    client.site.files[PATH] = parquet(2)
+    assert client.fetch().path.read_bytes() == parquet(2)
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(parquet(3)), Path.unlink])
+def test_a_copy_that_is_no_longer_what_arrived_is_fetched_again(
+    client: Client, damage: Callable[[Path], object]
+) -> None:
+    damage(client.fetch().path)
+    assert client.fetch().path.read_bytes() == parquet()
+
+
+def test_a_torn_note_only_costs_another_fetch(client: Client) -> None:
+    client.fetch()
+    (client.landing / f".{NAME}.origin.json").write_text('{"url": "http')
+    assert client.fetch().path.read_bytes() == parquet()
+    assert client.site.sent == 2 * len(parquet())
+
+
+def test_zones_come_from_the_sites_other_folder(client: Client) -> None:
+    empty_zip = b"PK\5\6" + bytes(18)
+    client.site.files |= {"/misc/taxi_zone_lookup.csv": b"LocationID\n1\n", "/misc/taxi_zones.zip": empty_zip}
+    zones = tlc.fetch_zones(client.site.url, client.landing, None, client.patience)
+    assert zones.lookup.read_bytes() == b"LocationID\n1\n"
+    assert zones.shapes.read_bytes() == empty_zip
+
+
+def test_two_who_fetch_at_once_do_not_spoil_each_other(client: Client) -> None:
+    threads = [threading.Thread(target=client.fetch) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (client.landing / NAME).read_bytes() == parquet()
+    assert client.site.sent == len(parquet())
+
+
+def test_a_site_below_a_path_with_a_token_and_a_password(client: Client) -> None:
+    client.site.files = {f"/mirror{PATH}": parquet()}
+    host = client.site.url.removeprefix("http://")
+    source = f"http://me:word@{host}/mirror/?sig=token"
+    tlc.fetch_month(source, "green", JANUARY, client.landing, None, client.patience)
+    assert client.site.requests[0]["path"] == f"/mirror{PATH}?sig=token"
+    assert client.site.requests[0]["Authorization"].startswith("Basic ")
+    kept = (client.landing / f".{NAME}.origin.json").read_text()
+    assert "word" not in kept
+    assert "token" not in kept

@@ -1,0 +1,158 @@
+"""A site laid out as TLC's, on loopback, whose answers a test can spoil; and a client that never sleeps."""
+
+import io
+import ssl
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from taxi_assets import tlc
+from taxi_assets.download import Patience
+from taxi_assets.errors import TaxiError
+from taxi_assets.months import Month
+
+JANUARY = Month(2023, 1)
+NAME = "green_tripdata_2023-01.parquet"
+PATH = f"/trip-data/{NAME}"
+
+
+@cache
+def parquet(seed: int = 1, rows: int = 60_000) -> bytes:
+    """About half a megabyte that does not compress."""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"fare": np.random.default_rng(seed).random(rows)}), file)
+    return file.getvalue()
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: "Site"
+    etag: str
+
+    def do_GET(self) -> None:
+        self.server.requests.append({"path": self.path, **self.headers})
+        body = self.server.files.get(self.path.partition("?")[0])
+        if self.server.faults:
+            self.server.faults.popleft()(self, body or b"")
+        elif body is None:
+            self.answer(self.server.absent)  # as TLC's site answers for what it lacks
+        else:
+            self.send_file(body)
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content_Length": str(len(body)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def send_file(self, body: bytes, end: float = 1.0) -> None:
+        """The file or its rest, as asked; up to that share of what is due."""
+        etag = f'"{sha256(body).hexdigest()}"'
+        if self.headers["If-None-Match"] == etag:
+            self.answer(304, ETag=etag)
+            return
+        start, ranges = 0, {}
+        if self.headers["Range"] and self.headers["If-Range"] == etag:
+            start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+            ranges = {"Content_Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
+        due = body[start:]
+        sent = due[: int(len(due) * end)]
+        self.server.sent += len(sent)
+        self.answer(206 if ranges else 200, sent, Content_Length=str(len(due)), ETag=etag, **ranges)
+
+    def log_message(self, *args: object) -> None:
+        """Quiet."""
+
+
+Fault = Callable[[Handler, bytes], None]
+
+
+class Site(ThreadingHTTPServer):
+    """A site laid out as TLC's; each of `faults` spoils one answer, in order."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.scheme, self.absent, self.sent = "http", 403, 0
+        self.files = {PATH: parquet()}
+        self.faults: deque[Fault] = deque()
+        self.requests: list[dict[str, str]] = []
+        self.released = threading.Event()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that hang up or do not trust us are what is tested here; anything else is shown."""
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
+            super().handle_error(request, client_address)
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.server_port}"
+
+
+def cut(handler: Handler, body: bytes) -> None:
+    handler.send_file(body, end=0.5)
+
+
+def stall(handler: Handler, body: bytes) -> None:
+    handler.send_file(body, end=0.5)
+    handler.server.released.wait()
+
+
+def silent(handler: Handler, body: bytes) -> None:
+    handler.server.released.wait()
+
+
+def status(code: int, **headers: str) -> Fault:
+    return lambda handler, _: handler.answer(code, b"<html>busy</html>", **headers)
+
+
+@dataclass
+class Client:
+    """What calls the site, with a sleep that only notes the seconds."""
+
+    site: Site
+    landing: Path
+    slept: list[float] = field(default_factory=list)
+
+    @property
+    def patience(self) -> Patience:
+        return Patience(connect_seconds=5, read_seconds=5, probe_seconds=5, sleep=self.slept.append)
+
+    def fetch(self, progress: tlc.Progress | None = None, **waits: float) -> tlc.Arrival:
+        patience = replace(self.patience, **waits)
+        return tlc.fetch_month(self.site.url, "green", JANUARY, self.landing, progress, patience)
+
+    def refuse(self, wording: str) -> TaxiError:
+        """Fetch, which fails with one line that says so."""
+        with pytest.raises(TaxiError, match=wording) as caught:
+            self.fetch()
+        assert "\n" not in str(caught.value)
+        return caught.value
+
+    def check(self, **waits: float) -> None:
+        tlc.check_reachable(self.site.url, replace(self.patience, **waits))
+
+    def left_over(self) -> set[str]:
+        return {path.name for path in self.landing.glob(".*part*")}
+
+
+def serve(site: Site) -> Iterator[Site]:
+    thread = threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield site
+    site.released.set()
+    site.shutdown()
+    thread.join()
+    site.server_close()
