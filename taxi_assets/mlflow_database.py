@@ -92,23 +92,42 @@ def _is_ready(settings: Settings) -> bool:
 
 def _prepare(settings: Settings) -> None:
     database = _database(settings)
-    draft = database.with_name("draft.db")
-    _remove(draft)
+    if not database.is_file() or _revision(database) != _newest_revision():
+        _build(database)
+    _require_experiment(settings)
+    stamp, text = _stamp(settings)
+    stamp.write_text(text)
+
+
+def _revision(database: Path) -> str:
     try:
-        if database.is_file():
-            _copy(database, draft)
-        else:
-            _remove(database)
-        _build(draft, _artifacts(settings))
+        with closing(sqlite3.connect(database)) as connection:
+            return str(connection.execute("SELECT version_num FROM alembic_version").fetchall())
     except sqlite3.DatabaseError as error:
         raise TaxiError(
             f"'{database}' is not MLflow's database ({error}): move it away to begin anew"
         ) from error
+
+
+def _newest_revision() -> str:
+    mlflow = _import_mlflow()
+    from alembic.script import ScriptDirectory
+
+    folder = Path(mlflow.__file__).parent / "store" / "db_migrations"
+    return str([(ScriptDirectory(str(folder)).get_current_head(),)])
+
+
+def _build(database: Path) -> None:
+    draft = database.with_name("draft.db")
+    _remove(draft)
+    if database.is_file():
+        _copy(database, draft)
+    else:
+        _remove(database)
+    _upgrade(draft)
     with draft.open("rb") as file:
         os.fsync(file.fileno())
     draft.replace(database)
-    stamp, text = _stamp(settings)
-    stamp.write_text(text)
 
 
 def _remove(database: Path) -> None:
@@ -122,31 +141,30 @@ def _copy(database: Path, draft: Path) -> None:
         old.backup(new)
 
 
-def _build(draft: Path, artifacts: Path) -> None:
+def _upgrade(draft: Path) -> None:
     _import_mlflow()
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    uri = f"sqlite:///{draft}"
-    with _unsynced():
-        _upgrade(uri)
-        store: Any = cast("Any", SqlAlchemyStore)(uri, artifacts.as_uri())
-        experiment = store.get_experiment_by_name(EXPERIMENT)
-        if experiment is None:
-            store.create_experiment(EXPERIMENT, artifacts.as_uri())
-        else:
-            _require_same_place(experiment.artifact_location, artifacts)
-        store.engine.dispose()
-
-
-def _upgrade(uri: str) -> None:
     import mlflow.db
     from alembic.util import CommandError
 
     upgrade: Any = mlflow.db.upgrade
-    try:
-        upgrade.callback(uri)
-    except CommandError as error:
-        raise TaxiError(f"'{uri}' is of a newer MLflow ({error}): install that one again") from error
+    with _unsynced():
+        try:
+            upgrade.callback(f"sqlite:///{draft}")
+        except CommandError as error:
+            raise TaxiError(f"'{draft.parent}' is of a newer MLflow ({error}): install that one") from error
+
+
+def _require_experiment(settings: Settings) -> None:
+    _import_mlflow()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    artifacts = _artifacts(settings)
+    store: Any = cast("Any", SqlAlchemyStore)(settings.mlflow_uri, artifacts.as_uri())
+    experiment = store.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        store.create_experiment(EXPERIMENT, artifacts.as_uri())
+    else:
+        _require_same_place(experiment.artifact_location, artifacts)
 
 
 def _require_same_place(recorded_uri: str, artifacts: Path) -> None:

@@ -9,7 +9,7 @@ from taxi_assets.errors import TaxiError
 
 __all__ = ["Month", "month_range", "parse_months"]
 
-_PATTERN = re.compile(r"(\d{4})-(\d{2})")
+_PATTERN = re.compile(r"([0-9]{4})-([0-9]{2})")
 
 
 @dataclass(frozen=True, order=True)

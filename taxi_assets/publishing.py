@@ -73,6 +73,7 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
         MonthRefused: the rows fail the table's suite.
     """
     service, month = arrival.service, arrival.month
+    _refuse_mixing(warehouse, arrival)
 
     def fill(connection: DuckDBPyConnection) -> dict[str, int]:
         unknown = _view_arrived(connection, arrival)
@@ -105,6 +106,16 @@ def publish_features(warehouse: Warehouse, service: str, month: Month, run_id: s
         return {}
 
     return _publish(warehouse, "trip_features", service, month, fill, run_id)
+
+
+def _refuse_mixing(warehouse: Warehouse, arrival: Arrival) -> None:
+    kind = warehouse.settings.data_kind
+    if arrival.is_synthetic != (kind == "synthetic"):
+        other = "synthetic" if arrival.is_synthetic else "real"
+        raise TaxiError(
+            f"{arrival.path.name} is a {other} month and this is the warehouse of {kind} ones: "
+            f"take it out of the landing folder, or set TAXI_DATA={other}"
+        )
 
 
 def _publish(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.mlflow_database import client, is_initialised, lock
+from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ __all__ = [
     "find",
     "latest",
     "load_sklearn",
+    "newest_for",
+    "note_refusal",
     "promote",
     "register",
     "version_url",
@@ -79,6 +82,18 @@ def find(settings: Settings, training_key: str) -> Version | None:
     return _version(found) if found else None
 
 
+def newest_for(settings: Settings, month: Month) -> Version | None:
+    """The newest version trained to be scored on this month."""
+    condition = f" and tags.scored_month = '{month}'"
+    versions = _versions(client(settings), condition) if is_initialised(settings) else []
+    return _version(versions[0]) if versions else None
+
+
+def note_refusal(settings: Settings, version: int, reason: str) -> None:
+    """Tag a version with why it did not become champion."""
+    client(settings).set_model_version_tag(MODEL_NAME, str(version), "refusal", reason)
+
+
 def latest(settings: Settings) -> Version | None:
     """The version with the highest number, champion or not."""
     versions = _versions(client(settings)) if is_initialised(settings) else []
@@ -120,7 +135,7 @@ def download_artifacts(settings: Settings, version: Version, path: str, target: 
     """Copy a file or folder logged by the version's run, such as `serving`, into the folder `target`.
 
     Returns:
-        Where the copy is: `target/path`.
+        Where the copy is: in `target`, under the last part of `path`.
 
     Raises:
         TaxiError: the run has no such artifact.

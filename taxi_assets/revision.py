@@ -7,21 +7,20 @@ from pathlib import Path
 __all__ = ["git_commit"]
 
 
-def git_commit() -> str:
+def git_commit(package: Path = Path(__file__).parent) -> str:
     """The commit this code is of, `+dirty` added where files differ from it; `unknown` outside a checkout."""
     try:
         # The second name fails where the package lies in a checkout of something else, as in its environment.
-        commit = _git("rev-parse", "HEAD", "HEAD:./__init__.py").split()[0]
-        return f"{commit}+dirty" if _git("status", "--porcelain", ":/") else commit
+        commit = _git(package, "rev-parse", "HEAD", "HEAD:./__init__.py").split()[0]
+        return f"{commit}+dirty" if _git(package, "status", "--porcelain", ":/") else commit
     except (OSError, subprocess.SubprocessError):
         return "unknown"
 
 
-def _git(*arguments: str) -> str:
+def _git(folder: Path, *arguments: str) -> str:
     # A git hook that runs this has its own repository in these variables.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     command = ["git", "--no-optional-locks", *arguments]
-    folder = Path(__file__).parent
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=10, check=True
     )

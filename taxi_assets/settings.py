@@ -4,7 +4,6 @@ What is varied from run to run (hyper-parameters, windows) is not here but in th
 what nobody varies is a constant in the module that uses it.
 """
 
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -58,7 +57,7 @@ class Settings(BaseSettings):
             raise ValueError(f"name each service once, of {', '.join(SERVICES)}")
         return value
 
-    @cached_property
+    @property
     def data_kind(self) -> DataKind:
         """Real or synthetic months: as set, else as the last run, else real."""
         marker = self.home / "data_kind"

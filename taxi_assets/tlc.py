@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = [
+    "ZONE_FILE_NAMES",
     "Arrival",
     "SourceUnreachable",
     "ZoneFiles",
@@ -28,12 +29,14 @@ __all__ = [
     "fetch_zones",
     "file_name",
     "inspect_file",
+    "landed_month",
+    "landed_zones",
     "parse_file_name",
     "source_label",
 ]
 
 _MONTHS, _ZONES = "trip-data", "misc"  # the site's two folders
-_LOOKUP, _SHAPES = "taxi_zone_lookup.csv", "taxi_zones.zip"
+ZONE_FILE_NAMES = _LOOKUP, _SHAPES = "taxi_zone_lookup.csv", "taxi_zones.zip"
 _PATIENCE = Patience()
 
 
@@ -110,6 +113,18 @@ def fetch_zones(
     for target in files:
         _bring(source, _ZONES, target, progress or _unseen, patience)
     return files
+
+
+def landed_month(source: str, service: str, month: Month, landing: Path) -> Arrival:
+    """The month's file in the landing folder, as a person or a download put it there; fetched where it is missing."""
+    target = landing / file_name(service, month)
+    return inspect_file(target) if target.is_file() else fetch_month(source, service, month, landing)
+
+
+def landed_zones(source: str, landing: Path) -> ZoneFiles:
+    """The files of zones in the landing folder; fetched where one is missing."""
+    files = ZoneFiles(landing / _LOOKUP, landing / _SHAPES)
+    return files if all(file.is_file() for file in files) else fetch_zones(source, landing)
 
 
 def _bring(source: str, folder: str, target: Path, progress: Progress, patience: Patience) -> None:

@@ -35,6 +35,8 @@ RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 PREDICTION = "duration_minutes"
 
+_RUNS_A_PAGE = 1000
+
 # What a logged model needs to be loaded elsewhere. Left to itself MLflow finds out by loading the model in a
 # process of its own, which takes ten times as long as logging it.
 _MODEL_PACKAGES = ("scikit-learn", "numpy", "pandas", "cloudpickle")
@@ -196,7 +198,7 @@ def _runs(api: "MlflowClient", condition: str) -> "list[Run]":
     runs: list[Run] = []
     token = None
     while True:
-        page = api.search_runs([_experiment_id(api)], condition, page_token=token)
+        page = api.search_runs([_experiment_id(api)], condition, max_results=_RUNS_A_PAGE, page_token=token)
         runs.extend(page)
         token = page.token
         if not token:

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from taxi_assets import registry, tracking
 from taxi_assets.errors import TaxiError
-from taxi_assets.evaluation import ALL_RIDES
+from taxi_assets.evaluation import CONVENTIONS
 from taxi_assets.features import MODEL_INPUTS
 from taxi_assets.model import DurationModel
 from taxi_assets.months import Month
@@ -57,7 +57,7 @@ def train(
         TaxiError: there is nothing to learn from, or the window reaches into the scored month.
     """
     months = _window(settings, warehouse, month, window)
-    data = read_training(warehouse, settings.services, months, ALL_RIDES)
+    data = read_training(warehouse, settings.services, months, CONVENTIONS["all"])
     key = _training_key(data, month, parameters)
     known = registry.find(settings, key)
     if known:
@@ -109,7 +109,7 @@ def _tags(settings: Settings, data: TrainingData, month: Month) -> dict[str, str
         "months": ",".join(map(str, data.months)),
         "scored_month": str(month),
         "services": ",".join(data.services),
-        "convention": ALL_RIDES.name,
+        "convention": CONVENTIONS["all"].name,
         "data_snapshot": str(data.snapshot),
         "data_digest": data.digest,
         "git_commit": git_commit(),

@@ -19,7 +19,7 @@ from taxi_assets.warehouse import Warehouse, month_key, sql
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TrainingData", "held_months", "read_scored", "read_training", "read_zone_map"]
+__all__ = ["TrainingData", "held_months", "read_scored", "read_training", "read_zone_map", "read_zones"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,12 @@ def read_scored(
     if trips.empty:
         raise TaxiError(f"no ride of {', '.join(services)} in {month} to score: ingest that month first")
     return trips
+
+
+def read_zones(warehouse: Warehouse) -> "pd.DataFrame":
+    """The rows of `taxi_zones`, without their shapes."""
+    with warehouse.reading() as connection:
+        return connection.execute("SELECT * EXCLUDE (shape_wkb) FROM taxi_zones ORDER BY zone_id").df()
 
 
 def read_zone_map(connection: DuckDBPyConnection) -> ZoneMap:

@@ -38,7 +38,7 @@ _STATUS: dict[DagsterRunStatus, RunStatus] = {
 
 
 def mlflow_resource(settings: Settings) -> ResourceDefinition:
-    """The resource for assets that log to MLflow: dagster-mlflow's, with the functions of `mlflow` as its own.
+    """The resource for assets that log to MLflow: dagster-mlflow's, with all functions of `mlflow`.
 
     They act on the Dagster run's MLflow run. Its id is the resource's `mlflow_run_id`, and a tag of that name
     on the Dagster run.

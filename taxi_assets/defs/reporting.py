@@ -2,7 +2,7 @@
 
 import base64
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -15,16 +15,17 @@ from taxi_assets.tables import TABLES
 from .partitions import chosen_months
 
 if TYPE_CHECKING:
+    from taxi_assets.evaluation import Score
     from taxi_assets.publishing import Publication
     from taxi_assets.quality import Outcome, Verdict
 
-__all__ = ["column_schema", "picture", "publish_months", "suite_checks"]
+__all__ = ["column_schema", "picture", "publish_months", "score_table", "suite_checks"]
 
 Publish = Callable[[str, Month], "Publication"]
 
 
 def column_schema(table: str) -> dict[str, object]:
-    """Definition metadata of an asset that is this table of the warehouse."""
+    """Definition metadata of an asset that is this table of the warehouse, or takes or gives such rows."""
     columns = [dg.TableColumn(c.name, c.type, c.description) for c in TABLES[table].columns]
     return {"dagster/column_schema": dg.TableSchema(columns=columns), "dagster/table_name": f"lake.main.{table}"}
 
@@ -40,6 +41,25 @@ def suite_checks(table: str) -> list[dg.AssetCheckSpec]:
 def picture(png: bytes, text: str) -> dg.MetadataValue:
     """A plot, shown in the Dagster UI with the materialisation."""
     return dg.MetadataValue.md(f"![{text}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def score_table(scores: Mapping[str, Mapping[str, "Score"]]) -> dg.MetadataValue:
+    """Every model under every convention, one a row; errors in minutes."""
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    "convention": convention,
+                    "model": model,
+                    "rides": score.rides,
+                    "rmse": round(score.rmse, 4),
+                    "mae": round(score.mae, 4),
+                }
+            )
+            for convention, models in scores.items()
+            for model, score in models.items()
+        ]
+    )
 
 
 def publish_months(

@@ -1,8 +1,8 @@
-"""What the rows of a table must be: suites of named expectations, as plain data. The quality adapter evaluates them.
+"""What the rows of a table must be: suites of named expectations, as plain data for the quality adapter.
 
-A suite looks at one service's month. `error` is for what makes the month unusable, and keeps it from being published;
-`warning` is for what a person should know. Raw months are TLC's: they may be untidy, so most raw expectations hold for
-a share of the rows (`mostly`). Clean trips and features are the platform's own: theirs hold for every row.
+A suite looks at one service's month. `error` is for what makes the month unusable, and keeps it from being
+published; `warning` is for what a person should know. Raw months are TLC's and may be untidy: most of their
+expectations hold for a share of the rows (`mostly`). Clean trips and features are ours: theirs hold for all.
 """
 
 from taxi_assets.expectations.clean_trips import CLEAN_TRIPS

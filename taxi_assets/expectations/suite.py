@@ -1,4 +1,4 @@
-"""The shape of a suite, and what all suites share. The expectations themselves are in the module of their table."""
+"""The shape of a suite, and what suites share. The expectations are in the module of their table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,8 +46,8 @@ class Expectation:
 class Suite:
     """The expectations of one table.
 
-    `derived` names SQL expressions which expectations use beside the table's own columns: what depends on the month
-    or on several columns becomes a column here, and an ordinary expectation there.
+    `derived` names SQL expressions which expectations use beside the table's own columns: what depends on the
+    month or on several columns becomes a column here, and an ordinary expectation there.
     """
 
     table: str
@@ -96,7 +96,7 @@ def on_the_map(column: str) -> Mapping[str, object]:
 
 
 def all_present(*columns: str) -> str:
-    """SQL that is true where every column has a value. A row of columns is never NULL itself, so it is spelt out."""
+    """SQL that is true where every column has a value; spelt out, since a tuple of columns is never NULL."""
     return " AND ".join(f"{column} IS NOT NULL" for column in columns)
 
 

@@ -1,4 +1,4 @@
-"""What the features must be for a model to be trained on them: whole, in range, and true to the ride they describe."""
+"""What features must be for a model to learn from: whole, in range, and true to the ride they describe."""
 
 from taxi_assets.expectations.suite import (
     BETWEEN,

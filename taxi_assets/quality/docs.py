@@ -1,7 +1,7 @@
 """Great Expectations' Data Docs: one HTML page for each table and month, and an index of all there are.
 
-The pages' findings are rendered by Great Expectations; the frame around them is ours, since theirs loads its styles
-and scripts from other people's servers. A page is complete in itself and needs no network.
+The pages' findings are rendered by Great Expectations; the frame around them is ours, since theirs loads its
+styles and scripts from other people's servers. A page is complete in itself and needs no network.
 """
 
 import json
@@ -52,15 +52,17 @@ def write_data_docs(verdict: Verdict, table: str, service: str, month: Month, fo
 
 
 def _findings(verdict: Verdict) -> list[dict[str, Any]]:
-    """Great Expectations' sections, a column each, without its overview, which links to pages there are not."""
-    from great_expectations.render.renderer import ValidationResultsPageRenderer
+    """Great Expectations' sections, a column each; not its overview, which links to pages there are not."""
+    from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 
-    sections: list[dict[str, Any]] = ValidationResultsPageRenderer().render(verdict.document).to_json_dict()["sections"]
+    sections: list[dict[str, Any]] = (
+        ValidationResultsPageRenderer().render(verdict.document).to_json_dict()["sections"]
+    )
     return [section for section in sections if section["section_name"] != "Overview"]
 
 
 def _render(template: str, **values: object) -> str:
-    from great_expectations.render.view import DefaultJinjaPageView
+    from great_expectations.render.view.view import DefaultJinjaPageView
 
     # Its environment holds the templates and filters the sections need; ours are found beside them.
     with as_file(files("taxi_assets.quality") / "pages") as ours:
@@ -78,5 +80,6 @@ def _write(path: Path, text: str) -> None:
 def _entries(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Every page's facts, by table in the order of the data's flow, then by service and month."""
     return {
-        table: [json.loads(path.read_text()) for path in sorted(folder.glob(f"{table}/*.json"))] for table in SUITES
+        table: [json.loads(path.read_text()) for path in sorted(folder.glob(f"{table}/*.json"))]
+        for table in SUITES
     }

@@ -14,7 +14,7 @@ from taxi_assets.quality.verdict import Outcome, Verdict, json_safe
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
     from great_expectations.core import ExpectationSuiteValidationResult
-    from great_expectations.data_context import EphemeralDataContext
+    from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
 
     from taxi_assets.quality.dialect import Loan
 
@@ -27,8 +27,8 @@ _SEVERITIES = {"error": "critical", "warning": "warning"}
 def validate(connection: DuckDBPyConnection, relation: str, suite: Suite) -> Verdict:
     """Evaluate `suite` on the rows of `relation` as `connection` sees them, uncommitted ones included.
 
-    Nothing is written but a temporary view, which is dropped again; no transaction is begun, committed or rolled
-    back, and the connection stays open.
+    Nothing is written but a temporary view, which is dropped again; no transaction is begun, committed or
+    rolled back, and the connection stays open.
 
     Args:
         connection: Where to look; within its transaction, if one is under way.
@@ -39,8 +39,8 @@ def validate(connection: DuckDBPyConnection, relation: str, suite: Suite) -> Ver
         RuntimeError: an expectation could not be evaluated at all: the suite does not fit the relation.
     """
     derived = "".join(f", {sql} AS {name}" for name, sql in suite.derived.items())
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW {_VIEW} AS SELECT *{derived} FROM {relation}")
-    rows = int(connection.execute(f"SELECT count(*) FROM {_VIEW}").fetchall()[0][0])
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {_VIEW} AS SELECT *{derived} FROM {relation}")  # noqa: S608
+    rows = int(connection.table(_VIEW).count("*").fetchall()[0][0])
     document = _evaluate(connection, suite)
     connection.execute(f"DROP VIEW {_VIEW}")
     results = {result.expectation_config.meta["name"]: result for result in document.results}
@@ -55,7 +55,9 @@ def _evaluate(connection: DuckDBPyConnection, suite: Suite) -> Any:
         with borrow(connection) as loan:
             document = _run(loan, suite)
     if loan.failures:
-        raise RuntimeError(f"the suite of {suite.table} cannot be evaluated: {loan.failures[0]}") from loan.failures[0]
+        raise RuntimeError(
+            f"the suite of {suite.table} cannot be evaluated: {loan.failures[0]}"
+        ) from loan.failures[0]
     return document
 
 
@@ -71,12 +73,16 @@ def _run(loan: "Loan", suite: Suite) -> "ExpectationSuiteValidationResult":
 def _context() -> "EphemeralDataContext":
     """A context that lives in memory, reports to nobody and shows no progress bars."""
     import great_expectations
-    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
     config = DataContextConfig(
         store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
         analytics_enabled=False,
-        progress_bars={"globally": False},
+        progress_bars=ProgressBarsConfig(globally=False),
     )
     return great_expectations.get_context(mode="ephemeral", project_config=config)
 
@@ -111,7 +117,7 @@ def _outcome(expectation: Expectation, evaluated: Any) -> Outcome:
 
 
 def _exceptions(info: Mapping[str, Any]) -> Iterator[str]:
-    """Messages of what was raised: Great Expectations keeps one, or several under the ids of their metrics."""
+    """Messages of what was raised: Great Expectations keeps one, or several under their metrics' ids."""
     if info.get("raised_exception"):
         yield str(info["exception_message"])
     elif "raised_exception" not in info:
@@ -121,7 +127,7 @@ def _exceptions(info: Mapping[str, Any]) -> Iterator[str]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """No warnings of Great Expectations' own making, and not its log of failures: the first of them is raised."""
+    """No warnings of Great Expectations' own making, nor its log of failures: the first of them is raised."""
     logger = logging.getLogger("great_expectations")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -16,9 +16,9 @@ __all__ = ["Outcome", "Verdict", "json_safe"]
 class Outcome:
     """One expectation's result.
 
-    `observed` is the value measured or, where rows are judged one by one, the share of them that is as expected, 0 to
-    1; None where there was nothing to judge. `unexpected_count` and `unexpected_percent` (of the rows that have a
-    value, 0 to 100) are None where a whole column is judged.
+    `observed` is the value measured or, where rows are judged one by one, the share of them that is as
+    expected, 0 to 1; None where there was nothing to judge. `unexpected_count` and `unexpected_percent`, 0 to
+    100 of the rows with a value, are None where a whole column is judged.
     """
 
     name: str
@@ -69,13 +69,15 @@ class Verdict:
 
 
 def json_safe(value: Any) -> Any:
-    """The same value in the types of JSON: NumPy's and databases' own become plain, what is no number becomes None."""
+    """The value in JSON's types: NumPy's and databases' become plain, a float that is no number None."""
     if hasattr(value, "tolist"):
         value = value.tolist()
+    if isinstance(value, Decimal):
+        value = float(value) if value.is_finite() else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):
         return value
-    if isinstance(value, float | Decimal):
-        return float(value) if math.isfinite(value) else None
     if isinstance(value, date | datetime | time):
         return value.isoformat()
     if isinstance(value, Mapping):
@@ -88,4 +90,4 @@ def json_safe(value: Any) -> Any:
 def _readable(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else "nothing" if value is None else str(value)

@@ -110,7 +110,7 @@ def _read(name: str, process: subprocess.Popen[str], events: Events) -> None:
 
 def _await_end(name: str, process: subprocess.Popen[str], reader: threading.Thread, events: Events) -> None:
     code = process.wait()
-    reader.join(timeout=1)  # its last words come first; a process it left behind may keep the pipe open
+    reader.join(timeout=0.3)  # its last words come first; but what it left behind may keep the pipe open
     events.put(Died(name, code))
 
 

@@ -80,9 +80,8 @@ def _why_not(error: OSError, host: str, port: int, setting: str) -> str:
         return (
             f"port {port} is taken{_holder(port)}: stop what listens there, or set {setting} to a free port"
         )
-    if error.errno == errno.EACCES:
-        return f"port {port} needs more rights than you have: set {setting} to a port above 1023"
-    return f"cannot listen on {host} ({error.strerror}): set TAXI_HOST to an address of this machine"
+    remedy = f"set TAXI_HOST to an address of this machine and {setting} to a port above 1023"
+    return f"cannot listen on {host}, port {port} ({error.strerror}): {remedy}"
 
 
 def _holder(port: int) -> str:

@@ -109,10 +109,14 @@ def _terminate(processes: Sequence[psutil.Process]) -> None:
     # A server ends its own workers, and starts those anew that die before it: so SIGTERM goes to the group of
     # each topmost process, and not to the workers it has put into groups of their own.
     ours = {process.pid for process in processes}
+    groups = set()
     for process in processes:
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
             if process.ppid() not in ours:
-                os.killpg(os.getpgid(process.pid), signal.SIGTERM)
+                groups.add(os.getpgid(process.pid))
+    for group in groups:
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGTERM)
 
 
 def _wait_until_gone(mark: str, seconds: float) -> None:

@@ -95,7 +95,7 @@ def bento_program(settings: Settings, port: int) -> Program:
         "bento",
         (_binary("bentoml"), "serve", f"{BENTO_NAME}:latest", "--host", settings.host, "--port", str(port)),
         environment(settings),
-        "predictions: POST /predict",
+        "rides: POST /predict",
         Endpoint(settings.host, port, "TAXI_BENTO_PORT", "/readyz"),
         None if packaged else "no Bento yet: run `make run` first",
     )
@@ -122,14 +122,15 @@ def _dagster_webserver(settings: Settings) -> Program:
         "dagster",
         (_binary("dagster-webserver"), *workspace, "-h", settings.host, "-p", str(port)),
         environment(settings),
-        "assets, lineage, checks, plots, runs",
+        "assets, checks, plots, runs",
         Endpoint(settings.host, port, "TAXI_DAGSTER_PORT", "/server_info"),
     )
 
 
 def _dagster_daemon(settings: Settings) -> Program:
-    command = (_binary("dagster-daemon"), "run", "-w", str(WORKSPACE))
-    return Program("daemon", command, environment(settings), "sensors, queued runs, backfills")
+    # It renews its code server every minute, which the old one calls a warning each time.
+    command = (_binary("dagster-daemon"), "run", "-w", str(WORKSPACE), "--code-server-log-level", "error")
+    return Program("daemon", command, environment(settings), "sensors, queues, backfills")
 
 
 def _mlflow(settings: Settings) -> Program:
@@ -148,7 +149,7 @@ def _mlflow(settings: Settings) -> Program:
         "mlflow",
         command,
         environment(settings) | env,
-        "runs, metrics, registered models",
+        "runs, registered models",
         Endpoint(host, port, "TAXI_MLFLOW_PORT", "/health"),
     )
 
@@ -160,7 +161,7 @@ def _reports(settings: Settings) -> Program:
         "reports",
         (*serve, "--directory", str(settings.reports)),
         environment(settings),
-        "Data Docs: every month's expectations",
+        "Data Docs of every month",
         Endpoint(host, port, "TAXI_REPORTS_PORT"),
     )
 

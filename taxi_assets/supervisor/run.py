@@ -93,9 +93,8 @@ def running(program: Program, log: Path, patience: Patience | None = None) -> It
         process = processes.start(program.command, program.env, mark, output)
         try:
             if not wait_until_ready(program.endpoint.ready_url, seconds, lambda: process.poll() is None):
-                raise TaxiError(
-                    f"{program.name} {_fate(process.poll(), seconds)} before it answered: see {log}"
-                )
+                fate = _fate(process.poll(), seconds)
+                raise TaxiError(f"{program.name} {fate} and never answered: see {log}")
             yield program.endpoint.url
         finally:
             processes.stop(mark)
@@ -121,6 +120,7 @@ class _Supervision:
         self.unanswered = {program.name for program in wanted if program.endpoint}
         for program in wanted:
             self._start(program)
+        self._show_addresses()
         code = None
         while code is None:
             code = self._handle(self.events.get())
@@ -167,25 +167,24 @@ class _Supervision:
         recent = [at for at in self.deaths.get(name, []) if at > now - WINDOW_SECONDS]
         self.deaths[name] = [*recent, now]
         if len(recent) == MAX_RESTARTS:
-            self._say(
-                f"{name} {_fate(code)} after {MAX_RESTARTS} restarts: its lines above say why", "bold red"
-            )
+            self._warn(f"{name} {_fate(code)} after {MAX_RESTARTS} restarts: its lines above say why")
             return 1
         wait = self.patience.back_off_seconds * 2 ** len(recent)
-        self._say(
-            f"{name} {_fate(code)}: restart {len(recent) + 1} of {MAX_RESTARTS} in {wait:g} s", "bold red"
-        )
+        self._warn(f"{name} {_fate(code)}: restart {len(recent) + 1} of {MAX_RESTARTS} in {wait:g} s")
         tell_later(RestartDue(name), wait, self.events)
         return None
 
     def _after_ready(self, name: str, answered: bool) -> None:
         self.unanswered.discard(name)
         if not answered:
-            self._say(
-                f"{name} {_fate(None, self.patience.ready_seconds)}: its lines above may say why", "bold red"
-            )
+            fate = _fate(None, self.patience.ready_seconds)
+            self._warn(f"{name} {fate}: its lines above may say why")
         elif self.table_shown:
             self._say(f"{name} answers again")
+        self._show_addresses()
+
+    def _show_addresses(self) -> None:
+        """Print the table once every program has had its chance to answer."""
         if not self.unanswered and not self.table_shown:
             self.table_shown = True
             self.console.print(_table(self.programs))
@@ -194,17 +193,22 @@ class _Supervision:
     def _show(self, line: Line) -> None:
         names = [program.name for program in self.programs]
         width = max(map(len, names))
-        label = Text(f"{line.name:<{width}} | ", style=COLOURS[names.index(line.name) % len(COLOURS)])
-        self.console.print(label + Text.from_ansi(line.text), soft_wrap=True)
+        label = f"{line.name:<{width}} | ", COLOURS[names.index(line.name) % len(COLOURS)]
+        self.console.print(Text.assemble(label, Text.from_ansi(line.text)), soft_wrap=True)
 
-    def _say(self, sentence: str, style: str = "bold") -> None:
-        self.console.print(Text(sentence, style=style), soft_wrap=True)
+    def _say(self, sentence: str) -> None:
+        self.console.print(Text(sentence, style="bold"), soft_wrap=True)
+
+    def _warn(self, sentence: str) -> None:
+        self.console.print(Text(sentence, style="bold red"), soft_wrap=True)
 
 
 def _fate(code: int | None, seconds: float = 0) -> str:
     if code is None:
         return f"was silent for {seconds:g} s"
-    return f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+    if code < 0:
+        return f"was ended by signal {-code} ({signal.strsignal(-code)})"
+    return f"ended with exit code {code}"
 
 
 def _table(programs: Sequence[Program]) -> Table:

@@ -24,6 +24,7 @@ class Rates:
 
     under_a_minute: float = 0.0  # a cancelled ride or a meter pressed by mistake
     about_a_day: float = 0.0  # the drop-off a day late
+    over_an_hour: float = 0.0  # 1 to 2 hours, whatever the route: a ride with stops, waiting, a tour
     hours_long: float = 0.0  # 2 to 23 hours: a meter left running
     ends_before: float = 0.0  # a drop-off seconds before its pickup: one vendor's fault of 2025
     outside_month: float = 0.0  # hours before or after it
@@ -41,6 +42,7 @@ class Rates:
 _GREEN = Rates(
     under_a_minute=0.027,
     about_a_day=0.0024,
+    over_an_hour=0.008,
     hours_long=0.0016,
     outside_month=0.00018,
     years_ago=0.000016,
@@ -55,6 +57,7 @@ _GREEN = Rates(
 _YELLOW = Rates(
     under_a_minute=0.0125,
     about_a_day=0.0006,
+    over_an_hour=0.009,
     hours_long=0.0004,
     outside_month=0.00001,
     years_ago=0.000002,
@@ -72,7 +75,9 @@ _COMPANIES = Rates(
 _RATES = {
     "yellow": _YELLOW,
     "yellow B": replace(_YELLOW, refunded=0.01, negative_fare=0.002, zero_distance=0.012),
-    "yellow C": replace(_YELLOW, refunded=0.015, negative_fare=0.02, zero_distance=0.02),
+    "yellow C": replace(
+        _YELLOW, refunded=0.015, negative_fare=0.02, zero_distance=0.02, pickup_unknown=0.0027
+    ),
     "green": _GREEN,
     "green C": replace(_GREEN, under_a_minute=0.032, about_a_day=0.0035, ends_before=0.0045),
     "fhvhv": _COMPANIES,
@@ -141,6 +146,7 @@ def _spoil_durations(trips: Trips, rates: Rates, rng: np.random.Generator) -> No
     trips.values["trip_distance"][short[rng.random(len(short)) < 0.6]] = 0.0
     for rate, least, most in (
         (rates.about_a_day, _DAY - 3600, _DAY),
+        (rates.over_an_hour, 3600, 2 * 3600),
         (rates.hours_long, 2 * 3600, _DAY - 3600),
         (rates.ends_before, -58, 0),
     ):

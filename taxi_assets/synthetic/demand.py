@@ -39,14 +39,14 @@ PROFILES: dict[str, Profile] = {
         {"Manhattan": 89, "Queens": 1.5, "Brooklyn": 1.3, "Bronx": 0.2},
         airport_share=8,
         unevenness=0.9,
-        reach_miles=1.25,
+        reach_miles=1.15,
         base_minutes=2.0,
     ),
     "green": Profile(
         {"Manhattan": 36, "Queens": 33, "Brooklyn": 21, "Bronx": 9},
         airport_share=1,
         unevenness=1.9,
-        reach_miles=1.7,
+        reach_miles=1.5,
         base_minutes=2.3,
         night=0.8,
     ),
@@ -109,6 +109,7 @@ def route_table(seed: int, service: str, mixed: bool = False) -> Floats:
     pull = attraction * np.exp(-np.nan_to_num(city.distance_miles()) / profile.reach_miles)
     airports = list(AIRPORTS)  # they draw trips from everywhere, not from around them
     pull[:, airports] = attraction[airports] * pull[:, 1:].mean() / attraction[1:].mean()
+    np.fill_diagonal(pull, 0.4 * pull.diagonal())  # within a zone, many walk
     routes = popularity[:, None] * pull / pull.sum(axis=1, keepdims=True)
     cumulated = np.cumsum(routes.ravel())
     return np.asarray(cumulated / cumulated[-1])

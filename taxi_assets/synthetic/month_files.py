@@ -119,7 +119,7 @@ def _shift_records(trips: Trips, plan: Plan, piece: Piece) -> None:
 
 def _write(file: Path, era: Era, about: Mapping[str, str], tables: Iterator[pa.Table]) -> None:
     if era.suffix == "csv":
-        options = pa_csv.WriteOptions(quoting_header="none")
+        options = pa_csv.WriteOptions(quoting_style="none", quoting_header="none")
         writer = pa_csv.CSVWriter(file, era.schema, write_options=options)
     else:
         writer = pq.ParquetWriter(file, era.schema.with_metadata(about), compression="zstd")

@@ -48,8 +48,8 @@ class Shift:
         if kind is None:
             raise TaxiError(f"there is no shift '{self.name}': choose one of {', '.join(SHIFTS)}")
         if not kind.least <= self.amount <= kind.most:
-            wanted = f"give a {kind.meaning} from {kind.least:g} to {kind.most:g}"
-            raise TaxiError(f"{self.name}={self.amount:g} is out of range: {wanted}, such as {kind.example}")
+            wanted = f"{kind.meaning}, from {kind.least:g} to {kind.most:g}, such as {kind.example}"
+            raise TaxiError(f"{self.name}={self.amount:g} is out of range: give the {wanted}")
 
     def __str__(self) -> str:
         return f"{self.name}={self.amount!r}"

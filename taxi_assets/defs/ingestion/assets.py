@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse import Warehouse
 
@@ -35,7 +36,7 @@ def taxi_zones(
     """TLC's 265 taxi zones with borough, place and shape. Source: TLC's lookup table and shapefile."""
     from taxi_assets import publishing, tlc
 
-    lookup, shapes = tlc.fetch_zones(settings.tlc_source, settings.landing)
+    lookup, shapes = tlc.landed_zones(settings.tlc_source, settings.landing)
     zones = publishing.publish_zones(warehouse, lookup, shapes, context.run_id)
     return dg.MaterializeResult(
         metadata={"dagster/row_count": zones},
@@ -52,8 +53,8 @@ def raw_trips(
     """Every row of TLC's monthly files under canonical names and types, nothing dropped."""
     from taxi_assets import publishing, tlc
 
-    def publish(service: str, month: tlc.Month) -> publishing.Publication:
-        arrival = tlc.fetch_month(settings.tlc_source, service, month, settings.landing)
+    def publish(service: str, month: Month) -> publishing.Publication:
+        arrival = tlc.landed_month(settings.tlc_source, service, month, settings.landing)
         return publishing.publish_raw(warehouse, arrival, context.run_id)
 
     yield from publish_months(context, settings, "raw_trips", publish)
@@ -72,7 +73,7 @@ def clean_trips(
     """The plausible rides; the others are in `rejected_trips`, whole, each with the rule it breaks."""
     from taxi_assets import publishing
 
-    def publish(service: str, month: publishing.Month) -> publishing.Publication:
+    def publish(service: str, month: Month) -> publishing.Publication:
         return publishing.publish_clean(warehouse, service, month, context.run_id)
 
     yield from publish_months(context, settings, "clean_trips", publish)
@@ -91,7 +92,7 @@ def trip_features(
     """What is known of each clean ride when it starts, and its duration."""
     from taxi_assets import publishing
 
-    def publish(service: str, month: publishing.Month) -> publishing.Publication:
+    def publish(service: str, month: Month) -> publishing.Publication:
         return publishing.publish_features(warehouse, service, month, context.run_id)
 
     yield from publish_months(context, settings, "trip_features", publish)

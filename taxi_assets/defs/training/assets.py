@@ -2,12 +2,13 @@
 
 import dagster as dg
 
+from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse import Warehouse
 
-from ..ingestion.assets import taxi_zones, trip_features
+from ..ingestion.assets import raw_trips, taxi_zones, trip_features
 from ..partitions import MONTHS, earlier_months
-from ..reporting import column_schema, picture
+from ..reporting import column_schema, picture, score_table
 
 _MONTHLY = {"partitions_def": MONTHS, "group_name": "training", "owners": ["team:ml"], "code_version": "1"}
 
@@ -16,7 +17,7 @@ class TrainingConfig(dg.Config):
     """What is varied from training to training."""
 
     months: list[str] | None = None
-    """Months to learn from, as `2023-01`; unset, every month held before the one to be scored."""
+    """Months to learn from, such as 2023-01; unset, every month held before the one to be scored."""
     learning_rate: float = 0.06
     max_iter: int = 300
     max_leaf_nodes: int = 63
@@ -30,7 +31,7 @@ class TrainingConfig(dg.Config):
     kinds={"scikitlearn", "mlflow", "python"},
     deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months()), taxi_zones],
     required_resource_keys={"mlflow"},
-    metadata={"mlflow_model": "taxi-duration"},
+    metadata=column_schema("trip_features"),
     check_specs=[dg.AssetCheckSpec("no_feature_is_known_only_after_the_ride", asset="duration_model")],
 )
 def duration_model(
@@ -43,8 +44,96 @@ def duration_model(
 
     Registered in MLflow as `taxi-duration`. The same rides, parameters and code make no second version.
     """
-    from taxi_assets import leakage, training_run
+    from taxi_assets import encoding, leakage, registry, tracking, training
 
-    trained = training_run.train(
-        settings, warehouse, context.run_id, context.partition_key, config.months, config.model_dump(exclude={"months"})
+    month, window = Month.parse(context.partition_key), config.months and [Month.parse(m) for m in config.months]
+    trained = training.train(settings, warehouse, month, window, config.model_dump(exclude={"months"}))
+    version, leaks = trained.version, leakage.leaking(encoding.MATRIX_COLUMNS)
+    return dg.MaterializeResult(
+        metadata={
+            "version": version.version,
+            "is_new": trained.is_new,
+            "window": version.tags["window"],
+            "dagster/row_count": len(trained.data.trips),
+            "data_snapshot": trained.data.snapshot,
+            "data_digest": trained.data.digest,
+            "mlflow_run": dg.MetadataValue.url(tracking.run_url(settings, version.run_id)),
+            "mlflow_version": dg.MetadataValue.url(registry.version_url(settings, version.version)),
+        },
+        check_results=[dg.AssetCheckResult(passed=not leaks, metadata={"leaks": ", ".join(leaks) or "none"})],
+    )
+
+
+@dg.asset(
+    **_MONTHLY,
+    kinds={"duckdb", "mlflow", "python"},
+    deps=[duration_model, raw_trips],
+    required_resource_keys={"mlflow"},
+    metadata=column_schema("evaluations"),
+    check_specs=[
+        dg.AssetCheckSpec("the_model_beats_every_baseline", asset="model_evaluation"),
+        dg.AssetCheckSpec("no_scored_ride_was_learned_from", asset="model_evaluation"),
+    ],
+)
+def model_evaluation(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+) -> dg.MaterializeResult:
+    """The newest version for this month on its rides, none of which it saw, beside the baselines.
+
+    Scored on every raw trip whose duration the convention admits (1-60 minutes, the course's; 1-180, all rides),
+    cleaned of nothing else.
+    """
+    from taxi_assets import judging
+
+    evaluation = judging.evaluate(settings, warehouse, Month.parse(context.partition_key))
+    pictures = judging.log(settings, warehouse, evaluation)
+    return dg.MaterializeResult(
+        metadata={
+            "version": evaluation.version.version,
+            "scores": score_table(evaluation.scores),
+            "is_machine_learning_worth_it": evaluation.worth,
+            **{name: picture(png, name) for name, png in pictures.items()},
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="the_model_beats_every_baseline",
+                passed=evaluation.beats_baselines,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"scores": score_table(evaluation.scores)},
+            ),
+            dg.AssetCheckResult(
+                check_name="no_scored_ride_was_learned_from",
+                passed=evaluation.is_unseen,
+                metadata={"trained_on": evaluation.version.tags["months"]},
+            ),
+        ],
+    )
+
+
+@dg.asset(
+    **_MONTHLY,
+    kinds={"mlflow", "duckdb"},
+    deps=[model_evaluation],
+    required_resource_keys={"mlflow"},
+    metadata=column_schema("promotions"),
+    check_specs=[dg.AssetCheckSpec("there_is_a_champion", asset="champion_model")],
+)
+def champion_model(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+) -> dg.MaterializeResult:
+    """The version MLflow's alias `champion` names: the challenger where the evidence is for it, else the one before."""
+    from taxi_assets import judging, registry
+
+    month = Month.parse(context.partition_key)
+    decision = judging.decide_champion(settings, warehouse, month)
+    champion = registry.champion(settings)
+    link = registry.version_url(settings, champion.version) if champion else None
+    return dg.MaterializeResult(
+        metadata={
+            "is_promoted": decision.promote,
+            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in decision.reasons)),
+            "champion": champion.version if champion else "none",
+            **({"mlflow_version": dg.MetadataValue.url(link)} if link else {}),
+        },
+        check_results=[dg.AssetCheckResult(passed=champion is not None, metadata={"of_month": str(month)})],
     )

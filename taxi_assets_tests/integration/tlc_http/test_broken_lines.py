@@ -36,7 +36,7 @@ def test_another_process_goes_on_with_what_a_killed_one_left(client: Client) -> 
 
 
 def test_one_site_is_not_asked_for_the_rest_of_anothers_file(client: Client) -> None:
-    client.site.faults.extend([cut] + [status(404)])
+    client.site.faults.extend([cut, status(404)])
     client.refuse("has no")
     client.site.files = {f"/mirror{PATH}": parquet(2)}
     source = f"{client.site.url}/mirror"

@@ -1,0 +1,110 @@
+"""The endpoint that tells how long a ride will take; `taxi_assets/packaging.py` puts it into a Bento.
+
+What it answers from lies beside it there: `model/`, checked at the start, and `release.json`, the Bento's tag.
+"""
+
+import gc
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import bentoml
+from pydantic import WithJsonSchema
+from starlette.responses import JSONResponse
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.json_bodies import JsonBodies
+from taxi_assets.ride_request import RIDE_SCHEMA, RideRefused, arrival, read_ride
+from taxi_assets.serving import ServedModel
+from taxi_assets.serving_manifest import read_manifest
+
+FOLDER = Path(__file__).parent
+MODEL = FOLDER / "model"
+
+ANSWER_SCHEMA = {
+    "type": "object",
+    "title": "Answer",
+    "properties": {
+        "duration_minutes": {"type": "number", "description": "How long the ride will take", "example": 9.8},
+        "arrives_at": {"type": "string", "format": "date-time", "description": "When it ends, in New York"},
+        "service": {"type": "string", "description": "The kind of taxi it was asked for, or taken to be"},
+        "model": {"type": "object", "description": "The model that answered: name, version, MLflow run id"},
+        "synthetic": {"type": "boolean", "description": "Whether the model learned from made-up rides"},
+        "data_snapshot": {"type": "integer", "description": "The lake's snapshot it learned from"},
+        "bento": {"type": "string", "description": "The Bento that answered"},
+    },
+}
+INFO_SCHEMA = {"type": "object", "title": "Info", "additionalProperties": True}
+
+Ride = Annotated[dict[str, Any], WithJsonSchema(RIDE_SCHEMA)]
+Answer = Annotated[dict[str, Any], WithJsonSchema(ANSWER_SCHEMA)]
+Info = Annotated[dict[str, Any], WithJsonSchema(INFO_SCHEMA)]
+
+
+@bentoml.service(
+    name="TaxiDuration",
+    workers=1,
+    # BentoML keeps all there is of a request until its time is over, answered or not: so it must be short.
+    traffic={"timeout": 2},
+    http={"host": "127.0.0.1", "port": 3001},
+    logging={"access": {"enabled": False}},  # /metrics counts and times what is asked
+)
+class TaxiDuration:
+    """Minutes of a taxi ride in New York, from what is known when it starts."""
+
+    def __init__(self) -> None:
+        self.model = ServedModel.load(MODEL)
+        self.bento = json.loads((FOLDER / "release.json").read_text())["tag"]
+        facts = self.model.facts
+        self.source = {
+            "model": {name: facts[name] for name in ("name", "version", "run_id")},
+            "synthetic": facts["synthetic"],
+            "data_snapshot": facts["data_snapshot"],
+            "bento": self.bento,
+        }
+
+    @bentoml.on_deployment
+    @staticmethod
+    def check_model() -> None:
+        """End with one line, before anything is started, where the model cannot be served."""
+        try:
+            read_manifest(MODEL)
+        except TaxiError as error:
+            raise SystemExit(f"error: {error}") from error
+
+    @bentoml.on_startup
+    def spare_the_collector(self) -> None:
+        """Keep the garbage collector off what stays for good: a full round would stop answers for long."""
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+
+    @bentoml.api
+    async def predict(self, ride: Ride, /) -> Answer:
+        """How long the ride will take, when it ends, and which model says so."""
+        try:
+            asked = read_ride(ride, self.model.services)
+        except RideRefused as refusal:
+            return _json({"error": str(refusal), "fields": refusal.fields}, 422)
+        minutes = float(self.model.predict_requests([asked])[0])
+        return _json(
+            {
+                "duration_minutes": round(minutes, 2),
+                "arrives_at": arrival(asked, minutes).isoformat(),
+                "service": asked.service,
+                **self.source,
+            }
+        )
+
+    @bentoml.api
+    async def info(self) -> Info:
+        """What the model was made of and from, and what it may be asked."""
+        return _json({"bento": self.bento, "services": self.model.services, "facts": self.model.facts})
+
+
+# A response of its own: for anything else BentoML works out the answer's JSON schema anew each time.
+def _json(content: dict[str, Any], status: int = 200) -> Any:
+    return JSONResponse(content, status)
+
+
+TaxiDuration.add_asgi_middleware(JsonBodies)

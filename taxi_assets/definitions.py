@@ -1,0 +1,29 @@
+"""The code location: what Dagster loads. Everything is defined under `defs/`; nothing runs here."""
+
+import dagster as dg
+
+from taxi_assets.defs.ingestion import assets as ingestion
+from taxi_assets.defs.jobs import JOBS
+from taxi_assets.defs.mlflow_resource import mlflow_resource
+from taxi_assets.defs.monitoring import assets as monitoring
+from taxi_assets.defs.sensors import SENSORS
+from taxi_assets.defs.serving import assets as serving
+from taxi_assets.defs.training import assets as training
+from taxi_assets.settings import Settings
+from taxi_assets.warehouse import Warehouse
+
+__all__ = ["build", "defs"]
+
+
+def build(settings: Settings) -> dg.Definitions:
+    """The platform on these settings."""
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules([ingestion, training, monitoring, serving]),
+        jobs=JOBS,
+        sensors=SENSORS,
+        resources={"settings": settings, "warehouse": Warehouse(settings), "mlflow": mlflow_resource(settings)},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build(Settings())

@@ -1,0 +1,44 @@
+"""Is the month still like those the model learned from? How drift is measured is not said here."""
+
+import dagster as dg
+
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+from taxi_assets.warehouse import Warehouse
+
+from ..ingestion.assets import trip_features
+from ..partitions import MONTHS, earlier_months
+from ..reporting import column_schema, picture
+
+
+@dg.asset(
+    partitions_def=MONTHS,
+    group_name="monitoring",
+    owners=["team:ml"],
+    code_version="1",
+    kinds={"duckdb", "sql"},
+    deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months())],
+    metadata=column_schema("drift_reports"),
+    check_specs=[dg.AssetCheckSpec("the_month_is_like_those_before", asset="drift_report")],
+)
+def drift_report(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+) -> dg.MaterializeResult:
+    """How far each feature, and the duration, moved against the months before: population stability index."""
+    from taxi_assets import monitoring, plots
+
+    report = monitoring.report_drift(settings, warehouse, Month.parse(context.partition_key), context.run_id)
+    return dg.MaterializeResult(
+        metadata={
+            "verdict": report.verdict,
+            "dagster/row_count": len(report.features),
+            "plot": picture(plots.drift(report), "Drift by feature"),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=report.verdict != "drifted",
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"verdict": report.verdict},
+            )
+        ],
+    )

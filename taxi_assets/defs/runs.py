@@ -1,0 +1,108 @@
+"""Runs a job in this process, on the persisted instance, and tells how it goes."""
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.months import Month
+
+from .instance import PROCESS_TAG, process_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["run_job"]
+
+Told = Callable[[str, bool], None]
+
+_POLL_SECONDS = 0.2
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
+def run_job(  # noqa: PLR0913, PLR0917
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    job_name: str,
+    months: Sequence[Month],
+    config: Mapping[str, Any],
+    told: Told,
+) -> str:
+    """Materialise the job's assets for a stretch of months.
+
+    Args:
+        definitions: The code location.
+        instance: Where the run is recorded.
+        job_name: One of `jobs.JOBS`.
+        months: Consecutive months, oldest first.
+        config: Run config of the job's assets.
+        told: Called with a step's name and whether it is over, as steps begin and end.
+
+    Returns:
+        The Dagster run's id.
+
+    Raises:
+        TaxiError: the run failed; the sentence is that of the step that failed.
+    """
+    run_id = str(uuid.uuid4())
+    tags = {PROCESS_TAG: process_tag(), _RANGE[0]: str(months[0]), _RANGE[1]: str(months[-1])}
+    if len(months) == 1:
+        tags = {PROCESS_TAG: process_tag()}
+    with _following(instance, run_id, told):
+        result = definitions.resolve_job_def(job_name).execute_in_process(
+            run_config={**config, **_QUIET},
+            instance=instance,
+            partition_key=str(months[0]) if len(months) == 1 else None,
+            tags=tags,
+            run_id=run_id,
+            raise_on_error=False,
+        )
+    if not result.success:
+        raise TaxiError(_why(result.all_events) or f"the run {run_id} failed: see it in the Dagster UI")
+    return run_id
+
+
+@contextmanager
+def _following(instance: dg.DagsterInstance, run_id: str, told: Told) -> "Iterator[None]":
+    over = threading.Event()
+    follower = threading.Thread(target=_follow, args=(instance, run_id, told, over), daemon=True)
+    follower.start()
+    try:
+        yield
+    finally:
+        over.set()
+        follower.join()
+
+
+def _follow(instance: dg.DagsterInstance, run_id: str, told: Told, over: threading.Event) -> None:
+    cursor = None
+    last = False
+    while not last:
+        last = over.wait(_POLL_SECONDS)
+        page = instance.get_records_for_run(run_id, cursor=cursor)
+        cursor = page.cursor
+        for record in page.records:
+            event = record.event_log_entry.dagster_event
+            if event and event.event_type == dg.DagsterEventType.STEP_START:
+                told(str(event.step_key), False)
+            elif event and event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+                told(str(event.step_key), True)
+
+
+def _why(events: Sequence[dg.DagsterEvent]) -> str | None:
+    """The sentence of the first step that failed: a failure's own, or its innermost cause's."""
+    for event in events:
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            failure = event.step_failure_data
+            if failure.user_failure_data and failure.user_failure_data.description:
+                return str(failure.user_failure_data.description)
+            error = failure.error
+            while error and error.cause:
+                error = error.cause
+            return f"{event.step_key}: {error.message.strip().removeprefix('taxi_assets.errors.TaxiError: ')}" if error else None
+    return None

@@ -1,0 +1,44 @@
+"""The champion, packaged for riders' apps. What a Bento holds and how it answers is not said here."""
+
+import dagster as dg
+
+from taxi_assets.settings import Settings
+
+from ..training.assets import champion_model
+
+
+@dg.asset(
+    group_name="serving",
+    owners=["team:ml"],
+    code_version="1",
+    kinds={"bentoml", "onnx"},
+    deps=[champion_model],
+    metadata={
+        "dagster/column_schema": dg.TableSchema(
+            columns=[
+                dg.TableColumn("duration_minutes", "float", "What POST /predict answers: minutes of the ride"),
+            ]
+        )
+    },
+    check_specs=[dg.AssetCheckSpec("the_bento_answers_as_the_model", asset="duration_bento")],
+)
+def duration_bento(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    """The champion as a Bento: ONNX trees, the history's tables, and the service that answers `POST /predict`."""
+    from taxi_assets import release
+
+    built = release.package_champion(settings)
+    context.log.info(f"built {built.tag}; serve it with: bentoml serve {built.tag}")
+    return dg.MaterializeResult(
+        metadata={
+            "tag": built.tag,
+            "serve_with": f"bentoml serve {built.tag}",
+            "labels": dict(built.labels),
+            "endpoint": dg.MetadataValue.url(f"{settings.url(settings.bento_port)}/predict"),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=built.largest_difference_minutes <= 1e-3,
+                metadata={"largest_difference_minutes": built.largest_difference_minutes},
+            )
+        ],
+    )

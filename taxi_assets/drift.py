@@ -1,0 +1,199 @@
+"""How far a month's rides have moved from those a model learned from. Knows distributions, not the model's errors.
+
+The measure is the population stability index (PSI): the sum over bins of (q - p) ln(q / p), where p and q are a bin's
+shares of the two samples. Labels and counts have a bin for each value, measures ten bins that hold a tenth of the
+reference each; missing values have a bin of their own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from duckdb import DuckDBPyConnection
+from numpy.typing import NDArray
+
+from taxi_assets.errors import TaxiError
+
+__all__ = ["DRIFTED", "FEATURES", "TARGET", "WATCH", "DriftReport", "FeatureDrift", "Verdict", "measure_drift"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Verdict = Literal["stable", "watch", "drifted"]
+Kind = Literal["label", "count", "measure"]
+
+# The bounds credit scoring has used since the 1990s.
+WATCH = 0.10
+DRIFTED = 0.25
+
+TARGET = "duration_minutes"
+FEATURES: Mapping[str, Kind] = MappingProxyType(
+    {
+        "service": "label",
+        "pickup_zone_id": "label",
+        "dropoff_zone_id": "label",
+        "day_of_week": "label",
+        "minute_of_day": "measure",
+        "passenger_count": "count",
+        "is_same_zone": "count",
+        "zone_distance_miles": "measure",
+        TARGET: "measure",
+    }
+)
+
+_BINS = 10  # of a measure: the usual number, and coarse enough that a thousand rides fill each with a hundred
+_RARE = 0.002  # values with a smaller share of the reference have one bin together: alone they tell of chance
+_SMALLEST_SHARE = 0.0001  # an empty bin counts as this, since the logarithm of nothing is infinite
+
+
+@dataclass(frozen=True)
+class FeatureDrift:
+    """One feature's, or the target's, move; means and medians are None where values are labels or all missing."""
+
+    name: str
+    psi: float
+    chance_psi: float  # what samples of these sizes stay below 999 times in 1,000 where nothing has moved
+    verdict: Verdict
+    reference_mean: float | None
+    month_mean: float | None
+    reference_median: float | None
+    month_median: float | None
+    reference_missing_share: float
+    month_missing_share: float
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """A month against the months a model learned from; `features` holds the target too, the farthest moved first."""
+
+    month: date
+    reference_months: tuple[date, ...]
+    reference_rides: int
+    month_rides: int
+    features: tuple[FeatureDrift, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the features'."""
+        return max((feature.verdict for feature in self.features), key=get_args(Verdict).index)
+
+    @property
+    def target(self) -> FeatureDrift:
+        """The duration's."""
+        return next(feature for feature in self.features if feature.name == TARGET)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One feature's distinct values, ascending with the missing one (NaN) last, and how many rides have each."""
+
+    values: Floats
+    reference: Ints
+    month: Ints
+
+
+def measure_drift(
+    connection: DuckDBPyConnection, services: Sequence[str], reference_months: Sequence[date], month: date
+) -> DriftReport:
+    """Compare a month's rides with those of the reference months, feature by feature.
+
+    Args:
+        connection: Sees the table `trip_features`.
+        services: TLC's services whose rides count, in the reference and in the month.
+        reference_months: First days of the months the model learned from.
+        month: First day of the month to look at.
+
+    Raises:
+        TaxiError: the month is one of the reference's, or either has no rides.
+    """
+    if month in reference_months:
+        raise TaxiError(f"{month:%Y-%m} is a month the model learned from: measure the drift of a later one")
+    values = {"services": sorted(services), "months": [*reference_months, month], "month": month}
+    query = files("taxi_assets").joinpath("sql", "drift_counts.sql").read_text()
+    counts = connection.execute(query, values).df()
+    samples = {name: _sample(counts[counts["feature"] == name]) for name in FEATURES}
+    reference_rides, month_rides = int(samples[TARGET].reference.sum()), int(samples[TARGET].month.sum())
+    if not reference_rides or not month_rides:
+        lacking = [f"{month:%Y-%m}"] if reference_rides else [f"{each:%Y-%m}" for each in reference_months]
+        raise TaxiError(f"no ride of {', '.join(services)} in {', '.join(lacking) or 'no month'}: ingest it first")
+    features = [_measure(name, kind, samples[name]) for name, kind in FEATURES.items()]
+    features.sort(key=lambda feature: feature.psi, reverse=True)
+    return DriftReport(month, tuple(reference_months), reference_rides, month_rides, tuple(features))
+
+
+def _sample(counts: pd.DataFrame) -> _Sample:
+    values, position = np.unique(counts["value"].to_numpy(np.float64), return_inverse=True)
+    rides, is_month = counts["rides"].to_numpy(), counts["is_measured_month"].to_numpy(bool)
+    reference, month = (
+        np.bincount(position[chosen], rides[chosen], len(values)).astype(np.int64) for chosen in (~is_month, is_month)
+    )
+    return _Sample(values, reference, month)
+
+
+def _measure(name: str, kind: Kind, sample: _Sample) -> FeatureDrift:
+    bins = _bins(kind, sample)
+    reference, month = (np.bincount(bins, rides).astype(np.int64) for rides in (sample.reference, sample.month))
+    psi, chance_psi = _psi(reference, month), _chance_psi(reference, month)
+    missing = np.isnan(sample.values)
+    has_order = kind != "label"
+    return FeatureDrift(
+        name=name,
+        psi=psi,
+        chance_psi=chance_psi,
+        verdict=_judge(psi, chance_psi),
+        reference_mean=_mean(sample.values, sample.reference) if has_order else None,
+        month_mean=_mean(sample.values, sample.month) if has_order else None,
+        reference_median=_median(sample.values, sample.reference) if has_order else None,
+        month_median=_median(sample.values, sample.month) if has_order else None,
+        reference_missing_share=float(sample.reference[missing].sum() / sample.reference.sum()),
+        month_missing_share=float(sample.month[missing].sum() / sample.month.sum()),
+    )
+
+
+def _bins(kind: Kind, sample: _Sample) -> Ints:
+    """The bin of each value, from 0."""
+    missing = np.isnan(sample.values)
+    known = np.where(missing, 0, sample.reference)
+    if kind == "measure" and known.any():
+        reached = np.searchsorted(known.cumsum() / known.sum(), np.arange(1, _BINS) / _BINS)
+        bins = np.searchsorted(np.unique(sample.values[reached]), sample.values)
+    else:
+        is_common = known >= _RARE * sample.reference.sum()
+        bins = np.where(is_common, is_common.cumsum(), 0)
+    return np.where(missing, bins.max() + 1, bins)
+
+
+def _psi(reference: Ints, month: Ints) -> float:
+    p, q = (np.maximum(rides / rides.sum(), _SMALLEST_SHARE) for rides in (reference, month))
+    return float(np.sum((q - p) * np.log(q / p)))
+
+
+def _chance_psi(reference: Ints, month: Ints) -> float:
+    """The PSI that two samples of one distribution exceed once in 1,000: near a chi-squared's quantile, scaled."""
+    degrees = max(int(np.count_nonzero(reference + month)) - 1, 1)
+    # Wilson and Hilferty's approximation of the quantile; 3.09 is the standard normal's.
+    quantile = degrees * (1 - 2 / (9 * degrees) + 3.09 * np.sqrt(2 / (9 * degrees))) ** 3
+    return float(quantile * (1 / reference.sum() + 1 / month.sum()))
+
+
+def _judge(psi: float, chance_psi: float) -> Verdict:
+    if psi < WATCH or psi <= chance_psi:
+        return "stable"
+    return "watch" if psi <= DRIFTED else "drifted"
+
+
+def _mean(values: Floats, rides: Ints) -> float | None:
+    known = ~np.isnan(values)
+    return float(np.average(values[known], weights=rides[known])) if rides[known].any() else None
+
+
+def _median(values: Floats, rides: Ints) -> float | None:
+    known = ~np.isnan(values)
+    if not rides[known].any():
+        return None
+    reached = rides[known].cumsum()
+    return float(values[known][np.searchsorted(reached, reached[-1] / 2)])

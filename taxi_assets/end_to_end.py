@@ -1,0 +1,157 @@
+"""`taxi run`: months to a served prediction, step by step, through the same jobs that sensors and people start."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from taxi_assets import sourcing, tlc
+from taxi_assets.errors import TaxiError
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings, remember_data_kind
+from taxi_assets.warehouse import require_writable
+
+__all__ = ["Outcome", "run"]
+
+
+@dataclass
+class Outcome:
+    """What a run leaves to be told: its settings, the time of each step, and the ride's answer."""
+
+    settings: Settings
+    months: tuple[Month, ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+    prediction: dict[str, Any] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        self.seconds[step] = round(time.monotonic() - begun, 2)
+
+
+def run(settings: Settings, months: Sequence[Month], console: Console) -> Outcome:
+    """Fetch the months, materialise every asset, build the Bento, serve it, ask it for one ride, stop it.
+
+    All months but the last train; the last is scored.
+
+    Raises:
+        TaxiError: whatever went wrong, in one line; what was published before is unharmed.
+    """
+    if len(months) < 2:
+        raise TaxiError(f"one month, {months[0]}, is not enough: name at least two, the last is scored by the others")
+    require_writable(settings.home)
+    _require_port(settings)
+    with _alone(settings):
+        choice = sourcing.choose(settings, months)
+        if choice.notice:
+            console.print(f"[yellow]note:[/] {choice.notice}")
+        outcome = Outcome(choice.settings, tuple(months))
+        with outcome.timed("fetch"):
+            _fetch(outcome, console)
+        _materialise(outcome, console)
+        with outcome.timed("serve"):
+            outcome.prediction = _serve_one_ride(outcome)
+        remember_data_kind(settings.home, choice.settings.data_kind)
+    return outcome
+
+
+def _require_port(settings: Settings) -> None:
+    from taxi_assets.supervisor.ports import require_free
+
+    require_free(settings.host, settings.bento_port, "TAXI_BENTO_PORT")
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    lock = FileLock(settings.home / "run.lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise TaxiError(f"another `taxi run` works in {settings.home}: wait for it, or set TAXI_HOME") from error
+    with lock:
+        yield
+
+
+def _fetch(outcome: Outcome, console: Console) -> None:
+    settings = outcome.settings
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        tlc.fetch_zones(settings.tlc_source, settings.landing)
+        for service in settings.services:
+            for month in outcome.months:
+                bar = bars.add_task(f"fetch {service} {month}", total=None)
+                tlc.fetch_month(
+                    settings.tlc_source,
+                    service,
+                    month,
+                    settings.landing,
+                    lambda done, total, bar=bar: bars.update(bar, completed=done, total=total),  # type: ignore[misc]
+                )
+
+
+def _materialise(outcome: Outcome, console: Console) -> None:
+    with outcome.timed("start"):
+        from taxi_assets.definitions import build
+        from taxi_assets.defs.instance import close_abandoned, open_instance
+        from taxi_assets.defs.runs import run_job
+
+        definitions = build(outcome.settings)
+        instance = open_instance(outcome.settings)
+        close_abandoned(outcome.settings, instance)
+    *earlier, last = outcome.months
+    window = {"ops": {"duration_model": {"config": {"months": [str(month) for month in earlier]}}}}
+    columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as steps, instance:
+        for stretch in _stretches(earlier):
+            with outcome.timed(f"ingest {stretch[0]}..{stretch[-1]}"):
+                told = _Steps(steps, f"{stretch[0]}..{stretch[-1]}")
+                run_job(definitions, instance, "ingest_months", stretch, {}, told)
+        told = _Steps(steps, str(last))
+        run_job(definitions, instance, "month", [last], window, told)
+        outcome.seconds |= told.seconds
+
+
+class _Steps:
+    """A line of the terminal for each step of a run, with its time."""
+
+    def __init__(self, progress: Progress, label: str) -> None:
+        self._progress, self._label = progress, label
+        self._begun: dict[str, tuple[Any, float]] = {}
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, step: str, is_over: bool) -> None:
+        if not is_over:
+            self._begun[step] = (self._progress.add_task(f"{step} [dim]{self._label}[/]", total=1), time.monotonic())
+            return
+        task, begun = self._begun[step]
+        self._progress.update(task, completed=1)
+        self.seconds[step] = round(time.monotonic() - begun, 2)
+
+
+def _stretches(months: Sequence[Month]) -> list[list[Month]]:
+    """Months in order, cut where the calendar has a gap: a run takes consecutive ones."""
+    stretches = [[months[0]]]
+    for earlier, later in pairwise(months):
+        if earlier.plus(1) == later:
+            stretches[-1].append(later)
+        else:
+            stretches.append([later])
+    return stretches
+
+
+def _serve_one_ride(outcome: Outcome) -> dict[str, Any]:
+    from taxi_assets import client
+    from taxi_assets.supervisor.programs import bento_program
+    from taxi_assets.supervisor.run import running
+
+    settings, month = outcome.settings, outcome.months[-1]
+    ride = client.Ride(74, 75, f"{month}-01T08:30:00", settings.services[0])
+    with running(bento_program(settings, settings.bento_port), settings.root / "logs" / "bento.log") as url:
+        return client.ask(url, ride)

@@ -1,0 +1,140 @@
+"""Scores a registered version on a month it never saw, beside the baselines, and keeps what was found. No Dagster."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from taxi_assets import registry
+from taxi_assets.baselines import fit_baselines
+from taxi_assets.errors import TaxiError
+from taxi_assets.evaluation import CONVENTIONS, Convention, Gain, Score, gain, score, score_slices, slice_trips
+from taxi_assets.features import MODEL_INPUTS
+from taxi_assets.months import Month
+from taxi_assets.registry import Version
+from taxi_assets.settings import Settings
+from taxi_assets.training_data import read_scored, read_training, read_zones
+from taxi_assets.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from taxi_assets.model import DurationModel
+
+__all__ = ["MODEL", "Evaluation", "evaluate", "keep_evaluation", "version_for", "window_of"]
+
+MODEL = "duration_model"
+_WORTH_AGAINST = "zone_pair_hour_median"
+
+Scores = dict[str, dict[str, Score]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One version on one month: scores by convention and model; the rides of the last convention and their slices.
+
+    `rides` has `predicted` and a column for each baseline; `importance` is minutes of RMSE lost when a feature of the
+    ride is shuffled.
+    """
+
+    version: Version
+    month: Month
+    scores: Scores
+    rides: pd.DataFrame
+    slices: pd.DataFrame
+    worth: Gain
+
+    @property
+    def beats_baselines(self) -> bool:
+        """Under every convention, by RMSE."""
+        return all(
+            models[MODEL].rmse < other.rmse
+            for models in self.scores.values()
+            for name, other in models.items()
+            if name != MODEL
+        )
+
+    @property
+    def is_unseen(self) -> bool:
+        """The version learned from months before this one only."""
+        return all(month < self.month for month in window_of(self.version))
+
+
+def version_for(settings: Settings, month: Month) -> Version:
+    """The newest version trained to be scored on this month.
+
+    Raises:
+        TaxiError: there is none.
+    """
+    version = registry.newest_for(settings, month)
+    if version is None:
+        raise TaxiError(f"no model was trained for {month}: materialise duration_model of that month first")
+    return version
+
+
+def window_of(version: Version) -> tuple[Month, ...]:
+    """The months a version learned from."""
+    return tuple(Month.parse(text) for text in version.tags["months"].split(","))
+
+
+def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluation:
+    """Score the month's version and the baselines on the same rides, under every convention.
+
+    Raises:
+        TaxiError: no version was trained for the month, or the month has no rides.
+    """
+    version = version_for(settings, month)
+    model, services = registry.load_sklearn(settings, version), version.tags["services"].split(",")
+    scores: Scores = {}
+    for convention in CONVENTIONS.values():
+        rides = _predict(warehouse, model, version, services, month, convention)
+        actual = rides["duration_minutes"].to_numpy()
+        names = [MODEL, *rides.attrs["baselines"]]
+        scores[convention.name] = {name: score(actual, rides[name].to_numpy()) for name in names}
+    predicted = rides[MODEL].to_numpy()
+    slices = score_slices(rides, predicted, slice_trips(rides, read_zones(warehouse)))
+    worth = gain(actual, predicted, rides[_WORTH_AGAINST].to_numpy())
+    return Evaluation(version, month, scores, rides, slices, worth)
+
+
+def _predict(  # noqa: PLR0913, PLR0917
+    warehouse: Warehouse,
+    model: "DurationModel",
+    version: Version,
+    services: Sequence[str],
+    month: Month,
+    convention: Convention,
+) -> pd.DataFrame:
+    baselines = fit_baselines(read_training(warehouse, services, window_of(version), convention).trips)
+    rides = read_scored(warehouse, services, month, convention)
+    rides[MODEL] = model.predict(rides[list(MODEL_INPUTS)])
+    for name, predict in baselines.items():
+        rides[name] = predict(rides)
+    rides.attrs["baselines"] = list(baselines)
+    return rides
+
+
+def keep_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | None = None) -> int:
+    """Replace the rows of this version and month in `evaluations`; returns how many there are now."""
+    version, day = evaluation.version.version, evaluation.month.first_day
+    overall = [
+        {"convention": convention, "model": model, "slice": "overall", "value": "all", **vars(found)}
+        for convention, models in evaluation.scores.items()
+        for model, found in models.items()
+    ]
+    sliced = evaluation.slices.assign(convention=list(evaluation.scores)[-1], model=MODEL)
+    rows = pd.concat([pd.DataFrame(overall), sliced], ignore_index=True).assign(month=day, model_version=version)
+    with warehouse.publishing(f"evaluations {evaluation.month} version {version}", run_id) as connection:
+        connection.execute("DELETE FROM evaluations WHERE month = ? AND model_version = ?", [day, version])
+        connection.register("rows", rows)
+        connection.execute("INSERT INTO evaluations BY NAME SELECT * FROM rows")
+    return len(rows)
+
+
+def metrics(scores: Mapping[str, Mapping[str, Score]]) -> dict[str, float]:
+    """The scores under names MLflow can hold: `course/duration_model/rmse`."""
+    return {
+        f"{convention}/{model}/{name}": getattr(found, name)
+        for convention, models in scores.items()
+        for model, found in models.items()
+        for name in ("rmse", "mae", "bias")
+    }

@@ -1,0 +1,159 @@
+"""What `taxi run` and `taxi status` tell: the facts as JSON, and as a table a person likes to read.
+
+Facts are read from where they are kept (the lake, MLflow, the Bento store), not from what a run remembers.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+from rich.console import Console
+from rich.table import Table
+
+from taxi_assets.cleaning import REASONS
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+from taxi_assets.warehouse import Warehouse
+
+__all__ = ["print_run", "print_status", "run_facts", "status_facts"]
+
+Facts = dict[str, Any]
+
+
+def run_facts(
+    settings: Settings, months: Sequence[Month], prediction: Mapping[str, Any], seconds: Mapping[str, float]
+) -> Facts:
+    """Everything `taxi run --json` gives."""
+    from taxi_assets import packaging
+    from taxi_assets.tlc import source_label
+
+    with Warehouse(settings).reading() as connection:
+        facts: Facts = {
+            "source": source_label(settings.tlc_source),
+            "synthetic": settings.data_kind == "synthetic",
+            "months": [str(month) for month in months],
+            "services": list(settings.services),
+            "rows": _rows(connection, settings.services, months),
+            "score": _score(connection, months[-1]),
+            "drift": _drift(connection, months[-1]),
+        }
+    bento = packaging.latest(settings)
+    return facts | {
+        "model": _model(settings, months[-1]),
+        "bento": bento.tag if bento else None,
+        "prediction": dict(prediction),
+        "seconds": dict(seconds),
+    }
+
+
+def status_facts(settings: Settings) -> Facts:
+    """Everything `taxi status --json` gives."""
+    from taxi_assets import packaging, registry
+    from taxi_assets.defs.instance import last_run
+
+    warehouse = Warehouse(settings)
+    with warehouse.reading() as connection:
+        query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM source_files ORDER BY ALL"
+        held = connection.execute(query).fetchall()
+        snapshot = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
+    champion, bento = registry.champion(settings), packaging.latest(settings)
+    return {
+        "synthetic": settings.data_kind == "synthetic",
+        "months": [dict(zip(("service", "month", "rows", "sha256"), row, strict=True)) for row in held],
+        "snapshot": snapshot,
+        "champion": {"name": champion.name, "version": champion.version, "run_id": champion.run_id} if champion else None,
+        "bento": bento.tag if bento else None,
+        "last_run": last_run(settings),
+    }
+
+
+def print_run(console: Console, facts: Facts, settings: Settings) -> None:
+    """The end of `taxi run`, to be read."""
+    label = " [yellow](synthetic months)[/]" if facts["synthetic"] else ""
+    table = Table(title=f"Taxi durations, {facts['months'][0]} to {facts['months'][-1]}{label}", show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, text in _lines(facts, settings):
+        table.add_row(name, text)
+    console.print(table)
+
+
+def print_status(console: Console, facts: Facts) -> None:
+    """`taxi status`, to be read."""
+    table = Table(title="Months held" + (" (synthetic)" if facts["synthetic"] else ""))
+    for column in ("service", "month", "rows", "sha256"):
+        table.add_column(column, justify="right" if column == "rows" else "left")
+    for held in facts["months"]:
+        table.add_row(held["service"], held["month"], f"{held['rows']:,}", held["sha256"][:16])
+    console.print(table)
+    champion, last = facts["champion"], facts["last_run"]
+    console.print(f"snapshot  {facts['snapshot']}")
+    console.print(f"champion  {champion['name']} version {champion['version']}" if champion else "champion  none yet")
+    console.print(f"bento     {facts['bento'] or 'none yet'}")
+    console.print(f"last run  {last['job']} {last['status']} {last['run_id']}" if last else "last run  none yet")
+
+
+def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
+    rows, score, model, ride = facts["rows"], facts["score"], facts["model"], facts["prediction"]
+    rejected = [f"{count:,} {REASONS[reason].split(':')[0]}" for reason, count in rows["rejected"].items()]
+    ours = score["model"]
+    return [
+        ("source", facts["source"]),
+        ("rows in", f"{rows['raw']:,}"),
+        ("kept", f"{rows['clean']:,}"),
+        ("rejected", "\n".join(rejected) or "none"),
+        (f"model on {score['month']}", f"RMSE {ours['rmse']:.3f}, MAE {ours['mae']:.3f} minutes (rides of 1-60 minutes)"),
+        *((name, f"RMSE {s['rmse']:.3f}, MAE {s['mae']:.3f}") for name, s in score["baselines"].items()),
+        ("drift", facts["drift"]["verdict"]),
+        ("model version", f"{model['name']} {model['version']} ({model['alias'] or 'not champion: ' + model['why']})"),
+        ("Bento", str(facts["bento"])),
+        ("one ride", f"zone 74 to 75 on the 1st at 8:30: {ride['duration_minutes']:.1f} minutes"),
+        ("time", f"{sum(facts['seconds'].values()):.0f} s"),
+        ("where to look", f"make up, then {settings.url(settings.dagster_port)} (Dagster), "
+                          f"{settings.url(settings.mlflow_port)} (MLflow), {settings.url(settings.reports_port)} (Data Docs)"),
+    ]
+
+
+def _rows(connection: DuckDBPyConnection, services: Sequence[str], months: Sequence[Month]) -> Facts:
+    chosen = {"services": list(services), "months": [month.first_day for month in months]}
+    where = "WHERE list_contains($services, service) AND list_contains($months, month)"
+    raw = connection.execute(f"SELECT count(*) FROM raw_trips {where}", chosen).fetchall()[0][0]
+    clean = connection.execute(f"SELECT count(*) FROM clean_trips {where}", chosen).fetchall()[0][0]
+    query = f"SELECT reason, count(*) AS trips FROM rejected_trips {where} GROUP BY reason ORDER BY trips DESC, reason"
+    return {"raw": raw, "clean": clean, "rejected": dict(connection.execute(query, chosen).fetchall())}
+
+
+def _score(connection: DuckDBPyConnection, month: Month) -> Facts:
+    query = (
+        "SELECT model, rmse, mae FROM evaluations WHERE month = $month AND slice = 'overall' AND convention = 'course' "
+        "AND model_version = (SELECT max_by(model_version, model_version) FROM evaluations WHERE month = $month)"
+    )
+    scores = {
+        name: {"rmse": rmse, "mae": mae}
+        for name, rmse, mae in connection.execute(query, {"month": month.first_day}).fetchall()
+    }
+    return {"month": str(month), "convention": "course", "model": scores.pop("duration_model"), "baselines": scores}
+
+
+def _drift(connection: DuckDBPyConnection, month: Month) -> Facts:
+    query = "SELECT feature, psi, verdict FROM drift_reports WHERE month = $month ORDER BY psi DESC"
+    rows = connection.execute(query, {"month": month.first_day}).fetchall()
+    worst = next((v for v in ("drifted", "watch", "stable") if v in {row[2] for row in rows}), "stable")
+    return {"month": str(month), "verdict": worst, "psi": {name: psi for name, psi, _ in rows}}
+
+
+def _model(settings: Settings, month: Month) -> Facts:
+    from taxi_assets import registry
+
+    version, champion = registry.newest_for(settings, month), registry.champion(settings)
+    if version is None:
+        return {"name": registry.MODEL_NAME, "version": None, "alias": None, "run_id": None, "why": "none was trained"}
+    is_champion = champion is not None and champion.version == version.version
+    why = "" if is_champion else version.tags.get("refusal", "")
+    return {
+        "name": version.name,
+        "version": version.version,
+        "alias": registry.CHAMPION if is_champion else None,
+        "run_id": version.run_id,
+        "why": why,
+    }

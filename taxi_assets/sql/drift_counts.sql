@@ -1,0 +1,41 @@
+-- How often each value of each feature occurs in the months a model learned from and in the month that is measured:
+-- one row for each value. A feature the calendar alone moves from month to month (day of the year, holidays) is left out.
+WITH rides AS (
+    SELECT
+        month = $month AS is_measured_month,
+        list_position($services, service) AS service,
+        pickup_zone_id, dropoff_zone_id, passenger_count, day_of_week, minute_of_day, is_same_zone::TINYINT AS is_same_zone,
+        zone_distance_miles, duration_minutes
+    FROM trip_features
+    WHERE service IN (SELECT unnest($services)) AND month IN (SELECT unnest($months))
+)
+SELECT
+    is_measured_month,
+    CASE 0
+        WHEN grouping(service) THEN 'service'
+        WHEN grouping(pickup_zone_id) THEN 'pickup_zone_id'
+        WHEN grouping(dropoff_zone_id) THEN 'dropoff_zone_id'
+        WHEN grouping(passenger_count) THEN 'passenger_count'
+        WHEN grouping(day_of_week) THEN 'day_of_week'
+        WHEN grouping(minute_of_day) THEN 'minute_of_day'
+        WHEN grouping(is_same_zone) THEN 'is_same_zone'
+        WHEN grouping(zone_distance_miles) THEN 'zone_distance_miles'
+        WHEN grouping(duration_minutes) THEN 'duration_minutes'
+    END AS feature,
+    coalesce(
+        service, pickup_zone_id, dropoff_zone_id, passenger_count, day_of_week, minute_of_day, is_same_zone,
+        zone_distance_miles, duration_minutes
+    )::DOUBLE AS value,
+    count(*) AS rides
+FROM rides
+GROUP BY GROUPING SETS (
+    (is_measured_month, service),
+    (is_measured_month, pickup_zone_id),
+    (is_measured_month, dropoff_zone_id),
+    (is_measured_month, passenger_count),
+    (is_measured_month, day_of_week),
+    (is_measured_month, minute_of_day),
+    (is_measured_month, is_same_zone),
+    (is_measured_month, zone_distance_miles),
+    (is_measured_month, duration_minutes)
+)

@@ -1,0 +1,225 @@
+"""Fixtures of all tests: a home of one's own, months to put into it, a lake that holds them.
+
+Months are TLC's own where they can be had (`TAXI_TLC_SOURCE`, or `../shared/tlc` beside the clone), else synthetic ones:
+no test is skipped for want of them. What is scoped to the session is only read.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import hypothesis
+import pytest
+
+from taxi_assets.arrivals import Arrival, file_name, inspect_file
+from taxi_assets.months import Month
+from taxi_assets.settings import DataKind, Settings
+from taxi_assets.tables import TABLES
+from taxi_assets.warehouse import Warehouse, sql
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from taxi_assets.features import ZoneMap
+
+# How long an example takes tells of the machine, not of the code.
+hypothesis.settings.register_profile("taxi", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("taxi")
+
+MONTHS = (Month(2023, 1), Month(2023, 2))
+SYNTHETIC_ROWS = 6_000
+SEED = 7
+_ZONE_FILES = ("taxi_zone_lookup.csv", "taxi_zones.zip")
+_FOLDERS = (os.environ.get("TAXI_TLC_SOURCE", ""), str(Path(__file__).resolve().parents[2] / "shared" / "tlc"))
+
+Put = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder with green months, `MONTHS`, and the zones' two files, named as TLC names them; read-only."""
+
+    folder: Path
+    kind: DataKind
+
+    @property
+    def months(self) -> tuple[Month, ...]:
+        return MONTHS
+
+    @property
+    def zone_files(self) -> tuple[Path, Path]:
+        return self.folder / _ZONE_FILES[0], self.folder / _ZONE_FILES[1]
+
+    def land(self, settings: Settings, month: Month) -> Arrival:
+        """Copy a month into the landing folder."""
+        settings.landing.mkdir(parents=True, exist_ok=True)
+        return inspect_file(Path(shutil.copy(self.folder / file_name("green", month), settings.landing)))
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake that holds every month of its source; for reading only."""
+
+    settings: Settings
+    warehouse: Warehouse
+    source: Source
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_from_outside() -> Iterator[None]:
+    """Whoever runs the tests may have set `TAXI_*` variables: no test sees them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("TAXI_")]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def synthetic_source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """Small synthetic months, wherever the tests run."""
+    from taxi_assets import synthetic
+
+    folder = tmp_path_factory.mktemp("synthetic")
+    synthetic.write_zones(folder, SEED)
+    for month in MONTHS:
+        synthetic.write_month(folder, "green", month, SYNTHETIC_ROWS, SEED)
+    return Source(folder, "synthetic")
+
+
+@pytest.fixture(scope="session")
+def source(request: pytest.FixtureRequest) -> Source:
+    """TLC's months where they can be had, else synthetic ones."""
+    wanted = (*_ZONE_FILES, *(file_name("green", month) for month in MONTHS))
+    for folder in filter(None, _FOLDERS):
+        if all((Path(folder) / name).is_file() for name in wanted):
+            is_synthetic = inspect_file(Path(folder) / wanted[-1]).is_synthetic
+            return Source(Path(folder), "synthetic" if is_synthetic else "real")
+    found: Source = request.getfixturevalue("synthetic_source")
+    return found
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A home of one's own, of synthetic months, with nothing in it yet."""
+    return Settings(home=tmp_path / "home", data="synthetic", threads=2, memory_limit="1GB")
+
+
+@pytest.fixture
+def warehouse(settings: Settings) -> Warehouse:
+    return Warehouse(settings)
+
+
+@pytest.fixture(scope="session")
+def lake(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """The source's months, published down to their features."""
+    from taxi_assets import publishing
+
+    home = tmp_path_factory.mktemp("lake")
+    settings = Settings(home=home, data=source.kind, threads=2, memory_limit="1GB")
+    lake = Lake(settings, Warehouse(settings), source)
+    publishing.publish_zones(lake.warehouse, *source.zone_files)
+    for month in source.months:
+        publishing.publish_raw(lake.warehouse, source.land(settings, month), f"run of {month}")
+        publishing.publish_clean(lake.warehouse, "green", month)
+        publishing.publish_features(lake.warehouse, "green", month)
+    return lake
+
+
+@pytest.fixture(scope="session")
+def zone_rows(synthetic_source: Source) -> list[dict[str, Any]]:
+    """The rows of `taxi_zones` of the synthetic city."""
+    from taxi_assets.zones import read_zones
+
+    return read_zones(*synthetic_source.zone_files)
+
+
+@pytest.fixture
+def memory() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Every table of the lake, empty, in a database of one's own."""
+    with duckdb.connect() as connection:
+        _create_tables(connection)
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def put() -> Put:
+    """Puts rows into a table: `put(connection, "raw_trips", {"source_row": 0}, …)`; what is not named is NULL."""
+    return _put
+
+
+@pytest.fixture(scope="session")
+def city(zone_rows: list[dict[str, Any]]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The lake's tables in memory, with the zones of the synthetic city and its rides down to `trip_features`."""
+    with duckdb.connect() as connection:
+        _create_tables(connection)
+        _put(connection, "taxi_zones", *zone_rows)
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def zones(city: duckdb.DuckDBPyConnection) -> "ZoneMap":
+    """Where the zones of the synthetic city are."""
+    from taxi_assets.training_data import read_zone_map
+
+    return read_zone_map(city)
+
+
+@pytest.fixture(scope="session")
+def rides(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.DataFrame":
+    """Rides of the synthetic months with the model's inputs and `duration_minutes`, through the SQL of the lake."""
+    from taxi_assets.cleaning import THRESHOLDS
+    from taxi_assets.contract import SERVICES
+    from taxi_assets.features import holiday_dates
+
+    for month in synthetic_source.months:
+        key = {"service": "green", "month": month.first_day}
+        path = synthetic_source.folder / file_name("green", month)
+        _view_file(city, path)
+        _insert(city, "raw_trips", key)
+        _insert(city, "rejected_trips", key | THRESHOLDS)
+        _insert(city, "clean_trips", key)
+    city.execute("CREATE OR REPLACE TEMP VIEW trips AS SELECT * FROM clean_trips")
+    _insert(city, "trip_features", {"holidays": list(holiday_dates())})
+    window = {
+        "all_services": list(SERVICES),
+        "services": ["green"],
+        "months": [month.first_day for month in synthetic_source.months],
+        "shortest_minutes": 1,
+        "longest_minutes": 180,
+    }
+    return city.execute(sql("training_trips"), window).df()
+
+
+def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    for table in TABLES.values():
+        connection.execute(table.ddl())
+
+
+def _put(connection: duckdb.DuckDBPyConnection, table: str, *rows: Mapping[str, Any]) -> None:
+    names = [column.name for column in TABLES[table].columns]
+    strange = {name for row in rows for name in row} - set(names)
+    assert not strange, f"{table} has no {strange}"
+    marks = ", ".join("?" for _ in names)
+    values: Sequence[list[Any]] = [[row.get(name) for name in names] for row in rows]
+    if values:
+        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, values: Mapping[str, Any]) -> None:
+    connection.execute(f"INSERT INTO {table} BY NAME {sql(table)}", dict(values))  # noqa: S608
+
+
+def _view_file(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    from taxi_assets.contract import map_columns
+
+    connection.execute("SET VARIABLE arrived = $path", {"path": str(path)})
+    described = connection.execute("SELECT * FROM read_parquet(getvariable('arrived')) LIMIT 0").description
+    columns = map_columns(tuple(column[0] for column in described)).select_list()
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {columns} "  # noqa: S608
+        "FROM read_parquet(getvariable('arrived'), file_row_number = true)"
+    )

@@ -1,0 +1,151 @@
+"""Versions in a real MLflow registry: registered once for each training, promoted by alias, read back."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from taxi_assets import registry, tracking
+from taxi_assets.errors import TaxiError
+from taxi_assets.mlflow_database import client, initialise
+from taxi_assets.registry import Version
+from taxi_assets.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, sqlite3.Connection]]:
+    settings = Settings(home=tmp_path_factory.mktemp("home"), mlflow_port=5999)
+    initialise(settings)
+    with closing(sqlite3.connect(":memory:")) as copy, closing(connect(settings)) as database:
+        database.backup(copy)
+        yield settings, copy
+
+
+@pytest.fixture
+def settings(pristine: tuple[Settings, sqlite3.Connection]) -> Settings:
+    settings, copy = pristine
+    with closing(connect(settings)) as database:
+        copy.backup(database)
+    return settings
+
+
+def connect(settings: Settings) -> sqlite3.Connection:
+    return sqlite3.connect(settings.mlflow_home / "mlflow.db")
+
+
+@pytest.fixture
+def register(settings: Settings) -> Callable[..., Version]:
+    """Registers an empty model as the one of this training: the registry does not look into it."""
+
+    def register(training_key: str, **tags: str) -> Version:
+        run_id = tracking.open_run(settings, f"run of {training_key}", "job", {})
+        api = client(settings)
+        model = api.create_logged_model(api.get_run(run_id).info.experiment_id, source_run_id=run_id)
+        return registry.register(settings, run_id, model.model_uri, training_key, tags)
+
+    return register
+
+
+def test_same_training_makes_one_version(settings, register):
+    first = register("key", window="2023-01..2023-02", snapshot="7")
+    assert (first.name, first.version) == ("taxi-duration", 1)
+    assert first.tags == {"window": "2023-01..2023-02", "snapshot": "7", "training_key": "key"}
+    assert first.run_id == tracking.open_run(settings, "run of key", "job", {})
+    assert register("key", window="2023-01..2023-02", snapshot="8") == first
+    assert registry.find(settings, "key") == first
+    assert registry.find(settings, "another key") is None
+
+
+def test_other_training_makes_the_next_version(settings, register):
+    assert registry.latest(settings) is None
+    assert [register(key).version for key in ("a", "b", "a", "c")] == [1, 2, 1, 3]
+    assert registry.latest(settings) == register("c")
+
+
+def test_latest_of_ten_versions_is_the_tenth(settings, register):
+    for number in range(10):
+        register(f"key {number}")
+    assert registry.latest(settings).version == 10
+
+
+def test_version_that_is_not_ready_is_not_taken(settings, register):
+    register("key")
+    with closing(connect(settings)) as database, database:
+        database.execute("UPDATE model_versions SET status = 'FAILED_REGISTRATION'")
+    assert registry.find(settings, "key") is None
+    assert registry.latest(settings) is None
+    assert register("key").version == 2
+
+
+def test_version_is_shown_on_the_model_it_was_made_of(settings, register):
+    version = register("key")
+    api = client(settings)
+    (model,) = api.search_logged_models([api.get_run(version.run_id).info.experiment_id])
+    assert model.tags["mlflow.modelVersions"] == '[{"name": "taxi-duration", "version": 1}]'
+
+
+def test_champion_is_the_version_promoted_last(settings, register):
+    first, second = register("a"), register("b")
+    assert registry.champion(settings) is None
+    promoted = registry.promote(settings, first.version, "the first of all")
+    assert registry.champion(settings) == promoted
+    assert promoted.tags["promotion_reason"] == "the first of all"
+    assert promoted.tags["replaced_version"] == "none"
+
+    assert registry.promote(settings, second.version, "better by 3%").tags["replaced_version"] == "1"
+    assert registry.champion(settings).version == 2
+    assert registry.promote(settings, first.version, "rolled back").tags["replaced_version"] == "2"
+    assert registry.champion(settings).version == 1
+
+
+def test_promoting_the_champion_changes_nothing(settings, register):
+    register("a")
+    champion = registry.promote(settings, 1, "the first of all")
+    assert registry.promote(settings, 1, "again") == champion
+    assert registry.champion(settings) == champion
+
+
+def test_unknown_version_is_not_promoted(settings, register):
+    register("a")
+    registry.promote(settings, 1, "the first of all")
+    with pytest.raises(TaxiError, match="'taxi-duration' has no version 2: choose one"):
+        registry.promote(settings, 2, "by mistake")
+    assert registry.champion(settings).version == 1
+
+
+@pytest.mark.parametrize("path", ["serving", "serving/golden", "serving/golden/answers.json"])
+def test_artifacts_of_a_version_are_copied_out(settings, register, tmp_path, path):
+    version = register("a")
+    api = client(settings)
+    api.log_text(version.run_id, "onnx", "serving/model.onnx")
+    api.log_text(version.run_id, "[]", "serving/golden/answers.json")
+    copied = registry.download_artifacts(settings, version, path, tmp_path / "bento")
+    assert copied == tmp_path / "bento" / path.split("/")[-1]
+    names = {file.name for file in [copied, *copied.rglob("*")] if file.is_file()}
+    assert names == ({"answers.json", "model.onnx"} if path == "serving" else {"answers.json"})
+
+
+@pytest.mark.parametrize("path", ["serving", "serving/model.onnx"])
+def test_artifacts_that_are_not_there_are_named(settings, register, tmp_path, path):
+    version = register("a")
+    with pytest.raises(TaxiError, match=f"version 1 of 'taxi-duration' has no artifact '{path}': train"):
+        registry.download_artifacts(settings, version, path, tmp_path)
+
+
+def test_version_is_loaded_as_it_was_fitted(settings):
+    import pandas as pd
+    from sklearn.linear_model import LinearRegression
+
+    example = pd.DataFrame({"pickup_hour": [0.0, 1.0, 2.0]})
+    run_id = tracking.open_run(settings, "dagster", "job", {})
+    import mlflow
+
+    with mlflow.start_run(run_id):
+        uri = tracking.log_model(LinearRegression().fit(example, [1.0, 2.0, 3.0]), example)
+    version = registry.register(settings, run_id, uri, "key", {})
+    assert registry.load_sklearn(settings, version).predict(example) == pytest.approx([1.0, 2.0, 3.0])
+
+
+def test_url_is_the_version_in_the_user_interface(settings):
+    assert registry.version_url(settings, 3) == "http://127.0.0.1:5999/#/models/taxi-duration/versions/3"

@@ -1,0 +1,135 @@
+"""Months are read as a person writes them, and nothing else is taken for one."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.months import Month, month_range, parse_months
+
+months = st.builds(Month, st.integers(2009, 9999), st.integers(1, 12))
+JANUARY = Month(2023, 1)
+
+
+@given(months)
+def test_a_month_written_is_read_again(month: Month) -> None:
+    assert Month.parse(str(month)) == month
+    assert Month.parse(f" {month}\n") == month
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2023-13",
+        "2023-00",
+        "2008-12",
+        "0000-01",
+        "2023-1",
+        "23-01",
+        "2023/01",
+        "2023-01-01",
+        "2023-01x",
+        "-2023-01",
+        "",
+        " ",
+        "..",
+        "\u0662\u0660\u0662\u0663-01",
+        "\uff12\uff10\uff12\uff13-01",
+        "../../etc/passwd",
+        "2023-01'; DROP TABLE raw_trips; --",
+        "2023-01\0",
+    ],
+)
+def test_what_is_no_month_is_refused_by_name(text: str) -> None:
+    with pytest.raises(TaxiError) as refused:
+        Month.parse(text)
+    assert str(refused.value).startswith(f"'{text}' is not a month: write it as YYYY-MM")
+
+
+@given(st.text(max_size=20))
+@example("2023-01\u2028")
+def test_a_text_is_a_month_or_refused_in_words(text: str) -> None:
+    try:
+        month = Month.parse(text)
+    except TaxiError:
+        return
+    assert str(month) == text.strip()
+    assert month >= Month(2009, 1)
+
+
+def test_months_are_in_the_calendars_order() -> None:
+    assert Month(2022, 12) < JANUARY < Month(2023, 2)
+    assert JANUARY.first_day == date(2023, 1, 1)
+
+
+@given(months, st.integers(-2000, 2000))
+def test_months_later_are_those_of_the_calendar(month: Month, count: int) -> None:
+    assume(date(1000, 1, 1) < month.first_day + timedelta(days=31 * count) < date(9000, 1, 1))
+    later = month.plus(count)
+    assert later.plus(-count) == month
+    assert (later.year - month.year) * 12 + later.number - month.number == count
+    assert 1 <= later.number <= 12
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(0, "2023-01"), (11, "2023-12"), (12, "2024-01"), (-1, "2022-12"), (-13, "2021-12")]
+)
+def test_a_year_ends_after_december(count: int, expected: str) -> None:
+    assert str(JANUARY.plus(count)) == expected
+
+
+def test_a_range_holds_both_its_ends() -> None:
+    assert [str(month) for month in month_range(Month(2022, 11), JANUARY)] == ["2022-11", "2022-12", "2023-01"]
+    assert month_range(JANUARY, JANUARY) == (JANUARY,)
+    assert month_range(JANUARY, Month(2022, 12)) == ()
+
+
+@given(months, st.integers(0, 40))
+def test_a_range_read_is_every_month_of_it(first: Month, length: int) -> None:
+    read = parse_months(f"{first}..{first.plus(length)}")
+    assert read == tuple(first.plus(step) for step in range(length + 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2023-01", "2023-01"),
+        ("2023-01..2023-03", "2023-01 2023-02 2023-03"),
+        ("2023-04,2023-01", "2023-01 2023-04"),
+        ("2023-01..2023-02, 2022-06", "2022-06 2023-01 2023-02"),
+        (" 2023-01 .. 2023-02 ", "2023-01 2023-02"),
+    ],
+)
+def test_months_are_read_in_calendar_order(text: str, expected: str) -> None:
+    assert " ".join(map(str, parse_months(text))) == expected
+
+
+@pytest.mark.parametrize("text", ["2023-01,2023-01", "2023-01..2023-03,2023-02", "2023-01..2023-02,2023-02..2023-03"])
+def test_a_month_given_twice_is_refused(text: str) -> None:
+    with pytest.raises(TaxiError, match=r"the month 2023-0[12] is given twice in '.*': name each month once"):
+        parse_months(text)
+
+
+def test_a_range_that_runs_backwards_is_refused() -> None:
+    with pytest.raises(TaxiError, match=r"the range '2023-03\.\.2023-01' runs backwards: write the earlier month first"):
+        parse_months("2023-01,2023-03..2023-01")
+
+
+@pytest.mark.parametrize("text", ["", ",", "2023-01,", "2023-01..", "..2023-01", "2023-01...2023-03", "2023-01-2023-03"])
+def test_a_list_with_a_part_that_is_no_month_is_refused(text: str) -> None:
+    with pytest.raises(TaxiError, match="is not a month: write it as YYYY-MM"):
+        parse_months(text)
+
+
+@given(st.lists(st.sampled_from(["2023-01", "2023-13", "..", ",", " ", "2022-12", "\n", "'", "9999-12"]), max_size=6))
+def test_a_list_is_months_in_order_or_refused_in_words(parts: list[str]) -> None:
+    text = "".join(parts)
+    try:
+        found = parse_months(text)
+    except TaxiError as error:
+        assert "\n" not in str(error).replace(text, "")
+        return
+    assert found
+    assert list(found) == sorted(set(found))

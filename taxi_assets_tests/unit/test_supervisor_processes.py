@@ -1,0 +1,137 @@
+"""Ends nobody planned: the supervisor killed, its output gone; and one program run for a while."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.supervisor import processes
+from taxi_assets.supervisor.ports import free_port
+from taxi_assets.supervisor.programs import Endpoint, Program
+from taxi_assets.supervisor.run import Patience, running
+
+HOST = "127.0.0.1"
+FOREVER = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
+SUPERVISOR = f"""
+import sys
+from rich.console import Console
+from taxi_assets.supervisor.programs import Program
+from taxi_assets.supervisor.run import run
+run([Program(name, (sys.executable, "-c", {FOREVER!r}), {{}}, "") for name in ("one", "two")], Console())
+"""
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        pause.wait(0.02)
+
+
+@pytest.fixture
+def supervisor() -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", SUPERVISOR]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        yield process
+        process.kill()
+
+
+def told_pids(supervisor: subprocess.Popen[str]) -> list[int]:
+    """The pids its two programs print, once both have."""
+    assert supervisor.stdout
+    pids: list[int] = []
+    while len(pids) < 2:
+        line = supervisor.stdout.readline()
+        assert line, "the supervisor ended too early"
+        pids += [int(line.split("|")[1])] if " | " in line else []
+    return pids
+
+
+def test_nothing_outlives_a_killed_supervisor(supervisor: subprocess.Popen[str]) -> None:
+    pids = told_pids(supervisor)
+    assert all(map(is_alive, pids))
+    supervisor.send_signal(signal.SIGKILL)
+    wait_until(lambda: not any(map(is_alive, pids)))
+
+
+def test_nothing_outlives_a_supervisor_whose_output_is_gone(supervisor: subprocess.Popen[str]) -> None:
+    pids = told_pids(supervisor)
+    assert supervisor.stdout
+    supervisor.stdout.close()
+    supervisor.send_signal(signal.SIGTERM)
+    wait_until(lambda: not any(map(is_alive, pids)))
+    supervisor.wait(timeout=30)
+
+
+def test_a_mark_covers_those_below_it_and_no_others() -> None:
+    with processes.guarded_mark() as mark:
+        names = (f"{mark}/one", f"{mark}/one/more", f"{mark}/oneself")
+        command = (sys.executable, "-c", FOREVER)
+        started = [processes.start(command, {}, name, subprocess.DEVNULL) for name in names]
+        assert len(processes.marked(f"{mark}/one")) == 2
+        assert len(processes.marked(mark)) == 3
+        processes.stop(f"{mark}/one")
+        assert len(processes.marked(mark)) == 1
+        processes.stop(mark)
+        assert processes.marked(mark) == []
+    assert [process.wait() for process in started] == [-signal.SIGTERM] * 3
+
+
+def web(path: str = "/") -> Program:
+    endpoint = Endpoint(HOST, free_port(HOST), "TAXI_WEB_PORT", path)
+    command = (sys.executable, "-m", "http.server", str(endpoint.port), "--bind", HOST)
+    return Program("web", command, {}, "a server", endpoint)
+
+
+def test_a_program_runs_while_the_block_lasts(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "web.log"
+    with running(web(), log) as url:
+        assert httpx.get(url, trust_env=False).status_code == 200
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url, trust_env=False)
+    assert '"GET / HTTP/1.1" 200' in log.read_text()
+
+
+def test_a_program_ends_with_a_block_that_fails(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), running(web(), tmp_path / "web.log") as url:
+        _ = 1 / 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url, trust_env=False)
+
+
+def test_a_program_that_dies_first_points_to_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    program = Program("bento", (sys.executable, "-c", "raise SystemExit('no model')"), {}, "", web().endpoint)
+    with pytest.raises(TaxiError, match=f"bento ended with exit code 1 and never answered: see {log}"):
+        running(program, log).__enter__()
+    assert log.read_text() == "no model\n"
+
+
+def test_a_program_that_never_answers_is_ended(tmp_path: Path) -> None:
+    patience = Patience(ready_seconds=0.5)
+    with pytest.raises(TaxiError, match=r"web was silent for 0.5 s and never answered"):
+        running(web("/not-there"), tmp_path / "web.log", patience).__enter__()
+
+
+def test_what_misses_something_cannot_run(tmp_path: Path) -> None:
+    missing = Program(
+        "bento", ("true",), {}, "", web().endpoint, missing="no Bento yet: run `make run` first"
+    )
+    with pytest.raises(TaxiError, match="no Bento yet"):
+        running(missing, tmp_path / "log").__enter__()

@@ -1,0 +1,102 @@
+"""What `taxi up` would run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.settings import Settings
+from taxi_assets.supervisor.ports import free_port
+from taxi_assets.supervisor.programs import (
+    BENTO_NAME,
+    Endpoint,
+    Program,
+    bento_program,
+    environment,
+    programs,
+    require_ports,
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home")
+
+
+def test_five_programs_in_the_order_of_the_table(settings: Settings) -> None:
+    assert [program.name for program in programs(settings)] == [
+        "dagster",
+        "daemon",
+        "mlflow",
+        "bento",
+        "reports",
+    ]
+
+
+def test_every_program_is_part_of_this_environment(settings: Settings) -> None:
+    for program in programs(settings):
+        assert Path(program.command[0]).is_file(), program.name
+
+
+def test_every_server_binds_to_the_set_address_only(settings: Settings) -> None:
+    for program in programs(settings):
+        if program.endpoint:
+            assert program.endpoint.host == settings.host
+            assert settings.host in program.command
+            assert str(program.endpoint.port) in program.command
+
+
+def test_each_port_is_set_by_the_setting_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    endpoints = [program.endpoint for program in programs(settings) if program.endpoint]
+    for number, endpoint in enumerate(endpoints):
+        monkeypatch.setenv(endpoint.setting, str(20_000 + number))
+    moved = [program.endpoint for program in programs(Settings(home=tmp_path)) if program.endpoint]
+    assert [endpoint.port for endpoint in moved] == [20_000 + number for number in range(len(endpoints))]
+
+
+def test_the_folders_exist_before_anything_starts(settings: Settings) -> None:
+    programs(settings)
+    for folder in (settings.dagster_home, settings.mlflow_home, settings.bentoml_home, settings.reports):
+        assert folder.is_dir()
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file, not a folder")
+    with pytest.raises(TaxiError, match=r"cannot write to .*home.* set TAXI_HOME"):
+        programs(Settings(home=tmp_path / "home"))
+
+
+def test_without_a_bento_the_table_says_what_to_do(settings: Settings) -> None:
+    assert bento_program(settings, 3001).missing == "no Bento yet: run `make run` first"
+
+
+def test_a_packaged_bento_is_served_in_its_newest_version(settings: Settings) -> None:
+    store = settings.bentoml_home / "bentos" / BENTO_NAME
+    store.mkdir(parents=True)
+    (store / "latest").write_text("abc")
+    program = bento_program(settings, 3001)
+    assert program.missing is None
+    assert f"{BENTO_NAME}:latest" in program.command
+
+
+def test_servers_stay_with_the_kind_of_months_they_started_with(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, data="synthetic")
+    assert environment(settings)["TAXI_DATA"] == "synthetic"
+    assert environment(settings)["DAGSTER_HOME"] == str(tmp_path / "synthetic" / "dagster")
+
+
+def test_a_relative_home_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert environment(Settings(home=Path("home")))["TAXI_HOME"] == str(tmp_path / "home")
+
+
+def test_two_programs_cannot_have_the_same_port() -> None:
+    port = free_port("127.0.0.1")
+    one = Program("one", ("true",), {}, "", Endpoint("127.0.0.1", port, "TAXI_ONE"))
+    other = replace(one, name="other", endpoint=Endpoint("127.0.0.1", port, "TAXI_OTHER"))
+    with pytest.raises(TaxiError, match=f"TAXI_ONE and TAXI_OTHER are both {port}"):
+        require_ports([one, other])
+    require_ports([one, replace(other, missing="something")])
