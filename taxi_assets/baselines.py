@@ -4,9 +4,10 @@ Frames of rides have the columns `pickup_zone_id`, `dropoff_zone_id`, `hour_of_w
 `duration_minutes` too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,18 +16,34 @@ from numpy.typing import NDArray
 from taxi_assets.errors import TaxiError
 from taxi_assets.features import ZONES
 
-__all__ = ["BASELINES", "PAIR", "Level", "Predict", "fit_baselines", "fit_medians", "fit_one_hot_linear_regression"]
+__all__ = [
+    "BASELINES",
+    "PAIR",
+    "Baseline",
+    "Level",
+    "Medians",
+    "OneHotRegression",
+    "fit_baselines",
+    "fit_medians",
+    "fit_one_hot_linear_regression",
+]
 
 Floats = NDArray[np.float64]
-Predict = Callable[[pd.DataFrame], Floats]
 
 BASELINES: Mapping[str, str] = MappingProxyType(
     {
-        "zone_pair_median": "median of past rides between the two zones, else from the pickup zone, else of all",
+        "zone_pair_median": "median of past rides between the two zones, else from the pickup zone, else all",
         "one_hot_linear_regression": "the course's: linear regression on one-hot pickup and drop-off zones",
-        "zone_pair_hour_median": "median of past rides between the two zones in that hour of the week, else as above",
+        "zone_pair_hour_median": "the same in that hour of the week, where there are five rides; else as above",
     }
 )
+
+
+class Baseline(Protocol):
+    """Anything that has learned to tell the minutes of rides."""
+
+    def predict(self, rides: pd.DataFrame) -> Floats:
+        """Minutes of each ride, shape (n,)."""
 
 
 @dataclass(frozen=True)
@@ -39,21 +56,50 @@ class Level:
 
 PICKUP = Level(("pickup_zone_id",))
 PAIR = Level(("pickup_zone_id", "dropoff_zone_id"))
-# Five rides: over 2023-2025 the best of 1, 3, 5, 10, 20, 40; the median of one or two is worse than the pair's.
+# Five rides: over 2023-2025 the best of 1, 3, 5, 10, 20, 40; a median of one or two is worse than the pair's.
 PAIR_HOUR = Level((*PAIR.columns, "hour_of_week"), least_rides=5)
 
 
-def fit_baselines(trips: pd.DataFrame) -> dict[str, Predict]:
-    """Every baseline of `BASELINES`, learned from these trips.
+@dataclass(frozen=True)
+class Medians:
+    """Median minutes of rides alike, by level, the finest first; `overall` where no level knows the ride."""
 
-    Returns:
-        By name, a function from a frame of rides to their minutes, shape (n,).
+    levels: tuple[tuple[Level, pd.Series], ...]
+    overall: float
+
+    def predict(self, rides: pd.DataFrame) -> Floats:
+        """Minutes of each ride, shape (n,)."""
+        minutes = np.full(len(rides), self.overall)
+        for level, medians in reversed(self.levels):
+            found = medians.reindex(_keys(rides, level)).to_numpy()
+            minutes = np.where(np.isnan(found), minutes, found)
+        return minutes
+
+
+@dataclass(frozen=True)
+class OneHotRegression:
+    """Minutes as a sum of an intercept and a weight for each zone, by zone id, shape (266,)."""
+
+    intercept: float
+    pickup_weights: Floats
+    dropoff_weights: Floats
+
+    def predict(self, rides: pd.DataFrame) -> Floats:
+        """Minutes of each ride, shape (n,)."""
+        starts, ends = _zones(rides)
+        return np.asarray(self.intercept + self.pickup_weights[starts] + self.dropoff_weights[ends])
+
+
+def fit_baselines(trips: pd.DataFrame) -> dict[str, Baseline]:
+    """Every baseline of `BASELINES`, by name, learned from these trips.
 
     Raises:
         TaxiError: there are no trips.
     """
     if trips.empty:
-        raise TaxiError("there are no trips to learn the baselines from: choose months that have been published")
+        raise TaxiError(
+            "there are no trips to learn the baselines from: choose months that have been published"
+        )
     return {
         "zone_pair_median": fit_medians(trips, PAIR, PICKUP),
         "one_hot_linear_regression": fit_one_hot_linear_regression(trips),
@@ -61,27 +107,18 @@ def fit_baselines(trips: pd.DataFrame) -> dict[str, Predict]:
     }
 
 
-def fit_medians(trips: pd.DataFrame, *levels: Level) -> Predict:
-    """The median minutes of rides alike at the first level that knows any, in the order given; else of all rides."""
-    overall = float(trips["duration_minutes"].median())
-    medians = [(level, _median_by_key(trips, level)) for level in levels]
-
-    def predict(rides: pd.DataFrame) -> Floats:
-        minutes = np.full(len(rides), overall)
-        for level, known in reversed(medians):
-            found = known.reindex(_keys(rides, level)).to_numpy()
-            minutes = np.where(np.isnan(found), minutes, found)
-        return minutes
-
-    return predict
+def fit_medians(trips: pd.DataFrame, *levels: Level) -> Medians:
+    """Medians of rides alike at each level, the first given being asked first."""
+    medians = tuple((level, _median_by_key(trips, level)) for level in levels)
+    return Medians(medians, float(trips["duration_minutes"].median()))
 
 
-def fit_one_hot_linear_regression(trips: pd.DataFrame) -> Predict:
+def fit_one_hot_linear_regression(trips: pd.DataFrame) -> OneHotRegression:
     """Least squares on one-hot pickup and drop-off zones with an intercept, of the least norm.
 
-    The solution scikit-learn's `LinearRegression` approaches on `OneHotEncoder`'s matrix. Solved from how many rides each
-    pair has, it takes a second where the matrix of a year's rides takes a minute.
-    A zone without a past ride counts nothing, as with the course's `DictVectorizer`.
+    What scikit-learn's `LinearRegression` comes near on `OneHotEncoder`'s matrix. Solved from how many rides
+    each pair has, it takes a second where the matrix of a year's rides takes a minute. A zone without a past
+    ride counts nothing, as with the course's `DictVectorizer`.
     """
     starts, ends = _zones(trips)
     minutes = trips["duration_minutes"].to_numpy(np.float64)
@@ -90,15 +127,9 @@ def fit_one_hot_linear_regression(trips: pd.DataFrame) -> Predict:
     gram = np.block([[np.diag(pairs.sum(1)), pairs], [pairs.T, np.diag(pairs.sum(0))]]) / len(trips)
     moment = np.concatenate([np.bincount(zone, minutes, ZONES) for zone in (starts, ends)]) / len(trips)
     centred = gram - np.outer(share, share), moment - share * minutes.mean()
-    # The pickup columns sum to one, and so do the drop-off ones: what is zero but for rounding must count as zero.
+    # Pickup columns sum to one, and so do drop-off columns: what is zero but for rounding must count as zero.
     weights = np.linalg.lstsq(*centred, rcond=1e-12)[0]
-    intercept = minutes.mean() - share @ weights
-
-    def predict(rides: pd.DataFrame) -> Floats:
-        starts, ends = _zones(rides)
-        return np.asarray(intercept + weights[starts] + weights[ZONES + ends])
-
-    return predict
+    return OneHotRegression(float(minutes.mean() - share @ weights), weights[:ZONES], weights[ZONES:])
 
 
 def _median_by_key(trips: pd.DataFrame, level: Level) -> pd.Series:

@@ -101,11 +101,13 @@ def synth(  # noqa: PLR0913, PLR0917
 def up() -> None:
     """Dagster, MLflow, the Bento and the reports on loopback, until Ctrl-C."""
     from taxi_assets.defs.instance import open_instance
+    from taxi_assets.mlflow_database import initialise
     from taxi_assets.supervisor.programs import programs
     from taxi_assets.supervisor.run import run as supervise
 
     settings = _settings()
     open_instance(settings).dispose()
+    initialise(settings)  # before two of the programs would do it at once
     raise typer.Exit(supervise(programs(settings), console))
 
 

@@ -10,7 +10,7 @@ from taxi_assets.features import ROW_FEATURES, SERVICE_IDS, Rides
 from taxi_assets.history import HISTORY_FEATURES, Tables, look_up
 from taxi_assets.places import Places
 
-__all__ = ["MATRIX_COLUMNS", "encode", "encode_rides", "periods"]
+__all__ = ["MATRIX_COLUMNS", "SEASONAL_COLUMNS", "encode", "encode_rides", "expected_minutes", "periods"]
 
 PLACE_FEATURES: Mapping[str, str] = {
     "service_id": "position of the service in the contract",
@@ -19,18 +19,21 @@ PLACE_FEATURES: Mapping[str, str] = {
     "dropoff_x_miles": "place of the drop-off zone",
     "dropoff_y_miles": "place of the drop-off zone",
     "ride_miles": "straight line; within a zone, half the side of a square of its area",
-    "street_miles": "along Manhattan's street grid",
-    "bearing": "direction of the ride, radians",
     "east_miles": "eastward part of the ride",
     "north_miles": "northward part of the ride",
     "pickup_borough": "borough of the pickup zone",
     "dropoff_borough": "borough of the drop-off zone",
-    "is_airport_pickup": "from Newark, JFK or LaGuardia",
-    "is_airport_dropoff": "to Newark, JFK or LaGuardia",
     "months_since_1970": "the trend over the years",
 }
 
 MATRIX_COLUMNS: tuple[str, ...] = (*PLACE_FEATURES, *ROW_FEATURES, *HISTORY_FEATURES)
+SEASONAL_COLUMNS = ("months_since_1970", "month_of_year", "day_of_year")
+_EXPECTED = MATRIX_COLUMNS.index("expected_minutes")
+
+
+def expected_minutes(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What history leads to expect of each ride of an encoded matrix, minutes, shape (n,)."""
+    return matrix[:, _EXPECTED].astype(np.float64)
 
 
 def periods(rides: Rides) -> NDArray[np.int64]:
@@ -81,13 +84,9 @@ def _place_features(rides: Rides, places: Places) -> dict[str, NDArray[np.generi
         "dropoff_x_miles": zones.x_miles[ends],
         "dropoff_y_miles": zones.y_miles[ends],
         "ride_miles": places.ride_miles[starts, ends],
-        "street_miles": places.street_miles[starts, ends],
-        "bearing": places.bearing[starts, ends],
         "east_miles": places.east_miles[starts, ends],
         "north_miles": places.north_miles[starts, ends],
         "pickup_borough": zones.borough[starts],
         "dropoff_borough": zones.borough[ends],
-        "is_airport_pickup": zones.is_airport[starts],
-        "is_airport_dropoff": zones.is_airport[ends],
         "months_since_1970": rides["pickup_at"].astype("datetime64[M]").astype(np.int64),
     }

@@ -1,6 +1,7 @@
-"""How good predictions are: errors in minutes, over all rides, by slice, against a baseline and against the noise.
+"""How good predictions are: errors over all rides, by slice, against a baseline, against the noise.
 
-Frames of rides are rows of `trip_features`; predictions are minutes, shape (n,). An error is predicted minus actual.
+Frames of rides have columns of `trip_features`; predictions are minutes, shape (n,). An error is predicted
+minus actual.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,9 @@ from taxi_assets.cleaning import THRESHOLDS
 from taxi_assets.errors import TaxiError
 
 __all__ = [
+    "ALL_RIDES",
     "CONVENTIONS",
+    "COURSE",
     "SLICES",
     "Convention",
     "Gain",
@@ -62,7 +65,7 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 
 @dataclass(frozen=True)
 class Convention:
-    """Which rides are scored: those that last this long, both ends included. Figures compare within one only."""
+    """Which rides are scored: those that last this long, ends included. Figures compare within one only."""
 
     name: str
     shortest_minutes: float
@@ -74,13 +77,16 @@ class Convention:
         return np.asarray((minutes >= self.shortest_minutes) & (minutes <= self.longest_minutes))
 
 
-_CONVENTIONS = (
-    Convention("course", 1, 60, "rides of 1-60 minutes, as in the MLOps Zoomcamp: for comparison with others' figures"),
-    Convention(
-        "all", THRESHOLDS["shortest_minutes"], THRESHOLDS["longest_minutes"], "every plausible ride, 1-180 minutes"
-    ),
+COURSE = Convention(
+    "course", 1, 60, "rides of 1-60 minutes, as in the MLOps Zoomcamp, to compare with others' figures"
 )
-CONVENTIONS: Mapping[str, Convention] = MappingProxyType({each.name: each for each in _CONVENTIONS})
+ALL_RIDES = Convention(
+    "all",
+    THRESHOLDS["shortest_minutes"],
+    THRESHOLDS["longest_minutes"],
+    "every plausible ride, 1-180 minutes",
+)
+CONVENTIONS: Mapping[str, Convention] = MappingProxyType({each.name: each for each in (COURSE, ALL_RIDES)})
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Gain:
-    """What one prediction is worth against another: mean minutes nearer, and the share of rides it is nearer for."""
+    """What one model is worth against another: minutes nearer on average, share of rides it is nearer for."""
 
     minutes: float
     share_better_off: float
@@ -121,7 +127,10 @@ def score(actual: Floats, predicted: Floats) -> Score:
     if not len(errors):
         raise TaxiError("there are no rides to score: choose a month that has been published")
     return Score(
-        len(errors), float(np.sqrt(np.mean(errors**2))), float(np.mean(np.abs(errors))), float(np.mean(errors))
+        len(errors),
+        float(np.sqrt(np.mean(errors**2))),
+        float(np.mean(np.abs(errors))),
+        float(np.mean(errors)),
     )
 
 
@@ -135,7 +144,9 @@ def slice_trips(trips: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
     places = zones.set_index("zone_id")
     starts, ends = trips["pickup_zone_id"], trips["dropoff_zone_id"]
     borough = places["borough"].reindex(starts).fillna("Unknown")
-    airport = [places["is_airport"].eq(True).reindex(zone, fill_value=False).to_numpy() for zone in (starts, ends)]
+    airport = [
+        places["is_airport"].eq(True).reindex(zone, fill_value=False).to_numpy() for zone in (starts, ends)
+    ]
     airport_ride = np.select(airport, ["from an airport", "to an airport"], "no airport")
     hour = trips["hour_of_week"].to_numpy() % 24
     hour_band = np.searchsorted(list(_HOUR_BANDS.values()), hour, side="right") - 1
@@ -155,7 +166,7 @@ def slice_trips(trips: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
 
 
 def score_slices(trips: pd.DataFrame, predicted: Floats, slices: pd.DataFrame) -> pd.DataFrame:
-    """Errors by slice: columns `slice`, `value`, `rides`, `rmse`, `mae`, `bias`; a value without rides has no row.
+    """Errors by slice: columns `slice`, `value`, `rides`, `rmse`, `mae`, `bias`; a row for each value met.
 
     Args:
         trips: Column `duration_minutes`.
@@ -184,8 +195,8 @@ def gain(actual: Floats, model: Floats, baseline: Floats) -> Gain:
 def noise_floor(trips: pd.DataFrame) -> NoiseFloor | None:
     """The error that is left when all a model may know is equal: sqrt(mean((y1 - y2)²) / 2) over twins.
 
-    Twins are two trips between the same zones whose pickups lie within 15 minutes; every such pair counts. The floor
-    holds for trips that have a twin, which are short and frequent: compare a model with it on those only.
+    Twins are two trips between the same zones whose pickups lie within 15 minutes; every such pair counts.
+    The floor holds for trips that have a twin, which are short and frequent: compare a model on those only.
 
     Args:
         trips: Columns `pickup_at`, `pickup_zone_id`, `dropoff_zone_id`, `duration_minutes`.
@@ -202,10 +213,14 @@ def noise_floor(trips: pd.DataFrame) -> NoiseFloor | None:
     minutes = trips["duration_minutes"].to_numpy(np.float64)[order]
     has_twin = np.zeros(len(trips), dtype=bool)
     has_twin[order[firsts]] = has_twin[order[seconds]] = True
-    return NoiseFloor(float(np.sqrt(np.mean((minutes[firsts] - minutes[seconds]) ** 2) / 2)), len(firsts), has_twin)
+    return NoiseFloor(
+        float(np.sqrt(np.mean((minutes[firsts] - minutes[seconds]) ** 2) / 2)), len(firsts), has_twin
+    )
 
 
-def _twins(pair: NDArray[np.int64], pickup_at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _twins(
+    pair: NDArray[np.int64], pickup_at: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of both trips of every twin, in trips sorted by pair and pickup (seconds)."""
     firsts, step = np.arange(len(pair)), 1
     found = [(firsts[:0], 0)]
@@ -222,8 +237,12 @@ def _twins(pair: NDArray[np.int64], pickup_at: NDArray[np.int64]) -> tuple[NDArr
 def _errors(actual: Floats, predicted: Floats) -> Floats:
     actual, predicted = np.asarray(actual, np.float64), np.asarray(predicted, np.float64)
     if actual.shape != predicted.shape or actual.ndim != 1:
-        raise ValueError(f"durations of shape {actual.shape} and predictions of {predicted.shape} do not match")
+        raise ValueError(
+            f"durations of shape {actual.shape} and predictions of {predicted.shape} do not match"
+        )
     errors = predicted - actual
     if not np.isfinite(errors).all():
-        raise ValueError(f"{int((~np.isfinite(errors)).sum())} durations or predictions are not finite numbers")
+        raise ValueError(
+            f"{int((~np.isfinite(errors)).sum())} durations or predictions are not finite numbers"
+        )
     return errors

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taxi_assets.encoding import MATRIX_COLUMNS, encode_rides
+from taxi_assets.encoding import MATRIX_COLUMNS
 from taxi_assets.features import MODEL_INPUTS, SERVICE_IDS, ZONES, row_features
 from taxi_assets.serving import MODEL_INPUT, ServedModel
 from taxi_assets.serving_manifest import FORMAT, MANIFEST_FILE, MODEL_FILE, REQUIRED_FACTS, TABLES_FILE
@@ -119,9 +119,14 @@ def _sha256(path: Path) -> str:
 
 
 def _golden(model: "DurationModel") -> dict[str, Any]:
+    """A few rides and what the fitted model says of them."""
+    import pandas as pd
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     rides = _golden_rides(model)
-    complete = {**rides, **row_features(rides, model.zones)}
-    minutes = model.trees_.predict(encode_rides(complete, model.places_, model.tables_))
+    frame = pd.DataFrame({**rides, **row_features(rides, model.zones)})
+    with threadpool_limits(1):  # on a busy machine the trees' threads wait for each other at every tree
+        minutes = model.predict(frame[list(MODEL_INPUTS)])
     rides["pickup_at"] = rides["pickup_at"].astype(str)
     return {"rides": {name: values.tolist() for name, values in rides.items()}, "minutes": minutes.tolist()}
 

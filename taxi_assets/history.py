@@ -47,14 +47,14 @@ class Smoothing:
 
     zone_rides: float = 20
     neighbour_rides: float = 3
-    pair_rides: float = 8
-    pair_period_rides: float = 6
-    zone_period_rides: float = 40
+    pair_rides: float = 12
+    pair_period_rides: float = 8
+    zone_period_rides: float = 100
     recent_rides: float = 30
     wide_miles: float = 1.5
     narrow_miles: float = 0.6
-    hours: float = 1
-    months: float = 36
+    hours: float = 0.7
+    months: float = 18
     recent_months: float = 4
 
 

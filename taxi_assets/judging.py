@@ -1,8 +1,10 @@
 """Scores a registered version on a month it never saw, beside the baselines, and keeps what was found. No Dagster."""
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -20,7 +22,7 @@ from taxi_assets.warehouse import Warehouse
 if TYPE_CHECKING:
     from taxi_assets.model import DurationModel
 
-__all__ = ["MODEL", "Evaluation", "evaluate", "keep_evaluation", "version_for", "window_of"]
+__all__ = ["MODEL", "Evaluation", "evaluate", "keep_evaluation", "log_evaluation", "version_for", "window_of"]
 
 MODEL = "duration_model"
 _WORTH_AGAINST = "zone_pair_hour_median"
@@ -32,8 +34,7 @@ Scores = dict[str, dict[str, Score]]
 class Evaluation:
     """One version on one month: scores by convention and model; the rides of the last convention and their slices.
 
-    `rides` has `predicted` and a column for each baseline; `importance` is minutes of RMSE lost when a feature of the
-    ride is shuffled.
+    `rides` has a column of predictions for the model and for each baseline, under their names.
     """
 
     version: Version
@@ -130,7 +131,32 @@ def keep_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | 
     return len(rows)
 
 
-def metrics(scores: Mapping[str, Mapping[str, Score]]) -> dict[str, float]:
+def log_evaluation(mlflow: Any, evaluation: Evaluation) -> dict[str, bytes]:
+    """Log scores and plots on the MLflow run of the resource; returns the plots as PNG, by name."""
+    pictures = _pictures(evaluation)
+    mlflow.log_metrics(_metrics(evaluation.scores))
+    mlflow.set_tags({"evaluated_version": evaluation.version.version, "scored_month": str(evaluation.month)})
+    with tempfile.TemporaryDirectory() as folder:
+        for name, png in pictures.items():
+            Path(folder, f"{name}.png").write_bytes(png)
+        evaluation.slices.to_csv(Path(folder, "errors_by_slice.csv"), index=False)
+        mlflow.log_artifacts(folder, "evaluation")
+    return pictures
+
+
+def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
+    from taxi_assets import plots
+
+    actual, predicted = (evaluation.rides[name].to_numpy() for name in ("duration_minutes", MODEL))
+    hour_of_week = evaluation.rides["hour_of_week"].to_numpy()
+    return {
+        "model_against_baselines": plots.scores(evaluation.scores["course"]),
+        "predicted_against_actual": plots.predicted_against_actual(actual, predicted),
+        "error_by_hour_of_week": plots.error_by_hour_of_week(actual, predicted, hour_of_week),
+    }
+
+
+def _metrics(scores: Mapping[str, Mapping[str, Score]]) -> dict[str, float]:
     """The scores under names MLflow can hold: `course/duration_model/rmse`."""
     return {
         f"{convention}/{model}/{name}": getattr(found, name)

@@ -1,7 +1,8 @@
-"""The duration model: history of the ride's zones and hours, then boosted trees. Plain scikit-learn.
+"""The duration model: what past rides lead to expect, times a correction by boosted trees. Plain scikit-learn.
 
 `DurationModel` is a scikit-learn regressor over frames of `MODEL_INPUTS`. The history of a training row is told out of
-fold, that of a predicted ride by all of the window, as scikit-learn's own `TargetEncoder` does.
+fold, that of a predicted ride by all of the window, as scikit-learn's own `TargetEncoder` does. The trees learn the
+ratio of actual to expected minutes, weighted by the square of what was expected: that is the squared error in minutes.
 """
 
 from typing import Self
@@ -13,13 +14,23 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from taxi_assets.encoding import encode, encode_rides, periods
+from taxi_assets.encoding import (
+    MATRIX_COLUMNS,
+    SEASONAL_COLUMNS,
+    encode,
+    encode_rides,
+    expected_minutes,
+    periods,
+)
 from taxi_assets.features import MODEL_INPUTS, Rides, ZoneMap
 from taxi_assets.history import HISTORY_FEATURES, PastRides, Smoothing, Tables, fit_tables, out_of_fold
 from taxi_assets.places import Places
 
 __all__ = ["DurationModel"]
 
+# A season seen once is told from nothing but chance: with less than a year the trees do not see the calendar's.
+_LEAST_MONTHS_OF_SEASONS = 12
+_WEIGHT_MONTHS = 24  # a ride this much older counts a third as much
 
 class DurationModel(RegressorMixin, BaseEstimator):
     """Minutes of a ride from what is known when it starts.
@@ -38,10 +49,10 @@ class DurationModel(RegressorMixin, BaseEstimator):
         zones: ZoneMap,
         smoothing: Smoothing | None = None,
         *,
-        learning_rate: float = 0.06,
-        max_iter: int = 300,
+        learning_rate: float = 0.1,
+        max_iter: int = 130,
         max_leaf_nodes: int = 63,
-        min_samples_leaf: int = 80,
+        min_samples_leaf: int = 200,
         l2_regularization: float = 5.0,
         random_state: int = 0,
     ) -> None:
@@ -68,13 +79,19 @@ class DurationModel(RegressorMixin, BaseEstimator):
                 past[name][own] = values
             next_month = float(service_rides.month.max()) + 1
             self.tables_[int(service)] = fit_tables(service_rides, self.places_, next_month, smoothing)
-        self.trees_ = self._trees().fit(encode(rides, self.places_, past), minutes)
+        matrix = encode(rides, self.places_, past)
+        month = rides["pickup_at"].astype("datetime64[M]").astype(np.int64)
+        if len(np.unique(month)) < _LEAST_MONTHS_OF_SEASONS:
+            matrix[:, [MATRIX_COLUMNS.index(name) for name in SEASONAL_COLUMNS]] = 0
+        weights = expected_minutes(matrix) ** 2 * np.exp(-(month.max() + 1 - month) / _WEIGHT_MONTHS)
+        self.trees_ = self._trees().fit(matrix, minutes / expected_minutes(matrix), sample_weight=weights)
         return self
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.float64]:  # noqa: N803
         """Minutes of each ride, shape (n,)."""
         check_is_fitted(self)
-        return np.asarray(self.trees_.predict(self.encode(X)))
+        matrix = self.encode(X)
+        return np.asarray(self.trees_.predict(matrix)) * expected_minutes(matrix)
 
     def encode(self, X: pd.DataFrame) -> NDArray[np.float32]:  # noqa: N803
         """The rides as the trees see them."""

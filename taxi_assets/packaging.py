@@ -1,7 +1,7 @@
 """Builds the Bento: the service, the code it needs and a model's serving folder. Knows no MLflow, no Dagster.
 
-BentoML does its part in a process of its own: it settles on its folders when it is first imported, and loads the
-service by importing it, where this process may have imported other code under the same names.
+BentoML does its part in a process of its own: it settles on its folders when it is first imported, and loads
+the service by importing it, where this process may have imported other code under the same names.
 """
 
 import ast
@@ -147,6 +147,7 @@ def _run_bentoml(context: Path, home: Path, bento_version: str) -> Path:
         "BENTOML_HOME": str(home),
         "BENTOML_DO_NOT_TRACK": "True",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONSAFEPATH": "1",  # else files of the folder this is started in would be imported for libraries
     }
     done = subprocess.run(command, cwd=context, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -13,7 +13,6 @@ __all__ = ["DISTANCE_BINS", "Places"]
 Table = NDArray[np.float64]
 
 DISTANCE_BINS = 61  # none known, then half-mile steps up to thirty miles
-_STREET_GRID = np.deg2rad(29)  # Manhattan's avenues run 29 degrees east of north
 _UNKNOWN_AREA_SQUARE_MILES = 0.5
 
 
@@ -42,18 +41,6 @@ class Places:
         area = np.where(np.isnan(self.zones.area_square_miles), _UNKNOWN_AREA_SQUARE_MILES, self.zones.area_square_miles)
         np.fill_diagonal(miles, np.where(self.is_placed, np.sqrt(area) / 2, np.nan))
         return miles
-
-    @cached_property
-    def street_miles(self) -> Table:
-        """Distance along Manhattan's street grid."""
-        along = self.east_miles * np.cos(_STREET_GRID) - self.north_miles * np.sin(_STREET_GRID)
-        across = self.east_miles * np.sin(_STREET_GRID) + self.north_miles * np.cos(_STREET_GRID)
-        return np.abs(along) + np.abs(across)
-
-    @cached_property
-    def bearing(self) -> Table:
-        """Direction of the ride, radians; 0 is east."""
-        return np.arctan2(self.north_miles, self.east_miles)
 
     @cached_property
     def distance_bin(self) -> NDArray[np.int64]:

@@ -16,9 +16,10 @@ NEW_YORK = ZoneInfo("America/New_York")
 # A ride on New Year's Eve must know the holidays of the year after, and one on New Year's Day those before.
 YEARS = HOLIDAY_YEARS[1:-1]
 MAX_PASSENGERS = 99
+MAX_UNKNOWN_SHOWN = 3
 
-_ZONE = f"a TLC zone id, 1 to {ZONES - 1}; 264 stands for an unknown place, 265 for one outside New York"
-_TIME = "a date and time such as 2023-03-01T08:30, New York's unless it ends in an offset such as Z or +01:00"
+_ZONE = f"a TLC zone, 1 to {ZONES - 1} (264: unknown, 265: outside New York)"
+_TIME = "a date and time such as 2023-03-01T08:30, on New York's clock unless an offset such as Z follows"
 
 RIDE_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -92,10 +93,9 @@ def read_ride(body: object, services: Sequence[str]) -> RideRequest:
     """
     if not isinstance(body, Mapping):
         raise RideRefused({"body": f"is {_shown(body)}: send a JSON object with {', '.join(_READERS)}"})
+    unknown = [str(name) for name in body if name not in _READERS][:MAX_UNKNOWN_SHOWN]
     problems = {
-        _shown(name): f"is no field of a ride: there are {', '.join(_READERS)}"
-        for name in body
-        if name not in _READERS
+        _shown(name).strip('"'): f"is no field of a ride: there are {', '.join(_READERS)}" for name in unknown
     }
     values: dict[str, Any] = {"service": services[0]}
     for name, read in _READERS.items():

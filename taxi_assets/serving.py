@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from taxi_assets.encoding import encode_rides
+from taxi_assets.encoding import encode_rides, expected_minutes
 from taxi_assets.errors import TaxiError
 from taxi_assets.features import SERVICE_IDS, Rides, ZoneMap, row_features
 from taxi_assets.history import Tables
@@ -72,7 +72,8 @@ class ServedModel:
         """
         rides = {**rides, **row_features(rides, self.places.zones)}
         matrix = encode_rides(rides, self.places, self.tables)
-        return np.asarray(self.session.run(None, {MODEL_INPUT: matrix})[0][:, 0], np.float64)
+        corrections = np.asarray(self.session.run(None, {MODEL_INPUT: matrix})[0][:, 0], np.float64)
+        return corrections * expected_minutes(matrix)
 
     def predict_requests(self, requests: Sequence[RideRequest]) -> NDArray[np.float64]:
         """Minutes of each ride someone asks about, shape (n,)."""

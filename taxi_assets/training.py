@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
+from typing import Any
 
 from taxi_assets import registry, tracking
 from taxi_assets.errors import TaxiError
@@ -35,9 +36,10 @@ class Trained:
     is_new: bool
 
 
-def train(
+def train(  # noqa: PLR0913, PLR0917 - where, what, and what for
     settings: Settings,
     warehouse: Warehouse,
+    mlflow: Any,
     month: Month,
     window: Sequence[Month] | None,
     parameters: Mapping[str, float],
@@ -49,6 +51,7 @@ def train(
     Args:
         settings: Where MLflow and the lake are.
         warehouse: The lake.
+        mlflow: The dagster-mlflow resource, on the run to log to.
         month: The month the model will be scored on; none of its rides is seen.
         window: Months to learn from.
         parameters: Of `DurationModel`.
@@ -65,8 +68,10 @@ def train(
     model = DurationModel(data.zones, **parameters).fit(
         data.trips[list(MODEL_INPUTS)], data.trips["duration_minutes"].to_numpy()
     )
-    tags = _tags(settings, data, month)
-    return Trained(_log(settings, model, data, key, parameters, tags), data, is_new=True)
+    tags = _tags(settings, data, month) | {"dagster_run_id": mlflow.dagster_run_id}
+    mlflow.set_tags(tags)
+    mlflow.log_params({**parameters, "window": tags["window"], "services": tags["services"], "rides": len(data.trips)})
+    return Trained(_register(settings, mlflow.mlflow_run_id, model, data, key, tags), data, is_new=True)
 
 
 def _window(
@@ -81,20 +86,9 @@ def _window(
     return tuple(sorted(window))
 
 
-def _log(  # noqa: PLR0913, PLR0917
-    settings: Settings,
-    model: DurationModel,
-    data: TrainingData,
-    key: str,
-    parameters: Mapping[str, float],
-    tags: Mapping[str, str],
+def _register(  # noqa: PLR0913, PLR0917
+    settings: Settings, run_id: str, model: DurationModel, data: TrainingData, key: str, tags: Mapping[str, str]
 ) -> Version:
-    import mlflow
-
-    run = mlflow.active_run()
-    run_id = str(run.info.run_id)
-    mlflow.set_tags(tags)
-    mlflow.log_params({**parameters, "window": tags["window"], "services": tags["services"], "rides": len(data.trips)})
     source = {"snapshot": data.snapshot, "months": [str(month) for month in data.months]}
     tracking.log_dataset(settings, run_id, "trip_features", data.digest, source, len(data.trips))
     uri = tracking.log_model(model, data.trips[list(MODEL_INPUTS)].head(_EXAMPLE_ROWS))
@@ -102,8 +96,6 @@ def _log(  # noqa: PLR0913, PLR0917
 
 
 def _tags(settings: Settings, data: TrainingData, month: Month) -> dict[str, str]:
-    import mlflow
-
     return {
         "window": f"{data.months[0]}..{data.months[-1]}",
         "months": ",".join(map(str, data.months)),
@@ -113,7 +105,6 @@ def _tags(settings: Settings, data: TrainingData, month: Month) -> dict[str, str
         "data_snapshot": str(data.snapshot),
         "data_digest": data.digest,
         "git_commit": git_commit(),
-        "dagster_run_id": mlflow.active_run().data.tags["dagster_run_id"],
         "synthetic": str(settings.data_kind == "synthetic").lower(),
     }
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from taxi_assets import packaging
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 from taxi_assets.supervisor.ports import require_free
 
 __all__ = ["Endpoint", "Program", "bento_program", "environment", "programs", "require_ports"]
 
-BENTO_NAME = "taxi_duration"
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
 
@@ -40,7 +40,7 @@ class Program:
 
     Attributes:
         name: How its lines and its end are labelled.
-        command: The program and its arguments, read anew at every start.
+        command: The program and its arguments; the same at every start.
         env: Variables on top of the supervisor's own.
         about: What a person finds there.
         endpoint: Where it answers, if anywhere.
@@ -90,12 +90,13 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def bento_program(settings: Settings, port: int) -> Program:
     """The newest Bento of the store, found at every start: a restart serves what was packaged meanwhile."""
-    packaged = (settings.bentoml_home / "bentos" / BENTO_NAME / "latest").is_file()
+    packaged = packaging.latest(settings)
+    tag = f"{packaging.BENTO_NAME}:latest"
     return Program(
         "bento",
-        (_binary("bentoml"), "serve", f"{BENTO_NAME}:latest", "--host", settings.host, "--port", str(port)),
+        (_binary("bentoml"), "serve", tag, "--host", settings.host, "--port", str(port)),
         environment(settings),
-        "rides: POST /predict",
+        f"rides: POST /predict, {packaged.tag.partition(':')[2]}" if packaged else "rides: POST /predict",
         Endpoint(settings.host, port, "TAXI_BENTO_PORT", "/readyz"),
         None if packaged else "no Bento yet: run `make run` first",
     )

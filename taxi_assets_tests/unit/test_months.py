@@ -45,7 +45,8 @@ def test_a_month_written_is_read_again(month: Month) -> None:
 def test_what_is_no_month_is_refused_by_name(text: str) -> None:
     with pytest.raises(TaxiError) as refused:
         Month.parse(text)
-    assert str(refused.value).startswith(f"'{text}' is not a month: write it as YYYY-MM")
+    assert "is not a month: write it as YYYY-MM" in str(refused.value)
+    assert text.strip("\0") in str(refused.value)
 
 
 @given(st.text(max_size=20))
@@ -88,6 +89,7 @@ def test_a_range_holds_both_its_ends() -> None:
 
 @given(months, st.integers(0, 40))
 def test_a_range_read_is_every_month_of_it(first: Month, length: int) -> None:
+    assume(first.year < 9990)
     read = parse_months(f"{first}..{first.plus(length)}")
     assert read == tuple(first.plus(step) for step in range(length + 1))
 
@@ -129,7 +131,7 @@ def test_a_list_is_months_in_order_or_refused_in_words(parts: list[str]) -> None
     try:
         found = parse_months(text)
     except TaxiError as error:
-        assert "\n" not in str(error).replace(text, "")
+        assert len(str(error).splitlines()) == 1
         return
     assert found
     assert list(found) == sorted(set(found))

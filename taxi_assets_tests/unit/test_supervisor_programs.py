@@ -1,15 +1,16 @@
 """What `taxi up` would run."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.packaging import BENTO_NAME, RELEASE_FILE
 from taxi_assets.settings import Settings
 from taxi_assets.supervisor.ports import free_port
 from taxi_assets.supervisor.programs import (
-    BENTO_NAME,
     Endpoint,
     Program,
     bento_program,
@@ -17,11 +18,6 @@ from taxi_assets.supervisor.programs import (
     programs,
     require_ports,
 )
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
 
 
 def test_five_programs_in_the_order_of_the_table(settings: Settings) -> None:
@@ -75,10 +71,13 @@ def test_without_a_bento_the_table_says_what_to_do(settings: Settings) -> None:
 
 def test_a_packaged_bento_is_served_in_its_newest_version(settings: Settings) -> None:
     store = settings.bentoml_home / "bentos" / BENTO_NAME
-    store.mkdir(parents=True)
-    (store / "latest").write_text("abc")
+    (store / "v7-abc" / "src").mkdir(parents=True)
+    (store / "latest").write_text("v7-abc")
+    facts = {"tag": f"{BENTO_NAME}:v7-abc", "labels": {}}
+    (store / "v7-abc" / "src" / RELEASE_FILE).write_text(json.dumps(facts))
     program = bento_program(settings, 3001)
     assert program.missing is None
+    assert program.about.endswith("v7-abc")
     assert f"{BENTO_NAME}:latest" in program.command
 
 

@@ -9,6 +9,7 @@ from taxi_assets.warehouse import Warehouse
 from ..ingestion.assets import trip_features
 from ..partitions import MONTHS, earlier_months
 from ..reporting import column_schema, picture
+from ..training.assets import duration_model
 
 
 @dg.asset(
@@ -17,7 +18,7 @@ from ..reporting import column_schema, picture
     owners=["team:ml"],
     code_version="1",
     kinds={"duckdb", "sql"},
-    deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months())],
+    deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months()), duration_model],
     metadata=column_schema("drift_reports"),
     check_specs=[dg.AssetCheckSpec("the_month_is_like_those_before", asset="drift_report")],
 )

@@ -1,5 +1,7 @@
 """From features to a champion: train, evaluate, decide. How a model learns or is judged is not said here."""
 
+from typing import Any
+
 import dagster as dg
 
 from taxi_assets.months import Month
@@ -18,10 +20,10 @@ class TrainingConfig(dg.Config):
 
     months: list[str] | None = None
     """Months to learn from, such as 2023-01; unset, every month held before the one to be scored."""
-    learning_rate: float = 0.06
-    max_iter: int = 300
+    learning_rate: float = 0.1
+    max_iter: int = 130
     max_leaf_nodes: int = 63
-    min_samples_leaf: int = 80
+    min_samples_leaf: int = 200
     l2_regularization: float = 5.0
     random_state: int = 0
 
@@ -30,7 +32,6 @@ class TrainingConfig(dg.Config):
     **_MONTHLY,
     kinds={"scikitlearn", "mlflow", "python"},
     deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months()), taxi_zones],
-    required_resource_keys={"mlflow"},
     metadata=column_schema("trip_features"),
     check_specs=[dg.AssetCheckSpec("no_feature_is_known_only_after_the_ride", asset="duration_model")],
 )
@@ -39,6 +40,7 @@ def duration_model(
     config: TrainingConfig,
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
+    mlflow: dg.ResourceParam[Any],
 ) -> dg.MaterializeResult:
     """Gradient-boosted trees over the history of zones and hours, learned from the months before the partition's.
 
@@ -47,7 +49,7 @@ def duration_model(
     from taxi_assets import encoding, leakage, registry, tracking, training
 
     month, window = Month.parse(context.partition_key), config.months and [Month.parse(m) for m in config.months]
-    trained = training.train(settings, warehouse, month, window, config.model_dump(exclude={"months"}))
+    trained = training.train(settings, warehouse, mlflow, month, window, config.model_dump(exclude={"months"}))
     version, leaks = trained.version, leakage.leaking(encoding.MATRIX_COLUMNS)
     return dg.MaterializeResult(
         metadata={
@@ -68,7 +70,6 @@ def duration_model(
     **_MONTHLY,
     kinds={"duckdb", "mlflow", "python"},
     deps=[duration_model, raw_trips],
-    required_resource_keys={"mlflow"},
     metadata=column_schema("evaluations"),
     check_specs=[
         dg.AssetCheckSpec("the_model_beats_every_baseline", asset="model_evaluation"),
@@ -76,7 +77,10 @@ def duration_model(
     ],
 )
 def model_evaluation(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    warehouse: dg.ResourceParam[Warehouse],
+    mlflow: dg.ResourceParam[Any],
 ) -> dg.MaterializeResult:
     """The newest version for this month on its rides, none of which it saw, beside the baselines.
 
@@ -86,12 +90,15 @@ def model_evaluation(
     from taxi_assets import judging
 
     evaluation = judging.evaluate(settings, warehouse, Month.parse(context.partition_key))
-    pictures = judging.log(settings, warehouse, evaluation)
+    rows = judging.keep_evaluation(warehouse, evaluation, context.run_id)
+    pictures = judging.log_evaluation(mlflow, evaluation)
     return dg.MaterializeResult(
         metadata={
             "version": evaluation.version.version,
+            "dagster/row_count": rows,
             "scores": score_table(evaluation.scores),
-            "is_machine_learning_worth_it": evaluation.worth,
+            "minutes_gained_on_a_ride": evaluation.worth.minutes,
+            "share_of_rides_better_off": evaluation.worth.share_better_off,
             **{name: picture(png, name) for name, png in pictures.items()},
         },
         check_results=[
@@ -114,7 +121,6 @@ def model_evaluation(
     **_MONTHLY,
     kinds={"mlflow", "duckdb"},
     deps=[model_evaluation],
-    required_resource_keys={"mlflow"},
     metadata=column_schema("promotions"),
     check_specs=[dg.AssetCheckSpec("there_is_a_champion", asset="champion_model")],
 )
@@ -122,10 +128,11 @@ def champion_model(
     context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult:
     """The version MLflow's alias `champion` names: the challenger where the evidence is for it, else the one before."""
-    from taxi_assets import judging, registry
+    from taxi_assets import registry
+    from taxi_assets.champion import choose_champion
 
     month = Month.parse(context.partition_key)
-    decision = judging.decide_champion(settings, warehouse, month)
+    decision = choose_champion(settings, warehouse, month, context.run_id)
     champion = registry.champion(settings)
     link = registry.version_url(settings, champion.version) if champion else None
     return dg.MaterializeResult(

@@ -1,0 +1,223 @@
+"""A file's columns are matched with the contract, whatever era it is of and however its columns are called."""
+
+import json
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taxi_assets.contract import RAW_COLUMNS, SERVICES, ColumnMapping, map_columns
+from taxi_assets.errors import TaxiError
+from taxi_assets.synthetic import ERAS
+from taxi_assets.tables import TABLES
+
+CANONICAL = [column.name for column in RAW_COLUMNS]
+NEEDED = ("PULocationID", "DOLocationID", "lpep_pickup_datetime", "lpep_dropoff_datetime")
+HOSTILE = 'a"; DROP TABLE raw_trips; --'
+
+# Headers as published, of TLC's files and of the history of its columns.
+GREEN = (
+    "VendorID lpep_pickup_datetime lpep_dropoff_datetime store_and_fwd_flag RatecodeID PULocationID DOLocationID "
+    "passenger_count trip_distance fare_amount extra mta_tax tip_amount tolls_amount ehail_fee "
+    "improvement_surcharge total_amount payment_type trip_type congestion_surcharge"
+)
+YELLOW = (
+    "VendorID tpep_pickup_datetime tpep_dropoff_datetime passenger_count trip_distance RatecodeID "
+    "store_and_fwd_flag PULocationID DOLocationID payment_type fare_amount extra mta_tax tip_amount tolls_amount "
+    "improvement_surcharge total_amount"
+)
+COMPANY = (
+    "hvfhs_license_num dispatching_base_num originating_base_num request_datetime on_scene_datetime "
+    "pickup_datetime dropoff_datetime PULocationID DOLocationID trip_miles trip_time base_passenger_fare tolls bcf "
+    "sales_tax congestion_surcharge airport_fee tips driver_pay shared_request_flag shared_match_flag "
+    "access_a_ride_flag wav_request_flag wav_match_flag"
+)
+# Each with how many columns the contract does not know.
+WITH_ZONES = {
+    "green from 2016-07": (GREEN.replace(" congestion_surcharge", ""), 0),
+    "green from 2019-01": (GREEN, 0),
+    "green from 2025-01": (f"{GREEN} cbd_congestion_fee", 0),
+    "yellow from 2016-07": (YELLOW, 0),
+    "yellow from 2019-01": (f"{YELLOW} congestion_surcharge airport_fee", 0),
+    "yellow from 2023-02": (f"{YELLOW} congestion_surcharge Airport_fee", 0),
+    "yellow from 2025-01": (f"{YELLOW} congestion_surcharge Airport_fee cbd_congestion_fee", 0),
+    "yellow of one day": (f"{YELLOW} congestion_surcharge Airport_fee ride_time __index_level_0__", 2),
+    "fhvhv from 2019-02": (
+        "hvfhs_license_num dispatching_base_num pickup_datetime dropoff_datetime PULocationID DOLocationID SR_Flag",
+        3,
+    ),
+    "fhvhv of today": (COMPANY, 14),
+    "fhvhv from 2025-01": (f"{COMPANY} cbd_congestion_fee", 14),
+    "fhv from 2019-01": (
+        "dispatching_base_num pickup_datetime dropoff_datetime PULocationID DOLocationID SR_Flag",
+        2,
+    ),
+    "fhv of today": (
+        "dispatching_base_num pickup_datetime dropOff_datetime PUlocationID DOlocationID SR_Flag "
+        "Affiliated_base_number",
+        3,
+    ),
+}
+WITHOUT_ZONES = {
+    "yellow from 2009-01": "vendor_name Trip_Pickup_DateTime Trip_Dropoff_DateTime Passenger_Count Trip_Distance "
+    "Start_Lon Start_Lat Rate_Code store_and_forward End_Lon End_Lat Payment_Type Fare_Amt surcharge mta_tax "
+    "Tip_Amt Tolls_Amt Total_Amt",
+    "yellow from 2010-01": "vendor_id pickup_datetime dropoff_datetime passenger_count trip_distance "
+    "pickup_longitude pickup_latitude rate_code store_and_fwd_flag dropoff_longitude dropoff_latitude payment_type "
+    "fare_amount surcharge mta_tax tip_amount tolls_amount total_amount",
+    "yellow from 2015-01": "VendorID tpep_pickup_datetime tpep_dropoff_datetime passenger_count trip_distance "
+    "pickup_longitude pickup_latitude RateCodeID store_and_fwd_flag dropoff_longitude dropoff_latitude "
+    "payment_type fare_amount extra mta_tax tip_amount tolls_amount improvement_surcharge total_amount",
+    "green from 2013-08": "VendorID lpep_pickup_datetime Lpep_dropoff_datetime Store_and_fwd_flag RateCodeID "
+    "Pickup_longitude Pickup_latitude Dropoff_longitude Dropoff_latitude Passenger_count Trip_distance Fare_amount "
+    "Extra MTA_tax Tip_amount Tolls_amount Ehail_fee Total_amount Payment_type Trip_type",
+}
+
+
+@pytest.mark.parametrize("era", WITH_ZONES)
+def test_every_era_with_zones_meets_the_contract(era: str) -> None:
+    header, unknown = WITH_ZONES[era]
+    published = tuple(header.split())
+    mapping = map_columns(published)
+    assert {"pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id"} <= set(mapping.known)
+    assert len(mapping.unknown) == unknown
+    assert sorted([*mapping.known.values(), *mapping.unknown]) == sorted(published)
+
+
+@pytest.mark.parametrize("era", WITHOUT_ZONES)
+def test_eras_with_coordinates_are_refused_with_what_to_do(era: str) -> None:
+    with pytest.raises(TaxiError, match="coordinates where zone ids are needed: use TLC's republished parquet"):
+        map_columns(tuple(WITHOUT_ZONES[era].split()))
+
+
+def test_every_service_has_a_name_for_what_a_trip_is() -> None:
+    meant = {"fare_usd", "tip_usd", "tolls_usd", "trip_distance_miles", "pickup_at", "dropoff_at", "airport_fee_usd"}
+    for header in (f"{YELLOW} airport_fee", COMPANY):
+        assert meant <= set(map_columns(tuple(header.split())).known)
+    assert meant - {"airport_fee_usd"} <= set(map_columns(tuple(GREEN.split())).known)
+
+
+@pytest.mark.parametrize(
+    ("service", "era"),
+    [(service, era) for service in SERVICES for era in ERAS[service] if not ERAS[service][era].has_coordinates],
+)
+def test_what_the_synthetic_city_writes_meets_the_contract(service: str, era: str) -> None:
+    assert map_columns(tuple(column.name for column in ERAS[service][era].columns)).known
+
+
+@given(st.sampled_from(sorted(WITH_ZONES)), st.randoms())
+def test_capitals_and_order_mean_nothing(era: str, chance: object) -> None:
+    plain = WITH_ZONES[era][0].lower().split()
+    published = ["".join(chance.choice((c, c.upper())) for c in name) for name in plain]  # type: ignore[attr-defined]
+    chance.shuffle(published)  # type: ignore[attr-defined]
+    mapping = map_columns(tuple(published))
+    known = map_columns(tuple(plain)).known
+    assert {name: found.lower() for name, found in mapping.known.items()} == known
+    assert {mapping.known[name] for name in known} | set(mapping.unknown) == set(published)
+
+
+@pytest.mark.parametrize("left_out", NEEDED)
+def test_a_file_without_a_column_every_trip_needs_is_refused_by_name(left_out: str) -> None:
+    published = tuple(name for name in GREEN.split() if name != left_out)
+    with pytest.raises(TaxiError, match=f"it has no column for .*{left_out.lower()}.*: check that it is a trip file"):
+        map_columns(published)
+    assert map_columns(NEEDED).known
+
+
+def test_a_file_of_something_else_is_refused() -> None:
+    for published in ((), ("LocationID", "Borough", "Zone", "service_zone")):
+        with pytest.raises(TaxiError, match=r"no column for pickup_at .*, dropoff_at .*, pickup_zone_id .*, dropoff_zone"):
+            map_columns(published)
+
+
+@pytest.mark.parametrize(
+    ("other", "meaning"),
+    [("tpep_pickup_datetime", "pickup_at"), ("pulocationID", "pickup_zone_id"), ("DOLOCATIONID", "dropoff_zone_id")],
+)
+def test_two_columns_of_one_meaning_are_refused(other: str, meaning: str) -> None:
+    with pytest.raises(TaxiError, match=f"columns '.*' and '{other}' both mean {meaning}: keep one of them"):
+        map_columns((*NEEDED, other))
+
+
+def test_each_published_name_has_one_meaning() -> None:
+    published = [name for column in RAW_COLUMNS for name in column.published_as]
+    assert len(set(published)) == len(published)
+    assert all(name == name.lower() for name in published)
+
+
+# The SQL made of a mapping, on a real database
+
+
+def select(mapping: ColumnMapping, row: dict[str, object]) -> dict[str, object]:
+    """The row as the mapping's SQL reads it."""
+    with duckdb.connect() as connection:
+        columns = ", ".join(f"${number} AS {quoted(name)}" for number, name in enumerate(row, 1))
+        connection.execute(f"CREATE TABLE raw_trips AS SELECT {columns}", list(row.values()))
+        found = connection.execute(f"SELECT {mapping.select_list()} FROM raw_trips")
+        names = [column[0] for column in found.description]
+        values = found.fetchall()[0]
+        assert connection.execute("SELECT count(*) FROM raw_trips").fetchall() == [(1,)]
+    return dict(zip(names, values, strict=True))
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+RIDE: dict[str, object] = {
+    "PULocationID": 74.0,  # a double where TLC's rows have gaps
+    "DOLocationID": 75,
+    "lpep_pickup_datetime": "2023-03-01 08:30:00",
+    "lpep_dropoff_datetime": "2023-03-01 08:45:30",
+}
+
+
+def test_columns_come_in_the_contracts_order_and_types() -> None:
+    found = select(map_columns(tuple(RIDE)), RIDE)
+    assert list(found) == [*CANONICAL, "other_columns"]
+    assert (found["pickup_zone_id"], found["dropoff_zone_id"]) == (74, 75)
+    assert str(found["dropoff_at"]) == "2023-03-01 08:45:30"
+    assert found["trip_distance_miles"] is None
+    assert found["other_columns"] is None
+
+
+def test_columns_are_those_of_the_lakes_table() -> None:
+    columns = [column.name for column in TABLES["raw_trips"].columns]
+    assert columns == ["service", "month", "source_row", *CANONICAL, "other_columns"]
+
+
+def test_a_value_that_does_not_fit_is_missing_and_its_row_is_kept() -> None:
+    odd = RIDE | {"PULocationID": "Harlem", "DOLocationID": 1e9, "lpep_pickup_datetime": "soon", "trip_distance": "far"}
+    found = select(map_columns(tuple(odd)), odd)
+    assert [found[name] for name in ("pickup_zone_id", "dropoff_zone_id", "pickup_at")] == [None, None, None]
+    assert found["trip_distance_miles"] is None
+    assert found["dropoff_at"] is not None
+
+
+def test_columns_nobody_knows_are_kept_under_their_names() -> None:
+    odd = RIDE | {"ride_time": 930, "Affiliated Base": "B'00\"013", "nothing": None}
+    mapping = map_columns(tuple(odd))
+    assert mapping.unknown == ("ride_time", "Affiliated Base", "nothing")
+    kept = json.loads(str(select(mapping, odd)["other_columns"]))
+    assert kept == {"ride_time": 930, "Affiliated Base": "B'00\"013", "nothing": None}
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "a'); DROP TABLE raw_trips; --", "--", "/* ", "$service", "?", "zone\nid", "ü💥"])
+def test_a_hostile_name_of_a_column_is_only_a_name(name: str) -> None:
+    odd = RIDE | {name: 1}
+    kept = json.loads(str(select(map_columns(tuple(odd)), odd)["other_columns"]))
+    assert kept == {name: 1}
+
+
+names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
+free = names.filter(lambda name: name.lower() not in {n for column in RAW_COLUMNS for n in column.published_as})
+
+
+@settings(max_examples=40)
+@given(st.lists(free, min_size=1, max_size=4, unique_by=str.casefold))
+def test_whatever_a_column_is_called_its_value_is_kept(unknown: list[str]) -> None:
+    odd = RIDE | {name: number for number, name in enumerate(unknown)}
+    kept = json.loads(str(select(map_columns(tuple(odd)), odd)["other_columns"]))
+    assert list(kept.values()) == list(range(len(unknown)))
+    assert list(kept) == unknown

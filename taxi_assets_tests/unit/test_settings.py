@@ -1,0 +1,173 @@
+"""Every setting is read from its variable, checked, and decides where things live."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from taxi_assets.settings import TLC_SITE, Settings, remember_data_kind
+
+# Each setting: what its variable may say, and what it is then.
+READ = {
+    "home": ("/data/taxi", Path("/data/taxi")),
+    "data": ("synthetic", "synthetic"),
+    "tlc_source": ("/data/tlc", "/data/tlc"),
+    "services": ("yellow, green", ("yellow", "green")),
+    "catalog": ("postgres:dbname=lake", "postgres:dbname=lake"),
+    "memory_limit": ("1GB", "1GB"),
+    "threads": ("3", 3),
+    "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - only read
+    "dagster_port": ("3100", 3100),
+    "bento_port": ("3101", 3101),
+    "reports_port": ("65535", 65535),
+    "mlflow_port": ("1", 1),
+}
+PORTS = ("dagster_port", "bento_port", "reports_port", "mlflow_port")
+
+
+def test_every_setting_is_tested_here() -> None:
+    assert set(READ) == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, value = READ[name]
+    assert getattr(Settings(), name) != value
+    monkeypatch.setenv(f"TAXI_{name.upper()}", text)
+    assert getattr(Settings(), name) == value
+
+
+def test_unset_is_a_real_lake_of_green_taxis_on_loopback() -> None:
+    settings = Settings()
+    assert (settings.home, settings.data, settings.services) == (Path(".taxi"), None, ("green",))
+    assert (settings.tlc_source, settings.catalog, settings.threads) == (TLC_SITE, None, None)
+    assert settings.host == "127.0.0.1"
+    assert len({getattr(settings, port) for port in PORTS}) == len(PORTS)
+
+
+def test_what_is_given_by_name_comes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAXI_MEMORY_LIMIT", "1GB")
+    assert Settings(memory_limit="2GB").memory_limit == "2GB"
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_described_for_people(name: str) -> None:
+    description = Settings.model_fields[name].description
+    assert description
+    assert description.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("data", "fake"),
+        ("data", "Real"),
+        ("threads", "0"),
+        ("threads", "many"),
+        *((port, text) for port in PORTS for text in ("0", "65536", "-1", "http")),
+    ],
+)
+def test_what_a_setting_cannot_be_is_refused_by_its_name(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"TAXI_{name.upper()}", text)
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert [error["loc"] for error in refused.value.errors()] == [(name,)]
+
+
+@pytest.mark.parametrize("text", ["", "red", "green,red", "green,green", "green,", "Green", "green;yellow", '["green"]'])
+def test_services_that_are_not_each_named_once_are_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAXI_SERVICES", text)
+    with pytest.raises(ValidationError, match="name each service once, of green, yellow, fhvhv"):
+        Settings()
+
+
+def test_no_service_at_all_is_refused() -> None:
+    with pytest.raises(ValidationError, match="name each service once"):
+        Settings(services=())
+
+
+def test_a_setting_nobody_knows_is_refused() -> None:
+    with pytest.raises((ValidationError, SettingsError), match="hoem"):
+        Settings(hoem="/data")  # type: ignore[call-arg]
+
+
+def test_settings_do_not_change_once_read() -> None:
+    settings = Settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.home = Path("/elsewhere")  # type: ignore[misc]
+
+
+# Where things live
+
+
+def folders(settings: Settings) -> list[Path]:
+    names = ("landing", "warehouse", "dagster_home", "mlflow_home", "bentoml_home", "reports")
+    return [getattr(settings, name) for name in names]
+
+
+def test_everything_made_lies_under_the_root(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    assert settings.root == tmp_path / "real"
+    assert all(folder.parent == settings.root for folder in folders(settings))
+    assert len(set(folders(settings))) == len(folders(settings))
+    assert settings.mlflow_uri == f"sqlite:///{tmp_path}/real/mlflow/mlflow.db"
+
+
+def test_real_and_synthetic_months_share_no_folder(tmp_path: Path) -> None:
+    real, synthetic = Settings(home=tmp_path, data="real"), Settings(home=tmp_path, data="synthetic")
+    assert not set(folders(real)) & set(folders(synthetic))
+    assert not real.root.is_relative_to(synthetic.root)
+    assert not synthetic.root.is_relative_to(real.root)
+
+
+def test_a_home_beside_the_code_is_found_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings().landing == tmp_path / ".taxi" / "real" / "landing"
+
+
+def test_reading_settings_makes_nothing(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    assert settings.data_kind == "real"
+    assert folders(settings)
+    assert not (tmp_path / "home").exists()
+
+
+def test_addresses_are_those_of_the_host() -> None:
+    assert Settings(host="10.0.0.1").url(3001) == "http://10.0.0.1:3001"
+
+
+# Which kind of months
+
+
+def test_months_are_real_unless_said_otherwise(tmp_path: Path) -> None:
+    assert Settings(home=tmp_path).data_kind == "real"
+    assert Settings(home=tmp_path, data="synthetic").data_kind == "synthetic"
+
+
+@pytest.mark.parametrize("kind", ["real", "synthetic"])
+def test_unset_the_kind_is_that_of_the_last_run(tmp_path: Path, kind: str) -> None:
+    remember_data_kind(tmp_path / "new" / "home", kind)  # type: ignore[arg-type]
+    settings = Settings(home=tmp_path / "new" / "home")
+    assert settings.data_kind == kind
+    assert settings.root.name == kind
+
+
+def test_what_is_set_comes_before_the_last_run(tmp_path: Path) -> None:
+    remember_data_kind(tmp_path, "synthetic")
+    assert Settings(home=tmp_path, data="real").data_kind == "real"
+
+
+def test_a_later_run_is_remembered_instead(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    remember_data_kind(tmp_path, "synthetic")
+    remember_data_kind(tmp_path, "real")
+    assert settings.data_kind == "real"
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "../../etc"])
+def test_a_mark_nobody_wrote_means_real_months(tmp_path: Path, content: str) -> None:
+    (tmp_path / "data_kind").write_text(content)
+    assert Settings(home=tmp_path).root == tmp_path / "real"
