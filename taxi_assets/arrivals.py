@@ -62,9 +62,7 @@ def inspect_file(path: Path) -> Arrival:
     """
     parsed = parse_file_name(path.name)
     if not parsed:
-        raise TaxiError(
-            f"{path} is not named as TLC names a month: call it such as green_tripdata_2023-01.parquet"
-        )
+        raise TaxiError(f"{path} is not named as TLC names a month: call it such as green_tripdata_2023-01.parquet")
     try:
         # One open file throughout: another that takes the name meanwhile does not mix with it.
         with path.open("rb") as file:

@@ -34,7 +34,7 @@ BASELINES: Mapping[str, str] = MappingProxyType(
     {
         "zone_pair_median": "median of past rides between the two zones, else from the pickup zone, else all",
         "one_hot_linear_regression": "the course's: linear regression on one-hot pickup and drop-off zones",
-        "zone_pair_hour_median": "the same in that hour of the week, where there are five rides; else as above",
+        "zone_pair_hour_median": "the same in that hour of the week where it has five rides, else as above",
     }
 )
 
@@ -97,9 +97,7 @@ def fit_baselines(trips: pd.DataFrame) -> dict[str, Baseline]:
         TaxiError: there are no trips.
     """
     if trips.empty:
-        raise TaxiError(
-            "there are no trips to learn the baselines from: choose months that have been published"
-        )
+        raise TaxiError("there are no trips to learn the baselines from: choose months that have been published")
     return {
         "zone_pair_median": fit_medians(trips, PAIR, PICKUP),
         "one_hot_linear_regression": fit_one_hot_linear_regression(trips),

@@ -21,9 +21,7 @@ __all__ = ["choose_champion"]
 _CONVENTION = CONVENTIONS["all"]  # a rider to the airport at rush hour deserves a good answer too
 
 
-def choose_champion(
-    settings: Settings, warehouse: Warehouse, month: Month, run_id: str | None = None
-) -> Decision:
+def choose_champion(settings: Settings, warehouse: Warehouse, month: Month, run_id: str | None = None) -> Decision:
     """Decide on the month's version, on rides neither it nor the champion saw; tag, alias and keep the decision.
 
     Raises:
@@ -67,7 +65,7 @@ def _candidate(
     return Candidate(str(current.version), found, window_of(current)[-1])
 
 
-def _keep(  # noqa: PLR0913, PLR0917
+def _keep(
     warehouse: Warehouse,
     month: Month,
     challenger: Version,

@@ -51,21 +51,15 @@ def ask(url: str, ride: Ride) -> dict[str, Any]:
         # A proxy set for the internet must not be asked for what runs on this machine.
         answer = httpx.post(f"{url}/predict", json=asdict(ride), timeout=ANSWER_SECONDS, trust_env=False)
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise TaxiError(
-            f"no endpoint at {url}: start it with `make up`, or set TAXI_BENTO_PORT to its port"
-        ) from error
+        raise TaxiError(f"no endpoint at {url}: start it with `make up`, or set TAXI_BENTO_PORT to its port") from error
     except httpx.TransportError as error:
-        raise TaxiError(
-            f"the endpoint at {url} does not answer ({error}): look at what `make up` prints"
-        ) from error
+        raise TaxiError(f"the endpoint at {url} does not answer ({error}): look at what `make up` prints") from error
     content = _content(answer)
     if answer.is_success and "duration_minutes" in content:
         return content
     if answer.is_client_error and "error" in content:
         raise TaxiError(f"the endpoint refuses the ride: {content['error']}")
-    raise TaxiError(
-        f"{url} answers with status {answer.status_code} and no ride's duration: {_remedy(answer)}"
-    )
+    raise TaxiError(f"{url} answers with status {answer.status_code} and no ride's duration: {_remedy(answer)}")
 
 
 def _content(answer: "httpx.Response") -> dict[str, Any]:

@@ -21,7 +21,11 @@ def build(settings: Settings) -> dg.Definitions:
         assets=dg.load_assets_from_modules([ingestion, training, monitoring, serving]),
         jobs=JOBS,
         sensors=SENSORS,
-        resources={"settings": settings, "warehouse": Warehouse(settings), "mlflow": mlflow_resource(settings)},
+        resources={
+            "settings": settings,
+            "warehouse": Warehouse(settings),
+            "mlflow": mlflow_resource(settings),
+        },
         executor=dg.in_process_executor,
     )
 

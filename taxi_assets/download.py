@@ -90,9 +90,7 @@ def probe(url: str, patience: Patience) -> None:
         raise UnreachableError(f"no answer within {patience.probe_seconds:g} s") from error
 
 
-def download(
-    url: str, part: Path, known: Origin | None, progress: Progress, patience: Patience
-) -> Origin | None:
+def download(url: str, part: Path, known: Origin | None, progress: Progress, patience: Patience) -> Origin | None:
     """Bring the file at `url` to `part`, going on with what an earlier try, or process, left there.
 
     Args:
@@ -178,9 +176,7 @@ def _status(url: str, patience: Patience) -> int:
         return response.status_code
 
 
-def _receive(
-    client: httpx.Client, url: str, part: Path, known: Origin | None, progress: Progress
-) -> Origin | None:
+def _receive(client: httpx.Client, url: str, part: Path, known: Origin | None, progress: Progress) -> Origin | None:
     begun = begun_part(part, without_secrets(url))
     with client.stream("GET", url, headers=_conditions(part, begun, known)) as response:
         if response.status_code == 304 and known and not begun:
@@ -191,9 +187,7 @@ def _receive(
             return begun
         if response.status_code != 200:
             raise RefusedError(f"it answers {response.status_code}, which was not asked for")
-        origin = Origin(
-            without_secrets(url), response.headers.get("ETag"), response.headers.get("Last-Modified")
-        )
+        origin = Origin(without_secrets(url), response.headers.get("ETag"), response.headers.get("Last-Modified"))
         begin_part(part, origin)
         length = response.headers.get("Content-Length")
         _write(response, part, "wb", None if length is None else int(length), progress)

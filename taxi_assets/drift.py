@@ -67,9 +67,7 @@ class FeatureDrift:
 
     name: str
     psi: float
-    chance_psi: (
-        float  # what samples of these sizes reach by chance: beyond it once in 1,000 where nothing has moved
-    )
+    chance_psi: float  # what samples of these sizes reach by chance: beyond it once in 1,000 where nothing has moved
     verdict: Verdict
     reference_mean: float | None
     month_mean: float | None
@@ -132,9 +130,7 @@ def measure_drift(
     reference_rides, month_rides = int(samples[TARGET].reference.sum()), int(samples[TARGET].month.sum())
     if not reference_rides or not month_rides:
         lacking = [f"{month:%Y-%m}"] if reference_rides else [f"{each:%Y-%m}" for each in reference_months]
-        raise TaxiError(
-            f"no ride of {', '.join(services)} in {', '.join(lacking) or 'no month'}: ingest it first"
-        )
+        raise TaxiError(f"no ride of {', '.join(services)} in {', '.join(lacking) or 'no month'}: ingest it first")
     features = [_measure(name, kind, samples[name]) for name, kind in FEATURES.items()]
     features.sort(key=lambda feature: feature.psi, reverse=True)
     return DriftReport(month, tuple(reference_months), reference_rides, month_rides, tuple(features))
@@ -144,17 +140,14 @@ def _sample(counts: pd.DataFrame) -> _Sample:
     values, position = np.unique(counts["value"].to_numpy(np.float64), return_inverse=True)
     rides, is_month = counts["rides"].to_numpy(), counts["is_measured_month"].to_numpy(bool)
     reference, month = (
-        np.bincount(position[chosen], rides[chosen], len(values)).astype(np.int64)
-        for chosen in (~is_month, is_month)
+        np.bincount(position[chosen], rides[chosen], len(values)).astype(np.int64) for chosen in (~is_month, is_month)
     )
     return _Sample(values, reference, month)
 
 
 def _measure(name: str, kind: Kind, sample: _Sample) -> FeatureDrift:
     bins = _bins(kind, sample)
-    reference, month = (
-        np.bincount(bins, rides).astype(np.int64) for rides in (sample.reference, sample.month)
-    )
+    reference, month = (np.bincount(bins, rides).astype(np.int64) for rides in (sample.reference, sample.month))
     psi, chance_psi = float(_psi(reference, month)), _chance_psi(reference, month)
     missing = np.isnan(sample.values)
     has_order = kind != "label"

@@ -60,7 +60,10 @@ def encode_rides(rides: Rides, places: Places, tables: Mapping[int, Tables]) -> 
             name = next((name for name, number in SERVICE_IDS.items() if number == service), str(service))
             raise TaxiError(f"the model has not been trained on rides of {name}: train it with --services {name}")
         own = services == service
-        starts, ends = rides["pickup_zone_id"][own].astype(np.int64), rides["dropoff_zone_id"][own].astype(np.int64)
+        starts, ends = (
+            rides["pickup_zone_id"][own].astype(np.int64),
+            rides["dropoff_zone_id"][own].astype(np.int64),
+        )
         for column, values in look_up(tables[service], starts, ends, periods(rides)[own]).items():
             past[column][own] = values
     return encode(rides, places, past)

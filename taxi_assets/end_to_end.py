@@ -128,7 +128,10 @@ class _Steps:
 
     def __call__(self, step: str, is_over: bool) -> None:
         if not is_over:
-            self._begun[step] = (self._progress.add_task(f"{step} [dim]{self._label}[/]", total=1), time.monotonic())
+            self._begun[step] = (
+                self._progress.add_task(f"{step} [dim]{self._label}[/]", total=1),
+                time.monotonic(),
+            )
             return
         task, begun = self._begun[step]
         self._progress.update(task, completed=1)

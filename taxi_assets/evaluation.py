@@ -77,14 +77,12 @@ class Convention:
         return np.asarray((minutes >= self.shortest_minutes) & (minutes <= self.longest_minutes))
 
 
-COURSE = Convention(
-    "course", 1, 60, "rides of 1-60 minutes, as in the MLOps Zoomcamp, to compare with others' figures"
-)
+COURSE = Convention("course", 1, 60, "rides of 1-60 minutes, as in the MLOps Zoomcamp, to compare with others' figures")
 ALL_RIDES = Convention(
     "all",
     THRESHOLDS["shortest_minutes"],
     THRESHOLDS["longest_minutes"],
-    "every plausible ride, 1-180 minutes",
+    "rides of 1-180 minutes, every plausible one",
 )
 CONVENTIONS: Mapping[str, Convention] = MappingProxyType({each.name: each for each in (COURSE, ALL_RIDES)})
 
@@ -144,9 +142,7 @@ def slice_trips(trips: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
     places = zones.set_index("zone_id")
     starts, ends = trips["pickup_zone_id"], trips["dropoff_zone_id"]
     borough = places["borough"].reindex(starts).fillna("Unknown")
-    airport = [
-        places["is_airport"].eq(True).reindex(zone, fill_value=False).to_numpy() for zone in (starts, ends)
-    ]
+    airport = [places["is_airport"].eq(True).reindex(zone, fill_value=False).to_numpy() for zone in (starts, ends)]
     airport_ride = np.select(airport, ["from an airport", "to an airport"], "no airport")
     hour = trips["hour_of_week"].to_numpy() % 24
     hour_band = np.searchsorted(list(_HOUR_BANDS.values()), hour, side="right") - 1
@@ -213,14 +209,10 @@ def noise_floor(trips: pd.DataFrame) -> NoiseFloor | None:
     minutes = trips["duration_minutes"].to_numpy(np.float64)[order]
     has_twin = np.zeros(len(trips), dtype=bool)
     has_twin[order[firsts]] = has_twin[order[seconds]] = True
-    return NoiseFloor(
-        float(np.sqrt(np.mean((minutes[firsts] - minutes[seconds]) ** 2) / 2)), len(firsts), has_twin
-    )
+    return NoiseFloor(float(np.sqrt(np.mean((minutes[firsts] - minutes[seconds]) ** 2) / 2)), len(firsts), has_twin)
 
 
-def _twins(
-    pair: NDArray[np.int64], pickup_at: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _twins(pair: NDArray[np.int64], pickup_at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of both trips of every twin, in trips sorted by pair and pickup (seconds)."""
     firsts, step = np.arange(len(pair)), 1
     found = [(firsts[:0], 0)]
@@ -237,12 +229,8 @@ def _twins(
 def _errors(actual: Floats, predicted: Floats) -> Floats:
     actual, predicted = np.asarray(actual, np.float64), np.asarray(predicted, np.float64)
     if actual.shape != predicted.shape or actual.ndim != 1:
-        raise ValueError(
-            f"durations of shape {actual.shape} and predictions of {predicted.shape} do not match"
-        )
+        raise ValueError(f"durations of shape {actual.shape} and predictions of {predicted.shape} do not match")
     errors = predicted - actual
     if not np.isfinite(errors).all():
-        raise ValueError(
-            f"{int((~np.isfinite(errors)).sum())} durations or predictions are not finite numbers"
-        )
+        raise ValueError(f"{int((~np.isfinite(errors)).sum())} durations or predictions are not finite numbers")
     return errors

@@ -1,6 +1,5 @@
 """Writes a fitted model as the folder that `serving.ServedModel` reads: ONNX, tables, a manifest; no code."""
 
-import copy
 import hashlib
 import json
 import shutil
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["to_onnx", "write_serving_folder"]
 
 GOLDEN_RIDES_PER_SERVICE = 64
-# Newer operator sets bring the trees nothing.
+# Newer ones bring the trees nothing.
 _OPERATORS = {"": 18, "ai.onnx.ml": 3}
 
 
@@ -62,31 +61,61 @@ def write_serving_folder(model: "DurationModel", folder: Path, facts: Mapping[st
 
 
 def to_onnx(trees: "HistGradientBoostingRegressor") -> bytes:
-    """The trees as an ONNX model over float32 matrices, shape (n, len(MATRIX_COLUMNS)), NaN where unknown."""
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType
+    """The trees as an ONNX model over float32 matrices, shape (n, columns), NaN where a value is missing.
 
-    return convert_sklearn(  # type: ignore[no-any-return]
-        _with_float32_thresholds(trees),
-        name="taxi_duration",  # left out, it is a random one
-        initial_types=[(MODEL_INPUT, FloatTensorType([None, trees.n_features_in_]))],
-        target_opset=_OPERATORS,
-    ).SerializeToString()
-
-
-def _with_float32_thresholds(trees: "HistGradientBoostingRegressor") -> "HistGradientBoostingRegressor":
-    """A copy that splits float32 values at the same places, by thresholds that are float32 themselves.
-
-    A threshold lies midway between two values, which in float32 may be neighbours. Rounded to the nearest,
-    as the converter does, it can land on the upper one, which then goes left: so thresholds are rounded down.
+    Written here and not by skl2onnx, which sends some rides down the wrong branch (onnx/sklearn-onnx#1192):
+    see `_round_down`.
     """
-    rounded = copy.deepcopy(trees)
-    for (predictor,) in rounded._predictors:
-        thresholds = predictor.nodes["num_threshold"]
-        nearest = thresholds.astype(np.float32)
-        below = np.nextafter(nearest, np.float32(-np.inf))
-        predictor.nodes["num_threshold"] = np.where(nearest > thresholds, below, nearest)
-    return rounded
+    from onnx import TensorProto, helper
+
+    columns = trees.n_features_in_
+    graph = helper.make_graph(
+        [helper.make_node("TreeEnsembleRegressor", [MODEL_INPUT], ["answers"], **_tree_attributes(trees))],
+        "taxi_duration",
+        [helper.make_tensor_value_info(MODEL_INPUT, TensorProto.FLOAT, [None, columns])],
+        [helper.make_tensor_value_info("answers", TensorProto.FLOAT, [None, 1])],
+    )
+    operators = [helper.make_opsetid(domain, number) for domain, number in _OPERATORS.items()]
+    # The format's version is held too: ONNX writes newer ones than ONNX Runtime reads.
+    return bytes(helper.make_model(graph, opset_imports=operators, ir_version=10).SerializeToString())
+
+
+def _tree_attributes(trees: "HistGradientBoostingRegressor") -> dict[str, Any]:
+    """The nodes of all trees, one list an attribute, as the operator wants them."""
+    parts = [predictor.nodes for (predictor,) in trees._predictors]
+    nodes = np.concatenate(parts)
+    if nodes["is_categorical"].any():
+        raise ValueError("trees that split by category have no counterpart here")
+    tree_ids = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    node_ids = np.concatenate([np.arange(len(part)) for part in parts])
+    is_leaf = nodes["is_leaf"].astype(bool)
+    lists = {
+        "nodes_treeids": tree_ids,
+        "nodes_nodeids": node_ids,
+        "nodes_featureids": nodes["feature_idx"],
+        "nodes_modes": np.where(is_leaf, "LEAF", "BRANCH_LEQ"),
+        "nodes_values": _round_down(nodes["num_threshold"]),
+        "nodes_truenodeids": nodes["left"],
+        "nodes_falsenodeids": nodes["right"],
+        "nodes_missing_value_tracks_true": nodes["missing_go_to_left"],
+        "target_treeids": tree_ids[is_leaf],
+        "target_nodeids": node_ids[is_leaf],
+        "target_ids": np.zeros(is_leaf.sum(), np.int64),
+        "target_weights": nodes["value"][is_leaf],
+    }
+    attributes: dict[str, Any] = {name: values.tolist() for name, values in lists.items()}
+    base = trees._baseline_prediction.ravel().tolist()
+    return attributes | {"domain": "ai.onnx.ml", "n_targets": 1, "base_values": base}
+
+
+def _round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Thresholds as float32 that split float32 values at the same places.
+
+    A threshold lies midway between two values, which in float32 may be neighbours. Rounded to the nearest, it
+    can land on the upper one, which would then go left with the lower.
+    """
+    nearest = thresholds.astype(np.float32)
+    return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
 def _tables(model: "DurationModel") -> dict[str, NDArray[Any]]:

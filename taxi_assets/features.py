@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,7 @@ ROW_FEATURES: Mapping[str, str] = {
 
 MODEL_INPUTS = ("service_id", "pickup_at", "pickup_zone_id", "dropoff_zone_id", *ROW_FEATURES)
 
-Rides = Mapping[str, NDArray[np.generic]]
+Rides = Mapping[str, NDArray[Any]]
 
 
 @cache

@@ -1,12 +1,13 @@
-"""What past rides say of a ride: smoothed minutes of its pair of zones, by time of day, backed off to its neighbours.
+"""What past rides say of a ride: smoothed minutes of its zones, by time of day, backed off to their neighbours.
 
-Every table is a mean of few rides drawn toward one of more: pair of zones × period → pair → nearby pairs → zones →
-distance. `fit_tables` makes them of some months, `look_up` reads them for a ride. Training rows must never see their own
-durations: `out_of_fold` gives each block of time the tables of the others.
+Every table is a mean of few rides drawn toward one of more: pair of zones in a period → pair → nearby pairs → zones →
+distance. `fit_tables` makes them of some months, `look_up` reads them for a ride. No training row may see its own
+duration: `out_of_fold` gives each block of time the tables of the others.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,16 @@ from numpy.typing import NDArray
 from taxi_assets.features import ZONES
 from taxi_assets.places import DISTANCE_BINS, Places
 
-__all__ = ["HISTORY_FEATURES", "PERIODS", "PastRides", "Smoothing", "Tables", "fit_tables", "look_up", "out_of_fold"]
+__all__ = [
+    "HISTORY_FEATURES",
+    "PERIODS",
+    "PastRides",
+    "Smoothing",
+    "Tables",
+    "fit_tables",
+    "look_up",
+    "out_of_fold",
+]
 
 PERIODS = 48  # the hours of a working day, then those of a day off
 _LEAST_FOLDS = 6  # with fewer months than this, weeks are the blocks of time
@@ -74,7 +84,7 @@ class PastRides:
 
 
 def fit_tables(rides: PastRides, places: Places, as_of_month: float, smoothing: Smoothing) -> Tables:
-    """Tables over pairs (266, 266), zones × periods (48, 266) and pairs × periods (48, 266, 266).
+    """Tables over pairs (266, 266), zones x periods (48, 266) and pairs x periods (48, 266, 266).
 
     Args:
         rides: The past.
@@ -125,7 +135,7 @@ def _index(table: NDArray[np.float32], name: str, starts: Ints, ends: Ints, peri
 
 
 def _by_pair(pair: Ints, values: Floats) -> Floats:
-    return np.bincount(pair, values, ZONES * ZONES).reshape(ZONES, ZONES)
+    return np.bincount(pair, values, ZONES * ZONES).reshape(ZONES, ZONES).astype(np.float64)
 
 
 def _zone_minutes(count: Floats, total: Floats, places: Places, overall: float, smoothing: Smoothing) -> Floats:
@@ -165,7 +175,10 @@ def _pair_tables(
     rides: PastRides, pair: Ints, weights: Floats, recent: Floats, neighbour: Floats, smoothing: Smoothing
 ) -> dict[str, Floats]:
     count, total = _by_pair(pair, weights), _by_pair(pair, weights * rides.minutes)
-    logs, squares = _by_pair(pair, weights * np.log(rides.minutes)), _by_pair(pair, weights * rides.minutes**2)
+    logs, squares = (
+        _by_pair(pair, weights * np.log(rides.minutes)),
+        _by_pair(pair, weights * rides.minutes**2),
+    )
     pull = smoothing.pair_rides
     mean = (total + pull * neighbour) / (count + pull)
     log_offset = logs.sum() / count.sum() - np.log(total.sum() / count.sum())
@@ -198,12 +211,17 @@ def _period_tables(
     from_zone = ratio(rides.starts, city, smoothing.zone_period_rides * overall)
     to_zone = ratio(rides.ends, city, smoothing.zone_period_rides * overall)
     prior = (pair_minutes * from_zone[:, :, None] * to_zone[:, None, :] / city[:, :, None]).astype(np.float32)
-    tables = {"pickup_period_ratio": from_zone, "dropoff_period_ratio": to_zone}
+    tables: dict[str, Any] = {"pickup_period_ratio": from_zone, "dropoff_period_ratio": to_zone}
     return tables | _pair_period_tables(rides, pair, weights, prior, places, smoothing)
 
 
 def _pair_period_tables(
-    rides: PastRides, pair: Ints, weights: Floats, prior: NDArray[np.float32], places: Places, smoothing: Smoothing
+    rides: PastRides,
+    pair: Ints,
+    weights: Floats,
+    prior: NDArray[np.float32],
+    places: Places,
+    smoothing: Smoothing,
 ) -> Tables:
     hours = _nearby_hours(smoothing.hours).astype(np.float32)
     overall = np.float32(rides.minutes.mean())
@@ -217,7 +235,8 @@ def _pair_period_tables(
     return {
         "pair_period_minutes": (total + smoothing.pair_period_rides * prior) / (count + smoothing.pair_period_rides),
         "pair_period_log_rides": np.log1p(count),
-        "neighbour_period_ratio": (near @ total @ near.T + 50 * overall) / (near @ (count * prior) @ near.T + 50 * overall),
+        "neighbour_period_ratio": (near @ total @ near.T + 50 * overall)
+        / (near @ (count * prior) @ near.T + 50 * overall),
     }
 
 

@@ -42,9 +42,7 @@ class JsonBodies:
         if body is None:
             await _refuse(send, 413, f"the body is longer than {self.max_bytes} bytes: ask about one ride")
         elif problem := _problem(body):
-            await _refuse(
-                send, 400, f"the body is not JSON ({problem}): send an object such as {{}} with the fields"
-            )
+            await _refuse(send, 400, f"the body is not JSON ({problem}): send an object such as {{}} with the fields")
         else:
             others = [header for header in scope["headers"] if header[0] != b"content-type"]
             as_json = {**scope, "headers": [*others, (b"content-type", b"application/json")]}

@@ -11,7 +11,16 @@ import pandas as pd
 from taxi_assets import registry
 from taxi_assets.baselines import fit_baselines
 from taxi_assets.errors import TaxiError
-from taxi_assets.evaluation import CONVENTIONS, Convention, Gain, Score, gain, score, score_slices, slice_trips
+from taxi_assets.evaluation import (
+    CONVENTIONS,
+    Convention,
+    Gain,
+    Score,
+    gain,
+    score,
+    score_slices,
+    slice_trips,
+)
 from taxi_assets.features import MODEL_INPUTS
 from taxi_assets.months import Month
 from taxi_assets.registry import Version
@@ -97,7 +106,7 @@ def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluati
     return Evaluation(version, month, scores, rides, slices, worth)
 
 
-def _predict(  # noqa: PLR0913, PLR0917
+def _predict(
     warehouse: Warehouse,
     model: "DurationModel",
     version: Version,
@@ -108,8 +117,8 @@ def _predict(  # noqa: PLR0913, PLR0917
     baselines = fit_baselines(read_training(warehouse, services, window_of(version), convention).trips)
     rides = read_scored(warehouse, services, month, convention)
     rides[MODEL] = model.predict(rides[list(MODEL_INPUTS)])
-    for name, predict in baselines.items():
-        rides[name] = predict(rides)
+    for name, baseline in baselines.items():
+        rides[name] = baseline.predict(rides)
     rides.attrs["baselines"] = list(baselines)
     return rides
 
@@ -147,12 +156,16 @@ def log_evaluation(mlflow: Any, evaluation: Evaluation) -> dict[str, bytes]:
 def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
     from taxi_assets import plots
 
-    actual, predicted = (evaluation.rides[name].to_numpy() for name in ("duration_minutes", MODEL))
-    hour_of_week = evaluation.rides["hour_of_week"].to_numpy()
+    rides, convention = evaluation.rides, list(CONVENTIONS.values())[-1]
+    actual, predicted = rides["duration_minutes"].to_numpy(), rides[MODEL].to_numpy()
     return {
-        "model_against_baselines": plots.scores(evaluation.scores["course"]),
-        "predicted_against_actual": plots.predicted_against_actual(actual, predicted),
-        "error_by_hour_of_week": plots.error_by_hour_of_week(actual, predicted, hour_of_week),
+        "model_against_baselines": plots.draw_scores(
+            evaluation.scores["course"], MODEL, str(evaluation.month), CONVENTIONS["course"]
+        ),
+        f"predicted_and_actual_{convention.name}": plots.draw_predictions(actual, predicted),
+        "errors_by_hour": plots.draw_hourly_errors(rides, predicted),
+        "errors_by_borough": plots.draw_slice(evaluation.slices, "pickup_borough"),
+        "residuals": plots.draw_residuals(actual, predicted),
     }
 
 

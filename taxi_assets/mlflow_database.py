@@ -24,7 +24,7 @@ from taxi_assets.settings import Settings
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["EXPERIMENT", "client", "initialise", "is_initialised", "lock"]
+__all__ = ["EXPERIMENT", "client", "initialise", "is_initialised", "lock", "ui_url"]
 
 EXPERIMENT = "taxi-duration"
 
@@ -72,6 +72,11 @@ def client(settings: Settings) -> "MlflowClient":
     return mlflow.MlflowClient(settings.mlflow_uri, settings.mlflow_uri)  # type: ignore[no-any-return]
 
 
+def ui_url(settings: Settings, page: str) -> str:
+    """A page of MLflow's UI, which opens with its pages for language models unless told otherwise."""
+    return f"{settings.url(settings.mlflow_port)}/#/{page}?workflowType=machine_learning"
+
+
 def _database(settings: Settings) -> Path:
     return settings.mlflow_home / "mlflow.db"
 
@@ -104,9 +109,7 @@ def _revision(database: Path) -> str:
         with closing(sqlite3.connect(database)) as connection:
             return str(connection.execute("SELECT version_num FROM alembic_version").fetchall())
     except sqlite3.DatabaseError as error:
-        raise TaxiError(
-            f"'{database}' is not MLflow's database ({error}): move it away to begin anew"
-        ) from error
+        raise TaxiError(f"'{database}' is not MLflow's database ({error}): move it away to begin anew") from error
 
 
 def _newest_revision() -> str:

@@ -32,6 +32,7 @@ __all__ = ["DurationModel"]
 _LEAST_MONTHS_OF_SEASONS = 12
 _WEIGHT_MONTHS = 24  # a ride this much older counts a third as much
 
+
 class DurationModel(RegressorMixin, BaseEstimator):
     """Minutes of a ride from what is known when it starts.
 

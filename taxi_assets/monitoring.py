@@ -12,9 +12,7 @@ from taxi_assets.warehouse import Warehouse
 __all__ = ["report_drift"]
 
 
-def report_drift(
-    settings: Settings, warehouse: Warehouse, month: Month, run_id: str | None = None
-) -> DriftReport:
+def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id: str | None = None) -> DriftReport:
     """Compare the month with those its model learned from, or else with those held before it; replace its rows.
 
     Raises:

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -34,6 +35,7 @@ _REQUIREMENTS = ("holidays", "numpy", "onnxruntime", "tzdata")
 
 # The lines the build says at its end are shown where it fails.
 _LINES_SHOWN = 3
+_WORKSHOP = "building-"
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,10 @@ def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, s
     facts = read_manifest(serving_folder)["facts"]
     settings.bentoml_home.mkdir(parents=True, exist_ok=True)
     with FileLock(settings.bentoml_home / "build.lock"):
-        workshop = settings.bentoml_home / "building"
-        shutil.rmtree(workshop, ignore_errors=True)  # of a build that was killed
+        for abandoned in settings.bentoml_home.glob(f"{_WORKSHOP}*"):  # by builds that were killed
+            shutil.rmtree(abandoned, ignore_errors=True)
+        # A name of its own: BentoML may outlive a killed build, and go on writing where it began.
+        workshop = Path(tempfile.mkdtemp(prefix=_WORKSHOP, dir=settings.bentoml_home))
         context = _stage(workshop / "context", serving_folder, labels)
         bento_version = f"v{facts['version']}-{_digest(context)[:12]}"
         tag = f"{BENTO_NAME}:{bento_version}"
@@ -132,9 +136,7 @@ def _imported_modules(script: Path) -> set[Path]:
 
 def _digest(context: Path) -> str:
     files = sorted(path for path in context.rglob("*") if path.is_file())
-    parts = [
-        [str(path.relative_to(context)), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files
-    ]
+    parts = [[str(path.relative_to(context)), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
     return hashlib.sha256(json.dumps([parts, version("bentoml")]).encode()).hexdigest()
 
 
@@ -152,9 +154,7 @@ def _run_bentoml(context: Path, home: Path, bento_version: str) -> Path:
     done = subprocess.run(command, cwd=context, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         said = " ".join((done.stdout + done.stderr).split("\n")[-_LINES_SHOWN:]).strip()
-        raise TaxiError(
-            f"BentoML could not build the Bento ({said}): mend bento/service.py or what it imports"
-        )
+        raise TaxiError(f"BentoML could not build the Bento ({said}): mend bento/service.py or what it imports")
     return home / "bentos" / BENTO_NAME / bento_version
 
 

@@ -38,7 +38,9 @@ class Places:
     def ride_miles(self) -> Table:
         """Straight line between centroids; within a zone, half the side of a square of its area."""
         miles = np.hypot(self.east_miles, self.north_miles)
-        area = np.where(np.isnan(self.zones.area_square_miles), _UNKNOWN_AREA_SQUARE_MILES, self.zones.area_square_miles)
+        area = np.where(
+            np.isnan(self.zones.area_square_miles), _UNKNOWN_AREA_SQUARE_MILES, self.zones.area_square_miles
+        )
         np.fill_diagonal(miles, np.where(self.is_placed, np.sqrt(area) / 2, np.nan))
         return miles
 

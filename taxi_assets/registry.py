@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_database import client, is_initialised, lock
+from taxi_assets.mlflow_database import client, is_initialised, lock, ui_url
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
@@ -46,9 +46,7 @@ class Version:
     tags: Mapping[str, str]
 
 
-def register(
-    settings: Settings, run_id: str, model_uri: str, training_key: str, tags: Mapping[str, str]
-) -> Version:
+def register(settings: Settings, run_id: str, model_uri: str, training_key: str, tags: Mapping[str, str]) -> Version:
     """Register a logged model, unless a version of the same training is there: then that one is returned.
 
     Call it when everything else about the model is logged: a version, once there, stands for a finished
@@ -66,12 +64,8 @@ def register(
         known = _find(api, training_key)
         if known is None:
             if _registered_model(api) is None:
-                api.create_registered_model(
-                    MODEL_NAME, description="Minutes a ride takes, as known at pickup"
-                )
-            known = api.create_model_version(
-                MODEL_NAME, model_uri, run_id, tags={**tags, "training_key": training_key}
-            )
+                api.create_registered_model(MODEL_NAME, description="Minutes a ride takes, as known at pickup")
+            known = api.create_model_version(MODEL_NAME, model_uri, run_id, tags={**tags, "training_key": training_key})
         _link_to_model(api, known)
     return _version(known)
 
@@ -117,9 +111,7 @@ def promote(settings: Settings, version: int, reason: str) -> Version:
         if current and current.version == version:
             return current
         if not any(int(known.version) == version for known in _versions(api)):
-            raise TaxiError(
-                f"model '{MODEL_NAME}' has no version {version}: choose one that MLflow's UI shows"
-            )
+            raise TaxiError(f"model '{MODEL_NAME}' has no version {version}: choose one that MLflow's UI shows")
         tags = {
             "promotion_reason": reason,
             "promoted_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -163,7 +155,7 @@ def load_sklearn(settings: Settings, version: Version) -> Any:
 
 def version_url(settings: Settings, version: int) -> str:
     """The version's page in MLflow's UI."""
-    return f"{settings.url(settings.mlflow_port)}/#/models/{MODEL_NAME}/versions/{version}"
+    return ui_url(settings, f"models/{MODEL_NAME}/versions/{version}")
 
 
 def _version(found: "ModelVersion") -> Version:

@@ -61,7 +61,9 @@ def status_facts(settings: Settings) -> Facts:
         "synthetic": settings.data_kind == "synthetic",
         "months": [dict(zip(("service", "month", "rows", "sha256"), row, strict=True)) for row in held],
         "snapshot": snapshot,
-        "champion": {"name": champion.name, "version": champion.version, "run_id": champion.run_id} if champion else None,
+        "champion": {"name": champion.name, "version": champion.version, "run_id": champion.run_id}
+        if champion
+        else None,
         "bento": bento.tag if bento else None,
         "last_run": last_run(settings),
     }
@@ -102,15 +104,24 @@ def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
         ("rows in", f"{rows['raw']:,}"),
         ("kept", f"{rows['clean']:,}"),
         ("rejected", "\n".join(rejected) or "none"),
-        (f"model on {score['month']}", f"RMSE {ours['rmse']:.3f}, MAE {ours['mae']:.3f} minutes (rides of 1-60 minutes)"),
+        (
+            f"model on {score['month']}",
+            f"RMSE {ours['rmse']:.3f}, MAE {ours['mae']:.3f} minutes (rides of 1-60 minutes)",
+        ),
         *((name, f"RMSE {s['rmse']:.3f}, MAE {s['mae']:.3f}") for name, s in score["baselines"].items()),
         ("drift", facts["drift"]["verdict"]),
-        ("model version", f"{model['name']} {model['version']} ({model['alias'] or 'not champion: ' + model['why']})"),
+        (
+            "model version",
+            f"{model['name']} {model['version']} ({model['alias'] or 'not champion: ' + model['why']})",
+        ),
         ("Bento", str(facts["bento"])),
         ("one ride", f"zone 74 to 75 on the 1st at 8:30: {ride['duration_minutes']:.1f} minutes"),
         ("time", f"{sum(facts['seconds'].values()):.0f} s"),
-        ("where to look", f"make up, then {settings.url(settings.dagster_port)} (Dagster), "
-                          f"{settings.url(settings.mlflow_port)} (MLflow), {settings.url(settings.reports_port)} (Data Docs)"),
+        (
+            "where to look",
+            f"make up, then {settings.url(settings.dagster_port)} (Dagster), "
+            f"{settings.url(settings.mlflow_port)} (MLflow), {settings.url(settings.reports_port)} (Data Docs)",
+        ),
     ]
 
 
@@ -132,7 +143,12 @@ def _score(connection: DuckDBPyConnection, month: Month) -> Facts:
         name: {"rmse": rmse, "mae": mae}
         for name, rmse, mae in connection.execute(query, {"month": month.first_day}).fetchall()
     }
-    return {"month": str(month), "convention": "course", "model": scores.pop("duration_model"), "baselines": scores}
+    return {
+        "month": str(month),
+        "convention": "course",
+        "model": scores.pop("duration_model"),
+        "baselines": scores,
+    }
 
 
 def _drift(connection: DuckDBPyConnection, month: Month) -> Facts:
@@ -147,7 +163,13 @@ def _model(settings: Settings, month: Month) -> Facts:
 
     version, champion = registry.newest_for(settings, month), registry.champion(settings)
     if version is None:
-        return {"name": registry.MODEL_NAME, "version": None, "alias": None, "run_id": None, "why": "none was trained"}
+        return {
+            "name": registry.MODEL_NAME,
+            "version": None,
+            "alias": None,
+            "run_id": None,
+            "why": "none was trained",
+        }
     is_champion = champion is not None and champion.version == version.version
     why = "" if is_champion else version.tags.get("refusal", "")
     return {

@@ -21,7 +21,5 @@ def _git(folder: Path, *arguments: str) -> str:
     # A git hook that runs this has its own repository in these variables.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     command = ["git", "--no-optional-locks", *arguments]
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=10, check=True
-    )
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=10, check=True)
     return done.stdout

@@ -94,9 +94,7 @@ def read_ride(body: object, services: Sequence[str]) -> RideRequest:
     if not isinstance(body, Mapping):
         raise RideRefused({"body": f"is {_shown(body)}: send a JSON object with {', '.join(_READERS)}"})
     unknown = [str(name) for name in body if name not in _READERS][:MAX_UNKNOWN_SHOWN]
-    problems = {
-        _shown(name).strip('"'): f"is no field of a ride: there are {', '.join(_READERS)}" for name in unknown
-    }
+    problems = {_shown(name).strip('"'): f"is no field of a ride: there are {', '.join(_READERS)}" for name in unknown}
     values: dict[str, Any] = {"service": services[0]}
     for name, read in _READERS.items():
         try:

@@ -60,7 +60,11 @@ _TABLES = (
         (
             Column("zone_id", "SMALLINT", "TLC's number of the zone, 1-265"),
             Column("zone", "VARCHAR", "Name of the zone"),
-            Column("borough", "VARCHAR", "Borough, `EWR` for Newark Airport; `Unknown` (264), `Outside of NYC` (265)"),
+            Column(
+                "borough",
+                "VARCHAR",
+                "Borough, `EWR` for Newark Airport; `Unknown` (264), `Outside of NYC` (265)",
+            ),
             Column("service_zone", "VARCHAR", "TLC's service zone"),
             Column("x_miles", "DOUBLE", "Centroid, miles east in EPSG:2263; NULL where TLC draws no shape"),
             Column("y_miles", "DOUBLE", "Centroid, miles north in EPSG:2263; NULL where TLC draws no shape"),
@@ -71,7 +75,10 @@ _TABLES = (
         monthly=False,
     ),
     Table("raw_trips", (*_KEY, *_RAW, _OTHER)),
-    Table("rejected_trips", (*_KEY, *_RAW, _OTHER, _DURATION, Column("reason", "VARCHAR", "First rule it breaks"))),
+    Table(
+        "rejected_trips",
+        (*_KEY, *_RAW, _OTHER, _DURATION, Column("reason", "VARCHAR", "First rule it breaks")),
+    ),
     Table(
         "clean_trips",
         (

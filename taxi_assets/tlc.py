@@ -40,7 +40,7 @@ ZONE_FILE_NAMES = _LOOKUP, _SHAPES = "taxi_zone_lookup.csv", "taxi_zones.zip"
 _PATIENCE = Patience()
 
 
-class SourceUnreachable(TaxiError):  # noqa: N818, it names what is the case
+class SourceUnreachable(TaxiError):
     """The source itself cannot be had, whatever the month: no network, no server, no folder."""
 
 
@@ -183,9 +183,7 @@ def _publish_checked(part: Path, target: Path, shown: str) -> str:
 def _is_site(source: str) -> bool:
     scheme, mark, _ = source.partition("://")
     if mark and scheme.lower() not in ("http", "https"):
-        raise TaxiError(
-            f"'{source}' is neither a web address nor a folder: set TAXI_TLC_SOURCE to https://… or a path"
-        )
+        raise TaxiError(f"'{source}' is neither a web address nor a folder: set TAXI_TLC_SOURCE to https://… or a path")
     return bool(mark)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_database import EXPERIMENT, client, is_initialised, lock
+from taxi_assets.mlflow_database import EXPERIMENT, client, is_initialised, lock, ui_url
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -162,7 +162,8 @@ def log_dataset(
 
 def run_url(settings: Settings, run_id: str) -> str:
     """The run's page in MLflow's UI."""
-    return f"{settings.url(settings.mlflow_port)}/#/runs/{run_id}"
+    experiment_id = client(settings).get_run(run_id).info.experiment_id
+    return ui_url(settings, f"experiments/{experiment_id}/runs/{run_id}")
 
 
 @contextmanager

@@ -36,13 +36,13 @@ class Trained:
     is_new: bool
 
 
-def train(  # noqa: PLR0913, PLR0917 - where, what, and what for
+def train(
     settings: Settings,
     warehouse: Warehouse,
     mlflow: Any,
     month: Month,
-    window: Sequence[Month] | None,
-    parameters: Mapping[str, float],
+    window: Sequence[Month],
+    parameters: Mapping[str, Any],
 ) -> Trained:
     """Learn from the window, or from every month held before `month`, for which the model is meant.
 
@@ -53,7 +53,7 @@ def train(  # noqa: PLR0913, PLR0917 - where, what, and what for
         warehouse: The lake.
         mlflow: The dagster-mlflow resource, on the run to log to.
         month: The month the model will be scored on; none of its rides is seen.
-        window: Months to learn from.
+        window: Months to learn from; empty, every month held before `month`.
         parameters: Of `DurationModel`.
 
     Raises:
@@ -74,10 +74,8 @@ def train(  # noqa: PLR0913, PLR0917 - where, what, and what for
     return Trained(_register(settings, mlflow.mlflow_run_id, model, data, key, tags), data, is_new=True)
 
 
-def _window(
-    settings: Settings, warehouse: Warehouse, month: Month, window: Sequence[Month] | None
-) -> tuple[Month, ...]:
-    if window is None:
+def _window(settings: Settings, warehouse: Warehouse, month: Month, window: Sequence[Month]) -> tuple[Month, ...]:
+    if not window:
         with warehouse.reading() as connection:
             return tuple(held for held in held_months(connection, settings.services) if held < month)
     late = [str(each) for each in window if each >= month]
@@ -86,8 +84,13 @@ def _window(
     return tuple(sorted(window))
 
 
-def _register(  # noqa: PLR0913, PLR0917
-    settings: Settings, run_id: str, model: DurationModel, data: TrainingData, key: str, tags: Mapping[str, str]
+def _register(
+    settings: Settings,
+    run_id: str,
+    model: DurationModel,
+    data: TrainingData,
+    key: str,
+    tags: Mapping[str, str],
 ) -> Version:
     source = {"snapshot": data.snapshot, "months": [str(month) for month in data.months]}
     tracking.log_dataset(settings, run_id, "trip_features", data.digest, source, len(data.trips))
@@ -109,10 +112,16 @@ def _tags(settings: Settings, data: TrainingData, month: Month) -> dict[str, str
     }
 
 
-def _training_key(data: TrainingData, month: Month, parameters: Mapping[str, float]) -> str:
+def _training_key(data: TrainingData, month: Month, parameters: Mapping[str, Any]) -> str:
     """Digest of all that decides what a training makes: rides, purpose, parameters, code, libraries."""
     package = files("taxi_assets")
     code = {name: hashlib.sha256(package.joinpath(name).read_bytes()).hexdigest() for name in _SOURCES}
     libraries = {name: version(name) for name in ("scikit-learn", "numpy", "holidays")}
-    parts = [data.digest, str(month), sorted(parameters.items()), sorted(code.items()), sorted(libraries.items())]
+    parts = [
+        data.digest,
+        str(month),
+        sorted(parameters.items()),
+        sorted(code.items()),
+        sorted(libraries.items()),
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -69,9 +69,7 @@ def read_training(
     return TrainingData(trips, zones, tuple(months), tuple(services), int(snapshot), _digest(trips))
 
 
-def read_scored(
-    warehouse: Warehouse, services: Sequence[str], month: Month, convention: Convention
-) -> "pd.DataFrame":
+def read_scored(warehouse: Warehouse, services: Sequence[str], month: Month, convention: Convention) -> "pd.DataFrame":
     """Every raw trip of the month whose duration the convention admits, cleaned of nothing else, with features.
 
     A score on trips that were cleaned with knowledge of the ride (its distance, its speed) would flatter the model.

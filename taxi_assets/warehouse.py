@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from filelock import FileLock
@@ -115,8 +116,8 @@ class Warehouse:
         connection.execute("SET lock_configuration = true")
         return connection
 
-    def _config(self) -> dict[str, str | int]:
-        config: dict[str, str | int] = {
+    def _config(self) -> dict[str, Any]:
+        config: dict[str, Any] = {
             "memory_limit": self.settings.memory_limit,
             "temp_directory": str(self.settings.warehouse / "spill"),
             "autoinstall_known_extensions": "false",

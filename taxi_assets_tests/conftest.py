@@ -1,7 +1,7 @@
 """Fixtures of all tests: a home of one's own, months to put into it, a lake that holds them.
 
-Months are TLC's own where they can be had (`TAXI_TLC_SOURCE`, or `../shared/tlc` beside the clone), else synthetic ones:
-no test is skipped for want of them. What is scoped to the session is only read.
+Months are TLC's own where they can be had (`TAXI_TLC_SOURCE`, or `../shared/tlc` beside the clone), else
+synthetic ones: no test is skipped for want of them. What is scoped to the session is only read.
 """
 
 import os
@@ -34,7 +34,10 @@ MONTHS = (Month(2023, 1), Month(2023, 2))
 SYNTHETIC_ROWS = 6_000
 SEED = 7
 _ZONE_FILES = ("taxi_zone_lookup.csv", "taxi_zones.zip")
-_FOLDERS = (os.environ.get("TAXI_TLC_SOURCE", ""), str(Path(__file__).resolve().parents[2] / "shared" / "tlc"))
+_FOLDERS = (
+    os.environ.get("TAXI_TLC_SOURCE", ""),
+    str(Path(__file__).resolve().parents[2] / "shared" / "tlc"),
+)
 
 Put = Callable[..., None]
 
@@ -147,13 +150,13 @@ def memory() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture(scope="session")
 def put() -> Put:
-    """Puts rows into a table: `put(connection, "raw_trips", {"source_row": 0}, …)`; what is not named is NULL."""
+    """Puts rows into a table: `put(connection, "raw_trips", {"source_row": 0}, …)`; the rest is NULL."""
     return _put
 
 
 @pytest.fixture(scope="session")
 def city(zone_rows: list[dict[str, Any]]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The lake's tables in memory, with the zones of the synthetic city and its rides down to `trip_features`."""
+    """The lake's tables in memory, with the zones of the synthetic city."""
     with duckdb.connect() as connection:
         _create_tables(connection)
         _put(connection, "taxi_zones", *zone_rows)
@@ -170,7 +173,7 @@ def zones(city: duckdb.DuckDBPyConnection) -> "ZoneMap":
 
 @pytest.fixture(scope="session")
 def rides(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.DataFrame":
-    """Rides of the synthetic months with the model's inputs and `duration_minutes`, through the SQL of the lake."""
+    """Rides of the synthetic months, with the model's inputs and `duration_minutes`, by the lake's SQL."""
     from taxi_assets.cleaning import THRESHOLDS
     from taxi_assets.contract import SERVICES
     from taxi_assets.features import holiday_dates
@@ -206,11 +209,11 @@ def _put(connection: duckdb.DuckDBPyConnection, table: str, *rows: Mapping[str, 
     marks = ", ".join("?" for _ in names)
     values: Sequence[list[Any]] = [[row.get(name) for name in names] for row in rows]
     if values:
-        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
+        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", values)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, values: Mapping[str, Any]) -> None:
-    connection.execute(f"INSERT INTO {table} BY NAME {sql(table)}", dict(values))  # noqa: S608
+    connection.execute(f"INSERT INTO {table} BY NAME {sql(table)}", dict(values))
 
 
 def _view_file(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -220,6 +223,6 @@ def _view_file(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     described = connection.execute("SELECT * FROM read_parquet(getvariable('arrived')) LIMIT 0").description
     columns = map_columns(tuple(column[0] for column in described)).select_list()
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {columns} "  # noqa: S608
+        f"CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {columns} "
         "FROM read_parquet(getvariable('arrived'), file_row_number = true)"
     )

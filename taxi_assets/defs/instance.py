@@ -1,14 +1,12 @@
 """The Dagster instance of a home: its configuration, and what is left of runs whose process died."""
 
 import os
-from pathlib import Path
 
 import dagster as dg
 import psutil
 
+from taxi_assets.defs.mlflow_resource import match_mlflow_runs
 from taxi_assets.settings import Settings
-
-from .mlflow_resource import match_mlflow_runs
 
 __all__ = ["PROCESS_TAG", "close_abandoned", "last_run", "open_instance", "process_tag"]
 
@@ -74,6 +72,6 @@ def last_run(settings: Settings) -> dict[str, str] | None:
 def _lives(tag: str) -> bool:
     number, _, created = tag.partition("@")
     try:
-        return psutil.Process(int(number)).create_time() == float(created)
+        return bool(psutil.Process(int(number)).create_time() == float(created))
     except psutil.NoSuchProcess:
         return False

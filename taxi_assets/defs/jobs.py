@@ -1,17 +1,19 @@
 """The jobs: which assets go together in a run. One process a run, which is the fast way here (docs/decisions)."""
 
+import warnings
+
 import dagster as dg
 
-from .partitions import MONTHS
-
 __all__ = ["JOBS", "ingest_months", "month"]
+
+# It is so on purpose: ingestion takes stretches of months in a run, training one month.
+warnings.filterwarnings("ignore", "Asset job month materializes assets with varying BackfillPolicies", UserWarning)
 
 _INGESTION = dg.AssetSelection.groups("ingestion")
 
 ingest_months = dg.define_asset_job(
     "ingest_months",
     selection=_INGESTION,
-    partitions_def=MONTHS,
     executor_def=dg.in_process_executor,
     description="Take months in: files to raw trips, clean trips and features. Any stretch of months in one run.",
 )
@@ -19,7 +21,6 @@ ingest_months = dg.define_asset_job(
 month = dg.define_asset_job(
     "month",
     selection=dg.AssetSelection.all(),
-    partitions_def=MONTHS,
     executor_def=dg.in_process_executor,
     description="Take one month in, train on those before it, score on it, and serve the champion.",
 )

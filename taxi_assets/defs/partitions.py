@@ -1,10 +1,14 @@
 """The month, as Dagster's partition: a key reads `2023-01`. No asset and no path belongs here."""
 
+import warnings
+from collections.abc import Callable
+from typing import Any
+
 import dagster as dg
 
 from taxi_assets.months import Month
 
-__all__ = ["MONTHS", "chosen_months", "earlier_months"]
+__all__ = ["MONTHS", "chosen_months", "earlier_months", "stretch_asset"]
 
 FIRST_MONTH = "2009-01"  # the first TLC published
 
@@ -19,3 +23,13 @@ def chosen_months(context: dg.AssetExecutionContext) -> tuple[Month, ...]:
 def earlier_months() -> dg.TimeWindowPartitionMapping:
     """A month depends on itself and on the months before it: two years of them, for the picture of the lineage."""
     return dg.TimeWindowPartitionMapping(start_offset=-24, end_offset=0)
+
+
+def stretch_asset(**options: Any) -> Callable[..., dg.AssetsDefinition]:
+    """`dagster.asset` for monthly assets that take any stretch of months in one run, so that a backfill is one run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # the policy is; without it each month starts a process
+        decorator: Callable[..., dg.AssetsDefinition] = dg.asset(
+            partitions_def=MONTHS, backfill_policy=dg.BackfillPolicy.single_run(), **options
+        )
+    return decorator

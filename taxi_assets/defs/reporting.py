@@ -3,16 +3,15 @@
 import base64
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from taxi_assets.defs.partitions import chosen_months
 from taxi_assets.expectations import SUITES
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.tables import TABLES
-
-from .partitions import chosen_months
 
 if TYPE_CHECKING:
     from taxi_assets.evaluation import Score
@@ -24,10 +23,13 @@ __all__ = ["column_schema", "picture", "publish_months", "score_table", "suite_c
 Publish = Callable[[str, Month], "Publication"]
 
 
-def column_schema(table: str) -> dict[str, object]:
+def column_schema(table: str) -> dict[str, Any]:
     """Definition metadata of an asset that is this table of the warehouse, or takes or gives such rows."""
     columns = [dg.TableColumn(c.name, c.type, c.description) for c in TABLES[table].columns]
-    return {"dagster/column_schema": dg.TableSchema(columns=columns), "dagster/table_name": f"lake.main.{table}"}
+    return {
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "dagster/table_name": f"lake.main.{table}",
+    }
 
 
 def suite_checks(table: str) -> list[dg.AssetCheckSpec]:
@@ -86,9 +88,7 @@ def publish_months(
             context.log.info(f"{table} {service} {month}: {done.rows:,} rows")
         ours = [p for p in published if p.month == month]
         context.add_asset_metadata(_metadata(ours, docs), partition_key=str(month))
-    yield dg.MaterializeResult(
-        asset_key=table, check_results=list(_check_results(table, _verdicts(published)))
-    )
+    yield dg.MaterializeResult(asset_key=table, check_results=list(_check_results(table, _verdicts(published))))
 
 
 def _metadata(published: Sequence["Publication"], docs: dg.MetadataValue) -> dict[str, object]:
@@ -104,7 +104,12 @@ def _metadata(published: Sequence["Publication"], docs: dg.MetadataValue) -> dic
         "data_docs": docs,
     }
     if counts:
-        metadata["rows_by_reason"] = dg.MetadataValue.md(_markdown_table(counts))
+        metadata["rows_counted"] = dg.MetadataValue.md(_markdown_table(counts))
+    if published[0].verdict.table == "clean_trips":
+        from taxi_assets import plots
+
+        rows = sum(p.rows for p in published) + counts.total()
+        metadata["rows_by_reason"] = picture(plots.draw_rejections(counts, rows), "rejected rows")
     return metadata
 
 
@@ -146,9 +151,7 @@ def _record(label: str, outcome: "Outcome") -> dg.TableRecord:
     )
 
 
-def _write_docs(
-    settings: Settings, table: str, service: str, month: Month, verdict: "Verdict"
-) -> dg.MetadataValue:
+def _write_docs(settings: Settings, table: str, service: str, month: Month, verdict: "Verdict") -> dg.MetadataValue:
     from taxi_assets.quality import write_data_docs
 
     page = write_data_docs(verdict, table, service, month, settings.reports / "data_docs")

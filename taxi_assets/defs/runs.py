@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from taxi_assets.defs.instance import PROCESS_TAG, process_tag
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
-
-from .instance import PROCESS_TAG, process_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +24,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
-def run_job(  # noqa: PLR0913, PLR0917
+def run_job(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     job_name: str,
@@ -104,5 +103,9 @@ def _why(events: Sequence[dg.DagsterEvent]) -> str | None:
             error = failure.error
             while error and error.cause:
                 error = error.cause
-            return f"{event.step_key}: {error.message.strip().removeprefix('taxi_assets.errors.TaxiError: ')}" if error else None
+            return (
+                f"{event.step_key}: {error.message.strip().removeprefix('taxi_assets.errors.TaxiError: ')}"
+                if error
+                else None
+            )
     return None

@@ -2,10 +2,9 @@
 
 import dagster as dg
 
+from taxi_assets.defs.jobs import ingest_months, month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse import Warehouse
-
-from .jobs import ingest_months, month
 
 __all__ = ["SENSORS", "landing_sensor"]
 

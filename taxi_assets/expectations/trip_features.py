@@ -95,11 +95,11 @@ TRIP_FEATURES = Suite(
         ),
         error(
             "zone_distances_are_plausible",
-            "Every known zone_distance_miles is 0 to 60: no two zones lie farther apart",
+            "Every known zone_distance_miles is 0 to 40: TLC's farthest two zones lie 33 apart",
             BETWEEN,
             column="zone_distance_miles",
             min_value=0,
-            max_value=60,
+            max_value=40,
         ),
         warning(  # 0.98 or more on real months; unknown are the zones TLC draws no shape for
             "zone_distances_are_known",

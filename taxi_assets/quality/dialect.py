@@ -90,9 +90,7 @@ class BorrowedDialect(duckdb_engine.Dialect):
         # The inherited way asks PostgreSQL's catalogue tables, which know no DuckLake; the way that Great
         # Expectations falls back to reads the whole table. Only names are needed: none is about types.
         described = connection.exec_driver_sql(f"DESCRIBE {self.identifier_preparer.quote(table_name)}")
-        return [
-            ReflectedColumn(name=row[0], type=NullType(), nullable=True, default=None) for row in described
-        ]
+        return [ReflectedColumn(name=row[0], type=NullType(), nullable=True, default=None) for row in described]
 
     def get_pk_constraint(self, *_: Any, **__: Any) -> ReflectedPrimaryKeyConstraint:
         return ReflectedPrimaryKeyConstraint(constrained_columns=[], name=None)  # a lake's table has no key

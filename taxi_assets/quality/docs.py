@@ -55,9 +55,7 @@ def _findings(verdict: Verdict) -> list[dict[str, Any]]:
     """Great Expectations' sections, a column each; not its overview, which links to pages there are not."""
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 
-    sections: list[dict[str, Any]] = (
-        ValidationResultsPageRenderer().render(verdict.document).to_json_dict()["sections"]
-    )
+    sections: list[dict[str, Any]] = ValidationResultsPageRenderer().render(verdict.document).to_json_dict()["sections"]
     return [section for section in sections if section["section_name"] != "Overview"]
 
 
@@ -80,6 +78,5 @@ def _write(path: Path, text: str) -> None:
 def _entries(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Every page's facts, by table in the order of the data's flow, then by service and month."""
     return {
-        table: [json.loads(path.read_text()) for path in sorted(folder.glob(f"{table}/*.json"))]
-        for table in SUITES
+        table: [json.loads(path.read_text()) for path in sorted(folder.glob(f"{table}/*.json"))] for table in SUITES
     }

@@ -55,9 +55,7 @@ def _evaluate(connection: DuckDBPyConnection, suite: Suite) -> Any:
         with borrow(connection) as loan:
             document = _run(loan, suite)
     if loan.failures:
-        raise RuntimeError(
-            f"the suite of {suite.table} cannot be evaluated: {loan.failures[0]}"
-        ) from loan.failures[0]
+        raise RuntimeError(f"the suite of {suite.table} cannot be evaluated: {loan.failures[0]}") from loan.failures[0]
     return document
 
 

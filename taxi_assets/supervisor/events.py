@@ -114,9 +114,7 @@ def _await_end(name: str, process: subprocess.Popen[str], reader: threading.Thre
     events.put(Died(name, code))
 
 
-def _await_answer(
-    program: Program, process: subprocess.Popen[str], events: Events, ready_seconds: float
-) -> None:
+def _await_answer(program: Program, process: subprocess.Popen[str], events: Events, ready_seconds: float) -> None:
     if program.endpoint is None:
         return
     answered = wait_until_ready(program.endpoint.ready_url, ready_seconds, lambda: process.poll() is None)

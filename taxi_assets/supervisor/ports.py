@@ -77,9 +77,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def _why_not(error: OSError, host: str, port: int, setting: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} is taken{_holder(port)}: stop what listens there, or set {setting} to a free port"
-        )
+        return f"port {port} is taken{_holder(port)}: stop what listens there, or set {setting} to a free port"
     remedy = f"set TAXI_HOST to an address of this machine and {setting} to a port above 1023"
     return f"cannot listen on {host}, port {port} ({error.strerror}): {remedy}"
 
@@ -92,7 +90,5 @@ def _holder(port: int) -> str:
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid
         ]
         return f" by {psutil.Process(listening[0]).name()} (process {listening[0]})" if listening else ""
-    except (
-        psutil.Error
-    ):  # some systems do not tell other people's connections; the remedy stands without the name
+    except psutil.Error:  # some systems do not tell other people's connections; the remedy stands without the name
         return ""

@@ -27,9 +27,7 @@ KILL_SECONDS = 5.0
 POLL_SECONDS = 0.05
 
 
-def start(
-    command: Sequence[str], env: Mapping[str, str], mark: str, output: int | IO[str]
-) -> subprocess.Popen[str]:
+def start(command: Sequence[str], env: Mapping[str, str], mark: str, output: int | IO[str]) -> subprocess.Popen[str]:
     """Start a program with the mark, in a session of its own: a terminal's Ctrl-C reaches this process only.
 
     Args:

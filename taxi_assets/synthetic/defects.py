@@ -75,9 +75,7 @@ _COMPANIES = Rates(
 _RATES = {
     "yellow": _YELLOW,
     "yellow B": replace(_YELLOW, refunded=0.01, negative_fare=0.002, zero_distance=0.012),
-    "yellow C": replace(
-        _YELLOW, refunded=0.015, negative_fare=0.02, zero_distance=0.02, pickup_unknown=0.0027
-    ),
+    "yellow C": replace(_YELLOW, refunded=0.015, negative_fare=0.02, zero_distance=0.02, pickup_unknown=0.0027),
     "green": _GREEN,
     "green C": replace(_GREEN, under_a_minute=0.032, about_a_day=0.0035, ends_before=0.0045),
     "fhvhv": _COMPANIES,

@@ -115,9 +115,7 @@ def route_table(seed: int, service: str, mixed: bool = False) -> Floats:
     return np.asarray(cumulated / cumulated[-1])
 
 
-def hourly_rows(
-    service: str, hours: NDArray[np.int64], rows: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
+def hourly_rows(service: str, hours: NDArray[np.int64], rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """How many of `rows` pickups fall into each hour; `hours` are their numbers in the week, 0 to 167."""
     at_night = np.isin(np.arange(24), _NIGHT_HOURS)
     factor = np.where(at_night, profile_of(service).night, 1.0)

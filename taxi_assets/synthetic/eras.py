@@ -133,9 +133,7 @@ base_passenger_fare:fare:real tolls:real bcf:black_car_fund:real sales_tax:real 
 tips:tip:real driver_pay:real shared_request_flag:no_flag:text shared_match_flag:no_flag:text
 access_a_ride_flag:access_flag:text wav_request_flag:no_flag:text wav_match_flag:wheelchair_flag:text
 """
-_BASE_2015 = (
-    "Dispatching_base_num:dispatching_base:text Pickup_date:pickup_at:time locationID:pickup_zone:count"
-)
+_BASE_2015 = "Dispatching_base_num:dispatching_base:text Pickup_date:pickup_at:time locationID:pickup_zone:count"
 _BASE_2017 = """
 Dispatching_base_num:dispatching_base:text Pickup_DateTime:pickup_at:time DropOff_datetime:dropoff_at:time
 PUlocationID:pickup_zone:count DOlocationID:dropoff_zone:count

@@ -61,9 +61,7 @@ Between = tuple[float, float] | None
 Ids = NDArray[np.integer[Any]]
 
 
-def expected_minutes(
-    seed: int, pickup_zone: Ids, dropoff_zone: Ids, pickup_at: NDArray[Any], service: str
-) -> Floats:
+def expected_minutes(seed: int, pickup_zone: Ids, dropoff_zone: Ids, pickup_at: NDArray[Any], service: str) -> Floats:
     """The mean duration the law gives each trip.
 
     Args:

@@ -116,12 +116,8 @@ def _shapefile(city: City) -> dict[str, bytes]:
             filed = _FILED_UNDER.get(zone, zone)
             measures = _length(to_degrees(outline)), float(area(to_degrees(outline)))
             writer.record(zone, *measures, names[zone], filed, str(city.borough[zone]))
-    members = {"prj": _PROJECTION.encode()} | {
-        suffix: bytes(part.getbuffer()) for suffix, part in parts.items()
-    }
-    members["dbf"] = (
-        members["dbf"][:1] + bytes((115, 9, 21)) + members["dbf"][4:]
-    )  # else the day it was written
+    members = {"prj": _PROJECTION.encode()} | {suffix: bytes(part.getbuffer()) for suffix, part in parts.items()}
+    members["dbf"] = members["dbf"][:1] + bytes((115, 9, 21)) + members["dbf"][4:]  # else the day it was written
     return members
 
 

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,8 +27,7 @@ from dagster import (
     resource,
 )
 
-from taxi_assets import tracking
-from taxi_assets.defs.mlflow_resource import MLFLOW_RUN_TAG, match_mlflow_runs, mlflow_resource
+from taxi_assets.defs.mlflow_resource import MLFLOW_RUN_TAG, mlflow_resource
 from taxi_assets.mlflow_database import client
 from taxi_assets.settings import Settings
 
@@ -71,13 +69,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("dagster")
-
-
-@pytest.fixture(scope="module")
-def instance(folder: Path) -> Iterator[DagsterInstance]:
-    with DagsterInstance.local_temp(str(folder)) as instance:
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterInstance]:
+    with DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
         yield instance
 
 
@@ -104,9 +97,7 @@ def assert_equal_statuses(settings: Settings, dagster_runs: list[DagsterRun], co
     assert len(dagster_runs) == count
     found = [mlflow_runs(settings, dagster_run.run_id) for dagster_run in dagster_runs]
     assert [len(of_one) for of_one in found] == [1] * count
-    assert [one.info.status for (one,) in found] == [
-        EQUAL[dagster_run.status] for dagster_run in dagster_runs
-    ]
+    assert [one.info.status for (one,) in found] == [EQUAL[dagster_run.status] for dagster_run in dagster_runs]
     assert [one.info.run_id for (one,) in found] == [one.tags[MLFLOW_RUN_TAG] for one in dagster_runs]
     assert mlflow.active_run() is None
     return [one for (one,) in found]
@@ -278,54 +269,6 @@ def test_resource_cannot_be_made_outside_a_run(settings):
 
     with pytest.raises(DagsterResourceFunctionError), build_resources({"mlflow": mlflow_resource(settings)}):
         pass
-
-
-KILLED_RUN = """
-import os, signal, sys
-from dagster import DagsterInstance, asset, materialize
-from taxi_assets.defs.mlflow_resource import mlflow_resource
-from taxi_assets.settings import Settings
-
-@asset(required_resource_keys={"mlflow"})
-def killed(context):
-    context.resources.mlflow.log_params({"depth": 3})
-    os.kill(os.getpid(), signal.SIGKILL)
-
-with DagsterInstance.local_temp(sys.argv[1]) as instance:
-    materialize([killed], instance=instance, resources={"mlflow": mlflow_resource(Settings())})
-"""
-
-
-def test_killed_run_is_failed_when_dagster_says_so(settings, instance, folder, new_runs, run):
-    environment = {**os.environ, "TAXI_HOME": str(settings.home), "TAXI_DATA": "synthetic"}
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED_RUN, str(folder)],
-        env=environment,
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    (dead,) = new_runs()
-    (found,) = mlflow_runs(settings, dead.run_id)
-    assert found.info.status == "RUNNING"
-    assert match_mlflow_runs(settings, instance) == ()  # while Dagster takes it for alive, it is left alone
-
-    instance.report_run_failed(dead)
-    assert match_mlflow_runs(settings, instance) == (found.info.run_id,)
-    assert match_mlflow_runs(settings, instance) == ()
-    assert run(model).success
-    assert_equal_statuses(settings, new_runs(), count=2)
-
-
-def test_process_killed_between_the_two_verdicts_is_put_right(settings, instance):
-    from dagster._core.test_utils import create_run_for_test
-
-    dagster_run = create_run_for_test(instance, status=DagsterRunStatus.FAILURE)
-    run_id = tracking.open_run(settings, dagster_run.run_id, "job", {})
-    tracking.end_run(settings, run_id, "FINISHED")
-    assert match_mlflow_runs(settings, instance) == (run_id,)
-    assert client(settings).get_run(run_id).info.status == "FAILED"
 
 
 def test_code_location_does_not_import_mlflow():

@@ -148,4 +148,5 @@ def test_version_is_loaded_as_it_was_fitted(settings):
 
 
 def test_url_is_the_version_in_the_user_interface(settings):
-    assert registry.version_url(settings, 3) == "http://127.0.0.1:5999/#/models/taxi-duration/versions/3"
+    page = "http://127.0.0.1:5999/#/models/taxi-duration/versions/3?workflowType=machine_learning"
+    assert registry.version_url(settings, 3) == page

@@ -14,9 +14,7 @@ from taxi_assets import tracking
 from taxi_assets.mlflow_database import EXPERIMENT, client
 from taxi_assets.settings import Settings
 
-EXAMPLE = pd.DataFrame(
-    {"pickup_zone_id": np.arange(40, dtype="int16"), "pickup_hour": np.linspace(0, 23, 40)}
-)
+EXAMPLE = pd.DataFrame({"pickup_zone_id": np.arange(40, dtype="int16"), "pickup_hour": np.linspace(0, 23, 40)})
 ESTIMATOR = HistGradientBoostingRegressor(max_iter=5).fit(EXAMPLE, EXAMPLE.pickup_hour * 2)
 
 
@@ -68,9 +66,7 @@ def test_abandoned_runs_are_failed_and_no_others(settings, api):
     experiment_id = api.get_run(dead).info.experiment_id
     by_hand = api.create_run(experiment_id).info.run_id
 
-    closed = tracking.close_abandoned(
-        settings, lambda dagster_run_id: dagster_run_id not in {"dead", "ended"}
-    )
+    closed = tracking.close_abandoned(settings, lambda dagster_run_id: dagster_run_id not in {"dead", "ended"})
     assert closed == (dead,)
     statuses = [api.get_run(run_id).info.status for run_id in (alive, dead, ended, by_hand)]
     assert statuses == ["RUNNING", "FAILED", "FINISHED", "RUNNING"]
@@ -131,9 +127,7 @@ def test_model_without_a_run_is_refused(settings, api):
 
 def test_dataset_shows_digest_snapshot_and_rows(settings, api, run_id):
     digest = "0123456789abcdef" * 4
-    tracking.log_dataset(
-        settings, run_id, "trip_features", digest, {"snapshot": 7, "months": ["2023-01"]}, 205_064
-    )
+    tracking.log_dataset(settings, run_id, "trip_features", digest, {"snapshot": 7, "months": ["2023-01"]}, 205_064)
     (logged,) = api.get_run(run_id).inputs.dataset_inputs
     assert logged.dataset.name == "trip_features"
     assert digest.startswith(logged.dataset.digest)
@@ -142,5 +136,7 @@ def test_dataset_shows_digest_snapshot_and_rows(settings, api, run_id):
     assert [(tag.key, tag.value) for tag in logged.tags] == [("mlflow.data.context", "training")]
 
 
-def test_url_is_the_run_in_the_user_interface(settings):
-    assert tracking.run_url(settings, "abc") == "http://127.0.0.1:5999/#/runs/abc"
+def test_url_is_the_run_in_the_user_interface(settings, api, run_id):
+    experiment_id = api.get_run(run_id).info.experiment_id
+    page = f"http://127.0.0.1:5999/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+    assert tracking.run_url(settings, run_id) == page

@@ -108,9 +108,7 @@ def test_a_missing_file_is_no_arrival(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, len(parquet()) - 1))
-def test_a_parquet_file_cut_off_anywhere_is_refused(
-    tmp_path_factory: pytest.TempPathFactory, cut: int
-) -> None:
+def test_a_parquet_file_cut_off_anywhere_is_refused(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     path = tmp_path_factory.getbasetemp() / NAME
     path.write_bytes(parquet()[:cut])
     with pytest.raises(TaxiError, match="is not a whole parquet file"):

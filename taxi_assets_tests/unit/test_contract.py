@@ -1,4 +1,4 @@
-"""A file's columns are matched with the contract, whatever era it is of and however its columns are called."""
+"""A file's columns are matched with the contract, whatever era it is of and whatever they are called."""
 
 import json
 
@@ -18,20 +18,20 @@ HOSTILE = 'a"; DROP TABLE raw_trips; --'
 
 # Headers as published, of TLC's files and of the history of its columns.
 GREEN = (
-    "VendorID lpep_pickup_datetime lpep_dropoff_datetime store_and_fwd_flag RatecodeID PULocationID DOLocationID "
-    "passenger_count trip_distance fare_amount extra mta_tax tip_amount tolls_amount ehail_fee "
-    "improvement_surcharge total_amount payment_type trip_type congestion_surcharge"
+    "VendorID lpep_pickup_datetime lpep_dropoff_datetime store_and_fwd_flag RatecodeID PULocationID "
+    "DOLocationID passenger_count trip_distance fare_amount extra mta_tax tip_amount tolls_amount "
+    "ehail_fee improvement_surcharge total_amount payment_type trip_type congestion_surcharge"
 )
 YELLOW = (
     "VendorID tpep_pickup_datetime tpep_dropoff_datetime passenger_count trip_distance RatecodeID "
-    "store_and_fwd_flag PULocationID DOLocationID payment_type fare_amount extra mta_tax tip_amount tolls_amount "
-    "improvement_surcharge total_amount"
+    "store_and_fwd_flag PULocationID DOLocationID payment_type fare_amount extra mta_tax tip_amount "
+    "tolls_amount improvement_surcharge total_amount"
 )
 COMPANY = (
     "hvfhs_license_num dispatching_base_num originating_base_num request_datetime on_scene_datetime "
-    "pickup_datetime dropoff_datetime PULocationID DOLocationID trip_miles trip_time base_passenger_fare tolls bcf "
-    "sales_tax congestion_surcharge airport_fee tips driver_pay shared_request_flag shared_match_flag "
-    "access_a_ride_flag wav_request_flag wav_match_flag"
+    "pickup_datetime dropoff_datetime PULocationID DOLocationID trip_miles trip_time "
+    "base_passenger_fare tolls bcf sales_tax congestion_surcharge airport_fee tips driver_pay "
+    "shared_request_flag shared_match_flag access_a_ride_flag wav_request_flag wav_match_flag"
 )
 # Each with how many columns the contract does not know.
 WITH_ZONES = {
@@ -60,18 +60,28 @@ WITH_ZONES = {
     ),
 }
 WITHOUT_ZONES = {
-    "yellow from 2009-01": "vendor_name Trip_Pickup_DateTime Trip_Dropoff_DateTime Passenger_Count Trip_Distance "
-    "Start_Lon Start_Lat Rate_Code store_and_forward End_Lon End_Lat Payment_Type Fare_Amt surcharge mta_tax "
-    "Tip_Amt Tolls_Amt Total_Amt",
-    "yellow from 2010-01": "vendor_id pickup_datetime dropoff_datetime passenger_count trip_distance "
-    "pickup_longitude pickup_latitude rate_code store_and_fwd_flag dropoff_longitude dropoff_latitude payment_type "
-    "fare_amount surcharge mta_tax tip_amount tolls_amount total_amount",
-    "yellow from 2015-01": "VendorID tpep_pickup_datetime tpep_dropoff_datetime passenger_count trip_distance "
-    "pickup_longitude pickup_latitude RateCodeID store_and_fwd_flag dropoff_longitude dropoff_latitude "
-    "payment_type fare_amount extra mta_tax tip_amount tolls_amount improvement_surcharge total_amount",
-    "green from 2013-08": "VendorID lpep_pickup_datetime Lpep_dropoff_datetime Store_and_fwd_flag RateCodeID "
-    "Pickup_longitude Pickup_latitude Dropoff_longitude Dropoff_latitude Passenger_count Trip_distance Fare_amount "
-    "Extra MTA_tax Tip_amount Tolls_amount Ehail_fee Total_amount Payment_type Trip_type",
+    "yellow from 2009-01": (
+        "vendor_name Trip_Pickup_DateTime Trip_Dropoff_DateTime Passenger_Count Trip_Distance "
+        "Start_Lon Start_Lat Rate_Code store_and_forward End_Lon End_Lat Payment_Type Fare_Amt "
+        "surcharge mta_tax Tip_Amt Tolls_Amt Total_Amt"
+    ),
+    "yellow from 2010-01": (
+        "vendor_id pickup_datetime dropoff_datetime passenger_count trip_distance pickup_longitude "
+        "pickup_latitude rate_code store_and_fwd_flag dropoff_longitude dropoff_latitude "
+        "payment_type fare_amount surcharge mta_tax tip_amount tolls_amount total_amount"
+    ),
+    "yellow from 2015-01": (
+        "VendorID tpep_pickup_datetime tpep_dropoff_datetime passenger_count trip_distance "
+        "pickup_longitude pickup_latitude RateCodeID store_and_fwd_flag dropoff_longitude "
+        "dropoff_latitude payment_type fare_amount extra mta_tax tip_amount tolls_amount "
+        "improvement_surcharge total_amount"
+    ),
+    "green from 2013-08": (
+        "VendorID lpep_pickup_datetime Lpep_dropoff_datetime Store_and_fwd_flag RateCodeID "
+        "Pickup_longitude Pickup_latitude Dropoff_longitude Dropoff_latitude Passenger_count "
+        "Trip_distance Fare_amount Extra MTA_tax Tip_amount Tolls_amount Ehail_fee Total_amount "
+        "Payment_type Trip_type"
+    ),
 }
 
 
@@ -92,7 +102,15 @@ def test_eras_with_coordinates_are_refused_with_what_to_do(era: str) -> None:
 
 
 def test_every_service_has_a_name_for_what_a_trip_is() -> None:
-    meant = {"fare_usd", "tip_usd", "tolls_usd", "trip_distance_miles", "pickup_at", "dropoff_at", "airport_fee_usd"}
+    meant = {
+        "fare_usd",
+        "tip_usd",
+        "tolls_usd",
+        "trip_distance_miles",
+        "pickup_at",
+        "dropoff_at",
+        "airport_fee_usd",
+    }
     for header in (f"{YELLOW} airport_fee", COMPANY):
         assert meant <= set(map_columns(tuple(header.split())).known)
     assert meant - {"airport_fee_usd"} <= set(map_columns(tuple(GREEN.split())).known)
@@ -127,13 +145,19 @@ def test_a_file_without_a_column_every_trip_needs_is_refused_by_name(left_out: s
 
 def test_a_file_of_something_else_is_refused() -> None:
     for published in ((), ("LocationID", "Borough", "Zone", "service_zone")):
-        with pytest.raises(TaxiError, match=r"no column for pickup_at .*, dropoff_at .*, pickup_zone_id .*, dropoff_zone"):
+        with pytest.raises(
+            TaxiError, match=r"no column for pickup_at .*, dropoff_at .*, pickup_zone_id .*, dropoff_zone"
+        ):
             map_columns(published)
 
 
 @pytest.mark.parametrize(
     ("other", "meaning"),
-    [("tpep_pickup_datetime", "pickup_at"), ("pulocationID", "pickup_zone_id"), ("DOLOCATIONID", "dropoff_zone_id")],
+    [
+        ("tpep_pickup_datetime", "pickup_at"),
+        ("pulocationID", "pickup_zone_id"),
+        ("DOLOCATIONID", "dropoff_zone_id"),
+    ],
 )
 def test_two_columns_of_one_meaning_are_refused(other: str, meaning: str) -> None:
     with pytest.raises(TaxiError, match=f"columns '.*' and '{other}' both mean {meaning}: keep one of them"):
@@ -188,7 +212,12 @@ def test_columns_are_those_of_the_lakes_table() -> None:
 
 
 def test_a_value_that_does_not_fit_is_missing_and_its_row_is_kept() -> None:
-    odd = RIDE | {"PULocationID": "Harlem", "DOLocationID": 1e9, "lpep_pickup_datetime": "soon", "trip_distance": "far"}
+    odd = RIDE | {
+        "PULocationID": "Harlem",
+        "DOLocationID": 1e9,
+        "lpep_pickup_datetime": "soon",
+        "trip_distance": "far",
+    }
     found = select(map_columns(tuple(odd)), odd)
     assert [found[name] for name in ("pickup_zone_id", "dropoff_zone_id", "pickup_at")] == [None, None, None]
     assert found["trip_distance_miles"] is None
@@ -203,7 +232,9 @@ def test_columns_nobody_knows_are_kept_under_their_names() -> None:
     assert kept == {"ride_time": 930, "Affiliated Base": "B'00\"013", "nothing": None}
 
 
-@pytest.mark.parametrize("name", [HOSTILE, "a'); DROP TABLE raw_trips; --", "--", "/* ", "$service", "?", "zone\nid", "ü💥"])
+@pytest.mark.parametrize(
+    "name", [HOSTILE, "a'); DROP TABLE raw_trips; --", "--", "/* ", "$service", "?", "zone\nid", "ü💥"]
+)
 def test_a_hostile_name_of_a_column_is_only_a_name(name: str) -> None:
     odd = RIDE | {name: 1}
     kept = json.loads(str(select(map_columns(tuple(odd)), odd)["other_columns"]))

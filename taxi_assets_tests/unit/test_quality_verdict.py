@@ -59,9 +59,7 @@ def test_a_verdict_sums_up_its_failed_errors_only() -> None:
     verdict = Verdict("raw_trips", 2000, (ROW_BY_ROW, MEASURED, PASSED))
     assert verdict.failed_errors() == (ROW_BY_ROW,)
     assert verdict.failed_warnings() == (MEASURED,)
-    assert verdict.summary() == (
-        "zones_are_known: 25 % as expected, 1,500 of 2,000 rows not (Every zone is known)",
-    )
+    assert verdict.summary() == ("zones_are_known: 25 % as expected, 1,500 of 2,000 rows not (Every zone is known)",)
 
 
 def test_a_good_verdict_has_nothing_to_sum_up() -> None:
@@ -73,10 +71,7 @@ def test_a_good_verdict_has_nothing_to_sum_up() -> None:
 )
 def test_a_measured_outcome_says_what_was_observed_and_on_how_many_rows(observed: object, said: str) -> None:
     outcome = Outcome("median_is_plausible", "error", False, observed, None, None, "The median is 4 to 45")
-    assert (
-        outcome.sentence(2000)
-        == f"median_is_plausible: observed {said} over 2,000 rows (The median is 4 to 45)"
-    )
+    assert outcome.sentence(2000) == f"median_is_plausible: observed {said} over 2,000 rows (The median is 4 to 45)"
 
 
 def test_a_verdict_as_json_leaves_the_document_out() -> None:

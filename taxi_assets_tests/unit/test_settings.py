@@ -68,16 +68,16 @@ def test_every_setting_is_described_for_people(name: str) -> None:
         *((port, text) for port in PORTS for text in ("0", "65536", "-1", "http")),
     ],
 )
-def test_what_a_setting_cannot_be_is_refused_by_its_name(
-    name: str, text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_setting_cannot_be_is_refused_by_its_name(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"TAXI_{name.upper()}", text)
     with pytest.raises(ValidationError) as refused:
         Settings()
     assert [error["loc"] for error in refused.value.errors()] == [(name,)]
 
 
-@pytest.mark.parametrize("text", ["", "red", "green,red", "green,green", "green,", "Green", "green;yellow", '["green"]'])
+@pytest.mark.parametrize(
+    "text", ["", "red", "green,red", "green,green", "green,", "Green", "green;yellow", '["green"]']
+)
 def test_services_that_are_not_each_named_once_are_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAXI_SERVICES", text)
     with pytest.raises(ValidationError, match="name each service once, of green, yellow, fhvhv"):

@@ -130,8 +130,6 @@ def test_a_program_that_never_answers_is_ended(tmp_path: Path) -> None:
 
 
 def test_what_misses_something_cannot_run(tmp_path: Path) -> None:
-    missing = Program(
-        "bento", ("true",), {}, "", web().endpoint, missing="no Bento yet: run `make run` first"
-    )
+    missing = Program("bento", ("true",), {}, "", web().endpoint, missing="no Bento yet: run `make run` first")
     with pytest.raises(TaxiError, match="no Bento yet"):
         running(missing, tmp_path / "log").__enter__()

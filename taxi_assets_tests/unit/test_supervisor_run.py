@@ -153,9 +153,7 @@ def test_what_a_dead_program_leaves_is_ended_before_its_restart() -> None:
 
 def test_what_misses_something_is_shown_and_not_started() -> None:
     screen = Screen(("Ctrl-C stops", send(signal.SIGINT)))
-    missing = replace(
-        web("bento"), command=("no-such-program",), missing="no Bento yet: run `make run` first"
-    )
+    missing = replace(web("bento"), command=("no-such-program",), missing="no Bento yet: run `make run` first")
     assert watched([web(), missing], screen) == 0
     assert "no Bento yet: run `make run` first" in screen.getvalue()
     assert "starting web ..." in screen.getvalue()

@@ -56,9 +56,7 @@ def test_months_of_one_seed_share_a_city_and_differ(tmp_path):
     march, april = (
         pq.read_table(write_month(tmp_path, "green", month, 30_000, 7)) for month in (MARCH, Month(2023, 4))
     )
-    popular = [
-        np.bincount(table["PULocationID"].to_numpy(), minlength=266) / 30_000 for table in (march, april)
-    ]
+    popular = [np.bincount(table["PULocationID"].to_numpy(), minlength=266) / 30_000 for table in (march, april)]
     assert np.corrcoef(*popular)[0, 1] > 0.99
     assert not march["trip_distance"].equals(april["trip_distance"])
 

@@ -125,9 +125,7 @@ def test_high_volume_trips_carry_their_companies_habits(tmp_path):
     is_uber = np.array(table["hvfhs_license_num"].to_pylist()) == "HV0003"
     assert np.mean(is_uber) == pytest.approx(0.7, abs=0.01)
     assert np.array_equal(pc.is_null(table["on_scene_datetime"]).to_numpy(), ~is_uber)
-    seconds = (table["dropoff_datetime"].to_numpy() - table["pickup_datetime"].to_numpy()) / np.timedelta64(
-        1, "s"
-    )
+    seconds = (table["dropoff_datetime"].to_numpy() - table["pickup_datetime"].to_numpy()) / np.timedelta64(1, "s")
     assert np.array_equal(table["trip_time"].to_numpy(), seconds)
     assert pc.all(pc.less_equal(table["request_datetime"], table["pickup_datetime"])).as_py()
 

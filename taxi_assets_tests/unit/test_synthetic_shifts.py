@@ -18,9 +18,7 @@ ROWS = 40_000
 
 
 def green(folder, *shifts: str, rows: int = ROWS) -> pa.Table:
-    return pq.read_table(
-        write_month(folder, "green", MARCH, rows, 7, shifts=[parse_shift(s) for s in shifts])
-    )
+    return pq.read_table(write_month(folder, "green", MARCH, rows, 7, shifts=[parse_shift(s) for s in shifts]))
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +37,7 @@ def changed(table: pa.Table, usual: pa.Table) -> set[str]:
 def test_a_slower_city_takes_longer(tmp_path, usual):
     shifted = green(tmp_path, "slower_city=1.3")
     follows = (minutes_of(usual) > 2) & (minutes_of(usual) < 59)
-    assert np.median(minutes_of(shifted)[follows] / minutes_of(usual)[follows]) == pytest.approx(
-        1.3, abs=0.005
-    )
+    assert np.median(minutes_of(shifted)[follows] / minutes_of(usual)[follows]) == pytest.approx(1.3, abs=0.005)
     assert changed(shifted, usual) == {DROPOFF, "fare_amount", "tip_amount", "total_amount"}
 
 
@@ -82,9 +78,7 @@ def test_a_burst_of_nulls_is_one_run_of_metered_rows(tmp_path, usual):
 @pytest.mark.parametrize("service", ["yellow", "fhvhv", "fhv"])
 def test_a_burst_of_nulls_reaches_every_service(tmp_path, service):
     usual = pq.read_table(write_month(tmp_path / "a", service, MARCH, 5_000, 7))
-    burst = pq.read_table(
-        write_month(tmp_path / "b", service, MARCH, 5_000, 7, shifts=[Shift("null_burst", 1)])
-    )
+    burst = pq.read_table(write_month(tmp_path / "b", service, MARCH, 5_000, 7, shifts=[Shift("null_burst", 1)]))
     more = [name for name in usual.column_names if burst[name].null_count > usual[name].null_count]
     assert len(more) >= 2
     assert all(burst[name].null_count == 5_000 for name in more)
@@ -94,9 +88,7 @@ def test_a_burst_spans_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr("taxi_assets.synthetic.trips.PIECE_ROWS", 1_000)
     table = green(tmp_path, "null_burst=0.5", rows=10_000)
     is_null = pc.is_null(table["passenger_count"]).to_numpy()
-    assert (
-        np.sum(np.diff(is_null.astype(int)) != 0) == 3
-    )  # into the burst, out of it, and into the unmetered rows
+    assert np.sum(np.diff(is_null.astype(int)) != 0) == 3  # into the burst, out of it, and into the unmetered rows
     assert table["passenger_count"].null_count == pytest.approx(10_000 * (0.071 + 0.929 / 2), rel=0.03)
 
 

@@ -23,9 +23,7 @@ def test_zones_are_in_tlcs_two_files(tmp_path):
 def test_outlines_are_tlcs_shapefile(tmp_path):
     write_zones(tmp_path, 7)
     with zipfile.ZipFile(tmp_path / "taxi_zones.zip") as archive:
-        assert {"taxi_zones.shp", "taxi_zones.shx", "taxi_zones.dbf", "taxi_zones.prj"} == set(
-            archive.namelist()
-        )
+        assert {"taxi_zones.shp", "taxi_zones.shx", "taxi_zones.dbf", "taxi_zones.prj"} == set(archive.namelist())
         assert "Long_Island_FIPS_3104_Feet" in archive.read("taxi_zones.prj").decode()
     with shapefile.Reader(str(tmp_path / "taxi_zones.zip")) as reader:
         fields = [(field.name, field.field_type, field.size, field.decimal) for field in reader.fields[1:]]
@@ -45,9 +43,7 @@ def test_outlines_are_tlcs_shapefile(tmp_path):
     moved = {57: 56, 104: 103, 105: 103}
     assert [record["LocationID"] for record in records] == [moved.get(zone, zone) for zone in range(1, 264)]
     assert all(shape.is_valid for shape in shapes)
-    assert shapely.union_all(shapes).area == pytest.approx(
-        sum(shape.area for shape in shapes)
-    )  # none overlap
+    assert shapely.union_all(shapes).area == pytest.approx(sum(shape.area for shape in shapes))  # none overlap
     city = build_city(7)
     apart = shapes[73].centroid.distance(shapes[74].centroid) / 5280
     assert apart == pytest.approx(city.distance_miles()[74, 75])

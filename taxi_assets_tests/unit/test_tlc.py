@@ -52,9 +52,7 @@ def fetch(source: Path | str, landing: Path) -> tlc.Arrival:
 
 
 @pytest.mark.parametrize("layout", [".", "trip-data"])
-def test_a_month_comes_from_a_folder_flat_or_laid_out_as_the_site(
-    source: Path, landing: Path, layout: str
-) -> None:
+def test_a_month_comes_from_a_folder_flat_or_laid_out_as_the_site(source: Path, landing: Path, layout: str) -> None:
     (source / "trip-data").mkdir()
     path = (source / NAME).rename(source / layout / NAME)
     tlc.check_reachable(str(source))
@@ -75,9 +73,7 @@ def test_landing_holds_a_copy_that_the_source_cannot_change(source: Path, landin
 def test_progress_is_told_to_the_last_byte(source: Path, landing: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     for _ in range(2):
-        tlc.fetch_month(
-            str(source), "green", JANUARY, landing, lambda done, total: seen.append((done, total))
-        )
+        tlc.fetch_month(str(source), "green", JANUARY, landing, lambda done, total: seen.append((done, total)))
     length = (source / NAME).stat().st_size
     assert seen == [(length, length)] * 2
 

@@ -1,37 +1,31 @@
 """From TLC's files to features: the months, as tables of the lake. What a rule or a column is, is not said here."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
+from taxi_assets.defs.partitions import stretch_asset
+from taxi_assets.defs.reporting import column_schema, publish_months, suite_checks
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse import Warehouse
 
-from ..partitions import MONTHS
-from ..reporting import column_schema, publish_months, suite_checks
-
-_MONTHLY = {
-    "partitions_def": MONTHS,
-    "backfill_policy": dg.BackfillPolicy.single_run(),
-    "group_name": "ingestion",
-    "owners": ["team:data"],
-    "code_version": "1",
-}
+_OURS: dict[str, Any] = {"group_name": "ingestion", "owners": ["team:data"], "code_version": "1"}
 
 Report = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
 
 
 @dg.asset(
-    group_name="ingestion",
-    owners=["team:data"],
+    **_OURS,
     kinds={"duckdb", "csv"},
-    code_version="1",
     metadata=column_schema("taxi_zones"),
     check_specs=[dg.AssetCheckSpec("every_zone_of_tlc_is_there", asset="taxi_zones")],
 )
 def taxi_zones(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
     """TLC's 265 taxi zones with borough, place and shape. Source: TLC's lookup table and shapefile."""
     from taxi_assets import publishing, tlc
@@ -44,11 +38,16 @@ def taxi_zones(
     )
 
 
-@dg.asset(
-    **_MONTHLY, kinds={"duckdb", "parquet"}, metadata=column_schema("raw_trips"), check_specs=suite_checks("raw_trips")
+@stretch_asset(
+    **_OURS,
+    kinds={"duckdb", "parquet"},
+    metadata=column_schema("raw_trips"),
+    check_specs=suite_checks("raw_trips"),
 )
 def raw_trips(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    warehouse: dg.ResourceParam[Warehouse],
 ) -> Report:
     """Every row of TLC's monthly files under canonical names and types, nothing dropped."""
     from taxi_assets import publishing, tlc
@@ -60,15 +59,17 @@ def raw_trips(
     yield from publish_months(context, settings, "raw_trips", publish)
 
 
-@dg.asset(
-    **_MONTHLY,
+@stretch_asset(
+    **_OURS,
     kinds={"duckdb", "sql"},
     deps=[raw_trips],
     metadata=column_schema("clean_trips"),
     check_specs=suite_checks("clean_trips"),
 )
 def clean_trips(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    warehouse: dg.ResourceParam[Warehouse],
 ) -> Report:
     """The plausible rides; the others are in `rejected_trips`, whole, each with the rule it breaks."""
     from taxi_assets import publishing
@@ -79,15 +80,17 @@ def clean_trips(
     yield from publish_months(context, settings, "clean_trips", publish)
 
 
-@dg.asset(
-    **_MONTHLY,
+@stretch_asset(
+    **_OURS,
     kinds={"duckdb", "sql"},
     deps=[clean_trips, taxi_zones],
     metadata=column_schema("trip_features"),
     check_specs=suite_checks("trip_features"),
 )
 def trip_features(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    warehouse: dg.ResourceParam[Warehouse],
 ) -> Report:
     """What is known of each clean ride when it starts, and its duration."""
     from taxi_assets import publishing

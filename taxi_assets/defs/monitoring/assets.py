@@ -2,14 +2,13 @@
 
 import dagster as dg
 
+from taxi_assets.defs.ingestion.assets import trip_features
+from taxi_assets.defs.partitions import MONTHS, earlier_months
+from taxi_assets.defs.reporting import column_schema, picture
+from taxi_assets.defs.training.assets import duration_model
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse import Warehouse
-
-from ..ingestion.assets import trip_features
-from ..partitions import MONTHS, earlier_months
-from ..reporting import column_schema, picture
-from ..training.assets import duration_model
 
 
 @dg.asset(
@@ -23,7 +22,9 @@ from ..training.assets import duration_model
     check_specs=[dg.AssetCheckSpec("the_month_is_like_those_before", asset="drift_report")],
 )
 def drift_report(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
     """How far each feature, and the duration, moved against the months before: population stability index."""
     from taxi_assets import monitoring, plots
@@ -33,7 +34,7 @@ def drift_report(
         metadata={
             "verdict": report.verdict,
             "dagster/row_count": len(report.features),
-            "plot": picture(plots.drift(report), "Drift by feature"),
+            "plot": picture(plots.draw_drift(report), "Drift by feature"),
         },
         check_results=[
             dg.AssetCheckResult(

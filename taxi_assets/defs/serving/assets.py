@@ -2,9 +2,8 @@
 
 import dagster as dg
 
+from taxi_assets.defs.training.assets import champion_model
 from taxi_assets.settings import Settings
-
-from ..training.assets import champion_model
 
 
 @dg.asset(

@@ -4,15 +4,19 @@ from typing import Any
 
 import dagster as dg
 
+from taxi_assets.defs.ingestion.assets import raw_trips, taxi_zones, trip_features
+from taxi_assets.defs.partitions import MONTHS, earlier_months
+from taxi_assets.defs.reporting import column_schema, picture, score_table
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse import Warehouse
 
-from ..ingestion.assets import raw_trips, taxi_zones, trip_features
-from ..partitions import MONTHS, earlier_months
-from ..reporting import column_schema, picture, score_table
-
-_MONTHLY = {"partitions_def": MONTHS, "group_name": "training", "owners": ["team:ml"], "code_version": "1"}
+_MONTHLY: dict[str, Any] = {
+    "partitions_def": MONTHS,
+    "group_name": "training",
+    "owners": ["team:ml"],
+    "code_version": "1",
+}
 
 
 class TrainingConfig(dg.Config):
@@ -48,7 +52,10 @@ def duration_model(
     """
     from taxi_assets import encoding, leakage, registry, tracking, training
 
-    month, window = Month.parse(context.partition_key), config.months and [Month.parse(m) for m in config.months]
+    month, window = (
+        Month.parse(context.partition_key),
+        [Month.parse(text) for text in config.months or []],
+    )
     trained = training.train(settings, warehouse, mlflow, month, window, config.model_dump(exclude={"months"}))
     version, leaks = trained.version, leakage.leaking(encoding.MATRIX_COLUMNS)
     return dg.MaterializeResult(
@@ -125,7 +132,9 @@ def model_evaluation(
     check_specs=[dg.AssetCheckSpec("there_is_a_champion", asset="champion_model")],
 )
 def champion_model(
-    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
     """The version MLflow's alias `champion` names: the challenger where the evidence is for it, else the one before."""
     from taxi_assets import registry

@@ -37,9 +37,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    signed = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False).sign(
-        key, hashes.SHA256()
-    )
+    signed = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False).sign(key, hashes.SHA256())
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -43,9 +43,7 @@ def test_a_gateway_that_cannot_reach_the_site(client: Client, code: int) -> None
         client.check()
 
 
-def test_a_certificate_that_is_trusted(
-    secure: Client, certificate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_certificate_that_is_trusted(secure: Client, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     secure.check()
     assert secure.fetch().path.read_bytes() == parquet()

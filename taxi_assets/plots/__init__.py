@@ -1,0 +1,23 @@
+"""Pictures of a run, as PNG bytes: each title states in figures what its picture shows. Nothing is judged here."""
+
+from taxi_assets.plots.errors import (
+    draw_hourly_errors,
+    draw_importances,
+    draw_predictions,
+    draw_residuals,
+    draw_scores,
+    draw_slice,
+)
+from taxi_assets.plots.months import draw_drift, draw_monthly_rows, draw_rejections
+
+__all__ = [
+    "draw_drift",
+    "draw_hourly_errors",
+    "draw_importances",
+    "draw_monthly_rows",
+    "draw_predictions",
+    "draw_rejections",
+    "draw_residuals",
+    "draw_scores",
+    "draw_slice",
+]

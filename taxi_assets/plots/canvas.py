@@ -1,0 +1,65 @@
+"""What the pictures have in common: size, colours, type. Uses matplotlib's objects, no state of pyplot's."""
+
+import textwrap
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Literal
+
+from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
+
+__all__ = ["INK", "MODEL", "OTHER", "SPAN", "STRONG", "VERDICTS", "figure_of", "label_bars", "png", "style", "words"]
+
+# Told apart by people who see red and green alike; text is set in ink, never in a bar's colour.
+INK, MODEL, OTHER, SPAN, STRONG = "#22303c", "#1b6ca8", "#a9b4bd", "#e3e8ec", "#d1495b"
+VERDICTS = {"stable": "#2a9d8f", "watch": "#e9a93b", "drifted": "#c8412f"}
+
+_DOTS_PER_INCH = 110
+_WIDTH = 7.6  # inches: 836 dots, what the Dagster UI shows without scaling
+_TITLE_LETTERS = 80
+
+
+def figure_of(title: str, height: float) -> Figure:
+    """An empty figure under a title; `height` in inches, without the title."""
+    lines = _wrap(title)
+    figure = Figure((_WIDTH, height + 0.22 * len(lines)), dpi=_DOTS_PER_INCH, layout="constrained")
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
+    return figure
+
+
+def _wrap(title: str) -> list[str]:
+    """As few lines as the title needs, about as long as each other."""
+    needed = len(textwrap.wrap(title, _TITLE_LETTERS))
+    widths = range(len(title) // needed, _TITLE_LETTERS + 1)
+    return next(lines for width in widths if len(lines := textwrap.wrap(title, width)) == needed)
+
+
+def label_bars(axes: Axes, bars: BarContainer, texts: Sequence[str], room: float = 0.14) -> None:
+    """Write each bar's text at its end, with `room` for it as a share of the axis."""
+    axes.bar_label(bars, texts, padding=4, fontsize=9, color=INK)
+    axes.margins(x=room)
+
+
+def style(axes: Axes, xlabel: str, ylabel: str = "", grid: Literal["x", "y"] | None = "y") -> None:
+    """Quiet axes: no frame, a faint grid, labels in ink."""
+    axes.set_xlabel(xlabel, color=INK, fontsize=9)
+    axes.set_ylabel(ylabel, color=INK, fontsize=9)
+    axes.tick_params(colors=INK, labelsize=9, length=0)
+    axes.spines[:].set_visible(False)
+    if grid:
+        axes.grid(axis=grid, color=SPAN)
+        axes.set_axisbelow(True)
+
+
+def words(name: str) -> str:
+    """A column's or rule's name as people write it."""
+    return name.replace("_", " ")
+
+
+def png(figure: Figure) -> bytes:
+    """The picture, its title also as text within it; the same figure makes the same bytes."""
+    buffer = BytesIO()
+    title = figure.get_suptitle().replace("\n", " ")
+    figure.savefig(buffer, format="png", metadata={"Title": title, "Software": None})
+    return buffer.getvalue()

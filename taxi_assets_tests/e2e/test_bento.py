@@ -1,0 +1,190 @@
+"""The real Bento, built and served by BentoML, asked over HTTP."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import small_model
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from taxi_assets import client
+from taxi_assets.errors import TaxiError
+from taxi_assets.features import SERVICE_IDS
+from taxi_assets.packaging import build_bento, latest
+from taxi_assets.serving import ServedModel
+from taxi_assets.settings import Settings
+from taxi_assets.supervisor.ports import free_port
+from taxi_assets.supervisor.programs import Program, bento_program
+from taxi_assets.supervisor.run import running
+
+HOST = "127.0.0.1"
+RIDE = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30:00"}
+
+json_values = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_model.write(tmp_path_factory.mktemp("model") / "serving")
+
+
+@pytest.fixture(scope="module")
+def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    settings = Settings(home=tmp_path_factory.mktemp("home"), data="synthetic", bento_port=free_port(HOST))
+    build_bento(settings, model, {"version": "3"})
+    return settings
+
+
+@pytest.fixture(scope="module")
+def program(built: Settings) -> Program:
+    """As the supervisor serves it, but not told the address: what it binds to is left to the Bento."""
+    program = bento_program(built, built.bento_port)
+    told = list(program.command)
+    del told[told.index("--host") : told.index("--host") + 2]
+    return dataclasses.replace(program, command=tuple(told))
+
+
+@pytest.fixture(scope="module")
+def url(built: Settings, program: Program) -> Iterator[str]:
+    with running(program, built.root / "logs" / "bento.log") as url:
+        yield url
+
+
+def post(url: str, path: str = "/predict", **sent: Any) -> httpx.Response:
+    return httpx.post(url + path, trust_env=False, **sent)
+
+
+def refusal(url: str, status: int, **sent: Any) -> str:
+    answer = post(url, **sent)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
+    error: str = answer.json()["error"]
+    assert "\n" not in error
+    return error
+
+
+def test_it_answers_as_the_model_does(url: str, model: Path) -> None:
+    served, rides = ServedModel.load(model), small_model.rides(30, seed=21)
+    names = {number: service for service, number in SERVICE_IDS.items()}
+    answers = []
+    for row in range(30):
+        ride = {name: values[row].item() for name, values in rides.items() if "zone" in name}
+        ride |= {"pickup_at": str(rides["pickup_at"][row]), "service": names[int(rides["service_id"][row])]}
+        answers.append(post(url, json=ride).json()["duration_minutes"])
+    assert answers == pytest.approx(served.predict(rides), abs=0.006)
+
+
+def test_an_answer_says_what_answered(url: str, built: Settings) -> None:
+    bento = latest(built)
+    assert bento
+    answer = client.ask(url, client.Ride(**RIDE))  # type: ignore[arg-type]
+    assert answer.pop("duration_minutes") > 0
+    assert answer.pop("arrives_at").startswith("2023-03-01T08:")
+    assert answer == {
+        "service": "green",
+        "model": {"name": "taxi-duration", "version": 3, "run_id": "0f3c"},
+        "synthetic": True,
+        "data_snapshot": 12,
+        "bento": bento.tag,
+    }
+
+
+@pytest.mark.parametrize("zone", [264, 265])
+def test_the_two_zones_without_a_place_get_an_answer(url: str, zone: int) -> None:
+    assert client.ask(url, client.Ride(74, zone, "2023-03-01T08:30", "fhvhv"))["duration_minutes"] > 0
+
+
+def test_the_same_moment_told_by_another_clock_gets_the_same_answer(url: str) -> None:
+    there = post(url, json={**RIDE, "pickup_at": "2023-03-01T13:30:00Z"}).json()
+    assert there == post(url, json=RIDE).json()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"pickup_zone_id": 999}, "pickup_zone_id is 999: give a TLC zone, 1 to 265"),
+        ({"pickup_at": "tomorrow"}, 'pickup_at is "tomorrow": give a date and time'),
+        ({"service": "yellow"}, 'service is "yellow": give one the model learned from: green, fhvhv'),
+        ({"trip_distance": 3}, "trip_distance is no field of a ride"),
+    ],
+)
+def test_a_wrong_field_is_named_with_what_is_allowed(url: str, wrong: dict[str, Any], told: str) -> None:
+    assert refusal(url, 422, json={**RIDE, **wrong}).startswith(told)
+
+
+def test_the_client_tells_the_refusal(url: str) -> None:
+    with pytest.raises(TaxiError, match="refuses the ride: dropoff_zone_id is 0"):
+        client.ask(url, client.Ride(74, 0, "2023-03-01T08:30"))
+
+
+def test_what_is_no_ride_is_refused(url: str) -> None:
+    assert "JSON object" in refusal(url, 422, json=[RIDE])
+    assert "is missing" in refusal(url, 422, content=b"")
+    assert "not JSON" in refusal(url, 400, content=b'{"pickup_zone_id": ')
+    assert "application/json" in refusal(url, 415, files={"ride": json.dumps(RIDE)})
+
+
+def test_a_long_body_is_refused(url: str) -> None:
+    assert "longer than 65536 bytes" in refusal(url, 413, content=b" " * 70_000)
+    assert "longer than 65536 bytes" in refusal(url, 413, content=iter([b" " * 1_000] * 70))  # its length untold
+
+
+@hypothesis_settings(max_examples=40)
+@given(st.dictionaries(st.sampled_from([*RIDE, "service", "passenger_count", "tip"]), json_values), st.booleans())
+def test_whatever_is_sent_is_answered_or_refused(url: str, sent: dict[str, Any], complete: bool) -> None:
+    answer = post(url, content=json.dumps({**RIDE, **sent} if complete else sent))
+    assert answer.status_code in {200, 422}
+    assert set(answer.json()) >= ({"duration_minutes"} if answer.is_success else {"error", "fields"})
+
+
+def test_a_body_of_bytes_that_are_no_text_is_refused(url: str) -> None:
+    assert "not JSON" in refusal(url, 400, content=b"\xff\xfe\x00")
+
+
+def test_it_tells_what_it_is_made_of(url: str, built: Settings) -> None:
+    bento = latest(built)
+    assert bento
+    told = {"bento": bento.tag, "services": ["green", "fhvhv"], "facts": small_model.FACTS}
+    assert post(url, "/info", json={}).json() == told
+
+
+def test_it_is_alive_ready_counts_and_describes_itself(url: str) -> None:
+    for path in ("/healthz", "/livez", "/readyz", "/"):
+        assert httpx.get(url + path, trust_env=False).status_code == 200
+    post(url, json=RIDE)
+    assert 'endpoint="/predict",http_response_code="200"' in httpx.get(f"{url}/metrics", trust_env=False).text
+    described = httpx.get(f"{url}/docs.json", trust_env=False).json()["paths"]["/predict"]["post"]["requestBody"]
+    fields = described["content"]["application/json"]["schema"]["properties"]
+    assert fields["pickup_zone_id"]["maximum"] == 265
+
+
+def test_it_listens_on_this_machine_only(url: str, built: Settings) -> None:
+    listening = [found for found in psutil.net_connections("tcp") if found.status == psutil.CONN_LISTEN]
+    assert {found.laddr.ip for found in listening if found.laddr.port == built.bento_port} == {HOST}
+
+
+def test_a_damaged_bento_ends_with_one_line(built: Settings, program: Program, tmp_path: Path) -> None:
+    bento = latest(built)
+    assert bento
+    store = built.bentoml_home / "bentos"
+    damaged = Path(shutil.copytree(store / bento.tag.replace(":", "/"), tmp_path / "bento", copy_function=os.link))
+    (damaged / "src" / "model" / "model.onnx").unlink()
+    (damaged / "src" / "model" / "model.onnx").write_bytes(b"no model")
+    command = [program.command[0], "serve", str(damaged), "--port", str(free_port(HOST))]
+    environment = {**os.environ, **program.env}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().startswith("error: ")
+    assert "model.onnx is damaged" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,34 @@
+"""One lake for all tests of quality; each looks at it in a transaction of its own, which is rolled back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from good_months import attach
+
+from taxi_assets.expectations import SUITES
+from taxi_assets.tables import TABLES
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lake")
+    with attach(folder) as connection:
+        for table in SUITES:
+            connection.execute(TABLES[table].ddl())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_lake(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with attach(folder) as connection:
+        yield connection
+
+
+@pytest.fixture
+def lake(shared_lake: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The lake in a transaction that is rolled back."""
+    shared_lake.execute("BEGIN TRANSACTION")
+    yield shared_lake
+    shared_lake.execute("ROLLBACK")

@@ -1,0 +1,141 @@
+"""Great Expectations inside a lake's transaction: what validating sees, and what it leaves behind: nothing."""
+
+import gc
+import os
+import socket
+import subprocess
+import sys
+import weakref
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+from good_months import attach, create_clean, fill
+
+from taxi_assets.contract import map_columns
+from taxi_assets.expectations import CLEAN_TRIPS, RAW_TRIPS, SUITES, TRIP_FEATURES
+from taxi_assets.months import Month
+from taxi_assets.quality import validate
+from taxi_assets.synthetic import write_month
+from taxi_assets.warehouse import month_key, sql
+
+
+def rows_seen_by_others(folder: Path, table: str) -> int:
+    with attach(folder) as other:
+        return int(other.table(table).count("*").fetchall()[0][0])
+
+
+def test_uncommitted_rows_are_judged_and_a_rollback_leaves_nothing(folder: Path) -> None:
+    with attach(folder) as connection:
+        connection.execute("BEGIN TRANSACTION")
+        fill(connection, "clean_trips")
+        assert validate(connection, "clean_trips", CLEAN_TRIPS).rows == 60
+        assert rows_seen_by_others(folder, "clean_trips") == 0
+        connection.execute("ROLLBACK")
+        assert connection.table("clean_trips").count("*").fetchall() == [(0,)]
+        held = connection.execute("SELECT table_name FROM information_schema.tables").fetchall()
+        assert sorted(row[0] for row in held) == sorted(SUITES)
+    assert rows_seen_by_others(folder, "clean_trips") == 0
+
+
+def test_a_month_can_be_committed_after_it_was_judged(tmp_path: Path) -> None:
+    with attach(tmp_path) as connection:
+        connection.execute("BEGIN TRANSACTION")
+        create_clean(connection)
+        first = validate(connection, "clean_trips", CLEAN_TRIPS)
+        connection.execute("DELETE FROM clean_trips WHERE source_row = 0")
+        second = validate(connection, "clean_trips", CLEAN_TRIPS)
+        connection.execute("COMMIT")
+    assert (first.rows, second.rows) == (60, 59)
+    assert first.failed_errors() == second.failed_errors() == ()
+    assert rows_seen_by_others(tmp_path, "clean_trips") == 59
+
+
+def test_no_transaction_is_begun_where_none_is_under_way(tmp_path: Path) -> None:
+    with attach(tmp_path) as connection:
+        create_clean(connection)
+        validate(connection, "clean_trips", CLEAN_TRIPS)
+        with pytest.raises(duckdb.TransactionException, match="no transaction is active"):
+            connection.execute("COMMIT")
+
+
+def test_nothing_keeps_the_connection_or_uses_it_later(tmp_path: Path) -> None:
+    connection = attach(tmp_path)
+    create_clean(connection)
+    verdict = validate(connection, "clean_trips", CLEAN_TRIPS)
+    alive = weakref.ref(connection)
+    del connection
+    gc.collect()
+    assert alive() is None
+    assert verdict.document.statistics["evaluated_expectations"] == len(CLEAN_TRIPS.expectations)
+
+
+def test_a_connection_given_back_is_out_of_reach() -> None:
+    from taxi_assets.quality.dialect import borrow
+
+    with duckdb.connect() as connection:
+        with borrow(connection) as loan:
+            loan.cursor().execute("SELECT 1")
+        with pytest.raises(RuntimeError, match="given back"):
+            loan.cursor()
+        assert connection.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_column_there_is_not_is_an_error_and_no_finding(lake: duckdb.DuckDBPyConnection) -> None:
+    fill(lake, "clean_trips")
+    stray = replace(CLEAN_TRIPS.expectations[1], name="tips_are_of_one_kind", arguments={"column": "tip"})
+    with pytest.raises(RuntimeError, match=r'tips_are_of_one_kind cannot be evaluated: .*"tip"'):
+        validate(lake, "clean_trips", replace(CLEAN_TRIPS, expectations=(stray,)))
+
+
+def test_sql_that_fails_is_an_error_that_tells_the_first_cause(
+    lake: duckdb.DuckDBPyConnection, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill(lake, "clean_trips")
+    broken = replace(CLEAN_TRIPS, derived={**CLEAN_TRIPS.derived, "is_in_month": "CAST(service AS BOOLEAN)"})
+    with pytest.raises(RuntimeError, match=r"the suite of clean_trips cannot be evaluated: .*'green'") as raised:
+        validate(lake, "clean_trips", broken)
+    assert isinstance(raised.value.__cause__, duckdb.ConversionException)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_validating_calls_nobody_and_prints_nothing(
+    lake: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill(lake, "trip_features")
+    calls: list[object] = []
+    monkeypatch.setattr(socket.socket, "connect", lambda _, address: calls.append(address))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **_: calls.append(address))
+    verdict = validate(lake, "trip_features", TRIP_FEATURES)
+    assert (verdict.rows, calls, capfd.readouterr()) == (60, [], ("", ""))
+
+
+def test_importing_the_package_imports_no_heavy_library() -> None:
+    heavy = "{'great_expectations', 'sqlalchemy', 'duckdb_engine', 'pandas', 'numpy'}"
+    program = f"import sys, taxi_assets.quality; sys.exit(sorted({heavy} & set(sys.modules)) or 0)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_months_as_they_are_published_are_fit_to_be(tmp_path: Path) -> None:
+    """Real months where TLC's files are at hand, else synthetic ones: not one fails an error."""
+    for service, month, file in months_at_hand(tmp_path):
+        with duckdb.connect() as connection:
+            published = connection.read_parquet(str(file)).columns
+            columns = map_columns(tuple(published)).select_list()
+            connection.execute(
+                f"CREATE VIEW arrived_trips AS SELECT file_row_number AS source_row, {columns} "
+                f"FROM read_parquet('{file}', file_row_number = true)"
+            )
+            connection.execute(f"CREATE TABLE arrived AS {sql('raw_trips')}", month_key(service, month))
+            verdict = validate(connection, "arrived", RAW_TRIPS)
+        assert (file.name, verdict.summary()) == (file.name, ())
+
+
+def months_at_hand(folder: Path) -> list[tuple[str, Month, Path]]:
+    source = Path(os.environ.get("TAXI_TLC_SOURCE", Path(__file__).resolve().parents[4] / "shared" / "tlc"))
+    real = sorted(source.glob("green_tripdata_*.parquet"))[::24]
+    if real:
+        return [("green", Month.parse(file.stem[-7:]), file) for file in real]
+    months = [("green", Month(2021, 1)), ("yellow", Month(2023, 3)), ("fhvhv", Month(2025, 1))]
+    return [(service, month, write_month(folder, service, month, 5000, 1)) for service, month in months]

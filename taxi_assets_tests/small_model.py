@@ -1,0 +1,82 @@
+"""A model of an invented town, made in moments from one week of rides, and rides to ask it about."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from taxi_assets.encoding import expected_minutes, periods
+from taxi_assets.export import write_serving_folder
+from taxi_assets.features import MODEL_INPUTS, SERVICE_IDS, ZONES, ZoneMap, row_features
+from taxi_assets.history import PastRides, Smoothing, Tables, fit_tables
+from taxi_assets.model import DurationModel
+from taxi_assets.places import Places
+
+SERVICES = ("green", "fhvhv")
+FACTS = {"name": "taxi-duration", "version": 3, "run_id": "0f3c", "data_snapshot": 12, "synthetic": True}
+
+
+@cache
+def zone_map() -> ZoneMap:
+    """Zones strewn over ten miles by ten; like TLC's last two, 264 and 265 have no place."""
+    draw = np.random.default_rng(1)
+    east, north, area = draw.uniform(0, 10, ZONES), draw.uniform(0, 10, ZONES), draw.uniform(0.2, 2, ZONES)
+    for values in (east, north, area):
+        values[[0, 264, 265]] = np.nan
+    return ZoneMap(east, north, area, draw.integers(1, 7, ZONES), np.isin(np.arange(ZONES), [1, 132, 138]))
+
+
+def rides(count: int, seed: int) -> dict[str, NDArray[Any]]:
+    """Rides of one week, spread over all zones and over `SERVICES`."""
+    draw = np.random.default_rng(seed)
+    starts = draw.integers(1, ZONES, count)
+    return {
+        "service_id": np.array([SERVICE_IDS[service] for service in SERVICES])[np.arange(count) % 2],
+        "pickup_at": np.datetime64("2023-01-02T00:00:00") + draw.integers(0, 7 * 86_400, count),
+        "pickup_zone_id": starts,
+        "dropoff_zone_id": np.where(draw.random(count) < 0.2, starts, draw.integers(1, ZONES, count)),
+    }
+
+
+def frame(asked: dict[str, NDArray[Any]]) -> pd.DataFrame:
+    """The rides as the fitted model takes them."""
+    return pd.DataFrame({**asked, **row_features(asked, zone_map())})[list(MODEL_INPUTS)]
+
+
+@cache
+def fitted() -> DurationModel:
+    """Three minutes a mile, faster at night, and noise; its history is that of all its rides together.
+
+    `DurationModel.fit` would tell the history anew for every week and service, which takes its time.
+    """
+    known = frame(rides(4_000, seed=2))
+    miles = known["zone_distance_miles"].fillna(5).to_numpy()
+    pace = np.where(known["minute_of_day"] < 6 * 60, 2, 3)
+    minutes = np.clip(4 + pace * miles + np.random.default_rng(3).normal(0, 1, len(known)), 1, 60)
+    model = DurationModel(zone_map())
+    model.places_ = Places(zone_map())
+    history = _history(known, minutes, model.places_)
+    model.tables_ = {SERVICE_IDS[service]: history for service in SERVICES}
+    matrix = model.encode(known)
+    trees = HistGradientBoostingRegressor(max_iter=15, min_samples_leaf=10, early_stopping=False)
+    model.trees_ = trees.fit(matrix, minutes / expected_minutes(matrix))
+    return model
+
+
+def _history(known: pd.DataFrame, minutes: NDArray[np.float64], places: Places) -> Tables:
+    columns = {name: known[name].to_numpy() for name in known}
+    weeks = columns["pickup_at"].astype("datetime64[W]").astype(np.int64)
+    months = columns["pickup_at"].astype("datetime64[M]").astype(np.int64)
+    starts, ends = columns["pickup_zone_id"], columns["dropoff_zone_id"]
+    past = PastRides(starts, ends, periods(columns), months, weeks, minutes)
+    return fit_tables(past, places, float(months.max() + 1), Smoothing())
+
+
+def write(folder: Path) -> Path:
+    """The fitted model's serving folder."""
+    write_serving_folder(fitted(), folder, FACTS)
+    return folder

@@ -1,0 +1,100 @@
+"""The client says what the endpoint says, or in one line what is wrong and what to do."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from taxi_assets import client
+from taxi_assets.errors import TaxiError
+from taxi_assets.supervisor.ports import free_port
+
+RIDE = client.Ride(74, 75, "2023-03-01T08:30")
+Serve = Callable[[int, bytes], str]
+
+
+@pytest.fixture
+def asked() -> list[Any]:
+    """What the server was sent: paths and bodies."""
+    return []
+
+
+@pytest.fixture
+def serve(asked: list[Any]) -> Iterator[Serve]:
+    """Serves one answer to everything; gives the server's URL."""
+    servers = []
+
+    def start(status: int, body: bytes) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                asked.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None: ...
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def failure(url: str) -> str:
+    with pytest.raises(TaxiError) as caught:
+        client.ask(url, RIDE)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_answer_is_given_as_it_came(serve: Serve, asked: list[Any]) -> None:
+    url = serve(200, b'{"duration_minutes": 9.8, "bento": "taxi_duration:v3"}')
+    assert client.ask(url, RIDE) == {"duration_minutes": 9.8, "bento": "taxi_duration:v3"}
+    ride = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}
+    assert asked == [("/predict", {**ride, "service": None, "passenger_count": None})]
+
+
+def test_a_proxy_is_not_asked_for_what_runs_here(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port('127.0.0.1')}")
+    assert client.ask(serve(200, b'{"duration_minutes": 1}'), RIDE)
+
+
+def test_where_nothing_listens_it_says_how_to_start_it() -> None:
+    url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
+    assert failure(url) == f"no endpoint at {url}: start it with `make up`, or set TAXI_BENTO_PORT to its port"
+
+
+def test_a_refusal_is_told_in_the_endpoints_words(serve: Serve) -> None:
+    assert failure(serve(422, b'{"error": "pickup_zone_id is 999: give a TLC zone"}')) == (
+        "the endpoint refuses the ride: pickup_zone_id is 999: give a TLC zone"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b"<html>"), (200, b"[]"), (200, b"{}"), (404, b"Not Found"), (405, b"{}"), (302, b"")]
+)
+def test_something_else_that_listens_there_is_seen(serve: Serve, status: int, body: bytes) -> None:
+    assert "something else listens there" in failure(serve(status, body))
+
+
+@pytest.mark.parametrize("body", [b"", b'{"error": "An unexpected error has occurred"}'])
+def test_an_endpoint_that_fails_is_told_apart(serve: Serve, body: bytes) -> None:
+    assert "with status 500" in failure(serve(500, body))
+
+
+def test_an_endpoint_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert "does not answer" in failure(f"http://127.0.0.1:{silent.getsockname()[1]}")

@@ -1,0 +1,121 @@
+"""Only small JSON bodies reach the app; everything else is answered before it, and nothing large is held."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from taxi_assets.json_bodies import JsonBodies, Message, Receive, Send
+
+LIMIT = 100
+ARRIVED = 204
+
+
+def ask(
+    *chunks: bytes, headers: dict[str, str] | None = None, method: str = "POST", ends: bool = True
+) -> tuple[int, str, int]:
+    """Send a body in chunks: the status, the error, and how many chunks were taken."""
+    messages: Iterator[Message] = iter(
+        {"type": "http.request", "body": chunk, "more_body": not ends or number < len(chunks)}
+        for number, chunk in enumerate(chunks, 1)
+    )
+    sent: list[Message] = []
+    taken = 0
+
+    async def receive() -> Message:
+        nonlocal taken
+        taken += 1
+        return next(messages, {"type": "http.disconnect"})
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    pairs = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    scope = {"type": "http", "method": method, "headers": pairs, "sent": b"".join(chunks)}
+    asyncio.run(JsonBodies(app, LIMIT)(scope, receive, send))
+    body = sent[1]["body"] if len(sent) > 1 else b""
+    return sent[0]["status"], json.loads(body or b"{}").get("error", ""), taken
+
+
+async def app(scope: Message, receive: Receive, send: Send) -> None:
+    """Answers 204 where what it reads is what was sent, called JSON."""
+    if scope["method"] == "POST":
+        assert dict(scope["headers"])[b"content-type"] == b"application/json"
+        assert await receive() == {"type": "http.request", "body": scope["sent"], "more_body": False}
+        assert await receive() == {"type": "http.disconnect"}
+    await send({"type": "http.response.start", "status": ARRIVED})
+
+
+@pytest.mark.parametrize(
+    "chunks", [(b'{"a": 1}',), (b'{"a"', b": 1", b"}"), (b"",), (b"7",), (b'"' + b"a" * 98 + b'"',)]
+)
+def test_small_json_arrives_as_it_was_sent(chunks: tuple[bytes, ...]) -> None:
+    assert ask(*chunks)[0] == ARRIVED
+
+
+@pytest.mark.parametrize(
+    "called", ["application/json", "Application/JSON; charset=utf-8", "application/x-www-form-urlencoded"]
+)
+def test_what_is_called_json_or_nothing_in_particular_arrives_as_json(called: str) -> None:
+    assert ask(b"{}", headers={"Content-Type": called})[0] == ARRIVED
+
+
+@pytest.mark.parametrize("called", ["multipart/form-data; boundary=x", "application/vnd.bentoml+pickle", "text/html"])
+def test_what_is_called_something_else_is_refused(called: str) -> None:
+    status, error, _ = ask(b"{}", headers={"Content-Type": called})
+    assert (status, error.endswith("send application/json")) == (415, True)
+
+
+def test_a_body_that_says_it_is_long_is_refused_unread() -> None:
+    assert ask(b"", headers={"Content-Length": str(LIMIT + 1)})[::2] == (413, 0)
+
+
+def test_a_body_that_goes_on_is_read_no_further_than_the_limit() -> None:
+    assert ask(*[b" " * 60] * 50)[::2] == (413, 2)
+
+
+def test_a_body_just_too_long_is_refused_and_the_limit_told() -> None:
+    status, error, _ = ask(b" " * (LIMIT + 1), headers={"Content-Length": "7"})
+    assert (status, f"longer than {LIMIT} bytes" in error) == (413, True)
+
+
+@pytest.mark.parametrize("body", [b"{", b"{'a': 1}", b"\xff", b"a=b", b"[" * 90])
+def test_what_is_no_json_is_refused(body: bytes) -> None:
+    status, error, _ = ask(body)
+    assert (status, "not JSON" in error) == (400, True)
+
+
+def test_json_nested_beyond_reason_is_refused() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"[" * 60_000}
+
+    async def send(message: Message) -> None:
+        sent.append(dict(message))
+
+    asyncio.run(JsonBodies(app)({"type": "http", "method": "POST", "headers": []}, receive, send))
+    assert sent[0]["status"] == 400
+
+
+def test_who_hangs_up_half_way_is_answered_nothing_wrong() -> None:
+    assert ask(b'{"a": ', ends=False)[0] == 400
+
+
+def test_questions_without_a_body_pass() -> None:
+    assert ask(method="GET")[0] == ARRIVED
+
+
+def test_what_is_not_http_passes() -> None:
+    passed: list[str] = []
+
+    async def lifespan(scope: Message, receive: Receive, send: Send) -> None:
+        passed.append(scope["type"])
+
+    async def nothing(*_: object) -> Any:
+        raise AssertionError
+
+    asyncio.run(JsonBodies(lifespan)({"type": "lifespan"}, nothing, nothing))
+    assert passed == ["lifespan"]

@@ -1,0 +1,139 @@
+"""What is asked is read or refused, and a refusal says of each field what is allowed."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_assets.ride_request import RIDE_SCHEMA, RideRefused, RideRequest, arrival, read_ride
+
+SERVICES = ("green", "fhvhv")
+RIDE = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+field_names = st.sampled_from([*RIDE_SCHEMA["properties"], "trip_distance"])
+
+
+def refusal(body: object) -> RideRefused:
+    with pytest.raises(RideRefused) as caught:
+        read_ride(body, SERVICES)
+    return caught.value
+
+
+def read(**changes: Any) -> RideRequest:
+    return read_ride({**RIDE, **changes}, SERVICES)
+
+
+def test_a_ride_is_read() -> None:
+    assert read(service="fhvhv", passenger_count=2) == RideRequest("fhvhv", datetime(2023, 3, 1, 8, 30), 74, 75, 2)
+
+
+def test_the_first_service_and_no_count_of_passengers_are_taken_where_none_is_told() -> None:
+    assert (
+        read() == read(service=None, passenger_count=None) == RideRequest("green", datetime(2023, 3, 1, 8, 30), 74, 75)
+    )
+
+
+@pytest.mark.parametrize("zone", [1, 264, 265])
+def test_every_zone_of_tlc_is_one(zone: int) -> None:
+    assert read(pickup_zone_id=zone, dropoff_zone_id=zone).pickup_zone_id == zone
+
+
+@pytest.mark.parametrize("zone", [0, 266, -1, 10**30, 74.0, "74", True, None, [74]])
+def test_a_zone_that_is_none_is_refused(zone: object) -> None:
+    assert "a TLC zone, 1 to 265" in refusal({**RIDE, "pickup_zone_id": zone}).fields["pickup_zone_id"]
+
+
+@pytest.mark.parametrize(
+    ("told", "local"),
+    [
+        ("2023-03-01T08:30:15", datetime(2023, 3, 1, 8, 30, 15)),
+        ("2023-03-01 08:30", datetime(2023, 3, 1, 8, 30)),
+        ("2023-03-01T08:30-05:00", datetime(2023, 3, 1, 8, 30)),
+        ("2023-03-01T13:30Z", datetime(2023, 3, 1, 8, 30)),
+        ("2023-07-01T12:30Z", datetime(2023, 7, 1, 8, 30)),
+        ("2023-03-01T00:30+09:00", datetime(2023, 2, 28, 10, 30)),
+    ],
+)
+def test_times_are_put_on_new_yorks_clock(told: str, local: datetime) -> None:
+    assert read(pickup_at=told).pickup_at == local
+
+
+@pytest.mark.parametrize("told", ["", "now", "2023-03-01", "2023-02-30T08:30", "08:30", 1677659400, None, "9" * 500])
+def test_a_time_that_is_none_is_refused(told: object) -> None:
+    assert "such as 2023-03-01T08:30" in refusal({**RIDE, "pickup_at": told}).fields["pickup_at"]
+
+
+@pytest.mark.parametrize("told", ["1999-03-01T08:30", "2050-01-01T00:00", "0001-01-01T00:00", "9999-12-31T23:59"])
+def test_years_whose_holidays_are_unknown_are_refused(told: str) -> None:
+    assert "2009 to 2049" in refusal({**RIDE, "pickup_at": told}).fields["pickup_at"]
+
+
+@pytest.mark.parametrize("told", ["0001-01-01T00:00+23:00", "9999-12-31T23:59-23:00"])
+def test_a_time_beyond_what_a_clock_can_tell_is_refused(told: str) -> None:
+    assert "pickup_at" in refusal({**RIDE, "pickup_at": told}).fields
+
+
+def test_a_service_the_model_knows_nothing_of_is_refused_with_those_it_knows() -> None:
+    assert str(refusal({**RIDE, "service": "yellow"})).endswith(
+        'is "yellow": give one the model learned from: green, fhvhv'
+    )
+
+
+@pytest.mark.parametrize("count", [-1, 100, 1.5, "2", True])
+def test_a_count_of_passengers_that_is_none_is_refused(count: object) -> None:
+    assert "0 to 99" in refusal({**RIDE, "passenger_count": count}).fields["passenger_count"]
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    assert list(refusal({"pickup_zone_id": 0}).fields) == ["pickup_zone_id", "dropoff_zone_id", "pickup_at"]
+
+
+def test_a_field_no_ride_has_is_refused() -> None:
+    assert "trip_distance is no field of a ride" in str(refusal({**RIDE, "trip_distance": 3.2}))
+
+
+def test_many_unknown_fields_do_not_make_a_long_answer() -> None:
+    assert len(str(refusal({**RIDE, **{f"{number}" * 50: 0 for number in range(1000)}}))) < 1000
+
+
+@pytest.mark.parametrize("body", [None, [], [RIDE], "ride", 7])
+def test_what_is_no_object_is_refused(body: object) -> None:
+    assert "send a JSON object" in str(refusal(body))
+
+
+@given(
+    json_values | st.dictionaries(field_names, json_values) | st.dictionaries(field_names, json_values).map(RIDE.__or__)
+)
+def test_whatever_is_sent_is_read_or_refused_in_one_short_line(body: object) -> None:
+    problem = ""
+    try:
+        assert read_ride(body, SERVICES).service in SERVICES
+    except RideRefused as refused:
+        problem = str(refused)
+    assert "\n" not in problem
+    assert len(problem) < 2000
+
+
+@given(st.datetimes(datetime(2009, 1, 1), datetime(2049, 12, 31)), st.integers(1, 265), st.sampled_from(SERVICES))
+def test_every_ride_is_read_as_it_was_written(pickup_at: datetime, zone: int, service: str) -> None:
+    ride = read(pickup_at=pickup_at.isoformat(timespec="microseconds"), pickup_zone_id=zone, service=service)
+    assert ride == RideRequest(service, pickup_at, zone, 75)
+
+
+def test_a_ride_ends_when_its_minutes_are_over() -> None:
+    assert arrival(read(), 9.51).isoformat() == "2023-03-01T08:39:30-05:00"
+
+
+def test_a_ride_through_the_night_the_clocks_change_takes_as_long() -> None:
+    spring = read(pickup_at="2023-03-12T01:50")
+    assert arrival(spring, 20).isoformat() == "2023-03-12T03:10:00-04:00"
+    autumn, an_hour_later = read(pickup_at="2023-11-05T05:50Z"), read(pickup_at="2023-11-05T06:50Z")
+    assert autumn.pickup_at == an_hour_later.pickup_at  # both say 01:50
+    assert arrival(an_hour_later, 20) - arrival(autumn, 20) == timedelta(hours=1)
