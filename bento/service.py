@@ -18,7 +18,6 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.json_bodies import JsonBodies
 from taxi_assets.ride_request import RIDE_SCHEMA, RideRefused, arrival, read_ride
 from taxi_assets.serving import ServedModel
-from taxi_assets.serving_manifest import read_manifest
 
 FOLDER = Path(__file__).parent
 MODEL = FOLDER / "model"
@@ -81,9 +80,9 @@ class TaxiDuration:
     @bentoml.on_deployment
     @staticmethod
     def check_model() -> None:
-        """End with one line, before anything is started, where the model cannot be served."""
+        """End with one line where the model cannot be served; a worker would be started again and again."""
         try:
-            read_manifest(MODEL)
+            ServedModel.load(MODEL)
         except TaxiError as error:
             raise SystemExit(f"error: {error}") from error
 

@@ -75,6 +75,11 @@ def holiday_dates() -> tuple[date, ...]:
     return tuple(sorted(holidays.country_holidays("US", subdiv="NY", years=HOLIDAY_YEARS)))
 
 
+@cache
+def _holiday_array() -> NDArray[np.datetime64]:
+    return np.array(holiday_dates(), dtype="datetime64[D]")
+
+
 @dataclass(frozen=True)
 class ZoneMap:
     """Places of the zones, indexed by zone id: shape (266,), missing as NaN, boroughs as small integers."""
@@ -109,7 +114,7 @@ def _calendar(pickup_at: NDArray[np.datetime64]) -> dict[str, NDArray[np.generic
     day = pickup_at.astype("datetime64[D]")
     minute = (pickup_at - day).astype("timedelta64[m]").astype(np.int64)
     day_of_week = (day.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
-    holidays = np.array(holiday_dates(), dtype="datetime64[D]")
+    holidays = _holiday_array()
     return {
         "hour_of_week": day_of_week * 24 + minute // 60,
         "minute_of_day": minute,

@@ -142,7 +142,7 @@ def draw_slice(slices: pd.DataFrame, name: str) -> bytes:
     axes.bar_label(bars, fmt="{:.2f}", label_type="center", color="white", fontsize=9)
     axes.plot(rows["rmse"], range(len(rows)), "o", color=INK, markersize=5)
     axes.invert_yaxis()
-    style(axes, f"mean absolute error (bar) and RMSE (dot) by {SLICES[name]}, minutes", grid="x")
+    style(axes, f"{SLICES[name]}: mean absolute error (bar) and RMSE (dot), minutes", grid="x")
     return png(figure)
 
 

@@ -52,6 +52,8 @@ def draw_rejections(rejected: Mapping[str, int], rows: int) -> bytes:
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter("{x:,.0f}")
     style(axes, "rows", grid="x")
+    if not reasons:
+        axes.set_axis_off()
     return png(figure)
 
 
@@ -59,11 +61,9 @@ def draw_monthly_rows(months: Sequence[str], kept: Sequence[int], rejected: Sequ
     """Rows kept and rejected, month by month."""
     shares = [no / max(yes + no, 1) for yes, no in zip(kept, rejected, strict=True)]
     worst = max(range(len(months)), key=lambda position: shares[position])
-    rows = sum(kept) + sum(rejected)
-    title = (
-        f"{sum(kept):,} rides kept of {_counted(len(months), 'month')}; {sum(rejected) / max(rows, 1):.1%} of the rows "
-        f"rejected, most in {months[worst]} ({shares[worst]:.1%})"
-    )
+    share = sum(rejected) / max(sum(kept) + sum(rejected), 1)
+    title = f"{sum(kept):,} rides kept of {_counted(len(months), 'month')}; {share:.1%} of the rows rejected"
+    title += f", most in {months[worst]} ({shares[worst]:.1%})" if len(months) > 1 else ""
     figure = figure_of(title, 3.6)
     axes = figure.subplots()
     axes.bar(range(len(months)), kept, color=MODEL, label="kept")

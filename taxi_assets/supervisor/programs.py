@@ -85,6 +85,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "BENTOML_DO_NOT_TRACK": "True",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONSAFEPATH": "1",  # or a script lying in the current folder takes the place of a library
     }
 
 

@@ -214,7 +214,8 @@ def test_the_floor_is_that_of_all_pairs_looked_at_one_by_one(rows: list[tuple[in
 def test_the_floor_is_the_noise_of_rides_that_are_else_alike() -> None:
     random = np.random.default_rng(0)
     zones, past = random.integers(1, 4, 6_000), random.integers(0, 6_000, 6_000)
-    rows = zip(zones, zones, past, zones * 5 + random.normal(20, 3, 6_000), strict=True)
+    minutes = zones * 5 + random.normal(20, 3, 6_000)
+    rows = zip(zones.tolist(), zones.tolist(), past.tolist(), minutes.tolist(), strict=True)
     found = noise_floor(twins(*rows))
     assert found is not None
     assert found.rmse == pytest.approx(3, rel=0.03)

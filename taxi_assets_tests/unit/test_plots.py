@@ -1,0 +1,138 @@
+"""Pictures of rides made here: each is a small PNG whose title states what the figures say."""
+
+from collections.abc import Callable
+from datetime import date
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from taxi_assets import plots
+from taxi_assets.drift import TARGET, DriftReport, FeatureDrift
+from taxi_assets.evaluation import COURSE, Score
+
+RANDOM = np.random.default_rng(0)
+RIDES = 60_000
+ACTUAL = 1 + RANDOM.gamma(3, 5, RIDES)
+PREDICTED = ACTUAL + RANDOM.normal(0.5, 4, RIDES)
+TRIPS = pd.DataFrame({"hour_of_week": RANDOM.integers(0, 168, RIDES), "duration_minutes": ACTUAL})
+SCORES = {
+    "duration_model": Score(RIDES, 5.0, 3.4, 0.1),
+    "zone_pair_median": Score(RIDES, 6.25, 3.8, -0.4),
+    "one_hot_linear_regression": Score(RIDES, 7.36, 5.05, 0.6),
+}
+SLICES = pd.DataFrame(
+    [
+        ("pickup_borough", "Queens", 5_000, 6.0, 4.2, 0.1),
+        ("pickup_borough", "Manhattan", 9_000, 4.4, 3.1, 0.1),
+        ("pickup_borough", "Staten Island", 1, 20.0, 20.0, -20.0),
+        ("weekday", "Monday", 10, 5.0, 4.0, 0.0),
+    ],
+    columns=["slice", "value", "rides", "rmse", "mae", "bias"],
+)
+
+
+def moved(name: str, psi: float, verdict: str) -> FeatureDrift:
+    return FeatureDrift(name, psi, 0.004, verdict, 15.1, 14.4, 12.0, 11.0, 0.0, 0.0)  # type: ignore[arg-type]
+
+
+REPORT = DriftReport(
+    date(2023, 3, 1),
+    (date(2023, 1, 1), date(2023, 2, 1)),
+    130_000,
+    70_000,
+    (moved("passenger_count", 0.7, "drifted"), moved(TARGET, 0.17, "watch"), moved("service", 0.0, "stable")),
+)
+MONTHS = [f"{2020 + number // 12}-{number % 12 + 1:02d}" for number in range(40)]
+
+PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
+    "scores": (
+        lambda: plots.draw_scores(SCORES, "duration_model", "2023-03", COURSE),
+        "2023-03: the model is off by 3.40 minutes on average; its RMSE of 5.00 is 20% below the best baseline's",
+    ),
+    "worse scores": (
+        lambda: plots.draw_scores(SCORES, "one_hot_linear_regression", "2023-03", COURSE),
+        "2023-03: the model is off by 5.05 minutes on average; its RMSE of 7.36 is 47% above the best baseline's",
+    ),
+    "hourly errors": (
+        lambda: plots.draw_hourly_errors(
+            TRIPS, ACTUAL + 1 + 2.0 * (TRIPS["hour_of_week"] == 25) - 0.5 * (TRIPS["hour_of_week"] == 167)
+        ),
+        "The model is off most on Tuesday at 1:00, by 3.0 minutes, and least on Sunday at 23:00, by 0.5",
+    ),
+    "hourly errors of few rides": (
+        lambda: plots.draw_hourly_errors(TRIPS.head(300), PREDICTED[:300]),
+        "No hour of the week has 100 rides: too few to tell when the model is off",
+    ),
+    "predictions": (
+        lambda: plots.draw_predictions(np.full(100, 10.0), np.full(100, 12.5)),
+        "Half of the rides end within 2.5 minutes of the prediction, nine of ten within 2.5",
+    ),
+    "residuals": (
+        lambda: plots.draw_residuals(np.arange(101.0), np.full(101, 49.0)),
+        "Nine of ten errors lie between -46.0 and +44.0 minutes; on average the model says 1.00 minutes too short",
+    ),
+    "slice": (
+        lambda: plots.draw_slice(SLICES, "pickup_borough"),
+        "By pickup borough, the model is off most for 'Queens' (4.2 minutes) and least for 'Manhattan' (3.1)",
+    ),
+    "slice of one value": (
+        lambda: plots.draw_slice(SLICES.head(1), "pickup_borough"),
+        "By pickup borough, the model is off most for 'Queens' (4.2 minutes)",
+    ),
+    "slice of few rides": (
+        lambda: plots.draw_slice(SLICES, "weekday"),
+        "No weekday has 100 rides: too few to tell where the model is off",
+    ),
+    "importances": (
+        lambda: plots.draw_importances({f"feature_{number}": number / 10 for number in range(30)}),
+        "'feature 29' tells most of a ride: without it the RMSE grows by 2.90 minutes",
+    ),
+    "drift": (
+        lambda: plots.draw_drift(REPORT),
+        "2023-03 is unlike the 2 months learned from: its rides take 14.4 minutes on average, theirs 15.1",
+    ),
+    "rejections": (
+        lambda: plots.draw_rejections({"duplicate": 30, "duration_too_short": 70, "zone_unknown": 0}, 2_000),
+        "100 of 2,000 rows (5.0%) are rejected, most of them for 'duration too short'",
+    ),
+    "no rejections": (lambda: plots.draw_rejections({}, 0), "0 of 0 rows (0.0%) are rejected"),
+    "monthly rows": (
+        lambda: plots.draw_monthly_rows(MONTHS, [60_000] * 40, [*[2_000] * 39, 9_000]),
+        "2,400,000 rides kept of 40 months; 3.5% of the rows rejected, most in 2023-04 (13.0%)",
+    ),
+    "one month": (
+        lambda: plots.draw_monthly_rows(["2023-01"], [0], [0]),
+        "0 rides kept of 1 month; 0.0% of the rows rejected",
+    ),
+}
+
+
+@pytest.mark.parametrize(("draw", "title"), PICTURES.values(), ids=PICTURES)
+def test_a_picture_is_small_and_states_what_it_shows(draw: Callable[[], bytes], title: str) -> None:
+    png = draw()
+    image = Image.open(BytesIO(png))
+    assert image.format == "PNG"
+    assert image.width == 836
+    assert 150 < image.height < 900
+    assert len(png) < 100_000
+    assert image.text["Title"] == title
+
+
+def test_pictures_of_a_whole_month_are_small() -> None:
+    for png in (
+        plots.draw_predictions(ACTUAL, PREDICTED),
+        plots.draw_residuals(ACTUAL, PREDICTED),
+        plots.draw_hourly_errors(TRIPS, PREDICTED),
+    ):
+        assert len(png) < 100_000
+
+
+def test_the_same_figures_make_the_same_bytes() -> None:
+    assert plots.draw_drift(REPORT) == plots.draw_drift(REPORT)
+
+
+def test_every_picture_is_tested() -> None:
+    assert {name.removeprefix("draw_") for name in plots.__all__} <= {name.replace(" ", "_") for name in PICTURES}
