@@ -1,4 +1,4 @@
-"""The endpoint that tells how long a ride will take; `taxi_assets/packaging.py` puts it into a Bento.
+"""The endpoint that tells how long a ride will take; `taxi_assets/serving/packaging.py` puts it into a Bento.
 
 What it answers from lies beside it there: `model/`, checked at the start, and `release.json`, its tag.
 """
@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.json_bodies import JsonBodies
-from taxi_assets.ride_request import RIDE_SCHEMA, RideRefused, arrival, read_ride
-from taxi_assets.serving import ServedModel
+from taxi_assets.serving.json_bodies import JsonBodies
+from taxi_assets.serving.ride_request import RIDE_SCHEMA, RideRefused, arrival, read_ride
+from taxi_assets.serving.served_model import ServedModel
 
 FOLDER = Path(__file__).parent
 MODEL = FOLDER / "model"

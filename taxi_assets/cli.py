@@ -66,7 +66,7 @@ def predict(
     to_json: Json = None,
 ) -> None:
     """Ask the running endpoint how long a ride takes."""
-    from taxi_assets import client
+    from taxi_assets.serving import client
 
     settings = _settings()
     answer = client.ask(settings.url(settings.bento_port), client.Ride(pickup, dropoff, at, service))
@@ -101,7 +101,7 @@ def synth(  # noqa: PLR0913, PLR0917
 def up() -> None:
     """Dagster, MLflow, the Bento and the reports on loopback, until Ctrl-C."""
     from taxi_assets.defs.instance import open_instance
-    from taxi_assets.mlflow_database import initialise
+    from taxi_assets.mlflow_store.mlflow_database import initialise
     from taxi_assets.supervisor.programs import programs
     from taxi_assets.supervisor.run import run as supervise
 

@@ -9,8 +9,8 @@ from taxi_assets.defs.monitoring import assets as monitoring
 from taxi_assets.defs.sensors import SENSORS
 from taxi_assets.defs.serving import assets as serving
 from taxi_assets.defs.training import assets as training
+from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse import Warehouse
 
 __all__ = ["build", "defs"]
 

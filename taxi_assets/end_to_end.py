@@ -11,11 +11,11 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from taxi_assets import sourcing, tlc
 from taxi_assets.errors import TaxiError
+from taxi_assets.lake.warehouse import require_writable
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings, remember_data_kind
-from taxi_assets.warehouse import require_writable
+from taxi_assets.sources import sourcing, tlc
 
 __all__ = ["Outcome", "run"]
 
@@ -150,7 +150,7 @@ def _stretches(months: Sequence[Month]) -> list[list[Month]]:
 
 
 def _serve_one_ride(outcome: Outcome) -> dict[str, Any]:
-    from taxi_assets import client
+    from taxi_assets.serving import client
     from taxi_assets.supervisor.programs import bento_program
     from taxi_assets.supervisor.run import running
 

@@ -10,10 +10,10 @@ from duckdb import DuckDBPyConnection
 from rich.console import Console
 from rich.table import Table
 
-from taxi_assets.cleaning import REASONS
+from taxi_assets.lake.cleaning import REASONS
+from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse import Warehouse
 
 __all__ = ["print_run", "print_status", "run_facts", "status_facts"]
 
@@ -24,8 +24,8 @@ def run_facts(
     settings: Settings, months: Sequence[Month], prediction: Mapping[str, Any], seconds: Mapping[str, float]
 ) -> Facts:
     """Everything `taxi run --json` gives."""
-    from taxi_assets import packaging
-    from taxi_assets.tlc import source_label
+    from taxi_assets.serving import packaging
+    from taxi_assets.sources.tlc import source_label
 
     with Warehouse(settings).reading() as connection:
         facts: Facts = {
@@ -48,8 +48,9 @@ def run_facts(
 
 def status_facts(settings: Settings) -> Facts:
     """Everything `taxi status --json` gives."""
-    from taxi_assets import packaging, registry
     from taxi_assets.defs.instance import last_run
+    from taxi_assets.mlflow_store import registry
+    from taxi_assets.serving import packaging
 
     warehouse = Warehouse(settings)
     with warehouse.reading() as connection:
@@ -127,7 +128,7 @@ def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
 
 def _rows(connection: DuckDBPyConnection, services: Sequence[str], months: Sequence[Month]) -> Facts:
     chosen = {"services": list(services), "months": [month.first_day for month in months]}
-    where = "WHERE list_contains($services, service) AND list_contains($months, month)"
+    where = "WHERE service IN (SELECT unnest($services)) AND month IN (SELECT unnest($months))"
     raw = connection.execute(f"SELECT count(*) FROM raw_trips {where}", chosen).fetchall()[0][0]
     clean = connection.execute(f"SELECT count(*) FROM clean_trips {where}", chosen).fetchall()[0][0]
     query = f"SELECT reason, count(*) AS trips FROM rejected_trips {where} GROUP BY reason ORDER BY trips DESC, reason"
@@ -159,7 +160,7 @@ def _drift(connection: DuckDBPyConnection, month: Month) -> Facts:
 
 
 def _model(settings: Settings, month: Month) -> Facts:
-    from taxi_assets import registry
+    from taxi_assets.mlflow_store import registry
 
     version, champion = registry.newest_for(settings, month), registry.champion(settings)
     if version is None:

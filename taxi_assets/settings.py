@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from taxi_assets.contract import SERVICES
+from taxi_assets.lake.contract import SERVICES
 
 __all__ = ["DataKind", "Settings", "remember_data_kind"]
 

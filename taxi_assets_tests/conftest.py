@@ -15,16 +15,16 @@ import duckdb
 import hypothesis
 import pytest
 
-from taxi_assets.arrivals import Arrival, file_name, inspect_file
+from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.warehouse import Warehouse, sql
 from taxi_assets.months import Month
 from taxi_assets.settings import DataKind, Settings
-from taxi_assets.tables import TABLES
-from taxi_assets.warehouse import Warehouse, sql
+from taxi_assets.sources.arrivals import Arrival, file_name, inspect_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from taxi_assets.features import ZoneMap
+    from taxi_assets.rides.features import ZoneMap
 
 # How long an example takes tells of the machine, not of the code.
 hypothesis.settings.register_profile("taxi", deadline=None, print_blob=True)
@@ -119,7 +119,7 @@ def warehouse(settings: Settings) -> Warehouse:
 @pytest.fixture(scope="session")
 def lake(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """The source's months, published down to their features."""
-    from taxi_assets import publishing
+    from taxi_assets.lake import publishing
 
     home = tmp_path_factory.mktemp("lake")
     settings = Settings(home=home, data=source.kind, threads=2, memory_limit="1GB")
@@ -135,7 +135,7 @@ def lake(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Lake:
 @pytest.fixture(scope="session")
 def zone_rows(synthetic_source: Source) -> list[dict[str, Any]]:
     """The rows of `taxi_zones` of the synthetic city."""
-    from taxi_assets.zones import read_zones
+    from taxi_assets.lake.zones import read_zones
 
     return read_zones(*synthetic_source.zone_files)
 
@@ -166,7 +166,7 @@ def city(zone_rows: list[dict[str, Any]]) -> Iterator[duckdb.DuckDBPyConnection]
 @pytest.fixture(scope="session")
 def zones(city: duckdb.DuckDBPyConnection) -> "ZoneMap":
     """Where the zones of the synthetic city are."""
-    from taxi_assets.training_data import read_zone_map
+    from taxi_assets.learning.training_data import read_zone_map
 
     return read_zone_map(city)
 
@@ -174,9 +174,9 @@ def zones(city: duckdb.DuckDBPyConnection) -> "ZoneMap":
 @pytest.fixture(scope="session")
 def rides(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.DataFrame":
     """Rides of the synthetic months, with the model's inputs and `duration_minutes`, by the lake's SQL."""
-    from taxi_assets.cleaning import THRESHOLDS
-    from taxi_assets.contract import SERVICES
-    from taxi_assets.features import holiday_dates
+    from taxi_assets.lake.cleaning import THRESHOLDS
+    from taxi_assets.lake.contract import SERVICES
+    from taxi_assets.rides.features import holiday_dates
 
     for month in synthetic_source.months:
         key = {"service": "green", "month": month.first_day}
@@ -217,7 +217,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, values: Mapping[s
 
 
 def _view_file(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    from taxi_assets.contract import map_columns
+    from taxi_assets.lake.contract import map_columns
 
     connection.execute("SET VARIABLE arrived = $path", {"path": str(path)})
     described = connection.execute("SELECT * FROM read_parquet(getvariable('arrived')) LIMIT 0").description

@@ -9,12 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from taxi_assets.encoding import expected_minutes, periods
-from taxi_assets.export import write_serving_folder
-from taxi_assets.features import MODEL_INPUTS, SERVICE_IDS, ZONES, ZoneMap, row_features
-from taxi_assets.history import PastRides, Smoothing, Tables, fit_tables
-from taxi_assets.model import DurationModel
-from taxi_assets.places import Places
+from taxi_assets.learning.model import DurationModel
+from taxi_assets.rides.encoding import expected_minutes, periods
+from taxi_assets.rides.features import MODEL_INPUTS, SERVICE_IDS, ZONES, ZoneMap, row_features
+from taxi_assets.rides.history import PastRides, Smoothing, Tables, fit_tables
+from taxi_assets.rides.places import Places
+from taxi_assets.serving.export import write_serving_folder
 
 SERVICES = ("green", "fhvhv")
 FACTS = {"name": "taxi-duration", "version": 3, "run_id": "0f3c", "data_snapshot": 12, "synthetic": True}

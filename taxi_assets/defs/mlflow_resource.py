@@ -20,11 +20,11 @@ from dagster import (
     resource,
 )
 
-from taxi_assets import tracking
-from taxi_assets.mlflow_database import EXPERIMENT, client
-from taxi_assets.revision import git_commit
+from taxi_assets.mlflow_store import tracking
+from taxi_assets.mlflow_store.mlflow_database import EXPERIMENT, client
+from taxi_assets.mlflow_store.revision import git_commit
+from taxi_assets.mlflow_store.tracking import RunStatus
 from taxi_assets.settings import Settings
-from taxi_assets.tracking import RunStatus
 
 __all__ = ["MLFLOW_RUN_TAG", "match_mlflow_runs", "mlflow_resource"]
 

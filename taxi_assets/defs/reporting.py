@@ -9,14 +9,14 @@ import dagster as dg
 
 from taxi_assets.defs.partitions import chosen_months
 from taxi_assets.expectations import SUITES
+from taxi_assets.lake.tables import TABLES
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.tables import TABLES
 
 if TYPE_CHECKING:
-    from taxi_assets.evaluation import Score
-    from taxi_assets.publishing import Publication
+    from taxi_assets.lake.publishing import Publication
     from taxi_assets.quality import Outcome, Verdict
+    from taxi_assets.scoring.evaluation import Score
 
 __all__ = ["column_schema", "picture", "publish_months", "score_table", "suite_checks"]
 
@@ -72,7 +72,7 @@ def publish_months(
     Raises:
         dagster.Failure: a month was refused; those published before it stay.
     """
-    from taxi_assets.publishing import MonthRefused
+    from taxi_assets.lake.publishing import MonthRefused
 
     published: list[Publication] = []
     for month in chosen_months(context):

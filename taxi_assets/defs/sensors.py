@@ -3,8 +3,8 @@
 import dagster as dg
 
 from taxi_assets.defs.jobs import ingest_months, month
+from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse import Warehouse
 
 __all__ = ["SENSORS", "landing_sensor"]
 
@@ -19,7 +19,7 @@ MOST_FILES_A_TICK = 24  # a tick must end within a minute, and each new file is 
 )
 def landing_sensor(settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]) -> dg.SensorResult:
     """Files whose bytes the lake does not hold start a run each: training only for the newest, once others are in."""
-    from taxi_assets import waiting
+    from taxi_assets.sources import waiting
 
     arrivals = waiting.unpublished(settings, warehouse)[:MOST_FILES_A_TICK]
     trains = waiting.can_train(settings, warehouse, arrivals)

@@ -1,6 +1,5 @@
 """What clean trips must be: every rule of cleaning, seen from the other side, for every row."""
 
-from taxi_assets.cleaning import THRESHOLDS
 from taxi_assets.expectations.suite import (
     BETWEEN,
     IDENTITY,
@@ -18,6 +17,7 @@ from taxi_assets.expectations.suite import (
     on_the_map,
     warning,
 )
+from taxi_assets.lake.cleaning import THRESHOLDS
 
 __all__ = ["CLEAN_TRIPS"]
 

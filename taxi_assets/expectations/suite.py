@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from taxi_assets.cleaning import THRESHOLDS
+from taxi_assets.lake.cleaning import THRESHOLDS
 
 __all__ = [
     "BETWEEN",

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
-from taxi_assets.evaluation import SLICES, Convention, Score
 from taxi_assets.plots.canvas import INK, MODEL, OTHER, SPAN, STRONG, figure_of, label_bars, png, style, words
+from taxi_assets.scoring.evaluation import SLICES, Convention, Score
 
 __all__ = ["draw_hourly_errors", "draw_importances", "draw_predictions", "draw_residuals", "draw_scores", "draw_slice"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from taxi_assets.drift import DRIFTED, TARGET, WATCH, DriftReport
+from taxi_assets.monitoring.drift import DRIFTED, TARGET, WATCH, DriftReport
 from taxi_assets.plots.canvas import INK, MODEL, VERDICTS, figure_of, label_bars, png, style, words
 
 __all__ = ["draw_drift", "draw_monthly_rows", "draw_rejections"]

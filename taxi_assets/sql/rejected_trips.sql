@@ -1,4 +1,4 @@
--- The raw trips of one month that break a rule, whole, with the first rule each breaks. Names and reasons of the rules: taxi_assets/cleaning.py.
+-- The raw trips of one month that break a rule, whole, with the first rule each breaks. Names and reasons of the rules: taxi_assets/lake/cleaning.py.
 WITH measured AS (
     SELECT
         *,

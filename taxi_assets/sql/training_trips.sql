@@ -4,6 +4,6 @@ SELECT
     * EXCLUDE (service, month, source_row, passenger_count),
     service
 FROM trip_features
-WHERE list_contains($services, service) AND list_contains($months, month)
+WHERE service IN (SELECT unnest($services)) AND month IN (SELECT unnest($months))
     AND duration_minutes BETWEEN $shortest_minutes AND $longest_minutes
 ORDER BY service, month, source_row

@@ -1,5 +1,5 @@
 -- What is known of each ride of `trips` when it starts, and its duration, the target.
--- taxi_assets/features.py holds the same definitions for the service.
+-- taxi_assets/rides/features.py holds the same definitions for the service.
 SELECT
     service, month, source_row, pickup_at, pickup_zone_id, dropoff_zone_id, passenger_count,
     (isodow(pickup_at) - 1) * 24 + hour(pickup_at) AS hour_of_week,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from taxi_assets import packaging
 from taxi_assets.errors import TaxiError
+from taxi_assets.serving import packaging
 from taxi_assets.settings import Settings
 from taxi_assets.supervisor.ports import require_free
 

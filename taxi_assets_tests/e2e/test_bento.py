@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from taxi_assets import client
 from taxi_assets.errors import TaxiError
-from taxi_assets.features import SERVICE_IDS
-from taxi_assets.packaging import build_bento, latest
-from taxi_assets.serving import ServedModel
+from taxi_assets.rides.features import SERVICE_IDS
+from taxi_assets.serving import client
+from taxi_assets.serving.packaging import build_bento, latest
+from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.settings import Settings
 from taxi_assets.supervisor.ports import free_port
 from taxi_assets.supervisor.programs import Program, bento_program

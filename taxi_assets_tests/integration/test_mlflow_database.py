@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from taxi_assets import registry, tracking
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_database import EXPERIMENT, client, initialise, is_initialised
+from taxi_assets.mlflow_store import registry, tracking
+from taxi_assets.mlflow_store.mlflow_database import EXPERIMENT, client, initialise, is_initialised
 from taxi_assets.settings import Settings
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -185,8 +185,8 @@ socket.getaddrinfo = socket.socket.connect = refuse
 
 import numpy as np, pandas as pd
 from sklearn.linear_model import LinearRegression
-from taxi_assets import registry, tracking
-from taxi_assets.mlflow_database import client
+from taxi_assets.mlflow_store import registry, tracking
+from taxi_assets.mlflow_store.mlflow_database import client
 from taxi_assets.settings import Settings
 
 settings = Settings()

@@ -6,10 +6,10 @@ from contextlib import closing
 
 import pytest
 
-from taxi_assets import registry, tracking
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_database import client, initialise
-from taxi_assets.registry import Version
+from taxi_assets.mlflow_store import registry, tracking
+from taxi_assets.mlflow_store.mlflow_database import client, initialise
+from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.settings import Settings
 
 

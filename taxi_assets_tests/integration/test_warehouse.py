@@ -9,10 +9,8 @@ import duckdb
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.months import Month
-from taxi_assets.settings import Settings
-from taxi_assets.tables import TABLES
-from taxi_assets.warehouse import (
+from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.warehouse import (
     Warehouse,
     choose_month,
     month_key,
@@ -20,6 +18,8 @@ from taxi_assets.warehouse import (
     sql,
     view_month,
 )
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
 
 JANUARY = Month(2023, 1)
 
@@ -184,7 +184,9 @@ def test_sql_that_is_not_there_is_missed_by_name() -> None:
 # Where it lies
 
 
-@pytest.mark.parametrize("name", ["it's a home", 'a "home"', "o'; DROP TABLE raw_trips; --", "häus 屋", "a,b[c]", "100%"])
+@pytest.mark.parametrize(
+    "name", ["it's a home", 'a "home"', "o'; DROP TABLE raw_trips; --", "häus 屋", "a,b[c]", "100%"]
+)
 def test_a_home_of_any_name_will_do(tmp_path: Path, name: str) -> None:
     warehouse = Warehouse(Settings(home=tmp_path / name, threads=2, memory_limit="1GB"))
     with warehouse.publishing("first") as connection:
@@ -303,7 +305,7 @@ _PUBLISH = """
 import sys
 from pathlib import Path
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse import Warehouse
+from taxi_assets.lake.warehouse import Warehouse
 
 warehouse, months = Warehouse(Settings(home=Path(sys.argv[1]))), int(sys.argv[3])
 print("ready", flush=True)

@@ -10,10 +10,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from taxi_assets.baselines import BASELINES, PAIR, fit_baselines, fit_medians, fit_one_hot_linear_regression
 from taxi_assets.errors import TaxiError
-from taxi_assets.evaluation import score
 from taxi_assets.months import Month, month_range
+from taxi_assets.scoring.baselines import BASELINES, PAIR, fit_baselines, fit_medians, fit_one_hot_linear_regression
+from taxi_assets.scoring.evaluation import score
 
 ZONE_COLUMNS = ["pickup_zone_id", "dropoff_zone_id"]
 

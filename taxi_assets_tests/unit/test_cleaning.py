@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_rows import KEY, MARCH, NINE, Row, trip
 
-from taxi_assets.cleaning import REASONS, THRESHOLDS
-from taxi_assets.tables import TABLES
-from taxi_assets.warehouse import sql
+from taxi_assets.lake.cleaning import REASONS, THRESHOLDS
+from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.warehouse import sql
 
 
 def test_the_sql_knows_the_reasons_and_no_others_in_their_order() -> None:

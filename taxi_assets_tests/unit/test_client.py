@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from taxi_assets import client
 from taxi_assets.errors import TaxiError
+from taxi_assets.serving import client
 from taxi_assets.supervisor.ports import free_port
 
 RIDE = client.Ride(74, 75, "2023-03-01T08:30")

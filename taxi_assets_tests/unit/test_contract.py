@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taxi_assets.contract import RAW_COLUMNS, SERVICES, ColumnMapping, map_columns
 from taxi_assets.errors import TaxiError
+from taxi_assets.lake.contract import RAW_COLUMNS, SERVICES, ColumnMapping, map_columns
+from taxi_assets.lake.tables import TABLES
 from taxi_assets.synthetic import ERAS
-from taxi_assets.tables import TABLES
 
 CANONICAL = [column.name for column in RAW_COLUMNS]
 NEEDED = ("PULocationID", "DOLocationID", "lpep_pickup_datetime", "lpep_dropoff_datetime")

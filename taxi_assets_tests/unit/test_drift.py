@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from taxi_assets.drift import DRIFTED, FEATURES, TARGET, WATCH, DriftReport, FeatureDrift, measure_drift
 from taxi_assets.errors import TaxiError
-from taxi_assets.features import ROW_FEATURES
-from taxi_assets.tables import TABLES
+from taxi_assets.lake.tables import TABLES
+from taxi_assets.monitoring.drift import DRIFTED, FEATURES, TARGET, WATCH, DriftReport, FeatureDrift, measure_drift
+from taxi_assets.rides.features import ROW_FEATURES
 
 LEARNED, MONTH = (date(2023, 1, 1), date(2023, 2, 1)), date(2023, 3, 1)
 

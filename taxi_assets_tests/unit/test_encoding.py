@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from taxi_assets.encoding import (
+from taxi_assets.errors import TaxiError
+from taxi_assets.rides.encoding import (
     MATRIX_COLUMNS,
     SEASONAL_COLUMNS,
     encode,
@@ -14,10 +15,9 @@ from taxi_assets.encoding import (
     expected_minutes,
     periods,
 )
-from taxi_assets.errors import TaxiError
-from taxi_assets.features import MODEL_INPUTS, ROW_FEATURES, SERVICE_IDS, ZONES, row_features
-from taxi_assets.history import HISTORY_FEATURES, PERIODS, Tables
-from taxi_assets.places import Places
+from taxi_assets.rides.features import MODEL_INPUTS, ROW_FEATURES, SERVICE_IDS, ZONES, row_features
+from taxi_assets.rides.history import HISTORY_FEATURES, PERIODS, Tables
+from taxi_assets.rides.places import Places
 
 Rides = dict[str, np.ndarray]
 GREEN, YELLOW = SERVICE_IDS["green"], SERVICE_IDS["yellow"]
@@ -36,7 +36,7 @@ def some(rides: pd.DataFrame) -> Rides:
 
 def constant_tables(value: float) -> Tables:
     """A history that says the same of every ride: the value in each of its tables, and its square expected."""
-    shapes = {name: (ZONES, ZONES) for name in HISTORY_FEATURES}
+    shapes = dict.fromkeys(HISTORY_FEATURES, (ZONES, ZONES))
     shapes |= dict.fromkeys(("pickup_period_ratio", "dropoff_period_ratio"), (PERIODS, ZONES))
     cubes = ("pair_period_minutes", "pair_period_log_rides", "neighbour_period_ratio")
     shapes |= dict.fromkeys(cubes, (PERIODS, ZONES, ZONES))

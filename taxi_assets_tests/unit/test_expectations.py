@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from taxi_assets.expectations import CLEAN_TRIPS, RAW_TRIPS, SUITES, TRIP_FEATURES, Expectation, Suite
-from taxi_assets.tables import TABLES
+from taxi_assets.lake.tables import TABLES
 
 ALL = [(suite, expectation) for suite in SUITES.values() for expectation in suite.expectations]
 IDS = [f"{suite.table}-{expectation.name}" for suite, expectation in ALL]

@@ -10,10 +10,10 @@ import small_model
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from taxi_assets import export
-from taxi_assets.encoding import MATRIX_COLUMNS
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving import ServedModel
+from taxi_assets.rides.encoding import MATRIX_COLUMNS
+from taxi_assets.serving import export
+from taxi_assets.serving.served_model import ServedModel
 
 MINUTES = 1e-3
 

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from taxi_assets.contract import SERVICES
-from taxi_assets.features import (
+from taxi_assets.lake.contract import SERVICES
+from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.warehouse import sql
+from taxi_assets.rides.features import (
     HOLIDAY_YEARS,
     MODEL_INPUTS,
     ROW_FEATURES,
@@ -20,8 +22,6 @@ from taxi_assets.features import (
     holiday_dates,
     row_features,
 )
-from taxi_assets.tables import TABLES
-from taxi_assets.warehouse import sql
 
 Ride = tuple[datetime, int, int]
 
@@ -66,7 +66,7 @@ def by_sql(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> pd.Dat
             "CREATE TEMP TABLE trips AS SELECT 'green' AS service, NULL::DATE AS month, NULL AS passenger_count, "
             "15.0 AS duration_minutes, * FROM some_rides"
         )
-        query = f"SELECT * FROM ({sql('trip_features')}) ORDER BY source_row"  # noqa: S608
+        query = f"SELECT * FROM ({sql('trip_features')}) ORDER BY source_row"
         return own.execute(query, {"holidays": list(holiday_dates())}).df()
 
 

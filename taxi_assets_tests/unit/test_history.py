@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from taxi_assets.features import ZONES, ZoneMap
-from taxi_assets.history import (
+from taxi_assets.rides.features import ZONES, ZoneMap
+from taxi_assets.rides.history import (
     HISTORY_FEATURES,
     PERIODS,
     PastRides,
@@ -16,7 +16,7 @@ from taxi_assets.history import (
     look_up,
     out_of_fold,
 )
-from taxi_assets.places import Places
+from taxi_assets.rides.places import Places
 
 JANUARY = 53 * 12  # of 2023, in months since 1970
 RIDES = 4000
@@ -38,9 +38,7 @@ def drawn(places: Places, months: int = 1, seed: int = 5) -> PastRides:
     week = rng.integers(0, 4 * months, RIDES)
     minutes = 4 + 5 * places.ride_miles[starts, ends] * rng.lognormal(0, 0.1, RIDES)
     period = rng.integers(0, PERIODS, RIDES)
-    return past(
-        starts=starts, ends=ends, period=period, month=JANUARY + week // 4, week=2765 + week, minutes=minutes
-    )
+    return past(starts=starts, ends=ends, period=period, month=JANUARY + week // 4, week=2765 + week, minutes=minutes)
 
 
 def changed(rides: PastRides, chosen: np.ndarray) -> PastRides:
@@ -108,12 +106,8 @@ def test_every_feature_is_told_of_every_ride(rides: PastRides, tables: Tables) -
     assert list(found) == list(HISTORY_FEATURES)
     assert all(values.shape == (RIDES,) for values in found.values())
     assert np.array_equal(found["reverse_pair_minutes"], tables["pair_minutes"][rides.ends, rides.starts])
-    assert np.array_equal(
-        found["pickup_period_ratio"], tables["pickup_period_ratio"][rides.period, rides.starts]
-    )
-    assert np.array_equal(
-        found["dropoff_period_ratio"], tables["dropoff_period_ratio"][rides.period, rides.ends]
-    )
+    assert np.array_equal(found["pickup_period_ratio"], tables["pickup_period_ratio"][rides.period, rides.starts])
+    assert np.array_equal(found["dropoff_period_ratio"], tables["dropoff_period_ratio"][rides.period, rides.ends])
     product = found["pair_period_minutes"] * found["neighbour_period_ratio"]
     assert np.array_equal(found["expected_minutes"], product)
 
@@ -137,9 +131,7 @@ def test_an_unseen_pair_lies_between_its_neighbours(places: Places) -> None:
     far = int(np.nanargmin(np.abs(places.ride_miles[74] - 5)))
     seen = [int(zone) for zone in near if zone not in (74, far)]
     minutes = np.repeat(np.linspace(20, 28, len(seen)), 60)
-    found = fit_tables(
-        past(starts=np.repeat(seen, 60), ends=far, minutes=minutes), places, JANUARY + 1, Smoothing()
-    )
+    found = fit_tables(past(starts=np.repeat(seen, 60), ends=far, minutes=minutes), places, JANUARY + 1, Smoothing())
     assert 20 <= found["pair_minutes"][74, far] <= 28
     assert found["pair_log_rides"][74, far] == 0
 

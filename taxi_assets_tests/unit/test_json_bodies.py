@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from taxi_assets.json_bodies import JsonBodies, Message, Receive, Send
+from taxi_assets.serving.json_bodies import JsonBodies, Message, Receive, Send
 
 LIMIT = 100
 ARRIVED = 204

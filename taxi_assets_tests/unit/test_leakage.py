@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from taxi_assets.cleaning import THRESHOLDS
-from taxi_assets.contract import RAW_COLUMNS
-from taxi_assets.encoding import MATRIX_COLUMNS
-from taxi_assets.features import KNOWN_AFTER, MODEL_INPUTS, ROW_FEATURES, holiday_dates
-from taxi_assets.history import HISTORY_FEATURES
-from taxi_assets.leakage import leaking
-from taxi_assets.model import DurationModel
-from taxi_assets.warehouse import sql
+from taxi_assets.lake.cleaning import THRESHOLDS
+from taxi_assets.lake.contract import RAW_COLUMNS
+from taxi_assets.lake.warehouse import sql
+from taxi_assets.learning.model import DurationModel
+from taxi_assets.rides.encoding import MATRIX_COLUMNS
+from taxi_assets.rides.features import KNOWN_AFTER, MODEL_INPUTS, ROW_FEATURES, holiday_dates
+from taxi_assets.rides.history import HISTORY_FEATURES
+from taxi_assets.rides.leakage import leaking
 
 FEATURES = {
     "MATRIX_COLUMNS": MATRIX_COLUMNS,
@@ -140,14 +140,14 @@ def derive(connection: duckdb.DuckDBPyConnection, raw: Any, other: Mapping[str, 
     key = {"service": "green", "month": raw["month"][0].as_py()}
     connection.register("arrived", raw)
     replaced = ", ".join(f"{value} AS {name}" for name, value in other.items()) or "month AS month"
-    connection.execute(f"INSERT INTO raw_trips BY NAME SELECT * REPLACE ({replaced}) FROM arrived")  # noqa: S608
+    connection.execute(f"INSERT INTO raw_trips BY NAME SELECT * REPLACE ({replaced}) FROM arrived")
     connection.execute(f"INSERT INTO rejected_trips BY NAME {sql('rejected_trips')}", key | THRESHOLDS)
     connection.execute(f"INSERT INTO clean_trips BY NAME {sql('clean_trips')}", key)
     connection.execute("CREATE OR REPLACE TEMP VIEW trips AS SELECT * FROM clean_trips")
-    query = f"SELECT 0 AS service_id, * FROM ({sql('trip_features')}) ORDER BY source_row"  # noqa: S608
+    query = f"SELECT 0 AS service_id, * FROM ({sql('trip_features')}) ORDER BY source_row"
     frame = connection.execute(query, {"holidays": list(holiday_dates())}).df()
     for table in ("raw_trips", "rejected_trips", "clean_trips"):
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608
+        connection.execute(f"DELETE FROM {table}")
     return frame
 
 
@@ -173,9 +173,7 @@ def model(zones, rides) -> DurationModel:
 
 def test_nothing_told_after_the_ride_changes_features_or_predictions(with_zones, raw, model) -> None:
     known_after = {
-        column.name: OTHER_VALUES[column.type].format(column.name)
-        for column in RAW_COLUMNS
-        if column.name not in KEPT
+        column.name: OTHER_VALUES[column.type].format(column.name) for column in RAW_COLUMNS if column.name not in KEPT
     } | {
         # Faster than no street allows is cleaned away, and the same ride twice: neither may come of the change.
         "trip_distance_miles": "least(coalesce(trip_distance_miles, 0) * 0.5, 1) + source_row * 1e-6",
@@ -207,5 +205,7 @@ def test_how_long_a_scored_ride_took_changes_nothing_it_is_scored_by(rides, mode
 
 def test_columns_the_model_does_not_ask_for_change_nothing(rides, model) -> None:
     scored = rides.tail(500)
-    more = scored.assign(trip_distance_miles=99.0, fare_usd=scored["duration_minutes"] * 2, dropoff_at=scored["pickup_at"])
+    more = scored.assign(
+        trip_distance_miles=99.0, fare_usd=scored["duration_minutes"] * 2, dropoff_at=scored["pickup_at"]
+    )
     assert np.array_equal(model.predict(more), model.predict(scored))

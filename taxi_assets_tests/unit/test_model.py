@@ -8,11 +8,11 @@ import pytest
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import NotFittedError
 
-from taxi_assets.encoding import MATRIX_COLUMNS
 from taxi_assets.errors import TaxiError
-from taxi_assets.features import MODEL_INPUTS, ROW_FEATURES, SERVICE_IDS, ZoneMap, row_features
-from taxi_assets.history import Smoothing
-from taxi_assets.model import DurationModel
+from taxi_assets.learning.model import DurationModel
+from taxi_assets.rides.encoding import MATRIX_COLUMNS
+from taxi_assets.rides.features import MODEL_INPUTS, ROW_FEATURES, SERVICE_IDS, ZoneMap, row_features
+from taxi_assets.rides.history import Smoothing
 
 INPUTS = list(MODEL_INPUTS)
 SMALL = {"max_iter": 10, "min_samples_leaf": 20, "learning_rate": 0.3}

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from taxi_assets import plots
-from taxi_assets.drift import TARGET, DriftReport, FeatureDrift
-from taxi_assets.evaluation import COURSE, Score
+from taxi_assets.monitoring.drift import TARGET, DriftReport, FeatureDrift
+from taxi_assets.scoring.evaluation import COURSE, Score
 
 RANDOM = np.random.default_rng(0)
 RIDES = 60_000

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from taxi_assets.evaluation import Score
 from taxi_assets.months import Month
-from taxi_assets.promotion import Candidate, Decision, decide
+from taxi_assets.scoring.evaluation import Score
+from taxi_assets.scoring.promotion import Candidate, Decision, decide
 
 MARCH, FEBRUARY = Month(2023, 3), Month(2023, 2)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.ride_request import RIDE_SCHEMA, RideRefused, RideRequest, arrival, read_ride
+from taxi_assets.serving.ride_request import RIDE_SCHEMA, RideRefused, RideRequest, arrival, read_ride
 
 SERVICES = ("green", "fhvhv")
 RIDE = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}

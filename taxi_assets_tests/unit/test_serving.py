@@ -13,9 +13,9 @@ import pytest
 import small_model
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ride_request import RideRequest
-from taxi_assets.serving import GOLDEN_TOLERANCE_MINUTES, ServedModel
-from taxi_assets.serving_manifest import read_manifest
+from taxi_assets.serving.ride_request import RideRequest
+from taxi_assets.serving.served_model import GOLDEN_TOLERANCE_MINUTES, ServedModel
+from taxi_assets.serving.serving_manifest import read_manifest
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ import duckdb
 import pytest
 from raw_rows import KEY, MARCH, NINE, Row, trip
 
-from taxi_assets.cleaning import THRESHOLDS
-from taxi_assets.contract import SERVICES
-from taxi_assets.features import ROW_FEATURES, holiday_dates
-from taxi_assets.tables import TABLES
-from taxi_assets.warehouse import sql
+from taxi_assets.lake.cleaning import THRESHOLDS
+from taxi_assets.lake.contract import SERVICES
+from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.warehouse import sql
+from taxi_assets.rides.features import ROW_FEATURES, holiday_dates
 
 # Raw trips
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.packaging import BENTO_NAME, RELEASE_FILE
+from taxi_assets.serving.packaging import BENTO_NAME, RELEASE_FILE
 from taxi_assets.settings import Settings
 from taxi_assets.supervisor.ports import free_port
 from taxi_assets.supervisor.programs import (

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from shapely import geometry
 
-from taxi_assets.contract import map_columns
 from taxi_assets.errors import TaxiError
+from taxi_assets.lake.contract import map_columns
 from taxi_assets.months import Month
 from taxi_assets.synthetic import ERAS, write_month
 from taxi_assets.synthetic.city import build_city

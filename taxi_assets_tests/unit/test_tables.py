@@ -5,10 +5,10 @@ import re
 import duckdb
 import pytest
 
-from taxi_assets.contract import RAW_COLUMNS
 from taxi_assets.expectations import SUITES
-from taxi_assets.features import ROW_FEATURES
-from taxi_assets.tables import TABLES, Column, Table
+from taxi_assets.lake.contract import RAW_COLUMNS
+from taxi_assets.lake.tables import TABLES, Column, Table
+from taxi_assets.rides.features import ROW_FEATURES
 
 EACH = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 UNITS = ("miles", "minutes", "usd", "at", "id")

@@ -7,9 +7,9 @@ import dagster as dg
 
 from taxi_assets.defs.partitions import stretch_asset
 from taxi_assets.defs.reporting import column_schema, publish_months, suite_checks
+from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse import Warehouse
 
 _OURS: dict[str, Any] = {"group_name": "ingestion", "owners": ["team:data"], "code_version": "1"}
 
@@ -28,7 +28,8 @@ def taxi_zones(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
     """TLC's 265 taxi zones with borough, place and shape. Source: TLC's lookup table and shapefile."""
-    from taxi_assets import publishing, tlc
+    from taxi_assets.lake import publishing
+    from taxi_assets.sources import tlc
 
     lookup, shapes = tlc.landed_zones(settings.tlc_source, settings.landing)
     zones = publishing.publish_zones(warehouse, lookup, shapes, context.run_id)
@@ -50,7 +51,8 @@ def raw_trips(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> Report:
     """Every row of TLC's monthly files under canonical names and types, nothing dropped."""
-    from taxi_assets import publishing, tlc
+    from taxi_assets.lake import publishing
+    from taxi_assets.sources import tlc
 
     def publish(service: str, month: Month) -> publishing.Publication:
         arrival = tlc.landed_month(settings.tlc_source, service, month, settings.landing)
@@ -72,7 +74,7 @@ def clean_trips(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> Report:
     """The plausible rides; the others are in `rejected_trips`, whole, each with the rule it breaks."""
-    from taxi_assets import publishing
+    from taxi_assets.lake import publishing
 
     def publish(service: str, month: Month) -> publishing.Publication:
         return publishing.publish_clean(warehouse, service, month, context.run_id)
@@ -93,7 +95,7 @@ def trip_features(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> Report:
     """What is known of each clean ride when it starts, and its duration."""
-    from taxi_assets import publishing
+    from taxi_assets.lake import publishing
 
     def publish(service: str, month: Month) -> publishing.Publication:
         return publishing.publish_features(warehouse, service, month, context.run_id)

@@ -6,9 +6,9 @@ from taxi_assets.defs.ingestion.assets import trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.defs.reporting import column_schema, picture
 from taxi_assets.defs.training.assets import duration_model
+from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse import Warehouse
 
 
 @dg.asset(
@@ -27,7 +27,8 @@ def drift_report(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
     """How far each feature, and the duration, moved against the months before: population stability index."""
-    from taxi_assets import monitoring, plots
+    from taxi_assets import plots
+    from taxi_assets.monitoring import drift_reports as monitoring
 
     report = monitoring.report_drift(settings, warehouse, Month.parse(context.partition_key), context.run_id)
     return dg.MaterializeResult(

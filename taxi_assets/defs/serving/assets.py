@@ -23,7 +23,7 @@ from taxi_assets.settings import Settings
 )
 def duration_bento(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """The champion as a Bento: ONNX trees, the history's tables, and the service that answers `POST /predict`."""
-    from taxi_assets import release
+    from taxi_assets.serving import release
 
     built = release.package_champion(settings)
     context.log.info(f"built {built.tag}; serve it with: bentoml serve {built.tag}")

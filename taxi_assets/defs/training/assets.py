@@ -7,9 +7,9 @@ import dagster as dg
 from taxi_assets.defs.ingestion.assets import raw_trips, taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.defs.reporting import column_schema, picture, score_table
+from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse import Warehouse
 
 _MONTHLY: dict[str, Any] = {
     "partitions_def": MONTHS,
@@ -50,7 +50,9 @@ def duration_model(
 
     Registered in MLflow as `taxi-duration`. The same rides, parameters and code make no second version.
     """
-    from taxi_assets import encoding, leakage, registry, tracking, training
+    from taxi_assets.learning import training
+    from taxi_assets.mlflow_store import registry, tracking
+    from taxi_assets.rides import encoding, leakage
 
     month, window = (
         Month.parse(context.partition_key),
@@ -94,7 +96,7 @@ def model_evaluation(
     Scored on every raw trip whose duration the convention admits (1-60 minutes, the course's; 1-180, all rides),
     cleaned of nothing else.
     """
-    from taxi_assets import judging
+    from taxi_assets.scoring import judging
 
     evaluation = judging.evaluate(settings, warehouse, Month.parse(context.partition_key))
     rows = judging.keep_evaluation(warehouse, evaluation, context.run_id)
@@ -137,8 +139,8 @@ def champion_model(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
     """The version MLflow's alias `champion` names: the challenger where the evidence is for it, else the one before."""
-    from taxi_assets import registry
-    from taxi_assets.champion import choose_champion
+    from taxi_assets.mlflow_store import registry
+    from taxi_assets.scoring.champion import choose_champion
 
     month = Month.parse(context.partition_key)
     decision = choose_champion(settings, warehouse, month, context.run_id)

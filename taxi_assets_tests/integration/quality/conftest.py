@@ -8,7 +8,7 @@ import pytest
 from good_months import attach
 
 from taxi_assets.expectations import SUITES
-from taxi_assets.tables import TABLES
+from taxi_assets.lake.tables import TABLES
 
 
 @pytest.fixture(scope="session")

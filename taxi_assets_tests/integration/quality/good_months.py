@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from taxi_assets.tables import TABLES
+from taxi_assets.lake.tables import TABLES
 
 _RIDES = """
     WITH rides AS (

@@ -13,12 +13,12 @@ import duckdb
 import pytest
 from good_months import attach, create_clean, fill
 
-from taxi_assets.contract import map_columns
 from taxi_assets.expectations import CLEAN_TRIPS, RAW_TRIPS, SUITES, TRIP_FEATURES
+from taxi_assets.lake.contract import map_columns
+from taxi_assets.lake.warehouse import month_key, sql
 from taxi_assets.months import Month
 from taxi_assets.quality import validate
 from taxi_assets.synthetic import write_month
-from taxi_assets.warehouse import month_key, sql
 
 
 def rows_seen_by_others(folder: Path, table: str) -> int:

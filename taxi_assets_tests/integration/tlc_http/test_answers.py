@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 from tlc_site import NAME, PATH, Client, Handler, parquet, status
 
-from taxi_assets import tlc
+from taxi_assets.sources import tlc
 
 
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])

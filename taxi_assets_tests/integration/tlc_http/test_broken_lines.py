@@ -3,7 +3,7 @@
 import pytest
 from tlc_site import JANUARY, NAME, PATH, Client, Fault, Handler, cut, parquet, stall, status
 
-from taxi_assets import tlc
+from taxi_assets.sources import tlc
 
 
 def test_a_line_that_breaks_twice_is_taken_up_where_it_broke(client: Client) -> None:

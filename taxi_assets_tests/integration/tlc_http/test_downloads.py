@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tlc_site import JANUARY, NAME, PATH, Client, parquet
 
-from taxi_assets import tlc
+from taxi_assets.sources import tlc
 
 
 def test_a_month_comes_whole(client: Client) -> None:

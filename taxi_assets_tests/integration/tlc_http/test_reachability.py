@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from tlc_site import NAME, PATH, Client, Site, parquet, silent, status
 
-from taxi_assets import tlc
-from taxi_assets.download import Patience
+from taxi_assets.sources import tlc
+from taxi_assets.sources.download import Patience
 
 
 def test_a_site_that_answers_is_reachable_whatever_it_lacks(client: Client) -> None:

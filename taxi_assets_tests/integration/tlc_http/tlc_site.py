@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_assets import tlc
-from taxi_assets.download import Patience
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
+from taxi_assets.sources import tlc
+from taxi_assets.sources.download import Patience
 
 JANUARY = Month(2023, 1)
 NAME = "green_tripdata_2023-01.parquet"

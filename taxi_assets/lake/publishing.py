@@ -1,0 +1,170 @@
+"""Publishes a month, table by table: write, audit, commit; or roll back and say why. Knows no Dagster.
+
+Each `publish_*` replaces one service's month in one transaction, inside which the table's Great Expectations suite
+looks at the rows as they would be seen. A month that fails an error-severity expectation is never seen by anyone.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.expectations import SUITES
+from taxi_assets.lake.cleaning import THRESHOLDS
+from taxi_assets.lake.contract import map_columns
+from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.warehouse import Warehouse, choose_month, month_key, sql, view_month
+from taxi_assets.lake.zones import read_zones
+from taxi_assets.months import Month
+from taxi_assets.quality import Verdict, validate
+from taxi_assets.rides.features import holiday_dates
+from taxi_assets.sources.tlc import Arrival
+
+__all__ = ["MonthRefused", "Publication", "publish_clean", "publish_features", "publish_raw", "publish_zones"]
+
+
+class MonthRefused(TaxiError):
+    """A month failed an error-severity expectation and was not published."""
+
+    def __init__(self, table: str, service: str, month: Month, verdict: Verdict) -> None:
+        self.table, self.service, self.month, self.verdict = table, service, month, verdict
+        reasons = "; ".join(verdict.summary())
+        super().__init__(f"{table} of {service} {month} is not published: {reasons}. Look at the file, or replace it")
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One service's month of one table, as published."""
+
+    service: str
+    month: Month
+    rows: int
+    verdict: Verdict
+    counts: dict[str, int] = field(default_factory=dict)  # rows rejected, by reason; unknown columns, by name
+
+
+Fill = Callable[[DuckDBPyConnection], dict[str, int]]
+
+
+def publish_zones(warehouse: Warehouse, lookup: Path, shapes: Path, run_id: str | None = None) -> int:
+    """Replace `taxi_zones`; returns the number of zones."""
+    rows = read_zones(lookup, shapes)
+    names = [column.name for column in TABLES["taxi_zones"].columns]
+    marks = ", ".join("?" for _ in names)
+    with warehouse.publishing("taxi_zones", run_id) as connection:
+        connection.execute("DELETE FROM taxi_zones")
+        connection.executemany(
+            f"INSERT INTO taxi_zones ({', '.join(names)}) VALUES ({marks})",
+            [[row[name] for name in names] for row in rows],
+        )
+    return len(rows)
+
+
+def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = None) -> Publication:
+    """Replace one month of `raw_trips` with the file's rows, every one of them.
+
+    Returns:
+        The publication; its counts name the columns the contract does not know.
+
+    Raises:
+        TaxiError: the file's columns do not meet the contract.
+        MonthRefused: the rows fail the table's suite.
+    """
+    service, month = arrival.service, arrival.month
+    _refuse_mixing(warehouse, arrival)
+
+    def fill(connection: DuckDBPyConnection) -> dict[str, int]:
+        unknown = _view_arrived(connection, arrival)
+        rows = _replace(connection, "raw_trips", month_key(service, month))
+        _record_file(connection, arrival, rows, run_id)
+        return dict.fromkeys(unknown, rows)
+
+    return _publish(warehouse, "raw_trips", service, month, fill, run_id)
+
+
+def publish_clean(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
+    """Divide one month's raw trips into `clean_trips` and `rejected_trips`, counted by reason."""
+
+    def fill(connection: DuckDBPyConnection) -> dict[str, int]:
+        key = month_key(service, month)
+        _replace(connection, "rejected_trips", {**key, **THRESHOLDS})
+        _replace(connection, "clean_trips", key)
+        query = "SELECT reason, count(*) FROM rejected_trips WHERE service = $service AND month = $month GROUP BY 1"
+        return dict(sorted(connection.execute(query, key).fetchall()))
+
+    return _publish(warehouse, "clean_trips", service, month, fill, run_id)
+
+
+def publish_features(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
+    """Derive one month of `trip_features` from its clean trips."""
+
+    def fill(connection: DuckDBPyConnection) -> dict[str, int]:
+        view_month(connection, "trips", "clean_trips")
+        _replace(connection, "trip_features", {**month_key(service, month), "holidays": list(holiday_dates())})
+        return {}
+
+    return _publish(warehouse, "trip_features", service, month, fill, run_id)
+
+
+def _refuse_mixing(warehouse: Warehouse, arrival: Arrival) -> None:
+    kind = warehouse.settings.data_kind
+    if arrival.is_synthetic != (kind == "synthetic"):
+        other = "synthetic" if arrival.is_synthetic else "real"
+        raise TaxiError(
+            f"{arrival.path.name} is a {other} month and this is the warehouse of {kind} ones: "
+            f"take it out of the landing folder, or set TAXI_DATA={other}"
+        )
+
+
+def _publish(
+    warehouse: Warehouse, table: str, service: str, month: Month, fill: Fill, run_id: str | None
+) -> Publication:
+    with warehouse.publishing(f"{table} {service} {month}", run_id) as connection:
+        choose_month(connection, service, month)
+        counts = fill(connection)
+        view_month(connection, "audited", table)
+        verdict = validate(connection, "audited", SUITES[table])
+        if verdict.failed_errors():
+            raise MonthRefused(table, service, month, verdict)
+    return Publication(service, month, verdict.rows, verdict, counts)
+
+
+def _replace(connection: DuckDBPyConnection, table: str, values: Mapping[str, object]) -> int:
+    key = {name: values[name] for name in ("service", "month")}
+    connection.execute(f"DELETE FROM {table} WHERE service = $service AND month = $month", key)
+    query = sql(table)
+    used = {name: value for name, value in values.items() if f"${name}" in query}
+    return int(connection.execute(f"INSERT INTO {table} BY NAME {query}", used).fetchall()[0][0])
+
+
+def _view_arrived(connection: DuckDBPyConnection, arrival: Arrival) -> tuple[str, ...]:
+    connection.execute("SET VARIABLE arrived = $path", {"path": str(arrival.path)})
+    columns = connection.execute("SELECT * FROM read_parquet(getvariable('arrived')) LIMIT 0").description
+    try:
+        mapping = map_columns(tuple(column[0] for column in columns))
+    except TaxiError as error:
+        raise TaxiError(f"{arrival.path.name} does not meet the contract: {error}") from error
+    connection.execute(
+        f"CREATE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {mapping.select_list()} "
+        "FROM read_parquet(getvariable('arrived'), file_row_number = true)"
+    )
+    return mapping.unknown
+
+
+def _record_file(connection: DuckDBPyConnection, arrival: Arrival, rows: int, run_id: str | None) -> None:
+    key = month_key(arrival.service, arrival.month)
+    connection.execute("DELETE FROM source_files WHERE service = $service AND month = $month", key)
+    connection.execute(
+        "INSERT INTO source_files VALUES ($service, $month, $name, $sha256, $bytes, $rows, $synthetic, $run_id)",
+        {
+            **key,
+            "name": arrival.path.name,
+            "sha256": arrival.sha256,
+            "bytes": arrival.bytes,
+            "rows": rows,
+            "synthetic": arrival.is_synthetic,
+            "run_id": run_id,
+        },
+    )

@@ -1,0 +1,152 @@
+"""The warehouse's tables: name, columns, types, units. One definition for the DDL, the Dagster UI and the docs."""
+
+from dataclasses import dataclass
+
+from taxi_assets.lake.contract import RAW_COLUMNS
+
+__all__ = ["TABLES", "Column", "Table"]
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """`monthly` tables are kept by service and month, and replaced by service and month."""
+
+    name: str
+    columns: tuple[Column, ...]
+    monthly: bool = True
+
+    def ddl(self) -> str:
+        columns = ", ".join(f"{column.name} {column.type}" for column in self.columns)
+        return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
+
+
+_KEY = (
+    Column("service", "VARCHAR", "TLC's service: green, yellow, fhvhv"),
+    Column("month", "DATE", "First day of the month of the file the trip came in"),
+    Column("source_row", "BIGINT", "Row of the trip in that file, from 0"),
+)
+_RIDE = (
+    Column("pickup_at", "TIMESTAMP", "Start of the ride, New York local time"),
+    Column("pickup_zone_id", "SMALLINT", "TLC zone of the start, 1-265"),
+    Column("dropoff_zone_id", "SMALLINT", "TLC zone of the end, 1-265"),
+    Column("passenger_count", "SMALLINT", "Passengers, as the driver typed it; often missing"),
+)
+_DURATION = Column("duration_minutes", "DOUBLE", "Drop-off minus pickup, minutes: the target")
+_RAW = tuple(Column(column.name, column.type, column.description) for column in RAW_COLUMNS)
+_OTHER = Column("other_columns", "JSON", "Columns the contract does not know, kept as they came")
+
+_TABLES = (
+    Table(
+        "source_files",
+        (
+            *_KEY[:2],
+            Column("file_name", "VARCHAR", "Name of the file, as TLC names it"),
+            Column("sha256", "VARCHAR", "SHA-256 of the file's bytes"),
+            Column("bytes", "BIGINT", "Size of the file, bytes"),
+            Column("rows", "BIGINT", "Trips in the file"),
+            Column("is_synthetic", "BOOLEAN", "Made by `taxi synth`, not by TLC"),
+            Column("run_id", "VARCHAR", "Dagster run that published it"),
+        ),
+    ),
+    Table(
+        "taxi_zones",
+        (
+            Column("zone_id", "SMALLINT", "TLC's number of the zone, 1-265"),
+            Column("zone", "VARCHAR", "Name of the zone"),
+            Column(
+                "borough",
+                "VARCHAR",
+                "Borough, `EWR` for Newark Airport; `Unknown` (264), `Outside of NYC` (265)",
+            ),
+            Column("service_zone", "VARCHAR", "TLC's service zone"),
+            Column("x_miles", "DOUBLE", "Centroid, miles east in EPSG:2263; NULL where TLC draws no shape"),
+            Column("y_miles", "DOUBLE", "Centroid, miles north in EPSG:2263; NULL where TLC draws no shape"),
+            Column("area_square_miles", "DOUBLE", "Area; NULL where TLC draws no shape"),
+            Column("is_airport", "BOOLEAN", "Newark, JFK or LaGuardia"),
+            Column("shape_wkb", "BLOB", "Polygon in EPSG:2263 feet, well-known binary"),
+        ),
+        monthly=False,
+    ),
+    Table("raw_trips", (*_KEY, *_RAW, _OTHER)),
+    Table(
+        "rejected_trips",
+        (*_KEY, *_RAW, _OTHER, _DURATION, Column("reason", "VARCHAR", "First rule it breaks")),
+    ),
+    Table(
+        "clean_trips",
+        (
+            *_KEY,
+            _RIDE[0],
+            Column("dropoff_at", "TIMESTAMP", "End of the ride, New York local time"),
+            *_RIDE[1:],
+            Column("trip_distance_miles", "DOUBLE", "Metered distance, miles; known only after the ride"),
+            _DURATION,
+        ),
+    ),
+    Table(
+        "trip_features",
+        (
+            *_KEY,
+            *_RIDE,
+            Column("hour_of_week", "SMALLINT", "0 is Monday midnight to one, 167 Sunday eleven to midnight"),
+            Column("minute_of_day", "SMALLINT", "Minutes since midnight, 0-1439"),
+            Column("day_of_week", "SMALLINT", "0 is Monday, 6 is Sunday"),
+            Column("day_of_year", "SMALLINT", "1 is January 1st"),
+            Column("month_of_year", "SMALLINT", "1 is January"),
+            Column("is_holiday", "BOOLEAN", "A public holiday in New York"),
+            Column("is_holiday_eve", "BOOLEAN", "The day before one"),
+            Column("is_after_holiday", "BOOLEAN", "The day after one"),
+            Column("zone_distance_miles", "DOUBLE", "Straight line between the zones' centroids, miles"),
+            Column("is_same_zone", "BOOLEAN", "Starts and ends in the same zone"),
+            _DURATION,
+        ),
+    ),
+    Table(
+        "evaluations",
+        (
+            Column("month", "DATE", "First day of the month whose rides were scored"),
+            Column("model_version", "BIGINT", "Registered version the month was scored with"),
+            Column("convention", "VARCHAR", "Which rides: `course` lasts 1-60 minutes, `all` 1-180"),
+            Column("model", "VARCHAR", "`duration_model`, or the name of a baseline"),
+            Column("slice", "VARCHAR", "What the rides are divided by; `overall` for all of them"),
+            Column("value", "VARCHAR", "Which part of them"),
+            Column("rides", "BIGINT", "Rides scored"),
+            Column("rmse", "DOUBLE", "Root mean squared error, minutes"),
+            Column("mae", "DOUBLE", "Mean absolute error, minutes"),
+            Column("bias", "DOUBLE", "Mean of predicted minus actual, minutes"),
+        ),
+        monthly=False,
+    ),
+    Table(
+        "promotions",
+        (
+            Column("month", "DATE", "First day of the month the decision rests on"),
+            Column("model_version", "BIGINT", "The version that would be champion"),
+            Column("champion_version", "BIGINT", "The champion before; NULL where there was none"),
+            Column("is_promoted", "BOOLEAN", "It became, or stayed, champion"),
+            Column("reasons", "VARCHAR[]", "Why, in sentences"),
+        ),
+        monthly=False,
+    ),
+    Table(
+        "drift_reports",
+        (
+            Column("month", "DATE", "First day of the month looked at"),
+            Column("feature", "VARCHAR", "Feature, or the target"),
+            Column("psi", "DOUBLE", "Population stability index against the training months"),
+            Column("verdict", "VARCHAR", "stable, watch or drifted"),
+            Column("reference_mean", "DOUBLE", "Mean over the training months"),
+            Column("month_mean", "DOUBLE", "Mean over the month"),
+        ),
+        monthly=False,
+    ),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in _TABLES}

@@ -1,0 +1,191 @@
+"""The lake: DuckDB tables as parquet under a DuckLake catalogue. The only module that opens a connection.
+
+Writers publish one transaction at a time, behind a lock between processes where the catalogue is SQLite; readers need
+no lock and see whole months only. No SQL statement is put together from values: they are bound.
+"""
+
+import importlib.util
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from filelock import FileLock
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.tables import TABLES
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+
+__all__ = ["Warehouse", "choose_month", "month_key", "require_writable", "sql", "view_month"]
+
+_EXTENSIONS = ("ducklake", "sqlite_scanner")
+
+
+@cache
+def sql(name: str) -> str:
+    """The text of `sql/<name>.sql`."""
+    return files("taxi_assets").joinpath("sql", f"{name}.sql").read_text()
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Opens connections on the lake of these settings."""
+
+    settings: Settings
+
+    @property
+    def _lock(self) -> FileLock:
+        return FileLock(self.settings.warehouse / "publish.lock")
+
+    @contextmanager
+    def reading(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that sees one state of the lake throughout: the newest, or that of `snapshot`."""
+        self._initialise()
+        with _closing(self._connect(snapshot)) as connection:
+            connection.execute("BEGIN TRANSACTION")
+            yield connection
+
+    @contextmanager
+    def publishing(self, message: str, run_id: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction: everything done on the connection is seen by all after the block, or never.
+
+        Args:
+            message: What the snapshot holds, for `snapshots()`.
+            run_id: The Dagster run that makes it.
+        """
+        self._initialise()
+        with self._lock, _closing(self._connect()) as connection:
+            connection.execute("BEGIN TRANSACTION")
+            connection.execute(
+                "CALL lake.set_commit_message('taxi', $message, extra_info => $extra)",
+                {"message": message, "extra": json.dumps({"dagster_run_id": run_id})},
+            )
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def snapshot(self) -> int:
+        """The number of the newest snapshot."""
+        with self.reading() as connection:
+            return int(connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0])
+
+    def _initialise(self) -> None:
+        marker = self.settings.warehouse / "tables.json"
+        tables = json.dumps({name: table.ddl() for name, table in TABLES.items()}, indent=1)
+        if marker.is_file() and marker.read_text() == tables:
+            return
+        require_writable(self.settings.home)
+        (self.settings.warehouse / "data").mkdir(parents=True, exist_ok=True)
+        self.settings.landing.mkdir(parents=True, exist_ok=True)
+        with self._lock, _closing(self._connect()) as connection:
+            connection.execute("BEGIN TRANSACTION")
+            self._create_tables(connection)
+            connection.execute("COMMIT")
+            marker.write_text(tables)
+
+    @staticmethod
+    def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+        held = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        for table in TABLES.values():
+            if table.name in held:
+                continue
+            connection.execute(table.ddl())
+            if table.monthly:
+                connection.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY (service, month)")
+
+    def _connect(self, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(config=self._config())
+        for extension in _EXTENSIONS:
+            connection.load_extension(str(_extension_file(extension)))
+        connection.execute(self._attachment(snapshot))
+        connection.execute("USE lake")
+        # From here on no statement reaches beyond the platform's own folders, nor lifts this limit.
+        folders = [f"{self.settings.warehouse}/", f"{self.settings.landing}/"]
+        connection.execute(f"SET allowed_directories = [{', '.join(map(_quoted, folders))}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        return connection
+
+    def _config(self) -> dict[str, Any]:
+        config: dict[str, Any] = {
+            "memory_limit": self.settings.memory_limit,
+            "temp_directory": str(self.settings.warehouse / "spill"),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+        return config | ({"threads": self.settings.threads} if self.settings.threads else {})
+
+    def _attachment(self, snapshot: int | None) -> str:
+        catalog = self.settings.catalog or f"sqlite:{self.settings.warehouse / 'catalog.sqlite'}"
+        options = f"DATA_PATH {_quoted(str(self.settings.warehouse / 'data'))}"
+        if snapshot is not None:
+            options += f", SNAPSHOT_VERSION {int(snapshot)}"
+        return f"ATTACH {_quoted('ducklake:' + catalog)} AS lake ({options})"
+
+
+@contextmanager
+def _closing(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def month_key(service: str, month: Month) -> Mapping[str, object]:
+    """The values that `$service` and `$month` of the SQL files stand for."""
+    return {"service": service, "month": month.first_day}
+
+
+def choose_month(connection: duckdb.DuckDBPyConnection, service: str, month: Month) -> None:
+    """Set the month that views made by `view_month` show."""
+    connection.execute("SET VARIABLE service = $service", {"service": service})
+    connection.execute("SET VARIABLE month = $month", {"month": month.first_day})
+
+
+def view_month(connection: duckdb.DuckDBPyConnection, view: str, table: str) -> None:
+    """Make `view`, for this connection only, the chosen month's rows of `table`."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM lake.{table} "
+        "WHERE service = getvariable('service') AND month = getvariable('month')"
+    )
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder nobody may write to, the administrator included, before any work is done.
+
+    Raises:
+        TaxiError: the folder cannot be created, or is marked read-only.
+    """
+    remedy = "make it writable or set TAXI_HOME to a folder that is"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise TaxiError(f"cannot write to {folder} ({error.strerror}): {remedy}") from error
+    if not folder.stat().st_mode & 0o222:
+        raise TaxiError(f"{folder} is marked read-only: {remedy}")
+
+
+def _extension_file(name: str) -> Path:
+    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+    folders = spec.submodule_search_locations if spec else None
+    for folder in folders or ():
+        for path in Path(folder).rglob(f"{name}.duckdb_extension"):
+            return path
+    raise TaxiError(f"the package duckdb-extension-{name.replace('_', '-')} is missing: run `make env`")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,1 @@
+"""Rides out of the lake and a model out of rides."""

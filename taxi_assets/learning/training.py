@@ -1,0 +1,134 @@
+"""Trains a model on a window of months, logs it to the active MLflow run and registers it. Knows no Dagster."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.learning.model import DurationModel
+from taxi_assets.learning.training_data import TrainingData, held_months, read_training
+from taxi_assets.mlflow_store import registry, tracking
+from taxi_assets.mlflow_store.registry import Version
+from taxi_assets.mlflow_store.revision import git_commit
+from taxi_assets.months import Month
+from taxi_assets.rides.features import MODEL_INPUTS
+from taxi_assets.scoring.evaluation import CONVENTIONS
+from taxi_assets.settings import Settings
+
+__all__ = ["Trained", "train"]
+
+# The code that decides what the same rides and parameters make of each other.
+_SOURCES = (
+    "rides/features.py",
+    "rides/places.py",
+    "rides/history.py",
+    "rides/encoding.py",
+    "learning/model.py",
+    "sql/trip_features.sql",
+)
+_EXAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A registered version, the rides it learned from, and whether it had been registered before."""
+
+    version: Version
+    data: TrainingData
+    is_new: bool
+
+
+def train(
+    settings: Settings,
+    warehouse: Warehouse,
+    mlflow: Any,
+    month: Month,
+    window: Sequence[Month],
+    parameters: Mapping[str, Any],
+) -> Trained:
+    """Learn from the window, or from every month held before `month`, for which the model is meant.
+
+    The same rides, parameters and code are not learned twice: the version they made is returned.
+
+    Args:
+        settings: Where MLflow and the lake are.
+        warehouse: The lake.
+        mlflow: The dagster-mlflow resource, on the run to log to.
+        month: The month the model will be scored on; none of its rides is seen.
+        window: Months to learn from; empty, every month held before `month`.
+        parameters: Of `DurationModel`.
+
+    Raises:
+        TaxiError: there is nothing to learn from, or the window reaches into the scored month.
+    """
+    months = _window(settings, warehouse, month, window)
+    data = read_training(warehouse, settings.services, months, CONVENTIONS["all"])
+    key = _training_key(data, month, parameters)
+    known = registry.find(settings, key)
+    if known:
+        return Trained(known, data, is_new=False)
+    model = DurationModel(data.zones, **parameters).fit(
+        data.trips[list(MODEL_INPUTS)], data.trips["duration_minutes"].to_numpy()
+    )
+    tags = _tags(settings, data, month) | {"dagster_run_id": mlflow.dagster_run_id}
+    mlflow.set_tags(tags)
+    mlflow.log_params({**parameters, "window": tags["window"], "services": tags["services"], "rides": len(data.trips)})
+    return Trained(_register(settings, mlflow.mlflow_run_id, model, data, key, tags), data, is_new=True)
+
+
+def _window(settings: Settings, warehouse: Warehouse, month: Month, window: Sequence[Month]) -> tuple[Month, ...]:
+    if not window:
+        with warehouse.reading() as connection:
+            return tuple(held for held in held_months(connection, settings.services) if held < month)
+    late = [str(each) for each in window if each >= month]
+    if late:
+        raise TaxiError(f"the window holds {', '.join(late)}, not before {month}, the month to be scored: leave it out")
+    return tuple(sorted(window))
+
+
+def _register(
+    settings: Settings,
+    run_id: str,
+    model: DurationModel,
+    data: TrainingData,
+    key: str,
+    tags: Mapping[str, str],
+) -> Version:
+    source = {"snapshot": data.snapshot, "months": [str(month) for month in data.months]}
+    tracking.log_dataset(settings, run_id, "trip_features", data.digest, source, len(data.trips))
+    uri = tracking.log_model(model, data.trips[list(MODEL_INPUTS)].head(_EXAMPLE_ROWS))
+    return registry.register(settings, run_id, uri, key, tags)
+
+
+def _tags(settings: Settings, data: TrainingData, month: Month) -> dict[str, str]:
+    return {
+        "window": f"{data.months[0]}..{data.months[-1]}",
+        "months": ",".join(map(str, data.months)),
+        "scored_month": str(month),
+        "services": ",".join(data.services),
+        "convention": CONVENTIONS["all"].name,
+        "data_snapshot": str(data.snapshot),
+        "data_digest": data.digest,
+        "git_commit": git_commit(),
+        "synthetic": str(settings.data_kind == "synthetic").lower(),
+    }
+
+
+def _training_key(data: TrainingData, month: Month, parameters: Mapping[str, Any]) -> str:
+    """Digest of all that decides what a training makes: rides, purpose, parameters, code, libraries."""
+    package = files("taxi_assets")
+    code = {name: hashlib.sha256(package.joinpath(name).read_bytes()).hexdigest() for name in _SOURCES}
+    libraries = {name: version(name) for name in ("scikit-learn", "numpy", "holidays")}
+    parts = [
+        data.digest,
+        str(month),
+        sorted(parameters.items()),
+        sorted(code.items()),
+        sorted(libraries.items()),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,123 @@
+"""Rides out of the lake, as the model takes them. Knows neither Dagster nor MLflow."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from duckdb import DuckDBPyConnection
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.cleaning import THRESHOLDS
+from taxi_assets.lake.contract import SERVICES
+from taxi_assets.lake.warehouse import Warehouse, month_key, sql
+from taxi_assets.months import Month
+from taxi_assets.rides.features import ZONES, ZoneMap, holiday_dates
+from taxi_assets.scoring.evaluation import Convention
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TrainingData", "held_months", "read_scored", "read_training", "read_zone_map", "read_zones"]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Rides to learn from: `trips` has the model's inputs and `duration_minutes`; `digest` is of their content."""
+
+    trips: "pd.DataFrame"
+    zones: ZoneMap
+    months: tuple[Month, ...]
+    services: tuple[str, ...]
+    snapshot: int
+    digest: str
+
+
+def held_months(connection: DuckDBPyConnection, services: Sequence[str]) -> tuple[Month, ...]:
+    """Months whose features are published for every one of these services, oldest first."""
+    rows = connection.execute(
+        "SELECT month FROM trip_features WHERE service IN (SELECT unnest($services)) "
+        "GROUP BY month HAVING count(DISTINCT service) = $count ORDER BY month",
+        {"services": list(services), "count": len(services)},
+    ).fetchall()
+    return tuple(Month(day.year, day.month) for (day,) in rows)
+
+
+def read_training(
+    warehouse: Warehouse, services: Sequence[str], months: Sequence[Month], convention: Convention
+) -> TrainingData:
+    """The rides of these months, from one snapshot of the lake.
+
+    Raises:
+        TaxiError: there is no ride to learn from.
+    """
+    with warehouse.reading() as connection:
+        snapshot = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
+        values = {
+            "all_services": list(SERVICES),
+            "services": list(services),
+            "months": [month.first_day for month in months],
+            "shortest_minutes": convention.shortest_minutes,
+            "longest_minutes": convention.longest_minutes,
+        }
+        trips = connection.execute(sql("training_trips"), values).df()
+        zones = read_zone_map(connection)
+    if trips.empty:
+        window = ", ".join(map(str, months)) or "no month"
+        raise TaxiError(f"no ride of {', '.join(services)} to learn from in {window}: ingest earlier months first")
+    return TrainingData(trips, zones, tuple(months), tuple(services), int(snapshot), _digest(trips))
+
+
+def read_scored(warehouse: Warehouse, services: Sequence[str], month: Month, convention: Convention) -> "pd.DataFrame":
+    """Every raw trip of the month whose duration the convention admits, cleaned of nothing else, with features.
+
+    A score on trips that were cleaned with knowledge of the ride (its distance, its speed) would flatter the model.
+    """
+    import pandas as pd
+
+    frames = []
+    with warehouse.reading() as connection:
+        for service in services:
+            values = {
+                **month_key(service, month),
+                "shortest_minutes": convention.shortest_minutes,
+                "longest_minutes": convention.longest_minutes,
+                "zones": THRESHOLDS["zones"],
+            }
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE trips AS {sql('scored_trips')}", values)
+            frame = connection.execute(sql("trip_features"), {"holidays": list(holiday_dates())}).df()
+            frames.append(frame.assign(service_id=list(SERVICES).index(service)))
+    trips = pd.concat(frames, ignore_index=True)
+    if trips.empty:
+        raise TaxiError(f"no ride of {', '.join(services)} in {month} to score: ingest that month first")
+    return trips
+
+
+def read_zones(warehouse: Warehouse) -> "pd.DataFrame":
+    """The rows of `taxi_zones`, without their shapes."""
+    with warehouse.reading() as connection:
+        return connection.execute("SELECT * EXCLUDE (shape_wkb) FROM taxi_zones ORDER BY zone_id").df()
+
+
+def read_zone_map(connection: DuckDBPyConnection) -> ZoneMap:
+    """The zones' places as arrays indexed by zone id."""
+    zones = connection.execute("SELECT * EXCLUDE (shape_wkb) FROM taxi_zones ORDER BY zone_id").df()
+    if zones.empty:
+        raise TaxiError("the lake has no taxi zones: materialise taxi_zones first")
+    boroughs = sorted(zones["borough"].unique())
+    places = {name: np.full(ZONES, np.nan) for name in ("x_miles", "y_miles", "area_square_miles")}
+    borough, is_airport = np.zeros(ZONES, np.int64), np.zeros(ZONES, bool)
+    ids = zones["zone_id"].to_numpy()
+    for name, values in places.items():
+        values[ids] = zones[name].to_numpy()
+    borough[ids] = [boroughs.index(name) + 1 for name in zones["borough"]]
+    is_airport[ids] = zones["is_airport"].to_numpy()
+    return ZoneMap(**places, borough=borough, is_airport=is_airport)
+
+
+def _digest(trips: "pd.DataFrame") -> str:
+    import pandas as pd
+
+    hashes = pd.util.hash_pandas_object(trips, index=False).to_numpy()
+    return hashlib.sha256(hashes.tobytes()).hexdigest()

@@ -1,0 +1,192 @@
+"""The registered model and its versions in MLflow; the champion is the one with that alias. No Dagster."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.mlflow_store.mlflow_database import client, is_initialised, lock, ui_url
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+
+__all__ = [
+    "CHAMPION",
+    "MODEL_NAME",
+    "Version",
+    "champion",
+    "download_artifacts",
+    "find",
+    "latest",
+    "load_sklearn",
+    "newest_for",
+    "note_refusal",
+    "promote",
+    "register",
+    "version_url",
+]
+
+MODEL_NAME = "taxi-duration"
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version: its number, the MLflow run that made it, and the tags that say from what."""
+
+    name: str
+    version: int
+    run_id: str
+    tags: Mapping[str, str]
+
+
+def register(settings: Settings, run_id: str, model_uri: str, training_key: str, tags: Mapping[str, str]) -> Version:
+    """Register a logged model, unless a version of the same training is there: then that one is returned.
+
+    Call it when everything else about the model is logged: a version, once there, stands for a finished
+    training, also when the process is killed right after.
+
+    Args:
+        settings: Where MLflow's database is.
+        run_id: The MLflow run that logged the model.
+        model_uri: The logged model's address, as `tracking.log_model` returned it.
+        training_key: Digest of everything that went into the training: data, config, code.
+        tags: What a person wants to know of the version: window, snapshot, commit, Dagster run.
+    """
+    api = client(settings)
+    with lock(settings):
+        known = _find(api, training_key)
+        if known is None:
+            if _registered_model(api) is None:
+                api.create_registered_model(MODEL_NAME, description="Minutes a ride takes, as known at pickup")
+            known = api.create_model_version(MODEL_NAME, model_uri, run_id, tags={**tags, "training_key": training_key})
+        _link_to_model(api, known)
+    return _version(known)
+
+
+def find(settings: Settings, training_key: str) -> Version | None:
+    """The version that came of this training, if there is one."""
+    found = _find(client(settings), training_key) if is_initialised(settings) else None
+    return _version(found) if found else None
+
+
+def newest_for(settings: Settings, month: Month) -> Version | None:
+    """The newest version trained to be scored on this month."""
+    condition = f" and tags.scored_month = '{month}'"
+    versions = _versions(client(settings), condition) if is_initialised(settings) else []
+    return _version(versions[0]) if versions else None
+
+
+def note_refusal(settings: Settings, version: int, reason: str) -> None:
+    """Tag a version with why it did not become champion."""
+    client(settings).set_model_version_tag(MODEL_NAME, str(version), "refusal", reason)
+
+
+def latest(settings: Settings) -> Version | None:
+    """The version with the highest number, champion or not."""
+    versions = _versions(client(settings)) if is_initialised(settings) else []
+    return _version(versions[0]) if versions else None
+
+
+def champion(settings: Settings) -> Version | None:
+    """The version that is to be served; None before the first was promoted."""
+    return _champion(client(settings)) if is_initialised(settings) else None
+
+
+def promote(settings: Settings, version: int, reason: str) -> Version:
+    """Make a version the champion, tagged with why, when, and which it replaced; a champion is left as it is.
+
+    Raises:
+        TaxiError: there is no such version.
+    """
+    api = client(settings)
+    with lock(settings):
+        current = _champion(api)
+        if current and current.version == version:
+            return current
+        if not any(int(known.version) == version for known in _versions(api)):
+            raise TaxiError(f"model '{MODEL_NAME}' has no version {version}: choose one that MLflow's UI shows")
+        tags = {
+            "promotion_reason": reason,
+            "promoted_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "replaced_version": str(current.version) if current else "none",
+        }
+        for key, value in tags.items():
+            api.set_model_version_tag(MODEL_NAME, str(version), key, value)
+        api.set_registered_model_alias(MODEL_NAME, CHAMPION, str(version))
+        return _version(api.get_model_version(MODEL_NAME, str(version)))
+
+
+def download_artifacts(settings: Settings, version: Version, path: str, target: Path) -> Path:
+    """Copy a file or folder logged by the version's run, such as `serving`, into the folder `target`.
+
+    Returns:
+        Where the copy is: in `target`, under the last part of `path`.
+
+    Raises:
+        TaxiError: the run has no such artifact.
+    """
+    api = client(settings)
+    import mlflow
+
+    parent = str(Path(path).parent) if "/" in path else None
+    if path not in {item.path for item in api.list_artifacts(version.run_id, parent)}:
+        raise TaxiError(
+            f"version {version.version} of '{version.name}' has no artifact '{path}': train the model again"
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    uri = f"runs:/{version.run_id}/{path}"
+    return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(target)))
+
+
+def load_sklearn(settings: Settings, version: Version) -> Any:
+    """The fitted estimator of a version. Loading runs what is pickled in it: for versions made here only."""
+    client(settings)
+    from taxi_assets.mlflow_store.tracking import load_model
+
+    return load_model(f"models:/{version.name}/{version.version}")
+
+
+def version_url(settings: Settings, version: int) -> str:
+    """The version's page in MLflow's UI."""
+    return ui_url(settings, f"models/{MODEL_NAME}/versions/{version}")
+
+
+def _version(found: "ModelVersion") -> Version:
+    return Version(str(found.name), int(found.version), str(found.run_id), dict(found.tags))
+
+
+def _registered_model(api: "MlflowClient") -> "RegisteredModel | None":
+    found = api.search_registered_models(f"name = '{MODEL_NAME}'")
+    return found[0] if found else None
+
+
+def _champion(api: "MlflowClient") -> Version | None:
+    model = _registered_model(api)
+    number = model.aliases.get(CHAMPION) if model else None
+    return _version(api.get_model_version(MODEL_NAME, number)) if number else None
+
+
+def _versions(api: "MlflowClient", condition: str = "") -> "list[ModelVersion]":
+    """Versions that are whole, the newest first."""
+    found = api.search_model_versions(f"name = '{MODEL_NAME}'{condition}", max_results=10_000)
+    whole = [version for version in found if version.status == "READY"]
+    return sorted(whole, key=lambda version: int(version.version), reverse=True)
+
+
+def _find(api: "MlflowClient", training_key: str) -> "ModelVersion | None":
+    versions = _versions(api, f" and tags.training_key = '{training_key}'")
+    return versions[0] if versions else None
+
+
+def _link_to_model(api: "MlflowClient", version: "ModelVersion") -> None:
+    """Let the pages of the run and the logged model show the version, as MLflow's `register_model` does."""
+    model_id = str(version.source).removeprefix("models:/")
+    tag = json.dumps([{"name": version.name, "version": int(version.version)}])
+    api.set_logged_model_tags(model_id, {"mlflow.modelVersions": tag})

@@ -1,0 +1,1 @@
+"""Whether a month is still like those the model learned from."""

@@ -1,0 +1,44 @@
+"""Measures a month's drift in the lake and keeps the report there. Knows no Dagster."""
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.learning.training_data import held_months
+from taxi_assets.mlflow_store import registry
+from taxi_assets.monitoring.drift import DriftReport, measure_drift
+from taxi_assets.months import Month
+from taxi_assets.scoring.judging import window_of
+from taxi_assets.settings import Settings
+
+__all__ = ["report_drift"]
+
+
+def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id: str | None = None) -> DriftReport:
+    """Compare the month with those its model learned from, or else with those held before it; replace its rows.
+
+    Raises:
+        TaxiError: there is no earlier month to compare with.
+    """
+    reference = _reference(settings, warehouse, month)
+    with warehouse.publishing(f"drift_reports {month}", run_id) as connection:
+        days = [each.first_day for each in reference]
+        report = measure_drift(connection, settings.services, days, month.first_day)
+        connection.execute("DELETE FROM drift_reports WHERE month = ?", [month.first_day])
+        connection.executemany(
+            "INSERT INTO drift_reports VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                [month.first_day, each.name, each.psi, each.verdict, each.reference_mean, each.month_mean]
+                for each in report.features
+            ],
+        )
+    return report
+
+
+def _reference(settings: Settings, warehouse: Warehouse, month: Month) -> tuple[Month, ...]:
+    version = registry.newest_for(settings, month)
+    if version:
+        return window_of(version)
+    with warehouse.reading() as connection:
+        reference = tuple(held for held in held_months(connection, settings.services) if held < month)
+    if not reference:
+        raise TaxiError(f"no month before {month} is held to compare it with: ingest earlier months first")
+    return reference

@@ -1,0 +1,1 @@
+"""What a model is worth: baselines, errors by slice, and whether it becomes champion."""

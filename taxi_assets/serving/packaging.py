@@ -1,0 +1,165 @@
+"""Builds the Bento: the service, the code it needs and a model's serving folder. Knows no MLflow, no Dagster.
+
+BentoML does its part in a process of its own: it settles on its folders when it is first imported, and loads
+the service by importing it, where this process may have imported other code under the same names.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.serving.serving_manifest import read_manifest
+from taxi_assets.settings import Settings
+
+__all__ = ["BENTO_NAME", "BentoFacts", "build_bento", "latest"]
+
+BENTO_NAME = "taxi_duration"
+RELEASE_FILE = "release.json"
+
+_PACKAGE = Path(__file__).parents[1]
+_SERVICE = _PACKAGE.parent / "bento" / "service.py"
+# What the service imports of others, and New York's clock for machines that have none.
+_REQUIREMENTS = ("holidays", "numpy", "onnxruntime", "tzdata")
+
+# The lines the build says at its end are shown where it fails.
+_LINES_SHOWN = 3
+_WORKSHOP = "building-"
+
+
+@dataclass(frozen=True)
+class BentoFacts:
+    """A built Bento: what `bentoml serve` calls it, and what it was labelled with."""
+
+    tag: str
+    labels: Mapping[str, str]
+
+
+def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, str]) -> str:
+    """Package a model, unless the store has just this Bento; either way it is the one `latest` names.
+
+    A Bento appears in the store at once, whole: a build that is killed leaves nothing there.
+
+    Args:
+        settings: Where the store is.
+        serving_folder: The model, as `export.write_serving_folder` wrote it.
+        labels: What a person wants to know of the Bento. They are part of what makes it a new one, so they
+            must not tell of the run that builds it.
+
+    Returns:
+        The Bento's tag: the model's version and a digest of all that is inside.
+
+    Raises:
+        TaxiError: the folder is no whole model, or BentoML refuses.
+    """
+    facts = read_manifest(serving_folder)["facts"]
+    settings.bentoml_home.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.bentoml_home / "build.lock"):
+        for abandoned in settings.bentoml_home.glob(f"{_WORKSHOP}*"):  # by builds that were killed
+            shutil.rmtree(abandoned, ignore_errors=True)
+        # A name of its own: BentoML may outlive a killed build, and go on writing where it began.
+        workshop = Path(tempfile.mkdtemp(prefix=_WORKSHOP, dir=settings.bentoml_home))
+        context = _stage(workshop / "context", serving_folder, labels)
+        bento_version = f"v{facts['version']}-{_digest(context)[:12]}"
+        tag = f"{BENTO_NAME}:{bento_version}"
+        if not (_bentos(settings) / bento_version).is_dir():
+            (context / RELEASE_FILE).write_text(json.dumps({"tag": tag, "labels": dict(labels)}))
+            built = _run_bentoml(context, workshop / "home", bento_version)
+            _bentos(settings).mkdir(parents=True, exist_ok=True)
+            built.rename(_bentos(settings) / bento_version)
+        _name_latest(settings, bento_version)
+        shutil.rmtree(workshop)
+    return tag
+
+
+def latest(settings: Settings) -> BentoFacts | None:
+    """The Bento `bentoml serve taxi_duration:latest` would serve; None before the first was built."""
+    try:
+        bento_version = (_bentos(settings) / "latest").read_text().strip()
+        release = (_bentos(settings) / bento_version / "src" / RELEASE_FILE).read_text()
+    except FileNotFoundError:
+        return None
+    return BentoFacts(**json.loads(release))
+
+
+def _bentos(settings: Settings) -> Path:
+    return settings.bentoml_home / "bentos" / BENTO_NAME
+
+
+def _stage(context: Path, serving_folder: Path, labels: Mapping[str, str]) -> Path:
+    """Lay out what goes into the Bento."""
+    if not _SERVICE.is_file():
+        raise TaxiError(f"{_SERVICE} is missing: package Bentos from a checkout of the project")
+    shutil.copytree(serving_folder, context / "model")
+    for path in (_SERVICE, _SERVICE.with_name("README.md")):
+        shutil.copy(path, context)
+    for path in _imported_modules(_SERVICE):
+        copy = context / path.relative_to(_PACKAGE.parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    bentofile = {
+        "service": "service:TaxiDuration",
+        "name": BENTO_NAME,
+        "labels": dict(labels),
+        "include": ["*.py", "*.json", "model/*", f"{_PACKAGE.name}/**/*.py"],
+        "python": {
+            "packages": [f"{name}=={version(name)}" for name in _REQUIREMENTS],
+            "lock_packages": False,  # it would ask a package index
+        },
+    }
+    (context / "bentofile.yaml").write_text(json.dumps(bentofile))  # JSON is YAML too
+    return context
+
+
+def _imported_modules(script: Path) -> set[Path]:
+    """The modules of this package that a script needs, those included that they need."""
+    found, waiting = {_PACKAGE / "__init__.py"}, [script]
+    while waiting:
+        for node in ast.walk(ast.parse(waiting.pop().read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{_PACKAGE.name}."):
+                path = _PACKAGE.parent / f"{str(node.module).replace('.', '/')}.py"
+                if path not in found:
+                    found |= {path, path.with_name("__init__.py")}
+                    waiting.append(path)
+    return found
+
+
+def _digest(context: Path) -> str:
+    files = sorted(path for path in context.rglob("*") if path.is_file())
+    parts = [[str(path.relative_to(context)), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
+    return hashlib.sha256(json.dumps([parts, version("bentoml")]).encode()).hexdigest()
+
+
+def _run_bentoml(context: Path, home: Path, bento_version: str) -> Path:
+    """Build the context into a store of its own and return the Bento's folder."""
+    home.mkdir()
+    command = [sys.executable, "-m", "bentoml", "build", "--version", bento_version, str(context)]
+    environment = {
+        **os.environ,
+        "BENTOML_HOME": str(home),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONSAFEPATH": "1",  # else files of the folder this is started in would be imported for libraries
+    }
+    done = subprocess.run(command, cwd=context, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = " ".join((done.stdout + done.stderr).split("\n")[-_LINES_SHOWN:]).strip()
+        raise TaxiError(f"BentoML could not build the Bento ({said}): mend bento/service.py or what it imports")
+    return home / "bentos" / BENTO_NAME / bento_version
+
+
+def _name_latest(settings: Settings, bento_version: str) -> None:
+    draft = _bentos(settings) / "latest.draft"
+    draft.write_text(bento_version)
+    draft.replace(_bentos(settings) / "latest")

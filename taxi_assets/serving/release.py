@@ -1,0 +1,60 @@
+"""From the champion in MLflow to a Bento in the store. Knows no Dagster."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.mlflow_store import registry
+from taxi_assets.mlflow_store.registry import Version
+from taxi_assets.serving import packaging
+from taxi_assets.serving.export import write_serving_folder
+from taxi_assets.settings import Settings
+
+__all__ = ["Release", "package_champion"]
+
+_LABELS = ("version", "run_id", "data_snapshot", "window", "synthetic", "git_commit")
+
+
+@dataclass(frozen=True)
+class Release:
+    """A built Bento, and how far its answers are from the registered model's, minutes."""
+
+    tag: str
+    labels: Mapping[str, str]
+    largest_difference_minutes: float
+
+
+def package_champion(settings: Settings) -> Release:
+    """Build the champion's Bento, or find it built.
+
+    Raises:
+        TaxiError: there is no champion, or what was built does not answer as it does.
+    """
+    champion = registry.champion(settings)
+    if champion is None:
+        raise TaxiError("there is no champion to package: materialise champion_model of a month first")
+    facts = _facts(champion)
+    labels = {name: str(facts[name]).lower() if name == "synthetic" else str(facts[name]) for name in _LABELS}
+    settings.root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.root, prefix=".serving-") as folder:
+        served = write_serving_folder(registry.load_sklearn(settings, champion), Path(folder, "model"), facts)
+        tag = packaging.build_bento(settings, Path(folder, "model"), labels)
+    return Release(tag, labels, served.largest_difference_minutes)
+
+
+def _facts(version: Version) -> dict[str, Any]:
+    return {
+        "name": version.name,
+        "version": version.version,
+        "run_id": version.run_id,
+        "window": version.tags["window"],
+        "services": version.tags["services"],
+        "convention": version.tags["convention"],
+        "data_snapshot": int(version.tags["data_snapshot"]),
+        "data_digest": version.tags["data_digest"],
+        "git_commit": version.tags["git_commit"],
+        "synthetic": version.tags["synthetic"] == "true",
+    }

@@ -1,0 +1,169 @@
+"""A ride as an endpoint is asked for it: JSON read into plain values, mistakes told with what is allowed."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.rides.features import HOLIDAY_YEARS, ZONES
+
+__all__ = ["RIDE_SCHEMA", "RideRefused", "RideRequest", "arrival", "read_ride"]
+
+NEW_YORK = ZoneInfo("America/New_York")
+# A ride on New Year's Eve must know the holidays of the year after, and one on New Year's Day those before.
+YEARS = HOLIDAY_YEARS[1:-1]
+MAX_PASSENGERS = 99
+MAX_UNKNOWN_SHOWN = 3
+
+_ZONE = f"a TLC zone, 1 to {ZONES - 1} (264: unknown, 265: outside New York)"
+_TIME = "a date and time such as 2023-03-01T08:30, on New York's clock unless an offset such as Z follows"
+
+RIDE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "title": "Ride",
+    "properties": {
+        "pickup_zone_id": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": ZONES - 1,
+            "description": f"Where the ride starts: {_ZONE}",
+            "example": 74,
+        },
+        "dropoff_zone_id": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": ZONES - 1,
+            "description": f"Where the ride ends: {_ZONE}",
+            "example": 75,
+        },
+        "pickup_at": {
+            "type": "string",
+            "description": f"When it starts: {_TIME}",
+            "example": "2023-03-01T08:30",
+        },
+        "service": {
+            "type": "string",
+            "description": "The kind of taxi; left out, the first the model learned from",
+            "example": "green",
+        },
+        "passenger_count": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": MAX_PASSENGERS,
+            "description": "How many ride, or null; the model does not look at it",
+            "example": 1,
+        },
+    },
+    "required": ["pickup_zone_id", "dropoff_zone_id", "pickup_at"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True)
+class RideRequest:
+    """A ride someone asks about. `pickup_at` is New York's clock, without an offset."""
+
+    service: str
+    pickup_at: datetime
+    pickup_zone_id: int
+    dropoff_zone_id: int
+    passenger_count: int | None = None
+
+
+class RideRefused(TaxiError):
+    """What was asked is not a ride; `fields` says of each wrong field what is wrong and what is allowed."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name} {problem}" for name, problem in fields.items()))
+        self.fields = dict(fields)
+
+
+def read_ride(body: object, services: Sequence[str]) -> RideRequest:
+    """The ride a JSON body asks about.
+
+    Args:
+        body: What the JSON said: an object with the fields of `RIDE_SCHEMA`.
+        services: Those the model knows; the first is taken where none is named.
+
+    Raises:
+        RideRefused: a field is missing, wrong, or none of a ride's.
+    """
+    if not isinstance(body, Mapping):
+        raise RideRefused({"body": f"is {_shown(body)}: send a JSON object with {', '.join(_READERS)}"})
+    unknown = [str(name) for name in body if name not in _READERS][:MAX_UNKNOWN_SHOWN]
+    problems = {_shown(name).strip('"'): f"is no field of a ride: there are {', '.join(_READERS)}" for name in unknown}
+    values: dict[str, Any] = {"service": services[0]}
+    for name, read in _READERS.items():
+        try:
+            if name != "service" or body.get(name) is not None:
+                values[name] = read(body.get(name), services)
+        except ValueError as error:
+            problems[name] = str(error)
+    if problems:
+        raise RideRefused(problems)
+    return RideRequest(**values)
+
+
+def arrival(ride: RideRequest, minutes: float) -> datetime:
+    """When the ride ends, with New York's offset at that moment, to the second."""
+    start = ride.pickup_at.replace(tzinfo=NEW_YORK).astimezone(UTC)
+    return (start + timedelta(minutes=minutes)).astimezone(NEW_YORK).replace(microsecond=0)
+
+
+def _read_zone(value: object, _services: Sequence[str]) -> int:
+    return _read_integer(value, range(1, ZONES), _ZONE)
+
+
+def _read_passengers(value: object, _services: Sequence[str]) -> int | None:
+    allowed = f"a number of people, 0 to {MAX_PASSENGERS}, or null"
+    return None if value is None else _read_integer(value, range(MAX_PASSENGERS + 1), allowed)
+
+
+def _read_integer(value: object, allowed: range, description: str) -> int:
+    # To Python, true is the integer 1.
+    if isinstance(value, int) and not isinstance(value, bool) and value in allowed:
+        return value
+    raise ValueError(_problem(value, description))
+
+
+def _read_service(value: object, services: Sequence[str]) -> str:
+    if isinstance(value, str) and value in services:
+        return value
+    raise ValueError(_problem(value, f"one the model learned from: {', '.join(services)}"))
+
+
+def _read_time(value: object, _services: Sequence[str]) -> datetime:
+    # Ten characters are a date alone, which Python would read as its midnight.
+    if not isinstance(value, str) or len(value) <= 10:
+        raise ValueError(_problem(value, _TIME))
+    try:
+        moment = datetime.fromisoformat(value)
+        local = moment.astimezone(NEW_YORK).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        raise ValueError(_problem(value, _TIME)) from None
+    if local.year not in YEARS:
+        allowed = f"a time of the years {YEARS[0]} to {YEARS[-1]}, whose holidays are known"
+        raise ValueError(_problem(value, allowed))
+    return local
+
+
+_READERS: Mapping[str, Callable[[object, Sequence[str]], object]] = {
+    "pickup_zone_id": _read_zone,
+    "dropoff_zone_id": _read_zone,
+    "pickup_at": _read_time,
+    "service": _read_service,
+    "passenger_count": _read_passengers,
+}
+
+
+def _problem(value: object, allowed: str) -> str:
+    return f"is {'missing' if value is None else _shown(value)}: give {allowed}"
+
+
+def _shown(value: object) -> str:
+    """The value as JSON, cut where it is long: what is sent must not fill an answer or a log."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 40 else f"{text[:37]}..."

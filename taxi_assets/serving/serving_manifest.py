@@ -1,0 +1,59 @@
+"""What a serving folder says of itself, and whether it is whole and of this code. Needs no ONNX Runtime."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.rides.encoding import MATRIX_COLUMNS
+from taxi_assets.rides.features import SERVICE_IDS
+
+__all__ = [
+    "FORMAT",
+    "MANIFEST_FILE",
+    "MODEL_FILE",
+    "REMEDY",
+    "REQUIRED_FACTS",
+    "TABLES_FILE",
+    "read_manifest",
+]
+
+FORMAT = 1
+MODEL_FILE, TABLES_FILE, MANIFEST_FILE = "model.onnx", "tables.npz", "manifest.json"
+REQUIRED_FACTS = ("name", "version", "run_id", "data_snapshot", "synthetic")
+REMEDY = "package the model again"
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The folder's manifest, if its files are those it was written with and this code can read them.
+
+    Raises:
+        TaxiError: a file is missing or differs, or other code made the folder.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_bytes())
+        _check_code(folder, manifest)
+        for name in (MODEL_FILE, TABLES_FILE):
+            _check_file(folder / name, manifest["sha256"][name])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise TaxiError(f"{folder} is not a whole model ({error}): {REMEDY}") from error
+    return manifest
+
+
+def _check_code(folder: Path, manifest: Mapping[str, Any]) -> None:
+    if manifest["format"] != FORMAT:
+        raise TaxiError(f"{folder} is of format {manifest['format']}, this code reads {FORMAT}: {REMEDY}")
+    if manifest["columns"] != list(MATRIX_COLUMNS):
+        others = ", ".join(sorted(set(manifest["columns"]) ^ set(MATRIX_COLUMNS))) or "their order"
+        raise TaxiError(f"{folder} was made by code with other columns ({others}): train and {REMEDY}")
+    if any(SERVICE_IDS.get(name) != number for name, number in manifest["services"].items()):
+        raise TaxiError(f"{folder} has other numbers for the services: train and {REMEDY}")
+
+
+def _check_file(path: Path, expected: str) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise TaxiError(f"{path} is damaged, its SHA-256 is {found[:12]}, not {expected[:12]}: {REMEDY}")

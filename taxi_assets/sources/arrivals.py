@@ -1,0 +1,120 @@
+"""Files of TLC as they arrive: their names, and a first look inside, so that no other kind gets in."""
+
+import hashlib
+import os
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.contract import SERVICES
+from taxi_assets.months import Month
+
+__all__ = ["Arrival", "check_content", "file_name", "inspect_file", "parse_file_name"]
+
+# A file that the platform made up carries this key in its footer; what the key says does not matter.
+_SYNTHETIC_KEY = b"taxi.synthetic"
+_NAME = re.compile(r"([a-z]+)_tripdata_([0-9]{4}-[0-9]{2})\.parquet")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A whole month's file in the landing folder; `sha256` in hexadecimal, `bytes` its length."""
+
+    path: Path
+    service: str
+    month: Month
+    sha256: str
+    bytes: int
+    is_synthetic: bool
+
+
+def file_name(service: str, month: Month) -> str:
+    """TLC's name of a month's file, such as `green_tripdata_2023-01.parquet`.
+
+    Raises:
+        TaxiError: the platform knows no such service.
+    """
+    if service not in SERVICES:
+        raise TaxiError(f"'{service}' is not a service: name one of {', '.join(SERVICES)}")
+    return f"{service}_tripdata_{month}.parquet"
+
+
+def parse_file_name(name: str) -> tuple[str, Month] | None:
+    """The service and month of a file named exactly as TLC names it; None for any other name."""
+    match = _NAME.fullmatch(name)
+    if not match or match[1] not in SERVICES:
+        return None
+    try:
+        return match[1], Month.parse(match[2])
+    except TaxiError:
+        return None
+
+
+def inspect_file(path: Path) -> Arrival:
+    """Look at a file of the landing folder: whose month it is, its checksum, whether it was made up.
+
+    Raises:
+        TaxiError: it cannot be read, is not named as TLC names files, or is not a whole parquet file.
+    """
+    parsed = parse_file_name(path.name)
+    if not parsed:
+        raise TaxiError(f"{path} is not named as TLC names a month: call it such as green_tripdata_2023-01.parquet")
+    try:
+        # One open file throughout: another that takes the name meanwhile does not mix with it.
+        with path.open("rb") as file:
+            is_synthetic = _is_synthetic(file, str(path))
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            return Arrival(path, *parsed, sha256, os.fstat(file.fileno()).st_size, is_synthetic)
+    except OSError as error:
+        raise TaxiError(f"cannot read {path} ({error.strerror}): put the file there, readable") from error
+
+
+def check_content(path: Path, name: str, shown: str) -> None:
+    """Refuse a file that is not of the kind its name says.
+
+    Args:
+        path: where its bytes are, perhaps under another name.
+        name: TLC's name of it.
+        shown: what an error calls it, an address or a path.
+
+    Raises:
+        TaxiError: it is not a whole parquet, zip or zones' file.
+    """
+    with path.open("rb") as file:
+        if name.endswith(".parquet"):
+            _is_synthetic(file, shown)
+        elif name.endswith(".zip"):
+            _check_zip(file, shown)
+        elif b"LocationID" not in file.readline(1000):
+            raise _not_a("table of zones (no column LocationID)", shown)
+
+
+def _is_synthetic(file: BinaryIO, shown: str) -> bool:
+    """Read the footer, which is at a parquet file's end: a file cut off has none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_metadata(file).metadata
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _not_a("whole parquet file", shown) from error
+    return _SYNTHETIC_KEY in (metadata or {})
+
+
+def _check_zip(file: BinaryIO, shown: str) -> None:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise _not_a("whole zip file", shown) from error
+    if damaged:
+        raise _not_a("whole zip file", shown)
+
+
+def _not_a(kind: str, shown: str) -> TaxiError:
+    return TaxiError(f"{shown} is not a {kind}: replace it with TLC's own, or name another TAXI_TLC_SOURCE")

@@ -1,0 +1,75 @@
+"""Decides where a run's months come from: the source asked for, what has landed already, or the synthetic city."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taxi_assets.months import Month
+from taxi_assets.settings import DataKind, Settings
+from taxi_assets.sources import tlc
+
+__all__ = ["Choice", "choose"]
+
+_SEED = 7
+_SYNTHETIC_ROWS = 60_000  # about a month of green taxis
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Settings of the kind of months chosen, and what a person must be told about it, if anything."""
+
+    settings: Settings
+    notice: str | None = None
+
+
+def choose(settings: Settings, months: Sequence[Month]) -> Choice:
+    """Choose real months where they can be had, else synthetic ones, in a home of their own.
+
+    Raises:
+        TaxiError: the source is there but has not what is asked for, or real months were insisted on.
+    """
+    if settings.data == "synthetic":
+        return Choice(_synthetic_source(settings, months))
+    try:
+        tlc.check_reachable(settings.tlc_source)
+    except tlc.SourceUnreachable as unreachable:
+        return _without_source(settings, months, unreachable)
+    return Choice(_of_kind(settings, _kind_of_source(settings, months[0])))
+
+
+def _without_source(settings: Settings, months: Sequence[Month], why: tlc.SourceUnreachable) -> Choice:
+    real = _of_kind(settings, "real")
+    names = [tlc.file_name(service, month) for service in settings.services for month in months]
+    if all((real.landing / name).is_file() for name in (*names, *tlc.ZONE_FILE_NAMES)):
+        landed = real.model_copy(update={"tlc_source": str(real.landing)})
+        return Choice(landed, f"{why}. The files have landed before: going on with those.")
+    if settings.data == "real":
+        raise why
+    return Choice(_synthetic_source(settings, months), f"{why}. Going on with SYNTHETIC months.")
+
+
+def _synthetic_source(settings: Settings, months: Sequence[Month]) -> Settings:
+    from taxi_assets import synthetic
+
+    ours = _of_kind(settings, "synthetic")
+    folder = ours.root / "source"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not all((folder / name).is_file() for name in tlc.ZONE_FILE_NAMES):
+        synthetic.write_zones(folder, _SEED)
+    for service in settings.services:
+        for month in months:
+            if not (folder / tlc.file_name(service, month)).is_file():
+                synthetic.write_month(folder, service, month, _SYNTHETIC_ROWS, _SEED)
+    return ours.model_copy(update={"tlc_source": str(folder)})
+
+
+def _kind_of_source(settings: Settings, month: Month) -> DataKind:
+    real = _of_kind(settings, "real")
+    arrival = tlc.fetch_month(settings.tlc_source, settings.services[0], month, real.landing)
+    if not arrival.is_synthetic:
+        return "real"
+    arrival.path.unlink()
+    return "synthetic"
+
+
+def _of_kind(settings: Settings, kind: DataKind) -> Settings:
+    return settings.model_copy(update={"data": kind})

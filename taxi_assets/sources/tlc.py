@@ -1,0 +1,242 @@
+"""Sources of months: TLC's site, or a folder that mirrors it. Knows TLC's names of files, and no Dagster.
+
+A source is a plain text: the `https://` or `http://` address of a site laid out as TLC's, or a folder that
+holds the files side by side or laid out as the site is. A file shows in the landing folder whole or not at
+all.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.months import Month
+from taxi_assets.sources import download
+from taxi_assets.sources.arrivals import Arrival, check_content, file_name, inspect_file, parse_file_name
+from taxi_assets.sources.download import Patience
+from taxi_assets.sources.landing import Origin, Progress, beside, copy_whole, publish_file, sha256_of, writing
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = [
+    "ZONE_FILE_NAMES",
+    "Arrival",
+    "SourceUnreachable",
+    "ZoneFiles",
+    "check_reachable",
+    "fetch_month",
+    "fetch_zones",
+    "file_name",
+    "inspect_file",
+    "landed_month",
+    "landed_zones",
+    "parse_file_name",
+    "source_label",
+]
+
+_MONTHS, _ZONES = "trip-data", "misc"  # the site's two folders
+ZONE_FILE_NAMES = _LOOKUP, _SHAPES = "taxi_zone_lookup.csv", "taxi_zones.zip"
+_PATIENCE = Patience()
+
+
+class SourceUnreachable(TaxiError):
+    """The source itself cannot be had, whatever the month: no network, no server, no folder."""
+
+
+class ZoneFiles(NamedTuple):
+    """TLC's zones: the table of names (CSV) and the shapes (zipped shapefile)."""
+
+    lookup: Path
+    shapes: Path
+
+
+def source_label(source: str) -> str:
+    """The source as it may be shown and kept: without a password, without the query that may hold a token."""
+    return download.without_secrets(str(_address(source))) if _is_site(source) else source
+
+
+def check_reachable(source: str, patience: Patience = _PATIENCE) -> None:
+    """Find out quickly whether the source is there at all, before anything is asked of it.
+
+    Raises:
+        SourceUnreachable: an unknown or silent host, a refused connection, a missing folder.
+        TaxiError: the source is neither a web address nor a folder's path.
+    """
+    if not _is_site(source):
+        _folder(source)
+        return
+    try:
+        download.probe(_url(source, _ZONES, _LOOKUP), patience)
+    except download.UnreachableError as error:
+        raise _unreachable(source, str(error)) from error
+
+
+def fetch_month(
+    source: str,
+    service: str,
+    month: Month,
+    landing: Path,
+    progress: Progress | None = None,
+    patience: Patience = _PATIENCE,
+) -> Arrival:
+    """Bring a month's file to the landing folder, unless the very same file is there.
+
+    Args:
+        source: TLC's site or a folder.
+        service: one of `contract.SERVICES`.
+        month: the month.
+        landing: the landing folder; made where it is missing.
+        progress: told the bytes that are there and the bytes in all, or None where the source does not say.
+        patience: waits and tries.
+
+    Raises:
+        SourceUnreachable: the source cannot be had, after every try; the next call goes on with what came.
+        TaxiError: the source lacks the month, its file is not parquet, or the folder cannot be written to.
+            What was in the landing folder before is unharmed.
+    """
+    target = landing / file_name(service, month)
+    _bring(source, _MONTHS, target, progress or _unseen, patience)
+    return inspect_file(target)
+
+
+def fetch_zones(
+    source: str, landing: Path, progress: Progress | None = None, patience: Patience = _PATIENCE
+) -> ZoneFiles:
+    """Bring TLC's two files of zones to the landing folder, as `fetch_month` brings a month.
+
+    Raises:
+        SourceUnreachable: as in `fetch_month`.
+        TaxiError: as in `fetch_month`.
+    """
+    files = ZoneFiles(landing / _LOOKUP, landing / _SHAPES)
+    for target in files:
+        _bring(source, _ZONES, target, progress or _unseen, patience)
+    return files
+
+
+def landed_month(source: str, service: str, month: Month, landing: Path) -> Arrival:
+    """The month's file in the landing folder, as a person or a download put it there; fetched where it is missing."""
+    target = landing / file_name(service, month)
+    return inspect_file(target) if target.is_file() else fetch_month(source, service, month, landing)
+
+
+def landed_zones(source: str, landing: Path) -> ZoneFiles:
+    """The files of zones in the landing folder; fetched where one is missing."""
+    files = ZoneFiles(landing / _LOOKUP, landing / _SHAPES)
+    return files if all(file.is_file() for file in files) else fetch_zones(source, landing)
+
+
+def _bring(source: str, folder: str, target: Path, progress: Progress, patience: Patience) -> None:
+    with writing(target):
+        if _is_site(source):
+            _bring_from_site(source, folder, target, progress, patience)
+        else:
+            _bring_from_folder(source, folder, target, progress)
+
+
+def _bring_from_site(source: str, folder: str, target: Path, progress: Progress, patience: Patience) -> None:
+    url, part, note = _url(source, folder, target.name), beside(target, "part"), beside(target, "origin.json")
+    shown = source_label(url)
+    known = Origin.read(note)
+    # A copy that is no longer what arrived (another file put there, bytes gone bad) is fetched again.
+    if known and not (known.url == shown and target.is_file() and sha256_of(target) == known.sha256):
+        known = None
+    try:
+        origin = download.download(url, part, known, progress, patience)
+    except download.NotFoundError as error:
+        raise _missing(target.name, source, f"{shown}: {error}") from error
+    except download.UnreachableError as error:
+        raise _unreachable(source, f"{target.name}: {error}") from error
+    except download.RefusedError as error:
+        raise TaxiError(f"cannot fetch {shown} ({error}): check TAXI_TLC_SOURCE") from error
+    if origin is None:
+        progress(target.stat().st_size, target.stat().st_size)
+        return
+    replace(origin, sha256=_publish_checked(part, target, shown)).write(note)
+
+
+def _bring_from_folder(source: str, folder: str, target: Path, progress: Progress) -> None:
+    original = _find(source, folder, target.name)
+    length = original.stat().st_size
+    if target.is_file() and target.stat().st_size == length and sha256_of(target) == sha256_of(original):
+        check_content(original, target.name, str(original))
+        progress(length, length)
+        return
+    # Not the name a download uses, which would go on with these bytes as if they were its own.
+    part = beside(target, "copy.part")
+    copy_whole(original, part, progress)
+    _publish_checked(part, target, str(original))
+
+
+def _publish_checked(part: Path, target: Path, shown: str) -> str:
+    try:
+        check_content(part, target.name, shown)
+    except TaxiError:
+        part.unlink()
+        raise
+    sha256 = sha256_of(part)
+    publish_file(part, target)
+    return sha256
+
+
+def _is_site(source: str) -> bool:
+    scheme, mark, _ = source.partition("://")
+    if mark and scheme.lower() not in ("http", "https"):
+        raise TaxiError(f"'{source}' is neither a web address nor a folder: set TAXI_TLC_SOURCE to https://… or a path")
+    return bool(mark)
+
+
+def _address(source: str) -> "httpx.URL":
+    import httpx
+
+    try:
+        url = httpx.URL(source)
+    except httpx.InvalidURL as error:
+        raise TaxiError(f"'{source}' is not a web address ({error}): check TAXI_TLC_SOURCE") from error
+    labels = url.host.removesuffix(".").split(".")
+    if not all(0 < len(label) < 64 for label in labels) or (url.port or 0) > 65535:
+        raise TaxiError(f"'{source}' is not a web address: check TAXI_TLC_SOURCE")
+    return url
+
+
+def _url(source: str, folder: str, name: str) -> str:
+    address = _address(source)
+    return str(address.copy_with(path=f"{address.path.rstrip('/')}/{folder}/{name}"))
+
+
+def _folder(source: str) -> Path:
+    try:
+        folder = Path(source).expanduser()
+        is_there = folder.is_dir()
+    except (OSError, RuntimeError) as error:  # a name too long, a folder closed to us, the home of nobody
+        raise _unreachable(source, str(error)) from error
+    if not is_there:
+        raise _unreachable(source, "there is no such folder")
+    return folder
+
+
+def _find(source: str, folder: str, name: str) -> Path:
+    root = _folder(source)
+    for path in (root / name, root / folder / name):
+        if path.is_file():
+            return path
+    raise _missing(name, source, "the folder has no such file")
+
+
+def _missing(name: str, source: str, why: str) -> TaxiError:
+    remedy = "put the file there, or name another source with TAXI_TLC_SOURCE"
+    if name.endswith(".parquet"):
+        remedy = "TLC publishes a month about two months late; choose others with MONTHS=2023-01..2023-03"
+    return TaxiError(f"{source_label(source)} has no {name} ({why}): {remedy}")
+
+
+def _unreachable(source: str, why: str) -> SourceUnreachable:
+    return SourceUnreachable(
+        f"{source_label(source)} cannot be reached ({why}): "
+        "check the network, or set TAXI_TLC_SOURCE to a folder of TLC's files"
+    )
+
+
+def _unseen(done: int, total: int | None) -> None:
+    """Progress nobody looks at."""
