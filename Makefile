@@ -34,9 +34,9 @@ up: env ## Dagster, MLflow, the Bento and the reports, until Ctrl-C
 	@exec $(BIN)/taxi up
 
 test: env ## every fast test, warnings as errors
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-slow: env ## the campaigns: load, browser
+test-slow: env ## the campaigns: kills, load, a browser
 	@$(BIN)/python -m pytest -m slow
 
 lint: env ## style, types, lint

@@ -138,7 +138,7 @@ def _rows(connection: DuckDBPyConnection, services: Sequence[str], months: Seque
 def _score(connection: DuckDBPyConnection, month: Month) -> Facts:
     query = (
         "SELECT model, rmse, mae FROM evaluations WHERE month = $month AND slice = 'overall' AND convention = 'course' "
-        "AND model_version = (SELECT max_by(model_version, model_version) FROM evaluations WHERE month = $month)"
+        "AND model_version = (SELECT max(model_version) FROM evaluations WHERE month = $month)"
     )
     scores = {
         name: {"rmse": rmse, "mae": mae}

@@ -17,11 +17,18 @@ MOST_FILES_A_TICK = 24  # a tick must end within a minute, and each new file is 
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="A new or changed file in the landing folder starts the run of its month.",
 )
-def landing_sensor(settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]) -> dg.SensorResult:
+def landing_sensor(
+    context: dg.SensorEvaluationContext,
+    settings: dg.ResourceParam[Settings],
+    warehouse: dg.ResourceParam[Warehouse],
+) -> dg.SensorResult:
     """Files whose bytes the lake does not hold start a run each: training only for the newest, once others are in."""
     from taxi_assets.sources import waiting
 
-    arrivals = waiting.unpublished(settings, warehouse)[:MOST_FILES_A_TICK]
+    found = waiting.unpublished(settings, warehouse)
+    for sentence in found.broken:
+        context.log.warning(sentence)
+    arrivals = found.arrivals[:MOST_FILES_A_TICK]
     trains = waiting.can_train(settings, warehouse, arrivals)
     return dg.SensorResult(
         run_requests=[
@@ -34,7 +41,7 @@ def landing_sensor(settings: dg.ResourceParam[Settings], warehouse: dg.ResourceP
             )
             for arrival in arrivals
         ],
-        skip_reason=None if arrivals else f"no new file in {settings.landing}",
+        skip_reason=None if arrivals else "; ".join(found.broken) or f"no new file in {settings.landing}",
     )
 
 

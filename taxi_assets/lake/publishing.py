@@ -78,7 +78,7 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
     def fill(connection: DuckDBPyConnection) -> dict[str, int]:
         unknown = _view_arrived(connection, arrival)
         rows = _replace(connection, "raw_trips", month_key(service, month))
-        _record_file(connection, arrival, rows, run_id)
+        _record_file(connection, arrival, rows)
         return dict.fromkeys(unknown, rows)
 
     return _publish(warehouse, "raw_trips", service, month, fill, run_id)
@@ -153,11 +153,11 @@ def _view_arrived(connection: DuckDBPyConnection, arrival: Arrival) -> tuple[str
     return mapping.unknown
 
 
-def _record_file(connection: DuckDBPyConnection, arrival: Arrival, rows: int, run_id: str | None) -> None:
+def _record_file(connection: DuckDBPyConnection, arrival: Arrival, rows: int) -> None:
     key = month_key(arrival.service, arrival.month)
     connection.execute("DELETE FROM source_files WHERE service = $service AND month = $month", key)
     connection.execute(
-        "INSERT INTO source_files VALUES ($service, $month, $name, $sha256, $bytes, $rows, $synthetic, $run_id)",
+        "INSERT INTO source_files VALUES ($service, $month, $name, $sha256, $bytes, $rows, $synthetic)",
         {
             **key,
             "name": arrival.path.name,
@@ -165,6 +165,5 @@ def _record_file(connection: DuckDBPyConnection, arrival: Arrival, rows: int, ru
             "bytes": arrival.bytes,
             "rows": rows,
             "synthetic": arrival.is_synthetic,
-            "run_id": run_id,
         },
     )

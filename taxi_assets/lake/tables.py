@@ -52,7 +52,6 @@ _TABLES = (
             Column("bytes", "BIGINT", "Size of the file, bytes"),
             Column("rows", "BIGINT", "Trips in the file"),
             Column("is_synthetic", "BOOLEAN", "Made by `taxi synth`, not by TLC"),
-            Column("run_id", "VARCHAR", "Dagster run that published it"),
         ),
     ),
     Table(

@@ -29,19 +29,31 @@ def choose_champion(settings: Settings, warehouse: Warehouse, month: Month, run_
     """
     challenger, current = version_for(settings, month), registry.champion(settings)
     with warehouse.reading() as connection:
+        kept = _kept_decision(connection, month, challenger)
         scores = _kept_scores(connection, month, challenger)
+    if kept and kept.promote and current and current.version == challenger.version:
+        return kept
     decision = decide(
         Candidate(str(challenger.version), scores.pop(MODEL), window_of(challenger)[-1]),
         _candidate(settings, warehouse, month, current, challenger),
         scores,
         month,
     )
+    # Kept first: killed in between, the next run finds the old champion and decides again, with the same row.
+    _keep(warehouse, month, challenger, current, decision, run_id)
     if decision.promote:
         registry.promote(settings, challenger.version, " ".join(decision.reasons))
     else:
         registry.note_refusal(settings, challenger.version, " ".join(decision.reasons))
-    _keep(warehouse, month, challenger, current, decision, run_id)
     return decision
+
+
+def _kept_decision(connection: "DuckDBPyConnection", month: Month, version: Version) -> Decision | None:
+    row = connection.execute(
+        "SELECT is_promoted, reasons FROM promotions WHERE month = ? AND model_version = ?",
+        [month.first_day, version.version],
+    ).fetchone()
+    return Decision(row[0], tuple(row[1])) if row else None
 
 
 def _kept_scores(connection: "DuckDBPyConnection", month: Month, version: Version) -> dict[str, Score]:

@@ -1,25 +1,43 @@
 """Files in the landing folder that the lake does not hold yet."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.learning.training_data import held_months
 from taxi_assets.settings import Settings
 from taxi_assets.sources.tlc import Arrival, inspect_file, parse_file_name
 
-__all__ = ["can_train", "unpublished"]
+__all__ = ["Waiting", "can_train", "unpublished"]
 
 
-def unpublished(settings: Settings, warehouse: Warehouse) -> list[Arrival]:
-    """Whole files of the services in use whose bytes differ from what is published, oldest month first.
+@dataclass(frozen=True)
+class Waiting:
+    """What waits in the landing folder: `arrivals`, oldest month first; `broken`, a sentence for each other file."""
 
-    A file that is not parquet raises; one that is still being written has another name, by the landing's rule.
+    arrivals: tuple[Arrival, ...]
+    broken: tuple[str, ...]
+
+
+def unpublished(settings: Settings, warehouse: Warehouse) -> Waiting:
+    """Files of the services in use whose bytes differ from what is published.
+
+    A file that is not parquet is told of and keeps no other waiting; one that is still being written has another
+    name, by the landing's rule.
     """
     with warehouse.reading() as connection:
         held = {row[0] for row in connection.execute("SELECT sha256 FROM source_files").fetchall()}
-    files = [path for path in settings.landing.glob("*.parquet") if _is_ours(path.name, settings)]
-    arrivals = [arrival for arrival in map(inspect_file, files) if arrival.sha256 not in held]
-    return sorted(arrivals, key=lambda arrival: (arrival.month, arrival.service))
+    arrivals, broken = [], []
+    for path in sorted(settings.landing.glob("*.parquet")):
+        if not _is_ours(path.name, settings):
+            continue
+        try:
+            arrivals.append(inspect_file(path))
+        except TaxiError as error:
+            broken.append(str(error))
+    new = [arrival for arrival in arrivals if arrival.sha256 not in held]
+    return Waiting(tuple(sorted(new, key=lambda arrival: (arrival.month, arrival.service))), tuple(broken))
 
 
 def can_train(settings: Settings, warehouse: Warehouse, arrivals: Sequence[Arrival]) -> Arrival | None:

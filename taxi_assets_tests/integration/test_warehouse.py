@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -14,7 +13,6 @@ from taxi_assets.lake.warehouse import (
     Warehouse,
     choose_month,
     month_key,
-    require_writable,
     sql,
     view_month,
 )
@@ -79,7 +77,7 @@ class Interrupted(BaseException):
     """Stands for Ctrl-C and its like, which are no `Exception`."""
 
 
-@pytest.mark.parametrize("error", [ValueError, TaxiError, KeyboardInterrupt, Interrupted])
+@pytest.mark.parametrize("error", [TaxiError, Interrupted])
 def test_a_publication_that_fails_leaves_nothing(warehouse: Warehouse, error: type[BaseException]) -> None:
     with warehouse.publishing("first") as connection:
         put_rows(connection, JANUARY, 5)
@@ -181,124 +179,6 @@ def test_sql_that_is_not_there_is_missed_by_name() -> None:
         sql("no_such_trips")
 
 
-# Where it lies
-
-
-@pytest.mark.parametrize(
-    "name", ["it's a home", 'a "home"', "o'; DROP TABLE raw_trips; --", "häus 屋", "a,b[c]", "100%"]
-)
-def test_a_home_of_any_name_will_do(tmp_path: Path, name: str) -> None:
-    warehouse = Warehouse(Settings(home=tmp_path / name, threads=2, memory_limit="1GB"))
-    with warehouse.publishing("first") as connection:
-        put_rows(connection, JANUARY, 5)
-    assert held(warehouse) == {("green", "2023-01"): 5}
-    landed = warehouse.settings.landing / "trips.csv"
-    landed.write_text("miles\n2.5\n")
-    with warehouse.reading() as connection:
-        assert connection.execute("SELECT miles FROM read_csv($path)", {"path": str(landed)}).fetchall() == [(2.5,)]
-
-
-def test_a_home_given_from_here_is_found_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    with Warehouse(Settings(home=Path("home"))).publishing("first") as connection:
-        put_rows(connection, JANUARY, 5)
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    assert held(Warehouse(Settings(home=Path("../home")))) == {("green", "2023-01"): 5}
-
-
-@pytest.fixture
-def read_only(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "read-only"
-    folder.mkdir(mode=0o555)
-    yield folder
-    folder.chmod(0o755)
-
-
-def test_a_read_only_home_is_refused_to_everyone(read_only: Path) -> None:
-    remedy = "make it writable or set TAXI_HOME to a folder that is"
-    for refused in (lambda: require_writable(read_only), Warehouse(Settings(home=read_only)).snapshot):
-        with pytest.raises(TaxiError, match=f"read-only.*: {remedy}"):
-            refused()
-    assert list(read_only.iterdir()) == []
-
-
-def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "home").write_text("not a folder")
-    with pytest.raises(TaxiError, match=r"cannot write to .*home \(File exists\): make it writable or set TAXI_HOME"):
-        require_writable(tmp_path / "home")
-    with pytest.raises(TaxiError, match=r"cannot write to .*home/below \(Not a directory\)"):
-        require_writable(tmp_path / "home" / "below")
-
-
-def test_a_writable_home_is_made_and_left_clean(tmp_path: Path) -> None:
-    require_writable(tmp_path / "new" / "home")
-    assert list((tmp_path / "new" / "home").iterdir()) == []
-
-
-# What nobody may do on a connection
-
-
-@pytest.fixture(scope="module")
-def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    warehouse = Warehouse(Settings(home=tmp_path_factory.mktemp("home"), threads=2, memory_limit="1GB"))
-    with warehouse.reading() as connection:
-        connection.execute("SET VARIABLE landing = $folder", {"folder": str(warehouse.settings.landing)})
-        yield connection
-
-
-def test_the_landing_folder_may_be_read(connection: duckdb.DuckDBPyConnection) -> None:
-    (Path(connection.execute("SELECT getvariable('landing')").fetchall()[0][0]) / "a.csv").write_text("a\n1\n")
-    assert connection.execute("FROM read_csv(getvariable('landing') || '/a.csv')").fetchall() == [(1,)]
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "SELECT * FROM read_text('/etc/passwd')",
-        "SELECT * FROM read_csv('/etc/passwd')",
-        "SELECT * FROM read_blob('/proc/self/environ')",
-        "SELECT * FROM '/etc/passwd'",
-        "SELECT * FROM read_text(getvariable('landing') || '/../../../../../../../../../etc/passwd')",
-        "SELECT * FROM glob('/etc/*')",
-        "COPY (SELECT 1) TO '/tmp/taxi-should-not-be-there.csv'",
-        "ATTACH '/tmp/taxi-should-not-be-there.db' AS other",
-        "ATTACH 'sqlite:/tmp/taxi-should-not-be-there.sqlite' AS other",
-        "INSTALL httpfs",
-        "LOAD '/tmp/taxi-should-not-be-there.duckdb_extension'",
-        "SELECT * FROM read_csv('https://127.0.0.1:9/x.csv')",
-        "EXPORT DATABASE '/tmp/taxi-should-not-be-there'",
-    ],
-)
-def test_no_statement_reaches_beyond_the_platforms_folders(
-    connection: duckdb.DuckDBPyConnection, statement: str
-) -> None:
-    with connection.cursor() as own, pytest.raises(duckdb.Error, match=r"(?i)disabled|permission|not allowed|cannot"):
-        own.execute(statement).fetchall()
-    assert not list(Path("/tmp").glob("taxi-should-not-be-there*"))  # noqa: S108 - to see that it is not
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "SET enable_external_access = true",
-        "RESET enable_external_access",
-        "SET lock_configuration = false",
-        "RESET lock_configuration",
-        "SET allowed_directories = ['/']",
-        "SET GLOBAL allowed_directories = ['/etc']",
-        "SET allowed_paths = ['/etc/passwd']",
-        "PRAGMA enable_external_access = true",
-        "SET memory_limit = '100GB'",
-    ],
-)
-def test_the_limit_is_not_lifted(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
-    with connection.cursor() as own, pytest.raises(duckdb.Error):
-        own.execute(statement)
-    with connection.cursor() as own, pytest.raises(duckdb.PermissionException):
-        own.execute("SELECT * FROM read_text('/etc/passwd')")
-
-
 # Several processes
 
 _PUBLISH = """
@@ -313,7 +193,8 @@ sys.stdin.readline()
 for number in range(1, months + 1):
     with warehouse.publishing(f"{sys.argv[2]} {number}") as connection:
         connection.execute(
-            "INSERT INTO clean_trips (service, month, source_row) SELECT ?, make_date(2023, ?, 1), range FROM range(50)",
+            "INSERT INTO clean_trips (service, month, source_row) "
+            "SELECT ?, make_date(2023, ?, 1), range FROM range(50)",
             [sys.argv[2], number],
         )
         if "wait" in sys.argv:

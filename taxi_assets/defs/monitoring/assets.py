@@ -30,7 +30,7 @@ def drift_report(
     from taxi_assets import plots
     from taxi_assets.monitoring import drift_reports as monitoring
 
-    report = monitoring.report_drift(settings, warehouse, Month.parse(context.partition_key), context.run_id)
+    report = monitoring.report_drift(settings, warehouse, Month.parse(context.partition_key), context.run.run_id)
     return dg.MaterializeResult(
         metadata={
             "verdict": report.verdict,

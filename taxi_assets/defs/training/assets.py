@@ -99,7 +99,7 @@ def model_evaluation(
     from taxi_assets.scoring import judging
 
     evaluation = judging.evaluate(settings, warehouse, Month.parse(context.partition_key))
-    rows = judging.keep_evaluation(warehouse, evaluation, context.run_id)
+    rows = judging.keep_evaluation(warehouse, evaluation, context.run.run_id)
     pictures = judging.log_evaluation(mlflow, evaluation)
     return dg.MaterializeResult(
         metadata={
@@ -143,7 +143,7 @@ def champion_model(
     from taxi_assets.scoring.champion import choose_champion
 
     month = Month.parse(context.partition_key)
-    decision = choose_champion(settings, warehouse, month, context.run_id)
+    decision = choose_champion(settings, warehouse, month, context.run.run_id)
     champion = registry.champion(settings)
     link = registry.version_url(settings, champion.version) if champion else None
     return dg.MaterializeResult(

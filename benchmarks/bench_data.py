@@ -1,0 +1,66 @@
+"""A month from TLC's file to published features, and its quality suite: each against the usual way in pandas.
+
+`python -m benchmarks.bench_data [--rows N] [--times N]`; the month is a synthetic yellow one.
+"""
+
+import tempfile
+from pathlib import Path
+
+from benchmarks.data_ways import prepare_source
+from benchmarks.harness import Comparison, Figure, Goal, alone, in_turn, options, report
+from taxi_assets.expectations import SUITES
+
+__all__ = ["compare_publishing", "compare_suites", "main"]
+
+_WAYS = "benchmarks.data_ways"
+_SUITE = "raw_trips"
+
+
+def compare_publishing(source: Path, times: int, warm_ups: int = 0) -> tuple[Comparison, list[Figure]]:
+    """Publish the month's raw, clean and feature tables; against the course's preparation in pandas.
+
+    Both are warmed inside their process, by a month of a few rows, so that no import is timed.
+    """
+    ours = alone(_WAYS, "publish_month", source=str(source))
+    theirs = alone(_WAYS, "prepare_as_course", source=str(source))
+    found = in_turn(ours, theirs, times, warm_ups)
+    return found, [
+        found.times_better(
+            "data_time",
+            Goal("≥", 5),
+            "seconds of pandas for read, filter, cast, write, divided by ours for raw, clean and feature tables with "
+            "their suites, published",
+            lambda run: run.seconds,
+        ),
+        found.share(
+            "data_memory",
+            Goal("≤", 1 / 3),
+            "our peak of memory divided by that of pandas, libraries included, for the same work",
+            lambda run: run.peak_bytes or 0,
+        ),
+    ]
+
+
+def compare_suites(source: Path, times: int, warm_ups: int = 0) -> tuple[Comparison, list[Figure]]:
+    """Evaluate a suite in the warehouse; against Great Expectations on a pandas frame of the same rows."""
+    ours = alone(_WAYS, "validate_in_warehouse", source=str(source), table=_SUITE)
+    theirs = alone(_WAYS, "validate_in_pandas", source=str(source), table=_SUITE)
+    found = in_turn(ours, theirs, times, warm_ups)
+    meaning = (
+        f"seconds of the {len(SUITES[_SUITE].expectations)} expectations of {_SUITE} on a pandas frame that already "
+        "has its derived columns, divided by those in the warehouse, which derives them"
+    )
+    return found, [found.times_better("suite_time", Goal("≥", 8), meaning, lambda run: run.seconds)]
+
+
+def main() -> None:
+    asked = options("bench_data", rows=3_000_000, times=3)
+    with tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
+        source = prepare_source(Path(folder), asked.rows)
+        publishing, figures = compare_publishing(source, asked.times)
+        suites, more = compare_suites(source, asked.times)
+    report("bench_data", vars(asked), {"publishing": publishing, "suites": suites}, [*figures, *more])
+
+
+if __name__ == "__main__":
+    main()

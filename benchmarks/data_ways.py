@@ -1,0 +1,131 @@
+"""The ways `bench_data` compares. Each `prepare`s in its own process and returns the work that is timed.
+
+A source is a folder with a month of many rows, the zones, and a month of few rows that warms libraries up.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from taxi_assets.lake.warehouse import Warehouse, choose_month, view_month
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+
+__all__ = ["prepare_as_course", "prepare_source", "publish_month", "validate_in_pandas", "validate_in_warehouse"]
+
+SERVICE, MONTH, SMALL_MONTH = "yellow", Month(2023, 1), Month(2023, 2)
+_SMALL_ROWS, _SEED = 20_000, 7
+
+Work = Callable[[], object]
+
+
+def prepare_source(folder: Path, rows: int) -> Path:
+    """Write the months and zones the ways work on."""
+    from taxi_assets import synthetic
+
+    synthetic.write_zones(folder, _SEED)
+    synthetic.write_month(folder, SERVICE, MONTH, rows, _SEED)
+    synthetic.write_month(folder, SERVICE, SMALL_MONTH, min(rows, _SMALL_ROWS), _SEED)
+    return folder
+
+
+def publish_month(source: str) -> Work:
+    """The platform's way: the file's rows, the clean ones and their features, each audited and published."""
+    warehouse = _new_lake(Path(source))
+    _publish(warehouse, SMALL_MONTH)
+    return lambda: _publish(warehouse, MONTH)
+
+
+def prepare_as_course(source: str) -> Work:
+    """The way of the MLOps Zoomcamp: durations of 1 to 60 minutes, zone ids as text, all columns kept."""
+    _prepare_in_pandas(Path(source), SMALL_MONTH)
+    return lambda: _prepare_in_pandas(Path(source), MONTH)
+
+
+def validate_in_warehouse(source: str, table: str) -> Work:
+    """The suite on the connection and in the transaction of a lake that holds the month."""
+    from taxi_assets.expectations import SUITES
+    from taxi_assets.quality import validate
+
+    warehouse = _new_lake(Path(source))
+    for month in (MONTH, SMALL_MONTH):
+        _publish(warehouse, month)
+
+    def validated(month: Month) -> Any:
+        with warehouse.reading() as connection:
+            choose_month(connection, SERVICE, month)
+            view_month(connection, "audited", table)
+            return validate(connection, "audited", SUITES[table])
+
+    validated(SMALL_MONTH)
+    return lambda: validated(MONTH)
+
+
+def validate_in_pandas(source: str, table: str) -> Work:
+    """The same suite by Great Expectations on a pandas frame; the derived columns are there beforehand."""
+    warehouse = _new_lake(Path(source))
+    frames = {}
+    for month in (SMALL_MONTH, MONTH):
+        _publish(warehouse, month)
+        frames[month] = _frame(warehouse, month, table)
+    _validate_frame(frames[SMALL_MONTH], table)
+    return lambda: _validate_frame(frames[MONTH], table)
+
+
+def _new_lake(source: Path) -> Warehouse:
+    from taxi_assets.lake import publishing
+
+    home = Path(tempfile.mkdtemp(prefix="lake-", dir=source))
+    warehouse = Warehouse(Settings(home=home, data="synthetic"))
+    publishing.publish_zones(warehouse, source / "taxi_zone_lookup.csv", source / "taxi_zones.zip")
+    for path in source.glob("*.parquet"):
+        shutil.copy(path, warehouse.settings.landing)
+    return warehouse
+
+
+def _publish(warehouse: Warehouse, month: Month) -> None:
+    from taxi_assets.lake import publishing
+    from taxi_assets.sources.arrivals import file_name, inspect_file
+
+    publishing.publish_raw(warehouse, inspect_file(warehouse.settings.landing / file_name(SERVICE, month)))
+    publishing.publish_clean(warehouse, SERVICE, month)
+    publishing.publish_features(warehouse, SERVICE, month)
+
+
+def _prepare_in_pandas(source: Path, month: Month) -> None:
+    import pandas as pd
+
+    from taxi_assets.sources.arrivals import file_name
+
+    trips = pd.read_parquet(source / file_name(SERVICE, month))
+    trips["duration"] = (trips["tpep_dropoff_datetime"] - trips["tpep_pickup_datetime"]).dt.total_seconds() / 60
+    trips = trips[(trips["duration"] >= 1) & (trips["duration"] <= 60)].copy()
+    for zone in ("PULocationID", "DOLocationID"):
+        trips[zone] = trips[zone].astype(str)
+    trips.to_parquet(source / f"as_course_{month}.pq")
+
+
+def _frame(warehouse: Warehouse, month: Month, table: str) -> Any:
+    """The month's rows and the suite's derived columns; times and numbers as pandas has them."""
+    from taxi_assets.expectations import SUITES
+
+    derived = ", ".join(f"{sql} AS {name}" for name, sql in SUITES[table].derived.items())
+    with warehouse.reading() as connection:
+        choose_month(connection, SERVICE, month)
+        view_month(connection, "audited", table)
+        return connection.execute(f"SELECT *, {derived} FROM audited").df()  # noqa: S608
+
+
+def _validate_frame(frame: Any, table: str) -> Any:
+    from taxi_assets.expectations import SUITES
+    from taxi_assets.quality import validation
+
+    # The platform's own translation and context: both sides evaluate the very same expectations.
+    with validation._quietly():
+        source = validation._context().data_sources.add_pandas("frames")
+        batches = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe(table)
+        batch = batches.get_batch(batch_parameters={"dataframe": frame})
+        only_counts = {"result_format": "BASIC", "partial_unexpected_count": 0}
+        return batch.validate(validation._translate(SUITES[table]), result_format=only_counts)

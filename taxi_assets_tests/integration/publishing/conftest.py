@@ -1,0 +1,26 @@
+"""A lake that holds a synthetic January from file to features; tests leave that month as it is."""
+
+import pytest
+from published import JANUARY
+
+from taxi_assets.lake.publishing import publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.settings import Settings
+from taxi_assets.sources.arrivals import Arrival
+
+
+@pytest.fixture(scope="package")
+def full(synthetic_source, tmp_path_factory) -> Warehouse:
+    settings = Settings(home=tmp_path_factory.mktemp("home"), data="synthetic", threads=2, memory_limit="1GB")
+    warehouse = Warehouse(settings)
+    publish_zones(warehouse, *synthetic_source.zone_files)
+    publish_raw(warehouse, synthetic_source.land(settings, JANUARY), "first run")
+    publish_clean(warehouse, "green", JANUARY)
+    publish_features(warehouse, "green", JANUARY)
+    return warehouse
+
+
+@pytest.fixture
+def good(full: Warehouse, synthetic_source) -> Arrival:
+    """The file of that January, landed."""
+    return synthetic_source.land(full.settings, JANUARY)

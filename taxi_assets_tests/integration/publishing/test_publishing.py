@@ -1,0 +1,124 @@
+"""A month is published whole and as it came, and as often as one likes."""
+
+import json
+from collections import Counter
+
+import pyarrow.parquet as pq
+import pytest
+from published import FEBRUARY, JANUARY, ROWS, TRIPS, ask, content
+
+from taxi_assets import synthetic
+from taxi_assets.lake.cleaning import REASONS
+from taxi_assets.lake.publishing import publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.sources.arrivals import Arrival, inspect_file
+from taxi_assets.sources.landing import sha256_of
+
+REAL_ROWS = {JANUARY: 68_211, FEBRUARY: 64_809}
+
+
+# Months as they come
+
+
+def test_a_month_twice_changes_nothing_but_the_snapshot(full: Warehouse, good: Arrival) -> None:
+    before, snapshot = content(full), full.snapshot()
+    publications = (
+        publish_raw(full, good),
+        publish_clean(full, "green", JANUARY),
+        publish_features(full, "green", JANUARY),
+    )
+    assert content(full) == before
+    assert full.snapshot() == snapshot + len(publications)
+    assert [p.rows for p in publications] == [before[t][0] for t in ("raw_trips", "clean_trips", "trip_features")]
+    assert ask(full, "SELECT count(*) FROM source_files WHERE service = 'green' AND month = $1", JANUARY.first_day) == [
+        (1,)
+    ]
+
+
+def test_the_file_a_month_came_in_is_recorded(full: Warehouse, good: Arrival) -> None:
+    publish_raw(full, good, "run 7")
+    names = "file_name, sha256, bytes, rows, is_synthetic"
+    query = f"SELECT {names} FROM source_files WHERE service = 'green' AND month = $1"
+    recorded = (good.path.name, sha256_of(good.path), good.path.stat().st_size, ROWS, True)
+    assert ask(full, query, JANUARY.first_day) == [recorded]
+    query = "SELECT commit_message, commit_extra_info FROM lake.snapshots() ORDER BY snapshot_id DESC LIMIT 1"
+    assert ask(full, query) == [("raw_trips green 2023-01", '{"dagster_run_id": "run 7"}')]
+
+
+def test_every_row_of_the_file_is_there_as_it_came(full: Warehouse, good: Arrival) -> None:
+    columns = {"PULocationID": "pickup_zone_id", "trip_distance": "trip_distance_miles", "total_amount": "total_usd"}
+    columns |= {"lpep_pickup_datetime": "pickup_at", "payment_type": "payment_type_id"}
+    query = f"SELECT {', '.join(columns.values())} FROM raw_trips WHERE service = 'green' AND month = $1"
+    found = ask(full, f"{query} ORDER BY source_row", JANUARY.first_day)
+    table = pq.read_table(good.path, columns=list(columns))
+    assert found == list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def test_raw_trips_are_kept_or_rejected_for_a_reason(full: Warehouse) -> None:
+    publication = publish_clean(full, "green", JANUARY)
+    kept = content(full)
+    assert kept["clean_trips"][0] + kept["rejected_trips"][0] == kept["raw_trips"][0] == ROWS
+    assert publication.rows == kept["clean_trips"][0]
+    assert sum(publication.counts.values()) == kept["rejected_trips"][0]
+    assert set(publication.counts) <= set(REASONS)
+    query = "SELECT reason FROM rejected_trips WHERE service = 'green' AND month = $1"
+    assert Counter(reason for (reason,) in ask(full, query, JANUARY.first_day)) == publication.counts
+
+
+def test_features_are_of_every_clean_trip(full: Warehouse) -> None:
+    publication = publish_features(full, "green", JANUARY)
+    assert publication.verdict.failed_errors() == ()
+    assert publication.rows == content(full)["clean_trips"][0]
+    key = "service, month, source_row, duration_minutes"
+    assert ask(full, f"SELECT {key} FROM clean_trips EXCEPT SELECT {key} FROM trip_features") == []
+
+
+def test_columns_nobody_knows_are_kept_and_counted(full: Warehouse) -> None:
+    before = content(full)
+    path = synthetic.write_month(full.settings.landing, "fhvhv", JANUARY, 3000, 7)
+    publication = publish_raw(full, inspect_file(path))
+    assert publication.counts["driver_pay"] == publication.rows == 3000
+    source = pq.read_table(path)
+    assert set(publication.counts) < set(source.column_names)
+    query = "SELECT other_columns FROM raw_trips WHERE service = 'fhvhv' ORDER BY source_row"
+    kept = [json.loads(value) for (value,) in ask(full, query)]
+    assert all(set(row) == set(publication.counts) for row in kept)
+    for name in ("driver_pay", "hvfhs_license_num", "trip_time"):
+        assert [row[name] for row in kept] == source[name].to_pylist(), name
+    assert content(full) == before
+
+
+def test_a_month_without_unknown_columns_has_none_counted(full: Warehouse, good: Arrival) -> None:
+    assert publish_raw(full, good).counts == {}
+    assert ask(full, "SELECT count(*) FROM raw_trips WHERE service = 'green' AND other_columns IS NOT NULL") == [(0,)]
+
+
+# TLC's months, where they can be had
+
+
+def test_whole_months_are_divided_into_kept_and_rejected(lake) -> None:
+    for month in lake.source.months:
+        held = content(lake.warehouse, month)
+        raw, rejected, clean, features = (held[table][0] for table in TRIPS)
+        assert raw == (REAL_ROWS[month] if lake.source.kind == "real" else ROWS)
+        assert clean + rejected == raw
+        assert features == clean
+        assert 0.01 < rejected / raw < 0.08
+
+
+def test_most_rides_last_as_long_as_rides_do(lake) -> None:
+    query = "SELECT avg((duration_minutes BETWEEN 1 AND 60)::INT), median(duration_minutes) FROM {} WHERE month = $1"
+    ((share, median),) = ask(lake.warehouse, query.format("trip_features"), JANUARY.first_day)
+    assert 0.97 < share < 1
+    assert 5 < median < 20
+    raw = "(SELECT month, date_diff('second', pickup_at, dropoff_at) / 60 AS duration_minutes FROM raw_trips)"
+    ((share, _),) = ask(lake.warehouse, query.format(raw), JANUARY.first_day)
+    assert share == pytest.approx(0.967, abs=0.001 if lake.source.kind == "real" else 0.02)
+
+
+# Zones
+
+
+def test_zones_are_replaced_whole(full: Warehouse, synthetic_source) -> None:
+    assert publish_zones(full, *synthetic_source.zone_files) == 265
+    assert ask(full, "SELECT count(*), count(DISTINCT zone_id), count(x_miles) FROM taxi_zones") == [(265, 265, 263)]

@@ -1,0 +1,172 @@
+"""What may not be published: why is told, and what was there stays as it was."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from published import FEBRUARY, JANUARY, ROWS, ask, content, rewritten
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.publishing import (
+    MonthRefused,
+    publish_clean,
+    publish_features,
+    publish_raw,
+    publish_zones,
+)
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+from taxi_assets.sources.arrivals import Arrival
+
+
+def put(table: pa.Table, name: str, values: Any) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, values)
+
+
+def in_seconds(table: pa.Table) -> pa.Table:
+    """Every ride lasts as many minutes as it lasted seconds."""
+    begin, end = table["lpep_pickup_datetime"], table["lpep_dropoff_datetime"]
+    longer = pc.multiply(pc.subtract(end, begin).cast(pa.int64()), 60).cast(pa.duration("us"))
+    return put(table, "lpep_dropoff_datetime", pc.add(begin, longer))
+
+
+def without_pickups(table: pa.Table) -> pa.Table:
+    holes = pa.array([row % 4 == 0 for row in range(len(table))])
+    return put(
+        table,
+        "lpep_pickup_datetime",
+        pc.if_else(holes, pa.scalar(None, table["lpep_pickup_datetime"].type), table["lpep_pickup_datetime"]),
+    )
+
+
+def elsewhere(table: pa.Table) -> pa.Table:
+    return put(table, "DOLocationID", pc.add(table["DOLocationID"], 265))
+
+
+def a_month_later(table: pa.Table) -> pa.Table:
+    month = pa.scalar(31 * 24 * 3600 * 1_000_000, pa.duration("us"))
+    table = put(table, "lpep_pickup_datetime", pc.add(table["lpep_pickup_datetime"], month))
+    return put(table, "lpep_dropoff_datetime", pc.add(table["lpep_dropoff_datetime"], month))
+
+
+def empty(table: pa.Table) -> pa.Table:
+    return table.slice(0, 0)
+
+
+REFUSED = {
+    "durations_are_plausible": in_seconds,
+    "median_duration_is_plausible": in_seconds,
+    "pickup_times_are_present": without_pickups,
+    "dropoff_zones_are_on_the_map": elsewhere,
+    "pickups_are_in_their_month": a_month_later,
+    "month_has_rows": empty,
+}
+
+
+@pytest.mark.parametrize("expectation", REFUSED)
+def test_a_refused_month_tells_what_is_wrong_and_changes_nothing(
+    full: Warehouse, good: Arrival, expectation: str
+) -> None:
+    change = REFUSED[expectation]
+    before, snapshot = content(full), full.snapshot()
+    bad = rewritten(good, change.__name__, change)
+    with pytest.raises(MonthRefused) as refused:
+        publish_raw(full, bad)
+    error = refused.value
+    rows = 0 if change is empty else ROWS
+    (failed,) = (outcome for outcome in error.verdict.failed_errors() if outcome.name == expectation)
+    assert (error.table, error.service, error.month, error.verdict.rows) == ("raw_trips", "green", JANUARY, rows)
+    assert str(error).startswith("raw_trips of green 2023-01 is not published: ")
+    assert str(error).endswith("Look at the file, or replace it")
+    assert len(str(error).splitlines()) == 1
+    assert failed.sentence(rows) in str(error)
+    assert failed.observed is not None
+    assert (content(full), full.snapshot()) == (before, snapshot)
+
+
+def test_the_observed_value_and_the_rows_are_told(full: Warehouse, good: Arrival) -> None:
+    with pytest.raises(MonthRefused) as refused:
+        publish_raw(full, rewritten(good, "late", a_month_later))
+    (failed,) = (o for o in refused.value.verdict.failed_errors() if o.name == "pickups_are_in_their_month")
+    assert failed.observed < 0.01
+    assert failed.unexpected_count > 0.98 * ROWS
+    assert f"{failed.unexpected_count:,} of 6,000 rows not" in str(refused.value)
+
+
+def test_the_wrong_months_file_is_refused_under_another_name(full: Warehouse, synthetic_source) -> None:
+    february = synthetic_source.land(full.settings, FEBRUARY)
+    misnamed = replace(february, month=Month(2023, 3))
+    with pytest.raises(
+        MonthRefused, match=r"raw_trips of green 2023-03 is not published: .*pickups_are_in_their_month"
+    ):
+        publish_raw(full, misnamed)
+    assert ask(full, "SELECT count(*) FROM raw_trips WHERE month = DATE '2023-03-01'") == [(0,)]
+
+
+@pytest.mark.parametrize("publish", [publish_clean, publish_features])
+def test_nothing_is_made_of_a_month_that_is_not_there(full: Warehouse, publish: Callable[..., object]) -> None:
+    before = full.snapshot()
+    with pytest.raises(MonthRefused, match=r"of yellow 2022-06 is not published: month_has_rows"):
+        publish(full, "yellow", Month(2022, 6))
+    assert full.snapshot() == before
+
+
+def test_a_file_that_does_not_meet_the_contract_is_refused(full: Warehouse, good: Arrival) -> None:
+    before = content(full)
+    bad = rewritten(good, "columns", lambda table: table.drop_columns(["PULocationID"]))
+    with pytest.raises(TaxiError, match=r"green_tripdata_2023-01[.]parquet does not meet the contract: .*pulocationid"):
+        publish_raw(full, bad)
+    assert content(full) == before
+
+
+def test_a_file_that_went_away_is_refused_and_nothing_changes(full: Warehouse, good: Arrival) -> None:
+    before = content(full)
+    gone = replace(good, path=good.path.with_name("green_tripdata_2023-09.parquet"))
+    with pytest.raises(duckdb.IOException, match="green_tripdata_2023-09"):
+        publish_raw(full, gone)
+    assert content(full) == before
+
+
+# Real and synthetic months
+
+
+def labelled_real(arrival: Arrival) -> Arrival:
+    return rewritten(arrival, "real", lambda table: table.replace_schema_metadata({}))
+
+
+def test_a_real_month_does_not_get_among_synthetic_ones(full: Warehouse, good: Arrival) -> None:
+    before, real = content(full), labelled_real(good)
+    assert not real.is_synthetic
+    with pytest.raises(
+        TaxiError, match=r"is a real month and this is the warehouse of synthetic ones: .*TAXI_DATA=real"
+    ):
+        publish_raw(full, real)
+    assert content(full) == before
+
+
+def test_a_synthetic_month_does_not_get_among_real_ones(good: Arrival, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", data="real")
+    with pytest.raises(TaxiError, match=r"is a synthetic month and this is the warehouse of real ones: .*=synthetic"):
+        publish_raw(Warehouse(settings), good)
+    assert not settings.home.exists()
+
+
+def test_a_real_month_is_at_home_among_real_ones(lake) -> None:
+    ((kinds,),) = ask(lake.warehouse, "SELECT list(DISTINCT is_synthetic) FROM source_files")
+    assert kinds == [lake.source.kind == "synthetic"]
+
+
+# Zones
+
+
+def test_zones_that_cannot_be_read_leave_those_that_are_there(full: Warehouse, synthetic_source, tmp_path) -> None:
+    (tmp_path / "taxi_zone_lookup.csv").write_text("LocationID,Zone\nnone,none\n")
+    with pytest.raises(TaxiError, match="is not TLC's"):
+        publish_zones(full, tmp_path / "taxi_zone_lookup.csv", synthetic_source.zone_files[1])
+    assert ask(full, "SELECT count(*) FROM taxi_zones") == [(265,)]

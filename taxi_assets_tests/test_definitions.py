@@ -1,0 +1,246 @@
+"""The asset graph as it is meant to be: a change of it is a change of the literals here."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from taxi_assets.definitions import defs
+
+CHECKOUT = Path(__file__).parents[1]
+GRAPH = defs.resolve_asset_graph()
+KEYS = sorted(key.to_user_string() for key in GRAPH.get_all_asset_keys())
+
+# Each asset, what it is made from, and its checks.
+ASSETS = {
+    "champion_model": ({"model_evaluation"}, {"there_is_a_champion"}),
+    "clean_trips": (
+        {"raw_trips"},
+        {
+            "distances_are_not_negative",
+            "dropoff_zones_are_on_the_map",
+            "durations_are_plausible",
+            "durations_match_their_times",
+            "month_has_rows",
+            "passenger_counts_are_plausible",
+            "pickup_zones_are_on_the_map",
+            "pickups_are_in_their_month",
+            "rows_are_of_one_month",
+            "rows_are_of_one_service",
+            "source_rows_are_unique",
+            "speeds_are_possible",
+            "trips_are_complete",
+            "trips_are_not_repeated",
+        },
+    ),
+    "drift_report": ({"duration_model", "trip_features"}, {"the_month_is_like_those_before"}),
+    "duration_bento": ({"champion_model"}, {"the_bento_answers_as_the_model"}),
+    "duration_model": ({"taxi_zones", "trip_features"}, {"no_feature_is_known_only_after_the_ride"}),
+    "model_evaluation": (
+        {"duration_model", "raw_trips"},
+        {"no_scored_ride_was_learned_from", "the_model_beats_every_baseline"},
+    ),
+    "raw_trips": (
+        set(),
+        {
+            "distances_are_plausible",
+            "dropoff_times_are_present",
+            "dropoff_zones_are_on_the_map",
+            "dropoff_zones_are_present",
+            "dropoffs_follow_pickups",
+            "durations_are_plausible",
+            "every_day_has_pickups",
+            "fares_are_not_negative",
+            "many_zones_have_pickups",
+            "median_duration_is_plausible",
+            "month_has_rows",
+            "passenger_counts_are_plausible",
+            "passenger_counts_are_present",
+            "payment_types_are_known",
+            "pickup_times_are_present",
+            "pickup_zones_are_on_the_map",
+            "pickup_zones_are_present",
+            "pickups_are_in_their_month",
+            "rate_codes_are_known",
+            "rows_are_of_one_month",
+            "rows_are_of_one_service",
+            "source_rows_are_unique",
+            "speeds_are_in_miles_per_hour",
+            "trips_are_complete",
+            "trips_are_not_repeated",
+        },
+    ),
+    "taxi_zones": (set(), {"every_zone_of_tlc_is_there"}),
+    "trip_features": (
+        {"clean_trips", "taxi_zones"},
+        {
+            "calendar_matches_pickup_times",
+            "days_of_week_are_in_range",
+            "days_of_year_are_in_range",
+            "dropoff_zones_are_on_the_map",
+            "durations_are_plausible",
+            "features_are_complete",
+            "hours_of_week_are_in_range",
+            "minutes_of_day_are_in_range",
+            "month_has_rows",
+            "months_of_year_are_in_range",
+            "most_days_are_no_holidays",
+            "pickup_zones_are_on_the_map",
+            "pickups_are_in_their_month",
+            "rows_are_of_one_month",
+            "rows_are_of_one_service",
+            "same_zone_flags_match_zones",
+            "source_rows_are_unique",
+            "zone_distances_are_known",
+            "zone_distances_are_plausible",
+        },
+    ),
+}
+INGESTION = {"clean_trips", "raw_trips", "taxi_zones", "trip_features"}
+JOBS = {"ingest_months": INGESTION, "month": set(ASSETS)}
+SENSORS = {"landing_sensor": {"ingest_months", "month"}}
+UNPARTITIONED = {"taxi_zones", "duration_bento"}
+
+# Twice in turn: which of them runs first must not decide.
+IMPORT_SECONDS = """
+import subprocess, sys, time, json
+def seconds(module):
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+    return time.perf_counter() - begun
+print(json.dumps([(seconds("dagster"), seconds("taxi_assets.definitions")) for _ in range(7)]))
+"""
+
+
+def checks_of(key: str) -> set[str]:
+    return {check.name for check in GRAPH.asset_check_keys if check.asset_key.to_user_string() == key}
+
+
+def schema_of(key: str) -> dg.TableSchema | None:
+    schema = GRAPH.get(dg.AssetKey(key)).metadata.get("dagster/column_schema")
+    return schema.value if isinstance(schema, dg.TableSchemaMetadataValue) else schema
+
+
+def run(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "TAXI_HOME": str(home),
+        "DAGSTER_HOME": str(home),
+        "VIRTUAL_ENV": sys.prefix,
+        "DAGSTER_DISABLE_TELEMETRY": "true",
+    }
+    program = [sys.executable, "-m", *command]
+    return subprocess.run(program, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_assets_are_these() -> None:
+    assert set(ASSETS) == set(KEYS)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_asset_has_the_parents_and_checks_meant_for_it(key: str) -> None:
+    parents = {parent.to_user_string() for parent in GRAPH.get(dg.AssetKey(key)).parent_keys}
+    # Months build on the months before, so that an asset may be its own parent.
+    assert (parents - {key}, checks_of(key)) == ASSETS[key]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_asset_says_what_it_is_and_whose(key: str) -> None:
+    asset = GRAPH.get(dg.AssetKey(key))
+    assert asset.description
+    assert "\n\n\n" not in asset.description
+    assert asset.owners
+    assert asset.kinds
+    assert asset.group_name in {"ingestion", "training", "monitoring", "serving"}
+    assert asset.code_version
+    assert checks_of(key)
+    assert (asset.partitions_def is None) == (key in UNPARTITIONED)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_asset_shows_its_columns_each_described(key: str) -> None:
+    schema = schema_of(key)
+    assert schema
+    assert schema.columns
+    assert all(column.name and column.type and column.description for column in schema.columns)
+
+
+def test_every_check_of_a_table_tells_what_it_expects_and_how_grave_it_is() -> None:
+    for check in GRAPH.asset_check_keys:
+        if check.asset_key.to_user_string() in INGESTION - {"taxi_zones"}:
+            spec = GRAPH.get_check_spec(check)
+            assert spec.description
+            assert spec.metadata["severity"] in {"error", "warning"}
+
+
+def test_the_jobs_are_these() -> None:
+    jobs = {job.name: job for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
+    selected = {
+        name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys} for name, job in jobs.items()
+    }
+    assert selected == JOBS
+    assert all(job.description for job in jobs.values())
+
+
+def test_a_job_runs_in_one_process() -> None:
+    for name in JOBS:
+        assert defs.resolve_job_def(name).executor_def is dg.in_process_executor
+
+
+def test_the_sensors_are_these_and_run() -> None:
+    sensors = {sensor.name: sensor for sensor in defs.sensors or ()}
+    assert {name: {job.name for job in sensor.jobs} for name, sensor in sensors.items()} == SENSORS
+    assert {sensor.default_status for sensor in sensors.values()} == {dg.DefaultSensorStatus.RUNNING}
+
+
+def test_months_begin_with_the_first_that_tlc_published() -> None:
+    partitions = GRAPH.get(dg.AssetKey("raw_trips")).partitions_def
+    assert partitions is not None
+    assert partitions.get_first_partition_key() == "2009-01"
+    assert partitions.has_partition_key("2023-01")
+    assert not partitions.has_partition_key("../2023-01")
+
+
+def test_both_ways_to_load_name_one_location() -> None:
+    (entry,) = yaml.safe_load((CHECKOUT / "workspace.yaml").read_text())["load_from"]
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["dg"]["project"]
+    assert entry["python_module"] == {
+        "module_name": project["code_location_target_module"],
+        "location_name": project["code_location_name"],
+    }
+    assert project["root_module"] == "taxi_assets"
+
+
+def test_dagster_finds_the_definitions_valid(tmp_path: Path) -> None:
+    done = run(tmp_path, "dagster", "definitions", "validate", "-m", "taxi_assets.definitions")
+    assert done.returncode == 0, done.stderr
+    assert "Validation successful for code location taxi_assets.definitions" in done.stdout + done.stderr
+    assert "Warning" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_dg_finds_the_definitions_valid(tmp_path: Path) -> None:
+    done = run(tmp_path, "dagster_dg_cli.cli", "check", "defs")
+    assert done.returncode == 0, done.stderr
+    assert "All definitions loaded successfully" in done.stdout + done.stderr
+
+
+def test_loading_the_code_location_makes_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    environment = {**os.environ, "TAXI_HOME": str(home)}
+    subprocess.run([sys.executable, "-c", "import taxi_assets.definitions"], env=environment, cwd=tmp_path, check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_code_location_loads_about_as_fast_as_dagster() -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORT_SECONDS], capture_output=True, text=True, check=True)
+    ratios = [ours / dagsters for dagsters, ours in json.loads(done.stdout)]
+    assert statistics.median(ratios) <= 1.5, ratios
