@@ -3,6 +3,7 @@
 A source is a folder with a month of many rows, the zones, and a month of few rows that warms libraries up.
 """
 
+import atexit
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -78,6 +79,7 @@ def _new_lake(source: Path) -> Warehouse:
     from taxi_assets.lake import publishing
 
     home = Path(tempfile.mkdtemp(prefix="lake-", dir=source))
+    atexit.register(shutil.rmtree, home)
     warehouse = Warehouse(Settings(home=home, data="synthetic"))
     publishing.publish_zones(warehouse, source / "taxi_zone_lookup.csv", source / "taxi_zones.zip")
     for path in source.glob("*.parquet"):

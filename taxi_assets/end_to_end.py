@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import require_writable
 from taxi_assets.months import Month
-from taxi_assets.settings import Settings, remember_data_kind
+from taxi_assets.settings import Settings, remember_data_kind, run_lock
 from taxi_assets.sources import sourcing, tlc
 
 __all__ = ["Outcome", "run"]
@@ -70,13 +70,15 @@ def _require_port(settings: Settings) -> None:
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    lock = FileLock(settings.home / "run.lock", blocking=False)
+    lock = run_lock(settings)
     try:
-        lock.acquire()
+        lock.acquire(timeout=1)  # a sensor that looks whether anyone holds it does so for a moment
     except Timeout as error:
         raise TaxiError(f"another `taxi run` works in {settings.home}: wait for it, or set TAXI_HOME") from error
-    with lock:
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _fetch(outcome: Outcome, console: Console) -> None:

@@ -7,12 +7,13 @@ what nobody varies is a constant in the module that uses it.
 from pathlib import Path
 from typing import Annotated, Literal
 
+from filelock import FileLock
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from taxi_assets.lake.contract import SERVICES
 
-__all__ = ["DataKind", "Settings", "remember_data_kind"]
+__all__ = ["DataKind", "Settings", "remember_data_kind", "run_lock"]
 
 DataKind = Literal["real", "synthetic"]
 TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
@@ -102,6 +103,11 @@ class Settings(BaseSettings):
 
     def url(self, port: int) -> str:
         return f"http://{self.host}:{port}"
+
+
+def run_lock(settings: Settings) -> FileLock:
+    """Held by the one `taxi run` that works in a home."""
+    return FileLock(settings.home / "run.lock")
 
 
 def remember_data_kind(home: Path, kind: DataKind) -> None:

@@ -25,6 +25,8 @@ def landing_sensor(
     """Files whose bytes the lake does not hold start a run each: training only for the newest, once others are in."""
     from taxi_assets.sources import waiting
 
+    if waiting.is_run_at_work(settings):
+        return dg.SensorResult(skip_reason="a `taxi run` is at work: what has landed is its to publish")
     found = waiting.unpublished(settings, warehouse)
     for sentence in found.broken:
         context.log.warning(sentence)

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from filelock import Timeout
+
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.learning.training_data import held_months
-from taxi_assets.settings import Settings
+from taxi_assets.settings import Settings, run_lock
 from taxi_assets.sources.tlc import Arrival, inspect_file, parse_file_name
 
-__all__ = ["Waiting", "can_train", "unpublished"]
+__all__ = ["Waiting", "can_train", "is_run_at_work", "unpublished"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,15 @@ def unpublished(settings: Settings, warehouse: Warehouse) -> Waiting:
             broken.append(str(error))
     new = [arrival for arrival in arrivals if arrival.sha256 not in held]
     return Waiting(tuple(sorted(new, key=lambda arrival: (arrival.month, arrival.service))), tuple(broken))
+
+
+def is_run_at_work(settings: Settings) -> bool:
+    """A `taxi run` is taking files in by itself: what has landed is its to publish."""
+    try:
+        with run_lock(settings).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def can_train(settings: Settings, warehouse: Warehouse, arrivals: Sequence[Arrival]) -> Arrival | None:

@@ -1,0 +1,119 @@
+"""One ride by the served model against scikit-learn's; the Bento against FastAPI alone with the same handler.
+
+`python -m benchmarks.bench_serve [--rows N] [--seconds N] [--times N]`; loopback, one connection, one worker each.
+"""
+
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.asking import RIDE, ask_for
+from benchmarks.harness import Comparison, Figure, Goal, Run, Way, here, in_turn, options, report
+from taxi_assets.rides.features import MODEL_INPUTS, SERVICE_IDS, row_features
+from taxi_assets.serving.export import write_serving_folder
+from taxi_assets.serving.packaging import build_bento
+from taxi_assets.serving.ride_request import read_ride
+from taxi_assets.serving.served_model import ServedModel
+from taxi_assets.settings import Settings
+from taxi_assets.supervisor.ports import free_port
+from taxi_assets.supervisor.programs import Endpoint, Program, bento_program
+from taxi_assets.supervisor.run import running
+
+if TYPE_CHECKING:
+    from taxi_assets.learning.model import DurationModel
+
+__all__ = ["compare_endpoints", "compare_single_rides", "main", "serving_both"]
+
+_HOST = "127.0.0.1"
+_FACTS = {"name": "taxi-duration", "version": 1, "run_id": "none", "data_snapshot": 0, "synthetic": True}
+
+
+def compare_single_rides(
+    model: "DurationModel", served: ServedModel, times: int, asked: int = 200
+) -> tuple[Comparison, list[Figure]]:
+    """Answer one ride, from what was asked to its minutes; against the fitted model's predict on its frame of a row."""
+    import pandas as pd
+
+    request = read_ride(RIDE, served.services)
+    columns = {
+        "service_id": np.array([SERVICE_IDS[request.service]]),
+        "pickup_at": np.array([request.pickup_at], "datetime64[s]"),
+        "pickup_zone_id": np.array([request.pickup_zone_id]),
+        "dropoff_zone_id": np.array([request.dropoff_zone_id]),
+    }
+    row = pd.DataFrame({**columns, **row_features(columns, model.zones)})[list(MODEL_INPUTS)]
+
+    def repeat(answer: Way | object) -> Way:
+        return here(lambda: [answer() for _ in range(asked)])  # type: ignore[operator]
+
+    found = in_turn(repeat(lambda: served.predict_requests([request])), repeat(lambda: model.predict(row)), times)
+    meaning = "seconds of scikit-learn for a frame of one row divided by those of the served model for one request"
+    return found, [found.times_better("one_ride_time", Goal("≥", 10), meaning, lambda run: run.seconds)]
+
+
+def compare_endpoints(bento: str, fastapi: str, seconds: float, times: int) -> tuple[Comparison, list[Figure]]:
+    """Ask both URLs by turns, one request after the other."""
+    found = in_turn(_asking(bento, seconds), _asking(fastapi, seconds), times)
+    per_second, p99 = "the Bento's answers a second divided by FastAPI's", "the Bento's p99 divided by FastAPI's"
+    return found, [
+        found.share("bento_throughput", Goal("≥", 0.8), per_second, lambda run: run.extra["per_second"]),
+        found.share("bento_p99", Goal("≤", 3), p99, lambda run: run.extra["p99_ms"]),
+    ]
+
+
+@contextmanager
+def serving_both(folder: Path, model: Path) -> Iterator[tuple[str, str]]:
+    """The Bento and FastAPI alone, each in a process of its own, from the model's serving folder; their URLs."""
+    settings = Settings(home=folder / "home", data="synthetic", bento_port=free_port(_HOST))
+    build_bento(settings, model, {"version": "1"})
+    with running(bento_program(settings, settings.bento_port), folder / "bento.log") as bento:
+        port = free_port(_HOST)
+        serve = (sys.executable, "-m", "uvicorn", "benchmarks.bare_fastapi:app", "--app-dir", str(_root()))
+        program = Program(
+            "fastapi",
+            (*serve, "--host", _HOST, "--port", str(port), "--no-access-log", "--log-level", "warning"),
+            {"BENCH_MODEL": str(model)},
+            "the same handler",
+            Endpoint(_HOST, port, "no setting", "/readyz"),
+        )
+        with running(program, folder / "fastapi.log") as fastapi:
+            yield bento, fastapi
+
+
+def _root() -> Path:
+    return Path(__file__).parents[1]
+
+
+def _asking(url: str, seconds: float) -> Way:
+    def run() -> Run:
+        took = ask_for(url, seconds)
+        p50, p99 = statistics.median(took), float(np.quantile(took, 0.99))
+        per_second = len(took) / sum(took)
+        return Run(sum(took), extra={"per_second": per_second, "p50_ms": 1000 * p50, "p99_ms": 1000 * p99})
+
+    return run
+
+
+def main() -> None:
+    from benchmarks.learned_rides import draw_rides
+    from taxi_assets.learning.model import DurationModel
+
+    asked = options("bench_serve", rows=60_000, seconds=4, times=3)
+    rides, zones = draw_rides(1, asked.rows)
+    model = DurationModel(zones).fit(rides[list(MODEL_INPUTS)], rides["duration_minutes"].to_numpy())
+    with tempfile.TemporaryDirectory(prefix="bench-serve-") as folder:
+        served = write_serving_folder(model, Path(folder, "model"), _FACTS)
+        single, figures = compare_single_rides(model, served, asked.times)
+        with serving_both(Path(folder), Path(folder, "model")) as (bento, fastapi):
+            endpoints, more = compare_endpoints(bento, fastapi, asked.seconds, asked.times)
+    report("bench_serve", vars(asked), {"one_ride": single, "endpoints": endpoints}, [*figures, *more])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Rides of the synthetic city as the model learns them, by the lake's own SQL in a database in memory."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from taxi_assets import synthetic
+from taxi_assets.lake.cleaning import THRESHOLDS
+from taxi_assets.lake.contract import SERVICES, map_columns
+from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.warehouse import month_key, sql
+from taxi_assets.lake.zones import read_zones
+from taxi_assets.learning.training_data import read_zone_map
+from taxi_assets.months import Month
+from taxi_assets.rides.features import ZoneMap, holiday_dates
+from taxi_assets.scoring.evaluation import CONVENTIONS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["draw_rides"]
+
+SERVICE, SEED = "green", 7
+
+
+def draw_rides(months: int, rows: int) -> tuple["pd.DataFrame", ZoneMap]:
+    """Rides of so many months, about so many in all, with the model's inputs and `duration_minutes`; the zones."""
+    window = [Month(2022 + number // 12, number % 12 + 1) for number in range(months)]
+    with tempfile.TemporaryDirectory(prefix="bench-rides-") as folder, duckdb.connect() as connection:
+        _put_zones(connection, Path(folder))
+        for month in window:
+            _put_month(connection, synthetic.write_month(Path(folder), SERVICE, month, rows // months, SEED), month)
+        return connection.execute(sql("training_trips"), _values(window)).df(), read_zone_map(connection)
+
+
+def _values(window: Sequence[Month]) -> dict[str, object]:
+    return {
+        "all_services": list(SERVICES),
+        "services": [SERVICE],
+        "months": [month.first_day for month in window],
+        "shortest_minutes": CONVENTIONS["all"].shortest_minutes,
+        "longest_minutes": CONVENTIONS["all"].longest_minutes,
+    }
+
+
+def _put_zones(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    for table in TABLES.values():
+        connection.execute(table.ddl())
+    synthetic.write_zones(folder, SEED)
+    rows = read_zones(folder / "taxi_zone_lookup.csv", folder / "taxi_zones.zip")
+    names = [column.name for column in TABLES["taxi_zones"].columns]
+    marks = ", ".join("?" for _ in names)
+    connection.executemany(f"INSERT INTO taxi_zones VALUES ({marks})", [[row[name] for name in names] for row in rows])
+
+
+def _put_month(connection: duckdb.DuckDBPyConnection, path: Path, month: Month) -> None:
+    connection.execute("SET VARIABLE arrived = $path", {"path": str(path)})
+    described = connection.execute("SELECT * FROM read_parquet(getvariable('arrived')) LIMIT 0").description
+    columns = map_columns(tuple(column[0] for column in described)).select_list()
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {columns} "  # noqa: S608
+        "FROM read_parquet(getvariable('arrived'), file_row_number = true)"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW trips AS SELECT * FROM clean_trips WHERE month = getvariable('month')"
+    )
+    connection.execute("SET VARIABLE month = $month", {"month": month.first_day})
+    values = {**month_key(SERVICE, month), **THRESHOLDS, "holidays": list(holiday_dates())}
+    for table in ("raw_trips", "rejected_trips", "clean_trips", "trip_features"):
+        query = sql(table)
+        used = {name: value for name, value in values.items() if f"${name}" in query}
+        connection.execute(f"INSERT INTO {table} BY NAME {query}", used)  # noqa: S608
