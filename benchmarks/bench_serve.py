@@ -6,7 +6,7 @@
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,8 +49,8 @@ def compare_single_rides(
     }
     row = pd.DataFrame({**columns, **row_features(columns, model.zones)})[list(MODEL_INPUTS)]
 
-    def repeat(answer: Way | object) -> Way:
-        return here(lambda: [answer() for _ in range(asked)])  # type: ignore[operator]
+    def repeat(answer: Callable[[], object]) -> Way:
+        return here(lambda: [answer() for _ in range(asked)])
 
     found = in_turn(repeat(lambda: served.predict_requests([request])), repeat(lambda: model.predict(row)), times)
     meaning = "seconds of scikit-learn for a frame of one row divided by those of the served model for one request"

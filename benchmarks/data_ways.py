@@ -46,13 +46,13 @@ def prepare_as_course(source: str) -> Work:
 
 
 def validate_in_warehouse(source: str, table: str) -> Work:
-    """The suite on the connection and in the transaction of a lake that holds the month."""
+    """The suite on a connection to a lake that holds the month."""
     from taxi_assets.expectations import SUITES
     from taxi_assets.quality import validate
 
     warehouse = _new_lake(Path(source))
     for month in (MONTH, SMALL_MONTH):
-        _publish(warehouse, month)
+        _publish(warehouse, month, last=table)
 
     def validated(month: Month) -> Any:
         with warehouse.reading() as connection:
@@ -69,7 +69,7 @@ def validate_in_pandas(source: str, table: str) -> Work:
     warehouse = _new_lake(Path(source))
     frames = {}
     for month in (SMALL_MONTH, MONTH):
-        _publish(warehouse, month)
+        _publish(warehouse, month, last=table)
         frames[month] = _frame(warehouse, month, table)
     _validate_frame(frames[SMALL_MONTH], table)
     return lambda: _validate_frame(frames[MONTH], table)
@@ -87,13 +87,16 @@ def _new_lake(source: Path) -> Warehouse:
     return warehouse
 
 
-def _publish(warehouse: Warehouse, month: Month) -> None:
+def _publish(warehouse: Warehouse, month: Month, last: str = "trip_features") -> None:
+    """Publish the month's tables up to this one."""
     from taxi_assets.lake import publishing
     from taxi_assets.sources.arrivals import file_name, inspect_file
 
     publishing.publish_raw(warehouse, inspect_file(warehouse.settings.landing / file_name(SERVICE, month)))
-    publishing.publish_clean(warehouse, SERVICE, month)
-    publishing.publish_features(warehouse, SERVICE, month)
+    if last != "raw_trips":
+        publishing.publish_clean(warehouse, SERVICE, month)
+    if last == "trip_features":
+        publishing.publish_features(warehouse, SERVICE, month)
 
 
 def _prepare_in_pandas(source: Path, month: Month) -> None:

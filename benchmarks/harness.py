@@ -108,7 +108,7 @@ def here(work: Callable[[], object]) -> Way:
     return run
 
 
-def alone(module: str, function: str, **arguments: object) -> Way:
+def alone(module: str, function: str, /, **arguments: object) -> Way:
     """Time in a fresh process the work that the module's function prepares; see `benchmarks.alone`.
 
     Args:
@@ -150,11 +150,15 @@ def report(
 
     Returns:
         `<TAXI_HOME>/bench/<part>.json`: a list, the newest at its end.
+
+    Raises:
+        TaxiError: the file is there and is something else.
     """
     for figure in figures:
         print(figure.line(), flush=True)
     path = Settings().home / "bench" / f"{part}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
+    earlier = _earlier(path)
     entry = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "sizes": dict(sizes),
@@ -162,11 +166,20 @@ def report(
         "figures": [_as_json(figure) for figure in figures],
         "runs": {name: asdict(comparison) for name, comparison in comparisons.items()},
     }
-    earlier = json.loads(path.read_text()) if path.is_file() else []
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps([*earlier, entry], indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     draft.replace(path)
     return path
+
+
+def _earlier(path: Path) -> list[object]:
+    try:
+        held = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    except ValueError:
+        held = None
+    if not isinstance(held, list):
+        raise TaxiError(f"{path} is not a list of earlier figures: move it away")
+    return held
 
 
 def _as_json(figure: Figure) -> dict[str, object]:

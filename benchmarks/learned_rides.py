@@ -53,7 +53,8 @@ def _put_zones(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     rows = read_zones(folder / "taxi_zone_lookup.csv", folder / "taxi_zones.zip")
     names = [column.name for column in TABLES["taxi_zones"].columns]
     marks = ", ".join("?" for _ in names)
-    connection.executemany(f"INSERT INTO taxi_zones VALUES ({marks})", [[row[name] for name in names] for row in rows])
+    values = [[row[name] for name in names] for row in rows]
+    connection.executemany(f"INSERT INTO taxi_zones VALUES ({marks})", values)  # noqa: S608
 
 
 def _put_month(connection: duckdb.DuckDBPyConnection, path: Path, month: Month) -> None:
@@ -72,4 +73,4 @@ def _put_month(connection: duckdb.DuckDBPyConnection, path: Path, month: Month) 
     for table in ("raw_trips", "rejected_trips", "clean_trips", "trip_features"):
         query = sql(table)
         used = {name: value for name, value in values.items() if f"${name}" in query}
-        connection.execute(f"INSERT INTO {table} BY NAME {query}", used)  # noqa: S608
+        connection.execute(f"INSERT INTO {table} BY NAME {query}", used)

@@ -127,7 +127,8 @@ def _settings(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"TAXI_{first['loc'][0]}".upper()
-        raise TaxiError(f"{name} is '{first['input']}': {first['msg'].removeprefix('Value error, ')}; see docs/settings.md") from error
+        why = first["msg"].removeprefix("Value error, ")
+        raise TaxiError(f"{name} is '{first['input']}': {why}; see docs/settings.md") from error
 
 
 def _write_json(facts: dict[str, Any], target: str | None) -> None:

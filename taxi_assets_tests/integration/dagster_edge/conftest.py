@@ -1,0 +1,62 @@
+"""The small platform, built once: January and February taken in, March trained for, scored, packaged."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from town import APRIL, FEBRUARY, JANUARY, MARCH, ROWS, SEED, Town
+
+from taxi_assets import synthetic
+from taxi_assets.definitions import build
+from taxi_assets.defs.instance import open_instance
+from taxi_assets.settings import Settings
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # `defs.jobs` asks for silence on this when it is loaded; pytest hears of it all the same.
+    silence = pytest.mark.filterwarnings("ignore:Asset job month materializes assets with varying Backfill")
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(silence)
+
+
+@pytest.fixture(scope="session")
+def months_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A source: four synthetic months and the zones."""
+    folder = tmp_path_factory.mktemp("months")
+    synthetic.write_zones(folder, SEED)
+    for month in (JANUARY, FEBRUARY, MARCH, APRIL):
+        synthetic.write_month(folder, "green", month, ROWS, SEED)
+    return folder
+
+
+def settings_in(home: Path, source: Path) -> Settings:
+    return Settings(home=home, data="synthetic", tlc_source=str(source), threads=2, memory_limit="1GB")
+
+
+@pytest.fixture
+def empty_town(tmp_path: Path, months_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+    """A platform of one's own with nothing in it yet."""
+    settings = settings_in(tmp_path / "home", months_folder)
+    monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
+    with open_instance(settings) as instance:
+        yield Town(settings, build(settings), instance)
+
+
+@pytest.fixture(scope="session")
+def shared_town(tmp_path_factory: pytest.TempPathFactory, months_folder: Path) -> Iterator[Town]:
+    settings = settings_in(tmp_path_factory.mktemp("town"), months_folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(settings.dagster_home))
+        with open_instance(settings) as instance:
+            town = Town(settings, build(settings), instance)
+            town.run("ingest_months", [JANUARY, FEBRUARY])
+            town.run("month", [MARCH])
+            yield town
+
+
+@pytest.fixture
+def town(shared_town: Town) -> Iterator[Town]:
+    """The small platform; tests may add runs and versions, and find the champion they left restored."""
+    with shared_town.champion_kept():
+        yield shared_town

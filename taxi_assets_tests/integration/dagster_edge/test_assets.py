@@ -1,0 +1,180 @@
+"""Two months taken in and a third trained for, scored and packaged: what Dagster, the lake and a person see of it."""
+
+import base64
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from town import FEBRUARY, JANUARY, MARCH, ROWS, Town
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.months import Month
+from taxi_assets.synthetic import parse_shift
+
+PNG = b"\x89PNG"
+MONTHLY = ("raw_trips", "clean_trips", "trip_features")
+
+
+def run_of(town: Town, job: str) -> dg.DagsterRun:
+    """The first run of the job, with which the town was founded."""
+    return town.instance.get_runs(dg.RunsFilter(job_name=job), ascending=True)[0]
+
+
+def count(town: Town, table: str, month: Month) -> int:
+    with town.warehouse.reading() as connection:
+        query = f"SELECT count(*) FROM {table} WHERE month = ?"
+        return int(connection.execute(query, [month.first_day]).fetchall()[0][0])
+
+
+def pictures(shown: dg.MetadataValue) -> list[bytes]:
+    return [base64.b64decode(part.split(")")[0]) for part in str(shown.value).split("data:image/png;base64,")[1:]]
+
+
+@pytest.mark.parametrize("month", [JANUARY, FEBRUARY, MARCH], ids=str)
+def test_no_row_of_a_file_is_lost(town: Town, month: Month) -> None:
+    kept, rejected = count(town, "clean_trips", month), count(town, "rejected_trips", month)
+    assert count(town, "raw_trips", month) == kept + rejected == ROWS
+    assert count(town, "trip_features", month) == kept
+    assert kept > rejected > 0
+
+
+@pytest.mark.parametrize("table", MONTHLY)
+@pytest.mark.parametrize("month", [JANUARY, FEBRUARY], ids=str)
+def test_each_month_of_a_stretch_shows_its_own_rows(town: Town, table: str, month: Month) -> None:
+    shown = town.metadata(run_of(town, "ingest_months"), table, month)
+    assert shown["dagster/partition_row_count"].value == count(town, table, month)
+    (services,) = [record.data for record in shown["services"].records]  # type: ignore[attr-defined]
+    assert (services["service"], services["rows"]) == ("green", count(town, table, month))
+
+
+@pytest.mark.parametrize("table", MONTHLY)
+def test_a_month_links_to_data_docs_that_are_there(town: Town, table: str) -> None:
+    link = town.metadata(run_of(town, "month"), table, MARCH)["data_docs"].value
+    address = town.settings.url(town.settings.reports_port) + "/"
+    assert str(link).startswith(address)
+    page = (town.settings.reports / str(link).removeprefix(address)).read_text()
+    assert "<html" in page
+    assert "2023-03" in page
+
+
+def test_rejected_rows_are_counted_by_reason_and_drawn(town: Town) -> None:
+    shown = town.metadata(run_of(town, "month"), "clean_trips", MARCH)
+    with town.warehouse.reading() as connection:
+        query = "SELECT reason, count(*) FROM rejected_trips WHERE month = ? GROUP BY reason"
+        reasons = connection.execute(query, [MARCH.first_day]).fetchall()
+    for reason, rows in reasons:
+        assert f"| {reason} | {rows:,} |" in str(shown["rows_counted"].value)
+    (plot,) = pictures(shown["rows_by_reason"])
+    assert plot.startswith(PNG)
+
+
+def test_the_evaluation_shows_scores_and_plots(town: Town) -> None:
+    shown = town.metadata(run_of(town, "month"), "model_evaluation")
+    scores = [record.data for record in shown["scores"].records]  # type: ignore[attr-defined]
+    assert {score["convention"] for score in scores} == {"course", "all"}
+    assert {"duration_model", "zone_pair_median", "one_hot_linear_regression"} <= {score["model"] for score in scores}
+    drawn = {name: pictures(value) for name, value in shown.items() if "data:image" in str(value.value)}
+    assert {"model_against_baselines", "errors_by_hour", "errors_by_borough", "residuals"} <= set(drawn)
+    assert all(plot.startswith(PNG) for plots in drawn.values() for plot in plots)
+
+
+@pytest.mark.parametrize(
+    ("asset", "names"),
+    [
+        ("taxi_zones", {"dagster/row_count"}),
+        ("duration_model", {"version", "window", "data_snapshot", "data_digest", "mlflow_run", "mlflow_version"}),
+        ("champion_model", {"is_promoted", "reasons", "champion", "mlflow_version"}),
+        ("drift_report", {"verdict", "plot", "dagster/row_count"}),
+        ("duration_bento", {"tag", "serve_with", "labels", "endpoint"}),
+    ],
+)
+def test_an_asset_shows_what_a_person_looks_for(town: Town, asset: str, names: set[str]) -> None:
+    assert names <= set(town.metadata(run_of(town, "month"), asset))
+
+
+@pytest.mark.parametrize("table", MONTHLY)
+def test_every_expectation_is_a_check_with_its_severity(town: Town, table: str) -> None:
+    graph = town.definitions.resolve_asset_graph()
+    checks = town.checks(run_of(town, "month"), table)
+    specs = [graph.get_check_spec(key) for key in graph.asset_check_keys if key.asset_key == dg.AssetKey(table)]
+    grave = {spec.name: spec.metadata["severity"] == "error" for spec in specs}
+    assert {name: check.severity == dg.AssetCheckSeverity.ERROR for name, check in checks.items()} == grave
+    assert all(check.passed for name, check in checks.items() if grave[name])
+    assert all(check.metadata["months"].records[0].data["month"] == "green 2023-03" for check in checks.values())
+
+
+@pytest.mark.parametrize(
+    "asset", ["taxi_zones", "duration_model", "model_evaluation", "champion_model", "drift_report", "duration_bento"]
+)
+def test_the_checks_of_the_other_assets_pass(town: Town, asset: str) -> None:
+    checks = town.checks(run_of(town, "month"), asset)
+    assert checks
+    assert all(check.passed for check in checks.values())
+
+
+def test_a_snapshot_names_the_run_that_made_it(town: Town) -> None:
+    run = run_of(town, "month")
+    with town.warehouse.reading() as connection:
+        query = "SELECT commit_message FROM lake.snapshots() WHERE commit_extra_info LIKE ?"
+        messages = [row[0] for row in connection.execute(query, [f"%{run.run_id}%"]).fetchall()]
+    assert {"taxi_zones", *(f"{table} green 2023-03" for table in MONTHLY), "drift_reports 2023-03"} <= set(messages)
+
+
+def test_taking_a_month_in_again_changes_nothing_but_the_snapshot(town: Town) -> None:
+    before, snapshot = town.content(), town.warehouse.snapshot()
+    town.run("ingest_months", [JANUARY])
+    assert town.content() == before
+    assert town.warehouse.snapshot() > snapshot
+
+
+def test_a_month_that_fails_is_not_published_and_says_why(town: Town, tmp_path: Path) -> None:
+    good = town.settings.landing / "green_tripdata_2023-02.parquet"
+    kept, before = good.read_bytes(), town.content()
+    # Every ride a tenth as long: seconds taken for minutes.
+    town.land(FEBRUARY, tmp_path, parse_shift("slower_city=0.1"))
+    try:
+        with pytest.raises(TaxiError) as refusal:
+            town.run("ingest_months", [FEBRUARY])
+    finally:
+        good.write_bytes(kept)
+
+    said = str(refusal.value)
+    assert said.startswith("raw_trips of green 2023-02 is not published: ")
+    assert "median_duration_is_plausible" in said
+    assert "observed" in said or "as expected" in said
+    assert f"{ROWS:,} rows" in said
+    assert "\n" not in said
+    run = town.last_run()
+    assert run.status == dg.DagsterRunStatus.FAILURE
+    checks = town.checks(run, "raw_trips")
+    assert not checks["median_duration_is_plausible"].passed
+    assert checks["median_duration_is_plausible"].severity == dg.AssetCheckSeverity.ERROR
+    assert checks["pickup_times_are_present"].passed
+    assert town.events(run, dg.DagsterEventType.ASSET_MATERIALIZATION) == [] or "raw_trips" not in {
+        str(event.asset_key and event.asset_key.to_user_string())
+        for event in town.events(run, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    }
+    assert town.content() == before
+
+
+def test_a_warning_is_told_and_the_month_published(empty_town: Town, tmp_path: Path) -> None:
+    empty_town.land(JANUARY, tmp_path, parse_shift("null_burst=0.4"))
+    run = empty_town.run("ingest_months", [JANUARY])
+    check = empty_town.checks(run, "raw_trips")["passenger_counts_are_present"]
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert count(empty_town, "raw_trips", JANUARY) == ROWS
+
+
+def test_months_of_the_other_kind_do_not_get_in(town: Town) -> None:
+    real = town.settings.model_copy(update={"data": "real"})
+    real.landing.mkdir(parents=True)
+    name = "green_tripdata_2023-01.parquet"
+    (real.landing / name).write_bytes((town.settings.landing / name).read_bytes())
+    from taxi_assets.lake.publishing import publish_raw
+    from taxi_assets.lake.warehouse import Warehouse
+    from taxi_assets.sources.arrivals import inspect_file
+
+    with pytest.raises(TaxiError, match="is a synthetic month and this is the warehouse of real ones"):
+        publish_raw(Warehouse(real), inspect_file(real.landing / name))
+    assert town.settings.warehouse != real.warehouse

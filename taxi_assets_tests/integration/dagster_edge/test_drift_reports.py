@@ -1,0 +1,101 @@
+"""A month against those before it: a planted shift is found, an ordinary month is not suspected."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from town import APRIL, FEBRUARY, JANUARY, MARCH, SEED, Town
+
+from taxi_assets import synthetic
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake import publishing
+from taxi_assets.monitoring.drift_reports import report_drift
+from taxi_assets.sources.arrivals import inspect_file
+from taxi_assets.synthetic import Shift, parse_shift
+
+ROWS = 12_000
+
+
+def publish(town: Town, shifts: tuple[Shift, ...]) -> None:
+    """April, with these shifts, down to its features."""
+    folder = town.settings.landing
+    file = synthetic.write_month(folder, "green", APRIL, ROWS, SEED, None, shifts)
+    try:
+        publishing.publish_raw(town.warehouse, inspect_file(file))
+        publishing.publish_clean(town.warehouse, "green", APRIL)
+        publishing.publish_features(town.warehouse, "green", APRIL)
+    finally:
+        file.unlink()
+
+
+def verdicts(town: Town) -> dict[str, str]:
+    with town.warehouse.reading() as connection:
+        query = "SELECT feature, verdict FROM drift_reports WHERE month = ?"
+        return dict(connection.execute(query, [APRIL.first_day]).fetchall())
+
+
+def forget(town: Town) -> None:
+    """April was never there: other tests take it for a month nobody has."""
+    with town.warehouse.publishing("as before") as connection:
+        for table in ("source_files", "raw_trips", "clean_trips", "rejected_trips", "trip_features", "drift_reports"):
+            connection.execute(f"DELETE FROM {table} WHERE month = ?", [APRIL.first_day])
+
+
+@pytest.mark.parametrize(
+    ("shift", "feature", "expected"),
+    [
+        (None, None, {"stable"}),
+        ("slower_city=1.6", "duration_minutes", {"watch", "drifted"}),
+        ("zone_mix=0.9", "pickup_zone_id", {"watch", "drifted"}),
+        ("shifted_clock=8", "minute_of_day", {"watch", "drifted"}),
+        ("null_burst=0.5", "passenger_count", {"drifted"}),
+    ],
+)
+def test_a_planted_shift_is_found_where_it_is(
+    town: Town, shift: str | None, feature: str | None, expected: set[str]
+) -> None:
+    try:
+        publish(town, (parse_shift(shift),) if shift else ())
+        report = report_drift(town.settings, town.warehouse, APRIL)
+        found = verdicts(town)
+    finally:
+        forget(town)
+    assert report.verdict in expected
+    assert {each.name: each.verdict for each in report.features} == found
+    if feature:
+        assert found[feature] in expected
+
+
+def test_a_month_is_compared_with_those_its_model_learned_from(town: Town) -> None:
+    report = report_drift(town.settings, town.warehouse, MARCH)
+    assert report.reference_months == (JANUARY.first_day, FEBRUARY.first_day)
+
+
+def test_reporting_again_replaces_the_rows(town: Town) -> None:
+    report_drift(town.settings, town.warehouse, MARCH)
+    before = town.content()["drift_reports"]
+    report_drift(town.settings, town.warehouse, MARCH)
+    assert town.content()["drift_reports"] == before
+
+
+def test_the_first_month_has_nothing_to_be_compared_with(town: Town) -> None:
+    with pytest.raises(TaxiError, match="no month before 2023-01 is held to compare it with"):
+        report_drift(town.settings, town.warehouse, JANUARY)
+
+
+def test_a_drifted_month_is_a_failed_check_that_only_warns(town: Town) -> None:
+    try:
+        publish(town, (parse_shift("slower_city=2"),))
+        result = town.materialise(APRIL, "drift_report")
+    finally:
+        forget(town)
+    assert result.success
+    run = town.find(result.run_id)
+    check = town.checks(run, "drift_report")["the_month_is_like_those_before"]
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert town.metadata(run, "drift_report")["verdict"].value == "drifted"
+
+
+def test_landing_is_left_as_it_was(town: Town) -> None:
+    assert not Path(town.settings.landing, "green_tripdata_2023-04.parquet").exists()

@@ -1,0 +1,83 @@
+"""A version's scores on a month it never saw, as the lake keeps them."""
+
+import dataclasses
+
+import pytest
+from town import FEBRUARY, JANUARY, MARCH, Town
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.mlflow_store import registry
+from taxi_assets.scoring import judging
+
+
+@pytest.fixture
+def evaluation(town: Town) -> judging.Evaluation:
+    return judging.evaluate(town.settings, town.warehouse, MARCH)
+
+
+def test_every_model_is_scored_on_the_same_rides(evaluation: judging.Evaluation) -> None:
+    for models in evaluation.scores.values():
+        assert len({score.rides for score in models.values()}) == 1
+        assert "duration_model" in models
+        assert len(models) >= 3
+    assert evaluation.scores["all"]["duration_model"].rides > evaluation.scores["course"]["duration_model"].rides
+
+
+def test_raw_trips_are_scored_not_only_clean_ones(town: Town, evaluation: judging.Evaluation) -> None:
+    with town.warehouse.reading() as connection:
+        query = "SELECT count(*) FROM clean_trips WHERE month = ? AND duration_minutes BETWEEN 1 AND 180"
+        clean = connection.execute(query, [MARCH.first_day]).fetchall()[0][0]
+    assert evaluation.scores["all"]["duration_model"].rides > clean
+
+
+def test_the_rides_were_not_learned_from(evaluation: judging.Evaluation) -> None:
+    assert evaluation.is_unseen
+    seen = dataclasses.replace(
+        evaluation,
+        version=dataclasses.replace(evaluation.version, tags={**evaluation.version.tags, "months": "2023-01,2023-03"}),
+    )
+    assert not seen.is_unseen
+
+
+def test_a_model_beats_the_baselines_under_every_convention_or_not_at_all(evaluation: judging.Evaluation) -> None:
+    assert evaluation.beats_baselines
+    best = evaluation.scores["all"]["duration_model"]
+    worse = {**evaluation.scores["all"], "one_hot_linear_regression": dataclasses.replace(best, rmse=best.rmse)}
+    assert not dataclasses.replace(evaluation, scores={**evaluation.scores, "all": worse}).beats_baselines
+
+
+def test_keeping_an_evaluation_again_replaces_it(town: Town, evaluation: judging.Evaluation) -> None:
+    first = judging.keep_evaluation(town.warehouse, evaluation)
+    before = town.content()["evaluations"]
+    assert judging.keep_evaluation(town.warehouse, evaluation) == first
+    assert town.content()["evaluations"] == before
+    with town.warehouse.reading() as connection:
+        query = "SELECT count(*) FROM evaluations WHERE month = ? AND model_version = ?"
+        values = [MARCH.first_day, evaluation.version.version]
+        assert connection.execute(query, values).fetchall() == [(first,)]
+
+
+def test_slices_add_up_to_all_rides(town: Town, evaluation: judging.Evaluation) -> None:
+    judging.keep_evaluation(town.warehouse, evaluation)
+    with town.warehouse.reading() as connection:
+        query = (
+            "SELECT slice, sum(rides) FROM evaluations WHERE month = ? AND model_version = ? AND convention = 'all' "
+            "AND model = 'duration_model' GROUP BY slice"
+        )
+        rides = dict(connection.execute(query, [MARCH.first_day, evaluation.version.version]).fetchall())
+    assert len(rides) > 1
+    assert rides["pickup_borough"] == rides["overall"]
+
+
+def test_a_month_nobody_trained_for_cannot_be_scored(town: Town) -> None:
+    with pytest.raises(TaxiError, match="no model was trained for 2023-01: materialise duration_model"):
+        judging.evaluate(town.settings, town.warehouse, JANUARY)
+
+
+def test_a_month_without_rides_cannot_be_scored(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = town.train(FEBRUARY)
+    client_tags = {**version.tags, "services": "yellow"}
+    yellow = dataclasses.replace(version, tags=client_tags)
+    monkeypatch.setattr(registry, "newest_for", lambda *_: yellow)
+    with pytest.raises(TaxiError, match="yellow"):
+        judging.evaluate(town.settings, town.warehouse, FEBRUARY)

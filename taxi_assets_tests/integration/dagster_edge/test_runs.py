@@ -1,0 +1,90 @@
+"""A run in this process: the steps it tells of, and the one sentence it fails with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from taxi_assets.defs.instance import PROCESS_TAG, process_tag
+from taxi_assets.defs.partitions import MONTHS, stretch_asset
+from taxi_assets.defs.runs import run_job
+from taxi_assets.errors import TaxiError
+from taxi_assets.months import Month
+
+JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
+
+
+@stretch_asset()
+def taken_in(context: dg.AssetExecutionContext) -> None:
+    context.add_asset_metadata({"keys": ",".join(context.partition_keys)})
+
+
+@dg.asset(partitions_def=MONTHS)
+def mistaken() -> None:
+    raise TaxiError("the month is not there: fetch it")
+
+
+@dg.asset(partitions_def=MONTHS)
+def failed() -> None:
+    raise dg.Failure("the month is refused: 3 rows of 5", allow_retries=False) from TaxiError("why")
+
+
+@dg.asset(partitions_def=MONTHS)
+def broken() -> None:
+    try:
+        _ = {}["key"]
+    except KeyError as error:
+        raise RuntimeError("could not look") from error
+
+
+def job(asset: dg.AssetsDefinition) -> dg.Definitions:
+    made = dg.define_asset_job("job", [asset], executor_def=dg.in_process_executor)
+    return dg.Definitions([asset], jobs=[made])
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        yield instance
+
+
+def why(instance: dg.DagsterInstance, asset: dg.AssetsDefinition) -> str:
+    with pytest.raises(TaxiError) as error:
+        run_job(job(asset), instance, "job", [JANUARY], {}, lambda *_: None)
+    assert instance.get_runs()[0].status == dg.DagsterRunStatus.FAILURE
+    return str(error.value)
+
+
+@pytest.mark.parametrize("months", [[JANUARY], [JANUARY, FEBRUARY]], ids=["one month", "a stretch"])
+def test_a_run_is_of_all_its_months_at_once(instance: dg.DagsterInstance, months: list[Month]) -> None:
+    run_id = run_job(job(taken_in), instance, "job", months, {}, lambda *_: None)
+    (run,) = instance.get_runs()
+    assert run.run_id == run_id
+    assert run.status == dg.DagsterRunStatus.SUCCESS
+    assert run.tags[PROCESS_TAG] == process_tag()
+    records = instance.fetch_materializations(taken_in.key, limit=10).records
+    assert {record.partition_key for record in records} == {str(month) for month in months}
+
+
+def test_steps_are_told_as_they_begin_and_end(instance: dg.DagsterInstance) -> None:
+    told: list[tuple[str, bool]] = []
+    run_job(job(taken_in), instance, "job", [JANUARY], {}, lambda step, is_over: told.append((step, is_over)))
+    assert told == [("taken_in", False), ("taken_in", True)]
+
+
+def test_a_persons_mistake_is_told_in_its_own_words(instance: dg.DagsterInstance) -> None:
+    assert why(instance, mistaken) == "mistaken: the month is not there: fetch it"
+
+
+def test_a_refusal_is_told_in_its_own_words(instance: dg.DagsterInstance) -> None:
+    assert why(instance, failed) == "the month is refused: 3 rows of 5"
+
+
+def test_any_other_error_is_told_by_its_cause(instance: dg.DagsterInstance) -> None:
+    assert why(instance, broken) == "broken: KeyError: 'key'"
+
+
+def test_nothing_is_printed(instance: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]) -> None:
+    why(instance, broken)
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,159 @@
+"""A training as MLflow and Dagster keep it: one run each, one version, everything a stranger needs to repeat it."""
+
+import json
+from typing import Any
+
+import dagster as dg
+import pytest
+from town import FEBRUARY, JANUARY, MARCH, ROWS, TINY, Town
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.mlflow_store import registry
+from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.rides.features import MODEL_INPUTS
+
+EQUAL = {dg.DagsterRunStatus.SUCCESS: "FINISHED", dg.DagsterRunStatus.FAILURE: "FAILED"}
+
+
+@pytest.fixture
+def run(town: Town) -> dg.DagsterRun:
+    """The Dagster run that trained the first version."""
+    return town.instance.get_runs(dg.RunsFilter(job_name="month"), ascending=True)[0]
+
+
+@pytest.fixture
+def mlflow_run(town: Town, run: dg.DagsterRun) -> Any:
+    (found,) = town.mlflow_runs(run.run_id)
+    return found
+
+
+@pytest.fixture
+def version(town: Town, mlflow_run: Any) -> Any:
+    (found,) = client(town.settings).search_model_versions(f"run_id = '{mlflow_run.info.run_id}'")
+    return found
+
+
+def assert_equal_statuses(town: Town) -> None:
+    """Each Dagster run of the month job has one MLflow run of equal status; ingestion has none."""
+    for dagster_run in town.instance.get_runs():
+        statuses = [found.info.status for found in town.mlflow_runs(dagster_run.run_id)]
+        assert statuses == ([EQUAL[dagster_run.status]] if dagster_run.job_name == "month" else [])
+
+
+def test_one_dagster_run_is_one_mlflow_run_of_equal_status(town: Town) -> None:
+    assert_equal_statuses(town)
+
+
+def test_the_runs_link_to_each_other(town: Town, run: dg.DagsterRun, mlflow_run: Any) -> None:
+    assert run.tags["mlflow_run_id"] == mlflow_run.info.run_id
+    assert mlflow_run.data.tags["dagster_run_id"] == run.run_id
+    assert mlflow_run.data.tags["dagster_url"] == f"http://127.0.0.1:3000/runs/{run.run_id}"
+    link = str(town.metadata(run, "duration_model")["mlflow_run"].value)
+    assert link.startswith("http://127.0.0.1:5000/")
+    assert mlflow_run.info.run_id in link
+
+
+def test_a_run_says_from_what_it_learned(mlflow_run: Any) -> None:
+    tags, params = mlflow_run.data.tags, mlflow_run.data.params
+    assert tags["window"] == params["window"] == "2023-01..2023-02"
+    assert tags["months"] == "2023-01,2023-02"
+    assert tags["scored_month"] == "2023-03"
+    assert tags["services"] == params["services"] == "green"
+    assert tags["synthetic"] == "true"
+    assert tags["git_commit"]
+    assert {name: params[name] for name in TINY} == {name: str(value) for name, value in TINY.items()}
+    assert {"learning_rate", "max_leaf_nodes", "l2_regularization", "random_state", "rides"} <= set(params)
+
+
+def test_a_run_has_the_scores_and_plots_of_its_model(town: Town, mlflow_run: Any) -> None:
+    for convention in ("course", "all"):
+        for model in ("duration_model", "zone_pair_median", "one_hot_linear_regression"):
+            assert mlflow_run.data.metrics[f"{convention}/{model}/rmse"] > 0
+    api = client(town.settings)
+    names = {item.path for item in api.list_artifacts(mlflow_run.info.run_id, "evaluation")}
+    assert {"evaluation/residuals.png", "evaluation/errors_by_slice.csv"} <= names
+
+
+def test_a_run_names_its_data(town: Town, mlflow_run: Any) -> None:
+    (used,) = mlflow_run.inputs.dataset_inputs
+    source = json.loads(used.dataset.source)
+    assert used.dataset.name == "trip_features"
+    assert source["months"] == ["2023-01", "2023-02"]
+    assert source["digest"] == mlflow_run.data.tags["data_digest"]
+    assert source["digest"].startswith(used.dataset.digest)
+    with town.warehouse.reading(source["snapshot"]) as connection:
+        rows = connection.execute("SELECT count(*) FROM trip_features WHERE month < '2023-03-01'").fetchall()[0][0]
+    assert json.loads(used.dataset.profile)["num_rows"] == int(mlflow_run.data.params["rides"]) == rows < 2 * ROWS
+
+
+def test_a_version_can_be_loaded_and_asked(town: Town, version: Any) -> None:
+    import mlflow
+
+    logged = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}")
+    assert [column.name for column in logged.signature.inputs] == list(MODEL_INPUTS)
+    assert [column.name for column in logged.signature.outputs] == ["duration_minutes"]
+    assert logged.saved_input_example_info
+    folder = mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}/requirements.txt")
+    with open(folder, encoding="utf-8") as file:  # noqa: PTH123 - MLflow gives a text
+        assert any(line.startswith("scikit-learn==") for line in file)
+    model = registry.load_sklearn(town.settings, town_version(version))
+    assert (model.predict(logged.load_input_example(None)) > 0).all() if hasattr(logged, "load_input_example") else True
+
+
+def town_version(found: Any) -> registry.Version:
+    return registry.Version(found.name, int(found.version), found.run_id, found.tags)
+
+
+def test_a_version_is_found_again_by_its_training(town: Town, run: dg.DagsterRun, version: Any) -> None:
+    shown = town.metadata(run, "duration_model")
+    assert shown["version"].value == int(version.version)
+    assert shown["is_new"].value is True
+    assert version.tags["dagster_run_id"] == run.run_id
+    assert shown["data_snapshot"].value == int(version.tags["data_snapshot"])
+
+
+def test_the_same_training_again_makes_no_second_version(town: Town) -> None:
+    first = town.train(FEBRUARY)
+    again = town.materialise(FEBRUARY, "duration_model")
+    assert again.success
+    shown = town.metadata(town.find(again.run_id), "duration_model")
+    assert shown["is_new"].value is False
+    assert shown["version"].value == first.version
+    assert registry.newest_for(town.settings, FEBRUARY) == first
+    assert_equal_statuses(town)
+
+
+def test_other_parameters_make_another_version(town: Town) -> None:
+    first, second = town.train(FEBRUARY), town.train(FEBRUARY, max_iter=6)
+    assert second.version > first.version
+    assert second.tags["training_key"] != first.tags["training_key"]
+
+
+def test_without_a_window_every_earlier_month_is_learned_from(town: Town) -> None:
+    assert town.train(MARCH).tags["months"] == "2023-01,2023-02"
+    assert town.train(FEBRUARY).tags["months"] == "2023-01"
+
+
+@pytest.mark.parametrize(
+    ("months", "told"),
+    [
+        (["2023-02"], "the window holds 2023-02, not before 2023-02"),
+        (["2022-12"], "no ride of green to learn from in 2022-12: ingest earlier months first"),
+        (["2023-13"], "'2023-13' is not a month"),
+    ],
+)
+def test_a_wrong_window_is_refused_and_both_runs_fail(town: Town, months: list[str], told: str) -> None:
+    newest = registry.latest(town.settings)
+    with pytest.raises(TaxiError, match=told):
+        town.run("month", [FEBRUARY], months=months)
+    run = town.last_run()
+    assert run.status == dg.DagsterRunStatus.FAILURE
+    (found,) = town.mlflow_runs(run.run_id)
+    assert found.info.status == "FAILED"
+    assert registry.latest(town.settings) == newest
+
+
+def test_the_first_month_has_nothing_to_learn_from(town: Town) -> None:
+    result = town.materialise(JANUARY, "duration_model")
+    assert not result.success
+    assert_equal_statuses(town)

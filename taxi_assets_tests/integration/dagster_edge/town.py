@@ -1,0 +1,121 @@
+"""A small platform: a home, its Dagster instance and code location, over months of a few thousand rides."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from taxi_assets import synthetic
+from taxi_assets.defs.runs import run_job
+from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.mlflow_store import registry
+from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+from taxi_assets.synthetic import Shift
+
+ROWS = 3_000
+SEED = 7
+JANUARY, FEBRUARY, MARCH, APRIL = (Month(2023, number) for number in range(1, 5))
+# Few trees: what is tested is what becomes of a model, not how good it is.
+TINY = {"max_iter": 5, "min_samples_leaf": 20}
+
+
+@dataclass(frozen=True)
+class Town:
+    """A home of synthetic months, with everything that acts on it."""
+
+    settings: Settings
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.settings)
+
+    def run(self, job: str, months: Sequence[Month], **model: Any) -> dg.DagsterRun:
+        """Run a job as `taxi run` does, the model's parameters being tiny unless given."""
+        config = {"ops": {"duration_model": {"config": {**TINY, **model}}}} if job == "month" else {}
+        return self.find(run_job(self.definitions, self.instance, job, months, config, lambda *_: None))
+
+    def materialise(self, month: Month, *assets: str, **model: Any) -> dg.ExecuteInProcessResult:
+        """Materialise some of a month's assets, as a person who picks them in the Dagster UI."""
+        config = {"ops": {"duration_model": {"config": {**TINY, **model}}}} if "duration_model" in assets else {}
+        return self.definitions.resolve_job_def("month").execute_in_process(
+            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            partition_key=str(month),
+            instance=self.instance,
+            run_config={**config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+        )
+
+    def train(self, month: Month, **model: Any) -> registry.Version:
+        """Train for a month and score it: the version."""
+        result = self.materialise(month, "duration_model", "model_evaluation", **model)
+        assert result.success
+        version = registry.newest_for(self.settings, month)
+        assert version
+        return version
+
+    def find(self, run_id: str) -> dg.DagsterRun:
+        run = self.instance.get_run_by_id(run_id)
+        assert run
+        return run
+
+    def last_run(self) -> dg.DagsterRun:
+        return self.instance.get_runs(limit=1)[0]
+
+    def mlflow_runs(self, dagster_run_id: str) -> list[Any]:
+        api = client(self.settings)
+        experiments = [experiment.experiment_id for experiment in api.search_experiments()]
+        return list(api.search_runs(experiments, f"tags.dagster_run_id = '{dagster_run_id}'"))
+
+    def events(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> list[dg.DagsterEvent]:
+        entries = self.instance.all_logs(run.run_id, of_type=kind)
+        return [entry.dagster_event for entry in entries if entry.dagster_event]
+
+    def metadata(self, run: dg.DagsterRun, asset: str, month: Month | None = None) -> Mapping[str, dg.MetadataValue]:
+        """What the run's materialisation of the asset, of one month, shows."""
+        found = [
+            event.materialization.metadata
+            for event in self.events(run, dg.DagsterEventType.ASSET_MATERIALIZATION)
+            if event.asset_key == dg.AssetKey(asset) and (month is None or event.partition == str(month))
+        ]
+        assert len(found) == 1, f"{len(found)} materialisations of {asset} {month}"
+        return found[0]
+
+    def checks(self, run: dg.DagsterRun, asset: str) -> dict[str, Any]:
+        """What the run said of the asset's checks."""
+        events = self.events(run, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        data = [event.asset_check_evaluation_data for event in events]
+        return {check.check_name: check for check in data if check.asset_key == dg.AssetKey(asset)}
+
+    def land(self, month: Month, folder: Path, *shifts: Shift, rows: int = ROWS) -> Path:
+        """Put a month's file into the landing folder, made elsewhere as a person's would be."""
+        file = synthetic.write_month(folder, "green", month, rows, SEED, None, shifts)
+        self.settings.landing.mkdir(parents=True, exist_ok=True)
+        return file.replace(self.settings.landing / file.name)
+
+    def content(self) -> dict[str, str]:
+        """A digest of every table's rows, in no order."""
+        return content(self.warehouse)
+
+    @contextmanager
+    def champion_kept(self) -> Iterator[None]:
+        """Whatever becomes champion in the block, the one before is champion again after it."""
+        before = registry.champion(self.settings)
+        yield
+        if before:
+            registry.promote(self.settings, before.version, "It was before.")
+
+
+def content(warehouse: Warehouse) -> dict[str, str]:
+    """A digest of every table's rows, in no order."""
+    with warehouse.reading() as connection:
+        rows = {name: connection.execute(f"SELECT t::VARCHAR FROM {name} AS t").fetchall() for name in TABLES}
+    return {name: hashlib.sha256(repr(sorted(found)).encode()).hexdigest() for name, found in rows.items()}

@@ -1,0 +1,205 @@
+"""The benchmarks compare what they say, on sizes too small to tell anything."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import small_model
+
+from benchmarks import alone as alone_process
+from benchmarks import asking, bench_data, bench_serve, bench_train, data_ways, learned_rides
+from benchmarks.harness import Comparison, Figure, Goal, Run, Way, alone, here, in_turn, options, report
+from taxi_assets.errors import TaxiError
+from taxi_assets.expectations import SUITES
+from taxi_assets.serving.served_model import ServedModel
+
+TENTH = [Run(1.0, peak_bytes=100), Run(2.0, peak_bytes=100), Run(9.0, peak_bytes=100)]
+WHOLE = [Run(10.0, peak_bytes=50), Run(10.0, peak_bytes=50), Run(10.0, peak_bytes=50)]
+
+
+def seconds(run: Run) -> float:
+    return run.seconds
+
+
+def figure(ratio: float, goal: Goal) -> Figure:
+    return Figure("some_time", ratio, goal, "theirs divided by ours")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TAXI_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return data_ways.prepare_source(tmp_path_factory.mktemp("source"), 3_000)
+
+
+def test_ratios_are_taken_turn_by_turn_and_their_median_counts() -> None:
+    found = Comparison(ours=TENTH, theirs=WHOLE)
+    assert found.times_better("t", Goal("≥", 5), "", seconds).ratio == 5
+    assert found.share("t", Goal("≤", 1), "", seconds).ratio == 0.2
+    assert found.share("m", Goal("≤", 1), "", lambda run: run.peak_bytes or 0).ratio == 2
+
+
+def test_ways_take_turns_after_a_warm_up_that_does_not_count() -> None:
+    went: list[str] = []
+
+    def way(name: str) -> Way:
+        def run() -> Run:
+            went.append(name)
+            return Run(len(went))
+
+        return run
+
+    found = in_turn(way("A"), way("B"), times=2, warm_ups=1)
+    assert went == ["A", "B"] * 3
+    assert [run.seconds for run in (*found.ours, *found.theirs)] == [3, 5, 4, 6]
+
+
+def test_a_line_tells_ratio_goal_and_whether_it_is_met() -> None:
+    assert figure(5.25, Goal("≥", 5)).line() == "some_time ratio=5.25 goal=≥5 ok"
+    assert figure(4.9, Goal("≥", 5)).line() == "some_time ratio=4.9 goal=≥5 short"
+    assert figure(0.3, Goal("≤", 1 / 3)).line() == "some_time ratio=0.3 goal=≤0.333 ok"
+    assert figure(1.31, Goal("≤", 1.3)).line() == "some_time ratio=1.31 goal=≤1.3 short"
+
+
+def test_a_short_figure_is_printed_and_kept_with_the_machine(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = Comparison(TENTH, WHOLE)
+    paths = {report("bench_some", {"rows": 1}, {"some": runs}, [figure(r, Goal("≥", 5))]) for r in (1.0, 7.0)}
+    assert paths == {home / "bench" / "bench_some.json"}
+    assert capsys.readouterr().out == "some_time ratio=1 goal=≥5 short\nsome_time ratio=7 goal=≥5 ok\n"
+    short, ok = json.loads(paths.pop().read_text())
+    assert [short["figures"][0]["is_ok"], ok["figures"][0]["is_ok"]] == [False, True]
+    assert {"processor", "cores", "memory_gib", "python", "libraries", "load_average"} <= short["machine"].keys()
+    assert short["runs"]["some"]["ours"][0]["peak_bytes"] == 100
+
+
+def test_a_file_that_is_no_list_of_figures_is_not_overwritten(home: Path) -> None:
+    path = home / "bench" / "bench_some.json"
+    path.parent.mkdir(parents=True)
+    for held in ("{}", "not json"):
+        path.write_text(held)
+        with pytest.raises(TaxiError, match="move it away"):
+            report("bench_some", {}, {}, [])
+        assert path.read_text() == held
+
+
+def test_a_process_of_its_own_tells_time_and_peak_of_memory() -> None:
+    run = alone("benchmarks.alone", "importing", module="decimal")()
+    assert run.seconds > 0
+    assert 5e6 < (run.peak_bytes or 0) < 2e8
+
+
+def test_memory_of_the_caller_is_not_counted_as_the_childs() -> None:
+    ballast = b"x" * 300_000_000
+    peak = alone("benchmarks.alone", "importing", module="decimal")().peak_bytes
+    assert (peak or 0) < len(ballast)
+
+
+def test_a_process_that_fails_says_why() -> None:
+    with pytest.raises(TaxiError, match="no_such_module"):
+        alone("benchmarks.alone", "importing", module="no_such_module")()
+
+
+def test_work_of_this_process_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    done: list[int] = []
+    assert here(lambda: done.append(1))().seconds >= 0
+    alone_process.main("benchmarks.alone", "importing", '{"module": "decimal"}')
+    assert json.loads(capsys.readouterr().out).keys() == {"seconds", "cpu_seconds", "peak_bytes"}
+    assert done == [1]
+
+
+def test_sizes_come_from_the_option_else_the_variable_else_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["bench"])
+    assert options("bench", rows=3).rows == 3
+    monkeypatch.setenv("BENCH_ROWS", "4")
+    assert options("bench", rows=3).rows == 4
+    monkeypatch.setattr("sys.argv", ["bench", "--rows", "5"])
+    assert options("bench", rows=3).rows == 5
+
+
+def test_a_month_is_published_and_prepared_as_the_course_does(source: Path) -> None:
+    data_ways.publish_month(str(source))()
+    data_ways.prepare_as_course(str(source))()
+    prepared = pd.read_parquet(source / "as_course_2023-01.pq")
+    assert prepared["duration"].between(1, 60).all()
+    assert prepared["PULocationID"].map(type).eq(str).all()
+    assert 2_000 < len(prepared) <= 3_000
+
+
+def test_both_sides_evaluate_the_same_suite_to_the_same_end(source: Path) -> None:
+    verdict = data_ways.validate_in_warehouse(str(source), "raw_trips")()
+    document = data_ways.validate_in_pandas(str(source), "raw_trips")()
+    in_pandas = {result.expectation_config.meta["name"]: result.success for result in document.results}
+    assert in_pandas == {outcome.name: outcome.passed for outcome in verdict.outcomes}  # type: ignore[attr-defined]
+    assert len(in_pandas) == len(SUITES["raw_trips"].expectations)
+
+
+def test_the_data_part_compares_time_memory_and_suite(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def quick(_module: str, function: str, /, **_: object) -> Way:
+        asked.append(function)
+        return lambda: Run(1.0, peak_bytes=1)
+
+    monkeypatch.setattr(bench_data, "alone", quick)
+    figures = [*bench_data.compare_publishing(source, 1)[1], *bench_data.compare_suites(source, 1)[1]]
+    assert [figure.name for figure in figures] == ["data_time", "data_memory", "suite_time"]
+    assert all(callable(getattr(data_ways, function)) for function in asked)
+
+
+def test_the_bare_trees_learn_from_the_models_own_matrix() -> None:
+    drawn, zones = learned_rides.draw_rides(1, 2_000)
+    week = drawn[drawn["pickup_at"] < "2022-01-03"]
+    (matrix, target), named = bench_train.overhear(week, zones)
+    assert len(matrix) == len(target) == len(named["sample_weight"]) == len(week)
+    found, figures = bench_train.compare_fits(week, zones, times=1, warm_ups=0)
+    assert figures[0].line().startswith("fit_time ratio=")
+    assert found.ours[0].seconds > 0
+
+
+def test_an_import_is_timed_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def quick(*_: str, module: str) -> Way:
+        asked.append(module)
+        return lambda: Run(1.0)
+
+    monkeypatch.setattr(bench_train, "alone", quick)
+    assert bench_train.compare_imports(1)[1][0].line() == "import_time ratio=1 goal=≤1.5 ok"
+    assert asked == ["taxi_assets.definitions", "dagster"]
+
+
+def test_one_ride_is_answered_by_both_models(tmp_path: Path) -> None:
+    served = ServedModel.load(small_model.write(tmp_path / "model"))
+    _, figures = bench_serve.compare_single_rides(small_model.fitted(), served, times=1, asked=2)
+    assert figures[0].line().startswith("one_ride_time ratio=")
+
+
+def test_the_bento_and_fastapi_give_the_same_answer_and_are_timed(tmp_path: Path) -> None:
+    import httpx
+
+    with bench_serve.serving_both(tmp_path, small_model.write(tmp_path / "model")) as urls:
+        _, figures = bench_serve.compare_endpoints(*urls, seconds=0.05, times=1)
+        answers = [httpx.post(f"{url}/predict", json=asking.RIDE, trust_env=False).json() for url in urls]
+        refused = [httpx.post(f"{url}/predict", json={}, trust_env=False) for url in urls]
+        with pytest.raises(RuntimeError, match="404"):
+            asking.ask_for(urls[1], 0.05, "/nowhere")
+    assert [figure.name for figure in figures] == ["bento_throughput", "bento_p99"]
+    for answer in answers:
+        answer.pop("bento")
+    assert answers[0] == answers[1]
+    assert [answer.status_code for answer in refused] == [422, 422]
+    assert refused[0].json() == refused[1].json()
+
+
+@pytest.mark.parametrize("part", ["bench_data", "bench_train", "bench_serve"])
+def test_each_part_is_a_command(part: str) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{part}", "--help"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    assert "--times" in done.stdout
