@@ -24,7 +24,23 @@ app = typer.Typer(
 console = Console()
 errors = Console(stderr=True)
 
-Json = Annotated[str | None, typer.Option("--json", metavar="FILE|-", help="Write the facts as JSON; - prints them.")]
+
+def _require_place(target: str | None) -> str | None:
+    """Refuse a file that cannot be written before the work is done, not after it."""
+    if target is None or target == "-":
+        return target
+    try:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).open("a").close()
+    except OSError as error:
+        raise TaxiError(f"cannot write JSON to {target} ({error.strerror}): name a file, or - to print it") from error
+    return target
+
+
+Json = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE|-", help="Write the facts as JSON; - prints them.", callback=_require_place),
+]
 Services = Annotated[str | None, typer.Option(help="Services, separated by commas: green, yellow, fhvhv.")]
 
 
@@ -94,7 +110,8 @@ def synth(  # noqa: PLR0913, PLR0917
     out.mkdir(parents=True, exist_ok=True)
     synthetic.write_zones(out, seed)
     for month in track(parse_months(months), description=f"{service} months", console=errors):
-        console.print(str(synthetic.write_month(out, service, month, rows, seed, era, shifts)))
+        file = synthetic.write_month(out, service, month, rows, seed, era, shifts)
+        console.print(str(file), soft_wrap=True, highlight=False, markup=False)
 
 
 @app.command()
@@ -138,5 +155,4 @@ def _write_json(facts: dict[str, Any], target: str | None) -> None:
     if target == "-":
         print(text)  # noqa: T201 - the answer itself, for a pipe
         return
-    Path(target).parent.mkdir(parents=True, exist_ok=True)
     Path(target).write_text(text + "\n")

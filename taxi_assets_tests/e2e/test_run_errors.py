@@ -1,0 +1,115 @@
+"""What a person can get wrong with `taxi run`: one line names it and the remedy, and nothing published is harmed."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from command_line import HOST, MONTHS, Person, content, person, write_months
+
+from taxi_assets.lake import publishing
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.settings import Settings, remember_data_kind
+from taxi_assets.sources.tlc import fetch_month, fetch_zones
+
+BOTH = "2023-01..2023-02"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_months(tmp_path_factory.mktemp("source"), 300)
+
+
+@pytest.fixture(scope="module")
+def somebody(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Person:
+    """A person whose lake holds a month."""
+    found = person(tmp_path_factory.mktemp("errors"), source, "synthetic")
+    settings = found.settings
+    publishing.publish_zones(Warehouse(settings), *fetch_zones(settings.tlc_source, settings.landing))
+    arrival = fetch_month(settings.tlc_source, "green", MONTHS[0], settings.landing)
+    publishing.publish_raw(Warehouse(settings), arrival)
+    remember_data_kind(settings.home, "synthetic")
+    return Person(found.home, found.source, found.port)
+
+
+def published(somebody: Person) -> tuple[dict[str, str], int, list[Path]]:
+    settings = Settings(home=somebody.home, data="synthetic")
+    landed = sorted(path for path in settings.landing.iterdir() if not path.name.startswith("."))
+    return content(settings), Warehouse(settings).snapshot(), landed
+
+
+def refusal(somebody: Person, *arguments: str, **variables: str) -> str:
+    """The one line of a refused command, which has left what was published as it was."""
+    before = published(somebody)
+    done = somebody.types(*arguments, **variables)
+    assert done.returncode == 1, done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "Traceback" not in done.stdout + done.stderr
+    assert published(somebody) == before
+    return line.removeprefix("error: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--months", "2023-01,2023-01..2023-02"], "the month 2023-01 is given twice"),
+        (["--months", "2023-13"], "'2023-13' is not a month: write it as YYYY-MM"),
+        (["--months", "2023-02..2023-01"], "the range '2023-02..2023-01' runs backwards"),
+        (["--months", "2023-01"], "one month, 2023-01, is not enough: name at least two"),
+        (["--months", ""], "'' is not a month"),
+        (["--months", BOTH, "--services", "blue"], "name each service once, of green, yellow, fhvhv"),
+        (["--months", BOTH, "--services", "green,green"], "name each service once"),
+        (["--months", BOTH, "--source", "ftp://example.org"], "ftp://example.org"),
+        (["--months", "2023-01..2023-03"], "green_tripdata_2023-03.parquet"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_wish_is_named_with_its_remedy(somebody: Person, arguments: list[str], told: str) -> None:
+    assert told in refusal(somebody, "run", *arguments)
+
+
+def test_a_file_that_is_not_parquet_is_named(somebody: Person, source: Path, tmp_path: Path) -> None:
+    for file in source.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "green_tripdata_2023-02.parquet").write_text("<html>503</html>")
+    said = refusal(somebody, "run", "--months", BOTH, "--source", str(tmp_path))
+    assert "green_tripdata_2023-02.parquet is not a whole parquet file: replace it" in said
+
+
+def test_a_read_only_home_is_named(somebody: Person) -> None:
+    somebody.home.chmod(0o555)
+    try:
+        said = refusal(somebody, "run", "--months", BOTH)
+    finally:
+        somebody.home.chmod(0o755)
+    assert str(somebody.home) in said
+    assert "set TAXI_HOME to a folder that is" in said
+
+
+def test_a_home_that_is_a_file_is_named(somebody: Person, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    said = refusal(somebody, "run", "--months", BOTH, TAXI_HOME=str(file))
+    assert str(file) in said
+    assert "set TAXI_HOME" in said
+
+
+def test_a_taken_port_is_named(somebody: Person) -> None:
+    with socket.create_server((HOST, somebody.port)):
+        said = refusal(somebody, "run", "--months", BOTH)
+    assert said.startswith(f"port {somebody.port} is taken by ")
+    assert "set TAXI_BENTO_PORT to a free port" in said
+
+
+def test_a_folder_is_no_place_for_the_json(somebody: Person, tmp_path: Path) -> None:
+    said = refusal(somebody, "run", "--months", BOTH, "--json", str(tmp_path))
+    assert said == f"cannot write JSON to {tmp_path} (Is a directory): name a file, or - to print it"
+
+
+def test_a_setting_that_is_no_port_is_named(somebody: Person) -> None:
+    assert "TAXI_MLFLOW_PORT is 'many'" in refusal(somebody, "status", TAXI_MLFLOW_PORT="many")
+
+
+def test_without_an_endpoint_predict_says_how_to_start_it(somebody: Person) -> None:
+    asked = ["--pickup", "74", "--dropoff", "75", "--at", "2023-03-01T08:30"]
+    assert "start it with `make up`" in refusal(somebody, "predict", *asked)

@@ -1,0 +1,150 @@
+"""The command line: its help, its errors in one line, and the commands that need no servers."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from taxi_assets import cli
+from taxi_assets.settings import Settings
+from taxi_assets.sources.tlc import inspect_file
+from taxi_assets.supervisor.ports import free_port
+
+COMMANDS = ("run", "status", "predict", "synth", "up")
+
+
+def main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The exit code of `taxi` with these arguments, in this process."""
+    monkeypatch.setattr(sys, "argv", ["taxi", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def error(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on stderr, without its label."""
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TAXI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    return tmp_path / "home"
+
+
+def test_the_commands_are_these_and_each_has_help() -> None:
+    names = {command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback}
+    assert names == set(COMMANDS)
+    for name in COMMANDS:
+        done = CliRunner().invoke(cli.app, [name, "--help"])
+        assert done.exit_code == 0
+        assert "Usage:" in done.output
+
+
+@pytest.mark.parametrize("name", ["run", "status", "predict"])
+def test_what_reports_can_write_json(name: str) -> None:
+    assert "--json" in CliRunner().invoke(cli.app, [name, "--help"], env={"COLUMNS": "200"}).output
+
+
+def test_a_persons_mistake_is_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(monkeypatch, "run", "--months", "2023-13") == 1
+    assert error(capsys).startswith("'2023-13' is not a month")
+
+
+def test_markup_in_an_error_is_printed_as_it_is(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(monkeypatch, "run", "--months", "[bold]2023") == 1
+    assert error(capsys).startswith("'[bold]2023' is not a month")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("TAXI_SERVICES", "blue", "TAXI_SERVICES is 'blue': name each service once"),
+        ("TAXI_BENTO_PORT", "0", "TAXI_BENTO_PORT is '0': Input should be greater than or equal to 1"),
+        ("TAXI_DATA", "invented", "TAXI_DATA is 'invented': Input should be 'real' or 'synthetic'"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert main(monkeypatch, "status") == 1
+    assert error(capsys).startswith(told)
+
+
+def test_an_option_outranks_the_variable(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TAXI_SERVICES", "green")
+    assert main(monkeypatch, "run", "--months", "2023-01..2023-02", "--services", "blue") == 1
+    assert "TAXI_SERVICES is 'blue'" in error(capsys)
+
+
+def test_predict_without_an_endpoint_says_how_to_start_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TAXI_BENTO_PORT", str(free_port("127.0.0.1")))
+    assert main(monkeypatch, "predict", "--pickup", "74", "--dropoff", "75", "--at", "2023-03-01T08:30") == 1
+    assert "start it with `make up`" in error(capsys)
+
+
+def test_status_of_an_empty_home_is_json_alone_on_stdout(home: Path) -> None:
+    done = CliRunner().invoke(cli.app, ["status", "--json", "-"])
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["months"] == []
+    assert done.stderr == ""
+
+
+def test_status_writes_json_beside_the_table(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "new" / "status.json"
+    done = CliRunner().invoke(cli.app, ["status", "--json", str(file)])
+    assert "Months held" in done.stdout
+    assert json.loads(file.read_text())["champion"] is None
+
+
+def test_a_folder_is_no_place_for_json(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(monkeypatch, "run", "--months", "2023-01..2023-02", "--json", str(tmp_path)) == 1
+    assert error(capsys) == f"cannot write JSON to {tmp_path} (Is a directory): name a file, or - to print it"
+    assert not home.exists()
+
+
+def test_synth_writes_months_that_can_be_taken_in(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["synth", "--months", "2023-01,2023-03", "--rows", "40", "--out", str(out), "--shift", "zone_mix=0.5"]
+    done = CliRunner().invoke(cli.app, arguments)
+    assert done.exit_code == 0
+    files = sorted(out.glob("*.parquet"))
+    assert [str(inspect_file(file).month) for file in files] == ["2023-01", "2023-03"]
+    assert all(inspect_file(file).is_synthetic for file in files)
+    assert [name for name in done.stdout.split() if name.endswith(".parquet")] == [str(file) for file in files]
+
+
+def test_synth_names_the_shifts_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["synth", "--months", "2023-01", "--out", str(tmp_path), "--shift", "faster=2"]
+    assert main(monkeypatch, *arguments) == 1
+    assert "slower_city=1.3" in error(capsys)
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    files = []
+    for name in ("one", "other"):
+        CliRunner().invoke(cli.app, ["synth", "--months", "2023-01", "--rows", "40", "--out", str(tmp_path / name)])
+        files.append((tmp_path / name / "green_tripdata_2023-01.parquet").read_bytes())
+    assert files[0] == files[1]
+
+
+def test_settings_default_to_what_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().services == ("green",)

@@ -1,0 +1,156 @@
+"""The facts of a run and of a home, read from where they are kept, as JSON and as a table."""
+
+import io
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.months import Month
+from taxi_assets.report import print_run, print_status, run_facts, status_facts
+from taxi_assets.settings import Settings
+
+JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
+JANUARY_1, FEBRUARY_1 = date(2023, 1, 1), date(2023, 2, 1)
+RIDE = {"duration_minutes": 12.5}
+
+
+def rows(table: str, month: date, count: int, **values: Any) -> list[dict[str, Any]]:
+    return [{"service": "green", "month": month, "source_row": row, **values} for row in range(count)]
+
+
+def score(model: str, rmse: float, version: int, **values: Any) -> dict[str, Any]:
+    found = {"month": FEBRUARY_1, "model_version": version, "convention": "course", "model": model}
+    return {**found, "slice": "overall", "value": "all", "rides": 3, "rmse": rmse, "mae": rmse / 2, **values}
+
+
+CONTENT = {
+    "raw_trips": [*rows("raw_trips", JANUARY_1, 4), *rows("raw_trips", FEBRUARY_1, 3)],
+    "clean_trips": [*rows("clean_trips", JANUARY_1, 2), *rows("clean_trips", FEBRUARY_1, 2)],
+    "rejected_trips": [
+        *rows("rejected_trips", JANUARY_1, 2, reason="duplicate"),
+        *rows("rejected_trips", FEBRUARY_1, 1, reason="zone_unknown"),
+    ],
+    "source_files": [
+        {"service": "green", "month": JANUARY_1, "rows": 4, "sha256": "a" * 64},
+        {"service": "green", "month": FEBRUARY_1, "rows": 3, "sha256": "b" * 64},
+    ],
+    "evaluations": [
+        score("duration_model", 9.0, 1),
+        score("duration_model", 4.0, 2),
+        score("zone_pair_median", 5.0, 2),
+        score("duration_model", 4.5, 2, convention="all"),
+        score("duration_model", 3.0, 2, slice="borough", value="Queens"),
+    ],
+    "drift_reports": [
+        {"month": FEBRUARY_1, "feature": "service", "psi": 0.0, "verdict": "stable"},
+        {"month": FEBRUARY_1, "feature": "pickup_zone_id", "psi": 0.2, "verdict": "watch"},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home whose lake holds these rows; only read."""
+    settings = Settings(home=tmp_path_factory.mktemp("home"), data="synthetic")
+    with Warehouse(settings).publishing("a few rows") as connection:
+        for table, found in CONTENT.items():
+            names = [column.name for column in TABLES[table].columns]
+            marks = ", ".join("?" for _ in names)
+            connection.executemany(
+                f"INSERT INTO {table} VALUES ({marks})", [[row.get(name) for name in names] for row in found]
+            )
+    return settings
+
+
+@pytest.fixture
+def facts(filled: Settings) -> dict[str, Any]:
+    return run_facts(filled, [JANUARY, FEBRUARY], RIDE, {"fetch": 1.0, "serve": 2.0})
+
+
+def printed(printer: Any, *arguments: Any) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    printer(console, *arguments)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
+
+
+def test_a_run_tells_everything_the_issue_asks_for(facts: dict[str, Any]) -> None:
+    named = ("source", "synthetic", "months", "services", "rows", "score", "model", "bento", "prediction", "drift")
+    assert {*named, "seconds"} == set(facts)
+    assert facts["synthetic"] is True
+    assert facts["months"] == ["2023-01", "2023-02"]
+    assert facts["services"] == ["green"]
+    assert facts["prediction"] == RIDE
+    assert facts["seconds"] == {"fetch": 1.0, "serve": 2.0}
+    assert json.loads(json.dumps(facts)) == facts
+
+
+def test_rows_are_counted_by_what_became_of_them(facts: dict[str, Any]) -> None:
+    assert facts["rows"] == {"raw": 7, "clean": 4, "rejected": {"duplicate": 2, "zone_unknown": 1}}
+
+
+def test_only_the_months_of_the_run_count(filled: Settings) -> None:
+    assert run_facts(filled, [FEBRUARY], RIDE, {})["rows"]["raw"] == 3
+
+
+def test_scores_are_those_of_the_newest_version_over_all_rides(facts: dict[str, Any]) -> None:
+    assert facts["score"]["month"] == "2023-02"
+    assert facts["score"]["model"] == {"rmse": 4.0, "mae": 2.0}
+    assert facts["score"]["baselines"] == {"zone_pair_median": {"rmse": 5.0, "mae": 2.5}}
+
+
+def test_drift_is_as_bad_as_the_worst_feature(facts: dict[str, Any]) -> None:
+    assert facts["drift"]["verdict"] == "watch"
+    assert list(facts["drift"]["psi"]) == ["pickup_zone_id", "service"]
+
+
+def test_a_source_is_shown_without_its_password(filled: Settings) -> None:
+    secret = filled.model_copy(update={"tlc_source": "https://me:secret@example.org/tlc?token=secret"})
+    assert "secret" not in json.dumps(run_facts(secret, [JANUARY, FEBRUARY], RIDE, {}))
+
+
+def test_a_run_is_told_for_a_person(facts: dict[str, Any], filled: Settings) -> None:
+    text = printed(print_run, facts, filled)
+    for told in (
+        "synthetic months",
+        "2 the same ride again",
+        "RMSE 4.000, MAE 2.000",
+        "zone_pair_median",
+        "watch",
+        "12.5 minutes",
+        "3 s",
+        "make up",
+        "http://127.0.0.1:3000",
+    ):
+        assert told in text
+
+
+def test_a_run_without_rejected_rows_says_none(facts: dict[str, Any], filled: Settings) -> None:
+    assert "none" in printed(print_run, facts | {"rows": {"raw": 1, "clean": 1, "rejected": {}}}, filled)
+
+
+def test_a_version_that_is_not_champion_says_why(facts: dict[str, Any], filled: Settings) -> None:
+    model = {"name": "taxi-duration", "version": 3, "alias": None, "run_id": "x", "why": "Champion 2 is better."}
+    assert "not champion: Champion 2 is better." in printed(print_run, facts | {"model": model}, filled)
+
+
+def test_an_empty_home_has_a_status(settings: Settings) -> None:
+    status = status_facts(settings)
+    assert status["months"] == []
+    assert status["champion"] is None
+    assert status["bento"] is None
+    assert status["last_run"] is None
+    text = printed(print_status, status)
+    assert text.count("none yet") == 3
+
+
+def test_a_status_tells_the_months_held(filled: Settings) -> None:
+    status = status_facts(filled)
+    assert status["months"][0] == {"service": "green", "month": "2023-01", "rows": 4, "sha256": "a" * 64}
+    assert status["snapshot"] == Warehouse(filled).snapshot()
+    assert "aaaaaaaaaaaaaaaa" in printed(print_status, status)
