@@ -1,6 +1,7 @@
 """What a person can get wrong with `taxi run`: one line names it and the remedy, and nothing published is harmed."""
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from command_line import HOST, MONTHS, Person, content, person, write_months
 from taxi_assets.lake import publishing
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import Settings, remember_data_kind
+from taxi_assets.sources.landing import sha256_of
 from taxi_assets.sources.tlc import fetch_month, fetch_zones
 
 BOTH = "2023-01..2023-02"
@@ -31,21 +33,26 @@ def somebody(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Person:
     return Person(found.home, found.source, found.port)
 
 
-def published(somebody: Person) -> tuple[dict[str, str], int, list[Path]]:
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_published_is_harmed(somebody: Person) -> Iterator[None]:
     settings = Settings(home=somebody.home, data="synthetic")
-    landed = sorted(path for path in settings.landing.iterdir() if not path.name.startswith("."))
-    return content(settings), Warehouse(settings).snapshot(), landed
+    before, snapshot = content(settings), Warehouse(settings).snapshot()
+    yield
+    assert content(settings) == before
+    assert Warehouse(settings).snapshot() == snapshot
 
 
 def refusal(somebody: Person, *arguments: str, **variables: str) -> str:
-    """The one line of a refused command, which has left what was published as it was."""
-    before = published(somebody)
+    """The one line of a refused command, which has left what had landed and the catalogue as they were."""
+    settings = Settings(home=somebody.home, data="synthetic")
+    kept = (settings.landing / "green_tripdata_2023-01.parquet", settings.warehouse / "catalog.sqlite")
+    before = [sha256_of(file) for file in kept]
     done = somebody.types(*arguments, **variables)
     assert done.returncode == 1, done.stdout
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert "Traceback" not in done.stdout + done.stderr
-    assert published(somebody) == before
+    assert [sha256_of(file) for file in kept] == before
     return line.removeprefix("error: ")
 
 

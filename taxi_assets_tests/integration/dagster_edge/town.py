@@ -16,6 +16,7 @@ from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.mlflow_store import registry
 from taxi_assets.mlflow_store.mlflow_database import client
 from taxi_assets.months import Month
+from taxi_assets.scoring import judging
 from taxi_assets.settings import Settings
 from taxi_assets.synthetic import Shift
 
@@ -56,11 +57,10 @@ class Town:
 
     def train(self, month: Month, **model: Any) -> registry.Version:
         """Train for a month and score it: the version."""
-        result = self.materialise(month, "duration_model", "model_evaluation", **model)
-        assert result.success
-        version = registry.newest_for(self.settings, month)
-        assert version
-        return version
+        assert self.materialise(month, "duration_model", **model).success
+        evaluation = judging.evaluate(self.settings, self.warehouse, month)
+        judging.keep_evaluation(self.warehouse, evaluation)
+        return evaluation.version
 
     def find(self, run_id: str) -> dg.DagsterRun:
         run = self.instance.get_run_by_id(run_id)

@@ -1,0 +1,99 @@
+"""A program in a terminal of its own, watched and typed to as a person would."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+CTRL_C = b"\x03"
+SECONDS = 240.0
+_STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@dataclass
+class Terminal:
+    """A running program; `text` is all that its screen has shown, without colours."""
+
+    process: subprocess.Popen[bytes]
+    keyboard: int
+    shown: list[bytes] = field(default_factory=list)
+    news: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def text(self) -> str:
+        return _STYLE.sub("", b"".join(self.shown).decode(errors="replace"))
+
+    def read(self) -> None:
+        with suppress(OSError):  # the program's end closes its side
+            while chunk := os.read(self.keyboard, 65536):
+                self.shown.append(chunk)
+                self.news.set()
+
+    def press(self, keys: bytes) -> None:
+        os.write(self.keyboard, keys)
+
+    def wait_for(self, pattern: str) -> None:
+        """Until the pattern shows; an error if the program ends before."""
+        deadline = time.monotonic() + SECONDS
+        while not re.search(pattern, self.text):
+            assert self.process.poll() is None, self.text
+            assert time.monotonic() < deadline, self.text
+            self.news.clear()
+            self.news.wait(0.05)
+
+    def kill(self) -> None:
+        """As `kill -9` of the program's whole group."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def terminal(command: Sequence[str], environment: Mapping[str, str], cwd: Path | None = None) -> Iterator[Terminal]:
+    """The program while the block lasts; what is left of it afterwards is killed."""
+    keyboard, screen = pty.openpty()
+    program = subprocess.Popen(
+        # A session of its own, whose terminal this is: Ctrl-C is a signal to the program, and to no one else.
+        ["setsid", "--ctty", "--wait", *command],
+        cwd=cwd,
+        env={**environment, "TERM": "xterm", "COLUMNS": "200", "LINES": "60"},
+        stdin=screen,
+        stdout=screen,
+        stderr=screen,
+    )
+    os.close(screen)
+    opened = Terminal(program, keyboard)
+    reader = threading.Thread(target=opened.read)
+    reader.start()
+    try:
+        yield opened
+    finally:
+        if program.poll() is None:
+            opened.kill()
+        reader.join()
+        os.close(keyboard)
+
+
+def living_in(home: Path) -> list[psutil.Process]:
+    """The processes that work in this home."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("TAXI_HOME") == str(home) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline, pause = time.monotonic() + SECONDS, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        pause.wait(0.05)

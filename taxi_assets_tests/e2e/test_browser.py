@@ -1,0 +1,128 @@
+"""`make up` after a run, looked at with a real browser: what a person comes for is to be seen."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from command_line import Person, person, write_months
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from terminal import CTRL_C, Terminal, living_in, terminal
+
+from taxi_assets.supervisor.ports import free_port
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+CHECKOUT = Path(__file__).parents[2]
+HOST = "127.0.0.1"
+PATIENCE = 90_000  # milliseconds: a page's first load on a machine that also runs five servers
+ASSETS = (
+    "taxi_zones",
+    "raw_trips",
+    "clean_trips",
+    "trip_features",
+    "duration_model",
+    "model_evaluation",
+    "champion_model",
+    "drift_report",
+    "duration_bento",
+)
+
+
+@dataclass(frozen=True)
+class Up:
+    """`make up` in a terminal, and where its servers answer; one Ctrl-C at the end leaves no process behind."""
+
+    screen: Terminal
+    somebody: Person
+    urls: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def somebody(tmp_path_factory: pytest.TempPathFactory) -> Person:
+    """A person who has had one run."""
+    found = person(tmp_path_factory.mktemp("browser"), write_months(tmp_path_factory.mktemp("months"), 2_500))
+    found.asks("run", "--months", "2023-01..2023-02")
+    return found
+
+
+@pytest.fixture(scope="module")
+def up(somebody: Person) -> Iterator[Up]:
+    ports = {name: free_port(HOST) for name in ("dagster", "mlflow", "reports")} | {"bento": somebody.port}
+    variables = {f"TAXI_{name.upper()}_PORT": str(port) for name, port in ports.items()}
+    environment = {**somebody.environment, **variables}
+    command = ["make", "-o", "env", f"VENV={sys.prefix}", "up"]
+    with terminal(command, environment, CHECKOUT) as screen:
+        screen.wait_for("Ctrl-C stops all of them")
+        assert len(living_in(somebody.home)) >= 5
+        yield Up(screen, somebody, {name: f"http://{HOST}:{port}" for name, port in ports.items()})
+        screen.press(CTRL_C)
+        screen.wait_for("all stopped")
+        screen.process.wait(30)
+        assert living_in(somebody.home) == []
+        assert "Traceback" not in screen.text
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert chromium, "no Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1600, "height": 1200})
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    yield context.new_page()
+    context.close()
+
+
+def test_the_lineage_shows_every_asset(up: Up, page: Page) -> None:
+    page.goto(f"{up.urls['dagster']}/asset-groups")
+    for asset in ASSETS:
+        expect(page.get_by_text(asset, exact=True).first).to_be_visible()
+
+
+def test_an_asset_shows_its_checks(up: Up, page: Page) -> None:
+    page.goto(f"{up.urls['dagster']}/assets/raw_trips?view=checks")
+    expect(page.get_by_text("median_duration_is_plausible").first).to_be_visible()
+
+
+def test_an_asset_shows_its_plots(up: Up, page: Page) -> None:
+    page.goto(f"{up.urls['dagster']}/assets/model_evaluation?view=events")
+    expect(page.get_by_text("model_against_baselines").first).to_be_visible()
+    page.get_by_text("[Show Markdown]").first.click()
+    picture = page.locator("img[src^='data:image/png']").first
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") > 100
+
+
+def test_mlflow_shows_the_run_and_the_version(up: Up, page: Page) -> None:
+    status = up.somebody.asks("status")
+    page.goto(f"{up.urls['mlflow']}/#/models/taxi-duration/versions/1?workflowType=machine_learning")
+    expect(page.get_by_text("Version 1").first).to_be_visible()
+    page.goto(f"{up.urls['mlflow']}/#/experiments/1/runs/{status['champion']['run_id']}")
+    expect(page.get_by_text("course/duration_model/rmse").first).to_be_visible()
+
+
+def test_data_docs_show_a_month(up: Up, page: Page) -> None:
+    page.goto(f"{up.urls['reports']}/data_docs/raw_trips/green_2023-01.html")
+    expect(page.get_by_text("median_duration_is_plausible").first).to_be_visible()
+
+
+def test_the_bento_answers(up: Up) -> None:
+    ride = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30:00"}
+    answer = httpx.post(f"{up.urls['bento']}/predict", json=ride, trust_env=False, timeout=60)
+    assert answer.status_code == 200
+    assert answer.json()["duration_minutes"] > 0
+    told = up.somebody.types("predict", "--pickup", "74", "--dropoff", "75", "--at", "2023-03-01T08:30")
+    assert told.returncode == 0
+    assert f"{answer.json()['duration_minutes']:.1f} minutes" in told.stdout
