@@ -106,9 +106,10 @@ def _prepare_in_pandas(source: Path, month: Month) -> None:
 
     trips = pd.read_parquet(source / file_name(SERVICE, month))
     trips["duration"] = (trips["tpep_dropoff_datetime"] - trips["tpep_pickup_datetime"]).dt.total_seconds() / 60
-    trips = trips[(trips["duration"] >= 1) & (trips["duration"] <= 60)].copy()
-    for zone in ("PULocationID", "DOLocationID"):
-        trips[zone] = trips[zone].astype(str)
+    trips = trips[(trips["duration"] >= 1) & (trips["duration"] <= 60)]
+    zones = ["PULocationID", "DOLocationID"]
+    with pd.option_context("mode.chained_assignment", None):  # a copy would hush the warning, and take memory
+        trips[zones] = trips[zones].astype(str)
     trips.to_parquet(source / f"as_course_{month}.pq")
 
 

@@ -28,7 +28,7 @@ class Month:
         """
         match = _PATTERN.fullmatch(text.strip())
         if not match or not 1 <= int(match[2]) <= 12 or int(match[1]) < 2009:
-            raise TaxiError(f"'{text}' is not a month: write it as YYYY-MM, from 2009-01 on, such as 2023-01")
+            raise TaxiError(f"{text!r} is not a month: write it as YYYY-MM, from 2009-01 on, such as 2023-01")
         return cls(int(match[1]), int(match[2]))
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ def parse_months(text: str) -> tuple[Month, ...]:
     months = sorted(month for part in text.split(",") for month in _parse_part(part))
     for earlier, later in pairwise(months):
         if earlier == later:
-            raise TaxiError(f"the month {earlier} is given twice in '{text}': name each month once")
+            raise TaxiError(f"the month {earlier} is given twice in {text!r}: name each month once")
     return tuple(months)
 
 
@@ -69,5 +69,5 @@ def _parse_part(part: str) -> tuple[Month, ...]:
         return (Month.parse(first),)
     months = month_range(Month.parse(first), Month.parse(last))
     if not months:
-        raise TaxiError(f"the range '{part}' runs backwards: write the earlier month first")
+        raise TaxiError(f"the range {part!r} runs backwards: write the earlier month first")
     return months

@@ -1,6 +1,6 @@
 """What makes a trip unusable: each rule's name, its reason, and the thresholds with why they are what they are.
 
-The rules themselves are SQL, in `sql/judged_trips.sql`, in the order they are tried; a trip counts under the first it
+The rules themselves are SQL, in `sql/rejected_trips.sql`, in the order they are tried; a trip counts under the first it
 breaks. Kept and rejected trips together are always the raw ones.
 """
 

@@ -27,6 +27,9 @@ __all__ = ["Warehouse", "choose_month", "month_key", "require_writable", "sql", 
 
 _EXTENSIONS = ("ducklake", "sqlite_scanner")
 
+# A database of a process stays open: to load the extensions and check their signatures takes half a second.
+_databases: dict[tuple[int, int, Settings], duckdb.DuckDBPyConnection] = {}
+
 
 @cache
 def sql(name: str) -> str:
@@ -104,12 +107,28 @@ class Warehouse:
                 connection.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY (service, month)")
 
     def _connect(self, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
+        """A connection of its own on the lake, in this process's database where it shows the newest state."""
+        if snapshot is not None or self.settings.catalog or not self._catalog_file.is_file():
+            return self._open(snapshot)
+        key = (os.getpid(), self._catalog_file.stat().st_ino, self.settings)
+        if key not in _databases:
+            _databases[key] = self._open()
+        connection = _databases[key].cursor()
+        connection.execute("USE lake")
+        return connection
+
+    @property
+    def _catalog_file(self) -> Path:
+        return self.settings.warehouse / "catalog.sqlite"
+
+    def _open(self, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(config=self._config())
         for extension in _EXTENSIONS:
             connection.load_extension(str(_extension_file(extension)))
         connection.execute(self._attachment(snapshot))
         connection.execute("USE lake")
-        # From here on no statement reaches beyond the platform's own folders, nor lifts this limit.
+        # From here on no statement reaches files beyond the platform's own folders, but for SQLite databases, which
+        # their extension opens itself; nor lifts this limit.
         folders = [f"{self.settings.warehouse}/", f"{self.settings.landing}/"]
         connection.execute(f"SET allowed_directories = [{', '.join(map(_quoted, folders))}]")
         connection.execute("SET enable_external_access = false")
@@ -126,8 +145,11 @@ class Warehouse:
         return config | ({"threads": self.settings.threads} if self.settings.threads else {})
 
     def _attachment(self, snapshot: int | None) -> str:
-        catalog = self.settings.catalog or f"sqlite:{self.settings.warehouse / 'catalog.sqlite'}"
-        options = f"DATA_PATH {_quoted(str(self.settings.warehouse / 'data'))}"
+        catalog = self.settings.catalog or f"sqlite:{self._catalog_file}"
+        # Files are known by their place under the data path: overriding it lets a home be moved or linked to.
+        options = f"DATA_PATH {_quoted(str(self.settings.warehouse / 'data'))}, OVERRIDE_DATA_PATH true"
+        if not self.settings.catalog:
+            options += ", META_JOURNAL_MODE 'WAL'"  # else a commit fails while anyone reads
         if snapshot is not None:
             options += f", SNAPSHOT_VERSION {int(snapshot)}"
         return f"ATTACH {_quoted('ducklake:' + catalog)} AS lake ({options})"

@@ -1,6 +1,7 @@
 """TLC's taxi zones: names from the lookup table, shapes from the shapefile. Data in, data out."""
 
 import csv
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,9 +28,12 @@ def read_zones(lookup: Path, shapes: Path) -> list[ZoneRow]:
     try:
         geometries = dict(_read_shapes(shapes))
         with lookup.open(encoding="utf-8-sig", newline="") as file:
-            return [_zone(record, geometries.get(int(record["LocationID"]))) for record in csv.DictReader(file)]
-    except (KeyError, ValueError, UnicodeDecodeError) as error:
+            zones = [_zone(record, geometries.get(int(record["LocationID"]))) for record in csv.DictReader(file)]
+    except (OSError, LookupError, ValueError) as error:
         raise TaxiError(f"{lookup.name} or {shapes.name} is not TLC's ({error!r}): fetch both again") from error
+    if not zones:
+        raise TaxiError(f"{lookup.name} is not TLC's (it names no zone): fetch it again")
+    return zones
 
 
 def _read_shapes(shapes: Path) -> Iterator[tuple[int, ZoneRow]]:
@@ -38,7 +42,7 @@ def _read_shapes(shapes: Path) -> Iterator[tuple[int, ZoneRow]]:
 
     try:
         reader = shapefile.Reader(str(shapes))
-    except shapefile.ShapefileException as error:
+    except (shapefile.ShapefileException, zipfile.BadZipFile) as error:
         raise TaxiError(f"{shapes.name} is not a zipped shapefile: fetch TLC's taxi_zones.zip again") from error
     with reader:
         for item in reader.iterShapeRecords():
@@ -56,6 +60,8 @@ def _read_shapes(shapes: Path) -> Iterator[tuple[int, ZoneRow]]:
 
 
 def _zone(record: dict[str, str], geometry: ZoneRow | None) -> ZoneRow:
+    if None in record.values():
+        raise ValueError(f"the line of zone {record['LocationID']} is cut off")
     zone_id = int(record["LocationID"])
     return {
         "zone_id": zone_id,

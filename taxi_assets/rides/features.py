@@ -47,6 +47,10 @@ KNOWN_AFTER = (
     "fee",
     "rate_code",
     "speed",
+    "store_and_forward",
+    "driver_pay",
+    "trip_time",
+    "ride_time",
 )
 
 ROW_FEATURES: Mapping[str, str] = {

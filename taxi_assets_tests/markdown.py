@@ -1,0 +1,55 @@
+"""Reads the project's Markdown: its code, its prose, its tables, its pictures of folders."""
+
+import re
+
+__all__ = ["blocks", "code", "headings", "prose", "spans", "table", "tree"]
+
+
+def blocks(text: str) -> str:
+    """The lines of code blocks, fenced or indented."""
+    fenced, lines = False, []
+    for line in text.splitlines():
+        if line.startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def prose(text: str) -> str:
+    """The lines outside code blocks."""
+    without_fenced = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return "\n".join(line for line in without_fenced.splitlines() if not line.startswith("    "))
+
+
+def spans(text: str) -> list[str]:
+    """What stands between backticks, wherever a line is broken."""
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose(text))]
+
+
+def code(text: str) -> str:
+    return "\n".join([blocks(text), *spans(text)])
+
+
+def table(text: str, header: str) -> list[list[str]]:
+    """The rows of the table whose first column is headed so."""
+    match = re.search(rf"^\| {re.escape(header)} \|.*\n\|[-:| ]+\|\n((?:\|.*\n?)*)", text, re.MULTILINE)
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in match[1].splitlines()] if match else []
+
+
+def tree(text: str, root: str) -> set[str]:
+    """The paths of the block that begins with this folder, as its indentation has them."""
+    match = re.search(rf"^```text\n({re.escape(root)}.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    parents: list[str] = []
+    found = set()
+    for line in match[1].splitlines() if match else ():
+        depth = (len(line) - len(line.lstrip())) // 2
+        parents[depth:] = [line.split()[0].rstrip("/")]
+        found.add("/".join(parents))
+    return found
+
+
+def headings(text: str) -> set[str]:
+    """The headings as links name them."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
