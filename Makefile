@@ -44,7 +44,10 @@ lint: env ## style, types, lint
 
 bench: bench-data bench-train bench-serve ## all benchmarks; figures in .taxi/bench/
 
-bench-data bench-train bench-serve: env ## one part of the benchmarks
+bench-data: env ## a month's way into the lake, against pandas
+bench-train: env ## training and loading, against the bare libraries
+bench-serve: env ## answers, against scikit-learn and a bare web framework
+bench-data bench-train bench-serve:
 	@$(BIN)/python -m benchmarks.$(subst -,_,$@)
 
 lock: env ## renew requirements.lock from pyproject.toml

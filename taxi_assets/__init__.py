@@ -3,5 +3,5 @@
 import os
 
 # OpenMP's threads spin while they wait, unless told not to before they first start. On a machine that does something
-# else too, scikit-learn's training takes five times as long for it.
+# else too, scikit-learn's training takes three times as long for it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

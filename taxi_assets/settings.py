@@ -34,9 +34,6 @@ class Settings(BaseSettings):
     services: Annotated[tuple[str, ...], NoDecode] = Field(
         ("green",), description="Services to work on, separated by commas: green, yellow, fhvhv."
     )
-    catalog: str | None = Field(
-        None, description="DuckLake catalogue, such as `postgres:dbname=lake`. Unset, SQLite under the home."
-    )
     memory_limit: str = Field("4GB", description="Memory DuckDB may use before it spills to disk.")
     threads: int | None = Field(None, ge=1, description="Threads DuckDB may use. Unset, every core.")
     host: str = Field("127.0.0.1", description="Address the servers bind to.")

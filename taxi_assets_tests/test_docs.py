@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from markdown import code, headings, prose, spans, table, tree
+from documents import code, headings, prose, spans, table, tree
 
 from taxi_assets.cli import app
 from taxi_assets.definitions import defs
@@ -44,7 +44,7 @@ def commands() -> Mapping[str, set[str]]:
     group = typer.main.get_command(app)
     return {
         name: {"--help", *(option for parameter in command.params for option in parameter.opts)}
-        for name, command in group.commands.items()  # type: ignore[attr-defined]
+        for name, command in group.commands.items()
     }
 
 
@@ -71,6 +71,11 @@ def home_folders() -> set[str]:
 
 def unknown_settings(_name: str, text: str) -> set[str]:
     return {name for name in re.findall(r"TAXI_[A-Z_]*[A-Z]", text) if name not in SETTINGS}
+
+
+def home_tree() -> set[str]:
+    """The picture of the home in the README."""
+    return tree(DOCUMENTS["README.md"], f"{HOME}/")
 
 
 def named_targets(text: str) -> set[str]:
@@ -104,7 +109,8 @@ def unknown_paths(_name: str, text: str) -> set[str]:
     paths = {span.rstrip("/") for span in spans(text) if re.fullmatch(r"[\w.][\w.-]*/[\w./-]*", span)}
     ours = {path for path in paths if not path.startswith(("..", f"{HOME}/", ".venv/"))}
     home = {path for path in paths if path.startswith(f"{HOME}/") and path not in source()}
-    return {path for path in ours if not (ROOT / path).exists() and path not in source()} | (home - home_folders())
+    missing = {path for path in ours if not (ROOT / path).exists() and path not in source()}
+    return {path for path in missing if f"{HOME}/{path.split('/')[0]}" not in home_tree()} | (home - home_folders())
 
 
 def broken_links(name: str, text: str) -> set[str]:
@@ -191,6 +197,15 @@ def test_the_table_of_make_variables_is_the_makefile() -> None:
     assert [row[:2] for row in table(rest, "Variable")] == make_rows()
 
 
+def test_a_wrong_row_of_settings_is_found() -> None:
+    text = "| Variable | Default | Meaning |\n|---|---|---|\n" + "\n".join(
+        f"| {' | '.join(row)} |" for row in settings_rows()
+    )
+    assert table(text, "Variable") == settings_rows()
+    assert table(text.replace("`.taxi`", "`.cab`"), "Variable") != settings_rows()
+    assert table(text.replace("TAXI_HOST", "TAXI_HOSTS"), "Variable") != settings_rows()
+
+
 def first_names(text: str, header: str) -> set[str]:
     return {re.split(r"[`=]", row[0])[1] for row in table(text, header)}
 
@@ -226,44 +241,55 @@ def test_every_task_and_command_is_named() -> None:
 
 
 def test_the_picture_of_the_code_is_the_code() -> None:
-    named = {path for root in ("taxi_assets/", "bento/", "docs/") for path in tree(DOCUMENTS["README.md"], root)}
+    named = tree(DOCUMENTS["README.md"], "taxi_assets/")
     folders = {path.relative_to(ROOT).as_posix() for path in (ROOT / "taxi_assets").iterdir() if path.is_dir()}
     assert {path for path in named if not (ROOT / path).exists()} == set()
     assert {folder for folder in folders if not folder.endswith("__pycache__")} - named == set()
 
 
 def test_the_picture_of_the_home_is_the_settings() -> None:
-    named = tree(DOCUMENTS["README.md"], ".taxi/")
-    assert home_folders() - named == set()
-    assert {path for path in named - home_folders() if path.rpartition("/")[2] not in source()} == set()
+    assert home_folders() - home_tree() == set()
+    assert {path for path in home_tree() - home_folders() if path.rpartition("/")[2] not in source()} == set()
 
 
 def test_a_picture_of_folders_is_read() -> None:
     assert tree("```text\na/\n  b/   it\n    c.py\n  d.py\ne/\n```\n", "a/") == {"a", "a/b", "a/b/c.py", "a/d.py", "e"}
 
 
+def too_large(images: list[Path]) -> set[str]:
+    return {image.name for image in images if image.stat().st_size > MAX_IMAGE_BYTES}
+
+
 def test_every_image_is_shown_and_small() -> None:
     shown = {Path(link).name for text in DOCUMENTS.values() for link in re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)}
     assert {image.name for image in IMAGES} == shown
-    assert {image.name for image in IMAGES if image.stat().st_size > MAX_IMAGE_BYTES} == set()
+    assert too_large(IMAGES) == set()
+
+
+def test_a_large_image_is_found(tmp_path: Path) -> None:
+    for name, size in (("a.png", MAX_IMAGE_BYTES), ("b.png", MAX_IMAGE_BYTES + 1)):
+        (tmp_path / name).write_bytes(bytes(size))
+    assert too_large(list(tmp_path.iterdir())) == {"b.png"}
+
+
+def is_of_form(decision: str) -> bool:
+    """Short, and in four parts."""
+    parts = re.findall(r"^## (.+)$", decision, re.MULTILINE)
+    return parts == ["Context", "Decision", "Evidence", "Consequences"] and len(decision) <= MAX_DECISION_CHARACTERS
 
 
 def test_decisions_are_listed_short_and_of_one_form() -> None:
-    folder = ROOT / "docs" / "decisions"
-    files = sorted(path for path in folder.iterdir() if path.name != "README.md")
-    titles = [path.read_text().splitlines()[0].removeprefix("# ") for path in files]
+    files = sorted(path for path in (ROOT / "docs" / "decisions").iterdir() if path.name != "README.md")
+    rows = table(DOCUMENTS["docs/decisions/README.md"], "No.")
     listed = [
-        (row[0], *re.findall(r"\[(.+)\]\((.+)\)", row[1])[0])
-        for row in table(DOCUMENTS["docs/decisions/README.md"], "No.")
+        (f"# {number}. {title}", file) for number, link in rows for title, file in re.findall(r"\[(.+)\]\((.+)\)", link)
     ]
-    assert [(f"{number}. {title}", file) for number, title, file in listed] == list(
-        zip(titles, [path.name for path in files], strict=True)
-    )
-    for path in files:
-        assert re.findall(r"^## (.+)$", path.read_text(), re.MULTILINE) == [
-            "Context",
-            "Decision",
-            "Evidence",
-            "Consequences",
-        ]
-        assert len(path.read_text()) <= MAX_DECISION_CHARACTERS
+    assert [(file.read_text().splitlines()[0], file.name) for file in files] == listed
+    assert [file.name for file in files if not is_of_form(file.read_text())] == []
+
+
+def test_a_decision_of_another_form_is_found() -> None:
+    whole = "# 1. A\n\n## Context\n\n## Decision\n\n## Evidence\n\n## Consequences\n"
+    assert is_of_form(whole)
+    assert not is_of_form(whole.replace("## Evidence\n", ""))
+    assert not is_of_form(whole + "x" * MAX_DECISION_CHARACTERS)

@@ -16,6 +16,8 @@ PROCESS_TAG = "taxi/process"
 _CONFIGURATION = """\
 telemetry:
   enabled: false
+nux:
+  enabled: false
 concurrency:
   runs:
     max_concurrent_runs: 1

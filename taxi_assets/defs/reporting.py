@@ -87,7 +87,8 @@ def publish_months(
             docs = _write_docs(settings, table, service, month, done.verdict)
             context.log.info(f"{table} {service} {month}: {done.rows:,} rows")
         ours = [p for p in published if p.month == month]
-        context.add_asset_metadata(_metadata(ours, docs), partition_key=str(month))
+        shown = _metadata(ours, docs) | {"is_synthetic": settings.data_kind == "synthetic"}
+        context.add_asset_metadata(shown, partition_key=str(month))
     yield dg.MaterializeResult(asset_key=table, check_results=list(_check_results(table, _verdicts(published))))
 
 

@@ -1,6 +1,6 @@
 """The lake: DuckDB tables as parquet under a DuckLake catalogue. The only module that opens a connection.
 
-Writers publish one transaction at a time, behind a lock between processes where the catalogue is SQLite; readers need
+Writers publish one transaction at a time, behind a lock between processes; readers need
 no lock and see whole months only. No SQL statement is put together from values: they are bound.
 """
 
@@ -108,7 +108,7 @@ class Warehouse:
 
     def _connect(self, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
         """A connection of its own on the lake, in this process's database where it shows the newest state."""
-        if snapshot is not None or self.settings.catalog or not self._catalog_file.is_file():
+        if snapshot is not None or not self._catalog_file.is_file():
             return self._open(snapshot)
         key = (os.getpid(), self._catalog_file.stat().st_ino, self.settings)
         if key not in _databases:
@@ -145,14 +145,12 @@ class Warehouse:
         return config | ({"threads": self.settings.threads} if self.settings.threads else {})
 
     def _attachment(self, snapshot: int | None) -> str:
-        catalog = self.settings.catalog or f"sqlite:{self._catalog_file}"
         # Files are known by their place under the data path: overriding it lets a home be moved or linked to.
         options = f"DATA_PATH {_quoted(str(self.settings.warehouse / 'data'))}, OVERRIDE_DATA_PATH true"
-        if not self.settings.catalog:
-            options += ", META_JOURNAL_MODE 'WAL'"  # else a commit fails while anyone reads
+        options += ", META_JOURNAL_MODE 'WAL'"  # else a commit fails while anyone reads
         if snapshot is not None:
             options += f", SNAPSHOT_VERSION {int(snapshot)}"
-        return f"ATTACH {_quoted('ducklake:' + catalog)} AS lake ({options})"
+        return f"ATTACH {_quoted(f'ducklake:sqlite:{self._catalog_file}')} AS lake ({options})"
 
 
 @contextmanager

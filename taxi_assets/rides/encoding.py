@@ -55,7 +55,7 @@ def encode_rides(rides: Rides, places: Places, tables: Mapping[int, Tables]) -> 
     """
     services = rides["service_id"].astype(np.int64)
     past = {name: np.empty(len(services), np.float32) for name in HISTORY_FEATURES}
-    for service in np.unique(services):
+    for service in np.flatnonzero(np.bincount(services)).tolist():
         if service not in tables:
             name = next((name for name, number in SERVICE_IDS.items() if number == service), str(service))
             raise TaxiError(f"the model has not been trained on rides of {name}: train it with --services {name}")

@@ -80,8 +80,16 @@ def holiday_dates() -> tuple[date, ...]:
 
 
 @cache
-def _holiday_array() -> NDArray[np.datetime64]:
-    return np.array(holiday_dates(), dtype="datetime64[D]")
+def _holidays() -> tuple[np.datetime64, NDArray[np.bool_]]:
+    """A first day, and whether it and each day after it is a holiday.
+
+    The outermost two days are none, and stand for all beyond them.
+    """
+    dates = np.array(holiday_dates(), "datetime64[D]")
+    first = dates[0] - 1
+    flags = np.zeros((dates[-1] - first).astype(np.int64) + 2, bool)
+    flags[(dates - first).astype(np.int64)] = True
+    return first, flags
 
 
 @dataclass(frozen=True)
@@ -118,14 +126,15 @@ def _calendar(pickup_at: NDArray[np.datetime64]) -> dict[str, NDArray[np.generic
     day = pickup_at.astype("datetime64[D]")
     minute = (pickup_at - day).astype("timedelta64[m]").astype(np.int64)
     day_of_week = (day.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
-    holidays = _holiday_array()
+    first, holidays = _holidays()
+    number = (day - first).astype(np.int64)
     return {
         "hour_of_week": day_of_week * 24 + minute // 60,
         "minute_of_day": minute,
         "day_of_week": day_of_week,
         "day_of_year": (day - day.astype("datetime64[Y]")).astype(np.int64) + 1,
         "month_of_year": day.astype("datetime64[M]").astype(np.int64) % 12 + 1,
-        "is_holiday": np.isin(day, holidays),
-        "is_holiday_eve": np.isin(day + 1, holidays),
-        "is_after_holiday": np.isin(day - 1, holidays),
+        "is_holiday": holidays.take(number, mode="clip"),
+        "is_holiday_eve": holidays.take(number + 1, mode="clip"),
+        "is_after_holiday": holidays.take(number - 1, mode="clip"),
     }

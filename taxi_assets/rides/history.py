@@ -235,9 +235,19 @@ def _pair_period_tables(
     return {
         "pair_period_minutes": (total + smoothing.pair_period_rides * prior) / (count + smoothing.pair_period_rides),
         "pair_period_log_rides": np.log1p(count),
-        "neighbour_period_ratio": (near @ total @ near.T + 50 * overall)
-        / (near @ (count * prior) @ near.T + 50 * overall),
+        "neighbour_period_ratio": (_by_neighbours(near, total) + 50 * overall)
+        / (_by_neighbours(near, count * prior) + 50 * overall),
     }
+
+
+def _by_neighbours(near: NDArray[np.float32], tables: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`near @ table @ near.T` of each table, shape (periods, zones, zones).
+
+    As two large products: as many small ones, the threads of the linear algebra would mostly wait for each other.
+    """
+    by_end = (tables.reshape(-1, ZONES) @ near.T).reshape(tables.shape)
+    by_start = np.ascontiguousarray(by_end.transpose(0, 2, 1)).reshape(-1, ZONES) @ near.T
+    return by_start.reshape(tables.shape).transpose(0, 2, 1)
 
 
 def _nearby_hours(reach: float) -> Floats:

@@ -29,7 +29,8 @@ def unpublished(settings: Settings, warehouse: Warehouse) -> Waiting:
     name, by the landing's rule.
     """
     with warehouse.reading() as connection:
-        held = {row[0] for row in connection.execute("SELECT sha256 FROM source_files").fetchall()}
+        query = "SELECT service, strftime(month, '%Y-%m'), sha256 FROM source_files"
+        held = set(connection.execute(query).fetchall())
     arrivals, broken = [], []
     for path in sorted(settings.landing.glob("*.parquet")):
         if not _is_ours(path.name, settings):
@@ -38,7 +39,7 @@ def unpublished(settings: Settings, warehouse: Warehouse) -> Waiting:
             arrivals.append(inspect_file(path))
         except TaxiError as error:
             broken.append(str(error))
-    new = [arrival for arrival in arrivals if arrival.sha256 not in held]
+    new = [each for each in arrivals if (each.service, str(each.month), each.sha256) not in held]
     return Waiting(tuple(sorted(new, key=lambda arrival: (arrival.month, arrival.service))), tuple(broken))
 
 

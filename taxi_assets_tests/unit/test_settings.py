@@ -14,7 +14,6 @@ READ = {
     "data": ("synthetic", "synthetic"),
     "tlc_source": ("/data/tlc", "/data/tlc"),
     "services": ("yellow, green", ("yellow", "green")),
-    "catalog": ("postgres:dbname=lake", "postgres:dbname=lake"),
     "memory_limit": ("1GB", "1GB"),
     "threads": ("3", 3),
     "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - only read
@@ -41,7 +40,7 @@ def test_a_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.Monk
 def test_unset_is_a_real_lake_of_green_taxis_on_loopback() -> None:
     settings = Settings()
     assert (settings.home, settings.data, settings.services) == (Path(".taxi"), None, ("green",))
-    assert (settings.tlc_source, settings.catalog, settings.threads) == (TLC_SITE, None, None)
+    assert (settings.tlc_source, settings.threads) == (TLC_SITE, None)
     assert settings.host == "127.0.0.1"
     assert len({getattr(settings, port) for port in PORTS}) == len(PORTS)
 

@@ -64,6 +64,7 @@ def duration_model(
         metadata={
             "version": version.version,
             "is_new": trained.is_new,
+            "is_synthetic": settings.data_kind == "synthetic",
             "window": version.tags["window"],
             "dagster/row_count": len(trained.data.trips),
             "data_snapshot": trained.data.snapshot,

@@ -8,6 +8,7 @@ from town import FEBRUARY, JANUARY, MARCH, Town
 from taxi_assets.errors import TaxiError
 from taxi_assets.mlflow_store import registry
 from taxi_assets.months import Month
+from taxi_assets.scoring import judging
 from taxi_assets.scoring.champion import choose_champion
 
 # Trees that have hardly begun to learn, and such that have learned for longer than the champion's.
@@ -16,8 +17,10 @@ GOOD: dict[str, Any] = {"max_iter": 20}
 
 
 def fresh(town: Town, month: Month, seed: int, **model: Any) -> registry.Version:
-    """A version nobody trained before: the newest for its month."""
-    return town.train(month, **model, random_state=seed)
+    """A version nobody trained before, the newest for its month, and scored."""
+    version = town.train(month, **model, random_state=seed)
+    judging.keep_evaluation(town.warehouse, judging.evaluate(town.settings, town.warehouse, month))
+    return version
 
 
 def decided(town: Town, month: Month, version: registry.Version) -> tuple[Any, ...]:

@@ -10,9 +10,9 @@ from taxi_assets.mlflow_store import registry
 from taxi_assets.scoring import judging
 
 
-@pytest.fixture
-def evaluation(town: Town) -> judging.Evaluation:
-    return judging.evaluate(town.settings, town.warehouse, MARCH)
+@pytest.fixture(scope="module")
+def evaluation(shared_town: Town) -> judging.Evaluation:
+    return judging.evaluate(shared_town.settings, shared_town.warehouse, MARCH)
 
 
 def test_every_model_is_scored_on_the_same_rides(evaluation: judging.Evaluation) -> None:
@@ -76,8 +76,7 @@ def test_a_month_nobody_trained_for_cannot_be_scored(town: Town) -> None:
 
 def test_a_month_without_rides_cannot_be_scored(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     version = town.train(FEBRUARY)
-    client_tags = {**version.tags, "services": "yellow"}
-    yellow = dataclasses.replace(version, tags=client_tags)
+    yellow = dataclasses.replace(version, tags={**version.tags, "services": "yellow"})
     monkeypatch.setattr(registry, "newest_for", lambda *_: yellow)
     with pytest.raises(TaxiError, match="yellow"):
         judging.evaluate(town.settings, town.warehouse, FEBRUARY)

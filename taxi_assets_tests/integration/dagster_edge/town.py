@@ -16,7 +16,6 @@ from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.mlflow_store import registry
 from taxi_assets.mlflow_store.mlflow_database import client
 from taxi_assets.months import Month
-from taxi_assets.scoring import judging
 from taxi_assets.settings import Settings
 from taxi_assets.synthetic import Shift
 
@@ -39,7 +38,7 @@ class Town:
     def warehouse(self) -> Warehouse:
         return Warehouse(self.settings)
 
-    def run(self, job: str, months: Sequence[Month], **model: Any) -> dg.DagsterRun:
+    def run(self, job: str, months: Sequence[Month], /, **model: Any) -> dg.DagsterRun:
         """Run a job as `taxi run` does, the model's parameters being tiny unless given."""
         config = {"ops": {"duration_model": {"config": {**TINY, **model}}}} if job == "month" else {}
         return self.find(run_job(self.definitions, self.instance, job, months, config, lambda *_: None))
@@ -56,11 +55,12 @@ class Town:
         )
 
     def train(self, month: Month, **model: Any) -> registry.Version:
-        """Train for a month and score it: the version."""
-        assert self.materialise(month, "duration_model", **model).success
-        evaluation = judging.evaluate(self.settings, self.warehouse, month)
-        judging.keep_evaluation(self.warehouse, evaluation)
-        return evaluation.version
+        """Train for a month, unless that very training is there: its version."""
+        result = self.materialise(month, "duration_model", **model)
+        assert result.success
+        number = self.metadata(self.find(result.run_id), "duration_model")["version"].value
+        found = client(self.settings).get_model_version(registry.MODEL_NAME, str(number))
+        return registry.Version(found.name, int(found.version), found.run_id, found.tags)
 
     def find(self, run_id: str) -> dg.DagsterRun:
         run = self.instance.get_run_by_id(run_id)
