@@ -105,6 +105,7 @@ def asked(url: str, **query: object) -> httpx.Response:
     return httpx.get(url, trust_env=False, timeout=60)
 
 
+@pytest.mark.slow
 def test_everything_answers_and_one_ctrl_c_leaves_nothing(up: Session) -> None:
     up.wait_for("Ctrl-C stops all of them")
     settings = up.settings

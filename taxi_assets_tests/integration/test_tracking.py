@@ -96,7 +96,7 @@ def test_model_is_logged_with_signature_example_and_requirements(settings, model
         "pandas",
         "cloudpickle",
     }
-    assert (folder / "code" / "taxi_assets" / "features.py").is_file()
+    assert (folder / "code" / "taxi_assets" / "rides" / "features.py").is_file()
 
 
 def test_logged_model_predicts_as_the_fitted_one(settings, model_uri):

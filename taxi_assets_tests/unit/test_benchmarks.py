@@ -123,6 +123,7 @@ def test_sizes_come_from_the_option_else_the_variable_else_the_default(monkeypat
     assert options("bench", rows=3).rows == 5
 
 
+@pytest.mark.slow
 def test_a_month_is_published_and_prepared_as_the_course_does(source: Path) -> None:
     data_ways.publish_month(str(source))()
     data_ways.prepare_as_course(str(source))()
@@ -132,6 +133,7 @@ def test_a_month_is_published_and_prepared_as_the_course_does(source: Path) -> N
     assert 2_000 < len(prepared) <= 3_000
 
 
+@pytest.mark.slow
 def test_both_sides_evaluate_the_same_suite_to_the_same_end(source: Path) -> None:
     verdict = data_ways.validate_in_warehouse(str(source), "raw_trips")()
     document = data_ways.validate_in_pandas(str(source), "raw_trips")()
@@ -140,6 +142,7 @@ def test_both_sides_evaluate_the_same_suite_to_the_same_end(source: Path) -> Non
     assert len(in_pandas) == len(SUITES["raw_trips"].expectations)
 
 
+@pytest.mark.slow
 def test_the_data_part_compares_time_memory_and_suite(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
@@ -181,6 +184,7 @@ def test_one_ride_is_answered_by_both_models(tmp_path: Path) -> None:
     assert figures[0].line().startswith("one_ride_time ratio=")
 
 
+@pytest.mark.slow
 def test_the_bento_and_fastapi_give_the_same_answer_and_are_timed(tmp_path: Path) -> None:
     import httpx
 
@@ -198,6 +202,7 @@ def test_the_bento_and_fastapi_give_the_same_answer_and_are_timed(tmp_path: Path
     assert refused[0].json() == refused[1].json()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["bench_data", "bench_train", "bench_serve"])
 def test_each_part_is_a_command(part: str) -> None:
     command = [sys.executable, "-m", f"benchmarks.{part}", "--help"]

@@ -1,6 +1,6 @@
 """Months are read as a person writes them, and nothing else is taken for one."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 from hypothesis import assume, example, given
@@ -67,7 +67,7 @@ def test_months_are_in_the_calendars_order() -> None:
 
 @given(months, st.integers(-2000, 2000))
 def test_months_later_are_those_of_the_calendar(month: Month, count: int) -> None:
-    assume(date(1000, 1, 1) < month.first_day + timedelta(days=31 * count) < date(9000, 1, 1))
+    assume(1000 < month.year + count / 12 < 9000)
     later = month.plus(count)
     assert later.plus(-count) == month
     assert (later.year - month.year) * 12 + later.number - month.number == count
