@@ -65,12 +65,13 @@ def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, s
     """
     facts = read_manifest(serving_folder)["facts"]
     settings.bentoml_home.mkdir(parents=True, exist_ok=True)
-    with FileLock(settings.bentoml_home / "build.lock"):
+    # BentoML refuses to build below a hidden folder, which a home may be: what it builds from lies elsewhere.
+    with FileLock(settings.bentoml_home / "build.lock"), tempfile.TemporaryDirectory(prefix="taxi-bento-") as outside:
         for abandoned in settings.bentoml_home.glob(f"{_WORKSHOP}*"):  # by builds that were killed
             shutil.rmtree(abandoned, ignore_errors=True)
         # A name of its own: BentoML may outlive a killed build, and go on writing where it began.
         workshop = Path(tempfile.mkdtemp(prefix=_WORKSHOP, dir=settings.bentoml_home))
-        context = _stage(workshop / "context", serving_folder, labels)
+        context = _stage(Path(outside, "context"), serving_folder, labels)
         bento_version = f"v{facts['version']}-{_digest(context)[:12]}"
         tag = f"{BENTO_NAME}:{bento_version}"
         if not (_bentos(settings) / bento_version).is_dir():
