@@ -22,7 +22,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -m venv --clear $(VENV)
 	@grep -A 200 '^uv==' requirements.lock | awk 'NR == 1 || /^ +--hash/ {print; next} {exit}' > $(VENV)/uv.lock.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock.txt
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --require-hashes --no-deps --compile-bytecode -r requirements.lock \
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --system-certs --require-hashes --no-deps --compile-bytecode -r requirements.lock \
 	  || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
