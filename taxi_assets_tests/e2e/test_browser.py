@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 CHECKOUT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
 PATIENCE = 90_000  # milliseconds: a page's first load on a machine that also runs five servers
-ASSETS = (
+ASSETS = {
     "taxi_zones",
     "raw_trips",
     "clean_trips",
@@ -29,7 +29,7 @@ ASSETS = (
     "champion_model",
     "drift_report",
     "duration_bento",
-)
+}
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,25 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def test_the_lineage_shows_every_asset(up: Up, page: Page) -> None:
-    page.goto(f"{up.urls['dagster']}/asset-groups")
-    for asset in ASSETS:
+@pytest.mark.parametrize(
+    ("view", "shown"),
+    [
+        ("duration_bento?view=lineage&lineageScope=upstream", ASSETS - {"drift_report"}),
+        ("raw_trips?view=lineage&lineageScope=downstream", ASSETS - {"taxi_zones"}),
+    ],
+    ids=["what a Bento is made from", "what comes of raw trips"],
+)
+def test_the_lineage_shows_the_assets(up: Up, page: Page, view: str, shown: set[str]) -> None:
+    page.goto(f"{up.urls['dagster']}/assets/{view}&lineageDepth=10")
+    for asset in shown:
         expect(page.get_by_text(asset, exact=True).first).to_be_visible()
+
+
+def test_the_first_page_asks_for_nothing(up: Up, page: Page) -> None:
+    page.goto(f"{up.urls['dagster']}/asset-groups")
+    for group in ("ingestion", "training", "monitoring", "serving"):
+        expect(page.get_by_text(group, exact=True).first).to_be_visible()
+    expect(page.get_by_text("Join the Dagster community")).to_have_count(0)
 
 
 def test_an_asset_shows_its_checks(up: Up, page: Page) -> None:

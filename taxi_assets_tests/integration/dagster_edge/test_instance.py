@@ -52,6 +52,7 @@ def test_it_lives_in_the_home_and_runs_one_run_at_a_time(settings: Settings) -> 
         assert Path(instance.root_directory) == settings.dagster_home
         assert instance.get_settings("concurrency") == {"runs": {"max_concurrent_runs": 1}}
         assert not instance.telemetry_enabled
+        assert not instance.nux_enabled  # else the first page asks for an address to send news to
         assert instance.run_monitoring_enabled
     assert os.environ["DAGSTER_HOME"] == str(settings.dagster_home)
 
