@@ -126,8 +126,10 @@ def fit_one_hot_linear_regression(trips: pd.DataFrame) -> OneHotRegression:
     moment = np.concatenate([np.bincount(zone, minutes, ZONES) for zone in (starts, ends)]) / len(trips)
     centred = gram - np.outer(share, share), moment - share * minutes.mean()
     # Pickup columns sum to one, and so do drop-off columns: what is zero but for rounding must count as zero.
-    weights = np.linalg.lstsq(*centred, rcond=1e-12)[0]
-    return OneHotRegression(float(minutes.mean() - share @ weights), weights[:ZONES], weights[ZONES:])
+    # Rounded, since threads add in an order of their own: the same rides give the same digits every time.
+    weights = np.linalg.lstsq(*centred, rcond=1e-12)[0].round(9)
+    intercept = round(float(minutes.mean() - share @ weights), 9)
+    return OneHotRegression(intercept, weights[:ZONES], weights[ZONES:])
 
 
 def _median_by_key(trips: pd.DataFrame, level: Level) -> pd.Series:
