@@ -141,15 +141,20 @@ def keep_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | 
 
 
 def log_evaluation(mlflow: Any, evaluation: Evaluation) -> dict[str, bytes]:
-    """Log scores and plots on the MLflow run of the resource; returns the plots as PNG, by name."""
+    """Log scores and plots on the resource's MLflow run and the version's own, where another one trained it.
+
+    Returns:
+        The plots as PNG, by name.
+    """
     pictures = _pictures(evaluation)
-    mlflow.log_metrics(_metrics(evaluation.scores))
     mlflow.set_tags({"evaluated_version": evaluation.version.version, "scored_month": str(evaluation.month)})
     with tempfile.TemporaryDirectory() as folder:
         for name, png in pictures.items():
             Path(folder, f"{name}.png").write_bytes(png)
         evaluation.slices.to_csv(Path(folder, "errors_by_slice.csv"), index=False)
-        mlflow.log_artifacts(folder, "evaluation")
+        for run_id in {mlflow.mlflow_run_id, evaluation.version.run_id}:
+            mlflow.log_metrics(_metrics(evaluation.scores), run_id=run_id)
+            mlflow.log_artifacts(folder, "evaluation", run_id=run_id)
     return pictures
 
 
