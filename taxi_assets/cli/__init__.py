@@ -1,0 +1,31 @@
+"""`taxi`: the command line, thin over the same functions as the Dagster assets."""
+
+import sys
+
+import typer
+
+from taxi_assets.cli import platform, serving, synthetic
+from taxi_assets.cli.terminal import errors
+from taxi_assets.errors import TaxiError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Learn, run and trust a taxi-duration model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+for command in (platform.run, platform.status, serving.predict, synthetic.synth, platform.up):
+    app.command()(command)
+
+
+def main() -> None:
+    """The console script: a person's mistake is one line and exit code 1, never a traceback."""
+    try:
+        app()
+    except TaxiError as error:
+        errors.print("[red]error:[/]", end=" ")
+        errors.print(str(error), soft_wrap=True, highlight=False, markup=False)
+        sys.exit(1)

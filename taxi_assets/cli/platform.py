@@ -1,0 +1,50 @@
+"""Commands on the whole platform: run it, look at it, keep it up."""
+
+from typing import Annotated
+
+import typer
+
+from taxi_assets.cli.terminal import Json, Services, console, errors, settings_of, write_json
+from taxi_assets.months import parse_months
+
+__all__ = ["run", "status", "up"]
+
+
+def run(
+    months: Annotated[str, typer.Option(help="Such as 2023-01..2023-03; all but the last train, it is scored.")],
+    services: Services = None,
+    source: Annotated[str | None, typer.Option(help="TLC's site or a folder that mirrors it.")] = None,
+    to_json: Json = None,
+) -> None:
+    """Months to a served prediction: fetch, check, train, evaluate, build the Bento, ask it for one ride."""
+    from taxi_assets import end_to_end, report
+
+    settings = settings_of(services=services, tlc_source=source)
+    told = errors if to_json == "-" else console
+    outcome = end_to_end.run(settings, parse_months(months), told)
+    facts = report.run_facts(outcome.settings, outcome.months, outcome.prediction, outcome.seconds)
+    report.print_run(told, facts, outcome.settings)
+    write_json(facts, to_json)
+
+
+def status(to_json: Json = None) -> None:
+    """Months held, their rows and snapshot, the champion, the Bento, the last run."""
+    from taxi_assets import report
+
+    facts = report.status_facts(settings_of())
+    if to_json != "-":
+        report.print_status(console, facts)
+    write_json(facts, to_json)
+
+
+def up() -> None:
+    """Dagster, MLflow, the Bento and the reports on loopback, until Ctrl-C."""
+    from taxi_assets.defs.instance import open_instance
+    from taxi_assets.mlflow_store.mlflow_database import initialise
+    from taxi_assets.supervisor.programs import programs
+    from taxi_assets.supervisor.run import run as supervise
+
+    settings = settings_of()
+    open_instance(settings).dispose()
+    initialise(settings)  # before two of the programs would do it at once
+    raise typer.Exit(supervise(programs(settings), console))

@@ -1,0 +1,26 @@
+"""Commands to the running endpoint."""
+
+from typing import Annotated
+
+import typer
+
+from taxi_assets.cli.terminal import Json, console, settings_of, write_json
+
+__all__ = ["predict"]
+
+
+def predict(
+    pickup: Annotated[int, typer.Option(help="TLC zone of the start, 1-265.")],
+    dropoff: Annotated[int, typer.Option(help="TLC zone of the end, 1-265.")],
+    at: Annotated[str, typer.Option(help="New York local time, such as 2023-03-01T08:30.")],
+    service: Annotated[str | None, typer.Option(help="The kind of taxi; unset, the first the model knows.")] = None,
+    to_json: Json = None,
+) -> None:
+    """Ask the running endpoint how long a ride takes."""
+    from taxi_assets.serving import client
+
+    settings = settings_of()
+    answer = client.ask(settings.url(settings.bento_port), client.Ride(pickup, dropoff, at, service))
+    if to_json != "-":
+        console.print(f"{answer['duration_minutes']:.1f} minutes")
+    write_json(answer, to_json)

@@ -1,0 +1,58 @@
+"""What every command shares: the terminal, the settings, the JSON option. No command belongs here."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.settings import Settings
+
+__all__ = ["Json", "Services", "console", "errors", "settings_of", "write_json"]
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def _require_place(target: str | None) -> str | None:
+    """Refuse a file that cannot be written before the work is done, not after it."""
+    if target is None or target == "-":
+        return target
+    try:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).open("a").close()
+    except OSError as error:
+        raise TaxiError(f"cannot write JSON to {target} ({error.strerror}): name a file, or - to print it") from error
+    return target
+
+
+Json = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE|-", help="Write the facts as JSON; - prints them.", callback=_require_place),
+]
+Services = Annotated[str | None, typer.Option(help="Services, separated by commas: green, yellow, fhvhv.")]
+
+
+def settings_of(**given: Any) -> Settings:
+    """The settings of the environment, with what was given on the command line over them."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"TAXI_{first['loc'][0]}".upper()
+        why = first["msg"].removeprefix("Value error, ")
+        raise TaxiError(f"{name} is '{first['input']}': {why}; see docs/settings.md") from error
+
+
+def write_json(facts: dict[str, Any], target: str | None) -> None:
+    """Write the facts to a file or, for `-`, to standard output; nothing without a target."""
+    if target is None:
+        return
+    text = json.dumps(facts, indent=2, default=str)
+    if target == "-":
+        print(text)  # noqa: T201 - the answer itself, for a pipe
+        return
+    Path(target).write_text(text + "\n")
