@@ -87,6 +87,8 @@ def read_scored(warehouse: Warehouse, services: Sequence[str], month: Month, con
             }
             connection.execute(f"CREATE OR REPLACE TEMP TABLE trips AS {sql('scored_trips')}", values)
             frame = connection.execute(sql("trip_features"), {"holidays": list(holiday_dates())}).df()
+            # Features are of what a ride is; who drives it is told beside them.
+            frame = frame.merge(connection.execute("SELECT source_row, vendor_id FROM trips").df(), on="source_row")
             # In the file's order, on which the last digit of a sum of floats depends.
             frame = frame.sort_values("source_row", ignore_index=True)
             frames.append(frame.assign(service_id=list(SERVICES).index(service)))
