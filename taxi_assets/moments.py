@@ -21,5 +21,5 @@ MOMENTS = (
 )
 
 
-def reached(moment: str) -> None:  # noqa: ARG001 - whoever takes its place reads it
+def reached(moment: str) -> None:
     """Note that the moment has come."""

@@ -42,9 +42,10 @@ def keep_former(connection: DuckDBPyConnection, arrival: Arrival) -> Former | No
 def compare(connection: DuckDBPyConnection, former: Former, arrival: Arrival) -> dict[str, Any]:
     """The difference between the rows of the open transaction and those before it, as JSON knows values."""
     key = month_key(arrival.service, arrival.month)
-    query = sql("republished_rides").replace("{ride_hashes}", sql("ride_hashes"))
-    added, removed, changed = connection.execute(query, key).fetchall()[0]
-    connection.execute("DROP TABLE temp.former_trips")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE latter_trips AS {sql('ride_hashes')}", key)
+    added, removed, changed = connection.execute(sql("republished_rides")).fetchall()[0]
+    for table in ("former_trips", "latter_trips"):
+        connection.execute(f"DROP TABLE temp.{table}")
     after = _statistics(connection, arrival)
     return {
         "former_sha256": former.record.sha256,

@@ -14,8 +14,8 @@ from duckdb import DuckDBPyConnection
 from taxi_assets import moments
 from taxi_assets.errors import TaxiError
 from taxi_assets.expectations import SUITES
-from taxi_assets.lake.cleaning import THRESHOLDS
 from taxi_assets.lake import differences
+from taxi_assets.lake.cleaning import THRESHOLDS
 from taxi_assets.lake.contract import map_columns
 from taxi_assets.lake.ledger import ingest_record
 from taxi_assets.lake.tables import TABLES
@@ -27,7 +27,15 @@ from taxi_assets.rides.features import holiday_dates
 from taxi_assets.sources.arrivals import Arrival
 from taxi_assets.sources.landing import sha256_of
 
-__all__ = ["DamagedFile", "MonthRefused", "Publication", "publish_clean", "publish_features", "publish_raw", "publish_zones"]
+__all__ = [
+    "DamagedFile",
+    "MonthRefused",
+    "Publication",
+    "publish_clean",
+    "publish_features",
+    "publish_raw",
+    "publish_zones",
+]
 
 
 class DamagedFile(TaxiError):
@@ -52,6 +60,7 @@ class Publication:
     rows: int
     verdict: Verdict
     counts: dict[str, int] = field(default_factory=dict)  # rows rejected, by reason; unknown columns, by name
+    arrival: Arrival | None = None  # the file, of raw trips
     difference: Mapping[str, Any] | None = None  # of a republished month, from the rows before
 
 
@@ -98,7 +107,7 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
         return dict.fromkeys(unknown, rows)
 
     published = _publish(warehouse, "raw_trips", service, month, fill, run_id)
-    return replace(published, difference=difference[0])
+    return replace(published, arrival=arrival, difference=difference[0])
 
 
 def publish_clean(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:

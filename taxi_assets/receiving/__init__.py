@@ -1,1 +1,1 @@
-"""From the landing folder to the store: each file is taken when it is whole, once, and told of whatever becomes of it."""
+"""From the landing folder to the store: each whole file is taken once, and told of whatever becomes of it."""

@@ -18,7 +18,9 @@ from taxi_assets.sources.arrivals import file_name, is_synthetic_file, parse_fil
 
 __all__ = ["Found", "StillWritten", "examine", "is_readable"]
 
-_NEAR = re.compile(r"(?<![a-z])(fhvhv|green|yellow)(?![a-z]).*?((?:20)[0-9]{2})[-_. ]?(0[1-9]|1[0-2])", re.I | re.DOTALL)
+_NEAR = re.compile(
+    r"(?<![a-z])(fhvhv|green|yellow)(?![a-z]).*?((?:20)[0-9]{2})[-_. ]?(0[1-9]|1[0-2])", re.I | re.DOTALL
+)
 _FORMATS = (".parquet", ".csv")
 
 

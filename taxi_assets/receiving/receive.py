@@ -5,11 +5,9 @@ row says, and every look begins with what lies there: so it ends as if nobody ha
 """
 
 import os
-import stat
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -21,34 +19,15 @@ from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.receiving import places
 from taxi_assets.receiving.examining import Found, StillWritten, examine
-from taxi_assets.receiving.looks import (
-    PATIENT,
-    Look,
-    Pace,
-    is_open_for_writing,
-    is_temporary,
-    read_looks,
-    signature_of,
-    write_looks,
-)
+from taxi_assets.receiving.looks import PATIENT, Pace
 from taxi_assets.receiving.settling import Settlement, Unfinished, settle, short_of, twin_of
+from taxi_assets.receiving.surveying import Survey, place_of, survey
 from taxi_assets.settings import Settings
-from taxi_assets.sources.arrivals import is_synthetic_file, parse_file_name
 from taxi_assets.sources.landing import sha256_of
-from taxi_assets.sources.tlc import ZONE_FILE_NAMES
 
 __all__ = ["alone", "look", "records_of"]
 
 Wanted = Collection[tuple[str, Month]]
-
-
-@dataclass(frozen=True)
-class _Survey:
-    """What a look at the landing folder finds: files that are whole, others with why not, what it passed over."""
-
-    whole: Sequence[Path]
-    unfinished: Sequence[Unfinished]
-    passed: frozenset[str]
 
 
 def look(warehouse: Warehouse, pace: Pace = PATIENT, only: Wanted | None = None) -> list[Record]:
@@ -69,9 +48,9 @@ def look(warehouse: Warehouse, pace: Pace = PATIENT, only: Wanted | None = None)
     with alone(settings, pace.lock_seconds):
         until = time.monotonic() + pace.budget_seconds
         _adopt(settings, records_of(warehouse))
-        survey = _survey(settings, pace, only)
+        seen = survey(settings, pace, only)
         moments.reached("seen")
-        changed = _judge(warehouse, _take_all(settings, survey), until)
+        changed = _judge(warehouse, _take_all(settings, seen), until)
         moments.reached("settled")
     return changed
 
@@ -101,7 +80,9 @@ def alone(settings: Settings, seconds: float) -> Iterator[None]:
         yield
     except OSError as error:
         where = places.shown(str(error.filename or settings.root))
-        raise TaxiError(f"cannot take files in ({error.strerror}: {where}): check permissions and free space") from error
+        raise TaxiError(
+            f"cannot take files in ({error.strerror}: {where}): check permissions and free space"
+        ) from error
     finally:
         lock.release()
 
@@ -113,96 +94,22 @@ def _adopt(settings: Settings, records: Sequence[Record]) -> None:
         places.take(settings, path, "new", name)
 
 
-def _survey(settings: Settings, pace: Pace, only: Wanted | None) -> _Survey:
-    kept = settings.arrived / "looks.json"
-    before, after = read_looks(kept), {}
-    whole: list[Path] = []
-    unfinished: list[Unfinished] = []
-    passed: set[str] = set()
-    for entry in _entries(settings.landing):
-        try:
-            signature = signature_of(entry.lstat())
-        except FileNotFoundError:
-            continue
-        earlier = before.get(entry.name)
-        if only is not None and parse_file_name(entry.name) not in only:
-            passed.add(_place(entry))
-            after |= {entry.name: earlier} if earlier else {}
-            continue
-        after[entry.name] = earlier.again(signature, pace) if earlier else Look.first(signature)
-        reason = _why_not_yet(entry, after[entry.name], pace)
-        if reason is None and len(whole) < pace.most_files:
-            whole.append(entry)
-        else:
-            unfinished.append(Unfinished(_place(entry), entry.name, reason or "others are taken first"))
-    if after != before:
-        write_looks(kept, after)
-    return _Survey(whole, unfinished, frozenset(passed))
-
-
-def _place(entry: Path) -> str:
-    return f"landing/{places.shown(entry.name)}"
-
-
-def _take_all(settings: Settings, survey: _Survey) -> _Survey:
+def _take_all(settings: Settings, seen: Survey) -> Survey:
     """Take what is whole; one that cannot be taken keeps no other."""
-    left = list(survey.unfinished)
-    for path in survey.whole:
+    left = list(seen.unfinished)
+    for path in seen.whole:
         try:
             places.take(settings, path, "new")
         except FileNotFoundError:
             continue  # it was taken away
         except (OSError, TaxiError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
-            left.append(Unfinished(_place(path), path.name, f"it cannot be taken ({why})"))
+            left.append(Unfinished(place_of(path), path.name, f"it cannot be taken ({why})"))
         moments.reached("taken")
-    return _Survey((), left, survey.passed)
+    return Survey((), left, seen.passed)
 
 
-def _entries(folder: Path) -> list[Path]:
-    """What is in the landing folder and may be a file for us, in the order of the names."""
-    try:
-        found = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted((p for p in found if p.name not in ZONE_FILE_NAMES), key=lambda path: os.fsencode(path.name))
-
-
-def _why_not_yet(path: Path, seen: Look, pace: Pace) -> str | None:
-    """Why a file is left where it is for now; None where it is whole."""
-    if is_temporary(path.name):
-        return "it has a temporary name: rename it when it is whole"
-    if not stat.S_ISREG(path.lstat().st_mode):
-        return None if seen.count >= pace.looks else "it has been seen and is looked at again"
-    reason = _why_not_whole(path) if parse_file_name(path.name) else _why_open(path)
-    if reason is None:
-        return None if seen.count >= pace.looks else "it may still be being written: it is looked at again"
-    return None if seen.count >= pace.unreadable_looks and not reason.startswith("it is still") else reason
-
-
-def _why_not_whole(path: Path) -> str | None:
-    reason = _why_open(path)
-    if reason:
-        return reason
-    try:
-        is_synthetic_file(path)
-    except TaxiError:
-        return "its end is missing: it is not whole yet, or not a parquet file"
-    return None
-
-
-def _why_open(path: Path) -> str | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        return f"it is still not readable ({error.strerror}): check its permissions"
-    try:
-        return "it is still being written: somebody has it open" if is_open_for_writing(descriptor) else None
-    finally:
-        os.close(descriptor)
-
-
-def _judge(warehouse: Warehouse, survey: _Survey, until: float) -> list[Record]:
+def _judge(warehouse: Warehouse, seen: Survey, until: float) -> list[Record]:
     """Examine what was taken, by this look or one that was cut off, and settle it."""
     settings = warehouse.settings
     founds, waiting = _examine_all(settings, until)
@@ -212,8 +119,8 @@ def _judge(warehouse: Warehouse, survey: _Survey, until: float) -> list[Record]:
         if damaged:
             founds.insert(0, examine(damaged, settings.data_kind))
     moments.reached("examined")
-    survey = _Survey((), [*survey.unfinished, *waiting], survey.passed)
-    settlement, changed = _record(warehouse, founds, survey)
+    seen = Survey((), [*seen.unfinished, *waiting], seen.passed)
+    settlement, changed = _record(warehouse, founds, seen)
     for found in founds:
         target = settings.root / settlement.places[found]
         places.move(found.at, target)
@@ -251,15 +158,14 @@ def _take_damaged(settings: Settings, record: Record | None) -> Path | None:
     return places.take(settings, path, "damaged", record.file_name, short_of(record))
 
 
-def _record(warehouse: Warehouse, founds: Sequence[Found], survey: _Survey) -> tuple[Settlement, list[Record]]:
+def _record(warehouse: Warehouse, founds: Sequence[Found], seen: Survey) -> tuple[Settlement, list[Record]]:
     """Bring the rows up to date, in one transaction, and only if anything is new."""
-
     root = warehouse.settings.root
 
     def decide(records: Sequence[Record]) -> Settlement:
-        seen_before = [r for r in records if r.path not in survey.passed]
-        done = settle(seen_before, founds, survey.unfinished, lambda r: (root / r.path).is_file(), now())
-        return Settlement({r.path: r for r in records if r.path in survey.passed} | dict(done.rows), done.places)
+        seen_before = [r for r in records if r.path not in seen.passed]
+        done = settle(seen_before, founds, seen.unfinished, lambda r: os.path.lexists(root / r.path), now())
+        return Settlement({r.path: r for r in records if r.path in seen.passed} | dict(done.rows), done.places)
 
     before = records_of(warehouse)
     settlement = decide(before)

@@ -44,7 +44,7 @@ def settle(
         records: the rows of `arrivals`.
         founds: files that were taken.
         unfinished: files that are not.
-        is_kept: whether the store has the file of a row, undamaged.
+        is_kept: whether the file of a row is where the row says.
         at: the time, for the rows of files seen first.
     """
     rows = {record.path: record for record in records}
@@ -68,9 +68,14 @@ def twin_of(rows: Iterable[Record], sha256: str | None) -> Record | None:
 
 
 def _note_gone(rows: dict[str, Record], placed: Collection[str], is_kept: Callable[[Record], bool]) -> None:
+    """A person has removed files: one that waited can come again, one that was put aside is forgotten."""
     for row in list(rows.values()):
-        if row.state == "waiting" and row.path not in placed and not is_kept(row):
+        if row.path in placed or row.state in ("ingested", "superseded") or is_kept(row):
+            continue
+        if row.state == "waiting":
             rows[row.path] = replace(row, state="quarantined", reasons=(GONE,))
+        elif row.reasons != (GONE,):
+            del rows[row.path]
 
 
 def _settle_one(rows: dict[str, Record], found: Found, is_kept: Callable[[Record], bool], at: datetime) -> str:

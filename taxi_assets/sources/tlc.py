@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.sources import download
-from taxi_assets.sources.arrivals import Arrival, check_content, file_name, inspect_file, is_synthetic_file, parse_file_name
+from taxi_assets.sources.arrivals import (
+    Arrival,
+    check_content,
+    file_name,
+    inspect_file,
+    is_synthetic_file,
+    parse_file_name,
+)
 from taxi_assets.sources.download import Patience
 from taxi_assets.sources.landing import (
     Held,
@@ -149,7 +156,7 @@ def landed_zones(source: str, landing: Path) -> ZoneFiles:
     return files if all(file.is_file() for file in files) else fetch_zones(source, landing)
 
 
-def _bring(  # noqa: PLR0913, PLR0917
+def _bring(
     source: str, folder: str, target: Path, progress: Progress, patience: Patience, held: Held | None = None
 ) -> Path:
     with writing(target):
@@ -158,7 +165,7 @@ def _bring(  # noqa: PLR0913, PLR0917
         return _bring_from_folder(source, folder, target, progress, held)
 
 
-def _bring_from_site(  # noqa: PLR0913, PLR0917
+def _bring_from_site(
     source: str, folder: str, target: Path, progress: Progress, patience: Patience, held: Held | None
 ) -> Path:
     url, part = _url(source, folder, target.name), beside(target, "part")
@@ -199,7 +206,7 @@ def _bring_from_folder(source: str, folder: str, target: Path, progress: Progres
 
 def _copy_of(sha256: str | None, target: Path, held: Held | None) -> Path | None:
     """Where the very bytes are already: in the landing folder, or where they were taken to."""
-    candidates = [target, *([held.files[sha256]] if held and sha256 in held.files else [])]
+    candidates = [target, *([held.files[sha256]] if held and sha256 and sha256 in held.files else [])]
     return next((path for path in candidates if path.is_file() and sha256_of(path) == sha256), None)
 
 

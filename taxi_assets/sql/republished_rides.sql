@@ -1,9 +1,9 @@
--- How many rides a republished month added, removed and changed, against `former_trips`.
+-- How many rides a republished month added, removed and changed, from `former_trips` to `latter_trips`.
 WITH
     contents AS (
         SELECT ride, content, sum(after) - sum(before) AS surplus
         FROM (
-            SELECT ride, content, 1 AS after, 0 AS before FROM ({ride_hashes})
+            SELECT ride, content, 1 AS after, 0 AS before FROM latter_trips
             UNION ALL
             SELECT ride, content, 0, 1 FROM former_trips
         )
