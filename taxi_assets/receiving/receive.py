@@ -91,7 +91,9 @@ def _adopt(settings: Settings, records: Sequence[Record]) -> None:
     """Take up again what no row knows: a kill came between row and move, or the lake was removed."""
     found = list(places.orphans(settings, {record.path for record in records}))
     for path, name in sorted(found, key=lambda pair: pair[0].stat().st_mtime_ns):
-        places.take(settings, path, "new", name)
+        # A file of the store that is not what its name says was damaged there, and is no new arrival.
+        is_sound = path.is_relative_to(settings.quarantine) or sha256_of(path) == path.stem
+        places.take(settings, path, "new" if is_sound else "damaged", name, "" if is_sound else path.stem[:12])
 
 
 def _take_all(settings: Settings, seen: Survey) -> Survey:

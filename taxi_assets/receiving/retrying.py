@@ -18,7 +18,7 @@ _SHORTEST_PREFIX = 4
 
 
 def retry(warehouse: Warehouse, text: str) -> Record:
-    """Have a quarantined or superseded file wait again.
+    """Have a quarantined or superseded file wait again, or one that waits in vain be requested anew.
 
     Args:
         warehouse: the lake.
@@ -32,7 +32,7 @@ def retry(warehouse: Warehouse, text: str) -> Record:
     """
     look(warehouse, IMPATIENT, ())
     record = _choose(records_of(warehouse), text)
-    if record.state == "superseded":
+    if record.state in ("superseded", "waiting"):
         return _reinstate(warehouse, record)
     path = warehouse.settings.root / record.path
     if record.reasons == (GONE,) or not path.is_file():
@@ -52,6 +52,7 @@ def _choose(records: Sequence[Record], text: str) -> Record:
         raise TaxiError(f"no file is called '{places.shown(text)}': see `taxi arrivals` for their names")
     aside = [record for record in named if record.state == "quarantined"]
     candidates = _without_copies(records, aside) or [record for record in named if record.state == "superseded"]
+    candidates = candidates or [record for record in named if record.state == "waiting" and record.is_taken]
     if not candidates:
         told = "; ".join(f"{record.named()} is {record.state}" for record in named)
         raise TaxiError(f"nothing to try again: {told}")
@@ -79,7 +80,7 @@ def _is_meant(record: Record, text: str) -> bool:
 
 
 def _reinstate(warehouse: Warehouse, record: Record) -> Record:
-    """Have a superseded file wait again; it will supersede what has superseded it."""
+    """Have a file of the store wait for another request; it will supersede what has superseded it."""
     with alone(warehouse.settings, IMPATIENT.lock_seconds), warehouse.publishing("arrivals") as connection:
         records = read_records(connection)
         again = replace(record, state="waiting", reasons=(), request=next_request(records))
