@@ -5,6 +5,7 @@ import sys
 import typer
 
 from taxi_assets.cli import platform, serving, synthetic
+from taxi_assets.cli.arrivals import arrivals
 from taxi_assets.cli.terminal import errors
 from taxi_assets.errors import TaxiError
 
@@ -19,6 +20,7 @@ app = typer.Typer(
 
 for command in (platform.run, platform.status, serving.predict, synthetic.synth, platform.up):
     app.command()(command)
+app.add_typer(arrivals, name="arrivals")
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from taxi_assets.defs.ingestion.arrivals import data_version, file_metadata
 from taxi_assets.defs.partitions import chosen_months
 from taxi_assets.expectations import SUITES
 from taxi_assets.lake.tables import TABLES
@@ -89,7 +90,8 @@ def publish_months(
         ours = [p for p in published if p.month == month]
         shown = _metadata(ours, docs) | {"is_synthetic": settings.data_kind == "synthetic"}
         context.add_asset_metadata(shown, partition_key=str(month))
-    yield dg.MaterializeResult(asset_key=table, check_results=list(_check_results(table, _verdicts(published))))
+    results = list(_check_results(table, _verdicts(published)))
+    yield dg.MaterializeResult(asset_key=table, check_results=results, data_version=data_version(published))
 
 
 def _metadata(published: Sequence["Publication"], docs: dg.MetadataValue) -> dict[str, object]:
@@ -104,6 +106,7 @@ def _metadata(published: Sequence["Publication"], docs: dg.MetadataValue) -> dic
         "services": dg.MetadataValue.table(services),
         "data_docs": docs,
     }
+    metadata |= file_metadata(published)
     if counts:
         metadata["rows_counted"] = dg.MetadataValue.md(_markdown_table(counts))
     if published[0].verdict.table == "clean_trips":

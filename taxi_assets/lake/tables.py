@@ -44,15 +44,27 @@ _OTHER = Column("other_columns", "JSON", "Columns the contract does not know, ke
 
 _TABLES = (
     Table(
-        "source_files",
+        "arrivals",
         (
-            *_KEY[:2],
-            Column("file_name", "VARCHAR", "Name of the file, as TLC names it"),
-            Column("sha256", "VARCHAR", "SHA-256 of the file's bytes"),
+            Column("file_name", "VARCHAR", "Name it arrived under; what is not printable is shown escaped"),
+            Column("service", "VARCHAR", "TLC's service by the name; NULL where the name is not TLC's"),
+            Column("month", "DATE", "First day of the month by the name"),
             Column("bytes", "BIGINT", "Size of the file, bytes"),
-            Column("rows", "BIGINT", "Trips in the file"),
+            Column("sha256", "VARCHAR", "SHA-256 of the file's bytes; NULL while it is not taken"),
+            Column("rows", "BIGINT", "Trips in the file; of a text file known once it is ingested"),
+            Column("schema_era", "VARCHAR", "Format of the file, told by its columns"),
+            Column("first_seen_at", "TIMESTAMP", "When it was first seen, UTC"),
+            Column("state", "VARCHAR", "waiting, ingested, superseded or quarantined"),
+            Column("reasons", "VARCHAR[]", "Why it is in that state, in sentences"),
+            Column("run_id", "VARCHAR", "Dagster run that ingested it"),
+            Column("snapshot", "BIGINT", "Snapshot of the lake since which its rows are seen"),
             Column("is_synthetic", "BOOLEAN", "Made by `taxi synth`, not by TLC"),
+            Column("path", "VARCHAR", "Where it is, below the folder of these months; names one row"),
+            Column("request", "BIGINT", "Number of the request to ingest it; `retry` gives another"),
+            Column("columns", "VARCHAR[]", "Columns of the file, as published"),
+            Column("difference", "JSON", "What it changed of the month published before; NULL where it was the first"),
         ),
+        monthly=False,
     ),
     Table(
         "taxi_zones",

@@ -90,6 +90,7 @@ class Warehouse:
         require_writable(self.settings.home)
         (self.settings.warehouse / "data").mkdir(parents=True, exist_ok=True)
         self.settings.landing.mkdir(parents=True, exist_ok=True)
+        self.settings.arrived.mkdir(parents=True, exist_ok=True)
         with self._lock, _closing(self._connect()) as connection:
             connection.execute("BEGIN TRANSACTION")
             self._create_tables(connection)
@@ -129,7 +130,8 @@ class Warehouse:
         connection.execute("USE lake")
         # From here on no statement reaches files beyond the platform's own folders, but for SQLite databases, which
         # their extension opens itself; nor lifts this limit.
-        folders = [f"{self.settings.warehouse}/", f"{self.settings.landing}/"]
+        settings = self.settings
+        folders = [f"{folder}/" for folder in (settings.warehouse, settings.landing, settings.arrived)]
         connection.execute(f"SET allowed_directories = [{', '.join(map(_quoted, folders))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")

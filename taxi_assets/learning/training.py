@@ -9,9 +9,10 @@ from importlib.resources import files
 from typing import Any
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.lake.held import held_months
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.learning.model import DurationModel
-from taxi_assets.learning.training_data import TrainingData, held_months, read_training
+from taxi_assets.learning.training_data import TrainingData, read_training
 from taxi_assets.mlflow_store import registry, tracking
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.mlflow_store.revision import git_commit
