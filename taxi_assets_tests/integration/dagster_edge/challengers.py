@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from taxi_assets.mlflow_store.mlflow_database import client
 from taxi_assets.months import Month
 from taxi_assets.rides.features import MODEL_INPUTS
 from taxi_assets.scoring.evaluation import ALL_RIDES
-from taxi_assets.settings import Settings
 from taxi_assets.synthetic.law import expected_minutes
 
 Minutes = NDArray[np.float64]
@@ -26,12 +24,6 @@ Minutes = NDArray[np.float64]
 
 class Enlightened(RegressorMixin, BaseEstimator):
     """Knows the law of the synthetic city: no model of zones and time can be better."""
-
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = None  # MLflow clones what it logs; the law needs the seed only
-
-    def fit(self, X: pd.DataFrame, y: Minutes) -> "Enlightened":  # noqa: N803
-        return self
 
     def predict(self, X: pd.DataFrame) -> Minutes:  # noqa: N803
         starts, ends = X["pickup_zone_id"].to_numpy(), X["dropoff_zone_id"].to_numpy()
@@ -55,11 +47,6 @@ class Altered(RegressorMixin, BaseEstimator):
         if self.luck is None:
             return minutes
         return minutes * np.exp(np.random.default_rng(self.luck).normal(0, 0.01, 266)[X["pickup_zone_id"]])
-
-
-@dataclass(frozen=True)
-class Run:
-    mlflow_run_id: str
 
 
 def register(town: Town, month: Month, name: str, model: Any = None, shuffle_targets: bool = False) -> registry.Version:
