@@ -19,7 +19,7 @@ import duckdb
 from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.tables import TABLES, Table
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
@@ -82,6 +82,12 @@ class Warehouse:
         with self.reading() as connection:
             return int(connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0])
 
+    def snapshots(self) -> tuple[int, ...]:
+        """The numbers of all snapshots that can still be read, oldest first."""
+        with self.reading() as connection:
+            rows = connection.execute("SELECT snapshot_id FROM lake.snapshots() ORDER BY 1").fetchall()
+        return tuple(int(row[0]) for row in rows)
+
     def _initialise(self) -> None:
         marker = self.settings.warehouse / "tables.json"
         tables = json.dumps({name: table.ddl() for name, table in TABLES.items()}, indent=1)
@@ -102,6 +108,7 @@ class Warehouse:
         held = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
         for table in TABLES.values():
             if table.name in held:
+                _add_columns(connection, table)
                 continue
             connection.execute(table.ddl())
             if table.monthly:
@@ -161,6 +168,14 @@ def _closing(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyC
         yield connection
     finally:
         connection.close()
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Give a table that an earlier version of the platform made the columns it has since got."""
+    held = {column[0] for column in connection.execute(f"SELECT * FROM {table.name} LIMIT 0").description}
+    for column in table.columns:
+        if column.name not in held:
+            connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
 
 
 def month_key(service: str, month: Month) -> Mapping[str, object]:
