@@ -27,6 +27,10 @@ __all__ = ["Warehouse", "choose_month", "month_key", "require_writable", "sql", 
 
 _EXTENSIONS = ("ducklake", "sqlite_scanner")
 
+# How DuckLake writes parquet. Version 2's encodings of numbers and times make files as small as zstd would, in two
+# thirds of the time; parquet version 1 with zstd was 47 MiB for 3,000,000 raw trips, this is 53.
+_OPTIONS = {"parquet_version": "2", "parquet_compression": "snappy"}
+
 # A database of a process stays open: to load the extensions and check their signatures takes half a second.
 _databases: dict[tuple[int, int, Settings], duckdb.DuckDBPyConnection] = {}
 
@@ -84,7 +88,7 @@ class Warehouse:
 
     def _initialise(self) -> None:
         marker = self.settings.warehouse / "tables.json"
-        tables = json.dumps({name: table.ddl() for name, table in TABLES.items()}, indent=1)
+        tables = json.dumps({name: table.ddl() for name, table in TABLES.items()} | {"options": _OPTIONS}, indent=1)
         if marker.is_file() and marker.read_text() == tables:
             return
         require_writable(self.settings.home)
@@ -92,6 +96,8 @@ class Warehouse:
         self.settings.landing.mkdir(parents=True, exist_ok=True)
         with self._lock, _closing(self._connect()) as connection:
             connection.execute("BEGIN TRANSACTION")
+            for option, value in _OPTIONS.items():
+                connection.execute("CALL lake.set_option($option, $value)", {"option": option, "value": value})
             self._create_tables(connection)
             connection.execute("COMMIT")
             marker.write_text(tables)
