@@ -106,11 +106,12 @@ class Warehouse:
     def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
         held = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
         for table in TABLES.values():
-            if table.name in held:
-                continue
-            connection.execute(table.ddl())
-            if table.monthly:
-                connection.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY (service, month)")
+            if table.name not in held:
+                connection.execute(table.ddl())
+            elif table.monthly:
+                # Lakes of earlier versions were partitioned. Each transaction writes one month, so files are of one
+                # month anyway and their statistics tell which; to divide the rows once more doubles the time.
+                connection.execute(f"ALTER TABLE {table.name} RESET PARTITIONED BY")
 
     def _connect(self, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
         """A connection of its own on the lake, in this process's database where it shows the newest state."""
