@@ -81,6 +81,13 @@ class Warehouse:
                 raise
             connection.execute("COMMIT")
 
+    @contextmanager
+    def maintaining(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection without a transaction, while nobody publishes: for `maintenance` alone."""
+        self._initialise()
+        with self._lock, _closing(self._connect()) as connection:
+            yield connection
+
     def snapshot(self) -> int:
         """The number of the newest snapshot."""
         with self.reading() as connection:
@@ -154,7 +161,7 @@ class Warehouse:
     def _attachment(self, snapshot: int | None) -> str:
         # Files are known by their place under the data path: overriding it lets a home be moved or linked to.
         options = f"DATA_PATH {_quoted(str(self.settings.warehouse / 'data'))}, OVERRIDE_DATA_PATH true"
-        options += ", META_JOURNAL_MODE 'WAL'"  # else a commit fails while anyone reads
+        options += ", META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 60000"  # else a commit fails while anyone reads
         if snapshot is not None:
             options += f", SNAPSHOT_VERSION {int(snapshot)}"
         return f"ATTACH {_quoted(f'ducklake:sqlite:{self._catalog_file}')} AS lake ({options})"
