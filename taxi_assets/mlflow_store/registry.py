@@ -30,6 +30,7 @@ __all__ = [
     "note_decision",
     "promote",
     "register",
+    "trained_snapshots",
     "version_url",
 ]
 
@@ -108,6 +109,14 @@ def latest(settings: Settings) -> Version | None:
     """The version with the highest number, champion or not."""
     versions = _versions(client(settings)) if is_initialised(settings) else []
     return _version(versions[0]) if versions else None
+
+
+def trained_snapshots(settings: Settings) -> frozenset[int]:
+    """Snapshots of the lake that some version, whole or not yet, learned from: its tag `data_snapshot` says which."""
+    if not is_initialised(settings):
+        return frozenset()
+    versions = client(settings).search_model_versions(f"name = '{MODEL_NAME}'", max_results=10_000)
+    return frozenset(int(version.tags["data_snapshot"]) for version in versions if "data_snapshot" in version.tags)
 
 
 def champion(settings: Settings) -> Version | None:
