@@ -4,6 +4,7 @@ import dagster as dg
 
 from taxi_assets.defs.ingestion import assets as ingestion
 from taxi_assets.defs.jobs import JOBS
+from taxi_assets.defs.maintenance import MAINTENANCE_JOBS, SCHEDULES
 from taxi_assets.defs.mlflow_resource import mlflow_resource
 from taxi_assets.defs.monitoring import assets as monitoring
 from taxi_assets.defs.sensors import SENSORS
@@ -19,7 +20,8 @@ def build(settings: Settings) -> dg.Definitions:
     """The platform on these settings."""
     return dg.Definitions(
         assets=dg.load_assets_from_modules([ingestion, training, monitoring, serving]),
-        jobs=JOBS,
+        jobs=(*JOBS, *MAINTENANCE_JOBS),
+        schedules=SCHEDULES,
         sensors=SENSORS,
         resources={
             "settings": settings,

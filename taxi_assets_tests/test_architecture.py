@@ -47,7 +47,10 @@ MIDDLE = (
     "taxi_assets.learning.model",
     "taxi_assets.monitoring.drift",
     "taxi_assets.scoring.baselines",
+    "taxi_assets.scoring.bootstrap",
+    "taxi_assets.scoring.comparison",
     "taxi_assets.scoring.evaluation",
+    "taxi_assets.scoring.gate",
     "taxi_assets.scoring.promotion",
 )
 HEAVY = ("mlflow", "great_expectations", "sklearn", "bentoml", "pandas", "matplotlib", "onnxruntime")

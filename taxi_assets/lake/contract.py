@@ -4,17 +4,39 @@ A file's era is told by its columns, never by its date: TLC republishes old mont
 without regard to capitals, which TLC has changed more than once. Source: TLC's data dictionaries of each service.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from taxi_assets.errors import TaxiError
 
-__all__ = ["RAW_COLUMNS", "SERVICES", "ColumnMapping", "RawColumn", "map_columns"]
+__all__ = [
+    "RAW_COLUMNS",
+    "REFUSED_SERVICES",
+    "SERVICES",
+    "ColumnMapping",
+    "RawColumn",
+    "map_columns",
+    "schema_era",
+    "service_of",
+]
 
 SERVICES: dict[str, str] = {
     "green": "street-hail livery outside the Manhattan core",
     "yellow": "medallion taxis",
     "fhvhv": "high-volume for-hire vehicles: Uber, Lyft, Via, Juno",
+}
+REFUSED_SERVICES: dict[str, str] = {
+    "fhv": "other for-hire rides (fhv) have no distance and no fare, and a third of them no pickup zone: "
+    "the platform takes green, yellow and fhvhv",
+}
+# Columns that only one service has had, lower case. A file with none of them can be anyone's.
+_MARKS: dict[str, frozenset[str]] = {
+    "green": frozenset({"lpep_pickup_datetime", "lpep_dropoff_datetime"}),
+    "yellow": frozenset(
+        {"tpep_pickup_datetime", "tpep_dropoff_datetime", "trip_pickup_datetime", "trip_dropoff_datetime", "vendor_id"}
+    ),
+    "fhvhv": frozenset({"hvfhs_license_num"}),
+    "fhv": frozenset({"dispatching_base_num", "dispatching_base_number", "pickup_date", "locationid"}),
 }
 
 
@@ -84,6 +106,41 @@ class ColumnMapping:
         return ",\n".join(parts)
 
 
+def service_of(columns: Sequence[str]) -> frozenset[str]:
+    """The services whose file these columns can be: one as a rule, all where nothing tells, none for no trips.
+
+    `fhv` is told too, though the platform refuses it (`REFUSED_SERVICES`).
+    """
+    names = _plain(columns)
+    marked = {service for service, marks in _MARKS.items() if marks & names}
+    if "fhvhv" in marked:
+        marked -= {"fhv"}  # both name the dispatching base
+    starts = next(column for column in RAW_COLUMNS if column.name == "pickup_at").published_as
+    return frozenset(marked or (SERVICES if names & set(starts) else ()))
+
+
+def schema_era(columns: Sequence[str], types: Sequence[str]) -> str:
+    """Name the era of a file by its content: `A`, `B`, `C` are today's parquet files, others begin when named.
+
+    Args:
+        columns: published names, in the file's order.
+        types: their types as Arrow calls them (`int64`, `null`, `large_string`); all `string` for text.
+
+    Returns:
+        Such as `2009`, `2013-08`, `A` or `2019-csv`; `unknown` where the columns are not one service's.
+    """
+    services = service_of(columns)
+    if len(services) != 1:
+        return "unknown"
+    (service,) = services
+    kinds = dict(zip((name.strip().lower() for name in columns), types, strict=True))
+    era = _ERA_OF[service](kinds)
+    if set(types) != {"string"}:
+        return era
+    # As text, the ids of A and B look the same; green's A came as text from 2019 on.
+    return {"A": "2019" if service == "green" else "A"}.get(era, era) + "-csv"
+
+
 def map_columns(published: tuple[str, ...]) -> ColumnMapping:
     """Match a file's column names with the contract.
 
@@ -103,6 +160,54 @@ def map_columns(published: tuple[str, ...]) -> ColumnMapping:
             known[column] = name
     _require_needed(known, published)
     return ColumnMapping(known, tuple(unknown))
+
+
+def _plain(columns: Sequence[str]) -> set[str]:
+    return {name.strip().lower() for name in columns}
+
+
+def _newest_era(kinds: Mapping[str, str]) -> str:
+    if "cbd_congestion_fee" in kinds:
+        return "C"
+    return "B" if kinds.get("pulocationid") == "int32" else "A"
+
+
+def _yellow_era(kinds: Mapping[str, str]) -> str:
+    if "start_lon" in kinds or "trip_pickup_datetime" in kinds:
+        return "2009"
+    if "pickup_longitude" in kinds:
+        return "2015" if "tpep_pickup_datetime" in kinds else "2010"
+    if "congestion_surcharge" not in kinds:
+        return "2016-07"
+    if kinds["congestion_surcharge"] == "null":
+        return "2011"
+    return "2019" if kinds.get("airport_fee", "null") == "null" else _newest_era(kinds)
+
+
+def _green_era(kinds: Mapping[str, str]) -> str:
+    if "pickup_longitude" in kinds:
+        return "2015" if "improvement_surcharge" in kinds else "2013-08"
+    return _newest_era(kinds) if "congestion_surcharge" in kinds else "2016-07"
+
+
+def _company_era(kinds: Mapping[str, str]) -> str:
+    return _newest_era(kinds) if "trip_miles" in kinds else "2019-02"
+
+
+def _base_era(kinds: Mapping[str, str]) -> str:
+    if "pulocationid" not in kinds:
+        return "2015"
+    if "sr_flag" not in kinds:
+        return "2017"
+    return _newest_era(kinds) if "affiliated_base_number" in kinds else "2019"
+
+
+_ERA_OF: Mapping[str, Callable[[Mapping[str, str]], str]] = {
+    "green": _green_era,
+    "yellow": _yellow_era,
+    "fhvhv": _company_era,
+    "fhv": _base_era,
+}
 
 
 def _require_needed(known: Mapping[str, str], published: tuple[str, ...]) -> None:

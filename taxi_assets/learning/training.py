@@ -9,9 +9,10 @@ from importlib.resources import files
 from typing import Any
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.lake.held import held_months
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.learning.model import DurationModel
-from taxi_assets.learning.training_data import TrainingData, held_months, read_training
+from taxi_assets.learning.training_data import TrainingData, read_training
 from taxi_assets.mlflow_store import registry, tracking
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.mlflow_store.revision import git_commit
@@ -53,7 +54,8 @@ def train(
 ) -> Trained:
     """Learn from the window, or from every month held before `month`, for which the model is meant.
 
-    The same rides, parameters and code are not learned twice: the version they made is returned.
+    The same rides, parameters and code are not learned twice: the version they made is returned. Either way it is
+    the one that is scored on the month from now on.
 
     Args:
         settings: Where MLflow and the lake are.
@@ -71,6 +73,7 @@ def train(
     key = _training_key(data, month, parameters)
     known = registry.find(settings, key)
     if known:
+        registry.choose(settings, known, month)
         return Trained(known, data, is_new=False)
     model = DurationModel(data.zones, **parameters).fit(
         data.trips[list(MODEL_INPUTS)], data.trips["duration_minutes"].to_numpy()
@@ -78,7 +81,9 @@ def train(
     tags = _tags(settings, data, month) | {"dagster_run_id": mlflow.dagster_run_id}
     mlflow.set_tags(tags)
     mlflow.log_params({**parameters, "window": tags["window"], "services": tags["services"], "rides": len(data.trips)})
-    return Trained(_register(settings, mlflow.mlflow_run_id, model, data, key, tags), data, is_new=True)
+    version = _register(settings, mlflow.mlflow_run_id, model, data, key, tags)
+    registry.choose(settings, version, month)
+    return Trained(version, data, is_new=True)
 
 
 def _window(settings: Settings, warehouse: Warehouse, month: Month, window: Sequence[Month]) -> tuple[Month, ...]:

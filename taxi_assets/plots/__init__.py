@@ -9,8 +9,10 @@ from taxi_assets.plots.errors import (
     draw_slice,
 )
 from taxi_assets.plots.months import draw_drift, draw_monthly_rows, draw_rejections
+from taxi_assets.plots.promotion import draw_bootstrap, draw_slices_compared
 
 __all__ = [
+    "draw_bootstrap",
     "draw_drift",
     "draw_hourly_errors",
     "draw_importances",
@@ -20,4 +22,5 @@ __all__ = [
     "draw_residuals",
     "draw_scores",
     "draw_slice",
+    "draw_slices_compared",
 ]

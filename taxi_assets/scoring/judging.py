@@ -18,9 +18,11 @@ from taxi_assets.rides.features import MODEL_INPUTS
 from taxi_assets.scoring.baselines import fit_baselines
 from taxi_assets.scoring.evaluation import (
     CONVENTIONS,
+    DAY,
     Convention,
     Gain,
     Score,
+    day_of,
     gain,
     score,
     score_slices,
@@ -31,7 +33,16 @@ from taxi_assets.settings import Settings
 if TYPE_CHECKING:
     from taxi_assets.learning.model import DurationModel
 
-__all__ = ["MODEL", "Evaluation", "evaluate", "keep_evaluation", "log_evaluation", "version_for", "window_of"]
+__all__ = [
+    "MODEL",
+    "Evaluation",
+    "evaluate",
+    "keep_evaluation",
+    "log_evaluation",
+    "services_of",
+    "version_for",
+    "window_of",
+]
 
 MODEL = "duration_model"
 _WORTH_AGAINST = "zone_pair_hour_median"
@@ -43,7 +54,8 @@ Scores = dict[str, dict[str, Score]]
 class Evaluation:
     """One version on one month: scores by convention and model; the rides of the last convention and their slices.
 
-    `rides` has a column of predictions for the model and for each baseline, under their names.
+    `slices` are of the version, `days` of every model, by its name in the column `model`. `rides` has a column of
+    predictions for the model and for each baseline, under their names.
     """
 
     version: Version
@@ -51,6 +63,7 @@ class Evaluation:
     scores: Scores
     rides: pd.DataFrame
     slices: pd.DataFrame
+    days: pd.DataFrame
     worth: Gain
 
     @property
@@ -70,12 +83,12 @@ class Evaluation:
 
 
 def version_for(settings: Settings, month: Month) -> Version:
-    """The newest version trained to be scored on this month.
+    """The version that the month's training came to, which may be an older one it found again.
 
     Raises:
         TaxiError: there is none.
     """
-    version = registry.newest_for(settings, month)
+    version = registry.chosen_for(settings, month)
     if version is None:
         raise TaxiError(f"no model was trained for {month}: materialise duration_model of that month first")
     return version
@@ -86,6 +99,11 @@ def window_of(version: Version) -> tuple[Month, ...]:
     return tuple(Month.parse(text) for text in version.tags["months"].split(","))
 
 
+def services_of(version: Version) -> tuple[str, ...]:
+    """The services a version answers for."""
+    return tuple(version.tags["services"].split(","))
+
+
 def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluation:
     """Score the month's version and the baselines on the same rides, under every convention.
 
@@ -93,7 +111,7 @@ def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluati
         TaxiError: no version was trained for the month, or the month has no rides.
     """
     version = version_for(settings, month)
-    model, services = registry.load_sklearn(settings, version), version.tags["services"].split(",")
+    model, services = registry.load_sklearn(settings, version), services_of(version)
     scores: Scores = {}
     for convention in CONVENTIONS.values():
         rides = _predict(warehouse, model, version, services, month, convention)
@@ -103,7 +121,14 @@ def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluati
     predicted = rides[MODEL].to_numpy()
     slices = score_slices(rides, predicted, slice_trips(rides, read_zones(warehouse)))
     worth = gain(actual, predicted, rides[_WORTH_AGAINST].to_numpy())
-    return Evaluation(version, month, scores, rides, slices, worth)
+    return Evaluation(version, month, scores, rides, slices, _score_days(rides, names), worth)
+
+
+def _score_days(rides: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+    """Errors of every model by day of the pickup: from these the promotion tells luck from merit."""
+    day = pd.DataFrame({DAY: day_of(rides)})
+    tables = [score_slices(rides, rides[name].to_numpy(), day).assign(model=name) for name in models]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _predict(
@@ -131,7 +156,8 @@ def keep_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | 
         for convention, models in evaluation.scores.items()
         for model, found in models.items()
     ]
-    sliced = evaluation.slices.assign(convention=list(evaluation.scores)[-1], model=MODEL)
+    sliced = pd.concat([evaluation.slices.assign(model=MODEL), evaluation.days], ignore_index=True)
+    sliced["convention"] = list(evaluation.scores)[-1]
     rows = pd.concat([pd.DataFrame(overall), sliced], ignore_index=True).assign(month=day, model_version=version)
     with warehouse.publishing(f"evaluations {evaluation.month} version {version}", run_id) as connection:
         connection.execute("DELETE FROM evaluations WHERE month = ? AND model_version = ?", [day, version])

@@ -6,7 +6,7 @@ import dagster as dg
 
 from taxi_assets.defs.ingestion.assets import raw_trips, taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months
-from taxi_assets.defs.reporting import column_schema, picture, score_table
+from taxi_assets.defs.reporting import column_schema, comparison_shown, picture, score_table
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
@@ -139,20 +139,25 @@ def champion_model(
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
-    """The version MLflow's alias `champion` names: the challenger where the evidence is for it, else the one before."""
+    """The version MLflow's alias `champion` names: the challenger where the evidence is for it, else the one before.
+
+    Both are scored on the same unseen rides. The challenger must be surely better, by a bootstrap over days, and no
+    borough, airport or time of day may pay for it.
+    """
     from taxi_assets.mlflow_store import registry
     from taxi_assets.scoring.champion import choose_champion
 
     month = Month.parse(context.partition_key)
-    decision = choose_champion(settings, warehouse, month, context.run.run_id)
+    outcome = choose_champion(settings, warehouse, month, "asset champion_model", context.run.run_id)
     champion = registry.champion(settings)
     link = registry.version_url(settings, champion.version) if champion else None
     return dg.MaterializeResult(
         metadata={
-            "is_promoted": decision.promote,
-            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in decision.reasons)),
+            "is_promoted": outcome.decision.promote,
+            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in outcome.decision.reasons)),
             "champion": champion.version if champion else "none",
             **({"mlflow_version": dg.MetadataValue.url(link)} if link else {}),
+            **(comparison_shown(outcome.comparison) if outcome.comparison else {}),
         },
         check_results=[dg.AssetCheckResult(passed=champion is not None, metadata={"of_month": str(month)})],
     )

@@ -77,6 +77,6 @@ def test_a_month_nobody_trained_for_cannot_be_scored(town: Town) -> None:
 def test_a_month_without_rides_cannot_be_scored(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     version = town.train(FEBRUARY)
     yellow = dataclasses.replace(version, tags={**version.tags, "services": "yellow"})
-    monkeypatch.setattr(registry, "newest_for", lambda *_: yellow)
+    monkeypatch.setattr(registry, "chosen_for", lambda *_: yellow)
     with pytest.raises(TaxiError, match="yellow"):
         judging.evaluate(town.settings, town.warehouse, FEBRUARY)
