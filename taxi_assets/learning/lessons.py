@@ -133,9 +133,7 @@ def finished_rides(rides: Rides, minutes: Floats, expected: NDArray[np.floating]
     )
 
 
-def now_columns(
-    rides: Rides, places: Places, finished: Mapping[int, FinishedRides]
-) -> dict[str, NDArray[np.float32]]:
+def now_columns(rides: Rides, places: Places, finished: Mapping[int, FinishedRides]) -> dict[str, NDArray[np.float32]]:
     """`NOW_INPUTS` of each ride, from finished rides by service id."""
     told = {name: np.full(len(rides["service_id"]), np.nan, np.float32) for name in NOW_INPUTS}
     for service, over in finished.items():

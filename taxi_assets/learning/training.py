@@ -28,9 +28,15 @@ _SOURCES = (
     "rides/features.py",
     "rides/places.py",
     "rides/history.py",
+    "rides/training_past.py",
+    "rides/now.py",
     "rides/encoding.py",
+    "rides/answers.py",
+    "rides/intervals.py",
+    "learning/lessons.py",
     "learning/model.py",
     "sql/trip_features.sql",
+    "sql/training_trips.sql",
 )
 _EXAMPLE_ROWS = 5
 
@@ -75,9 +81,7 @@ def train(
     if known:
         registry.choose(settings, known, month)
         return Trained(known, data, is_new=False)
-    model = DurationModel(data.zones, **parameters).fit(
-        data.trips[list(MODEL_INPUTS)], data.trips["duration_minutes"].to_numpy()
-    )
+    model = DurationModel(data.zones, **parameters).fit(data.trips, data.trips["duration_minutes"].to_numpy())
     tags = _tags(settings, data, month) | {"dagster_run_id": mlflow.dagster_run_id}
     mlflow.set_tags(tags)
     mlflow.log_params({**parameters, "window": tags["window"], "services": tags["services"], "rides": len(data.trips)})

@@ -28,9 +28,7 @@ _LEAST_FOLDS = 6  # with fewer months than this, weeks are the blocks of time
 _LEAST_MONTHS_BEFORE = 6  # within a year: with fewer a ride's past would be thinner than when it is served
 
 
-def past_of_training(
-    rides: PastRides, places: Places, smoothing: Smoothing, since: int = 0
-) -> tuple[Past, Tables]:
+def past_of_training(rides: PastRides, places: Places, smoothing: Smoothing, since: int = 0) -> tuple[Past, Tables]:
     """The history of each training ride, and the tables all rides together make for the month after.
 
     Args:
