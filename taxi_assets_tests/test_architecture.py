@@ -44,6 +44,7 @@ MIDDLE = (
     "taxi_assets.lake.cleaning",
     "taxi_assets.lake.tables",
     "taxi_assets.lake.zones",
+    "taxi_assets.learning.lessons",
     "taxi_assets.learning.model",
     "taxi_assets.monitoring.drift",
     "taxi_assets.scoring.baselines",

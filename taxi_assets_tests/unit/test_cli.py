@@ -12,7 +12,7 @@ from taxi_assets.settings import Settings
 from taxi_assets.sources.tlc import inspect_file
 from taxi_assets.supervisor.ports import free_port
 
-COMMANDS = ("run", "status", "predict", "synth", "up")
+COMMANDS = ("run", "status", "predict", "synth", "up", "maintain", "baselines", "backtest")
 
 
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
