@@ -67,8 +67,13 @@ def write_months(folder: Path, rows: int, months: tuple[Month, ...] = MONTHS) ->
     return folder
 
 
+# Of the files that arrived, when that was and which run took them in differs from home to home.
+_PASSING = {"arrivals": "EXCLUDE (first_seen_at, run_id, snapshot, request)"}
+
+
 def content(settings: Settings) -> dict[str, str]:
     """A digest of every table's rows, in no order."""
     with Warehouse(settings).reading() as connection:
-        rows = {name: connection.execute(f"SELECT t::VARCHAR FROM {name} AS t").fetchall() for name in TABLES}
+        query = "SELECT t::VARCHAR FROM (SELECT * {} FROM {}) AS t"
+        rows = {name: connection.execute(query.format(_PASSING.get(name, ""), name)).fetchall() for name in TABLES}
     return {name: hashlib.sha256(repr(sorted(found)).encode()).hexdigest() for name, found in rows.items()}
