@@ -58,7 +58,7 @@ def corrupt(town: Town) -> None:
     file = land(town)
     file.write_bytes(file.read_bytes()[:-100])
     looks(town)
-    with pytest.raises(TaxiError, match="is in quarantine: .* is not a whole parquet file"):
+    with pytest.raises(TaxiError, match=r"is in quarantine: .* is not a whole parquet file"):
         town.run("ingest_months", [JANUARY])
 
 
@@ -67,7 +67,7 @@ def unknown_schema(town: Town) -> None:
 
     file = land(town)
     pq.write_table(pq.read_table(file).drop_columns(["DOLocationID"]), file)
-    with pytest.raises(TaxiError, match="is in quarantine: .*dropoff_zone_id"):
+    with pytest.raises(TaxiError, match=r"is in quarantine: .*dropoff_zone_id"):
         town.run("ingest_months", [JANUARY])
 
 
