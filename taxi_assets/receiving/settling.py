@@ -10,6 +10,7 @@ from taxi_assets.receiving.places import aside_path, shown, store_path
 
 __all__ = ["GONE", "Settlement", "Unfinished", "settle", "short_of", "twin_of"]
 
+_SAME_BYTES = "it has the same bytes as"
 GONE = "its file is gone from the store: put it into the landing folder again"
 
 
@@ -93,9 +94,10 @@ def _settle_one(rows: dict[str, Record], found: Found, is_kept: Callable[[Record
         return place
     aside = aside_path(found.sha256, found.name, found.token)
     former = rows.get(aside)
-    if former and found.why != "again":
+    if found.why == "again":
+        rows.pop(aside, None)
+    elif former and not _is_copy(former):
         return aside
-    rows.pop(aside, None)
     rows[place] = _taken(found, place, request, former.first_seen_at if former else at)
     _overtake(rows, rows[place])
     return place
@@ -141,9 +143,14 @@ def _put_aside(rows: dict[str, Record], found: Found, reason: str, at: datetime)
     return place
 
 
+def _is_copy(row: Record) -> bool:
+    """It was put aside for no fault of its own; the one it is a copy of may be gone by now."""
+    return any(reason.startswith(_SAME_BYTES) for reason in row.reasons)
+
+
 def _duplicate(twin: Record) -> str:
     back = "; `taxi arrivals retry` goes back to it" if twin.state == "superseded" else ""
-    return f"it has the same bytes as {twin.named()}, which is {twin.state}: nothing is to be done{back}"
+    return f"{_SAME_BYTES} {twin.named()}, which is {twin.state}: nothing is to be done{back}"
 
 
 def _damage(rows: dict[str, Record], found: Found) -> str:
