@@ -84,7 +84,7 @@ def _settle_one(rows: dict[str, Record], found: Found, is_kept: Callable[[Record
     fault = _damage(rows, found) if found.why == "damaged" else found.fault
     if fault or found.service is None or found.month is None or found.sha256 is None:
         return _put_aside(rows, found, fault or "it is no month's file", at)
-    twin = twin_of(rows.values(), found.sha256)
+    twin = twin_of(_rivals(rows, found), found.sha256)
     if twin and is_kept(twin):
         return _put_aside(rows, found, _duplicate(twin), at)
     place = store_path(found.service, found.month, found.sha256, found.name)
@@ -101,6 +101,12 @@ def _settle_one(rows: dict[str, Record], found: Found, is_kept: Callable[[Record
     rows[place] = _taken(found, place, request, former.first_seen_at if former else at)
     _overtake(rows, rows[place])
     return place
+
+
+def _rivals(rows: Mapping[str, Record], found: Found) -> list[Record]:
+    """Rows a file may be a copy of: its month's, and what is ingested; the same bytes under a wrong name are not."""
+    month = (found.service, found.month)
+    return [row for row in rows.values() if row.snapshot is not None or (row.service, row.month) == month]
 
 
 def _taken(found: Found, place: str, request: int, at: datetime) -> Record:
