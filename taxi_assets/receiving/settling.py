@@ -11,6 +11,7 @@ from taxi_assets.receiving.places import aside_path, shown, store_path
 __all__ = ["GONE", "Settlement", "Unfinished", "settle", "short_of", "twin_of"]
 
 _SAME_BYTES = "it has the same bytes as"
+_BEFORE = "before it was ingested"
 GONE = "its file is gone from the store: put it into the landing folder again"
 
 
@@ -56,6 +57,7 @@ def settle(
     left = list(unfinished)
     if not any(each.is_taken for each in left):  # else the file may be one of these
         _note_gone(rows, set(places.values()), is_kept)
+        _undo_overtaking(rows)
     for each in left:
         name = shown(each.name)
         rows[each.path] = Record(each.path, name, "waiting", seen.get(name, at), reasons=(each.reason,))
@@ -133,8 +135,21 @@ def _overtake(rows: dict[str, Record], new: Record) -> None:
     for row in list(rows.values()):
         is_same = (row.service, row.month) == (new.service, new.month) and row.path != new.path
         if is_same and row.state == "waiting" and row.is_taken:
-            reason = f"replaced by {new.named()} before it was ingested"
-            rows[row.path] = replace(row, state="superseded", reasons=(reason,))
+            rows[row.path] = replace(row, state="superseded", reasons=(_overtaken_by(new),))
+
+
+def _undo_overtaking(rows: dict[str, Record]) -> None:
+    """A file whose successor was refused or removed before either was ingested waits again."""
+    taken = [row for row in rows.values() if row.is_taken and row.state != "quarantined"]
+    for row in taken:
+        others = [_overtaken_by(other) for other in taken if (other.service, other.month) == (row.service, row.month)]
+        reason = row.reasons[0] if row.reasons else ""
+        if row.state == "superseded" and row.snapshot is None and reason.endswith(_BEFORE) and reason not in others:
+            rows[row.path] = replace(row, state="waiting", reasons=(), request=next_request(rows.values()))
+
+
+def _overtaken_by(row: Record) -> str:
+    return f"replaced by {row.named()} {_BEFORE}"
 
 
 def _put_aside(rows: dict[str, Record], found: Found, reason: str, at: datetime) -> str:
