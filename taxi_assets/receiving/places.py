@@ -66,11 +66,18 @@ def take(settings: Settings, source: Path, why: Why, name: str | None = None, to
         name: the name it arrived under, where it has another now.
         token: how the token of its folder begins.
     """
-    folder = settings.arrived / "incoming" / f"{why}-{token}{uuid.uuid4().hex[:12]}"
+    incoming = settings.arrived / "incoming"
+    # Numbered, so that of two files of a month that a kill left here the later one is judged after the earlier.
+    folder = incoming / f"{why}-{token}{_next_number(incoming):08d}-{uuid.uuid4().hex[:12]}"
     folder.mkdir(parents=True)
     target = folder / (name or source.name)
     move(source, target)
     return target
+
+
+def _next_number(incoming: Path) -> int:
+    numbers = [folder.name.rpartition("-")[0][-8:] for folder in _entries(incoming)]
+    return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
 def why_of(taken: Path) -> tuple[Why, str]:
