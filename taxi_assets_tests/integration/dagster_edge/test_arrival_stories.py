@@ -2,26 +2,28 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
+import pyarrow.parquet as pq
 import pytest
-from town import JANUARY, ROWS, SEED, Town
+from conftest import settings_in
+from town import ROWS, SEED, Town
 
 from taxi_assets import report, synthetic
-from taxi_assets.errors import TaxiError
+from taxi_assets.definitions import build
+from taxi_assets.defs.instance import open_instance
+from taxi_assets.months import Month, month_range
 from taxi_assets.receiving.looks import Pace
 from taxi_assets.receiving.receive import look
+from taxi_assets.sources.tlc import ZONE_FILE_NAMES
 from taxi_assets.synthetic import parse_shift
 
-NAME = "green_tripdata_2023-01.parquet"
 
-
-def land(town: Town, *shifts: str) -> Path:
-    town.settings.landing.mkdir(parents=True, exist_ok=True)
+def land(town: Town, month: Month, *shifts: str) -> Path:
     parsed = [parse_shift(shift) for shift in shifts]
-    return synthetic.write_month(town.settings.landing, "green", JANUARY, ROWS, SEED, None, parsed)
+    return synthetic.write_month(town.settings.landing, "green", month, ROWS, SEED, None, parsed)
 
 
 def looks(town: Town, times: int = 3) -> None:
@@ -29,118 +31,117 @@ def looks(town: Town, times: int = 3) -> None:
         look(town.warehouse, Pace(seconds_between=0))
 
 
-def good(town: Town) -> None:
-    land(town)
-    town.run("ingest_months", [JANUARY])
+def good(town: Town, month: Month) -> dg.ExecuteInProcessResult:
+    land(town, month)
+    return town.materialise(month, "raw_trips")
 
 
-def partial(town: Town) -> None:
-    good(town)
-    (town.settings.landing / "green_tripdata_2023-02.parquet").write_bytes(b"PAR1 and more to come")
-    looks(town, 1)
-    town.run("ingest_months", [JANUARY])
+def partial(town: Town, month: Month) -> dg.ExecuteInProcessResult:
+    file = land(town, month)
+    file.write_bytes(file.read_bytes()[:-100])
+    return town.materialise(month, "raw_trips")
 
 
-def duplicate(town: Town) -> None:
-    good(town)
-    land(town)
-    looks(town)
-    town.run("ingest_months", [JANUARY])
+def duplicate(town: Town, month: Month) -> dg.ExecuteInProcessResult:
+    good(town, month)
+    return good(town, month)
 
 
-def republished(town: Town) -> None:
-    good(town)
-    land(town, "null_burst=0.2")
-    town.run("ingest_months", [JANUARY])
+def republished(town: Town, month: Month) -> dg.ExecuteInProcessResult:
+    good(town, month)
+    land(town, month, "null_burst=0.2")
+    return town.materialise(month, "raw_trips")
 
 
-def corrupt(town: Town) -> None:
-    file = land(town)
+def corrupt(town: Town, month: Month) -> dg.ExecuteInProcessResult:
+    file = land(town, month)
     file.write_bytes(file.read_bytes()[:-100])
     looks(town)
-    with pytest.raises(TaxiError, match=r"is in quarantine: .* is not a whole parquet file"):
-        town.run("ingest_months", [JANUARY])
+    return town.materialise(month, "raw_trips")
 
 
-def unknown_schema(town: Town) -> None:
-    import pyarrow.parquet as pq
-
-    file = land(town)
+def unknown_schema(town: Town, month: Month) -> dg.ExecuteInProcessResult:
+    file = land(town, month)
     pq.write_table(pq.read_table(file).drop_columns(["DOLocationID"]), file)
-    with pytest.raises(TaxiError, match=r"is in quarantine: .*dropoff_zone_id"):
-        town.run("ingest_months", [JANUARY])
+    return town.materialise(month, "raw_trips")
 
 
-STORIES: dict[str, tuple[Callable[[Town], None], list[tuple[str, str]]]] = {
-    "good": (good, [("ingested", "")]),
-    "partial": (partial, [("ingested", ""), ("waiting", "its end is missing")]),
-    "duplicate": (duplicate, [("ingested", ""), ("quarantined", "it has the same bytes as")]),
-    "republished": (republished, [("ingested", ""), ("superseded", "replaced by")]),
-    "corrupt": (corrupt, [("quarantined", "is not a whole parquet file")]),
-    "unknown schema": (unknown_schema, [("quarantined", "it does not meet the contract")]),
+def refused(town: Town, month: Month) -> dg.ExecuteInProcessResult:
+    land(town, month, "slower_city=0.1")
+    return town.materialise(month, "raw_trips")
+
+
+# What happens, whether its last run succeeds, and state and reason of each file afterwards.
+STORIES: dict[str, tuple[Callable[[Town, Month], dg.ExecuteInProcessResult], bool, list[tuple[str, str]]]] = {
+    "good": (good, True, [("ingested", "")]),
+    "partial": (partial, False, [("waiting", "its end is missing")]),
+    "duplicate": (duplicate, True, [("ingested", ""), ("quarantined", "it has the same bytes as")]),
+    "republished": (republished, True, [("ingested", ""), ("superseded", "replaced by")]),
+    "corrupt": (corrupt, False, [("quarantined", "is not a whole parquet file")]),
+    "unknown schema": (unknown_schema, False, [("quarantined", "it does not meet the contract")]),
+    "refused": (refused, False, [("quarantined", "median_duration_is_plausible")]),
 }
+MONTHS = dict(zip(STORIES, month_range(Month(2023, 1), Month(2023, len(STORIES))), strict=True))
 
 
-@pytest.fixture
-def town(empty_town: Town, tmp_path: Path) -> Town:
-    """A platform whose source has the zones only."""
-    source = tmp_path / "zones only"
-    source.mkdir()
-    for name in ("taxi_zone_lookup.csv", "taxi_zones.zip"):
-        shutil.copy(Path(empty_town.settings.tlc_source) / name, source)
-        empty_town.settings.landing.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source / name, empty_town.settings.landing)
-    from taxi_assets.definitions import build
-
-    settings = empty_town.settings.model_copy(update={"tlc_source": str(source)})
-    return Town(settings, build(settings), empty_town.instance)
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory, months_folder: Path) -> Iterator[Town]:
+    """A platform whose source has the zones only; each story has a month of its own."""
+    source = tmp_path_factory.mktemp("zones")
+    settings = settings_in(tmp_path_factory.mktemp("stories"), source)
+    settings.landing.mkdir(parents=True)
+    for name in ZONE_FILE_NAMES:
+        shutil.copy(months_folder / name, source)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(settings.dagster_home))
+        with open_instance(settings) as instance:
+            town = Town(settings, build(settings), instance)
+            run = town.definitions.resolve_job_def("month").execute_in_process(
+                asset_selection=[dg.AssetKey("taxi_zones")], partition_key="2023-01", instance=instance
+            )
+            assert run.success
+            yield town
 
 
 @pytest.mark.parametrize("story", STORIES)
 def test_table_page_and_folders_tell_the_same(town: Town, story: str) -> None:
-    happens, expected = STORIES[story]
-    happens(town)
+    happens, succeeds, expected = STORIES[story]
+    name = f"green_tripdata_{MONTHS[story]}.parquet"
+    result = happens(town, MONTHS[story])
+    assert result.success == succeeds
 
-    told, notice = report.arrival_facts(town.settings)
+    everything, notice = report.arrival_facts(town.settings)
     assert notice is None
-    listed = {(each["file_name"], each["state"], "; ".join(each["reasons"]), each["path"]) for each in told}
-    assert len(told) == len(expected)
-    for (state, reason), each in zip(expected, sorted(told, key=lambda each: each["state"]), strict=True):
+    told = sorted((each for each in everything if each["file_name"] == name), key=lambda each: each["state"])
+    for (state, reason), each in zip(expected, told, strict=True):
         assert (each["state"], reason in "; ".join(each["reasons"])) == (state, True)
     json.dumps(told, default=str)
 
-    check = town.checks(town.last_run(), "raw_trips")["no_file_is_in_quarantine"]
+    check = town.checks(town.find(result.run_id), "raw_trips")["no_file_is_in_quarantine"]
     shown = [record.data for record in check.metadata["arrivals"].records]
+    listed = {(each["file_name"], each["state"], "; ".join(each["reasons"]), each["path"]) for each in everything}
     assert {(row["file"], row["state"], row["reasons"], row["path"]) for row in shown} == listed
-    assert check.passed == all(each["state"] != "quarantined" for each in told)
+    assert check.passed == all(each["state"] != "quarantined" for each in everything)
 
     for each in told:
-        assert (town.settings.root / each["path"]).is_file()
-    aside = {each["path"]: each for each in told if each["state"] == "quarantined"}
-    notes = {path.name: path.read_text() for path in town.settings.quarantine.glob("*.reason.txt")}
-    assert set(notes) == {f"{Path(path).name}.reason.txt" for path in aside}
-    for path, each in aside.items():
-        assert "; ".join(each["reasons"]) in notes[f"{Path(path).name}.reason.txt"]
+        path = town.settings.root / each["path"]
+        assert path.is_file()
+        note = path.with_name(f"{path.name}.reason.txt")
+        assert note.is_file() == (each["state"] == "quarantined")
+        if note.is_file():
+            assert path.parent == town.settings.quarantine
+            assert all(reason in note.read_text() for reason in each["reasons"])
+    for file in town.settings.landing.glob("*.parquet"):
+        file.unlink()
 
 
 def test_a_republished_month_shows_what_it_changed(town: Town) -> None:
-    republished(town)
-    shown = town.metadata(town.last_run(), "raw_trips", JANUARY)
+    month = Month(2023, 9)
+    run = town.find(republished(town, month).run_id)
+    shown = town.metadata(run, "raw_trips", month)
     assert "0 rows added, 0 removed" in str(shown["republished"].value)
     assert "| mean_duration_minutes |" in str(shown["republished"].value)
     (file,) = [record.data for record in shown["files"].records]  # type: ignore[attr-defined]
-    versions = [
-        event.step_materialization_data.materialization.tags["dagster/data_version"]
-        for event in town.events(town.last_run(), dg.DagsterEventType.ASSET_MATERIALIZATION)
-        if event.asset_key == dg.AssetKey("raw_trips")
-    ]
-    assert versions == [file["sha256"]]
-
-
-def test_a_good_month_that_follows_a_refused_one_is_taken(town: Town) -> None:
-    land(town, "slower_city=0.1")
-    with pytest.raises(TaxiError, match="median_duration_is_plausible"):
-        town.run("ingest_months", [JANUARY])
-    land(town)
-    town.run("ingest_months", [JANUARY])
-    assert sorted(each["state"] for each in report.arrival_facts(town.settings)[0]) == ["ingested", "quarantined"]
+    (event,) = town.events(run, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    version = event.step_materialization_data.materialization.tags["dagster/data_version"]
+    assert version == file["sha256"]

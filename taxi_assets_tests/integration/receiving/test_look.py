@@ -13,6 +13,7 @@ from desk import JANUARY, NAME, QUICK, ROWS, Desk
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
+from taxi_assets.receiving.ingesting import ingest_month
 from taxi_assets.receiving.looks import IMPATIENT, Pace
 from taxi_assets.receiving.receive import alone, look
 from taxi_assets.settings import Settings
@@ -234,12 +235,12 @@ def test_the_same_bytes_again_are_put_aside(desk: Desk) -> None:
         desk.check()
 
 
-def test_the_same_bytes_under_another_month_are_put_aside(desk: Desk) -> None:
+def test_ingested_bytes_under_another_month_are_put_aside(desk: Desk) -> None:
     desk.put()
-    desk.look()
+    ingest_month(desk.warehouse, "green", JANUARY)
     desk.put(NAME, "green_tripdata_2023-05.parquet")
     desk.look()
-    assert desk.states() == {"waiting": 1, "quarantined": 1}
+    assert desk.states() == {"ingested": 1, "quarantined": 1}
     desk.check()
 
 
