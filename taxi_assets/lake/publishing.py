@@ -12,8 +12,8 @@ from duckdb import DuckDBPyConnection
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.expectations import SUITES
+from taxi_assets.lake.arrived import arrived_trips
 from taxi_assets.lake.cleaning import THRESHOLDS
-from taxi_assets.lake.contract import map_columns
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.warehouse import Warehouse, choose_month, month_key, sql, view_month
 from taxi_assets.lake.zones import read_zones
@@ -76,10 +76,10 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
     _refuse_mixing(warehouse, arrival)
 
     def fill(connection: DuckDBPyConnection) -> dict[str, int]:
-        unknown = _view_arrived(connection, arrival)
-        rows = _replace(connection, "raw_trips", month_key(service, month))
+        with arrived_trips(connection, arrival.path, service) as arrived:
+            rows = _replace(connection, "raw_trips", month_key(service, month))
         _record_file(connection, arrival, rows)
-        return dict.fromkeys(unknown, rows)
+        return {**dict.fromkeys(arrived.mapping.unknown, rows), **+arrived.counts}
 
     return _publish(warehouse, "raw_trips", service, month, fill, run_id)
 
@@ -137,20 +137,6 @@ def _replace(connection: DuckDBPyConnection, table: str, values: Mapping[str, ob
     query = sql(table)
     used = {name: value for name, value in values.items() if f"${name}" in query}
     return int(connection.execute(f"INSERT INTO {table} BY NAME {query}", used).fetchall()[0][0])
-
-
-def _view_arrived(connection: DuckDBPyConnection, arrival: Arrival) -> tuple[str, ...]:
-    connection.execute("SET VARIABLE arrived = $path", {"path": str(arrival.path)})
-    columns = connection.execute("SELECT * FROM read_parquet(getvariable('arrived')) LIMIT 0").description
-    try:
-        mapping = map_columns(tuple(column[0] for column in columns))
-    except TaxiError as error:
-        raise TaxiError(f"{arrival.path.name} does not meet the contract: {error}") from error
-    connection.execute(
-        f"CREATE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {mapping.select_list()} "
-        "FROM read_parquet(getvariable('arrived'), file_row_number = true)"
-    )
-    return mapping.unknown
 
 
 def _record_file(connection: DuckDBPyConnection, arrival: Arrival, rows: int) -> None:

@@ -19,7 +19,7 @@ import duckdb
 from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.tables import TABLES, Table
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
@@ -101,6 +101,7 @@ class Warehouse:
         held = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
         for table in TABLES.values():
             if table.name in held:
+                _add_columns(connection, table)
                 continue
             connection.execute(table.ddl())
             if table.monthly:
@@ -151,6 +152,15 @@ class Warehouse:
         if snapshot is not None:
             options += f", SNAPSHOT_VERSION {int(snapshot)}"
         return f"ATTACH {_quoted(f'ducklake:sqlite:{self._catalog_file}')} AS lake ({options})"
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Give a table made by an earlier version the columns it lacks; its rows have NULL there."""
+    query = "SELECT column_name FROM duckdb_columns() WHERE table_name = $table AND database_name = 'lake'"
+    held = {row[0] for row in connection.execute(query, {"table": table.name}).fetchall()}
+    for column in table.columns:
+        if column.name not in held:
+            connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
 
 
 @contextmanager
