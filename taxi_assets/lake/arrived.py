@@ -18,7 +18,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.lake.arrived_stream import open_stream
 from taxi_assets.lake.casting import select_list
 from taxi_assets.lake.contract import ColumnMapping, check_service, map_columns
-from taxi_assets.lake.file_columns import FileColumns, read_columns
+from taxi_assets.lake.file_columns import FileColumns, can_be_read, read_columns
 
 if TYPE_CHECKING:
     from taxi_assets.lake.points import ZoneRaster
@@ -57,9 +57,10 @@ def arrived_trips(connection: duckdb.DuckDBPyConnection, path: Path, service: st
     try:
         check_service(columns.names, service)
         map_columns(columns.names)
+        is_plain = _is_plain(columns)
         columns = replace(columns, names=_told_apart(columns.names))
         arrived = ArrivedTrips(path, columns, map_columns(columns.names))
-        if _is_plain(arrived):
+        if is_plain and not arrived.mapping.needs_zones:
             _view_parquet(connection, arrived)
         else:
             _view_stream(connection, arrived)
@@ -69,17 +70,16 @@ def arrived_trips(connection: duckdb.DuckDBPyConnection, path: Path, service: st
         yield arrived
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]
-        if str(path) not in reason and _STREAM_ENDS not in reason:
+        if _STREAM_ENDS not in reason and (columns.rows is None or can_be_read(path)):
             raise
         reason = reason.rpartition(_STREAM_ENDS)[2].partition(". Detail:")[0]
         raise TaxiError(f"{path.name} cannot be read to its end ({reason}): replace it with TLC's own") from error
 
 
-def _is_plain(arrived: ArrivedTrips) -> bool:
-    """DuckDB can read it without help. It renames columns that differ by capitals only, and uses one name itself."""
-    names = {name.casefold() for name in arrived.columns.names} - {"file_row_number"}
-    is_text = arrived.columns.rows is None
-    return not is_text and not arrived.mapping.needs_zones and len(names) == len(arrived.columns.names)
+def _is_plain(columns: FileColumns) -> bool:
+    """DuckDB reads it without help: it renames columns that differ by capitals only, and has two names of its own."""
+    names = {name.casefold() for name in columns.names} - {"", "file_row_number"}
+    return columns.rows is not None and len(names) == len(columns.names)
 
 
 def _view_parquet(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -> None:

@@ -28,7 +28,7 @@ _MARKS: dict[str, frozenset[str]] = {
         {"tpep_pickup_datetime", "tpep_dropoff_datetime", "trip_pickup_datetime", "trip_dropoff_datetime", "vendor_id"}
     ),
     "fhvhv": frozenset({"hvfhs_license_num"}),
-    "fhv": frozenset({"dispatching_base_num", "dispatching_base_number", "pickup_date", "locationid"}),
+    "fhv": frozenset({"dispatching_base_num", "dispatching_base_number", "pickup_date"}),
 }
 
 

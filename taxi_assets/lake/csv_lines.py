@@ -86,12 +86,14 @@ def _parse_block(block: bytes, width: int, extra: int) -> Lines | None:
     import pyarrow as pa
     from pyarrow import csv as pa_csv
 
+    if block.count(b"\r") != block.count(b"\r\n"):
+        return None
     names = [f"c{number}" for number in range(width + extra)]
     try:
         table = pa_csv.read_csv(
             pa.BufferReader(block),
             pa_csv.ReadOptions(column_names=names, use_threads=False, block_size=len(block) + 1),
-            pa_csv.ParseOptions(newlines_in_values=False, ignore_empty_lines=False),
+            pa_csv.ParseOptions(newlines_in_values=False),
             pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
             ),

@@ -93,11 +93,10 @@ def _compare(tree: Any, outlines: NDArray[Any], zone_ids: Zones, x_feet: Floats,
     point, outline = tree.query(shapely.points(x_feet, y_feet))  # by bounding boxes
     order = np.argsort(-outline, kind="stable")
     point, outline = point[order], outline[order]
-    starts = np.flatnonzero(np.diff(outline, prepend=-1))
-    for start, end in zip(starts, [*starts[1:], len(outline)], strict=True):
-        points = point[start:end]
-        is_in = shapely.intersects_xy(outlines[outline[start]], x_feet[points], y_feet[points])
-        zones[points[is_in]] = zone_ids[outline[start]]
+    firsts = np.flatnonzero(np.diff(outline, prepend=-1))
+    for first, points in zip(firsts, np.split(point, firsts[1:]), strict=False):  # no point, no first
+        is_in = shapely.intersects_xy(outlines[outline[first]], x_feet[points], y_feet[points])
+        zones[points[is_in]] = zone_ids[outline[first]]
     return zones
 
 

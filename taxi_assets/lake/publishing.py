@@ -5,7 +5,7 @@ looks at the rows as they would be seen. A month that fails an error-severity ex
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
@@ -14,6 +14,8 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.expectations import SUITES
 from taxi_assets.lake.arrived import arrived_trips
 from taxi_assets.lake.cleaning import THRESHOLDS
+from taxi_assets.lake.column_changes import ColumnChange, read_changes, record_columns
+from taxi_assets.lake.findings import find_out
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.warehouse import Warehouse, choose_month, month_key, sql, view_month
 from taxi_assets.lake.zones import read_zones
@@ -43,6 +45,7 @@ class Publication:
     rows: int
     verdict: Verdict
     counts: dict[str, int] = field(default_factory=dict)  # rows rejected, by reason; unknown columns, by name
+    column_changes: tuple[ColumnChange, ...] = ()  # of raw trips, from the month held before
 
 
 Fill = Callable[[DuckDBPyConnection], dict[str, int]]
@@ -79,6 +82,7 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
         with arrived_trips(connection, arrival.path, service) as arrived:
             rows = _replace(connection, "raw_trips", month_key(service, month))
         _record_file(connection, arrival, rows)
+        record_columns(connection, service, month, arrived)
         return {**dict.fromkeys(arrived.mapping.unknown, rows), **+arrived.counts}
 
     return _publish(warehouse, "raw_trips", service, month, fill, run_id)
@@ -126,9 +130,11 @@ def _publish(
         counts = fill(connection)
         view_month(connection, "audited", table)
         verdict = validate(connection, "audited", SUITES[table])
+        verdict = replace(verdict, outcomes=(*verdict.outcomes, *find_out(connection, table, service, month)))
         if verdict.failed_errors():
             raise MonthRefused(table, service, month, verdict)
-    return Publication(service, month, verdict.rows, verdict, counts)
+        changes = read_changes(connection, service, month) if table == "raw_trips" else ()
+    return Publication(service, month, verdict.rows, verdict, counts, changes)
 
 
 def _replace(connection: DuckDBPyConnection, table: str, values: Mapping[str, object]) -> int:
