@@ -28,6 +28,7 @@ ASSETS = {
             "dropoff_zones_are_on_the_map",
             "durations_are_plausible",
             "durations_match_their_times",
+            "kept_and_rejected_are_raw",
             "month_has_rows",
             "passenger_counts_are_plausible",
             "pickup_zones_are_on_the_map",
@@ -48,8 +49,9 @@ ASSETS = {
         {"no_scored_ride_was_learned_from", "the_model_beats_every_baseline"},
     ),
     "raw_trips": (
-        set(),
+        {"taxi_zones"},
         {
+            "columns_are_those_of_the_month_before",
             "distances_are_plausible",
             "dropoff_times_are_present",
             "dropoff_zones_are_on_the_map",

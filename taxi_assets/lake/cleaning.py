@@ -27,11 +27,6 @@ class Rule:
 
 RULES = (
     Rule(
-        "line_unreadable",
-        "a line of a CSV file that is no record of its columns",
-        "it is kept as it came, in other_columns; to guess its values would be to invent a ride",
-    ),
-    Rule(
         "needed_value_missing",
         "no pickup or drop-off time or zone, or one that cannot be read",
         "without them a ride has no duration or no place to learn it for",
@@ -69,6 +64,11 @@ RULES = (
         "duplicate",
         "the same ride again, often as a refund",
         "times, zones and distance to the last digit agree by chance less than once a month; the first copy stays",
+    ),
+    Rule(
+        "line_unreadable",
+        "a line of a CSV file that is no record of its columns",
+        "it lacks every value, for that reason; it is kept as it came, in other_columns",
     ),
 )
 

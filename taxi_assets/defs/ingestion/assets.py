@@ -42,6 +42,7 @@ def taxi_zones(
 @stretch_asset(
     **_OURS,
     kinds={"duckdb", "parquet"},
+    deps=[taxi_zones],  # files of the time before zone ids have coordinates, which the zones place
     metadata=column_schema("raw_trips"),
     check_specs=suite_checks("raw_trips"),
 )
