@@ -94,9 +94,9 @@ def _view_parquet(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) 
 def _view_stream(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -> None:
     raster = _raster(connection) if arrived.mapping.needs_zones else None
     sources = {name: f"c{number}" for number, name in enumerate(arrived.columns.names)}
-    sources |= {f"{end}_zone_id": f"{end}_zone" for end in arrived.mapping.needs_zones}
+    placed = {f"{end}_zone_id": f"{end}_zone" for end in arrived.mapping.needs_zones}
     types = dict(zip(arrived.columns.names, arrived.columns.types, strict=True))
-    columns = select_list(arrived.mapping, types, sources)
+    columns = select_list(arrived.mapping, types, sources, placed)
     stream = open_stream(arrived.path, arrived.columns, arrived.mapping, raster, arrived.counts)
     connection.register("arrived_stream", stream)
     connection.execute(

@@ -18,24 +18,29 @@ _REAL = ("float", "double", "halffloat", "decimal")
 _AMERICAN = "%m/%d/%Y %I:%M:%S %p"  # how New York's open data portal exports times
 
 
-def select_list(mapping: ColumnMapping, types: Mapping[str, str], sources: Mapping[str, str] | None = None) -> str:
+def select_list(
+    mapping: ColumnMapping,
+    types: Mapping[str, str],
+    sources: Mapping[str, str] | None = None,
+    placed: Mapping[str, str] | None = None,
+) -> str:
     """Expressions, one a line, in the order of `RAW_COLUMNS`, and the unknown columns as one JSON value.
 
     Args:
         mapping: how the file's columns become canonical ones.
         types: Arrow's name of the type of each published column.
-        sources: SQL identifier of each published column, where it is not its name; also of `pickup_zone_id` and
-            `dropoff_zone_id` where coordinates were placed.
+        sources: SQL identifier of each published column, where it is not its name.
+        placed: SQL identifier of `pickup_zone_id` and `dropoff_zone_id`, where coordinates were made zones.
 
     Raises:
         TaxiError: a known column holds what can never be its type, such as a list.
     """
-    sources = sources or {}
+    sources, placed = sources or {}, placed or {}
     parts = []
     for column in RAW_COLUMNS:
         published = mapping.known.get(column.name)
         if published is None:
-            value = sources.get(column.name, f"NULL::{column.type}")
+            value = placed.get(column.name, f"NULL::{column.type}")
         else:
             value = _cast(column, sources.get(published, identifier(published)), types[published])
         parts.append(f"{value} AS {column.name}")

@@ -32,6 +32,7 @@ __all__ = [
     "landed_month",
     "landed_zones",
     "parse_file_name",
+    "place_of",
     "source_label",
 ]
 
@@ -98,6 +99,20 @@ def fetch_month(
     target = landing / file_name(service, month)
     _bring(source, _MONTHS, target, progress or _unseen, patience)
     return inspect_file(target)
+
+
+def place_of(source: str, service: str, month: Month) -> str | Path:
+    """Where a month's file is, or would be: an address of the site, or a path in the folder.
+
+    Raises:
+        SourceUnreachable: there is no such folder.
+        TaxiError: the source is neither a web address nor a folder's path.
+    """
+    name = file_name(service, month)
+    if _is_site(source):
+        return _url(source, _MONTHS, name)
+    beside, below = _folder(source) / name, _folder(source) / _MONTHS / name
+    return beside if beside.is_file() else below
 
 
 def fetch_zones(
