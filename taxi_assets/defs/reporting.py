@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from taxi_assets.defs.ingestion.arrivals import data_version, file_metadata
 from taxi_assets.defs.partitions import chosen_months
 from taxi_assets.expectations import SUITES, Expectation, Finding
 from taxi_assets.lake.cleaning import RULES, THRESHOLDS, Rule
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from taxi_assets.lake.column_changes import ColumnChange
     from taxi_assets.lake.publishing import Publication
     from taxi_assets.quality import Outcome, Verdict
+    from taxi_assets.scoring.comparison import Comparison
     from taxi_assets.scoring.evaluation import Score
 
-__all__ = ["column_schema", "picture", "publish_months", "score_table", "suite_checks"]
+__all__ = ["column_schema", "comparison_shown", "picture", "publish_months", "score_table", "suite_checks"]
 
 Publish = Callable[[str, Month], "Publication"]
 
@@ -67,6 +69,22 @@ def score_table(scores: Mapping[str, Mapping[str, "Score"]]) -> dg.MetadataValue
     )
 
 
+def comparison_shown(comparison: "Comparison") -> dict[str, dg.MetadataValue]:
+    """What a decision on the champion rests on: the interval, its picture, every slice."""
+    from taxi_assets import plots
+
+    interval = comparison.interval
+    records = comparison.slices.round(4).to_dict("records")
+    return {
+        "difference_minutes": dg.MetadataValue.float(interval.difference),
+        "interval_minutes": dg.MetadataValue.text(f"{interval.low:+.4f} to {interval.high:+.4f}"),
+        "rides": dg.MetadataValue.int(comparison.rides),
+        "bootstrap": picture(plots.draw_bootstrap(comparison), "Difference of RMSE, resampled by day"),
+        "slices_picture": picture(plots.draw_slices_compared(comparison), "Change of RMSE by slice"),
+        "slices": dg.MetadataValue.table([dg.TableRecord(record) for record in records]),
+    }
+
+
 def publish_months(
     context: dg.AssetExecutionContext, settings: Settings, table: str, publish: Publish
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
@@ -92,7 +110,8 @@ def publish_months(
         ours = [p for p in published if p.month == month]
         shown = _metadata(ours, docs) | {"is_synthetic": settings.data_kind == "synthetic"}
         context.add_asset_metadata(shown, partition_key=str(month))
-    yield dg.MaterializeResult(asset_key=table, check_results=list(_check_results(table, _verdicts(published))))
+    results = list(_check_results(table, _verdicts(published)))
+    yield dg.MaterializeResult(asset_key=table, check_results=results, data_version=data_version(published))
 
 
 def _metadata(published: Sequence["Publication"], docs: dg.MetadataValue) -> dict[str, object]:
@@ -107,6 +126,7 @@ def _metadata(published: Sequence["Publication"], docs: dg.MetadataValue) -> dic
         "services": dg.MetadataValue.table(services),
         "data_docs": docs,
     }
+    metadata |= file_metadata(published)
     if counts:
         metadata["rows_counted"] = dg.MetadataValue.md(_markdown_table(counts))
     changes = [(p.service, change) for p in published for change in p.column_changes]

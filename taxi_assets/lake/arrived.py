@@ -42,18 +42,21 @@ class ArrivedTrips:
 
 
 @contextmanager
-def arrived_trips(connection: duckdb.DuckDBPyConnection, path: Path, service: str) -> Iterator[ArrivedTrips]:
+def arrived_trips(
+    connection: duckdb.DuckDBPyConnection, path: Path, service: str, label: str | None = None
+) -> Iterator[ArrivedTrips]:
     """Make the temporary view `arrived_trips` of a file: `source_row`, the columns of the contract, `other_columns`.
 
     Args:
         connection: where the view is made; its `taxi_zones` place coordinates.
         path: a whole parquet or CSV file.
         service: whose month it is said to be.
+        label: what errors call the file, where its name tells a person nothing.
 
     Raises:
         TaxiError: the file does not meet the contract, before a row is read; or cannot be read to its end.
     """
-    columns = read_columns(path)
+    columns, label = read_columns(path), label or path.name
     try:
         check_service(columns.names, service)
         map_columns(columns.names)
@@ -65,7 +68,7 @@ def arrived_trips(connection: duckdb.DuckDBPyConnection, path: Path, service: st
         else:
             _view_stream(connection, arrived)
     except TaxiError as error:
-        raise TaxiError(f"{path.name} does not meet the contract: {error}") from error
+        raise TaxiError(f"{label} does not meet the contract: {error}") from error
     try:
         yield arrived
     except duckdb.Error as error:
@@ -73,7 +76,7 @@ def arrived_trips(connection: duckdb.DuckDBPyConnection, path: Path, service: st
         if _STREAM_ENDS not in reason and (columns.rows is None or can_be_read(path)):
             raise
         reason = reason.rpartition(_STREAM_ENDS)[2].partition(". Detail:")[0]
-        raise TaxiError(f"{path.name} cannot be read to its end ({reason}): replace it with TLC's own") from error
+        raise TaxiError(f"{label} cannot be read to its end ({reason}): replace it with TLC's own") from error
 
 
 def _is_plain(columns: FileColumns) -> bool:
@@ -112,7 +115,7 @@ def _raster(connection: duckdb.DuckDBPyConnection) -> "ZoneRaster":
     if not outlines:
         raise TaxiError(
             "it has coordinates instead of zone ids, and the lake has no taxi_zones to place them in: "
-            "materialise taxi_zones, then take the file in again"
+            "materialise taxi_zones, then `taxi arrivals retry`"
         )
     return _build_raster(outlines)
 

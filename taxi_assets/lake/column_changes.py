@@ -9,7 +9,7 @@ from taxi_assets.lake.arrived import ArrivedTrips
 from taxi_assets.lake.warehouse import month_key, sql
 from taxi_assets.months import Month
 
-__all__ = ["ColumnChange", "read_changes", "record_columns"]
+__all__ = ["ColumnChange", "newest_months", "read_changes", "record_columns"]
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,11 @@ def read_changes(connection: DuckDBPyConnection, service: str, month: Month) -> 
         "WHERE service = $service AND month = $month ORDER BY column_name"
     )
     return tuple(ColumnChange(*row) for row in connection.execute(query, month_key(service, month)).fetchall())
+
+
+def newest_months(connection: DuckDBPyConnection) -> dict[str, Month]:
+    """The newest month held of each service."""
+    rows = connection.execute(
+        "SELECT service, max(month) FROM file_columns GROUP BY service ORDER BY service"
+    ).fetchall()
+    return {service: Month(day.year, day.month) for service, day in rows}

@@ -26,8 +26,8 @@ __all__ = ["Fetch", "Seen", "ask", "watch_once"]
 _PATIENCE = Patience(attempts=1, connect_seconds=5, read_seconds=10, probe_seconds=5)
 TICK_SECONDS = 40  # a sensor's tick is ended after sixty
 
-Fetch = Callable[[str, Question, Progress, Patience], object]
-"""Brings the month of a question from a source to the landing folder."""
+Fetch = Callable[[Question, Progress, Patience], object]
+"""Brings the month of a question to the landing folder."""
 
 
 class _OutOfTimeError(Exception):
@@ -67,7 +67,7 @@ def watch_once(
             break
         answer = ask(source, question, patience)
         if answer.kind == "there":
-            answer = _bring(source, question, answer, fetch, deadline, patience)
+            answer = _bring(question, answer, fetch, deadline, patience)
         sentences.append(f"{question.name}: {answer.why}")
         if answer.kind == "there" and not answer.length:  # out of time: nothing is learned, so it is asked again
             break
@@ -137,15 +137,13 @@ def _answer(response: httpx.Response) -> Answer:
     return Answer("there", "there", etag, modified, int(total) if total.isdecimal() else 1)
 
 
-def _bring(
-    source: str, question: Question, answer: Answer, fetch: Fetch, deadline: float, patience: Patience
-) -> Answer:
+def _bring(question: Question, answer: Answer, fetch: Fetch, deadline: float, patience: Patience) -> Answer:
     def within_the_tick(done: int, total: int | None) -> None:
         if time.monotonic() > deadline and done != total:
             raise _OutOfTimeError
 
     try:
-        fetch(source, question, within_the_tick, patience)
+        fetch(question, within_the_tick, patience)
     except _OutOfTimeError:
         return Answer("there", "more of it came; the rest in the next tick")
     except tlc.SourceUnreachable as error:

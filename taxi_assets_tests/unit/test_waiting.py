@@ -26,7 +26,7 @@ def hold(warehouse: Warehouse, file: Path) -> None:
     arrival = inspect_file(file)
     with warehouse.publishing("held") as connection:
         connection.execute(
-            "INSERT INTO source_files BY NAME SELECT 'green' AS service, $month AS month, $sha256 AS sha256",
+            "INSERT INTO arrivals BY NAME SELECT 'green' AS service, $month AS month, $sha256 AS sha256",
             {"month": arrival.month.first_day, "sha256": arrival.sha256},
         )
         connection.execute(

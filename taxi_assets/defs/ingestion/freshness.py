@@ -25,7 +25,7 @@ RAW_TRIPS_FRESHNESS = dg.FreshnessPolicy.time_window(
 def no_month_is_overdue(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.AssetCheckResult:
-    """TLC publishes a month about two months after its end: one that is later than that is missed, or was not fetched."""
+    """TLC publishes a month about two months after its end: one much later is missed, or was not fetched."""
     from taxi_assets.lake.column_changes import newest_months
 
     today = date.today()

@@ -31,15 +31,14 @@ def test_a_month_twice_changes_nothing_but_the_snapshot(full: Warehouse, good: A
     assert content(full) == before
     assert full.snapshot() == snapshot + len(publications)
     assert [p.rows for p in publications] == [before[t][0] for t in ("raw_trips", "clean_trips", "trip_features")]
-    assert ask(full, "SELECT count(*) FROM source_files WHERE service = 'green' AND month = $1", JANUARY.first_day) == [
-        (1,)
-    ]
+    query = "SELECT count(*) FROM arrivals WHERE service = 'green' AND month = $1 AND state = 'ingested'"
+    assert ask(full, query, JANUARY.first_day) == [(1,)]
 
 
 def test_the_file_a_month_came_in_is_recorded(full: Warehouse, good: Arrival) -> None:
     publish_raw(full, good, "run 7")
     names = "file_name, sha256, bytes, rows, is_synthetic"
-    query = f"SELECT {names} FROM source_files WHERE service = 'green' AND month = $1"
+    query = f"SELECT {names} FROM arrivals WHERE service = 'green' AND month = $1 AND state = 'ingested'"
     recorded = (good.path.name, sha256_of(good.path), good.path.stat().st_size, ROWS, True)
     assert ask(full, query, JANUARY.first_day) == [recorded]
     query = "SELECT commit_message, commit_extra_info FROM lake.snapshots() ORDER BY snapshot_id DESC LIMIT 1"
