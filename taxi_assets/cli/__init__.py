@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from taxi_assets.cli import platform, serving, synthetic
+from taxi_assets.cli import platform, serving, synthetic, tracing
 from taxi_assets.cli.terminal import errors
 from taxi_assets.errors import TaxiError
 
@@ -17,7 +17,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (platform.run, platform.status, serving.predict, synthetic.synth, platform.up):
+COMMANDS = (
+    platform.run,
+    platform.status,
+    serving.predict,
+    tracing.lineage,
+    tracing.reproduce,
+    synthetic.synth,
+    platform.up,
+)
+for command in COMMANDS:
     app.command()(command)
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "note_decision",
     "promote",
     "register",
+    "require",
     "version_url",
 ]
 
@@ -102,6 +103,23 @@ def note_decision(settings: Settings, version: int, tags: Mapping[str, str]) -> 
     api = client(settings)
     for key, value in tags.items():
         api.set_model_version_tag(MODEL_NAME, str(version), key, value)
+
+
+def require(settings: Settings, version: int) -> Version:
+    """The version of this number.
+
+    Raises:
+        TaxiError: there is none.
+    """
+    found = _versions(client(settings)) if is_initialised(settings) else []
+    for each in found:
+        if int(each.version) == version:
+            return _version(each)
+    numbers = ", ".join(str(each.version) for each in found[:10])
+    raise TaxiError(
+        f"there is no version {version}: "
+        + (f"the newest are {numbers}" if numbers else "none was registered yet; materialise duration_model first")
+    )
 
 
 def latest(settings: Settings) -> Version | None:
