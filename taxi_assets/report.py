@@ -4,10 +4,12 @@ Facts are read from where they are kept (the lake, MLflow, the Bento store), not
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from taxi_assets.lake.cleaning import REASONS
@@ -15,7 +17,7 @@ from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
-__all__ = ["print_run", "print_status", "run_facts", "status_facts"]
+__all__ = ["arrival_facts", "print_arrivals", "print_run", "print_status", "run_facts", "status_facts"]
 
 Facts = dict[str, Any]
 
@@ -55,8 +57,8 @@ def status_facts(settings: Settings) -> Facts:
 
     warehouse = Warehouse(settings)
     with warehouse.reading() as connection:
-        query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM source_files ORDER BY ALL"
-        held = connection.execute(query).fetchall()
+        query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM arrivals WHERE state = 'ingested'"
+        held = connection.execute(f"{query} ORDER BY ALL").fetchall()
         snapshot = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
     champion, bento = registry.champion(settings), packaging.latest(settings)
     return {
@@ -69,6 +71,34 @@ def status_facts(settings: Settings) -> Facts:
         "bento": bento.tag if bento else None,
         "last_run": last_run(settings),
     }
+
+
+def arrival_facts(settings: Settings) -> tuple[list[Facts], str | None]:
+    """Everything `taxi arrivals --json` gives, after a look at the landing folder; and why there was none."""
+    from taxi_assets.errors import TaxiError
+    from taxi_assets.receiving import receive
+
+    warehouse, notice = Warehouse(settings), None
+    try:
+        receive.look(warehouse)
+    except TaxiError as error:
+        notice = str(error)
+    return [
+        asdict(record) | {"month": record.month and str(record.month)} for record in receive.records_of(warehouse)
+    ], notice
+
+
+def print_arrivals(console: Console, facts: Sequence[Facts]) -> None:
+    """`taxi arrivals`, to be read."""
+    table = Table(title="Files that arrived")
+    for column in ("file", "month", "state", "rows", "sha256", "why"):
+        table.add_column(column, justify="right" if column == "rows" else "left", overflow="fold")
+    for each in facts:
+        month = f"{each['service']} {each['month']}" if each["month"] else ""
+        rows = "" if each["rows"] is None else f"{each['rows']:,}"
+        cells = (each["file_name"], month, each["state"], rows, (each["sha256"] or "")[:16], "; ".join(each["reasons"]))
+        table.add_row(*map(escape, cells))
+    console.print(table)
 
 
 def print_run(console: Console, facts: Facts, settings: Settings) -> None:

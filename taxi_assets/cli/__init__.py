@@ -4,7 +4,8 @@ import sys
 
 import typer
 
-from taxi_assets.cli import platform, serving, synthetic, tracing
+from taxi_assets.cli import maintenance, models, platform, serving, synthetic, tracing
+from taxi_assets.cli.arrivals import arrivals
 from taxi_assets.cli.terminal import errors
 from taxi_assets.errors import TaxiError
 
@@ -17,17 +18,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-COMMANDS = (
+for command in (
     platform.run,
     platform.status,
     serving.predict,
-    tracing.lineage,
-    tracing.reproduce,
     synthetic.synth,
     platform.up,
-)
-for command in COMMANDS:
+    maintenance.maintain,
+    models.baselines,
+    models.backtest,
+    tracing.lineage,
+    tracing.reproduce,
+):
     app.command()(command)
+app.add_typer(arrivals, name="arrivals")
 
 
 def main() -> None:

@@ -44,15 +44,27 @@ _OTHER = Column("other_columns", "JSON", "Columns the contract does not know, ke
 
 _TABLES = (
     Table(
-        "source_files",
+        "arrivals",
         (
-            *_KEY[:2],
-            Column("file_name", "VARCHAR", "Name of the file, as TLC names it"),
-            Column("sha256", "VARCHAR", "SHA-256 of the file's bytes"),
+            Column("file_name", "VARCHAR", "Name it arrived under; what is not printable is shown escaped"),
+            Column("service", "VARCHAR", "TLC's service by the name; NULL where the name is not TLC's"),
+            Column("month", "DATE", "First day of the month by the name"),
             Column("bytes", "BIGINT", "Size of the file, bytes"),
-            Column("rows", "BIGINT", "Trips in the file"),
+            Column("sha256", "VARCHAR", "SHA-256 of the file's bytes; NULL while it is not taken"),
+            Column("rows", "BIGINT", "Trips in the file; of a text file known once it is ingested"),
+            Column("schema_era", "VARCHAR", "Format of the file, told by its columns"),
+            Column("first_seen_at", "TIMESTAMP", "When it was first seen, UTC"),
+            Column("state", "VARCHAR", "waiting, ingested, superseded or quarantined"),
+            Column("reasons", "VARCHAR[]", "Why it is in that state, in sentences"),
+            Column("run_id", "VARCHAR", "Dagster run that ingested it"),
+            Column("snapshot", "BIGINT", "Snapshot of the lake since which its rows are seen"),
             Column("is_synthetic", "BOOLEAN", "Made by `taxi synth`, not by TLC"),
+            Column("path", "VARCHAR", "Where it is, below the folder of these months; names one row"),
+            Column("request", "BIGINT", "Number of the request to ingest it; `retry` gives another"),
+            Column("columns", "VARCHAR[]", "Columns of the file, as published"),
+            Column("difference", "JSON", "What it changed of the month published before; NULL where it was the first"),
         ),
+        monthly=False,
     ),
     Table(
         "taxi_zones",
@@ -74,6 +86,28 @@ _TABLES = (
         monthly=False,
     ),
     Table("raw_trips", (*_KEY, *_RAW, _OTHER)),
+    Table(
+        "file_columns",
+        (
+            *_KEY[:2],
+            Column("position", "INTEGER", "Place of the column in the file, from 0"),
+            Column("column_name", "VARCHAR", "Name of the column, as TLC published it"),
+            Column("type", "VARCHAR", "Type of the column in the file, as Arrow calls it; `string` for all of a CSV's"),
+            Column("canonical_name", "VARCHAR", "The column of `raw_trips` it is; NULL where nobody knows it"),
+        ),
+    ),
+    Table(
+        "column_changes",
+        (
+            *_KEY[:2],
+            Column("column_name", "VARCHAR", "The column, as the later of both files calls it"),
+            Column("change", "VARCHAR", "new, gone, renamed or retyped"),
+            Column("name_before", "VARCHAR", "Its name in the month before; NULL where it is new"),
+            Column("type_before", "VARCHAR", "Its type in the month before; NULL where it is new"),
+            Column("type_after", "VARCHAR", "Its type in the month; NULL where it is gone"),
+            Column("compared_with", "DATE", "First day of the month before: the nearest earlier one held"),
+        ),
+    ),
     Table(
         "rejected_trips",
         (*_KEY, *_RAW, _OTHER, _DURATION, Column("reason", "VARCHAR", "First rule it breaks")),

@@ -9,9 +9,10 @@ from importlib.resources import files
 from typing import Any
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.lake.held import held_months
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.learning.estimators import BOOSTED, build, estimator_named
-from taxi_assets.learning.training_data import TrainingData, held_months, read_training
+from taxi_assets.learning.training_data import TrainingData, read_training
 from taxi_assets.mlflow_store import registry, tracking
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.mlflow_store.revision import git_commit
@@ -27,11 +28,17 @@ _SOURCES = (
     "rides/features.py",
     "rides/places.py",
     "rides/history.py",
+    "rides/training_past.py",
+    "rides/now.py",
     "rides/encoding.py",
+    "rides/answers.py",
+    "rides/intervals.py",
+    "learning/lessons.py",
     "learning/estimators.py",
     "learning/forest.py",
     "learning/model.py",
     "sql/trip_features.sql",
+    "sql/training_trips.sql",
 )
 _EXAMPLE_ROWS = 5
 

@@ -31,6 +31,7 @@ __all__ = [
     "promote",
     "register",
     "require",
+    "trained_snapshots",
     "version_url",
 ]
 
@@ -126,6 +127,15 @@ def latest(settings: Settings) -> Version | None:
     """The version with the highest number, champion or not."""
     versions = _versions(client(settings)) if is_initialised(settings) else []
     return _version(versions[0]) if versions else None
+
+
+def trained_snapshots(settings: Settings) -> frozenset[int]:
+    """Snapshots of the lake that some version, whole or not yet, learned from or was scored on: its tags say which."""
+    if not is_initialised(settings):
+        return frozenset()
+    versions = client(settings).search_model_versions(f"name = '{MODEL_NAME}'", max_results=10_000)
+    named = ("data_snapshot", "evaluation_snapshot")
+    return frozenset(int(version.tags[tag]) for version in versions for tag in named if tag in version.tags)
 
 
 def champion(settings: Settings) -> Version | None:

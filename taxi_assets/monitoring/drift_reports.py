@@ -1,8 +1,8 @@
 """Measures a month's drift in the lake and keeps the report there. Knows no Dagster."""
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.lake.held import held_months
 from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.learning.training_data import held_months
 from taxi_assets.mlflow_store import registry
 from taxi_assets.monitoring.drift import DriftReport, measure_drift
 from taxi_assets.months import Month

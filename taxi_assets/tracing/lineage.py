@@ -62,7 +62,7 @@ def trace(settings: Settings, warehouse: Warehouse, number: int, checks: Checks)
 
 def file_of(connection: "DuckDBPyConnection", service: str, month: Month) -> _File | None:
     """The file a service's month came from, as the lake noted it."""
-    query = "SELECT file_name, sha256 FROM source_files WHERE service = $service AND month = $month"
+    query = "SELECT file_name, sha256 FROM arrivals WHERE service = $service AND month = $month AND state = 'ingested'"
     row = connection.execute(query, month_key(service, month)).fetchone()
     return _File(*row) if row else None
 

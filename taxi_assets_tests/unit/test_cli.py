@@ -12,7 +12,18 @@ from taxi_assets.settings import Settings
 from taxi_assets.sources.tlc import inspect_file
 from taxi_assets.supervisor.ports import free_port
 
-COMMANDS = ("run", "status", "predict", "lineage", "reproduce", "synth", "up")
+COMMANDS = (
+    "run",
+    "status",
+    "predict",
+    "synth",
+    "up",
+    "maintain",
+    "baselines",
+    "backtest",
+    "lineage",
+    "reproduce",
+)
 
 
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

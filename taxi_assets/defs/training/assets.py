@@ -24,6 +24,12 @@ class TrainingConfig(dg.Config):
 
     months: list[str] | None = None
     """Months to learn from, such as 2023-01; unset, every month held before the one to be scored."""
+    row_months: int = 24
+    """The trees learn from rides of the last so many months of the window, the history from all."""
+    use_now: bool = True
+    """Let rides that have just ended tell of the streets now."""
+    use_passengers: bool = True
+    """Look at how many ride, where that is known."""
     learning_rate: float = 0.1
     max_iter: int = 130
     max_leaf_nodes: int = 63
