@@ -88,8 +88,11 @@ def read_scored(warehouse: Warehouse, services: Sequence[str], month: Month, con
     return trips
 
 
-def read_zones(warehouse: Warehouse) -> "pd.DataFrame":
-    """The rows of `taxi_zones`, without their shapes."""
+def read_zones(warehouse: Warehouse, shapes: bool = False) -> "pd.DataFrame":
+    """The rows of `taxi_zones`, without their shapes unless asked for."""
+    if shapes:
+        with warehouse.reading() as connection:
+            return connection.execute("SELECT * FROM taxi_zones ORDER BY zone_id").df()
     with warehouse.reading() as connection:
         return connection.execute("SELECT * EXCLUDE (shape_wkb) FROM taxi_zones ORDER BY zone_id").df()
 

@@ -35,8 +35,7 @@ _LONGEST = 120
 
 def shown(name: str) -> str:
     """A name as it may be shown and kept: bytes that are no text, control and odd characters are escaped."""
-    text = name.replace("\\", "\\\\").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(map(_shown, name))
 
 
 def store_path(service: str, month: Month, sha256: str, name: str) -> str:
@@ -67,11 +66,18 @@ def take(settings: Settings, source: Path, why: Why, name: str | None = None, to
         name: the name it arrived under, where it has another now.
         token: how the token of its folder begins.
     """
-    folder = settings.arrived / "incoming" / f"{why}-{token}{uuid.uuid4().hex[:12]}"
+    incoming = settings.arrived / "incoming"
+    # Numbered, so that of two files of a month that a kill left here the later one is judged after the earlier.
+    folder = incoming / f"{why}-{token}{_next_number(incoming):08d}-{uuid.uuid4().hex[:12]}"
     folder.mkdir(parents=True)
     target = folder / (name or source.name)
     move(source, target)
     return target
+
+
+def _next_number(incoming: Path) -> int:
+    numbers = [folder.name.rpartition("-")[0][-8:] for folder in _entries(incoming)]
+    return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
 def why_of(taken: Path) -> tuple[Why, str]:
@@ -123,6 +129,14 @@ def orphans(settings: Settings, known: Collection[str]) -> Iterator[tuple[Path, 
         is_subject = match and not path.name.endswith(".reason.txt") and path.is_file() and not path.is_symlink()
         if match and is_subject and str(path.relative_to(settings.root)) not in known:
             yield path, match[1]
+
+
+def _shown(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that is no text, as the system hands it to us
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if character == "\\" or not character.isprintable():
+        return character.encode("unicode_escape").decode("ascii")
+    return character
 
 
 def _move_across(source: Path, target: Path) -> None:

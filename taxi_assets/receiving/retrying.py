@@ -51,6 +51,7 @@ def _choose(records: Sequence[Record], text: str) -> Record:
     if not named:
         raise TaxiError(f"no file is called '{places.shown(text)}': see `taxi arrivals` for their names")
     aside = [record for record in named if record.state == "quarantined"]
+    aside = [record for record in aside if record.reasons != (GONE,)] or aside
     candidates = _without_copies(records, aside) or [record for record in named if record.state == "superseded"]
     candidates = candidates or [record for record in named if record.state == "waiting" and record.is_taken]
     if not candidates:

@@ -10,6 +10,8 @@ from taxi_assets.receiving.places import aside_path, shown, store_path
 
 __all__ = ["GONE", "Settlement", "Unfinished", "settle", "short_of", "twin_of"]
 
+_SAME_BYTES = "it has the same bytes as"
+_BEFORE = "before it was ingested"
 GONE = "its file is gone from the store: put it into the landing folder again"
 
 
@@ -55,6 +57,7 @@ def settle(
     left = list(unfinished)
     if not any(each.is_taken for each in left):  # else the file may be one of these
         _note_gone(rows, set(places.values()), is_kept)
+        _undo_overtaking(rows)
     for each in left:
         name = shown(each.name)
         rows[each.path] = Record(each.path, name, "waiting", seen.get(name, at), reasons=(each.reason,))
@@ -83,7 +86,7 @@ def _settle_one(rows: dict[str, Record], found: Found, is_kept: Callable[[Record
     fault = _damage(rows, found) if found.why == "damaged" else found.fault
     if fault or found.service is None or found.month is None or found.sha256 is None:
         return _put_aside(rows, found, fault or "it is no month's file", at)
-    twin = twin_of(rows.values(), found.sha256)
+    twin = twin_of(_rivals(rows, found), found.sha256)
     if twin and is_kept(twin):
         return _put_aside(rows, found, _duplicate(twin), at)
     place = store_path(found.service, found.month, found.sha256, found.name)
@@ -93,12 +96,19 @@ def _settle_one(rows: dict[str, Record], found: Found, is_kept: Callable[[Record
         return place
     aside = aside_path(found.sha256, found.name, found.token)
     former = rows.get(aside)
-    if former and found.why != "again":
+    if found.why == "again":
+        rows.pop(aside, None)
+    elif former and not _is_copy(former):
         return aside
-    rows.pop(aside, None)
     rows[place] = _taken(found, place, request, former.first_seen_at if former else at)
     _overtake(rows, rows[place])
     return place
+
+
+def _rivals(rows: Mapping[str, Record], found: Found) -> list[Record]:
+    """Rows a file may be a copy of: its month's, and what is ingested; the same bytes under a wrong name are not."""
+    month = (found.service, found.month)
+    return [row for row in rows.values() if row.snapshot is not None or (row.service, row.month) == month]
 
 
 def _taken(found: Found, place: str, request: int, at: datetime) -> Record:
@@ -125,8 +135,21 @@ def _overtake(rows: dict[str, Record], new: Record) -> None:
     for row in list(rows.values()):
         is_same = (row.service, row.month) == (new.service, new.month) and row.path != new.path
         if is_same and row.state == "waiting" and row.is_taken:
-            reason = f"replaced by {new.named()} before it was ingested"
-            rows[row.path] = replace(row, state="superseded", reasons=(reason,))
+            rows[row.path] = replace(row, state="superseded", reasons=(_overtaken_by(new),))
+
+
+def _undo_overtaking(rows: dict[str, Record]) -> None:
+    """A file whose successor was refused or removed before either was ingested waits again."""
+    taken = [row for row in rows.values() if row.is_taken and row.state != "quarantined"]
+    for row in taken:
+        others = [_overtaken_by(other) for other in taken if (other.service, other.month) == (row.service, row.month)]
+        reason = row.reasons[0] if row.reasons else ""
+        if row.state == "superseded" and row.snapshot is None and reason.endswith(_BEFORE) and reason not in others:
+            rows[row.path] = replace(row, state="waiting", reasons=(), request=next_request(rows.values()))
+
+
+def _overtaken_by(row: Record) -> str:
+    return f"replaced by {row.named()} {_BEFORE}"
 
 
 def _put_aside(rows: dict[str, Record], found: Found, reason: str, at: datetime) -> str:
@@ -141,9 +164,14 @@ def _put_aside(rows: dict[str, Record], found: Found, reason: str, at: datetime)
     return place
 
 
+def _is_copy(row: Record) -> bool:
+    """It was put aside for no fault of its own; the one it is a copy of may be gone by now."""
+    return any(reason.startswith(_SAME_BYTES) for reason in row.reasons)
+
+
 def _duplicate(twin: Record) -> str:
     back = "; `taxi arrivals retry` goes back to it" if twin.state == "superseded" else ""
-    return f"it has the same bytes as {twin.named()}, which is {twin.state}: nothing is to be done{back}"
+    return f"{_SAME_BYTES} {twin.named()}, which is {twin.state}: nothing is to be done{back}"
 
 
 def _damage(rows: dict[str, Record], found: Found) -> str:

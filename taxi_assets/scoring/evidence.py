@@ -12,11 +12,11 @@ from taxi_assets.learning.training_data import read_scored, read_zones
 from taxi_assets.mlflow_store import registry
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.months import Month
-from taxi_assets.rides.features import MODEL_INPUTS
 from taxi_assets.scoring.bootstrap import DayErrors, Interval
 from taxi_assets.scoring.comparison import Comparison, Rivals, compare, compare_days
 from taxi_assets.scoring.evaluation import CONVENTIONS, DAY, Score, slice_trips
 from taxi_assets.scoring.judging import MODEL, services_of, window_of
+from taxi_assets.scoring.predicting import predict
 from taxi_assets.scoring.promotion import Candidate, Evidence
 from taxi_assets.settings import Settings
 
@@ -91,10 +91,8 @@ def _compare(
     asked = rides[rides["service"].isin(both)]
     if asked.empty:
         return None
-    predicted = [
-        registry.load_sklearn(settings, version).predict(asked[list(MODEL_INPUTS)])
-        for version in (challenger, champion)
-    ]
+    # Each is told by all of the month's rides what the streets are like, and compared on those both know.
+    predicted = [predict(registry.load_sklearn(settings, version), asked) for version in (challenger, champion)]
     rivals = Rivals(_days(asked), asked["duration_minutes"].to_numpy(np.float64), *predicted)
     return compare(rivals, slice_trips(asked, read_zones(warehouse)))
 

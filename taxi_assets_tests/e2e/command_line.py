@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 TAXI = (str(Path(sys.executable).with_name("taxi")),)
 MONTHS = (Month(2023, 1), Month(2023, 2))
 SEED = 7
-CIRCUMSTANCES = {"run_id", "decided_at", "snapshot"}
+CIRCUMSTANCES = {"run_id", "decided_at", "snapshot", "first_seen_at", "request"}
 
 
 @dataclass(frozen=True)

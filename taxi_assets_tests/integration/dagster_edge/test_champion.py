@@ -14,7 +14,7 @@ from taxi_assets.learning.training_data import read_scored
 from taxi_assets.mlflow_store import registry
 from taxi_assets.months import Month
 from taxi_assets.rides.features import MODEL_INPUTS
-from taxi_assets.scoring import judging
+from taxi_assets.scoring import findings, judging
 from taxi_assets.scoring.champion import choose_champion
 from taxi_assets.scoring.evaluation import ALL_RIDES
 from taxi_assets.scoring.promotion import Decision
@@ -44,7 +44,7 @@ def decide(town: Town, month: Month = MARCH) -> Decision:
 
 def decide_oneself(town: Town, month: Month = MARCH) -> Decision:
     """What a person decides, without Dagster."""
-    judging.keep_evaluation(town.warehouse, judging.evaluate(town.settings, town.warehouse, month))
+    findings.keep_evaluation(town.warehouse, judging.evaluate(town.settings, town.warehouse, month))
     return choose_champion(town.settings, town.warehouse, month).decision
 
 
