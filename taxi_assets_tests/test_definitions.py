@@ -65,6 +65,7 @@ ASSETS = {
             "dropoffs_follow_pickups",
             "durations_are_plausible",
             "every_day_has_pickups",
+            "no_file_is_in_quarantine",
             "fares_are_not_negative",
             "many_zones_have_pickups",
             "median_duration_is_plausible",

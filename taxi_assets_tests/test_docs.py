@@ -61,7 +61,8 @@ def source() -> str:
 @cache
 def home_folders() -> set[str]:
     settings = Settings(home=HOME, data="real")
-    folders = (settings.landing, settings.warehouse, settings.dagster_home, settings.mlflow_home)
+    folders = (settings.landing, settings.arrived, settings.quarantine, settings.warehouse)
+    folders += (settings.dagster_home, settings.mlflow_home)
     return {
         (HOME / folder.relative_to(HOME.absolute())).as_posix()
         for folder in (settings.root, *folders, settings.bentoml_home, settings.reports)
