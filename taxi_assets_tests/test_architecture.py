@@ -53,6 +53,7 @@ MIDDLE = (
     "taxi_assets.sources.watch_plan",
     "taxi_assets.lake.tables",
     "taxi_assets.lake.zones",
+    "taxi_assets.learning.lessons",
     "taxi_assets.learning.estimators",
     "taxi_assets.learning.forest",
     "taxi_assets.learning.model",
