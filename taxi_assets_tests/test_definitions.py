@@ -104,7 +104,8 @@ ASSETS = {
     ),
 }
 INGESTION = {"clean_trips", "raw_trips", "taxi_zones", "trip_features"}
-JOBS = {"ingest_months": INGESTION, "month": set(ASSETS)}
+JOBS = {"ingest_months": INGESTION, "maintain_lake": set(), "month": set(ASSETS)}
+SCHEDULES = {"maintenance_schedule": "maintain_lake"}
 SENSORS = {"landing_sensor": {"ingest_months", "month"}}
 UNPARTITIONED = {"taxi_zones", "duration_bento"}
 
@@ -203,6 +204,12 @@ def test_the_sensors_are_these_and_run() -> None:
     sensors = {sensor.name: sensor for sensor in defs.sensors or ()}
     assert {name: {job.name for job in sensor.jobs} for name, sensor in sensors.items()} == SENSORS
     assert {sensor.default_status for sensor in sensors.values()} == {dg.DefaultSensorStatus.RUNNING}
+
+
+def test_the_schedules_are_these_and_run() -> None:
+    schedules = {schedule.name: schedule for schedule in defs.schedules or ()}
+    assert {name: schedule.job_name for name, schedule in schedules.items()} == SCHEDULES
+    assert {schedule.default_status for schedule in schedules.values()} == {dg.DefaultScheduleStatus.RUNNING}
 
 
 def test_months_begin_with_the_first_that_tlc_published() -> None:

@@ -12,6 +12,7 @@ from documents import code, headings, prose, spans, table, tree
 from taxi_assets.cli import app
 from taxi_assets.definitions import defs
 from taxi_assets.defs.jobs import JOBS
+from taxi_assets.defs.maintenance import MAINTENANCE_JOBS, SCHEDULES
 from taxi_assets.defs.sensors import SENSORS
 from taxi_assets.lake.cleaning import REASONS
 from taxi_assets.lake.tables import TABLES
@@ -217,7 +218,7 @@ def first_names(text: str, header: str) -> set[str]:
         ("README.md", "Shift", set(SHIFTS)),
         ("docs/architecture.md", "Table of the lake", set(TABLES)),
         ("docs/architecture.md", "Reason", set(REASONS)),
-        ("docs/architecture.md", "Name", {each.name for each in (*JOBS, *SENSORS)}),
+        ("docs/architecture.md", "Name", {each.name for each in (*JOBS, *MAINTENANCE_JOBS, *SENSORS, *SCHEDULES)}),
     ],
 )
 def test_a_table_names_all_there_are(document: str, header: str, exist: set[str]) -> None:
