@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.warehouse import require_writable
+from taxi_assets.lake.warehouse import Warehouse, require_writable
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings, remember_data_kind, run_lock
 from taxi_assets.sources import sourcing, tlc
@@ -82,20 +82,31 @@ def _alone(settings: Settings) -> Iterator[None]:
 
 
 def _fetch(outcome: Outcome, console: Console) -> None:
+    from taxi_assets.receiving.looks import IMPATIENT
+    from taxi_assets.receiving.places import held_files
+    from taxi_assets.receiving.receive import look
+
     settings = outcome.settings
+    wanted = [(service, month) for service in settings.services for month in outcome.months]
+    warehouse = Warehouse(settings)
+    look(warehouse, IMPATIENT, wanted)  # what a person put there is not written over
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bars:
         tlc.fetch_zones(settings.tlc_source, settings.landing)
-        for service in settings.services:
-            for month in outcome.months:
-                bar = bars.add_task(f"fetch {service} {month}", total=None)
-                tlc.fetch_month(
-                    settings.tlc_source,
-                    service,
-                    month,
-                    settings.landing,
-                    lambda done, total, bar=bar: bars.update(bar, completed=done, total=total),  # type: ignore[misc]
-                )
+        for service, month in wanted:
+            held = held_files(settings, service, month)
+            if held.files and settings.tlc_source == str(settings.landing):
+                continue  # without a source, what has arrived before will do
+            bar = bars.add_task(f"fetch {service} {month}", total=None)
+            tlc.bring_month(
+                settings.tlc_source,
+                service,
+                month,
+                settings.landing,
+                lambda done, total, bar=bar: bars.update(bar, completed=done, total=total),  # type: ignore[misc]
+                held=held,
+            )
+    look(warehouse, IMPATIENT, wanted)
 
 
 def _materialise(outcome: Outcome, console: Console) -> None:

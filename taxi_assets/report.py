@@ -4,10 +4,12 @@ Facts are read from where they are kept (the lake, MLflow, the Bento store), not
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from taxi_assets.lake.cleaning import REASONS
@@ -15,7 +17,7 @@ from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
-__all__ = ["print_run", "print_status", "run_facts", "status_facts"]
+__all__ = ["arrival_facts", "print_arrivals", "print_run", "print_status", "run_facts", "status_facts"]
 
 Facts = dict[str, Any]
 
@@ -27,6 +29,7 @@ def run_facts(
     from taxi_assets.serving import packaging
     from taxi_assets.sources.tlc import source_label
 
+    model = _model(settings, months[-1])
     with Warehouse(settings).reading() as connection:
         facts: Facts = {
             "source": source_label(settings.tlc_source),
@@ -34,12 +37,12 @@ def run_facts(
             "months": [str(month) for month in months],
             "services": list(settings.services),
             "rows": _rows(connection, settings.services, months),
-            "score": _score(connection, months[-1]),
+            "score": _score(connection, months[-1], model["version"]),
             "drift": _drift(connection, months[-1]),
         }
     bento = packaging.latest(settings)
     return facts | {
-        "model": _model(settings, months[-1]),
+        "model": model,
         "bento": bento.tag if bento else None,
         "prediction": dict(prediction),
         "seconds": dict(seconds),
@@ -54,8 +57,8 @@ def status_facts(settings: Settings) -> Facts:
 
     warehouse = Warehouse(settings)
     with warehouse.reading() as connection:
-        query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM source_files ORDER BY ALL"
-        held = connection.execute(query).fetchall()
+        query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM arrivals WHERE state = 'ingested'"
+        held = connection.execute(f"{query} ORDER BY ALL").fetchall()
         snapshot = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
     champion, bento = registry.champion(settings), packaging.latest(settings)
     return {
@@ -68,6 +71,34 @@ def status_facts(settings: Settings) -> Facts:
         "bento": bento.tag if bento else None,
         "last_run": last_run(settings),
     }
+
+
+def arrival_facts(settings: Settings) -> tuple[list[Facts], str | None]:
+    """Everything `taxi arrivals --json` gives, after a look at the landing folder; and why there was none."""
+    from taxi_assets.errors import TaxiError
+    from taxi_assets.receiving import receive
+
+    warehouse, notice = Warehouse(settings), None
+    try:
+        receive.look(warehouse)
+    except TaxiError as error:
+        notice = str(error)
+    return [
+        asdict(record) | {"month": record.month and str(record.month)} for record in receive.records_of(warehouse)
+    ], notice
+
+
+def print_arrivals(console: Console, facts: Sequence[Facts]) -> None:
+    """`taxi arrivals`, to be read."""
+    table = Table(title="Files that arrived")
+    for column in ("file", "month", "state", "rows", "sha256", "why"):
+        table.add_column(column, justify="right" if column == "rows" else "left", overflow="fold")
+    for each in facts:
+        month = f"{each['service']} {each['month']}" if each["month"] else ""
+        rows = "" if each["rows"] is None else f"{each['rows']:,}"
+        cells = (each["file_name"], month, each["state"], rows, (each["sha256"] or "")[:16], "; ".join(each["reasons"]))
+        table.add_row(*map(escape, cells))
+    console.print(table)
 
 
 def print_run(console: Console, facts: Facts, settings: Settings) -> None:
@@ -135,15 +166,13 @@ def _rows(connection: DuckDBPyConnection, services: Sequence[str], months: Seque
     return {"raw": raw, "clean": clean, "rejected": dict(connection.execute(query, chosen).fetchall())}
 
 
-def _score(connection: DuckDBPyConnection, month: Month) -> Facts:
+def _score(connection: DuckDBPyConnection, month: Month, version: int | None) -> Facts:
     query = (
         "SELECT model, rmse, mae FROM evaluations WHERE month = $month AND slice = 'overall' AND convention = 'course' "
-        "AND model_version = (SELECT max(model_version) FROM evaluations WHERE month = $month)"
+        "AND model_version = coalesce($version, (SELECT max(model_version) FROM evaluations WHERE month = $month))"
     )
-    scores = {
-        name: {"rmse": rmse, "mae": mae}
-        for name, rmse, mae in connection.execute(query, {"month": month.first_day}).fetchall()
-    }
+    chosen = {"month": month.first_day, "version": version}
+    scores = {name: {"rmse": rmse, "mae": mae} for name, rmse, mae in connection.execute(query, chosen).fetchall()}
     return {
         "month": str(month),
         "convention": "course",
@@ -162,7 +191,7 @@ def _drift(connection: DuckDBPyConnection, month: Month) -> Facts:
 def _model(settings: Settings, month: Month) -> Facts:
     from taxi_assets.mlflow_store import registry
 
-    version, champion = registry.newest_for(settings, month), registry.champion(settings)
+    version, champion = registry.chosen_for(settings, month), registry.champion(settings)
     if version is None:
         return {
             "name": registry.MODEL_NAME,

@@ -73,8 +73,18 @@ class Settings(BaseSettings):
 
     @property
     def landing(self) -> Path:
-        """Where a person or a download puts TLC's files."""
+        """Where a person or a download puts TLC's files; what is whole is taken from there."""
         return self.root / "landing"
+
+    @property
+    def arrived(self) -> Path:
+        """The files taken from the landing folder, under their SHA-256, read-only."""
+        return self.root / "arrived"
+
+    @property
+    def quarantine(self) -> Path:
+        """The files put aside, each with its reason beside it."""
+        return self.root / "quarantine"
 
     @property
     def warehouse(self) -> Path:

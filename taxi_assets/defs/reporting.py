@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from taxi_assets.defs.ingestion.arrivals import data_version, file_metadata
 from taxi_assets.defs.partitions import chosen_months
-from taxi_assets.expectations import SUITES
+from taxi_assets.expectations import SUITES, Expectation, Finding
+from taxi_assets.lake.cleaning import RULES, THRESHOLDS, Rule
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
+    from taxi_assets.lake.column_changes import ColumnChange
     from taxi_assets.lake.publishing import Publication
     from taxi_assets.quality import Outcome, Verdict
+    from taxi_assets.scoring.comparison import Comparison
     from taxi_assets.scoring.evaluation import Score
 
-__all__ = ["column_schema", "picture", "publish_months", "score_table", "suite_checks"]
+__all__ = ["column_schema", "comparison_shown", "picture", "publish_months", "score_table", "suite_checks"]
 
 Publish = Callable[[str, Month], "Publication"]
 
@@ -33,10 +37,11 @@ def column_schema(table: str) -> dict[str, Any]:
 
 
 def suite_checks(table: str) -> list[dg.AssetCheckSpec]:
-    """One asset check for each expectation of the table's suite."""
+    """One asset check for each expectation and each finding of the table's suite."""
+    checked: tuple[Expectation | Finding, ...] = (*SUITES[table].expectations, *SUITES[table].findings)
     return [
         dg.AssetCheckSpec(e.name, asset=table, description=e.description, metadata={"severity": e.severity})
-        for e in SUITES[table].expectations
+        for e in checked
     ]
 
 
@@ -64,6 +69,22 @@ def score_table(scores: Mapping[str, Mapping[str, "Score"]]) -> dg.MetadataValue
     )
 
 
+def comparison_shown(comparison: "Comparison") -> dict[str, dg.MetadataValue]:
+    """What a decision on the champion rests on: the interval, its picture, every slice."""
+    from taxi_assets import plots
+
+    interval = comparison.interval
+    records = comparison.slices.round(4).to_dict("records")
+    return {
+        "difference_minutes": dg.MetadataValue.float(interval.difference),
+        "interval_minutes": dg.MetadataValue.text(f"{interval.low:+.4f} to {interval.high:+.4f}"),
+        "rides": dg.MetadataValue.int(comparison.rides),
+        "bootstrap": picture(plots.draw_bootstrap(comparison), "Difference of RMSE, resampled by day"),
+        "slices_picture": picture(plots.draw_slices_compared(comparison), "Change of RMSE by slice"),
+        "slices": dg.MetadataValue.table([dg.TableRecord(record) for record in records]),
+    }
+
+
 def publish_months(
     context: dg.AssetExecutionContext, settings: Settings, table: str, publish: Publish
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
@@ -89,7 +110,8 @@ def publish_months(
         ours = [p for p in published if p.month == month]
         shown = _metadata(ours, docs) | {"is_synthetic": settings.data_kind == "synthetic"}
         context.add_asset_metadata(shown, partition_key=str(month))
-    yield dg.MaterializeResult(asset_key=table, check_results=list(_check_results(table, _verdicts(published))))
+    results = list(_check_results(table, _verdicts(published)))
+    yield dg.MaterializeResult(asset_key=table, check_results=results, data_version=data_version(published))
 
 
 def _metadata(published: Sequence["Publication"], docs: dg.MetadataValue) -> dict[str, object]:
@@ -104,14 +126,46 @@ def _metadata(published: Sequence["Publication"], docs: dg.MetadataValue) -> dic
         "services": dg.MetadataValue.table(services),
         "data_docs": docs,
     }
+    metadata |= file_metadata(published)
     if counts:
         metadata["rows_counted"] = dg.MetadataValue.md(_markdown_table(counts))
+    changes = [(p.service, change) for p in published for change in p.column_changes]
+    if changes:
+        metadata["column_changes"] = dg.MetadataValue.table([_change_record(*pair) for pair in changes])
     if published[0].verdict.table == "clean_trips":
         from taxi_assets import plots
 
+        metadata["rules"] = dg.MetadataValue.table([_rule_record(rule, counts) for rule in RULES])
         rows = sum(p.rows for p in published) + counts.total()
         metadata["rows_by_reason"] = picture(plots.draw_rejections(counts, rows), "rejected rows")
     return metadata
+
+
+def _change_record(service: str, change: "ColumnChange") -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "service": service,
+            "column": change.column_name,
+            "change": change.change,
+            "name_before": change.name_before or "",
+            "type_before": change.type_before or "",
+            "type_after": change.type_after or "",
+            "compared_with": f"{change.compared_with:%Y-%m}",
+        }
+    )
+
+
+def _rule_record(rule: Rule, counts: Mapping[str, int]) -> dg.TableRecord:
+    threshold = "" if rule.threshold is None else f"{THRESHOLDS[rule.threshold]:g} ({rule.threshold})"
+    return dg.TableRecord(
+        {
+            "rule": rule.name,
+            "rows": counts.get(rule.name, 0),
+            "reason": rule.reason,
+            "threshold": threshold,
+            "why": rule.why,
+        }
+    )
 
 
 def _markdown_table(counts: Counter[str]) -> str:

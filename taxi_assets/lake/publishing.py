@@ -5,24 +5,43 @@ looks at the rows as they would be seen. A month that fails an error-severity ex
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from taxi_assets import moments
 from taxi_assets.errors import TaxiError
 from taxi_assets.expectations import SUITES
+from taxi_assets.lake import differences
+from taxi_assets.lake.arrived import arrived_trips
 from taxi_assets.lake.cleaning import THRESHOLDS
-from taxi_assets.lake.contract import map_columns
+from taxi_assets.lake.column_changes import ColumnChange, read_changes, record_columns
+from taxi_assets.lake.findings import find_out
+from taxi_assets.lake.ledger import ingest_record
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.warehouse import Warehouse, choose_month, month_key, sql, view_month
 from taxi_assets.lake.zones import read_zones
 from taxi_assets.months import Month
 from taxi_assets.quality import Verdict, validate
 from taxi_assets.rides.features import holiday_dates
-from taxi_assets.sources.tlc import Arrival
+from taxi_assets.sources.arrivals import Arrival
+from taxi_assets.sources.landing import sha256_of
 
-__all__ = ["MonthRefused", "Publication", "publish_clean", "publish_features", "publish_raw", "publish_zones"]
+__all__ = [
+    "DamagedFile",
+    "MonthRefused",
+    "Publication",
+    "publish_clean",
+    "publish_features",
+    "publish_raw",
+    "publish_zones",
+]
+
+
+class DamagedFile(TaxiError):
+    """A file's bytes are not those that arrived, so it is not read."""
 
 
 class MonthRefused(TaxiError):
@@ -43,6 +62,9 @@ class Publication:
     rows: int
     verdict: Verdict
     counts: dict[str, int] = field(default_factory=dict)  # rows rejected, by reason; unknown columns, by name
+    column_changes: tuple[ColumnChange, ...] = ()  # of raw trips, from the month held before
+    arrival: Arrival | None = None  # the file, of raw trips
+    difference: Mapping[str, Any] | None = None  # of a republished month, from the rows before
 
 
 Fill = Callable[[DuckDBPyConnection], dict[str, int]]
@@ -66,22 +88,30 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
     """Replace one month of `raw_trips` with the file's rows, every one of them.
 
     Returns:
-        The publication; its counts name the columns the contract does not know.
+        The publication; its counts name the columns the contract does not know, its difference what has changed
+        if the month was published from another file before.
 
     Raises:
-        TaxiError: the file's columns do not meet the contract.
+        DamagedFile: the file's bytes are not those that arrived.
+        TaxiError: the file is not there, or its columns do not meet the contract.
         MonthRefused: the rows fail the table's suite.
     """
     service, month = arrival.service, arrival.month
     _refuse_mixing(warehouse, arrival)
+    _require_undamaged(arrival)
+    difference: list[Mapping[str, Any] | None] = []
 
     def fill(connection: DuckDBPyConnection) -> dict[str, int]:
-        unknown = _view_arrived(connection, arrival)
-        rows = _replace(connection, "raw_trips", month_key(service, month))
-        _record_file(connection, arrival, rows)
-        return dict.fromkeys(unknown, rows)
+        former = differences.keep_former(connection, arrival)
+        with arrived_trips(connection, arrival.path, service, arrival.label) as arrived:
+            rows = _replace(connection, "raw_trips", month_key(service, month))
+        record_columns(connection, service, month, arrived)
+        difference.append(differences.compare(connection, former, arrival) if former else None)
+        ingest_record(connection, arrival, rows, run_id, difference[0])
+        return {**dict.fromkeys(arrived.mapping.unknown, rows), **+arrived.counts}
 
-    return _publish(warehouse, "raw_trips", service, month, fill, run_id)
+    published = _publish(warehouse, "raw_trips", service, month, fill, run_id)
+    return replace(published, arrival=arrival, difference=difference[0])
 
 
 def publish_clean(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
@@ -108,12 +138,29 @@ def publish_features(warehouse: Warehouse, service: str, month: Month, run_id: s
     return _publish(warehouse, "trip_features", service, month, fill, run_id)
 
 
+def _require_undamaged(arrival: Arrival) -> None:
+    """The bytes about to be read are those that arrived."""
+    try:
+        sha256 = sha256_of(arrival.path)
+    except OSError as error:
+        raise TaxiError(
+            f"{arrival.label} of {arrival.service} {arrival.month} is not where it was ({error.strerror}): "
+            "put it into the landing folder"
+        ) from error
+    if sha256 != arrival.sha256:
+        raise DamagedFile(
+            f"{arrival.label} of {arrival.service} {arrival.month} is damaged: its SHA-256 is {sha256[:16]}…, not "
+            f"{arrival.sha256[:16]}… as when it arrived; it is not read. Put a good copy into the landing folder"
+        )
+    moments.reached("checked")
+
+
 def _refuse_mixing(warehouse: Warehouse, arrival: Arrival) -> None:
     kind = warehouse.settings.data_kind
-    if arrival.is_synthetic != (kind == "synthetic"):
+    if arrival.is_synthetic is not None and arrival.is_synthetic != (kind == "synthetic"):
         other = "synthetic" if arrival.is_synthetic else "real"
         raise TaxiError(
-            f"{arrival.path.name} is a {other} month and this is the warehouse of {kind} ones: "
+            f"{arrival.label} is a {other} month and this is the warehouse of {kind} ones: "
             f"take it out of the landing folder, or set TAXI_DATA={other}"
         )
 
@@ -124,11 +171,16 @@ def _publish(
     with warehouse.publishing(f"{table} {service} {month}", run_id) as connection:
         choose_month(connection, service, month)
         counts = fill(connection)
+        moments.reached("filled")
         view_month(connection, "audited", table)
         verdict = validate(connection, "audited", SUITES[table])
+        verdict = replace(verdict, outcomes=(*verdict.outcomes, *find_out(connection, table, service, month)))
         if verdict.failed_errors():
             raise MonthRefused(table, service, month, verdict)
-    return Publication(service, month, verdict.rows, verdict, counts)
+        changes = read_changes(connection, service, month) if table == "raw_trips" else ()
+        moments.reached("audited")
+    moments.reached("published")
+    return Publication(service, month, verdict.rows, verdict, counts, changes)
 
 
 def _replace(connection: DuckDBPyConnection, table: str, values: Mapping[str, object]) -> int:
@@ -137,33 +189,3 @@ def _replace(connection: DuckDBPyConnection, table: str, values: Mapping[str, ob
     query = sql(table)
     used = {name: value for name, value in values.items() if f"${name}" in query}
     return int(connection.execute(f"INSERT INTO {table} BY NAME {query}", used).fetchall()[0][0])
-
-
-def _view_arrived(connection: DuckDBPyConnection, arrival: Arrival) -> tuple[str, ...]:
-    connection.execute("SET VARIABLE arrived = $path", {"path": str(arrival.path)})
-    columns = connection.execute("SELECT * FROM read_parquet(getvariable('arrived')) LIMIT 0").description
-    try:
-        mapping = map_columns(tuple(column[0] for column in columns))
-    except TaxiError as error:
-        raise TaxiError(f"{arrival.path.name} does not meet the contract: {error}") from error
-    connection.execute(
-        f"CREATE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {mapping.select_list()} "
-        "FROM read_parquet(getvariable('arrived'), file_row_number = true)"
-    )
-    return mapping.unknown
-
-
-def _record_file(connection: DuckDBPyConnection, arrival: Arrival, rows: int) -> None:
-    key = month_key(arrival.service, arrival.month)
-    connection.execute("DELETE FROM source_files WHERE service = $service AND month = $month", key)
-    connection.execute(
-        "INSERT INTO source_files VALUES ($service, $month, $name, $sha256, $bytes, $rows, $synthetic)",
-        {
-            **key,
-            "name": arrival.path.name,
-            "sha256": arrival.sha256,
-            "bytes": arrival.bytes,
-            "rows": rows,
-            "synthetic": arrival.is_synthetic,
-        },
-    )

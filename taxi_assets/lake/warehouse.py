@@ -19,7 +19,7 @@ import duckdb
 from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.tables import TABLES, Table
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
@@ -93,6 +93,12 @@ class Warehouse:
         with self.reading() as connection:
             return int(connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0])
 
+    def snapshots(self) -> tuple[int, ...]:
+        """The numbers of all snapshots that can still be read, oldest first."""
+        with self.reading() as connection:
+            rows = connection.execute("SELECT snapshot_id FROM lake.snapshots() ORDER BY 1").fetchall()
+        return tuple(int(row[0]) for row in rows)
+
     def _initialise(self) -> None:
         marker = self.settings.warehouse / "tables.json"
         tables = json.dumps({name: table.ddl() for name, table in TABLES.items()} | {"options": _OPTIONS}, indent=1)
@@ -101,6 +107,7 @@ class Warehouse:
         require_writable(self.settings.home)
         (self.settings.warehouse / "data").mkdir(parents=True, exist_ok=True)
         self.settings.landing.mkdir(parents=True, exist_ok=True)
+        self.settings.arrived.mkdir(parents=True, exist_ok=True)
         with self._lock, _closing(self._connect()) as connection:
             connection.execute("BEGIN TRANSACTION")
             for option, value in _OPTIONS.items():
@@ -115,7 +122,9 @@ class Warehouse:
         for table in TABLES.values():
             if table.name not in held:
                 connection.execute(table.ddl())
-            elif table.monthly:
+                continue
+            _add_columns(connection, table)
+            if table.monthly:
                 # Lakes of earlier versions were partitioned. Each transaction writes one month, so files are of one
                 # month anyway and their statistics tell which; to divide the rows once more doubles the time.
                 connection.execute(f"ALTER TABLE {table.name} RESET PARTITIONED BY")
@@ -143,7 +152,8 @@ class Warehouse:
         connection.execute("USE lake")
         # From here on no statement reaches files beyond the platform's own folders, but for SQLite databases, which
         # their extension opens itself; nor lifts this limit.
-        folders = [f"{self.settings.warehouse}/", f"{self.settings.landing}/"]
+        settings = self.settings
+        folders = [f"{folder}/" for folder in (settings.warehouse, settings.landing, settings.arrived)]
         connection.execute(f"SET allowed_directories = [{', '.join(map(_quoted, folders))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
@@ -173,6 +183,14 @@ def _closing(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyC
         yield connection
     finally:
         connection.close()
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Give a table that an earlier version of the platform made the columns it has since got."""
+    held = {column[0] for column in connection.execute(f"SELECT * FROM {table.name} LIMIT 0").description}
+    for column in table.columns:
+        if column.name not in held:
+            connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
 
 
 def month_key(service: str, month: Month) -> Mapping[str, object]:

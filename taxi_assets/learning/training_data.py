@@ -19,7 +19,7 @@ from taxi_assets.scoring.evaluation import Convention
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TrainingData", "held_months", "read_scored", "read_training", "read_zone_map", "read_zones"]
+__all__ = ["TrainingData", "read_scored", "read_training", "read_zone_map", "read_zones"]
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,6 @@ class TrainingData:
     services: tuple[str, ...]
     snapshot: int
     digest: str
-
-
-def held_months(connection: DuckDBPyConnection, services: Sequence[str]) -> tuple[Month, ...]:
-    """Months whose features are published for every one of these services, oldest first."""
-    rows = connection.execute(
-        "SELECT month FROM trip_features WHERE service IN (SELECT unnest($services)) "
-        "GROUP BY month HAVING count(DISTINCT service) = $count ORDER BY month",
-        {"services": list(services), "count": len(services)},
-    ).fetchall()
-    return tuple(Month(day.year, day.month) for (day,) in rows)
 
 
 def read_training(
@@ -87,6 +77,8 @@ def read_scored(warehouse: Warehouse, services: Sequence[str], month: Month, con
             }
             connection.execute(f"CREATE OR REPLACE TEMP TABLE trips AS {sql('scored_trips')}", values)
             frame = connection.execute(sql("trip_features"), {"holidays": list(holiday_dates())}).df()
+            # Features are of what a ride is; who drives it is told beside them.
+            frame = frame.merge(connection.execute("SELECT source_row, vendor_id FROM trips").df(), on="source_row")
             # In the file's order, on which the last digit of a sum of floats depends.
             frame = frame.sort_values("source_row", ignore_index=True)
             frames.append(frame.assign(service_id=list(SERVICES).index(service)))
@@ -96,8 +88,11 @@ def read_scored(warehouse: Warehouse, services: Sequence[str], month: Month, con
     return trips
 
 
-def read_zones(warehouse: Warehouse) -> "pd.DataFrame":
-    """The rows of `taxi_zones`, without their shapes."""
+def read_zones(warehouse: Warehouse, shapes: bool = False) -> "pd.DataFrame":
+    """The rows of `taxi_zones`, without their shapes unless asked for."""
+    if shapes:
+        with warehouse.reading() as connection:
+            return connection.execute("SELECT * FROM taxi_zones ORDER BY zone_id").df()
     with warehouse.reading() as connection:
         return connection.execute("SELECT * EXCLUDE (shape_wkb) FROM taxi_zones ORDER BY zone_id").df()
 

@@ -1,8 +1,8 @@
 """Measures a month's drift in the lake and keeps the report there. Knows no Dagster."""
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.lake.held import held_months
 from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.learning.training_data import held_months
 from taxi_assets.mlflow_store import registry
 from taxi_assets.monitoring.drift import DriftReport, measure_drift
 from taxi_assets.months import Month
@@ -34,7 +34,7 @@ def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id:
 
 
 def _reference(settings: Settings, warehouse: Warehouse, month: Month) -> tuple[Month, ...]:
-    version = registry.newest_for(settings, month)
+    version = registry.chosen_for(settings, month)
     if version:
         return window_of(version)
     with warehouse.reading() as connection:

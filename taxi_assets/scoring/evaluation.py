@@ -19,20 +19,24 @@ __all__ = [
     "ALL_RIDES",
     "CONVENTIONS",
     "COURSE",
+    "DAY",
     "SLICES",
     "Convention",
     "Gain",
     "NoiseFloor",
     "Score",
+    "day_of",
     "gain",
     "noise_floor",
     "score",
     "score_slices",
     "slice_trips",
+    "twin_rmse",
 ]
 
 Floats = NDArray[np.float64]
 
+DAY = "pickup_day"  # a slice kept for every model: what the promotion draws its days from
 TWIN_MINUTES = 15  # pickups this close meet the same traffic; of the project's reference figures
 
 SLICES: Mapping[str, str] = MappingProxyType(
@@ -161,6 +165,11 @@ def slice_trips(trips: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def day_of(trips: pd.DataFrame) -> pd.Categorical:
+    """The day of each trip's pickup, `2023-03-01`: pickups that lie far outside the month have days of their own."""
+    return pd.Categorical(trips["pickup_at"].to_numpy("datetime64[D]").astype(str))
+
+
 def score_slices(trips: pd.DataFrame, predicted: Floats, slices: pd.DataFrame) -> pd.DataFrame:
     """Errors by slice: columns `slice`, `value`, `rides`, `rmse`, `mae`, `bias`; a row for each value met.
 
@@ -188,6 +197,18 @@ def gain(actual: Floats, model: Floats, baseline: Floats) -> Gain:
     return Gain(float(np.mean(theirs - ours)), float(np.mean(ours < theirs)))
 
 
+def twin_rmse(trips: pd.DataFrame, predicted: Floats) -> float:
+    """The error on the trips of every twin `noise_floor` counts; a trip counts as often as it has twins.
+
+    Args:
+        trips: As for `noise_floor`; some must have a twin.
+        predicted: Minutes of each trip.
+    """
+    firsts, seconds = _twin_rows(trips)
+    errors = _errors(trips["duration_minutes"].to_numpy(np.float64), predicted)
+    return float(np.sqrt(np.mean(np.concatenate([errors[firsts], errors[seconds]]) ** 2)))
+
+
 def noise_floor(trips: pd.DataFrame) -> NoiseFloor | None:
     """The error that is left when all a model may know is equal: sqrt(mean((y1 - y2)²) / 2) over twins.
 
@@ -200,16 +221,22 @@ def noise_floor(trips: pd.DataFrame) -> NoiseFloor | None:
     Returns:
         The floor, or None where no trip has a twin.
     """
+    firsts, seconds = _twin_rows(trips)
+    if not len(firsts):
+        return None
+    minutes = trips["duration_minutes"].to_numpy(np.float64)
+    has_twin = np.zeros(len(trips), dtype=bool)
+    has_twin[firsts] = has_twin[seconds] = True
+    return NoiseFloor(float(np.sqrt(np.mean((minutes[firsts] - minutes[seconds]) ** 2) / 2)), len(firsts), has_twin)
+
+
+def _twin_rows(trips: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of both trips of every twin."""
     pair = trips["pickup_zone_id"].to_numpy(np.int64) * 1000 + trips["dropoff_zone_id"].to_numpy(np.int64)
     pickup_at = trips["pickup_at"].to_numpy("datetime64[s]").astype(np.int64)
     order = np.lexsort((pickup_at, pair))
     firsts, seconds = _twins(pair[order], pickup_at[order])
-    if not len(firsts):
-        return None
-    minutes = trips["duration_minutes"].to_numpy(np.float64)[order]
-    has_twin = np.zeros(len(trips), dtype=bool)
-    has_twin[order[firsts]] = has_twin[order[seconds]] = True
-    return NoiseFloor(float(np.sqrt(np.mean((minutes[firsts] - minutes[seconds]) ** 2) / 2)), len(firsts), has_twin)
+    return order[firsts], order[seconds]
 
 
 def _twins(pair: NDArray[np.int64], pickup_at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -13,34 +13,43 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.lake.contract import SERVICES
 from taxi_assets.months import Month
 
-__all__ = ["Arrival", "check_content", "file_name", "inspect_file", "parse_file_name"]
+__all__ = ["Arrival", "check_content", "file_name", "inspect_file", "is_synthetic_file", "parse_file_name"]
 
 # A file that the platform made up carries this key in its footer; what the key says does not matter.
 _SYNTHETIC_KEY = b"taxi.synthetic"
-_NAME = re.compile(r"([a-z]+)_tripdata_([0-9]{4}-[0-9]{2})\.parquet")
+_NAME = re.compile(r"([a-z]+)_tripdata_([0-9]{4}-[0-9]{2})\.(?:parquet|csv)")
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A whole month's file in the landing folder; `sha256` in hexadecimal, `bytes` its length."""
+    """A whole month's file; `sha256` in hexadecimal, `bytes` its length.
+
+    `is_synthetic` is None for text, which has no place to say it.
+    """
 
     path: Path
     service: str
     month: Month
     sha256: str
     bytes: int
-    is_synthetic: bool
+    is_synthetic: bool | None
+    named: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What a person calls it: the name it came under; in the store it is called by its checksum."""
+        return self.named or self.path.name
 
 
-def file_name(service: str, month: Month) -> str:
-    """TLC's name of a month's file, such as `green_tripdata_2023-01.parquet`.
+def file_name(service: str, month: Month, suffix: str = "parquet") -> str:
+    """TLC's name of a month's file, such as `green_tripdata_2023-01.parquet`; older ones were `csv`.
 
     Raises:
         TaxiError: the platform knows no such service.
     """
     if service not in SERVICES:
         raise TaxiError(f"'{service}' is not a service: name one of {', '.join(SERVICES)}")
-    return f"{service}_tripdata_{month}.parquet"
+    return f"{service}_tripdata_{month}.{suffix}"
 
 
 def parse_file_name(name: str) -> tuple[str, Month] | None:
@@ -55,7 +64,7 @@ def parse_file_name(name: str) -> tuple[str, Month] | None:
 
 
 def inspect_file(path: Path) -> Arrival:
-    """Look at a file of the landing folder: whose month it is, its checksum, whether it was made up.
+    """Look at a file: whose month it is, its checksum, whether it was made up.
 
     Raises:
         TaxiError: it cannot be read, is not named as TLC names files, or is not a whole parquet file.
@@ -66,12 +75,24 @@ def inspect_file(path: Path) -> Arrival:
     try:
         # One open file throughout: another that takes the name meanwhile does not mix with it.
         with path.open("rb") as file:
-            is_synthetic = _is_synthetic(file, str(path))
+            is_synthetic = None if path.suffix == ".csv" else _is_synthetic(file, str(path))
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             return Arrival(path, *parsed, sha256, os.fstat(file.fileno()).st_size, is_synthetic)
     except OSError as error:
         raise TaxiError(f"cannot read {path} ({error.strerror}): put the file there, readable") from error
+
+
+def is_synthetic_file(path: Path) -> bool | None:
+    """Whether the platform made the file up; None for text, which cannot tell.
+
+    Raises:
+        TaxiError: it is not a whole parquet file.
+    """
+    if path.suffix == ".csv":
+        return None
+    with path.open("rb") as file:
+        return _is_synthetic(file, path.name)
 
 
 def check_content(path: Path, name: str, shown: str) -> None:

@@ -7,7 +7,7 @@ What a file means is not known here.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from filelock import FileLock
 from taxi_assets.errors import TaxiError
 
 __all__ = [
+    "Held",
     "Origin",
     "Progress",
     "begin_part",
@@ -60,6 +61,14 @@ class Origin:
             return cls(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
             return None
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is held of a month already: its files by SHA-256, and the folder for notes on where they came from."""
+
+    folder: Path
+    files: Mapping[str, Path]
 
 
 def beside(target: Path, suffix: str) -> Path:

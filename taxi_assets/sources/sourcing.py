@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taxi_assets.months import Month
+from taxi_assets.receiving.places import held_files
 from taxi_assets.settings import DataKind, Settings
 from taxi_assets.sources import tlc
 
@@ -38,13 +39,19 @@ def choose(settings: Settings, months: Sequence[Month]) -> Choice:
 
 def _without_source(settings: Settings, months: Sequence[Month], why: tlc.SourceUnreachable) -> Choice:
     real = _of_kind(settings, "real")
-    names = [tlc.file_name(service, month) for service in settings.services for month in months]
-    if all((real.landing / name).is_file() for name in (*names, *tlc.ZONE_FILE_NAMES)):
+    zones = all((real.landing / name).is_file() for name in tlc.ZONE_FILE_NAMES)
+    if zones and all(_has_landed(real, service, month) for service in settings.services for month in months):
         landed = real.model_copy(update={"tlc_source": str(real.landing)})
         return Choice(landed, f"{why}. The files have landed before: going on with those.")
     if settings.data == "real":
         raise why
     return Choice(_synthetic_source(settings, months), f"{why}. Going on with SYNTHETIC months.")
+
+
+def _has_landed(settings: Settings, service: str, month: Month) -> bool:
+    """It is in the landing folder, or was taken from there."""
+    is_there = (settings.landing / tlc.file_name(service, month)).is_file()
+    return is_there or bool(held_files(settings, service, month).files)
 
 
 def _synthetic_source(settings: Settings, months: Sequence[Month]) -> Settings:
@@ -64,7 +71,8 @@ def _synthetic_source(settings: Settings, months: Sequence[Month]) -> Settings:
 
 def _kind_of_source(settings: Settings, month: Month) -> DataKind:
     real = _of_kind(settings, "real")
-    arrival = tlc.fetch_month(settings.tlc_source, settings.services[0], month, real.landing)
+    held = held_files(real, settings.services[0], month)
+    arrival = tlc.fetch_month(settings.tlc_source, settings.services[0], month, real.landing, held=held)
     if not arrival.is_synthetic:
         return "real"
     arrival.path.unlink()

@@ -12,9 +12,25 @@ from typing import TYPE_CHECKING, NamedTuple
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.sources import download
-from taxi_assets.sources.arrivals import Arrival, check_content, file_name, inspect_file, parse_file_name
+from taxi_assets.sources.arrivals import (
+    Arrival,
+    check_content,
+    file_name,
+    inspect_file,
+    is_synthetic_file,
+    parse_file_name,
+)
 from taxi_assets.sources.download import Patience
-from taxi_assets.sources.landing import Origin, Progress, beside, copy_whole, publish_file, sha256_of, writing
+from taxi_assets.sources.landing import (
+    Held,
+    Origin,
+    Progress,
+    beside,
+    copy_whole,
+    publish_file,
+    sha256_of,
+    writing,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -24,14 +40,15 @@ __all__ = [
     "Arrival",
     "SourceUnreachable",
     "ZoneFiles",
+    "bring_month",
     "check_reachable",
     "fetch_month",
     "fetch_zones",
     "file_name",
     "inspect_file",
-    "landed_month",
     "landed_zones",
     "parse_file_name",
+    "place_of",
     "source_label",
 ]
 
@@ -72,15 +89,32 @@ def check_reachable(source: str, patience: Patience = _PATIENCE) -> None:
         raise _unreachable(source, str(error)) from error
 
 
-def fetch_month(
+def fetch_month(  # noqa: PLR0913, PLR0917 - three name the file, two the places, two are for whoever waits
     source: str,
     service: str,
     month: Month,
     landing: Path,
     progress: Progress | None = None,
     patience: Patience = _PATIENCE,
+    held: Held | None = None,
 ) -> Arrival:
-    """Bring a month's file to the landing folder, unless the very same file is there.
+    """Bring a month's file as `bring_month` does, and look at it."""
+    path = bring_month(source, service, month, landing, progress, patience, held)
+    if path == landing / file_name(service, month):
+        return inspect_file(path)
+    return Arrival(path, service, month, sha256_of(path), path.stat().st_size, is_synthetic_file(path))
+
+
+def bring_month(  # noqa: PLR0913, PLR0917 - as above
+    source: str,
+    service: str,
+    month: Month,
+    landing: Path,
+    progress: Progress | None = None,
+    patience: Patience = _PATIENCE,
+    held: Held | None = None,
+) -> Path:
+    """Bring a month's file to the landing folder, unless the very same file is there, or held already.
 
     Args:
         source: TLC's site or a folder.
@@ -89,15 +123,31 @@ def fetch_month(
         landing: the landing folder; made where it is missing.
         progress: told the bytes that are there and the bytes in all, or None where the source does not say.
         patience: waits and tries.
+        held: the month's files that were taken from the landing folder before.
+
+    Returns:
+        The file in the landing folder, from where it may be taken at any time; or the one that is held.
 
     Raises:
         SourceUnreachable: the source cannot be had, after every try; the next call goes on with what came.
         TaxiError: the source lacks the month, its file is not parquet, or the folder cannot be written to.
             What was in the landing folder before is unharmed.
     """
-    target = landing / file_name(service, month)
-    _bring(source, _MONTHS, target, progress or _unseen, patience)
-    return inspect_file(target)
+    return _bring(source, _MONTHS, landing / file_name(service, month), progress or _unseen, patience, held)
+
+
+def place_of(source: str, service: str, month: Month) -> str | Path:
+    """Where a month's file is, or would be: an address of the site, or a path in the folder.
+
+    Raises:
+        SourceUnreachable: there is no such folder.
+        TaxiError: the source is neither a web address nor a folder's path.
+    """
+    name = file_name(service, month)
+    if _is_site(source):
+        return _url(source, _MONTHS, name)
+    beside, below = _folder(source) / name, _folder(source) / _MONTHS / name
+    return beside if beside.is_file() else below
 
 
 def fetch_zones(
@@ -115,58 +165,64 @@ def fetch_zones(
     return files
 
 
-def landed_month(source: str, service: str, month: Month, landing: Path) -> Arrival:
-    """The month's file in the landing folder, as a person or a download put it there; fetched where it is missing."""
-    target = landing / file_name(service, month)
-    return inspect_file(target) if target.is_file() else fetch_month(source, service, month, landing)
-
-
 def landed_zones(source: str, landing: Path) -> ZoneFiles:
     """The files of zones in the landing folder; fetched where one is missing."""
     files = ZoneFiles(landing / _LOOKUP, landing / _SHAPES)
     return files if all(file.is_file() for file in files) else fetch_zones(source, landing)
 
 
-def _bring(source: str, folder: str, target: Path, progress: Progress, patience: Patience) -> None:
+def _bring(
+    source: str, folder: str, target: Path, progress: Progress, patience: Patience, held: Held | None = None
+) -> Path:
     with writing(target):
         if _is_site(source):
-            _bring_from_site(source, folder, target, progress, patience)
-        else:
-            _bring_from_folder(source, folder, target, progress)
+            return _bring_from_site(source, folder, target, progress, patience, held)
+        return _bring_from_folder(source, folder, target, progress, held)
 
 
-def _bring_from_site(source: str, folder: str, target: Path, progress: Progress, patience: Patience) -> None:
-    url, part, note = _url(source, folder, target.name), beside(target, "part"), beside(target, "origin.json")
+def _bring_from_site(
+    source: str, folder: str, target: Path, progress: Progress, patience: Patience, held: Held | None
+) -> Path:
+    url, part = _url(source, folder, target.name), beside(target, "part")
+    note = beside(held.folder / target.name if held else target, "origin.json")
     shown = source_label(url)
     known = Origin.read(note)
     # A copy that is no longer what arrived (another file put there, bytes gone bad) is fetched again.
-    if known and not (known.url == shown and target.is_file() and sha256_of(target) == known.sha256):
-        known = None
+    copy = _copy_of(known.sha256, target, held) if known and known.url == shown else None
     try:
-        origin = download.download(url, part, known, progress, patience)
+        origin = download.download(url, part, known if copy else None, progress, patience)
     except download.NotFoundError as error:
         raise _missing(target.name, source, f"{shown}: {error}") from error
     except download.UnreachableError as error:
         raise _unreachable(source, f"{target.name}: {error}") from error
     except download.RefusedError as error:
         raise TaxiError(f"cannot fetch {shown} ({error}): check TAXI_TLC_SOURCE") from error
-    if origin is None:
-        progress(target.stat().st_size, target.stat().st_size)
-        return
-    replace(origin, sha256=_publish_checked(part, target, shown)).write(note)
+    if origin is None and copy:
+        progress(copy.stat().st_size, copy.stat().st_size)
+        return copy
+    if origin:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        replace(origin, sha256=_publish_checked(part, target, shown)).write(note)
+    return target
 
 
-def _bring_from_folder(source: str, folder: str, target: Path, progress: Progress) -> None:
+def _bring_from_folder(source: str, folder: str, target: Path, progress: Progress, held: Held | None) -> Path:
     original = _find(source, folder, target.name)
-    length = original.stat().st_size
-    if target.is_file() and target.stat().st_size == length and sha256_of(target) == sha256_of(original):
+    if copy := _copy_of(sha256_of(original), target, held):
         check_content(original, target.name, str(original))
-        progress(length, length)
-        return
+        progress(copy.stat().st_size, copy.stat().st_size)
+        return copy
     # Not the name a download uses, which would go on with these bytes as if they were its own.
     part = beside(target, "copy.part")
     copy_whole(original, part, progress)
     _publish_checked(part, target, str(original))
+    return target
+
+
+def _copy_of(sha256: str | None, target: Path, held: Held | None) -> Path | None:
+    """Where the very bytes are already: in the landing folder, or where they were taken to."""
+    candidates = [target, *([held.files[sha256]] if held and sha256 and sha256 in held.files else [])]
+    return next((path for path in candidates if path.is_file() and sha256_of(path) == sha256), None)
 
 
 def _publish_checked(part: Path, target: Path, shown: str) -> str:

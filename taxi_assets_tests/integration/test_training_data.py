@@ -8,11 +8,11 @@ import pytest
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.contract import SERVICES
+from taxi_assets.lake.held import held_months
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.learning.training_data import (
     TrainingData,
-    held_months,
     read_scored,
     read_training,
     read_zone_map,

@@ -35,9 +35,10 @@ CONTENT = {
         *rows("rejected_trips", JANUARY_1, 2, reason="duplicate"),
         *rows("rejected_trips", FEBRUARY_1, 1, reason="zone_unknown"),
     ],
-    "source_files": [
-        {"service": "green", "month": JANUARY_1, "rows": 4, "sha256": "a" * 64},
-        {"service": "green", "month": FEBRUARY_1, "rows": 3, "sha256": "b" * 64},
+    "arrivals": [
+        {"service": "green", "month": JANUARY_1, "rows": 4, "sha256": "a" * 64, "state": "ingested"},
+        {"service": "green", "month": FEBRUARY_1, "rows": 3, "sha256": "b" * 64, "state": "ingested"},
+        {"service": "green", "month": FEBRUARY_1, "rows": 2, "sha256": "c" * 64, "state": "superseded"},
     ],
     "evaluations": [
         score("duration_model", 9.0, 1),

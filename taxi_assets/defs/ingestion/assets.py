@@ -5,8 +5,11 @@ from typing import Any
 
 import dagster as dg
 
+from taxi_assets.defs.ingestion.arrivals import QUARANTINE_CHECK, quarantine_check
+from taxi_assets.defs.ingestion.freshness import RAW_TRIPS_FRESHNESS
 from taxi_assets.defs.partitions import stretch_asset
 from taxi_assets.defs.reporting import column_schema, publish_months, suite_checks
+from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
@@ -42,8 +45,10 @@ def taxi_zones(
 @stretch_asset(
     **_OURS,
     kinds={"duckdb", "parquet"},
+    freshness_policy=RAW_TRIPS_FRESHNESS,
+    deps=[taxi_zones],  # files of the time before zone ids have coordinates, which the zones place
     metadata=column_schema("raw_trips"),
-    check_specs=suite_checks("raw_trips"),
+    check_specs=[*suite_checks("raw_trips"), QUARANTINE_CHECK],
 )
 def raw_trips(
     context: dg.AssetExecutionContext,
@@ -52,13 +57,17 @@ def raw_trips(
 ) -> Report:
     """Every row of TLC's monthly files under canonical names and types, nothing dropped."""
     from taxi_assets.lake import publishing
-    from taxi_assets.sources import tlc
+    from taxi_assets.receiving.ingesting import ingest_month
 
     def publish(service: str, month: Month) -> publishing.Publication:
-        arrival = tlc.landed_month(settings.tlc_source, service, month, settings.landing)
-        return publishing.publish_raw(warehouse, arrival, context.run.run_id)
+        return ingest_month(warehouse, service, month, context.run.run_id)
 
-    yield from publish_months(context, settings, "raw_trips", publish)
+    try:
+        yield from publish_months(context, settings, "raw_trips", publish)
+    except (TaxiError, dg.Failure):
+        yield quarantine_check(warehouse)
+        raise
+    yield quarantine_check(warehouse)
 
 
 @stretch_asset(

@@ -37,7 +37,7 @@ def verdicts(town: Town) -> dict[str, str]:
 def forget(town: Town) -> None:
     """April was never there: other tests take it for a month nobody has."""
     with town.warehouse.publishing("as before") as connection:
-        for table in ("source_files", "raw_trips", "clean_trips", "rejected_trips", "trip_features", "drift_reports"):
+        for table in ("arrivals", "raw_trips", "clean_trips", "rejected_trips", "trip_features", "drift_reports"):
             connection.execute(f"DELETE FROM {table} WHERE month = ?", [APRIL.first_day])
 
 

@@ -1,0 +1,113 @@
+"""What Dagster shows of the files that arrived. The same rows as `taxi arrivals`; nothing is decided here."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from taxi_assets.lake.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from taxi_assets.lake.ledger import Record
+    from taxi_assets.lake.publishing import Publication
+
+__all__ = [
+    "QUARANTINE_CHECK",
+    "data_version",
+    "file_metadata",
+    "listing_digest",
+    "quarantine_check",
+    "quarantine_event",
+]
+
+_NAME = "no_file_is_in_quarantine"
+_MOST_ROWS = 500  # metadata is kept with every run
+
+QUARANTINE_CHECK = dg.AssetCheckSpec(
+    _NAME,
+    asset="raw_trips",
+    description="Every file that arrived is waiting, ingested or superseded; none is put aside.",
+    metadata={"severity": "warning"},
+)
+
+
+def quarantine_check(warehouse: Warehouse) -> dg.AssetCheckResult:
+    """The check's result as a step gives it."""
+    from taxi_assets.receiving.receive import records_of
+
+    return dg.AssetCheckResult(asset_key="raw_trips", check_name=_NAME, **_result(records_of(warehouse)))
+
+
+def quarantine_event(records: Sequence["Record"]) -> dg.AssetCheckEvaluation:
+    """The check's result as a sensor reports it, outside any run."""
+    return dg.AssetCheckEvaluation(asset_key=dg.AssetKey("raw_trips"), check_name=_NAME, **_result(records))
+
+
+def listing_digest(records: Sequence["Record"]) -> str:
+    """Tells whether there is anything new to show."""
+    shown = [[record.path, record.state, record.reasons, record.request] for record in records]
+    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
+
+
+def file_metadata(published: Sequence["Publication"]) -> dict[str, object]:
+    """Which files a month's raw trips are, and what a republished one changed; nothing for other tables."""
+    files = [p.arrival for p in published if p.arrival]
+    if not files:
+        return {}
+    metadata: dict[str, object] = {
+        "files": dg.MetadataValue.table(
+            [
+                dg.TableRecord({"service": f.service, "file": f.label, "bytes": f.bytes, "sha256": f.sha256})
+                for f in files
+            ]
+        )
+    }
+    changed = {p.service: p.difference for p in published if p.difference}
+    if changed:
+        metadata["republished"] = dg.MetadataValue.md("\n\n".join(map(_difference_text, changed, changed.values())))
+        metadata["difference"] = dg.MetadataValue.json(changed)
+    return metadata
+
+
+def data_version(published: Sequence["Publication"]) -> dg.DataVersion | None:
+    """The SHA-256 of a month's file; of several files, a digest of theirs. None for tables made of other tables."""
+    hashes = [p.arrival.sha256 for p in published if p.arrival]
+    if not hashes:
+        return None
+    return dg.DataVersion(hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest())
+
+
+def _result(records: Sequence["Record"]) -> dict[str, Any]:
+    aside = [record for record in records if record.state == "quarantined"]
+    newest = sorted(records, key=lambda record: record.first_seen_at, reverse=True)[:_MOST_ROWS]
+    return {
+        "passed": not aside,
+        "severity": dg.AssetCheckSeverity.WARN,
+        "description": f"{len(aside)} of {len(records)} files are in quarantine" if aside else "none is in quarantine",
+        "metadata": {"arrivals": dg.MetadataValue.table([_row(record) for record in newest])} if newest else {},
+    }
+
+
+def _row(record: "Record") -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "file": record.file_name,
+            "month": f"{record.service} {record.month}" if record.month else "",
+            "state": record.state,
+            "reasons": "; ".join(record.reasons),
+            "sha256": (record.sha256 or "")[:16],
+            "path": record.path,
+            "run_id": record.run_id or "",
+        }
+    )
+
+
+def _difference_text(service: str, difference: Mapping[str, Any]) -> str:
+    rows, columns = difference["rows"], difference["columns"]
+    lines = [f"**{service}**: {rows['added']:,} rows added, {rows['removed']:,} removed, {rows['changed']:,} changed"]
+    lines += [f"columns {what}: {', '.join(columns[what])}" for what in ("added", "removed") if columns[what]]
+    lines += ["", "| figure | before | after |", "|---|---:|---:|"]
+    lines += [f"| {name} | {of['before']} | {of['after']} |" for name, of in difference["statistics"].items()]
+    return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""`taxi arrivals retry`: a file that was put aside gets another chance, because a person says so."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.ledger import Record, next_request, put_records, read_records
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.receiving import places
+from taxi_assets.receiving.looks import IMPATIENT
+from taxi_assets.receiving.receive import alone, look, records_of
+from taxi_assets.receiving.settling import GONE, twin_of
+from taxi_assets.sources.arrivals import parse_file_name
+
+__all__ = ["retry"]
+
+_SHORTEST_PREFIX = 4
+
+
+def retry(warehouse: Warehouse, text: str) -> Record:
+    """Have a quarantined or superseded file wait again, or one that waits in vain be requested anew.
+
+    Args:
+        warehouse: the lake.
+        text: its name as listed, its name in quarantine, or how its SHA-256 begins.
+
+    Returns:
+        Its row afterwards: waiting, or quarantined again for the reason it has now.
+
+    Raises:
+        TaxiError: no such file, several, or one that cannot be tried again; the sentence says what to do.
+    """
+    look(warehouse, IMPATIENT, ())
+    record = _choose(records_of(warehouse), text)
+    if record.state in ("superseded", "waiting"):
+        return _reinstate(warehouse, record)
+    path = warehouse.settings.root / record.path
+    if record.reasons == (GONE,) or not path.is_file():
+        raise TaxiError(f"{record.file_name} is not there any more: put it into the landing folder again")
+    if parse_file_name(record.file_name) is None:
+        raise TaxiError(f"{record.file_name} cannot be tried again under that name: {'; '.join(record.reasons)}")
+    with alone(warehouse.settings, IMPATIENT.lock_seconds):
+        places.take(warehouse.settings, path, "again", record.file_name)
+    look(warehouse, IMPATIENT, ())
+    after = records_of(warehouse)
+    return next(r for r in after if r.sha256 == record.sha256 and r.file_name == record.file_name)
+
+
+def _choose(records: Sequence[Record], text: str) -> Record:
+    named = [record for record in records if _is_meant(record, text)]
+    if not named:
+        raise TaxiError(f"no file is called '{places.shown(text)}': see `taxi arrivals` for their names")
+    aside = [record for record in named if record.state == "quarantined"]
+    aside = [record for record in aside if record.reasons != (GONE,)] or aside
+    candidates = _without_copies(records, aside) or [record for record in named if record.state == "superseded"]
+    candidates = candidates or [record for record in named if record.state == "waiting" and record.is_taken]
+    if not candidates:
+        told = "; ".join(f"{record.named()} is {record.state}" for record in named)
+        raise TaxiError(f"nothing to try again: {told}")
+    if len(candidates) > 1:
+        told = ", ".join((record.sha256 or record.path)[:16] for record in candidates)
+        raise TaxiError(f"{len(candidates)} files are meant by '{places.shown(text)}': name one of {told}")
+    return candidates[0]
+
+
+def _without_copies(records: Sequence[Record], aside: Sequence[Record]) -> list[Record]:
+    """Those whose bytes are not in the store as well; of superseded bytes, the store's."""
+    found: list[Record] = []
+    for record in aside:
+        twin = twin_of(records, record.sha256)
+        if twin is None:
+            found.append(record)
+        elif twin.state == "superseded" and twin not in found:
+            found.append(twin)
+    return found
+
+
+def _is_meant(record: Record, text: str) -> bool:
+    is_prefix = len(text) >= _SHORTEST_PREFIX and (record.sha256 or "").startswith(text.lower())
+    return is_prefix or text in (record.file_name, record.path, record.path.rpartition("/")[2])
+
+
+def _reinstate(warehouse: Warehouse, record: Record) -> Record:
+    """Have a file of the store wait for another request; it will supersede what has superseded it."""
+    with alone(warehouse.settings, IMPATIENT.lock_seconds), warehouse.publishing("arrivals") as connection:
+        records = read_records(connection)
+        again = replace(record, state="waiting", reasons=(), request=next_request(records))
+        waiting = [r for r in records if r.is_taken and r.state == "waiting" and r.month == record.month]
+        others = [
+            replace(r, state="superseded", reasons=(f"replaced by {again.named()} before it was ingested",))
+            for r in waiting
+            if r.service == record.service and r.path != record.path
+        ]
+        put_records(connection, [*others, again])
+    return again
