@@ -128,10 +128,30 @@ def _validate_frame(frame: Any, table: str) -> Any:
     from taxi_assets.expectations import SUITES
     from taxi_assets.quality import validation
 
-    # The platform's own translation and context: both sides evaluate the very same expectations.
+    # The platform's own translation: both sides evaluate the very same expectations.
     with validation._quietly():
-        source = validation._context().data_sources.add_pandas("frames")
+        from great_expectations import ExpectationSuite
+
+        source = _context().data_sources.add_pandas("frames")
         batches = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe(table)
         batch = batches.get_batch(batch_parameters={"dataframe": frame})
         only_counts = {"result_format": "BASIC", "partial_unexpected_count": 0}
-        return batch.validate(validation._translate(SUITES[table]), result_format=only_counts)
+        suite = ExpectationSuite(table, expectations=list(validation._translate(SUITES[table])))
+        return batch.validate(suite, result_format=only_counts)
+
+
+def _context() -> Any:
+    """A context of Great Expectations that lives in memory, reports to nobody and shows no progress bars."""
+    import great_expectations
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        analytics_enabled=False,
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    return great_expectations.get_context(mode="ephemeral", project_config=config)

@@ -27,6 +27,14 @@ ANSWER_SCHEMA = {
     "title": "Answer",
     "properties": {
         "duration_minutes": {"type": "number", "description": "How long the ride will take", "example": 9.8},
+        "interval_90": {
+            "type": "array",
+            "items": {"type": "number"},
+            "minItems": 2,
+            "maxItems": 2,
+            "description": "Nine rides in ten take between these minutes",
+            "example": [6.1, 16.4],
+        },
         "arrives_at": {"type": "string", "format": "date-time", "description": "When it ends, in New York"},
         "service": {"type": "string", "description": "The kind of taxi it was asked for, or taken to be"},
         "model": {"type": "object", "description": "The model that answered: name, version, MLflow run id"},
@@ -100,10 +108,12 @@ class TaxiDuration:
             asked = read_ride(ride, self.model.services)
         except RideRefused as refusal:
             return _json({"error": str(refusal), "fields": refusal.fields}, 422)
-        minutes = float(self.model.predict_requests([asked])[0])
+        told = self.model.answer_requests([asked])
+        minutes = float(told.minutes[0])
         return _json(
             {
                 "duration_minutes": round(minutes, 2),
+                "interval_90": [round(float(told.low[0]), 2), round(float(told.high[0]), 2)],
                 "arrives_at": arrival(asked, minutes).isoformat(),
                 "service": asked.service,
                 **self.source,

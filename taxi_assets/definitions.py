@@ -4,11 +4,13 @@ import dagster as dg
 
 from taxi_assets.defs.ingestion import assets as ingestion
 from taxi_assets.defs.jobs import JOBS
+from taxi_assets.defs.maintenance import MAINTENANCE_JOBS, SCHEDULES
 from taxi_assets.defs.mlflow_resource import mlflow_resource
 from taxi_assets.defs.monitoring import assets as monitoring
 from taxi_assets.defs.sensors import SENSORS
 from taxi_assets.defs.serving import assets as serving
 from taxi_assets.defs.training import assets as training
+from taxi_assets.defs.training import search
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import Settings
 
@@ -18,8 +20,9 @@ __all__ = ["build", "defs"]
 def build(settings: Settings) -> dg.Definitions:
     """The platform on these settings."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([ingestion, training, monitoring, serving]),
-        jobs=JOBS,
+        assets=dg.load_assets_from_modules([ingestion, training, search, monitoring, serving]),
+        jobs=(*JOBS, *MAINTENANCE_JOBS),
+        schedules=SCHEDULES,
         sensors=SENSORS,
         resources={
             "settings": settings,

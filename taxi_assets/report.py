@@ -29,6 +29,7 @@ def run_facts(
     from taxi_assets.serving import packaging
     from taxi_assets.sources.tlc import source_label
 
+    model = _model(settings, months[-1])
     with Warehouse(settings).reading() as connection:
         facts: Facts = {
             "source": source_label(settings.tlc_source),
@@ -36,12 +37,12 @@ def run_facts(
             "months": [str(month) for month in months],
             "services": list(settings.services),
             "rows": _rows(connection, settings.services, months),
-            "score": _score(connection, months[-1]),
+            "score": _score(connection, months[-1], model["version"]),
             "drift": _drift(connection, months[-1]),
         }
     bento = packaging.latest(settings)
     return facts | {
-        "model": _model(settings, months[-1]),
+        "model": model,
         "bento": bento.tag if bento else None,
         "prediction": dict(prediction),
         "seconds": dict(seconds),
@@ -165,15 +166,13 @@ def _rows(connection: DuckDBPyConnection, services: Sequence[str], months: Seque
     return {"raw": raw, "clean": clean, "rejected": dict(connection.execute(query, chosen).fetchall())}
 
 
-def _score(connection: DuckDBPyConnection, month: Month) -> Facts:
+def _score(connection: DuckDBPyConnection, month: Month, version: int | None) -> Facts:
     query = (
         "SELECT model, rmse, mae FROM evaluations WHERE month = $month AND slice = 'overall' AND convention = 'course' "
-        "AND model_version = (SELECT max(model_version) FROM evaluations WHERE month = $month)"
+        "AND model_version = coalesce($version, (SELECT max(model_version) FROM evaluations WHERE month = $month))"
     )
-    scores = {
-        name: {"rmse": rmse, "mae": mae}
-        for name, rmse, mae in connection.execute(query, {"month": month.first_day}).fetchall()
-    }
+    chosen = {"month": month.first_day, "version": version}
+    scores = {name: {"rmse": rmse, "mae": mae} for name, rmse, mae in connection.execute(query, chosen).fetchall()}
     return {
         "month": str(month),
         "convention": "course",
@@ -192,7 +191,7 @@ def _drift(connection: DuckDBPyConnection, month: Month) -> Facts:
 def _model(settings: Settings, month: Month) -> Facts:
     from taxi_assets.mlflow_store import registry
 
-    version, champion = registry.newest_for(settings, month), registry.champion(settings)
+    version, champion = registry.chosen_for(settings, month), registry.champion(settings)
     if version is None:
         return {
             "name": registry.MODEL_NAME,

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     )
     memory_limit: str = Field("4GB", description="Memory DuckDB may use before it spills to disk.")
     threads: int | None = Field(None, ge=1, description="Threads DuckDB may use. Unset, every core.")
+    keep_snapshots_days: int = Field(
+        30, ge=1, description="Days a state of the lake stays readable; those that models learned from stay for good."
+    )
     host: str = Field("127.0.0.1", description="Address the servers bind to.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     bento_port: int = Field(3001, ge=1, le=65535, description="Port of the Bento's endpoint.")

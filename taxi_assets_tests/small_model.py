@@ -9,7 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from taxi_assets.learning.lessons import columns, finished_rides
 from taxi_assets.learning.model import DurationModel
+from taxi_assets.rides.answers import learn_intervals
 from taxi_assets.rides.encoding import expected_minutes, periods
 from taxi_assets.rides.features import MODEL_INPUTS, SERVICE_IDS, ZONES, ZoneMap, row_features
 from taxi_assets.rides.history import PastRides, Smoothing, Tables, fit_tables
@@ -61,9 +63,13 @@ def fitted() -> DurationModel:
     model.places_ = Places(zone_map())
     history = _history(known, minutes, model.places_)
     model.tables_ = {SERVICE_IDS[service]: history for service in SERVICES}
-    matrix = model.encode(known)
+    model.minutes_range_ = (1, 60)
+    over = finished_rides(columns(known), minutes, expected_minutes(model.encode(known)))
+    model.finished_ = {SERVICE_IDS[service]: over for service in SERVICES}
+    matrix = model.encode(model.tell_now(known.assign(duration_minutes=minutes, passenger_count=1.0)))
     trees = HistGradientBoostingRegressor(max_iter=15, min_samples_leaf=10, early_stopping=False)
     model.trees_ = trees.fit(matrix, minutes / expected_minutes(matrix))
+    model.intervals_ = learn_intervals(minutes, trees.predict(matrix) * expected_minutes(matrix), matrix)
     return model
 
 

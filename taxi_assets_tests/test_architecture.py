@@ -44,10 +44,17 @@ MIDDLE = (
     "taxi_assets.lake.cleaning",
     "taxi_assets.lake.tables",
     "taxi_assets.lake.zones",
+    "taxi_assets.learning.estimators",
+    "taxi_assets.learning.forest",
     "taxi_assets.learning.model",
     "taxi_assets.monitoring.drift",
     "taxi_assets.scoring.baselines",
+    "taxi_assets.scoring.bootstrap",
+    "taxi_assets.scoring.comparison",
+    "taxi_assets.scoring.diagnosis",
     "taxi_assets.scoring.evaluation",
+    "taxi_assets.scoring.gate",
+    "taxi_assets.scoring.predicting",
     "taxi_assets.scoring.promotion",
 )
 HEAVY = ("mlflow", "great_expectations", "sklearn", "bentoml", "pandas", "matplotlib", "onnxruntime")

@@ -22,5 +22,6 @@ def predict(
     settings = settings_of()
     answer = client.ask(settings.url(settings.bento_port), client.Ride(pickup, dropoff, at, service))
     if to_json != "-":
-        console.print(f"{answer['duration_minutes']:.1f} minutes")
+        low, high = answer["interval_90"]
+        console.print(f"{answer['duration_minutes']:.1f} minutes; nine rides in ten take {low:.1f} to {high:.1f}")
     write_json(answer, to_json)

@@ -11,6 +11,8 @@ warnings.filterwarnings("ignore", "Asset job month materializes assets with vary
 
 _INGESTION = dg.AssetSelection.groups("ingestion")
 
+_SEARCH = dg.AssetSelection.assets("model_search")
+
 ingest_months = dg.define_asset_job(
     "ingest_months",
     selection=_INGESTION,
@@ -20,9 +22,16 @@ ingest_months = dg.define_asset_job(
 
 month = dg.define_asset_job(
     "month",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - _SEARCH,
     executor_def=dg.in_process_executor,
     description="Take one month in, train on those before it, score on it, and serve the champion.",
 )
 
-JOBS = (ingest_months, month)
+search = dg.define_asset_job(
+    "search",
+    selection=_SEARCH,
+    executor_def=dg.in_process_executor,
+    description="Look for better parameters within a budget of trials and seconds, on the months before one.",
+)
+
+JOBS = (ingest_months, month, search)

@@ -17,9 +17,10 @@ from taxi_assets.settings import Settings
 if TYPE_CHECKING:
     from taxi_assets.lake.publishing import Publication
     from taxi_assets.quality import Outcome, Verdict
+    from taxi_assets.scoring.comparison import Comparison
     from taxi_assets.scoring.evaluation import Score
 
-__all__ = ["column_schema", "picture", "publish_months", "score_table", "suite_checks"]
+__all__ = ["column_schema", "comparison_shown", "picture", "publish_months", "score_table", "suite_checks"]
 
 Publish = Callable[[str, Month], "Publication"]
 
@@ -63,6 +64,22 @@ def score_table(scores: Mapping[str, Mapping[str, "Score"]]) -> dg.MetadataValue
             for model, score in models.items()
         ]
     )
+
+
+def comparison_shown(comparison: "Comparison") -> dict[str, dg.MetadataValue]:
+    """What a decision on the champion rests on: the interval, its picture, every slice."""
+    from taxi_assets import plots
+
+    interval = comparison.interval
+    records = comparison.slices.round(4).to_dict("records")
+    return {
+        "difference_minutes": dg.MetadataValue.float(interval.difference),
+        "interval_minutes": dg.MetadataValue.text(f"{interval.low:+.4f} to {interval.high:+.4f}"),
+        "rides": dg.MetadataValue.int(comparison.rides),
+        "bootstrap": picture(plots.draw_bootstrap(comparison), "Difference of RMSE, resampled by day"),
+        "slices_picture": picture(plots.draw_slices_compared(comparison), "Change of RMSE by slice"),
+        "slices": dg.MetadataValue.table([dg.TableRecord(record) for record in records]),
+    }
 
 
 def publish_months(

@@ -7,9 +7,35 @@ expectations hold for a share of the rows (`mostly`). Clean trips and features a
 
 from taxi_assets.expectations.clean_trips import CLEAN_TRIPS
 from taxi_assets.expectations.raw_trips import RAW_TRIPS
-from taxi_assets.expectations.suite import Expectation, Severity, Suite
+from taxi_assets.expectations.suite import (
+    BETWEEN,
+    DISTINCT,
+    IN_SET,
+    MEDIAN,
+    PRESENT,
+    ROWS,
+    UNIQUE,
+    Expectation,
+    Severity,
+    Suite,
+)
 from taxi_assets.expectations.trip_features import TRIP_FEATURES
 
-__all__ = ["CLEAN_TRIPS", "RAW_TRIPS", "SUITES", "TRIP_FEATURES", "Expectation", "Severity", "Suite"]
+__all__ = [
+    "BETWEEN",
+    "CLEAN_TRIPS",
+    "DISTINCT",
+    "IN_SET",
+    "MEDIAN",
+    "PRESENT",
+    "RAW_TRIPS",
+    "ROWS",
+    "SUITES",
+    "TRIP_FEATURES",
+    "UNIQUE",
+    "Expectation",
+    "Severity",
+    "Suite",
+]
 
 SUITES: dict[str, Suite] = {suite.table: suite for suite in (RAW_TRIPS, CLEAN_TRIPS, TRIP_FEATURES)}

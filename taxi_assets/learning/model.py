@@ -1,8 +1,9 @@
 """The duration model: what past rides lead to expect, times a correction by boosted trees. Plain scikit-learn.
 
-`DurationModel` is a scikit-learn regressor over frames of `MODEL_INPUTS`. The history of a training row is told out of
-fold, that of a predicted ride by all of the window, as scikit-learn's own `TargetEncoder` does. The trees learn the
-ratio of actual to expected minutes, weighted by the square of what was expected: that is the squared error in minutes.
+`DurationModel` is a scikit-learn regressor over frames of `MODEL_INPUTS`; `OPTIONAL_INPUTS` are used where a frame has
+them. The history of a training row is told by the months before it, that of a predicted ride by all of the window.
+The trees learn the ratio of actual to expected minutes, weighted by the square of what was expected: that is the
+squared error in minutes.
 """
 
 from typing import Self
@@ -14,23 +15,24 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from taxi_assets.rides.encoding import (
-    MATRIX_COLUMNS,
-    SEASONAL_COLUMNS,
-    encode,
-    encode_rides,
-    expected_minutes,
-    periods,
-)
-from taxi_assets.rides.features import MODEL_INPUTS, Rides, ZoneMap
-from taxi_assets.rides.history import HISTORY_FEATURES, PastRides, Smoothing, Tables, fit_tables, out_of_fold
+from taxi_assets.learning.lessons import Lessons, columns, finished_rides, lessons, now_columns
+from taxi_assets.rides.answers import Answers, answer, learn_intervals
+from taxi_assets.rides.encoding import encode_rides, expected_minutes
+from taxi_assets.rides.features import Rides, ZoneMap
+from taxi_assets.rides.history import Smoothing, Tables
+from taxi_assets.rides.intervals import Intervals
+from taxi_assets.rides.latest import Latest, latest_of, tell_latest
+from taxi_assets.rides.now import NOW_INPUTS, STEADY, FinishedRides
 from taxi_assets.rides.places import Places
 
 __all__ = ["DurationModel"]
 
-# A season seen once is told from nothing but chance: with less than a year the trees do not see the calendar's.
-_LEAST_MONTHS_OF_SEASONS = 12
-_WEIGHT_MONTHS = 24  # a ride this much older counts a third as much
+Floats = NDArray[np.float64]
+
+# The last third of the rides, of half a year at most, tells how wide intervals are; a smaller model that
+# learned from some of the others is judged on them, since it costs a tenth and errs hardly more.
+_CALIBRATION_SHARE, _CALIBRATION_MONTHS, _CALIBRATION_RIDES = 1 / 3, 6, 100_000
+_SMALLER_MODEL = {"max_iter": 40, "max_leaf_nodes": 31, "learning_rate": 0.15}
 
 
 class DurationModel(RegressorMixin, BaseEstimator):
@@ -39,10 +41,14 @@ class DurationModel(RegressorMixin, BaseEstimator):
     Args:
         zones: Where the zones are.
         smoothing: How the history is smoothed.
+        row_months: The trees learn from rides of so many months; the history from all.
+        use_now: Let rides that have just ended tell of the streets now.
+        use_passengers: Look at `passenger_count`.
         learning_rate, max_iter, max_leaf_nodes, min_samples_leaf, l2_regularization, random_state: Of the
             `HistGradientBoostingRegressor`.
 
-    After `fit`: `places_`, `tables_` (history by service id) and `trees_`.
+    After `fit`: `places_`, `tables_` (history by service id), `finished_` (the last rides by service id),
+    `minutes_range_` (shortest and longest ride learned from), `trees_` and `intervals_`.
     """
 
     def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter named here
@@ -50,6 +56,9 @@ class DurationModel(RegressorMixin, BaseEstimator):
         zones: ZoneMap,
         smoothing: Smoothing | None = None,
         *,
+        row_months: int = 24,
+        use_now: bool = True,
+        use_passengers: bool = True,
         learning_rate: float = 0.1,
         max_iter: int = 130,
         max_leaf_nodes: int = 63,
@@ -59,6 +68,9 @@ class DurationModel(RegressorMixin, BaseEstimator):
     ) -> None:
         self.zones = zones
         self.smoothing = smoothing
+        self.row_months = row_months
+        self.use_now = use_now
+        self.use_passengers = use_passengers
         self.learning_rate = learning_rate
         self.max_iter = max_iter
         self.max_leaf_nodes = max_leaf_nodes
@@ -66,37 +78,96 @@ class DurationModel(RegressorMixin, BaseEstimator):
         self.l2_regularization = l2_regularization
         self.random_state = random_state
 
-    def fit(self, X: pd.DataFrame, y: NDArray[np.float64]) -> Self:  # noqa: N803 - scikit-learn's name
-        """Learn from rides: `X` has the columns `MODEL_INPUTS`, `y` their minutes, shape (n,)."""
+    def fit(self, X: pd.DataFrame, y: Floats) -> Self:  # noqa: N803 - scikit-learn's name
+        """Learn from rides: `X` has the columns `MODEL_INPUTS`, `y` their minutes, shape (n,).
+
+        `passenger_count` and `vendor_id` are used where `X` has them. What rides tell of the streets is worked out
+        here, from pickups and minutes.
+        """
         self.places_ = Places(self.zones)
-        rides, minutes = columns(X), np.asarray(y, np.float64)
-        smoothing = self.smoothing or Smoothing()
-        past = {name: np.empty(len(minutes), np.float32) for name in HISTORY_FEATURES}
-        self.tables_: dict[int, Tables] = {}
-        for service in np.unique(rides["service_id"]):
-            own = rides["service_id"] == service
-            service_rides = _past_rides({name: values[own] for name, values in rides.items()}, minutes[own])
-            for name, values in out_of_fold(service_rides, self.places_, smoothing).items():
-                past[name][own] = values
-            next_month = float(service_rides.month.max()) + 1
-            self.tables_[int(service)] = fit_tables(service_rides, self.places_, next_month, smoothing)
-        matrix = encode(rides, self.places_, past)
-        month = rides["pickup_at"].astype("datetime64[M]").astype(np.int64)
-        if len(np.unique(month)) < _LEAST_MONTHS_OF_SEASONS:
-            matrix[:, [MATRIX_COLUMNS.index(name) for name in SEASONAL_COLUMNS]] = 0
-        weights = expected_minutes(matrix) ** 2 * np.exp(-(month.max() + 1 - month) / _WEIGHT_MONTHS)
-        self.trees_ = self._trees().fit(matrix, minutes / expected_minutes(matrix), sample_weight=weights)
+        minutes = np.asarray(y, np.float64)
+        self.minutes_range_ = (float(minutes.min()), float(minutes.max()))
+        learned = lessons(
+            columns(X),
+            minutes,
+            self.places_,
+            self.smoothing or Smoothing(),
+            self.row_months,
+            self._left_out(),
+            self.random_state,
+        )
+        self.tables_: dict[int, Tables] = dict(learned.tables)
+        self.finished_: dict[int, FinishedRides] = dict(learned.finished)
+        self.intervals_ = self._calibrate(learned)
+        self.trees_ = _learn(self._trees(), learned.matrix, learned.minutes, learned.weights)
         return self
 
-    def predict(self, X: pd.DataFrame) -> NDArray[np.float64]:  # noqa: N803
+    def predict(self, X: pd.DataFrame) -> Floats:  # noqa: N803
         """Minutes of each ride, shape (n,)."""
+        return self.answer(X).minutes
+
+    def answer(self, X: pd.DataFrame) -> Answers:  # noqa: N803
+        """Minutes of each ride, and the interval nine rides in ten end in."""
         check_is_fitted(self)
         matrix = self.encode(X)
-        return np.asarray(self.trees_.predict(matrix)) * expected_minutes(matrix)
+        steady = self._columns(X).get(STEADY)
+        return answer(self.trees_.predict(matrix), matrix, steady, self.intervals_)
 
     def encode(self, X: pd.DataFrame) -> NDArray[np.float32]:  # noqa: N803
         """The rides as the trees see them."""
-        return encode_rides(columns(X), self.places_, self.tables_)
+        return encode_rides(self._columns(X), self.places_, self.tables_)
+
+    def tell_now(self, rides: pd.DataFrame, finished: pd.DataFrame | None = None) -> pd.DataFrame:
+        """The rides, with what rides that ended before the pickup of each tell of the streets: `NOW_INPUTS`.
+
+        Args:
+            rides: Columns `MODEL_INPUTS`, and `vendor_id` where it is known.
+            finished: Rides that are over, with `duration_minutes`; unset, `rides` themselves. The last rides the
+                model learned from are looked at too. None tells a ride anything before its own drop-off.
+        """
+        check_is_fitted(self)
+        over = rides if finished is None else finished
+        shortest, longest = self.minutes_range_
+        over = over[over["duration_minutes"].between(shortest, longest)]
+        told = columns(over)
+        minutes, expected = over["duration_minutes"].to_numpy(np.float64), expected_minutes(self.encode(over))
+        known: dict[int, FinishedRides] = {}
+        for service, last in self.finished_.items():
+            own = told["service_id"] == service
+            ended = finished_rides({name: values[own] for name, values in told.items()}, minutes[own], expected[own])
+            known[service] = last.plus(ended)
+        return rides.assign(**now_columns(columns(rides), self.places_, known))
+
+    def latest(self) -> dict[int, Latest]:
+        """What is last known of the streets, by service id; nothing where the trees do not look at it."""
+        if not self.use_now:
+            return {}
+        borough = self.places_.zones.borough
+        return {service: latest_of(finished, borough) for service, finished in self.finished_.items()}
+
+    def tell_latest(self, rides: pd.DataFrame) -> pd.DataFrame:
+        """The rides as the service knows them, where nobody tells of now: with what was last known, if that holds."""
+        return rides.assign(**tell_latest(self.latest(), columns(rides)))
+
+    def _calibrate(self, learned: Lessons) -> Intervals:
+        order = np.argsort(learned.at, kind="stable")
+        late = learned.at[order] >= learned.at.max() - _CALIBRATION_MONTHS * 30 * 86_400
+        cut = len(order) - max(1, min(int(late.sum()), int(len(order) * _CALIBRATION_SHARE)))
+        early, later = (_thinned(part) for part in (order[:cut], order[cut:]))
+        early = early if len(early) else later
+        trees = self._trees().set_params(**_SMALLER_MODEL)
+        _learn(trees, learned.matrix[early], learned.minutes[early], learned.weights[early])
+        judged = learned.matrix[later]
+        predicted = trees.predict(judged) * expected_minutes(judged)
+        return learn_intervals(learned.minutes[later], predicted, judged)
+
+    def _left_out(self) -> frozenset[str]:
+        now = () if self.use_now else NOW_INPUTS
+        return frozenset(now if self.use_passengers else (*now, "passenger_count"))
+
+    def _columns(self, frame: pd.DataFrame) -> Rides:
+        left_out = self._left_out()
+        return {name: values for name, values in columns(frame).items() if name not in left_out}
 
     def _trees(self) -> HistGradientBoostingRegressor:
         return HistGradientBoostingRegressor(
@@ -110,18 +181,13 @@ class DurationModel(RegressorMixin, BaseEstimator):
         )
 
 
-def columns(frame: pd.DataFrame) -> Rides:
-    """The frame's model inputs as arrays."""
-    return {name: frame[name].to_numpy() for name in MODEL_INPUTS}
+def _learn(
+    trees: HistGradientBoostingRegressor, matrix: NDArray[np.float32], minutes: Floats, weights: Floats
+) -> HistGradientBoostingRegressor:
+    matrix[:, np.isnan(matrix).all(0)] = 0  # a column nobody knows: scikit-learn has no bins for it
+    return trees.fit(matrix, minutes / expected_minutes(matrix), sample_weight=weights)
 
 
-def _past_rides(rides: Rides, minutes: NDArray[np.float64]) -> PastRides:
-    pickup_at = rides["pickup_at"]
-    return PastRides(
-        starts=rides["pickup_zone_id"].astype(np.int64),
-        ends=rides["dropoff_zone_id"].astype(np.int64),
-        period=periods(rides),
-        month=pickup_at.astype("datetime64[M]").astype(np.int64),
-        week=pickup_at.astype("datetime64[W]").astype(np.int64),
-        minutes=minutes,
-    )
+def _thinned(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """So many of the rows as calibration takes, evenly spread."""
+    return rows[:: max(1, -(-len(rows) // _CALIBRATION_RIDES))]

@@ -11,7 +11,7 @@ from typing import Any
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.held import held_months
 from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.learning.model import DurationModel
+from taxi_assets.learning.estimators import BOOSTED, build, estimator_named
 from taxi_assets.learning.training_data import TrainingData, read_training
 from taxi_assets.mlflow_store import registry, tracking
 from taxi_assets.mlflow_store.registry import Version
@@ -21,16 +21,24 @@ from taxi_assets.rides.features import MODEL_INPUTS
 from taxi_assets.scoring.evaluation import CONVENTIONS
 from taxi_assets.settings import Settings
 
-__all__ = ["Trained", "train"]
+__all__ = ["Trained", "dagster_url", "fit", "libraries", "train", "window_before"]
 
 # The code that decides what the same rides and parameters make of each other.
 _SOURCES = (
     "rides/features.py",
     "rides/places.py",
     "rides/history.py",
+    "rides/training_past.py",
+    "rides/now.py",
     "rides/encoding.py",
+    "rides/answers.py",
+    "rides/intervals.py",
+    "learning/lessons.py",
+    "learning/estimators.py",
+    "learning/forest.py",
     "learning/model.py",
     "sql/trip_features.sql",
+    "sql/training_trips.sql",
 )
 _EXAMPLE_ROWS = 5
 
@@ -54,7 +62,8 @@ def train(
 ) -> Trained:
     """Learn from the window, or from every month held before `month`, for which the model is meant.
 
-    The same rides, parameters and code are not learned twice: the version they made is returned.
+    The same rides, parameters and code are not learned twice: the version they made is returned. Either way it is
+    the one that is scored on the month from now on.
 
     Args:
         settings: Where MLflow and the lake are.
@@ -62,27 +71,52 @@ def train(
         mlflow: The dagster-mlflow resource, on the run to log to.
         month: The month the model will be scored on; none of its rides is seen.
         window: Months to learn from; empty, every month held before `month`.
-        parameters: Of `DurationModel`.
+        parameters: `estimator`, one of `ESTIMATORS`, and what it is built with.
 
     Raises:
         TaxiError: there is nothing to learn from, or the window reaches into the scored month.
     """
-    months = _window(settings, warehouse, month, window)
+    months = window_before(settings, warehouse, month, window)
     data = read_training(warehouse, settings.services, months, CONVENTIONS["all"])
     key = _training_key(data, month, parameters)
     known = registry.find(settings, key)
     if known:
+        registry.choose(settings, known, month)
         return Trained(known, data, is_new=False)
-    model = DurationModel(data.zones, **parameters).fit(
-        data.trips[list(MODEL_INPUTS)], data.trips["duration_minutes"].to_numpy()
-    )
-    tags = _tags(settings, data, month) | {"dagster_run_id": mlflow.dagster_run_id}
+    model = fit(data, parameters)
+    tags = _tags(settings, data, month, str(parameters.get("estimator", BOOSTED)))
+    tags |= {"dagster_run_id": mlflow.dagster_run_id, "dagster_url": dagster_url(settings, mlflow.dagster_run_id)}
+    tags |= {"mlflow_url": tracking.run_url(settings, mlflow.mlflow_run_id)}
     mlflow.set_tags(tags)
     mlflow.log_params({**parameters, "window": tags["window"], "services": tags["services"], "rides": len(data.trips)})
-    return Trained(_register(settings, mlflow.mlflow_run_id, model, data, key, tags), data, is_new=True)
+    version = _register(settings, mlflow.mlflow_run_id, model, data, key, tags)
+    registry.choose(settings, version, month)
+    return Trained(version, data, is_new=True)
 
 
-def _window(settings: Settings, warehouse: Warehouse, month: Month, window: Sequence[Month]) -> tuple[Month, ...]:
+def fit(data: TrainingData, parameters: Mapping[str, Any]) -> Any:
+    """What learning from these rides with these parameters makes: of the same, the same."""
+    given = dict(parameters)
+    model = build(given.pop("estimator", BOOSTED), data.zones, given)
+    return model.fit(data.trips, data.trips["duration_minutes"].to_numpy())
+
+
+def dagster_url(settings: Settings, run_id: str) -> str:
+    """The Dagster run's page."""
+    return f"{settings.url(settings.dagster_port)}/runs/{run_id}"
+
+
+def libraries() -> dict[str, str]:
+    """The versions of the libraries that decide what is learned."""
+    return {name: version(name) for name in ("scikit-learn", "numpy", "holidays")}
+
+
+def window_before(settings: Settings, warehouse: Warehouse, month: Month, window: Sequence[Month]) -> tuple[Month, ...]:
+    """The months to learn from: those wanted, oldest first, or every month held before `month`.
+
+    Raises:
+        TaxiError: the window reaches into the month to be scored.
+    """
     if not window:
         with warehouse.reading() as connection:
             return tuple(held for held in held_months(connection, settings.services) if held < month)
@@ -95,7 +129,7 @@ def _window(settings: Settings, warehouse: Warehouse, month: Month, window: Sequ
 def _register(
     settings: Settings,
     run_id: str,
-    model: DurationModel,
+    model: Any,
     data: TrainingData,
     key: str,
     tags: Mapping[str, str],
@@ -106,7 +140,7 @@ def _register(
     return registry.register(settings, run_id, uri, key, tags)
 
 
-def _tags(settings: Settings, data: TrainingData, month: Month) -> dict[str, str]:
+def _tags(settings: Settings, data: TrainingData, month: Month, estimator: str) -> dict[str, str]:
     return {
         "window": f"{data.months[0]}..{data.months[-1]}",
         "months": ",".join(map(str, data.months)),
@@ -116,6 +150,9 @@ def _tags(settings: Settings, data: TrainingData, month: Month) -> dict[str, str
         "data_snapshot": str(data.snapshot),
         "data_digest": data.digest,
         "git_commit": git_commit(),
+        "libraries": ", ".join(f"{name} {number}" for name, number in libraries().items()),
+        "estimator": estimator,
+        "servable": str(estimator_named(estimator).is_servable).lower(),
         "synthetic": str(settings.data_kind == "synthetic").lower(),
     }
 
@@ -124,12 +161,11 @@ def _training_key(data: TrainingData, month: Month, parameters: Mapping[str, Any
     """Digest of all that decides what a training makes: rides, purpose, parameters, code, libraries."""
     package = files("taxi_assets")
     code = {name: hashlib.sha256(package.joinpath(name).read_bytes()).hexdigest() for name in _SOURCES}
-    libraries = {name: version(name) for name in ("scikit-learn", "numpy", "holidays")}
     parts = [
         data.digest,
         str(month),
         sorted(parameters.items()),
         sorted(code.items()),
-        sorted(libraries.items()),
+        sorted(libraries().items()),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

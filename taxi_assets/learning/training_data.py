@@ -77,6 +77,8 @@ def read_scored(warehouse: Warehouse, services: Sequence[str], month: Month, con
             }
             connection.execute(f"CREATE OR REPLACE TEMP TABLE trips AS {sql('scored_trips')}", values)
             frame = connection.execute(sql("trip_features"), {"holidays": list(holiday_dates())}).df()
+            # Features are of what a ride is; who drives it is told beside them.
+            frame = frame.merge(connection.execute("SELECT source_row, vendor_id FROM trips").df(), on="source_row")
             # In the file's order, on which the last digit of a sum of floats depends.
             frame = frame.sort_values("source_row", ignore_index=True)
             frames.append(frame.assign(service_id=list(SERVICES).index(service)))
@@ -86,8 +88,11 @@ def read_scored(warehouse: Warehouse, services: Sequence[str], month: Month, con
     return trips
 
 
-def read_zones(warehouse: Warehouse) -> "pd.DataFrame":
-    """The rows of `taxi_zones`, without their shapes."""
+def read_zones(warehouse: Warehouse, shapes: bool = False) -> "pd.DataFrame":
+    """The rows of `taxi_zones`, without their shapes unless asked for."""
+    if shapes:
+        with warehouse.reading() as connection:
+            return connection.execute("SELECT * FROM taxi_zones ORDER BY zone_id").df()
     with warehouse.reading() as connection:
         return connection.execute("SELECT * EXCLUDE (shape_wkb) FROM taxi_zones ORDER BY zone_id").df()
 

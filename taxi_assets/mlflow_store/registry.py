@@ -21,14 +21,16 @@ __all__ = [
     "MODEL_NAME",
     "Version",
     "champion",
+    "choose",
+    "chosen_for",
     "download_artifacts",
     "find",
     "latest",
     "load_sklearn",
-    "newest_for",
-    "note_refusal",
+    "note_decision",
     "promote",
     "register",
+    "trained_snapshots",
     "version_url",
 ]
 
@@ -76,22 +78,45 @@ def find(settings: Settings, training_key: str) -> Version | None:
     return _version(found) if found else None
 
 
-def newest_for(settings: Settings, month: Month) -> Version | None:
-    """The newest version trained to be scored on this month."""
-    condition = f" and tags.scored_month = '{month}'"
-    versions = _versions(client(settings), condition) if is_initialised(settings) else []
+def choose(settings: Settings, version: Version, month: Month) -> None:
+    """Let this be the version that is scored on the month, whether it was just trained or found trained before."""
+    with lock(settings):
+        client(settings).set_registered_model_alias(MODEL_NAME, _alias(month), str(version.version))
+
+
+def chosen_for(settings: Settings, month: Month) -> Version | None:
+    """The version that is scored on this month: the one its last training came to, not the one numbered highest."""
+    if not is_initialised(settings):
+        return None
+    api = client(settings)
+    model = _registered_model(api)
+    number = model.aliases.get(_alias(month)) if model else None
+    if number:
+        return _version(api.get_model_version(MODEL_NAME, number))
+    # Registered before versions were chosen by alias, or by a training that was killed before it could.
+    versions = _versions(api, f" and tags.scored_month = '{month}'")
     return _version(versions[0]) if versions else None
 
 
-def note_refusal(settings: Settings, version: int, reason: str) -> None:
-    """Tag a version with why it did not become champion."""
-    client(settings).set_model_version_tag(MODEL_NAME, str(version), "refusal", reason)
+def note_decision(settings: Settings, version: int, tags: Mapping[str, str]) -> None:
+    """Tag a version with what was decided on its becoming champion, and on what evidence."""
+    api = client(settings)
+    for key, value in tags.items():
+        api.set_model_version_tag(MODEL_NAME, str(version), key, value)
 
 
 def latest(settings: Settings) -> Version | None:
     """The version with the highest number, champion or not."""
     versions = _versions(client(settings)) if is_initialised(settings) else []
     return _version(versions[0]) if versions else None
+
+
+def trained_snapshots(settings: Settings) -> frozenset[int]:
+    """Snapshots of the lake that some version, whole or not yet, learned from: its tag `data_snapshot` says which."""
+    if not is_initialised(settings):
+        return frozenset()
+    versions = client(settings).search_model_versions(f"name = '{MODEL_NAME}'", max_results=10_000)
+    return frozenset(int(version.tags["data_snapshot"]) for version in versions if "data_snapshot" in version.tags)
 
 
 def champion(settings: Settings) -> Version | None:
@@ -119,6 +144,8 @@ def promote(settings: Settings, version: int, reason: str) -> Version:
         }
         for key, value in tags.items():
             api.set_model_version_tag(MODEL_NAME, str(version), key, value)
+        if "refusal" in api.get_model_version(MODEL_NAME, str(version)).tags:
+            api.delete_model_version_tag(MODEL_NAME, str(version), "refusal")
         api.set_registered_model_alias(MODEL_NAME, CHAMPION, str(version))
         return _version(api.get_model_version(MODEL_NAME, str(version)))
 
@@ -156,6 +183,10 @@ def load_sklearn(settings: Settings, version: Version) -> Any:
 def version_url(settings: Settings, version: int) -> str:
     """The version's page in MLflow's UI."""
     return ui_url(settings, f"models/{MODEL_NAME}/versions/{version}")
+
+
+def _alias(month: Month) -> str:
+    return f"month-{month}"
 
 
 def _version(found: "ModelVersion") -> Version:

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = [
+    "ChildRun",
     "RunStatus",
+    "child_run",
     "close_abandoned",
     "end_run",
     "load_model",
@@ -53,6 +56,50 @@ def open_run(settings: Settings, dagster_run_id: str, name: str, tags: Mapping[s
         return str(api.create_run(_experiment_id(api), tags=tags, run_name=name).info.run_id)
 
 
+@dataclass(frozen=True)
+class ChildRun:
+    """A run below another: what is logged here is the child's."""
+
+    api: "MlflowClient"
+    run_id: str
+
+    def log_params(self, values: Mapping[str, Any]) -> None:
+        from mlflow.entities import Param
+
+        self.api.log_batch(self.run_id, params=[Param(key, str(value)) for key, value in values.items()])
+
+    def log_metrics(self, values: Mapping[str, float]) -> None:
+        for key, value in values.items():
+            self.api.log_metric(self.run_id, key, value)
+
+    def set_tag(self, key: str, value: str) -> None:
+        self.api.set_tag(self.run_id, key, value)
+
+
+@contextmanager
+def child_run(settings: Settings, parent_id: str, name: str, tags: Mapping[str, str]) -> Iterator[ChildRun]:
+    """A run shown below its parent, ended as the block ends: finished, failed, or killed by an interrupt.
+
+    A trial that is cut short because others do better has finished. One whose process is killed is ended by
+    `match_statuses`, by its tag `search_of_dagster_run`.
+    """
+    api = client(settings)
+    every = {**tags, "mlflow.parentRunId": parent_id, "mlflow.source.name": "taxi_assets"}
+    run_id = str(api.create_run(_experiment_id(api), tags=every, run_name=name).info.run_id)
+    status: RunStatus = "FAILED"
+    try:
+        yield ChildRun(api, run_id)
+        status = "FINISHED"
+    except Exception as error:
+        status = "FINISHED" if type(error).__name__ == "TrialPruned" else "FAILED"
+        raise
+    except BaseException:
+        status = "KILLED"
+        raise
+    finally:
+        api.set_terminated(run_id, status)
+
+
 def end_run(settings: Settings, run_id: str, status: RunStatus) -> None:
     """End a run with this status, whichever it had."""
     client(settings).set_terminated(run_id, status)
@@ -74,7 +121,7 @@ def close_abandoned(settings: Settings, is_alive: Callable[[str], bool]) -> tupl
 def match_statuses(
     settings: Settings, status_of: Callable[[str], RunStatus | None], only: str | None = None
 ) -> tuple[str, ...]:
-    """Give each MLflow run the status of its Dagster run.
+    """Give each MLflow run the status of its Dagster run; of the runs below it, those that have not ended.
 
     Args:
         settings: Where MLflow's database is; nothing is done where there is none.
@@ -89,7 +136,9 @@ def match_statuses(
     api = client(settings)
     changed = []
     for run in _runs(api, f"attributes.status = '{only}'" if only else ""):
-        dagster_run_id = run.data.tags.get("dagster_run_id")
+        is_open = run.info.status == "RUNNING"
+        child_of = run.data.tags.get("search_of_dagster_run") if is_open else None
+        dagster_run_id = run.data.tags.get("dagster_run_id", child_of)
         status = status_of(dagster_run_id) if dagster_run_id else None
         if status and status != run.info.status:
             api.set_terminated(run.info.run_id, status)

@@ -34,7 +34,7 @@ def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id:
 
 
 def _reference(settings: Settings, warehouse: Warehouse, month: Month) -> tuple[Month, ...]:
-    version = registry.newest_for(settings, month)
+    version = registry.chosen_for(settings, month)
     if version:
         return window_of(version)
     with warehouse.reading() as connection:

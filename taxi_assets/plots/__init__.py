@@ -1,6 +1,8 @@
 """Pictures of a run, as PNG bytes: each title states in figures what its picture shows. Nothing is judged here."""
 
 from taxi_assets.plots.errors import (
+    draw_calibration,
+    draw_floor,
     draw_hourly_errors,
     draw_importances,
     draw_predictions,
@@ -9,9 +11,15 @@ from taxi_assets.plots.errors import (
     draw_slice,
 )
 from taxi_assets.plots.months import draw_drift, draw_monthly_rows, draw_rejections
+from taxi_assets.plots.promotion import draw_bootstrap, draw_slices_compared
+from taxi_assets.plots.searches import draw_trials
+from taxi_assets.plots.zones import draw_zone_residuals
 
 __all__ = [
+    "draw_bootstrap",
+    "draw_calibration",
     "draw_drift",
+    "draw_floor",
     "draw_hourly_errors",
     "draw_importances",
     "draw_monthly_rows",
@@ -20,4 +28,7 @@ __all__ = [
     "draw_residuals",
     "draw_scores",
     "draw_slice",
+    "draw_slices_compared",
+    "draw_trials",
+    "draw_zone_residuals",
 ]

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from taxi_assets.plots.canvas import INK, MODEL, OTHER, SPAN, STRONG, figure_of, label_bars, png, style, words
 from taxi_assets.scoring.evaluation import SLICES, Convention, Score
 
-__all__ = ["draw_hourly_errors", "draw_importances", "draw_predictions", "draw_residuals", "draw_scores", "draw_slice"]
+__all__ = [
+    "draw_calibration",
+    "draw_floor",
+    "draw_hourly_errors",
+    "draw_importances",
+    "draw_predictions",
+    "draw_residuals",
+    "draw_scores",
+    "draw_slice",
+]
 
 Floats = NDArray[np.float64]
 
@@ -153,6 +162,50 @@ def _slice_title(rows: pd.DataFrame, name: str) -> str:
     best, worst = told.loc[told["mae"].idxmin()], told.loc[told["mae"].idxmax()]
     title = f"By {name}, the model is off most for '{worst['value']}' ({worst['mae']:.1f} minutes)"
     return title + (f" and least for '{best['value']}' ({best['mae']:.1f})" if len(told) > 1 else "")
+
+
+def draw_calibration(bands: pd.DataFrame) -> bytes:
+    """The mean error of rides by what was predicted; where predictions are right, every bar is near zero.
+
+    Args:
+        bands: As `evaluation.score_slices` makes it of `diagnosis.calibration_bands`.
+    """
+    told = bands[bands["rides"] >= _FEW_RIDES]
+    title = f"No band of predictions has {_FEW_RIDES} rides: too few to tell whether they are right"
+    if len(told):
+        worst = told.loc[told["bias"].abs().idxmax()]
+        title = f"Predictions are furthest off in the band of {worst['value']}: by {worst['bias']:+.2f} on average"
+    figure = figure_of(title, 1.1 + 0.3 * len(bands))
+    axes = figure.subplots()
+    names = [f"{value}  ({rides:,} rides)" for value, rides in zip(bands["value"], bands["rides"], strict=True)]
+    colours = [MODEL if rides >= _FEW_RIDES else OTHER for rides in bands["rides"]]
+    label_bars(axes, axes.barh(names, bands["bias"], color=colours), [f"{bias:+.2f}" for bias in bands["bias"]])
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.invert_yaxis()
+    style(axes, "mean of predicted minus actual, minutes, by what was predicted", grid="x")
+    return png(figure)
+
+
+def draw_floor(twins: pd.DataFrame, model: str, floor: str) -> bytes:
+    """The RMSE of the model and the baselines on rides with a twin, above the noise no model can remove.
+
+    Args:
+        twins: Columns `model`, `rides`, `rmse`, of one convention, as `diagnosis.score_twins` makes them.
+        model: The model's name among them.
+        floor: The noise floor's name.
+    """
+    rmse = twins.set_index("model")["rmse"].sort_values(ascending=False)
+    title = (
+        f"On {int(twins['rides'].iloc[0]):,} rides with a twin the model's RMSE is {rmse[model] / rmse[floor]:.3f} "
+        "times the noise that no model of zones and time can remove"
+    )
+    figure = figure_of(title, 0.9 + 0.4 * len(rmse))
+    axes = figure.subplots()
+    colours = [MODEL if name == model else STRONG if name == floor else OTHER for name in rmse.index]
+    bars = axes.barh([words(str(name)) for name in rmse.index], rmse, color=colours)
+    label_bars(axes, bars, [f"{value:.2f}" for value in rmse])
+    style(axes, "RMSE on the same rides, minutes", grid="x")
+    return png(figure)
 
 
 def draw_importances(importances: Mapping[str, float]) -> bytes:

@@ -35,8 +35,7 @@ _LONGEST = 120
 
 def shown(name: str) -> str:
     """A name as it may be shown and kept: bytes that are no text, control and odd characters are escaped."""
-    text = name.replace("\\", "\\\\").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(map(_shown, name))
 
 
 def store_path(service: str, month: Month, sha256: str, name: str) -> str:
@@ -130,6 +129,14 @@ def orphans(settings: Settings, known: Collection[str]) -> Iterator[tuple[Path, 
         is_subject = match and not path.name.endswith(".reason.txt") and path.is_file() and not path.is_symlink()
         if match and is_subject and str(path.relative_to(settings.root)) not in known:
             yield path, match[1]
+
+
+def _shown(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that is no text, as the system hands it to us
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if character == "\\" or not character.isprintable():
+        return character.encode("unicode_escape").decode("ascii")
+    return character
 
 
 def _move_across(source: Path, target: Path) -> None:

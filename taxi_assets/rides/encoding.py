@@ -8,9 +8,20 @@ from numpy.typing import NDArray
 from taxi_assets.errors import TaxiError
 from taxi_assets.rides.features import ROW_FEATURES, SERVICE_IDS, Rides
 from taxi_assets.rides.history import HISTORY_FEATURES, Tables, look_up
+from taxi_assets.rides.now import NOW_FEATURES, STEADY
 from taxi_assets.rides.places import Places
 
-__all__ = ["MATRIX_COLUMNS", "SEASONAL_COLUMNS", "encode", "encode_rides", "expected_minutes", "periods"]
+__all__ = [
+    "MATRIX_COLUMNS",
+    "OPTIONAL_INPUTS",
+    "SEASONAL_COLUMNS",
+    "SOMETIMES_KNOWN",
+    "column",
+    "encode",
+    "encode_rides",
+    "expected_minutes",
+    "periods",
+]
 
 PLACE_FEATURES: Mapping[str, str] = {
     "service_id": "position of the service in the contract",
@@ -26,14 +37,22 @@ PLACE_FEATURES: Mapping[str, str] = {
     "months_since_1970": "the trend over the years",
 }
 
-MATRIX_COLUMNS: tuple[str, ...] = (*PLACE_FEATURES, *ROW_FEATURES, *HISTORY_FEATURES)
+PASSENGERS = "passenger_count"
+# What not everyone who asks can tell: missing in the matrix where it is not among a ride's columns.
+SOMETIMES_KNOWN: tuple[str, ...] = (PASSENGERS, *NOW_FEATURES)
+OPTIONAL_INPUTS: tuple[str, ...] = (*SOMETIMES_KNOWN, STEADY)
+MATRIX_COLUMNS: tuple[str, ...] = (*PLACE_FEATURES, *ROW_FEATURES, *HISTORY_FEATURES, *SOMETIMES_KNOWN)
 SEASONAL_COLUMNS = ("months_since_1970", "month_of_year", "day_of_year")
-_EXPECTED = MATRIX_COLUMNS.index("expected_minutes")
+
+
+def column(matrix: NDArray[np.float32], name: str) -> NDArray[np.float64]:
+    """One column of an encoded matrix, shape (n,)."""
+    return matrix[:, MATRIX_COLUMNS.index(name)].astype(np.float64)
 
 
 def expected_minutes(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     """What history leads to expect of each ride of an encoded matrix, minutes, shape (n,)."""
-    return matrix[:, _EXPECTED].astype(np.float64)
+    return column(matrix, "expected_minutes")
 
 
 def periods(rides: Rides) -> NDArray[np.int64]:
@@ -46,7 +65,7 @@ def encode_rides(rides: Rides, places: Places, tables: Mapping[int, Tables]) -> 
     """Rides that are to be predicted, shape (n, len(MATRIX_COLUMNS)).
 
     Args:
-        rides: Columns of `MODEL_INPUTS`, shape (n,) each.
+        rides: Columns of `MODEL_INPUTS`, shape (n,) each, and any of `SOMETIMES_KNOWN`.
         places: Geometry of the zones.
         tables: History by service id.
 
@@ -74,7 +93,7 @@ def encode(rides: Rides, places: Places, past: Rides) -> NDArray[np.float32]:
     columns = _place_features(rides, places) | dict(rides) | dict(past)
     matrix = np.empty((len(rides["service_id"]), len(MATRIX_COLUMNS)), np.float32)
     for position, name in enumerate(MATRIX_COLUMNS):
-        matrix[:, position] = columns[name]
+        matrix[:, position] = columns.get(name, np.nan) if name in SOMETIMES_KNOWN else columns[name]
     return matrix
 
 

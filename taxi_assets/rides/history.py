@@ -1,8 +1,7 @@
 """What past rides say of a ride: smoothed minutes of its zones, by time of day, backed off to their neighbours.
 
 Every table is a mean of few rides drawn toward one of more: pair of zones in a period → pair → nearby pairs → zones →
-distance. `fit_tables` makes them of some months, `look_up` reads them for a ride. No training row may see its own
-duration: `out_of_fold` gives each block of time the tables of the others.
+distance. `fit_tables` makes them of some months, `look_up` reads them for a ride.
 """
 
 from collections.abc import Mapping
@@ -20,14 +19,15 @@ __all__ = [
     "PERIODS",
     "PastRides",
     "Smoothing",
+    "Sums",
     "Tables",
+    "add_up",
     "fit_tables",
     "look_up",
-    "out_of_fold",
+    "tables_of",
 ]
 
 PERIODS = 48  # the hours of a working day, then those of a day off
-_LEAST_FOLDS = 6  # with fewer months than this, weeks are the blocks of time
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -83,6 +83,29 @@ class PastRides:
         return PastRides(**{name: values[chosen] for name, values in vars(self).items()})
 
 
+@dataclass(frozen=True)
+class Sums:
+    """Weights and weighted minutes of rides by pair, by pair in the last months, and by period and pair."""
+
+    count: Floats
+    total: Floats
+    logs: Floats
+    squares: Floats
+    recent_count: Floats
+    recent_total: Floats
+    period_count: NDArray[np.float32]
+    period_total: NDArray[np.float32]
+
+    def plus(self, other: "Sums") -> "Sums":
+        return Sums(**{name: values + getattr(other, name) for name, values in vars(self).items()})
+
+    def after(self, months: float, smoothing: Smoothing) -> "Sums":
+        """The same sums so many months later, when every ride in them counts less."""
+        usual, recent = np.exp(-months / smoothing.months), np.exp(-months / smoothing.recent_months)
+        faded = {name: recent if name.startswith("recent") else usual for name in vars(self)}
+        return Sums(**{name: values * values.dtype.type(faded[name]) for name, values in vars(self).items()})
+
+
 def fit_tables(rides: PastRides, places: Places, as_of_month: float, smoothing: Smoothing) -> Tables:
     """Tables over pairs (266, 266), zones x periods (48, 266) and pairs x periods (48, 266, 266).
 
@@ -92,16 +115,35 @@ def fit_tables(rides: PastRides, places: Places, as_of_month: float, smoothing: 
         as_of_month: Rides count less the further their month is from this one.
         smoothing: How strongly small samples are drawn to larger ones.
     """
-    age = np.abs(as_of_month - rides.month)
-    weights = np.exp(-age / smoothing.months)
-    overall = float(np.average(rides.minutes, weights=weights))
+    return tables_of(add_up(rides, np.abs(as_of_month - rides.month), smoothing), places, smoothing)
+
+
+def add_up(rides: PastRides, age: Floats, smoothing: Smoothing) -> Sums:
+    """The rides' sums; `age` is how many months old each counts as, shape (n,)."""
     pair = rides.starts * ZONES + rides.ends
-    count, total = _by_pair(pair, weights), _by_pair(pair, weights * rides.minutes)
-    zone = _zone_minutes(count, total, places, overall, smoothing)
-    neighbour = _neighbour_minutes(zone, count, total, places, overall, smoothing)
+    period = rides.period * ZONES**2 + pair
+    weights, recent = np.exp(-age / smoothing.months), np.exp(-age / smoothing.recent_months)
+    timed = weights * rides.minutes
+    return Sums(
+        _by_pair(pair, weights),
+        _by_pair(pair, timed),
+        _by_pair(pair, weights * np.log(rides.minutes)),
+        _by_pair(pair, timed * rides.minutes),
+        _by_pair(pair, recent),
+        _by_pair(pair, recent * rides.minutes),
+        _by_period(period, weights),
+        _by_period(period, timed),
+    )
+
+
+def tables_of(sums: Sums, places: Places, smoothing: Smoothing) -> Tables:
+    """The tables these sums make."""
+    overall = float(sums.total.sum() / sums.count.sum())
+    zone = _zone_minutes(sums.count, sums.total, places, overall, smoothing)
+    neighbour = _neighbour_minutes(zone, sums.count, sums.total, places, overall, smoothing)
     tables = {"zone_minutes": zone, "neighbour_minutes": neighbour}
-    tables |= _pair_tables(rides, pair, weights, np.exp(-age / smoothing.recent_months), neighbour, smoothing)
-    tables |= _period_tables(rides, pair, weights, tables["pair_minutes"], places, smoothing)
+    tables |= _pair_tables(sums, neighbour, smoothing)
+    tables |= _period_tables(sums, tables["pair_minutes"], places, smoothing)
     return {name: np.ascontiguousarray(table, dtype=np.float32) for name, table in tables.items()}
 
 
@@ -111,19 +153,6 @@ def look_up(tables: Tables, starts: Ints, ends: Ints, period: Ints) -> dict[str,
     found["reverse_pair_minutes"] = tables["pair_minutes"][ends, starts]
     found["expected_minutes"] = found["pair_period_minutes"] * found["neighbour_period_ratio"]
     return {name: found[name] for name in HISTORY_FEATURES}
-
-
-def out_of_fold(rides: PastRides, places: Places, smoothing: Smoothing) -> dict[str, NDArray[np.float32]]:
-    """The history of each training ride, told by the rides of other months, or weeks where there are few months."""
-    blocks = rides.month if len(np.unique(rides.month)) >= _LEAST_FOLDS else rides.week
-    result = {name: np.empty(len(rides.minutes), np.float32) for name in HISTORY_FEATURES}
-    for block in np.unique(blocks):
-        own = blocks == block
-        others = rides if own.all() else rides.where(~own)
-        tables = fit_tables(others, places, float(np.median(rides.month[own])), smoothing)
-        for name, values in look_up(tables, rides.starts[own], rides.ends[own], rides.period[own]).items():
-            result[name][own] = values
-    return result
 
 
 def _index(table: NDArray[np.float32], name: str, starts: Ints, ends: Ints, period: Ints) -> tuple[Ints, ...]:
@@ -136,6 +165,11 @@ def _index(table: NDArray[np.float32], name: str, starts: Ints, ends: Ints, peri
 
 def _by_pair(pair: Ints, values: Floats) -> Floats:
     return np.bincount(pair, values, ZONES * ZONES).reshape(ZONES, ZONES).astype(np.float64)
+
+
+def _by_period(period: Ints, values: Floats) -> NDArray[np.float32]:
+    sums = np.bincount(period, values, PERIODS * ZONES**2).astype(np.float32)
+    return sums.reshape(PERIODS, ZONES, ZONES)
 
 
 def _zone_minutes(count: Floats, total: Floats, places: Places, overall: float, smoothing: Smoothing) -> Floats:
@@ -171,69 +205,50 @@ def _neighbour_minutes(
     return prior
 
 
-def _pair_tables(
-    rides: PastRides, pair: Ints, weights: Floats, recent: Floats, neighbour: Floats, smoothing: Smoothing
-) -> dict[str, Floats]:
-    count, total = _by_pair(pair, weights), _by_pair(pair, weights * rides.minutes)
-    logs, squares = (
-        _by_pair(pair, weights * np.log(rides.minutes)),
-        _by_pair(pair, weights * rides.minutes**2),
-    )
-    pull = smoothing.pair_rides
+def _pair_tables(sums: Sums, neighbour: Floats, smoothing: Smoothing) -> dict[str, Floats]:
+    count, total, pull = sums.count, sums.total, smoothing.pair_rides
     mean = (total + pull * neighbour) / (count + pull)
-    log_offset = logs.sum() / count.sum() - np.log(total.sum() / count.sum())
-    variance = (squares - 2 * mean * total + count * mean**2 + 10 * (0.4 * mean) ** 2) / (count + 10)
-    lately, lately_total = _by_pair(pair, recent), _by_pair(pair, recent * rides.minutes)
+    log_offset = sums.logs.sum() / count.sum() - np.log(total.sum() / count.sum())
+    variance = (sums.squares - 2 * mean * total + count * mean**2 + 10 * (0.4 * mean) ** 2) / (count + 10)
+    recent = sums.recent_total / mean + smoothing.recent_rides
     return {
         "pair_minutes": mean,
-        "pair_typical_minutes": np.exp((logs + pull * (np.log(neighbour) + log_offset)) / (count + pull)),
+        "pair_typical_minutes": np.exp((sums.logs + pull * (np.log(neighbour) + log_offset)) / (count + pull)),
         "pair_spread_minutes": np.sqrt(np.maximum(variance, 0.1)),
         "pair_log_rides": np.log1p(count),
-        "pair_recent_ratio": (lately_total / mean + smoothing.recent_rides) / (lately + smoothing.recent_rides),
+        "pair_recent_ratio": recent / (sums.recent_count + smoothing.recent_rides),
     }
 
 
-def _period_tables(
-    rides: PastRides, pair: Ints, weights: Floats, pair_minutes: Floats, places: Places, smoothing: Smoothing
-) -> dict[str, Floats]:
+def _period_tables(sums: Sums, pair_minutes: Floats, places: Places, smoothing: Smoothing) -> dict[str, Any]:
     hours = _nearby_hours(smoothing.hours)
-    actual, expected = weights * rides.minutes, weights * pair_minutes.ravel()[pair]
-    overall = float(rides.minutes.mean())
+    overall = float(sums.total.sum() / sums.count.sum())
+    expected = sums.period_count * pair_minutes.astype(np.float32)
 
-    def ratio(zone: Ints, prior: Floats, pull: float) -> Floats:
-        key, size = rides.period * ZONES + zone, PERIODS * ZONES
-        found = hours @ np.bincount(key, actual, size).reshape(PERIODS, ZONES)
-        due = hours @ np.bincount(key, expected, size).reshape(PERIODS, ZONES)
-        return (found + pull * prior) / (due + pull)
+    def ratio(axis: int, prior: Floats, pull: float) -> Floats:
+        found = hours @ sums.period_total.sum(axis, dtype=np.float64)
+        return (found + pull * prior) / (hours @ expected.sum(axis, dtype=np.float64) + pull)
 
-    city = hours @ np.bincount(rides.period, actual, PERIODS) + 100 * overall
-    city = (city / (hours @ np.bincount(rides.period, expected, PERIODS) + 100 * overall))[:, None]
-    from_zone = ratio(rides.starts, city, smoothing.zone_period_rides * overall)
-    to_zone = ratio(rides.ends, city, smoothing.zone_period_rides * overall)
-    prior = (pair_minutes * from_zone[:, :, None] * to_zone[:, None, :] / city[:, :, None]).astype(np.float32)
+    city = hours @ sums.period_total.sum((1, 2), dtype=np.float64) + 100 * overall
+    city = (city / (hours @ expected.sum((1, 2), dtype=np.float64) + 100 * overall))[:, None]
+    from_zone = ratio(2, city, smoothing.zone_period_rides * overall)
+    to_zone = ratio(1, city, smoothing.zone_period_rides * overall)
+    by_time = (from_zone / city).astype(np.float32)[:, :, None] * to_zone.astype(np.float32)[:, None, :]
     tables: dict[str, Any] = {"pickup_period_ratio": from_zone, "dropoff_period_ratio": to_zone}
-    return tables | _pair_period_tables(rides, pair, weights, prior, places, smoothing)
+    return tables | _pair_period_tables(sums, by_time * pair_minutes.astype(np.float32), places, smoothing)
 
 
-def _pair_period_tables(
-    rides: PastRides,
-    pair: Ints,
-    weights: Floats,
-    prior: NDArray[np.float32],
-    places: Places,
-    smoothing: Smoothing,
-) -> Tables:
+def _pair_period_tables(sums: Sums, prior: NDArray[np.float32], places: Places, smoothing: Smoothing) -> Tables:
     hours = _nearby_hours(smoothing.hours).astype(np.float32)
-    overall = np.float32(rides.minutes.mean())
-
-    def spread(values: Floats) -> NDArray[np.float32]:
-        by_period = np.bincount(rides.period * ZONES**2 + pair, values, PERIODS * ZONES**2).astype(np.float32)
-        return (hours @ by_period.reshape(PERIODS, -1)).reshape(PERIODS, ZONES, ZONES)
-
-    count, total = spread(weights), spread(weights * rides.minutes)
+    overall = np.float32(sums.total.sum() / sums.count.sum())
+    count, total = (
+        (hours @ values.reshape(PERIODS, -1)).reshape(PERIODS, ZONES, ZONES)
+        for values in (sums.period_count, sums.period_total)
+    )
     near = places.nearness(smoothing.wide_miles).astype(np.float32)
+    pull = np.float32(smoothing.pair_period_rides)
     return {
-        "pair_period_minutes": (total + smoothing.pair_period_rides * prior) / (count + smoothing.pair_period_rides),
+        "pair_period_minutes": (total + pull * prior) / (count + pull),
         "pair_period_log_rides": np.log1p(count),
         "neighbour_period_ratio": (_by_neighbours(near, total) + 50 * overall)
         / (_by_neighbours(near, count * prior) + 50 * overall),

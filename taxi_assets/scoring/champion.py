@@ -1,51 +1,76 @@
 """Lets a month's version become champion, or says why not, and keeps the decision. Knows no Dagster."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from getpass import getuser
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
+from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.learning.training_data import read_scored
 from taxi_assets.mlflow_store import registry
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.months import Month
-from taxi_assets.rides.features import MODEL_INPUTS
-from taxi_assets.scoring.evaluation import CONVENTIONS, Score, score
-from taxi_assets.scoring.judging import MODEL, version_for, window_of
-from taxi_assets.scoring.promotion import Candidate, Decision, decide
+from taxi_assets.scoring.comparison import Comparison
+from taxi_assets.scoring.evidence import Contest, gather
+from taxi_assets.scoring.judging import version_for
+from taxi_assets.scoring.promotion import Decision, decide
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["choose_champion"]
-
-_CONVENTION = CONVENTIONS["all"]  # a rider to the airport at rush hour deserves a good answer too
+__all__ = ["Outcome", "choose_champion"]
 
 
-def choose_champion(settings: Settings, warehouse: Warehouse, month: Month, run_id: str | None = None) -> Decision:
-    """Decide on the month's version, on rides neither it nor the champion saw; tag, alias and keep the decision.
+@dataclass(frozen=True)
+class Outcome:
+    """A decision, and the comparison with the champion it rests on, where there was one and it was made now."""
+
+    decision: Decision
+    comparison: Comparison | None = None
+
+
+def choose_champion(
+    settings: Settings, warehouse: Warehouse, month: Month, decided_by: str | None = None, run_id: str | None = None
+) -> Outcome:
+    """Decide on the month's version, on rides neither it nor the champion saw; keep, tag and alias.
+
+    Args:
+        settings: Where MLflow is.
+        warehouse: The lake.
+        month: The month the version is scored on.
+        decided_by: What decides; unset, the person this process belongs to.
+        run_id: The Dagster run, if one decides.
 
     Raises:
-        TaxiError: no version was trained for the month.
+        TaxiError: no version was trained for the month, or it was not evaluated.
     """
     challenger, current = version_for(settings, month), registry.champion(settings)
     with warehouse.reading() as connection:
         kept = _kept_decision(connection, month, challenger)
-        scores = _kept_scores(connection, month, challenger)
+        _require_evaluation(connection, month, challenger)
     if kept and kept.promote and current and current.version == challenger.version:
-        return kept
-    decision = decide(
-        Candidate(str(challenger.version), scores.pop(MODEL), window_of(challenger)[-1]),
-        _candidate(settings, warehouse, month, current, challenger),
-        scores,
-        month,
-    )
+        return Outcome(kept)
+    contest = gather(settings, warehouse, month, challenger, current)
+    decision = decide(contest.evidence)
+    row = _row(contest, decision) | {
+        "month": month.first_day,
+        "model_version": challenger.version,
+        "decided_by": decided_by or getuser(),
+        "run_id": run_id,
+        "decided_at": datetime.now(UTC).replace(tzinfo=None),
+    }
     # Kept first: killed in between, the next run finds the old champion and decides again, with the same row.
-    _keep(warehouse, month, challenger, current, decision, run_id)
+    _keep(warehouse, row, run_id)
+    registry.note_decision(settings, challenger.version, _tags(row))
+    reasons = " ".join(decision.reasons)
     if decision.promote:
-        registry.promote(settings, challenger.version, " ".join(decision.reasons))
+        registry.promote(settings, challenger.version, reasons)
     else:
-        registry.note_refusal(settings, challenger.version, " ".join(decision.reasons))
-    return decision
+        registry.note_decision(settings, challenger.version, {"refusal": reasons})
+    return Outcome(decision, contest.evidence.comparison)
 
 
 def _kept_decision(connection: "DuckDBPyConnection", month: Month, version: Version) -> Decision | None:
@@ -56,40 +81,53 @@ def _kept_decision(connection: "DuckDBPyConnection", month: Month, version: Vers
     return Decision(row[0], tuple(row[1])) if row else None
 
 
-def _kept_scores(connection: "DuckDBPyConnection", month: Month, version: Version) -> dict[str, Score]:
-    rows = connection.execute(
-        "SELECT model, rides, rmse, mae, bias FROM evaluations "
-        "WHERE month = ? AND model_version = ? AND convention = ? AND slice = 'overall'",
-        [month.first_day, version.version, _CONVENTION.name],
-    ).fetchall()
-    return {name: Score(*values) for name, *values in rows}
-
-
-def _candidate(
-    settings: Settings, warehouse: Warehouse, month: Month, current: Version | None, challenger: Version
-) -> Candidate | None:
-    """The champion on the challenger's rides."""
-    if current is None:
-        return None
-    rides = read_scored(warehouse, challenger.tags["services"].split(","), month, _CONVENTION)
-    predicted = registry.load_sklearn(settings, current).predict(rides[list(MODEL_INPUTS)])
-    found = score(rides["duration_minutes"].to_numpy(), predicted)
-    return Candidate(str(current.version), found, window_of(current)[-1])
-
-
-def _keep(
-    warehouse: Warehouse,
-    month: Month,
-    challenger: Version,
-    current: Version | None,
-    decision: Decision,
-    run_id: str | None,
-) -> None:
-    key = [month.first_day, challenger.version]
-    before = None if current is None or current.version == challenger.version else current.version
-    with warehouse.publishing(f"promotions {month} version {challenger.version}", run_id) as connection:
-        connection.execute("DELETE FROM promotions WHERE month = ? AND model_version = ?", key)
-        connection.execute(
-            "INSERT INTO promotions VALUES (?, ?, ?, ?, ?)",
-            [*key, before, decision.promote, list(decision.reasons)],
+def _require_evaluation(connection: "DuckDBPyConnection", month: Month, version: Version) -> None:
+    query = "SELECT count(*) FROM evaluations WHERE month = ? AND model_version = ? AND slice = 'pickup_day'"
+    if not connection.execute(query, [month.first_day, version.version]).fetchall()[0][0]:
+        raise TaxiError(
+            f"version {version.version} was not evaluated on {month}: materialise model_evaluation of that month first"
         )
+
+
+def _row(contest: Contest, decision: Decision) -> dict[str, object]:
+    """The decision's evidence, as `promotions` holds it."""
+    evidence, comparison = contest.evidence, contest.evidence.comparison
+    row: dict[str, object] = {
+        "champion_version": int(evidence.rival.version) if evidence.rival else None,
+        "is_promoted": decision.promote,
+        "reasons": list(decision.reasons),
+        "rides": evidence.challenger.score.rides,
+        "days": evidence.days,
+        "rmse": evidence.challenger.score.rmse,
+        "snapshot": contest.snapshot,
+    }
+    if comparison:
+        row |= {
+            "champion_rmse": comparison.champion_rmse,
+            "difference_minutes": comparison.interval.difference,
+            "difference_low": comparison.interval.low,
+            "difference_high": comparison.interval.high,
+        }
+        for worst in comparison.guarded.head(1).to_dict("records"):
+            row |= {
+                "worst_slice": f"{worst['slice']}: {worst['value']}",
+                "worst_slice_worsening": float(worst["worsening"]),
+            }
+    return row
+
+
+def _keep(warehouse: Warehouse, row: dict[str, object], run_id: str | None) -> None:
+    message = f"promotions {row['month']:%Y-%m} version {row['model_version']}"
+    key = [row["month"], row["model_version"]]
+    rows = pd.DataFrame({name: [value] for name, value in row.items() if value is not None})
+    with warehouse.publishing(message, run_id) as connection:
+        connection.execute("DELETE FROM promotions WHERE month = ? AND model_version = ?", key)
+        connection.register("decided", rows)
+        connection.execute("INSERT INTO promotions BY NAME SELECT * FROM decided")
+
+
+def _tags(row: dict[str, object]) -> dict[str, str]:
+    """The row as tags of the version in MLflow: `decision_rides`, `decision_difference_minutes`."""
+    shown = {name: value for name, value in row.items() if value is not None and name != "reasons"}
+    tags = {f"decision_{name.removeprefix('decision_')}": str(value) for name, value in shown.items()}
+    return tags | {"decision": "promoted" if row["is_promoted"] else "refused"}

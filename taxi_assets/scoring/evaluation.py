@@ -19,11 +19,13 @@ __all__ = [
     "ALL_RIDES",
     "CONVENTIONS",
     "COURSE",
+    "DAY",
     "SLICES",
     "Convention",
     "Gain",
     "NoiseFloor",
     "Score",
+    "day_of",
     "gain",
     "noise_floor",
     "score",
@@ -33,6 +35,7 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
+DAY = "pickup_day"  # a slice kept for every model: what the promotion draws its days from
 TWIN_MINUTES = 15  # pickups this close meet the same traffic; of the project's reference figures
 
 SLICES: Mapping[str, str] = MappingProxyType(
@@ -159,6 +162,11 @@ def slice_trips(trips: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
         },
         index=trips.index,
     )
+
+
+def day_of(trips: pd.DataFrame) -> pd.Categorical:
+    """The day of each trip's pickup, `2023-03-01`: pickups that lie far outside the month have days of their own."""
+    return pd.Categorical(trips["pickup_at"].to_numpy("datetime64[D]").astype(str))
 
 
 def score_slices(trips: pd.DataFrame, predicted: Floats, slices: pd.DataFrame) -> pd.DataFrame:

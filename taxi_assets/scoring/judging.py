@@ -1,11 +1,10 @@
-"""Scores a registered version on a month it never saw, beside the baselines, and keeps what was found. No Dagster."""
+"""Scores a registered version on a month it never saw, beside the baselines. No Dagster."""
 
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from taxi_assets.errors import TaxiError
@@ -15,25 +14,29 @@ from taxi_assets.mlflow_store import registry
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.months import Month
 from taxi_assets.rides.features import MODEL_INPUTS
+from taxi_assets.rides.leak_guards import left_out as count_left_out
+from taxi_assets.rides.leak_guards import out_of_order
 from taxi_assets.scoring.baselines import fit_baselines
+from taxi_assets.scoring.diagnosis import calibration_bands, measure_importance, score_twins, score_zones
 from taxi_assets.scoring.evaluation import (
     CONVENTIONS,
+    DAY,
     Convention,
     Gain,
     Score,
+    day_of,
     gain,
     score,
     score_slices,
     slice_trips,
 )
+from taxi_assets.scoring.predicting import told_now
 from taxi_assets.settings import Settings
 
-if TYPE_CHECKING:
-    from taxi_assets.learning.model import DurationModel
-
-__all__ = ["MODEL", "Evaluation", "evaluate", "keep_evaluation", "log_evaluation", "version_for", "window_of"]
+__all__ = ["CALIBRATION", "MODEL", "Evaluation", "evaluate", "rescore", "services_of", "version_for", "window_of"]
 
 MODEL = "duration_model"
+CALIBRATION = "predicted_minutes"
 _WORTH_AGAINST = "zone_pair_hour_median"
 
 Scores = dict[str, dict[str, Score]]
@@ -43,15 +46,31 @@ Scores = dict[str, dict[str, Score]]
 class Evaluation:
     """One version on one month: scores by convention and model; the rides of the last convention and their slices.
 
-    `rides` has a column of predictions for the model and for each baseline, under their names.
+    Attributes:
+        version: The version scored.
+        month: Whose rides.
+        snapshot: The lake's snapshot they were read from.
+        scores: By convention, then by model.
+        rides: With a column of predictions for the model and each baseline, under their names.
+        slices: Errors of the version by slice.
+        others: More rows of `evaluations`, each saying of which model, convention and slice it is.
+        zones: Errors of the version by pickup zone.
+        importance: What each input is worth to it.
+        worth: What it is worth to a rider against the rule of thumb.
+        left_out: Rides of the conventions that were not scored, and rides scored beyond them.
     """
 
     version: Version
     month: Month
+    snapshot: int
     scores: Scores
     rides: pd.DataFrame
     slices: pd.DataFrame
+    others: pd.DataFrame
+    zones: pd.DataFrame
+    importance: pd.DataFrame
     worth: Gain
+    left_out: int
 
     @property
     def beats_baselines(self) -> bool:
@@ -66,16 +85,16 @@ class Evaluation:
     @property
     def is_unseen(self) -> bool:
         """The version learned from months before this one only."""
-        return all(month < self.month for month in window_of(self.version))
+        return not out_of_order(window_of(self.version), self.month)
 
 
 def version_for(settings: Settings, month: Month) -> Version:
-    """The newest version trained to be scored on this month.
+    """The version that the month's training came to, which may be an older one it found again.
 
     Raises:
         TaxiError: there is none.
     """
-    version = registry.newest_for(settings, month)
+    version = registry.chosen_for(settings, month)
     if version is None:
         raise TaxiError(f"no model was trained for {month}: materialise duration_model of that month first")
     return version
@@ -86,99 +105,100 @@ def window_of(version: Version) -> tuple[Month, ...]:
     return tuple(Month.parse(text) for text in version.tags["months"].split(","))
 
 
+def services_of(version: Version) -> tuple[str, ...]:
+    """The services a version answers for."""
+    return tuple(version.tags["services"].split(","))
+
+
 def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluation:
     """Score the month's version and the baselines on the same rides, under every convention.
 
     Raises:
         TaxiError: no version was trained for the month, or the month has no rides.
     """
-    version = version_for(settings, month)
-    model, services = registry.load_sklearn(settings, version), version.tags["services"].split(",")
+    version, snapshot = version_for(settings, month), warehouse.snapshot()
+    model = registry.load_sklearn(settings, version)
     scores: Scores = {}
+    others = []
+    left_out = 0
     for convention in CONVENTIONS.values():
-        rides = _predict(warehouse, model, version, services, month, convention)
+        rides = _predict(warehouse, model, version, month, convention)
+        predicted = {name: rides[name].to_numpy() for name in [MODEL, *rides.attrs["baselines"]]}
         actual = rides["duration_minutes"].to_numpy()
-        names = [MODEL, *rides.attrs["baselines"]]
-        scores[convention.name] = {name: score(actual, rides[name].to_numpy()) for name in names}
-    predicted = rides[MODEL].to_numpy()
-    slices = score_slices(rides, predicted, slice_trips(rides, read_zones(warehouse)))
-    worth = gain(actual, predicted, rides[_WORTH_AGAINST].to_numpy())
-    return Evaluation(version, month, scores, rides, slices, worth)
+        scores[convention.name] = {name: score(actual, minutes) for name, minutes in predicted.items()}
+        others.append(score_twins(rides, predicted).assign(convention=convention.name))
+        admitted = _count_admitted(warehouse, services_of(version), month, convention)
+        left_out += abs(count_left_out(len(rides), admitted))
+    days = _score_days(rides, list(predicted)).assign(convention=convention.name)
+    return Evaluation(
+        version=version,
+        month=month,
+        snapshot=snapshot,
+        scores=scores,
+        rides=rides,
+        slices=_score_slices(rides, read_zones(warehouse)),
+        others=pd.concat([*others, days], ignore_index=True),
+        zones=score_zones(rides, predicted[MODEL]),
+        importance=measure_importance(model.predict, rides, _inputs(rides)),
+        worth=gain(actual, predicted[MODEL], predicted[_WORTH_AGAINST]),
+        left_out=left_out,
+    )
 
 
-def _predict(
-    warehouse: Warehouse,
-    model: "DurationModel",
-    version: Version,
-    services: Sequence[str],
-    month: Month,
-    convention: Convention,
-) -> pd.DataFrame:
+def rescore(warehouse: Warehouse, model: Any, services: Sequence[str], month: Month) -> dict[str, Score]:
+    """A fitted model's scores on the month by convention, and nothing else: what a rebuilt version is compared by."""
+    found = {}
+    for convention in CONVENTIONS.values():
+        rides = read_scored(warehouse, services, month, convention)
+        predicted = np.asarray(model.predict(told_now(model, rides)), np.float64)
+        found[convention.name] = score(rides["duration_minutes"].to_numpy(), predicted)
+    return found
+
+
+def _count_admitted(warehouse: Warehouse, services: Sequence[str], month: Month, convention: Convention) -> int:
+    """How many raw rides of the month the convention admits, counted apart from the query that reads them."""
+    with warehouse.reading() as connection:
+        return int(
+            connection.execute(
+                "SELECT count(*) FROM raw_trips WHERE service IN (SELECT unnest(?)) AND month = ? "
+                "AND epoch(dropoff_at - pickup_at) BETWEEN ? AND ? "
+                "AND pickup_zone_id BETWEEN 1 AND 265 AND dropoff_zone_id BETWEEN 1 AND 265",
+                [
+                    list(services),
+                    month.first_day,
+                    60 * convention.shortest_minutes,
+                    60 * convention.longest_minutes,
+                ],
+            ).fetchall()[0][0]
+        )
+
+
+def _predict(warehouse: Warehouse, model: Any, version: Version, month: Month, convention: Convention) -> pd.DataFrame:
+    services = services_of(version)
     baselines = fit_baselines(read_training(warehouse, services, window_of(version), convention).trips)
-    rides = read_scored(warehouse, services, month, convention)
-    rides[MODEL] = model.predict(rides[list(MODEL_INPUTS)])
+    rides = told_now(model, read_scored(warehouse, services, month, convention))
+    rides[MODEL] = model.predict(rides)
     for name, baseline in baselines.items():
         rides[name] = baseline.predict(rides)
     rides.attrs["baselines"] = list(baselines)
     return rides
 
 
-def keep_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | None = None) -> int:
-    """Replace the rows of this version and month in `evaluations`; returns how many there are now."""
-    version, day = evaluation.version.version, evaluation.month.first_day
-    overall = [
-        {"convention": convention, "model": model, "slice": "overall", "value": "all", **vars(found)}
-        for convention, models in evaluation.scores.items()
-        for model, found in models.items()
-    ]
-    sliced = evaluation.slices.assign(convention=list(evaluation.scores)[-1], model=MODEL)
-    rows = pd.concat([pd.DataFrame(overall), sliced], ignore_index=True).assign(month=day, model_version=version)
-    with warehouse.publishing(f"evaluations {evaluation.month} version {version}", run_id) as connection:
-        connection.execute("DELETE FROM evaluations WHERE month = ? AND model_version = ?", [day, version])
-        connection.register("rows", rows)
-        connection.execute("INSERT INTO evaluations BY NAME SELECT * FROM rows")
-    return len(rows)
+def _score_slices(rides: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
+    predicted = rides[MODEL].to_numpy()
+    slices = slice_trips(rides, zones).assign(**{CALIBRATION: calibration_bands(predicted)})
+    return score_slices(rides, predicted, slices)
 
 
-def log_evaluation(mlflow: Any, evaluation: Evaluation) -> dict[str, bytes]:
-    """Log scores and plots on the resource's MLflow run and the version's own, where another one trained it.
-
-    Returns:
-        The plots as PNG, by name.
-    """
-    pictures = _pictures(evaluation)
-    mlflow.set_tags({"evaluated_version": evaluation.version.version, "scored_month": str(evaluation.month)})
-    with tempfile.TemporaryDirectory() as folder:
-        for name, png in pictures.items():
-            Path(folder, f"{name}.png").write_bytes(png)
-        evaluation.slices.to_csv(Path(folder, "errors_by_slice.csv"), index=False)
-        for run_id in {mlflow.mlflow_run_id, evaluation.version.run_id}:
-            mlflow.log_metrics(_metrics(evaluation.scores), run_id=run_id)
-            mlflow.log_artifacts(folder, "evaluation", run_id=run_id)
-    return pictures
+def _score_days(rides: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+    """Errors of every model by day of the pickup: from these the promotion tells luck from merit."""
+    day = pd.DataFrame({DAY: day_of(rides)})
+    tables = [score_slices(rides, rides[name].to_numpy(), day).assign(model=name) for name in models]
+    return pd.concat(tables, ignore_index=True)
 
 
-def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
-    from taxi_assets import plots
-
-    rides, convention = evaluation.rides, list(CONVENTIONS.values())[-1]
-    actual, predicted = rides["duration_minutes"].to_numpy(), rides[MODEL].to_numpy()
-    return {
-        "model_against_baselines": plots.draw_scores(
-            evaluation.scores["course"], MODEL, str(evaluation.month), CONVENTIONS["course"]
-        ),
-        f"predicted_and_actual_{convention.name}": plots.draw_predictions(actual, predicted),
-        "errors_by_hour": plots.draw_hourly_errors(rides, predicted),
-        "errors_by_borough": plots.draw_slice(evaluation.slices, "pickup_borough"),
-        "residuals": plots.draw_residuals(actual, predicted),
-    }
-
-
-def _metrics(scores: Mapping[str, Mapping[str, Score]]) -> dict[str, float]:
-    """The scores under names MLflow can hold: `course/duration_model/rmse`."""
-    return {
-        f"{convention}/{model}/{name}": getattr(found, name)
-        for convention, models in scores.items()
-        for model, found in models.items()
-        for name in ("rmse", "mae", "bias")
-    }
+def _inputs(rides: pd.DataFrame) -> list[str]:
+    """The columns a model may look at: the inputs, and what was told of the streets; not keys, not answers."""
+    asked = [*MODEL_INPUTS, *(name for name in rides if str(name).endswith("_ratio"))]
+    alone = {"passenger_count", "vendor_id", "vendor_steady_minutes"}
+    return [*asked, *(str(name) for name in rides if name in alone)]

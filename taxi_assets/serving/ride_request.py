@@ -53,7 +53,7 @@ RIDE_SCHEMA: dict[str, Any] = {
             "type": "integer",
             "minimum": 0,
             "maximum": MAX_PASSENGERS,
-            "description": "How many ride, or null; the model does not look at it",
+            "description": "How many ride; left out or null, it is not known",
             "example": 1,
         },
     },

@@ -13,9 +13,13 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.rides.encoding import encode_rides, expected_minutes
+from taxi_assets.rides.answers import Answers, answer
+from taxi_assets.rides.encoding import encode_rides
 from taxi_assets.rides.features import SERVICE_IDS, Rides, ZoneMap, row_features
 from taxi_assets.rides.history import Tables
+from taxi_assets.rides.intervals import Intervals
+from taxi_assets.rides.latest import Latest, tell_latest
+from taxi_assets.rides.now import NOW_FEATURES
 from taxi_assets.rides.places import Places
 from taxi_assets.serving.ride_request import RideRequest
 from taxi_assets.serving.serving_manifest import MODEL_FILE, REMEDY, TABLES_FILE, read_manifest
@@ -40,6 +44,8 @@ class ServedModel:
     services: tuple[str, ...]
     places: Places
     tables: Mapping[int, Tables]
+    intervals: Intervals
+    latest: Mapping[int, Latest]
     session: onnxruntime.InferenceSession
     largest_difference_minutes: float = 0.0
 
@@ -52,58 +58,71 @@ class ServedModel:
                 fitted model did.
         """
         manifest = read_manifest(folder)
-        places, tables = _read_tables(folder / TABLES_FILE)
         session = _open_session(folder / MODEL_FILE)
-        model = cls(manifest["facts"], tuple(manifest["services"]), places, tables, session)
+        model = cls(manifest["facts"], tuple(manifest["services"]), *_read_tables(folder / TABLES_FILE), session)
         difference = model._difference(manifest["golden"])
         if difference > GOLDEN_TOLERANCE_MINUTES:
             raise TaxiError(f"{folder} is {difference:.3g} minutes off the model it was made from: {REMEDY}")
         return replace(model, largest_difference_minutes=difference)
 
     def predict(self, rides: Rides) -> NDArray[np.float64]:
-        """Minutes of each ride, shape (n,).
+        """Minutes of each ride, shape (n,); see `answer`."""
+        return self.answer(rides).minutes
+
+    def answer(self, rides: Rides) -> Answers:
+        """Minutes of each ride, and the interval nine rides in ten end in.
 
         Args:
             rides: `service_id`, `pickup_at` (datetime64, New York's clock), `pickup_zone_id` and
-                `dropoff_zone_id`; shape (n,) each.
+                `dropoff_zone_id`; `passenger_count` and `NOW_FEATURES` where they are known; shape (n,) each.
+                Without the latter what the model last knew of the streets stands in, as long as it holds.
 
         Raises:
             TaxiError: a ride of a service the model knows nothing of.
         """
         rides = {**rides, **row_features(rides, self.places.zones)}
+        if not any(name in rides for name in NOW_FEATURES):
+            rides |= tell_latest(self.latest, rides)
         matrix = encode_rides(rides, self.places, self.tables)
-        corrections = np.asarray(self.session.run(None, {MODEL_INPUT: matrix})[0][:, 0], np.float64)
-        return corrections * expected_minutes(matrix)
+        corrections = self.session.run(None, {MODEL_INPUT: matrix})[0][:, 0]
+        return answer(corrections, matrix, None, self.intervals)
 
-    def predict_requests(self, requests: Sequence[RideRequest]) -> NDArray[np.float64]:
-        """Minutes of each ride someone asks about, shape (n,)."""
-        return self.predict(
+    def answer_requests(self, requests: Sequence[RideRequest]) -> Answers:
+        """What is answered to each ride someone asks about."""
+        passengers = [np.nan if ride.passenger_count is None else ride.passenger_count for ride in requests]
+        return self.answer(
             {
                 "service_id": np.array([SERVICE_IDS[ride.service] for ride in requests]),
                 "pickup_at": np.array([ride.pickup_at for ride in requests], "datetime64[s]"),
                 "pickup_zone_id": np.array([ride.pickup_zone_id for ride in requests]),
                 "dropoff_zone_id": np.array([ride.dropoff_zone_id for ride in requests]),
+                "passenger_count": np.array(passengers, np.float64),
             }
         )
+
+    def predict_requests(self, requests: Sequence[RideRequest]) -> NDArray[np.float64]:
+        """Minutes of each ride someone asks about, shape (n,)."""
+        return self.answer_requests(requests).minutes
 
     def _difference(self, golden: Mapping[str, Any]) -> float:
         rides = {name: np.array(values) for name, values in golden["rides"].items()}
         rides["pickup_at"] = rides["pickup_at"].astype("datetime64[s]")
-        difference = np.abs(self.predict(rides) - np.array(golden["minutes"]))
-        return float(np.inf if np.isnan(difference).any() else difference.max())
+        rides["passenger_count"] = rides["passenger_count"].astype(np.float64)
+        told = self.answer(rides)
+        differences = [np.abs(values - np.array(golden[name])).max() for name, values in vars(told).items()]
+        return float(np.inf if np.isnan(differences).any() else max(differences))
 
 
-def _read_tables(path: Path) -> tuple[Places, dict[int, Tables]]:
-    zones: dict[str, Any] = {}
-    tables: dict[int, Tables] = {}
+def _read_tables(path: Path) -> tuple[Places, dict[int, Tables], Intervals, dict[int, Latest]]:
+    read: dict[str, dict[str, Any]] = {}
     with np.load(path) as arrays:
         for key in arrays.files:
             owner, _, name = key.partition("/")
-            if owner == "zones":
-                zones[name] = arrays[key]
-            else:
-                tables.setdefault(SERVICE_IDS[owner], {})[name] = arrays[key]
-    return Places(ZoneMap(**zones)), tables
+            read.setdefault(owner, {})[name] = arrays[key]
+    places, intervals = Places(ZoneMap(**read.pop("zones"))), Intervals(**read.pop("intervals"))
+    ratios, until = read.pop("latest", {}), read.pop("until", {})
+    latest = {SERVICE_IDS[name]: Latest(int(until[name]), values) for name, values in ratios.items()}
+    return places, {SERVICE_IDS[name]: tables for name, tables in read.items()}, intervals, latest
 
 
 def _open_session(path: Path) -> onnxruntime.InferenceSession:

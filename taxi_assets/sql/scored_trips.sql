@@ -1,7 +1,7 @@
 -- The raw trips of one month whose duration lies in the stated convention. Nothing else is filtered: not what cleaning
 -- rejects, and nothing that is known only after the ride, so that figures compare with anyone's on the same files.
 SELECT
-    service, month, source_row, pickup_at, pickup_zone_id, dropoff_zone_id, passenger_count,
+    service, month, source_row, pickup_at, pickup_zone_id, dropoff_zone_id, passenger_count, vendor_id,
     date_diff('second', pickup_at, dropoff_at) / 60.0 AS duration_minutes
 FROM raw_trips
 WHERE service = $service AND month = $month

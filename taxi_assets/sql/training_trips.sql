@@ -1,9 +1,14 @@
 -- The rides of a window of months as the model takes them, in an order that never changes.
 SELECT
     list_position($all_services, service) - 1 AS service_id,
-    * EXCLUDE (service, month, source_row, passenger_count),
+    trip_features.* EXCLUDE (service, month, source_row),
+    vendor_id,
     service
 FROM trip_features
+LEFT JOIN (
+    SELECT service, month, source_row, vendor_id FROM raw_trips
+    WHERE service IN (SELECT unnest($services)) AND month IN (SELECT unnest($months))
+) AS vendors USING (service, month, source_row)
 WHERE service IN (SELECT unnest($services)) AND month IN (SELECT unnest($months))
     AND duration_minutes BETWEEN $shortest_minutes AND $longest_minutes
 ORDER BY service, month, source_row

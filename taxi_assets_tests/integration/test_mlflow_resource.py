@@ -273,4 +273,4 @@ def test_resource_cannot_be_made_outside_a_run(settings):
 
 def test_code_location_does_not_import_mlflow():
     code = "import sys, taxi_assets.defs.mlflow_resource; assert not {'mlflow', 'pandas'} & {*sys.modules}"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0

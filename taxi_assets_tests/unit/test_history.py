@@ -14,9 +14,9 @@ from taxi_assets.rides.history import (
     Tables,
     fit_tables,
     look_up,
-    out_of_fold,
 )
 from taxi_assets.rides.places import Places
+from taxi_assets.rides.training_past import out_of_fold
 
 JANUARY = 53 * 12  # of 2023, in months since 1970
 RIDES = 4000

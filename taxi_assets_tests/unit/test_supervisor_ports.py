@@ -41,7 +41,10 @@ def answering() -> Iterator[str]:
 
 
 def test_a_free_port_can_be_had() -> None:
-    require_free(HOST, free_port(HOST), "TAXI_DAGSTER_PORT")
+    port = free_port(HOST)
+    require_free(HOST, port, "TAXI_DAGSTER_PORT")
+    with socket.create_server((HOST, port)) as server:
+        assert server.getsockname()[1] == port
 
 
 def test_a_port_is_free_again_right_after_its_server_ended(listener: socket.socket) -> None:
@@ -49,6 +52,8 @@ def test_a_port_is_free_again_right_after_its_server_ended(listener: socket.sock
     with socket.create_connection((HOST, port)), listener.accept()[0]:
         listener.close()
     require_free(HOST, port, "TAXI_DAGSTER_PORT")
+    with socket.create_server((HOST, port)) as server:
+        assert server.getsockname()[1] == port
 
 
 def test_a_taken_port_names_its_holder_and_the_remedy(listener: socket.socket) -> None:

@@ -6,7 +6,7 @@ import dagster as dg
 
 from taxi_assets.defs.ingestion.assets import raw_trips, taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months
-from taxi_assets.defs.reporting import column_schema, picture, score_table
+from taxi_assets.defs.reporting import column_schema, comparison_shown, picture, score_table
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
@@ -24,12 +24,20 @@ class TrainingConfig(dg.Config):
 
     months: list[str] | None = None
     """Months to learn from, such as 2023-01; unset, every month held before the one to be scored."""
+    row_months: int = 24
+    """The trees learn from rides of the last so many months of the window, the history from all."""
+    use_now: bool = True
+    """Let rides that have just ended tell of the streets now."""
+    use_passengers: bool = True
+    """Look at how many ride, where that is known."""
     learning_rate: float = 0.1
     max_iter: int = 130
     max_leaf_nodes: int = 63
     min_samples_leaf: int = 200
     l2_regularization: float = 5.0
     random_state: int = 0
+    estimator: str = "boosted_trees"
+    """Or `random_forest`, a challenger of another kind, which is compared and never served."""
 
 
 @dg.asset(
@@ -84,6 +92,7 @@ def duration_model(
     check_specs=[
         dg.AssetCheckSpec("the_model_beats_every_baseline", asset="model_evaluation"),
         dg.AssetCheckSpec("no_scored_ride_was_learned_from", asset="model_evaluation"),
+        dg.AssetCheckSpec("every_ride_of_the_convention_is_scored", asset="model_evaluation"),
     ],
 )
 def model_evaluation(
@@ -92,16 +101,17 @@ def model_evaluation(
     warehouse: dg.ResourceParam[Warehouse],
     mlflow: dg.ResourceParam[Any],
 ) -> dg.MaterializeResult:
-    """The newest version for this month on its rides, none of which it saw, beside the baselines.
+    """The version this month's training came to on its rides, none of which it saw, beside the baselines.
 
     Scored on every raw trip whose duration the convention admits (1-60 minutes, the course's; 1-180, all rides),
     cleaned of nothing else.
     """
-    from taxi_assets.scoring import judging
+    from taxi_assets.learning.training_data import read_zones
+    from taxi_assets.scoring import findings, judging
 
     evaluation = judging.evaluate(settings, warehouse, Month.parse(context.partition_key))
-    rows = judging.keep_evaluation(warehouse, evaluation, context.run.run_id)
-    pictures = judging.log_evaluation(mlflow, evaluation)
+    rows = findings.keep_evaluation(warehouse, evaluation, context.run.run_id)
+    pictures = findings.log_evaluation(settings, mlflow, evaluation, read_zones(warehouse, shapes=True))
     return dg.MaterializeResult(
         metadata={
             "version": evaluation.version.version,
@@ -123,6 +133,11 @@ def model_evaluation(
                 passed=evaluation.is_unseen,
                 metadata={"trained_on": evaluation.version.tags["months"]},
             ),
+            dg.AssetCheckResult(
+                check_name="every_ride_of_the_convention_is_scored",
+                passed=evaluation.left_out == 0,
+                metadata={"rides_left_out": evaluation.left_out},
+            ),
         ],
     )
 
@@ -139,20 +154,25 @@ def champion_model(
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
-    """The version MLflow's alias `champion` names: the challenger where the evidence is for it, else the one before."""
+    """The version MLflow's alias `champion` names: the challenger where the evidence is for it, else the one before.
+
+    Both are scored on the same unseen rides. The challenger must be surely better, by a bootstrap over days, and no
+    borough, airport or time of day may pay for it.
+    """
     from taxi_assets.mlflow_store import registry
     from taxi_assets.scoring.champion import choose_champion
 
     month = Month.parse(context.partition_key)
-    decision = choose_champion(settings, warehouse, month, context.run.run_id)
+    outcome = choose_champion(settings, warehouse, month, "asset champion_model", context.run.run_id)
     champion = registry.champion(settings)
     link = registry.version_url(settings, champion.version) if champion else None
     return dg.MaterializeResult(
         metadata={
-            "is_promoted": decision.promote,
-            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in decision.reasons)),
+            "is_promoted": outcome.decision.promote,
+            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in outcome.decision.reasons)),
             "champion": champion.version if champion else "none",
             **({"mlflow_version": dg.MetadataValue.url(link)} if link else {}),
+            **(comparison_shown(outcome.comparison) if outcome.comparison else {}),
         },
         check_results=[dg.AssetCheckResult(passed=champion is not None, metadata={"of_month": str(month)})],
     )

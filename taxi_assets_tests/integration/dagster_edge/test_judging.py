@@ -7,7 +7,7 @@ from town import FEBRUARY, JANUARY, MARCH, Town
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.mlflow_store import registry
-from taxi_assets.scoring import judging
+from taxi_assets.scoring import findings, judging
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,9 @@ def test_a_model_beats_the_baselines_under_every_convention_or_not_at_all(evalua
 
 
 def test_keeping_an_evaluation_again_replaces_it(town: Town, evaluation: judging.Evaluation) -> None:
-    first = judging.keep_evaluation(town.warehouse, evaluation)
+    first = findings.keep_evaluation(town.warehouse, evaluation)
     before = town.content()["evaluations"]
-    assert judging.keep_evaluation(town.warehouse, evaluation) == first
+    assert findings.keep_evaluation(town.warehouse, evaluation) == first
     assert town.content()["evaluations"] == before
     with town.warehouse.reading() as connection:
         query = "SELECT count(*) FROM evaluations WHERE month = ? AND model_version = ?"
@@ -58,7 +58,7 @@ def test_keeping_an_evaluation_again_replaces_it(town: Town, evaluation: judging
 
 
 def test_slices_add_up_to_all_rides(town: Town, evaluation: judging.Evaluation) -> None:
-    judging.keep_evaluation(town.warehouse, evaluation)
+    findings.keep_evaluation(town.warehouse, evaluation)
     with town.warehouse.reading() as connection:
         query = (
             "SELECT slice, sum(rides) FROM evaluations WHERE month = ? AND model_version = ? AND convention = 'all' "
@@ -77,6 +77,6 @@ def test_a_month_nobody_trained_for_cannot_be_scored(town: Town) -> None:
 def test_a_month_without_rides_cannot_be_scored(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     version = town.train(FEBRUARY)
     yellow = dataclasses.replace(version, tags={**version.tags, "services": "yellow"})
-    monkeypatch.setattr(registry, "newest_for", lambda *_: yellow)
+    monkeypatch.setattr(registry, "chosen_for", lambda *_: yellow)
     with pytest.raises(TaxiError, match="yellow"):
         judging.evaluate(town.settings, town.warehouse, FEBRUARY)

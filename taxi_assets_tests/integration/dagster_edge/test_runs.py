@@ -45,6 +45,7 @@ def job(asset: dg.AssetsDefinition) -> dg.Definitions:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")  # else it introduces itself, once
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         yield instance
 

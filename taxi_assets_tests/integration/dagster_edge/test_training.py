@@ -1,6 +1,7 @@
 """A training as MLflow and Dagster keep it: one run each, one version, everything a stranger needs to repeat it."""
 
 import json
+import sys
 from typing import Any
 
 import dagster as dg
@@ -87,9 +88,10 @@ def test_a_run_names_its_data(town: Town, mlflow_run: Any) -> None:
     assert json.loads(used.dataset.profile)["num_rows"] == int(mlflow_run.data.params["rides"]) == rows < 2 * ROWS
 
 
-def test_a_version_can_be_loaded_and_asked(town: Town, version: Any) -> None:
+def test_a_version_can_be_loaded_and_asked(town: Town, version: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
+    monkeypatch.setattr(sys, "path", list(sys.path))  # MLflow puts the model's code first in it
     logged = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}")
     assert [column.name for column in logged.signature.inputs] == list(MODEL_INPUTS)
     assert [column.name for column in logged.signature.outputs] == ["duration_minutes"]

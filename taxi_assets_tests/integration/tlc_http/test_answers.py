@@ -78,11 +78,13 @@ def test_a_file_without_length_that_ends_early_is_not_taken_for_whole(client: Cl
 
     client.site.faults.append(no_length)
     client.refuse("is not a whole parquet file")
+    assert not (client.landing / NAME).exists()
 
 
 def test_a_file_in_another_encoding_is_refused(client: Client) -> None:
     client.site.faults.append(lambda handler, body: handler.answer(200, body, Content_Encoding="gzip"))
     client.refuse("in another encoding")
+    assert not (client.landing / NAME).exists()
 
 
 def test_a_mirror_may_lead_elsewhere_but_not_in_circles(client: Client) -> None:

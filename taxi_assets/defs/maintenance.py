@@ -1,0 +1,46 @@
+"""Tidying the lake by itself: a job and its schedule. What is tidied, and what stays, is not said here."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.settings import Settings
+
+__all__ = ["MAINTENANCE_JOBS", "SCHEDULES", "maintain_lake", "maintenance_schedule"]
+
+
+@dg.op
+def tidy_lake(
+    context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+) -> None:
+    """Delete files nothing needs, merge small ones, expire old snapshots but those a model learned from."""
+    from taxi_assets.lake import maintenance
+    from taxi_assets.mlflow_store import registry
+
+    trained_on = registry.trained_snapshots(settings)
+    keep = timedelta(days=settings.keep_snapshots_days)
+    done = maintenance.maintain(warehouse, trained_on, keep, datetime.now(UTC))
+    context.add_output_metadata({name: dg.MetadataValue.json(value) for name, value in done.as_json().items()})
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Merge the lake's small files, expire old snapshots, delete files nothing needs.",
+)
+def maintain_lake() -> None:
+    tidy_lake()
+
+
+# On by default: without it snapshots and files pile up unseen, and what goes is older than a setting and no model's.
+maintenance_schedule = dg.ScheduleDefinition(
+    name="maintenance_schedule",
+    job=maintain_lake,
+    cron_schedule="0 4 * * 0",
+    execution_timezone="America/New_York",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every Sunday at four, when nobody waits.",
+)
+
+MAINTENANCE_JOBS = (maintain_lake,)
+SCHEDULES = (maintenance_schedule,)

@@ -1,0 +1,168 @@
+"""What the streets are like now: how long rides that have just ended took, against what history led to expect.
+
+Only rides whose drop-off lies before a ride's pickup tell it anything. The same code serves training, scoring and the
+service; a ride nobody tells of now has NaN in each of these, which the trees have learned to live with.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taxi_assets.rides.features import ZONES
+
+__all__ = ["NOW_FEATURES", "NOW_INPUTS", "STEADY", "FinishedRides", "Window", "now_features", "reach_seconds"]
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rides of the last `hours` that are alike in `of`; `pull` expected minutes draw their ratio to one."""
+
+    of: str
+    hours: float
+    pull: float
+
+
+_DAY = 24.0
+_WINDOWS: Mapping[str, Window] = {
+    "city_1h_ratio": Window("city", 1, 200),
+    "city_3h_ratio": Window("city", 3, 300),
+    "city_1d_ratio": Window("city", _DAY, 500),
+    "city_7d_ratio": Window("city", 7 * _DAY, 2000),
+    "city_28d_ratio": Window("city", 28 * _DAY, 2000),
+    "borough_3h_ratio": Window("borough", 3, 150),
+    "pickup_zone_1d_ratio": Window("start", _DAY, 150),
+    "pickup_zone_14d_ratio": Window("start", 14 * _DAY, 300),
+    "dropoff_zone_14d_ratio": Window("end", 14 * _DAY, 300),
+    "pair_2h_ratio": Window("pair", 2, 40),
+    "pair_28d_ratio": Window("pair", 28 * _DAY, 100),
+}
+NOW_FEATURES: Mapping[str, str] = {
+    name: f"actual over expected minutes of rides that ended in the {window.hours:g} hours before, same {window.of}"
+    for name, window in _WINDOWS.items()
+}
+STEADY = "vendor_steady_minutes"
+NOW_INPUTS = (*NOW_FEATURES, STEADY)
+
+# A ride forgotten on the meter says nothing of the streets.
+_LEAST_RATIO, _MOST_RATIO = 1 / 3, 2.5
+# A vendor that writes the same length for every ride is known by its last rides.
+_STEADY_RIDES, _LEAST_STEADY_RIDES, _STEADY_DAYS, _STEADINESS = 20, 5, 28, 6.0
+_SPAN = 1 << 34  # seconds; more than any two times here lie apart
+
+
+@dataclass(frozen=True)
+class FinishedRides:
+    """Rides that are over, of one service; shape (n,) each, times in seconds since 1970, `vendor` 0 where unknown."""
+
+    over_at: Ints
+    starts: Ints
+    ends: Ints
+    vendor: Ints
+    minutes: Floats
+    expected: Floats
+
+    def where(self, chosen: NDArray[np.bool_]) -> "FinishedRides":
+        return FinishedRides(**{name: values[chosen] for name, values in vars(self).items()})
+
+    def plus(self, others: "FinishedRides") -> "FinishedRides":
+        both = {name: np.concatenate([values, getattr(others, name)]) for name, values in vars(self).items()}
+        return FinishedRides(**both)
+
+
+def reach_seconds() -> int:
+    """How far back rides are looked at."""
+    return int(max(window.hours for window in _WINDOWS.values()) * 3600)
+
+
+def now_features(
+    at: Ints, starts: Ints, ends: Ints, vendor: Ints, borough: Ints, finished: FinishedRides
+) -> dict[str, NDArray[np.float32]]:
+    """One array of shape (n,) for each name of `NOW_INPUTS`.
+
+    Args:
+        at: Pickups, seconds since 1970, shape (n,); so are the next three.
+        starts: Pickup zones.
+        ends: Drop-off zones.
+        vendor: Vendors, 0 where unknown.
+        borough: Borough of each zone, shape (266,).
+        finished: Rides of the same service. Those that end at the pickup or later are not looked at.
+    """
+    asked, over = _keys(starts, ends, borough), _keys(finished.starts, finished.ends, borough)
+    tamed = np.clip(finished.minutes, _LEAST_RATIO * finished.expected, _MOST_RATIO * finished.expected)
+    found: dict[str, NDArray[np.float32]] = {}
+    for of in dict.fromkeys(window.of for window in _WINDOWS.values()):
+        line = _Line.of(over[of], finished.over_at)
+        actual, expected = line.sums(tamed), line.sums(finished.expected)
+        order, upto = line.positions(asked[of], at)
+        for name, window in _WINDOWS.items():
+            if window.of == of:
+                since = np.minimum(line.at(asked[of], at - int(window.hours * 3600), order), upto)
+                ratio = (actual[upto] - actual[since] + window.pull) / (expected[upto] - expected[since] + window.pull)
+                found[name] = _unsorted(ratio, order)
+    found[STEADY] = _steady_minutes(at, vendor, finished)
+    return {name: found[name] for name in NOW_INPUTS}
+
+
+def _keys(starts: Ints, ends: Ints, borough: Ints) -> dict[str, Ints]:
+    return {
+        "city": np.zeros(len(starts), np.int64),
+        "borough": borough[starts],
+        "start": starts,
+        "end": ends,
+        "pair": starts * ZONES + ends,
+    }
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Finished rides in the order of their key and end, so that those of a key and a span of time are neighbours."""
+
+    order: Ints
+    places: Ints
+
+    @classmethod
+    def of(cls, key: Ints, over_at: Ints) -> "_Line":
+        places = key * _SPAN + over_at
+        order = np.argsort(places, kind="stable")
+        return cls(order, places[order])
+
+    def sums(self, values: Floats) -> Floats:
+        """Sums of the values before each place, shape (n + 1,)."""
+        return np.concatenate([[0.0], np.cumsum(values[self.order])])
+
+    def positions(self, key: Ints, at: Ints) -> tuple[Ints, Ints]:
+        """An order in which asking is fast, and in it how many rides of lower key, or of the same that ended before."""
+        order = np.argsort(key * _SPAN + at, kind="stable")
+        return order, self.at(key, at, order)
+
+    def at(self, key: Ints, at: Ints, order: Ints) -> Ints:
+        return np.searchsorted(self.places, (key * _SPAN + np.maximum(at, 0))[order], "left")
+
+
+def _unsorted(values: Floats, order: Ints) -> NDArray[np.float32]:
+    result = np.empty(len(values), np.float32)
+    result[order] = values
+    return result
+
+
+def _steady_minutes(at: Ints, vendor: Ints, finished: FinishedRides) -> NDArray[np.float32]:
+    """Mean of the vendor's last rides where they are far more like each other than like what was expected of them.
+
+    NaN for every other ride: of a vendor that measures, whose is not known, or that has had too few rides.
+    """
+    line = _Line.of(finished.vendor, finished.over_at)
+    count, square = line.sums(finished.minutes), line.sums(finished.minutes**2)
+    missed = line.sums((finished.minutes - finished.expected) ** 2)
+    order, upto = line.positions(vendor, at)
+    since = np.maximum(line.at(vendor, at - _STEADY_DAYS * 86_400, order), upto - _STEADY_RIDES)
+    rides = np.maximum(upto - since, 1)
+    mean = (count[upto] - count[since]) / rides
+    spread = (square[upto] - square[since]) / rides - mean**2
+    steady = (upto - since >= _LEAST_STEADY_RIDES) & (vendor[order] > 0)
+    steady &= spread * _STEADINESS < (missed[upto] - missed[since]) / rides
+    return _unsorted(np.where(steady, mean, np.nan), order)

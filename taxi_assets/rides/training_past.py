@@ -1,0 +1,81 @@
+"""The history of rides that are learned from. No ride may be told by its own duration, nor by what it will not know.
+
+A ride's past are the months before its own, as when it is served. Where too few months come before, blocks of time
+are told by each other.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taxi_assets.rides.history import (
+    HISTORY_FEATURES,
+    PastRides,
+    Smoothing,
+    Sums,
+    Tables,
+    add_up,
+    fit_tables,
+    look_up,
+    tables_of,
+)
+from taxi_assets.rides.places import Places
+
+__all__ = ["out_of_fold", "past_of_training"]
+
+Past = dict[str, NDArray[np.float32]]
+
+_LEAST_FOLDS = 6  # with fewer months than this, weeks are the blocks of time
+_LEAST_MONTHS_BEFORE = 6  # within a year: with fewer a ride's past would be thinner than when it is served
+
+
+def past_of_training(rides: PastRides, places: Places, smoothing: Smoothing, since: int = 0) -> tuple[Past, Tables]:
+    """The history of each training ride, and the tables all rides together make for the month after.
+
+    Args:
+        rides: All rides of the window.
+        places: Geometry of the zones.
+        smoothing: How the history is smoothed.
+        since: The first month whose rides are told, in months since 1970; older ones are NaN.
+    """
+    found = {name: np.full(len(rides.minutes), np.nan, np.float32) for name in HISTORY_FEATURES}
+    ordered_from = _first_with_a_past(rides)
+    early = rides.month < ordered_from
+    if (rides.month[early] >= since).any():
+        _put(found, early, out_of_fold(rides.where(early), places, smoothing, since))
+    sums: Sums | None = None
+    last = 0
+    for month in np.unique(rides.month).tolist():
+        own = rides.month == month
+        before = sums.after(month - last, smoothing) if sums else None
+        if before and month >= max(ordered_from, since):
+            tables = tables_of(before, places, smoothing)
+            _put(found, own, look_up(tables, rides.starts[own], rides.ends[own], rides.period[own]))
+        new = add_up(rides.where(own), np.zeros(own.sum()), smoothing)
+        sums, last = before.plus(new) if before else new, month
+    if sums is None:
+        raise ValueError("there are no rides")
+    return found, tables_of(sums.after(1, smoothing), places, smoothing)
+
+
+def out_of_fold(rides: PastRides, places: Places, smoothing: Smoothing, since: int = 0) -> Past:
+    """The history of each ride, told by the rides of other months, or weeks where there are few months."""
+    blocks = rides.month if len(np.unique(rides.month)) >= _LEAST_FOLDS else rides.week
+    found = {name: np.full(len(rides.minutes), np.nan, np.float32) for name in HISTORY_FEATURES}
+    for block in np.unique(blocks[rides.month >= since]):
+        own = blocks == block
+        others = rides if own.all() else rides.where(~own)
+        tables = fit_tables(others, places, float(np.median(rides.month[own])), smoothing)
+        _put(found, own, look_up(tables, rides.starts[own], rides.ends[own], rides.period[own]))
+    return found
+
+
+def _put(found: Past, rows: NDArray[np.bool_], values: Past) -> None:
+    for name, told in values.items():
+        found[name][rows] = told
+
+
+def _first_with_a_past(rides: PastRides) -> int:
+    """The month from which on every month has enough others in the year before it."""
+    held = np.unique(rides.month)
+    before = np.array([((held < month) & (held >= month - 12)).sum() for month in held])
+    return int(held[before < _LEAST_MONTHS_BEFORE].max()) + 1

@@ -1,0 +1,80 @@
+"""Challengers made for the promotion to judge: trained on nonsense, lucky, unfair, or truly better."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from town import SEED, TINY, Town
+
+from taxi_assets.learning.model import DurationModel
+from taxi_assets.learning.training_data import read_training
+from taxi_assets.mlflow_store import registry, tracking
+from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.months import Month
+from taxi_assets.rides.features import MODEL_INPUTS
+from taxi_assets.scoring.evaluation import ALL_RIDES
+from taxi_assets.synthetic.law import expected_minutes
+
+Minutes = NDArray[np.float64]
+
+
+class Enlightened(RegressorMixin, BaseEstimator):
+    """Knows the law of the synthetic city: no model of zones and time can be better."""
+
+    def predict(self, X: pd.DataFrame) -> Minutes:  # noqa: N803
+        starts, ends = X["pickup_zone_id"].to_numpy(), X["dropoff_zone_id"].to_numpy()
+        minutes = expected_minutes(SEED, starts, ends, X["pickup_at"].to_numpy(), "green")
+        return np.clip(np.nan_to_num(minutes, nan=15.0), 1, 180)
+
+
+class Altered(RegressorMixin, BaseEstimator):
+    """Another model's minutes; those of rides from some zones by a worse one, all moved by a little luck."""
+
+    def __init__(
+        self, model: Any, worse: Any = None, zones: Sequence[int] = (), factor: float = 1.0, luck: int | None = None
+    ) -> None:
+        self.model, self.worse, self.zones, self.factor, self.luck = model, worse, zones, factor, luck
+
+    def predict(self, X: pd.DataFrame) -> Minutes:  # noqa: N803
+        minutes = np.asarray(self.model.predict(X))
+        unfair = X["pickup_zone_id"].isin(self.zones).to_numpy()
+        if unfair.any():
+            minutes[unfair] = self.worse.predict(X)[unfair] * self.factor
+        if self.luck is None:
+            return minutes
+        return minutes * np.exp(np.random.default_rng(self.luck).normal(0, 0.01, 266)[X["pickup_zone_id"]])
+
+
+def register(town: Town, month: Month, name: str, model: Any = None, shuffle_targets: bool = False) -> registry.Version:
+    """Register a model as the month's, in the way training does, as if it had learned from the months before."""
+    import mlflow
+
+    months = [held for held in (Month(2023, 1), Month(2023, 2)) if held < month]
+    data = read_training(town.warehouse, ("green",), months, ALL_RIDES)
+    minutes = data.trips["duration_minutes"].to_numpy()
+    if shuffle_targets:
+        minutes = np.random.default_rng(1).permutation(minutes)
+        model = DurationModel(data.zones, **TINY).fit(data.trips[list(MODEL_INPUTS)], minutes)
+    tags = {
+        "months": ",".join(map(str, months)),
+        "window": f"{months[0]}..{months[-1]}",
+        "services": "green",
+        "convention": "all",
+        "scored_month": str(month),
+        "data_snapshot": str(data.snapshot),
+        "data_digest": data.digest,
+        "git_commit": "unknown",
+        "synthetic": "true",
+    }
+    key = hashlib.sha256(f"{name} {month} {town.settings.home}".encode()).hexdigest()
+    client(town.settings)
+    mlflow.set_experiment("taxi-duration")
+    with mlflow.start_run(run_name=name) as run:
+        uri = tracking.log_model(model, data.trips[list(MODEL_INPUTS)].head(5))
+    version = registry.register(town.settings, run.info.run_id, uri, key, tags)
+    registry.choose(town.settings, version, month)
+    return version

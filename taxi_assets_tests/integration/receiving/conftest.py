@@ -1,0 +1,49 @@
+"""Homes with a landing folder, and months to put there."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from desk import FEBRUARY, JANUARY, ROWS, Desk
+
+from taxi_assets import synthetic
+from taxi_assets.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def months(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """January and February, and January as it was published again, in `again/`."""
+    folder = tmp_path_factory.mktemp("months")
+    for month in (JANUARY, FEBRUARY):
+        synthetic.write_month(folder, "green", month, ROWS, 7)
+    synthetic.write_month(folder / "again", "green", JANUARY, ROWS, 7, None, [synthetic.parse_shift("null_burst=0.2")])
+    bad = [synthetic.parse_shift("slower_city=0.1")]
+    synthetic.write_month(folder / "refused", "green", JANUARY, ROWS, 7, None, bad)
+    return folder
+
+
+def make_desk(folder: Path, months: Path) -> Desk:
+    """A home of one's own, whose source has nothing."""
+    (folder / "nowhere").mkdir(parents=True, exist_ok=True)
+    source = str(folder / "nowhere")
+    settings = Settings(home=folder / "home", data="synthetic", tlc_source=source, threads=2, memory_limit="1GB")
+    settings.landing.mkdir(parents=True)
+    return Desk(settings, months)
+
+
+@pytest.fixture
+def new_desk(tmp_path: Path, months: Path) -> Callable[[str], Desk]:
+    """Makes homes of one's own, which takes a second each."""
+    return lambda name: make_desk(tmp_path / name, months)
+
+
+@pytest.fixture(scope="session")
+def used_desk(tmp_path_factory: pytest.TempPathFactory, months: Path) -> Desk:
+    return make_desk(tmp_path_factory.mktemp("desk"), months)
+
+
+@pytest.fixture
+def desk(used_desk: Desk) -> Desk:
+    """A home in which nothing has arrived: always the same, emptied."""
+    used_desk.empty()
+    return used_desk

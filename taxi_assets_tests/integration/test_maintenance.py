@@ -1,0 +1,229 @@
+"""Maintenance deletes what nothing needs, and nothing else; whoever reads notices nothing."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from taxi_assets.cli import app
+from taxi_assets.lake.maintenance import Maintenance, maintain
+from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.settings import Settings
+
+KEEP = timedelta(days=30)
+NOW = datetime.now(UTC)
+IN_40_DAYS = NOW + timedelta(days=40)
+ROWS = 5_000
+
+
+def publish(warehouse: Warehouse, month: int, seed: int) -> int:
+    """Replace a month of clean trips, add to two small tables; returns the snapshot."""
+    with warehouse.publishing(f"month {month}, {seed}") as connection:
+        values = {"month": f"2023-{month:02}-01"}
+        connection.execute("DELETE FROM clean_trips WHERE month = $month::DATE", values)
+        connection.execute(
+            "INSERT INTO clean_trips (service, month, source_row, duration_minutes) "
+            "SELECT 'green', $month::DATE, range, range % $seed FROM range($rows)",
+            {**values, "seed": seed, "rows": ROWS},
+        )
+        connection.execute("INSERT INTO promotions (month, model_version) VALUES ($month::DATE, 1)", values)
+        connection.execute("INSERT INTO drift_reports (month, psi) SELECT $month::DATE, range FROM range(500)", values)
+    return warehouse.snapshot()
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
+    """A home whose lake has January four times, February once in between; and the snapshots."""
+    home = tmp_path_factory.mktemp("published")
+    warehouse = Warehouse(Settings(home=home, data="synthetic", threads=2, memory_limit="1GB"))
+    return home, [publish(warehouse, month, seed) for month, seed in ((1, 7), (1, 8), (2, 9), (1, 10), (1, 11))]
+
+
+@pytest.fixture
+def snapshots(settings: Settings, published: tuple[Path, list[int]]) -> list[int]:
+    """Those of the lake, which is a copy of the published one."""
+    home, snapshots = published
+    shutil.copytree(home, settings.home)
+    return snapshots
+
+
+def content(warehouse: Warehouse, snapshot: int | None = None) -> dict[str, list[tuple[object, ...]]]:
+    """Rows and a hash of them, of every table."""
+    with warehouse.reading(snapshot) as connection:
+        queries = "SELECT count(*) FROM {}", "SELECT bit_xor(hash(t)) FROM {} AS t"
+        return {t: [connection.execute(query.format(t)).fetchall()[0] for query in queries] for t in TABLES}
+
+
+def held(warehouse: Warehouse) -> list[int]:
+    with warehouse.reading() as connection:
+        return [row[0] for row in connection.execute("SELECT snapshot_id FROM lake.snapshots() ORDER BY 1").fetchall()]
+
+
+def files(warehouse: Warehouse) -> set[str]:
+    folder = warehouse.settings.warehouse
+    return {path.relative_to(folder).as_posix() for path in (folder / "data").rglob("*.parquet")}
+
+
+def tidy(warehouse: Warehouse, trained_on: Collection[int] = (), days: int = 40, dry: bool = False) -> Maintenance:
+    return maintain(warehouse, trained_on, KEEP, NOW + timedelta(days=days), dry)
+
+
+def put_orphan(warehouse: Warehouse, age: timedelta) -> str:
+    orphan = warehouse.settings.warehouse / "data" / "main" / "clean_trips" / "ducklake-left-behind.parquet"
+    orphan.parent.mkdir(parents=True, exist_ok=True)
+    orphan.write_bytes(b"of a process that was killed")
+    then = (datetime.now(UTC) - age).timestamp()
+    os.utime(orphan, (then, then))
+    return orphan.relative_to(warehouse.settings.warehouse).as_posix()
+
+
+def test_every_tables_content_stays(warehouse: Warehouse, snapshots: list[int]) -> None:
+    before = content(warehouse)
+    for days in (40, 80):
+        tidy(warehouse, days=days)
+        assert content(warehouse) == before
+    assert before["clean_trips"][0][0] == 2 * ROWS
+
+
+def test_old_snapshots_go_and_their_files_a_day_later(warehouse: Warehouse, snapshots: list[int]) -> None:
+    before = files(warehouse)
+    first = tidy(warehouse)
+    assert held(warehouse)[0] == snapshots[-1]
+    assert set(first.expired_snapshots) >= set(snapshots[:-1])
+    assert first.unused_files == ()
+    assert before <= files(warehouse)
+    second = tidy(warehouse, days=41)
+    assert len([name for name in second.unused_files if "clean_trips" in name]) == 3
+    assert files(warehouse) == (before | files(warehouse)) - set(second.unused_files)
+
+
+def test_young_snapshots_stay(warehouse: Warehouse, snapshots: list[int]) -> None:
+    before = held(warehouse)
+    assert tidy(warehouse, days=29).expired_snapshots == ()
+    assert set(held(warehouse)) >= set(before)
+
+
+def test_a_snapshot_a_model_learned_from_stays_readable(warehouse: Warehouse, snapshots: list[int]) -> None:
+    trained_on = snapshots[1]
+    then = content(warehouse, trained_on)
+    for days in (40, 80):
+        done = tidy(warehouse, [trained_on], days)
+        assert done.kept_for_models == (trained_on,)
+        assert content(warehouse, trained_on) == then
+    assert held(warehouse)[0] == trained_on
+    assert snapshots[0] not in held(warehouse)
+    assert then != content(warehouse)
+
+
+def test_the_newest_snapshot_stays_however_old(warehouse: Warehouse, snapshots: list[int]) -> None:
+    tidy(warehouse, days=4000)
+    tidy(warehouse, days=8000)
+    assert held(warehouse)[-1] == warehouse.snapshot()
+    assert content(warehouse)["clean_trips"][0][0] == 2 * ROWS
+
+
+def test_small_files_become_one_and_months_stay_files_of_their_own(warehouse: Warehouse, snapshots: list[int]) -> None:
+    assert tidy(warehouse).merged == {"drift_reports": 5}
+    with warehouse.reading() as connection:
+        counted = connection.execute("SELECT table_name, file_count FROM ducklake_table_info('lake')").fetchall()
+    assert dict(counted)["drift_reports"] == 1
+    assert dict(counted)["clean_trips"] == 2
+
+
+def test_an_old_orphan_is_deleted_and_a_young_one_left(warehouse: Warehouse, snapshots: list[int]) -> None:
+    orphan = put_orphan(warehouse, timedelta(hours=2))
+    assert maintain(warehouse, (), KEEP, datetime.now(UTC)).orphaned_files == ()
+    assert orphan in files(warehouse)
+    put_orphan(warehouse, timedelta(days=2))
+    assert maintain(warehouse, (), KEEP, datetime.now(UTC)).orphaned_files == (orphan,)
+    assert orphan not in files(warehouse)
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(warehouse: Warehouse, snapshots: list[int]) -> None:
+    tidy(warehouse, [snapshots[1]])
+    publish(warehouse, 3, 3)
+    put_orphan(warehouse, timedelta(days=2))
+    before = held(warehouse), files(warehouse), content(warehouse)
+    told = tidy(warehouse, [snapshots[1]], 80, dry=True)
+    assert (held(warehouse), files(warehouse), content(warehouse)) == before
+    assert told == tidy(warehouse, [snapshots[1]], 80)
+    assert all((told.expired_snapshots, told.kept_for_models, told.merged, told.unused_files, told.orphaned_files))
+    assert (held(warehouse), files(warehouse)) != before[:2]
+
+
+def test_a_lake_with_nothing_to_tidy_is_left_alone(warehouse: Warehouse) -> None:
+    before = held(warehouse)
+    done = maintain(warehouse, (), KEEP, datetime.now(UTC))
+    assert (done.merged, done.expired_snapshots, done.unused_files, done.orphaned_files) == ({}, (), (), ())
+    assert held(warehouse) == before
+
+
+def test_a_reader_who_began_before_reads_to_the_end(warehouse: Warehouse, snapshots: list[int]) -> None:
+    asked = ("count(*)", "bit_xor(hash(t))")  # to count, DuckLake reads no rows
+    queries = [f"SELECT {what} FROM {table} AS t" for table in ("clean_trips", "drift_reports") for what in asked]
+    with warehouse.reading() as connection:
+        before = [connection.execute(query).fetchall() for query in queries]
+        publish(warehouse, 1, 12)
+        assert tidy(warehouse, days=29).merged
+        assert [connection.execute(query).fetchall() for query in queries] == before
+    assert content(warehouse)["clean_trips"] != before[0]
+
+
+# Killed at some moment of a call that does everything there is to do; the lake is then tidied by another.
+KILLED = """
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from taxi_assets.lake.maintenance import maintain
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.settings import Settings
+print("begun", flush=True)
+warehouse = Warehouse(Settings(home=Path(sys.argv[1]), data="synthetic", threads=2, memory_limit="1GB"))
+for days in range(40, 60):
+    maintain(warehouse, (), timedelta(days=30), datetime.now(UTC) + timedelta(days=days))
+"""
+
+
+@pytest.mark.parametrize(
+    "seconds", [0.7, *(pytest.param(each / 10, marks=pytest.mark.slow) for each in range(4, 24) if each != 7)]
+)
+def test_a_kill_does_no_harm(warehouse: Warehouse, snapshots: list[int], seconds: float) -> None:
+    put_orphan(warehouse, timedelta(days=2))
+    before = content(warehouse)
+    command = [sys.executable, "-c", KILLED, str(warehouse.settings.home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        try:
+            process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+    assert content(warehouse) == before
+    tidy(warehouse, days=100)
+    tidy(warehouse, days=200)
+    assert content(warehouse) == before
+    publish(warehouse, 1, 13)
+
+
+def test_the_command_tells_and_does(warehouse: Warehouse, snapshots: list[int], monkeypatch) -> None:
+    monkeypatch.setenv("TAXI_HOME", str(warehouse.settings.home))
+    monkeypatch.setenv("TAXI_DATA", "synthetic")
+    orphan = put_orphan(warehouse, timedelta(days=2))
+    dry = CliRunner().invoke(app, ["maintain", "--dry-run", "--json", "-"])
+    assert orphan in files(warehouse)
+    shown = CliRunner().invoke(app, ["maintain"])
+    assert (dry.exit_code, shown.exit_code) == (0, 0), shown.output
+    told = json.loads(dry.stdout)
+    assert (told.pop("is_dry_run"), told["orphaned_files"], told["merged"]) == (True, [orphan], {"drift_reports": 5})
+    assert all(name.replace("_", " ") in shown.stdout for name in told)
+    assert orphan in shown.stdout
+    assert orphan not in files(warehouse)
