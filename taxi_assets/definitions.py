@@ -3,6 +3,7 @@
 import dagster as dg
 
 from taxi_assets.defs.ingestion import assets as ingestion
+from taxi_assets.defs.ingestion.freshness import FRESHNESS_SCHEDULES, check_freshness, no_month_is_overdue
 from taxi_assets.defs.jobs import JOBS
 from taxi_assets.defs.maintenance import MAINTENANCE_JOBS, SCHEDULES
 from taxi_assets.defs.mlflow_resource import mlflow_resource
@@ -11,6 +12,7 @@ from taxi_assets.defs.sensors import SENSORS
 from taxi_assets.defs.serving import assets as serving
 from taxi_assets.defs.training import assets as training
 from taxi_assets.defs.training import search
+from taxi_assets.defs.watcher import tlc_watcher
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import Settings
 
@@ -21,9 +23,10 @@ def build(settings: Settings) -> dg.Definitions:
     """The platform on these settings."""
     return dg.Definitions(
         assets=dg.load_assets_from_modules([ingestion, training, search, monitoring, serving]),
-        jobs=(*JOBS, *MAINTENANCE_JOBS),
-        schedules=SCHEDULES,
-        sensors=SENSORS,
+        asset_checks=[no_month_is_overdue],
+        jobs=(*JOBS, *MAINTENANCE_JOBS, check_freshness),
+        schedules=(*SCHEDULES, *FRESHNESS_SCHEDULES),
+        sensors=(*SENSORS, tlc_watcher),
         resources={
             "settings": settings,
             "warehouse": Warehouse(settings),

@@ -175,6 +175,7 @@ def zones(city: duckdb.DuckDBPyConnection) -> "ZoneMap":
 @pytest.fixture(scope="session")
 def rides(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.DataFrame":
     """Rides of the synthetic months, with the model's inputs and `duration_minutes`, by the lake's SQL."""
+    from taxi_assets.lake.arrived import arrived_trips
     from taxi_assets.lake.cleaning import THRESHOLDS
     from taxi_assets.lake.contract import SERVICES
     from taxi_assets.rides.features import holiday_dates
@@ -182,8 +183,8 @@ def rides(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.Data
     for month in synthetic_source.months:
         key = {"service": "green", "month": month.first_day}
         path = synthetic_source.folder / file_name("green", month)
-        _view_file(city, path)
-        _insert(city, "raw_trips", key)
+        with arrived_trips(city, path, "green"):
+            _insert(city, "raw_trips", key)
         _insert(city, "rejected_trips", key | THRESHOLDS)
         _insert(city, "clean_trips", key)
     city.execute("CREATE OR REPLACE TEMP VIEW trips AS SELECT * FROM clean_trips")
@@ -215,15 +216,3 @@ def _put(connection: duckdb.DuckDBPyConnection, table: str, *rows: Mapping[str, 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, values: Mapping[str, Any]) -> None:
     connection.execute(f"INSERT INTO {table} BY NAME {sql(table)}", dict(values))
-
-
-def _view_file(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    from taxi_assets.lake.contract import map_columns
-
-    connection.execute("SET VARIABLE arrived = $path", {"path": str(path)})
-    described = connection.execute("SELECT * FROM read_parquet(getvariable('arrived')) LIMIT 0").description
-    columns = map_columns(tuple(column[0] for column in described)).select_list()
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {columns} "
-        "FROM read_parquet(getvariable('arrived'), file_row_number = true)"
-    )

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from taxi_assets.cli import maintenance, platform, serving, synthetic
+from taxi_assets.cli import maintenance, models, platform, serving, synthetic
 from taxi_assets.cli.arrivals import arrivals
 from taxi_assets.cli.terminal import errors
 from taxi_assets.errors import TaxiError
@@ -18,7 +18,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (platform.run, platform.status, serving.predict, synthetic.synth, platform.up, maintenance.maintain):
+for command in (
+    platform.run,
+    platform.status,
+    serving.predict,
+    synthetic.synth,
+    platform.up,
+    maintenance.maintain,
+    models.baselines,
+    models.backtest,
+):
     app.command()(command)
 app.add_typer(arrivals, name="arrivals")
 

@@ -9,12 +9,14 @@ import dagster as dg
 
 from taxi_assets.defs.ingestion.arrivals import data_version, file_metadata
 from taxi_assets.defs.partitions import chosen_months
-from taxi_assets.expectations import SUITES
+from taxi_assets.expectations import SUITES, Expectation, Finding
+from taxi_assets.lake.cleaning import RULES, THRESHOLDS, Rule
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
+    from taxi_assets.lake.column_changes import ColumnChange
     from taxi_assets.lake.publishing import Publication
     from taxi_assets.quality import Outcome, Verdict
     from taxi_assets.scoring.comparison import Comparison
@@ -35,10 +37,11 @@ def column_schema(table: str) -> dict[str, Any]:
 
 
 def suite_checks(table: str) -> list[dg.AssetCheckSpec]:
-    """One asset check for each expectation of the table's suite."""
+    """One asset check for each expectation and each finding of the table's suite."""
+    checked: tuple[Expectation | Finding, ...] = (*SUITES[table].expectations, *SUITES[table].findings)
     return [
         dg.AssetCheckSpec(e.name, asset=table, description=e.description, metadata={"severity": e.severity})
-        for e in SUITES[table].expectations
+        for e in checked
     ]
 
 
@@ -126,12 +129,43 @@ def _metadata(published: Sequence["Publication"], docs: dg.MetadataValue) -> dic
     metadata |= file_metadata(published)
     if counts:
         metadata["rows_counted"] = dg.MetadataValue.md(_markdown_table(counts))
+    changes = [(p.service, change) for p in published for change in p.column_changes]
+    if changes:
+        metadata["column_changes"] = dg.MetadataValue.table([_change_record(*pair) for pair in changes])
     if published[0].verdict.table == "clean_trips":
         from taxi_assets import plots
 
+        metadata["rules"] = dg.MetadataValue.table([_rule_record(rule, counts) for rule in RULES])
         rows = sum(p.rows for p in published) + counts.total()
         metadata["rows_by_reason"] = picture(plots.draw_rejections(counts, rows), "rejected rows")
     return metadata
+
+
+def _change_record(service: str, change: "ColumnChange") -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "service": service,
+            "column": change.column_name,
+            "change": change.change,
+            "name_before": change.name_before or "",
+            "type_before": change.type_before or "",
+            "type_after": change.type_after or "",
+            "compared_with": f"{change.compared_with:%Y-%m}",
+        }
+    )
+
+
+def _rule_record(rule: Rule, counts: Mapping[str, int]) -> dg.TableRecord:
+    threshold = "" if rule.threshold is None else f"{THRESHOLDS[rule.threshold]:g} ({rule.threshold})"
+    return dg.TableRecord(
+        {
+            "rule": rule.name,
+            "rows": counts.get(rule.name, 0),
+            "reason": rule.reason,
+            "threshold": threshold,
+            "why": rule.why,
+        }
+    )
 
 
 def _markdown_table(counts: Counter[str]) -> str:

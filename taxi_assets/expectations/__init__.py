@@ -16,6 +16,7 @@ from taxi_assets.expectations.suite import (
     ROWS,
     UNIQUE,
     Expectation,
+    Finding,
     Severity,
     Suite,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "TRIP_FEATURES",
     "UNIQUE",
     "Expectation",
+    "Finding",
     "Severity",
     "Suite",
 ]

@@ -10,6 +10,7 @@ from taxi_assets.expectations.suite import (
     RIDE,
     SECONDS,
     UNIQUE,
+    Finding,
     Suite,
     all_present,
     error,
@@ -95,4 +96,11 @@ CLEAN_TRIPS = Suite(
         "is_possible_speed": f"trip_distance_miles <= {THRESHOLDS['fastest_mph']} * duration_minutes / 60",
         "sampled_ride": f"CASE WHEN second(pickup_at) = 0 THEN hash({RIDE}) END",
     },
+    (
+        Finding(
+            "kept_and_rejected_are_raw",
+            "error",
+            "Every row of the file is either a clean trip or a rejected one, and none is both",
+        ),
+    ),
 )

@@ -14,6 +14,7 @@ from taxi_assets.expectations.suite import (
     SECONDS,
     UNIQUE,
     Expectation,
+    Finding,
     Suite,
     all_present,
     error,
@@ -177,4 +178,11 @@ RAW_TRIPS = Suite(
         "speed_mph": f"CASE WHEN {SECONDS} > 0 THEN trip_distance_miles * 3600 / {SECONDS} END",
         "sampled_ride": f"CASE WHEN second(pickup_at) = 0 THEN hash({RIDE}) END",
     },
+    (
+        Finding(
+            "columns_are_those_of_the_month_before",
+            "warning",
+            "The file has the columns, names and types of the month held before it",
+        ),
+    ),
 )

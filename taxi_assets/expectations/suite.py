@@ -22,6 +22,7 @@ __all__ = [
     "SECONDS",
     "UNIQUE",
     "Expectation",
+    "Finding",
     "Severity",
     "Suite",
     "all_present",
@@ -46,6 +47,15 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What publishing itself finds out by comparing tables, beside Great Expectations, which sees one table's month."""
+
+    name: str
+    severity: Severity
+    description: str
+
+
+@dataclass(frozen=True)
 class Suite:
     """The expectations of one table.
 
@@ -56,6 +66,7 @@ class Suite:
     table: str
     expectations: tuple[Expectation, ...]
     derived: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
 
 # Classes of Great Expectations. It bundles them into two scans of the month; MEDIAN takes one more and sorts.

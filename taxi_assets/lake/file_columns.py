@@ -3,10 +3,11 @@
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from taxi_assets.errors import TaxiError
 
-__all__ = ["FileColumns", "read_columns"]
+__all__ = ["FileColumns", "can_be_read", "read_columns"]
 
 _LONGEST_HEADER = 65_536
 
@@ -26,18 +27,40 @@ def read_columns(path: Path) -> FileColumns:
     Raises:
         TaxiError: the file is cut off, empty or of another kind.
     """
-    return _read_header(path) if path.suffix.lower() == ".csv" else _read_footer(path)
+    try:
+        return _read_header(path) if path.suffix.lower() == ".csv" else _read_footer(path)
+    except OSError as error:
+        raise TaxiError(f"cannot read {path} ({error.strerror or error}): put the file there, readable") from error
 
 
-def _read_footer(path: Path) -> FileColumns:
+def can_be_read(path: Path) -> bool:
+    """Whether a parquet file can be read to its end; for when something went wrong, since it reads the whole file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, buffer_size=1024 * 1024) as file:
+            for _ in file.iter_batches():
+                pass
+    except (pa.ArrowException, OSError, ValueError):
+        return False
+    return True
+
+
+def _read_footer(path: Path) -> FileColumns:
+    with path.open("rb") as opened:
+        return _footer_of(opened, path.name)
+
+
+def _footer_of(opened: BinaryIO, name: str) -> FileColumns:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(opened) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise TaxiError(f"{path.name} is not a whole parquet file: replace it with TLC's own") from error
+        raise TaxiError(f"{name} is not a whole parquet file: replace it with TLC's own") from error
     return FileColumns(tuple(schema.names), tuple(str(field.type) for field in schema), rows)
 
 
@@ -45,9 +68,13 @@ def _read_header(path: Path) -> FileColumns:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             line = file.readline(_LONGEST_HEADER)
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise TaxiError(f"the first line of {path.name} cannot be read: replace it with TLC's own") from error
     if not line.endswith(("\n", "\r")):
         raise TaxiError(f"{path.name} has no line of column names: replace it with TLC's own")
-    names = tuple(name.strip() for name in next(csv.reader([line])))
-    return FileColumns(names, ("string",) * len(names), None)
+    names = [name.strip() for name in next(csv.reader([line]), [])]
+    while names and not names[-1]:  # TLC ended some lines with commas too many
+        names.pop()
+    if not names:
+        raise TaxiError(f"{path.name} has no line of column names: replace it with TLC's own")
+    return FileColumns(tuple(names), ("string",) * len(names), None)

@@ -15,8 +15,10 @@ from taxi_assets import moments
 from taxi_assets.errors import TaxiError
 from taxi_assets.expectations import SUITES
 from taxi_assets.lake import differences
+from taxi_assets.lake.arrived import arrived_trips
 from taxi_assets.lake.cleaning import THRESHOLDS
-from taxi_assets.lake.contract import map_columns
+from taxi_assets.lake.column_changes import ColumnChange, read_changes, record_columns
+from taxi_assets.lake.findings import find_out
 from taxi_assets.lake.ledger import ingest_record
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.warehouse import Warehouse, choose_month, month_key, sql, view_month
@@ -60,6 +62,7 @@ class Publication:
     rows: int
     verdict: Verdict
     counts: dict[str, int] = field(default_factory=dict)  # rows rejected, by reason; unknown columns, by name
+    column_changes: tuple[ColumnChange, ...] = ()  # of raw trips, from the month held before
     arrival: Arrival | None = None  # the file, of raw trips
     difference: Mapping[str, Any] | None = None  # of a republished month, from the rows before
 
@@ -99,12 +102,13 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
     difference: list[Mapping[str, Any] | None] = []
 
     def fill(connection: DuckDBPyConnection) -> dict[str, int]:
-        unknown = _view_arrived(connection, arrival)
         former = differences.keep_former(connection, arrival)
-        rows = _replace(connection, "raw_trips", month_key(service, month))
+        with arrived_trips(connection, arrival.path, service, arrival.label) as arrived:
+            rows = _replace(connection, "raw_trips", month_key(service, month))
+        record_columns(connection, service, month, arrived)
         difference.append(differences.compare(connection, former, arrival) if former else None)
         ingest_record(connection, arrival, rows, run_id, difference[0])
-        return dict.fromkeys(unknown, rows)
+        return {**dict.fromkeys(arrived.mapping.unknown, rows), **+arrived.counts}
 
     published = _publish(warehouse, "raw_trips", service, month, fill, run_id)
     return replace(published, arrival=arrival, difference=difference[0])
@@ -170,11 +174,13 @@ def _publish(
         moments.reached("filled")
         view_month(connection, "audited", table)
         verdict = validate(connection, "audited", SUITES[table])
+        verdict = replace(verdict, outcomes=(*verdict.outcomes, *find_out(connection, table, service, month)))
         if verdict.failed_errors():
             raise MonthRefused(table, service, month, verdict)
+        changes = read_changes(connection, service, month) if table == "raw_trips" else ()
         moments.reached("audited")
     moments.reached("published")
-    return Publication(service, month, verdict.rows, verdict, counts)
+    return Publication(service, month, verdict.rows, verdict, counts, changes)
 
 
 def _replace(connection: DuckDBPyConnection, table: str, values: Mapping[str, object]) -> int:
@@ -183,17 +189,3 @@ def _replace(connection: DuckDBPyConnection, table: str, values: Mapping[str, ob
     query = sql(table)
     used = {name: value for name, value in values.items() if f"${name}" in query}
     return int(connection.execute(f"INSERT INTO {table} BY NAME {query}", used).fetchall()[0][0])
-
-
-def _view_arrived(connection: DuckDBPyConnection, arrival: Arrival) -> tuple[str, ...]:
-    connection.execute("SET VARIABLE arrived = $path", {"path": str(arrival.path)})
-    columns = connection.execute("SELECT * FROM read_parquet(getvariable('arrived')) LIMIT 0").description
-    try:
-        mapping = map_columns(tuple(column[0] for column in columns))
-    except TaxiError as error:
-        raise TaxiError(f"{arrival.label} does not meet the contract: {error}") from error
-    connection.execute(
-        f"CREATE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {mapping.select_list()} "
-        "FROM read_parquet(getvariable('arrived'), file_row_number = true)"
-    )
-    return mapping.unknown

@@ -87,6 +87,28 @@ _TABLES = (
     ),
     Table("raw_trips", (*_KEY, *_RAW, _OTHER)),
     Table(
+        "file_columns",
+        (
+            *_KEY[:2],
+            Column("position", "INTEGER", "Place of the column in the file, from 0"),
+            Column("column_name", "VARCHAR", "Name of the column, as TLC published it"),
+            Column("type", "VARCHAR", "Type of the column in the file, as Arrow calls it; `string` for all of a CSV's"),
+            Column("canonical_name", "VARCHAR", "The column of `raw_trips` it is; NULL where nobody knows it"),
+        ),
+    ),
+    Table(
+        "column_changes",
+        (
+            *_KEY[:2],
+            Column("column_name", "VARCHAR", "The column, as the later of both files calls it"),
+            Column("change", "VARCHAR", "new, gone, renamed or retyped"),
+            Column("name_before", "VARCHAR", "Its name in the month before; NULL where it is new"),
+            Column("type_before", "VARCHAR", "Its type in the month before; NULL where it is new"),
+            Column("type_after", "VARCHAR", "Its type in the month; NULL where it is gone"),
+            Column("compared_with", "DATE", "First day of the month before: the nearest earlier one held"),
+        ),
+    ),
+    Table(
         "rejected_trips",
         (*_KEY, *_RAW, _OTHER, _DURATION, Column("reason", "VARCHAR", "First rule it breaks")),
     ),

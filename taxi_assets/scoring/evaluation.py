@@ -31,6 +31,7 @@ __all__ = [
     "score",
     "score_slices",
     "slice_trips",
+    "twin_rmse",
 ]
 
 Floats = NDArray[np.float64]
@@ -196,6 +197,18 @@ def gain(actual: Floats, model: Floats, baseline: Floats) -> Gain:
     return Gain(float(np.mean(theirs - ours)), float(np.mean(ours < theirs)))
 
 
+def twin_rmse(trips: pd.DataFrame, predicted: Floats) -> float:
+    """The error on the trips of every twin `noise_floor` counts; a trip counts as often as it has twins.
+
+    Args:
+        trips: As for `noise_floor`; some must have a twin.
+        predicted: Minutes of each trip.
+    """
+    firsts, seconds = _twin_rows(trips)
+    errors = _errors(trips["duration_minutes"].to_numpy(np.float64), predicted)
+    return float(np.sqrt(np.mean(np.concatenate([errors[firsts], errors[seconds]]) ** 2)))
+
+
 def noise_floor(trips: pd.DataFrame) -> NoiseFloor | None:
     """The error that is left when all a model may know is equal: sqrt(mean((y1 - y2)²) / 2) over twins.
 
@@ -208,16 +221,22 @@ def noise_floor(trips: pd.DataFrame) -> NoiseFloor | None:
     Returns:
         The floor, or None where no trip has a twin.
     """
+    firsts, seconds = _twin_rows(trips)
+    if not len(firsts):
+        return None
+    minutes = trips["duration_minutes"].to_numpy(np.float64)
+    has_twin = np.zeros(len(trips), dtype=bool)
+    has_twin[firsts] = has_twin[seconds] = True
+    return NoiseFloor(float(np.sqrt(np.mean((minutes[firsts] - minutes[seconds]) ** 2) / 2)), len(firsts), has_twin)
+
+
+def _twin_rows(trips: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of both trips of every twin."""
     pair = trips["pickup_zone_id"].to_numpy(np.int64) * 1000 + trips["dropoff_zone_id"].to_numpy(np.int64)
     pickup_at = trips["pickup_at"].to_numpy("datetime64[s]").astype(np.int64)
     order = np.lexsort((pickup_at, pair))
     firsts, seconds = _twins(pair[order], pickup_at[order])
-    if not len(firsts):
-        return None
-    minutes = trips["duration_minutes"].to_numpy(np.float64)[order]
-    has_twin = np.zeros(len(trips), dtype=bool)
-    has_twin[order[firsts]] = has_twin[order[seconds]] = True
-    return NoiseFloor(float(np.sqrt(np.mean((minutes[firsts] - minutes[seconds]) ** 2) / 2)), len(firsts), has_twin)
+    return order[firsts], order[seconds]
 
 
 def _twins(pair: NDArray[np.int64], pickup_at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

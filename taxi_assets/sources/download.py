@@ -22,19 +22,24 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = [
+    "ABSENT",
+    "TRY_AGAIN",
     "NotFoundError",
     "Patience",
     "RefusedError",
     "UnreachableError",
+    "client",
     "download",
+    "one_line",
     "probe",
+    "retry_after",
     "without_secrets",
 ]
 
 _LOG = logging.getLogger(__name__)
 # 403 too: Amazon's store, where TLC's files are, does not tell strangers whether it lacks an object.
-_ABSENT = frozenset({403, 404, 410})
-_TRY_AGAIN = frozenset({408, 425, 429})
+ABSENT = frozenset({403, 404, 410})
+TRY_AGAIN = frozenset({408, 425, 429})
 _CONTINUES = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
@@ -111,16 +116,16 @@ def download(url: str, part: Path, known: Origin | None, progress: Progress, pat
     import httpx
 
     failures, furthest = 0, length_of(part)
-    with _client(patience) as client:
+    with client(patience) as caller:
         while True:
             try:
-                origin = _receive(client, url, part, known, progress)
+                origin = _receive(caller, url, part, known, progress)
                 end_part(part)
                 return origin
             except (httpx.TransportError, _BrokenOffError) as error:
-                reason, asked = _one_line(error), getattr(error, "pause", None)
+                reason, asked = one_line(error), getattr(error, "pause", None)
             except httpx.HTTPError as error:
-                raise RefusedError(_one_line(error)) from error
+                raise RefusedError(one_line(error)) from error
             length = length_of(part)
             failures = 1 if length > furthest else failures + 1
             furthest = max(length, furthest)
@@ -138,7 +143,8 @@ def without_secrets(url: str) -> str:
     return str(httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
 
 
-def _client(patience: Patience) -> httpx.Client:
+def client(patience: Patience) -> httpx.Client:
+    """Asks as the platform does: under its name, following redirections, for the files' own bytes."""
     import httpx
 
     # Identity: ranges and lengths then count the bytes of the file itself.
@@ -166,19 +172,19 @@ def _ask(url: str, patience: Patience) -> None:
             if status < 500 and status != 407:
                 return
     except httpx.HTTPError as error:
-        raise UnreachableError(_one_line(error)) from error
+        raise UnreachableError(one_line(error)) from error
     raise UnreachableError(f"it answers {status}")
 
 
 def _status(url: str, patience: Patience) -> int:
     # GET, its body left unread: some servers know no HEAD.
-    with _client(patience) as client, client.stream("GET", url, timeout=patience.connect_seconds) as response:
+    with client(patience) as caller, caller.stream("GET", url, timeout=patience.connect_seconds) as response:
         return response.status_code
 
 
-def _receive(client: httpx.Client, url: str, part: Path, known: Origin | None, progress: Progress) -> Origin | None:
+def _receive(caller: httpx.Client, url: str, part: Path, known: Origin | None, progress: Progress) -> Origin | None:
     begun = begun_part(part, without_secrets(url))
-    with client.stream("GET", url, headers=_conditions(part, begun, known)) as response:
+    with caller.stream("GET", url, headers=_conditions(part, begun, known)) as response:
         if response.status_code == 304 and known and not begun:
             return None
         _check_answer(response, part)
@@ -204,10 +210,10 @@ def _conditions(part: Path, begun: Origin | None, known: Origin | None) -> dict[
 
 def _check_answer(response: httpx.Response, part: Path) -> None:
     status = response.status_code
-    if status in _ABSENT:
+    if status in ABSENT:
         raise NotFoundError(f"it answers {status}")
-    if status in _TRY_AGAIN or status >= 500:
-        raise _BrokenOffError(f"it answers {status}", _retry_after(response))
+    if status in TRY_AGAIN or status >= 500:
+        raise _BrokenOffError(f"it answers {status}", retry_after(response))
     if status == 416:
         part.unlink(missing_ok=True)
         raise _BrokenOffError("it has fewer bytes than were received")
@@ -243,7 +249,8 @@ def _write(response: httpx.Response, part: Path, mode: str, expected: int | None
         raise _BrokenOffError(f"{done:,} bytes came instead of {expected:,}")
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def retry_after(response: httpx.Response) -> float | None:
+    """Seconds for which the server asks to be left alone; None where it does not say."""
     text = response.headers.get("Retry-After", "")
     if text.isdecimal():
         return float(text)
@@ -253,5 +260,6 @@ def _retry_after(response: httpx.Response) -> float | None:
         return None
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """The error's words, or its name where it has none."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -48,6 +48,7 @@ __all__ = [
     "inspect_file",
     "landed_zones",
     "parse_file_name",
+    "place_of",
     "source_label",
 ]
 
@@ -133,6 +134,20 @@ def bring_month(  # noqa: PLR0913, PLR0917 - as above
             What was in the landing folder before is unharmed.
     """
     return _bring(source, _MONTHS, landing / file_name(service, month), progress or _unseen, patience, held)
+
+
+def place_of(source: str, service: str, month: Month) -> str | Path:
+    """Where a month's file is, or would be: an address of the site, or a path in the folder.
+
+    Raises:
+        SourceUnreachable: there is no such folder.
+        TaxiError: the source is neither a web address nor a folder's path.
+    """
+    name = file_name(service, month)
+    if _is_site(source):
+        return _url(source, _MONTHS, name)
+    beside, below = _folder(source) / name, _folder(source) / _MONTHS / name
+    return beside if beside.is_file() else below
 
 
 def fetch_zones(

@@ -28,7 +28,12 @@ broken AS (
     FROM measured
     WHERE reason IS NOT NULL
 )
-SELECT raw_trips.*, duration_minutes, reason
+SELECT
+    raw_trips.*, duration_minutes,
+    CASE
+        WHEN reason = 'needed_value_missing' AND json_exists(other_columns, '$.unreadable_line') THEN 'line_unreadable'
+        ELSE reason
+    END AS reason
 FROM raw_trips
 JOIN broken USING (source_row)
 WHERE service = $service AND month = $month

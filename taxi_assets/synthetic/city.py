@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.lake import projection
 
 __all__ = ["AIRPORTS", "BOROUGHS", "ZONES", "City", "Floats", "area", "build_city", "to_degrees", "to_feet"]
 
@@ -26,9 +27,7 @@ _KEPT = {"Queens": (*AIRPORTS, 56, 57), "Manhattan": (103, 104, 105), "EWR": (1,
 _COLUMNS, _ROWS = 17, 16
 _HALF_SPAN_MILES = 11.0
 _CROWDING = 1.4  # above 1: zones get smaller towards the middle, as they do in a city
-# Where on the earth the middle is put: 73.95 W, 40.75 N, and the same place in EPSG:2263, feet.
-_MIDDLE_DEGREES, _MIDDLE_FEET = (-73.95, 40.75), (998_091, 212_520)
-_MILES_PER_DEGREE = (52.43, 69.0)  # of longitude and of latitude, there
+_MIDDLE_FEET = (998_091, 212_520)  # where on the earth the middle is put, EPSG:2263: 73.95 W, 40.75 N
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +86,8 @@ def area(corners: Floats) -> Floats:
 
 
 def to_degrees(miles: Floats) -> Floats:
-    """Longitude and latitude of points of the plane, shape (..., 2), as near as a flat city comes."""
-    return np.asarray(miles / _MILES_PER_DEGREE + _MIDDLE_DEGREES)
+    """Longitude and latitude of points of the plane, shape (..., 2)."""
+    return np.stack(projection.to_degrees(*np.moveaxis(to_feet(miles), -1, 0)), axis=-1)
 
 
 def to_feet(miles: Floats) -> Floats:

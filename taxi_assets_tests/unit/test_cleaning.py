@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_rows import KEY, MARCH, NINE, Row, trip
 
-from taxi_assets.lake.cleaning import REASONS, THRESHOLDS
+from taxi_assets.lake.cleaning import REASONS, RULES, THRESHOLDS, Rule
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.warehouse import sql
 
@@ -118,7 +118,26 @@ KEEPS = [
 
 
 def test_every_reason_is_tested_here() -> None:
-    assert [*BREAKS, "duplicate"] == list(REASONS)
+    assert [*BREAKS, "duplicate", "line_unreadable"] == list(REASONS)
+
+
+def test_a_line_that_cannot_be_read_is_told_from_a_value_that_is_missing(clean) -> None:
+    torn = dict.fromkeys(("pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id", "trip_distance_miles"))
+    unreadable = trip(1) | torn | {"other_columns": '{"unreadable_line": "line 3: torn"}'}
+    odd = trip(2) | torn | {"other_columns": '{"ride_time": 3}'}
+    whole = trip(3) | {"other_columns": '{"unreadable_line": "a column of that name"}'}
+    found = clean(trip(0), unreadable, odd, whole | {"trip_distance_miles": 3.5})
+    assert found == {0: None, 1: "line_unreadable", 2: "needed_value_missing", 3: None}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
+def test_a_rule_says_why_and_by_which_threshold(rule: Rule) -> None:
+    assert re.fullmatch(r"[^\n]{20,}", rule.why)
+    assert rule.threshold is None or rule.threshold in THRESHOLDS
+
+
+def test_every_threshold_belongs_to_one_rule() -> None:
+    assert sorted(filter(None, (rule.threshold for rule in RULES))) == sorted(THRESHOLDS)
 
 
 @pytest.mark.parametrize(("reason", "broken"), [(reason, broken) for reason, all_ in BREAKS.items() for broken in all_])

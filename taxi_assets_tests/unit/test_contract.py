@@ -4,10 +4,12 @@ import json
 
 import duckdb
 import pytest
+from headers import COMPANY, GREEN, WITH_ZONES, WITHOUT_ZONES, YELLOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.lake.casting import select_list
 from taxi_assets.lake.contract import RAW_COLUMNS, SERVICES, ColumnMapping, map_columns
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.synthetic import ERAS
@@ -15,74 +17,6 @@ from taxi_assets.synthetic import ERAS
 CANONICAL = [column.name for column in RAW_COLUMNS]
 NEEDED = ("PULocationID", "DOLocationID", "lpep_pickup_datetime", "lpep_dropoff_datetime")
 HOSTILE = 'a"; DROP TABLE raw_trips; --'
-
-# Headers as published, of TLC's files and of the history of its columns.
-GREEN = (
-    "VendorID lpep_pickup_datetime lpep_dropoff_datetime store_and_fwd_flag RatecodeID PULocationID "
-    "DOLocationID passenger_count trip_distance fare_amount extra mta_tax tip_amount tolls_amount "
-    "ehail_fee improvement_surcharge total_amount payment_type trip_type congestion_surcharge"
-)
-YELLOW = (
-    "VendorID tpep_pickup_datetime tpep_dropoff_datetime passenger_count trip_distance RatecodeID "
-    "store_and_fwd_flag PULocationID DOLocationID payment_type fare_amount extra mta_tax tip_amount "
-    "tolls_amount improvement_surcharge total_amount"
-)
-COMPANY = (
-    "hvfhs_license_num dispatching_base_num originating_base_num request_datetime on_scene_datetime "
-    "pickup_datetime dropoff_datetime PULocationID DOLocationID trip_miles trip_time "
-    "base_passenger_fare tolls bcf sales_tax congestion_surcharge airport_fee tips driver_pay "
-    "shared_request_flag shared_match_flag access_a_ride_flag wav_request_flag wav_match_flag"
-)
-# Each with how many columns the contract does not know.
-WITH_ZONES = {
-    "green from 2016-07": (GREEN.replace(" congestion_surcharge", ""), 0),
-    "green from 2019-01": (GREEN, 0),
-    "green from 2025-01": (f"{GREEN} cbd_congestion_fee", 0),
-    "yellow from 2016-07": (YELLOW, 0),
-    "yellow from 2019-01": (f"{YELLOW} congestion_surcharge airport_fee", 0),
-    "yellow from 2023-02": (f"{YELLOW} congestion_surcharge Airport_fee", 0),
-    "yellow from 2025-01": (f"{YELLOW} congestion_surcharge Airport_fee cbd_congestion_fee", 0),
-    "yellow of one day": (f"{YELLOW} congestion_surcharge Airport_fee ride_time __index_level_0__", 2),
-    "fhvhv from 2019-02": (
-        "hvfhs_license_num dispatching_base_num pickup_datetime dropoff_datetime PULocationID DOLocationID SR_Flag",
-        3,
-    ),
-    "fhvhv of today": (COMPANY, 14),
-    "fhvhv from 2025-01": (f"{COMPANY} cbd_congestion_fee", 14),
-    "fhv from 2019-01": (
-        "dispatching_base_num pickup_datetime dropoff_datetime PULocationID DOLocationID SR_Flag",
-        2,
-    ),
-    "fhv of today": (
-        "dispatching_base_num pickup_datetime dropOff_datetime PUlocationID DOlocationID SR_Flag "
-        "Affiliated_base_number",
-        3,
-    ),
-}
-WITHOUT_ZONES = {
-    "yellow from 2009-01": (
-        "vendor_name Trip_Pickup_DateTime Trip_Dropoff_DateTime Passenger_Count Trip_Distance "
-        "Start_Lon Start_Lat Rate_Code store_and_forward End_Lon End_Lat Payment_Type Fare_Amt "
-        "surcharge mta_tax Tip_Amt Tolls_Amt Total_Amt"
-    ),
-    "yellow from 2010-01": (
-        "vendor_id pickup_datetime dropoff_datetime passenger_count trip_distance pickup_longitude "
-        "pickup_latitude rate_code store_and_fwd_flag dropoff_longitude dropoff_latitude "
-        "payment_type fare_amount surcharge mta_tax tip_amount tolls_amount total_amount"
-    ),
-    "yellow from 2015-01": (
-        "VendorID tpep_pickup_datetime tpep_dropoff_datetime passenger_count trip_distance "
-        "pickup_longitude pickup_latitude RateCodeID store_and_fwd_flag dropoff_longitude "
-        "dropoff_latitude payment_type fare_amount extra mta_tax tip_amount tolls_amount "
-        "improvement_surcharge total_amount"
-    ),
-    "green from 2013-08": (
-        "VendorID lpep_pickup_datetime Lpep_dropoff_datetime Store_and_fwd_flag RateCodeID "
-        "Pickup_longitude Pickup_latitude Dropoff_longitude Dropoff_latitude Passenger_count "
-        "Trip_distance Fare_amount Extra MTA_tax Tip_amount Tolls_amount Ehail_fee Total_amount "
-        "Payment_type Trip_type"
-    ),
-}
 
 
 @pytest.mark.parametrize("era", WITH_ZONES)
@@ -96,9 +30,26 @@ def test_every_era_with_zones_meets_the_contract(era: str) -> None:
 
 
 @pytest.mark.parametrize("era", WITHOUT_ZONES)
-def test_eras_with_coordinates_are_refused_with_what_to_do(era: str) -> None:
-    with pytest.raises(TaxiError, match="coordinates where zone ids are needed: use TLC's republished parquet"):
-        map_columns(tuple(WITHOUT_ZONES[era].split()))
+def test_eras_with_coordinates_need_zones_and_lack_nothing_else(era: str) -> None:
+    mapping = map_columns(WITHOUT_ZONES[era].split())
+    assert mapping.needs_zones == ("pickup", "dropoff")
+    assert mapping.unknown == ()
+    assert not {"pickup_zone_id", "dropoff_zone_id"} & set(mapping.known)
+
+
+def test_coordinates_beside_zone_ids_change_nothing() -> None:
+    assert map_columns((*GREEN.split(), "Pickup_longitude", "Pickup_latitude")).needs_zones == ()
+
+
+def test_half_a_place_is_none() -> None:
+    published = WITHOUT_ZONES["yellow from 2010-01"].replace("dropoff_latitude", "").split()
+    with pytest.raises(TaxiError, match=r"no column for dropoff_zone_id \(TLC's dolocationid\): check"):
+        map_columns(published)
+
+
+def test_blanks_around_a_name_mean_nothing() -> None:
+    published = [f" {name}\t" for name in GREEN.split()]
+    assert set(map_columns(published).known) == set(map_columns(GREEN.split()).known)
 
 
 def test_every_service_has_a_name_for_what_a_trip_is() -> None:
@@ -173,12 +124,17 @@ def test_each_published_name_has_one_meaning() -> None:
 # The SQL made of a mapping, on a real database
 
 
+def arrow_name(value: object) -> str:
+    return {str: "string", float: "double", int: "int64", type(None): "null"}[type(value)]
+
+
 def select(mapping: ColumnMapping, row: dict[str, object]) -> dict[str, object]:
     """The row as the mapping's SQL reads it."""
+    types = {name: arrow_name(value) for name, value in row.items()}
     with duckdb.connect() as connection:
         columns = ", ".join(f"${number} AS {quoted(name)}" for number, name in enumerate(row, 1))
         connection.execute(f"CREATE TABLE raw_trips AS SELECT {columns}", list(row.values()))
-        found = connection.execute(f"SELECT {mapping.select_list()} FROM raw_trips")
+        found = connection.execute(f"SELECT {select_list(mapping, types)} FROM raw_trips")
         names = [column[0] for column in found.description]
         values = found.fetchall()[0]
         assert connection.execute("SELECT count(*) FROM raw_trips").fetchall() == [(1,)]

@@ -13,6 +13,7 @@ from shapely import geometry
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.contract import map_columns
+from taxi_assets.lake.projection import to_feet
 from taxi_assets.months import Month
 from taxi_assets.synthetic import ERAS, write_month
 from taxi_assets.synthetic.city import build_city
@@ -77,8 +78,7 @@ def test_every_era_is_written_as_it_says(tmp_path, service, name):
 def test_the_contract_knows_every_era_or_says_what_it_lacks(service, name):
     columns = tuple(column.name for column in ERAS[service][name].columns)
     if ERAS[service][name].has_coordinates:
-        with pytest.raises(TaxiError, match="coordinates where zone ids are needed"):
-            map_columns(columns)
+        assert map_columns(columns).needs_zones == ("pickup", "dropoff")
     elif (service, name) == ("fhv", "2015-csv"):  # TLC did not ask for drop-offs then
         with pytest.raises(TaxiError, match="no column for"):
             map_columns(columns)
@@ -143,5 +143,6 @@ def test_coordinates_lie_in_their_zones(tmp_path):
         if zone > 263:
             assert (x, y) == (0, 0)
         else:
-            point = geometry.Point((x + 73.95) * 52.43, (y - 40.75) * 69.0)
-            assert geometry.Polygon(city.corners[zone]).buffer(0.001).contains(point)
+            point = geometry.Point(*to_feet(np.array(x), np.array(y)))
+            outline = geometry.Polygon(city.corners[zone] * 5280 + (998_091, 212_520))
+            assert outline.buffer(1).contains(point)

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from taxi_assets.defs.ingestion.arrivals import QUARANTINE_CHECK, quarantine_check
+from taxi_assets.defs.ingestion.freshness import RAW_TRIPS_FRESHNESS
 from taxi_assets.defs.partitions import stretch_asset
 from taxi_assets.defs.reporting import column_schema, publish_months, suite_checks
 from taxi_assets.errors import TaxiError
@@ -44,6 +45,8 @@ def taxi_zones(
 @stretch_asset(
     **_OURS,
     kinds={"duckdb", "parquet"},
+    freshness_policy=RAW_TRIPS_FRESHNESS,
+    deps=[taxi_zones],  # files of the time before zone ids have coordinates, which the zones place
     metadata=column_schema("raw_trips"),
     check_specs=[*suite_checks("raw_trips"), QUARANTINE_CHECK],
 )

@@ -3,9 +3,10 @@
 import json
 from collections import Counter
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from published import FEBRUARY, JANUARY, ROWS, TRIPS, ask, content
+from published import FEBRUARY, JANUARY, ROWS, TRIPS, ask, content, rewritten
 
 from taxi_assets import synthetic
 from taxi_assets.lake.cleaning import REASONS
@@ -72,18 +73,33 @@ def test_features_are_of_every_clean_trip(full: Warehouse) -> None:
     assert ask(full, f"SELECT {key} FROM clean_trips EXCEPT SELECT {key} FROM trip_features") == []
 
 
-def test_columns_nobody_knows_are_kept_and_counted(full: Warehouse) -> None:
+def test_columns_nobody_knows_are_kept_and_counted(full: Warehouse, good: Arrival) -> None:
+    odd = {"ride_time": list(range(ROWS)), "Pets allowed": ["Y", "N"] * (ROWS // 2)}
+
+    def with_odd(table: pa.Table) -> pa.Table:
+        for name, values in odd.items():
+            table = table.append_column(name, pa.array(values))
+        return table
+
+    publication = publish_raw(full, rewritten(good, "odd", with_odd))
+    assert publication.counts == dict.fromkeys(odd, ROWS)
+    query = "SELECT column_name, canonical_name IS NULL FROM file_columns WHERE service = 'green' AND month = $1"
+    assert {name for name, is_unknown in ask(full, query, JANUARY.first_day) if is_unknown} == set(odd)
+    query = "SELECT other_columns FROM raw_trips WHERE service = 'green' AND month = $1 ORDER BY source_row"
+    kept = [json.loads(value) for (value,) in ask(full, query, JANUARY.first_day)]
+    assert kept == [dict(zip(odd, values, strict=True)) for values in zip(*odd.values(), strict=True)]
+    publish_raw(full, good)
+
+
+def test_what_companies_report_is_known(full: Warehouse) -> None:
     before = content(full)
     path = synthetic.write_month(full.settings.landing, "fhvhv", JANUARY, 3000, 7)
     publication = publish_raw(full, inspect_file(path))
-    assert publication.counts["driver_pay"] == publication.rows == 3000
+    assert (publication.rows, publication.counts) == (3000, {})
     source = pq.read_table(path)
-    assert set(publication.counts) < set(source.column_names)
-    query = "SELECT other_columns FROM raw_trips WHERE service = 'fhvhv' ORDER BY source_row"
-    kept = [json.loads(value) for (value,) in ask(full, query)]
-    assert all(set(row) == set(publication.counts) for row in kept)
-    for name in ("driver_pay", "hvfhs_license_num", "trip_time"):
-        assert [row[name] for row in kept] == source[name].to_pylist(), name
+    names = {"driver_pay": "driver_pay_usd", "hvfhs_license_num": "company_license", "trip_time": "trip_seconds"}
+    query = f"SELECT {', '.join(names.values())} FROM raw_trips WHERE service = 'fhvhv' ORDER BY source_row"
+    assert ask(full, query) == list(zip(*(source[name].to_pylist() for name in names), strict=True))
     assert content(full) == before
 
 

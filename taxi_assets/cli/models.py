@@ -1,0 +1,103 @@
+"""Commands that compare models: the reference figures, and the months one after the other."""
+
+from typing import Annotated, Any
+
+import typer
+
+from taxi_assets.cli.terminal import Json, console, errors, settings_of, write_json
+from taxi_assets.months import Month, month_range
+
+__all__ = ["backtest", "baselines"]
+
+Source = Annotated[str | None, typer.Option(help="TLC's site or a folder like it: months the lake lacks come from it.")]
+
+
+def baselines(source: Source = None, to_json: Json = None) -> None:
+    """The reference figures of 2021 and 2023, computed afresh, beside the published ones and the model's."""
+    from rich.status import Status
+
+    from taxi_assets.lake.warehouse import Warehouse
+    from taxi_assets.receiving.holding import hold_months
+    from taxi_assets.scoring.course_table import PAIRS_OF_MONTHS, course_rows
+
+    warehouse = Warehouse(settings_of(tlc_source=source))
+    rows = []
+    with Status("", console=errors) as status:
+        if source:
+            hold_months(warehouse, ["green"], sorted({m for pair in PAIRS_OF_MONTHS for m in pair}), status.update)
+        for learned, scored in PAIRS_OF_MONTHS:
+            rows += course_rows(warehouse, "green", learned, scored, status.update)
+    if to_json != "-":
+        _print_rows(rows)
+    write_json({"convention": "course", "rows": [_row_facts(row) for row in rows]}, to_json)
+
+
+def _row_facts(row: Any) -> dict[str, Any]:
+    published = dict(zip(("rmse", "mae"), row.published, strict=True)) if row.published else None
+    ours = {"rmse": row.score.rmse, "mae": row.score.mae, "rides": row.score.rides}
+    return {"learned": str(row.learned), "scored": str(row.scored), "model": row.model, **ours, "published": published}
+
+
+def _print_rows(rows: list[Any]) -> None:
+    from rich.table import Table
+
+    table = Table("learned", "scored", "model", title="Rides of 1-60 minutes (course); minutes", title_justify="left")
+    for name in ("RMSE", "MAE", "published RMSE", "published MAE"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        published = [f"{value:.4f}" for value in row.published or ()] or ["", ""]
+        figures = [f"{row.score.rmse:.4f}", f"{row.score.mae:.4f}", *published]
+        table.add_row(str(row.learned), str(row.scored), row.model, *figures)
+    console.print(table)
+
+
+def backtest(
+    first: Annotated[str, typer.Option("--from", help="First month to score, such as 2023-07.")],
+    last: Annotated[str, typer.Option("--to", help="Last month to score.")],
+    source: Source = None,
+    picture: Annotated[str | None, typer.Option(help="PNG of the chart; beside the JSON file where unset.")] = None,
+    to_json: Json = None,
+) -> None:
+    """Score month after month, each by a model of the months before it only, beside the course's baselines."""
+    from pathlib import Path
+
+    from rich.status import Status
+
+    from taxi_assets.lake.warehouse import Warehouse
+    from taxi_assets.plots.backtest import draw_backtest
+    from taxi_assets.receiving.holding import hold_months
+    from taxi_assets.scoring import backtest as scoring
+
+    settings = settings_of(tlc_source=source)
+    months = month_range(Month.parse(first), Month.parse(last))
+    service = settings.services[0]
+    with Status("", console=errors) as status:
+        if source:
+            hold_months(Warehouse(settings), [service], months, status.update)
+        asked = scoring.Backtest(Warehouse(settings), service, settings.root / "backtest", status.update)
+        facts = scoring.backtest(asked, months)
+    png = Path(picture or (to_json if to_json and to_json != "-" else settings.root / "backtest.json"))
+    png.with_suffix(".png").write_bytes(draw_backtest(facts))
+    if to_json != "-":
+        _print_months(facts)
+        console.print(f"chart: {png.with_suffix('.png')}", soft_wrap=True, highlight=False, markup=False)
+    write_json(facts, to_json)
+
+
+def _print_months(facts: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table("month", title="Rides of 1-60 minutes (course); RMSE, minutes", title_justify="left")
+    for name in ("model", "MAE", "in 90 %", "PU, DO", "below it", "pair median", "below it"):
+        table.add_column(name, justify="right")
+    for month in facts["months"]:
+        ours, others, below = month["model"], month["baselines"], month["share_below"]
+        row = [f"{ours['rmse']:.3f}", f"{ours['mae']:.3f}", f"{ours['coverage_90']:.1%}"]
+        for name, each in others.items():
+            row += [f"{each['rmse']:.3f}", f"{below[name]:.1%}"]
+        table.add_row(month["month"], *row)
+    mean = facts["mean"]
+    table.add_row("mean", f"{mean['rmse']:.3f}", f"{mean['mae']:.3f}", f"{mean['coverage_90']:.1%}", "", "", "", "")
+    console.print(table)
+    for month in facts["missing"]:
+        console.print(f"{month} is not in the lake: add --source, or ingest it", highlight=False)

@@ -1,0 +1,62 @@
+"""Whether TLC's months come in time: the policy of `raw_trips`, the check that looks at months, its schedule."""
+
+import warnings
+from datetime import date, timedelta
+
+import dagster as dg
+
+from taxi_assets.lake.overdue import OVERDUE_DAYS, next_months
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.settings import Settings
+
+__all__ = ["FRESHNESS_SCHEDULES", "RAW_TRIPS_FRESHNESS", "check_freshness", "no_month_is_overdue"]
+
+# A policy looks at when the asset was last materialised, not at which month that was for; the check does.
+RAW_TRIPS_FRESHNESS = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(days=OVERDUE_DAYS), warn_window=timedelta(days=OVERDUE_DAYS - 31)
+)
+
+
+@dg.asset_check(
+    asset="raw_trips",
+    description=f"Of every service in use, the month after the newest held ended less than {OVERDUE_DAYS} days ago",
+    metadata={"severity": "warning"},
+)
+def no_month_is_overdue(
+    settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+) -> dg.AssetCheckResult:
+    """TLC publishes a month about two months after its end: one much later is missed, or was not fetched."""
+    from taxi_assets.lake.column_changes import newest_months
+
+    today = date.today()
+    with warehouse.reading() as connection:
+        newest = newest_months(connection)
+    waits = [wait for wait in next_months(newest) if wait.service in settings.services]
+    is_made_up = settings.data_kind == "synthetic"
+    return dg.AssetCheckResult(
+        passed=is_made_up or not any(wait.is_overdue(today) for wait in waits),
+        severity=dg.AssetCheckSeverity.WARN,
+        description="months that are made up are never overdue" if is_made_up else None,
+        metadata={"months": "; ".join(wait.sentence(today) for wait in waits) or "no month is held"},
+    )
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", dg.BetaWarning)
+    check_freshness = dg.define_asset_job(
+        "check_freshness",
+        selection=dg.AssetSelection.checks(no_month_is_overdue),
+        executor_def=dg.in_process_executor,
+        description="Look whether a month of TLC's is overdue.",
+    )
+
+FRESHNESS_SCHEDULES = (
+    dg.ScheduleDefinition(
+        name="check_freshness_daily",
+        job=check_freshness,
+        cron_schedule="0 7 * * *",
+        execution_timezone="America/New_York",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every morning, whether a month of TLC's is overdue.",
+    ),
+)

@@ -1,0 +1,137 @@
+"""An arrived file as rows under canonical names: the view `arrived_trips`, whatever the file's era and kind.
+
+Parquet with zone ids is read by DuckDB itself. Text, coordinates and names DuckDB would bend are streamed through
+Arrow in batches, so that a month of any size fits into memory; such a view can be read once.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.arrived_stream import open_stream
+from taxi_assets.lake.casting import select_list
+from taxi_assets.lake.contract import ColumnMapping, check_service, map_columns
+from taxi_assets.lake.file_columns import FileColumns, can_be_read, read_columns
+
+if TYPE_CHECKING:
+    from taxi_assets.lake.points import ZoneRaster
+
+__all__ = ["ArrivedTrips", "arrived_trips"]
+
+_STREAM_ENDS = "get_next failed(): "  # how DuckDB tells of an error in a stream
+
+
+@dataclass
+class ArrivedTrips:
+    """What the file behind `arrived_trips` has: its columns, which of them are unknown, and what was counted.
+
+    `counts` is complete once the view was read: points by what they were taken for, lines that cannot be read.
+    """
+
+    path: Path
+    columns: FileColumns
+    mapping: ColumnMapping
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@contextmanager
+def arrived_trips(
+    connection: duckdb.DuckDBPyConnection, path: Path, service: str, label: str | None = None
+) -> Iterator[ArrivedTrips]:
+    """Make the temporary view `arrived_trips` of a file: `source_row`, the columns of the contract, `other_columns`.
+
+    Args:
+        connection: where the view is made; its `taxi_zones` place coordinates.
+        path: a whole parquet or CSV file.
+        service: whose month it is said to be.
+        label: what errors call the file, where its name tells a person nothing.
+
+    Raises:
+        TaxiError: the file does not meet the contract, before a row is read; or cannot be read to its end.
+    """
+    columns, label = read_columns(path), label or path.name
+    try:
+        check_service(columns.names, service)
+        map_columns(columns.names)
+        is_plain = _is_plain(columns)
+        columns = replace(columns, names=_told_apart(columns.names))
+        arrived = ArrivedTrips(path, columns, map_columns(columns.names))
+        if is_plain and not arrived.mapping.needs_zones:
+            _view_parquet(connection, arrived)
+        else:
+            _view_stream(connection, arrived)
+    except TaxiError as error:
+        raise TaxiError(f"{label} does not meet the contract: {error}") from error
+    try:
+        yield arrived
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0]
+        if _STREAM_ENDS not in reason and (columns.rows is None or can_be_read(path)):
+            raise
+        reason = reason.rpartition(_STREAM_ENDS)[2].partition(". Detail:")[0]
+        raise TaxiError(f"{label} cannot be read to its end ({reason}): replace it with TLC's own") from error
+
+
+def _is_plain(columns: FileColumns) -> bool:
+    """DuckDB reads it without help: it renames columns that differ by capitals only, and has two names of its own."""
+    names = {name.casefold() for name in columns.names} - {"", "file_row_number"}
+    return columns.rows is not None and len(names) == len(columns.names)
+
+
+def _view_parquet(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -> None:
+    columns = select_list(arrived.mapping, dict(zip(arrived.columns.names, arrived.columns.types, strict=True)))
+    connection.execute("SET VARIABLE arrived = $path", {"path": str(arrived.path)})
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {columns} "
+        "FROM read_parquet(getvariable('arrived'), file_row_number = true)"
+    )
+
+
+def _view_stream(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -> None:
+    raster = _raster(connection) if arrived.mapping.needs_zones else None
+    sources = {name: f"c{number}" for number, name in enumerate(arrived.columns.names)}
+    placed = {f"{end}_zone_id": f"{end}_zone" for end in arrived.mapping.needs_zones}
+    types = dict(zip(arrived.columns.names, arrived.columns.types, strict=True))
+    columns = select_list(arrived.mapping, types, sources, placed)
+    stream = open_stream(arrived.path, arrived.columns, arrived.mapping, raster, arrived.counts)
+    connection.register("arrived_stream", stream)
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT * EXCLUDE (unreadable) REPLACE ("
+        "CASE WHEN unreadable IS NULL THEN other_columns ELSE json_object('unreadable_line', unreadable) END "
+        f"AS other_columns) FROM (SELECT source_row, unreadable, {columns} FROM arrived_stream)"
+    )
+
+
+def _raster(connection: duckdb.DuckDBPyConnection) -> "ZoneRaster":
+    query = "SELECT zone_id, shape_wkb FROM taxi_zones WHERE shape_wkb IS NOT NULL ORDER BY zone_id"
+    outlines = tuple((int(zone), bytes(shape)) for zone, shape in connection.execute(query).fetchall())
+    if not outlines:
+        raise TaxiError(
+            "it has coordinates instead of zone ids, and the lake has no taxi_zones to place them in: "
+            "materialise taxi_zones, then `taxi arrivals retry`"
+        )
+    return _build_raster(outlines)
+
+
+@lru_cache(maxsize=2)
+def _build_raster(outlines: tuple[tuple[int, bytes], ...]) -> "ZoneRaster":
+    from taxi_assets.lake.points import build_raster
+
+    return build_raster(dict(outlines))
+
+
+def _told_apart(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, a number added to those that came before."""
+    seen: Counter[str] = Counter()
+    apart = []
+    for name in names:
+        seen[name] += 1
+        apart.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return tuple(apart)

@@ -1,0 +1,97 @@
+"""SQL that turns a file's columns into canonical ones. A value that does not fit becomes NULL; no row is lost.
+
+A row without a value it needs is rejected by name when trips are cleaned.
+"""
+
+from collections.abc import Mapping
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.contract import ColumnMapping
+from taxi_assets.lake.raw_columns import RAW_COLUMNS, RawColumn
+
+__all__ = ["identifier", "select_list"]
+
+_WHOLE = ("SMALLINT", "INTEGER")
+_NESTED = ("struct", "list", "large_list", "fixed_size_list", "map", "union")
+_TEXT = ("string", "large_string", "string_view", "binary", "large_binary", "fixed_size_binary", "dictionary")
+_REAL = ("float", "double", "halffloat", "decimal")
+_AMERICAN = "%m/%d/%Y %I:%M:%S %p"  # how New York's open data portal exports times
+
+
+def select_list(
+    mapping: ColumnMapping,
+    types: Mapping[str, str],
+    sources: Mapping[str, str] | None = None,
+    placed: Mapping[str, str] | None = None,
+) -> str:
+    """Expressions, one a line, in the order of `RAW_COLUMNS`, and the unknown columns as one JSON value.
+
+    Args:
+        mapping: how the file's columns become canonical ones.
+        types: Arrow's name of the type of each published column.
+        sources: SQL identifier of each published column, where it is not its name.
+        placed: SQL identifier of `pickup_zone_id` and `dropoff_zone_id`, where coordinates were made zones.
+
+    Raises:
+        TaxiError: a known column holds what can never be its type, such as a list.
+    """
+    sources, placed = sources or {}, placed or {}
+    parts = []
+    for column in RAW_COLUMNS:
+        published = mapping.known.get(column.name)
+        if published is None:
+            value = placed.get(column.name, f"NULL::{column.type}")
+        else:
+            value = _cast(column, sources.get(published, identifier(published)), types[published])
+        parts.append(f"{value} AS {column.name}")
+    pairs = ", ".join(f"{_text(name)}, {sources.get(name, identifier(name))}" for name in mapping.unknown)
+    parts.append(f"json_object({pairs}) AS other_columns" if pairs else "NULL::JSON AS other_columns")
+    return ",\n".join(parts)
+
+
+def identifier(name: str) -> str:
+    """The name as SQL quotes it, whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _cast(column: RawColumn, value: str, kind: str) -> str:
+    if kind == "null":
+        return f"NULL::{column.type}"
+    if kind.startswith(_NESTED):
+        raise TaxiError(f"column {column.name} holds values of type {kind}: check that it is a trip file of TLC")
+    if column.type == "TIMESTAMP":
+        return _time(column, value, kind)
+    if column.type == "VARCHAR":
+        return f"nullif(trim(CAST({value} AS VARCHAR)), '')"
+    return _number(column, value, kind)
+
+
+def _time(column: RawColumn, value: str, kind: str) -> str:
+    if kind.startswith("timestamp") and "tz=" in kind:
+        return f"make_timestamp(epoch_us({value}))"  # the clock as written, whatever zone this machine is in
+    if kind.startswith(("timestamp", "date")):
+        return f"TRY_CAST({value} AS TIMESTAMP)"
+    if kind.startswith(_TEXT):
+        text = f"CAST({value} AS VARCHAR)"
+        return f"coalesce(TRY_CAST({text} AS TIMESTAMP), try_strptime(trim({text}), '{_AMERICAN}'))"
+    raise TaxiError(
+        f"column {column.name} holds values of type {kind}, which are no times: check that it is TLC's file"
+    )
+
+
+def _number(column: RawColumn, value: str, kind: str) -> str:
+    is_text, is_real = kind.startswith(_TEXT), kind.startswith(_REAL)
+    if not (is_text or is_real):
+        return f"TRY_CAST({value} AS {column.type})"
+    real = f"TRY_CAST({f'CAST({value} AS VARCHAR)' if is_text else value} AS DOUBLE)"
+    # Half a zone is none, and a value that is no number is no value: both would slip through a plain cast.
+    fits = f"{real} = trunc({real})" if column.type in _WHOLE else f"isfinite({real})"
+    number = f"CASE WHEN {fits} THEN TRY_CAST({real} AS {column.type}) END"
+    if not (column.words and is_text):
+        return number
+    words = " ".join(f"WHEN {_text(word)} THEN {code}" for word, code in column.words.items())
+    return f"coalesce({number}, CASE lower(trim(CAST({value} AS VARCHAR))) {words} END)"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

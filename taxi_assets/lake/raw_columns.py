@@ -1,0 +1,101 @@
+"""TLC's columns in every service and era, and the canonical names, types and units the platform knows them by.
+
+Names are matched without regard to capitals and blanks, which TLC has changed more than once. Sources: TLC's data
+dictionaries of each service, and the headers of its files.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["RAW_COLUMNS", "REFUSED_SERVICES", "SERVICES", "RawColumn"]
+
+SERVICES: dict[str, str] = {
+    "green": "street-hail livery outside the Manhattan core",
+    "yellow": "medallion taxis",
+    "fhvhv": "high-volume for-hire vehicles: Uber, Lyft, Via, Juno",
+}
+REFUSED_SERVICES: dict[str, str] = {
+    "fhv": "other for-hire rides (fhv) have no distance and no fare, and a third of them no pickup zone: "
+    "the platform takes green, yellow and fhvhv",
+}
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    """One canonical column: its DuckDB type, every name TLC has published it under, and whether a trip needs it.
+
+    `words` are codes TLC once published as words, lower case.
+    """
+
+    name: str
+    type: str
+    published_as: tuple[str, ...]
+    description: str
+    needed: bool = False
+    words: Mapping[str, int] = field(default_factory=dict)
+
+
+_PAYMENTS = {
+    **dict.fromkeys(("crd", "cre", "credit"), 1),
+    **dict.fromkeys(("csh", "cas", "cash"), 2),
+    **dict.fromkeys(("noc", "no", "no charge"), 3),
+    **dict.fromkeys(("dis", "dispute"), 4),
+    "unk": 5,
+}
+
+RAW_COLUMNS: tuple[RawColumn, ...] = (
+    RawColumn("vendor_id", "SMALLINT", ("vendorid",), "Provider of the trip's record"),
+    RawColumn("vendor_name", "VARCHAR", ("vendor_name", "vendor_id"), "The same as a word, in 2009 and 2010"),
+    RawColumn(
+        "pickup_at",
+        "TIMESTAMP",
+        ("lpep_pickup_datetime", "tpep_pickup_datetime", "pickup_datetime", "trip_pickup_datetime"),
+        "Start of the ride, New York local time",
+        needed=True,
+    ),
+    RawColumn(
+        "dropoff_at",
+        "TIMESTAMP",
+        ("lpep_dropoff_datetime", "tpep_dropoff_datetime", "dropoff_datetime", "trip_dropoff_datetime"),
+        "End of the ride, New York local time",
+        needed=True,
+    ),
+    RawColumn("pickup_zone_id", "SMALLINT", ("pulocationid",), "TLC zone of the start, 1-265", needed=True),
+    RawColumn("dropoff_zone_id", "SMALLINT", ("dolocationid",), "TLC zone of the end, 1-265", needed=True),
+    RawColumn("pickup_longitude", "DOUBLE", ("pickup_longitude", "start_lon"), "Start, degrees east, until 2016-06"),
+    RawColumn("pickup_latitude", "DOUBLE", ("pickup_latitude", "start_lat"), "Start, degrees north, until 2016-06"),
+    RawColumn("dropoff_longitude", "DOUBLE", ("dropoff_longitude", "end_lon"), "End, degrees east, until 2016-06"),
+    RawColumn("dropoff_latitude", "DOUBLE", ("dropoff_latitude", "end_lat"), "End, degrees north, until 2016-06"),
+    RawColumn("passenger_count", "SMALLINT", ("passenger_count",), "Passengers, as the driver typed it"),
+    RawColumn("trip_distance_miles", "DOUBLE", ("trip_distance", "trip_miles"), "Metered distance, miles"),
+    RawColumn("rate_code_id", "SMALLINT", ("ratecodeid", "rate_code"), "Tariff in force at the end"),
+    RawColumn("store_and_forward_flag", "VARCHAR", ("store_and_fwd_flag", "store_and_forward"), "Y where sent later"),
+    RawColumn("payment_type_id", "SMALLINT", ("payment_type",), "How the rider paid", words=_PAYMENTS),
+    RawColumn("trip_type_id", "SMALLINT", ("trip_type",), "1 street hail, 2 dispatch"),
+    RawColumn("fare_usd", "DOUBLE", ("fare_amount", "fare_amt", "base_passenger_fare"), "Fare, US dollars"),
+    RawColumn("extra_usd", "DOUBLE", ("extra", "surcharge"), "Rush-hour and overnight extras, US dollars"),
+    RawColumn("mta_tax_usd", "DOUBLE", ("mta_tax",), "MTA tax, US dollars"),
+    RawColumn("tip_usd", "DOUBLE", ("tip_amount", "tip_amt", "tips"), "Tip, US dollars"),
+    RawColumn("tolls_usd", "DOUBLE", ("tolls_amount", "tolls_amt", "tolls"), "Tolls, US dollars"),
+    RawColumn("ehail_fee_usd", "DOUBLE", ("ehail_fee",), "E-hail fee, US dollars"),
+    RawColumn("improvement_surcharge_usd", "DOUBLE", ("improvement_surcharge",), "Surcharge, US dollars"),
+    RawColumn("congestion_surcharge_usd", "DOUBLE", ("congestion_surcharge",), "State's surcharge, US dollars"),
+    RawColumn("airport_fee_usd", "DOUBLE", ("airport_fee",), "Airport pickup fee, US dollars"),
+    RawColumn("cbd_congestion_fee_usd", "DOUBLE", ("cbd_congestion_fee",), "Manhattan congestion pricing, 2025 on"),
+    RawColumn("total_usd", "DOUBLE", ("total_amount", "total_amt"), "Charged in all, US dollars"),
+    RawColumn("company_license", "VARCHAR", ("hvfhs_license_num",), "TLC's license of the company, for-hire rides"),
+    RawColumn("dispatching_base", "VARCHAR", ("dispatching_base_num",), "Base that dispatched, for-hire rides"),
+    RawColumn("originating_base", "VARCHAR", ("originating_base_num",), "Base that took the request, for-hire rides"),
+    RawColumn("requested_at", "TIMESTAMP", ("request_datetime",), "When it was asked for, for-hire rides"),
+    RawColumn("on_scene_at", "TIMESTAMP", ("on_scene_datetime",), "When the car was there, for-hire rides"),
+    RawColumn("trip_seconds", "INTEGER", ("trip_time",), "Duration as the company says, for-hire rides"),
+    RawColumn("black_car_fund_usd", "DOUBLE", ("bcf",), "Black Car Fund, US dollars, for-hire rides"),
+    RawColumn("sales_tax_usd", "DOUBLE", ("sales_tax",), "State's sales tax, US dollars, for-hire rides"),
+    RawColumn("driver_pay_usd", "DOUBLE", ("driver_pay",), "Paid to the driver, US dollars, for-hire rides"),
+    RawColumn("shared_ride_flag", "VARCHAR", ("sr_flag",), "1 where shared, for-hire rides until 2020"),
+    RawColumn("shared_request_flag", "VARCHAR", ("shared_request_flag",), "Y where sharing was agreed to"),
+    RawColumn("shared_match_flag", "VARCHAR", ("shared_match_flag",), "Y where it was shared"),
+    RawColumn("access_a_ride_flag", "VARCHAR", ("access_a_ride_flag",), "Y where for the MTA's paratransit"),
+    RawColumn("wav_request_flag", "VARCHAR", ("wav_request_flag",), "Y where a wheelchair's place was asked for"),
+    RawColumn("wav_match_flag", "VARCHAR", ("wav_match_flag",), "Y where the car had one"),
+)

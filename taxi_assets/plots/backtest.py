@@ -1,0 +1,36 @@
+"""The picture of a backtest: the model's error beside the baselines', month after month."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from taxi_assets.plots.canvas import INK, MODEL, OTHER, STRONG, figure_of, png, style
+
+__all__ = ["draw_backtest"]
+
+_LINES = {"pair_median": ("zone-pair median", OTHER), "linear_pu_do": ("linear regression PU, DO", INK)}
+
+
+def draw_backtest(facts: Mapping[str, Any]) -> bytes:
+    """RMSE by month, and below it the share of rides inside their 90 % interval."""
+    months = facts["months"]
+    names = [month["month"] for month in months]
+    mean = facts["mean"]
+    figure = figure_of(
+        f"Over {len(months)} months, each scored by a model of the months before it, the RMSE is {mean['rmse']:.2f} "
+        f"minutes and {mean['coverage_90']:.0%} of the rides end inside their interval",
+        4.6,
+    )
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    for name, (label, colour) in _LINES.items():
+        above.plot(names, [month["baselines"][name]["rmse"] for month in months], color=colour, label=label)
+    above.plot(names, [month["model"]["rmse"] for month in months], color=MODEL, marker="o", label="the model")
+    above.set_ylim(0)
+    above.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower left")
+    style(above, "", "RMSE, minutes")
+    below.bar(names, [100 * month["model"]["coverage_90"] for month in months], color=MODEL)
+    below.axhline(90, color=STRONG, linewidth=1.2)
+    below.set_ylim(80, 100)
+    step = -(-len(names) // 24)
+    below.set_xticks(range(0, len(names), step), names[::step], rotation=60)
+    style(below, "", "inside, %")
+    return png(figure)

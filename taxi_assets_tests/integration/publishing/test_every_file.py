@@ -1,0 +1,144 @@
+"""Every file at hand is ingested or refused for the right reason; kept and rejected trips are its rows.
+
+TLC's own months and odd samples where they can be had (`TAXI_TLC_SOURCE`, or `../shared/tlc` beside the clone, and
+`tlc-samples` beside that); everywhere, synthetic files of every service and era.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from published import ask
+
+from taxi_assets import synthetic
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.contract import SERVICES, schema_era
+from taxi_assets.lake.file_columns import read_columns
+from taxi_assets.lake.publishing import MonthRefused, publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+from taxi_assets.sources.arrivals import Arrival, parse_file_name
+from taxi_assets.sources.landing import sha256_of
+from taxi_assets.synthetic import ERAS
+
+SHARED = Path(__file__).resolve().parents[4] / "shared"
+TLC = Path(os.environ.get("TAXI_TLC_SOURCE") or SHARED / "tlc")
+SAMPLES = TLC.parent / "tlc-samples"
+ERAS_OF_TLC = {"A": Month(2020, 8), "B": Month(2023, 2), "C": Month(2025, 1)}
+# Sample: the month and service it is given as, and the beginning of why it is refused, or nothing.
+SAMPLE_MONTHS: dict[str, tuple[str, str, str]] = {
+    "green_tripdatasample_2020-04.csv": ("green", "2020-04", ""),
+    "yellow_tripdatasample_2020-04.csv": ("yellow", "2020-04", ""),
+    "fhvhv_tripdatasample_2020-04.csv": ("fhvhv", "2020-04", ""),
+    "fhv_tripdatasample_2020-04.csv": ("fhvhv", "2020-04", "other for-hire rides (fhv) have no distance and no fare"),
+    "yellow_2025-01-15_one_day.parquet": ("yellow", "2025-01", ""),
+    "yellow_2021-2022_24k_sample.parquet": ("yellow", "2021-01", "pickups_are_in_their_month"),
+}
+
+
+@pytest.fixture(scope="module")
+def lake(synthetic_source, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """A lake that holds zones and nothing else."""
+    settings = Settings(home=tmp_path_factory.mktemp("every"), data="synthetic", threads=2, memory_limit="1GB")
+    warehouse = Warehouse(settings)
+    publish_zones(warehouse, *synthetic_source.zone_files)
+    return warehouse
+
+
+def arrive(lake: Warehouse, path: Path, service: str, month: Month) -> Arrival:
+    """The file, landed as a month of a service."""
+    target = lake.settings.landing / f"{service}_tripdata_{month}{path.suffix}"
+    shutil.copyfile(path, target)
+    return Arrival(target, service, month, sha256_of(target), target.stat().st_size, True)
+
+
+def require_whole(lake: Warehouse, arrival: Arrival, rows: int) -> dict[str, int]:
+    """Publish the month down to its features; every row of the file is in the end kept or rejected for a reason."""
+    raw = publish_raw(lake, arrival)
+    clean = publish_clean(lake, arrival.service, arrival.month)
+    features = publish_features(lake, arrival.service, arrival.month)
+    assert raw.rows == rows == clean.rows + sum(clean.counts.values())
+    assert features.rows == clean.rows
+    query = "SELECT count(*), count(reason) FROM rejected_trips WHERE service = $1 AND month = $2"
+    rejected = sum(clean.counts.values())
+    assert ask(lake, query, arrival.service, arrival.month.first_day) == [(rejected, rejected)]
+    return clean.counts
+
+
+def lines(path: Path) -> int:
+    return sum(bool(line.strip()) for line in path.read_bytes().splitlines()) - 1
+
+
+def months() -> Iterator[Path]:
+    return (path for path in sorted(TLC.glob("*_tripdata_*.parquet")) if parse_file_name(path.name))
+
+
+def ingest_month(lake: Warehouse, path: Path) -> None:
+    parsed = parse_file_name(path.name)
+    assert parsed
+    service, month = parsed
+    columns = read_columns(path)
+    counts = require_whole(lake, arrive(lake, path, service, month), columns.rows or 0)
+    assert "line_unreadable" not in counts
+    if service == "green":
+        era = max(name for name, first in ERAS_OF_TLC.items() if first <= month)
+        assert schema_era(columns.names, columns.types) == era
+
+
+@pytest.mark.parametrize("month", ["2021-01", "2025-06"])
+def test_a_month_of_each_era_is_ingested(lake: Warehouse, tmp_path: Path, month: str) -> None:
+    real = TLC / f"green_tripdata_{month}.parquet"
+    path = real if real.is_file() else synthetic.write_month(tmp_path, "green", Month.parse(month), 3000, 7)
+    ingest_month(lake, path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_every_month_at_hand_is_ingested(lake: Warehouse, tmp_path: Path) -> None:
+    found = list(months()) or [
+        synthetic.write_month(tmp_path, "green", Month(2022, number), 3000, 7) for number in range(1, 13)
+    ]
+    for path in found:
+        ingest_month(lake, path)
+    query = "SELECT count(*), count(*) FILTER (compared_with IS NULL) FROM column_changes"
+    changes, uncompared = ask(lake, query)[0]
+    assert uncompared == 0
+    assert changes > 0 or len(found) < 48
+
+
+@pytest.mark.parametrize("name", SAMPLE_MONTHS)
+def test_a_sample_is_ingested_or_refused_for_the_right_reason(lake: Warehouse, tmp_path: Path, name: str) -> None:
+    service, month, reason = SAMPLE_MONTHS[name]
+    path = SAMPLES / name
+    if not path.is_file():
+        path = stand_in(tmp_path, name)
+    arrival = arrive(lake, path, service, Month.parse(month))
+    if reason:
+        with pytest.raises((TaxiError, MonthRefused)) as caught:
+            publish_raw(lake, arrival)
+        assert reason in str(caught.value)
+        assert "\n" not in str(caught.value)
+    else:
+        require_whole(lake, arrival, read_columns(path).rows or lines(path))
+
+
+def stand_in(folder: Path, name: str) -> Path:
+    """A synthetic file like the sample: its service and format, and pickups of another month where it has those."""
+    service, month, reason = SAMPLE_MONTHS[name]
+    if name.startswith("fhv_"):
+        return synthetic.write_month(folder, "fhv", Month(2020, 4), 1000, 7, "2019-csv")
+    drawn = Month(2022, 7) if "pickups" in reason else Month.parse(month)
+    era = {"green": "2019-csv", "yellow": "2019-csv", "fhvhv": "2019-02-csv"}[service]
+    return synthetic.write_month(folder, service, drawn, 1000, 7, era if name.endswith(".csv") else None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("service", "era"), [(service, era) for service in SERVICES for era in ERAS[service]])
+def test_every_era_of_every_service_is_ingested(lake: Warehouse, tmp_path: Path, service: str, era: str) -> None:
+    path = synthetic.write_month(tmp_path, service, Month(2022, 3), 1500, 7, era)
+    counts = require_whole(lake, arrive(lake, path, service, Month(2022, 3)), 1500)
+    assert "line_unreadable" not in counts
+    assert "needed_value_missing" not in counts

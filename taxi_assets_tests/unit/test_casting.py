@@ -1,0 +1,140 @@
+"""Values of every type TLC has used become canonical ones; what does not fit becomes NULL, and says so."""
+
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.casting import identifier, select_list
+from taxi_assets.lake.contract import map_columns
+
+NEEDED = {
+    "lpep_pickup_datetime": pa.nulls(1),
+    "lpep_dropoff_datetime": pa.nulls(1),
+    "PULocationID": pa.nulls(1),
+    "DOLocationID": pa.nulls(1),
+}
+NOON = datetime(2023, 3, 1, 12, 0)
+
+
+def cast(published: str, canonical: str, values: list[Any], kind: pa.DataType) -> list[Any]:
+    """What a column of that type becomes, read by DuckDB as Arrow has it."""
+    length = len(values)
+    table = pa.table({**{name: pa.nulls(length) for name in NEEDED}, published: pa.array(values, kind)})
+    types = {field.name: str(field.type) for field in table.schema}
+    mapping = map_columns(table.column_names)
+    with duckdb.connect() as connection:
+        connection.register("arrived", table)
+        rows = connection.execute(f"SELECT {canonical} FROM (SELECT {select_list(mapping, types)} FROM arrived)")
+        return [row[0] for row in rows.fetchall()]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([74], pa.int64()),
+        ([74], pa.int32()),
+        ([74], pa.uint8()),
+        ([74.0], pa.float64()),
+        ([74.0], pa.float32()),
+        (["74"], pa.string()),
+        (["74.0"], pa.string()),
+        ([" 74 "], pa.large_string()),
+        ([b"74"], pa.binary()),
+        (["74"], pa.dictionary(pa.int32(), pa.string())),
+    ],
+)
+def test_a_zone_id_of_any_type_is_the_same(values: list[Any], kind: pa.DataType) -> None:
+    assert cast("PULocationID", "pickup_zone_id", values, kind) == [74]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([74.5, float("nan"), float("inf"), 1e9, None], pa.float64()),
+        (["74.5", "Harlem", "", " ", "1e99", None], pa.string()),
+        ([1 << 40, None], pa.int64()),
+        ([None, None], pa.null()),
+    ],
+)
+def test_what_is_no_zone_id_is_missing(values: list[Any], kind: pa.DataType) -> None:
+    assert cast("PULocationID", "pickup_zone_id", values, kind) == [None] * len(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([NOON], pa.timestamp("us")),
+        ([NOON], pa.timestamp("ns")),
+        ([NOON], pa.timestamp("s")),
+        ([NOON], pa.timestamp("us", "UTC")),
+        (["2023-03-01 12:00:00"], pa.string()),
+        (["2023-03-01 12:00:00.000000"], pa.large_string()),
+        ([" 2023-03-01T12:00:00 "], pa.string()),
+        (["03/01/2023 12:00:00 PM"], pa.string()),
+    ],
+)
+def test_a_time_of_any_type_is_the_same(values: list[Any], kind: pa.DataType) -> None:
+    assert cast("lpep_pickup_datetime", "pickup_at", values, kind) == [NOON]
+
+
+def test_what_is_no_time_is_missing() -> None:
+    values = ["soon", "", "2023-13-01 00:00:00", None]
+    assert cast("lpep_pickup_datetime", "pickup_at", values, pa.string()) == [None] * 4
+
+
+def test_numbers_that_are_none_are_missing() -> None:
+    assert cast("trip_distance", "trip_distance_miles", [1.5, float("nan"), float("-inf")], pa.float64()) == [
+        1.5,
+        None,
+        None,
+    ]
+    assert cast("trip_distance", "trip_distance_miles", ["1.50", "NaN", "far"], pa.string()) == [1.5, None, None]
+    assert cast("ehail_fee", "ehail_fee_usd", [None], pa.null()) == [None]
+
+
+def test_words_of_old_files_become_todays_codes() -> None:
+    words = ["CASH", "Credit", "No Charge", "DIS", "unk", "3", " crd ", "barter", None]
+    assert cast("Payment_Type", "payment_type_id", words, pa.string()) == [2, 1, 3, 4, 5, 3, 1, None, None]
+    assert cast("payment_type", "payment_type_id", [2.0, None], pa.float64()) == [2, None]
+
+
+def test_blank_text_is_missing_and_other_is_trimmed() -> None:
+    assert cast("store_and_fwd_flag", "store_and_forward_flag", [" ", "", "Y ", None], pa.string()) == [
+        None,
+        None,
+        "Y",
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("published", "kind"),
+    [
+        ("PULocationID", pa.list_(pa.int64())),
+        ("PULocationID", pa.struct({"id": pa.int64()})),
+        ("lpep_pickup_datetime", pa.map_(pa.string(), pa.string())),
+        ("fare_amount", pa.large_list(pa.float64())),
+    ],
+)
+def test_a_known_column_of_nested_values_is_refused(published: str, kind: pa.DataType) -> None:
+    with pytest.raises(TaxiError, match=r"holds values of type (list|struct|map|large_list).*: check"):
+        cast(published, "pickup_at", [None], kind)
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.bool_()])
+def test_a_time_that_is_a_number_is_refused(kind: pa.DataType) -> None:
+    with pytest.raises(TaxiError, match=r"column pickup_at holds values of type .*, which are no times"):
+        cast("lpep_pickup_datetime", "pickup_at", [None], kind)
+
+
+def test_nested_values_of_a_column_nobody_knows_are_kept() -> None:
+    kept = cast("stops", "other_columns", [[{"zone": 74}], None], pa.list_(pa.struct({"zone": pa.int64()})))
+    assert kept == ['{"stops":[{"zone":74}]}', '{"stops":null}']
+
+
+def test_a_name_is_quoted_whatever_it_holds() -> None:
+    assert identifier('a"b') == '"a""b"'

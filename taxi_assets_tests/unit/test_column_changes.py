@@ -1,0 +1,94 @@
+"""What changed in TLC's columns is told with each month, whatever the order the months come in."""
+
+from collections.abc import Callable
+from datetime import date
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from taxi_assets.lake.arrived import ArrivedTrips
+from taxi_assets.lake.column_changes import read_changes, record_columns
+from taxi_assets.lake.contract import map_columns
+from taxi_assets.lake.file_columns import FileColumns
+from taxi_assets.lake.findings import find_out
+from taxi_assets.months import Month
+from taxi_assets.synthetic import ERAS
+
+Record = Callable[..., str]
+
+
+@pytest.fixture
+def record(memory: duckdb.DuckDBPyConnection) -> Record:
+    """Records a month in the format of an era, and gives the observation of the check, empty where it passes."""
+
+    def record(month: Month, era: str, service: str = "green") -> str:
+        columns = ERAS[service][era].columns
+        names = tuple(column.name for column in columns)
+        types = tuple("string" if era.endswith("-csv") else str(column.type) for column in columns)
+        arrived = ArrivedTrips(Path(), FileColumns(names, types, None), map_columns(names))
+        record_columns(memory, service, month, arrived)
+        (outcome,) = find_out(memory, "raw_trips", service, month)
+        assert (outcome.name, outcome.severity) == ("columns_are_those_of_the_month_before", "warning")
+        assert outcome.passed == (read_changes(memory, service, month) == ()) == (outcome.observed == "no change")
+        return "" if outcome.passed else str(outcome.observed)
+
+    return record
+
+
+def tables(memory: duckdb.DuckDBPyConnection) -> list[Any]:
+    return [memory.execute(f"SELECT * FROM {t} ORDER BY ALL").fetchall() for t in ("file_columns", "column_changes")]
+
+
+def test_the_first_month_and_one_like_it_have_no_changes(record: Record) -> None:
+    assert record(Month(2024, 1), "B") == record(Month(2024, 2), "B") == ""
+
+
+def test_new_and_retyped_columns_are_told(memory: duckdb.DuckDBPyConnection, record: Record) -> None:
+    record(Month(2022, 12), "A")
+    observed = record(Month(2023, 2), "B")
+    assert observed.startswith("since 2022-12: DOLocationID retyped from int64 to int32; ")
+    assert "ehail_fee retyped from null to double" in observed
+    assert record(Month(2025, 1), "C") == "since 2023-02: cbd_congestion_fee is new"
+    query = "SELECT column_name, change, type_before, type_after, compared_with FROM column_changes WHERE month = $1"
+    found = memory.execute(query, [date(2025, 1, 1)]).fetchall()
+    assert found == [("cbd_congestion_fee", "new", None, "double", date(2023, 2, 1))]
+
+
+def test_gone_and_renamed_columns_are_told(record: Record) -> None:
+    record(Month(2024, 11), "C", "yellow")
+    assert record(Month(2024, 12), "B", "yellow") == "since 2024-11: cbd_congestion_fee is gone"
+    assert "Airport_fee renamed to airport_fee" in record(Month(2025, 1), "A", "yellow")
+
+
+def test_text_has_no_types_to_compare(record: Record) -> None:
+    record(Month(2023, 2), "B")
+    assert record(Month(2023, 3), "2019-csv") == record(Month(2023, 4), "A") == ""
+
+
+def test_services_are_compared_with_themselves(record: Record) -> None:
+    record(Month(2023, 1), "A", "yellow")
+    assert record(Month(2023, 2), "B", "green") == ""
+
+
+def test_the_order_of_arrival_does_not_matter(memory: duckdb.DuckDBPyConnection, record: Record) -> None:
+    eras = {Month(2023, 1): "A", Month(2023, 2): "B", Month(2025, 1): "C"}
+    told = set()
+    for order in permutations(eras):
+        for month in order:
+            record(month, eras[month])
+        told.add(str(tables(memory)))
+        memory.execute("DELETE FROM file_columns; DELETE FROM column_changes")
+    assert len(told) == 1
+
+
+def test_a_republished_month_takes_its_old_changes_along(memory: duckdb.DuckDBPyConnection, record: Record) -> None:
+    record(Month(2023, 1), "B")
+    record(Month(2023, 2), "C")
+    before = tables(memory)
+    record(Month(2023, 2), "B")
+    assert tables(memory)[1] == []
+    record(Month(2023, 2), "C")
+    assert tables(memory) == before

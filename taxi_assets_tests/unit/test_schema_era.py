@@ -1,0 +1,51 @@
+"""Whose trips a file holds and of which era they are, told by its columns alone."""
+
+import pytest
+from headers import FOR_HIRE, GREEN, WITH_ZONES, WITHOUT_ZONES
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.contract import SERVICES, check_service, schema_era, service_of
+from taxi_assets.synthetic import ERAS
+
+
+@pytest.mark.parametrize("era", FOR_HIRE)
+@pytest.mark.parametrize("service", [*SERVICES, "fhv"])
+def test_other_for_hire_rides_are_refused_with_the_reason(era: str, service: str) -> None:
+    with pytest.raises(TaxiError, match=r"other for-hire rides \(fhv\) have no distance and no fare, and a third"):
+        check_service(FOR_HIRE[era].split(), service)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_file_is_of_the_service_its_columns_tell(service: str) -> None:
+    for era, header in {**{era: header for era, (header, _) in WITH_ZONES.items()}, **WITHOUT_ZONES}.items():
+        theirs = era.split()[0]
+        assert service_of(header.split()) == {theirs}
+        if service == theirs:
+            check_service(header.split(), service)
+        else:
+            with pytest.raises(TaxiError, match=f"its columns are those of {theirs}, not of {service}: name it after"):
+                check_service(header.split(), service)
+
+
+def test_plain_names_can_be_anyones_and_no_trips_are_nobodys() -> None:
+    plain = ("pickup_datetime", "dropoff_datetime", "PULocationID", "DOLocationID")
+    assert service_of(plain) == frozenset(SERVICES)
+    assert service_of(("LocationID", "Borough", "Zone")) == frozenset()
+
+
+ERA_NAMES = [(service, era) for service in ERAS for era in ERAS[service]]
+SAME = {("yellow", "2015-07-csv"): "2015-csv", ("fhv", "B"): "A"}  # capitals and widths tell nothing of the content
+
+
+@pytest.mark.parametrize(("service", "era"), ERA_NAMES)
+def test_the_era_is_told_by_the_content(service: str, era: str) -> None:
+    columns = ERAS[service][era].columns
+    types = ["string" if era.endswith("-csv") else str(column.type) for column in columns]
+    assert schema_era([column.name for column in columns], types) == SAME.get((service, era), era)
+
+
+def test_an_era_takes_a_column_nobody_knows_and_no_mixture() -> None:
+    columns = [*GREEN.split(), "ride_time"]
+    assert schema_era(columns, ["int64"] * len(columns)) == "A"
+    assert schema_era([*columns, "tpep_pickup_datetime"], ["int64"] * (len(columns) + 1)) == "unknown"
+    assert schema_era([], []) == "unknown"
