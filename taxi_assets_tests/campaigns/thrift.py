@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -18,6 +19,7 @@ __all__ = ["close", "thrifty"]
 Validate = Callable[[DuckDBPyConnection, str, Suite], Verdict]
 
 _idle: list[DuckDBPyConnection] = []
+_OPEN = Warehouse._open
 
 
 @contextmanager
@@ -41,14 +43,20 @@ def close(warehouse: Warehouse) -> None:
     for key in [key for key in lake_warehouse._databases if key[2] == warehouse.settings]:
         connection = lake_warehouse._databases.pop(key)
         if Warehouse._open is _open:
-            connection.execute("USE memory")
-            connection.execute("DETACH lake")
-            _idle.append(connection)
+            try:
+                connection.execute("USE memory")
+                connection.execute("DETACH lake")
+            except duckdb.Error:  # a full disk
+                connection.close()
+            else:
+                _idle.append(connection)
         else:
             connection.close()
 
 
-def _open(self: Warehouse, snapshot: int | None = None) -> DuckDBPyConnection:
+def _open(self: Warehouse, snapshot: int | None = None, copy: Path | None = None) -> DuckDBPyConnection:
+    if copy:
+        return _OPEN(self, snapshot, copy)
     connection = _idle.pop() if _idle else _with_extensions(self)
     connection.execute(self._attachment(snapshot))
     connection.execute("USE lake")
