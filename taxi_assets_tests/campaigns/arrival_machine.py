@@ -69,7 +69,7 @@ class ArrivalMachine(RuleBasedStateMachine):
     """One home, from the first file to rest. A subclass says where files and fresh lakes come from."""
 
     fresh: Fresh
-    counts: Counter[str] = Counter()
+    counts: Counter[str]
 
     def __init__(self) -> None:
         super().__init__()

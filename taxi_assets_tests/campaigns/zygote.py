@@ -1,4 +1,4 @@
-"""A process with everything loaded, which forks a process for each trial: real ones to kill, without the seconds of loading.
+"""A process with everything loaded, which forks a real one for each trial, to be killed without seconds of loading.
 
 Reads a line of JSON for each, answers with one. The trial runs as Dagster's runs do: a worker below a launcher, both
 in a process group of their own.
@@ -32,7 +32,12 @@ def serve() -> None:
             launch(wish)
         _, status = os.waitpid(launcher, 0)
         passed = json.loads(counts.read_text()) if counts.is_file() else {}
-        print(json.dumps({"status": status, "passed": passed}), flush=True)
+        say({"status": status, "passed": passed})
+
+
+def say(answer: object) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
 
 
 def launch(wish: dict[str, Any]) -> None:
@@ -80,5 +85,5 @@ def warm_up(home: str) -> None:
 
 if __name__ == "__main__":
     warm_up(sys.argv[1])
-    print(json.dumps("ready"), flush=True)
+    say("ready")
     serve()
