@@ -169,8 +169,7 @@ def test_months_of_the_other_kind_do_not_get_in(town: Town) -> None:
     real.landing.mkdir(parents=True)
     name = "green_tripdata_2023-01.parquet"
     (real.landing / name).write_bytes(Path(town.settings.tlc_source, name).read_bytes())
-    from taxi_assets.expectations import SUITES
-from taxi_assets.lake.publishing import publish_raw
+    from taxi_assets.lake.publishing import publish_raw
     from taxi_assets.lake.warehouse import Warehouse
     from taxi_assets.sources.arrivals import inspect_file
 
