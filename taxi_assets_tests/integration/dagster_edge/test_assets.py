@@ -8,6 +8,8 @@ import pytest
 from town import FEBRUARY, JANUARY, MARCH, ROWS, Town
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.expectations import SUITES
+from taxi_assets.lake.cleaning import RULES
 from taxi_assets.months import Month
 from taxi_assets.synthetic import parse_shift
 
@@ -90,6 +92,26 @@ def test_the_evaluation_shows_scores_and_plots(town: Town) -> None:
 )
 def test_an_asset_shows_what_a_person_looks_for(town: Town, asset: str, names: set[str]) -> None:
     assert names <= set(town.metadata(run_of(town, "month"), asset))
+
+
+def test_every_rule_of_cleaning_is_shown_with_its_rows_and_why(town: Town) -> None:
+    rules = town.metadata(run_of(town, "month"), "clean_trips")["rules"].records
+    assert [rule.data["rule"] for rule in rules] == [rule.name for rule in RULES]
+    assert sum(rule.data["rows"] for rule in rules) == count(town, "rejected_trips", MARCH) > 0
+    assert {rule.data["threshold"] for rule in rules} >= {"180 (longest_minutes)", "80 (fastest_mph)", ""}
+    assert all(rule.data["why"] for rule in rules)
+
+
+def test_what_changed_in_the_columns_is_shown_with_the_month(town: Town) -> None:
+    run = run_of(town, "ingest_months")
+    assert "column_changes" not in town.metadata(run, "raw_trips", JANUARY)
+    changes = [record.data for record in town.metadata(run, "raw_trips", FEBRUARY)["column_changes"].records]
+    assert {"service": "green", "column": "VendorID", "change": "retyped", "type_before": "int64"}.items() <= next(
+        change for change in changes if change["column"] == "VendorID"
+    ).items()
+    assert {change["compared_with"] for change in changes} == {"2023-01"}
+    check = town.checks(run, "raw_trips")["columns_are_those_of_the_month_before"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
 
 
 @pytest.mark.parametrize("table", MONTHLY)
