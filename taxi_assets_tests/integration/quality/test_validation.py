@@ -52,6 +52,18 @@ def test_uncommitted_rows_are_judged_and_a_rollback_leaves_nothing(folder: Path)
     assert rows_seen_by_others(folder, "clean_trips") == 0
 
 
+def test_a_month_without_a_ride_in_a_first_second_is_not_refused(tmp_path: Path) -> None:
+    with attach(tmp_path) as connection:
+        connection.execute("BEGIN TRANSACTION")
+        create_clean(connection)
+        connection.execute(
+            "UPDATE clean_trips SET pickup_at = pickup_at + INTERVAL 7 SECOND, dropoff_at = dropoff_at + INTERVAL 7 SECOND"
+        )
+        assert connection.execute("SELECT min(second(pickup_at)) FROM clean_trips").fetchall()[0][0] > 0
+        found = {outcome.name: outcome for outcome in validate(connection, "clean_trips", CLEAN_TRIPS).outcomes}
+        assert found["trips_are_not_repeated"].passed
+
+
 def test_a_month_can_be_committed_after_it_was_judged(tmp_path: Path) -> None:
     with attach(tmp_path) as connection:
         connection.execute("BEGIN TRANSACTION")
@@ -121,7 +133,7 @@ def test_whole_numbers_are_counted_once_each_and_the_median_is_in_the_middle(val
         found = count_metrics(connection, "numbers", Suite("numbers", expectations))
     present = [value for value in values if value is not None]
     assert found["distinct"]["column.distinct_values.count"] == len(set(present))
-    assert found["proportion"]["column.unique_proportion"] == (len(set(present)) / len(present) if present else 0)
+    assert found["proportion"]["column.unique_proportion"] == (len(set(present)) / len(present) if present else 1)
     assert found["median"]["column.median"] == (statistics.median(present) if present else None)
 
 
