@@ -29,7 +29,7 @@ _DISTINCT = "SELECT count(DISTINCT {column}) FROM {view}"
 # Durations come in seconds: few values, each counted, are sorted faster than all rows.
 _MEDIAN = """
     WITH counted AS (
-        SELECT {column} AS value, count(*) AS rows FROM {view} WHERE {column} IS NOT NULL GROUP BY value
+        SELECT {column}::DOUBLE AS value, count(*) AS rows FROM {view} WHERE {column} IS NOT NULL GROUP BY value
     ),
     summed AS (
         SELECT value, sum(rows) OVER (ORDER BY value) AS up_to, sum(rows) OVER () AS every FROM counted
