@@ -56,9 +56,8 @@ def test_a_month_without_a_ride_in_a_first_second_is_not_refused(tmp_path: Path)
     with attach(tmp_path) as connection:
         connection.execute("BEGIN TRANSACTION")
         create_clean(connection)
-        connection.execute(
-            "UPDATE clean_trips SET pickup_at = pickup_at + INTERVAL 7 SECOND, dropoff_at = dropoff_at + INTERVAL 7 SECOND"
-        )
+        for column in ("pickup_at", "dropoff_at"):
+            connection.execute(f"UPDATE clean_trips SET {column} = {column} + INTERVAL 7 SECOND")
         assert connection.execute("SELECT min(second(pickup_at)) FROM clean_trips").fetchall()[0][0] > 0
         found = {outcome.name: outcome for outcome in validate(connection, "clean_trips", CLEAN_TRIPS).outcomes}
         assert found["trips_are_not_repeated"].passed
