@@ -13,6 +13,7 @@ from taxi_assets.cli import app
 from taxi_assets.definitions import defs
 from taxi_assets.defs.ingestion.freshness import check_freshness
 from taxi_assets.defs.jobs import JOBS
+from taxi_assets.defs.maintenance import MAINTENANCE_JOBS, SCHEDULES
 from taxi_assets.defs.sensors import SENSORS
 from taxi_assets.defs.watcher import tlc_watcher
 from taxi_assets.lake.cleaning import REASONS
@@ -220,7 +221,11 @@ def first_names(text: str, header: str) -> set[str]:
         ("README.md", "Shift", set(SHIFTS)),
         ("docs/architecture.md", "Table of the lake", set(TABLES)),
         ("docs/architecture.md", "Reason", set(REASONS)),
-        ("docs/architecture.md", "Name", {each.name for each in (*JOBS, check_freshness, *SENSORS, tlc_watcher)}),
+        (
+            "docs/architecture.md",
+            "Name",
+            {each.name for each in (*JOBS, check_freshness, *MAINTENANCE_JOBS, *SENSORS, tlc_watcher, *SCHEDULES)},
+        ),
     ],
 )
 def test_a_table_names_all_there_are(document: str, header: str, exist: set[str]) -> None:

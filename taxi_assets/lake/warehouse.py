@@ -19,6 +19,7 @@ import duckdb
 from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.lake.full_disk import has_room, readable_copy
 from taxi_assets.lake.tables import TABLES, Table
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
@@ -61,7 +62,7 @@ class Warehouse:
         """A connection that sees one state of the lake throughout: the newest, or that of `snapshot`."""
         self._initialise()
         snapshot = self.read_snapshot if snapshot is None else snapshot
-        with _closing(self._connect(snapshot)) as connection:
+        with self._connected_to_read(snapshot) as connection:
             connection.execute("BEGIN TRANSACTION")
             yield connection
 
@@ -135,6 +136,15 @@ class Warehouse:
                 # month anyway and their statistics tell which; to divide the rows once more doubles the time.
                 connection.execute(f"ALTER TABLE {table.name} RESET PARTITIONED BY")
 
+    @contextmanager
+    def _connected_to_read(self, snapshot: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
+        if has_room(self.settings.warehouse):
+            with _closing(self._connect(snapshot)) as connection:
+                yield connection
+            return
+        with readable_copy(self._catalog_file) as copy, _closing(self._open(snapshot, copy)) as connection:
+            yield connection
+
     def _connect(self, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
         """A connection of its own on the lake, in this process's database where it shows the newest state."""
         if snapshot is not None or not self._catalog_file.is_file():
@@ -150,11 +160,12 @@ class Warehouse:
     def _catalog_file(self) -> Path:
         return self.settings.warehouse / "catalog.sqlite"
 
-    def _open(self, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
+    def _open(self, snapshot: int | None = None, copy: Path | None = None) -> duckdb.DuckDBPyConnection:
+        """A database of its own on the catalogue, or on a copy of it, which can only be read."""
         connection = duckdb.connect(config=self._config())
         for extension in _EXTENSIONS:
             connection.load_extension(str(_extension_file(extension)))
-        connection.execute(self._attachment(snapshot))
+        connection.execute(self._attachment(snapshot, copy))
         connection.execute("USE lake")
         # From here on no statement reaches files beyond the platform's own folders, but for SQLite databases, which
         # their extension opens itself; nor lifts this limit.
@@ -174,13 +185,14 @@ class Warehouse:
         }
         return config | ({"threads": self.settings.threads} if self.settings.threads else {})
 
-    def _attachment(self, snapshot: int | None) -> str:
+    def _attachment(self, snapshot: int | None, copy: Path | None = None) -> str:
         # Files are known by their place under the data path: overriding it lets a home be moved or linked to.
         options = f"DATA_PATH {_quoted(str(self.settings.warehouse / 'data'))}, OVERRIDE_DATA_PATH true"
         options += ", META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 60000"  # else a commit fails while anyone reads
+        options += ", READ_ONLY" if copy else ""
         if snapshot is not None:
             options += f", SNAPSHOT_VERSION {int(snapshot)}"
-        return f"ATTACH {_quoted(f'ducklake:sqlite:{self._catalog_file}')} AS lake ({options})"
+        return f"ATTACH {_quoted(f'ducklake:sqlite:{copy or self._catalog_file}')} AS lake ({options})"
 
 
 @contextmanager

@@ -1,0 +1,131 @@
+"""Little months made in memory, and a home to be copied for each trial, which holds the zones and one older month."""
+
+import hashlib
+import io
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from thrift import close
+
+from taxi_assets import synthetic
+from taxi_assets.lake import publishing
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.months import Month
+from taxi_assets.receiving.ingesting import ingest_month
+from taxi_assets.settings import Settings
+from taxi_assets.sources.arrivals import file_name
+
+__all__ = ["SLOTS", "Little", "Shelf", "Slot", "fill_shelf", "land", "publish_month"]
+
+Slot = tuple[str, Month]
+
+JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
+SLOTS: tuple[Slot, ...] = (("green", JANUARY), ("green", FEBRUARY), ("yellow", JANUARY))
+_OLDER: Slot = ("green", Month(2022, 12))
+_SEED, _ROWS = 7, 240
+
+
+@dataclass(frozen=True)
+class Little:
+    """A file of some hundred rows: what it is named, its bytes, and whether the platform should take it in."""
+
+    slot: Slot
+    data: bytes
+    is_good: bool = True
+
+    @property
+    def name(self) -> str:
+        return file_name(*self.slot)
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+    def __repr__(self) -> str:
+        return f"{self.slot[0]} {self.slot[1]} {self.sha256[:8]}{'' if self.is_good else ' bad'}"
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Good months by slot, each published three times with other bytes; bad ones; a home to begin with."""
+
+    folder: Path
+    good: Mapping[Slot, tuple[Little, ...]]
+    bad: tuple[Little, ...]
+    first_home: Path
+
+    def settings(self, home: Path) -> Settings:
+        """Of a home; no month can be fetched, so what is there has arrived."""
+        nowhere = self.folder / "nothing"
+        services = tuple(dict.fromkeys(service for service, _ in SLOTS))
+        return Settings(
+            home=home, data="synthetic", services=services, tlc_source=str(nowhere), threads=1, memory_limit="500MB"
+        )
+
+    def home(self, folder: Path) -> Warehouse:
+        """A home of one's own, which holds an older month and nothing else."""
+        home = folder / uuid.uuid4().hex[:8]
+        shutil.copytree(self.first_home, home)
+        return Warehouse(self.settings(home))
+
+
+def fill_shelf(folder: Path) -> Shelf:
+    (folder / "nothing").mkdir()
+    good = {slot: _published_again(slot, _first(folder, slot)) for slot in SLOTS}
+    misfiled = Little(SLOTS[0], good[SLOTS[1]][0].data, is_good=False)
+    strange = Little(SLOTS[1], _bytes(pa.table({"a": [1], "b": ["x"]})), is_good=False)
+    shelf = Shelf(folder, good, (misfiled, strange), folder / "first")
+    synthetic.write_zones(folder, _SEED)
+    warehouse = Warehouse(shelf.settings(shelf.first_home))
+    publishing.publish_zones(warehouse, folder / "taxi_zone_lookup.csv", folder / "taxi_zones.zip")
+    land(Little(_OLDER, _bytes(_first(folder, _OLDER))), warehouse.settings.landing)
+    publish_month(warehouse, _OLDER)
+    close(warehouse)
+    return shelf
+
+
+def land(little: Little, landing: Path, name: str | None = None, modified: int | None = None) -> Path:
+    """Put a file into the landing folder in one step, under its name or another, with an old date on request."""
+    draft, target = landing / f".{uuid.uuid4().hex}", landing / (name or little.name)
+    draft.write_bytes(little.data)
+    if modified is not None:
+        os.utime(draft, (modified, modified))
+    draft.replace(target)
+    return target
+
+
+def publish_month(warehouse: Warehouse, slot: Slot) -> None:
+    """From the file to features.
+
+    Raises:
+        TaxiError: there is no file, or it is refused.
+    """
+    ingest_month(warehouse, *slot)
+    publishing.publish_clean(warehouse, *slot)
+    publishing.publish_features(warehouse, *slot)
+
+
+def _first(folder: Path, slot: Slot) -> pa.Table:
+    return pq.read_table(synthetic.write_month(folder / "made", *slot, _ROWS, _SEED))
+
+
+def _published_again(slot: Slot, first: pa.Table) -> tuple[Little, ...]:
+    """As it was, with rows missing, and with fares corrected."""
+    place = first.schema.get_field_index("fare_amount")
+    dearer = first.set_column(place, first.schema.field(place), pc.add(first.column(place), 1.0))
+    tables = (first, first.slice(0, _ROWS - 5), dearer)
+    return tuple(Little(slot, _bytes(table)) for table in tables)
+
+
+def _bytes(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()

@@ -1,0 +1,62 @@
+"""What the landing sensor and its runs do with files, called in this process; and a kill in the middle of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from little_months import publish_month
+
+from taxi_assets import moments
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.receiving import looks, receive
+from taxi_assets.receiving.waiting import find_work
+
+__all__ = ["TICK", "Killed", "killed_at", "look", "work"]
+
+TICK = looks.Pace(seconds_between=0)  # two looks make a file whole, however soon one follows the other
+_MOST_ROUNDS = 6
+
+
+class Killed(BaseException):
+    """The process ends here; nobody catches it but the test."""
+
+
+@contextmanager
+def killed_at(moment: str, nth: int = 1) -> Iterator[None]:
+    """The n-th time the moment comes, the process ends; swallows that, and nothing else."""
+    left, former = nth, moments.reached
+
+    def reached(now: str) -> None:
+        nonlocal left
+        left -= now == moment
+        if now == moment and left == 0:
+            raise Killed
+
+    moments.reached = reached
+    try:
+        yield
+    except Killed:
+        pass
+    finally:
+        moments.reached = former
+
+
+def look(warehouse: Warehouse) -> None:
+    receive.look(warehouse, TICK)
+
+
+def work(warehouse: Warehouse) -> list[str]:
+    """One tick, and the runs it asks for, until none is asked for any more; the errors of those that failed."""
+    look(warehouse)
+    errors: list[str] = []
+    for _ in range(_MOST_ROUNDS):
+        found = find_work(warehouse)
+        slots = {(str(r.service), r.month) for r in (*found.waiting, *found.without_features) if r.month}
+        if not slots:
+            return errors
+        for slot in sorted(slots):
+            try:
+                publish_month(warehouse, slot)
+            except TaxiError as error:
+                errors.append(str(error))
+    raise AssertionError(f"there is always more to do: {errors}")

@@ -1,0 +1,168 @@
+"""Trials of killed processes: what happens in each, who watches meanwhile, and what must be so afterwards."""
+
+import json
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lake_state import Hashes, assert_at_rest, row_hashes
+from little_months import SLOTS, Little, Shelf, land
+from sensor_at_work import look, work
+from thrift import close
+
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.receiving.receive import records_of
+
+__all__ = ["Reader", "Scenario", "Zygote", "ledger", "scenarios", "zygote"]
+
+SECONDS = 120.0
+TABLES = ("raw_trips", "rejected_trips", "clean_trips", "trip_features")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Files that are taken in before anything is disturbed, and those of the trial."""
+
+    name: str
+    before: Sequence[Little]
+    landing: Sequence[Little]
+
+    def home(self, shelf: Shelf, folder: Path) -> Warehouse:
+        """As it is when the trial begins: the files of the trial have just landed."""
+        warehouse = shelf.home(folder)
+        for little in self.before:
+            land(little, warehouse.settings.landing)
+            look(warehouse)
+            work(warehouse)
+        for little in self.landing:
+            land(little, warehouse.settings.landing)
+        return warehouse
+
+
+def scenarios(shelf: Shelf) -> tuple[Scenario, ...]:
+    first, second, _ = shelf.good[SLOTS[0]]
+    misfiled = shelf.bad[0]
+    return (
+        Scenario("a new month", (), (first,)),
+        Scenario("a month published again", (first,), (second,)),
+        Scenario("two services at once", (), (first, shelf.good[SLOTS[2]][0])),
+        Scenario("a month that is refused", (first,), (misfiled,)),
+        Scenario("the same bytes again", (first,), (first,)),
+    )
+
+
+@dataclass
+class Zygote:
+    """Forks a process for each trial."""
+
+    process: "subprocess.Popen[str]"
+    counts: Path
+
+    def run(self, warehouse: Warehouse, kill_at: tuple[str, int] | None = None, group: bool = False) -> dict[str, Any]:
+        """Take in and publish what has landed, in a process of its own; killed at a moment, on request.
+
+        Returns:
+            How often each moment came, and the errors of runs; nothing of a process that was killed.
+        """
+        settings = warehouse.settings.model_dump(mode="json")
+        wish = {"settings": settings, "kill_at": kill_at, "group": group, "counts": str(self.counts)}
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(wish) + "\n")
+        self.process.stdin.flush()
+        answer = self.answer()
+        killed = answer["status"] == signal.SIGKILL
+        assert killed or answer["status"] == 0, f"the process failed: {answer}"
+        assert killed == (kill_at is not None), f"{kill_at} came {'not ' if kill_at else ''}while it worked"
+        passed: dict[str, Any] = answer["passed"]
+        return passed
+
+    def answer(self) -> Any:
+        assert self.process.stdout
+        ready, _, _ = select.select([self.process.stdout], [], [], SECONDS)
+        assert ready, "the process hangs"
+        return json.loads(self.process.stdout.readline())
+
+
+@contextmanager
+def zygote(shelf: Shelf, folder: Path) -> Iterator[Zygote]:
+    warm = Scenario("warm", (), (shelf.good[SLOTS[0]][0],)).home(shelf, folder)
+    close(warm)
+    command = [sys.executable, str(Path(__file__).with_name("zygote.py")), warm.settings.model_dump_json()]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            started = Zygote(process, folder / "counts.json")
+            assert started.answer() == "ready"
+            yield started
+        finally:
+            process.kill()
+
+
+@dataclass
+class Reader:
+    """Asks for every table of a home all the time, until told to stop."""
+
+    warehouse: Warehouse
+    whole: Sequence[Hashes]  # what the months may look like, in the order they may do so
+    polls: int = 0
+    wrong: list[str] = field(default_factory=list)
+    latest: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        stop = threading.Event()
+
+        def watch() -> None:
+            while not stop.is_set():
+                self.look()
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+        assert self.wrong == []
+
+    def look(self) -> None:
+        try:
+            hashes = row_hashes(self.warehouse)
+        except Exception as error:  # whatever reaches a reader is what the trial is about
+            self.wrong.append(repr(error))
+            return
+        self.polls += 1
+        for table in TABLES:
+            self._check(table, hashes[table])
+
+    def _check(self, table: str, hashes: Mapping[Any, tuple[int, str]]) -> None:
+        """Every month of the table is whole, and none goes back to what it was."""
+        for slot in SLOTS:
+            key = slot[0], str(slot[1])
+            shown = [of[table].get(key) for of in self.whole]
+            seen = f"{table} {key}"
+            since = self.latest.get(seen, 0)
+            if hashes.get(key) not in shown[since:]:
+                self.wrong.append(f"{seen}: {hashes.get(key)} is none of {shown[since:]}")
+            else:
+                self.latest[seen] = since + shown[since:].index(hashes.get(key))
+
+
+def ledger(warehouse: Warehouse) -> list[tuple[object, ...]]:
+    """The rows of `arrivals`, but for times and numbers that a disturbance may change."""
+    return sorted(
+        (r.path, r.file_name, r.state, str(r.service), str(r.month), r.bytes, r.sha256, r.rows, r.reasons, r.columns)
+        for r in records_of(warehouse)
+    )
+
+
+def assert_as_undisturbed(warehouse: Warehouse, undisturbed: Warehouse) -> None:
+    assert_at_rest(warehouse)
+    assert row_hashes(warehouse) == row_hashes(undisturbed)
+    assert ledger(warehouse) == ledger(undisturbed)

@@ -1,0 +1,89 @@
+"""A process with everything loaded, which forks a real one for each trial, to be killed without seconds of loading.
+
+Reads a line of JSON for each, answers with one. The trial runs as Dagster's runs do: a worker below a launcher, both
+in a process group of their own.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from sensor_at_work import look, work
+
+from taxi_assets import moments
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.settings import Settings
+
+FAILED = 3
+
+
+def serve() -> None:
+    for line in sys.stdin:
+        wish = json.loads(line)
+        counts = Path(wish["counts"])
+        counts.unlink(missing_ok=True)
+        launcher = os.fork()
+        if launcher == 0:
+            launch(wish)
+        _, status = os.waitpid(launcher, 0)
+        passed = json.loads(counts.read_text()) if counts.is_file() else {}
+        say({"status": status, "passed": passed})
+
+
+def say(answer: object) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def launch(wish: dict[str, Any]) -> None:
+    """Lead a group, start the worker, and end as it ends."""
+    os.setsid()
+    worker = os.fork()
+    if worker == 0:
+        run(wish)
+    _, status = os.waitpid(worker, 0)
+    if os.WIFSIGNALED(status):
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    os._exit(os.WEXITSTATUS(status))
+
+
+def run(wish: dict[str, Any]) -> None:
+    """Take in and publish what has landed; killed at the n-th time a moment comes, if it is wished."""
+    passed: Counter[str] = Counter()
+
+    def reached(moment: str) -> None:
+        passed[moment] += 1
+        if [moment, passed[moment]] == wish["kill_at"]:
+            os.killpg(0, signal.SIGKILL) if wish["group"] else os.kill(os.getpid(), signal.SIGKILL)
+
+    moments.reached = reached
+    try:
+        warehouse = Warehouse(Settings.model_validate(wish["settings"]))
+        look(warehouse)
+        errors = work(warehouse)
+        Path(wish["counts"]).write_text(json.dumps({"moments": passed, "errors": errors}))
+    except BaseException:  # whatever it is, it must not go on to serve as the zygote does
+        traceback.print_exc()
+        os._exit(FAILED)
+    os._exit(0)
+
+
+def warm_up(home: str) -> None:
+    """Load what is loaded at first use, in a process that has nothing open afterwards."""
+    from thrift import close
+
+    warehouse = Warehouse(Settings.model_validate(json.loads(home)))
+    look(warehouse)
+    work(warehouse)
+    close(warehouse)
+
+
+if __name__ == "__main__":
+    warm_up(sys.argv[1])
+    say("ready")
+    serve()
