@@ -93,6 +93,7 @@ def duration_model(
         dg.AssetCheckSpec("the_model_beats_every_baseline", asset="model_evaluation"),
         dg.AssetCheckSpec("no_scored_ride_was_learned_from", asset="model_evaluation"),
         dg.AssetCheckSpec("every_ride_of_the_convention_is_scored", asset="model_evaluation"),
+        dg.AssetCheckSpec("nine_rides_in_ten_end_inside_their_interval", asset="model_evaluation"),
     ],
 )
 def model_evaluation(
@@ -137,6 +138,16 @@ def model_evaluation(
                 check_name="every_ride_of_the_convention_is_scored",
                 passed=evaluation.left_out == 0,
                 metadata={"rides_left_out": evaluation.left_out},
+            ),
+            dg.AssetCheckResult(
+                check_name="nine_rides_in_ten_end_inside_their_interval",
+                passed=evaluation.coverage.is_kept,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={
+                    "share_inside": evaluation.coverage.share,
+                    "lowest_share": evaluation.coverage.span[0],
+                    "highest_share": evaluation.coverage.span[1],
+                },
             ),
         ],
     )
