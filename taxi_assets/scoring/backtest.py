@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from taxi_assets.learning.model import DurationModel
 
-__all__ = ["BASELINE_NAMES", "Backtest", "backtest"]
+__all__ = ["BASELINE_NAMES", "Backtest", "backtest", "summarise"]
 
 Floats = NDArray[np.float64]
 Facts = dict[str, Any]
@@ -66,7 +66,9 @@ def backtest(asked: Backtest, months: Sequence[Month]) -> Facts:
         raise TaxiError(f"nothing is held before {scored[0]}, the first month to score: ingest earlier months first")
     results = [_month(asked, month, [each for each in held if each < month]) for month in scored]
     missing = [str(month) for month in months if month not in held]
-    return {"convention": COURSE.name, "service": asked.service, "months": results, "missing": missing} | _all(results)
+    return {"convention": COURSE.name, "service": asked.service, "months": results, "missing": missing} | summarise(
+        results
+    )
 
 
 def _month(asked: Backtest, month: Month, before: Sequence[Month]) -> Facts:
@@ -161,7 +163,7 @@ def _coverage(model: "DurationModel", rides: "pd.DataFrame", inside: NDArray[np.
     ]
 
 
-def _all(months: Sequence[Facts]) -> Facts:
+def summarise(months: Sequence[Facts]) -> Facts:
     """Means over the months, the smallest margins, and coverage where there are rides enough."""
     mean = {name: float(np.mean([month["model"][name] for month in months])) for name in ("rmse", "mae", "coverage_90")}
     mean["rmse_nothing_known_of_now"] = float(np.mean([month["nothing_known_of_now"]["rmse"] for month in months]))
