@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.held import held_months
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.lake.warehouse import Warehouse, month_key, sql
 from taxi_assets.months import Month
 from taxi_assets.rides.intervals import BANDS, bands
 from taxi_assets.scoring.baselines import PAIR, Baseline, fit_medians, fit_one_hot_linear_regression
@@ -179,12 +179,9 @@ def summarise(months: Sequence[Facts]) -> Facts:
 
 
 def _key(asked: Backtest, month: Month, before: Sequence[Month]) -> str:
-    """Digest of all a month's result hangs on: the files, the parameters, the code."""
+    """Digest of all a month's result hangs on: the rides, the parameters, the code."""
     with asked.warehouse.reading() as connection:
-        held = connection.execute(
-            "SELECT month, sha256 FROM source_files WHERE service = $service AND month <= $month ORDER BY ALL",
-            {"service": asked.service, "month": month.first_day},
-        ).fetchall()
+        held = connection.execute(sql("rides_digest"), month_key(asked.service, month)).fetchall()
     package = Path(str(files("taxi_assets")))
     code = [path for name in _CODE for path in sorted((package / name).glob("*.py"))]
     code += sorted((package / "sql").glob("*.sql"))
