@@ -26,7 +26,7 @@ from taxi_assets.expectations import (
     Expectation,
     Suite,
 )
-from taxi_assets.lake.contract import map_columns
+from taxi_assets.lake.arrived import arrived_trips
 from taxi_assets.lake.warehouse import month_key, sql
 from taxi_assets.months import Month
 from taxi_assets.quality import validate
@@ -175,13 +175,8 @@ def test_months_as_they_are_published_are_fit_to_be(tmp_path: Path) -> None:
     """Real months where TLC's files are at hand, else synthetic ones: not one fails an error."""
     for service, month, file in months_at_hand(tmp_path):
         with duckdb.connect() as connection:
-            published = connection.read_parquet(str(file)).columns
-            columns = map_columns(tuple(published)).select_list()
-            connection.execute(
-                f"CREATE VIEW arrived_trips AS SELECT file_row_number AS source_row, {columns} "
-                f"FROM read_parquet('{file}', file_row_number = true)"
-            )
-            connection.execute(f"CREATE TABLE arrived AS {sql('raw_trips')}", month_key(service, month))
+            with arrived_trips(connection, file, service):
+                connection.execute(f"CREATE TABLE arrived AS {sql('raw_trips')}", month_key(service, month))
             verdict = validate(connection, "arrived", RAW_TRIPS)
         assert (file.name, verdict.summary()) == (file.name, ())
 
