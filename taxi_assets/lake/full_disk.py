@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from taxi_assets.errors import TaxiError
@@ -27,11 +27,13 @@ def readable_copy(catalog: Path) -> Iterator[Path]:
     Raises:
         TaxiError: there is no other disk with room.
     """
-    try:
-        with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
-            yield _copy(catalog, Path(folder))
-    except OSError as error:
-        raise TaxiError(f"the disk of {catalog.parent} is full ({error.strerror}): make room on it") from error
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None))
+            copy = _copy(catalog, Path(folder))
+        except OSError as error:
+            raise TaxiError(f"the disk of {catalog.parent} is full ({error.strerror}): make room on it") from error
+        yield copy
 
 
 def _copy(catalog: Path, folder: Path) -> Path:

@@ -31,6 +31,7 @@ _STORED = re.compile(r"([0-9a-f]{64})\.(parquet|csv)")
 _ASIDE = re.compile(r"[0-9a-f]{16}-(.+)", re.DOTALL)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._() -]")
 _LONGEST = 120
+_REASON = ".reason.txt"
 
 
 def shown(name: str) -> str:
@@ -46,6 +47,7 @@ def store_path(service: str, month: Month, sha256: str, name: str) -> str:
 def aside_path(sha256: str | None, name: str, token: str) -> str:
     """The place in quarantine; of what has no bytes, it is told by the token of its folder in `incoming`."""
     safe = _UNSAFE.sub("_", shown(name))[-_LONGEST:]
+    safe += "_" if safe.endswith(_REASON) else ""  # else it would pass for the reason of another file, and be removed
     return f"quarantine/{sha256[:16]}-{safe}" if sha256 else f"quarantine/nofile-{token}-{safe}"
 
 
@@ -126,7 +128,7 @@ def orphans(settings: Settings, known: Collection[str]) -> Iterator[tuple[Path, 
                     yield path, file_name(service, month, match[2])
     for path in _entries(settings.quarantine):
         match = _ASIDE.fullmatch(path.name)
-        is_subject = match and not path.name.endswith(".reason.txt") and path.is_file() and not path.is_symlink()
+        is_subject = match and not path.name.endswith(_REASON) and path.is_file() and not path.is_symlink()
         if match and is_subject and str(path.relative_to(settings.root)) not in known:
             yield path, match[1]
 

@@ -180,7 +180,8 @@ def _key(asked: Backtest, month: Month, before: Sequence[Month]) -> str:
     """Digest of all a month's result hangs on: the files, the parameters, the code."""
     with asked.warehouse.reading() as connection:
         held = connection.execute(
-            "SELECT month, sha256 FROM source_files WHERE service = $service AND month <= $month ORDER BY ALL",
+            "SELECT month, sha256 FROM arrivals "
+            "WHERE state = 'ingested' AND service = $service AND month <= $month ORDER BY ALL",
             {"service": asked.service, "month": month.first_day},
         ).fetchall()
     package = Path(str(files("taxi_assets")))

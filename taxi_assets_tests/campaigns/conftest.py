@@ -1,13 +1,13 @@
 """What the campaigns share: little months, a home to copy, and lines of counts that show when all is over."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from little_months import Shelf, fill_shelf
-from thrift import thrifty
+from thrift import Tell, thrifty
 
-Tell = Callable[[str], None]
 _SAID = "campaign"
 
 
@@ -18,8 +18,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 
 @pytest.fixture
 def tell(record_property: Callable[[str, object], None]) -> Tell:
-    """Say a line at the end of the test run, whichever process the test ran in."""
-    return lambda line: record_property(_SAID, line)
+    """Have counts added up and shown when all is over, whichever process a part of the campaign ran in."""
+    return lambda campaign, counts: record_property(_SAID, [campaign, dict(counts)])
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +31,14 @@ def thrift() -> Iterator[None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "when")]
-    lines = [text for r in reports if r.when == "call" for name, text in r.user_properties if name == _SAID]
-    if lines:
+    told = [value for r in reports if r.when == "call" for name, value in r.user_properties if name == _SAID]
+    sums: dict[str, Counter[str]] = {}
+    for campaign, counts in told:
+        sums[campaign] = sums.get(campaign, Counter()) + Counter(counts)
+    if sums:
         terminalreporter.section("campaigns")
-        for line in lines:
-            terminalreporter.write_line(line)
+    for campaign, total in sums.items():
+        terminalreporter.write_line(f"{campaign}: {', '.join(f'{number} {what}' for what, number in total.items())}")
 
 
 @pytest.fixture

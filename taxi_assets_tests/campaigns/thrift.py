@@ -1,6 +1,6 @@
 """What makes a thousand little homes affordable: nothing is left out, some things are done once only."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from taxi_assets.lake import warehouse as lake_warehouse
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.quality import Verdict
 
-__all__ = ["close", "thrifty"]
+__all__ = ["Tell", "close", "thrifty"]
 
+Tell = Callable[[str, Mapping[str, int]], None]
 Validate = Callable[[DuckDBPyConnection, str, Suite], Verdict]
 
 _idle: list[DuckDBPyConnection] = []
