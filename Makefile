@@ -8,7 +8,7 @@ SERVICES ?= green
 REPORT ?= .taxi/last_run.json
 
 .DEFAULT_GOAL := help
-.PHONY: help env run up test test-slow lint bench bench-data bench-train bench-serve lock clean
+.PHONY: help env run up test test-slow lint bench bench-data bench-large bench-train bench-serve lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,9 +45,10 @@ lint: env ## style, types, lint
 bench: bench-data bench-train bench-serve ## all benchmarks; figures in .taxi/bench/
 
 bench-data: env ## a month's way into the lake, against pandas
+bench-large: env ## 50,000,000 rows in little memory; a quarter of an hour
 bench-train: env ## training and loading, against the bare libraries
 bench-serve: env ## answers, against scikit-learn and a bare web framework
-bench-data bench-train bench-serve:
+bench-data bench-large bench-train bench-serve:
 	@$(BIN)/python -m benchmarks.$(subst -,_,$@)
 
 lock: env ## renew requirements.lock from pyproject.toml

@@ -1,16 +1,17 @@
 """A month from TLC's file to published features, and its quality suite: each against the usual way in pandas.
 
-`python -m benchmarks.bench_data [--rows N] [--times N]`; the month is a synthetic yellow one.
+`python -m benchmarks.bench_data [--rows N] [--times N] [--months N] [--month_rows N]`; the months are synthetic.
 """
 
+import statistics
 import tempfile
 from pathlib import Path
 
-from benchmarks.data_ways import prepare_source
+from benchmarks.data_ways import prepare_months, prepare_source
 from benchmarks.harness import Comparison, Figure, Goal, alone, in_turn, options, report
 from taxi_assets.expectations import SUITES
 
-__all__ = ["compare_publishing", "compare_suites", "main"]
+__all__ = ["compare_backfill", "compare_publishing", "compare_suites", "main"]
 
 _WAYS = "benchmarks.data_ways"
 _SUITE = "raw_trips"
@@ -53,13 +54,30 @@ def compare_suites(source: Path, times: int, warm_ups: int = 0) -> tuple[Compari
     return found, [found.times_better("suite_time", Goal("≥", 8), meaning, lambda run: run.seconds)]
 
 
+def compare_backfill(source: Path, months: int, times: int, warm_ups: int = 0) -> tuple[Comparison, list[Figure]]:
+    """Publish many months of the same size; against one."""
+    ours = alone(_WAYS, "publish_months", source=str(source), months=months)
+    theirs = alone(_WAYS, "publish_months", source=str(source), months=1)
+    found = in_turn(ours, theirs, times, warm_ups)
+    meaning = f"seconds of {months} months, divided by {months} times those of one month of as many rows"
+    ratios = [our.seconds / their.seconds / months for our, their in zip(found.ours, found.theirs, strict=True)]
+    return found, [Figure("backfill_cost", statistics.median(ratios), Goal("≤", 1.3), meaning)]
+
+
 def main() -> None:
-    asked = options("bench_data", rows=3_000_000, times=3)
+    asked = options("bench_data", rows=3_000_000, times=3, months=36, month_rows=60_000)
     with tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
-        source = prepare_source(Path(folder), asked.rows)
+        large, many = Path(folder, "large"), Path(folder, "many")
+        large.mkdir()
+        many.mkdir()
+        source = prepare_source(large, asked.rows)
         publishing, figures = compare_publishing(source, asked.times)
         suites, more = compare_suites(source, asked.times)
-    report("bench_data", vars(asked), {"publishing": publishing, "suites": suites}, [*figures, *more])
+        backfill, most = compare_backfill(
+            prepare_months(many, asked.months, asked.month_rows), asked.months, asked.times
+        )
+    found = {"publishing": publishing, "suites": suites, "backfill": backfill}
+    report("bench_data", vars(asked), found, [*figures, *more, *most])
 
 
 if __name__ == "__main__":

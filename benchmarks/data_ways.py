@@ -4,6 +4,7 @@ A source is a folder with a month of many rows, the zones, and a month of few ro
 """
 
 import atexit
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -11,10 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from taxi_assets.lake.warehouse import Warehouse, choose_month, view_month
-from taxi_assets.months import Month
+from taxi_assets.months import Month, month_range
 from taxi_assets.settings import Settings
 
-__all__ = ["prepare_as_course", "prepare_source", "publish_month", "validate_in_pandas", "validate_in_warehouse"]
+__all__ = [
+    "prepare_as_course",
+    "prepare_large_source",
+    "prepare_months",
+    "prepare_source",
+    "publish_month",
+    "publish_months",
+    "validate_frame",
+    "validate_in_pandas",
+    "validate_in_warehouse",
+]
 
 SERVICE, MONTH, SMALL_MONTH = "yellow", Month(2023, 1), Month(2023, 2)
 _SMALL_ROWS, _SEED = 20_000, 7
@@ -32,11 +43,62 @@ def prepare_source(folder: Path, rows: int) -> Path:
     return folder
 
 
-def publish_month(source: str) -> Work:
+def prepare_large_source(folder: Path, rows: int, part: int) -> Path:
+    """A month too large to be made in one piece: parts of so many rows, each of another seed, in one file."""
+    import pyarrow.parquet as pq
+
+    from taxi_assets import synthetic
+    from taxi_assets.sources.arrivals import file_name
+
+    prepare_source(folder, _SMALL_ROWS)
+    drafts = folder / "parts"
+    drafts.mkdir()
+    with contextlib.ExitStack() as stack:
+        writer = None
+        for number, begin in enumerate(range(0, rows, part)):
+            path = synthetic.write_month(drafts, SERVICE, MONTH, min(part, rows - begin), _SEED + number)
+            table = pq.read_table(path)
+            if writer is None:
+                whole = folder / file_name(SERVICE, MONTH)
+                writer = stack.enter_context(pq.ParquetWriter(whole, table.schema, compression="zstd"))
+            writer.write_table(table)
+    shutil.rmtree(drafts)
+    return folder
+
+
+def prepare_months(folder: Path, months: int, rows: int) -> Path:
+    """Write so many months of so many rows, and the small one that warms libraries up."""
+    from taxi_assets import synthetic
+
+    synthetic.write_zones(folder, _SEED)
+    for month in _months(months):
+        synthetic.write_month(folder, SERVICE, month, rows, _SEED)
+    synthetic.write_month(folder, SERVICE, SMALL_MONTH, min(rows, _SMALL_ROWS), _SEED)
+    return folder
+
+
+def publish_month(source: str, memory_limit: str = "4GB") -> Work:
     """The platform's way: the file's rows, the clean ones and their features, each audited and published."""
-    warehouse = _new_lake(Path(source))
+    warehouse = _new_lake(Path(source), memory_limit)
     _publish(warehouse, SMALL_MONTH)
     return lambda: _publish(warehouse, MONTH)
+
+
+def publish_months(source: str, months: int) -> Work:
+    """The platform's way with that many months, one after the other, in one process."""
+    warehouse = _new_lake(Path(source))
+    _publish(warehouse, SMALL_MONTH)
+
+    def work() -> None:
+        for month in _months(months):
+            _publish(warehouse, month)
+
+    return work
+
+
+def _months(count: int) -> tuple[Month, ...]:
+    """The months before `SMALL_MONTH`."""
+    return month_range(SMALL_MONTH.plus(-count), SMALL_MONTH.plus(-1))
 
 
 def prepare_as_course(source: str) -> Work:
@@ -71,16 +133,16 @@ def validate_in_pandas(source: str, table: str) -> Work:
     for month in (SMALL_MONTH, MONTH):
         _publish(warehouse, month, last=table)
         frames[month] = _frame(warehouse, month, table)
-    _validate_frame(frames[SMALL_MONTH], table)
-    return lambda: _validate_frame(frames[MONTH], table)
+    validate_frame(frames[SMALL_MONTH], table)
+    return lambda: validate_frame(frames[MONTH], table)
 
 
-def _new_lake(source: Path) -> Warehouse:
+def _new_lake(source: Path, memory_limit: str = "4GB") -> Warehouse:
     from taxi_assets.lake import publishing
 
     home = Path(tempfile.mkdtemp(prefix="lake-", dir=source))
     atexit.register(shutil.rmtree, home)
-    warehouse = Warehouse(Settings(home=home, data="synthetic"))
+    warehouse = Warehouse(Settings(home=home, data="synthetic", memory_limit=memory_limit))
     publishing.publish_zones(warehouse, source / "taxi_zone_lookup.csv", source / "taxi_zones.zip")
     for path in source.glob("*.parquet"):
         shutil.copy(path, warehouse.settings.landing)
@@ -124,7 +186,8 @@ def _frame(warehouse: Warehouse, month: Month, table: str) -> Any:
         return connection.execute(f"SELECT *, {derived} FROM audited").df()  # noqa: S608
 
 
-def _validate_frame(frame: Any, table: str) -> Any:
+def validate_frame(frame: Any, table: str) -> Any:
+    """What Great Expectations' own engine finds on a pandas frame that has the suite's derived columns."""
     from taxi_assets.expectations import SUITES
     from taxi_assets.quality import validation
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from taxi_assets import synthetic
+from taxi_assets.lake.arrived import arrived_trips
 from taxi_assets.lake.cleaning import THRESHOLDS
-from taxi_assets.lake.contract import SERVICES, map_columns
+from taxi_assets.lake.contract import SERVICES
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.warehouse import month_key, sql
 from taxi_assets.lake.zones import read_zones
@@ -58,19 +59,13 @@ def _put_zones(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 
 def _put_month(connection: duckdb.DuckDBPyConnection, path: Path, month: Month) -> None:
-    connection.execute("SET VARIABLE arrived = $path", {"path": str(path)})
-    described = connection.execute("SELECT * FROM read_parquet(getvariable('arrived')) LIMIT 0").description
-    columns = map_columns(tuple(column[0] for column in described)).select_list()
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {columns} "  # noqa: S608
-        "FROM read_parquet(getvariable('arrived'), file_row_number = true)"
-    )
     connection.execute(
         "CREATE OR REPLACE TEMP VIEW trips AS SELECT * FROM clean_trips WHERE month = getvariable('month')"
     )
     connection.execute("SET VARIABLE month = $month", {"month": month.first_day})
     values = {**month_key(SERVICE, month), **THRESHOLDS, "holidays": list(holiday_dates())}
-    for table in ("raw_trips", "rejected_trips", "clean_trips", "trip_features"):
-        query = sql(table)
-        used = {name: value for name, value in values.items() if f"${name}" in query}
-        connection.execute(f"INSERT INTO {table} BY NAME {query}", used)
+    with arrived_trips(connection, path, SERVICE):
+        for table in ("raw_trips", "rejected_trips", "clean_trips", "trip_features"):
+            query = sql(table)
+            used = {name: value for name, value in values.items() if f"${name}" in query}
+            connection.execute(f"INSERT INTO {table} BY NAME {query}", used)

@@ -20,7 +20,6 @@ HOMES = {
     "dagster_mlflow": ("taxi_assets.defs",),
     "mlflow": ("taxi_assets.mlflow_store", "taxi_assets.defs.mlflow_resource"),
     "great_expectations": ("taxi_assets.quality",),
-    "duckdb_engine": ("taxi_assets.quality",),
     "bentoml": ("taxi_assets.serving.packaging",),
     "typer": ("taxi_assets.cli",),
 }
@@ -53,6 +52,7 @@ MIDDLE = (
     "taxi_assets.sources.watch_plan",
     "taxi_assets.lake.tables",
     "taxi_assets.lake.zones",
+    "taxi_assets.learning.lessons",
     "taxi_assets.learning.estimators",
     "taxi_assets.learning.forest",
     "taxi_assets.learning.model",

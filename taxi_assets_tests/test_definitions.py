@@ -65,6 +65,7 @@ ASSETS = {
             "dropoffs_follow_pickups",
             "durations_are_plausible",
             "every_day_has_pickups",
+            "no_file_is_in_quarantine",
             "fares_are_not_negative",
             "many_zones_have_pickups",
             "median_duration_is_plausible",
@@ -120,6 +121,7 @@ JOBS = {
     "check_freshness": set(),
 }
 SENSORS = {"landing_sensor": {"ingest_months", "month"}, "tlc_watcher": set()}
+SCHEDULES = {"maintenance_schedule": "maintain_lake", "check_freshness_daily": "check_freshness"}
 UNPARTITIONED = {"taxi_zones", "duration_bento"}
 
 # `defs.jobs` asks for silence on this when it is loaded; pytest hears of it all the same.
@@ -219,6 +221,12 @@ def test_the_sensors_are_these_and_run() -> None:
     assert jobs == SENSORS
     running = {name for name, sensor in sensors.items() if sensor.default_status == dg.DefaultSensorStatus.RUNNING}
     assert running == {"landing_sensor"}  # whoever starts the platform does not ask TLC's site by that
+
+
+def test_the_schedules_are_these_and_run() -> None:
+    schedules = {schedule.name: schedule for schedule in defs.schedules or ()}
+    assert {name: schedule.job_name for name, schedule in schedules.items()} == SCHEDULES
+    assert {schedule.default_status for schedule in schedules.values()} == {dg.DefaultScheduleStatus.RUNNING}
 
 
 def test_months_begin_with_the_first_that_tlc_published() -> None:

@@ -11,8 +11,11 @@ from documents import code, headings, prose, spans, table, tree
 
 from taxi_assets.cli import app
 from taxi_assets.definitions import defs
+from taxi_assets.defs.ingestion.freshness import check_freshness
 from taxi_assets.defs.jobs import JOBS
+from taxi_assets.defs.maintenance import MAINTENANCE_JOBS, SCHEDULES
 from taxi_assets.defs.sensors import SENSORS
+from taxi_assets.defs.watcher import tlc_watcher
 from taxi_assets.lake.cleaning import REASONS
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.settings import Settings
@@ -59,7 +62,8 @@ def source() -> str:
 @cache
 def home_folders() -> set[str]:
     settings = Settings(home=HOME, data="real")
-    folders = (settings.landing, settings.warehouse, settings.dagster_home, settings.mlflow_home)
+    folders = (settings.landing, settings.arrived, settings.quarantine, settings.warehouse)
+    folders += (settings.dagster_home, settings.mlflow_home)
     return {
         (HOME / folder.relative_to(HOME.absolute())).as_posix()
         for folder in (settings.root, *folders, settings.bentoml_home, settings.reports)
@@ -217,7 +221,11 @@ def first_names(text: str, header: str) -> set[str]:
         ("README.md", "Shift", set(SHIFTS)),
         ("docs/architecture.md", "Table of the lake", set(TABLES)),
         ("docs/architecture.md", "Reason", set(REASONS)),
-        ("docs/architecture.md", "Name", {each.name for each in (*JOBS, *SENSORS)}),
+        (
+            "docs/architecture.md",
+            "Name",
+            {each.name for each in (*JOBS, check_freshness, *MAINTENANCE_JOBS, *SENSORS, tlc_watcher, *SCHEDULES)},
+        ),
     ],
 )
 def test_a_table_names_all_there_are(document: str, header: str, exist: set[str]) -> None:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from taxi_assets.cli import maintenance, models, platform, serving, synthetic
+from taxi_assets.cli import maintenance, models, platform, serving, synthetic, tracing
 from taxi_assets.cli.arrivals import arrivals
 from taxi_assets.cli.terminal import errors
 from taxi_assets.errors import TaxiError
@@ -27,6 +27,8 @@ for command in (
     maintenance.maintain,
     models.baselines,
     models.backtest,
+    tracing.lineage,
+    tracing.reproduce,
 ):
     app.command()(command)
 app.add_typer(arrivals, name="arrivals")

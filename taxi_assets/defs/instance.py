@@ -4,6 +4,7 @@ import os
 
 import dagster as dg
 import psutil
+from filelock import FileLock
 
 from taxi_assets.defs.mlflow_resource import match_mlflow_runs
 from taxi_assets.settings import Settings
@@ -43,7 +44,9 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         draft.write_text(_CONFIGURATION)
         draft.replace(configuration)
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
-    return dg.DagsterInstance.get()
+    # Whoever opens it first makes its databases, and two at once would trip over each other's tables.
+    with FileLock(settings.dagster_home / "open.lock"):
+        return dg.DagsterInstance.get()
 
 
 def process_tag() -> str:

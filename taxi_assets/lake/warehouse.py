@@ -44,9 +44,14 @@ def sql(name: str) -> str:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """Opens connections on the lake of these settings."""
+    """Opens connections on the lake of these settings, and reads its newest state unless one of old is chosen."""
 
     settings: Settings
+    read_snapshot: int | None = None
+
+    def at(self, snapshot: int) -> "Warehouse":
+        """The lake as it was then, for reading."""
+        return Warehouse(self.settings, snapshot)
 
     @property
     def _lock(self) -> FileLock:
@@ -56,6 +61,7 @@ class Warehouse:
     def reading(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that sees one state of the lake throughout: the newest, or that of `snapshot`."""
         self._initialise()
+        snapshot = self.read_snapshot if snapshot is None else snapshot
         with self._connected_to_read(snapshot) as connection:
             connection.execute("BEGIN TRANSACTION")
             yield connection

@@ -47,6 +47,7 @@ class ForestModel(RegressorMixin, BaseEstimator):
             n_jobs=-1,
             random_state=self.random_state,
         ).fit(matrix, np.asarray(y, np.float64))
+        self.trees_.set_params(n_jobs=1)  # threads would add the trees' minutes in an order of their own
         return self
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.float64]:  # noqa: N803

@@ -21,7 +21,6 @@ from taxi_assets.rides.encoding import encode_rides, expected_minutes
 from taxi_assets.rides.features import Rides, ZoneMap
 from taxi_assets.rides.history import Smoothing, Tables
 from taxi_assets.rides.intervals import Intervals
-from taxi_assets.rides.latest import Latest, latest_of, tell_latest
 from taxi_assets.rides.now import NOW_INPUTS, STEADY, FinishedRides
 from taxi_assets.rides.places import Places
 
@@ -137,17 +136,6 @@ class DurationModel(RegressorMixin, BaseEstimator):
             ended = finished_rides({name: values[own] for name, values in told.items()}, minutes[own], expected[own])
             known[service] = last.plus(ended)
         return rides.assign(**now_columns(columns(rides), self.places_, known))
-
-    def latest(self) -> dict[int, Latest]:
-        """What is last known of the streets, by service id; nothing where the trees do not look at it."""
-        if not self.use_now:
-            return {}
-        borough = self.places_.zones.borough
-        return {service: latest_of(finished, borough) for service, finished in self.finished_.items()}
-
-    def tell_latest(self, rides: pd.DataFrame) -> pd.DataFrame:
-        """The rides as the service knows them, where nobody tells of now: with what was last known, if that holds."""
-        return rides.assign(**tell_latest(self.latest(), columns(rides)))
 
     def _calibrate(self, learned: Lessons) -> Intervals:
         order = np.argsort(learned.at, kind="stable")

@@ -30,6 +30,7 @@ __all__ = [
     "note_decision",
     "promote",
     "register",
+    "require",
     "trained_snapshots",
     "version_url",
 ]
@@ -105,6 +106,23 @@ def note_decision(settings: Settings, version: int, tags: Mapping[str, str]) -> 
         api.set_model_version_tag(MODEL_NAME, str(version), key, value)
 
 
+def require(settings: Settings, version: int) -> Version:
+    """The version of this number.
+
+    Raises:
+        TaxiError: there is none.
+    """
+    found = _versions(client(settings)) if is_initialised(settings) else []
+    for each in found:
+        if int(each.version) == version:
+            return _version(each)
+    numbers = ", ".join(str(each.version) for each in found[:10])
+    raise TaxiError(
+        f"there is no version {version}: "
+        + (f"the newest are {numbers}" if numbers else "none was registered yet; materialise duration_model first")
+    )
+
+
 def latest(settings: Settings) -> Version | None:
     """The version with the highest number, champion or not."""
     versions = _versions(client(settings)) if is_initialised(settings) else []
@@ -112,11 +130,12 @@ def latest(settings: Settings) -> Version | None:
 
 
 def trained_snapshots(settings: Settings) -> frozenset[int]:
-    """Snapshots of the lake that some version, whole or not yet, learned from: its tag `data_snapshot` says which."""
+    """Snapshots of the lake that some version, whole or not yet, learned from or was scored on: its tags say which."""
     if not is_initialised(settings):
         return frozenset()
     versions = client(settings).search_model_versions(f"name = '{MODEL_NAME}'", max_results=10_000)
-    return frozenset(int(version.tags["data_snapshot"]) for version in versions if "data_snapshot" in version.tags)
+    named = ("data_snapshot", "evaluation_snapshot")
+    return frozenset(int(version.tags[tag]) for version in versions for tag in named if tag in version.tags)
 
 
 def champion(settings: Settings) -> Version | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ChildRun",
+    "RunFacts",
     "RunStatus",
     "child_run",
     "close_abandoned",
@@ -31,6 +32,7 @@ __all__ = [
     "log_model",
     "match_statuses",
     "open_run",
+    "run_facts",
     "run_url",
 ]
 
@@ -207,6 +209,21 @@ def log_dataset(
     )
     used = DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
     api.log_inputs(run_id, datasets=[used])
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run logged: parameters as text, the last value of each metric, tags."""
+
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+
+
+def run_facts(settings: Settings, run_id: str) -> RunFacts:
+    """What was logged on a run."""
+    data = client(settings).get_run(run_id).data
+    return RunFacts(dict(data.params), dict(data.metrics), dict(data.tags))
 
 
 def run_url(settings: Settings, run_id: str) -> str:

@@ -33,9 +33,8 @@ def draw_zone_residuals(errors: pd.DataFrame, zones: pd.DataFrame) -> bytes:
         reach = max(float(np.quantile(told["bias"].abs(), 0.95)), 0.1)
         shades = ScalarMappable(TwoSlopeNorm(0, -reach, reach), _COLOURS)
         for shape, bias in zip(told["shape_wkb"], told["bias"], strict=True):
-            axes.add_collection(
-                PolyCollection(_outlines([shape]), facecolor=shades.to_rgba(bias), edgecolor=INK, linewidth=0.2)
-            )
+            rings = PolyCollection(_outlines([shape]), facecolor=shades.to_rgba(bias), edgecolor=INK, linewidth=0.2)
+            axes.add_collection(rings)
         figure.colorbar(shades, ax=axes, label="mean of predicted minus actual, minutes", pad=0.01, shrink=0.7)
     axes.autoscale_view()
     axes.set_aspect("equal")

@@ -29,7 +29,7 @@ _DISTINCT = "SELECT count(DISTINCT {column}) FROM {view}"
 # Durations come in seconds: few values, each counted, are sorted faster than all rows.
 _MEDIAN = """
     WITH counted AS (
-        SELECT {column} AS value, count(*) AS rows FROM {view} WHERE {column} IS NOT NULL GROUP BY value
+        SELECT {column}::DOUBLE AS value, count(*) AS rows FROM {view} WHERE {column} IS NOT NULL GROUP BY value
     ),
     summed AS (
         SELECT value, sum(rows) OVER (ORDER BY value) AS up_to, sum(rows) OVER () AS every FROM counted
@@ -86,7 +86,8 @@ def _metrics(
         missing = {"table.row_count": rows, "column_values.nonnull.unexpected_count": rows - values}
         return {**missing, f"{metric}.unexpected_count": counts[expectation.name], f"{metric}.unexpected_values": []}
     distinct = ask(_DISTINCT_INTEGERS if types[column] in _INTEGERS else _DISTINCT, column)
-    return {"column.distinct_values.count": distinct, "column.unique_proportion": distinct / values if values else 0}
+    # Of no values none is there twice: that there are some is for another expectation to say.
+    return {"column.distinct_values.count": distinct, "column.unique_proportion": distinct / values if values else 1}
 
 
 def _count_rows(connection: DuckDBPyConnection, view: str, suite: Suite) -> dict[str, int]:

@@ -42,8 +42,7 @@ def validate(connection: DuckDBPyConnection, relation: str, suite: Suite) -> Ver
     rows = int(connection.table(_VIEW).count("*").fetchall()[0][0])
     document = _evaluate(connection, suite)
     connection.execute(f"DROP VIEW {_VIEW}")
-    results = {result.expectation_config.meta["name"]: result for result in document.results}
-    outcomes = tuple(_outcome(expectation, results[expectation.name]) for expectation in suite.expectations)
+    outcomes = tuple(_outcome(*each) for each in zip(suite.expectations, document.results, strict=True))
     return Verdict(suite.table, rows, outcomes, document)
 
 
@@ -63,10 +62,10 @@ def _judge(suite: Suite, metrics: Mapping[str, Metrics]) -> "ExpectationSuiteVal
 
     # What is to be known are counts: examples of unexpected values would cost a scan for each expectation.
     only_counts = {"result_format": {"result_format": "BASIC", "partial_unexpected_count": 0}}
-    results = []
-    for expectation in _translate(suite):
-        found = metrics[expectation.meta["name"]]
-        results.append(expectation._build_evr(expectation._validate(dict(found), dict(only_counts))))  # noqa: SLF001
+    results = [
+        theirs._build_evr(theirs._validate(dict(metrics[ours.name]), dict(only_counts)))
+        for ours, theirs in zip(suite.expectations, _translate(suite), strict=True)
+    ]
     statistics = calc_validation_statistics(results)
     return ExpectationSuiteValidationResult(
         success=statistics.success, results=results, suite_name=suite.table, statistics=statistics._asdict()

@@ -90,6 +90,6 @@ def _ends(rides: pd.DataFrame) -> pd.Series:
 
 
 def _differing(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which rows differ; what is missing in both is equal."""
-    same = (before == after) | (np.isnan(before) & np.isnan(after))
+    """Which rows differ by more than rounding does; what is missing in both is equal."""
+    same = np.isclose(before, after, rtol=1e-5, atol=1e-6, equal_nan=True)
     return np.asarray(~same.reshape(len(same), -1).all(1))

@@ -37,23 +37,24 @@ def past_of_training(rides: PastRides, places: Places, smoothing: Smoothing, sin
         smoothing: How the history is smoothed.
         since: The first month whose rides are told, in months since 1970; older ones are NaN.
     """
+    if not len(rides.minutes):
+        raise ValueError("there are no rides")
     found = {name: np.full(len(rides.minutes), np.nan, np.float32) for name in HISTORY_FEATURES}
     ordered_from = _first_with_a_past(rides)
     early = rides.month < ordered_from
     if (rides.month[early] >= since).any():
         _put(found, early, out_of_fold(rides.where(early), places, smoothing, since))
     sums: Sums | None = None
-    last = 0
-    for month in np.unique(rides.month).tolist():
+    months = np.unique(rides.month).tolist()
+    for last, month in zip([months[0], *months], months, strict=False):
         own = rides.month == month
         before = sums.after(month - last, smoothing) if sums else None
         if before and month >= max(ordered_from, since):
             tables = tables_of(before, places, smoothing)
             _put(found, own, look_up(tables, rides.starts[own], rides.ends[own], rides.period[own]))
         new = add_up(rides.where(own), np.zeros(own.sum()), smoothing)
-        sums, last = before.plus(new) if before else new, month
-    if sums is None:
-        raise ValueError("there are no rides")
+        sums = before.plus(new) if before else new
+    assert sums is not None
     return found, tables_of(sums.after(1, smoothing), places, smoothing)
 
 

@@ -92,10 +92,6 @@ def _score_month(asked: Backtest, month: Month, before: Sequence[Month]) -> Fact
     inside = (actual >= told.low) & (actual <= told.high)
     ours = {**_errors(actual, told.minutes), "coverage_90": float(inside.mean())}
     ours["interval_minutes"] = float(np.mean(told.high - told.low))
-    served = {
-        "as_served": _errors(actual, model.predict(model.tell_latest(rides))),
-        "nothing_known_of_now": _errors(actual, model.predict(rides)),
-    }
     baselines = {name: _errors(actual, each.predict(rides)) for name, each in _baselines(asked, month).items()}
     return {
         "month": str(month),
@@ -104,7 +100,7 @@ def _score_month(asked: Backtest, month: Month, before: Sequence[Month]) -> Fact
         "model": ours,
         "baselines": baselines,
         "share_below": {name: 1 - ours["rmse"] / each["rmse"] for name, each in baselines.items()},
-        "served": served,
+        "nothing_known_of_now": _errors(actual, model.predict(rides)),
         "twins": _twins(rides, told.minutes),
         "coverage": _coverage(model, rides, inside),
     }
@@ -168,10 +164,7 @@ def _coverage(model: "DurationModel", rides: "pd.DataFrame", inside: NDArray[np.
 def _all(months: Sequence[Facts]) -> Facts:
     """Means over the months, the smallest margins, and coverage where there are rides enough."""
     mean = {name: float(np.mean([month["model"][name] for month in months])) for name in ("rmse", "mae", "coverage_90")}
-    served = {
-        way: float(np.mean([month["served"][way]["rmse"] for month in months]))
-        for way in ("as_served", "nothing_known_of_now")
-    }
+    mean["rmse_nothing_known_of_now"] = float(np.mean([month["nothing_known_of_now"]["rmse"] for month in months]))
     least = {name: min(month["share_below"][name] for month in months) for name in BASELINE_NAMES}
     cells: dict[tuple[int, str], list[int]] = {}
     for cell in (cell for month in months for cell in month["coverage"]):
@@ -180,14 +173,15 @@ def _all(months: Sequence[Facts]) -> Facts:
         counts[1] += cell["inside"]
     shares = [inside / rides for rides, inside in cells.values() if rides >= _LEAST_RIDES]
     span = [min(shares), max(shares)] if shares else []
-    return {"mean": mean | {"rmse_by_way": served}, "least_share_below": least, "coverage_by_borough_and_band": span}
+    return {"mean": mean, "least_share_below": least, "coverage_by_borough_and_band": span}
 
 
 def _key(asked: Backtest, month: Month, before: Sequence[Month]) -> str:
     """Digest of all a month's result hangs on: the files, the parameters, the code."""
     with asked.warehouse.reading() as connection:
         held = connection.execute(
-            "SELECT month, sha256 FROM source_files WHERE service = $service AND month <= $month ORDER BY ALL",
+            "SELECT month, sha256 FROM arrivals "
+            "WHERE state = 'ingested' AND service = $service AND month <= $month ORDER BY ALL",
             {"service": asked.service, "month": month.first_day},
         ).fetchall()
     package = Path(str(files("taxi_assets")))

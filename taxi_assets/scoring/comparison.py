@@ -101,7 +101,7 @@ def _row(errors: DayErrors, draws: Ints, gate: Gate) -> dict[str, float | int | 
         "challenger_rmse": _rmse(errors.ours, errors),
         "champion_rmse": theirs,
         **vars(interval),
-        "worsening": interval.difference / theirs if theirs else float(np.sign(interval.difference) * np.inf),
+        "worsening": interval.difference / theirs if theirs else (np.inf if interval.difference else 0.0),
         "is_guarded": rides >= gate.slice_rides,
     }
 

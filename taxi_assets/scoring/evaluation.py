@@ -80,6 +80,10 @@ class Convention:
         """Which of these durations are scored."""
         return np.asarray((minutes >= self.shortest_minutes) & (minutes <= self.longest_minutes))
 
+    def admitted(self, rides: pd.DataFrame) -> pd.DataFrame:
+        """Those of the rides that are scored, by their `duration_minutes`."""
+        return rides[self.covers(rides["duration_minutes"].to_numpy(np.float64))].reset_index(drop=True)
+
 
 COURSE = Convention("course", 1, 60, "rides of 1-60 minutes, as in the MLOps Zoomcamp, to compare with others' figures")
 ALL_RIDES = Convention(

@@ -19,6 +19,7 @@ from taxi_assets.rides.leak_guards import out_of_order
 from taxi_assets.scoring.baselines import fit_baselines
 from taxi_assets.scoring.diagnosis import calibration_bands, measure_importance, score_twins, score_zones
 from taxi_assets.scoring.evaluation import (
+    ALL_RIDES,
     CONVENTIONS,
     DAY,
     Convention,
@@ -121,8 +122,9 @@ def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluati
     scores: Scores = {}
     others = []
     left_out = 0
+    told = _predict(warehouse, model, services_of(version), month)
     for convention in CONVENTIONS.values():
-        rides = _predict(warehouse, model, version, month, convention)
+        rides = _beside_baselines(warehouse, version, convention.admitted(told), convention)
         predicted = {name: rides[name].to_numpy() for name in [MODEL, *rides.attrs["baselines"]]}
         actual = rides["duration_minutes"].to_numpy()
         scores[convention.name] = {name: score(actual, minutes) for name, minutes in predicted.items()}
@@ -147,12 +149,12 @@ def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluati
 
 def rescore(warehouse: Warehouse, model: Any, services: Sequence[str], month: Month) -> dict[str, Score]:
     """A fitted model's scores on the month by convention, and nothing else: what a rebuilt version is compared by."""
-    found = {}
-    for convention in CONVENTIONS.values():
-        rides = read_scored(warehouse, services, month, convention)
-        predicted = np.asarray(model.predict(told_now(model, rides)), np.float64)
-        found[convention.name] = score(rides["duration_minutes"].to_numpy(), predicted)
-    return found
+    told = _predict(warehouse, model, services, month)
+    admitted = {convention.name: convention.admitted(told) for convention in CONVENTIONS.values()}
+    return {
+        name: score(rides["duration_minutes"].to_numpy(np.float64), rides[MODEL].to_numpy())
+        for name, rides in admitted.items()
+    }
 
 
 def _count_admitted(warehouse: Warehouse, services: Sequence[str], month: Month, convention: Convention) -> int:
@@ -173,13 +175,20 @@ def _count_admitted(warehouse: Warehouse, services: Sequence[str], month: Month,
         )
 
 
-def _predict(warehouse: Warehouse, model: Any, version: Version, month: Month, convention: Convention) -> pd.DataFrame:
-    services = services_of(version)
-    baselines = fit_baselines(read_training(warehouse, services, window_of(version), convention).trips)
-    rides = told_now(model, read_scored(warehouse, services, month, convention))
-    rides[MODEL] = model.predict(rides)
-    for name, baseline in baselines.items():
-        rides[name] = baseline.predict(rides)
+def _predict(warehouse: Warehouse, model: Any, services: Sequence[str], month: Month) -> pd.DataFrame:
+    """Every plausible ride of the month with the model's minutes; what is known of now is told by all of them."""
+    rides = told_now(model, read_scored(warehouse, services, month, ALL_RIDES))
+    rides[MODEL] = np.asarray(model.predict(rides), np.float64)
+    return rides
+
+
+def _beside_baselines(
+    warehouse: Warehouse, version: Version, rides: pd.DataFrame, convention: Convention
+) -> pd.DataFrame:
+    """The rides with the minutes of each baseline that learned from the version's window."""
+    data = read_training(warehouse, services_of(version), window_of(version), convention)
+    baselines = fit_baselines(data.trips)
+    rides = rides.assign(**{name: baseline.predict(rides) for name, baseline in baselines.items()})
     rides.attrs["baselines"] = list(baselines)
     return rides
 
@@ -200,5 +209,5 @@ def _score_days(rides: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
 def _inputs(rides: pd.DataFrame) -> list[str]:
     """The columns a model may look at: the inputs, and what was told of the streets; not keys, not answers."""
     asked = [*MODEL_INPUTS, *(name for name in rides if str(name).endswith("_ratio"))]
-    alone = {"passenger_count", "vendor_id", "vendor_steady_minutes"}
+    alone = {"passenger_count", "vendor_steady_minutes"}
     return [*asked, *(str(name) for name in rides if name in alone)]

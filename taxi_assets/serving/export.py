@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from taxi_assets.rides.encoding import MATRIX_COLUMNS
 from taxi_assets.rides.features import SERVICE_IDS, ZONES, row_features
 from taxi_assets.rides.intervals import COVERAGE
-from taxi_assets.rides.latest import Latest
-from taxi_assets.rides.now import reach_seconds
 from taxi_assets.serving.served_model import MODEL_INPUT, ServedModel
 from taxi_assets.serving.serving_manifest import FORMAT, MANIFEST_FILE, MODEL_FILE, REQUIRED_FACTS, TABLES_FILE
 
@@ -127,15 +125,7 @@ def _tables(model: "DurationModel") -> dict[str, NDArray[Any]]:
     for service, number in _services(model).items():
         arrays |= {f"{service}/{name}": table for name, table in model.tables_[number].items()}
     arrays |= {f"intervals/{name}": values for name, values in vars(model.intervals_).items()}
-    for service, latest in _latest(model).items():
-        arrays |= {f"latest/{service}": latest.ratios, f"until/{service}": np.array(latest.until)}
     return arrays
-
-
-def _latest(model: "DurationModel") -> dict[str, Latest]:
-    numbers = _services(model)
-    told = model.latest()
-    return {service: told[number] for service, number in numbers.items() if number in told}
 
 
 def _services(model: "DurationModel") -> dict[str, int]:
@@ -143,13 +133,11 @@ def _services(model: "DurationModel") -> dict[str, int]:
 
 
 def _manifest(model: "DurationModel", folder: Path, facts: Mapping[str, object]) -> dict[str, Any]:
-    latest = {service: str(np.datetime64(told.until, "s")) for service, told in _latest(model).items()}
     return {
         "format": FORMAT,
         "columns": MATRIX_COLUMNS,
         "inputs": ["service_id", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "passenger_count"],
         "interval_coverage": COVERAGE,
-        "last_ride_known_ended_at": latest,
         "services": _services(model),
         "placed_zone_ids": np.flatnonzero(model.places_.is_placed).tolist(),
         "facts": dict(facts),
@@ -170,7 +158,7 @@ def _golden(model: "DurationModel") -> dict[str, Any]:
     rides = _golden_rides(model)
     frame = pd.DataFrame({**rides, **row_features(rides, model.zones)})
     with threadpool_limits(1):  # on a busy machine the trees' threads wait for each other at every tree
-        told = model.answer(model.tell_latest(frame))
+        told = model.answer(frame)
     listed = {name: values.tolist() for name, values in rides.items()}
     listed["pickup_at"] = rides["pickup_at"].astype(str).tolist()
     # JSON knows no NaN.
@@ -185,9 +173,6 @@ def _golden_rides(model: "DurationModel") -> dict[str, NDArray[Any]]:
     starts, ends = draw.integers(1, ZONES, count), draw.integers(1, ZONES, count)
     starts[:3], ends[:3] = (264, 1, 265), (1, 264, 265)
     pickup_at = np.datetime64("2023-01-01T00:00:00") + draw.integers(0, 365 * 86_400, count).astype("timedelta64[s]")
-    # Some soon after the last ride known, when more is told of the streets.
-    until = max((latest.until for latest in _latest(model).values()), default=0)
-    pickup_at[::2] = np.datetime64(until, "s") + draw.integers(1, 2 * reach_seconds(), (count + 1) // 2)
     return {
         "service_id": np.repeat(services, GOLDEN_RIDES_PER_SERVICE),
         "pickup_at": pickup_at,

@@ -18,8 +18,6 @@ from taxi_assets.rides.encoding import encode_rides
 from taxi_assets.rides.features import SERVICE_IDS, Rides, ZoneMap, row_features
 from taxi_assets.rides.history import Tables
 from taxi_assets.rides.intervals import Intervals
-from taxi_assets.rides.latest import Latest, tell_latest
-from taxi_assets.rides.now import NOW_FEATURES
 from taxi_assets.rides.places import Places
 from taxi_assets.serving.ride_request import RideRequest
 from taxi_assets.serving.serving_manifest import MODEL_FILE, REMEDY, TABLES_FILE, read_manifest
@@ -45,7 +43,6 @@ class ServedModel:
     places: Places
     tables: Mapping[int, Tables]
     intervals: Intervals
-    latest: Mapping[int, Latest]
     session: onnxruntime.InferenceSession
     largest_difference_minutes: float = 0.0
 
@@ -74,15 +71,12 @@ class ServedModel:
 
         Args:
             rides: `service_id`, `pickup_at` (datetime64, New York's clock), `pickup_zone_id` and
-                `dropoff_zone_id`; `passenger_count` and `NOW_FEATURES` where they are known; shape (n,) each.
-                Without the latter what the model last knew of the streets stands in, as long as it holds.
+                `dropoff_zone_id`; any of `SOMETIMES_KNOWN` that is known; shape (n,) each.
 
         Raises:
             TaxiError: a ride of a service the model knows nothing of.
         """
         rides = {**rides, **row_features(rides, self.places.zones)}
-        if not any(name in rides for name in NOW_FEATURES):
-            rides |= tell_latest(self.latest, rides)
         matrix = encode_rides(rides, self.places, self.tables)
         corrections = self.session.run(None, {MODEL_INPUT: matrix})[0][:, 0]
         return answer(corrections, matrix, None, self.intervals)
@@ -113,16 +107,14 @@ class ServedModel:
         return float(np.inf if np.isnan(differences).any() else max(differences))
 
 
-def _read_tables(path: Path) -> tuple[Places, dict[int, Tables], Intervals, dict[int, Latest]]:
+def _read_tables(path: Path) -> tuple[Places, dict[int, Tables], Intervals]:
     read: dict[str, dict[str, Any]] = {}
     with np.load(path) as arrays:
         for key in arrays.files:
             owner, _, name = key.partition("/")
             read.setdefault(owner, {})[name] = arrays[key]
     places, intervals = Places(ZoneMap(**read.pop("zones"))), Intervals(**read.pop("intervals"))
-    ratios, until = read.pop("latest", {}), read.pop("until", {})
-    latest = {SERVICE_IDS[name]: Latest(int(until[name]), values) for name, values in ratios.items()}
-    return places, {SERVICE_IDS[name]: tables for name, tables in read.items()}, intervals, latest
+    return places, {SERVICE_IDS[name]: tables for name, tables in read.items()}, intervals
 
 
 def _open_session(path: Path) -> onnxruntime.InferenceSession:

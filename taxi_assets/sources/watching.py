@@ -104,7 +104,7 @@ def _look(path: Path) -> Answer:
     try:
         stat = path.stat()
     except FileNotFoundError:
-        return Answer("absent", "not there yet")
+        return Answer("absent", "not there")
     return Answer("there", "there", f"{stat.st_size}-{stat.st_mtime_ns}", None, stat.st_size)
 
 
@@ -128,7 +128,7 @@ def _answer(response: httpx.Response) -> Answer:
     if status == 304:
         return Answer("unchanged", "unchanged", etag, modified)
     if status in download.ABSENT:
-        return Answer("absent", f"not there yet (it answers {status})")
+        return Answer("absent", f"not there (it answers {status})")
     if status in download.TRY_AGAIN or status >= 500:
         return Answer("busy", f"the source is busy (it answers {status})", pause=download.retry_after(response))
     if status not in (200, 206):

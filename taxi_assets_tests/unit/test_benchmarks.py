@@ -10,7 +10,7 @@ import pytest
 import small_model
 
 from benchmarks import alone as alone_process
-from benchmarks import asking, bench_data, bench_serve, bench_train, data_ways, learned_rides
+from benchmarks import asking, bench_data, bench_large, bench_serve, bench_train, data_ways, learned_rides
 from benchmarks.harness import Comparison, Figure, Goal, Run, Way, alone, here, in_turn, options, report
 from taxi_assets.errors import TaxiError
 from taxi_assets.expectations import SUITES
@@ -134,6 +134,22 @@ def test_a_month_is_published_and_prepared_as_the_course_does(source: Path) -> N
 
 
 @pytest.mark.slow
+def test_many_months_are_published(tmp_path: Path) -> None:
+    source = data_ways.prepare_months(tmp_path, 2, 1_000)
+    data_ways.publish_months(str(source), 2)()
+    assert sorted(path.name[-15:-8] for path in source.glob("*.parquet")) == ["2022-12", "2023-01", "2023-02"]
+
+
+@pytest.mark.slow
+def test_a_large_month_is_made_of_parts_that_differ_and_published_in_little_memory(tmp_path: Path) -> None:
+    source = data_ways.prepare_large_source(tmp_path, 5_000, 2_000)
+    trips = pd.read_parquet(source / "yellow_tripdata_2023-01.parquet")
+    assert len(trips) == 5_000
+    assert trips.duplicated().mean() < 0.1
+    data_ways.publish_month(str(source), memory_limit="1GB")()
+
+
+@pytest.mark.slow
 def test_both_sides_evaluate_the_same_suite_to_the_same_end(source: Path) -> None:
     verdict = data_ways.validate_in_warehouse(str(source), "raw_trips")()
     document = data_ways.validate_in_pandas(str(source), "raw_trips")()
@@ -152,7 +168,15 @@ def test_the_data_part_compares_time_memory_and_suite(source: Path, monkeypatch:
 
     monkeypatch.setattr(bench_data, "alone", quick)
     figures = [*bench_data.compare_publishing(source, 1)[1], *bench_data.compare_suites(source, 1)[1]]
-    assert [figure.name for figure in figures] == ["data_time", "data_memory", "suite_time"]
+    figures += [*bench_data.compare_backfill(source, 4, 1)[1], *bench_large.publish_large(source, 1)[1]]
+    assert [figure.name for figure in figures] == [
+        "data_time",
+        "data_memory",
+        "suite_time",
+        "backfill_cost",
+        "large_memory",
+    ]
+    assert figures[3].ratio == 0.25
     assert all(callable(getattr(data_ways, function)) for function in asked)
 
 
@@ -203,7 +227,7 @@ def test_the_bento_and_fastapi_give_the_same_answer_and_are_timed(tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["bench_data", "bench_train", "bench_serve"])
+@pytest.mark.parametrize("part", ["bench_data", "bench_large", "bench_train", "bench_serve"])
 def test_each_part_is_a_command(part: str) -> None:
     command = [sys.executable, "-m", f"benchmarks.{part}", "--help"]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)

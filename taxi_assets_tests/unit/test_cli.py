@@ -12,7 +12,18 @@ from taxi_assets.settings import Settings
 from taxi_assets.sources.tlc import inspect_file
 from taxi_assets.supervisor.ports import free_port
 
-COMMANDS = ("run", "status", "predict", "synth", "up")
+COMMANDS = (
+    "run",
+    "status",
+    "predict",
+    "synth",
+    "up",
+    "maintain",
+    "baselines",
+    "backtest",
+    "lineage",
+    "reproduce",
+)
 
 
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -46,7 +57,7 @@ def test_the_commands_are_these_and_each_has_help() -> None:
         assert "Usage:" in done.output
 
 
-@pytest.mark.parametrize("name", ["run", "status", "predict"])
+@pytest.mark.parametrize("name", ["run", "status", "predict", "lineage", "reproduce"])
 def test_what_reports_can_write_json(name: str) -> None:
     assert "--json" in CliRunner().invoke(cli.app, [name, "--help"], env={"COLUMNS": "200"}).output
 

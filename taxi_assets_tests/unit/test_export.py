@@ -45,23 +45,9 @@ def split_values(trees: HistGradientBoostingRegressor) -> NDArray[np.float32]:
 def test_rides_are_answered_as_the_fitted_model_answers(folder: Path) -> None:
     rides = small_model.rides(2_000, seed=11)
     served, fitted = ServedModel.load(folder).answer(rides), small_model.fitted()
-    told = fitted.answer(fitted.tell_latest(small_model.frame(rides)))
+    told = fitted.answer(small_model.frame(rides))
     for name, values in vars(told).items():
         assert np.abs(getattr(served, name) - values).max() < MINUTES, name
-
-
-def test_what_was_last_known_of_the_streets_is_used_while_it_holds(folder: Path) -> None:
-    model, fitted = ServedModel.load(folder), small_model.fitted()
-    until = np.datetime64(fitted.latest()[0].until, "s")
-    days = {"before": -1, "soon": 3, "late": 40}
-    plain, told = {}, {}
-    for name, day in days.items():
-        rides = small_model.rides(300, seed=13) | {"pickup_at": np.full(300, until + np.timedelta64(day, "D"))}
-        plain[name] = fitted.predict(small_model.frame(rides))
-        told[name] = model.predict(rides)
-    assert np.abs(told["before"] - plain["before"]).max() < MINUTES
-    assert np.abs(told["late"] - plain["late"]).max() < MINUTES
-    assert np.abs(told["soon"] - plain["soon"]).max() > MINUTES
 
 
 def test_rides_of_zones_without_a_place_are_answered_alike(folder: Path) -> None:
@@ -110,7 +96,6 @@ def test_the_manifest_says_what_it_is_of(folder: Path) -> None:
     assert manifest["facts"] == small_model.FACTS
     assert len(manifest["golden"]["minutes"]) == 2 * export.GOLDEN_RIDES_PER_SERVICE
     assert manifest["interval_coverage"] == 0.9
-    assert set(manifest["last_ride_known_ended_at"]) == {"green", "fhvhv"}
     assert {path.name for path in folder.iterdir()} == {"model.onnx", "tables.npz", "manifest.json"}
 
 

@@ -1,6 +1,7 @@
 """Pictures of rides made here: each is a small PNG whose title states what the figures say."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from io import BytesIO
 
@@ -8,9 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from shapely import box
 
 from taxi_assets import plots
 from taxi_assets.monitoring.drift import TARGET, DriftReport, FeatureDrift
+from taxi_assets.scoring.bootstrap import Interval
+from taxi_assets.scoring.comparison import Comparison
 from taxi_assets.scoring.evaluation import COURSE, Score
 
 RANDOM = np.random.default_rng(0)
@@ -46,6 +50,41 @@ REPORT = DriftReport(
     (moved("passenger_count", 0.7, "drifted"), moved(TARGET, 0.17, "watch"), moved("service", 0.0, "stable")),
 )
 MONTHS = [f"{2020 + number // 12}-{number % 12 + 1:02d}" for number in range(40)]
+
+COMPARED = Comparison(
+    rides=RIDES,
+    days=31,
+    challenger_rmse=5.0,
+    champion_rmse=5.05,
+    champion_mae=3.4,
+    champion_bias=0.1,
+    interval=Interval(-0.05, -0.08, -0.02),
+    drawn=RANDOM.normal(-0.05, 0.015, 4_000),
+    slices=pd.DataFrame(
+        [
+            ("pickup_borough", "Queens", 5_000, 6.0, 0.18, 0.1, 0.3, 0.03, True),
+            ("hour_band", "night 0-6", 90, 6.0, 0.6, 0.1, 0.9, 0.1, False),
+            ("airport_ride", "no airport", 50_000, 5.0, -0.1, -0.2, -0.05, -0.02, True),
+        ],
+        columns=["slice", "value", "rides", "champion_rmse", "difference", "low", "high", "worsening", "is_guarded"],
+    ),
+)
+TWINS = pd.DataFrame({"model": ["noise_floor", "duration_model"], "rides": 9_000, "rmse": [3.4, 3.74]})
+ZONES = pd.DataFrame(
+    {
+        "zone_id": [1, 2, 3, 4],
+        "zone": ["Newark Airport", "Astoria", "Bronx Park", "Unknown"],
+        "shape_wkb": [*(box(5_000 * x, 0, 5_000 * x + 4_000, 4_000).wkb for x in range(3)), None],
+    }
+)
+ZONE_ERRORS = pd.DataFrame({"zone_id": [1, 2, 3], "rides": [30, 40, 5], "bias": [0.5, -1.5, 99.0]})
+TRIALS = pd.DataFrame(
+    {
+        "trial": range(4),
+        "state": ["complete", "pruned", "complete", "complete"],
+        "rmse": [5.2, np.nan, 5.3, 5.0],
+    }
+)
 
 PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     "scores": (
@@ -90,6 +129,48 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: plots.draw_importances({f"feature_{number}": number / 10 for number in range(30)}),
         "'feature 29' tells most of a ride: without it the RMSE grows by 2.90 minutes",
     ),
+    "bootstrap": (
+        lambda: plots.draw_bootstrap(COMPARED),
+        "On 60,000 rides the challenger's RMSE is 0.050 minutes below the champion's, surely below",
+    ),
+    "bootstrap of chance": (
+        lambda: plots.draw_bootstrap(replace(COMPARED, interval=Interval(0.01, -0.02, 0.04))),
+        "On 60,000 rides the challenger's RMSE is 0.010 minutes above the champion's, which may be chance",
+    ),
+    "slices compared": (
+        lambda: plots.draw_slices_compared(COMPARED),
+        "At worst the RMSE changes by +3.0%, for pickup borough 'Queens'",
+    ),
+    "slices compared of few rides": (
+        lambda: plots.draw_slices_compared(replace(COMPARED, slices=COMPARED.slices.assign(is_guarded=False))),
+        "No slice has 500 rides: none is guarded",
+    ),
+    "calibration": (
+        lambda: plots.draw_calibration(SLICES[SLICES["slice"] == "pickup_borough"].assign(bias=[0.1, -0.4, 9.0])),
+        "Predictions are furthest off in the band of Manhattan: by -0.40 on average",
+    ),
+    "calibration of few rides": (
+        lambda: plots.draw_calibration(SLICES.tail(1)),
+        "No band of predictions has 30 rides: too few to tell whether they are right",
+    ),
+    "floor": (
+        lambda: plots.draw_floor(TWINS, "duration_model", "noise_floor"),
+        "On 9,000 rides with a twin the model's RMSE is 1.100 times "
+        "the noise that no model of zones and time can remove",
+    ),
+    "zone residuals": (
+        lambda: plots.draw_zone_residuals(ZONE_ERRORS, ZONES),
+        "Of 2 zones with 30 pickups, predictions are furthest off from Astoria: 1.5 minutes too short on average",
+    ),
+    "zone residuals of few rides": (
+        lambda: plots.draw_zone_residuals(ZONE_ERRORS.assign(rides=29), ZONES),
+        "No zone has 30 pickups: too few for a map of errors",
+    ),
+    "trials": (
+        lambda: plots.draw_trials(TRIALS),
+        "4 trials: the best has an RMSE of 5.000 minutes, 0.200 below where it began",
+    ),
+    "no trials": (lambda: plots.draw_trials(TRIALS.assign(state="pruned")), "None of 4 trials was finished"),
     "drift": (
         lambda: plots.draw_drift(REPORT),
         "2023-03 is unlike the 2 months learned from: its rides take 14.4 minutes on average, theirs 15.1",

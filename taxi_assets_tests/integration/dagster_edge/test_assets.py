@@ -8,6 +8,8 @@ import pytest
 from town import FEBRUARY, JANUARY, MARCH, ROWS, Town
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.expectations import SUITES
+from taxi_assets.lake.cleaning import RULES
 from taxi_assets.months import Month
 from taxi_assets.synthetic import parse_shift
 
@@ -92,6 +94,26 @@ def test_an_asset_shows_what_a_person_looks_for(town: Town, asset: str, names: s
     assert names <= set(town.metadata(run_of(town, "month"), asset))
 
 
+def test_every_rule_of_cleaning_is_shown_with_its_rows_and_why(town: Town) -> None:
+    rules = town.metadata(run_of(town, "month"), "clean_trips")["rules"].records
+    assert [rule.data["rule"] for rule in rules] == [rule.name for rule in RULES]
+    assert sum(rule.data["rows"] for rule in rules) == count(town, "rejected_trips", MARCH) > 0
+    assert {rule.data["threshold"] for rule in rules} >= {"180 (longest_minutes)", "80 (fastest_mph)", ""}
+    assert all(rule.data["why"] for rule in rules)
+
+
+def test_what_changed_in_the_columns_is_shown_with_the_month(town: Town) -> None:
+    run = run_of(town, "ingest_months")
+    assert "column_changes" not in town.metadata(run, "raw_trips", JANUARY)
+    changes = [record.data for record in town.metadata(run, "raw_trips", FEBRUARY)["column_changes"].records]
+    assert {"service": "green", "column": "VendorID", "change": "retyped", "type_before": "int64"}.items() <= next(
+        change for change in changes if change["column"] == "VendorID"
+    ).items()
+    assert {change["compared_with"] for change in changes} == {"2023-01"}
+    check = town.checks(run, "raw_trips")["columns_are_those_of_the_month_before"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+
+
 @pytest.mark.parametrize("table", MONTHLY)
 def test_every_expectation_is_a_check_with_its_severity(town: Town, table: str) -> None:
     graph = town.definitions.resolve_asset_graph()
@@ -100,7 +122,9 @@ def test_every_expectation_is_a_check_with_its_severity(town: Town, table: str) 
     grave = {spec.name: spec.metadata["severity"] == "error" for spec in specs}
     assert {name: check.severity == dg.AssetCheckSeverity.ERROR for name, check in checks.items()} == grave
     assert all(check.passed for name, check in checks.items() if grave[name])
-    assert all(check.metadata["months"].records[0].data["month"] == "green 2023-03" for check in checks.values())
+    of_the_month = {each.name for each in (*SUITES[table].expectations, *SUITES[table].findings)}
+    assert of_the_month <= set(checks)
+    assert all(checks[name].metadata["months"].records[0].data["month"] == "green 2023-03" for name in of_the_month)
 
 
 @pytest.mark.parametrize(

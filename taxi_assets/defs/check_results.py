@@ -1,0 +1,49 @@
+"""What the checks of a published month said, out of Dagster's event log. Nothing is judged here."""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+
+from taxi_assets.months import Month
+
+__all__ = ["reader"]
+
+Facts = dict[str, Any]
+
+
+def reader(instance: dg.DagsterInstance) -> Callable[[str, str, Month, str | None], Facts]:
+    """A function that tells the results of a table's suite, of a service's month, in a run."""
+    runs: dict[str, list[Any]] = {}
+
+    def read(table: str, service: str, month: Month, run_id: str | None) -> Facts:
+        if run_id is None:
+            return {"run_id": None, "passed": 0, "warned": [], "failed": []}
+        if run_id not in runs:
+            runs[run_id] = _evaluations(instance, run_id)
+        of_table = [each for each in runs[run_id] if each.asset_key == dg.AssetKey(table)]
+        own = [(each, _passed(each, f"{service} {month}")) for each in of_table]
+        grave = dg.AssetCheckSeverity.ERROR
+        return {
+            "run_id": run_id,
+            "passed": sum(passed is True for _, passed in own),
+            "warned": sorted(each.check_name for each, passed in own if passed is False and each.severity != grave),
+            "failed": sorted(each.check_name for each, passed in own if passed is False and each.severity == grave),
+        }
+
+    return read
+
+
+def _evaluations(instance: dg.DagsterInstance, run_id: str) -> list[Any]:
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    return [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event]
+
+
+def _passed(evaluation: Any, label: str) -> bool | None:
+    """What the check said of the month; None where it was not about it."""
+    months = evaluation.metadata.get("months")
+    # Other checks of the asset, such as that on overdue months, tell of no month in particular.
+    for record in months.records if isinstance(months, dg.TableMetadataValue) else ():
+        if record.data["month"] == label:
+            return bool(record.data["passed"])
+    return None

@@ -1,0 +1,34 @@
+"""The README's commands for a person's `duckdb` shell do what it says."""
+
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from taxi_assets.lake.warehouse import Warehouse, _extension_file
+from taxi_assets.settings import Settings
+
+README = Path(__file__).resolve().parents[3] / "README.md"
+
+
+def shell_commands() -> list[str]:
+    block = re.search(r"^## A shell on the lake$.*?^```sql\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
+    assert block
+    return [command.strip() for command in block[1].split(";") if command.strip()]
+
+
+def test_the_commands_of_the_readme_read_the_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Warehouse(Settings(home=Path(".taxi"), data="real")).publishing("one ride") as connection:
+        connection.execute("INSERT INTO trip_features (month, duration_minutes) VALUES (DATE '2023-01-01', 7.5)")
+    install, *commands = [command for command in shell_commands() if command != "INSTALL sqlite"]
+    assert install == "INSTALL ducklake"
+    with duckdb.connect() as shell:
+        for extension in ("ducklake", "sqlite_scanner"):  # without a network: from the packages
+            shell.load_extension(str(_extension_file(extension)))
+        found = [shell.execute(command).fetchall() for command in commands]
+        assert found[-2][0][1:] == (1, 7.5)
+        assert found[-1][-1][2] == "one ride"
+        with pytest.raises(duckdb.Error, match="read-only"):
+            shell.execute("DELETE FROM trip_features")

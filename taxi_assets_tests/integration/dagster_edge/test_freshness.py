@@ -1,0 +1,103 @@
+"""Whether months come in time shows in Dagster: the check, its schedule, the policy of the asset."""
+
+import asyncio
+import time
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.freshness import FreshnessState
+from dagster._core.definitions.freshness_evaluator import TimeWindowFreshnessPolicyEvaluator
+
+from taxi_assets.definitions import build
+from taxi_assets.defs.ingestion import freshness
+from taxi_assets.defs.instance import open_instance
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.months import Month
+from taxi_assets.settings import DataKind, Settings
+
+RAW, CHECK = dg.AssetKey("raw_trips"), "no_month_is_overdue"
+TODAY = date.today()
+RECENT = Month(TODAY.year, TODAY.month).plus(-3)  # the next one ended less than two months ago
+
+
+@pytest.fixture
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs the check on a real instance over a lake that holds these months, by service."""
+
+    def check(kind: DataKind = "real", services: tuple[str, ...] = ("green",), **newest: Month) -> Any:
+        settings = Settings(home=tmp_path / "home", data=kind, services=services, threads=1)
+        monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
+        with Warehouse(settings).publishing("months") as connection:
+            connection.execute("DELETE FROM file_columns")
+            for service, month in newest.items():
+                values = {"service": service, "month": month.first_day}
+                connection.execute(
+                    "INSERT INTO file_columns BY NAME SELECT $service AS service, $month AS month", values
+                )
+        with open_instance(settings) as instance:
+            job = build(settings).resolve_job_def("check_freshness")
+            quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+            result = job.execute_in_process(instance=instance, run_config=quiet)
+            (found,) = result.get_asset_check_evaluations()
+            summary = instance.event_log_storage.get_asset_check_execution_history(
+                dg.AssetCheckKey(RAW, CHECK), limit=1
+            )
+            assert summary[0].run_id == result.run_id
+        return found
+
+    return check
+
+
+def test_a_month_that_is_not_late_passes(platform: Any) -> None:
+    found = platform(green=RECENT)
+    assert (found.check_name, found.passed) == (CHECK, True)
+    assert found.metadata["months"].value == f"green holds months to {RECENT}; {RECENT.plus(1)} is not overdue"
+
+
+def test_a_month_that_is_overdue_shows(platform: Any) -> None:
+    found = platform(services=("green", "yellow"), green=RECENT, yellow=Month(2023, 1))
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "yellow holds months to 2023-01; 2023-02 is overdue for" in found.metadata["months"].value
+
+
+def test_services_that_are_not_in_use_are_not_waited_for(platform: Any) -> None:
+    assert platform(green=RECENT, yellow=Month(2023, 1)).passed
+
+
+def test_made_up_months_and_an_empty_lake_are_never_overdue(platform: Any) -> None:
+    assert platform("synthetic", green=Month(2023, 1)).passed
+    assert platform().metadata["months"].value == "no month is held"
+
+
+def test_the_check_is_looked_at_every_morning() -> None:
+    (schedule,) = freshness.FRESHNESS_SCHEDULES
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert schedule.job_name == "check_freshness"
+
+
+@pytest.mark.parametrize(
+    ("days", "state"), [(0, FreshnessState.PASS), (80, FreshnessState.WARN), (101, FreshnessState.FAIL)]
+)
+def test_the_policy_tells_for_how_long_nothing_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, state: FreshnessState
+) -> None:
+    settings = Settings(home=tmp_path, data="real")
+    monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
+    with open_instance(settings) as instance:
+        assert instance.freshness_enabled
+        instance.report_runless_asset_event(dg.AssetMaterialization(RAW, partition="2023-01"))
+        later = time.time() + timedelta(days=days).total_seconds()
+        monkeypatch.setattr("dagster._core.definitions.freshness_evaluator.get_current_timestamp", lambda: later)
+        graph = build(settings).resolve_asset_graph()
+        node = graph.get(RAW)
+        found = asyncio.run(TimeWindowFreshnessPolicyEvaluator().evaluate_freshness(loading(instance), node))  # type: ignore[arg-type]
+    assert found == state
+
+
+def loading(instance: dg.DagsterInstance) -> Any:
+    from dagster._core.loader import LoadingContextForTest
+
+    return LoadingContextForTest(instance)

@@ -1,0 +1,148 @@
+"""What rides that have ended tell of now: only what was over before a pickup, only by rides that are alike."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taxi_assets.rides.features import ZONES
+from taxi_assets.rides.now import NOW_FEATURES, NOW_INPUTS, STEADY, FinishedRides, now_features
+
+HOUR, DAY = 3_600, 86_400
+NOW = 53 * 365 * DAY
+BOROUGHS = np.arange(ZONES) // 50
+
+
+def over(**columns: Any) -> FinishedRides:
+    """Rides that ended half an hour ago and took the ten minutes expected of them, but for what is said."""
+    told = {"over_at": NOW - HOUR // 2, "starts": 74, "ends": 75, "vendor": 2, "minutes": 10.0, "expected": 10.0}
+    told |= columns
+    count = max(np.size(values) for values in told.values())
+    kinds = {"minutes": np.float64, "expected": np.float64}
+    return FinishedRides(**{name: np.full(count, v, kinds.get(name, np.int64)) for name, v in told.items()})
+
+
+def ask(finished: FinishedRides, at: int = NOW, starts: int = 74, ends: int = 75, vendor: int = 2) -> dict[str, float]:
+    asked = (np.array([value], np.int64) for value in (at, starts, ends, vendor))
+    return {name: float(values[0]) for name, values in now_features(*asked, BOROUGHS, finished).items()}
+
+
+def test_every_feature_is_told_in_its_order() -> None:
+    found = ask(over())
+    assert tuple(found) == NOW_INPUTS == (*NOW_FEATURES, STEADY)
+    assert all(NOW_FEATURES.values())
+    assert all(found[name] == 1 for name in NOW_FEATURES)
+
+
+def test_slow_rides_that_ended_lately_tell_of_a_slow_city() -> None:
+    found = ask(over(minutes=np.full(300, 15.0)))
+    assert all(1.1 < found[name] < 1.5 for name in NOW_FEATURES)
+    assert found["city_1h_ratio"] > found["city_28d_ratio"]  # which takes more to be moved
+
+
+def test_a_ride_that_has_not_ended_tells_nothing() -> None:
+    slow = np.full(300, 25.0)
+    for name, ratio in ask(over(minutes=slow, over_at=NOW)).items():
+        assert name == STEADY or ratio == 1, name
+    assert ask(over(minutes=slow, over_at=NOW - 1))["city_1h_ratio"] > 1.5
+
+
+def test_each_window_ends_where_it_says() -> None:
+    slow = np.full(300, 20.0)
+    assert ask(over(minutes=slow, over_at=NOW - HOUR))["city_1h_ratio"] > 1
+    older = ask(over(minutes=slow, over_at=NOW - HOUR - 1))
+    assert (older["city_1h_ratio"], older["pair_2h_ratio"] > 1) == (1, True)
+    oldest = ask(over(minutes=slow, over_at=NOW - 28 * DAY - 1))
+    assert all(oldest[name] == 1 for name in NOW_FEATURES)
+
+
+def test_rides_elsewhere_tell_of_the_city_only() -> None:
+    found = ask(over(minutes=np.full(300, 20.0), starts=200, ends=210))
+    assert found["city_3h_ratio"] > 1.2
+    for name in ("borough_3h_ratio", "pickup_zone_1d_ratio", "dropoff_zone_14d_ratio", "pair_2h_ratio"):
+        assert found[name] == 1, name
+
+
+def test_a_forgotten_meter_counts_as_a_slow_ride_and_no_more() -> None:
+    forgotten, slow = (ask(over(minutes=np.full(50, minutes))) for minutes in (170.0, 25.0))
+    assert forgotten["city_1h_ratio"] == slow["city_1h_ratio"]
+
+
+def test_nothing_that_ended_leaves_everything_as_expected() -> None:
+    nothing = over().where(np.array([False]))
+    found = ask(nothing)
+    assert all(found[name] == 1 for name in NOW_FEATURES)
+    assert np.isnan(found[STEADY])
+
+
+# A vendor that writes the same length for every ride
+
+
+def test_a_vendor_whose_rides_all_last_alike_is_known_by_them() -> None:
+    assert ask(over(minutes=np.linspace(59, 61, 6), vendor=6), vendor=6)[STEADY] == pytest.approx(60)
+
+
+@pytest.mark.parametrize(
+    ("finished", "vendor"),
+    [
+        (over(minutes=np.linspace(59, 61, 4), vendor=6), 6),  # too few
+        (over(minutes=np.linspace(59, 61, 6), vendor=6), 2),  # another's
+        (over(minutes=np.linspace(59, 61, 6), vendor=0), 0),  # nobody's
+        (over(minutes=np.linspace(20, 100, 20), vendor=6), 6),  # not alike
+        (over(minutes=np.full(20, 10.5), vendor=6), 6),  # alike, and as expected: no sign of anything
+        (over(minutes=np.full(20, 60.0), vendor=6, over_at=NOW - 29 * DAY), 6),  # long ago
+    ],
+    ids=["too few", "another's", "nobody's", "not alike", "as expected", "long ago"],
+)
+def test_any_other_vendor_is_not(finished: FinishedRides, vendor: int) -> None:
+    if vendor == 6 and finished.minutes[0] == 10.5:
+        finished = over(minutes=np.full(20, 10.5) + np.linspace(-1, 1, 20), vendor=6)
+    assert np.isnan(ask(finished, vendor=vendor)[STEADY])
+
+
+def test_a_vendor_that_begins_to_measure_is_believed_within_a_few_rides() -> None:
+    before = over(minutes=np.full(40, 60.0), vendor=6, over_at=NOW - DAY + np.arange(40))
+    measured = over(minutes=np.linspace(6, 14, 12), vendor=6, over_at=NOW - HOUR + np.arange(12))
+    assert ask(before, vendor=6)[STEADY] == pytest.approx(60)
+    assert np.isnan(ask(before.plus(measured), vendor=6)[STEADY])
+
+
+# Nothing later than the pickup, whatever the rides
+
+Drawn = st.integers(0, 2**32 - 1)
+
+
+@given(Drawn)
+@settings(max_examples=25, deadline=None)
+def test_rides_that_end_at_the_pickup_or_later_change_nothing(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    ends_at = NOW + draw.integers(-3 * DAY, 3 * DAY, 400)
+    finished = over(
+        over_at=ends_at,
+        starts=draw.integers(70, 80, 400),
+        ends=draw.integers(70, 80, 400),
+        vendor=draw.integers(0, 3, 400),
+        minutes=draw.uniform(2, 60, 400),
+    )
+    later = ends_at >= NOW
+    changed = FinishedRides(**vars(finished) | {"minutes": np.where(later, 1.0, finished.minutes)})
+    for others in (changed, finished.where(~later)):
+        assert ask(others) == pytest.approx(ask(finished), nan_ok=True)
+
+
+@given(Drawn)
+@settings(max_examples=10, deadline=None)
+def test_many_rides_are_told_as_each_alone(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    at, starts, ends, vendor = (
+        NOW + draw.integers(-DAY, DAY, 20),
+        *draw.integers(70, 75, (2, 20)),
+        draw.integers(0, 3, 20),
+    )
+    finished = over(over_at=NOW + draw.integers(-9 * DAY, DAY, 200), minutes=draw.uniform(2, 60, 200))
+    many = now_features(at, starts, ends, vendor, BOROUGHS, finished)
+    for row in range(20):
+        alone = ask(finished, *(int(values[row]) for values in (at, starts, ends, vendor)))
+        assert {name: float(values[row]) for name, values in many.items()} == pytest.approx(alone, nan_ok=True)

@@ -1,0 +1,36 @@
+"""A month is overdue when it ended more than a hundred days ago and is not held."""
+
+from datetime import date
+
+import pytest
+
+from taxi_assets.lake.overdue import next_months
+from taxi_assets.months import Month
+
+
+@pytest.mark.parametrize(
+    ("today", "is_overdue"),
+    [
+        (date(2023, 5, 1), False),
+        (date(2023, 6, 8), False),  # the hundredth day after the end of February
+        (date(2023, 6, 9), True),
+        (date(2024, 1, 1), True),
+    ],
+)
+def test_the_month_after_the_newest_held_is_waited_for(today: date, is_overdue: bool) -> None:
+    (wait,) = next_months({"green": Month(2023, 1)})
+    assert wait.month == Month(2023, 2)
+    assert wait.is_overdue(today) == is_overdue
+    assert (date(2023, 6, 8) - date(2023, 2, 28)).days == 100
+
+
+def test_people_are_told_for_how_long() -> None:
+    (wait,) = next_months({"green": Month(2023, 1)})
+    assert wait.sentence(date(2023, 6, 18)) == "green holds months to 2023-01; 2023-02 is overdue for 10 days"
+    assert wait.sentence(date(2023, 6, 8)) == "green holds months to 2023-01; 2023-02 is not overdue"
+
+
+def test_every_service_waits_for_its_own() -> None:
+    waits = next_months({"yellow": Month(2022, 12), "green": Month(2023, 1)})
+    assert [(wait.service, str(wait.month)) for wait in waits] == [("green", "2023-02"), ("yellow", "2023-01")]
+    assert next_months({}) == ()

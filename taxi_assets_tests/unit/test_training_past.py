@@ -1,0 +1,77 @@
+"""The history of rides that are learned from: the months before, else other blocks of time; never the ride itself."""
+
+import numpy as np
+import pytest
+from test_history import JANUARY, changed, drawn, told
+
+from taxi_assets.rides.features import ZoneMap
+from taxi_assets.rides.history import HISTORY_FEATURES, PastRides, Smoothing, fit_tables
+from taxi_assets.rides.places import Places
+from taxi_assets.rides.training_past import out_of_fold, past_of_training
+
+MONTHS = 9
+
+
+@pytest.fixture(scope="module")
+def places(zones: ZoneMap) -> Places:
+    return Places(zones)
+
+
+@pytest.fixture(scope="module")
+def rides(places: Places) -> PastRides:
+    return drawn(places, months=MONTHS)
+
+
+def test_from_the_seventh_month_on_a_ride_is_told_by_the_months_before_it(places: Places, rides: PastRides) -> None:
+    found, _ = past_of_training(rides, places, Smoothing())
+    for month in (JANUARY + 6, JANUARY + 8):
+        own = rides.month == month
+        before = told(fit_tables(rides.where(rides.month < month), places, month, Smoothing()), rides.where(own))
+        for name in HISTORY_FEATURES:
+            assert np.allclose(found[name][own], before[name], rtol=1e-4), name
+
+
+def test_nothing_of_its_month_or_later_tells_it_anything(places: Places, rides: PastRides) -> None:
+    before, _ = past_of_training(rides, places, Smoothing())
+    after, _ = past_of_training(changed(rides, rides.month >= JANUARY + 7), places, Smoothing())
+    own = rides.month <= JANUARY + 7
+    for name in HISTORY_FEATURES:
+        assert np.array_equal(after[name][own], before[name][own]), name
+    assert not np.array_equal(after["expected_minutes"][~own], before["expected_minutes"][~own])
+
+
+def test_the_first_months_are_told_by_each_other(places: Places, rides: PastRides) -> None:
+    found, _ = past_of_training(rides, places, Smoothing())
+    early = rides.month < JANUARY + 6
+    folds = out_of_fold(rides.where(early), places, Smoothing())
+    for name in HISTORY_FEATURES:
+        assert np.array_equal(found[name][early], folds[name]), name
+
+
+def test_all_rides_make_the_tables_of_the_month_after(places: Places, rides: PastRides) -> None:
+    _, tables = past_of_training(rides, places, Smoothing())
+    whole = fit_tables(rides, places, JANUARY + MONTHS, Smoothing())
+    for name, table in whole.items():
+        assert np.allclose(tables[name], table, rtol=1e-4, atol=1e-5), name
+
+
+def test_months_too_old_to_be_learned_from_are_not_told(places: Places, rides: PastRides) -> None:
+    found, tables = past_of_training(rides, places, Smoothing(), since=JANUARY + 4)
+    whole, same = past_of_training(rides, places, Smoothing())
+    old = rides.month < JANUARY + 4
+    for name in HISTORY_FEATURES:
+        assert np.isnan(found[name][old]).all()
+        assert np.array_equal(found[name][~old], whole[name][~old])
+    assert all(np.array_equal(tables[name], same[name]) for name in tables)
+
+
+def test_after_a_gap_months_are_early_again(places: Places, rides: PastRides) -> None:
+    gap = PastRides(**vars(rides) | {"month": np.where(rides.month > JANUARY + 6, rides.month + 12, rides.month)})
+    found, _ = past_of_training(gap, places, Smoothing())
+    folds = out_of_fold(gap, places, Smoothing())
+    assert np.array_equal(found["pair_minutes"], folds["pair_minutes"])
+
+
+def test_no_rides_have_no_past(places: Places, rides: PastRides) -> None:
+    with pytest.raises(ValueError, match="no rides"):
+        past_of_training(rides.where(rides.minutes < 0), places, Smoothing())
