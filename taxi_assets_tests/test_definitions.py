@@ -48,6 +48,7 @@ ASSETS = {
         {"duration_model", "raw_trips"},
         {
             "every_ride_of_the_convention_is_scored",
+            "nine_rides_in_ten_end_inside_their_interval",
             "no_scored_ride_was_learned_from",
             "the_model_beats_every_baseline",
         },

@@ -9,6 +9,7 @@ from taxi_assets.months import Month, month_range
 
 __all__ = ["backtest", "baselines"]
 
+_HISTORY_MONTHS = 24  # fetched before the first month that is scored
 Source = Annotated[str | None, typer.Option(help="TLC's site or a folder like it: months the lake lacks come from it.")]
 
 
@@ -73,7 +74,9 @@ def backtest(
     service = settings.services[0]
     with Status("", console=errors) as status:
         if source:
-            hold_months(Warehouse(settings), [service], months, status.update)
+            before = [months[0].plus(-number) for number in range(1, _HISTORY_MONTHS + 1)]
+            for sentence in hold_months(Warehouse(settings), [service], months, status.update, before):
+                errors.print(f"[yellow]note:[/] {sentence}", soft_wrap=True, highlight=False)
         asked = scoring.Backtest(Warehouse(settings), service, settings.root / "backtest", status.update)
         facts = scoring.backtest(asked, months)
     png = Path(picture or (to_json if to_json and to_json != "-" else settings.root / "backtest.json"))

@@ -182,6 +182,18 @@ _TABLES = (
         monthly=False,
     ),
     Table(
+        "interval_coverage",
+        (
+            Column("month", "DATE", "First day of the month whose rides were scored"),
+            Column("model_version", "BIGINT", "Registered version the month was scored with"),
+            Column("pickup_borough", "VARCHAR", "Borough of the pickup zone"),
+            Column("hour_band", "VARCHAR", "Part of the day of the pickup"),
+            Column("rides", "BIGINT", "Rides of 1-180 minutes"),
+            Column("inside", "BIGINT", "Those that ended inside their 90 % interval"),
+        ),
+        monthly=False,
+    ),
+    Table(
         "promotions",
         (
             Column("month", "DATE", "First day of the month the decision rests on"),

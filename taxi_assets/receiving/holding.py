@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from taxi_assets.errors import TaxiError
 from taxi_assets.lake import publishing
 from taxi_assets.lake.held import held_months
 from taxi_assets.lake.warehouse import Warehouse
@@ -13,22 +14,44 @@ __all__ = ["hold_months"]
 
 
 def hold_months(
-    warehouse: Warehouse, services: Sequence[str], months: Sequence[Month], told: Callable[[str], None]
-) -> tuple[Month, ...]:
-    """Publish those of the months that the lake lacks, down to their features; returns those published now.
+    warehouse: Warehouse,
+    services: Sequence[str],
+    needed: Sequence[Month],
+    told: Callable[[str], None],
+    useful: Sequence[Month] = (),
+) -> list[str]:
+    """Publish those of the months that the lake lacks, down to their features.
+
+    Args:
+        warehouse: The lake; its settings say where months come from.
+        services: Whose months.
+        needed: Months that must be there afterwards.
+        told: Called with what is being done.
+        useful: Months that are taken along where they can be had.
+
+    Returns:
+        A sentence for each useful month that could not be had.
 
     Raises:
-        TaxiError: a month is not to be had, or does not pass its checks.
+        TaxiError: a needed month is not to be had, or does not pass its checks.
     """
-    settings = warehouse.settings
+    settings, sentences = warehouse.settings, []
     publishing.publish_zones(warehouse, *tlc.landed_zones(settings.tlc_source, settings.landing))
     with warehouse.reading() as connection:
         held = held_months(connection, services)
-    missing = [month for month in months if month not in held]
-    for month in missing:
-        for service in services:
-            told(f"publish {service} {month}")
-            ingest_month(warehouse, service, month)
-            publishing.publish_clean(warehouse, service, month)
-            publishing.publish_features(warehouse, service, month)
-    return tuple(missing)
+    for month in sorted({*needed, *useful} - {*held}):
+        told(f"publish {', '.join(services)} {month}")
+        try:
+            _publish(warehouse, services, month)
+        except TaxiError as error:
+            if month in needed:
+                raise
+            sentences.append(f"{month} is left out: {error}")
+    return sentences
+
+
+def _publish(warehouse: Warehouse, services: Sequence[str], month: Month) -> None:
+    for service in services:
+        ingest_month(warehouse, service, month)
+        publishing.publish_clean(warehouse, service, month)
+        publishing.publish_features(warehouse, service, month)

@@ -44,17 +44,14 @@ def past_of_training(rides: PastRides, places: Places, smoothing: Smoothing, sin
     early = rides.month < ordered_from
     if (rides.month[early] >= since).any():
         _put(found, early, out_of_fold(rides.where(early), places, smoothing, since))
-    sums: Sums | None = None
-    months = np.unique(rides.month).tolist()
-    for last, month in zip([months[0], *months], months, strict=False):
-        own = rides.month == month
-        before = sums.after(month - last, smoothing) if sums else None
-        if before and month >= max(ordered_from, since):
-            tables = tables_of(before, places, smoothing)
+    first, *months = np.unique(rides.month).tolist()
+    sums = _sums_of(rides, first, smoothing)
+    for last, month in zip([first, *months], months, strict=False):
+        own, sums = rides.month == month, sums.after(month - last, smoothing)
+        if month >= max(ordered_from, since):
+            tables = tables_of(sums, places, smoothing)
             _put(found, own, look_up(tables, rides.starts[own], rides.ends[own], rides.period[own]))
-        new = add_up(rides.where(own), np.zeros(own.sum()), smoothing)
-        sums = before.plus(new) if before else new
-    assert sums is not None
+        sums = sums.plus(_sums_of(rides, month, smoothing))
     return found, tables_of(sums.after(1, smoothing), places, smoothing)
 
 
@@ -68,6 +65,11 @@ def out_of_fold(rides: PastRides, places: Places, smoothing: Smoothing, since: i
         tables = fit_tables(others, places, float(np.median(rides.month[own])), smoothing)
         _put(found, own, look_up(tables, rides.starts[own], rides.ends[own], rides.period[own]))
     return found
+
+
+def _sums_of(rides: PastRides, month: int, smoothing: Smoothing) -> Sums:
+    own = rides.where(rides.month == month)
+    return add_up(own, np.zeros(len(own.minutes)), smoothing)
 
 
 def _put(found: Past, rows: NDArray[np.bool_], values: Past) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.held import held_months
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.lake.warehouse import Warehouse, month_key, sql
 from taxi_assets.months import Month
 from taxi_assets.rides.intervals import BANDS, bands
 from taxi_assets.scoring.baselines import PAIR, Baseline, fit_medians, fit_one_hot_linear_regression
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from taxi_assets.learning.model import DurationModel
 
-__all__ = ["BASELINE_NAMES", "Backtest", "backtest"]
+__all__ = ["BASELINE_NAMES", "Backtest", "backtest", "summarise"]
 
 Floats = NDArray[np.float64]
 Facts = dict[str, Any]
@@ -66,7 +66,9 @@ def backtest(asked: Backtest, months: Sequence[Month]) -> Facts:
         raise TaxiError(f"nothing is held before {scored[0]}, the first month to score: ingest earlier months first")
     results = [_month(asked, month, [each for each in held if each < month]) for month in scored]
     missing = [str(month) for month in months if month not in held]
-    return {"convention": COURSE.name, "service": asked.service, "months": results, "missing": missing} | _all(results)
+    return {"convention": COURSE.name, "service": asked.service, "months": results, "missing": missing} | summarise(
+        results
+    )
 
 
 def _month(asked: Backtest, month: Month, before: Sequence[Month]) -> Facts:
@@ -161,7 +163,7 @@ def _coverage(model: "DurationModel", rides: "pd.DataFrame", inside: NDArray[np.
     ]
 
 
-def _all(months: Sequence[Facts]) -> Facts:
+def summarise(months: Sequence[Facts]) -> Facts:
     """Means over the months, the smallest margins, and coverage where there are rides enough."""
     mean = {name: float(np.mean([month["model"][name] for month in months])) for name in ("rmse", "mae", "coverage_90")}
     mean["rmse_nothing_known_of_now"] = float(np.mean([month["nothing_known_of_now"]["rmse"] for month in months]))
@@ -177,13 +179,9 @@ def _all(months: Sequence[Facts]) -> Facts:
 
 
 def _key(asked: Backtest, month: Month, before: Sequence[Month]) -> str:
-    """Digest of all a month's result hangs on: the files, the parameters, the code."""
+    """Digest of all a month's result hangs on: the rides, the parameters, the code."""
     with asked.warehouse.reading() as connection:
-        held = connection.execute(
-            "SELECT month, sha256 FROM arrivals "
-            "WHERE state = 'ingested' AND service = $service AND month <= $month ORDER BY ALL",
-            {"service": asked.service, "month": month.first_day},
-        ).fetchall()
+        held = connection.execute(sql("rides_digest"), month_key(asked.service, month)).fetchall()
     package = Path(str(files("taxi_assets")))
     code = [path for name in _CODE for path in sorted((package / name).glob("*.py"))]
     code += sorted((package / "sql").glob("*.sql"))

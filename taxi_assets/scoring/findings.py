@@ -24,6 +24,7 @@ def keep_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | 
         "evaluations": _evaluation_rows(evaluation),
         "evaluation_zones": evaluation.zones,
         "feature_importance": evaluation.importance,
+        "interval_coverage": evaluation.coverage.cells,
     }
     with warehouse.publishing(f"evaluations {evaluation.month} version {version}", run_id) as connection:
         for name, rows in tables.items():
@@ -113,4 +114,6 @@ def _metrics(evaluation: Evaluation) -> dict[str, float]:
         rmse = twins_of(evaluation, convention).set_index("model")["rmse"] if len(evaluation.others) else {}
         if MODEL in rmse:
             metrics[f"{convention}/{MODEL}/rmse_over_noise_floor"] = float(rmse[MODEL] / rmse[FLOOR])
+    if len(evaluation.coverage.cells):
+        metrics[f"{list(scores)[-1]}/{MODEL}/coverage_90"] = evaluation.coverage.share
     return metrics

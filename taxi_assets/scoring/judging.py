@@ -17,6 +17,7 @@ from taxi_assets.rides.features import MODEL_INPUTS
 from taxi_assets.rides.leak_guards import left_out as count_left_out
 from taxi_assets.rides.leak_guards import out_of_order
 from taxi_assets.scoring.baselines import fit_baselines
+from taxi_assets.scoring.coverage import Coverage, measure_coverage
 from taxi_assets.scoring.diagnosis import calibration_bands, measure_importance, score_twins, score_zones
 from taxi_assets.scoring.evaluation import (
     ALL_RIDES,
@@ -59,6 +60,7 @@ class Evaluation:
         importance: What each input is worth to it.
         worth: What it is worth to a rider against the rule of thumb.
         left_out: Rides of the conventions that were not scored, and rides scored beyond them.
+        coverage: How many rides ended inside their interval.
     """
 
     version: Version
@@ -72,6 +74,7 @@ class Evaluation:
     importance: pd.DataFrame
     worth: Gain
     left_out: int
+    coverage: Coverage
 
     @property
     def beats_baselines(self) -> bool:
@@ -144,6 +147,7 @@ def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluati
         importance=measure_importance(model.predict, rides, _inputs(rides)),
         worth=gain(actual, predicted[MODEL], predicted[_WORTH_AGAINST]),
         left_out=left_out,
+        coverage=measure_coverage(model, rides, read_zones(warehouse)),
     )
 
 

@@ -1,6 +1,6 @@
 """From features to a champion: train, evaluate, decide. How a model learns or is judged is not said here."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -10,6 +10,9 @@ from taxi_assets.defs.reporting import column_schema, comparison_shown, picture,
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from taxi_assets.scoring.judging import Evaluation
 
 _MONTHLY: dict[str, Any] = {
     "partitions_def": MONTHS,
@@ -93,6 +96,7 @@ def duration_model(
         dg.AssetCheckSpec("the_model_beats_every_baseline", asset="model_evaluation"),
         dg.AssetCheckSpec("no_scored_ride_was_learned_from", asset="model_evaluation"),
         dg.AssetCheckSpec("every_ride_of_the_convention_is_scored", asset="model_evaluation"),
+        dg.AssetCheckSpec("nine_rides_in_ten_end_inside_their_interval", asset="model_evaluation"),
     ],
 )
 def model_evaluation(
@@ -121,25 +125,39 @@ def model_evaluation(
             "share_of_rides_better_off": evaluation.worth.share_better_off,
             **{name: picture(png, name) for name, png in pictures.items()},
         },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="the_model_beats_every_baseline",
-                passed=evaluation.beats_baselines,
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={"scores": score_table(evaluation.scores)},
-            ),
-            dg.AssetCheckResult(
-                check_name="no_scored_ride_was_learned_from",
-                passed=evaluation.is_unseen,
-                metadata={"trained_on": evaluation.version.tags["months"]},
-            ),
-            dg.AssetCheckResult(
-                check_name="every_ride_of_the_convention_is_scored",
-                passed=evaluation.left_out == 0,
-                metadata={"rides_left_out": evaluation.left_out},
-            ),
-        ],
+        check_results=_evaluation_checks(evaluation),
     )
+
+
+def _evaluation_checks(evaluation: "Evaluation") -> list[dg.AssetCheckResult]:
+    return [
+        dg.AssetCheckResult(
+            check_name="the_model_beats_every_baseline",
+            passed=evaluation.beats_baselines,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"scores": score_table(evaluation.scores)},
+        ),
+        dg.AssetCheckResult(
+            check_name="no_scored_ride_was_learned_from",
+            passed=evaluation.is_unseen,
+            metadata={"trained_on": evaluation.version.tags["months"]},
+        ),
+        dg.AssetCheckResult(
+            check_name="every_ride_of_the_convention_is_scored",
+            passed=evaluation.left_out == 0,
+            metadata={"rides_left_out": evaluation.left_out},
+        ),
+        dg.AssetCheckResult(
+            check_name="nine_rides_in_ten_end_inside_their_interval",
+            passed=evaluation.coverage.is_kept,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "share_inside": evaluation.coverage.share,
+                "lowest_share": evaluation.coverage.span[0],
+                "highest_share": evaluation.coverage.span[1],
+            },
+        ),
+    ]
 
 
 @dg.asset(

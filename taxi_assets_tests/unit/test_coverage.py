@@ -1,0 +1,67 @@
+"""Shares of rides inside their interval: counted by borough and part of the day, judged where there are enough."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from taxi_assets.rides.intervals import BANDS
+from taxi_assets.scoring.coverage import Coverage, measure_coverage
+
+BOROUGHS = pd.DataFrame({"zone_id": [1, 2], "borough": ["Here", "There"]})
+
+
+class Answers:
+    """Says 5 to 15 minutes of every ride."""
+
+    def answer(self, rides: pd.DataFrame) -> SimpleNamespace:
+        return SimpleNamespace(low=np.full(len(rides), 5.0), high=np.full(len(rides), 15.0))
+
+
+def test_rides_inside_are_counted_ends_included() -> None:
+    rides = pd.DataFrame(
+        {
+            "pickup_zone_id": [1, 1, 1, 2],
+            "minute_of_day": [30, 60, 720, 30],
+            "duration_minutes": [5.0, 15.1, 15.0, 4.9],
+        }
+    )
+    found = measure_coverage(Answers(), rides, BOROUGHS)
+    rows = {(row.pickup_borough, row.hour_band): (row.rides, row.inside) for row in found.cells.itertuples()}
+    assert rows == {("Here", BANDS[0]): (2, 1), ("Here", BANDS[2]): (1, 1), ("There", BANDS[0]): (1, 0)}
+    assert found.share == 0.5
+
+
+def test_a_model_without_intervals_promises_nothing() -> None:
+    found = measure_coverage(object(), pd.DataFrame(), BOROUGHS)
+    assert found.cells.empty
+    assert found.is_kept
+
+
+def cells(*counts: tuple[int, int]) -> Coverage:
+    return Coverage(
+        pd.DataFrame([("Here", str(part), *count) for part, count in enumerate(counts)]).set_axis(
+            ["pickup_borough", "hour_band", "rides", "inside"], axis=1
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "is_kept"),
+    [
+        ([(1000, 900)], True),
+        ([(1000, 860)], False),  # too few inside
+        ([(1000, 940)], False),  # wider than they need be
+        ([(9000, 8100), (500, 424)], False),  # too few in one place
+        ([(9000, 8100), (499, 300)], True),  # too few rides there to tell
+        ([(100, 90)], True),
+    ],
+)
+def test_nine_in_ten_are_wanted_everywhere(counts: list[tuple[int, int]], is_kept: bool) -> None:
+    assert cells(*counts).is_kept is is_kept
+
+
+def test_the_span_is_of_cells_with_rides_enough() -> None:
+    assert cells((1000, 900), (1000, 870), (10, 1)).span == (0.87, 0.9)
+    assert cells((10, 5)).span == (0.5, 0.5)
