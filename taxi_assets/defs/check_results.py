@@ -42,7 +42,8 @@ def _evaluations(instance: dg.DagsterInstance, run_id: str) -> list[Any]:
 def _passed(evaluation: Any, label: str) -> bool | None:
     """What the check said of the month; None where it was not about it."""
     months = evaluation.metadata.get("months")
-    for record in months.records if months else ():
+    # Other checks of the asset, such as that on overdue months, tell of no month in particular.
+    for record in months.records if isinstance(months, dg.TableMetadataValue) else ():
         if record.data["month"] == label:
             return bool(record.data["passed"])
     return None

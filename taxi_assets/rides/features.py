@@ -50,6 +50,10 @@ KNOWN_AFTER = (
     "store_and_forward",
     "driver_pay",
     "trip_time",
+    "trip_seconds",
+    "black_car_fund",
+    "shared_match",
+    "shared_ride",
     "ride_time",
 )
 

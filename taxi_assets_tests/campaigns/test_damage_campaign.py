@@ -109,7 +109,7 @@ def test_what_is_read_is_counted(shelf: Shelf, scratch: Path, monkeypatch: pytes
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(DAMAGES // PER_HOME))
 def test_a_thousand_damaged_files(
     shelf: Shelf, scratch: Path, monkeypatch: pytest.MonkeyPatch, tell: Tell, part: int

@@ -101,7 +101,7 @@ def test_a_disk_without_room(shelf: Shelf, small_disk: Path, scratch: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("number", [0, 1])
 def test_every_shortage_of_room(shelf: Shelf, small_disk: Path, scratch: Path, tell: Tell, number: int) -> None:
     trials, full = run_levels(shelf, small_disk, scratch, ROOMS, number)

@@ -164,7 +164,7 @@ def test_a_run_of_a_hostile_key_does_not_start(key: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(NAMES_IN_ALL // AT_ONCE))
 def test_a_thousand_names(fenced: Fenced, shelf: Shelf, tell: Tell, part: int) -> None:
     names = drawn(NAMES, NAMES_IN_ALL)[part * AT_ONCE :][:AT_ONCE]
@@ -174,7 +174,7 @@ def test_a_thousand_names(fenced: Fenced, shelf: Shelf, tell: Tell, part: int) -
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_a_thousand_keys(fenced: Fenced, tell: Tell) -> None:
     counts = refuse_keys(fenced, drawn(KEYS, KEYS_IN_ALL))
     tell("hostile keys, none escaped, none reached SQL", {"keys": KEYS_IN_ALL, **counts})

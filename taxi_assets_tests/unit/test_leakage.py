@@ -30,6 +30,20 @@ KNOWN_BEFORE = {
     "dropoff_zone_id",
     "passenger_count",
     "trip_type_id",
+    "vendor_name",
+    "pickup_longitude",
+    "pickup_latitude",
+    "dropoff_longitude",  # of the place asked for, as its zone is
+    "dropoff_latitude",
+    "company_license",
+    "dispatching_base",
+    "originating_base",
+    "requested_at",
+    "on_scene_at",
+    "shared_request_flag",
+    "access_a_ride_flag",
+    "wav_request_flag",
+    "wav_match_flag",  # of the car that came
 }
 NEITHER = {"store_and_forward_flag"}  # of the meter's connection, no feature of a ride
 
@@ -130,6 +144,8 @@ def test_leaks_are_named_in_their_order() -> None:
 OTHER_VALUES = {
     "SMALLINT": "coalesce({}, 0) + 7",
     "DOUBLE": "coalesce({}, 0) + 3.25",
+    "INTEGER": "coalesce({}, 0) + 7",
+    "TIMESTAMP": "coalesce({}, pickup_at) + INTERVAL 7 MINUTE",
     "VARCHAR": "'Y'",
 }
 KEPT = {"pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id", "passenger_count"}

@@ -82,11 +82,10 @@ def _backfill(home: str, source: str, *months: str) -> None:
 def publish_month(home: Path, source: Path, month: Month) -> None:
     """From the file to features, by the functions that the assets call."""
     from taxi_assets.lake import publishing
-    from taxi_assets.sources import tlc
+    from taxi_assets.receiving.ingesting import ingest_month
 
-    settings = _settings(str(home), str(source))
-    warehouse = Warehouse(settings)
-    publishing.publish_raw(warehouse, tlc.landed_month(str(source), "green", month, settings.landing))
+    warehouse = Warehouse(_settings(str(home), str(source)))
+    ingest_month(warehouse, "green", month)
     publishing.publish_clean(warehouse, "green", month)
     publishing.publish_features(warehouse, "green", month)
 
@@ -100,7 +99,7 @@ def _require_whole_months(connection: duckdb.DuckDBPyConnection) -> None:
     """Months are there with all their rows, or not at all; kept and rejected rows are together the raw ones."""
     query = "SELECT month, count(*) FROM {} GROUP BY month"
     raw, rejected, clean, features = (dict(connection.execute(query.format(t)).fetchall()) for t in TRIPS)
-    listed = dict(connection.execute("SELECT month, rows FROM source_files").fetchall())
+    listed = dict(connection.execute("SELECT month, rows FROM arrivals WHERE state = 'ingested'").fetchall())
     assert raw == listed, (raw, listed)
     for month, rows in clean.items():
         assert rows + rejected.get(month, 0) == raw[month], month

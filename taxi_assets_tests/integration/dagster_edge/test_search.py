@@ -106,7 +106,7 @@ def test_a_failed_search_fails_with_its_trials(town: Town) -> None:
     [
         (MARCH, {"trials": 0}, "a budget of 0 trials in 900 seconds tries nothing"),
         (MARCH, {"seconds": 0}, "a budget of 3 trials in 0 seconds tries nothing"),
-        (MARCH, {"space": {"depth": [1, 2]}}, "'depth' cannot be searched: choose among learning_rate, max_iter"),
+        (MARCH, {"space": {"depth": [1, 2]}}, "'depth' cannot be searched: choose among .*learning_rate, max_iter"),
         (MARCH, {"space": {"max_iter": [5, 2]}}, r"the space of 'max_iter' is \[5.0, 2.0\]"),
         (MARCH, {"start": {"depth": 3}}, "a training has no parameter depth"),
         (MARCH, {"estimator": "oracle"}, "there is no estimator 'oracle': choose one of boosted_trees, random_forest"),
