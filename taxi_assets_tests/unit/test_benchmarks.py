@@ -10,7 +10,16 @@ import pytest
 import small_model
 
 from benchmarks import alone as alone_process
-from benchmarks import asking, bench_data, bench_large, bench_serve, bench_train, data_ways, learned_rides
+from benchmarks import (
+    asking,
+    bench_data,
+    bench_large,
+    bench_serve,
+    bench_train,
+    data_ways,
+    learned_rides,
+    training_ways,
+)
 from benchmarks.harness import Comparison, Figure, Goal, Run, Way, alone, here, in_turn, options, report
 from taxi_assets.errors import TaxiError
 from taxi_assets.expectations import SUITES
@@ -183,11 +192,22 @@ def test_the_data_part_compares_time_memory_and_suite(source: Path, monkeypatch:
 def test_the_bare_trees_learn_from_the_models_own_matrix() -> None:
     drawn, zones = learned_rides.draw_rides(1, 2_000)
     week = drawn[drawn["pickup_at"] < "2022-01-03"]
-    (matrix, target), named = bench_train.overhear(week, zones)
+    (matrix, target), named = training_ways.matrix_of(week, zones)
     assert len(matrix) == len(target) == len(named["sample_weight"]) == len(week)
     found, figures = bench_train.compare_fits(week, zones, times=1, warm_ups=0)
     assert figures[0].line().startswith("fit_time ratio=")
     assert found.ours[0].seconds > 0
+
+
+def test_training_is_timed_as_the_assets_do_it(tmp_path: Path) -> None:
+    found, figures = bench_train.compare_assets(str(tmp_path), 1, 1_500)
+    assert figures[0].line().startswith("asset_time ratio=")
+    assert found.ours[0].seconds > found.theirs[0].seconds > 0
+
+
+def test_growth_is_drawn() -> None:
+    png = bench_train.draw_growth({3: Run(5.0, peak_bytes=2**30), 12: Run(20.0, peak_bytes=2**31)}, 60_000)
+    assert b"12 months of 60,000 rides are learned from, registered and evaluated in 20 s with 2.0 GiB" in png
 
 
 def test_an_import_is_timed_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
