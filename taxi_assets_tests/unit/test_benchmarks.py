@@ -199,6 +199,7 @@ def test_the_bare_trees_learn_from_the_models_own_matrix() -> None:
     assert found.ours[0].seconds > 0
 
 
+@pytest.mark.slow
 def test_training_is_timed_as_the_assets_do_it(tmp_path: Path) -> None:
     found, figures = bench_train.compare_assets(str(tmp_path), 1, 1_500)
     assert figures[0].line().startswith("asset_time ratio=")
