@@ -5,21 +5,19 @@ synthetic ones: no test is skipped for want of them. What is scoped to the sessi
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import hypothesis
 import pytest
+from lakes import MONTHS, ZONE_FILES, Lake, Source
 
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.warehouse import Warehouse, sql
-from taxi_assets.months import Month
-from taxi_assets.settings import DataKind, Settings
-from taxi_assets.sources.arrivals import Arrival, file_name, inspect_file
+from taxi_assets.settings import Settings
+from taxi_assets.sources.arrivals import file_name, inspect_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,46 +29,14 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("taxi", deadline=None, print_blob=True, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("taxi")
 
-MONTHS = (Month(2023, 1), Month(2023, 2))
 SYNTHETIC_ROWS = 6_000
 SEED = 7
-_ZONE_FILES = ("taxi_zone_lookup.csv", "taxi_zones.zip")
 _FOLDERS = (
     os.environ.get("TAXI_TLC_SOURCE", ""),
     str(Path(__file__).resolve().parents[2] / "shared" / "tlc"),
 )
 
 Put = Callable[..., None]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A folder with green months, `MONTHS`, and the zones' two files, named as TLC names them; read-only."""
-
-    folder: Path
-    kind: DataKind
-
-    @property
-    def months(self) -> tuple[Month, ...]:
-        return MONTHS
-
-    @property
-    def zone_files(self) -> tuple[Path, Path]:
-        return self.folder / _ZONE_FILES[0], self.folder / _ZONE_FILES[1]
-
-    def land(self, settings: Settings, month: Month) -> Arrival:
-        """Copy a month into the landing folder."""
-        settings.landing.mkdir(parents=True, exist_ok=True)
-        return inspect_file(Path(shutil.copy(self.folder / file_name("green", month), settings.landing)))
-
-
-@dataclass(frozen=True)
-class Lake:
-    """A lake that holds every month of its source; for reading only."""
-
-    settings: Settings
-    warehouse: Warehouse
-    source: Source
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -97,7 +63,7 @@ def synthetic_source(tmp_path_factory: pytest.TempPathFactory) -> Source:
 @pytest.fixture(scope="session")
 def source(request: pytest.FixtureRequest) -> Source:
     """TLC's months where they can be had, else synthetic ones."""
-    wanted = (*_ZONE_FILES, *(file_name("green", month) for month in MONTHS))
+    wanted = (*ZONE_FILES, *(file_name("green", month) for month in MONTHS))
     for folder in filter(None, _FOLDERS):
         if all((Path(folder) / name).is_file() for name in wanted):
             is_synthetic = inspect_file(Path(folder) / wanted[-1]).is_synthetic

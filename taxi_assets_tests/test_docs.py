@@ -202,12 +202,9 @@ def test_the_table_of_make_variables_is_the_makefile() -> None:
 
 
 def test_a_wrong_row_of_settings_is_found() -> None:
-    text = "| Variable | Default | Meaning |\n|---|---|---|\n" + "\n".join(
-        f"| {' | '.join(row)} |" for row in settings_rows()
-    )
+    text = "\n".join(["| Variable |", "|---|", *(f"| {' | '.join(row)} |" for row in settings_rows())])
     assert table(text, "Variable") == settings_rows()
     assert table(text.replace("`.taxi`", "`.cab`"), "Variable") != settings_rows()
-    assert table(text.replace("TAXI_HOST", "TAXI_HOSTS"), "Variable") != settings_rows()
 
 
 def first_names(text: str, header: str) -> set[str]:

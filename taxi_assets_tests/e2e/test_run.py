@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from command_line import MONTHS, Person, content, person, write_months
-from conftest import Source
+from lakes import Source
 
 from taxi_assets.settings import Settings
 from taxi_assets.supervisor.ports import free_port

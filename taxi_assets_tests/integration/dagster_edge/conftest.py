@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from town import APRIL, FEBRUARY, JANUARY, MARCH, ROWS, SEED, Town
+from town import APRIL, FEBRUARY, JANUARY, MARCH, ROWS, SEED, Town, settings_in
 
 from taxi_assets import synthetic
 from taxi_assets.definitions import build
 from taxi_assets.defs.instance import open_instance
-from taxi_assets.settings import Settings
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,10 +27,6 @@ def months_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for month in (JANUARY, FEBRUARY, MARCH, APRIL):
         synthetic.write_month(folder, "green", month, ROWS, SEED)
     return folder
-
-
-def settings_in(home: Path, source: Path) -> Settings:
-    return Settings(home=home, data="synthetic", tlc_source=str(source), threads=2, memory_limit="1GB")
 
 
 @pytest.fixture

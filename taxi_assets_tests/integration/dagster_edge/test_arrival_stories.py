@@ -8,8 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
-from conftest import settings_in
-from town import ROWS, SEED, Town
+from town import ROWS, SEED, Town, settings_in
 
 from taxi_assets import report, synthetic
 from taxi_assets.definitions import build

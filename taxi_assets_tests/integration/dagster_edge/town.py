@@ -27,6 +27,10 @@ CIRCUMSTANCES = {"run_id", "decided_at", "snapshot"}
 TINY = {"max_iter": 5, "min_samples_leaf": 20}
 
 
+def settings_in(home: Path, source: Path) -> Settings:
+    return Settings(home=home, data="synthetic", tlc_source=str(source), threads=2, memory_limit="1GB")
+
+
 @dataclass(frozen=True)
 class Town:
     """A home of synthetic months, with everything that acts on it."""
