@@ -21,6 +21,7 @@ READ = {
     "bento_port": ("3101", 3101),
     "reports_port": ("65535", 65535),
     "mlflow_port": ("1", 1),
+    "keep_snapshots_days": ("7", 7),
 }
 PORTS = ("dagster_port", "bento_port", "reports_port", "mlflow_port")
 
