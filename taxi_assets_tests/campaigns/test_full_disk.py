@@ -96,6 +96,7 @@ def run_levels(shelf: Shelf, disk: Path, scratch: Path, rooms: Sequence[int], nu
     return len(rooms), full
 
 
+@pytest.mark.slow
 def test_a_disk_without_room(shelf: Shelf, small_disk: Path, scratch: Path) -> None:
     assert run_levels(shelf, small_disk, scratch, [0], 1) == (1, 1)
 

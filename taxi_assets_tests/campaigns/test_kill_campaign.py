@@ -76,6 +76,7 @@ def assert_nothing_lost(warehouse: Warehouse, way: Undisturbed, point: tuple[str
                 assert shown[table][key] == after[table][key], f"{table} of {month} was acknowledged and is lost"
 
 
+@pytest.mark.slow
 def test_a_few_kills(shelf: Shelf, scratch: Path, killer: Zygote) -> None:
     way = go_undisturbed(scenarios(shelf)[1], shelf, scratch, killer)
     for number, point in enumerate([("recorded", 2), ("filled", 1)]):

@@ -112,6 +112,7 @@ def test_young_snapshots_stay(warehouse: Warehouse, snapshots: list[int]) -> Non
     assert set(held(warehouse)) >= set(before)
 
 
+@pytest.mark.slow
 def test_a_snapshot_a_model_learned_from_stays_readable(warehouse: Warehouse, snapshots: list[int]) -> None:
     trained_on = snapshots[1]
     then = content(warehouse, trained_on)

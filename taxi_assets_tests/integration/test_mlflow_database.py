@@ -205,6 +205,7 @@ assert not asked, asked
 """
 
 
+@pytest.mark.slow
 def test_training_in_a_new_process_is_silent_and_asks_no_network(settings):
     # Under pytest MLflow sends nothing anyway, so the process must not know that it is tested.
     environment = {key: value for key, value in os.environ.items() if key not in {"PYTEST_CURRENT_TEST", "CI"}}

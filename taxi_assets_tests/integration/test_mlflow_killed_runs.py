@@ -43,6 +43,7 @@ def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
         yield instance
 
 
+@pytest.mark.slow
 def test_killed_run_is_failed_when_dagster_says_so(settings, instance):
     environment = {**os.environ, "TAXI_HOME": str(settings.home), "TAXI_DATA": "synthetic"}
     command = [sys.executable, "-c", KILLED_RUN, instance.root_directory]

@@ -99,6 +99,7 @@ def test_no_feature_follows_what_is_known_after_a_ride(served: Any, some: pd.Dat
     assert following(served, some, [*KNOWN_AFTER, "duration_minutes"]) == []
 
 
+@pytest.mark.slow
 def test_no_ride_learned_from_tells_of_itself(taught: Any, some: pd.DataFrame) -> None:
     assert taught(some).shape[0] == len(some)
     assert telling_of_themselves(taught, some, tried=1) == []

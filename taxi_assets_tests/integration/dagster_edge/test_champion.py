@@ -139,6 +139,7 @@ def test_a_challenger_that_gains_at_one_boroughs_cost_is_refused(town: Town, poo
     assert champion(town).version == poor.version
 
 
+@pytest.mark.slow
 def test_a_challenger_better_by_luck_on_200_trips_is_refused(town: Town, tmp_path: Any, poor: registry.Version) -> None:
     town.land(APRIL, tmp_path, rows=210)
     town.run("ingest_months", [APRIL])
@@ -185,6 +186,7 @@ def test_a_ride_learned_from_out_of_another_months_file_is_found(town: Town) -> 
 # Again, and cut off
 
 
+@pytest.mark.slow
 def test_deciding_again_changes_nothing_and_a_decision_cut_off_is_taken_again(
     town: Town, poor: registry.Version
 ) -> None:

@@ -53,6 +53,7 @@ def test_packaging_again_makes_no_second_bento(town: Town) -> None:
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_dir()} == before
 
 
+@pytest.mark.slow
 def test_another_champion_is_another_bento_and_the_latest(town: Town) -> None:
     first = package_champion(town.settings)
     other = town.train(MARCH, max_iter=7)

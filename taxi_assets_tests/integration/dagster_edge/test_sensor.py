@@ -180,6 +180,7 @@ def report_run(town: Town, request: dg.RunRequest, status: dg.DagsterRunStatus) 
     return town.find(run.run_id)
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_or_goes_on_is_not_asked_for_again(
     empty_town: Town, months_folder: Path, landing: Path
 ) -> None:
@@ -189,6 +190,7 @@ def test_a_run_that_waits_or_goes_on_is_not_asked_for_again(
     assert requested(empty_town) == {}
 
 
+@pytest.mark.slow
 def test_a_file_whose_runs_fail_is_tried_three_times_and_keeps_no_other(
     empty_town: Town, months_folder: Path, landing: Path
 ) -> None:
@@ -209,6 +211,7 @@ def test_a_file_whose_runs_fail_is_tried_three_times_and_keeps_no_other(
     assert list(requested(empty_town)) == ["2023-01", "2023-02"]
 
 
+@pytest.mark.slow
 def test_a_month_without_its_features_is_finished(empty_town: Town, months_folder: Path, landing: Path) -> None:
     put(months_folder, landing, JANUARY)
     tick(empty_town)

@@ -33,6 +33,7 @@ def differing(found: Reproduction) -> set[str]:
     return {finding.what for finding in found.findings if not finding.is_same}
 
 
+@pytest.mark.slow
 def test_a_version_is_rebuilt_to_the_last_digit_though_the_lake_went_on(town: Town, first: int) -> None:
     before = town.warehouse.snapshot()
     with town.warehouse.publishing("a month is published anew, without half of its rides") as connection:
@@ -65,6 +66,7 @@ def restore(town: Town, snapshot: int) -> None:
             connection.unregister("rows")
 
 
+@pytest.mark.slow
 def test_a_difference_is_found_and_told(town: Town, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     version = registry.require(town.settings, first)
     facts = rebuilding.tracking.run_facts(town.settings, version.run_id)

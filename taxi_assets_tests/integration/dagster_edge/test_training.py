@@ -111,6 +111,7 @@ def test_a_version_is_found_again_by_its_training(town: Town, run: dg.DagsterRun
     assert shown["data_snapshot"].value == int(version.tags["data_snapshot"])
 
 
+@pytest.mark.slow
 def test_the_same_training_again_makes_no_second_version(town: Town) -> None:
     first = town.train(FEBRUARY)
     again = town.materialise(FEBRUARY, "duration_model")
@@ -121,6 +122,7 @@ def test_the_same_training_again_makes_no_second_version(town: Town) -> None:
     assert_equal_statuses(town)
 
 
+@pytest.mark.slow
 def test_other_parameters_make_another_version(town: Town) -> None:
     first, second = town.train(FEBRUARY), town.train(FEBRUARY, max_iter=6)
     assert second.version > first.version
