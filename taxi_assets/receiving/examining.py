@@ -16,7 +16,7 @@ from taxi_assets.receiving.places import Why, shown, why_of
 from taxi_assets.settings import DataKind
 from taxi_assets.sources.arrivals import file_name, is_synthetic_file, parse_file_name
 
-__all__ = ["Found", "StillWritten", "examine", "is_readable"]
+__all__ = ["Found", "StillWritten", "examine"]
 
 _NEAR = re.compile(
     r"(?<![a-z])(fhvhv|green|yellow)(?![a-z]).*?((?:20)[0-9]{2})[-_. ]?(0[1-9]|1[0-2])", re.I | re.DOTALL
@@ -69,22 +69,6 @@ def examine(at: Path, kind: DataKind) -> Found:
     except TaxiError as error:
         # A file is named without its folder, which is ours for a moment only.
         return Found(at, name, why, token, str(error).replace(str(at), shown(name)), size, sha256, service, month)
-
-
-def is_readable(path: Path) -> bool:
-    """Every value of a parquet file can be decoded; text is told line by line elsewhere."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if path.suffix == ".csv":
-        return True
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=65_536):
-                batch.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError):
-        return False
-    return True
 
 
 def _digest(at: Path) -> tuple[str, int]:

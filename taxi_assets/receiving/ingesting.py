@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import duckdb
-
 from taxi_assets import moments
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.ledger import Record, drop_records, put_records, read_records
@@ -12,7 +10,6 @@ from taxi_assets.lake.publishing import DamagedFile, MonthRefused, Publication, 
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.receiving import places
-from taxi_assets.receiving.examining import is_readable
 from taxi_assets.receiving.looks import IMPATIENT
 from taxi_assets.receiving.receive import alone, look, records_of
 from taxi_assets.receiving.settling import short_of
@@ -40,11 +37,6 @@ def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str |
         moments.reached("refused")
         _put_aside(warehouse, arrival, reasons)
         raise
-    except duckdb.Error as error:
-        if is_readable(arrival.path):
-            raise
-        _put_aside(warehouse, arrival, (f"its bytes cannot be read: {_first_line(error)}",))
-        raise TaxiError(f"{arrival.path.name} is damaged inside: put another copy into the landing folder") from error
 
 
 def arrived_month(warehouse: Warehouse, service: str, month: Month) -> Arrival:
@@ -120,7 +112,3 @@ def _take_out(warehouse: Warehouse, arrival: Arrival) -> None:
             if root / record.path == arrival.path and arrival.path.is_file():
                 places.take(warehouse.settings, arrival.path, "damaged", record.file_name, short_of(record))
     look(warehouse, IMPATIENT, ())
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

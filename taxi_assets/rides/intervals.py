@@ -21,7 +21,7 @@ _BAND_HOURS = (6, 10, 16, 20)
 _MINUTE_BINS, _SPREAD_BINS = 15, 5
 _BOROUGHS = 16
 _LEAST_RIDES = 40  # of a bin that has quantiles of its own
-_FACTOR_RIDES = 150  # as many draw a borough's factor to that of all
+_FACTOR_RIDES = 50  # as many draw a borough's factor to that of all
 _LEAST_MARGIN, _LEAST_MINUTES = 0.3, 1.0
 
 
