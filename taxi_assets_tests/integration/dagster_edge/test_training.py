@@ -34,11 +34,11 @@ def version(town: Town, mlflow_run: Any) -> Any:
 
 
 def assert_equal_statuses(town: Town) -> None:
-    """Each Dagster run that trained or scored has one MLflow run of equal status; the others have none."""
+    """Each Dagster run that trained, scored or searched has one MLflow run of equal status; the others have none."""
     for dagster_run in town.instance.get_runs():
         statuses = [found.info.status for found in town.mlflow_runs(dagster_run.run_id)]
         steps = {event.step_key for event in town.events(dagster_run, dg.DagsterEventType.STEP_START)}
-        logs = steps & {"duration_model", "model_evaluation"}
+        logs = steps & {"duration_model", "model_evaluation", "model_search"}
         assert statuses == ([EQUAL[dagster_run.status]] if logs else [])
 
 
