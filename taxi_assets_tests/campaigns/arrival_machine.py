@@ -200,7 +200,7 @@ class ArrivalMachine(RuleBasedStateMachine):
                 else:
                     look(self.warehouse) if doing == "look" else work(self.warehouse)
         except TaxiError:
-            pass
+            self.counts["told"] += 1  # a sentence for a person is an answer; what became of the file is checked below
         self.counts["disturbed"] += 1
         if restarts:
             self.restart()
