@@ -19,9 +19,9 @@ from taxi_assets.rides.encoding import (
 )
 from taxi_assets.rides.features import MODEL_INPUTS, Rides
 from taxi_assets.rides.history import HISTORY_FEATURES, PastRides, Smoothing, Tables
-from taxi_assets.rides.now import NOW_INPUTS, STEADY, FinishedRides, now_features, reach_seconds
+from taxi_assets.rides.now import NOW_FEATURES, NOW_INPUTS, STEADY, FinishedRides, now_features, reach_seconds
 from taxi_assets.rides.places import Places
-from taxi_assets.rides.training_past import past_of_training
+from taxi_assets.rides.training_past import first_in_order, past_of_training
 
 __all__ = ["Lessons", "columns", "finished_rides", "lessons", "now_columns"]
 
@@ -89,6 +89,9 @@ def lessons(  # noqa: PLR0913, PLR0917
         over = finished_rides(_chosen(some, known), minutes[own][known], past["expected_minutes"][known])
         finished[service] = _last(over)
         now = _now(some, places, over) if set(NOW_INPUTS) - left_out else {}
+        for name in now.keys() & NOW_FEATURES.keys():
+            # What was expected out of fold knows of rides to come, this one too; what it is a share of tells nothing.
+            now[name][month[own] < first_in_order(month[own])] = np.nan
         for name, values in (past | now).items():
             told[name][own] = values
     kept = (month >= first) & np.isnan(told[STEADY])

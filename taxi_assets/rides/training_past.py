@@ -20,7 +20,7 @@ from taxi_assets.rides.history import (
 )
 from taxi_assets.rides.places import Places
 
-__all__ = ["out_of_fold", "past_of_training"]
+__all__ = ["first_in_order", "out_of_fold", "past_of_training"]
 
 Past = dict[str, NDArray[np.float32]]
 
@@ -40,7 +40,7 @@ def past_of_training(rides: PastRides, places: Places, smoothing: Smoothing, sin
     if not len(rides.minutes):
         raise ValueError("there are no rides")
     found = {name: np.full(len(rides.minutes), np.nan, np.float32) for name in HISTORY_FEATURES}
-    ordered_from = _first_with_a_past(rides)
+    ordered_from = first_in_order(rides.month)
     early = rides.month < ordered_from
     if (rides.month[early] >= since).any():
         _put(found, early, out_of_fold(rides.where(early), places, smoothing, since))
@@ -67,6 +67,17 @@ def out_of_fold(rides: PastRides, places: Places, smoothing: Smoothing, since: i
     return found
 
 
+def first_in_order(months: NDArray[np.int64]) -> int:
+    """The month from which on every month has enough others in the year before it; rides before are told out of fold.
+
+    Args:
+        months: Of all rides of the window, in months since 1970, shape (n,).
+    """
+    held = np.unique(months)
+    before = np.array([((held < month) & (held >= month - 12)).sum() for month in held])
+    return int(held[before < _LEAST_MONTHS_BEFORE].max()) + 1
+
+
 def _sums_of(rides: PastRides, month: int, smoothing: Smoothing) -> Sums:
     own = rides.where(rides.month == month)
     return add_up(own, np.zeros(len(own.minutes)), smoothing)
@@ -75,10 +86,3 @@ def _sums_of(rides: PastRides, month: int, smoothing: Smoothing) -> Sums:
 def _put(found: Past, rows: NDArray[np.bool_], values: Past) -> None:
     for name, told in values.items():
         found[name][rows] = told
-
-
-def _first_with_a_past(rides: PastRides) -> int:
-    """The month from which on every month has enough others in the year before it."""
-    held = np.unique(rides.month)
-    before = np.array([((held < month) & (held >= month - 12)).sum() for month in held])
-    return int(held[before < _LEAST_MONTHS_BEFORE].max()) + 1

@@ -23,7 +23,7 @@ from taxi_assets.rides.leak_guards import (
     telling_of_themselves,
 )
 from taxi_assets.rides.leakage import leaking
-from taxi_assets.rides.now import NOW_INPUTS
+from taxi_assets.rides.now import NOW_FEATURES
 
 Matrix = NDArray[Any]
 KNOWN_AFTER = ["trip_distance_miles", "fare_usd", "tip_usd", "payment_type_id", "dropoff_at"]
@@ -74,16 +74,11 @@ def scored(zones: Any, some: pd.DataFrame) -> Callable[[pd.DataFrame], Matrix]:
 
 @pytest.fixture(scope="module")
 def taught(zones: Any) -> Callable[[pd.DataFrame], Matrix]:
-    """The features of rides that are learned from, as the trees are taught them.
-
-    Without what is known of now: of the few rides here each has its part in what is expected of those before it, and
-    so in how slow the streets were against that. Of a month's rides it has none that would show.
-    """
-    kept = [position for position, name in enumerate(MATRIX_COLUMNS) if name not in NOW_INPUTS]
+    """The features of rides that are learned from, as the trees are taught them."""
 
     def features(rides: pd.DataFrame) -> Matrix:
         model = Recorded(zones).fit(rides, rides["duration_minutes"].to_numpy())
-        return np.asarray(model.trees_.taught)[:, kept]
+        return np.asarray(model.trees_.taught)
 
     return features
 
@@ -102,7 +97,23 @@ def test_no_feature_follows_what_is_known_after_a_ride(served: Any, some: pd.Dat
 @pytest.mark.slow
 def test_no_ride_learned_from_tells_of_itself(taught: Any, some: pd.DataFrame) -> None:
     assert taught(some).shape[0] == len(some)
-    assert telling_of_themselves(taught, some, tried=1) == []
+    assert telling_of_themselves(taught, some, tried=3) == []
+
+
+@pytest.mark.slow
+def test_no_ride_of_a_long_window_tells_of_itself(taught: Any, some: pd.DataFrame) -> None:
+    """From the seventh month on rides are told of now, too: by rides whose own past is none of theirs."""
+    later = pd.to_timedelta(np.arange(len(some)) % 9 * 31, unit="D")
+    spread = some.assign(pickup_at=some["pickup_at"] + later, vendor_id=0)  # a steady vendor's are left out
+    month = spread["pickup_at"].dt.year * 12 + spread["pickup_at"].dt.month
+    before, late = taught(spread), (month - month.min() > 6).to_numpy()
+    now = before[:, [MATRIX_COLUMNS.index(name) for name in NOW_FEATURES]]
+    assert np.isnan(now[(month - month.min() < 6).to_numpy()]).all()
+    assert np.isfinite(now[late]).any()
+    for position in np.flatnonzero(late)[:3]:
+        own = spread.index == position
+        longer = spread.assign(duration_minutes=spread["duration_minutes"].mask(own, 55.0))
+        np.testing.assert_array_equal(taught(longer)[position], before[position])
 
 
 def test_no_scored_ride_tells_of_itself_or_is_told_of_later_ones(scored: Any, some: pd.DataFrame) -> None:
