@@ -7,6 +7,7 @@ from taxi_assets.months import Month
 from taxi_assets.receiving.places import held_files
 from taxi_assets.settings import DataKind, Settings
 from taxi_assets.sources import tlc
+from taxi_assets.sources.arrivals import is_synthetic_file
 
 __all__ = ["Choice", "choose"]
 
@@ -72,10 +73,10 @@ def _synthetic_source(settings: Settings, months: Sequence[Month]) -> Settings:
 def _kind_of_source(settings: Settings, month: Month) -> DataKind:
     real = _of_kind(settings, "real")
     held = held_files(real, settings.services[0], month)
-    arrival = tlc.fetch_month(settings.tlc_source, settings.services[0], month, real.landing, held=held)
-    if not arrival.is_synthetic:
+    path = tlc.bring_month(settings.tlc_source, settings.services[0], month, real.landing, held=held)
+    if not is_synthetic_file(path):
         return "real"
-    arrival.path.unlink()
+    path.unlink()
     return "synthetic"
 
 

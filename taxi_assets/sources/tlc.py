@@ -17,7 +17,6 @@ from taxi_assets.sources.arrivals import (
     check_content,
     file_name,
     inspect_file,
-    is_synthetic_file,
     parse_file_name,
 )
 from taxi_assets.sources.download import Patience
@@ -42,7 +41,6 @@ __all__ = [
     "ZoneFiles",
     "bring_month",
     "check_reachable",
-    "fetch_month",
     "fetch_zones",
     "file_name",
     "inspect_file",
@@ -89,23 +87,7 @@ def check_reachable(source: str, patience: Patience = _PATIENCE) -> None:
         raise _unreachable(source, str(error)) from error
 
 
-def fetch_month(  # noqa: PLR0913, PLR0917 - three name the file, two the places, two are for whoever waits
-    source: str,
-    service: str,
-    month: Month,
-    landing: Path,
-    progress: Progress | None = None,
-    patience: Patience = _PATIENCE,
-    held: Held | None = None,
-) -> Arrival:
-    """Bring a month's file as `bring_month` does, and look at it."""
-    path = bring_month(source, service, month, landing, progress, patience, held)
-    if path == landing / file_name(service, month):
-        return inspect_file(path)
-    return Arrival(path, service, month, sha256_of(path), path.stat().st_size, is_synthetic_file(path))
-
-
-def bring_month(  # noqa: PLR0913, PLR0917 - as above
+def bring_month(  # noqa: PLR0913, PLR0917 - three name the file, two the places, two are for whoever waits
     source: str,
     service: str,
     month: Month,
@@ -153,11 +135,11 @@ def place_of(source: str, service: str, month: Month) -> str | Path:
 def fetch_zones(
     source: str, landing: Path, progress: Progress | None = None, patience: Patience = _PATIENCE
 ) -> ZoneFiles:
-    """Bring TLC's two files of zones to the landing folder, as `fetch_month` brings a month.
+    """Bring TLC's two files of zones to the landing folder, as `bring_month` brings a month.
 
     Raises:
-        SourceUnreachable: as in `fetch_month`.
-        TaxiError: as in `fetch_month`.
+        SourceUnreachable: as in `bring_month`.
+        TaxiError: as in `bring_month`.
     """
     files = ZoneFiles(landing / _LOOKUP, landing / _SHAPES)
     for target in files:

@@ -1,7 +1,7 @@
 """What the landing sensor and its runs do with files, called in this process; and a kill in the middle of it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from little_months import publish_month
 
@@ -34,9 +34,8 @@ def killed_at(moment: str, nth: int = 1) -> Iterator[None]:
 
     moments.reached = reached
     try:
-        yield
-    except Killed:
-        pass
+        with suppress(Killed):
+            yield
     finally:
         moments.reached = former
 

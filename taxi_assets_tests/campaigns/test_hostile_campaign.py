@@ -169,6 +169,7 @@ def test_a_run_of_a_hostile_key_does_not_start(key: str) -> None:
 def test_a_thousand_names(fenced: Fenced, shelf: Shelf, tell: Tell, part: int) -> None:
     names = drawn(NAMES, NAMES_IN_ALL)[part * AT_ONCE :][:AT_ONCE]
     became = land_names(fenced, names, shelf.good[SLOTS[0]][0].data)
+    assert became.total() > 0
     ask_by_name(fenced, names[:5])
     tell("hostile names, none escaped, none reached SQL", {"names": len(names), **became})
 
@@ -177,4 +178,5 @@ def test_a_thousand_names(fenced: Fenced, shelf: Shelf, tell: Tell, part: int) -
 @pytest.mark.timeout(3600)
 def test_a_thousand_keys(fenced: Fenced, tell: Tell) -> None:
     counts = refuse_keys(fenced, drawn(KEYS, KEYS_IN_ALL))
+    assert counts.total() == KEYS_IN_ALL
     tell("hostile keys, none escaped, none reached SQL", {"keys": KEYS_IN_ALL, **counts})

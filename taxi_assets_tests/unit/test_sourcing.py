@@ -83,7 +83,8 @@ def test_without_a_source_the_months_are_synthetic_and_that_is_said(settings: Se
     assert "\n" not in choice.notice
     files = {file.name for file in Path(choice.settings.tlc_source).iterdir()}
     assert files == {*tlc.ZONE_FILE_NAMES, *(tlc.file_name("green", month) for month in MONTHS)}
-    assert tlc.fetch_month(choice.settings.tlc_source, "green", MONTHS[0], settings.landing).is_synthetic
+    path = tlc.bring_month(choice.settings.tlc_source, "green", MONTHS[0], settings.landing)
+    assert tlc.inspect_file(path).is_synthetic
 
 
 def test_a_folder_that_is_not_there_is_no_source(settings: Settings, tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def test_a_month_of_each_era_is_ingested(lake: Warehouse, tmp_path: Path, month:
     real = TLC / f"green_tripdata_{month}.parquet"
     path = real if real.is_file() else synthetic.write_month(tmp_path, "green", Month.parse(month), 3000, 7)
     ingest_month(lake, path)
+    assert ask(lake, "SELECT count(*) > 0 FROM trip_features") == [(True,)]
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def test_one_site_is_not_asked_for_the_rest_of_anothers_file(client: Client) -> 
     client.refuse("has no")
     client.site.files = {f"/mirror{PATH}": parquet(2)}
     source = f"{client.site.url}/mirror"
-    tlc.fetch_month(source, "green", JANUARY, client.landing, None, client.patience)
+    tlc.bring_month(source, "green", JANUARY, client.landing, None, client.patience)
     assert "Range" not in client.site.requests[-1]
     assert (client.landing / NAME).read_bytes() == parquet(2)
 

@@ -74,7 +74,7 @@ def test_a_site_below_a_path_with_a_token_and_a_password(client: Client) -> None
     client.site.files = {f"/mirror{PATH}": parquet()}
     host = client.site.url.removeprefix("http://")
     source = f"http://me:word@{host}/mirror/?sig=token"
-    tlc.fetch_month(source, "green", JANUARY, client.landing, None, client.patience)
+    tlc.bring_month(source, "green", JANUARY, client.landing, None, client.patience)
     assert client.site.requests[0]["path"] == f"/mirror{PATH}?sig=token"
     assert client.site.requests[0]["Authorization"].startswith("Basic ")
     kept = (client.landing / f".{NAME}.origin.json").read_text()

@@ -132,7 +132,7 @@ class Client:
 
     def fetch(self, progress: tlc.Progress | None = None, **waits: float) -> tlc.Arrival:
         patience = replace(self.patience, **waits)
-        return tlc.fetch_month(self.site.url, "green", JANUARY, self.landing, progress, patience)
+        return tlc.inspect_file(tlc.bring_month(self.site.url, "green", JANUARY, self.landing, progress, patience))
 
     def refuse(self, wording: str) -> TaxiError:
         """Fetch, which fails with one line that says so."""
