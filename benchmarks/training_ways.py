@@ -52,7 +52,7 @@ def materialise(home: str, month: str, assets: list[str]) -> Work:
 
 def matrix_of(rides: Any, zones: Any) -> tuple[tuple[Any, Any], dict[str, Any]]:
     """What `DurationModel.fit` hands to its trees: the matrix and the target, and the weights."""
-    from taxi_assets.learning.lessons import columns, lessons
+    from taxi_assets.learning.lessons import columns, fill_unknown, lessons
     from taxi_assets.learning.model import DurationModel
     from taxi_assets.rides.encoding import expected_minutes
     from taxi_assets.rides.history import Smoothing
@@ -63,6 +63,7 @@ def matrix_of(rides: Any, zones: Any) -> tuple[tuple[Any, Any], dict[str, Any]]:
     learned = lessons(
         columns(rides), minutes, Places(zones), Smoothing(), model.row_months, frozenset(), model.random_state
     )
+    fill_unknown(learned.matrix)
     target = learned.minutes / expected_minutes(learned.matrix)
     return (learned.matrix, target), {"sample_weight": learned.weights}
 

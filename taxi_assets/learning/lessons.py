@@ -23,7 +23,7 @@ from taxi_assets.rides.now import NOW_FEATURES, NOW_INPUTS, STEADY, FinishedRide
 from taxi_assets.rides.places import Places
 from taxi_assets.rides.training_past import first_in_order, past_of_training
 
-__all__ = ["Lessons", "columns", "finished_rides", "lessons", "now_columns"]
+__all__ = ["Lessons", "columns", "fill_unknown", "finished_rides", "lessons", "now_columns"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -111,6 +111,11 @@ def columns(frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
     if "vendor_id" in frame:
         found["vendor_id"] = frame["vendor_id"].to_numpy(np.float64, na_value=0)
     return found
+
+
+def fill_unknown(matrix: NDArray[np.float32]) -> None:
+    """Put zeros into the columns nobody knows, which no tree can then ask for: scikit-learn has no bins for them."""
+    matrix[:, np.isnan(matrix).all(0)] = 0
 
 
 def seconds(pickup_at: NDArray[np.datetime64]) -> Ints:

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from taxi_assets.learning.lessons import Lessons, columns, finished_rides, lessons, now_columns
+from taxi_assets.learning.lessons import Lessons, columns, fill_unknown, finished_rides, lessons, now_columns
 from taxi_assets.rides.answers import Answers, answer, learn_intervals
 from taxi_assets.rides.encoding import encode_rides, expected_minutes
 from taxi_assets.rides.features import Rides, ZoneMap
@@ -172,7 +172,7 @@ class DurationModel(RegressorMixin, BaseEstimator):
 def _learn(
     trees: HistGradientBoostingRegressor, matrix: NDArray[np.float32], minutes: Floats, weights: Floats
 ) -> HistGradientBoostingRegressor:
-    matrix[:, np.isnan(matrix).all(0)] = 0  # a column nobody knows: scikit-learn has no bins for it
+    fill_unknown(matrix)
     return trees.fit(matrix, minutes / expected_minutes(matrix), sample_weight=weights)
 
 
