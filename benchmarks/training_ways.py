@@ -35,14 +35,19 @@ def publish_months(home: str, months: int, rows: int) -> Month:
 
 
 def materialise(home: str, month: str, assets: list[str]) -> Work:
-    """The work of materialising these assets of a month, as `taxi run` does, the code location loaded."""
+    """The work of materialising these assets of a month, as `taxi run` does.
+
+    The code location and MLflow are loaded and MLflow's database is there, as from a home's second month on.
+    """
     import dagster as dg
 
     from taxi_assets.definitions import build
     from taxi_assets.defs.instance import open_instance
+    from taxi_assets.mlflow_store import mlflow_database
 
     settings = settings_of(home)
     job, instance = build(settings).resolve_job_def("month"), open_instance(settings)
+    mlflow_database.client(settings)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     keys = [dg.AssetKey(asset) for asset in assets]
     return lambda: job.execute_in_process(
