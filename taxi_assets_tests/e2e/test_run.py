@@ -105,6 +105,7 @@ def test_the_status_tells_the_same_without_being_told_the_kind_of_months(
     assert status["last_run"]["status"] == "SUCCESS"
 
 
+@pytest.mark.slow
 def test_running_again_changes_nothing(somebody: Person, facts: dict[str, Any]) -> None:
     settings = somebody.settings.model_copy(update={"data": "synthetic"})
     before = content(settings)

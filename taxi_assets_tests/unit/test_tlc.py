@@ -48,7 +48,7 @@ def landing(tmp_path: Path) -> Path:
 
 
 def fetch(source: Path | str, landing: Path) -> tlc.Arrival:
-    return tlc.fetch_month(str(source), "green", JANUARY, landing)
+    return tlc.inspect_file(tlc.bring_month(str(source), "green", JANUARY, landing))
 
 
 @pytest.mark.parametrize("layout", [".", "trip-data"])
@@ -73,7 +73,7 @@ def test_landing_holds_a_copy_that_the_source_cannot_change(source: Path, landin
 def test_progress_is_told_to_the_last_byte(source: Path, landing: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     for _ in range(2):
-        tlc.fetch_month(str(source), "green", JANUARY, landing, lambda done, total: seen.append((done, total)))
+        tlc.bring_month(str(source), "green", JANUARY, landing, lambda done, total: seen.append((done, total)))
     length = (source / NAME).stat().st_size
     assert seen == [(length, length)] * 2
 
@@ -118,7 +118,7 @@ def test_a_folder_may_be_its_own_landing(source: Path) -> None:
 
 def test_a_folder_without_the_month_names_it_and_the_remedy(source: Path, landing: Path) -> None:
     with pytest.raises(TaxiError) as caught:
-        tlc.fetch_month(str(source), "yellow", Month(2031, 2), landing)
+        tlc.bring_month(str(source), "yellow", Month(2031, 2), landing)
     assert not isinstance(caught.value, tlc.SourceUnreachable)
     for part in (str(source), "has no yellow_tripdata_2031-02.parquet", "two months late", "MONTHS="):
         assert part in str(caught.value)

@@ -37,11 +37,12 @@ def stretches(months: tuple[Month, ...], count: int) -> list[tuple[Month, ...]]:
     return [months[begin:end] for begin, end in pairwise(bounds)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("writers", "stretch", "readers"),
     [
         (2, "2023-01..2023-02", ("read", "shell")),
-        pytest.param(3, "2023-01..2023-04", ("read", "shell", "status", "tidy"), marks=pytest.mark.slow),
+        (3, "2023-01..2023-04", ("read", "shell", "status", "tidy")),
     ],
 )
 @pytest.mark.timeout(900)
