@@ -89,9 +89,10 @@ def lessons(  # noqa: PLR0913, PLR0917
         over = finished_rides(_chosen(some, known), minutes[own][known], past["expected_minutes"][known])
         finished[service] = _last(over)
         now = _now(some, places, over) if set(NOW_INPUTS) - left_out else {}
+        # What was expected out of fold knows of rides to come, this one too; what it is a share of tells nothing.
+        early = month[own] < first_in_order(month[own])
         for name in now.keys() & NOW_FEATURES.keys():
-            # What was expected out of fold knows of rides to come, this one too; what it is a share of tells nothing.
-            now[name][month[own] < first_in_order(month[own])] = np.nan
+            now[name][early] = np.nan
         for name, values in (past | now).items():
             told[name][own] = values
     kept = (month >= first) & np.isnan(told[STEADY])
