@@ -14,7 +14,7 @@ from taxi_assets.receiving.looks import IMPATIENT
 from taxi_assets.receiving.receive import alone, look, records_of
 from taxi_assets.receiving.settling import short_of
 from taxi_assets.sources import tlc
-from taxi_assets.sources.arrivals import Arrival
+from taxi_assets.sources.arrivals import Arrival, parse_file_name
 
 __all__ = ["arrived_month", "ingest_month"]
 
@@ -75,7 +75,7 @@ def _of_store(warehouse: Warehouse, service: str, month: Month) -> Arrival | Non
 def _refuse_unfinished(warehouse: Warehouse, service: str, month: Month) -> None:
     """A file on its way is not replaced by one from elsewhere."""
     for record in records_of(warehouse):
-        parsed = tlc.parse_file_name(record.file_name)
+        parsed = parse_file_name(record.file_name)
         if record.state == "waiting" and not record.is_taken and parsed == (service, month):
             raise TaxiError(f"{record.file_name} is in the landing folder, but {'; '.join(record.reasons)}")
 

@@ -7,7 +7,7 @@ from taxi_assets.months import Month
 from taxi_assets.receiving.places import held_files
 from taxi_assets.settings import DataKind, Settings
 from taxi_assets.sources import tlc
-from taxi_assets.sources.arrivals import is_synthetic_file
+from taxi_assets.sources.arrivals import file_name, is_synthetic_file
 
 __all__ = ["Choice", "choose"]
 
@@ -51,7 +51,7 @@ def _without_source(settings: Settings, months: Sequence[Month], why: tlc.Source
 
 def _has_landed(settings: Settings, service: str, month: Month) -> bool:
     """It is in the landing folder, or was taken from there."""
-    is_there = (settings.landing / tlc.file_name(service, month)).is_file()
+    is_there = (settings.landing / file_name(service, month)).is_file()
     return is_there or bool(held_files(settings, service, month).files)
 
 
@@ -65,7 +65,7 @@ def _synthetic_source(settings: Settings, months: Sequence[Month]) -> Settings:
         synthetic.write_zones(folder, _SEED)
     for service in settings.services:
         for month in months:
-            if not (folder / tlc.file_name(service, month)).is_file():
+            if not (folder / file_name(service, month)).is_file():
                 synthetic.write_month(folder, service, month, _SYNTHETIC_ROWS, _SEED)
     return ours.model_copy(update={"tlc_source": str(folder)})
 

@@ -12,13 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.sources import download
-from taxi_assets.sources.arrivals import (
-    Arrival,
-    check_content,
-    file_name,
-    inspect_file,
-    parse_file_name,
-)
+from taxi_assets.sources.arrivals import check_content, file_name
 from taxi_assets.sources.download import Patience
 from taxi_assets.sources.landing import (
     Held,
@@ -36,16 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ZONE_FILE_NAMES",
-    "Arrival",
     "SourceUnreachable",
     "ZoneFiles",
     "bring_month",
     "check_reachable",
     "fetch_zones",
-    "file_name",
-    "inspect_file",
     "landed_zones",
-    "parse_file_name",
     "place_of",
     "source_label",
 ]

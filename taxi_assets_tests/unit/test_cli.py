@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from taxi_assets import cli
 from taxi_assets.settings import Settings
-from taxi_assets.sources.tlc import inspect_file
+from taxi_assets.sources.arrivals import inspect_file
 from taxi_assets.supervisor.ports import free_port
 
 COMMANDS = (

@@ -10,6 +10,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.sources import sourcing, tlc
+from taxi_assets.sources.arrivals import file_name, inspect_file
 from taxi_assets.supervisor.ports import free_port
 
 MONTHS = (Month(2023, 1), Month(2023, 2))
@@ -82,9 +83,9 @@ def test_without_a_source_the_months_are_synthetic_and_that_is_said(settings: Se
     assert choice.notice.endswith("Going on with SYNTHETIC months.")
     assert "\n" not in choice.notice
     files = {file.name for file in Path(choice.settings.tlc_source).iterdir()}
-    assert files == {*tlc.ZONE_FILE_NAMES, *(tlc.file_name("green", month) for month in MONTHS)}
+    assert files == {*tlc.ZONE_FILE_NAMES, *(file_name("green", month) for month in MONTHS)}
     path = tlc.bring_month(choice.settings.tlc_source, "green", MONTHS[0], settings.landing)
-    assert tlc.inspect_file(path).is_synthetic
+    assert inspect_file(path).is_synthetic
 
 
 def test_a_folder_that_is_not_there_is_no_source(settings: Settings, tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_a_folder_that_is_not_there_is_no_source(settings: Settings, tmp_path: P
 
 def test_synthetic_months_are_made_once(settings: Settings) -> None:
     choice = sourcing.choose(settings, MONTHS)
-    file = Path(choice.settings.tlc_source, tlc.file_name("green", MONTHS[0]))
+    file = Path(choice.settings.tlc_source, file_name("green", MONTHS[0]))
     made = file.stat().st_mtime_ns
     sourcing.choose(settings, MONTHS)
     assert file.stat().st_mtime_ns == made
@@ -104,7 +105,7 @@ def test_synthetic_months_are_made_once(settings: Settings) -> None:
 def test_every_service_asked_for_is_made(settings: Settings) -> None:
     both = settings.model_copy(update={"services": ("green", "yellow")})
     folder = Path(sourcing.choose(both, MONTHS[:1]).settings.tlc_source)
-    assert (folder / tlc.file_name("yellow", MONTHS[0])).is_file()
+    assert (folder / file_name("yellow", MONTHS[0])).is_file()
 
 
 def test_synthetic_months_that_are_asked_for_need_no_notice(settings: Settings, genuine: Path) -> None:
@@ -131,7 +132,7 @@ def test_real_months_that_have_landed_are_gone_on_with(settings: Settings, genui
 def test_real_months_of_which_one_has_not_landed_are_not_enough(settings: Settings, genuine: Path) -> None:
     real = settings.model_copy(update={"data": "real"})
     shutil.copytree(genuine, real.landing)
-    (real.landing / tlc.file_name("green", MONTHS[1])).unlink()
+    (real.landing / file_name("green", MONTHS[1])).unlink()
     assert sourcing.choose(settings, MONTHS).settings.data == "synthetic"
 
 

@@ -11,6 +11,7 @@ import pytest
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.sources import tlc
+from taxi_assets.sources.arrivals import Arrival, inspect_file
 
 JANUARY = Month(2023, 1)
 NAME = "green_tripdata_2023-01.parquet"
@@ -47,8 +48,8 @@ def landing(tmp_path: Path) -> Path:
     return tmp_path / "home" / "landing"
 
 
-def fetch(source: Path | str, landing: Path) -> tlc.Arrival:
-    return tlc.inspect_file(tlc.bring_month(str(source), "green", JANUARY, landing))
+def fetch(source: Path | str, landing: Path) -> Arrival:
+    return inspect_file(tlc.bring_month(str(source), "green", JANUARY, landing))
 
 
 @pytest.mark.parametrize("layout", [".", "trip-data"])
@@ -101,7 +102,7 @@ def test_a_file_that_is_not_parquet_does_not_replace_a_good_one(source: Path, la
     with pytest.raises(TaxiError, match=rf"{NAME} is not a whole parquet file: replace it") as caught:
         fetch(source, landing)
     assert "\n" not in str(caught.value)
-    assert tlc.inspect_file(landing / NAME) == good
+    assert inspect_file(landing / NAME) == good
     assert not list(landing.glob(".*part"))
 
 

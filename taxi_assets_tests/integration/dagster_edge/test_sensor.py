@@ -14,8 +14,8 @@ from taxi_assets.receiving import looks
 from taxi_assets.receiving.ingesting import ingest_month
 from taxi_assets.receiving.receive import records_of
 from taxi_assets.receiving.retrying import retry
+from taxi_assets.sources.arrivals import file_name
 from taxi_assets.sources.landing import sha256_of
-from taxi_assets.sources.tlc import file_name
 from taxi_assets.synthetic import parse_shift
 
 

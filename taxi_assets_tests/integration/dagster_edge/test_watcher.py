@@ -13,7 +13,7 @@ from taxi_assets.definitions import build
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import DataKind, Settings, run_lock
-from taxi_assets.sources.tlc import file_name
+from taxi_assets.sources.arrivals import file_name
 from taxi_assets.sources.watch_plan import Watch, newest_expected
 
 NAME = "tlc_watcher"

@@ -7,6 +7,7 @@ import pytest
 from tlc_site import NAME, PATH, Client, Handler, parquet, status
 
 from taxi_assets.sources import tlc
+from taxi_assets.sources.arrivals import inspect_file
 
 
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
@@ -64,7 +65,7 @@ def test_a_page_instead_of_parquet_harms_nothing(client: Client) -> None:
     good = client.fetch()
     client.site.files[PATH] = b"<html>sign in first</html>"
     client.refuse(rf"http.*{NAME} is not a whole parquet file")
-    assert tlc.inspect_file(client.landing / NAME) == good
+    assert inspect_file(client.landing / NAME) == good
     assert not client.left_over()
     client.site.files[PATH] = parquet(2)
     assert client.fetch().path.read_bytes() == parquet(2)

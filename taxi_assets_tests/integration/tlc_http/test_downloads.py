@@ -9,13 +9,14 @@ import pytest
 from tlc_site import JANUARY, NAME, PATH, Client, parquet
 
 from taxi_assets.sources import tlc
+from taxi_assets.sources.arrivals import Arrival
 
 
 def test_a_month_comes_whole(client: Client) -> None:
     seen: list[tuple[int, int | None]] = []
     arrival = client.fetch(lambda done, total: seen.append((done, total)))
     digest = sha256(parquet()).hexdigest()
-    assert arrival == tlc.Arrival(client.landing / NAME, "green", JANUARY, digest, len(parquet()), False)
+    assert arrival == Arrival(client.landing / NAME, "green", JANUARY, digest, len(parquet()), False)
     assert seen == sorted(seen)
     assert seen[-1] == (len(parquet()), len(parquet()))
     assert not client.left_over()

@@ -20,7 +20,9 @@ import pytest
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.sources import tlc
+from taxi_assets.sources.arrivals import Arrival, inspect_file
 from taxi_assets.sources.download import Patience
+from taxi_assets.sources.landing import Progress
 
 JANUARY = Month(2023, 1)
 NAME = "green_tripdata_2023-01.parquet"
@@ -130,9 +132,9 @@ class Client:
     def patience(self) -> Patience:
         return Patience(connect_seconds=5, read_seconds=5, probe_seconds=5, sleep=self.slept.append)
 
-    def fetch(self, progress: tlc.Progress | None = None, **waits: float) -> tlc.Arrival:
+    def fetch(self, progress: Progress | None = None, **waits: float) -> Arrival:
         patience = replace(self.patience, **waits)
-        return tlc.inspect_file(tlc.bring_month(self.site.url, "green", JANUARY, self.landing, progress, patience))
+        return inspect_file(tlc.bring_month(self.site.url, "green", JANUARY, self.landing, progress, patience))
 
     def refuse(self, wording: str) -> TaxiError:
         """Fetch, which fails with one line that says so."""
