@@ -19,7 +19,14 @@ from taxi_assets.rides.encoding import (
 )
 from taxi_assets.rides.features import MODEL_INPUTS, Rides
 from taxi_assets.rides.history import HISTORY_FEATURES, PastRides, Smoothing, Tables
-from taxi_assets.rides.now import NOW_FEATURES, NOW_INPUTS, STEADY, FinishedRides, now_features, reach_seconds
+from taxi_assets.rides.now import (
+    NOW_INPUTS,
+    STEADY,
+    FinishedRides,
+    now_features,
+    reach_seconds,
+    steady_minutes,
+)
 from taxi_assets.rides.places import Places
 from taxi_assets.rides.training_past import first_in_order, past_of_training
 
@@ -78,6 +85,7 @@ def lessons(  # noqa: PLR0913, PLR0917
     """
     month = months(rides)
     first = int(month.max()) - row_months + 1
+    hidden = np.random.default_rng(seed).random(len(month)) < _HIDDEN_SHARE
     told = {name: np.full(len(minutes), np.nan, np.float32) for name in (*HISTORY_FEATURES, *NOW_INPUTS)}
     tables: dict[int, Tables] = {}
     finished: dict[int, FinishedRides] = {}
@@ -88,17 +96,19 @@ def lessons(  # noqa: PLR0913, PLR0917
         known = month[own] >= first - 1
         over = finished_rides(_chosen(some, known), minutes[own][known], past["expected_minutes"][known])
         finished[service] = _last(over)
-        now = _now(some, places, over) if set(NOW_INPUTS) - left_out else {}
-        # What was expected out of fold knows of rides to come, this one too; what it is a share of tells nothing.
-        early = month[own] < first_in_order(month[own])
-        for name in now.keys() & NOW_FEATURES.keys():
-            now[name][early] = np.nan
-        for name, values in (past | now).items():
+        for name, values in past.items():
             told[name][own] = values
+        if set(NOW_INPUTS) - left_out:
+            recent = own & (month >= first)
+            told[STEADY][recent] = _steady(_chosen(rides, recent), over)
+            # What was expected out of fold knows of rides to come, this one too; what it is a share of tells nothing.
+            asked = recent & ~hidden & (month >= first_in_order(month[own]))
+            for name, values in _now(_chosen(rides, asked), places, over).items():
+                told[name][asked] = values
     kept = (month >= first) & np.isnan(told[STEADY])
     rows = _chosen({**rides, **told}, kept)
     matrix = encode(rows, places, _chosen(told, kept))
-    _hide(matrix, month[kept], left_out, seed)
+    _hide(matrix, hidden[kept], month[kept], left_out)
     weights = expected_minutes(matrix) ** 2 * np.exp(-(month.max() + 1 - month[kept]) / _WEIGHT_MONTHS)
     return Lessons(matrix, minutes[kept], weights, seconds(rows["pickup_at"]), tables, finished)
 
@@ -147,7 +157,8 @@ def now_columns(rides: Rides, places: Places, finished: Mapping[int, FinishedRid
     told = {name: np.full(len(rides["service_id"]), np.nan, np.float32) for name in NOW_INPUTS}
     for service, over in finished.items():
         own = rides["service_id"] == service
-        for name, values in _now(_chosen(rides, own), places, over).items():
+        some = _chosen(rides, own)
+        for name, values in (_now(some, places, over) | {STEADY: _steady(some, over)}).items():
             told[name][own] = values
     return told
 
@@ -157,10 +168,13 @@ def _now(rides: Rides, places: Places, finished: FinishedRides) -> dict[str, NDA
         seconds(rides["pickup_at"]),
         rides["pickup_zone_id"].astype(np.int64),
         rides["dropoff_zone_id"].astype(np.int64),
-        _vendors(rides),
         places.zones.borough,
         finished,
     )
+
+
+def _steady(rides: Rides, finished: FinishedRides) -> NDArray[np.float32]:
+    return steady_minutes(seconds(rides["pickup_at"]), _vendors(rides), finished)
 
 
 def _vendors(rides: Rides) -> Ints:
@@ -173,10 +187,9 @@ def _last(finished: FinishedRides) -> FinishedRides:
     return finished.where(finished.over_at > finished.over_at.max() - reach_seconds())
 
 
-def _hide(matrix: NDArray[np.float32], month: Ints, left_out: Set[str], seed: int) -> None:
+def _hide(matrix: NDArray[np.float32], hidden: NDArray[np.bool_], month: Ints, left_out: Set[str]) -> None:
     if len(np.unique(month)) < _LEAST_MONTHS_OF_SEASONS:
         matrix[:, [MATRIX_COLUMNS.index(name) for name in SEASONAL_COLUMNS]] = 0
-    hidden = np.random.default_rng(seed).random(len(matrix)) < _HIDDEN_SHARE
     # They are the last columns.
     matrix[hidden, -len(SOMETIMES_KNOWN) :] = np.nan
     matrix[:, [MATRIX_COLUMNS.index(name) for name in SOMETIMES_KNOWN if name in left_out]] = np.nan

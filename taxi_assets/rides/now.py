@@ -5,6 +5,7 @@ service; a ride nobody tells of now has NaN in each of these, which the trees ha
 """
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,16 @@ from numpy.typing import NDArray
 
 from taxi_assets.rides.features import ZONES
 
-__all__ = ["NOW_FEATURES", "NOW_INPUTS", "STEADY", "FinishedRides", "Window", "now_features", "reach_seconds"]
+__all__ = [
+    "NOW_FEATURES",
+    "NOW_INPUTS",
+    "STEADY",
+    "FinishedRides",
+    "Window",
+    "now_features",
+    "reach_seconds",
+    "steady_minutes",
+]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -41,6 +51,7 @@ _WINDOWS: Mapping[str, Window] = {
     "pair_2h_ratio": Window("pair", 2, 40),
     "pair_28d_ratio": Window("pair", 28 * _DAY, 100),
 }
+_KINDS = tuple(dict.fromkeys(window.of for window in _WINDOWS.values()))
 NOW_FEATURES: Mapping[str, str] = {
     name: f"actual over expected minutes of rides that ended in the {window.hours:g} hours before, same {window.of}"
     for name, window in _WINDOWS.items()
@@ -80,32 +91,65 @@ def reach_seconds() -> int:
 
 
 def now_features(
-    at: Ints, starts: Ints, ends: Ints, vendor: Ints, borough: Ints, finished: FinishedRides
+    at: Ints, starts: Ints, ends: Ints, borough: Ints, finished: FinishedRides
 ) -> dict[str, NDArray[np.float32]]:
-    """One array of shape (n,) for each name of `NOW_INPUTS`.
+    """One array of shape (n,) for each name of `NOW_FEATURES`.
 
     Args:
-        at: Pickups, seconds since 1970, shape (n,); so are the next three.
+        at: Pickups, seconds since 1970, shape (n,); so are the next two.
         starts: Pickup zones.
         ends: Drop-off zones.
-        vendor: Vendors, 0 where unknown.
         borough: Borough of each zone, shape (266,).
         finished: Rides of the same service. Those that end at the pickup or later are not looked at.
     """
     asked, over = _keys(starts, ends, borough), _keys(finished.starts, finished.ends, borough)
     tamed = np.clip(finished.minutes, _LEAST_RATIO * finished.expected, _MOST_RATIO * finished.expected)
-    found: dict[str, NDArray[np.float32]] = {}
-    for of in dict.fromkeys(window.of for window in _WINDOWS.values()):
-        line = _Line.of(over[of], finished.over_at)
-        actual, expected = line.sums(tamed), line.sums(finished.expected)
-        order, upto = line.positions(asked[of], at)
-        for name, window in _WINDOWS.items():
-            if window.of == of:
-                since = np.minimum(line.at(asked[of], at - int(window.hours * 3600), order), upto)
-                ratio = (actual[upto] - actual[since] + window.pull) / (expected[upto] - expected[since] + window.pull)
-                found[name] = _unsorted(ratio, order)
-    found[STEADY] = _steady_minutes(at, vendor, finished)
-    return {name: found[name] for name in NOW_INPUTS}
+    minutes = np.column_stack([tamed, finished.expected])
+
+    def of_windows(of: str) -> dict[str, NDArray[np.float32]]:
+        return _window_ratios(of, asked[of], at, _Line.of(over[of], finished.over_at), minutes)
+
+    # NumPy lets go of the interpreter while it sorts and looks up.
+    with ThreadPoolExecutor() as pool:
+        found = {name: ratio for told in pool.map(of_windows, _KINDS) for name, ratio in told.items()}
+    return {name: found[name] for name in NOW_FEATURES}
+
+
+def steady_minutes(at: Ints, vendor: Ints, finished: FinishedRides) -> NDArray[np.float32]:
+    """Mean of the vendor's last rides where they are far more like each other than like what was expected of them.
+
+    NaN for every other ride: of a vendor that measures, whose is not known, or that has had too few rides.
+
+    Args:
+        at: Pickups, seconds since 1970, shape (n,).
+        vendor: Vendors, 0 where unknown, shape (n,).
+        finished: Rides of the same service. Those that end at the pickup or later are not looked at.
+    """
+    line = _Line.of(finished.vendor, finished.over_at)
+    count, square = line.sums(finished.minutes), line.sums(finished.minutes**2)
+    missed = line.sums((finished.minutes - finished.expected) ** 2)
+    order, upto = line.positions(vendor, at)
+    since = np.maximum(line.at(vendor, at - _STEADY_DAYS * 86_400, order), upto - _STEADY_RIDES)
+    rides = np.maximum(upto - since, 1)
+    mean = (count[upto] - count[since]) / rides
+    spread = (square[upto] - square[since]) / rides - mean**2
+    steady = (upto - since >= _LEAST_STEADY_RIDES) & (vendor[order] > 0)
+    steady &= spread * _STEADINESS < (missed[upto] - missed[since]) / rides
+    return _unsorted(np.where(steady, mean, np.nan), order)
+
+
+def _window_ratios(of: str, key: Ints, at: Ints, line: "_Line", minutes: Floats) -> dict[str, NDArray[np.float32]]:
+    """The windows of one kind; `minutes` are actual and expected ones of the finished rides, shape (n, 2)."""
+    sums = line.sums(minutes)
+    order, upto = line.positions(key, at)
+    until = sums[upto]
+    found = {}
+    for name, window in _WINDOWS.items():
+        if window.of == of:
+            since = np.minimum(line.at(key, at - int(window.hours * 3600), order), upto)
+            actual, expected = (until - sums[since] + window.pull).T
+            found[name] = _unsorted(actual / expected, order)
+    return found
 
 
 def _keys(starts: Ints, ends: Ints, borough: Ints) -> dict[str, Ints]:
@@ -132,8 +176,9 @@ class _Line:
         return cls(order, places[order])
 
     def sums(self, values: Floats) -> Floats:
-        """Sums of the values before each place, shape (n + 1,)."""
-        return np.concatenate([[0.0], np.cumsum(values[self.order])])
+        """Sums of the values before each place: one more than there are."""
+        ordered = values[self.order]
+        return np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(ordered, axis=0)])
 
     def positions(self, key: Ints, at: Ints) -> tuple[Ints, Ints]:
         """An order in which asking is fast, and in it how many rides of lower key, or of the same that ended before."""
@@ -148,21 +193,3 @@ def _unsorted(values: Floats, order: Ints) -> NDArray[np.float32]:
     result = np.empty(len(values), np.float32)
     result[order] = values
     return result
-
-
-def _steady_minutes(at: Ints, vendor: Ints, finished: FinishedRides) -> NDArray[np.float32]:
-    """Mean of the vendor's last rides where they are far more like each other than like what was expected of them.
-
-    NaN for every other ride: of a vendor that measures, whose is not known, or that has had too few rides.
-    """
-    line = _Line.of(finished.vendor, finished.over_at)
-    count, square = line.sums(finished.minutes), line.sums(finished.minutes**2)
-    missed = line.sums((finished.minutes - finished.expected) ** 2)
-    order, upto = line.positions(vendor, at)
-    since = np.maximum(line.at(vendor, at - _STEADY_DAYS * 86_400, order), upto - _STEADY_RIDES)
-    rides = np.maximum(upto - since, 1)
-    mean = (count[upto] - count[since]) / rides
-    spread = (square[upto] - square[since]) / rides - mean**2
-    steady = (upto - since >= _LEAST_STEADY_RIDES) & (vendor[order] > 0)
-    steady &= spread * _STEADINESS < (missed[upto] - missed[since]) / rides
-    return _unsorted(np.where(steady, mean, np.nan), order)

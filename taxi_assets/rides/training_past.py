@@ -24,8 +24,8 @@ __all__ = ["first_in_order", "out_of_fold", "past_of_training"]
 
 Past = dict[str, NDArray[np.float32]]
 
-_LEAST_FOLDS = 6  # with fewer months than this, weeks are the blocks of time
-_LEAST_MONTHS_BEFORE = 6  # within a year: with fewer a ride's past would be thinner than when it is served
+_FOLDS = 8  # blocks of whole weeks, about so many: each is told by nearly all the rest
+_LEAST_MONTHS_BEFORE = 4  # within a year: with fewer a ride's past would be thinner than when it is served
 
 
 def past_of_training(rides: PastRides, places: Places, smoothing: Smoothing, since: int = 0) -> tuple[Past, Tables]:
@@ -56,13 +56,16 @@ def past_of_training(rides: PastRides, places: Places, smoothing: Smoothing, sin
 
 
 def out_of_fold(rides: PastRides, places: Places, smoothing: Smoothing, since: int = 0) -> Past:
-    """The history of each ride, told by the rides of other months, or weeks where there are few months."""
-    blocks = rides.month if len(np.unique(rides.month)) >= _LEAST_FOLDS else rides.week
+    """The history of each ride, told by the rides of other weeks, those of its own block of weeks left out."""
+    weeks, week = np.unique(rides.week, return_inverse=True)
+    blocks = week // max(1, round(len(weeks) / _FOLDS))
     found = {name: np.full(len(rides.minutes), np.nan, np.float32) for name in HISTORY_FEATURES}
-    for block in np.unique(blocks[rides.month >= since]):
+    asked = rides.month >= since
+    for block in np.unique(blocks[asked]):
         own = blocks == block
         others = rides if own.all() else rides.where(~own)
         tables = fit_tables(others, places, float(np.median(rides.month[own])), smoothing)
+        own &= asked
         _put(found, own, look_up(tables, rides.starts[own], rides.ends[own], rides.period[own]))
     return found
 

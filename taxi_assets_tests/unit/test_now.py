@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxi_assets.rides.features import ZONES
-from taxi_assets.rides.now import NOW_FEATURES, NOW_INPUTS, STEADY, FinishedRides, now_features
+from taxi_assets.rides.now import NOW_FEATURES, NOW_INPUTS, STEADY, FinishedRides, now_features, steady_minutes
 
 HOUR, DAY = 3_600, 86_400
 NOW = 53 * 365 * DAY
@@ -25,8 +25,13 @@ def over(**columns: Any) -> FinishedRides:
 
 
 def ask(finished: FinishedRides, at: int = NOW, starts: int = 74, ends: int = 75, vendor: int = 2) -> dict[str, float]:
-    asked = (np.array([value], np.int64) for value in (at, starts, ends, vendor))
-    return {name: float(values[0]) for name, values in now_features(*asked, BOROUGHS, finished).items()}
+    found = ask_many(finished, *(np.array([value], np.int64) for value in (at, starts, ends, vendor)))
+    return {name: float(values[0]) for name, values in found.items()}
+
+
+def ask_many(finished: FinishedRides, at: Any, starts: Any, ends: Any, vendor: Any) -> dict[str, Any]:
+    ratios = now_features(at, starts, ends, BOROUGHS, finished)
+    return ratios | {STEADY: steady_minutes(at, vendor, finished)}
 
 
 def test_every_feature_is_told_in_its_order() -> None:
@@ -142,7 +147,7 @@ def test_many_rides_are_told_as_each_alone(seed: int) -> None:
         draw.integers(0, 3, 20),
     )
     finished = over(over_at=NOW + draw.integers(-9 * DAY, DAY, 200), minutes=draw.uniform(2, 60, 200))
-    many = now_features(at, starts, ends, vendor, BOROUGHS, finished)
+    many = ask_many(finished, at, starts, ends, vendor)
     for row in range(20):
         alone = ask(finished, *(int(values[row]) for values in (at, starts, ends, vendor)))
         assert {name: float(values[row]) for name, values in many.items()} == pytest.approx(alone, nan_ok=True)

@@ -22,9 +22,9 @@ def rides(places: Places) -> PastRides:
     return drawn(places, months=MONTHS)
 
 
-def test_from_the_seventh_month_on_a_ride_is_told_by_the_months_before_it(places: Places, rides: PastRides) -> None:
+def test_from_the_fifth_month_on_a_ride_is_told_by_the_months_before_it(places: Places, rides: PastRides) -> None:
     found, _ = past_of_training(rides, places, Smoothing())
-    for month in (JANUARY + 6, JANUARY + 8):
+    for month in (JANUARY + 4, JANUARY + 8):
         own = rides.month == month
         before = told(fit_tables(rides.where(rides.month < month), places, month, Smoothing()), rides.where(own))
         for name in HISTORY_FEATURES:
@@ -42,7 +42,7 @@ def test_nothing_of_its_month_or_later_tells_it_anything(places: Places, rides: 
 
 def test_the_first_months_are_told_by_each_other(places: Places, rides: PastRides) -> None:
     found, _ = past_of_training(rides, places, Smoothing())
-    early = rides.month < JANUARY + 6
+    early = rides.month < JANUARY + 4
     folds = out_of_fold(rides.where(early), places, Smoothing())
     for name in HISTORY_FEATURES:
         assert np.array_equal(found[name][early], folds[name]), name
@@ -56,9 +56,9 @@ def test_all_rides_make_the_tables_of_the_month_after(places: Places, rides: Pas
 
 
 def test_months_too_old_to_be_learned_from_are_not_told(places: Places, rides: PastRides) -> None:
-    found, tables = past_of_training(rides, places, Smoothing(), since=JANUARY + 4)
+    found, tables = past_of_training(rides, places, Smoothing(), since=JANUARY + 2)
     whole, same = past_of_training(rides, places, Smoothing())
-    old = rides.month < JANUARY + 4
+    old = rides.month < JANUARY + 2
     for name in HISTORY_FEATURES:
         assert np.isnan(found[name][old]).all()
         assert np.array_equal(found[name][~old], whole[name][~old])
