@@ -107,7 +107,7 @@ def lessons(  # noqa: PLR0913, PLR0917
                 told[name][asked] = values
     kept = (month >= first) & np.isnan(told[STEADY])
     rows = _chosen({**rides, **told}, kept)
-    matrix = encode(rows, places, _chosen(told, kept))
+    matrix = encode(rows, places, {name: rows[name] for name in told})
     _hide(matrix, hidden[kept], month[kept], left_out)
     weights = expected_minutes(matrix) ** 2 * np.exp(-(month.max() + 1 - month[kept]) / _WEIGHT_MONTHS)
     return Lessons(matrix, minutes[kept], weights, seconds(rows["pickup_at"]), tables, finished)

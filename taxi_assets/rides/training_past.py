@@ -4,8 +4,14 @@ A ride's past are the months before its own, as when it is served. Where too few
 are told by each other.
 """
 
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice, pairwise
+
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from taxi_assets.rides.history import (
     HISTORY_FEATURES,
@@ -26,6 +32,7 @@ Past = dict[str, NDArray[np.float32]]
 
 _FOLDS = 8  # blocks of whole weeks, about so many: each is told by nearly all the rest
 _LEAST_MONTHS_BEFORE = 4  # within a year: with fewer a ride's past would be thinner than when it is served
+_AT_ONCE = 2  # tables that are made at the same time; each takes some hundred megabytes
 
 
 def past_of_training(rides: PastRides, places: Places, smoothing: Smoothing, since: int = 0) -> tuple[Past, Tables]:
@@ -39,34 +46,35 @@ def past_of_training(rides: PastRides, places: Places, smoothing: Smoothing, sin
     """
     if not len(rides.minutes):
         raise ValueError("there are no rides")
-    found = {name: np.full(len(rides.minutes), np.nan, np.float32) for name in HISTORY_FEATURES}
+    found = _unknown(rides)
     ordered_from = first_in_order(rides.month)
     early = rides.month < ordered_from
     if (rides.month[early] >= since).any():
         _put(found, early, out_of_fold(rides.where(early), places, smoothing, since))
-    first, *months = np.unique(rides.month).tolist()
-    sums = _sums_of(rides, first, smoothing)
-    for last, month in zip([first, *months], months, strict=False):
-        own, sums = rides.month == month, sums.after(month - last, smoothing)
-        if month >= max(ordered_from, since):
-            tables = tables_of(sums, places, smoothing)
-            _put(found, own, look_up(tables, rides.starts[own], rides.ends[own], rides.period[own]))
-        sums = sums.plus(_sums_of(rides, month, smoothing))
-    return found, tables_of(sums.after(1, smoothing), places, smoothing)
+    tables: Tables = {}
+    wanted = (
+        (month, partial(tables_of, sums, places, smoothing))
+        for month, sums in _sums_before(rides, smoothing)
+        if month >= max(ordered_from, since)
+    )
+    for month, tables in _made(wanted):
+        _put_told(found, rides, rides.month == month, tables)
+    return found, tables
 
 
 def out_of_fold(rides: PastRides, places: Places, smoothing: Smoothing, since: int = 0) -> Past:
     """The history of each ride, told by the rides of other weeks, those of its own block of weeks left out."""
     weeks, week = np.unique(rides.week, return_inverse=True)
     blocks = week // max(1, round(len(weeks) / _FOLDS))
-    found = {name: np.full(len(rides.minutes), np.nan, np.float32) for name in HISTORY_FEATURES}
-    asked = rides.month >= since
-    for block in np.unique(blocks[asked]):
+    found, asked = _unknown(rides), rides.month >= since
+
+    def of_others(block: int) -> Tables:
         own = blocks == block
         others = rides if own.all() else rides.where(~own)
-        tables = fit_tables(others, places, float(np.median(rides.month[own])), smoothing)
-        own &= asked
-        _put(found, own, look_up(tables, rides.starts[own], rides.ends[own], rides.period[own]))
+        return fit_tables(others, places, float(np.median(rides.month[own])), smoothing)
+
+    for block, tables in _made((block, partial(of_others, block)) for block in np.unique(blocks[asked]).tolist()):
+        _put_told(found, rides, asked & (blocks == block), tables)
     return found
 
 
@@ -81,9 +89,31 @@ def first_in_order(months: NDArray[np.int64]) -> int:
     return int(held[before < _LEAST_MONTHS_BEFORE].max()) + 1
 
 
-def _sums_of(rides: PastRides, month: int, smoothing: Smoothing) -> Sums:
-    own = rides.where(rides.month == month)
-    return add_up(own, np.zeros(len(own.minutes)), smoothing)
+def _sums_before(rides: PastRides, smoothing: Smoothing) -> Iterator[tuple[int, Sums]]:
+    """Each month but the first, with the sums of the months before it; at last the month after all of them."""
+    months = np.unique(rides.month).tolist()
+    sums = None
+    for month, following in pairwise([*months, months[-1] + 1]):
+        own = rides.where(rides.month == month)
+        added = add_up(own, np.zeros(len(own.minutes)), smoothing)
+        sums = (sums.plus(added) if sums else added).after(following - month, smoothing)
+        yield following, sums
+
+
+def _made(wanted: Iterable[tuple[int, Callable[[], Tables]]]) -> Iterator[tuple[int, Tables]]:
+    """The tables, in their order, a few at a time: most of the work is one array after the other, on one core."""
+    waiting = iter(wanted)
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_AT_ONCE) as pool:
+        while some := list(islice(waiting, _AT_ONCE)):
+            yield from zip([key for key, _ in some], pool.map(lambda each: each[1](), some), strict=True)
+
+
+def _unknown(rides: PastRides) -> Past:
+    return {name: np.full(len(rides.minutes), np.nan, np.float32) for name in HISTORY_FEATURES}
+
+
+def _put_told(found: Past, rides: PastRides, rows: NDArray[np.bool_], tables: Tables) -> None:
+    _put(found, rows, look_up(tables, rides.starts[rows], rides.ends[rows], rides.period[rows]))
 
 
 def _put(found: Past, rows: NDArray[np.bool_], values: Past) -> None:
