@@ -33,6 +33,12 @@ async def predict(request: Request) -> JSONResponse:
         asked = read_ride(await request.json(), model.services)
     except RideRefused as refusal:
         return JSONResponse({"error": str(refusal), "fields": refusal.fields}, 422)
-    minutes = float(model.predict_requests([asked])[0])
-    answer = {"duration_minutes": round(minutes, 2), "arrives_at": arrival(asked, minutes).isoformat()}
-    return JSONResponse({**answer, "service": asked.service, **source})
+    told = model.answer_requests([asked])
+    minutes = float(told.minutes[0])
+    answer = {
+        "duration_minutes": round(minutes, 2),
+        "interval_90": [round(float(told.low[0]), 2), round(float(told.high[0]), 2)],
+        "arrives_at": arrival(asked, minutes).isoformat(),
+        "service": asked.service,
+    }
+    return JSONResponse({**answer, **source})
