@@ -87,8 +87,7 @@ def lessons(  # noqa: PLR0913, PLR0917
     first = int(month.max()) - row_months + 1
     hidden = np.random.default_rng(seed).random(len(month)) < _HIDDEN_SHARE
     told = {name: np.full(len(minutes), np.nan, np.float32) for name in (*HISTORY_FEATURES, *NOW_INPUTS)}
-    tables: dict[int, Tables] = {}
-    finished: dict[int, FinishedRides] = {}
+    tables, finished = dict[int, Tables](), dict[int, FinishedRides]()
     for service in np.unique(rides["service_id"]).tolist():
         own = rides["service_id"] == service
         some = _chosen(rides, own)
@@ -96,15 +95,13 @@ def lessons(  # noqa: PLR0913, PLR0917
         known = month[own] >= first - 1
         over = finished_rides(_chosen(some, known), minutes[own][known], past["expected_minutes"][known])
         finished[service] = _last(over)
-        for name, values in past.items():
-            told[name][own] = values
+        _put(told, own, past)
         if set(NOW_INPUTS) - left_out:
             recent = own & (month >= first)
-            told[STEADY][recent] = _steady(_chosen(rides, recent), over)
+            _put(told, recent, {STEADY: _steady(_chosen(rides, recent), over)})
             # What was expected out of fold knows of rides to come, this one too; what it is a share of tells nothing.
             asked = recent & ~hidden & (month >= first_in_order(month[own]))
-            for name, values in _now(_chosen(rides, asked), places, over).items():
-                told[name][asked] = values
+            _put(told, asked, _now(_chosen(rides, asked), places, over))
     kept = (month >= first) & np.isnan(told[STEADY])
     rows = _chosen({**rides, **told}, kept)
     matrix = encode(rows, places, {name: rows[name] for name in told})
@@ -158,8 +155,7 @@ def now_columns(rides: Rides, places: Places, finished: Mapping[int, FinishedRid
     for service, over in finished.items():
         own = rides["service_id"] == service
         some = _chosen(rides, own)
-        for name, values in (_now(some, places, over) | {STEADY: _steady(some, over)}).items():
-            told[name][own] = values
+        _put(told, own, _now(some, places, over) | {STEADY: _steady(some, over)})
     return told
 
 
@@ -193,6 +189,11 @@ def _hide(matrix: NDArray[np.float32], hidden: NDArray[np.bool_], month: Ints, l
     # They are the last columns.
     matrix[hidden, -len(SOMETIMES_KNOWN) :] = np.nan
     matrix[:, [MATRIX_COLUMNS.index(name) for name in SOMETIMES_KNOWN if name in left_out]] = np.nan
+
+
+def _put(told: Rides, rows: NDArray[np.bool_], values: Rides) -> None:
+    for name, each in values.items():
+        told[name][rows] = each
 
 
 def _chosen(rides: Rides, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
