@@ -74,6 +74,7 @@ def terminal(command: Sequence[str], environment: Mapping[str, str], cwd: Path |
     reader = threading.Thread(target=opened.read)
     reader.start()
     try:
+        wait_until(lambda: os.getpgid(program.pid) == program.pid)  # else there is no group yet to kill
         yield opened
     finally:
         if program.poll() is None:
