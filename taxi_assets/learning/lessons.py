@@ -1,6 +1,7 @@
 """Rides as they are learned from: each told by what came before it, and by nothing it would not know when served."""
 
 from collections.abc import Mapping, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,10 +99,9 @@ def lessons(  # noqa: PLR0913, PLR0917
         _put(told, own, past)
         if set(NOW_INPUTS) - left_out:
             recent = own & (month >= first)
-            _put(told, recent, {STEADY: _steady(_chosen(rides, recent), over)})
             # What was expected out of fold knows of rides to come, this one too; what it is a share of tells nothing.
             asked = recent & ~hidden & (month >= first_in_order(month[own]))
-            _put(told, asked, _now(_chosen(rides, asked), places, over))
+            _put_now(told, rides, recent, asked, places, over)
     kept = (month >= first) & np.isnan(told[STEADY])
     rows = _chosen({**rides, **told}, kept)
     matrix = encode(rows, places, {name: rows[name] for name in told})
@@ -159,6 +159,20 @@ def now_columns(rides: Rides, places: Places, finished: Mapping[int, FinishedRid
     return told
 
 
+def _put_now(
+    told: Rides,
+    rides: Rides,
+    recent: NDArray[np.bool_],
+    asked: NDArray[np.bool_],
+    places: Places,
+    finished: FinishedRides,
+) -> None:
+    with ThreadPoolExecutor() as pool:
+        steady = pool.submit(_steady, _chosen(rides, recent), finished)
+        _put(told, asked, _now(_chosen(rides, asked), places, finished))
+    _put(told, recent, {STEADY: steady.result()})
+
+
 def _now(rides: Rides, places: Places, finished: FinishedRides) -> dict[str, NDArray[np.float32]]:
     return now_features(
         seconds(rides["pickup_at"]),
@@ -197,7 +211,7 @@ def _put(told: Rides, rows: NDArray[np.bool_], values: Rides) -> None:
 
 
 def _chosen(rides: Rides, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-    return {name: values[rows] for name, values in rides.items()}
+    return dict(rides) if rows.all() else {name: values[rows] for name, values in rides.items()}
 
 
 def _past_rides(rides: Rides, minutes: Floats) -> PastRides:

@@ -79,7 +79,7 @@ class PastRides:
     week: Ints
     minutes: Floats
 
-    def where(self, chosen: NDArray[np.bool_]) -> "PastRides":
+    def where(self, chosen: NDArray[np.bool_] | Ints) -> "PastRides":
         return PastRides(**{name: values[chosen] for name, values in vars(self).items()})
 
 
@@ -223,46 +223,42 @@ def _pair_tables(sums: Sums, neighbour: Floats, smoothing: Smoothing) -> dict[st
 def _period_tables(sums: Sums, pair_minutes: Floats, places: Places, smoothing: Smoothing) -> dict[str, Any]:
     hours = _nearby_hours(smoothing.hours)
     overall = float(sums.total.sum() / sums.count.sum())
-    expected = sums.period_count * pair_minutes.astype(np.float32)
+    # Minutes of rides from and to each zone by period: those they took, and those their pairs lead to expect.
+    taken = [sums.period_total.sum(axis, dtype=np.float64) for axis in (2, 1)]
+    expected = [np.einsum(f"pse,se->p{zone}", sums.period_count, pair_minutes) for zone in "se"]
 
-    def ratio(axis: int, prior: Floats, pull: float) -> Floats:
-        found = hours @ sums.period_total.sum(axis, dtype=np.float64)
-        return (found + pull * prior) / (hours @ expected.sum(axis, dtype=np.float64) + pull)
+    def ratio(taken: Floats, expected: Floats, prior: Floats | float, rides: float) -> Floats:
+        pull = rides * overall
+        return (hours @ taken + pull * prior) / (hours @ expected + pull)
 
-    city = hours @ sums.period_total.sum((1, 2), dtype=np.float64) + 100 * overall
-    city = (city / (hours @ expected.sum((1, 2), dtype=np.float64) + 100 * overall))[:, None]
-    from_zone = ratio(2, city, smoothing.zone_period_rides * overall)
-    to_zone = ratio(1, city, smoothing.zone_period_rides * overall)
-    by_time = (from_zone / city).astype(np.float32)[:, :, None] * to_zone.astype(np.float32)[:, None, :]
+    city = ratio(taken[0].sum(1), expected[0].sum(1), 1, 100)[:, None]
+    from_zone, to_zone = (ratio(*both, city, smoothing.zone_period_rides) for both in zip(taken, expected, strict=True))
     tables: dict[str, Any] = {"pickup_period_ratio": from_zone, "dropoff_period_ratio": to_zone}
-    return tables | _pair_period_tables(sums, by_time * pair_minutes.astype(np.float32), places, smoothing)
+    return tables | _pair_period_tables(sums, pair_minutes, from_zone / city, to_zone, places, smoothing)
 
 
-def _pair_period_tables(sums: Sums, prior: NDArray[np.float32], places: Places, smoothing: Smoothing) -> Tables:
+def _pair_period_tables(
+    sums: Sums, pair_minutes: Floats, from_zone: Floats, to_zone: Floats, places: Places, smoothing: Smoothing
+) -> Tables:
     hours = _nearby_hours(smoothing.hours).astype(np.float32)
-    overall = np.float32(sums.total.sum() / sums.count.sum())
-    count, total = (
-        (hours @ values.reshape(PERIODS, -1)).reshape(PERIODS, ZONES, ZONES)
-        for values in (sums.period_count, sums.period_total)
-    )
     near = places.nearness(smoothing.wide_miles).astype(np.float32)
+    few = np.float32(50 * sums.total.sum() / sums.count.sum())
     pull = np.float32(smoothing.pair_period_rides)
-    return {
-        "pair_period_minutes": (total + pull * prior) / (count + pull),
-        "pair_period_log_rides": np.log1p(count),
-        "neighbour_period_ratio": (_by_neighbours(near, total) + 50 * overall)
-        / (_by_neighbours(near, count * prior) + 50 * overall),
+    both = (sums.period_count, sums.period_total)
+    counts, totals = ((hours @ each.reshape(PERIODS, -1)).reshape(each.shape) for each in both)
+    by_pair, starts, ends = (values.astype(np.float32) for values in (pair_minutes, from_zone, to_zone))
+    found = {
+        name: np.empty_like(counts)
+        for name in ("pair_period_minutes", "pair_period_log_rides", "neighbour_period_ratio")
     }
-
-
-def _by_neighbours(near: NDArray[np.float32], tables: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`near @ table @ near.T` of each table, shape (periods, zones, zones).
-
-    As two large products: as many small ones, the threads of the linear algebra would mostly wait for each other.
-    """
-    by_end = (tables.reshape(-1, ZONES) @ near.T).reshape(tables.shape)
-    by_start = np.ascontiguousarray(by_end.transpose(0, 2, 1)).reshape(-1, ZONES) @ near.T
-    return by_start.reshape(tables.shape).transpose(0, 2, 1)
+    # Period by period: what is worked on stays in the processor's cache.
+    for period, (count, total) in enumerate(zip(counts, totals, strict=True)):
+        prior = starts[period][:, None] * ends[period] * by_pair
+        found["pair_period_minutes"][period] = (total + pull * prior) / (count + pull)
+        found["pair_period_log_rides"][period] = np.log1p(count)
+        told = near @ total @ near.T + few
+        found["neighbour_period_ratio"][period] = told / (near @ (count * prior) @ near.T + few)
+    return found
 
 
 def _nearby_hours(reach: float) -> Floats:

@@ -4,10 +4,12 @@ A ride's past are the months before its own, as when it is served. Where too few
 are told by each other.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
-from itertools import islice, pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,6 @@ from taxi_assets.rides.history import (
     HISTORY_FEATURES,
     PastRides,
     Smoothing,
-    Sums,
     Tables,
     add_up,
     fit_tables,
@@ -35,6 +36,14 @@ _LEAST_MONTHS_BEFORE = 4  # within a year: with fewer a ride's past would be thi
 _AT_ONCE = 2  # tables that are made at the same time; each takes some hundred megabytes
 
 
+@dataclass(frozen=True)
+class _Lot:
+    """Rides, by their positions, and what makes the tables they are told by."""
+
+    rows: NDArray[np.int64]
+    tables: Callable[[], Tables]
+
+
 def past_of_training(rides: PastRides, places: Places, smoothing: Smoothing, since: int = 0) -> tuple[Past, Tables]:
     """The history of each training ride, and the tables all rides together make for the month after.
 
@@ -46,36 +55,15 @@ def past_of_training(rides: PastRides, places: Places, smoothing: Smoothing, sin
     """
     if not len(rides.minutes):
         raise ValueError("there are no rides")
-    found = _unknown(rides)
     ordered_from = first_in_order(rides.month)
-    early = rides.month < ordered_from
-    if (rides.month[early] >= since).any():
-        _put(found, early, out_of_fold(rides.where(early), places, smoothing, since))
-    tables: Tables = {}
-    wanted = (
-        (month, partial(tables_of, sums, places, smoothing))
-        for month, sums in _sums_before(rides, smoothing)
-        if month >= max(ordered_from, since)
-    )
-    for month, tables in _made(wanted):
-        _put_told(found, rides, rides.month == month, tables)
-    return found, tables
+    early = np.flatnonzero(rides.month < ordered_from)
+    blocks = _blocks(rides, early, places, smoothing, since)
+    return _told(rides, chain(blocks, _months(rides, places, smoothing, max(ordered_from, since))))
 
 
 def out_of_fold(rides: PastRides, places: Places, smoothing: Smoothing, since: int = 0) -> Past:
     """The history of each ride, told by the rides of other weeks, those of its own block of weeks left out."""
-    weeks, week = np.unique(rides.week, return_inverse=True)
-    blocks = week // max(1, round(len(weeks) / _FOLDS))
-    found, asked = _unknown(rides), rides.month >= since
-
-    def of_others(block: int) -> Tables:
-        own = blocks == block
-        others = rides if own.all() else rides.where(~own)
-        return fit_tables(others, places, float(np.median(rides.month[own])), smoothing)
-
-    for block, tables in _made((block, partial(of_others, block)) for block in np.unique(blocks[asked]).tolist()):
-        _put_told(found, rides, asked & (blocks == block), tables)
-    return found
+    return _told(rides, _blocks(rides, np.arange(len(rides.week)), places, smoothing, since))[0]
 
 
 def first_in_order(months: NDArray[np.int64]) -> int:
@@ -89,33 +77,57 @@ def first_in_order(months: NDArray[np.int64]) -> int:
     return int(held[before < _LEAST_MONTHS_BEFORE].max()) + 1
 
 
-def _sums_before(rides: PastRides, smoothing: Smoothing) -> Iterator[tuple[int, Sums]]:
-    """Each month but the first, with the sums of the months before it; at last the month after all of them."""
+def _blocks(
+    rides: PastRides, among: NDArray[np.int64], places: Places, smoothing: Smoothing, since: int
+) -> Iterator[_Lot]:
+    """Blocks of weeks of some of the rides; each is told by the others of them."""
+    some = rides.where(among)
+    weeks, week = np.unique(some.week, return_inverse=True)
+    block = week // max(1, round(len(weeks) / _FOLDS))
+    asked = some.month >= since
+
+    def of_others(own: NDArray[np.bool_]) -> Tables:
+        others = some if own.all() else some.where(~own)
+        return fit_tables(others, places, float(np.median(some.month[own])), smoothing)
+
+    for each in np.unique(block[asked]).tolist():
+        own = block == each
+        yield _Lot(among[own & asked], partial(of_others, own))
+
+
+def _months(rides: PastRides, places: Places, smoothing: Smoothing, since: int) -> Iterator[_Lot]:
+    """The months from `since` on, each told by those before it; at last the month after all of them, of no rides."""
     months = np.unique(rides.month).tolist()
     sums = None
     for month, following in pairwise([*months, months[-1] + 1]):
         own = rides.where(rides.month == month)
         added = add_up(own, np.zeros(len(own.minutes)), smoothing)
         sums = (sums.plus(added) if sums else added).after(following - month, smoothing)
-        yield following, sums
+        if following >= since:
+            yield _Lot(np.flatnonzero(rides.month == following), partial(tables_of, sums, places, smoothing))
 
 
-def _made(wanted: Iterable[tuple[int, Callable[[], Tables]]]) -> Iterator[tuple[int, Tables]]:
-    """The tables, in their order, a few at a time: most of the work is one array after the other, on one core."""
-    waiting = iter(wanted)
+def _told(rides: PastRides, lots: Iterable[_Lot]) -> tuple[Past, Tables]:
+    """The history of the lots' rides, NaN for all others; and the tables of the last lot.
+
+    A few lots at a time, while the next are prepared: most of the work is one array after the other, on one core.
+    """
+    found = {name: np.full(len(rides.minutes), np.nan, np.float32) for name in HISTORY_FEATURES}
+    tables: Tables = {}
+    waiting: deque[Future[Tables]] = deque()
+
+    def tell(lot: _Lot) -> Tables:
+        tables, rows = lot.tables(), lot.rows
+        told = look_up(tables, rides.starts[rows], rides.ends[rows], rides.period[rows])
+        for name, values in told.items():
+            found[name][rows] = values
+        return tables
+
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_AT_ONCE) as pool:
-        while some := list(islice(waiting, _AT_ONCE)):
-            yield from zip([key for key, _ in some], pool.map(lambda each: each[1](), some), strict=True)
-
-
-def _unknown(rides: PastRides) -> Past:
-    return {name: np.full(len(rides.minutes), np.nan, np.float32) for name in HISTORY_FEATURES}
-
-
-def _put_told(found: Past, rides: PastRides, rows: NDArray[np.bool_], tables: Tables) -> None:
-    _put(found, rows, look_up(tables, rides.starts[rows], rides.ends[rows], rides.period[rows]))
-
-
-def _put(found: Past, rows: NDArray[np.bool_], values: Past) -> None:
-    for name, told in values.items():
-        found[name][rows] = told
+        for lot in lots:
+            waiting.append(pool.submit(tell, lot))
+            if len(waiting) > _AT_ONCE:
+                waiting.popleft().result()
+        for each in waiting:
+            tables = each.result()
+    return found, tables

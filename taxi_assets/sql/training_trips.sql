@@ -2,8 +2,7 @@
 SELECT
     list_position($all_services, service) - 1 AS service_id,
     trip_features.* EXCLUDE (service, month, source_row),
-    vendor_id,
-    service
+    vendor_id
 FROM trip_features
 LEFT JOIN (
     SELECT service, month, source_row, vendor_id FROM raw_trips

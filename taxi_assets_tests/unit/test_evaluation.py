@@ -139,7 +139,7 @@ def test_slices_are_scored_in_their_order() -> None:
 def test_slices_are_parts_of_the_whole(rides, zone_rows) -> None:
     predicted = np.full(len(rides), 12.0)
     overall = score(rides["duration_minutes"].to_numpy(), predicted)
-    found = score_slices(rides, predicted, slice_trips(rides, pd.DataFrame(zone_rows)))
+    found = score_slices(rides, predicted, slice_trips(rides.assign(service="green"), pd.DataFrame(zone_rows)))
     assert set(found["slice"]) == set(SLICES)
     for _, parts in found.groupby("slice"):
         assert parts["rides"].sum() == overall.rides
