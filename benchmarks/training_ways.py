@@ -37,9 +37,11 @@ def publish_months(home: str, months: int, rows: int) -> Month:
 def materialise(home: str, month: str, assets: list[str]) -> Work:
     """The work of materialising these assets of a month, as `taxi run` does.
 
-    The code location and MLflow are loaded and MLflow's database is there, as from a home's second month on.
+    The code location, MLflow and scikit-learn are loaded, as scikit-learn is for the bare fit, and MLflow's database
+    is there, as from a home's second month on.
     """
     import dagster as dg
+    import sklearn.ensemble  # noqa: F401
 
     from taxi_assets.definitions import build
     from taxi_assets.defs.instance import open_instance

@@ -6,7 +6,7 @@ distance. `fit_tables` makes them of some months, `look_up` reads them for a rid
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ __all__ = [
     "Smoothing",
     "Sums",
     "Tables",
-    "add_up",
     "fit_tables",
     "look_up",
     "tables_of",
@@ -96,8 +95,31 @@ class Sums:
     period_count: NDArray[np.float32]
     period_total: NDArray[np.float32]
 
-    def plus(self, other: "Sums") -> "Sums":
-        return Sums(**{name: values + getattr(other, name) for name, values in vars(self).items()})
+    @classmethod
+    def none(cls) -> Self:
+        """Of no rides."""
+        pairs, periods = np.zeros((ZONES, ZONES)), np.zeros((PERIODS, ZONES, ZONES), np.float32)
+        by_pair = (pairs.copy(), pairs.copy(), pairs.copy(), pairs.copy(), pairs.copy(), pairs)
+        return cls(*by_pair, periods.copy(), periods)
+
+    def add(self, rides: PastRides, age: Floats, smoothing: Smoothing) -> Self:
+        """These sums, grown in place by rides; `age` is how many months old each counts as, shape (n,)."""
+        pair = rides.starts * ZONES + rides.ends
+        period = rides.period * ZONES**2 + pair
+        weights, recent = np.exp(-age / smoothing.months), np.exp(-age / smoothing.recent_months)
+        timed = weights * rides.minutes
+        for sums, place, values in (
+            (self.count, pair, weights),
+            (self.total, pair, timed),
+            (self.logs, pair, weights * np.log(rides.minutes)),
+            (self.squares, pair, timed * rides.minutes),
+            (self.recent_count, pair, recent),
+            (self.recent_total, pair, recent * rides.minutes),
+            (self.period_count, period, weights),
+            (self.period_total, period, timed),
+        ):
+            np.add.at(sums.reshape(-1), place, values.astype(sums.dtype))
+        return self
 
     def after(self, months: float, smoothing: Smoothing) -> "Sums":
         """The same sums so many months later, when every ride in them counts less."""
@@ -115,25 +137,7 @@ def fit_tables(rides: PastRides, places: Places, as_of_month: float, smoothing: 
         as_of_month: Rides count less the further their month is from this one.
         smoothing: How strongly small samples are drawn to larger ones.
     """
-    return tables_of(add_up(rides, np.abs(as_of_month - rides.month), smoothing), places, smoothing)
-
-
-def add_up(rides: PastRides, age: Floats, smoothing: Smoothing) -> Sums:
-    """The rides' sums; `age` is how many months old each counts as, shape (n,)."""
-    pair = rides.starts * ZONES + rides.ends
-    period = rides.period * ZONES**2 + pair
-    weights, recent = np.exp(-age / smoothing.months), np.exp(-age / smoothing.recent_months)
-    timed = weights * rides.minutes
-    return Sums(
-        _by_pair(pair, weights),
-        _by_pair(pair, timed),
-        _by_pair(pair, weights * np.log(rides.minutes)),
-        _by_pair(pair, timed * rides.minutes),
-        _by_pair(pair, recent),
-        _by_pair(pair, recent * rides.minutes),
-        _by_period(period, weights),
-        _by_period(period, timed),
-    )
+    return tables_of(Sums.none().add(rides, np.abs(as_of_month - rides.month), smoothing), places, smoothing)
 
 
 def tables_of(sums: Sums, places: Places, smoothing: Smoothing) -> Tables:
@@ -161,15 +165,6 @@ def _index(table: NDArray[np.float32], name: str, starts: Ints, ends: Ints, peri
     if table.shape[0] == PERIODS:
         return (period, starts if name.startswith("pickup") else ends)
     return (starts, ends)
-
-
-def _by_pair(pair: Ints, values: Floats) -> Floats:
-    return np.bincount(pair, values, ZONES * ZONES).reshape(ZONES, ZONES).astype(np.float64)
-
-
-def _by_period(period: Ints, values: Floats) -> NDArray[np.float32]:
-    sums = np.bincount(period, values, PERIODS * ZONES**2).astype(np.float32)
-    return sums.reshape(PERIODS, ZONES, ZONES)
 
 
 def _zone_minutes(count: Floats, total: Floats, places: Places, overall: float, smoothing: Smoothing) -> Floats:

@@ -128,8 +128,9 @@ def steady_minutes(at: Ints, vendor: Ints, finished: FinishedRides) -> NDArray[n
     line = _Line.of(finished.vendor, finished.over_at)
     count, square = line.sums(finished.minutes), line.sums(finished.minutes**2)
     missed = line.sums((finished.minutes - finished.expected) ** 2)
-    order, upto = line.positions(vendor, at)
-    since = np.maximum(line.at(vendor, at - _STEADY_DAYS * 86_400, order), upto - _STEADY_RIDES)
+    order, asked = line.asked(vendor, at)
+    upto = line.before(asked)
+    since = np.maximum(line.before(asked - _STEADY_DAYS * 86_400), upto - _STEADY_RIDES)
     rides = np.maximum(upto - since, 1)
     mean = (count[upto] - count[since]) / rides
     spread = (square[upto] - square[since]) / rides - mean**2
@@ -141,13 +142,14 @@ def steady_minutes(at: Ints, vendor: Ints, finished: FinishedRides) -> NDArray[n
 def _window_ratios(of: str, key: Ints, at: Ints, line: "_Line", minutes: Floats) -> dict[str, NDArray[np.float32]]:
     """The windows of one kind; `minutes` are actual and expected ones of the finished rides, shape (n, 2)."""
     sums = line.sums(minutes)
-    order, upto = line.positions(key, at)
-    until = sums[upto]
+    order, asked = line.asked(key, at)
+    upto = line.before(asked)
+    until = sums.take(upto, axis=0)
     found = {}
     for name, window in _WINDOWS.items():
         if window.of == of:
-            since = np.minimum(line.at(key, at - int(window.hours * 3600), order), upto)
-            actual, expected = (until - sums[since] + window.pull).T
+            since = line.before(asked - int(window.hours * 3600))
+            actual, expected = (until - sums.take(since, axis=0) + window.pull).T
             found[name] = _unsorted(actual / expected, order)
     return found
 
@@ -177,16 +179,20 @@ class _Line:
 
     def sums(self, values: Floats) -> Floats:
         """Sums of the values before each place: one more than there are."""
-        ordered = values[self.order]
-        return np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(ordered, axis=0)])
+        sums = np.zeros((len(values) + 1, *values.shape[1:]))
+        np.cumsum(values.take(self.order, axis=0), axis=0, out=sums[1:])
+        return sums
 
-    def positions(self, key: Ints, at: Ints) -> tuple[Ints, Ints]:
-        """An order in which asking is fast, and in it how many rides of lower key, or of the same that ended before."""
-        order = np.argsort(key * _SPAN + at, kind="stable")
-        return order, self.at(key, at, order)
+    @staticmethod
+    def asked(key: Ints, at: Ints) -> tuple[Ints, Ints]:
+        """An order in which asking is fast, and the places asked about in it."""
+        places = key * _SPAN + at
+        order = np.argsort(places, kind="stable")
+        return order, places[order]
 
-    def at(self, key: Ints, at: Ints, order: Ints) -> Ints:
-        return np.searchsorted(self.places, (key * _SPAN + np.maximum(at, 0))[order], "left")
+    def before(self, places: Ints) -> Ints:
+        """How many rides are of lower key, or of the same and ended before."""
+        return np.searchsorted(self.places, places, "left")
 
 
 def _unsorted(values: Floats, order: Ints) -> NDArray[np.float32]:

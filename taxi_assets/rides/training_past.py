@@ -19,8 +19,8 @@ from taxi_assets.rides.history import (
     HISTORY_FEATURES,
     PastRides,
     Smoothing,
+    Sums,
     Tables,
-    add_up,
     fit_tables,
     look_up,
     tables_of,
@@ -98,11 +98,11 @@ def _blocks(
 def _months(rides: PastRides, places: Places, smoothing: Smoothing, since: int) -> Iterator[_Lot]:
     """The months from `since` on, each told by those before it; at last the month after all of them, of no rides."""
     months = np.unique(rides.month).tolist()
-    sums = None
+    sums = Sums.none()
     for month, following in pairwise([*months, months[-1] + 1]):
-        own = rides.where(rides.month == month)
-        added = add_up(own, np.zeros(len(own.minutes)), smoothing)
-        sums = (sums.plus(added) if sums else added).after(following - month, smoothing)
+        own, age = rides.where(rides.month == month), following - month
+        # Others than the sums before, of which tables may just be made.
+        sums = sums.after(age, smoothing).add(own, np.full(len(own.minutes), float(age)), smoothing)
         if following >= since:
             yield _Lot(np.flatnonzero(rides.month == following), partial(tables_of, sums, places, smoothing))
 

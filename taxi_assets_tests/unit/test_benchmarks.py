@@ -201,9 +201,9 @@ def test_the_bare_trees_learn_from_the_models_own_matrix() -> None:
 
 @pytest.mark.slow
 def test_training_is_timed_as_the_assets_do_it(tmp_path: Path) -> None:
-    found, figures = bench_train.compare_assets(str(tmp_path), 1, 1_500)
+    found, figures = bench_train.compare_assets(str(tmp_path), 1, 1_500, times=2)
     assert figures[0].line().startswith("asset_time ratio=")
-    assert found.ours[0].seconds > found.theirs[0].seconds > 0
+    assert all(ours.seconds > theirs.seconds > 0 for ours, theirs in zip(found.ours, found.theirs, strict=True))
 
 
 def test_growth_is_drawn() -> None:
