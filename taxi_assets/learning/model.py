@@ -160,11 +160,12 @@ class DurationModel(RegressorMixin, BaseEstimator):
         order = np.argsort(learned.at, kind="stable")
         late = learned.at[order] >= learned.at.max() - _CALIBRATION_MONTHS * 30 * 86_400
         cut = len(order) - max(1, min(int(late.sum()), int(len(order) * _CALIBRATION_SHARE)))
-        early = _drawn(order[:cut] if cut else order, learned.weights, _SMALLER_RIDES)
+        early = _thinned(order[:cut] if cut else order, _SMALLER_RIDES)
         later = _thinned(order[cut:], _CALIBRATION_RIDES)
         taught, judged = learned.matrix[early], learned.matrix[later]
         trees = self._trees().set_params(**_SMALLER_MODEL)
-        _learn(trees, taught[:, _SMALLER_COLUMNS], learned.minutes[early] / expected_minutes(taught))
+        ratio = learned.minutes[early] / expected_minutes(taught)
+        _learn(trees, taught[:, _SMALLER_COLUMNS], ratio, learned.weights[early])
         predicted = trees.predict(judged[:, _SMALLER_COLUMNS]) * expected_minutes(judged)
         return learn_intervals(learned.minutes[later], predicted, judged)
 
@@ -189,7 +190,7 @@ class DurationModel(RegressorMixin, BaseEstimator):
 
 
 def _learn(
-    trees: HistGradientBoostingRegressor, matrix: NDArray[np.float32], ratio: Floats, weights: Floats | None = None
+    trees: HistGradientBoostingRegressor, matrix: NDArray[np.float32], ratio: Floats, weights: Floats
 ) -> HistGradientBoostingRegressor:
     fill_unknown(matrix)
     return trees.fit(matrix, ratio, sample_weight=weights)
@@ -198,10 +199,3 @@ def _learn(
 def _thinned(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """So many of the rows at most, evenly spread."""
     return rows[:: max(1, -(-len(rows) // most))]
-
-
-def _drawn(rows: NDArray[np.int64], weights: Floats, most: int) -> NDArray[np.int64]:
-    """So many of the rows at most, evenly spread, each as often as it weighs: weights make trees slow to begin."""
-    upto = np.cumsum(weights[rows])
-    count = min(len(rows), most)
-    return rows[np.searchsorted(upto, (np.arange(count) + 0.5) / count * upto[-1])]

@@ -32,7 +32,7 @@ __all__ = ["first_in_order", "out_of_fold", "past_of_training"]
 Past = dict[str, NDArray[np.float32]]
 
 _FOLDS = 8  # blocks of whole weeks, about so many: each is told by nearly all the rest
-_LEAST_MONTHS_BEFORE = 4  # within a year: with fewer a ride's past would be thinner than when it is served
+_LEAST_MONTHS_BEFORE = 3  # within a year: with fewer a ride's past would be thinner than when it is served
 _AT_ONCE = 2  # tables that are made at the same time; each takes some hundred megabytes
 
 

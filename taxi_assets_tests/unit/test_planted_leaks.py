@@ -102,13 +102,13 @@ def test_no_ride_learned_from_tells_of_itself(taught: Any, some: pd.DataFrame) -
 
 @pytest.mark.slow
 def test_no_ride_of_a_long_window_tells_of_itself(taught: Any, some: pd.DataFrame) -> None:
-    """From the fifth month on rides are told of now, too: by rides whose own past is none of theirs."""
+    """From the fourth month on rides are told of now, too: by rides whose own past is none of theirs."""
     later = pd.to_timedelta(np.arange(len(some)) % 9 * 31, unit="D")
     spread = some.assign(pickup_at=some["pickup_at"] + later, vendor_id=0)  # a steady vendor's are left out
     month = spread["pickup_at"].dt.year * 12 + spread["pickup_at"].dt.month
-    before, late = taught(spread), (month - month.min() > 4).to_numpy()
+    before, late = taught(spread), (month - month.min() > 3).to_numpy()
     now = before[:, [MATRIX_COLUMNS.index(name) for name in NOW_FEATURES]]
-    assert np.isnan(now[(month - month.min() < 4).to_numpy()]).all()
+    assert np.isnan(now[(month - month.min() < 3).to_numpy()]).all()
     assert np.isfinite(now[late]).any()
     for position in np.flatnonzero(late)[:3]:
         own = spread.index == position

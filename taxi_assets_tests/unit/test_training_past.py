@@ -22,9 +22,9 @@ def rides(places: Places) -> PastRides:
     return drawn(places, months=MONTHS)
 
 
-def test_from_the_fifth_month_on_a_ride_is_told_by_the_months_before_it(places: Places, rides: PastRides) -> None:
+def test_from_the_fourth_month_on_a_ride_is_told_by_the_months_before_it(places: Places, rides: PastRides) -> None:
     found, _ = past_of_training(rides, places, Smoothing())
-    for month in (JANUARY + 4, JANUARY + 8):
+    for month in (JANUARY + 3, JANUARY + 8):
         own = rides.month == month
         before = told(fit_tables(rides.where(rides.month < month), places, month, Smoothing()), rides.where(own))
         for name in HISTORY_FEATURES:
@@ -42,7 +42,7 @@ def test_nothing_of_its_month_or_later_tells_it_anything(places: Places, rides: 
 
 def test_the_first_months_are_told_by_each_other(places: Places, rides: PastRides) -> None:
     found, _ = past_of_training(rides, places, Smoothing())
-    early = rides.month < JANUARY + 4
+    early = rides.month < JANUARY + 3
     folds = out_of_fold(rides.where(early), places, Smoothing())
     for name in HISTORY_FEATURES:
         assert np.array_equal(found[name][early], folds[name]), name
