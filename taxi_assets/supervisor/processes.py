@@ -57,6 +57,7 @@ def start(command: Sequence[str], env: Mapping[str, str], mark: str, output: int
 
 def marked(mark: str) -> list[psutil.Process]:
     """The living processes whose mark is this one or begins with it and a slash; zombies do not count."""
+    psutil.process_iter.cache_clear()  # or it remembers an ended process by its number, which one of ours may have now
     return [process for process in psutil.process_iter() if _has_mark(process, mark)]
 
 

@@ -93,6 +93,15 @@ def test_a_mark_covers_those_below_it_and_no_others() -> None:
     assert [process.wait() for process in started] == [-signal.SIGTERM] * 3
 
 
+def test_a_process_whose_number_was_another_s_is_ended_as_gently() -> None:
+    with processes.guarded_mark() as mark:
+        started = processes.start((sys.executable, "-c", FOREVER), {}, mark, subprocess.DEVNULL)
+        remembered = next(process for process in psutil.process_iter() if process.pid == started.pid)
+        remembered._ident = (started.pid, 0.0)  # one that began at another time
+        processes.stop(mark)
+    assert started.wait() == -signal.SIGTERM
+
+
 def web(path: str = "/") -> Program:
     endpoint = Endpoint(HOST, free_port(HOST), "TAXI_WEB_PORT", path)
     command = (sys.executable, "-m", "http.server", str(endpoint.port), "--bind", HOST)
