@@ -167,8 +167,8 @@ def _put_now(
     places: Places,
     finished: FinishedRides,
 ) -> None:
-    with ThreadPoolExecutor() as pool:
-        steady = pool.submit(_steady, _chosen(rides, recent), finished)
+    with ThreadPoolExecutor(1) as beside:  # NumPy lets go of the interpreter while it sorts and looks up
+        steady = beside.submit(_steady, _chosen(rides, recent), finished)
         _put(told, asked, _now(_chosen(rides, asked), places, finished))
     _put(told, recent, {STEADY: steady.result()})
 

@@ -5,7 +5,7 @@ distance. `fit_tables` makes them of some months, `look_up` reads them for a rid
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -82,25 +82,29 @@ class PastRides:
         return PastRides(**{name: values[chosen] for name, values in vars(self).items()})
 
 
+def _no_pairs() -> Floats:
+    return np.zeros((ZONES, ZONES))
+
+
+def _no_periods() -> NDArray[np.float32]:
+    return np.zeros((PERIODS, ZONES, ZONES), np.float32)
+
+
 @dataclass(frozen=True)
 class Sums:
-    """Weights and weighted minutes of rides by pair, by pair in the last months, and by period and pair."""
+    """Weights and weighted minutes of rides by pair, by pair in the last months, and by period and pair.
 
-    count: Floats
-    total: Floats
-    logs: Floats
-    squares: Floats
-    recent_count: Floats
-    recent_total: Floats
-    period_count: NDArray[np.float32]
-    period_total: NDArray[np.float32]
+    Of no rides, unless told otherwise.
+    """
 
-    @classmethod
-    def none(cls) -> Self:
-        """Of no rides."""
-        pairs, periods = np.zeros((ZONES, ZONES)), np.zeros((PERIODS, ZONES, ZONES), np.float32)
-        by_pair = (pairs.copy(), pairs.copy(), pairs.copy(), pairs.copy(), pairs.copy(), pairs)
-        return cls(*by_pair, periods.copy(), periods)
+    count: Floats = field(default_factory=_no_pairs)
+    total: Floats = field(default_factory=_no_pairs)
+    logs: Floats = field(default_factory=_no_pairs)
+    squares: Floats = field(default_factory=_no_pairs)
+    recent_count: Floats = field(default_factory=_no_pairs)
+    recent_total: Floats = field(default_factory=_no_pairs)
+    period_count: NDArray[np.float32] = field(default_factory=_no_periods)
+    period_total: NDArray[np.float32] = field(default_factory=_no_periods)
 
     def add(self, rides: PastRides, age: Floats, smoothing: Smoothing) -> Self:
         """These sums, grown in place by rides; `age` is how many months old each counts as, shape (n,)."""
@@ -137,7 +141,7 @@ def fit_tables(rides: PastRides, places: Places, as_of_month: float, smoothing: 
         as_of_month: Rides count less the further their month is from this one.
         smoothing: How strongly small samples are drawn to larger ones.
     """
-    return tables_of(Sums.none().add(rides, np.abs(as_of_month - rides.month), smoothing), places, smoothing)
+    return tables_of(Sums().add(rides, np.abs(as_of_month - rides.month), smoothing), places, smoothing)
 
 
 def tables_of(sums: Sums, places: Places, smoothing: Smoothing) -> Tables:

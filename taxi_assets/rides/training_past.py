@@ -98,7 +98,7 @@ def _blocks(
 def _months(rides: PastRides, places: Places, smoothing: Smoothing, since: int) -> Iterator[_Lot]:
     """The months from `since` on, each told by those before it; at last the month after all of them, of no rides."""
     months = np.unique(rides.month).tolist()
-    sums = Sums.none()
+    sums = Sums()
     for month, following in pairwise([*months, months[-1] + 1]):
         own, age = rides.where(rides.month == month), following - month
         # Others than the sums before, of which tables may just be made.
