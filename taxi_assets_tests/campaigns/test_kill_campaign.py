@@ -53,10 +53,10 @@ def kill_once(way: Undisturbed, point: tuple[str, int], group: bool, shelf: Shel
     reader = Reader(warehouse, (way.before, after))
     with reader.watching():
         killer.run(warehouse, point, group)
-        reader.look()
+        reader.await_look()
         assert_nothing_lost(warehouse, way, point)
         killer.run(warehouse)
-        reader.look()
+        reader.await_look()
     assert_as_undisturbed(warehouse, way.warehouse)
     close(warehouse)
     shutil.rmtree(warehouse.settings.home)

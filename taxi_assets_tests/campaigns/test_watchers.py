@@ -51,9 +51,17 @@ def test_half_a_month_and_a_lost_one_are_seen(held: Warehouse, shelf: Shelf) -> 
     whole = row_hashes(held)
     reader = Reader(held, (whole,))
     with reader.watching():
-        reader.look()
-    with held.publishing("half") as connection:
-        connection.execute("DELETE FROM clean_trips WHERE source_row < 100 AND month = DATE '2023-01-01'")
+        reader.await_look()
+
+    def halve_while_watched() -> None:
+        with reader.watching():
+            with held.publishing("half") as connection:
+                connection.execute("DELETE FROM clean_trips WHERE source_row < 100 AND month = DATE '2023-01-01'")
+            reader.await_look()
+
+    with pytest.raises(AssertionError, match=r"clean_trips .* is none of"):
+        halve_while_watched()
+    reader.wrong.clear()
     reader.look()
     assert [text.partition(":")[0] for text in reader.wrong] == ["clean_trips ('green', '2023-01')"]
     going_back = Reader(held, (row_hashes(held), whole))

@@ -113,6 +113,7 @@ class Reader:
     polls: int = 0
     wrong: list[str] = field(default_factory=list)
     latest: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    _looked: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -129,16 +130,25 @@ class Reader:
         finally:
             stop.set()
             thread.join()
-        assert self.wrong == []
+        assert not self.wrong, "\n".join(self.wrong)
 
     def look(self) -> None:
+        """From one thread at a time: of two, the one that saw the earlier state could be judged last."""
         try:
             hashes = row_hashes(self.warehouse, TABLES)
             for table in TABLES:
                 self._check(table, hashes[table])
         except Exception as error:  # whatever reaches a reader is what the trial is about
             self.wrong.append(repr(error))
-        self.polls += 1
+        with self._looked:
+            self.polls += 1
+            self._looked.notify_all()
+
+    def await_look(self) -> None:
+        """While watching: wait for a look that began after this call, which is the second one to end."""
+        with self._looked:
+            enough = self.polls + 2
+            assert self._looked.wait_for(lambda: self.polls >= enough, SECONDS), "nobody looks"
 
     def _check(self, table: str, hashes: Mapping[Any, tuple[int, str]]) -> None:
         """Every month of the table is whole, and none goes back to what it was."""
