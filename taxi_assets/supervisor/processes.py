@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from typing import IO
 from uuid import uuid4
@@ -24,6 +24,7 @@ MARK = "SUPERVISED_BY"
 GRACE_SECONDS = 10.0
 # A process that outlives SIGKILL this long is stuck in the kernel, and ends when the kernel lets it.
 KILL_SECONDS = 5.0
+LOAD_SECONDS = 5.0
 POLL_SECONDS = 0.05
 
 
@@ -40,7 +41,7 @@ def start(command: Sequence[str], env: Mapping[str, str], mark: str, output: int
         TaxiError: the program cannot be started.
     """
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             env={**os.environ, **env, MARK: mark},
             stdin=subprocess.DEVNULL,
@@ -53,25 +54,33 @@ def start(command: Sequence[str], env: Mapping[str, str], mark: str, output: int
     except OSError as error:
         remedy = "remove the environment's folder and run `make env`"
         raise TaxiError(f"cannot start {command[0]} ({error.strerror}): {remedy}") from error
+    _wait_until_loaded(process.pid)
+    return process
 
 
 def marked(mark: str) -> list[psutil.Process]:
     """The living processes whose mark is this one or begins with it and a slash; zombies do not count."""
-    psutil.process_iter.cache_clear()  # or it remembers an ended process by its number, which one of ours may have now
-    return [process for process in psutil.process_iter() if _has_mark(process, mark)]
+    # `psutil.process_iter` remembers an ended process by its number, which one of ours may have now.
+    found = (_with_mark(pid, mark) for pid in psutil.pids())
+    return [process for process in found if process]
 
 
 def stop(mark: str, grace_seconds: float = GRACE_SECONDS) -> None:
     """End every process with the mark: by SIGTERM, and by SIGKILL what is left after the grace period."""
-    _terminate(marked(mark))
-    _wait_until_gone(mark, grace_seconds)
-    kill(mark)
+    deadline = time.monotonic() + grace_seconds
+    told: set[int] = set()
+    while left := _left(mark):
+        if time.monotonic() >= deadline:
+            kill(mark)
+            return
+        told |= _terminate(left, told)
+        time.sleep(POLL_SECONDS)
 
 
 def kill(mark: str) -> None:
     """End every process with the mark at once; asks again, as one may be starting another meanwhile."""
     deadline = time.monotonic() + KILL_SECONDS
-    while (left := marked(mark)) and time.monotonic() < deadline:
+    while (left := _left(mark)) and time.monotonic() < deadline:
         for process in left:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -96,15 +105,34 @@ def guarded_mark() -> Iterator[str]:
         yield mark
 
 
-def _has_mark(process: psutil.Process, mark: str) -> bool:
+def _wait_until_loaded(pid: int) -> None:
+    """A process has no environment to be found by while its program is being loaded."""
+    deadline = time.monotonic() + LOAD_SECONDS
+    with suppress(psutil.Error):  # it has ended already
+        process = psutil.Process(pid)
+        while not process.environ() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+
+def _with_mark(pid: int, mark: str) -> psutil.Process | None:
     try:
-        found = process.environ().get(MARK, "")
-        return f"{found}/".startswith(f"{mark}/") and process.status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        found = f"{process.environ().get(MARK, '')}/".startswith(f"{mark}/")
+        return process if found and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:  # it has ended meanwhile, or belongs to somebody else: not one of ours
-        return False
+        return None
 
 
-def _terminate(processes: Sequence[psutil.Process]) -> None:
+def _left(mark: str) -> list[psutil.Process]:
+    """Those with the mark; looked for again before there are none, as one may just be loading its program."""
+    if found := marked(mark):
+        return found
+    time.sleep(POLL_SECONDS)
+    return marked(mark)
+
+
+def _terminate(processes: Sequence[psutil.Process], told: Set[int]) -> set[int]:
+    """Send SIGTERM to the groups that were not told yet, and return these."""
     # A server ends its own workers, and starts those anew that die before it: so SIGTERM goes to the group of
     # each topmost process, and not to the workers it has put into groups of their own.
     ours = {process.pid for process in processes}
@@ -113,15 +141,11 @@ def _terminate(processes: Sequence[psutil.Process]) -> None:
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
             if process.ppid() not in ours:
                 groups.add(os.getpgid(process.pid))
+    groups -= told
     for group in groups:
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGTERM)
-
-
-def _wait_until_gone(mark: str, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while marked(mark) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
+    return groups
 
 
 def _watch(mark: str) -> None:

@@ -102,6 +102,37 @@ def test_a_process_whose_number_was_another_s_is_ended_as_gently() -> None:
     assert started.wait() == -signal.SIGTERM
 
 
+def test_a_process_is_waited_for_until_it_can_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    environ, asked = psutil.Process.environ, list[int]()
+
+    def as_while_loading(process: psutil.Process) -> dict[str, str]:
+        asked.append(process.pid)
+        return {} if len(asked) < 3 else environ(process)
+
+    monkeypatch.setattr(psutil.Process, "environ", as_while_loading)
+    with processes.guarded_mark() as mark:
+        started = processes.start((sys.executable, "-c", FOREVER), {}, mark, subprocess.DEVNULL)
+        assert asked == [started.pid] * 3
+        processes.stop(mark)
+    assert started.wait() == -signal.SIGTERM
+
+
+def test_what_begins_while_others_end_is_ended_as_gently(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is not seen at first, as if it were loading its program just then."""
+    with processes.guarded_mark() as mark:
+        command = (sys.executable, "-c", FOREVER)
+        first, second = (processes.start(command, {}, mark, subprocess.DEVNULL) for _ in range(2))
+        marked, shown = processes.marked, [{first.pid}, set[int]()]
+
+        def as_while_loading(asked: str) -> list[psutil.Process]:
+            seen = shown.pop(0) if shown else {first.pid, second.pid}
+            return [process for process in marked(asked) if process.pid in seen]
+
+        monkeypatch.setattr(processes, "marked", as_while_loading)
+        processes.stop(mark)
+    assert [first.wait(), second.wait()] == [-signal.SIGTERM] * 2
+
+
 def web(path: str = "/") -> Program:
     endpoint = Endpoint(HOST, free_port(HOST), "TAXI_WEB_PORT", path)
     command = (sys.executable, "-m", "http.server", str(endpoint.port), "--bind", HOST)
