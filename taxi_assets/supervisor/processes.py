@@ -24,7 +24,7 @@ MARK = "SUPERVISED_BY"
 GRACE_SECONDS = 10.0
 # A process that outlives SIGKILL this long is stuck in the kernel, and ends when the kernel lets it.
 KILL_SECONDS = 5.0
-LOAD_SECONDS = 5.0
+LOAD_SECONDS = 5.0  # loading a program takes milliseconds: longer than any busy machine needs
 POLL_SECONDS = 0.05
 
 

@@ -112,7 +112,8 @@ def test_a_process_is_waited_for_until_it_can_be_found(monkeypatch: pytest.Monke
     monkeypatch.setattr(psutil.Process, "environ", as_while_loading)
     with processes.guarded_mark() as mark:
         started = processes.start((sys.executable, "-c", FOREVER), {}, mark, subprocess.DEVNULL)
-        assert asked == [started.pid] * 3
+        assert len(asked) >= 3  # more, where it really was still loading
+        assert set(asked) == {started.pid}
         processes.stop(mark)
     assert started.wait() == -signal.SIGTERM
 
