@@ -112,7 +112,8 @@ def _fetch(outcome: Outcome, console: Console) -> None:
 def _materialise(outcome: Outcome, console: Console) -> None:
     with outcome.timed("start"):
         from taxi_assets.definitions import build
-        from taxi_assets.defs.instance import close_abandoned, open_instance
+        from taxi_assets.defs.instance import open_instance
+        from taxi_assets.defs.run_processes import close_abandoned
         from taxi_assets.defs.runs import run_job
 
         definitions = build(outcome.settings)

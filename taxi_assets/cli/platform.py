@@ -40,11 +40,19 @@ def status(to_json: Json = None) -> None:
 def up() -> None:
     """Dagster, MLflow, the Bento and the reports on loopback, until Ctrl-C."""
     from taxi_assets.defs.instance import open_instance
+    from taxi_assets.defs.run_processes import close_abandoned
     from taxi_assets.mlflow_store.mlflow_database import initialise
+    from taxi_assets.supervisor.home import supervised_home
     from taxi_assets.supervisor.programs import programs
     from taxi_assets.supervisor.run import run as supervise
 
     settings = settings_of()
-    open_instance(settings).dispose()
-    initialise(settings)  # before two of the programs would do it at once
-    raise typer.Exit(supervise(programs(settings), console))
+    with supervised_home(settings.home) as mark:
+        initialise(settings)  # before two of the programs would do it at once
+        with open_instance(settings) as instance:
+            # Else the queue would wait for runs that a power cut ended.
+            closed = close_abandoned(settings, instance, nothing_launches=True)
+        if closed:
+            console.print(f"closed {len(closed)} run(s) whose process had ended: the sensor finishes their months")
+        code = supervise(programs(settings), console, below=mark)
+    raise typer.Exit(code)

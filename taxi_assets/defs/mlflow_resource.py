@@ -62,10 +62,15 @@ def mlflow_resource(settings: Settings) -> ResourceDefinition:
     return mlflow
 
 
-def match_mlflow_runs(settings: Settings, instance: DagsterInstance) -> tuple[str, ...]:
+def match_mlflow_runs(settings: Settings, instance: DagsterInstance, *, only_running: bool = False) -> tuple[str, ...]:
     """Give the MLflow runs the status of their Dagster runs, wherever a killed process left them apart.
 
     Call it when the runs of dead processes are marked as failed in Dagster.
+
+    Args:
+        settings: Where MLflow's database is.
+        instance: Where the Dagster runs are recorded.
+        only_running: Look only at MLflow runs that have not ended, which costs little however many have.
 
     Returns:
         The MLflow ids of the runs changed.
@@ -75,7 +80,7 @@ def match_mlflow_runs(settings: Settings, instance: DagsterInstance) -> tuple[st
         run = instance.get_run_by_id(dagster_run_id)
         return _STATUS.get(run.status) if run else None
 
-    return tracking.match_statuses(settings, status_of)
+    return tracking.match_statuses(settings, status_of, only="RUNNING" if only_running else None)
 
 
 def _require_no_active_run(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from taxi_assets.defs.instance import PROCESS_TAG, process_tag
+from taxi_assets.defs.run_processes import PROCESS_TAG, process_tag
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 

@@ -7,6 +7,8 @@ import dagster as dg
 
 from taxi_assets.defs.ingestion.arrivals import listing_digest, quarantine_event
 from taxi_assets.defs.jobs import ingest_months, month
+from taxi_assets.defs.mlflow_resource import match_mlflow_runs
+from taxi_assets.defs.run_processes import close_dead
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import Settings
@@ -40,6 +42,8 @@ def landing_sensor(
     """
     from taxi_assets.receiving import looks, receive, waiting
 
+    close_dead(context.instance)
+    match_mlflow_runs(settings, context.instance, only_running=True)
     if waiting.is_run_at_work(settings):
         return dg.SensorResult(skip_reason="a `taxi run` is at work: what has landed is its to publish")
     if waiting.is_publishing(settings):

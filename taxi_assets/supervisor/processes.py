@@ -88,12 +88,15 @@ def kill(mark: str) -> None:
 
 
 @contextmanager
-def guarded_mark() -> Iterator[str]:
+def guarded_mark(below: str | None = None) -> Iterator[str]:
     """A fresh mark, watched over: what still bears it when this process ends, even by SIGKILL, is stopped.
 
     The watcher is a small process that waits for the end of a pipe only this process holds open.
+
+    Args:
+        below: The mark by which all such marks of a place are found at once, if any.
     """
-    mark = uuid4().hex
+    mark = f"{below}/{uuid4().hex}" if below else uuid4().hex
     command = (sys.executable, "-m", "taxi_assets.supervisor.processes", mark)
     with subprocess.Popen(
         command,

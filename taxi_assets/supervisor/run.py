@@ -48,7 +48,9 @@ class Patience:
     stop_seconds: float = processes.GRACE_SECONDS
 
 
-def run(programs: Sequence[Program], console: Console, patience: Patience | None = None) -> int:
+def run(
+    programs: Sequence[Program], console: Console, patience: Patience | None = None, below: str | None = None
+) -> int:
     """Run the programs until Ctrl-C, SIGTERM or the terminal's end; then end them and all they started.
 
     Call it from the main thread: it handles signals.
@@ -57,6 +59,7 @@ def run(programs: Sequence[Program], console: Console, patience: Patience | None
         programs: What to run; one that misses something is shown and not started.
         console: Where to print.
         patience: How long to wait for things.
+        below: The mark of the home they work in, by which a later `taxi up` finds what is left of them.
 
     Returns:
         The exit code: 0 when asked to stop, 1 when a program died too often.
@@ -66,7 +69,7 @@ def run(programs: Sequence[Program], console: Console, patience: Patience | None
     """
     require_ports(programs)
     events: Events = SimpleQueue()
-    with signals_to(events), processes.guarded_mark() as mark:
+    with signals_to(events), processes.guarded_mark(below) as mark:
         supervision = _Supervision(programs, console, mark, events, patience or Patience())
         try:
             return supervision.run()

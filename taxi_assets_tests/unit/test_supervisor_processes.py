@@ -14,6 +14,7 @@ import pytest
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.supervisor import processes
+from taxi_assets.supervisor.home import supervised_home
 from taxi_assets.supervisor.ports import free_port
 from taxi_assets.supervisor.programs import Endpoint, Program
 from taxi_assets.supervisor.run import Patience, running
@@ -174,3 +175,45 @@ def test_what_misses_something_cannot_run(tmp_path: Path) -> None:
     missing = Program("bento", ("true",), {}, "", web().endpoint, missing="no Bento yet: run `make run` first")
     with pytest.raises(TaxiError, match="no Bento yet"):
         running(missing, tmp_path / "log").__enter__()
+
+
+# One `taxi up` for each home
+
+
+def test_a_second_one_in_the_same_home_is_refused_until_the_first_ends(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with (
+        supervised_home(home),
+        pytest.raises(TaxiError, match=r"another `taxi up` runs in .*home: stop it .*TAXI_HOME"),
+        supervised_home(home / ".." / "home"),
+    ):
+        pass
+    with supervised_home(home), supervised_home(tmp_path / "other"):
+        pass
+
+
+HOLDER = """
+import subprocess, sys
+from pathlib import Path
+from taxi_assets.supervisor import processes
+from taxi_assets.supervisor.home import supervised_home
+from taxi_assets.supervisor.home import supervised_home
+with supervised_home(Path(sys.argv[1])) as mark:
+    left = processes.start([sys.executable, "-c", "import signal; signal.pause()"], {}, f"{mark}/x", subprocess.DEVNULL)
+    print(left.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_one_frees_its_home_and_what_it_left_is_ended(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    command = [sys.executable, "-c", HOLDER, str(home)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        left = int(holder.stdout.readline())
+        with pytest.raises(TaxiError, match="another `taxi up`"):
+            supervised_home(home).__enter__()
+        holder.kill()
+    assert is_alive(left)
+    with supervised_home(home, grace_seconds=5):
+        assert not is_alive(left)

@@ -1,20 +1,26 @@
 """The persisted instance of a home, and what it does about runs whose process died."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
+from dagster._core.events import DagsterEvent, EngineEventData
 from town import Town
 
-from taxi_assets.defs.instance import PROCESS_TAG, close_abandoned, last_run, open_instance, process_tag
+from taxi_assets.defs.instance import last_run, open_instance
+from taxi_assets.defs.run_processes import PROCESS_TAG, close_abandoned, close_dead, process_tag
 from taxi_assets.mlflow_store import tracking
 from taxi_assets.mlflow_store.mlflow_database import client
 from taxi_assets.settings import Settings
 
-DEAD_TAG = "import os; from taxi_assets.defs.instance import process_tag; print(process_tag())"
+DEAD_TAG = "import os; from taxi_assets.defs.run_processes import process_tag; print(process_tag())"
 
 
 @dg.op
@@ -36,6 +42,7 @@ def begin(instance: dg.DagsterInstance, process: str | None) -> dg.DagsterRun:
     return instance.create_run_for_job(some_job, status=dg.DagsterRunStatus.STARTED, tags=tags)
 
 
+@cache
 def dead_process() -> str:
     done = subprocess.run([sys.executable, "-c", DEAD_TAG], capture_output=True, text=True, check=True)
     return done.stdout.strip()
@@ -95,11 +102,69 @@ def test_a_number_the_system_gave_out_again_is_another_process(settings: Setting
         assert close_abandoned(settings, instance) == [run.run_id]
 
 
-def test_a_run_of_the_daemon_is_left_to_its_monitoring(settings: Settings) -> None:
+# Runs that the daemon launches, which tell their process in the event log
+
+
+def daemon_run(
+    instance: dg.DagsterInstance,
+    pid: int | None,
+    status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED,
+    told_at: float | None = None,
+    **tags: str,
+) -> dg.DagsterRun:
+    """A run as the daemon leaves it; a process id is told as Dagster's run worker tells it, first of all."""
+    run = instance.create_run_for_job(some_job, status=status, tags=tags)
+    if pid:
+        told = EngineEventData.in_process(pid)
+        event = DagsterEvent("ENGINE_EVENT", "some_job", event_specific_data=told, message="Started process for run")
+        instance.report_dagster_event(event, run.run_id, timestamp=told_at)
+    return run
+
+
+def dead_pid() -> int:
+    return int(dead_process().partition("@")[0])
+
+
+def test_the_run_of_a_dead_worker_is_failed(settings: Settings) -> None:
     with open_instance(settings) as instance:
-        run = begin(instance, None)
-        assert close_abandoned(settings, instance) == []
-        assert status(instance, run) == dg.DagsterRunStatus.STARTED
+        dead, lives = daemon_run(instance, dead_pid()), daemon_run(instance, os.getpid())
+        assert close_dead(instance, nothing_launches=True) == [dead.run_id]
+        assert status(instance, dead) == dg.DagsterRunStatus.FAILURE
+        assert status(instance, lives) == dg.DagsterRunStatus.STARTED
+
+
+def test_a_worker_whose_number_another_process_has_by_now_is_dead(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        run = daemon_run(instance, os.getpid(), told_at=psutil.Process().create_time() - 60)
+        assert close_dead(instance) == [run.run_id]
+
+
+def test_a_run_to_be_canceled_whose_worker_is_dead_is_canceled_in_mlflow_too(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        run = daemon_run(instance, dead_pid(), dg.DagsterRunStatus.CANCELING)
+        mlflow_run_id = tracking.open_run(settings, run.run_id, "month", {})
+        assert close_abandoned(settings, instance) == [run.run_id]
+        assert status(instance, run) == dg.DagsterRunStatus.CANCELED
+        assert client(settings).get_run(mlflow_run_id).info.status == "KILLED"
+
+
+def test_a_run_that_starts_is_dead_once_its_code_server_is(settings: Settings, tmp_path: Path) -> None:
+    address = str(tmp_path / "server.sock")
+    told = {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": address})}
+    with open_instance(settings) as instance, socket.socket(socket.AF_UNIX) as server:
+        server.bind(address)
+        server.listen()
+        run = daemon_run(instance, None, dg.DagsterRunStatus.STARTING, **told)
+        assert close_dead(instance) == []
+        server.close()
+        assert close_dead(instance) == [run.run_id]
+
+
+def test_a_run_without_a_process_is_dead_only_where_no_daemon_works(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        run = daemon_run(instance, None, dg.DagsterRunStatus.STARTING)
+        assert close_dead(instance) == []
+        assert close_dead(instance, nothing_launches=True) == [run.run_id]
 
 
 def test_there_is_no_last_run_before_the_first(settings: Settings) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from taxi_assets.defs.instance import PROCESS_TAG, process_tag
 from taxi_assets.defs.partitions import MONTHS, stretch_asset
+from taxi_assets.defs.run_processes import PROCESS_TAG, process_tag
 from taxi_assets.defs.runs import run_job
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month

@@ -1,14 +1,18 @@
 """The landing folder's sensor: what a new file starts, and what starts nothing."""
 
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.events import DagsterEvent, EngineEventData
 from town import APRIL, FEBRUARY, JANUARY, MARCH, Town
 
 from taxi_assets import synthetic
+from taxi_assets.mlflow_store import tracking
+from taxi_assets.mlflow_store.mlflow_database import client
 from taxi_assets.months import Month
 from taxi_assets.receiving import looks
 from taxi_assets.receiving.ingesting import ingest_month
@@ -219,6 +223,19 @@ def test_a_month_without_its_features_is_finished(empty_town: Town, months_folde
     assert requested(empty_town) == {"2023-01": "ingest_months"}
     empty_town.run("ingest_months", [JANUARY])
     assert requested(empty_town) == {}
+
+
+def test_a_run_whose_worker_died_is_closed_in_dagster_and_mlflow(empty_town: Town) -> None:
+    job = empty_town.definitions.resolve_job_def("month")
+    run = empty_town.instance.create_run_for_job(job_def=job, status=dg.DagsterRunStatus.STARTED)
+    with subprocess.Popen(["true"]) as worker:
+        told = EngineEventData.in_process(worker.pid)
+    event = DagsterEvent("ENGINE_EVENT", "month", event_specific_data=told, message="Started process for run")
+    empty_town.instance.report_dagster_event(event, run.run_id)
+    mlflow_run_id = tracking.open_run(empty_town.settings, run.run_id, "month", {})
+    look(empty_town)
+    assert empty_town.find(run.run_id).status == dg.DagsterRunStatus.FAILURE
+    assert client(empty_town.settings).get_run(mlflow_run_id).info.status == "FAILED"
 
 
 # What the UI shows without a run
