@@ -12,7 +12,7 @@ from taxi_assets.lake.arrived import arrived_trips
 from taxi_assets.lake.cleaning import THRESHOLDS
 from taxi_assets.lake.contract import SERVICES
 from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import month_key, sql
+from taxi_assets.lake.warehouse import define_macros, month_key, sql
 from taxi_assets.lake.zones import read_zones
 from taxi_assets.learning.training_data import read_zone_map
 from taxi_assets.months import Month
@@ -31,6 +31,7 @@ def draw_rides(months: int, rows: int) -> tuple["pd.DataFrame", ZoneMap]:
     """Rides of so many months, about so many in all, with the model's inputs and `duration_minutes`; the zones."""
     window = [Month(2022 + number // 12, number % 12 + 1) for number in range(months)]
     with tempfile.TemporaryDirectory(prefix="bench-rides-") as folder, duckdb.connect() as connection:
+        define_macros(connection)
         _put_zones(connection, Path(folder))
         for month in window:
             _put_month(connection, synthetic.write_month(Path(folder), SERVICE, month, rows // months, SEED), month)

@@ -16,7 +16,7 @@ import pytest
 from lakes import MONTHS, ZONE_FILES, Lake, Source
 
 from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import Warehouse, sql
+from taxi_assets.lake.warehouse import Warehouse, define_macros, sql
 from taxi_assets.settings import Settings
 from taxi_assets.sources.arrivals import file_name, inspect_file
 
@@ -179,6 +179,7 @@ def rides(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.Data
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    define_macros(connection)
     for table in TABLES.values():
         connection.execute(table.ddl())
 

@@ -35,6 +35,7 @@ STARTS_DAGSTER = (
 MIDDLE = (
     "taxi_assets.errors",
     "taxi_assets.months",
+    "taxi_assets.local_time",
     "taxi_assets.expectations",
     "taxi_assets.plots",
     "taxi_assets.synthetic",

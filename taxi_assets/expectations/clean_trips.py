@@ -53,7 +53,7 @@ CLEAN_TRIPS = Suite(
         error("durations_are_plausible", "Every trip lasts 1 to 180 minutes", BETWEEN, **PLAUSIBLE_DURATION),
         error(
             "durations_match_their_times",
-            "Every duration is drop-off minus pickup in minutes, to the second",
+            "Every duration is the time from pickup to drop-off in minutes, to the second",
             BETWEEN,
             column="duration_error_minutes",
             max_value=1 / 60,

@@ -81,7 +81,7 @@ MEDIAN = "ExpectColumnMedianToBeBetween"
 # Columns of a ride, and what is derived from them, in SQL.
 NEEDED = ("pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id")
 RIDE = ", ".join((*NEEDED, "trip_distance_miles"))
-SECONDS = "date_diff('second', pickup_at, dropoff_at)"
+SECONDS = "elapsed_seconds(pickup_at, dropoff_at)"
 # Four times as fast as comparing with the next month's first day, for which an interval is to be added.
 IN_MONTH = "CAST(pickup_at AS DATE) BETWEEN month AND last_day(month)"
 

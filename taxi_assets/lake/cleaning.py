@@ -43,9 +43,15 @@ RULES = (
         "zones",
     ),
     Rule(
+        "clock_change_ambiguous",
+        "an hour is repeated in autumn, and only the longer of two possible durations fits the metered distance",
+        "0.6 % of rides at that hour take over an hour, so the shorter one is taken unless it needs more than 80 mph; "
+        "then the distance may be wrong or the ride long, and nothing in the file says which",
+    ),
+    Rule(
         "duration_too_short",
         "under a minute: a cancelled ride or a meter pressed by mistake",
-        "nobody is driven anywhere in less; a drop-off before the pickup counts here, too",
+        "nobody is driven anywhere in less; a drop-off before the pickup counts here, too, unless the clocks went back",
         "shortest_minutes",
     ),
     Rule(

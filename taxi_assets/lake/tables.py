@@ -38,7 +38,7 @@ _RIDE = (
     Column("dropoff_zone_id", "SMALLINT", "TLC zone of the end, 1-265"),
     Column("passenger_count", "SMALLINT", "Passengers, as the driver typed it; often missing"),
 )
-_DURATION = Column("duration_minutes", "DOUBLE", "Drop-off minus pickup, minutes: the target")
+_DURATION = Column("duration_minutes", "DOUBLE", "Elapsed time from pickup to drop-off, minutes: the target")
 _RAW = tuple(Column(column.name, column.type, column.description) for column in RAW_COLUMNS)
 _OTHER = Column("other_columns", "JSON", "Columns the contract does not know, kept as they came")
 

@@ -21,10 +21,11 @@ from filelock import FileLock
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.full_disk import has_room, readable_copy
 from taxi_assets.lake.tables import TABLES, Table
+from taxi_assets.local_time import macros
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
-__all__ = ["Warehouse", "choose_month", "month_key", "require_writable", "sql", "view_month"]
+__all__ = ["Warehouse", "choose_month", "define_macros", "month_key", "require_writable", "sql", "view_month"]
 
 _EXTENSIONS = ("ducklake", "sqlite_scanner")
 
@@ -154,6 +155,7 @@ class Warehouse:
             _databases[key] = self._open()
         connection = _databases[key].cursor()
         connection.execute("USE lake")
+        define_macros(connection)
         return connection
 
     @property
@@ -167,6 +169,7 @@ class Warehouse:
             connection.load_extension(str(_extension_file(extension)))
         connection.execute(self._attachment(snapshot, copy))
         connection.execute("USE lake")
+        define_macros(connection)
         # From here on no statement reaches files beyond the platform's own folders, but for SQLite databases, which
         # their extension opens itself; nor lifts this limit.
         settings = self.settings
@@ -209,6 +212,12 @@ def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     for column in table.columns:
         if column.name not in held:
             connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
+
+
+def define_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Define what the SQL files call, such as `elapsed_seconds`, for this connection only."""
+    for macro in macros():
+        connection.execute(f"CREATE OR REPLACE TEMP MACRO {macro}")
 
 
 def month_key(service: str, month: Month) -> Mapping[str, object]:

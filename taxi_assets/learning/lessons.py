@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from taxi_assets.local_time import utc_seconds
 from taxi_assets.rides.encoding import (
     MATRIX_COLUMNS,
     OPTIONAL_INPUTS,
@@ -107,7 +108,7 @@ def lessons(  # noqa: PLR0913, PLR0917
     matrix = encode(rows, places, {name: rows[name] for name in told})
     _hide(matrix, hidden[kept], month[kept], left_out)
     weights = expected_minutes(matrix) ** 2 * np.exp(-(month.max() + 1 - month[kept]) / _WEIGHT_MONTHS)
-    return Lessons(matrix, minutes[kept], weights, seconds(rows["pickup_at"]), tables, finished)
+    return Lessons(matrix, minutes[kept], weights, utc_seconds(rows["pickup_at"]), tables, finished)
 
 
 def columns(frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
@@ -126,11 +127,6 @@ def fill_unknown(matrix: NDArray[np.float32]) -> None:
     matrix[:, np.isnan(matrix).all(0)] = 0
 
 
-def seconds(pickup_at: NDArray[np.datetime64]) -> Ints:
-    """Seconds since 1970."""
-    return pickup_at.astype("datetime64[s]").astype(np.int64)
-
-
 def months(rides: Rides) -> Ints:
     """Months since 1970 of the pickups."""
     found: Ints = rides["pickup_at"].astype("datetime64[M]").astype(np.int64)
@@ -138,9 +134,12 @@ def months(rides: Rides) -> Ints:
 
 
 def finished_rides(rides: Rides, minutes: Floats, expected: NDArray[np.floating]) -> FinishedRides:
-    """Rides of one service that are over, and what history led to expect of them."""
+    """Rides of one service that are over, and what history led to expect of them.
+
+    A pickup in an hour that the clocks repeat is taken to be in the second: no ride counts as over before it is.
+    """
     return FinishedRides(
-        over_at=seconds(rides["pickup_at"]) + np.rint(minutes * 60).astype(np.int64),
+        over_at=utc_seconds(rides["pickup_at"], repeated="second") + np.rint(minutes * 60).astype(np.int64),
         starts=rides["pickup_zone_id"].astype(np.int64),
         ends=rides["dropoff_zone_id"].astype(np.int64),
         vendor=_vendors(rides),
@@ -175,7 +174,7 @@ def _put_now(
 
 def _now(rides: Rides, places: Places, finished: FinishedRides) -> dict[str, NDArray[np.float32]]:
     return now_features(
-        seconds(rides["pickup_at"]),
+        utc_seconds(rides["pickup_at"]),
         rides["pickup_zone_id"].astype(np.int64),
         rides["dropoff_zone_id"].astype(np.int64),
         places.zones.borough,
@@ -184,7 +183,7 @@ def _now(rides: Rides, places: Places, finished: FinishedRides) -> dict[str, NDA
 
 
 def _steady(rides: Rides, finished: FinishedRides) -> NDArray[np.float32]:
-    return steady_minutes(seconds(rides["pickup_at"]), _vendors(rides), finished)
+    return steady_minutes(utc_seconds(rides["pickup_at"]), _vendors(rides), finished)
 
 
 def _vendors(rides: Rides) -> Ints:

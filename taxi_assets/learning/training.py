@@ -25,6 +25,7 @@ __all__ = ["Trained", "dagster_url", "fit", "libraries", "train", "window_before
 
 # The code that decides what the same rides and parameters make of each other.
 _SOURCES = (
+    "local_time.py",
     "rides/features.py",
     "rides/places.py",
     "rides/history.py",

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxi_assets.lake.contract import SERVICES
+from taxi_assets.local_time import existing_time
 
 __all__ = [
     "KNOWN_AFTER",
@@ -111,7 +112,8 @@ def row_features(rides: Rides, zones: ZoneMap) -> dict[str, NDArray[np.generic]]
     """The features of each ride.
 
     Args:
-        rides: `pickup_at` (datetime64, New York local time), `pickup_zone_id`, `dropoff_zone_id`; shape (n,) each.
+        rides: `pickup_at` (datetime64, New York local time; one in an hour the clocks skip is taken an hour later),
+            `pickup_zone_id`, `dropoff_zone_id`; shape (n,) each.
         zones: Where the zones are.
 
     Returns:
@@ -120,7 +122,7 @@ def row_features(rides: Rides, zones: ZoneMap) -> dict[str, NDArray[np.generic]]
     starts, ends = rides["pickup_zone_id"].astype(np.int64), rides["dropoff_zone_id"].astype(np.int64)
     east, north = zones.x_miles[starts] - zones.x_miles[ends], zones.y_miles[starts] - zones.y_miles[ends]
     return {
-        **_calendar(rides["pickup_at"].astype("datetime64[s]")),
+        **_calendar(existing_time(rides["pickup_at"])),
         "zone_distance_miles": np.hypot(east, north),
         "is_same_zone": starts == ends,
     }

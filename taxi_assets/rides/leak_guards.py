@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from taxi_assets.local_time import local_time, utc_seconds
+
 __all__ = ["Features", "following", "left_out", "out_of_order", "telling_of_later_rides", "telling_of_themselves"]
 
 Features = Callable[[pd.DataFrame], NDArray[Any]]
@@ -59,8 +61,9 @@ def telling_of_later_rides(features: Features, rides: pd.DataFrame, at: pd.Times
     At its pickup a ride may be told of the rides that have ended, and of no others. All rides that end later are made
     longer, so they still end later, and those that begin later are left out in a second look.
     """
-    early = (rides["pickup_at"] <= at).to_numpy()
-    later = (_ends(rides) > at).to_numpy()
+    now = _moments(np.array([at.to_datetime64()]))
+    early = _moments(rides["pickup_at"].to_numpy()) <= now
+    later = _ends(rides) > now
     before = features(rides)
     changed = _differing(before, features(_lengthened(rides, later))) & early
     alone = np.zeros(len(rides), bool)
@@ -82,11 +85,23 @@ def _lengthened(rides: pd.DataFrame, chosen: NDArray[np.bool_]) -> pd.DataFrame:
     """The rides, those chosen taking twice as long and a quarter of an hour."""
     minutes = rides["duration_minutes"].to_numpy(np.float64)
     longer = rides.assign(duration_minutes=np.where(chosen, 2 * minutes + 15, minutes))
-    return longer.assign(dropoff_at=_ends(longer)) if "dropoff_at" in rides else longer
+    if "dropoff_at" not in rides:
+        return longer
+    ends = _ends(longer)
+    whole = ends.astype("datetime64[s]")
+    return longer.assign(dropoff_at=local_time(whole.astype(np.int64)) + (ends - whole))
 
 
-def _ends(rides: pd.DataFrame) -> pd.Series:
-    return rides["pickup_at"] + pd.to_timedelta(rides["duration_minutes"], unit="min")
+def _ends(rides: pd.DataFrame) -> NDArray[np.datetime64]:
+    """The moments of the drop-offs; of two possible ones the later."""
+    lasting = pd.to_timedelta(rides["duration_minutes"], unit="min").to_numpy()
+    return np.asarray(_moments(rides["pickup_at"].to_numpy(), repeated="second") + lasting)
+
+
+def _moments(local: NDArray[np.datetime64], repeated: str = "first") -> NDArray[np.datetime64]:
+    """The moments of local times in UTC, to the nanosecond; see `utc_seconds`."""
+    utc = utc_seconds(local, repeated).astype("datetime64[s]")
+    return np.asarray(local + (utc - local.astype("datetime64[s]")).astype("timedelta64[ns]"))
 
 
 def _differing(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.bool_]:

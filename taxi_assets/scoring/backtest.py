@@ -184,7 +184,7 @@ def _key(asked: Backtest, month: Month, before: Sequence[Month]) -> str:
         held = connection.execute(sql("rides_digest"), month_key(asked.service, month)).fetchall()
     package = Path(str(files("taxi_assets")))
     code = [path for name in _CODE for path in sorted((package / name).glob("*.py"))]
-    code += sorted((package / "sql").glob("*.sql"))
+    code += [package / "local_time.py", *sorted((package / "sql").glob("*.sql"))]
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in code]
     parts = [[str(each) for each in before], str(held), sorted(asked.parameters.items()), digests]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]

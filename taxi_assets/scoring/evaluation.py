@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.cleaning import THRESHOLDS
+from taxi_assets.local_time import is_repeated, utc_seconds
 
 __all__ = [
     "ALL_RIDES",
@@ -216,7 +217,8 @@ def twin_rmse(trips: pd.DataFrame, predicted: Floats) -> float:
 def noise_floor(trips: pd.DataFrame) -> NoiseFloor | None:
     """The error that is left when all a model may know is equal: sqrt(mean((y1 - y2)²) / 2) over twins.
 
-    Twins are two trips between the same zones whose pickups lie within 15 minutes; every such pair counts.
+    Twins are two trips between the same zones whose pickups lie within 15 minutes of elapsed time; every such pair
+    counts.
     The floor holds for trips that have a twin, which are short and frequent: compare a model on those only.
 
     Args:
@@ -237,7 +239,9 @@ def noise_floor(trips: pd.DataFrame) -> NoiseFloor | None:
 def _twin_rows(trips: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of both trips of every twin."""
     pair = trips["pickup_zone_id"].to_numpy(np.int64) * 1000 + trips["dropoff_zone_id"].to_numpy(np.int64)
-    pickup_at = trips["pickup_at"].to_numpy("datetime64[s]").astype(np.int64)
+    # Which of two hours such a pickup is in is not known: it has no twin.
+    pair = np.where(is_repeated(trips["pickup_at"].to_numpy()), -1 - np.arange(len(pair)), pair)
+    pickup_at = utc_seconds(trips["pickup_at"].to_numpy())
     order = np.lexsort((pickup_at, pair))
     firsts, seconds = _twins(pair[order], pickup_at[order])
     return order[firsts], order[seconds]

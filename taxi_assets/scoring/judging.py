@@ -167,7 +167,7 @@ def _count_admitted(warehouse: Warehouse, services: Sequence[str], month: Month,
         return int(
             connection.execute(
                 "SELECT count(*) FROM raw_trips WHERE service IN (SELECT unnest(?)) AND month = ? "
-                "AND epoch(dropoff_at - pickup_at) BETWEEN ? AND ? "
+                "AND elapsed_seconds(pickup_at, dropoff_at) BETWEEN ? AND ? "
                 "AND pickup_zone_id BETWEEN 1 AND 265 AND dropoff_zone_id BETWEEN 1 AND 265",
                 [
                     list(services),

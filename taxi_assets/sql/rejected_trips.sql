@@ -3,7 +3,7 @@
 WITH measured AS (
     SELECT
         source_row, pickup_at, dropoff_at, pickup_zone_id, dropoff_zone_id, trip_distance_miles,
-        date_diff('second', pickup_at, dropoff_at) / 60.0 AS duration_minutes,
+        elapsed_seconds(pickup_at, dropoff_at) / 60.0 AS duration_minutes,
         row_number() OVER (
             PARTITION BY pickup_at, dropoff_at, pickup_zone_id, dropoff_zone_id, trip_distance_miles
             ORDER BY source_row
@@ -20,6 +20,10 @@ broken AS (
             WHEN pickup_at < $month OR pickup_at >= $month + INTERVAL 1 MONTH THEN 'pickup_outside_month'
             WHEN pickup_zone_id NOT BETWEEN 1 AND $zones
                 OR dropoff_zone_id NOT BETWEEN 1 AND $zones THEN 'zone_unknown'
+            WHEN trip_distance_miles > $fastest_mph * duration_minutes / 60
+                AND trip_distance_miles <= $fastest_mph * (duration_minutes + 60) / 60
+                AND duration_minutes + 60 <= $longest_minutes
+                AND has_two_readings(pickup_at, dropoff_at) THEN 'clock_change_ambiguous'
             WHEN duration_minutes < $shortest_minutes THEN 'duration_too_short'
             WHEN duration_minutes > $longest_minutes THEN 'duration_too_long'
             WHEN trip_distance_miles > $fastest_mph * duration_minutes / 60 THEN 'speed_impossible'

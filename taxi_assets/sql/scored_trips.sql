@@ -2,7 +2,7 @@
 -- rejects, and nothing that is known only after the ride, so that figures compare with anyone's on the same files.
 SELECT
     service, month, source_row, pickup_at, pickup_zone_id, dropoff_zone_id, passenger_count, vendor_id,
-    date_diff('second', pickup_at, dropoff_at) / 60.0 AS duration_minutes
+    elapsed_seconds(pickup_at, dropoff_at) / 60.0 AS duration_minutes
 FROM raw_trips
 WHERE service = $service AND month = $month
     AND duration_minutes BETWEEN $shortest_minutes AND $longest_minutes

@@ -13,6 +13,6 @@ SELECT
     sqrt((starts.x_miles - ends.x_miles) ** 2 + (starts.y_miles - ends.y_miles) ** 2) AS zone_distance_miles,
     pickup_zone_id = dropoff_zone_id AS is_same_zone,
     duration_minutes
-FROM trips
+FROM (SELECT * REPLACE (existing_time(pickup_at) AS pickup_at) FROM trips)
 LEFT JOIN taxi_zones AS starts ON starts.zone_id = pickup_zone_id
 LEFT JOIN taxi_zones AS ends ON ends.zone_id = dropoff_zone_id

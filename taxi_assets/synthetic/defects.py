@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from taxi_assets.months import Month
 from taxi_assets.synthetic.fares import MONEY
-from taxi_assets.synthetic.trips import Trips, seconds
+from taxi_assets.synthetic.trips import Trips, clock_after, seconds
 
 __all__ = ["GAPS", "Rates", "rates_of", "refund", "spoil", "strip_unmetered", "unmetered_share"]
 
@@ -140,7 +140,7 @@ def refund(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
 def _spoil_durations(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
     pickup_at, dropoff_at = trips.values["pickup_at"], trips.values["dropoff_at"]
     short = _chosen(len(trips), rates.under_a_minute, rng)
-    dropoff_at[short] = pickup_at[short] + np.maximum(rng.integers(-3, 60, len(short)), 0)
+    dropoff_at[short] = clock_after(pickup_at[short], np.maximum(rng.integers(-3, 60, len(short)), 0))
     trips.values["trip_distance"][short[rng.random(len(short)) < 0.6]] = 0.0
     for rate, least, most in (
         (rates.about_a_day, _DAY - 3600, _DAY),
@@ -149,7 +149,7 @@ def _spoil_durations(trips: Trips, rates: Rates, rng: np.random.Generator) -> No
         (rates.ends_before, -58, 0),
     ):
         rows = _chosen(len(trips), rate, rng)
-        dropoff_at[rows] = pickup_at[rows] + rng.integers(least, most, len(rows))
+        dropoff_at[rows] = clock_after(pickup_at[rows], rng.integers(least, most, len(rows)))
 
 
 def _spoil_dates(trips: Trips, rates: Rates, month: Month, rng: np.random.Generator) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from taxi_assets.local_time import elapsed_seconds
 from taxi_assets.synthetic.trips import Trips
 
 __all__ = ["BASES", "add_base_fields", "add_company_fields"]
@@ -21,7 +22,8 @@ def add_company_fields(trips: Trips, rng: np.random.Generator) -> None:
     add["request_at"] = add["on_scene_at"] - rng.gamma(2.0, 140.0, rows).astype(np.int64)
     trips.hide("originating_base", ~is_uber)
     trips.hide("on_scene_at", ~is_uber)
-    add["trip_seconds"] = add["dropoff_at"] - add["pickup_at"]
+    local = (add[name].astype("datetime64[s]") for name in ("pickup_at", "dropoff_at"))
+    add["trip_seconds"] = elapsed_seconds(*local)
     add["black_car_fund"] = np.round(0.0275 * add["fare"], 2)
     add["sales_tax"] = np.round(0.08875 * add["fare"], 2)
     add["driver_pay"] = np.round(0.78 * add["fare"], 2)

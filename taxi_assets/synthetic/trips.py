@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from taxi_assets.local_time import existing_time, local_time, utc_seconds
 from taxi_assets.months import Month
 from taxi_assets.synthetic import law
 from taxi_assets.synthetic.city import ZONES, City, Floats, build_city
 from taxi_assets.synthetic.demand import PROFILES, hourly_rows, route_table
 from taxi_assets.synthetic.shifts import Shift, amount_of
 
-__all__ = ["Piece", "Plan", "Trips", "draw_trips", "seconds", "split_month"]
+__all__ = ["Piece", "Plan", "Trips", "clock_after", "draw_trips", "seconds", "split_month"]
 
 PIECE_ROWS = 2**20  # the row group of TLC's large files
 
@@ -111,7 +112,7 @@ def draw_trips(plan: Plan, piece: Piece) -> Trips:
     """
     rng, rows = plan.chances(1, piece.number), len(piece.hours)
     starts, ends = _draw_routes(plan, rows, rng)
-    pickup_at = piece.hours + rng.integers(0, 3600, rows)
+    pickup_at = existing_time((piece.hours + rng.integers(0, 3600, rows)).astype("datetime64[s]")).astype(np.int64)
     way = law.WAY * rng.standard_normal(rows)
     chance = way + law.PACE * rng.standard_normal(rows) + _weather(plan)[_day(plan, piece.hours)]
     expected = law.expected_minutes(plan.seed, starts, ends, pickup_at.astype("datetime64[s]"), plan.service)
@@ -120,7 +121,7 @@ def draw_trips(plan: Plan, piece: Piece) -> Trips:
     miles = np.maximum(np.round(streets * np.exp(way - law.WAY**2 / 2), 2), 0.01)
     unit = 1 if piece.is_metered else 60  # without a meter, times are noted by the minute
     pickup_at -= pickup_at % unit
-    dropoff_at = pickup_at + np.round(minutes * 60 / unit).astype(np.int64) * unit
+    dropoff_at = clock_after(pickup_at, np.round(minutes * 60 / unit).astype(np.int64) * unit)
     return Trips(
         {
             "pickup_at": pickup_at,
@@ -131,6 +132,16 @@ def draw_trips(plan: Plan, piece: Piece) -> Trips:
             "minutes": minutes,
         }
     )
+
+
+def clock_after(pickup_at: NDArray[np.int64], elapsed: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Local times so many seconds after others, as `seconds` counts them.
+
+    Of the pickups in an hour that the clocks repeat, those at an even second are in the first.
+    """
+    local = pickup_at.astype("datetime64[s]")
+    begin = np.where(pickup_at % 2 == 0, utc_seconds(local), utc_seconds(local, repeated="second"))
+    return local_time(begin + elapsed).astype(np.int64)
 
 
 def _draw_routes(plan: Plan, rows: int, rng: np.random.Generator) -> tuple[Values, Values]:

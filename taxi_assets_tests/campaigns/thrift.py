@@ -61,6 +61,7 @@ def _open(self: Warehouse, snapshot: int | None = None, copy: Path | None = None
     connection = _idle.pop() if _idle else _with_extensions(self)
     connection.execute(self._attachment(snapshot))
     connection.execute("USE lake")
+    lake_warehouse.define_macros(connection)
     return connection
 
 

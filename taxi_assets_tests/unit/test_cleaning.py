@@ -13,7 +13,7 @@ from raw_rows import KEY, MARCH, NINE, Row, trip
 
 from taxi_assets.lake.cleaning import REASONS, RULES, THRESHOLDS, Rule
 from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import sql
+from taxi_assets.lake.warehouse import define_macros, sql
 
 
 def test_the_sql_knows_the_reasons_and_no_others_in_their_order() -> None:
@@ -118,7 +118,7 @@ KEEPS = [
 
 
 def test_every_reason_is_tested_here() -> None:
-    assert [*BREAKS, "duplicate", "line_unreadable"] == list(REASONS)
+    assert {*BREAKS, "clock_change_ambiguous", "duplicate", "line_unreadable"} == set(REASONS)
 
 
 def test_a_line_that_cannot_be_read_is_told_from_a_value_that_is_missing(clean) -> None:
@@ -238,6 +238,7 @@ raw_rows = st.fixed_dictionaries(
 @pytest.fixture(scope="module")
 def scratch() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
+        define_macros(connection)
         for table in TABLES.values():
             connection.execute(table.ddl())
         yield connection

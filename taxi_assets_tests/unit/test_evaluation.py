@@ -187,6 +187,21 @@ def test_twins_begin_within_fifteen_minutes(apart: float, pairs: int | None) -> 
     assert (found and found.pairs) == pairs
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "pairs"),
+    [
+        (datetime(2023, 3, 12, 1, 55), datetime(2023, 3, 12, 3, 5), 1),  # ten minutes apart: the clocks go forward
+        (datetime(2023, 11, 5, 0, 50), datetime(2023, 11, 5, 1, 5), None),  # which of two hours is not known
+        (datetime(2023, 11, 5, 1, 5), datetime(2023, 11, 5, 1, 5), None),
+        (datetime(2023, 11, 5, 2, 5), datetime(2023, 11, 5, 2, 15), 1),
+    ],
+)
+def test_twins_are_apart_by_elapsed_time(first: datetime, second: datetime, pairs: int | None) -> None:
+    trips = twins((1, 2, 0, 10.0), (1, 2, 0, 12.0)).assign(pickup_at=[first, second])
+    found = noise_floor(trips)
+    assert (found and found.pairs) == pairs
+
+
 @pytest.mark.parametrize("rows", [0, 1])
 def test_without_twins_there_is_no_floor(rows: int) -> None:
     assert noise_floor(twins((1, 2, 0, 10.0)).head(rows)) is None

@@ -7,6 +7,7 @@ import pytest
 
 from taxi_assets.expectations import CLEAN_TRIPS, RAW_TRIPS, SUITES, TRIP_FEATURES, Expectation, Suite
 from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.warehouse import define_macros
 
 ALL = [(suite, expectation) for suite in SUITES.values() for expectation in suite.expectations]
 IDS = [f"{suite.table}-{expectation.name}" for suite, expectation in ALL]
@@ -16,6 +17,7 @@ EACH = pytest.mark.parametrize(("suite", "expectation"), ALL, ids=IDS)
 def derive(suite: Suite, column: str, *inserts: str) -> list[object]:
     """The values of a derived column on rows given as `column = value, ...`."""
     with duckdb.connect() as connection:
+        define_macros(connection)
         connection.execute(TABLES[suite.table].ddl())
         for insert in inserts:
             pairs = [pair.split(" = ") for pair in insert.split(", ")]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from taxi_assets.lake.contract import SERVICES
 from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import sql
+from taxi_assets.lake.warehouse import define_macros, sql
 from taxi_assets.rides.features import (
     HOLIDAY_YEARS,
     MODEL_INPUTS,
@@ -61,6 +61,7 @@ def frame_of(some: list[Ride]) -> pd.DataFrame:
 def by_sql(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> pd.DataFrame:
     """The features the lake makes of the rides."""
     with connection.cursor() as own:
+        define_macros(own)
         own.register("some_rides", frame.assign(source_row=range(len(frame))))
         own.execute(
             "CREATE TEMP TABLE trips AS SELECT 'green' AS service, NULL::DATE AS month, NULL AS passenger_count, "

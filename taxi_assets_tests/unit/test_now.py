@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taxi_assets.learning.lessons import finished_rides, now_columns
 from taxi_assets.rides.features import ZONES
 from taxi_assets.rides.now import NOW_FEATURES, NOW_INPUTS, STEADY, FinishedRides, now_features, steady_minutes
+from taxi_assets.rides.places import Places
 
 HOUR, DAY = 3_600, 86_400
 NOW = 53 * 365 * DAY
@@ -135,6 +137,31 @@ def test_rides_that_end_at_the_pickup_or_later_change_nothing(seed: int) -> None
     changed = FinishedRides(**vars(finished) | {"minutes": np.where(later, 1.0, finished.minutes)})
     for others in (changed, finished.where(~later)):
         assert ask(others) == pytest.approx(ask(finished), nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("pickup_at", "minutes", "asked_at", "tells"),
+    [
+        ("2023-03-12T01:55", 20.0, "2023-03-12T03:10", False),  # ends at 03:15: the clocks go forward
+        ("2023-03-12T01:55", 20.0, "2023-03-12T03:16", True),
+        ("2023-03-12T02:10", 20.0, "2023-03-12T03:20", False),  # 02:10 is the moment others call 03:10
+        ("2023-11-05T00:50", 15.0, "2023-11-05T01:06", True),
+        ("2023-11-05T01:30", 10.0, "2023-11-05T01:45", False),  # it may have begun in the second hour
+        ("2023-11-05T01:30", 10.0, "2023-11-05T02:00", True),
+        ("2023-11-05T00:50", 75.0, "2023-11-05T01:45", False),
+        ("2023-11-05T00:50", 75.0, "2023-11-05T02:00", True),
+    ],
+)
+def test_a_ride_tells_of_now_once_it_is_over_by_elapsed_time(
+    zones, pickup_at: str, minutes: float, asked_at: str, tells: bool
+) -> None:
+    def rides(at: str) -> dict[str, Any]:
+        ids = {"pickup_zone_id": np.full(300, 74), "dropoff_zone_id": np.full(300, 75), "service_id": np.zeros(300)}
+        return {"pickup_at": np.full(300, np.datetime64(at, "s")), **ids}
+
+    over = finished_rides(rides(pickup_at), np.full(300, minutes), np.full(300, minutes / 2))
+    found = now_columns(rides(asked_at), Places(zones), {0: over})
+    assert (found["city_1d_ratio"][0] > 1) is np.bool_(tells)
 
 
 @given(Drawn)

@@ -3,6 +3,7 @@
 Those that clean are tested in `test_cleaning.py`.
 """
 
+import re
 from datetime import date, datetime, timedelta
 from importlib.resources import files
 from typing import Any
@@ -66,7 +67,7 @@ def features(memory, put):
         (datetime(2024, 2, 29, 12, 30), (84, 750, 3, 60, 2)),
         (datetime(2024, 12, 31, 1, 2), (25, 62, 1, 366, 12)),
         (datetime(2023, 1, 1, 0, 0), (144, 0, 6, 1, 1)),
-        (datetime(2023, 3, 12, 2, 30), (146, 150, 6, 71, 3)),  # an hour New York's clocks leave out
+        (datetime(2023, 3, 12, 2, 30), (147, 210, 6, 71, 3)),  # the clocks skip it: 03:30
     ],
 )
 def test_the_calendar_is_that_of_the_pickup(features, pickup_at: datetime, expected: tuple[int, ...]) -> None:
@@ -224,6 +225,26 @@ def test_a_ride_of_the_convention_is_scored(memory, put, other: Row) -> None:
 )
 def test_a_ride_outside_the_convention_is_not_scored(memory, put, other: Row) -> None:
     assert score(memory, put, trip(0), trip(1, **other)) == [0]
+
+
+def test_a_scored_ride_lasts_as_long_as_elapses(memory, put) -> None:
+    begin, end = datetime(2023, 3, 12, 1, 57, 8), datetime(2023, 3, 12, 3, 3, 52)
+    score(memory, put, trip(0, pickup_at=begin, dropoff_at=end))
+    found = memory.execute(f"SELECT duration_minutes FROM ({sql('scored_trips')})", COURSE).fetchall()
+    assert found[0][0] == pytest.approx(6 + 44 / 60)
+
+
+def test_a_months_mean_duration_is_of_elapsed_time(memory, put) -> None:
+    begin, end = datetime(2023, 3, 12, 1, 55), datetime(2023, 3, 12, 3, 5)
+    put(memory, "raw_trips", trip(0, pickup_at=begin, dropoff_at=end), trip(1, 20))
+    found = memory.execute(f"SELECT mean_duration_minutes FROM ({sql('month_statistics')})", KEY).fetchall()
+    assert found == [(15.0,)]
+
+
+def test_no_statement_takes_the_difference_of_local_times() -> None:
+    for file in files("taxi_assets").joinpath("sql").iterdir():
+        statement = file.read_text()
+        assert not re.search(r"date_?diff|date_?sub|dropoff_at\s*-|-\s*pickup_at|age\(", statement), file.name
 
 
 def test_scored_rides_become_features_as_clean_ones_do(memory, put) -> None:

@@ -14,6 +14,7 @@ from shapely import geometry
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.contract import map_columns
 from taxi_assets.lake.projection import to_feet
+from taxi_assets.local_time import elapsed_seconds
 from taxi_assets.months import Month
 from taxi_assets.synthetic import ERAS, write_month
 from taxi_assets.synthetic.city import build_city
@@ -125,7 +126,7 @@ def test_high_volume_trips_carry_their_companies_habits(tmp_path):
     is_uber = np.array(table["hvfhs_license_num"].to_pylist()) == "HV0003"
     assert np.mean(is_uber) == pytest.approx(0.7, abs=0.01)
     assert np.array_equal(pc.is_null(table["on_scene_datetime"]).to_numpy(), ~is_uber)
-    seconds = (table["dropoff_datetime"].to_numpy() - table["pickup_datetime"].to_numpy()) / np.timedelta64(1, "s")
+    seconds = elapsed_seconds(*(table[f"{end}_datetime"].to_numpy() for end in ("pickup", "dropoff")))
     assert np.array_equal(table["trip_time"].to_numpy(), seconds)
     assert pc.all(pc.less_equal(table["request_datetime"], table["pickup_datetime"])).as_py()
 

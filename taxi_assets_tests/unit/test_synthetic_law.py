@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.local_time import elapsed_seconds, existing_time, has_two_readings
 from taxi_assets.months import Month
 from taxi_assets.synthetic import (
     PROFILES,
@@ -47,6 +48,22 @@ def test_durations_follow_the_law(service):
         hour = hour_of_week(trips.values["pickup_at"].astype("datetime64[s]")) % 24
         some = (hour >= hours[0]) & (hour < hours[1])
         assert np.mean(minutes[some]) == pytest.approx(np.mean(mean[some]), rel=0.03)
+
+
+@pytest.mark.parametrize(("month", "night"), [(3, "2023-03-12"), (11, "2023-11-05")])
+def test_durations_are_those_of_the_law_on_nights_the_clocks_change(month, night):
+    """No pickup is in the skipped hour, and some drop-offs are in the second of two hours."""
+    plan = Plan(7, "yellow", Month(2023, month))
+    trips = draw_trips(plan, next(split_month(plan, 200_000, 0.0)))
+    begin, end = (trips.values[name].astype("datetime64[s]") for name in ("pickup_at", "dropoff_at"))
+    assert np.array_equal(begin, existing_time(begin))
+    law, elapsed = np.round(trips.values["minutes"] * 60), elapsed_seconds(begin, end)
+    ambiguous = has_two_readings(begin, end)
+    assert np.array_equal(elapsed[~ambiguous], law[~ambiguous])
+    assert set((law - elapsed)[ambiguous].tolist()) <= {0, 3600}
+    differ = elapsed != (end - begin).astype(np.int64)
+    assert set(begin[differ].astype("datetime64[D]").astype(str)) == {night}
+    assert (end < begin).any() == (month == 11)
 
 
 def test_durations_are_those_of_a_taxi():

@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 
 from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.warehouse import define_macros
 
 _RIDES = """
     WITH rides AS (
@@ -43,6 +44,7 @@ def attach(folder: Path) -> duckdb.DuckDBPyConnection:
         connection.execute(f"LOAD '{extension}'")
     connection.execute(f"ATTACH 'ducklake:sqlite:{folder}/catalog.sqlite' AS lake (DATA_PATH '{folder}/data/')")
     connection.execute("USE lake")
+    define_macros(connection)
     connection.execute(f"SET allowed_directories = ['{folder}/']")
     connection.execute("SET enable_external_access = false; SET lock_configuration = true")
     return connection

@@ -27,7 +27,7 @@ from taxi_assets.expectations import (
     Suite,
 )
 from taxi_assets.lake.arrived import arrived_trips
-from taxi_assets.lake.warehouse import month_key, sql
+from taxi_assets.lake.warehouse import define_macros, month_key, sql
 from taxi_assets.months import Month
 from taxi_assets.quality import validate
 from taxi_assets.quality.counting import count_metrics
@@ -175,6 +175,7 @@ def test_months_as_they_are_published_are_fit_to_be(tmp_path: Path) -> None:
     """Real months where TLC's files are at hand, else synthetic ones: not one fails an error."""
     for service, month, file in months_at_hand(tmp_path):
         with duckdb.connect() as connection:
+            define_macros(connection)
             with arrived_trips(connection, file, service):
                 connection.execute(f"CREATE TABLE arrived AS {sql('raw_trips')}", month_key(service, month))
             verdict = validate(connection, "arrived", RAW_TRIPS)
