@@ -51,8 +51,10 @@ def _without_source(settings: Settings, months: Sequence[Month], why: tlc.Source
 
 def _has_landed(settings: Settings, service: str, month: Month) -> bool:
     """It is in the landing folder, or was taken from there."""
-    is_there = (settings.landing / file_name(service, month)).is_file()
-    return is_there or bool(held_files(settings, service, month).files)
+    names = [file_name(service, month, suffix) for suffix in tlc.MONTH_SUFFIXES]
+    return any((settings.landing / name).is_file() for name in names) or bool(
+        held_files(settings, service, month).files
+    )
 
 
 def _synthetic_source(settings: Settings, months: Sequence[Month]) -> Settings:

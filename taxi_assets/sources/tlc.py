@@ -5,14 +5,16 @@ holds the files side by side or laid out as the site is. A file shows in the lan
 all.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.sources import download
-from taxi_assets.sources.arrivals import check_content, file_name
+from taxi_assets.sources.arrivals import check_content, file_name, parse_file_name
 from taxi_assets.sources.download import Patience
 from taxi_assets.sources.landing import (
     Held,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = [
+    "MONTH_SUFFIXES",
     "ZONE_FILE_NAMES",
     "SourceUnreachable",
     "ZoneFiles",
@@ -41,6 +44,7 @@ __all__ = [
 ]
 
 _MONTHS, _ZONES = "trip-data", "misc"  # the site's two folders
+MONTH_SUFFIXES = ("parquet", "csv")  # what a folder may hold; where it holds both, the first counts
 ZONE_FILE_NAMES = _LOOKUP, _SHAPES = "taxi_zone_lookup.csv", "taxi_zones.zip"
 _PATIENCE = Patience()
 
@@ -102,10 +106,13 @@ def bring_month(  # noqa: PLR0913, PLR0917 - three name the file, two the places
 
     Raises:
         SourceUnreachable: the source cannot be had, after every try; the next call goes on with what came.
-        TaxiError: the source lacks the month, its file is not parquet, or the folder cannot be written to.
-            What was in the landing folder before is unharmed.
+        TaxiError: the source lacks the month, its file is of another kind than its name says, or the folder cannot
+            be written to. What was in the landing folder before is unharmed.
     """
-    return _bring(source, _MONTHS, landing / file_name(service, month), progress or _unseen, patience, held)
+    name = file_name(service, month)
+    if not _is_site(source):
+        name = _find(source, _MONTHS, [file_name(service, month, suffix) for suffix in MONTH_SUFFIXES]).name
+    return _bring(source, _MONTHS, landing / name, progress or _unseen, patience, held)
 
 
 def place_of(source: str, service: str, month: Month) -> str | Path:
@@ -118,8 +125,9 @@ def place_of(source: str, service: str, month: Month) -> str | Path:
     name = file_name(service, month)
     if _is_site(source):
         return _url(source, _MONTHS, name)
-    beside, below = _folder(source) / name, _folder(source) / _MONTHS / name
-    return beside if beside.is_file() else below
+    names = [file_name(service, month, suffix) for suffix in MONTH_SUFFIXES]
+    places = list(_places(source, _MONTHS, names))
+    return next((place for place in places if place.is_file()), places[-1])
 
 
 def fetch_zones(
@@ -179,7 +187,7 @@ def _bring_from_site(
 
 
 def _bring_from_folder(source: str, folder: str, target: Path, progress: Progress, held: Held | None) -> Path:
-    original = _find(source, folder, target.name)
+    original = _find(source, folder, [target.name])
     if copy := _copy_of(sha256_of(original), target, held):
         check_content(original, target.name, str(original))
         progress(copy.stat().st_size, copy.stat().st_size)
@@ -244,19 +252,33 @@ def _folder(source: str) -> Path:
     return folder
 
 
-def _find(source: str, folder: str, name: str) -> Path:
+def _places(source: str, folder: str, names: Sequence[str]) -> list[Path]:
+    """Where a folder may hold a file of one of these names."""
     root = _folder(source)
-    for path in (root / name, root / folder / name):
+    return [path for name in names for path in (root / name, root / folder / name)]
+
+
+def _find(source: str, folder: str, names: Sequence[str]) -> Path:
+    for path in _places(source, folder, names):
         if path.is_file():
             return path
-    raise _missing(name, source, "the folder has no such file")
+    raise _missing(" or ".join((names[0], *(Path(name).suffix for name in names[1:]))), source, "the folder has none")
 
 
 def _missing(name: str, source: str, why: str) -> TaxiError:
     remedy = "put the file there, or name another source with TAXI_TLC_SOURCE"
-    if name.endswith(".parquet"):
+    parsed = parse_file_name(name.partition(" ")[0])
+    if parsed:
+        remedy += ", or choose other months with MONTHS=2023-01..2023-03"
+    if parsed and _may_still_come(parsed[1]):
         remedy = "TLC publishes a month about two months late; choose others with MONTHS=2023-01..2023-03"
     return TaxiError(f"{source_label(source)} has no {name} ({why}): {remedy}")
+
+
+def _may_still_come(month: Month) -> bool:
+    """TLC is about two months late, and at times three or four: an older month is not merely late."""
+    today = date.today()
+    return month > Month(today.year, today.month).plus(-5)
 
 
 def _unreachable(source: str, why: str) -> SourceUnreachable:

@@ -129,6 +129,19 @@ def test_real_months_that_have_landed_are_gone_on_with(settings: Settings, genui
     assert str(choice.notice).endswith("going on with those.")
 
 
+def test_a_month_that_has_landed_as_text_is_there(settings: Settings, genuine: Path) -> None:
+    real = settings.model_copy(update={"data": "real"})
+    shutil.copytree(genuine, real.landing)
+    (real.landing / file_name("green", MONTHS[0])).with_suffix(".csv").write_text("VendorID\n1\n")
+    (real.landing / file_name("green", MONTHS[0])).unlink()
+    assert sourcing.choose(settings, MONTHS).settings.data == "real"
+
+
+def test_a_source_of_text_is_one_of_real_months(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / file_name("green", MONTHS[0], "csv")).write_text("VendorID\n1\n")
+    assert sourcing.choose(with_source(settings, tmp_path), MONTHS).settings.data == "real"
+
+
 def test_real_months_of_which_one_has_not_landed_are_not_enough(settings: Settings, genuine: Path) -> None:
     real = settings.model_copy(update={"data": "real"})
     shutil.copytree(genuine, real.landing)

@@ -117,13 +117,43 @@ def test_a_folder_may_be_its_own_landing(source: Path) -> None:
     assert fetch(source, source).path == source / NAME
 
 
-def test_a_folder_without_the_month_names_it_and_the_remedy(source: Path, landing: Path) -> None:
+@pytest.mark.parametrize(
+    ("month", "is_late"), [(Month(2031, 2), True), (Month(2014, 3), False), (Month(2009, 1), False)]
+)
+def test_a_folder_without_the_month_names_it_and_the_remedy(
+    source: Path, landing: Path, month: Month, is_late: bool
+) -> None:
     with pytest.raises(TaxiError) as caught:
-        tlc.bring_month(str(source), "yellow", Month(2031, 2), landing)
+        tlc.bring_month(str(source), "yellow", month, landing)
     assert not isinstance(caught.value, tlc.SourceUnreachable)
-    for part in (str(source), "has no yellow_tripdata_2031-02.parquet", "two months late", "MONTHS="):
+    for part in (str(source), f"has no yellow_tripdata_{month}.parquet or .csv", "MONTHS="):
         assert part in str(caught.value)
+    assert ("two months late" in str(caught.value)) == is_late
+    assert ("put the file there" in str(caught.value)) != is_late
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("layout", [".", "trip-data"])
+def test_a_folder_of_csv_files_is_a_source(source: Path, landing: Path, layout: str) -> None:
+    name = "green_tripdata_2014-03.csv"
+    (source / layout).mkdir(exist_ok=True)
+    (source / layout / name).write_bytes(b"VendorID\n1\n")
+    path = tlc.bring_month(str(source), "green", Month(2014, 3), landing)
+    assert path == landing / name
+    assert path.read_bytes() == b"VendorID\n1\n"
+    assert tlc.place_of(str(source), "green", Month(2014, 3)) == source / layout / name
+
+
+def test_of_a_month_in_both_formats_the_parquet_file_counts(source: Path, landing: Path) -> None:
+    (source / NAME).with_suffix(".csv").write_bytes(b"VendorID\n1\n")
+    assert fetch(source, landing).path == landing / NAME
+
+
+def test_a_csv_file_without_a_header_is_refused(source: Path, landing: Path) -> None:
+    (source / "green_tripdata_2014-03.csv").write_bytes(b"\n")
+    with pytest.raises(TaxiError, match=r"2014-03\.csv is not a table of trips"):
+        tlc.bring_month(str(source), "green", Month(2014, 3), landing)
+    assert visible(landing) == set()
 
 
 @pytest.mark.parametrize("name", ["nowhere", NAME, "nowhere\0", "n" * 5000, "~nobody-of-that-name"])

@@ -108,12 +108,29 @@ def test_the_wrong_months_file_is_refused_under_another_name(full: Warehouse, sy
     assert ask(full, "SELECT count(*) FROM raw_trips WHERE month = DATE '2023-03-01'") == [(0,)]
 
 
-@pytest.mark.parametrize("publish", [publish_clean, publish_features])
-def test_nothing_is_made_of_a_month_that_is_not_there(full: Warehouse, publish: Callable[..., object]) -> None:
+@pytest.mark.parametrize(
+    ("publish", "why"),
+    [
+        (publish_clean, "the lake has no raw_trips of yellow 2022-06: ingest raw_trips first"),
+        (
+            publish_features,
+            "the lake has no clean_trips of yellow 2022-06: materialise clean_trips of that month first",
+        ),
+    ],
+)
+def test_a_month_that_is_not_there_is_not_called_bad(full: Warehouse, publish: Callable[..., object], why: str) -> None:
     before = full.snapshot()
-    with pytest.raises(MonthRefused, match=r"of yellow 2022-06 is not published: month_has_rows"):
+    with pytest.raises(TaxiError) as caught:
         publish(full, "yellow", Month(2022, 6))
+    assert str(caught.value) == why
     assert full.snapshot() == before
+
+
+def test_features_without_zones_ask_for_the_zones(warehouse: Warehouse, synthetic_source) -> None:
+    publish_raw(warehouse, synthetic_source.land(warehouse.settings, JANUARY))
+    publish_clean(warehouse, "green", JANUARY)
+    with pytest.raises(TaxiError, match="the lake has no taxi_zones: materialise taxi_zones first"):
+        publish_features(warehouse, "green", JANUARY)
 
 
 def test_a_file_that_does_not_meet_the_contract_is_refused(full: Warehouse, good: Arrival) -> None:

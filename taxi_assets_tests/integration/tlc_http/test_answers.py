@@ -46,7 +46,7 @@ def test_a_server_may_give_a_date_to_come_again(client: Client, ahead: int, leas
 @pytest.mark.parametrize("absent", [403, 404, 410])
 def test_a_month_the_site_lacks_names_it_and_the_remedy(client: Client, absent: int) -> None:
     client.site.files, client.site.absent = {}, absent
-    error = client.refuse(rf"127\.0\.0\.1:\d+ has no {NAME} .*answers {absent}.*two months late.*MONTHS=")
+    error = client.refuse(rf"127\.0\.0\.1:\d+ has no {NAME} .*answers {absent}.*TAXI_TLC_SOURCE, or choose.*MONTHS=")
     assert not isinstance(error, tlc.SourceUnreachable)
     assert len(client.site.requests) == 1
     assert client.slept == []
