@@ -43,6 +43,8 @@ MIDDLE = (
     "taxi_assets.lake.raw_columns",
     "taxi_assets.lake.contract",
     "taxi_assets.lake.file_columns",
+    "taxi_assets.lake.file_kinds",
+    "taxi_assets.lake.text_lines",
     "taxi_assets.lake.casting",
     "taxi_assets.lake.csv_lines",
     "taxi_assets.lake.projection",

@@ -66,6 +66,7 @@ ASSETS = {
             "dropoffs_follow_pickups",
             "durations_are_plausible",
             "every_day_has_pickups",
+            "every_row_of_the_file_is_there",
             "no_file_is_in_quarantine",
             "fares_are_not_negative",
             "many_zones_have_pickups",

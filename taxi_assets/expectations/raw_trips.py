@@ -180,6 +180,11 @@ RAW_TRIPS = Suite(
     },
     (
         Finding(
+            "every_row_of_the_file_is_there",
+            "error",
+            "The month has as many rows as the file's footer says, or a count of its lines that are not blank",
+        ),
+        Finding(
             "columns_are_those_of_the_month_before",
             "warning",
             "The file has the columns, names and types of the month held before it",

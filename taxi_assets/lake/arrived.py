@@ -103,9 +103,10 @@ def _view_stream(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -
     stream = open_stream(arrived.path, arrived.columns, arrived.mapping, raster, arrived.counts)
     connection.register("arrived_stream", stream)
     connection.execute(
-        "CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT * EXCLUDE (unreadable) REPLACE ("
-        "CASE WHEN unreadable IS NULL THEN other_columns ELSE json_object('unreadable_line', unreadable) END "
-        f"AS other_columns) FROM (SELECT source_row, unreadable, {columns} FROM arrived_stream)"
+        "CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT * EXCLUDE (line_number, line) REPLACE ("
+        "CASE WHEN line IS NULL THEN other_columns END AS other_columns, "
+        "CASE WHEN line IS NULL THEN unreadable ELSE json_object('line', line_number, 'text', line) END AS unreadable"
+        f") FROM (SELECT source_row, line_number, line, {columns} FROM arrived_stream)"
     )
 
 

@@ -29,7 +29,9 @@ _BUFFER_BYTES = 1024 * 1024
 def open_stream(
     path: Path, columns: FileColumns, mapping: ColumnMapping, raster: "ZoneRaster | None", counts: Counter[str]
 ) -> "pa.RecordBatchReader":
-    """Every row of the file: `source_row`, `unreadable`, its columns, `pickup_zone` and `dropoff_zone` where needed.
+    """Every row of the file: `source_row`, its columns, `pickup_zone` and `dropoff_zone` where needed.
+
+    `line_number` and `line` have a value where the file's line is no record of its columns.
 
     Args:
         path: the file.
@@ -47,10 +49,10 @@ def open_stream(
         done = 0
         for rows in _read(path, columns):
             numbers = pa.array(np.arange(done, done + rows.rows))
-            texts = pa.array([rows.unreadable.get(row) for row in range(rows.rows)], pa.string())
+            numbers_of_lines, texts = _unreadable(rows)
             zones = [_place(rows, columns, mapping, end, raster, counts) for end in ends if raster]
             counts["line_unreadable"] += len(rows.unreadable)
-            yield pa.record_batch([numbers, texts, *rows.columns, *zones], schema=schema)
+            yield pa.record_batch([numbers, numbers_of_lines, texts, *rows.columns, *zones], schema=schema)
             done += rows.rows
 
     return pa.RecordBatchReader.from_batches(schema, batches())
@@ -61,14 +63,23 @@ def _schema(path: Path, columns: FileColumns, ends: tuple[str, ...]) -> "pa.Sche
     import pyarrow.parquet as pq
 
     types = [pa.string()] * len(columns.names) if columns.rows is None else list(pq.read_schema(path).types)
-    fields = [("source_row", pa.int64()), ("unreadable", pa.string())]
+    fields = [("source_row", pa.int64()), ("line_number", pa.int64()), ("line", pa.string())]
     fields += [(f"c{number}", kind) for number, kind in enumerate(types)]
     return pa.schema([*fields, *((f"{end}_zone", pa.int16()) for end in ends)])
 
 
+def _unreadable(rows: Lines) -> "tuple[pa.Array, pa.Array]":
+    import pyarrow as pa
+
+    if not rows.unreadable:
+        return pa.nulls(rows.rows, pa.int64()), pa.nulls(rows.rows, pa.string())
+    numbers, lines = zip(*(rows.unreadable.get(row, (None, None)) for row in range(rows.rows)), strict=True)
+    return pa.array(numbers, pa.int64()), pa.array(lines, pa.string())
+
+
 def _read(path: Path, columns: FileColumns) -> Iterator[Lines]:
     if columns.rows is None:
-        yield from read_lines(path, len(columns.names))
+        yield from read_lines(path, len(columns.names), columns.separator or ",")
         return
     import pyarrow.parquet as pq
 

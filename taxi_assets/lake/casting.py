@@ -15,6 +15,7 @@ _WHOLE = ("SMALLINT", "INTEGER")
 _NESTED = ("struct", "list", "large_list", "fixed_size_list", "map", "union")
 _TEXT = ("string", "large_string", "string_view", "binary", "large_binary", "fixed_size_binary", "dictionary")
 _REAL = ("float", "double", "halffloat", "decimal")
+_NOTHING = ("", "nan", "null", "none", "\\n", "<na>", "nat")  # how programs write that there is no value
 _AMERICAN = "%m/%d/%Y %I:%M:%S %p"  # how New York's open data portal exports times
 
 
@@ -24,7 +25,7 @@ def select_list(
     sources: Mapping[str, str] | None = None,
     placed: Mapping[str, str] | None = None,
 ) -> str:
-    """Expressions, one a line, in the order of `RAW_COLUMNS`, and the unknown columns as one JSON value.
+    """Expressions, one a line, in the order of `RAW_COLUMNS`; the unknown columns, and what is unreadable, as JSON.
 
     Args:
         mapping: how the file's columns become canonical ones.
@@ -44,8 +45,11 @@ def select_list(
         else:
             value = _cast(column, sources.get(published, identifier(published)), types[published])
         parts.append(f"{value} AS {column.name}")
-    pairs = ", ".join(f"{_text(name)}, {sources.get(name, identifier(name))}" for name in mapping.unknown)
+    pairs = ", ".join(
+        f"{_text(name)}, {_strict(sources.get(name, identifier(name)), types[name])}" for name in mapping.unknown
+    )
     parts.append(f"json_object({pairs}) AS other_columns" if pairs else "NULL::JSON AS other_columns")
+    parts.append("NULL::JSON AS unreadable")
     return ",\n".join(parts)
 
 
@@ -62,8 +66,25 @@ def _cast(column: RawColumn, value: str, kind: str) -> str:
     if column.type == "TIMESTAMP":
         return _time(column, value, kind)
     if column.type == "VARCHAR":
-        return f"nullif(trim(CAST({value} AS VARCHAR)), '')"
+        return _word(value)
     return _number(column, value, kind)
+
+
+def _word(value: str) -> str:
+    """The text without blanks around it; NULL where it says that there is none."""
+    text = f"trim(CAST({value} AS VARCHAR))"
+    return f"CASE WHEN lower({text}) NOT IN ({', '.join(map(_text, _NOTHING))}) THEN {text} END"
+
+
+def _strict(value: str, kind: str) -> str:
+    """A value as JSON has it: for a number that is none JSON has no word, and DuckDB writes one of its own."""
+    if kind.startswith(_REAL):
+        return f"CASE WHEN isfinite({value}) THEN {value} END"
+    if kind.startswith(_NESTED):
+        json = f"to_json({value})"
+        has_none = f"contains({json}, 'NaN') OR contains({json}, 'Infinity')"
+        return f"CASE WHEN {has_none} THEN to_json({value}::VARCHAR) ELSE {json} END"
+    return value
 
 
 def _time(column: RawColumn, value: str, kind: str) -> str:

@@ -74,7 +74,12 @@ RULES = (
     Rule(
         "line_unreadable",
         "a line of a CSV file that is no record of its columns",
-        "it lacks every value, for that reason; it is kept as it came, in other_columns",
+        "it lacks every value, for that reason; it is kept as it came, in unreadable",
+    ),
+    Rule(
+        "time_unreadable",
+        "a pickup or drop-off time that cannot be read",
+        "the trip has no duration without it; what the file says is kept as it came, in unreadable",
     ),
 )
 

@@ -1,34 +1,44 @@
 """The columns of an arrived file, parquet or CSV, read from its footer or its first line. Data in, data out."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.lake.contract import service_of
+from taxi_assets.lake.file_kinds import PARQUET, foreign_kind, kind_of
+from taxi_assets.lake.text_lines import Header, read_header
 
 __all__ = ["FileColumns", "can_be_read", "read_columns"]
-
-_LONGEST_HEADER = 65_536
 
 
 @dataclass(frozen=True)
 class FileColumns:
-    """Names as published and types as Arrow calls them, in the file's order; `rows` is None for text."""
+    """Names as published and types as Arrow calls them, in the file's order.
+
+    `rows` is None for text, `separator` None for parquet.
+    """
 
     names: tuple[str, ...]
     types: tuple[str, ...]
     rows: int | None
+    separator: str | None = None
 
 
 def read_columns(path: Path) -> FileColumns:
-    """The columns of a `.parquet` or `.csv` file; those of text are all of type `string`.
+    """The columns of a parquet or CSV file, told by its content; those of text are all of type `string`.
 
     Raises:
-        TaxiError: the file is cut off, empty or of another kind.
+        TaxiError: the file is cut off, empty or of another kind; the sentence says of which.
     """
     try:
-        return _read_header(path) if path.suffix.lower() == ".csv" else _read_footer(path)
+        if foreign := foreign_kind(path):
+            raise TaxiError(f"{path.name} is {foreign[0]}: {foreign[1]}")
+        if kind_of(path) == PARQUET:
+            return _read_footer(path)
+        if path.suffix.lower() == ".parquet":
+            raise TaxiError(_not_parquet(path))
+        return _read_header(path)
     except OSError as error:
         raise TaxiError(f"cannot read {path} ({error.strerror or error}): put the file there, readable") from error
 
@@ -64,17 +74,23 @@ def _footer_of(opened: BinaryIO, name: str) -> FileColumns:
     return FileColumns(tuple(schema.names), tuple(str(field.type) for field in schema), rows)
 
 
+def _not_parquet(path: Path) -> str:
+    """What is wrong with a file named parquet that is none: it may be a month's text."""
+    header = _header_of(path)
+    if header and service_of(header.names):
+        return f"{path.name} is text, not parquet: name it {path.stem}.csv and put it into the landing folder again"
+    return f"{path.name} is not a whole parquet file: replace it with TLC's own"
+
+
 def _read_header(path: Path) -> FileColumns:
+    header = _header_of(path)
+    if header is None:
+        raise TaxiError(f"{path.name} has no line of column names that can be read: replace it with TLC's own")
+    return FileColumns(header.names, ("string",) * len(header.names), None, header.separator)
+
+
+def _header_of(path: Path) -> Header | None:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            line = file.readline(_LONGEST_HEADER)
-    except UnicodeDecodeError as error:
-        raise TaxiError(f"the first line of {path.name} cannot be read: replace it with TLC's own") from error
-    if not line.endswith(("\n", "\r")):
-        raise TaxiError(f"{path.name} has no line of column names: replace it with TLC's own")
-    names = [name.strip() for name in next(csv.reader([line]), [])]
-    while names and not names[-1]:  # TLC ended some lines with commas too many
-        names.pop()
-    if not names:
-        raise TaxiError(f"{path.name} has no line of column names: replace it with TLC's own")
-    return FileColumns(tuple(names), ("string",) * len(names), None)
+        return read_header(path)
+    except UnicodeDecodeError:
+        return None

@@ -23,6 +23,14 @@ def find_out(connection: DuckDBPyConnection, table: str, service: str, month: Mo
     return tuple(outcomes)
 
 
+def _every_row_of_the_file_is_there(
+    connection: DuckDBPyConnection, service: str, month: Month
+) -> tuple[bool, Any, int | None]:
+    rows, in_file, lines = connection.execute(sql("file_rows"), month_key(service, month)).fetchall()[0]
+    observed = f"{rows:,} rows of {in_file:,} in the file, {lines:,} of them lines that cannot be read"
+    return rows == in_file, observed, None
+
+
 def _columns_are_those_of_the_month_before(
     connection: DuckDBPyConnection, service: str, month: Month
 ) -> tuple[bool, Any, int | None]:
@@ -40,6 +48,7 @@ def _kept_and_rejected_are_raw(
 
 
 _FINDINGS: Mapping[str, Callable[[DuckDBPyConnection, str, Month], tuple[bool, Any, int | None]]] = {
+    "every_row_of_the_file_is_there": _every_row_of_the_file_is_there,
     "columns_are_those_of_the_month_before": _columns_are_those_of_the_month_before,
     "kept_and_rejected_are_raw": _kept_and_rejected_are_raw,
 }

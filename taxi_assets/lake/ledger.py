@@ -106,12 +106,14 @@ def ingest_record(
 ) -> None:
     """Note in the transaction that publishes a month which file it is from now on.
 
-    The file that was ingested before is superseded. A file that is ingested already keeps its row as it is.
+    The file that was ingested before is superseded. A file that is ingested already keeps its row, but for the number
+    of rows, which is the file's own count.
     """
     records = [r for r in read_records(connection) if (r.service, r.month) == (arrival.service, arrival.month)]
     taken = [r for r in records if r.state != "quarantined"]
     own = next((r for r in taken if r.is_taken and r.sha256 == arrival.sha256), None)
     if own and own.state == "ingested":
+        put_records(connection, [replace(own, rows=rows)] if own.rows != rows else [])
         return
     if own is None:
         own = _unreceived(arrival, next_request(read_records(connection)))

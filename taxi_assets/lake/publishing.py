@@ -21,6 +21,7 @@ from taxi_assets.lake.column_changes import ColumnChange, read_changes, record_c
 from taxi_assets.lake.findings import find_out
 from taxi_assets.lake.ledger import ingest_record
 from taxi_assets.lake.tables import TABLES
+from taxi_assets.lake.text_lines import count_rows
 from taxi_assets.lake.warehouse import Warehouse, choose_month, month_key, sql, view_month
 from taxi_assets.lake.zones import read_zones
 from taxi_assets.months import Month
@@ -104,9 +105,10 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
     def fill(connection: DuckDBPyConnection) -> dict[str, int]:
         former = differences.keep_former(connection, arrival)
         with arrived_trips(connection, arrival.path, service, arrival.label) as arrived:
-            rows = _replace(connection, "raw_trips", month_key(service, month))
+            _replace(connection, "raw_trips", month_key(service, month))
         record_columns(connection, service, month, arrived)
         difference.append(differences.compare(connection, former, arrival) if former else None)
+        rows = count_rows(arrival.path) if arrived.columns.rows is None else arrived.columns.rows
         ingest_record(connection, arrival, rows, run_id, difference[0])
         return {**dict.fromkeys(arrived.mapping.unknown, rows), **+arrived.counts}
 
@@ -115,10 +117,16 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
 
 
 def publish_clean(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
-    """Divide one month's raw trips into `clean_trips` and `rejected_trips`, counted by reason."""
+    """Divide one month's raw trips into `clean_trips` and `rejected_trips`, counted by reason.
+
+    Raises:
+        TaxiError: there are no raw trips of the month.
+        MonthRefused: the rows fail the table's suite.
+    """
 
     def fill(connection: DuckDBPyConnection) -> dict[str, int]:
         key = month_key(service, month)
+        _require_rows(connection, "raw_trips", service, month)
         _replace(connection, "rejected_trips", {**key, **THRESHOLDS})
         _replace(connection, "clean_trips", key)
         query = "SELECT reason, count(*) FROM rejected_trips WHERE service = $service AND month = $month GROUP BY 1"
@@ -128,9 +136,17 @@ def publish_clean(warehouse: Warehouse, service: str, month: Month, run_id: str 
 
 
 def publish_features(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
-    """Derive one month of `trip_features` from its clean trips."""
+    """Derive one month of `trip_features` from its clean trips and the zones.
+
+    Raises:
+        TaxiError: there are no clean trips of the month, or no zones.
+        MonthRefused: the rows fail the table's suite.
+    """
 
     def fill(connection: DuckDBPyConnection) -> dict[str, int]:
+        _require_rows(connection, "clean_trips", service, month)
+        if not connection.execute("SELECT 1 FROM taxi_zones LIMIT 1").fetchall():
+            raise TaxiError("the lake has no taxi_zones: materialise taxi_zones first")
         view_month(connection, "trips", "clean_trips")
         _replace(connection, "trip_features", {**month_key(service, month), "holidays": list(holiday_dates())})
         return {}
@@ -153,6 +169,14 @@ def _require_undamaged(arrival: Arrival) -> None:
             f"{arrival.sha256[:16]}… as when it arrived; it is not read. Put a good copy into the landing folder"
         )
     moments.reached("checked")
+
+
+def _require_rows(connection: DuckDBPyConnection, table: str, service: str, month: Month) -> None:
+    """The month has rows to work on; nothing that is there is at fault where it has none."""
+    query = f"SELECT 1 FROM {table} WHERE service = $service AND month = $month LIMIT 1"
+    if not connection.execute(query, month_key(service, month)).fetchall():
+        remedy = "ingest raw_trips first" if table == "raw_trips" else f"materialise {table} of that month first"
+        raise TaxiError(f"the lake has no {table} of {service} {month}: {remedy}")
 
 
 def _refuse_mixing(warehouse: Warehouse, arrival: Arrival) -> None:

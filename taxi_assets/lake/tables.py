@@ -40,7 +40,10 @@ _RIDE = (
 )
 _DURATION = Column("duration_minutes", "DOUBLE", "Elapsed time from pickup to drop-off, minutes: the target")
 _RAW = tuple(Column(column.name, column.type, column.description) for column in RAW_COLUMNS)
-_OTHER = Column("other_columns", "JSON", "Columns the contract does not know, kept as they came")
+_OTHER = (
+    Column("other_columns", "JSON", "Columns the contract does not know, kept as they came"),
+    Column("unreadable", "JSON", "What cannot be read, kept as it came: a `line` with its `text`, or times by column"),
+)
 
 _TABLES = (
     Table(
@@ -85,7 +88,7 @@ _TABLES = (
         ),
         monthly=False,
     ),
-    Table("raw_trips", (*_KEY, *_RAW, _OTHER)),
+    Table("raw_trips", (*_KEY, *_RAW, *_OTHER)),
     Table(
         "file_columns",
         (
@@ -110,7 +113,7 @@ _TABLES = (
     ),
     Table(
         "rejected_trips",
-        (*_KEY, *_RAW, _OTHER, _DURATION, Column("reason", "VARCHAR", "First rule it breaks")),
+        (*_KEY, *_RAW, *_OTHER, _DURATION, Column("reason", "VARCHAR", "First rule it breaks")),
     ),
     Table(
         "clean_trips",

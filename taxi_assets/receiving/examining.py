@@ -10,6 +10,7 @@ from pathlib import Path
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.contract import REFUSED_SERVICES, SERVICES, map_columns, schema_era, service_of
 from taxi_assets.lake.file_columns import FileColumns, read_columns
+from taxi_assets.lake.file_kinds import PARQUET, foreign_kind, kind_of
 from taxi_assets.months import Month
 from taxi_assets.receiving.looks import is_open_for_writing, signature_of
 from taxi_assets.receiving.places import Why, shown, why_of
@@ -19,9 +20,10 @@ from taxi_assets.sources.arrivals import file_name, is_synthetic_file, parse_fil
 __all__ = ["Found", "StillWritten", "examine"]
 
 _NEAR = re.compile(
-    r"(?<![a-z])(fhvhv|green|yellow)(?![a-z]).*?((?:20)[0-9]{2})[-_. ]?(0[1-9]|1[0-2])", re.I | re.DOTALL
+    r"(?<![a-z])(fhvhv|green|yellow)(?![a-z]).*?((?:19|20)[0-9]{2})[-_. ]?(0[1-9]|1[0-2])", re.I | re.DOTALL
 )
 _FORMATS = (".parquet", ".csv")
+_FIRST_YEAR = 2009  # of TLC's months
 
 
 class StillWritten(TaxiError):
@@ -125,8 +127,12 @@ def _misnamed(found: Found) -> str:
     name = shown(found.name)
     if name.lower().startswith(tuple(f"{service}_" for service in REFUSED_SERVICES)):
         return next(why for service, why in REFUSED_SERVICES.items() if name.lower().startswith(service))
-    suffix = "csv" if name.lower().endswith(".csv") else "parquet"
+    if foreign := foreign_kind(found.at):
+        return f"it is {foreign[0]}: {foreign[1]}"
+    suffix = "parquet" if kind_of(found.at) == PARQUET else "csv" if ".csv" in name.lower() else "parquet"
     near = _NEAR.search(name)
+    if near and int(near[2]) < _FIRST_YEAR:
+        return f"TLC has published no month before {_FIRST_YEAR}-01: check the month in its name"
     if near:
         right = f"{near[1].lower()}_tripdata_{near[2]}-{near[3]}.{suffix}"
     else:

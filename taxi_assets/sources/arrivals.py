@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.contract import SERVICES
+from taxi_assets.lake.file_kinds import PARQUET, kind_of
 from taxi_assets.months import Month
 
 __all__ = ["Arrival", "check_content", "file_name", "inspect_file", "is_synthetic_file", "parse_file_name"]
@@ -75,7 +76,7 @@ def inspect_file(path: Path) -> Arrival:
     try:
         # One open file throughout: another that takes the name meanwhile does not mix with it.
         with path.open("rb") as file:
-            is_synthetic = None if path.suffix == ".csv" else _is_synthetic(file, str(path))
+            is_synthetic = None if _is_text(path) else _is_synthetic(file, str(path))
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             return Arrival(path, *parsed, sha256, os.fstat(file.fileno()).st_size, is_synthetic)
@@ -89,7 +90,7 @@ def is_synthetic_file(path: Path) -> bool | None:
     Raises:
         TaxiError: it is not a whole parquet file.
     """
-    if path.suffix == ".csv":
+    if _is_text(path):
         return None
     with path.open("rb") as file:
         return _is_synthetic(file, path.name)
@@ -111,8 +112,15 @@ def check_content(path: Path, name: str, shown: str) -> None:
             _is_synthetic(file, shown)
         elif name.endswith(".zip"):
             _check_zip(file, shown)
+        elif parse_file_name(name):
+            if not file.readline(1000).strip():
+                raise _not_a("table of trips (its first line is blank)", shown)
         elif b"LocationID" not in file.readline(1000):
             raise _not_a("table of zones (no column LocationID)", shown)
+
+
+def _is_text(path: Path) -> bool:
+    return path.suffix == ".csv" and kind_of(path) != PARQUET
 
 
 def _is_synthetic(file: BinaryIO, shown: str) -> bool:

@@ -35,7 +35,9 @@ broken AS (
 SELECT
     raw_trips.*, duration_minutes,
     CASE
-        WHEN reason = 'needed_value_missing' AND json_exists(other_columns, '$.unreadable_line') THEN 'line_unreadable'
+        WHEN reason = 'needed_value_missing' AND json_exists(unreadable, '$.line') THEN 'line_unreadable'
+        WHEN reason = 'needed_value_missing'
+            AND (json_exists(unreadable, '$.pickup_at') OR json_exists(unreadable, '$.dropoff_at')) THEN 'time_unreadable'
         ELSE reason
     END AS reason
 FROM raw_trips

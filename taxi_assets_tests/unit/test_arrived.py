@@ -168,12 +168,16 @@ def test_a_known_column_of_nested_values_is_refused(memory: duckdb.DuckDBPyConne
 def test_a_line_that_cannot_be_read_is_a_row_that_keeps_it(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     path = synthetic.write_month(tmp_path, "green", Month(2019, 3), 50, SEED, "2019-csv")
     lines = path.read_text().splitlines()
-    path.write_text("\ufeff" + "\r\n".join([*lines[:10], "torn,line", *lines[10:]]) + "\r\n")
+    lines = [*lines[:10], "torn,line", *lines[10:]]
+    lines[0] += ",unreadable_line"
+    path.write_text("\ufeff" + "\r\n".join([line + ",x" * (n > 0) for n, line in enumerate(lines)]) + "\r\n")
     rows, arrived = read(memory, path)
     assert len(rows) == 51
     assert arrived.counts == {"line_unreadable": 1}
-    (torn,) = [row for row in rows if row["other_columns"]]
-    assert json.loads(torn["other_columns"]) == {"unreadable_line": "line 11: torn,line"}
+    (torn,) = [row for row in rows if row["unreadable"]]
+    assert json.loads(torn["unreadable"]) == {"line": 11, "text": "torn,line,x"}
+    assert {row["other_columns"] for row in rows if row is not torn} == {'{"unreadable_line":"x"}'}
+    assert torn["other_columns"] is None
     assert torn["source_row"] == 9
     assert all(torn[name] is None for name in RIDE)
 

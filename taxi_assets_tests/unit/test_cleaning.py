@@ -118,16 +118,20 @@ KEEPS = [
 
 
 def test_every_reason_is_tested_here() -> None:
-    assert {*BREAKS, "clock_change_ambiguous", "duplicate", "line_unreadable"} == set(REASONS)
+    assert {*BREAKS, "clock_change_ambiguous", "duplicate", "line_unreadable", "time_unreadable"} == set(REASONS)
 
 
 def test_a_line_that_cannot_be_read_is_told_from_a_value_that_is_missing(clean) -> None:
     torn = dict.fromkeys(("pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id", "trip_distance_miles"))
-    unreadable = trip(1) | torn | {"other_columns": '{"unreadable_line": "line 3: torn"}'}
-    odd = trip(2) | torn | {"other_columns": '{"ride_time": 3}'}
-    whole = trip(3) | {"other_columns": '{"unreadable_line": "a column of that name"}'}
-    found = clean(trip(0), unreadable, odd, whole | {"trip_distance_miles": 3.5})
-    assert found == {0: None, 1: "line_unreadable", 2: "needed_value_missing", 3: None}
+    unreadable = trip(1) | torn | {"unreadable": '{"line": 3, "text": "torn"}'}
+    odd = trip(2) | torn | {"other_columns": '{"unreadable_line": "a column of that name"}'}
+    late = trip(3) | {"pickup_at": None, "unreadable": '{"pickup_at": "soon"}'}
+    whole = trip(4) | {"unreadable": '{"requested_at": "soon"}'}
+    found = clean(
+        trip(0), unreadable, odd, late, whole | {"trip_distance_miles": 3.5}, whole | torn | {"source_row": 5}
+    )
+    needed = "needed_value_missing"
+    assert found == {0: None, 1: "line_unreadable", 2: needed, 3: "time_unreadable", 4: None, 5: needed}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
@@ -201,6 +205,7 @@ def test_rejected_trips_are_whole(memory, clean) -> None:
         "store_and_forward_flag": "N",
         "tip_usd": 1.5,
         "other_columns": '{"ride_time":0}',
+        "unreadable": '{"requested_at":"soon"}',
     }
     clean(trip(4, 0.5, **whole))
     columns = [column.name for column in TABLES["raw_trips"].columns]

@@ -30,8 +30,9 @@ def record(memory: duckdb.DuckDBPyConnection) -> Record:
         types = tuple("string" if era.endswith("-csv") else str(column.type) for column in columns)
         arrived = ArrivedTrips(Path(), FileColumns(names, types, None), map_columns(names))
         record_columns(memory, service, month, arrived)
-        (outcome,) = find_out(memory, "raw_trips", service, month)
-        assert (outcome.name, outcome.severity) == ("columns_are_those_of_the_month_before", "warning")
+        outcomes = {outcome.name: outcome for outcome in find_out(memory, "raw_trips", service, month)}
+        outcome = outcomes["columns_are_those_of_the_month_before"]
+        assert outcome.severity == "warning"
         assert outcome.passed == (read_changes(memory, service, month) == ()) == (outcome.observed == "no change")
         return "" if outcome.passed else str(outcome.observed)
 

@@ -16,7 +16,12 @@ def test_a_parquet_file_tells_names_types_and_rows(tmp_path: Path) -> None:
     assert read_columns(path) == FileColumns(("A b", "c", "d"), ("int64", "null", "large_string"), 2)
 
 
-@pytest.mark.parametrize("end", [b"\n", b"\r\n", b",,\n"])
+def test_a_parquet_file_named_csv_is_parquet(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "a.csv")
+    assert read_columns(tmp_path / "a.csv") == FileColumns(("a",), ("int64",), 2)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b",,\n", b"\r"])
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
 def test_a_header_tells_names(tmp_path: Path, start: bytes, end: bytes) -> None:
     path = tmp_path / "a.csv"
@@ -37,7 +42,16 @@ def test_a_header_tells_names(tmp_path: Path, start: bytes, end: bytes) -> None:
         ("a.csv", b",,\n1,2\n", "has no line of column names"),
         ("a.csv", b"VendorID,PULocationID", "has no line of column names"),
         ("a.csv", b"a" * 70_000 + b"\n", "has no line of column names"),
-        ("a.csv", b"\xff\xfea,b\n", "the first line of a.csv cannot be read"),
+        ("a.csv", b"\xffa,b\n", "has no line of column names"),
+        ("a.csv", b"\x1f\x8b\x08\x00", "a.csv is compressed with gzip: unpack it"),
+        ("a.parquet", b"\x1f\x8b\x08\x00", "a.parquet is compressed with gzip: unpack it"),
+        ("a.csv", b"PK\x03\x04" + b"\0" * 26 + b"a.csv", "a.csv is a zip archive: unpack it"),
+        ("a.csv", b"PK\x03\x04" + b"\0" * 26 + b"[Content_Types].xml", "a.csv is an Excel workbook: save it as CSV"),
+        ("a.csv", b"<!DOCTYPE html>\n", "a.csv is a web page or XML"),
+        ("a.csv", b'{"VendorID": 1}\n', "a.csv is JSON"),
+        ("a.csv", b"PAR1", "a.csv is not a whole parquet file"),
+        ("a.parquet", b"a,b\n1,2\n", "a.parquet is not a whole parquet file"),
+        ("a.parquet", b"lpep_pickup_datetime,b\n1,2\n", "a.parquet is text, not parquet: name it a.csv"),
     ],
 )
 def test_what_is_no_such_file_is_refused(tmp_path: Path, name: str, content: bytes, wording: str) -> None:

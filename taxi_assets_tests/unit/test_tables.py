@@ -74,7 +74,7 @@ def test_tables_of_trips_tell_the_row_of_the_file() -> None:
 
 def test_the_contracts_columns_are_the_raw_trips() -> None:
     contract = [(column.name, column.type) for column in RAW_COLUMNS]
-    assert [(c.name, c.type) for c in TABLES["raw_trips"].columns[3:-1]] == contract
+    assert [(c.name, c.type) for c in TABLES["raw_trips"].columns[3:-2]] == contract
     assert names("rejected_trips") == [*names("raw_trips"), "duration_minutes", "reason"]
 
 

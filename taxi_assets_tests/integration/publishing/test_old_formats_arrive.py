@@ -1,13 +1,16 @@
 """Files of old formats come in by the landing folder like any other: text, coordinates, what speaks against them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from published import ask
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.publishing import publish_clean, publish_zones
+from taxi_assets.lake import publishing
+from taxi_assets.lake.findings import find_out
+from taxi_assets.lake.publishing import MonthRefused, publish_clean, publish_zones
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.receiving.ingesting import ingest_month
@@ -37,8 +40,33 @@ def test_a_csv_with_coordinates_is_ingested(warehouse: Warehouse, synthetic_sour
     cleaned = publish_clean(warehouse, "green", MARCH)
     assert cleaned.counts["line_unreadable"] == 1
     assert cleaned.rows + sum(cleaned.counts.values()) == 2001
-    query = "SELECT source_row, other_columns FROM rejected_trips WHERE reason = 'line_unreadable'"
-    assert ask(warehouse, query) == [(2000, '{"unreadable_line":"line 2002: torn,line"}')]
+    query = "SELECT source_row, unreadable FROM rejected_trips WHERE reason = 'line_unreadable'"
+    assert ask(warehouse, query) == [(2000, '{"line":2002,"text":"torn,line"}')]
+    (outcome,) = (o for o in publication.verdict.outcomes if o.name == "every_row_of_the_file_is_there")
+    assert (outcome.severity, outcome.passed) == ("error", True)
+    assert outcome.observed == "2,001 rows of 2,001 in the file, 1 of them lines that cannot be read"
+
+
+def test_a_month_that_lacks_a_row_of_its_file_is_refused(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(warehouse, "green", "2019-csv")
+
+    def lose_one(connection: Any, table: str, service: str, month: Month) -> Any:
+        connection.execute("DELETE FROM raw_trips WHERE source_row = 1")
+        return find_out(connection, table, service, month)
+
+    monkeypatch.setattr(publishing, "find_out", lose_one)
+    with pytest.raises(MonthRefused, match=r"every_row_of_the_file_is_there: observed 1,999 rows of 2,000 in the file"):
+        ingest_month(warehouse, "green", MARCH)
+    assert ask(warehouse, "SELECT count(*) FROM raw_trips") == [(0,)]
+
+
+def test_a_count_of_an_earlier_version_is_put_right(warehouse: Warehouse) -> None:
+    land(warehouse, "green", "2019-csv")
+    ingest_month(warehouse, "green", MARCH)
+    with warehouse.publishing("arrivals") as connection:
+        connection.execute("UPDATE arrivals SET rows = 1999")
+    assert ingest_month(warehouse, "green", MARCH).rows == 2000
+    assert ask(warehouse, "SELECT rows FROM arrivals") == [(2000,)]
 
 
 def test_coordinates_wait_in_quarantine_for_the_zones(warehouse: Warehouse, synthetic_source) -> None:

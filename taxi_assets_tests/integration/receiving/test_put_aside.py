@@ -51,7 +51,7 @@ def test_columns_of_another_service_tell_the_right_name(desk: Desk) -> None:
     [
         ("green_tripdata_2023-01 (1).parquet", "green_tripdata_2023-01.parquet"),
         ("Green_Tripdata_2023-01.PARQUET", "green_tripdata_2023-01.parquet"),
-        ("copy of yellow 202301.csv", "yellow_tripdata_2023-01.csv"),
+        ("copy of yellow 202301.csv", "yellow_tripdata_2023-01.parquet"),  # which it is, whatever its name says
         ("january.parquet", "green_tripdata_YYYY-MM.parquet, with its service and month"),
         ("green_tripdata_2023-13.parquet", "green_tripdata_YYYY-MM.parquet, with its service and month"),
     ],
@@ -61,6 +61,43 @@ def test_a_wrong_name_is_told_the_right_one(desk: Desk, name: str, right: str) -
     desk.look()
     assert desk.only().state == "quarantined"
     assert f"call it {right}" in desk.only().reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "reason"),
+    [
+        ("green_tripdata_2023-01.csv.gz", b"\x1f\x8b\x08\0", "it is compressed with gzip: unpack it, and put the"),
+        ("green_tripdata_2023-01.zip", b"PK\x03\x04", "it is a zip archive: unpack it, and put the"),
+        ("green_tripdata_2023-01.xlsx", b"PK\x03\x04[Content_Types].xml", "it is an Excel workbook: save it as CSV"),
+        ("green_tripdata_2008-12.csv", b"VendorID\n", "TLC has published no month before 2009-01: check the month"),
+        ("green_tripdata_1999-01.parquet", b"PAR1", "TLC has published no month before 2009-01: check the month"),
+    ],
+)
+def test_what_no_other_name_makes_a_month_is_told_so(desk: Desk, name: str, start: bytes, reason: str) -> None:
+    (desk.settings.landing / name).write_bytes(start)
+    desk.look()
+    assert desk.only().state == "quarantined"
+    assert desk.only().reasons[0].startswith(reason)
+    assert "call it" not in desk.only().reasons[0]
+
+
+def test_text_under_a_wrong_name_is_told_the_name_of_text(desk: Desk) -> None:
+    (desk.settings.landing / "copy of yellow 202301.csv").write_bytes(b"VendorID,x\n1,2\n")
+    desk.look()
+    assert "call it yellow_tripdata_2023-01.csv" in desk.only().reasons[0]
+
+
+def test_text_named_parquet_is_told_its_name(desk: Desk) -> None:
+    (desk.settings.landing / NAME).write_bytes(b"lpep_pickup_datetime,PULocationID\n1,2\n")
+    desk.look(3)
+    right = NAME.replace(".parquet", ".csv")
+    assert desk.only().reasons[0].startswith(f"{NAME} is text, not parquet: name it {right}")
+
+
+def test_parquet_named_csv_is_taken_for_what_it_is(desk: Desk) -> None:
+    desk.put(name=NAME.replace(".parquet", ".csv"))
+    publication = ingest_month(desk.warehouse, "green", JANUARY)
+    assert publication.rows == pq.read_metadata(desk.months / NAME).num_rows
 
 
 def test_a_service_that_is_refused_says_why(desk: Desk) -> None:
