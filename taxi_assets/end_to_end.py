@@ -16,6 +16,7 @@ from taxi_assets.lake.warehouse import Warehouse, require_writable
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings, remember_data_kind, run_lock
 from taxi_assets.sources import sourcing, tlc
+from taxi_assets.supervisor.ports import free_port
 
 __all__ = ["Outcome", "run"]
 
@@ -46,8 +47,8 @@ def run(settings: Settings, months: Sequence[Month], console: Console) -> Outcom
     """
     if len(months) < 2:
         raise TaxiError(f"one month, {months[0]}, is not enough: name at least two, the last is scored by the others")
+    free_port(settings.host)  # a host that is not this machine is named before the work, not after it
     require_writable(settings.home)
-    _require_port(settings)
     with _alone(settings):
         choice = sourcing.choose(settings, months)
         if choice.notice:
@@ -60,12 +61,6 @@ def run(settings: Settings, months: Sequence[Month], console: Console) -> Outcom
             outcome.prediction = _serve_one_ride(outcome)
         remember_data_kind(settings.home, choice.settings.data_kind)
     return outcome
-
-
-def _require_port(settings: Settings) -> None:
-    from taxi_assets.supervisor.ports import require_free
-
-    require_free(settings.host, settings.bento_port, "TAXI_BENTO_PORT")
 
 
 @contextmanager
@@ -170,5 +165,6 @@ def _serve_one_ride(outcome: Outcome) -> dict[str, Any]:
 
     settings, month = outcome.settings, outcome.months[-1]
     ride = client.Ride(74, 75, f"{month}-01T08:30:00", settings.services[0])
-    with running(bento_program(settings, settings.bento_port), settings.root / "logs" / "bento.log") as url:
+    # A port of its own: `taxi up` may be serving rides on the usual one meanwhile.
+    with running(bento_program(settings, free_port(settings.host)), settings.root / "logs" / "bento.log") as url:
         return client.ask(url, ride)

@@ -45,7 +45,13 @@ class Month:
 
 
 def month_range(first: Month, last: Month) -> tuple[Month, ...]:
-    """Every month from `first` to `last`, both included."""
+    """Every month from `first` to `last`, both included.
+
+    Raises:
+        TaxiError: the range runs backwards.
+    """
+    if last < first:
+        raise TaxiError(f"the range '{first}..{last}' runs backwards: write the earlier month first")
     length = (last.year - first.year) * 12 + last.number - first.number + 1
     return tuple(first.plus(step) for step in range(length))
 
@@ -67,7 +73,4 @@ def _parse_part(part: str) -> tuple[Month, ...]:
     first, dots, last = part.partition("..")
     if not dots:
         return (Month.parse(first),)
-    months = month_range(Month.parse(first), Month.parse(last))
-    if not months:
-        raise TaxiError(f"the range {part!r} runs backwards: write the earlier month first")
-    return months
+    return month_range(Month.parse(first), Month.parse(last))

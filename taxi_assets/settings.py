@@ -30,20 +30,34 @@ class Settings(BaseSettings):
         description="Which months to work on: `real` or `synthetic`, each in a warehouse of its own. "
         "Unset, those of the last `taxi run`.",
     )
-    tlc_source: str = Field(TLC_SITE, description="TLC's site, or a folder that mirrors it.")
+    tlc_source: str = Field(TLC_SITE, min_length=1, description="TLC's site, or a folder that mirrors it.")
     services: Annotated[tuple[str, ...], NoDecode] = Field(
         ("green",), description="Services to work on, separated by commas: green, yellow, fhvhv."
     )
-    memory_limit: str = Field("4GB", description="Memory DuckDB may use before it spills to disk.")
-    threads: int | None = Field(None, ge=1, description="Threads DuckDB may use. Unset, every core.")
-    keep_snapshots_days: int = Field(
-        30, ge=1, description="Days a state of the lake stays readable; those that models learned from stay for good."
+    memory_limit: str = Field(
+        "4GB",
+        pattern=r"(?i)^[1-9][0-9]{0,8}(\.[0-9]+)? ?[KMGT]i?B$",
+        description="Memory DuckDB may use before it spills to disk, such as 4GB.",
     )
-    host: str = Field("127.0.0.1", description="Address the servers bind to.")
+    threads: int | None = Field(None, ge=1, le=1024, description="Threads DuckDB may use. Unset, every core.")
+    keep_snapshots_days: int = Field(
+        30,
+        ge=1,
+        le=36_500,
+        description="Days a state of the lake stays readable; those that models learned from stay for good.",
+    )
+    host: str = Field("127.0.0.1", min_length=1, description="Address the servers bind to.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     bento_port: int = Field(3001, ge=1, le=65535, description="Port of the Bento's endpoint.")
     reports_port: int = Field(3002, ge=1, le=65535, description="Port of the reports and Data Docs.")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow UI.")
+
+    @field_validator("home", mode="before")
+    @classmethod
+    def _check_home(cls, value: object) -> object:
+        if isinstance(value, str) and not value.strip():  # a path would be the folder one stands in
+            raise ValueError("name a folder, such as .taxi")
+        return value
 
     @field_validator("services", mode="before")
     @classmethod

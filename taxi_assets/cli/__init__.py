@@ -1,8 +1,12 @@
 """`taxi`: the command line, thin over the same functions as the Dagster assets."""
 
 import sys
+from importlib import metadata
+from typing import Annotated, NoReturn
 
 import typer
+from pydantic import ValidationError
+from typer.exceptions import TyperException
 
 from taxi_assets.cli import maintenance, models, platform, serving, synthetic, tracing
 from taxi_assets.cli.arrivals import arrivals
@@ -34,11 +38,46 @@ for command in (
 app.add_typer(arrivals, name="arrivals")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"taxi {metadata.version('taxi-assets')}")  # noqa: T201 - the answer itself
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Learn, run and trust a taxi-duration model."""
+
+
 def main() -> None:
-    """The console script: a person's mistake is one line and exit code 1, never a traceback."""
+    """The console script: a mistake is one line on stderr and exit code 1, or 2 for wrong usage."""
     try:
-        app()
+        sys.exit(app(prog_name="taxi", standalone_mode=False))
+    except TyperException as error:
+        _exit(_usage_message(error), 2)
     except TaxiError as error:
+        _exit(str(error), 1)
+    except OSError as error:
+        # A disk can fail anywhere: what no command expects still ends in a sentence.
+        named = f"cannot use {error.filename}" if error.filename else "the system refuses"
+        _exit(f"{named} ({error.strerror}): mend that, or set TAXI_HOME to a folder elsewhere", 1)
+
+
+def _exit(message: str, code: int) -> NoReturn:
+    if message:
         errors.print("[red]error:[/]", end=" ")
-        errors.print(str(error), soft_wrap=True, highlight=False, markup=False)
-        sys.exit(1)
+        errors.print(message, soft_wrap=True, highlight=False, markup=False)
+    sys.exit(code)
+
+
+def _usage_message(error: TyperException) -> str:
+    """What is wrong, the value, and where the right usage is; empty where the help itself was printed."""
+    message = error.format_message().rstrip(".")
+    if isinstance(error.__cause__, ValidationError):
+        message += f", not {error.__cause__.errors()[0]['input']!r}"
+    context = getattr(error, "ctx", None)
+    return f"{message}: see `{context.command_path if context else 'taxi'} --help`" if message else ""

@@ -1,10 +1,11 @@
 """Commands that compare models: the reference figures, and the months one after the other."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from taxi_assets.cli.terminal import Json, console, errors, settings_of, write_json
+from taxi_assets.cli.terminal import Json, console, errors, require_file, settings_of, write_json
 from taxi_assets.months import Month, month_range
 
 __all__ = ["backtest", "baselines"]
@@ -60,8 +61,6 @@ def backtest(
     to_json: Json = None,
 ) -> None:
     """Score month after month, each by a model of the months before it only, beside the course's baselines."""
-    from pathlib import Path
-
     from rich.status import Status
 
     from taxi_assets.lake.warehouse import Warehouse
@@ -72,6 +71,7 @@ def backtest(
     settings = settings_of(tlc_source=source)
     months = month_range(Month.parse(first), Month.parse(last))
     service = settings.services[0]
+    png = _chart_file(picture, to_json, settings.root)
     with Status("", console=errors) as status:
         if source:
             before = [months[0].plus(-number) for number in range(1, _HISTORY_MONTHS + 1)]
@@ -79,12 +79,21 @@ def backtest(
                 errors.print(f"[yellow]note:[/] {sentence}", soft_wrap=True, highlight=False)
         asked = scoring.Backtest(Warehouse(settings), service, settings.root / "backtest", status.update)
         facts = scoring.backtest(asked, months)
-    png = Path(picture or (to_json if to_json and to_json != "-" else settings.root / "backtest.json"))
-    png.with_suffix(".png").write_bytes(draw_backtest(facts))
+    png.write_bytes(draw_backtest(facts))
     if to_json != "-":
         _print_months(facts)
-        console.print(f"chart: {png.with_suffix('.png')}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"chart: {png}", soft_wrap=True, highlight=False, markup=False)
     write_json(facts, to_json)
+
+
+def _chart_file(picture: str | None, to_json: str | None, root: Path) -> Path:
+    """Where the chart goes: as asked, else beside the JSON file, else into the home."""
+    if picture is not None:
+        require_file(picture, "the chart")
+    name = picture or (to_json if to_json and to_json != "-" else None)
+    png = Path(name or root / "backtest.json").with_suffix(".png")
+    require_file(str(png), "the chart")
+    return png
 
 
 def _print_months(facts: dict[str, Any]) -> None:

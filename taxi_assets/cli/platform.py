@@ -43,10 +43,12 @@ def up() -> None:
     from taxi_assets.defs.run_processes import close_abandoned
     from taxi_assets.mlflow_store.mlflow_database import initialise
     from taxi_assets.supervisor.home import supervised_home
+    from taxi_assets.supervisor.ports import free_port
     from taxi_assets.supervisor.programs import programs
     from taxi_assets.supervisor.run import run as supervise
 
     settings = settings_of()
+    free_port(settings.host)  # a host that is not this machine is named before anything is made
     with supervised_home(settings.home) as mark:
         initialise(settings)  # before two of the programs would do it at once
         with open_instance(settings) as instance:

@@ -10,8 +10,8 @@ __all__ = ["predict"]
 
 
 def predict(
-    pickup: Annotated[int, typer.Option(help="TLC zone of the start, 1-265.")],
-    dropoff: Annotated[int, typer.Option(help="TLC zone of the end, 1-265.")],
+    pickup: Annotated[int, typer.Option(min=1, max=265, help="TLC zone of the start, 1-265.")],
+    dropoff: Annotated[int, typer.Option(min=1, max=265, help="TLC zone of the end, 1-265.")],
     at: Annotated[str, typer.Option(help="New York local time, such as 2023-03-01T08:30.")],
     service: Annotated[str | None, typer.Option(help="The kind of taxi; unset, the first the model knows.")] = None,
     to_json: Json = None,
@@ -24,4 +24,5 @@ def predict(
     if to_json != "-":
         low, high = answer["interval_90"]
         console.print(f"{answer['duration_minutes']:.1f} minutes; nine rides in ten take {low:.1f} to {high:.1f}")
+        console.print(f"by version {answer['model']['version']} of {answer['model']['name']} ({answer['bento']})")
     write_json(answer, to_json)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from taxi_assets.cli.terminal import console, errors
+from taxi_assets.errors import TaxiError
 from taxi_assets.months import parse_months
 
 __all__ = ["synth"]
@@ -13,9 +14,9 @@ __all__ = ["synth"]
 
 def synth(  # noqa: PLR0913, PLR0917
     months: Annotated[str, typer.Option(help="Such as 2023-01..2023-03.")],
-    out: Annotated[Path, typer.Option(help="Folder the files are written to; made where it is missing.")],
+    out: Annotated[str, typer.Option(help="Folder the files are written to; made where it is missing.")],
     service: Annotated[str, typer.Option(help="green, yellow, fhvhv or fhv.")] = "green",
-    rows: Annotated[int, typer.Option(min=1, help="Trips a month.")] = 60_000,
+    rows: Annotated[int, typer.Option(min=1, max=100_000_000, help="Trips a month.")] = 60_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
     era: Annotated[str | None, typer.Option(help="TLC's format of another time than the month's own.")] = None,
     shift: Annotated[list[str] | None, typer.Option(help="A planted change, such as slower_city=1.3.")] = None,
@@ -26,8 +27,21 @@ def synth(  # noqa: PLR0913, PLR0917
     from taxi_assets import synthetic
 
     shifts = [synthetic.parse_shift(text) for text in shift or []]
-    out.mkdir(parents=True, exist_ok=True)
-    synthetic.write_zones(out, seed)
-    for month in track(parse_months(months), description=f"{service} months", console=errors):
-        file = synthetic.write_month(out, service, month, rows, seed, era, shifts)
+    wanted = parse_months(months)
+    folder = _make_folder(out)
+    synthetic.write_zones(folder, seed)
+    shown = errors.is_terminal  # elsewhere the line of an error stands alone
+    for month in track(wanted, f"{service} months", console=errors, transient=True, disable=not shown):
+        file = synthetic.write_month(folder, service, month, rows, seed, era, shifts)
         console.print(str(file), soft_wrap=True, highlight=False, markup=False)
+
+
+def _make_folder(name: str) -> Path:
+    if not name.strip():
+        raise TaxiError(f"cannot write months to {name!r}: name a folder with --out")
+    try:
+        Path(name).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise TaxiError(f"cannot write months to {name} ({why}): name a folder with --out") from error
+    return Path(name)

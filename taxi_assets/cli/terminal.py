@@ -11,27 +11,35 @@ from rich.console import Console
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 
-__all__ = ["Json", "Services", "console", "errors", "settings_of", "write_json"]
+__all__ = ["Json", "Services", "console", "errors", "require_file", "settings_of", "write_json"]
 
 console = Console()
 errors = Console(stderr=True)
 
 
-def _require_place(target: str | None) -> str | None:
-    """Refuse a file that cannot be written before the work is done, not after it."""
-    if target is None or target == "-":
-        return target
+def require_file(target: str, what: str, remedy: str = "name a file") -> None:
+    """Refuse a file that cannot be written before the work is done, not after it; leaves none behind."""
+    path = Path(target)
     try:
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-        Path(target).open("a").close()
-    except OSError as error:
-        raise TaxiError(f"cannot write JSON to {target} ({error.strerror}): name a file, or - to print it") from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
+        path.open("a").close()
+        if is_new:
+            path.unlink()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise TaxiError(f"cannot write {what} to {target or repr(target)} ({why}): {remedy}") from error
+
+
+def _require_json(target: str | None) -> str | None:
+    if target not in {None, "-"}:
+        require_file(str(target), "JSON", "name a file, or - to print it")
     return target
 
 
 Json = Annotated[
     str | None,
-    typer.Option("--json", metavar="FILE|-", help="Write the facts as JSON; - prints them.", callback=_require_place),
+    typer.Option("--json", metavar="FILE|-", help="Write the facts as JSON; - prints them.", callback=_require_json),
 ]
 Services = Annotated[str | None, typer.Option(help="Services, separated by commas: green, yellow, fhvhv.")]
 

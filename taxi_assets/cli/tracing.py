@@ -39,9 +39,11 @@ def lineage(version: Number, to_json: Json = None) -> None:
     from taxi_assets.defs.check_results import reader
     from taxi_assets.defs.instance import open_instance
     from taxi_assets.lake.warehouse import Warehouse
+    from taxi_assets.mlflow_store import registry
     from taxi_assets.tracing.lineage import trace
 
     settings = settings_of()
+    registry.require(settings, version)  # before an instance is made where there is none
     with open_instance(settings) as instance:
         facts = trace(settings, Warehouse(settings), version, reader(instance))
     if to_json != "-":

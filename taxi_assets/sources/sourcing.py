@@ -27,7 +27,8 @@ def choose(settings: Settings, months: Sequence[Month]) -> Choice:
     """Choose real months where they can be had, else synthetic ones, in a home of their own.
 
     Raises:
-        TaxiError: the source is there but has not what is asked for, or real months were insisted on.
+        TaxiError: the source is there but has not what is asked for, or is a folder that is not there; or real
+            months were insisted on.
     """
     if settings.data == "synthetic":
         return Choice(_synthetic_source(settings, months))
@@ -44,7 +45,7 @@ def _without_source(settings: Settings, months: Sequence[Month], why: tlc.Source
     if zones and all(_has_landed(real, service, month) for service in settings.services for month in months):
         landed = real.model_copy(update={"tlc_source": str(real.landing)})
         return Choice(landed, f"{why}. The files have landed before: going on with those.")
-    if settings.data == "real":
+    if settings.data == "real" or isinstance(why, tlc.NoSuchFolder):  # months made up would hide the slip
         raise why
     return Choice(_synthetic_source(settings, months), f"{why}. Going on with SYNTHETIC months.")
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MONTH_SUFFIXES",
     "ZONE_FILE_NAMES",
+    "NoSuchFolder",
     "SourceUnreachable",
     "ZoneFiles",
     "bring_month",
@@ -53,6 +54,10 @@ class SourceUnreachable(TaxiError):
     """The source itself cannot be had, whatever the month: no network, no server, no folder."""
 
 
+class NoSuchFolder(SourceUnreachable):
+    """The source is a folder that is not there: a slip of the pen, which no network mends."""
+
+
 class ZoneFiles(NamedTuple):
     """TLC's zones: the table of names (CSV) and the shapes (zipped shapefile)."""
 
@@ -69,7 +74,7 @@ def check_reachable(source: str, patience: Patience = _PATIENCE) -> None:
     """Find out quickly whether the source is there at all, before anything is asked of it.
 
     Raises:
-        SourceUnreachable: an unknown or silent host, a refused connection, a missing folder.
+        SourceUnreachable: an unknown or silent host, a refused connection; `NoSuchFolder`, a missing folder.
         TaxiError: the source is neither a web address nor a folder's path.
     """
     if not _is_site(source):
@@ -248,7 +253,8 @@ def _folder(source: str) -> Path:
     except (OSError, RuntimeError) as error:  # a name too long, a folder closed to us, the home of nobody
         raise _unreachable(source, str(error)) from error
     if not is_there:
-        raise _unreachable(source, "there is no such folder")
+        remedy = "correct the path, or name another source with TAXI_TLC_SOURCE"
+        raise NoSuchFolder(f"{source!r} cannot be reached (there is no such folder): {remedy}")
     return folder
 
 

@@ -35,10 +35,18 @@ def require_free(host: str, port: int, setting: str) -> None:
 
 
 def free_port(host: str) -> int:
-    """A port nobody listens on at the moment."""
-    with _bind(host, 0) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port nobody listens on at the moment.
+
+    Raises:
+        TaxiError: the address is not one of this machine.
+    """
+    try:
+        with _bind(host, 0) as listener:
+            port: int = listener.getsockname()[1]
+            return port
+    except OSError as error:
+        why = error.strerror or error
+        raise TaxiError(f"cannot listen on host {host} ({why}): set TAXI_HOST to an address of this machine") from error
 
 
 def wait_until_ready(url: str, timeout: float, alive: Callable[[], bool] = lambda: True) -> bool:

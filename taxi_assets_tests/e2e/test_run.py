@@ -1,6 +1,7 @@
 """`taxi run` from months to a served prediction, as a person starts it; the small months only save time."""
 
 import json
+import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,9 +28,11 @@ def somebody(tmp_path_factory: pytest.TempPathFactory) -> Person:
 
 
 @pytest.fixture(scope="module")
-def done(somebody: Person, tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+def done(somebody: Person) -> subprocess.CompletedProcess[str]:
+    """The run, while something else has the endpoint's port, as `taxi up` would."""
     report = somebody.home.parent / "reports" / "run.json"
-    return somebody.types(*RUN, "--json", str(report))
+    with socket.create_server(("127.0.0.1", somebody.port)):
+        return somebody.types(*RUN, "--json", str(report))
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,10 @@ def test_it_goes_on_with_synthetic_months_and_says_so_in_one_line(
     (line,) = [line for line in done.stdout.splitlines() if "SYNTHETIC" in line]
     assert line.startswith(f"note: {somebody.source} cannot be reached")
     assert "(synthetic months)" in done.stdout
+
+
+def test_a_taken_endpoint_port_does_not_stop_it(facts: dict[str, Any]) -> None:
+    assert facts["prediction"]["bento"] == facts["bento"]
 
 
 def test_the_json_tells_everything(facts: dict[str, Any]) -> None:

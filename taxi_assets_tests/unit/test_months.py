@@ -89,7 +89,11 @@ def test_a_range_holds_both_its_ends() -> None:
         "2023-01",
     ]
     assert month_range(JANUARY, JANUARY) == (JANUARY,)
-    assert month_range(JANUARY, Month(2022, 12)) == ()
+
+
+def test_no_range_runs_backwards() -> None:
+    with pytest.raises(TaxiError, match=r"the range '2023-01\.\.2022-12' runs backwards"):
+        month_range(JANUARY, Month(2022, 12))
 
 
 @given(months, st.integers(0, 40))

@@ -88,10 +88,10 @@ def test_without_a_source_the_months_are_synthetic_and_that_is_said(settings: Se
     assert inspect_file(path).is_synthetic
 
 
-def test_a_folder_that_is_not_there_is_no_source(settings: Settings, tmp_path: Path) -> None:
-    choice = sourcing.choose(with_source(settings, tmp_path / "nowhere"), MONTHS)
-    assert choice.settings.data == "synthetic"
-    assert "nowhere" in str(choice.notice)
+def test_a_folder_that_is_not_there_is_an_error_not_synthetic_months(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(TaxiError, match=r"nowhere.*correct the path, or name another source"):
+        sourcing.choose(with_source(settings, tmp_path / "nowhere"), MONTHS)
+    assert not settings.home.exists()
 
 
 def test_synthetic_months_are_made_once(settings: Settings) -> None:
