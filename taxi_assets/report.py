@@ -53,7 +53,7 @@ def status_facts(settings: Settings) -> Facts:
     """Everything `taxi status --json` gives."""
     from taxi_assets.defs.instance import last_run
     from taxi_assets.mlflow_store import registry
-    from taxi_assets.serving import packaging
+    from taxi_assets.serving import client, packaging
 
     warehouse = Warehouse(settings)
     with warehouse.reading() as connection:
@@ -61,16 +61,30 @@ def status_facts(settings: Settings) -> Facts:
         held = connection.execute(f"{query} ORDER BY ALL").fetchall()
         snapshot = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
     champion, bento = registry.champion(settings), packaging.latest(settings)
+    models = registry.versions_by_month(settings)
     return {
         "synthetic": settings.data_kind == "synthetic",
-        "months": [dict(zip(("service", "month", "rows", "sha256"), row, strict=True)) for row in held],
+        "months": [
+            dict(zip(("service", "month", "rows", "sha256"), row, strict=True)) | {"models": models.get(row[1], [])}
+            for row in held
+        ],
+        "files": _files(warehouse),
         "snapshot": snapshot,
         "champion": {"name": champion.name, "version": champion.version, "run_id": champion.run_id}
         if champion
         else None,
         "bento": bento.tag if bento else None,
+        "served": client.served(settings.url(settings.bento_port)),
         "last_run": last_run(settings),
     }
+
+
+def _files(warehouse: Warehouse) -> Facts:
+    """Names of the files that no month was made of: waiting for a run, or put aside."""
+    from taxi_assets.receiving.receive import records_of
+
+    records = records_of(warehouse)
+    return {state: [each.file_name for each in records if each.state == state] for state in ("waiting", "quarantined")}
 
 
 def arrival_facts(settings: Settings) -> tuple[list[Facts], str | None]:
@@ -115,16 +129,32 @@ def print_run(console: Console, facts: Facts, settings: Settings) -> None:
 def print_status(console: Console, facts: Facts) -> None:
     """`taxi status`, to be read."""
     table = Table(title="Months held" + (" (synthetic)" if facts["synthetic"] else ""))
-    for column in ("service", "month", "rows", "sha256"):
+    for column in ("service", "month", "rows", "sha256", "models scored on it"):
         table.add_column(column, justify="right" if column == "rows" else "left")
     for held in facts["months"]:
-        table.add_row(held["service"], held["month"], f"{held['rows']:,}", held["sha256"][:16])
+        models = ", ".join(map(str, held["models"])) or "none"
+        table.add_row(held["service"], held["month"], f"{held['rows']:,}", held["sha256"][:16], models)
     console.print(table)
     champion, last = facts["champion"], facts["last_run"]
     console.print(f"snapshot  {facts['snapshot']}")
     console.print(f"champion  {champion['name']} version {champion['version']}" if champion else "champion  none yet")
     console.print(f"bento     {facts['bento'] or 'none yet'}")
+    console.print(f"served    {_served_line(facts)}", soft_wrap=True)
+    for state, names in facts["files"].items():
+        if names:
+            listed = f"{state:<11} {', '.join(names)}: see `taxi arrivals`"
+            console.print(listed, soft_wrap=True, highlight=False, markup=False)
     console.print(f"last run  {last['job']} {last['status']} {last['run_id']}" if last else "last run  none yet")
+
+
+def _served_line(facts: Facts) -> str:
+    served, champion = facts["served"], facts["champion"]
+    if served is None:
+        return "nothing: the endpoint is not running; `make up` starts it"
+    line = f"version {served['version']} ({served['bento']})"
+    if champion and champion["version"] != served["version"]:
+        line += f"; the champion is version {champion['version']}: start `make up` anew to serve it"
+    return line
 
 
 def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:

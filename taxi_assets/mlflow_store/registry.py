@@ -33,6 +33,7 @@ __all__ = [
     "require",
     "trained_snapshots",
     "version_url",
+    "versions_by_month",
 ]
 
 MODEL_NAME = "taxi-duration"
@@ -127,6 +128,14 @@ def latest(settings: Settings) -> Version | None:
     """The version with the highest number, champion or not."""
     versions = _versions(client(settings)) if is_initialised(settings) else []
     return _version(versions[0]) if versions else None
+
+
+def versions_by_month(settings: Settings) -> dict[str, list[int]]:
+    """The numbers of the versions trained to be scored on each month, oldest first."""
+    found: dict[str, list[int]] = {}
+    for version in reversed(_versions(client(settings)) if is_initialised(settings) else []):
+        found.setdefault(version.tags.get("scored_month", ""), []).append(int(version.version))
+    return found
 
 
 def trained_snapshots(settings: Settings) -> frozenset[int]:

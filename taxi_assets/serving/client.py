@@ -8,9 +8,10 @@ from taxi_assets.errors import TaxiError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Ride", "ask"]
+__all__ = ["Ride", "ask", "served"]
 
 ANSWER_SECONDS = 10.0
+LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,21 @@ def ask(url: str, ride: Ride) -> dict[str, Any]:
     if answer.is_client_error and "error" in content:
         raise TaxiError(f"the endpoint refuses the ride: {content['error']}")
     raise TaxiError(f"{url} answers with status {answer.status_code} and no ride's duration: {_remedy(answer)}")
+
+
+def served(url: str) -> dict[str, Any] | None:
+    """What the endpoint that runs there serves: `version` and `bento`; None where none answers as one."""
+    import httpx
+
+    try:
+        answer = httpx.post(f"{url}/info", json={}, timeout=LOOK_SECONDS, trust_env=False)
+    except (httpx.TransportError, httpx.InvalidURL):
+        return None
+    content = _content(answer)
+    facts = content.get("facts")
+    if not answer.is_success or not isinstance(facts, dict) or "version" not in facts:
+        return None
+    return {"version": facts["version"], "bento": content.get("bento")}
 
 
 def _content(answer: "httpx.Response") -> dict[str, Any]:

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from taxi_assets import cli
 from taxi_assets.errors import TaxiError
 from taxi_assets.rides.features import SERVICE_IDS
 from taxi_assets.serving import client
@@ -125,6 +126,22 @@ def test_a_wrong_field_is_named_with_what_is_allowed(url: str, wrong: dict[str, 
 def test_the_client_tells_the_refusal(url: str) -> None:
     with pytest.raises(TaxiError, match="refuses the ride: dropoff_zone_id is 0"):
         client.ask(url, client.Ride(74, 0, "2023-03-01T08:30"))
+
+
+def test_the_client_says_what_is_served(url: str, built: Settings) -> None:
+    found = latest(built)
+    assert found
+    assert client.served(url) == {"version": 3, "bento": found.tag}
+
+
+def test_predict_prints_the_version_that_answered(
+    url: str, built: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TAXI_BENTO_PORT", str(built.bento_port))
+    cli.app(["predict", "--pickup", "74", "--dropoff", "75", "--at", "2023-03-01T08:30"], standalone_mode=False)
+    found = latest(built)
+    assert found
+    assert f"by version 3 of taxi-duration ({found.tag})" in capsys.readouterr().out
 
 
 def test_what_is_no_ride_is_refused(url: str) -> None:

@@ -105,7 +105,9 @@ def test_the_status_tells_the_same_without_being_told_the_kind_of_months(
 ) -> None:
     status = somebody.asks("status")
     assert status["synthetic"] is True
-    assert [(held["month"], held["rows"]) for held in status["months"]] == [(str(month), ROWS) for month in MONTHS]
+    held = [(each["month"], each["rows"], each["models"]) for each in status["months"]]
+    assert held == [(str(month), ROWS, models) for month, models in zip(MONTHS, [[], [1]], strict=True)]
+    assert status["served"] is None
     assert status["champion"]["version"] == facts["model"]["version"]
     assert status["champion"]["run_id"] == facts["model"]["run_id"]
     assert status["bento"] == facts["bento"]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,11 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
         CliRunner().invoke(cli.app, ["synth", "--months", "2023-01", "--rows", "40", "--out", str(tmp_path / name)])
         files.append((tmp_path / name / "green_tripdata_2023-01.parquet").read_bytes())
     assert files[0] == files[1]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = CliRunner().invoke(cli.app, ["--version"])
+    assert (done.exit_code, done.stdout) == (0, f"taxi {metadata.version('taxi-assets')}\n")
 
 
 def test_settings_default_to_what_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,3 +98,13 @@ def test_an_endpoint_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: p
     monkeypatch.setattr(client, "ANSWER_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "does not answer" in failure(f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"facts": 1}', b'{"facts": {}}'])
+def test_another_server_serves_no_version(serve: Serve, body: bytes) -> None:
+    assert client.served(serve(200, body)) is None
+
+
+def test_a_closed_port_serves_nothing() -> None:
+    assert client.served(f"http://127.0.0.1:{free_port('127.0.0.1')}") is None
+    assert client.served("http://no such host:1") is None

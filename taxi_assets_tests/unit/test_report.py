@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import date
 from typing import Any
 
@@ -146,12 +147,56 @@ def test_an_empty_home_has_a_status(settings: Settings) -> None:
     assert status["champion"] is None
     assert status["bento"] is None
     assert status["last_run"] is None
+    assert status["files"] == {"waiting": [], "quarantined": []}
     text = printed(print_status, status)
     assert text.count("none yet") == 3
 
 
 def test_a_status_tells_the_months_held(filled: Settings) -> None:
     status = status_facts(filled)
-    assert status["months"][0] == {"service": "green", "month": "2023-01", "rows": 4, "sha256": "a" * 64}
+    held = {"service": "green", "month": "2023-01", "rows": 4, "sha256": "a" * 64}
+    assert status["months"][0] == held | {"models": []}
     assert status["snapshot"] == Warehouse(filled).snapshot()
     assert "aaaaaaaaaaaaaaaa" in printed(print_status, status)
+
+
+STATUS: dict[str, Any] = {
+    "synthetic": False,
+    "months": [
+        {"service": "green", "month": "2023-01", "rows": 4, "sha256": "a" * 64, "models": []},
+        {"service": "green", "month": "2023-02", "rows": 3, "sha256": "b" * 64, "models": [1, 2]},
+    ],
+    "snapshot": 7,
+    "champion": {"name": "taxi-duration", "version": 2, "run_id": "0f3c"},
+    "bento": "taxi_duration:v2-abc",
+    "served": None,
+    "files": {"waiting": ["green_tripdata_2023-03.parquet"], "quarantined": ["[bold].txt"]},
+    "last_run": None,
+}
+
+
+def test_a_status_says_which_month_has_no_model() -> None:
+    text = printed(print_status, STATUS)
+    assert re.search(r"2023-01 .* none +│\n", text)
+    assert re.search(r"2023-02 .* 1, 2 +│\n", text)
+
+
+def test_a_status_names_files_that_wait_or_are_put_aside() -> None:
+    text = printed(print_status, STATUS)
+    assert "waiting     green_tripdata_2023-03.parquet: see `taxi arrivals`" in text
+    assert "quarantined [bold].txt: see" in text
+
+
+@pytest.mark.parametrize(
+    ("served", "told"),
+    [
+        (None, "served    nothing: the endpoint is not running; `make up` starts it"),
+        ({"version": 2, "bento": "taxi_duration:v2-abc"}, "served    version 2 (taxi_duration:v2-abc)\n"),
+        (
+            {"version": 1, "bento": "taxi_duration:v1-abc"},
+            "served    version 1 (taxi_duration:v1-abc); the champion is version 2: start `make up` anew to serve it",
+        ),
+    ],
+)
+def test_a_status_shows_what_is_served_beside_the_champion(served: dict[str, Any] | None, told: str) -> None:
+    assert told in printed(print_status, STATUS | {"served": served})
