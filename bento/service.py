@@ -11,42 +11,21 @@ from typing import Annotated, Any
 
 import bentoml
 from pydantic import WithJsonSchema
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving.json_bodies import JsonBodies
+from taxi_assets.serving.json_bodies import JsonBodies, read_json
+from taxi_assets.serving.openapi import ANSWER_SCHEMA, ANSWER_SECONDS, describe
 from taxi_assets.serving.ride_request import RIDE_SCHEMA, RideRefused, arrival, read_ride
 from taxi_assets.serving.served_model import ServedModel
 
 FOLDER = Path(__file__).parent
 MODEL = FOLDER / "model"
 
-ANSWER_SCHEMA = {
-    "type": "object",
-    "title": "Answer",
-    "properties": {
-        "duration_minutes": {"type": "number", "description": "How long the ride will take", "example": 9.8},
-        "interval_90": {
-            "type": "array",
-            "items": {"type": "number"},
-            "minItems": 2,
-            "maxItems": 2,
-            "description": "Nine rides in ten take between these minutes",
-            "example": [6.1, 16.4],
-        },
-        "arrives_at": {"type": "string", "format": "date-time", "description": "When it ends, in New York"},
-        "service": {"type": "string", "description": "The kind of taxi it was asked for, or taken to be"},
-        "model": {"type": "object", "description": "The model that answered: name, version, MLflow run id"},
-        "synthetic": {"type": "boolean", "description": "Whether the model learned from made-up rides"},
-        "data_snapshot": {"type": "integer", "description": "The lake's snapshot it learned from"},
-        "bento": {"type": "string", "description": "The Bento that answered"},
-    },
-}
-INFO_SCHEMA = {"type": "object", "title": "Info", "additionalProperties": True}
-
 Answer = Annotated[dict[str, Any], WithJsonSchema(ANSWER_SCHEMA)]
-Info = Annotated[dict[str, Any], WithJsonSchema(INFO_SCHEMA)]
 
 
 class RideBody(bentoml.IODescriptor):
@@ -56,18 +35,31 @@ class RideBody(bentoml.IODescriptor):
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: object) -> "RideBody":  # noqa: ARG003
-        return cls.model_construct(ride=json.loads(await request.body() or b"{}"))
+        return cls.model_construct(ride=read_json(await request.body()))
 
     @classmethod
     def model_json_schema(cls, *_: object, **__: object) -> dict[str, Any]:
         return copy.deepcopy(RIDE_SCHEMA)  # BentoML writes in what it is given
 
 
+async def info(request: Request) -> JSONResponse:
+    """What the model was made of and from, and what it may be asked."""
+    return JSONResponse(request.app.state.info)
+
+
+async def openapi(request: Request) -> JSONResponse:
+    """The OpenAPI document, in place of BentoML's."""
+    return JSONResponse(request.app.state.openapi)
+
+
+PAGES = Starlette(routes=[Route("/info", info), Route("/docs.json", openapi)])
+
+
 @bentoml.service(
     name="TaxiDuration",
     workers=1,
     # BentoML keeps all there is of a request until its time is over, answered or not: so it must be short.
-    traffic={"timeout": 2},
+    traffic={"timeout": ANSWER_SECONDS},
     http={"host": "127.0.0.1", "port": 3001},
     logging={"access": {"enabled": False}},  # /metrics counts and times what is asked
 )
@@ -84,6 +76,8 @@ class TaxiDuration:
             "data_snapshot": facts["data_snapshot"],
             "bento": self.bento,
         }
+        PAGES.state.info = {"bento": self.bento, "services": self.model.services, "facts": facts}
+        PAGES.state.openapi = describe("TaxiDuration", str(type(self).__doc__), self.bento)
 
     @bentoml.on_deployment
     @staticmethod
@@ -116,14 +110,10 @@ class TaxiDuration:
                 "interval_90": [round(float(told.low[0]), 2), round(float(told.high[0]), 2)],
                 "arrives_at": arrival(asked, minutes).isoformat(),
                 "service": asked.service,
+                "warnings": asked.warnings,
                 **self.source,
             }
         )
-
-    @bentoml.api
-    async def info(self) -> Info:
-        """What the model was made of and from, and what it may be asked."""
-        return _json({"bento": self.bento, "services": self.model.services, "facts": self.model.facts})
 
 
 # A response of its own: for anything else BentoML works out the answer's JSON schema anew each time.
@@ -132,3 +122,4 @@ def _json(content: dict[str, Any], status: int = 200) -> Any:
 
 
 TaxiDuration.add_asgi_middleware(JsonBodies)
+TaxiDuration.mount_asgi_app(PAGES)

@@ -1,14 +1,18 @@
 """Lets only small JSON bodies through to an ASGI app: BentoML takes any size and several formats."""
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-__all__ = ["MAX_BODY_BYTES", "JsonBodies"]
+from taxi_assets.errors import TaxiError
+
+__all__ = ["MAX_BODY_BYTES", "BodyRefused", "JsonBodies", "read_json"]
 
 MAX_BODY_BYTES = 64 * 1024
 # What a body may be called: the second is what curl says where it is not told.
 _CALLED_JSON = frozenset({b"", b"application/json", b"application/x-www-form-urlencoded"})
+_CHARSETS = frozenset({b"", b"utf-8", b"utf8", b"us-ascii"})
+_MAX_DIGITS = 4300  # Python reads no longer integers
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -16,8 +20,17 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
+class BodyRefused(TaxiError):
+    """A body the app does not get: the status it is answered with, and of fields that are at fault what is wrong."""
+
+    def __init__(self, status: int, sentence: str, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.fields = fields
+
+
 class JsonBodies:
-    """ASGI middleware that answers 413, 415 or 400 itself; anything else reaches the app, called JSON.
+    """ASGI middleware that answers 400, 413, 415 or 422 itself; anything else reaches the app, called JSON.
 
     Args:
         app: The app behind.
@@ -32,34 +45,90 @@ class JsonBodies:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        called = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if called not in _CALLED_JSON:
-            name = called[:80].decode("latin-1")
-            await _refuse(send, 415, f"the body is called {name}: send application/json")
+        try:
+            headers = dict(scope["headers"])
+            _check_headers(headers)
+            body = await self._read(receive, headers.get(b"content-length", b"0"))
+            read_json(body)
+        except BodyRefused as refusal:
+            await _refuse(send, refusal)
             return
-        body = await self._read(receive, headers.get(b"content-length", b"0"))
-        if body is None:
-            await _refuse(send, 413, f"the body is longer than {self.max_bytes} bytes: ask about one ride")
-        elif problem := _problem(body):
-            await _refuse(send, 400, f"the body is not JSON ({problem}): send an object such as {{}} with the fields")
-        else:
-            others = [header for header in scope["headers"] if header[0] != b"content-type"]
-            as_json = {**scope, "headers": [*others, (b"content-type", b"application/json")]}
-            await self.app(as_json, _replay(body, receive), send)
+        others = [header for header in scope["headers"] if header[0] != b"content-type"]
+        as_json = {**scope, "headers": [*others, (b"content-type", b"application/json")]}
+        await self.app(as_json, _replay(body, receive), send)
 
-    async def _read(self, receive: Receive, announced: bytes) -> bytes | None:
-        """The whole body, or None where it is too long; no more of it is held than is allowed."""
+    async def _read(self, receive: Receive, announced: bytes) -> bytes:
+        """The whole body; no more of it is held than is allowed.
+
+        Raises:
+            BodyRefused: it is too long.
+        """
+        too_long = BodyRefused(413, f"the body is longer than {self.max_bytes} bytes: ask about one ride")
         if announced.isdigit() and int(announced) > self.max_bytes:
-            return None
+            raise too_long
         body, has_more = b"", True
         while has_more:
             message = await receive()
             body += message.get("body", b"")
             if len(body) > self.max_bytes:
-                return None
+                raise too_long
             has_more = message.get("more_body", False)
         return body
+
+
+def read_json(body: bytes) -> Any:
+    """What the body says; nothing at all is an object without fields.
+
+    Raises:
+        BodyRefused: it is not JSON in UTF-8, or an object in it names a field twice.
+    """
+    if not body:
+        return {}
+    try:
+        return json.loads(
+            body.decode("utf-8-sig"), object_pairs_hook=_once_each, parse_constant=_no_number, parse_int=_integer
+        )
+    except UnicodeDecodeError:
+        problem = "it is not text in UTF-8"
+    except RecursionError:
+        problem = "nested too deeply"
+    except ValueError as error:
+        problem = str(error)[:100]
+    raise BodyRefused(400, f"the body is not JSON ({problem}): send an object such as {{}} with the fields")
+
+
+def _check_headers(headers: Mapping[bytes, bytes]) -> None:
+    called, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
+    if called.strip() not in _CALLED_JSON:
+        raise BodyRefused(415, f"the body is called {_text(called.strip())}: send application/json")
+    charset = parameters.partition(b"charset=")[2].partition(b";")[0].strip(b' "')
+    if charset not in _CHARSETS:
+        raise BodyRefused(415, f"the body is said to be in {_text(charset)}: send application/json in UTF-8")
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding != b"identity":
+        raise BodyRefused(415, f"the body is compressed ({_text(encoding)}): send application/json as it is")
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        name = next(name for name in names if names.count(name) > 1)
+        shown = json.dumps(name[:40]).strip('"')
+        raise BodyRefused(422, f"{shown} is given twice: give it once", {shown: "is given twice: give it once"})
+    return found
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number in JSON")
+
+
+def _integer(text: str) -> int | float:
+    return int(text) if len(text) <= _MAX_DIGITS else float(text)
+
+
+def _text(value: bytes) -> str:
+    return value[:80].decode("latin-1")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -72,18 +141,9 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-def _problem(body: bytes) -> str | None:
-    try:
-        json.loads(body or b"{}")
-    except RecursionError:
-        return "nested too deeply"
-    except ValueError as error:
-        return str(error)[:100]
-    return None
-
-
-async def _refuse(send: Send, status: int, sentence: str) -> None:
-    body = json.dumps({"error": sentence}).encode()
+async def _refuse(send: Send, refusal: BodyRefused) -> None:
+    content = {"error": str(refusal)} | ({"fields": dict(refusal.fields)} if refusal.fields else {})
+    body = json.dumps(content).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

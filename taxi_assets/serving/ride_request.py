@@ -1,18 +1,18 @@
 """A ride as an endpoint is asked for it: JSON read into plain values, mistakes told with what is allowed."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.local_time import NEW_YORK
 from taxi_assets.rides.features import HOLIDAY_YEARS, ZONES
 
 __all__ = ["RIDE_SCHEMA", "RideRefused", "RideRequest", "arrival", "read_ride"]
 
-NEW_YORK = ZoneInfo("America/New_York")
 # A ride on New Year's Eve must know the holidays of the year after, and one on New Year's Day those before.
 YEARS = HOLIDAY_YEARS[1:-1]
 MAX_PASSENGERS = 99
@@ -20,6 +20,12 @@ MAX_UNKNOWN_SHOWN = 3
 
 _ZONE = f"a TLC zone, 1 to {ZONES - 1} (264: unknown, 265: outside New York)"
 _TIME = "a date and time such as 2023-03-01T08:30, on New York's clock unless an offset such as Z follows"
+_YEARS = f"a time of the years {YEARS[0]} to {YEARS[-1]}, whose holidays are known"
+_NO_YEAR = re.compile(r"[+-]?(0000|\d{5,})-|-\d{4}-")  # written as a year, though none that Python's dates have
+_CHANGES = (
+    "A time without an offset that New York's clocks skip in spring is taken an hour later, one that they show twice "
+    "in autumn as the first; `warnings` says so"
+)
 
 RIDE_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -41,16 +47,18 @@ RIDE_SCHEMA: dict[str, Any] = {
         },
         "pickup_at": {
             "type": "string",
-            "description": f"When it starts: {_TIME}",
+            "description": f"When it starts: {_TIME}. {_CHANGES}",
             "example": "2023-03-01T08:30",
         },
         "service": {
             "type": "string",
+            "nullable": True,
             "description": "The kind of taxi; left out, the first the model learned from",
             "example": "green",
         },
         "passenger_count": {
             "type": "integer",
+            "nullable": True,
             "minimum": 0,
             "maximum": MAX_PASSENGERS,
             "description": "How many ride; left out or null, it is not known",
@@ -64,13 +72,23 @@ RIDE_SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class RideRequest:
-    """A ride someone asks about. `pickup_at` is New York's clock, without an offset."""
+    """A ride someone asks about.
+
+    Attributes:
+        service: The kind of taxi.
+        pickup_at: A time that exists on New York's clock, without an offset; `fold` is 1 in the second of two hours.
+        pickup_zone_id: TLC zone of its start.
+        dropoff_zone_id: TLC zone of its end.
+        passenger_count: How many ride, where that is known.
+        warnings: How what was asked has been read, where it could be read otherwise.
+    """
 
     service: str
     pickup_at: datetime
     pickup_zone_id: int
     dropoff_zone_id: int
     passenger_count: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class RideRefused(TaxiError):
@@ -104,7 +122,8 @@ def read_ride(body: object, services: Sequence[str]) -> RideRequest:
             problems[name] = str(error)
     if problems:
         raise RideRefused(problems)
-    return RideRequest(**values)
+    pickup_at, warnings = _existing(values["pickup_at"])
+    return RideRequest(**{**values, "pickup_at": pickup_at}, warnings=warnings)
 
 
 def arrival(ride: RideRequest, minutes: float) -> datetime:
@@ -136,18 +155,47 @@ def _read_service(value: object, services: Sequence[str]) -> str:
 
 
 def _read_time(value: object, _services: Sequence[str]) -> datetime:
+    """New York's clock; with its offset where one was given, so that it means one moment."""
     # Ten characters are a date alone, which Python would read as its midnight.
     if not isinstance(value, str) or len(value) <= 10:
         raise ValueError(_problem(value, _TIME))
+    if _NO_YEAR.match(value):
+        raise ValueError(_problem(value, _YEARS))
     try:
         moment = datetime.fromisoformat(value)
-        local = moment.astimezone(NEW_YORK).replace(tzinfo=None) if moment.tzinfo else moment
-    except (ValueError, OverflowError):
+    except ValueError:
         raise ValueError(_problem(value, _TIME)) from None
-    if local.year not in YEARS:
-        allowed = f"a time of the years {YEARS[0]} to {YEARS[-1]}, whose holidays are known"
-        raise ValueError(_problem(value, allowed))
-    return local
+    # Years at the ends of what a clock can tell have no moment in New York.
+    if moment.tzinfo and YEARS[0] - 1 <= moment.year <= YEARS[-1] + 1:
+        moment = moment.astimezone(NEW_YORK)
+    if moment.year not in YEARS:
+        raise ValueError(_problem(value, _YEARS))
+    return moment
+
+
+def _existing(moment: datetime) -> tuple[datetime, tuple[str, ...]]:
+    """The time on New York's clock, without an offset, and how it was read where it has none or two meanings."""
+    if moment.tzinfo:
+        return moment.replace(tzinfo=None), ()
+    first, second = (moment.replace(tzinfo=NEW_YORK, fold=fold) for fold in (0, 1))
+    if first.utcoffset() == second.utcoffset():
+        return moment, ()
+    utc = first.astimezone(UTC)
+    existing = utc.astimezone(NEW_YORK).replace(tzinfo=None)
+    asked, moment_of = _minutes(moment), f"{_minutes(utc)}Z"
+    if existing != moment:
+        return existing, (
+            f"pickup_at: New York's clocks skip {asked}; it is taken as {_minutes(existing)} ({moment_of})",
+        )
+    other = second.isoformat(timespec="minutes")
+    return existing, (
+        f"pickup_at: New York's clocks show {asked} twice; it is taken as the first ({moment_of}); "
+        f"write {other} for the second",
+    )
+
+
+def _minutes(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M}"
 
 
 _READERS: Mapping[str, Callable[[object, Sequence[str]], object]] = {

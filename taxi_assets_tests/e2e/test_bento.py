@@ -5,11 +5,13 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import psutil
 import pytest
 import small_model
@@ -31,7 +33,8 @@ from taxi_assets.supervisor.run import running
 HOST = "127.0.0.1"
 RIDE = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30:00"}
 
-json_values = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
+numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)  # which JSON has no words for
+json_values = st.none() | st.booleans() | numbers | st.text() | st.lists(st.integers())
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,7 @@ def test_an_answer_says_what_answered(url: str, built: Settings) -> None:
     assert answer.pop("arrives_at").startswith("2023-03-01T08:")
     assert answer == {
         "service": "green",
+        "warnings": [],
         "model": {"name": "taxi-duration", "version": 3, "run_id": "0f3c"},
         "synthetic": True,
         "data_snapshot": 12,
@@ -168,11 +172,89 @@ def test_a_body_of_bytes_that_are_no_text_is_refused(url: str) -> None:
     assert "not JSON" in refusal(url, 400, content=b"\xff\xfe\x00")
 
 
+@pytest.mark.parametrize(
+    ("content", "status", "told"),
+    [
+        (b'{"pickup_zone_id": 74, "pickup_zone_id": 75}', 422, "pickup_zone_id is given twice"),
+        (json.dumps({**RIDE, "pickup_zone_id": float("nan")}).encode(), 400, "NaN is no number in JSON"),
+        (json.dumps({**RIDE, "pickup_zone_id": float("inf")}).encode(), 400, "Infinity is no number in JSON"),
+        (
+            json.dumps({**RIDE, "pickup_zone_id": "HUGE"}).replace('"HUGE"', "9" * 5000).encode(),
+            422,
+            "pickup_zone_id is",
+        ),
+        (json.dumps({**RIDE, "pickup_zone_id": "HUGE"}).replace('"HUGE"', "1e999").encode(), 422, "pickup_zone_id is"),
+        (json.dumps(RIDE).encode("utf-16"), 400, "it is not text in UTF-8"),
+        (b"[" * 60_000, 400, "nested too deeply"),
+        (b'{"a":' * 10_000, 400, "nested too deeply"),
+        (json.dumps({**RIDE, "pickup_at": "0001-01-01T00:00Z"}).encode(), 422, "2009 to 2049"),
+        (b'{"\\ud800": 1}', 422, "is no field of a ride"),
+        (b"null", 422, "JSON object"),
+    ],
+)
+def test_a_hostile_body_is_refused_with_its_reason(url: str, content: bytes, status: int, told: str) -> None:
+    assert told in refusal(url, status, content=content)
+
+
+def test_one_moment_has_one_answer_on_the_nights_the_clocks_change(url: str) -> None:
+    def ask(pickup_at: str) -> dict[str, Any]:
+        return client.ask(url, client.Ride(74, 75, pickup_at))
+
+    skipped, existing, utc = (ask(f"2023-03-12T{time}") for time in ("02:30", "03:30", "07:30Z"))
+    assert "clocks skip 2023-03-12T02:30" in skipped.pop("warnings")[0]
+    assert existing.pop("warnings") == utc.pop("warnings") == []
+    assert skipped == existing == utc
+    either, first, second = (ask(f"2023-11-05T01:30{offset}") for offset in ("", "-04:00", "-05:00"))
+    assert "taken as the first" in either.pop("warnings")[0]
+    assert first.pop("warnings") == second.pop("warnings") == []
+    assert either == first
+    assert (first.pop("arrives_at")[-6:], second.pop("arrives_at")[-6:]) == ("-04:00", "-05:00")
+    assert first == second
+
+
+def test_the_answers_are_those_the_openapi_document_lists(url: str) -> None:
+    described = httpx.get(f"{url}/docs.json", trust_env=False).json()
+    responses = described["paths"]["/predict"]["post"]["responses"]
+    given_ = [
+        post(url, json=RIDE),
+        post(url, content=b"{"),
+        post(url, content=b" " * 70_000),
+        post(url, files={"ride": json.dumps(RIDE)}),
+        post(url, json={**RIDE, "pickup_zone_id": 0}),
+        post(url, content=b'{"pickup_at": 1, "pickup_at": 2}'),
+        unfinished(url),
+    ]
+    assert {str(answer.status_code) for answer in given_} == set(responses) - {"500"}  # which nobody knows how to get
+    for answer in given_:
+        schema = responses[str(answer.status_code)]["content"]["application/json"]["schema"]
+        jsonschema.validate(answer.json(), schema)
+        assert set(answer.json()) <= set(schema["properties"])
+    info = described["paths"]["/info"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    jsonschema.validate(httpx.get(f"{url}/info", trust_env=False).json(), info)
+    for path, methods in described["paths"].items():
+        assert "get" not in methods or httpx.get(url + path, trust_env=False).status_code == 200
+    assert described["info"]["description"].startswith("Minutes of a taxi ride in New York")
+
+
+def unfinished(url: str) -> httpx.Response:
+    """The answer to a request whose body never comes to its end."""
+
+    def begin() -> Iterator[bytes]:
+        yield b"{"
+        answered.wait(30)
+
+    answered = threading.Event()
+    with httpx.Client(trust_env=False) as session, session.stream("POST", f"{url}/predict", content=begin()) as answer:
+        answered.set()
+        answer.read()
+        return answer
+
+
 def test_it_tells_what_it_is_made_of(url: str, built: Settings) -> None:
     bento = latest(built)
     assert bento
     told = {"bento": bento.tag, "services": ["green", "fhvhv"], "facts": small_model.FACTS}
-    assert post(url, "/info", json={}).json() == told
+    assert httpx.get(f"{url}/info", trust_env=False).json() == told
 
 
 def test_it_is_alive_ready_counts_and_describes_itself(url: str) -> None:

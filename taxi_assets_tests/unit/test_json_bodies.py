@@ -6,11 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from taxi_assets.serving.json_bodies import JsonBodies, Message, Receive, Send
+from taxi_assets.serving.json_bodies import BodyRefused, JsonBodies, Message, Receive, Send, read_json
 
 LIMIT = 100
 ARRIVED = 204
+
+json_texts = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=6,
+).map(lambda value: json.dumps(value).encode())
 
 
 def ask(
@@ -81,10 +89,76 @@ def test_a_body_just_too_long_is_refused_and_the_limit_told() -> None:
     assert (status, f"longer than {LIMIT} bytes" in error) == (413, True)
 
 
-@pytest.mark.parametrize("body", [b"{", b"{'a': 1}", b"\xff", b"a=b", b"[" * 90])
-def test_what_is_no_json_is_refused(body: bytes) -> None:
+@pytest.mark.parametrize(
+    "called", ["application/json; charset=latin-1", 'application/json; boundary=x; charset="utf-16"']
+)
+def test_another_charset_is_refused(called: str) -> None:
+    status, error, _ = ask(b"{}", headers={"Content-Type": called})
+    assert (status, error.endswith("send application/json in UTF-8")) == (415, True)
+
+
+def test_a_compressed_body_is_refused() -> None:
+    status, error, _ = ask(b"{}", headers={"Content-Encoding": "gzip"})
+    assert (status, "compressed (gzip)" in error) == (415, True)
+    assert ask(b"{}", headers={"Content-Encoding": "identity"})[0] == ARRIVED
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"{", "Expecting property name"),
+        (b"{'a': 1}", "Expecting property name"),
+        (b"a=b", "Expecting value"),
+        (b"[" * 90, "Expecting value"),
+        (b"\xff", "it is not text in UTF-8"),
+        ('{"a": 1}'.encode("utf-16"), "it is not text in UTF-8"),
+        ('{"a": "é"}'.encode("latin-1"), "it is not text in UTF-8"),
+        (b'{"a": NaN}', "NaN is no number in JSON"),
+        (b'{"a": Infinity}', "Infinity is no number in JSON"),
+        (b"[-Infinity]", "-Infinity is no number in JSON"),
+        (b'{"a": 1} {"a": 2}', "Extra data"),
+        (b" ", "Expecting value"),
+    ],
+)
+def test_what_is_no_json_is_refused(body: bytes, told: str) -> None:
     status, error, _ = ask(body)
-    assert (status, "not JSON" in error) == (400, True)
+    assert (status, error.startswith("the body is not JSON"), told in error) == (400, True, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"a": 1, "b": 2, "a": 1}', "a"),
+        (b'[{"b": {"c": 1, "c": 2}}]', "c"),
+        (b'{"": 1, "": 2}', ""),
+        (b'{"\\ud800": 1, "\\ud800": 2}', "\\ud800"),
+    ],
+)
+def test_a_field_given_twice_is_refused_by_its_name(body: bytes, name: str) -> None:
+    with pytest.raises(BodyRefused) as caught:
+        read_json(body)
+    assert ask(body)[:2] == (422, f"{name} is given twice: give it once")
+    assert caught.value.fields == {name: "is given twice: give it once"}
+
+
+@pytest.mark.parametrize(("text", "value"), [("1" * 4300, int("1" * 4300)), ("9" * 5000, float("inf")), ("-0", 0)])
+def test_integers_of_any_length_are_read(text: str, value: float) -> None:
+    assert read_json(text.encode()) == value
+
+
+def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
+    assert read_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+@given(st.binary(max_size=60) | st.text(max_size=30).map(str.encode) | json_texts)
+def test_whatever_is_sent_is_read_as_json_does_or_refused_in_one_line(body: bytes) -> None:
+    try:
+        value = read_json(body)
+    except BodyRefused as refusal:
+        found = refusal.status in {400, 422} and "\n" not in str(refusal)
+    else:
+        found = value == (json.loads(body) if body else {})
+    assert found
 
 
 def test_json_nested_beyond_reason_is_refused() -> None:

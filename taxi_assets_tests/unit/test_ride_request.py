@@ -3,13 +3,16 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taxi_assets.local_time import existing_time, is_repeated
 from taxi_assets.serving.ride_request import RIDE_SCHEMA, RideRefused, RideRequest, arrival, read_ride
 
 SERVICES = ("green", "fhvhv")
+CLOCK_CHANGES = (datetime(2023, 3, 12, 2, 30), datetime(2023, 11, 5, 1, 30), datetime(2040, 3, 11, 2))
 RIDE = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}
 
 json_values = st.recursive(
@@ -70,14 +73,63 @@ def test_a_time_that_is_none_is_refused(told: object) -> None:
     assert "such as 2023-03-01T08:30" in refusal({**RIDE, "pickup_at": told}).fields["pickup_at"]
 
 
-@pytest.mark.parametrize("told", ["1999-03-01T08:30", "2050-01-01T00:00", "0001-01-01T00:00", "9999-12-31T23:59"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        "1999-03-01T08:30",
+        "2050-01-01T00:00",
+        "0001-01-01T00:00",
+        "9999-12-31T23:59",
+        "0001-01-01T00:00Z",
+        "0001-01-01T00:00+23:00",
+        "9999-12-31T23:59-23:00",
+        "2050-01-01T05:00Z",
+        "2009-01-01T04:59Z",
+        "0000-01-01T00:00",
+        "12023-03-01T08:30",
+        "-2023-03-01T08:30:00Z",
+        "+002023-03-01T08:30",
+    ],
+)
 def test_years_whose_holidays_are_unknown_are_refused(told: str) -> None:
     assert "2009 to 2049" in refusal({**RIDE, "pickup_at": told}).fields["pickup_at"]
 
 
-@pytest.mark.parametrize("told", ["0001-01-01T00:00+23:00", "9999-12-31T23:59-23:00"])
-def test_a_time_beyond_what_a_clock_can_tell_is_refused(told: str) -> None:
-    assert "pickup_at" in refusal({**RIDE, "pickup_at": told}).fields
+@pytest.mark.parametrize(
+    ("told", "local", "fold", "warning"),
+    [
+        ("2023-03-12T01:59", "2023-03-12T01:59", 0, ""),
+        ("2023-03-12T02:30", "2023-03-12T03:30", 0, "clocks skip 2023-03-12T02:30; it is taken as 2023-03-12T03:30"),
+        ("2023-03-12T03:30", "2023-03-12T03:30", 0, ""),
+        ("2023-03-12T07:30Z", "2023-03-12T03:30", 0, ""),
+        ("2023-03-12T02:30-05:00", "2023-03-12T03:30", 0, ""),
+        (
+            "2023-11-05T01:30",
+            "2023-11-05T01:30",
+            0,
+            "taken as the first (2023-11-05T05:30Z); write 2023-11-05T01:30-05:00",
+        ),
+        ("2023-11-05T01:30-04:00", "2023-11-05T01:30", 0, ""),
+        ("2023-11-05T01:30-05:00", "2023-11-05T01:30", 1, ""),
+        ("2023-11-05T06:30Z", "2023-11-05T01:30", 1, ""),
+        ("2023-11-05T02:00", "2023-11-05T02:00", 0, ""),
+    ],
+)
+def test_one_moment_is_one_ride_and_a_warning_says_what_was_taken(
+    told: str, local: str, fold: int, warning: str
+) -> None:
+    ride = read(pickup_at=told)
+    assert (ride.pickup_at.isoformat(timespec="minutes"), ride.pickup_at.fold) == (local, fold)
+    assert len(ride.warnings) == bool(warning)
+    assert warning in "".join(ride.warnings)
+
+
+def test_what_a_warning_tells_to_write_is_the_other_hour() -> None:
+    first = read(pickup_at="2023-11-05T01:30")
+    second = read(pickup_at=first.warnings[0].split("write ")[1].split()[0])
+    # Two times of one zone differ by what their clocks show.
+    assert arrival(second, 10).timestamp() - arrival(first, 10).timestamp() == 3600
+    assert second.warnings == ()
 
 
 def test_a_service_the_model_knows_nothing_of_is_refused_with_those_it_knows() -> None:
@@ -121,10 +173,16 @@ def test_whatever_is_sent_is_read_or_refused_in_one_short_line(body: object) -> 
     assert len(problem) < 2000
 
 
-@given(st.datetimes(datetime(2009, 1, 1), datetime(2049, 12, 31)), st.integers(1, 265), st.sampled_from(SERVICES))
+@given(
+    st.datetimes(datetime(2009, 1, 1), datetime(2049, 12, 31)) | st.sampled_from(CLOCK_CHANGES),
+    st.integers(1, 265),
+    st.sampled_from(SERVICES),
+)
 def test_every_ride_is_read_as_it_was_written(pickup_at: datetime, zone: int, service: str) -> None:
     ride = read(pickup_at=pickup_at.isoformat(timespec="microseconds"), pickup_zone_id=zone, service=service)
-    assert ride == RideRequest(service, pickup_at, zone, 75)
+    assert ride.pickup_at == existing_time(np.array([pickup_at])).item() + timedelta(microseconds=pickup_at.microsecond)
+    assert (ride.service, ride.pickup_zone_id, ride.passenger_count) == (service, zone, None)
+    assert len(ride.warnings) == (ride.pickup_at != pickup_at or bool(is_repeated(np.array([pickup_at]))))
 
 
 def test_a_ride_ends_when_its_minutes_are_over() -> None:
