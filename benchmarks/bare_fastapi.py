@@ -40,5 +40,6 @@ async def predict(request: Request) -> JSONResponse:
         "interval_90": [round(float(told.low[0]), 2), round(float(told.high[0]), 2)],
         "arrives_at": arrival(asked, minutes).isoformat(),
         "service": asked.service,
+        "warnings": asked.warnings,
     }
     return JSONResponse({**answer, **source})

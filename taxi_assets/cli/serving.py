@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from taxi_assets.cli.terminal import Json, console, settings_of, write_json
+from taxi_assets.cli.terminal import Json, console, errors, settings_of, write_json
 
 __all__ = ["predict"]
 
@@ -25,4 +25,6 @@ def predict(
         low, high = answer["interval_90"]
         console.print(f"{answer['duration_minutes']:.1f} minutes; nine rides in ten take {low:.1f} to {high:.1f}")
         console.print(f"by version {answer['model']['version']} of {answer['model']['name']} ({answer['bento']})")
+    for warning in answer.get("warnings", ()):  # which an endpoint of an earlier version does not have
+        errors.print(f"warning: {warning}", soft_wrap=True, highlight=False, markup=False)
     write_json(answer, to_json)

@@ -5,10 +5,13 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from taxi_assets import cli
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving import client
 from taxi_assets.supervisor.ports import free_port
@@ -64,6 +67,22 @@ def test_the_answer_is_given_as_it_came(serve: Serve, asked: list[Any]) -> None:
     assert client.ask(url, RIDE) == {"duration_minutes": 9.8, "bento": "taxi_duration:v3"}
     ride = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}
     assert asked == [("/predict", {**ride, "service": None, "passenger_count": None})]
+
+
+def test_taxi_predict_prints_the_warnings_of_the_answer(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"duration_minutes": 9.84, "interval_90": [6.1, 16.4], "warnings": ["it is taken as the first; [sic]"]}
+    answer |= {"model": {"name": "taxi-duration", "version": 3}, "bento": "taxi_duration:v3"}
+    port = serve(200, json.dumps(answer).encode()).rpartition(":")[2]
+    monkeypatch.setenv("TAXI_HOME", str(tmp_path))
+    monkeypatch.setenv("TAXI_BENTO_PORT", port)
+    asked = ("predict", "--pickup", "74", "--dropoff", "75", "--at", "2023-11-05T01:30")
+    done = CliRunner().invoke(cli.app, [*asked])
+    assert done.stdout.startswith("9.8 minutes; nine rides in ten take 6.1 to 16.4\n")
+    assert done.stderr == "warning: it is taken as the first; [sic]\n"
+    to_json = CliRunner().invoke(cli.app, [*asked, "--json", "-"])
+    assert json.loads(to_json.stdout) == answer
 
 
 def test_a_proxy_is_not_asked_for_what_runs_here(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
