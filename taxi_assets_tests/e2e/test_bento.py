@@ -151,7 +151,6 @@ def test_predict_prints_the_version_that_answered(
 def test_what_is_no_ride_is_refused(url: str) -> None:
     assert "JSON object" in refusal(url, 422, json=[RIDE])
     assert "is missing" in refusal(url, 422, content=b"")
-    assert "not JSON" in refusal(url, 400, content=b'{"pickup_zone_id": ')
     assert "application/json" in refusal(url, 415, files={"ride": json.dumps(RIDE)})
 
 
@@ -168,10 +167,6 @@ def test_whatever_is_sent_is_answered_or_refused(url: str, sent: dict[str, Any],
     assert set(answer.json()) >= ({"duration_minutes"} if answer.is_success else {"error", "fields"})
 
 
-def test_a_body_of_bytes_that_are_no_text_is_refused(url: str) -> None:
-    assert "not JSON" in refusal(url, 400, content=b"\xff\xfe\x00")
-
-
 @pytest.mark.parametrize(
     ("content", "status", "told"),
     [
@@ -186,10 +181,8 @@ def test_a_body_of_bytes_that_are_no_text_is_refused(url: str) -> None:
         (json.dumps({**RIDE, "pickup_zone_id": "HUGE"}).replace('"HUGE"', "1e999").encode(), 422, "pickup_zone_id is"),
         (json.dumps(RIDE).encode("utf-16"), 400, "it is not text in UTF-8"),
         (b"[" * 60_000, 400, "nested too deeply"),
-        (b'{"a":' * 10_000, 400, "nested too deeply"),
         (json.dumps({**RIDE, "pickup_at": "0001-01-01T00:00Z"}).encode(), 422, "2009 to 2049"),
         (b'{"\\ud800": 1}', 422, "is no field of a ride"),
-        (b"null", 422, "JSON object"),
     ],
 )
 def test_a_hostile_body_is_refused_with_its_reason(url: str, content: bytes, status: int, told: str) -> None:
