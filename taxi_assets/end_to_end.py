@@ -9,6 +9,7 @@ from typing import Any
 
 from filelock import Timeout
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from taxi_assets.errors import TaxiError
@@ -77,30 +78,27 @@ def _alone(settings: Settings) -> Iterator[None]:
 
 
 def _fetch(outcome: Outcome, console: Console) -> None:
+    from taxi_assets.receiving.ingesting import fetch_month
     from taxi_assets.receiving.looks import IMPATIENT
-    from taxi_assets.receiving.places import held_files
     from taxi_assets.receiving.receive import look
 
     settings = outcome.settings
     wanted = [(service, month) for service in settings.services for month in outcome.months]
     warehouse = Warehouse(settings)
-    look(warehouse, IMPATIENT, wanted)  # what a person put there is not written over
+    look(warehouse, IMPATIENT, wanted)  # what lies there is used before the source is asked
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bars:
-        tlc.fetch_zones(settings.tlc_source, settings.landing)
+        tlc.landed_zones(settings.tlc_source, settings.landing)
         for service, month in wanted:
-            held = held_files(settings, service, month)
-            if held.files and settings.tlc_source == str(settings.landing):
-                continue  # without a source, what has arrived before will do
             bar = bars.add_task(f"fetch {service} {month}", total=None)
-            tlc.bring_month(
-                settings.tlc_source,
+            notice = fetch_month(
+                warehouse,
                 service,
                 month,
-                settings.landing,
                 lambda done, total, bar=bar: bars.update(bar, completed=done, total=total),  # type: ignore[misc]
-                held=held,
             )
+            if notice:
+                bars.console.print(f"[yellow]note:[/] {escape(notice)}")
     look(warehouse, IMPATIENT, wanted)
 
 

@@ -2,14 +2,18 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import pairwise
 
 from taxi_assets.errors import TaxiError
 
-__all__ = ["Month", "month_range", "parse_months"]
+__all__ = ["FIRST_MONTH", "Month", "MonthNotOver", "month_range", "newest_month", "parse_months"]
 
 _PATTERN = re.compile(r"([0-9]{4})-([0-9]{2})")
+
+
+class MonthNotOver(TaxiError):
+    """The month is still going on, or lies ahead, so nobody can have its file."""
 
 
 @dataclass(frozen=True, order=True)
@@ -21,15 +25,19 @@ class Month:
 
     @classmethod
     def parse(cls, text: str) -> "Month":
-        """Read `YYYY-MM`.
+        """Read `YYYY-MM`. The one definition of a valid month: of file names, partitions and commands.
 
         Raises:
-            TaxiError: the text is not a month since 2009, the first TLC published.
+            TaxiError: the text is not a month since 2009-01, the first TLC published.
+            MonthNotOver: the month is not over.
         """
         match = _PATTERN.fullmatch(text.strip())
-        if not match or not 1 <= int(match[2]) <= 12 or int(match[1]) < 2009:
-            raise TaxiError(f"{text!r} is not a month: write it as YYYY-MM, from 2009-01 on, such as 2023-01")
-        return cls(int(match[1]), int(match[2]))
+        if not match or not 1 <= int(match[2]) <= 12 or int(match[1]) < FIRST_MONTH.year:
+            raise TaxiError(f"{text!r} is not a month: write it as YYYY-MM, from {FIRST_MONTH} on, such as 2023-01")
+        month = cls(int(match[1]), int(match[2]))
+        if month > newest_month():
+            raise MonthNotOver(f"{month} is not over: the newest month that is over is {newest_month()}")
+        return month
 
     def __str__(self) -> str:
         return f"{self.year:04d}-{self.number:02d}"
@@ -42,6 +50,15 @@ class Month:
         """The month so many months later, or earlier where `months` is negative."""
         count = self.year * 12 + self.number - 1 + months
         return Month(count // 12, count % 12 + 1)
+
+
+FIRST_MONTH = Month(2009, 1)  # TLC published none earlier
+
+
+def newest_month() -> Month:
+    """The newest month that is over, in UTC, as Dagster counts its partitions."""
+    now = datetime.now(UTC)
+    return Month(now.year, now.month).plus(-1)
 
 
 def month_range(first: Month, last: Month) -> tuple[Month, ...]:

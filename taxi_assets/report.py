@@ -39,6 +39,7 @@ def run_facts(
             "rows": _rows(connection, settings.services, months),
             "score": _score(connection, months[-1], model["version"]),
             "drift": _drift(connection, months[-1]),
+            "refused": _refused(connection, settings.services, months),
         }
     bento = packaging.latest(settings)
     return facts | {
@@ -80,39 +81,47 @@ def status_facts(settings: Settings) -> Facts:
 
 
 def _files(warehouse: Warehouse) -> Facts:
-    """Names of the files that no month was made of: waiting for a run, or put aside."""
+    """Names of the files that no month was made of: waiting for a run or to be accepted, or put aside."""
     from taxi_assets.receiving.receive import records_of
 
-    records = records_of(warehouse)
-    return {state: [each.file_name for each in records if each.state == state] for state in ("waiting", "quarantined")}
+    records, states = records_of(warehouse), ("waiting", "unaccepted", "quarantined")
+    return {state: [each.file_name for each in records if each.state == state] for state in states}
 
 
-def arrival_facts(settings: Settings) -> tuple[list[Facts], str | None]:
-    """Everything `taxi arrivals --json` gives, after a look at the landing folder; and why there was none."""
-    from taxi_assets.errors import TaxiError
-    from taxi_assets.receiving import receive
+def arrival_facts(settings: Settings) -> list[Facts]:
+    """Everything `taxi arrivals --json` gives. Lists and changes nothing."""
+    from taxi_assets.receiving.receive import records_of
+    from taxi_assets.receiving.surveying import list_files
 
-    warehouse, notice = Warehouse(settings), None
-    try:
-        receive.look(warehouse)
-    except TaxiError as error:
-        notice = str(error)
+    records = list_files(settings, records_of(Warehouse(settings)))
     return [
-        asdict(record) | {"month": record.month and str(record.month)} for record in receive.records_of(warehouse)
-    ], notice
+        asdict(r) | {"month": r.month and str(r.month), "reasons": _why(settings, r.state, r.service, r.reasons)}
+        for r in records
+    ]
+
+
+def _why(settings: Settings, state: str, service: str | None, reasons: Sequence[str]) -> list[str]:
+    """A file's reasons; and that no run will come for one of a service that is not in use."""
+    is_unused = state == "waiting" and service not in settings.services
+    return [*reasons, *([f"no run is started for it: {service} is not in TAXI_SERVICES"] if is_unused else [])]
 
 
 def print_arrivals(console: Console, facts: Sequence[Facts]) -> None:
-    """`taxi arrivals`, to be read."""
-    table = Table(title="Files that arrived")
-    for column in ("file", "month", "state", "rows", "sha256", "why"):
-        table.add_column(column, justify="right" if column == "rows" else "left", overflow="fold")
+    """`taxi arrivals`, to be read, in a terminal of 80 columns too: a table of all files, then why some are where."""
+    table = Table(title="Files that arrived", title_justify="left")
+    table.add_column("file", overflow="fold", min_width=32)
+    table.add_column("state", no_wrap=True)
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("sha256", no_wrap=True)
     for each in facts:
-        month = f"{each['service']} {each['month']}" if each["month"] else ""
         rows = "" if each["rows"] is None else f"{each['rows']:,}"
-        cells = (each["file_name"], month, each["state"], rows, (each["sha256"] or "")[:16], "; ".join(each["reasons"]))
-        table.add_row(*map(escape, cells))
+        table.add_row(escape(each["file_name"]), each["state"], rows, (each["sha256"] or "")[:12])
     console.print(table)
+    for each in facts:
+        if each["reasons"]:
+            name = f"{each['file_name']} {(each['sha256'] or '')[:12]}".strip()
+            told = f"{name} is {each['state']}: {'; '.join(each['reasons'])}"
+            console.print(told, highlight=False, markup=False)
 
 
 def print_run(console: Console, facts: Facts, settings: Settings) -> None:
@@ -172,6 +181,7 @@ def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
         ),
         *((name, f"RMSE {s['rmse']:.3f}, MAE {s['mae']:.3f}") for name, s in score["baselines"].items()),
         ("drift", facts["drift"]["verdict"]),
+        *(("not used", sentence) for sentence in facts["refused"]),
         (
             "model version",
             f"{model['name']} {model['version']} ({model['alias'] or 'not champion: ' + model['why']})",
@@ -194,6 +204,15 @@ def _rows(connection: DuckDBPyConnection, services: Sequence[str], months: Seque
     clean = connection.execute(f"SELECT count(*) FROM clean_trips {where}", chosen).fetchall()[0][0]
     query = f"SELECT reason, count(*) AS trips FROM rejected_trips {where} GROUP BY reason ORDER BY trips DESC, reason"
     return {"raw": raw, "clean": clean, "rejected": dict(connection.execute(query, chosen).fetchall())}
+
+
+def _refused(connection: DuckDBPyConnection, services: Sequence[str], months: Sequence[Month]) -> list[str]:
+    """A sentence for each file the run went on without, since it was refused and another is held."""
+    from taxi_assets.lake.ledger import read_records
+    from taxi_assets.receiving.ingesting import refused_since
+
+    records = read_records(connection)
+    return [text for service in services for month in months for text in refused_since(records, service, month)]
 
 
 def _score(connection: DuckDBPyConnection, month: Month, version: int | None) -> Facts:

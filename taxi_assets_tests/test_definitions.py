@@ -68,6 +68,8 @@ ASSETS = {
             "every_day_has_pickups",
             "every_row_of_the_file_is_there",
             "no_file_is_in_quarantine",
+            "no_large_part_of_the_month_is_missing",
+            "rows_are_like_those_of_months_nearby",
             "fares_are_not_negative",
             "many_zones_have_pickups",
             "median_duration_is_plausible",

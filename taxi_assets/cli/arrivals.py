@@ -1,10 +1,13 @@
 """Commands on the files that arrived."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from taxi_assets.cli.terminal import Json, console, errors, settings_of, write_json
+from taxi_assets.cli.terminal import Json, console, settings_of, write_json
+
+if TYPE_CHECKING:
+    from taxi_assets.lake.ledger import Record
 
 __all__ = ["arrivals"]
 
@@ -13,14 +16,12 @@ arrivals = typer.Typer(help="Every file that arrived, and what became of it.", i
 
 @arrivals.callback()
 def show(context: typer.Context, to_json: Json = None) -> None:
-    """Look at the landing folder, then list every file: waiting, ingested, superseded or in quarantine."""
+    """List every file and its state: arriving, waiting, unaccepted, ingested, superseded or quarantined."""
     from taxi_assets import report
 
     if context.invoked_subcommand:
         return
-    facts, notice = report.arrival_facts(settings_of())
-    if notice:
-        errors.print(f"[yellow]note:[/] {notice}", soft_wrap=True, highlight=False)
+    facts = report.arrival_facts(settings_of())
     if to_json != "-":
         report.print_arrivals(console, facts)
     write_json({"arrivals": facts}, to_json)
@@ -32,8 +33,19 @@ def retry(file: Annotated[str, typer.Argument(help="Its name, or how its SHA-256
     from taxi_assets.lake.warehouse import Warehouse
     from taxi_assets.receiving import retrying
 
-    settings = settings_of()
-    record = retrying.retry(Warehouse(settings), file)
+    _say(retrying.retry(Warehouse(settings_of()), file))
+
+
+@arrivals.command()
+def accept(file: Annotated[str, typer.Argument(help="Its name, or how its SHA-256 begins.")]) -> None:
+    """Have an unaccepted file, of which much of its month is missing, ingested as it is."""
+    from taxi_assets.lake.warehouse import Warehouse
+    from taxi_assets.receiving import retrying
+
+    _say(retrying.accept(Warehouse(settings_of()), file))
+
+
+def _say(record: "Record") -> None:
     if record.state == "waiting":
         told = f"{record.named()} waits: the sensor of `make up` ingests it, or `taxi run` with {record.month}"
     else:

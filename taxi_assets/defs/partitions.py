@@ -6,13 +6,12 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_assets.months import Month
+from taxi_assets.months import FIRST_MONTH, Month
 
 __all__ = ["MONTHS", "chosen_months", "earlier_months", "stretch_asset"]
 
-FIRST_MONTH = "2009-01"  # the first TLC published
-
-MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, fmt="%Y-%m")
+# Dagster counts a month once it is over, in UTC: the same months as `Month.parse` reads.
+MONTHS = dg.MonthlyPartitionsDefinition(start_date=str(FIRST_MONTH), fmt="%Y-%m")
 
 
 def chosen_months(context: dg.AssetExecutionContext) -> tuple[Month, ...]:

@@ -1,6 +1,7 @@
 """What starts runs by itself: files that land, and the tidying after processes that died."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -9,8 +10,9 @@ from taxi_assets.defs.ingestion.arrivals import listing_digest, quarantine_event
 from taxi_assets.defs.jobs import ingest_months, month
 from taxi_assets.defs.mlflow_resource import match_mlflow_runs
 from taxi_assets.defs.run_processes import close_dead
-from taxi_assets.errors import TaxiError
+from taxi_assets.errors import describe_fault
 from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,47 +42,100 @@ def landing_sensor(
     What is requested is told by the table `arrivals` and the runs there are, by nothing kept here. The cursor only
     tells whether the list of files has been shown as it is.
     """
-    from taxi_assets.receiving import looks, receive, waiting
+    from taxi_assets.receiving import looks, receive
 
-    close_dead(context.instance)
-    match_mlflow_runs(settings, context.instance, only_running=True)
+    told: list[str] = []
+    requests: list[dg.RunRequest] = []
+    shown, cursor = [], context.cursor
+    # Each step is guarded: what is wrong with one file, or one step, keeps no other file from being requested.
+    with _telling(told, "closing dead runs"):
+        close_dead(context.instance)
+    with _telling(told, "matching the runs of MLflow"):
+        match_mlflow_runs(settings, context.instance, only_running=True)
+    if busy := _why_busy(settings):
+        return dg.SensorResult(skip_reason="; ".join([*told, busy]))
+    with _telling(told, "taking files in"):
+        told += _put_aside(receive.look(warehouse, looks.PATIENT))
+    with _telling(told, "asking for runs"):
+        requests = _requests(context.instance, warehouse, told)
+    with _telling(told, "showing the files"):
+        records = receive.records_of(warehouse)
+        told += [f"{r.file_name}: {'; '.join(r.reasons)}" for r in records if r.state in ("arriving", "unaccepted")]
+        digest = listing_digest(records)
+        shown = [quarantine_event(records)] if records and digest != cursor else []
+        cursor = digest
+    told = told or ([] if requests else [f"no new file in {settings.landing}"])
+    return _result(context, requests, told, shown, cursor)
+
+
+def _why_busy(settings: Settings) -> str | None:
+    from taxi_assets.receiving import waiting
+
     if waiting.is_run_at_work(settings):
-        return dg.SensorResult(skip_reason="a `taxi run` is at work: what has landed is its to publish")
+        return "a `taxi run` is at work: what has landed is its to publish"
     if waiting.is_publishing(settings):
-        return dg.SensorResult(skip_reason="a month is being published: the landing folder is looked at after it")
-    try:
-        receive.look(warehouse, looks.PATIENT)
-    except TaxiError as error:
-        return dg.SensorResult(skip_reason=str(error))
-    requests, told = _requests(context.instance, warehouse)
-    records = receive.records_of(warehouse)
-    digest = listing_digest(records)
-    told += [f"{r.file_name}: {'; '.join(r.reasons)}" for r in records if r.state == "waiting" and r.reasons]
+        return "a month is being published: the landing folder is looked at after it"
+    return None
+
+
+def _result(
+    context: dg.SensorEvaluationContext,
+    requests: list[dg.RunRequest],
+    told: list[str],
+    shown: list[dg.AssetCheckEvaluation],
+    cursor: str | None,
+) -> dg.SensorResult:
+    """A tick that asks for runs has no message of its own in Dagster: its log has the sentences then."""
+    for sentence in told if requests else ():
+        context.log.warning(sentence)
     return dg.SensorResult(
         run_requests=requests,
-        skip_reason=None if requests else "; ".join(told) or f"no new file in {settings.landing}",
-        asset_events=[quarantine_event(records)] if records and digest != context.cursor else [],
-        cursor=digest,
+        skip_reason=None if requests else "; ".join(told),
+        asset_events=shown,
+        cursor=cursor,
     )
 
 
-def _requests(instance: dg.DagsterInstance, warehouse: Warehouse) -> tuple[list[dg.RunRequest], list[str]]:
-    """The runs to ask for, oldest month first; and sentences on files for which none is asked."""
+@contextmanager
+def _telling(told: list[str], what: str) -> Iterator[None]:
+    """Have a fault told in the tick's message, and the tick go on."""
+    try:
+        yield
+    except Exception as error:
+        told.append(f"{what} failed ({describe_fault(error)})")
+
+
+def _put_aside(changed: Sequence["Record"]) -> list[str]:
+    return [f"{r.file_name} is put aside: {'; '.join(r.reasons)}" for r in changed if r.state == "quarantined"]
+
+
+def _requests(instance: dg.DagsterInstance, warehouse: Warehouse, told: list[str]) -> list[dg.RunRequest]:
+    """The runs to ask for, oldest month first; adds a sentence to `told` for each file for which none is asked."""
     from taxi_assets.receiving import waiting
 
     work = waiting.find_work(warehouse)
-    trains = waiting.can_train(warehouse, work.waiting)
+    trains = None
+    with _telling(told, "choosing the month to train for"):
+        trains = waiting.can_train(warehouse, work.waiting)
     requests: list[dg.RunRequest] = []
-    told: list[str] = []
     for record in (*work.waiting, *work.without_features):
-        runs = instance.get_runs(dg.RunsFilter(tags={_ARRIVAL_TAG: _tag(record)}))
-        if not all(run.is_finished for run in runs) or _is_running(instance, record):
-            continue
-        if len(runs) >= MOST_ATTEMPTS:
-            told.append(f"{record.named()}: {len(runs)} runs failed; see them, then `taxi arrivals retry`")
-        elif len(requests) < MOST_REQUESTS_A_TICK:
-            requests.append(_request(record, len(runs), is_last=record == trains))
-    return requests, told
+        with _telling(told, f"{record.named()}: asking for its run"):
+            request = _request_of(instance, record, told, is_last=record == trains)
+            if request and len(requests) < MOST_REQUESTS_A_TICK:
+                requests.append(request)
+    return requests
+
+
+def _request_of(instance: dg.DagsterInstance, record: "Record", told: list[str], is_last: bool) -> dg.RunRequest | None:
+    """The run to ask for; None where one is under way, or too many have failed."""
+    runs = instance.get_runs(dg.RunsFilter(tags={_ARRIVAL_TAG: _tag(record)}))
+    if not all(run.is_finished for run in runs) or _is_running(instance, record):
+        return None
+    if len(runs) >= MOST_ATTEMPTS:
+        told.append(f"{record.named()}: {len(runs)} runs failed; see them, then `taxi arrivals retry`")
+        return None
+    Month.parse(str(record.month))  # an unknown partition would fail the tick, and with it every other request
+    return _request(record, len(runs), is_last)
 
 
 def _request(record: "Record", attempt: int, is_last: bool) -> dg.RunRequest:

@@ -189,5 +189,16 @@ RAW_TRIPS = Suite(
             "warning",
             "The file has the columns, names and types of the month held before it",
         ),
+        Finding(
+            "no_large_part_of_the_month_is_missing",
+            "error",
+            "Rows, days and hours are at least 90 % of those held of the month, days and hours 80 % of those of the "
+            "months nearby; a file with less waits for `taxi arrivals accept`",
+        ),
+        Finding(
+            "rows_are_like_those_of_months_nearby",
+            "warning",
+            "The month has at least half the rows of the months held within two months of it",
+        ),
     ),
 )

@@ -1,23 +1,35 @@
 """What a republished month changed: rows, columns and the figures a person would look at first.
 
-Two rows are of the same ride where vendor, times and zones agree; such a ride whose other values differ is changed.
-Rides are counted, since the same row can be in a file twice.
+Two rows are of the same ride where vendor, times and zones agree; such a ride is changed where the values of columns
+that both files have differ. Rides are counted, since the same row can be in a file twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from taxi_assets.lake.contract import map_columns
 from taxi_assets.lake.file_columns import read_columns
 from taxi_assets.lake.ledger import Record, read_records
 from taxi_assets.lake.warehouse import month_key, sql
 from taxi_assets.sources.arrivals import Arrival
 
-__all__ = ["Former", "compare", "keep_former"]
+__all__ = ["Former", "SharedColumns", "compare", "keep_former", "shared_columns"]
 
-_STATISTICS = ("rows", "mean_duration_minutes", "mean_distance_miles", "mean_total_usd", "zones")
+_STATISTICS = (
+    "rows",
+    "days",
+    "hours",
+    "mean_duration_minutes",
+    "median_duration_minutes",
+    "mean_distance_miles",
+    "median_distance_miles",
+    "mean_total_usd",
+    "median_total_usd",
+    "zones",
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,35 @@ class Former:
 
     record: Record
     statistics: Mapping[str, Any]
+    columns: "SharedColumns"
+
+
+@dataclass(frozen=True)
+class SharedColumns:
+    """Columns of two files of a month: canonical names in both, names no contract knows in both, and the rest."""
+
+    canonical: tuple[str, ...]
+    unknown: tuple[str, ...]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    def values(self) -> Mapping[str, list[str]]:
+        """What `$shared` and `$others` of the SQL files stand for."""
+        pointers = ["/" + name.replace("~", "~0").replace("/", "~1") for name in self.unknown]
+        return {"shared": list(self.canonical), "others": pointers}
+
+
+def shared_columns(before: Sequence[str], after: Sequence[str]) -> SharedColumns:
+    """Match the columns of two files by what they mean, so that another spelling is no other column."""
+    former, latter = map_columns(before), map_columns(after)
+    unknown = tuple(name for name in latter.unknown if name in former.unknown)
+    known = tuple(name for name in latter.known if name in former.known)
+    return SharedColumns(
+        known,
+        unknown,
+        (*(of for name, of in latter.known.items() if name not in known), *_others(latter.unknown, unknown)),
+        (*(of for name, of in former.known.items() if name not in known), *_others(former.unknown, unknown)),
+    )
 
 
 def keep_former(connection: DuckDBPyConnection, arrival: Arrival) -> Former | None:
@@ -34,32 +75,38 @@ def keep_former(connection: DuckDBPyConnection, arrival: Arrival) -> Former | No
     record = next((r for r in of_month if r.state == "ingested" and r.sha256 != arrival.sha256), None)
     if record is None:
         return None
-    key = month_key(arrival.service, arrival.month)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE former_trips AS {sql('ride_hashes')}", key)
-    return Former(record, _statistics(connection, arrival))
+    names = read_columns(arrival.path).names
+    columns = shared_columns(record.columns or names, names)
+    _hash_rides(connection, "former_trips", arrival, columns)
+    return Former(record, _statistics(connection, arrival), columns)
 
 
 def compare(connection: DuckDBPyConnection, former: Former, arrival: Arrival) -> dict[str, Any]:
     """The difference between the rows of the open transaction and those before it, as JSON knows values."""
-    key = month_key(arrival.service, arrival.month)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE latter_trips AS {sql('ride_hashes')}", key)
+    _hash_rides(connection, "latter_trips", arrival, former.columns)
     added, removed, changed = connection.execute(sql("republished_rides")).fetchall()[0]
     for table in ("former_trips", "latter_trips"):
         connection.execute(f"DROP TABLE temp.{table}")
-    after = _statistics(connection, arrival)
+    after, columns = _statistics(connection, arrival), former.columns
     return {
         "former_sha256": former.record.sha256,
         "rows": {"added": added, "removed": removed, "changed": changed},
-        "columns": _columns(former.record.columns or (), read_columns(arrival.path).names),
+        "columns": {
+            "shared": len(columns.canonical) + len(columns.unknown),
+            "added": list(columns.added),
+            "removed": list(columns.removed),
+        },
         "statistics": {name: {"before": former.statistics[name], "after": after[name]} for name in _STATISTICS},
     }
 
 
-def _columns(before: tuple[str, ...], after: tuple[str, ...]) -> dict[str, list[str]]:
-    return {
-        "added": [name for name in after if name not in before],
-        "removed": [name for name in before if name not in after],
-    }
+def _others(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in known)
+
+
+def _hash_rides(connection: DuckDBPyConnection, table: str, arrival: Arrival, columns: SharedColumns) -> None:
+    values = {**month_key(arrival.service, arrival.month), **columns.values()}
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql('ride_hashes')}", values)
 
 
 def _statistics(connection: DuckDBPyConnection, arrival: Arrival) -> dict[str, Any]:

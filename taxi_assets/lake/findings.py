@@ -5,13 +5,18 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from taxi_assets.expectations import SUITES
+from taxi_assets.expectations import SUITES, Severity
 from taxi_assets.lake.column_changes import read_changes
+from taxi_assets.lake.completeness import NEARBY_MONTHS, Extent, few_rows, losses, missing_parts
+from taxi_assets.lake.ledger import Record, read_records
 from taxi_assets.lake.warehouse import month_key, sql
 from taxi_assets.months import Month
 from taxi_assets.quality.verdict import Outcome
 
-__all__ = ["find_out"]
+__all__ = ["COMPLETENESS", "find_out"]
+
+COMPLETENESS = "no_large_part_of_the_month_is_missing"
+"""The finding a person can overrule, by `taxi arrivals accept`."""
 
 
 def find_out(connection: DuckDBPyConnection, table: str, service: str, month: Month) -> tuple[Outcome, ...]:
@@ -19,7 +24,10 @@ def find_out(connection: DuckDBPyConnection, table: str, service: str, month: Mo
     outcomes = []
     for finding in SUITES[table].findings:
         passed, observed, rows = _FINDINGS[finding.name](connection, service, month)
-        outcomes.append(Outcome(finding.name, finding.severity, passed, observed, rows, None, finding.description))
+        severity = finding.severity
+        if finding.name == COMPLETENESS and not passed:
+            severity, observed = _overruled(connection, service, month, observed)
+        outcomes.append(Outcome(finding.name, severity, passed, observed, rows, None, finding.description))
     return tuple(outcomes)
 
 
@@ -29,6 +37,55 @@ def _every_row_of_the_file_is_there(
     rows, in_file, lines = connection.execute(sql("file_rows"), month_key(service, month)).fetchall()[0]
     observed = f"{rows:,} rows of {in_file:,} in the file, {lines:,} of them lines that cannot be read"
     return rows == in_file, observed, None
+
+
+def _overruled(connection: DuckDBPyConnection, service: str, month: Month, observed: str) -> tuple[Severity, str]:
+    """A file that was accepted, or was held already, is published all the same; the check tells."""
+    record = _ingested(connection, service, month)
+    if record.accepted_by:
+        return "warning", f"{observed}; accepted by {record.accepted_by} on {record.accepted_at:%Y-%m-%d}"
+    return ("error" if _is_new(connection, record) else "warning"), observed
+
+
+def _ingested(connection: DuckDBPyConnection, service: str, month: Month) -> Record:
+    records = read_records(connection)
+    return next(r for r in records if (r.service, r.month, r.state) == (service, month, "ingested"))
+
+
+def _is_new(connection: DuckDBPyConnection, record: Record) -> bool:
+    """The open transaction ingests it."""
+    newest = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
+    return (record.snapshot or 0) > int(newest)
+
+
+def _no_large_part_of_the_month_is_missing(
+    connection: DuckDBPyConnection, service: str, month: Month
+) -> tuple[bool, Any, int | None]:
+    record = _ingested(connection, service, month)
+    statistics = record.difference["statistics"] if record.difference else {}
+    held = {name: of for name, of in statistics.items() if name in ("rows", "days", "hours")}
+    clauses = []
+    if len(held) == 3:  # months republished by earlier versions have no days and hours
+        before, after = ({name: of[when] for name, of in held.items()} for when in ("before", "after"))
+        clauses = losses(before, after)
+    clauses = clauses or missing_parts(*_extents(connection, service, month))
+    return not clauses, ", ".join(clauses) or "as complete as what is held", None
+
+
+def _rows_are_like_those_of_months_nearby(
+    connection: DuckDBPyConnection, service: str, month: Month
+) -> tuple[bool, Any, int | None]:
+    clause = few_rows(*_extents(connection, service, month))
+    return clause is None, clause or "as many", None
+
+
+def _extents(connection: DuckDBPyConnection, service: str, month: Month) -> tuple[Extent, list[Extent]]:
+    """What the month covers, and what the months held nearby cover."""
+    first, last = (month.plus(by).first_day for by in (-NEARBY_MONTHS, NEARBY_MONTHS))
+    rows = connection.execute(sql("month_extents"), {"service": service, "first": first, "last": last}).fetchall()
+    found = [Extent(Month(day.year, day.month), *counts) for day, *counts in rows]
+    own = next((extent for extent in found if extent.month == month), Extent(month, 0, 0, 0))
+    return own, [extent for extent in found if extent.month != month]
 
 
 def _columns_are_those_of_the_month_before(
@@ -51,4 +108,6 @@ _FINDINGS: Mapping[str, Callable[[DuckDBPyConnection, str, Month], tuple[bool, A
     "every_row_of_the_file_is_there": _every_row_of_the_file_is_there,
     "columns_are_those_of_the_month_before": _columns_are_those_of_the_month_before,
     "kept_and_rejected_are_raw": _kept_and_rejected_are_raw,
+    COMPLETENESS: _no_large_part_of_the_month_is_missing,
+    "rows_are_like_those_of_months_nearby": _rows_are_like_those_of_months_nearby,
 }

@@ -1,7 +1,7 @@
 """The lake's table `arrivals`: one row for each file that came, whatever became of it. Knows no folder.
 
-A row is named by its `path`, the place of its file. A month has at most one row that is ingested and at most one of
-a store's file that waits.
+A row is named by its `path`, the place of its file. A month has at most one row that is ingested, at most one that
+waits and at most one that is unaccepted.
 """
 
 import json
@@ -26,11 +26,11 @@ __all__ = [
     "read_records",
 ]
 
-State = Literal["waiting", "ingested", "superseded", "quarantined"]
+State = Literal["arriving", "waiting", "unaccepted", "ingested", "superseded", "quarantined"]
 
 _COLUMNS = (
     "file_name, service, month, bytes, sha256, rows, schema_era, first_seen_at, state, reasons, run_id, snapshot, "
-    "is_synthetic, path, request, columns, difference"
+    "is_synthetic, path, request, columns, difference, accepted_by, accepted_at"
 )
 
 
@@ -55,6 +55,8 @@ class Record:
     request: int | None = None
     columns: tuple[str, ...] | None = None
     difference: Mapping[str, Any] | None = None
+    accepted_by: str | None = None
+    accepted_at: datetime | None = None
 
     @property
     def is_taken(self) -> bool:
@@ -148,9 +150,11 @@ def _record(row: tuple[Any, ...]) -> Record:
     found = dict(zip(_COLUMNS.split(", "), row, strict=True))
     day: date | None = found["month"]
     columns, difference = found["columns"], found["difference"]
+    is_arriving = found["state"] == "waiting" and found["request"] is None  # as earlier versions called it
     return Record(
         **{
             **found,
+            "state": "arriving" if is_arriving else found["state"],
             "month": Month(day.year, day.month) if day else None,
             "reasons": tuple(found["reasons"] or ()),
             "columns": None if columns is None else tuple(columns),
@@ -178,4 +182,6 @@ def _values(record: Record) -> list[Any]:
         record.request,
         None if record.columns is None else list(record.columns),
         None if record.difference is None else json.dumps(record.difference),
+        record.accepted_by,
+        record.accepted_at,
     ]

@@ -18,7 +18,7 @@ from taxi_assets.lake import differences
 from taxi_assets.lake.arrived import arrived_trips
 from taxi_assets.lake.cleaning import THRESHOLDS
 from taxi_assets.lake.column_changes import ColumnChange, read_changes, record_columns
-from taxi_assets.lake.findings import find_out
+from taxi_assets.lake.findings import COMPLETENESS, find_out
 from taxi_assets.lake.ledger import ingest_record
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.text_lines import count_rows
@@ -32,6 +32,7 @@ from taxi_assets.sources.landing import sha256_of
 
 __all__ = [
     "DamagedFile",
+    "IncompleteMonth",
     "MonthRefused",
     "Publication",
     "publish_clean",
@@ -54,6 +55,18 @@ class MonthRefused(TaxiError):
         super().__init__(f"{table} of {service} {month} is not published: {reasons}. Look at the file, or replace it")
 
 
+class IncompleteMonth(MonthRefused):
+    """A file has nothing wrong with it but that much of its month is missing: a person decides."""
+
+    def __init__(self, refusal: MonthRefused, arrival: Arrival) -> None:
+        super().__init__(refusal.table, refusal.service, refusal.month, refusal.verdict)
+        reasons = "; ".join(self.verdict.summary())
+        self.args = (
+            f"{arrival.label} waits to be accepted, and what is held of {self.service} {self.month} stays: {reasons}. "
+            f"Put the whole file into the landing folder, or take it as it is: taxi arrivals accept {arrival.label}",
+        )
+
+
 @dataclass(frozen=True)
 class Publication:
     """One service's month of one table, as published."""
@@ -66,6 +79,7 @@ class Publication:
     column_changes: tuple[ColumnChange, ...] = ()  # of raw trips, from the month held before
     arrival: Arrival | None = None  # the file, of raw trips
     difference: Mapping[str, Any] | None = None  # of a republished month, from the rows before
+    refused: tuple[str, ...] = ()  # files that came after this one for the month and were refused, in sentences
 
 
 Fill = Callable[[DuckDBPyConnection], dict[str, int]]
@@ -95,6 +109,7 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
     Raises:
         DamagedFile: the file's bytes are not those that arrived.
         TaxiError: the file is not there, or its columns do not meet the contract.
+        IncompleteMonth: a large part of the month is missing, beside what is held; nothing else is wrong.
         MonthRefused: the rows fail the table's suite.
     """
     service, month = arrival.service, arrival.month
@@ -112,7 +127,12 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
         ingest_record(connection, arrival, rows, run_id, difference[0])
         return {**dict.fromkeys(arrived.mapping.unknown, rows), **+arrived.counts}
 
-    published = _publish(warehouse, "raw_trips", service, month, fill, run_id)
+    try:
+        published = _publish(warehouse, "raw_trips", service, month, fill, run_id)
+    except MonthRefused as refusal:
+        if {outcome.name for outcome in refusal.verdict.failed_errors()} == {COMPLETENESS}:
+            raise IncompleteMonth(refusal, arrival) from refusal
+        raise
     return replace(published, arrival=arrival, difference=difference[0])
 
 

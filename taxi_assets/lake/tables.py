@@ -57,7 +57,7 @@ _TABLES = (
             Column("rows", "BIGINT", "Trips in the file; of a text file known once it is ingested"),
             Column("schema_era", "VARCHAR", "Format of the file, told by its columns"),
             Column("first_seen_at", "TIMESTAMP", "When it was first seen, UTC"),
-            Column("state", "VARCHAR", "waiting, ingested, superseded or quarantined"),
+            Column("state", "VARCHAR", "arriving, waiting, unaccepted, ingested, superseded or quarantined"),
             Column("reasons", "VARCHAR[]", "Why it is in that state, in sentences"),
             Column("run_id", "VARCHAR", "Dagster run that ingested it"),
             Column("snapshot", "BIGINT", "Snapshot of the lake since which its rows are seen"),
@@ -66,6 +66,10 @@ _TABLES = (
             Column("request", "BIGINT", "Number of the request to ingest it; `retry` gives another"),
             Column("columns", "VARCHAR[]", "Columns of the file, as published"),
             Column("difference", "JSON", "What it changed of the month published before; NULL where it was the first"),
+            Column(
+                "accepted_by", "VARCHAR", "Who accepted it though much of its month is missing; NULL where nobody did"
+            ),
+            Column("accepted_at", "TIMESTAMP", "When it was accepted, UTC"),
         ),
         monthly=False,
     ),

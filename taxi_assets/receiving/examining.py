@@ -11,11 +11,11 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.lake.contract import REFUSED_SERVICES, SERVICES, map_columns, schema_era, service_of
 from taxi_assets.lake.file_columns import FileColumns, read_columns
 from taxi_assets.lake.file_kinds import PARQUET, foreign_kind, kind_of
-from taxi_assets.months import Month
+from taxi_assets.months import Month, MonthNotOver
 from taxi_assets.receiving.looks import is_open_for_writing, signature_of
 from taxi_assets.receiving.places import Why, shown, why_of
 from taxi_assets.settings import DataKind
-from taxi_assets.sources.arrivals import file_name, is_synthetic_file, parse_file_name
+from taxi_assets.sources.arrivals import file_name, is_synthetic_file, parse_file_name, read_file_name
 
 __all__ = ["Found", "StillWritten", "examine"]
 
@@ -90,7 +90,7 @@ def _digest(at: Path) -> tuple[str, int]:
 
 def _described(found: Found, kind: DataKind) -> Found:
     if found.service is None or found.month is None:
-        raise TaxiError(_misnamed(found))
+        raise TaxiError(_why_no_month(found))
     columns = read_columns(found.at)
     _require_service(columns, found.service, found.month)
     try:
@@ -122,6 +122,16 @@ def _require_service(columns: FileColumns, service: str, month: Month) -> None:
     raise TaxiError(f"its columns are not those of {service}: call it {right} and put it into the landing folder again")
 
 
+def _why_no_month(found: Found) -> str:
+    try:
+        read_file_name(found.name)
+    except MonthNotOver as error:
+        return f"{error}; try the file again after its month"
+    except TaxiError:
+        pass
+    return _misnamed(found)
+
+
 def _misnamed(found: Found) -> str:
     """Why the name will not do, and the right one where name or content tell it."""
     name = shown(found.name)
@@ -133,6 +143,8 @@ def _misnamed(found: Found) -> str:
     near = _NEAR.search(name)
     if near and int(near[2]) < _FIRST_YEAR:
         return f"TLC has published no month before {_FIRST_YEAR}-01: check the month in its name"
+    if not near and found.at.suffix.lower() not in _FORMATS and kind_of(found.at) != PARQUET:
+        return "it is no trip file: months come as .parquet or .csv; take it out of the landing folder"
     if near:
         right = f"{near[1].lower()}_tripdata_{near[2]}-{near[3]}.{suffix}"
     else:

@@ -5,38 +5,46 @@ from dataclasses import replace
 
 from taxi_assets import moments
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.ledger import Record, drop_records, put_records, read_records
-from taxi_assets.lake.publishing import DamagedFile, MonthRefused, Publication, publish_raw
+from taxi_assets.lake.ledger import Record, State, drop_records, put_records, read_records
+from taxi_assets.lake.publishing import DamagedFile, IncompleteMonth, MonthRefused, Publication, publish_raw
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.receiving import places
 from taxi_assets.receiving.looks import IMPATIENT
 from taxi_assets.receiving.receive import alone, look, records_of
-from taxi_assets.receiving.settling import short_of
+from taxi_assets.receiving.settling import DAMAGED, GONE, is_copy, short_of
 from taxi_assets.sources import tlc
 from taxi_assets.sources.arrivals import Arrival, parse_file_name
+from taxi_assets.sources.landing import Progress
 
-__all__ = ["arrived_month", "ingest_month"]
+__all__ = ["arrived_month", "fetch_month", "ingest_month", "refused_since"]
 
 
 def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
     """Publish `raw_trips` of a month from the file that waits, else anew from the one that is ingested.
 
     Raises:
+        IncompleteMonth: much of the month is missing. The file is unaccepted, and what is held stays.
         MonthRefused: the rows fail the suite. The file is in quarantine, unless the lake holds it already.
         TaxiError: there is no file, or it is damaged or does not meet the contract, which puts it aside, too.
     """
     arrival = arrived_month(warehouse, service, month)
     try:
-        return publish_raw(warehouse, arrival, run_id)
+        published = publish_raw(warehouse, arrival, run_id)
     except DamagedFile:
         _take_out(warehouse, arrival)
+        raise
+    except IncompleteMonth as refusal:
+        moments.reached("refused")
+        remedy = f"take it as it is: taxi arrivals accept {arrival.label}"
+        _change_waiting(warehouse, arrival, state="unaccepted", reasons=(*refusal.verdict.summary(), remedy))
         raise
     except TaxiError as error:
         reasons = error.verdict.summary() if isinstance(error, MonthRefused) else (str(error),)
         moments.reached("refused")
-        _put_aside(warehouse, arrival, reasons)
+        _change_waiting(warehouse, arrival, state="quarantined", reasons=reasons)
         raise
+    return replace(published, refused=refused_since(records_of(warehouse), service, month))
 
 
 def arrived_month(warehouse: Warehouse, service: str, month: Month) -> Arrival:
@@ -45,19 +53,67 @@ def arrived_month(warehouse: Warehouse, service: str, month: Month) -> Arrival:
     Raises:
         TaxiError: no whole file is to be had; the sentence says what there is instead.
     """
-    settings = warehouse.settings
     only = {(service, month)}
     look(warehouse, IMPATIENT, only)
     arrival = _of_store(warehouse, service, month)
     if arrival is None:
-        _refuse_unfinished(warehouse, service, month)
-        held = places.held_files(settings, service, month)
-        tlc.bring_month(settings.tlc_source, service, month, settings.landing, held=held)
+        fetch_month(warehouse, service, month)
         look(warehouse, IMPATIENT, only)
         arrival = _of_store(warehouse, service, month)
     if arrival is None:
         raise TaxiError(_why_none(records_of(warehouse), service, month))
     return arrival
+
+
+def fetch_month(warehouse: Warehouse, service: str, month: Month, progress: Progress | None = None) -> str | None:
+    """Have the source bring a month to the landing folder, unless a file of it waits already.
+
+    Returns:
+        A sentence where the source cannot give the month and the file that is held is used; None as a rule.
+
+    Raises:
+        TaxiError: the source cannot give the month, and none is held. If a file of the month was put aside, the
+            sentence says why.
+    """
+    settings = warehouse.settings
+    held, unfinished = _of_store(warehouse, service, month), _unfinished(warehouse, service, month)
+    if held and (_waits(warehouse, service, month) or settings.tlc_source == str(settings.landing)):
+        return None
+    if unfinished:  # a file on its way is not replaced by one from elsewhere
+        if held:
+            return f"{service} {month}: {held.label} is held and used, since {unfinished}"
+        raise TaxiError(unfinished)
+    try:
+        files = places.held_files(settings, service, month)
+        tlc.bring_month(settings.tlc_source, service, month, settings.landing, progress, held=files)
+    except TaxiError as error:
+        if held:
+            return f"{service} {month}: {held.label} is held and used, since {error}"
+        aside = _aside(records_of(warehouse), service, month)
+        if aside:
+            raise TaxiError(f"{_why_none(aside, service, month)}. No other is to be had: {error}") from error
+        raise
+    return None
+
+
+def refused_since(records: Sequence[Record], service: str, month: Month) -> tuple[str, ...]:
+    """A sentence for each file that came after the one that is ingested and was refused: the run goes on without it."""
+    held = next((r for r in records if r.state == "ingested" and (r.service, r.month) == (service, month)), None)
+    if held is None:
+        return ()
+    newer = [
+        r
+        for r in _aside(records, service, month)
+        if r.first_seen_at >= held.first_seen_at and not "".join(r.reasons).startswith((DAMAGED, GONE))
+    ]
+    return tuple(
+        f"{service} {month} goes on with {held.named()}, held before: {r.named()} is {r.state}: {'; '.join(r.reasons)}"
+        for r in newer
+    )
+
+
+def _waits(warehouse: Warehouse, service: str, month: Month) -> bool:
+    return any((r.service, r.month, r.state) == (service, month, "waiting") for r in records_of(warehouse))
 
 
 def _of_store(warehouse: Warehouse, service: str, month: Month) -> Arrival | None:
@@ -72,36 +128,46 @@ def _of_store(warehouse: Warehouse, service: str, month: Month) -> Arrival | Non
     return None
 
 
-def _refuse_unfinished(warehouse: Warehouse, service: str, month: Month) -> None:
-    """A file on its way is not replaced by one from elsewhere."""
+def _unfinished(warehouse: Warehouse, service: str, month: Month) -> str | None:
+    """Why a file of the month in the landing folder cannot be taken yet; None where there is none."""
     for record in records_of(warehouse):
-        parsed = parse_file_name(record.file_name)
-        if record.state == "waiting" and not record.is_taken and parsed == (service, month):
-            raise TaxiError(f"{record.file_name} is in the landing folder, but {'; '.join(record.reasons)}")
+        if record.state == "arriving" and parse_file_name(record.file_name) == (service, month):
+            return f"{record.file_name} is in the landing folder, but {'; '.join(record.reasons)}"
+    return None
+
+
+def _aside(records: Sequence[Record], service: str, month: Month) -> list[Record]:
+    """The month's files that are quarantined or unaccepted, oldest first; copies of others are none."""
+    of_month = [r for r in records if (r.service, r.month) == (service, month)]
+    return [r for r in of_month if r.state in ("quarantined", "unaccepted") and not is_copy(r)]
 
 
 def _why_none(records: Sequence[Record], service: str, month: Month) -> str:
     """The sentence of the newest file of that month which was put aside."""
-    aside = [r for r in records if r.state == "quarantined" and (r.service, r.month) == (service, month)]
+    aside = _aside(records, service, month)
     if not aside:
         return f"no file of {service} {month} has arrived: put it into the landing folder"
     newest = aside[-1]
+    reasons = "; ".join(newest.reasons)
+    if newest.state == "unaccepted":
+        return f"{newest.named()} waits to be accepted: {reasons}; or put the whole file into the landing folder"
     return (
-        f"{newest.named()} is in quarantine: {'; '.join(newest.reasons)}. Put another file into the landing folder, "
+        f"{newest.named()} is in quarantine: {reasons}. Put another file into the landing folder, "
         "or try again with `taxi arrivals retry`"
     )
 
 
-def _put_aside(warehouse: Warehouse, arrival: Arrival, reasons: Sequence[str]) -> None:
-    """Quarantine a file that waited; one the lake holds stays, since what was published of it does."""
+def _change_waiting(warehouse: Warehouse, arrival: Arrival, state: State, reasons: Sequence[str]) -> None:
+    """Change the state of a file that waited; one the lake holds stays, since what was published of it does."""
     root = warehouse.settings.root
     with alone(warehouse.settings, IMPATIENT.lock_seconds), warehouse.publishing("arrivals") as connection:
         for record in read_records(connection):
-            if root / record.path == arrival.path and record.state == "waiting" and record.is_taken:
-                aside = places.aside_path(record.sha256, record.file_name, "")
+            if root / record.path == arrival.path and record.state == "waiting":
+                is_aside = state == "quarantined"
+                place = places.aside_path(record.sha256, record.file_name, "") if is_aside else record.path
                 drop_records(connection, [record.path])
-                put_records(connection, [replace(record, path=aside, state="quarantined", reasons=tuple(reasons))])
-    look(warehouse, IMPATIENT, ())  # which finds the file in the store without a row, and moves it
+                put_records(connection, [replace(record, path=place, state=state, reasons=tuple(reasons))])
+    look(warehouse, IMPATIENT, ())  # which finds a file in the store without a row, and moves it
 
 
 def _take_out(warehouse: Warehouse, arrival: Arrival) -> None:

@@ -4,16 +4,18 @@ Each step can be the last of a process that is killed. What is taken lies in `ar
 row says, and every look begins with what lies there: so it ends as if nobody had been disturbed.
 """
 
+import errno
 import os
+import shlex
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from taxi_assets import moments
-from taxi_assets.errors import TaxiError
+from taxi_assets.errors import TaxiError, describe_fault
 from taxi_assets.lake.ledger import Record, drop_records, now, put_records, read_records
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
@@ -22,10 +24,13 @@ from taxi_assets.receiving.examining import Found, StillWritten, examine
 from taxi_assets.receiving.looks import PATIENT, Pace
 from taxi_assets.receiving.settling import Settlement, Unfinished, settle, short_of, twin_of
 from taxi_assets.receiving.surveying import Survey, place_of, survey
-from taxi_assets.settings import Settings
+from taxi_assets.settings import DataKind, Settings
+from taxi_assets.sources.arrivals import parse_file_name
 from taxi_assets.sources.landing import sha256_of
 
 __all__ = ["alone", "look", "records_of"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Wanted = Collection[tuple[str, Month]]
 
@@ -91,9 +96,10 @@ def _adopt(settings: Settings, records: Sequence[Record]) -> None:
     """Take up again what no row knows: a kill came between row and move, or the lake was removed."""
     found = list(places.orphans(settings, {record.path for record in records}))
     for path, name in sorted(found, key=lambda pair: pair[0].stat().st_mtime_ns):
-        # A file of the store that is not what its name says was damaged there, and is no new arrival.
-        is_sound = path.is_relative_to(settings.quarantine) or sha256_of(path) == path.stem
-        places.take(settings, path, "new" if is_sound else "damaged", name, "" if is_sound else path.stem[:12])
+        with suppress(OSError):  # one that cannot be read keeps no other, and is tried again at the next look
+            # A file of the store that is not what its name says was damaged there, and is no new arrival.
+            is_sound = path.is_relative_to(settings.quarantine) or sha256_of(path) == path.stem
+            places.take(settings, path, "new" if is_sound else "damaged", name, "" if is_sound else path.stem[:12])
 
 
 def _take_all(settings: Settings, seen: Survey) -> Survey:
@@ -104,9 +110,8 @@ def _take_all(settings: Settings, seen: Survey) -> Survey:
             places.take(settings, path, "new")
         except FileNotFoundError:
             continue  # it was taken away
-        except (OSError, TaxiError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
-            left.append(Unfinished(place_of(path), path.name, f"it cannot be taken ({why})"))
+        except Exception as error:
+            left.append(Unfinished(place_of(path), path.name, f"it cannot be taken ({describe_fault(error)})"))
         moments.reached("taken")
     return Survey((), left, seen.passed)
 
@@ -117,22 +122,32 @@ def _judge(warehouse: Warehouse, seen: Survey, until: float) -> list[Record]:
     founds, waiting = _examine_all(settings, until)
     records = records_of(warehouse)
     for found in list(founds):
-        damaged = _take_damaged(settings, twin_of(records, found.sha256))
-        if damaged:
-            founds.insert(0, examine(damaged, settings.data_kind))
+        with suppress(OSError, StillWritten):  # the copy in the store cannot be read: the next look tries again
+            damaged = _take_damaged(settings, twin_of(records, found.sha256))
+            founds = [_examine(damaged, settings.data_kind), *founds] if damaged else founds
     moments.reached("examined")
     seen = Survey((), [*seen.unfinished, *waiting], seen.passed)
     settlement, changed = _record(warehouse, founds, seen)
-    for found in founds:
-        target = settings.root / settlement.places[found]
+    faults = [_place(settings, found, settlement.places[found]) for found in founds]
+    for fault in (*faults, *_write_reasons(settings, settlement)):
+        if fault:
+            raise fault
+    return changed
+
+
+def _place(settings: Settings, found: Found, place: str) -> Exception | None:
+    """Move a file to where its row says; one that cannot be moved keeps no other, and is tried again."""
+    target = settings.root / place
+    try:
         places.move(found.at, target)
         if not any(found.at.parent.iterdir()):
             found.at.parent.rmdir()
         if target.is_relative_to(settings.arrived):
             target.chmod(0o444)
-        moments.reached("moved")
-    _write_reasons(settings, settlement)
-    return changed
+    except Exception as error:
+        return error
+    moments.reached("moved")
+    return None
 
 
 def _examine_all(settings: Settings, until: float) -> tuple[list[Found], list[Unfinished]]:
@@ -144,12 +159,29 @@ def _examine_all(settings: Settings, until: float) -> tuple[list[Found], list[Un
             waiting.append(Unfinished(where, path.name, "it is taken, and read at the next look", is_taken=True))
             continue
         try:
-            founds.append(examine(path, settings.data_kind))
+            founds.append(_examine(path, settings.data_kind))
         except StillWritten as error:
             waiting.append(Unfinished(where, path.name, str(error), is_taken=True))
     # Damaged ones first, so that a good copy beside them is taken; then in the order they came.
     founds.sort(key=lambda found: (found.why != "damaged", os.fsencode(found.name)))
     return founds, waiting
+
+
+def _examine(at: Path, kind: DataKind) -> Found:
+    """Examine a file; whatever is wrong with it is its own fault, and put aside with it.
+
+    Raises:
+        StillWritten: it cannot be judged yet.
+        OSError: the disk is full, which is no file's fault.
+    """
+    try:
+        return examine(at, kind)
+    except StillWritten:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise
+        return Found(at, at.name, *places.why_of(at), f"it cannot be examined ({describe_fault(error)})")
 
 
 def _take_damaged(settings: Settings, record: Record | None) -> Path | None:
@@ -188,15 +220,26 @@ def _changes(before: Sequence[Record], settlement: Settlement) -> tuple[list[str
     return [path for path in former if path not in settlement.rows], new
 
 
-def _write_reasons(settings: Settings, settlement: Settlement) -> None:
-    """Have a readable reason beside every file in quarantine, and none beside what has left it."""
+def _write_reasons(settings: Settings, settlement: Settlement) -> list[OSError]:
+    """Have a readable reason beside every file in quarantine, and none beside what has left it; what went wrong."""
+    faults: list[OSError] = []
     wanted = {row.path: row for row in settlement.rows.values() if row.path.startswith("quarantine/")}
     for path, row in wanted.items():
-        note = settings.root / f"{path}.reason.txt"
-        text = "\n".join([f"{row.file_name}", *row.reasons, f"Try again: taxi arrivals retry {Path(path).name}", ""])
-        if (settings.root / path).exists() and not (note.is_file() and note.read_text() == text):
-            note.write_text(text)
+        try:
+            _write_reason(settings.root / path, row)
+        except OSError as error:
+            faults.append(error)
     for note in settings.quarantine.glob("*.reason.txt"):
         subject = note.with_name(note.name.removesuffix(".reason.txt"))
         if not subject.exists() and not subject.is_symlink():
             note.unlink()
+    return faults
+
+
+def _write_reason(subject: Path, row: Record) -> None:
+    note = subject.with_name(f"{subject.name}.reason.txt")
+    can_retry = parse_file_name(row.file_name) is not None
+    again = [f"Try again: taxi arrivals retry {shlex.quote(subject.name)}"] if can_retry else []
+    text = "\n".join([shlex.quote(row.file_name), *row.reasons, *again, ""])
+    if subject.exists() and not (note.is_file() and note.read_text() == text):
+        note.write_text(text)

@@ -1,10 +1,12 @@
-"""`taxi arrivals retry`: a file that was put aside gets another chance, because a person says so."""
+"""`taxi arrivals retry` and `accept`: a file that was put aside is ingested all the same, because a person says so."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from getpass import getuser
+from typing import Any
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.ledger import Record, next_request, put_records, read_records
+from taxi_assets.lake.ledger import Record, next_request, now, put_records, read_records
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.receiving import places
 from taxi_assets.receiving.looks import IMPATIENT
@@ -12,7 +14,7 @@ from taxi_assets.receiving.receive import alone, look, records_of
 from taxi_assets.receiving.settling import GONE, twin_of
 from taxi_assets.sources.arrivals import parse_file_name
 
-__all__ = ["retry"]
+__all__ = ["accept", "retry"]
 
 _SHORTEST_PREFIX = 4
 
@@ -46,17 +48,44 @@ def retry(warehouse: Warehouse, text: str) -> Record:
     return next(r for r in after if r.sha256 == record.sha256 and r.file_name == record.file_name)
 
 
+def accept(warehouse: Warehouse, text: str) -> Record:
+    """Have an unaccepted file wait, to be ingested as it is; who accepted it, and when, is kept in its row.
+
+    Args:
+        warehouse: the lake.
+        text: its name as listed, or how its SHA-256 begins.
+
+    Raises:
+        TaxiError: no such file, several, or one that is not unaccepted.
+    """
+    look(warehouse, IMPATIENT, ())
+    named = [record for record in records_of(warehouse) if _is_meant(record, text)]
+    record = _only([r for r in named if r.state == "unaccepted"] or _refuse(named, text, "nothing to accept"), text)
+    return _reinstate(warehouse, record, accepted_by=getuser(), accepted_at=now())
+
+
 def _choose(records: Sequence[Record], text: str) -> Record:
     named = [record for record in records if _is_meant(record, text)]
-    if not named:
-        raise TaxiError(f"no file is called '{places.shown(text)}': see `taxi arrivals` for their names")
     aside = [record for record in named if record.state == "quarantined"]
     aside = [record for record in aside if record.reasons != (GONE,)] or aside
     candidates = _without_copies(records, aside) or [record for record in named if record.state == "superseded"]
     candidates = candidates or [record for record in named if record.state == "waiting" and record.is_taken]
-    if not candidates:
-        told = "; ".join(f"{record.named()} is {record.state}" for record in named)
-        raise TaxiError(f"nothing to try again: {told}")
+    return _only(candidates or _refuse(named, text, "nothing to try again"), text)
+
+
+def _refuse(named: Sequence[Record], text: str, what: str) -> list[Record]:
+    if not named:
+        raise TaxiError(f"no file is called '{places.shown(text)}': see `taxi arrivals` for their names")
+    told = "; ".join(f"{record.named()} is {record.state}" for record in named)
+    unaccepted = "; `taxi arrivals accept` takes an unaccepted one in" if _has_unaccepted(named) else ""
+    raise TaxiError(f"{what}: {told}{unaccepted}")
+
+
+def _has_unaccepted(records: Sequence[Record]) -> bool:
+    return any(record.state == "unaccepted" for record in records)
+
+
+def _only(candidates: Sequence[Record], text: str) -> Record:
     if len(candidates) > 1:
         told = ", ".join((record.sha256 or record.path)[:16] for record in candidates)
         raise TaxiError(f"{len(candidates)} files are meant by '{places.shown(text)}': name one of {told}")
@@ -80,11 +109,11 @@ def _is_meant(record: Record, text: str) -> bool:
     return is_prefix or text in (record.file_name, record.path, record.path.rpartition("/")[2])
 
 
-def _reinstate(warehouse: Warehouse, record: Record) -> Record:
+def _reinstate(warehouse: Warehouse, record: Record, **changes: Any) -> Record:
     """Have a file of the store wait for another request; it will supersede what has superseded it."""
     with alone(warehouse.settings, IMPATIENT.lock_seconds), warehouse.publishing("arrivals") as connection:
         records = read_records(connection)
-        again = replace(record, state="waiting", reasons=(), request=next_request(records))
+        again = replace(record, state="waiting", reasons=(), request=next_request(records), **changes)
         waiting = [r for r in records if r.is_taken and r.state == "waiting" and r.month == record.month]
         others = [
             replace(r, state="superseded", reasons=(f"replaced by {again.named()} before it was ingested",))

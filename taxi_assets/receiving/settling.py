@@ -4,14 +4,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from taxi_assets.errors import describe_fault
 from taxi_assets.lake.ledger import Record, next_request
 from taxi_assets.receiving.examining import Found
 from taxi_assets.receiving.places import aside_path, shown, store_path
 
-__all__ = ["GONE", "Settlement", "Unfinished", "settle", "short_of", "twin_of"]
+__all__ = ["DAMAGED", "GONE", "Settlement", "Unfinished", "is_copy", "settle", "short_of", "twin_of"]
 
 _SAME_BYTES = "it has the same bytes as"
 _BEFORE = "before it was ingested"
+DAMAGED = "damaged in the store"
 GONE = "its file is gone from the store: put it into the landing folder again"
 
 
@@ -50,17 +52,17 @@ def settle(
         at: the time, for the rows of files seen first.
     """
     rows = {record.path: record for record in records}
-    seen = {r.file_name: r.first_seen_at for r in rows.values() if not r.is_taken and r.state == "waiting"}
-    for path in [path for path, row in rows.items() if row.state == "waiting" and not row.is_taken]:
+    seen = {r.file_name: r.first_seen_at for r in rows.values() if r.state == "arriving"}
+    for path in [path for path, row in rows.items() if row.state == "arriving"]:
         del rows[path]
-    places = {found: _settle_one(rows, found, is_kept, seen.get(shown(found.name), at)) for found in founds}
+    places = {found: _settle_or_refuse(rows, found, is_kept, seen.get(shown(found.name), at)) for found in founds}
     left = list(unfinished)
     if not any(each.is_taken for each in left):  # else the file may be one of these
         _note_gone(rows, set(places.values()), is_kept)
         _undo_overtaking(rows)
     for each in left:
         name = shown(each.name)
-        rows[each.path] = Record(each.path, name, "waiting", seen.get(name, at), reasons=(each.reason,))
+        rows[each.path] = Record(each.path, name, "arriving", seen.get(name, at), reasons=(each.reason,))
     return Settlement(rows, places)
 
 
@@ -75,10 +77,18 @@ def _note_gone(rows: dict[str, Record], placed: Collection[str], is_kept: Callab
     for row in list(rows.values()):
         if row.path in placed or row.state in ("ingested", "superseded") or is_kept(row):
             continue
-        if row.state == "waiting":
+        if row.state in ("waiting", "unaccepted"):
             rows[row.path] = replace(row, state="quarantined", reasons=(GONE,))
         elif row.reasons != (GONE,):
             del rows[row.path]
+
+
+def _settle_or_refuse(rows: dict[str, Record], found: Found, is_kept: Callable[[Record], bool], at: datetime) -> str:
+    """Settle a file; whatever is wrong with it, the others are settled."""
+    try:
+        return _settle_one(rows, found, is_kept, at)
+    except Exception as error:
+        return _put_aside(rows, found, f"it cannot be settled ({describe_fault(error)})", at)
 
 
 def _settle_one(rows: dict[str, Record], found: Found, is_kept: Callable[[Record], bool], at: datetime) -> str:
@@ -98,9 +108,11 @@ def _settle_one(rows: dict[str, Record], found: Found, is_kept: Callable[[Record
     former = rows.get(aside)
     if found.why == "again":
         rows.pop(aside, None)
-    elif former and not _is_copy(former):
+    elif former and not is_copy(former):
         return aside
-    rows[place] = _taken(found, place, request, former.first_seen_at if former else at)
+    before = rows.get(place)  # of a file that was gone: who accepted these bytes has accepted them
+    taken = _taken(found, place, request, former.first_seen_at if former else at)
+    rows[place] = replace(taken, accepted_by=before.accepted_by, accepted_at=before.accepted_at) if before else taken
     _overtake(rows, rows[place])
     return place
 
@@ -134,17 +146,19 @@ def _overtake(rows: dict[str, Record], new: Record) -> None:
     """Of files of one month that wait, only the last to arrive is ingested."""
     for row in list(rows.values()):
         is_same = (row.service, row.month) == (new.service, new.month) and row.path != new.path
-        if is_same and row.state == "waiting" and row.is_taken:
+        if is_same and row.state in ("waiting", "unaccepted"):
             rows[row.path] = replace(row, state="superseded", reasons=(_overtaken_by(new),))
 
 
 def _undo_overtaking(rows: dict[str, Record]) -> None:
-    """A file whose successor was refused or removed before either was ingested waits again."""
+    """A file whose successor was refused, removed or not accepted before either was ingested waits again."""
     taken = [row for row in rows.values() if row.is_taken and row.state != "quarantined"]
-    for row in taken:
-        others = [_overtaken_by(other) for other in taken if (other.service, other.month) == (row.service, row.month)]
+    for row in sorted(taken, key=lambda each: each.request or 0, reverse=True):
+        of_month = [r for r in rows.values() if r.is_taken and (r.service, r.month) == (row.service, row.month)]
+        others = [_overtaken_by(r) for r in of_month if r.state not in ("quarantined", "unaccepted")]
         reason = row.reasons[0] if row.reasons else ""
-        if row.state == "superseded" and row.snapshot is None and reason.endswith(_BEFORE) and reason not in others:
+        is_overtaken = row.state == "superseded" and row.snapshot is None and reason.endswith(_BEFORE)
+        if is_overtaken and reason not in others and not any(r.state == "waiting" for r in of_month):
             rows[row.path] = replace(row, state="waiting", reasons=(), request=next_request(rows.values()))
 
 
@@ -164,12 +178,14 @@ def _put_aside(rows: dict[str, Record], found: Found, reason: str, at: datetime)
     return place
 
 
-def _is_copy(row: Record) -> bool:
+def is_copy(row: Record) -> bool:
     """It was put aside for no fault of its own; the one it is a copy of may be gone by now."""
     return any(reason.startswith(_SAME_BYTES) for reason in row.reasons)
 
 
 def _duplicate(twin: Record) -> str:
+    if twin.state == "unaccepted":
+        return f"{_SAME_BYTES} {twin.named()}, which is unaccepted: `taxi arrivals accept` takes that in"
     back = "; `taxi arrivals retry` goes back to it" if twin.state == "superseded" else ""
     return f"{_SAME_BYTES} {twin.named()}, which is {twin.state}: nothing is to be done{back}"
 
@@ -179,11 +195,11 @@ def _damage(rows: dict[str, Record], found: Found) -> str:
     for row in list(rows.values()):
         if not row.is_taken or row.state == "quarantined" or not found.token.startswith(short_of(row)):
             continue
-        if row.state == "waiting":
+        if row.state in ("waiting", "unaccepted"):
             del rows[row.path]
         else:
-            rows[row.path] = replace(row, reasons=(f"damaged in the store: bring a good copy of {row.named()}",))
-    return "damaged in the store: its bytes are not those that arrived; put a good copy into the landing folder"
+            rows[row.path] = replace(row, reasons=(f"{DAMAGED}: bring a good copy of {row.named()}",))
+    return f"{DAMAGED}: its bytes are not those that arrived; put a good copy into the landing folder"
 
 
 def short_of(record: Record) -> str:

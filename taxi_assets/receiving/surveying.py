@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from taxi_assets.errors import TaxiError
+from taxi_assets.errors import TaxiError, describe_fault
+from taxi_assets.lake.ledger import Record, now
 from taxi_assets.months import Month
 from taxi_assets.receiving import places
 from taxi_assets.receiving.looks import (
@@ -23,7 +24,7 @@ from taxi_assets.settings import Settings
 from taxi_assets.sources.arrivals import is_synthetic_file, parse_file_name
 from taxi_assets.sources.tlc import ZONE_FILE_NAMES
 
-__all__ = ["Survey", "place_of", "survey"]
+__all__ = ["Survey", "list_files", "place_of", "survey"]
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,20 @@ def survey(settings: Settings, pace: Pace, only: Collection[tuple[str, Month]] |
     unfinished: list[Unfinished] = []
     passed: set[str] = set()
     for entry in _entries(settings.landing):
-        try:
-            signature = signature_of(entry.lstat())
-        except FileNotFoundError:
-            continue
         earlier = before.get(entry.name)
         if only is not None and parse_file_name(entry.name) not in only:
             passed.add(place_of(entry))
             after |= {entry.name: earlier} if earlier else {}
             continue
-        after[entry.name] = earlier.again(signature, pace) if earlier else Look.first(signature)
-        reason = _why_not_yet(entry, after[entry.name], pace)
+        try:
+            signature = signature_of(entry.lstat())
+            after[entry.name] = earlier.again(signature, pace) if earlier else Look.first(signature)
+            reason = _why_not_yet(entry, after[entry.name], pace)
+        except FileNotFoundError:
+            after.pop(entry.name, None)
+            continue
+        except Exception as error:  # whatever is wrong with one file, the others are looked at
+            reason = f"it cannot be looked at ({describe_fault(error)})"
         if reason is None and len(whole) < pace.most_files:
             whole.append(entry)
         else:
@@ -68,6 +72,25 @@ def survey(settings: Settings, pace: Pace, only: Collection[tuple[str, Month]] |
     if after != before:
         write_looks(kept, after)
     return Survey(whole, unfinished, frozenset(passed))
+
+
+def list_files(settings: Settings, records: Sequence[Record]) -> list[Record]:
+    """The rows of `arrivals` as the folder is now: without files taken away, with files nobody has looked at.
+
+    Changes nothing: no file is taken, no look is kept.
+    """
+    there = {place_of(entry): entry for entry in _entries(settings.landing)}
+    known = [record for record in records if record.state != "arriving" or record.path in there]
+    seen = {record.path for record in known}
+    unseen = "nobody has looked at it yet: the sensor of `make up` does, or `taxi run` with its month"
+    return [
+        *known,
+        *(
+            Record(place, places.shown(entry.name), "arriving", now(), reasons=(unseen,))
+            for place, entry in there.items()
+            if place not in seen
+        ),
+    ]
 
 
 def place_of(entry: Path) -> str:

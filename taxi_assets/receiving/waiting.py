@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 from taxi_assets.lake.held import held_months
 from taxi_assets.lake.ledger import Record, read_records
 from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.months import newest_month
 from taxi_assets.settings import Settings, run_lock
 
 __all__ = ["Work", "can_train", "find_work", "is_publishing", "is_run_at_work"]
@@ -60,6 +61,7 @@ def is_publishing(settings: Settings) -> bool:
 
 def can_train(warehouse: Warehouse, waiting: Sequence[Record]) -> Record | None:
     """The newest of the files, if an earlier month is held or waits with it to learn from."""
+    waiting = [record for record in waiting if record.month and record.month <= newest_month()]
     if not waiting:
         return None
     newest = waiting[-1]

@@ -14,7 +14,15 @@ from taxi_assets.lake.contract import SERVICES
 from taxi_assets.lake.file_kinds import PARQUET, kind_of
 from taxi_assets.months import Month
 
-__all__ = ["Arrival", "check_content", "file_name", "inspect_file", "is_synthetic_file", "parse_file_name"]
+__all__ = [
+    "Arrival",
+    "check_content",
+    "file_name",
+    "inspect_file",
+    "is_synthetic_file",
+    "parse_file_name",
+    "read_file_name",
+]
 
 # A file that the platform made up carries this key in its footer; what the key says does not matter.
 _SYNTHETIC_KEY = b"taxi.synthetic"
@@ -55,13 +63,23 @@ def file_name(service: str, month: Month, suffix: str = "parquet") -> str:
 
 def parse_file_name(name: str) -> tuple[str, Month] | None:
     """The service and month of a file named exactly as TLC names it; None for any other name."""
-    match = _NAME.fullmatch(name)
-    if not match or match[1] not in SERVICES:
-        return None
     try:
-        return match[1], Month.parse(match[2])
+        return read_file_name(name)
     except TaxiError:
         return None
+
+
+def read_file_name(name: str) -> tuple[str, Month]:
+    """The service and month of a file named exactly as TLC names it.
+
+    Raises:
+        TaxiError: it has another name.
+        MonthNotOver: its month is not over.
+    """
+    match = _NAME.fullmatch(name)
+    if not match or match[1] not in SERVICES:
+        raise TaxiError(f"{name} is not named as TLC names a month: call it such as green_tripdata_2023-01.parquet")
+    return match[1], Month.parse(match[2])
 
 
 def inspect_file(path: Path) -> Arrival:
@@ -70,9 +88,7 @@ def inspect_file(path: Path) -> Arrival:
     Raises:
         TaxiError: it cannot be read, is not named as TLC names files, or is not a whole parquet file.
     """
-    parsed = parse_file_name(path.name)
-    if not parsed:
-        raise TaxiError(f"{path} is not named as TLC names a month: call it such as green_tripdata_2023-01.parquet")
+    parsed = read_file_name(path.name)
     try:
         # One open file throughout: another that takes the name meanwhile does not mix with it.
         with path.open("rb") as file:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.receiving.places import held_files
 from taxi_assets.settings import DataKind, Settings
@@ -36,7 +37,7 @@ def choose(settings: Settings, months: Sequence[Month]) -> Choice:
         tlc.check_reachable(settings.tlc_source)
     except tlc.SourceUnreachable as unreachable:
         return _without_source(settings, months, unreachable)
-    return Choice(_of_kind(settings, _kind_of_source(settings, months[0])))
+    return Choice(_of_kind(settings, _kind_of_source(settings, months)))
 
 
 def _without_source(settings: Settings, months: Sequence[Month], why: tlc.SourceUnreachable) -> Choice:
@@ -52,10 +53,12 @@ def _without_source(settings: Settings, months: Sequence[Month], why: tlc.Source
 
 def _has_landed(settings: Settings, service: str, month: Month) -> bool:
     """It is in the landing folder, or was taken from there."""
+    return _lies_in_landing(settings, service, month) or bool(held_files(settings, service, month).files)
+
+
+def _lies_in_landing(settings: Settings, service: str, month: Month) -> bool:
     names = [file_name(service, month, suffix) for suffix in tlc.MONTH_SUFFIXES]
-    return any((settings.landing / name).is_file() for name in names) or bool(
-        held_files(settings, service, month).files
-    )
+    return any((settings.landing / name).is_file() for name in names)
 
 
 def _synthetic_source(settings: Settings, months: Sequence[Month]) -> Settings:
@@ -73,14 +76,24 @@ def _synthetic_source(settings: Settings, months: Sequence[Month]) -> Settings:
     return ours.model_copy(update={"tlc_source": str(folder)})
 
 
-def _kind_of_source(settings: Settings, month: Month) -> DataKind:
-    real = _of_kind(settings, "real")
-    held = held_files(real, settings.services[0], month)
-    path = tlc.bring_month(settings.tlc_source, settings.services[0], month, real.landing, held=held)
-    if not is_synthetic_file(path):
-        return "real"
-    path.unlink()
-    return "synthetic"
+def _kind_of_source(settings: Settings, months: Sequence[Month]) -> DataKind:
+    """The kind of the first month that the source has; what a person put into the landing folder is left alone."""
+    real, service = _of_kind(settings, "real"), settings.services[0]
+    for month in months:
+        if _lies_in_landing(real, service, month):
+            continue
+        held = held_files(real, service, month)
+        try:
+            path = tlc.bring_month(settings.tlc_source, service, month, real.landing, held=held)
+        except tlc.SourceUnreachable:
+            raise
+        except TaxiError:
+            continue  # whether the month can do without is known to whoever fetches it
+        if not is_synthetic_file(path):
+            return "real"
+        path.unlink()
+        return "synthetic"
+    return "real"
 
 
 def _of_kind(settings: Settings, kind: DataKind) -> Settings:

@@ -1,5 +1,6 @@
 """The programs of `taxi up`: what each is called, how it starts, where it answers. Starts nothing."""
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from taxi_assets.serving import packaging
 from taxi_assets.settings import Settings
 from taxi_assets.supervisor.ports import require_free
 
-__all__ = ["Endpoint", "Program", "bento_program", "environment", "programs", "require_ports"]
+__all__ = ["Endpoint", "Program", "bento_command", "bento_program", "environment", "programs", "require_ports"]
 
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
@@ -101,6 +102,13 @@ def bento_program(settings: Settings, port: int) -> Program:
         Endpoint(settings.host, port, "TAXI_BENTO_PORT", "/readyz"),
         None if packaged else "no Bento yet: run `make run` first",
     )
+
+
+def bento_command(settings: Settings, tag: str) -> str:
+    """The command that serves one Bento of the store, to be pasted into a shell."""
+    home = f"BENTOML_HOME={settings.bentoml_home.absolute()}"
+    serve = (_binary("bentoml"), "serve", tag, "--host", settings.host, "--port", str(settings.bento_port))
+    return shlex.join(["env", home, "BENTOML_DO_NOT_TRACK=True", *serve])
 
 
 def require_ports(wanted: Sequence[Program]) -> None:

@@ -100,6 +100,7 @@ def assert_at_rest(warehouse: Warehouse, removed: Collection[str] = ()) -> None:
         taken = [r.state for r in records if r.is_taken and (r.service, r.month) == slot]
         assert taken.count("ingested") <= 1
         assert taken.count("waiting") <= 1
+        assert taken.count("unaccepted") <= 1
 
 
 def _assert_file(path: Path, record: Record, files: Mapping[Path, str], removed: Collection[str]) -> None:

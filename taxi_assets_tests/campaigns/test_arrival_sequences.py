@@ -4,7 +4,8 @@ from collections import Counter
 
 import hypothesis
 import pytest
-from arrival_machine import ArrivalMachine, Fresh
+from arrival_machine import ArrivalMachine
+from fresh_lakes import Fresh
 from hypothesis import HealthCheck
 from hypothesis.stateful import run_state_machine_as_test
 from little_months import Shelf

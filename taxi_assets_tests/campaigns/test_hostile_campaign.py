@@ -97,9 +97,9 @@ def land_names(fenced: Fenced, names: list[bytes], content: bytes) -> Counter[st
         assert path.parent in (settings.quarantine, settings.landing) or path.is_relative_to(settings.arrived)
     left = set(landing.iterdir())
     kept = files_of(fenced.warehouse, settings.arrived, settings.quarantine)
-    assert len(left) + sum(r.state != "waiting" or r.is_taken for r in new) == len(names)
+    assert len(left) + sum(r.state != "arriving" for r in new) == len(names)
     assert len(set(kept.values())) >= len(names) - len(left)
-    return Counter("left" if r.state == "waiting" and not r.is_taken else r.state for r in new)
+    return Counter("left" if r.state == "arriving" else r.state for r in new)
 
 
 def ask_by_name(fenced: Fenced, names: list[bytes]) -> None:

@@ -80,7 +80,7 @@ def test_raw_trips_of_no_file_are_seen(held: Warehouse, shelf: Shelf, tmp_path_f
 
 
 def test_two_ingestions_are_counted(held: Warehouse, shelf: Shelf) -> None:
-    first, second, _ = shelf.good[SLOT]
+    first, second, *_ = shelf.good[SLOT]
     publish_month(held, SLOT)  # the same again is no other ingestion
     land(second, held.settings.landing)
     publish_month(held, SLOT)

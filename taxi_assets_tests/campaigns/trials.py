@@ -47,7 +47,7 @@ class Scenario:
 
 
 def scenarios(shelf: Shelf) -> tuple[Scenario, ...]:
-    first, second, _ = shelf.good[SLOTS[0]]
+    first, second, *_ = shelf.good[SLOTS[0]]
     misfiled = shelf.bad[0]
     return (
         Scenario("a new month", (), (first,)),

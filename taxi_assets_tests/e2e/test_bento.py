@@ -27,7 +27,7 @@ from taxi_assets.serving.packaging import build_bento, latest
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.settings import Settings
 from taxi_assets.supervisor.ports import free_port
-from taxi_assets.supervisor.programs import Program, bento_program
+from taxi_assets.supervisor.programs import Endpoint, Program, bento_command, bento_program
 from taxi_assets.supervisor.run import running
 
 HOST = "127.0.0.1"
@@ -298,3 +298,15 @@ def test_a_bento_with_a_wrong_model_ends_with_one_line(
     assert done.stderr.strip().startswith("error: ")
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_command_that_is_printed_serves_the_bento(built: Settings, tmp_path: Path) -> None:
+    """As a person pastes it into a shell, in another folder and without the platform's variables."""
+    settings = built.model_copy(update={"bento_port": free_port(HOST)})
+    bento = latest(settings)
+    assert bento
+    endpoint = Endpoint(HOST, settings.bento_port, "TAXI_BENTO_PORT", "/readyz")
+    shell = ("/bin/sh", "-c", f"cd {tmp_path}; unset BENTOML_HOME; exec {bento_command(settings, bento.tag)}")
+    with running(Program("bento", shell, {}, "", endpoint), tmp_path / "bento.log") as url:
+        assert post(url, json=RIDE).json()["duration_minutes"] > 0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.contract import SERVICES
-from taxi_assets.months import Month
+from taxi_assets.months import FIRST_MONTH, Month, month_range, newest_month
 from taxi_assets.sources.arrivals import Arrival, check_content, file_name, inspect_file, parse_file_name
 from taxi_assets.sources.landing import sha256_of
 
@@ -43,7 +43,7 @@ def source(tmp_path: Path) -> Path:
 # Names
 
 
-months = st.builds(Month, st.integers(2009, 9999), st.integers(1, 12))
+months = st.sampled_from(month_range(FIRST_MONTH, newest_month()))
 
 
 @given(st.sampled_from(sorted(SERVICES)), months)

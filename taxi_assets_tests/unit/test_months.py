@@ -6,10 +6,15 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from taxi_assets.defs.partitions import MONTHS
 from taxi_assets.errors import TaxiError
-from taxi_assets.months import Month, month_range, parse_months
+from taxi_assets.months import FIRST_MONTH, Month, MonthNotOver, month_range, newest_month, parse_months
+from taxi_assets.sources.arrivals import parse_file_name
 
-months = st.builds(Month, st.integers(2009, 9999), st.integers(1, 12))
+months = st.sampled_from(month_range(FIRST_MONTH, newest_month()))
+texts = st.builds("{:04d}-{:02d}".format, st.integers(2007, 2040), st.integers(0, 14)) | st.builds(
+    lambda later: str(newest_month().plus(later)), st.integers(-2, 3)
+)
 JANUARY = Month(2023, 1)
 
 
@@ -60,6 +65,28 @@ def test_a_text_is_a_month_or_refused_in_words(text: str) -> None:
     assert month >= Month(2009, 1)
 
 
+@given(texts)
+@example("2009-01")
+@example("2008-12")
+@example(str(newest_month()))
+@example(str(newest_month().plus(1)))
+def test_names_partitions_and_commands_know_the_same_months(text: str) -> None:
+    try:
+        parse_months(text)
+        is_month = True
+    except TaxiError:
+        is_month = False
+    assert MONTHS.has_partition_key(text) == is_month
+    assert (parse_file_name(f"green_tripdata_{text}.parquet") is not None) == is_month
+    assert (parse_file_name(f"green_tripdata_{text}.csv") is not None) == is_month
+
+
+def test_a_month_that_is_not_over_is_refused_as_such() -> None:
+    for ahead in (1, 2, 600):
+        with pytest.raises(MonthNotOver, match=rf"is not over: the newest month that is over is {newest_month()}"):
+            Month.parse(str(newest_month().plus(ahead)))
+
+
 def test_months_are_in_the_calendars_order() -> None:
     assert Month(2022, 12) < JANUARY < Month(2023, 2)
     assert JANUARY.first_day == date(2023, 1, 1)
@@ -98,7 +125,7 @@ def test_no_range_runs_backwards() -> None:
 
 @given(months, st.integers(0, 40))
 def test_a_range_read_is_every_month_of_it(first: Month, length: int) -> None:
-    assume(first.year < 9990)
+    assume(first.plus(length) <= newest_month())
     read = parse_months(f"{first}..{first.plus(length)}")
     assert read == tuple(first.plus(step) for step in range(length + 1))
 

@@ -3,21 +3,31 @@
 import io
 import json
 import re
-from datetime import date
+from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from taxi_assets.lake.ledger import Record, put_records
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
-from taxi_assets.report import print_run, print_status, run_facts, status_facts
+from taxi_assets.report import (
+    arrival_facts,
+    print_arrivals,
+    print_run,
+    print_status,
+    run_facts,
+    status_facts,
+)
 from taxi_assets.settings import Settings
 
 JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
 JANUARY_1, FEBRUARY_1 = date(2023, 1, 1), date(2023, 2, 1)
 RIDE = {"duration_minutes": 12.5}
+NAME = "green_tripdata_2023-02.parquet"
 
 
 def rows(table: str, month: date, count: int, **values: Any) -> list[dict[str, Any]]:
@@ -29,6 +39,12 @@ def score(model: str, rmse: float, version: int, **values: Any) -> dict[str, Any
     return {**found, "slice": "overall", "value": "all", "rides": 3, "rmse": rmse, "mae": rmse / 2, **values}
 
 
+def arrived(month: date, rows: int, letter: str, state: str, **values: Any) -> dict[str, Any]:
+    found = {"service": "green", "month": month, "rows": rows, "sha256": letter * 64, "state": state, "request": rows}
+    name = f"green_tripdata_{month:%Y-%m}.parquet"
+    return {**found, "file_name": name, "path": letter, "first_seen_at": datetime(2023, 5, 1), **values}
+
+
 CONTENT = {
     "raw_trips": [*rows("raw_trips", JANUARY_1, 4), *rows("raw_trips", FEBRUARY_1, 3)],
     "clean_trips": [*rows("clean_trips", JANUARY_1, 2), *rows("clean_trips", FEBRUARY_1, 2)],
@@ -37,9 +53,10 @@ CONTENT = {
         *rows("rejected_trips", FEBRUARY_1, 1, reason="zone_unknown"),
     ],
     "arrivals": [
-        {"service": "green", "month": JANUARY_1, "rows": 4, "sha256": "a" * 64, "state": "ingested"},
-        {"service": "green", "month": FEBRUARY_1, "rows": 3, "sha256": "b" * 64, "state": "ingested"},
-        {"service": "green", "month": FEBRUARY_1, "rows": 2, "sha256": "c" * 64, "state": "superseded"},
+        arrived(JANUARY_1, 4, "a", "ingested"),
+        arrived(FEBRUARY_1, 3, "b", "ingested"),
+        arrived(FEBRUARY_1, 2, "c", "superseded"),
+        arrived(FEBRUARY_1, 1, "d", "quarantined", reasons=["its rows are few"]),
     ],
     "evaluations": [
         score("duration_model", 9.0, 1),
@@ -83,7 +100,7 @@ def printed(printer: Any, *arguments: Any) -> str:
 
 def test_a_run_tells_everything_the_issue_asks_for(facts: dict[str, Any]) -> None:
     named = ("source", "synthetic", "months", "services", "rows", "score", "model", "bento", "prediction", "drift")
-    assert {*named, "seconds"} == set(facts)
+    assert {*named, "refused", "seconds"} == set(facts)
     assert facts["synthetic"] is True
     assert facts["months"] == ["2023-01", "2023-02"]
     assert facts["services"] == ["green"]
@@ -147,7 +164,7 @@ def test_an_empty_home_has_a_status(settings: Settings) -> None:
     assert status["champion"] is None
     assert status["bento"] is None
     assert status["last_run"] is None
-    assert status["files"] == {"waiting": [], "quarantined": []}
+    assert status["files"] == {"waiting": [], "unaccepted": [], "quarantined": []}
     text = printed(print_status, status)
     assert text.count("none yet") == 3
 
@@ -200,3 +217,51 @@ def test_a_status_names_files_that_wait_or_are_put_aside() -> None:
 )
 def test_a_status_shows_what_is_served_beside_the_champion(served: dict[str, Any] | None, told: str) -> None:
     assert told in printed(print_status, STATUS | {"served": served})
+
+
+def test_a_run_that_went_on_without_a_refused_file_says_so(facts: dict[str, Any], filled: Settings) -> None:
+    (told,) = facts["refused"]
+    assert told == (
+        f"green 2023-02 goes on with {NAME} ({'b' * 16}), held before: "
+        f"{NAME} ({'d' * 16}) is quarantined: its rows are few"
+    )
+    assert told in " ".join(printed(print_run, facts, filled).replace("│", " ").split())
+
+
+# Files that arrived
+
+
+def test_listing_the_files_changes_nothing(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", data="synthetic")
+    settings.landing.mkdir(parents=True)
+    (settings.landing / NAME).write_bytes(b"whole or not, nobody asks")
+    assert arrival_facts(settings)[0]["state"] == "arriving"
+    before = {path: path.stat().st_mtime_ns for path in settings.root.rglob("*") if path.is_file()}
+    snapshot = Warehouse(settings).snapshot()
+    for _ in range(3):
+        (fact,) = arrival_facts(settings)
+    assert (fact["file_name"], fact["state"], fact["path"]) == (NAME, "arriving", f"landing/{NAME}")
+    assert "nobody has looked at it yet" in fact["reasons"][0]
+    assert {path: path.stat().st_mtime_ns for path in settings.root.rglob("*") if path.is_file()} == before
+    assert Warehouse(settings).snapshot() == snapshot
+
+
+def test_file_names_are_whole_in_a_terminal_of_80_columns(filled: Settings) -> None:
+    facts = arrival_facts(filled)
+    longest = "fhvhv_tripdata_2023-02.parquet"
+    facts.append(facts[-1] | {"file_name": longest, "rows": 20_159_102, "state": "quarantined"})
+    console = Console(file=io.StringIO(), width=80)
+    print_arrivals(console, facts)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= 80
+    rows = [line for line in lines if longest in line and "20,159,102" in line]
+    assert len(rows) == 1
+    assert "quarantined" in rows[0]
+    assert sum(NAME in line for line in lines) >= 3
+
+
+def test_a_file_of_a_service_that_is_not_in_use_says_that_no_run_comes(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", data="synthetic")
+    with Warehouse(settings).publishing("one") as connection:
+        put_records(connection, [Record("p", "y", "waiting", datetime(2023, 5, 1), "yellow", JANUARY, request=1)])
+    assert arrival_facts(settings)[0]["reasons"] == ["no run is started for it: yellow is not in TAXI_SERVICES"]

@@ -150,5 +150,18 @@ def test_real_months_of_which_one_has_not_landed_are_not_enough(settings: Settin
 
 
 def test_a_source_without_the_month_is_an_error_not_a_reason_to_make_one_up(settings: Settings, genuine: Path) -> None:
+    choice = sourcing.choose(with_source(settings, genuine), [Month(2020, 5)])
+    assert choice.settings.data == "real"
     with pytest.raises(TaxiError, match=r"green_tripdata_2020-05\.parquet"):
-        sourcing.choose(with_source(settings, genuine), [Month(2020, 5)])
+        tlc.bring_month(choice.settings.tlc_source, "green", Month(2020, 5), choice.settings.landing)
+
+
+def test_what_lies_in_the_landing_folder_is_not_written_over(settings: Settings, genuine: Path) -> None:
+    """The kind of the months is told by another; where the source has none, they are real."""
+    real = settings.model_copy(update={"data": "real"})
+    real.landing.mkdir(parents=True)
+    mine = real.landing / file_name("green", MONTHS[0])
+    mine.write_bytes(b"mine")
+    for months in (MONTHS, MONTHS[:1], (MONTHS[0], Month(2020, 5))):
+        assert sourcing.choose(with_source(settings, genuine), months).settings.data == "real"
+        assert mine.read_bytes() == b"mine"

@@ -28,7 +28,7 @@ _MOST_ROWS = 500  # metadata is kept with every run
 QUARANTINE_CHECK = dg.AssetCheckSpec(
     _NAME,
     asset="raw_trips",
-    description="Every file that arrived is waiting, ingested or superseded; none is put aside.",
+    description="Every file that arrived is waiting, ingested or superseded; none is put aside or unaccepted.",
     metadata={"severity": "warning"},
 )
 
@@ -64,6 +64,9 @@ def file_metadata(published: Sequence["Publication"]) -> dict[str, object]:
             ]
         )
     }
+    refused = [sentence for p in published for sentence in p.refused]
+    if refused:
+        metadata["refused"] = dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in refused))
     changed = {p.service: p.difference for p in published if p.difference}
     if changed:
         metadata["republished"] = dg.MetadataValue.md("\n\n".join(map(_difference_text, changed, changed.values())))
@@ -80,12 +83,14 @@ def data_version(published: Sequence["Publication"]) -> dg.DataVersion | None:
 
 
 def _result(records: Sequence["Record"]) -> dict[str, Any]:
-    aside = [record for record in records if record.state == "quarantined"]
+    aside = [record for record in records if record.state in ("quarantined", "unaccepted")]
     newest = sorted(records, key=lambda record: record.first_seen_at, reverse=True)[:_MOST_ROWS]
     return {
         "passed": not aside,
         "severity": dg.AssetCheckSeverity.WARN,
-        "description": f"{len(aside)} of {len(records)} files are in quarantine" if aside else "none is in quarantine",
+        "description": f"{len(aside)} of {len(records)} files are in quarantine or unaccepted"
+        if aside
+        else "none is in quarantine",
         "metadata": {"arrivals": dg.MetadataValue.table([_row(record) for record in newest])} if newest else {},
     }
 
@@ -106,8 +111,11 @@ def _row(record: "Record") -> dg.TableRecord:
 
 def _difference_text(service: str, difference: Mapping[str, Any]) -> str:
     rows, columns = difference["rows"], difference["columns"]
-    lines = [f"**{service}**: {rows['added']:,} rows added, {rows['removed']:,} removed, {rows['changed']:,} changed"]
-    lines += [f"columns {what}: {', '.join(columns[what])}" for what in ("added", "removed") if columns[what]]
-    lines += ["", "| figure | before | after |", "|---|---:|---:|"]
+    counts = f"{rows['added']:,} rows added, {rows['removed']:,} removed, {rows['changed']:,} changed"
+    if "shared" in columns:
+        counts += f" in the {columns['shared']} columns that both files have"
+    sentences = [f"**{service}**: {counts}."]
+    sentences += [f"Columns {what}: {', '.join(columns[what])}." for what in ("added", "removed") if columns[what]]
+    lines = [" ".join(sentences), "", "| figure | before | after |", "|---|---:|---:|"]
     lines += [f"| {name} | {of['before']} | {of['after']} |" for name, of in difference["statistics"].items()]
     return "\n".join(lines)

@@ -24,13 +24,14 @@ from taxi_assets.settings import Settings
 def duration_bento(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """The champion as a Bento: ONNX trees, the history's tables, and the service that answers `POST /predict`."""
     from taxi_assets.serving import release
+    from taxi_assets.supervisor.programs import bento_command
 
     built = release.package_champion(settings)
-    context.log.info(f"built {built.tag}; serve it with: bentoml serve {built.tag}")
+    context.log.info(f"built {built.tag}; serve it with: {bento_command(settings, built.tag)}")
     return dg.MaterializeResult(
         metadata={
             "tag": built.tag,
-            "serve_with": f"bentoml serve {built.tag}",
+            "serve_with": bento_command(settings, built.tag),
             "labels": dict(built.labels),
             "endpoint": dg.MetadataValue.url(f"{settings.url(settings.bento_port)}/predict"),
         },

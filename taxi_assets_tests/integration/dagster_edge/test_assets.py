@@ -176,6 +176,12 @@ def test_a_month_that_fails_is_not_published_and_says_why(town: Town, tmp_path: 
     }
     assert town.content() | {"arrivals": ""} == before | {"arrivals": ""}
 
+    again = town.materialise(FEBRUARY, "raw_trips")  # goes on with the file held, and says so
+    assert again.success
+    refused = str(town.metadata(town.find(again.run_id), "raw_trips", FEBRUARY)["refused"].value)
+    assert "green 2023-02 goes on with green_tripdata_2023-02.parquet" in refused
+    assert "is quarantined: median_duration_is_plausible" in refused
+
 
 def test_a_warning_is_told_and_the_month_published(empty_town: Town, tmp_path: Path) -> None:
     empty_town.land(JANUARY, tmp_path, parse_shift("null_burst=0.4"))

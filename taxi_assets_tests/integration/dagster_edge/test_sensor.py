@@ -121,7 +121,7 @@ def test_other_files_start_nothing(empty_town: Town, months_folder: Path, landin
     for name in (*strange, *unfinished, *hidden):
         (landing / name).write_bytes(content)
     assert requested(empty_town) == {}
-    assert states(empty_town) == dict.fromkeys(strange, "quarantined") | dict.fromkeys(unfinished, "waiting")
+    assert states(empty_town) == dict.fromkeys(strange, "quarantined") | dict.fromkeys(unfinished, "arriving")
     assert {path.name for path in landing.iterdir()} == {*unfinished, *hidden}
 
 

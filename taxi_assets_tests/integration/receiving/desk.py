@@ -74,7 +74,7 @@ class Desk:
             if record.sha256:
                 assert sha256_of(self.path(record)) == record.sha256, record
         assert files_below(self.settings) == {path for path in kept if not path.startswith("landing/")}
-        for state in ("ingested", "waiting"):
+        for state in ("ingested", "waiting", "unaccepted"):
             taken = [(r.service, r.month) for r in records if r.state == state and r.is_taken]
             assert len(set(taken)) == len(taken), (state, taken)
         hashes = [record.sha256 for record in records if record.state in ("ingested", "superseded")]

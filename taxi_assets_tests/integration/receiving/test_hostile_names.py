@@ -91,6 +91,6 @@ def test_any_name_is_put_aside_and_nothing_else_changes(desk: Desk, name: bytes)
     around = set(desk.settings.home.parent.iterdir())
     put(desk, name, b"no trips")
     desk.look(3)
-    assert {r.state for r in desk.records()} <= {"quarantined", "waiting"}  # `….part` and its like wait
+    assert {r.state for r in desk.records()} <= {"quarantined", "arriving"}  # `….part` and its like wait
     assert set(desk.settings.home.parent.iterdir()) == around
     desk.check()

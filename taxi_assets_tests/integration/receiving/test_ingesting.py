@@ -10,7 +10,7 @@ from desk import FEBRUARY, JANUARY, NAME, ROWS, Desk
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.ledger import Record
 from taxi_assets.lake.publishing import DamagedFile, MonthRefused
-from taxi_assets.receiving.ingesting import ingest_month
+from taxi_assets.receiving.ingesting import fetch_month, ingest_month
 from taxi_assets.receiving.retrying import retry
 from taxi_assets.sources.landing import sha256_of
 
@@ -107,11 +107,15 @@ def test_rows_and_columns_that_came_and_went_are_counted(desk: Desk) -> None:
     pq.write_table(table, desk.settings.landing / NAME)
     difference = ingest(desk).difference
     assert difference is not None
-    assert difference["columns"] == {"added": ["note"], "removed": ["ehail_fee"]}
+    columns = difference["columns"]
+    assert (columns["added"], columns["removed"], columns["shared"]) == (["note"], ["ehail_fee"], table.num_columns - 1)
     counted = difference["rows"]
     assert counted["removed"] - counted["added"] == 100
-    assert counted["changed"] == ROWS - 100  # each has a note now
-    assert difference["statistics"]["rows"] == {"before": ROWS, "after": ROWS - 100}
+    assert counted["changed"] == 0  # a column that came is no change of a row
+    statistics = difference["statistics"]
+    assert statistics["rows"] == {"before": ROWS, "after": ROWS - 100}
+    median = statistics["median_duration_minutes"]
+    assert 0 < median["after"] < statistics["mean_duration_minutes"]["after"]
 
 
 def test_the_file_before_comes_back_when_a_person_says_so(desk: Desk) -> None:
@@ -258,3 +262,38 @@ def test_retry_of_one_of_several_asks_which(desk: Desk) -> None:
     with pytest.raises(TaxiError, match=r"2 files are meant by .*: name one of"):
         retry(desk.warehouse, NAME)
     assert desk.states() == ingested
+
+
+# What the caller is told where the source has nothing
+
+
+def test_the_reason_of_the_quarantine_is_not_hidden_by_the_source(desk: Desk) -> None:
+    desk.put(f"refused/{NAME}")
+    with pytest.raises(MonthRefused):
+        ingest(desk)
+    for ask in (lambda: ingest(desk), lambda: fetch_month(desk.warehouse, "green", JANUARY)):
+        with pytest.raises(
+            TaxiError, match=r"is in quarantine: median_duration_is_plausible.* No other is to be had: .* has no green"
+        ):
+            ask()
+
+
+def test_a_file_that_waits_is_used_before_the_source_is_asked(desk: Desk) -> None:
+    desk.put()
+    desk.look()
+    assert fetch_month(desk.warehouse, "green", JANUARY) is None
+
+
+def test_a_month_held_that_the_source_lacks_is_used_and_told(desk: Desk) -> None:
+    desk.put()
+    ingest(desk)
+    told = fetch_month(desk.warehouse, "green", JANUARY)
+    assert told is not None
+    assert f"green 2023-01: {NAME} is held and used, since" in told
+    (desk.settings.landing / NAME).write_bytes(b"half")
+    desk.look(1)
+    told = fetch_month(desk.warehouse, "green", JANUARY)
+    assert told is not None
+    assert "its end is missing" in told
+    assert (desk.settings.landing / NAME).read_bytes() == b"half"
+    assert ingest(desk).state == "ingested"

@@ -19,7 +19,7 @@ def test_a_whole_file_is_taken_at_the_second_look(desk: Desk) -> None:
     file = desk.put()
     sha256, size = sha256_of(file), file.stat().st_size
     desk.look(1)
-    assert (desk.only().state, desk.only().path, desk.only().is_taken) == ("waiting", f"landing/{NAME}", False)
+    assert (desk.only().state, desk.only().path, desk.only().is_taken) == ("arriving", f"landing/{NAME}", False)
     assert file.is_file()
     first_seen = desk.only().first_seen_at
     desk.look(1)
@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_taken_keeps_no_other(desk: Desk, monkeypatch: pyt
     monkeypatch.setattr(Path, "replace", refuse)
     desk.look()
     assert {r.file_name: (r.is_taken, r.reasons) for r in desk.records()} == {
-        NAME: (False, ("it cannot be taken (Operation not permitted)",)),
+        NAME: (False, ("it cannot be taken (PermissionError: Operation not permitted)",)),
         "green_tripdata_2023-02.parquet": (True, ()),
     }
 

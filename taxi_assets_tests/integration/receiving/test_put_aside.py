@@ -1,7 +1,10 @@
 """Files no month can be made of, copies and successors: where they go, and why."""
 
 import os
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +101,42 @@ def test_parquet_named_csv_is_taken_for_what_it_is(desk: Desk) -> None:
     desk.put(name=NAME.replace(".parquet", ".csv"))
     publication = ingest_month(desk.warehouse, "green", JANUARY)
     assert publication.rows == pq.read_metadata(desk.months / NAME).num_rows
+
+
+@pytest.mark.parametrize("name", ["README.md", "notes.txt", "LICENSE", "Green taxis.docx"])
+def test_what_is_no_data_is_not_told_to_become_a_parquet(desk: Desk, name: str) -> None:
+    (desk.settings.landing / name).write_text("What lies here.\n")
+    desk.look(3)
+    (reason,) = desk.only().reasons
+    assert reason.startswith("it is no trip file")
+    assert "call it" not in reason
+    note = (desk.settings.root / f"{desk.only().path}.reason.txt").read_text()
+    assert "retry" not in note  # which would refuse it
+
+
+def test_the_command_in_the_reason_runs_as_printed(desk: Desk, tmp_path: Path) -> None:
+    """In a shell too, whatever the name is."""
+    name = "green_tripdata_2023-01 (1) $(touch pwned) 'x'.parquet"
+    desk.put(name=name)
+    (desk.settings.landing / NAME).write_bytes(b"")
+    desk.look(3)
+    notes = sorted(desk.settings.quarantine.glob("*.reason.txt"))
+    commands = [line.removeprefix("Try again: ") for note in notes for line in note.read_text().splitlines()[-1:]]
+    (command,) = [command for command in commands if command.startswith("taxi arrivals retry ")]
+    taxi = Path(sys.executable).with_name("taxi")
+    environment = {"PATH": f"{taxi.parent}:{os.environ['PATH']}", "TAXI_HOME": str(desk.settings.home)}
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        env={**environment, "TAXI_DATA": "synthetic"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "is quarantined again: green_tripdata_2023-01.parquet is not a whole parquet file" in done.stdout
+    first_lines = {note.read_text().splitlines()[0] for note in notes}
+    assert first_lines == {shlex.quote(name), NAME}
 
 
 def test_a_service_that_is_refused_says_why(desk: Desk) -> None:

@@ -1,0 +1,10 @@
+-- How much of its calendar month the raw trips of each month cover; pickups outside it count as rows only.
+SELECT
+    month,
+    count(*) AS rows,
+    count(DISTINCT pickup_at::DATE) FILTER (pickup_at::DATE BETWEEN month AND last_day(month)) AS days,
+    count(DISTINCT date_trunc('hour', pickup_at)) FILTER (pickup_at::DATE BETWEEN month AND last_day(month)) AS hours
+FROM raw_trips
+WHERE service = $service AND month BETWEEN $first AND $last
+GROUP BY month
+ORDER BY month

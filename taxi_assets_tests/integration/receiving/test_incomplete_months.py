@@ -1,0 +1,169 @@
+"""A file of which much of its month is missing waits for a person; what is held stays, and the run says so."""
+
+from getpass import getuser
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from desk import FEBRUARY, JANUARY, NAME, ROWS, Desk
+
+from taxi_assets import synthetic
+from taxi_assets.errors import TaxiError
+from taxi_assets.lake.publishing import IncompleteMonth, Publication
+from taxi_assets.months import Month
+from taxi_assets.receiving.ingesting import ingest_month
+from taxi_assets.receiving.retrying import accept, retry
+from taxi_assets.sources.arrivals import file_name
+
+APRIL = Month(2020, 4)
+SAMPLE = Path(__file__).resolve().parents[4] / "shared" / "tlc-samples" / "green_tripdatasample_2020-04.csv"
+CHECK = "no_large_part_of_the_month_is_missing"
+
+
+def put_few(desk: Desk, every: int = 10) -> None:
+    """January again with one row in `every`."""
+    table = pq.read_table(desk.months / NAME)
+    pq.write_table(table.take(list(range(0, ROWS, every))), desk.settings.landing / NAME)
+
+
+def put_part(desk: Desk, month: Month, days: int) -> None:
+    """The first days of a month, as of a file cut off by whoever made it."""
+    name = file_name("green", month)
+    table = pq.read_table(desk.months / name)
+    first = pc.less_equal(pc.day(table["lpep_pickup_datetime"]), days)
+    pq.write_table(table.filter(first), desk.settings.landing / name)
+
+
+def ingest(desk: Desk, month: Month = JANUARY) -> Publication:
+    return ingest_month(desk.warehouse, "green", month, "a run")
+
+
+def rows(desk: Desk) -> object:
+    return desk.asks("SELECT service, month, count(*), bit_xor(hash(t)) FROM raw_trips AS t GROUP BY ALL ORDER BY ALL")
+
+
+@pytest.fixture
+def held(desk: Desk) -> Desk:
+    """A home that holds January, and into which a tenth of it has come."""
+    desk.put()
+    ingest(desk)
+    put_few(desk)
+    return desk
+
+
+def test_a_tenth_of_a_month_held_waits_and_the_month_stays(held: Desk) -> None:
+    before = rows(held)
+    with pytest.raises(IncompleteMonth, match=rf"what is held .* stays: .*taxi arrivals accept {NAME}") as refused:
+        ingest(held)
+    assert f"300 rows instead of the {ROWS:,} held" in str(refused.value)
+    assert rows(held) == before
+    assert held.states() == {"ingested": 1, "unaccepted": 1}
+    held.check()
+    published = ingest(held)  # the next run goes on with what is held, and says so
+    assert published.rows == ROWS
+    (told,) = published.refused
+    assert "goes on with" in told
+    assert "is unaccepted" in told
+    assert "300 rows instead" in told
+
+
+def test_a_person_accepts_it_and_is_remembered(held: Desk) -> None:
+    with pytest.raises(IncompleteMonth):
+        ingest(held)
+    record = accept(held.warehouse, NAME)
+    assert (record.state, record.accepted_by, record.reasons) == ("waiting", getuser(), ())
+    published = ingest(held)
+    (outcome,) = [each for each in published.verdict.outcomes if each.name == CHECK]
+    assert (published.rows, outcome.passed, outcome.severity) == (300, False, "warning")
+    assert f"accepted by {getuser()}" in str(outcome.observed)
+    (kept,) = [r for r in held.records() if r.state == "ingested"]
+    assert (kept.accepted_by, kept.accepted_at) == (record.accepted_by, record.accepted_at)
+    ingest(held)  # once more: who accepted it is not asked again
+    held.check()
+
+
+def test_the_whole_file_that_comes_after_it_is_ingested_without_a_person(desk: Desk) -> None:
+    put_few(desk)
+    assert ingest(desk).rows == 300  # nothing is held, nor nearby, to compare it with
+    desk.put()
+    assert ingest(desk).rows == ROWS
+    desk.check()
+
+
+def test_a_whole_file_that_an_unaccepted_one_overtook_is_ingested(desk: Desk) -> None:
+    desk.put("green_tripdata_2023-02.parquet")
+    ingest(desk, FEBRUARY)
+    desk.put()
+    desk.look()
+    put_few(desk)
+    desk.look()
+    with pytest.raises(IncompleteMonth, match="nearby"):
+        ingest(desk)
+    assert ingest(desk).rows == ROWS
+    assert desk.states() == {"ingested": 2, "unaccepted": 1}
+    desk.check()
+
+
+def test_a_first_file_of_a_few_days_waits(desk: Desk) -> None:
+    desk.put()
+    ingest(desk)
+    put_part(desk, FEBRUARY, 10)
+    with pytest.raises(IncompleteMonth, match=r"pickups in 36% of the days instead of 100% nearby"):
+        ingest(desk, FEBRUARY)
+    with pytest.raises(TaxiError, match=r"waits to be accepted: .*\. No other is to be had: .* has no green"):
+        ingest(desk, FEBRUARY)  # a source is asked for a whole one, and the cause is not hidden by what it says
+    put_part(desk, FEBRUARY, 27)
+    assert ingest(desk, FEBRUARY).rows < ROWS
+    desk.check()
+
+
+def test_a_published_sample_of_a_month_waits(desk: Desk, tmp_path: Path) -> None:
+    """TLC's own 1,000 rows of green 2020-04, where they are there; else as many of the synthetic city."""
+    name = file_name("green", APRIL, "csv")
+    synthetic.write_month(desk.settings.landing, "green", APRIL, 5_000, 7)
+    ingest(desk, APRIL)
+    if SAMPLE.is_file():
+        (desk.settings.landing / name).write_bytes(SAMPLE.read_bytes())
+    else:
+        table: pa.Table = pq.read_table(synthetic.write_month(tmp_path, "green", APRIL, 1_000, 7))
+        pyarrow.csv.write_csv(table, desk.settings.landing / name)
+    with pytest.raises(IncompleteMonth, match="1,000 rows instead of the 5,000 held"):
+        ingest(desk, APRIL)
+    assert desk.states() == {"ingested": 1, "unaccepted": 1}
+
+
+def test_what_is_not_unaccepted_cannot_be_accepted_nor_an_unaccepted_one_retried(held: Desk) -> None:
+    held.look()
+    with pytest.raises(TaxiError, match=r"nothing to accept: .* is ingested; .* is waiting"):
+        accept(held.warehouse, NAME)
+    with pytest.raises(TaxiError, match="no file is called 'other': see `taxi arrivals`"):
+        accept(held.warehouse, "other")
+    with pytest.raises(IncompleteMonth):
+        ingest(held)
+    with pytest.raises(TaxiError, match=r"nothing to try again: .*`taxi arrivals accept` takes an unaccepted one in"):
+        retry(held.warehouse, NAME)
+
+
+def test_the_same_bytes_again_name_the_one_to_accept(held: Desk) -> None:
+    with pytest.raises(IncompleteMonth):
+        ingest(held)
+    put_few(held)
+    held.look()
+    (copy,) = [r for r in held.records() if r.state == "quarantined"]
+    assert "is unaccepted: `taxi arrivals accept` takes that in" in copy.reasons[0]
+
+
+def test_an_unaccepted_file_a_person_removed_is_told_of_and_keeps_no_other(held: Desk) -> None:
+    with pytest.raises(IncompleteMonth):
+        ingest(held)
+    (aside,) = [r for r in held.records() if r.state == "unaccepted"]
+    held.path(aside).unlink()
+    held.look()
+    assert held.states() == {"ingested": 1, "quarantined": 1}
+    assert ingest(held).refused == ()
+    put_few(held, 11)  # another
+    held.look()
+    assert held.states() == {"ingested": 1, "quarantined": 1, "waiting": 1}

@@ -1,0 +1,62 @@
+"""How much of its month a file may miss, beside the file held and the months nearby."""
+
+from calendar import monthrange
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_assets.lake.completeness import LARGEST_LOSS, Extent, few_rows, losses, missing_parts
+from taxi_assets.months import Month
+
+FEBRUARY, MARCH, APRIL, MAY = (Month(2020, number) for number in range(2, 6))
+
+
+def whole(month: Month, rows: int) -> Extent:
+    days = monthrange(month.year, month.number)[1]
+    return Extent(month, rows, days, 24 * days)
+
+
+# Green as TLC published it: the lockdown took nine rows in ten, no day and no hour.
+HELD = {"rows": 35_644, "days": 30, "hours": 720}
+SAMPLE = {"rows": 1_000, "days": 30, "hours": 456}
+NEARBY = [whole(FEBRUARY, 398_632), whole(MARCH, 223_496)]
+
+
+def test_a_sample_of_a_month_held_loses_rows_and_hours() -> None:
+    assert losses(HELD, SAMPLE) == ["1,000 rows instead of the 35,644 held", "456 hours instead of the 720 held"]
+
+
+def test_the_lockdown_is_no_missing_part_and_worth_a_look() -> None:
+    april = whole(APRIL, 35_644)
+    assert missing_parts(april, NEARBY) == []
+    assert few_rows(april, NEARBY) == "35,644 rows, where months nearby have 223,496 or more"
+
+
+def test_a_sample_misses_hours_of_its_month_and_a_part_misses_days() -> None:
+    assert missing_parts(Extent(APRIL, 1_000, 30, 456), NEARBY) == [
+        "pickups in 63% of the hours instead of 100% nearby"
+    ]
+    assert missing_parts(Extent(APRIL, 30_000, 10, 240), NEARBY) == [
+        "pickups in 33% of the days instead of 100% nearby",
+        "pickups in 33% of the hours instead of 100% nearby",
+    ]
+
+
+def test_where_nothing_is_held_nearby_nothing_is_missing() -> None:
+    assert missing_parts(Extent(APRIL, 1, 1, 1), []) == []
+    assert few_rows(Extent(APRIL, 1, 1, 1), []) is None
+
+
+def test_a_short_month_is_measured_by_its_own_days() -> None:
+    assert missing_parts(whole(FEBRUARY, 1), [whole(MARCH, 1)]) == []
+
+
+counts = st.fixed_dictionaries({name: st.integers(0, 10**7) for name in ("rows", "days", "hours")})
+
+
+@given(counts, st.floats(0, 1))
+def test_a_loss_is_told_beyond_the_share_and_only_there(before: dict[str, int], kept: float) -> None:
+    after = {name: int(count * kept) for name, count in before.items()}
+    told = {name for name in before if any(f" {name} " in clause for clause in losses(before, after))}
+    assert told == {name for name in before if after[name] < before[name] * (1 - LARGEST_LOSS)}
+    assert losses(after, before) == []
