@@ -68,7 +68,7 @@ def served(url: str) -> dict[str, Any] | None:
     import httpx
 
     try:
-        answer = httpx.post(f"{url}/info", json={}, timeout=LOOK_SECONDS, trust_env=False)
+        answer = httpx.get(f"{url}/info", timeout=LOOK_SECONDS, trust_env=False)
     except (httpx.TransportError, httpx.InvalidURL):
         return None
     content = _content(answer)

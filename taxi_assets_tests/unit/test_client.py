@@ -35,6 +35,9 @@ def serve(asked: list[Any]) -> Iterator[Serve]:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 asked.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+                self.do_GET()
+
+            def do_GET(self) -> None:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
