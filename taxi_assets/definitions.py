@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from taxi_assets.defs.finishing import every_month_is_finished
 from taxi_assets.defs.ingestion import assets as ingestion
 from taxi_assets.defs.ingestion.freshness import FRESHNESS_SCHEDULES, check_freshness, no_month_is_overdue
 from taxi_assets.defs.jobs import JOBS
@@ -23,7 +24,7 @@ def build(settings: Settings) -> dg.Definitions:
     """The platform on these settings."""
     return dg.Definitions(
         assets=dg.load_assets_from_modules([ingestion, training, search, monitoring, serving]),
-        asset_checks=[no_month_is_overdue],
+        asset_checks=[no_month_is_overdue, every_month_is_finished],
         jobs=(*JOBS, *MAINTENANCE_JOBS, check_freshness),
         schedules=(*SCHEDULES, *FRESHNESS_SCHEDULES),
         sensors=(*SENSORS, tlc_watcher),

@@ -54,6 +54,8 @@ def status_facts(settings: Settings) -> Facts:
     """Everything `taxi status --json` gives."""
     from taxi_assets.defs.instance import last_run
     from taxi_assets.mlflow_store import registry
+    from taxi_assets.monitoring.superseded import superseded_versions
+    from taxi_assets.monitoring.unfinished import unfinished_months
     from taxi_assets.serving import client, packaging
 
     warehouse = Warehouse(settings)
@@ -76,6 +78,13 @@ def status_facts(settings: Settings) -> Facts:
         else None,
         "bento": bento.tag if bento else None,
         "served": client.served(settings.url(settings.bento_port)),
+        "unfinished": [
+            {"month": str(each.month), "lacks": list(each.lacks), "reason": each.reason, "sentence": each.sentence()}
+            for each in unfinished_months(settings, warehouse)
+        ],
+        "superseded_versions": {
+            str(version): list(files) for version, files in superseded_versions(settings, warehouse).items()
+        },
         "last_run": last_run(settings),
     }
 
@@ -153,6 +162,10 @@ def print_status(console: Console, facts: Facts) -> None:
         if names:
             listed = f"{state:<11} {', '.join(names)}: see `taxi arrivals`"
             console.print(listed, soft_wrap=True, highlight=False, markup=False)
+    for month in facts["unfinished"]:
+        console.print(f"unfinished  {month['sentence']}; `make up` finishes it", soft_wrap=True)
+    for version, files in facts["superseded_versions"].items():
+        console.print(f"superseded  version {version} learned from {', '.join(files)}", soft_wrap=True)
     console.print(f"last run  {last['job']} {last['status']} {last['run_id']}" if last else "last run  none yet")
 
 

@@ -42,7 +42,7 @@ ASSETS = {
         },
     ),
     "drift_report": ({"duration_model", "trip_features"}, {"the_month_is_like_those_before"}),
-    "duration_bento": ({"champion_model"}, {"the_bento_answers_as_the_model"}),
+    "duration_bento": ({"champion_model"}, {"every_month_is_finished", "the_bento_answers_as_the_model"}),
     "duration_model": ({"taxi_zones", "trip_features"}, {"no_feature_is_known_only_after_the_ride"}),
     "model_evaluation": (
         {"duration_model", "raw_trips"},

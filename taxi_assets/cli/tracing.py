@@ -62,6 +62,8 @@ def _print_lineage(facts: dict[str, Any]) -> None:
     rest = Table(show_header=False)
     rest.add_row("features", f"{features['window']}, snapshot {features['snapshot']}, digest {features['digest'][:16]}")
     rest.add_row("version", f"{version['version']}{' (champion)' if version['is_champion'] else ''}")
+    if facts["superseded_files"]:
+        rest.add_row("superseded", "learned from files replaced since:\n" + "\n".join(facts["superseded_files"]))
     rest.add_row("code", str(version["git_commit"]))
     rest.add_row("runs", f"Dagster {version['dagster_run_id']}\nMLflow {version['mlflow_run_id']}")
     rest.add_row("decision", " ".join(decision["reasons"]) if decision else "none was taken")

@@ -8,7 +8,10 @@ import dagster as dg
 
 from taxi_assets.months import FIRST_MONTH, Month
 
-__all__ = ["MONTHS", "chosen_months", "earlier_months", "stretch_asset"]
+__all__ = ["MONTHS", "chosen_months", "earlier_months", "earlier_months_and_own", "stretch_asset"]
+
+# Of a hundred upstream partitions and more Dagster does not look for changes.
+_MOST_MONTHS = 99
 
 # Dagster counts a month once it is over, in UTC: the same months as `Month.parse` reads.
 MONTHS = dg.MonthlyPartitionsDefinition(start_date=str(FIRST_MONTH), fmt="%Y-%m")
@@ -20,8 +23,13 @@ def chosen_months(context: dg.AssetExecutionContext) -> tuple[Month, ...]:
 
 
 def earlier_months() -> dg.TimeWindowPartitionMapping:
-    """A month depends on itself and on the months before it: two years of them, for the picture of the lineage."""
-    return dg.TimeWindowPartitionMapping(start_offset=-24, end_offset=0)
+    """The months before a partition's: what its model learns from."""
+    return dg.TimeWindowPartitionMapping(start_offset=-_MOST_MONTHS, end_offset=-1)
+
+
+def earlier_months_and_own() -> dg.TimeWindowPartitionMapping:
+    """The months before a partition's and the partition's own, which is compared with them."""
+    return dg.TimeWindowPartitionMapping(start_offset=1 - _MOST_MONTHS, end_offset=0)
 
 
 def stretch_asset(**options: Any) -> Callable[..., dg.AssetsDefinition]:

@@ -1,11 +1,13 @@
 """What starts runs by itself: files that land, and the tidying after processes that died."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from taxi_assets.defs.finishing import MOST_ATTEMPTS, finish_months, finished_event
 from taxi_assets.defs.ingestion.arrivals import listing_digest, quarantine_event
 from taxi_assets.defs.jobs import ingest_months, month
 from taxi_assets.defs.mlflow_resource import match_mlflow_runs
@@ -17,11 +19,11 @@ from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
     from taxi_assets.lake.ledger import Record
+    from taxi_assets.monitoring.unfinished import Unfinished
 
 __all__ = ["SENSORS", "landing_sensor"]
 
 MOST_REQUESTS_A_TICK = 24
-MOST_ATTEMPTS = 3  # of a file whose runs fail for another reason than the file, such as a full disk
 
 _ARRIVAL_TAG = "taxi/arrival"
 
@@ -39,14 +41,15 @@ def landing_sensor(
 ) -> dg.SensorResult:
     """Files that wait start a run each: training only for the newest, once others are in.
 
-    What is requested is told by the table `arrivals` and the runs there are, by nothing kept here. The cursor only
-    tells whether the list of files has been shown as it is.
+    When no file waits, what the newest month lacks is asked for. What is requested is told by the tables, the registry
+    and the runs there are, by nothing kept here. The cursor only tells what has been shown as it is.
     """
     from taxi_assets.receiving import looks, receive
 
     told: list[str] = []
     requests: list[dg.RunRequest] = []
-    shown, cursor = [], context.cursor
+    shown: list[dg.AssetCheckEvaluation] = []
+    files, _, months = (context.cursor or "").partition(" ")
     # Each step is guarded: what is wrong with one file, or one step, keeps no other file from being requested.
     with _telling(told, "closing dead runs"):
         close_dead(context.instance)
@@ -61,11 +64,31 @@ def landing_sensor(
     with _telling(told, "showing the files"):
         records = receive.records_of(warehouse)
         told += [f"{r.file_name}: {'; '.join(r.reasons)}" for r in records if r.state in ("arriving", "unaccepted")]
-        digest = listing_digest(records)
-        shown = [quarantine_event(records)] if records and digest != cursor else []
-        cursor = digest
+        shown += [quarantine_event(records)] if records and listing_digest(records) != files else []
+        files = listing_digest(records)
+    with _telling(told, "finishing months"):
+        found = _unfinished(settings, warehouse)
+        if not requests:  # what a file starts may finish its month, too
+            requests = finish_months(context.instance, found, told)
+        shown += [finished_event(found)] if _digest(found) != months else []
+        months = _digest(found)
     told = told or ([] if requests else [f"no new file in {settings.landing}"])
-    return _result(context, requests, told, shown, cursor)
+    return _result(context, requests, told, shown, f"{files} {months}")
+
+
+def _unfinished(settings: Settings, warehouse: Warehouse) -> tuple["Unfinished", ...]:
+    """The months that lack assets; versions that learned from superseded files are marked meanwhile."""
+    from taxi_assets.monitoring.superseded import mark_superseded
+    from taxi_assets.monitoring.unfinished import unfinished_months
+
+    mark_superseded(settings, warehouse)
+    return unfinished_months(settings, warehouse)
+
+
+def _digest(found: Sequence["Unfinished"]) -> str:
+    """Tells whether there is anything new to show; empty where every month is finished."""
+    sentences = "; ".join(each.sentence() for each in found)
+    return hashlib.sha256(sentences.encode()).hexdigest()[:16] if found else ""
 
 
 def _why_busy(settings: Settings) -> str | None:
@@ -83,7 +106,7 @@ def _result(
     requests: list[dg.RunRequest],
     told: list[str],
     shown: list[dg.AssetCheckEvaluation],
-    cursor: str | None,
+    cursor: str,
 ) -> dg.SensorResult:
     """A tick that asks for runs has no message of its own in Dagster: its log has the sentences then."""
     for sentence in told if requests else ():

@@ -6,7 +6,7 @@ from duckdb import DuckDBPyConnection
 
 from taxi_assets.months import Month
 
-__all__ = ["held_months"]
+__all__ = ["features_snapshots", "held_months"]
 
 
 def held_months(connection: DuckDBPyConnection, services: Sequence[str]) -> tuple[Month, ...]:
@@ -17,3 +17,9 @@ def held_months(connection: DuckDBPyConnection, services: Sequence[str]) -> tupl
         {"services": list(services), "count": len(services)},
     ).fetchall()
     return tuple(Month(day.year, day.month) for (day,) in rows)
+
+
+def features_snapshots(connection: DuckDBPyConnection) -> dict[tuple[str, Month], int]:
+    """The snapshot in which a month's features were published, by service and month."""
+    query = "SELECT service, month, max(snapshot_id) FROM trip_features GROUP BY service, month"
+    return {(service, Month(day.year, day.month)): at for service, day, at in connection.execute(query).fetchall()}

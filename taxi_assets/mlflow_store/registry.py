@@ -1,7 +1,7 @@
 """The registered model and its versions in MLflow; the champion is the one with that alias. No Dagster."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CHAMPION",
     "MODEL_NAME",
+    "SUPERSEDED_TAG",
     "Version",
     "champion",
     "choose",
@@ -27,17 +28,22 @@ __all__ = [
     "find",
     "latest",
     "load_sklearn",
+    "mark_superseded",
     "note_decision",
     "promote",
     "register",
     "require",
     "trained_snapshots",
     "version_url",
+    "versions",
     "versions_by_month",
 ]
 
 MODEL_NAME = "taxi-duration"
 CHAMPION = "champion"
+SUPERSEDED_TAG = "superseded_files"
+
+_SUPERSEDED_LINE = "Learned from superseded files:"
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,26 @@ def require(settings: Settings, version: int) -> Version:
         f"there is no version {version}: "
         + (f"the newest are {numbers}" if numbers else "none was registered yet; materialise duration_model first")
     )
+
+
+def versions(settings: Settings) -> tuple[Version, ...]:
+    """Every whole version, the newest first."""
+    return tuple(map(_version, _versions(client(settings)))) if is_initialised(settings) else ()
+
+
+def mark_superseded(settings: Settings, version: Version, files: Sequence[str]) -> None:
+    """Tag and describe a version by the superseded files it learned from; without files, take the mark off."""
+    if version.tags.get(SUPERSEDED_TAG, "") == ", ".join(files):
+        return
+    api, number = client(settings), str(version.version)
+    text = api.get_model_version(MODEL_NAME, number).description or ""
+    lines = [line for line in text.splitlines() if not line.startswith(_SUPERSEDED_LINE)]
+    if files:
+        lines.append(f"{_SUPERSEDED_LINE} {', '.join(files)}.")
+        api.set_model_version_tag(MODEL_NAME, number, SUPERSEDED_TAG, ", ".join(files))
+    else:
+        api.delete_model_version_tag(MODEL_NAME, number, SUPERSEDED_TAG)
+    api.update_model_version(MODEL_NAME, number, description="\n".join(lines))
 
 
 def latest(settings: Settings) -> Version | None:

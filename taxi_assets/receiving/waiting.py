@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from duckdb import DuckDBPyConnection
 from filelock import FileLock, Timeout
 
-from taxi_assets.lake.held import held_months
+from taxi_assets.lake.held import features_snapshots, held_months
 from taxi_assets.lake.ledger import Record, read_records
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import newest_month
@@ -29,13 +28,13 @@ def find_work(warehouse: Warehouse) -> Work:
     """What there is to do for the services in use. Reads no file."""
     with warehouse.reading() as connection:
         records = read_records(connection)
-        made = _features_made(connection)
+        made = features_snapshots(connection)
     ours = sorted(
         (r for r in records if r.is_taken and r.service in warehouse.settings.services),
         key=lambda record: (str(record.month), str(record.service)),
     )
     ingested = [record for record in ours if record.state == "ingested" and record.snapshot is not None]
-    behind = [r for r in ingested if made.get((str(r.service), str(r.month)), 0) < (r.snapshot or 0)]
+    behind = [r for r in ingested if r.month and made.get((str(r.service), r.month), -1) < (r.snapshot or 0)]
     return Work(tuple(r for r in ours if r.state == "waiting"), tuple(behind))
 
 
@@ -60,28 +59,12 @@ def is_publishing(settings: Settings) -> bool:
 
 
 def can_train(warehouse: Warehouse, waiting: Sequence[Record]) -> Record | None:
-    """The newest of the files, if an earlier month is held or waits with it to learn from."""
+    """The newest of the files, if no later month is held, and an earlier one is, or waits with it, to learn from."""
     waiting = [record for record in waiting if record.month and record.month <= newest_month()]
     if not waiting:
         return None
     newest = waiting[-1]
     with warehouse.reading() as connection:
         held = {str(month) for month in held_months(connection, warehouse.settings.services)}
-    earlier = held | {str(record.month) for record in waiting}
-    return newest if any(month < str(newest.month) for month in earlier) else None
-
-
-def _features_made(connection: DuckDBPyConnection) -> dict[tuple[str, str], int]:
-    """The last snapshot in which features of a month were published, by service and month."""
-    query = (
-        "SELECT commit_message, max(snapshot_id) FROM lake.snapshots() "
-        "WHERE commit_message LIKE 'trip_features %' GROUP BY commit_message"
-    )
-    found = connection.execute(query).fetchall()
-    oldest = connection.execute("SELECT min(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
-    made = {tuple(message.split(" ")[1:]): int(snapshot) for message, snapshot in found}
-    # Of months whose snapshots have expired, what is there counts.
-    there = connection.execute("SELECT DISTINCT service, strftime(month, '%Y-%m') FROM trip_features").fetchall()
-    return dict.fromkeys(there, oldest - 1) | {
-        (key[0], key[1]): snapshot for key, snapshot in made.items() if len(key) == 2
-    }
+    known = held | {str(record.month) for record in waiting}
+    return newest if max(known) == str(newest.month) != min(known) else None

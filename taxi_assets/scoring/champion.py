@@ -1,9 +1,10 @@
 """Lets a month's version become champion, or says why not, and keeps the decision. Knows no Dagster."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from getpass import getuser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -49,10 +50,11 @@ def choose_champion(
     """
     challenger, current = version_for(settings, month), registry.champion(settings)
     with warehouse.reading() as connection:
-        kept = _kept_decision(connection, month, challenger)
+        kept = _kept_row(connection, month, challenger)
         _require_evaluation(connection, month, challenger)
-    if kept and kept.promote and current and current.version == challenger.version:
-        return Outcome(kept)
+    if kept and kept["is_promoted"] and current and current.version == challenger.version:
+        registry.note_decision(settings, challenger.version, _tags(kept))
+        return Outcome(Decision(True, tuple(kept["reasons"])))
     contest = gather(settings, warehouse, month, challenger, current)
     decision = decide(contest.evidence)
     row = _row(contest, decision) | {
@@ -64,21 +66,22 @@ def choose_champion(
     }
     # Kept first: killed in between, the next run finds the old champion and decides again, with the same row.
     _keep(warehouse, row, run_id)
-    registry.note_decision(settings, challenger.version, _tags(row))
     reasons = " ".join(decision.reasons)
     if decision.promote:
         registry.promote(settings, challenger.version, reasons)
     else:
         registry.note_decision(settings, challenger.version, {"refusal": reasons})
+    # Last of all: a version with these tags was decided on, and the alias is where the decision put it.
+    registry.note_decision(settings, challenger.version, _tags(row))
     return Outcome(decision, contest.evidence.comparison)
 
 
-def _kept_decision(connection: "DuckDBPyConnection", month: Month, version: Version) -> Decision | None:
-    row = connection.execute(
-        "SELECT is_promoted, reasons FROM promotions WHERE month = ? AND model_version = ?",
-        [month.first_day, version.version],
-    ).fetchone()
-    return Decision(row[0], tuple(row[1])) if row else None
+def _kept_row(connection: "DuckDBPyConnection", month: Month, version: Version) -> dict[str, Any] | None:
+    found = connection.execute(
+        "SELECT * FROM promotions WHERE month = ? AND model_version = ?", [month.first_day, version.version]
+    )
+    row, names = found.fetchone(), [column[0] for column in found.description]
+    return dict(zip(names, row, strict=True)) if row else None
 
 
 def _require_evaluation(connection: "DuckDBPyConnection", month: Month, version: Version) -> None:
@@ -126,7 +129,7 @@ def _keep(warehouse: Warehouse, row: dict[str, object], run_id: str | None) -> N
         connection.execute("INSERT INTO promotions BY NAME SELECT * FROM decided")
 
 
-def _tags(row: dict[str, object]) -> dict[str, str]:
+def _tags(row: Mapping[str, object]) -> dict[str, str]:
     """The row as tags of the version in MLflow: `decision_rides`, `decision_difference_minutes`."""
     shown = {name: value for name, value in row.items() if value is not None and name != "reasons"}
     tags = {f"decision_{name.removeprefix('decision_')}": str(value) for name, value in shown.items()}

@@ -65,7 +65,6 @@ def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, zone
     """
     pictures = _pictures(evaluation, zones)
     version = evaluation.version
-    registry.note_decision(settings, version.version, {"evaluation_snapshot": str(evaluation.snapshot)})
     mlflow.set_tags({"evaluated_version": version.version, "scored_month": str(evaluation.month)})
     with tempfile.TemporaryDirectory() as folder:
         for name, png in pictures.items():
@@ -76,6 +75,8 @@ def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, zone
         for run_id in {mlflow.mlflow_run_id, version.run_id}:
             mlflow.log_metrics(_metrics(evaluation), run_id=run_id)
             mlflow.log_artifacts(folder, "evaluation", run_id=run_id)
+    # Last of all: a version with this tag was evaluated, whole.
+    registry.note_decision(settings, version.version, {"evaluation_snapshot": str(evaluation.snapshot)})
     return pictures
 
 

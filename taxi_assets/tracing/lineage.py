@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from taxi_assets.lake.warehouse import Warehouse, month_key
 from taxi_assets.mlflow_store import registry, tracking
 from taxi_assets.mlflow_store.registry import Version
+from taxi_assets.monitoring.superseded import superseded_files
 from taxi_assets.months import Month
 from taxi_assets.scoring.judging import services_of, window_of
 from taxi_assets.serving import packaging
@@ -50,11 +51,13 @@ def trace(settings: Settings, warehouse: Warehouse, number: int, checks: Checks)
         found = [_month(connection, service, month, checks) for month in months for service in services_of(version)]
     with warehouse.reading() as connection:
         decision = _decision(connection, version)
+        superseded = superseded_files(connection, version)
     return {
         "months": found,
         "snapshot_kept": kept,
         "features": {"snapshot": snapshot, "digest": version.tags["data_digest"], "window": version.tags["window"]},
         "version": _version(settings, version),
+        "superseded_files": list(superseded),
         "decision": decision,
         "bentos": packaging.tags_of_version(settings, number),
     }

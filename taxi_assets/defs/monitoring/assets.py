@@ -3,7 +3,7 @@
 import dagster as dg
 
 from taxi_assets.defs.ingestion.assets import trip_features
-from taxi_assets.defs.partitions import MONTHS, earlier_months
+from taxi_assets.defs.partitions import MONTHS, earlier_months_and_own
 from taxi_assets.defs.reporting import column_schema, picture
 from taxi_assets.defs.training.assets import duration_model
 from taxi_assets.lake.warehouse import Warehouse
@@ -17,7 +17,7 @@ from taxi_assets.settings import Settings
     owners=["team:ml"],
     code_version="1",
     kinds={"duckdb", "sql"},
-    deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months()), duration_model],
+    deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months_and_own()), duration_model],
     metadata=column_schema("drift_reports"),
     check_specs=[dg.AssetCheckSpec("the_month_is_like_those_before", asset="drift_report")],
 )

@@ -63,6 +63,7 @@ def duration_model(
     """
     from taxi_assets.learning import training
     from taxi_assets.mlflow_store import registry, tracking
+    from taxi_assets.monitoring.superseded import mark_superseded
     from taxi_assets.rides import encoding, leakage
 
     month, window = (
@@ -70,6 +71,7 @@ def duration_model(
         [Month.parse(text) for text in config.months or []],
     )
     trained = training.train(settings, warehouse, mlflow, month, window, config.model_dump(exclude={"months"}))
+    mark_superseded(settings, warehouse)
     version, leaks = trained.version, leakage.leaking(encoding.MATRIX_COLUMNS)
     return dg.MaterializeResult(
         metadata={

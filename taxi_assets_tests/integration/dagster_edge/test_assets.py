@@ -5,11 +5,15 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.data_version import DATA_VERSION_TAG, CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 from town import FEBRUARY, JANUARY, MARCH, ROWS, Town
 
+from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.errors import TaxiError
 from taxi_assets.expectations import SUITES
 from taxi_assets.lake.cleaning import RULES
+from taxi_assets.mlflow_store import registry
 from taxi_assets.months import Month
 from taxi_assets.synthetic import parse_shift
 
@@ -204,3 +208,40 @@ def test_months_of_the_other_kind_do_not_get_in(town: Town) -> None:
     with pytest.raises(TaxiError, match="is a synthetic month and this is the warehouse of real ones"):
         publish_raw(Warehouse(real), inspect_file(real.landing / name))
     assert town.settings.warehouse != real.warehouse
+
+
+def stale(town: Town, asset: str, month: Month) -> bool:
+    """Dagster marks the month of the asset: something it was made from has changed since."""
+    graph = town.definitions.get_repository_def().asset_graph
+    resolver = CachingStaleStatusResolver(town.instance, graph, LoadingContextForTest(town.instance))
+    return resolver.get_status(dg.AssetKey(asset), str(month)) == StaleStatus.STALE
+
+
+def republish(town: Town, month: Month) -> None:
+    """What Dagster hears when features are made of another file."""
+    tags = {DATA_VERSION_TAG: f"of another file of {month}"}
+    town.instance.report_runless_asset_event(dg.AssetMaterialization("trip_features", partition=str(month), tags=tags))
+
+
+def test_a_republished_month_marks_what_learned_from_it(town: Town) -> None:
+    learned = registry.chosen_for(town.settings, MARCH)
+    assert learned
+    marked = []
+    assert not stale(town, "duration_model", MARCH)
+    republish(town, MARCH)  # scored on, not learned from
+    marked += [str(MARCH)] if stale(town, "duration_model", MARCH) else []
+    assert stale(town, "drift_report", MARCH)
+    republish(town, FEBRUARY)
+    marked += [str(FEBRUARY)] if stale(town, "duration_model", MARCH) else []
+    assert marked == [month for month in ("2023-02", "2023-03") if month in learned.tags["months"].split(",")]
+
+
+@pytest.mark.parametrize("asset", ["duration_model", "model_search"])
+def test_what_learns_depends_on_every_earlier_month_and_not_on_its_own(town: Town, asset: str) -> None:
+    graph = town.definitions.get_repository_def().asset_graph
+    mapping = graph.get_partition_mapping(dg.AssetKey(asset), dg.AssetKey("trip_features"))
+    assert mapping == earlier_months()
+    own = MONTHS.subset_with_partition_keys(["2017-06"])
+    found = mapping.get_upstream_mapped_partitions_result_for_partitions(own, MONTHS, MONTHS)
+    keys = list(found.partitions_subset.get_partition_keys())
+    assert keys == [str(Month(2009, 3).plus(number)) for number in range(99)]

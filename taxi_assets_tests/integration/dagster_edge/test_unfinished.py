@@ -1,0 +1,191 @@
+"""Months that lack what an undisturbed run would have made: noticed, told, finished by the sensor."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from town import FEBRUARY, JANUARY, MARCH, Town
+
+from taxi_assets import report
+from taxi_assets.mlflow_store import registry
+from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.monitoring.superseded import mark_superseded, superseded_versions
+from taxi_assets.monitoring.unfinished import unfinished_months
+from taxi_assets.receiving import looks
+from taxi_assets.synthetic import parse_shift
+
+DECIDED = ("champion_model", "duration_bento")
+SCORED = ("model_evaluation", *DECIDED)
+TRAINED = ("duration_model", "drift_report", *SCORED)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "PATIENT", looks.Pace(seconds_between=0))
+
+
+def lacks(town: Town) -> dict[str, tuple[str, ...]]:
+    return {str(each.month): each.lacks for each in unfinished_months(town.settings, town.warehouse)}
+
+
+@contextmanager
+def without(town: Town, table: str, condition: str = "true") -> Iterator[None]:
+    """Rows that were never written, while the block lasts."""
+    with town.warehouse.publishing("some rows less") as connection:
+        rows = connection.execute(f"SELECT * FROM {table} WHERE {condition}").to_arrow_table()
+        connection.execute(f"DELETE FROM {table} WHERE {condition}")
+    assert rows.num_rows
+    yield
+    with town.warehouse.publishing("as before") as connection:
+        connection.register("gone", rows)
+        connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM gone")
+
+
+@contextmanager
+def replaced(town: Town, month: str) -> Iterator[None]:
+    """Another file is in force for the month, while the block lasts."""
+    key = f"month = DATE '{month}-01'"
+    with town.warehouse.publishing("another file") as connection:
+        connection.execute(f"UPDATE arrivals SET sha256 = reverse(sha256) WHERE {key}")
+    yield
+    with town.warehouse.publishing("as before") as connection:
+        connection.execute(f"UPDATE arrivals SET sha256 = reverse(sha256) WHERE {key}")
+
+
+@contextmanager
+def tagged(town: Town, **tags: str) -> Iterator[None]:
+    """The version of March says so of itself, while the block lasts."""
+    version = registry.chosen_for(town.settings, MARCH)
+    assert version
+    registry.note_decision(town.settings, version.version, tags)
+    yield
+    registry.note_decision(town.settings, version.version, {name: version.tags[name] for name in tags})
+
+
+def test_an_undisturbed_month_lacks_nothing(town: Town) -> None:
+    assert lacks(town) == {}
+    run = town.instance.get_runs(dg.RunsFilter(job_name="month"), ascending=True)[0]
+    assert town.checks(run, "duration_bento")["every_month_is_finished"].passed
+
+
+@pytest.mark.parametrize(
+    ("table", "condition", "expected"),
+    [
+        ("drift_reports", "true", ("drift_report",)),
+        ("promotions", "true", DECIDED),
+        ("evaluations", "true", SCORED),
+        ("trip_features", "month = DATE '2023-03-01'", ("trip_features",)),
+    ],
+)
+def test_what_was_never_written_is_lacking(town: Town, table: str, condition: str, expected: tuple[str, ...]) -> None:
+    with without(town, table, condition):
+        assert lacks(town) == {"2023-03": expected}
+        assert not report.status_facts(town.settings)["unfinished"][0]["reason"]
+    assert lacks(town) == {}
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [({"evaluation_snapshot": "1"}, SCORED), ({"decision_snapshot": "1"}, DECIDED)],
+    ids=["evaluated before its file came", "killed before the decision was carried out"],
+)
+def test_what_was_begun_for_another_state_is_lacking(
+    town: Town, tags: dict[str, str], expected: tuple[str, ...]
+) -> None:
+    with tagged(town, **tags):
+        assert lacks(town) == {"2023-03": expected}
+
+
+def test_a_champion_that_was_not_packaged_is_lacking(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    latest = town.settings.bentoml_home / "bentos" / "taxi_duration" / "latest"
+    text = latest.read_text()
+    latest.unlink()
+    assert lacks(town) == {"2023-03": ("duration_bento",)}
+    latest.write_text(text)
+
+
+def test_the_newest_month_is_trained_for_again_when_a_file_it_learned_from_is_replaced(town: Town) -> None:
+    version = registry.chosen_for(town.settings, MARCH)
+    assert version
+    with replaced(town, "2023-01"):
+        (found,) = unfinished_months(town.settings, town.warehouse)
+        assert found.lacks == TRAINED
+        assert found.reason == f"version {version.version} learned from superseded files"
+        assert f"version {version.version}" in found.sentence()
+        mark_superseded(town.settings, town.warehouse)
+        shown = client(town.settings).get_model_version(registry.MODEL_NAME, str(version.version))
+        assert shown.tags[registry.SUPERSEDED_TAG].startswith("green 2023-01 (")
+        assert "Learned from superseded files: green 2023-01 (" in shown.description
+    with replaced(town, "2023-03"):  # scored on, not learned from
+        assert version.version not in superseded_versions(town.settings, town.warehouse)
+    mark_superseded(town.settings, town.warehouse)
+    shown = client(town.settings).get_model_version(registry.MODEL_NAME, str(version.version))
+    assert registry.SUPERSEDED_TAG not in shown.tags
+    assert "superseded" not in shown.description
+
+
+# What the sensor does about it
+
+
+def tick(town: Town) -> Any:
+    """What the sensor answers at the second look, at which a file that did not change is whole."""
+    resources = {"settings": town.settings, "warehouse": town.warehouse}
+    repository = town.definitions.get_repository_def()
+    for _ in range(2):
+        with dg.build_sensor_context(
+            instance=town.instance, resources=resources, repository_def=repository, sensor_name="landing_sensor"
+        ) as context:
+            answer = repository.get_sensor_def("landing_sensor").evaluate_tick(context)
+    return answer
+
+
+def selected(request: Any) -> tuple[str, ...]:
+    return tuple(key.to_user_string() for key in request.asset_selection or ())
+
+
+def report_failed(town: Town, request: Any) -> None:
+    job = town.definitions.resolve_job_def(str(request.job_name))
+    town.instance.create_run_for_job(job_def=job, tags=request.tags, status=dg.DagsterRunStatus.FAILURE)
+
+
+@pytest.mark.slow
+def test_a_month_whose_training_was_interrupted_is_finished(empty_town: Town, tmp_path: Path) -> None:
+    town = empty_town
+    town.run("ingest_months", [JANUARY, FEBRUARY])  # as a `taxi run` that was interrupted before its last month's run
+    (request,) = tick(town).run_requests
+    assert (request.job_name, request.partition_key, selected(request)) == ("month", "2023-02", TRAINED)
+    (event,) = [each for each in tick(town).asset_events if each.check_name == "every_month_is_finished"]
+    assert (event.passed, event.description) == (False, f"2023-02 lacks {', '.join(TRAINED)}")
+    status = report.status_facts(town.settings)
+    assert [each["month"] for each in status["unfinished"]] == ["2023-02"]
+    json.dumps(status, default=str)
+
+    assert town.materialise(FEBRUARY, *selected(request)).success
+    assert lacks(town) == {}
+    assert not tick(town).run_requests
+
+    # January is published again: nothing is trained for it, and the newest month once more.
+    town.land(JANUARY, tmp_path, parse_shift("slower_city=1.2"))
+    (request,) = tick(town).run_requests
+    assert (request.job_name, request.partition_key) == ("ingest_months", "2023-01")
+    town.run("ingest_months", [JANUARY])
+    keys = []
+    for _ in range(3):
+        (request,) = tick(town).run_requests
+        assert (request.partition_key, selected(request)) == ("2023-02", TRAINED)
+        keys.append(request.run_key.rpartition(".")[2])
+        report_failed(town, request)
+    assert keys == ["0", "1", "2"]
+    answer = tick(town)
+    assert not answer.run_requests
+    assert "version 1 learned from superseded files; 3 runs to finish it failed" in str(answer.skip_message)
+    assert town.materialise(FEBRUARY, *TRAINED).success
+    assert lacks(town) == {}
+    assert not tick(town).run_requests
+    assert list(superseded_versions(town.settings, town.warehouse)) == [1]
+    numbers = [each.version for each in registry.versions(town.settings)]
+    assert numbers == [2, 1]
