@@ -1,13 +1,15 @@
 """Runs a job in this process, on the persisted instance, and tells how it goes."""
 
 import threading
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
 
+from taxi_assets.defs.code_location import code_origin, remote_origin
 from taxi_assets.defs.run_processes import PROCESS_TAG, process_tag
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
@@ -48,22 +50,24 @@ def run_job(
     Raises:
         TaxiError: the run failed; the sentence is that of the step that failed.
     """
-    run_id = str(uuid.uuid4())
-    tags = {PROCESS_TAG: process_tag(), _RANGE[0]: str(months[0]), _RANGE[1]: str(months[-1])}
+    job = definitions.resolve_job_def(job_name)
+    tags = {**job.run_tags, PROCESS_TAG: process_tag()}
     if len(months) == 1:
-        tags = {PROCESS_TAG: process_tag()}
-    with _following(instance, run_id, told):
-        result = definitions.resolve_job_def(job_name).execute_in_process(
-            run_config={**config, **_QUIET},
-            instance=instance,
-            partition_key=str(months[0]) if len(months) == 1 else None,
-            tags=tags,
-            run_id=run_id,
-            raise_on_error=False,
-        )
+        tags |= job.get_tags_for_partition_key(str(months[0]), selected_asset_keys=None)
+    else:
+        tags |= {_RANGE[0]: str(months[0]), _RANGE[1]: str(months[-1])}
+    run = instance.create_run_for_job(
+        job,
+        run_config={**config, **_QUIET},
+        tags=tags,
+        remote_job_origin=remote_origin(job_name),
+        job_code_origin=code_origin(job_name),
+    )
+    with _following(instance, run.run_id, told):
+        result = execute_run(InMemoryJob(job), run, instance, raise_on_error=False)
     if not result.success:
-        raise TaxiError(_why(result.all_events) or f"the run {run_id} failed: see it in the Dagster UI")
-    return run_id
+        raise TaxiError(_why(result.all_events) or f"the run {run.run_id} failed: see it in the Dagster UI")
+    return run.run_id
 
 
 @contextmanager

@@ -64,6 +64,14 @@ def test_a_run_is_of_all_its_months_at_once(instance: dg.DagsterInstance, months
     assert run.run_id == run_id
     assert run.status == dg.DagsterRunStatus.SUCCESS
     assert run.tags[PROCESS_TAG] == process_tag()
+    # By these the Dagster UI finds it in the timeline, among the job's runs, and can run it again.
+    assert run.tags["dagster/code_location"] == "taxi_assets"
+    assert run.remote_job_origin
+    assert run.remote_job_origin.repository_origin.get_label() == "__repository__@taxi_assets"
+    (found,) = instance.get_runs(dg.RunsFilter(tags={".dagster/repository": "__repository__@taxi_assets"}))
+    assert found.run_id == run_id
+    made = job(taken_in).resolve_job_def("job")
+    assert run.job_snapshot_id == made.get_job_snapshot_id()
     records = instance.fetch_materializations(taken_in.key, limit=10).records
     assert {record.partition_key for record in records} == {str(month) for month in months}
 

@@ -1,0 +1,58 @@
+"""What Dagster's own web API says of a run that `taxi run` made, beside a run of the UI."""
+
+import asyncio
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster_graphql.schema import create_schema
+from town import Town
+
+from taxi_assets.supervisor.programs import WORKSPACE
+
+# What the timeline groups runs by, what a job's page lists, and what is compared before a run is made again.
+RUNS = """query { repositoryOrError(repositorySelector: {
+    repositoryName: "__repository__", repositoryLocationName: "taxi_assets"}) { ... on Repository {
+  pipelines { name pipelineSnapshotId runs(limit: 10) { runId pipelineSnapshotId
+    repositoryOrigin { repositoryName repositoryLocationName } } } } } }"""
+AGAIN = """mutation($params: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { pipelineName parentRunId tags { key value } } }
+  ... on PythonError { message } } }"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_run_of_the_command_line_looks_like_any_other(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAXI_HOME", str(town.settings.home))
+    monkeypatch.setenv("TAXI_DATA", "synthetic")
+    monkeypatch.setenv("DAGSTER_HOME", str(town.settings.dagster_home))
+    run = town.instance.get_runs(dg.RunsFilter(job_name="month"), ascending=True)[0]
+    with WorkspaceProcessContext(town.instance, WorkspaceFileTarget([str(WORKSPACE)])) as process:
+        jobs = ask(process, RUNS)["repositoryOrError"]["pipelines"]
+        (month,) = [job for job in jobs if job["name"] == "month"]
+        (shown,) = [each for each in month["runs"] if each["runId"] == run.run_id]
+        assert shown["repositoryOrigin"] == {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": "taxi_assets",
+        }
+        assert shown["pipelineSnapshotId"] == month["pipelineSnapshotId"]  # else the UI warns of another definition
+
+        params = {"parentRunId": run.run_id, "strategy": "ALL_STEPS"}
+        again = ask(process, AGAIN, params=params)["launchRunReexecution"]
+        assert again["__typename"] == "LaunchRunSuccess", again
+        assert (again["run"]["pipelineName"], again["run"]["parentRunId"]) == ("month", run.run_id)
+        assert {"key": "dagster/partition", "value": "2023-03"} in again["run"]["tags"]
+    (queued,) = town.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
+    town.instance.delete_run(queued.run_id)
+
+
+def ask(process: WorkspaceProcessContext, query: str, **variables: Any) -> dict[str, Any]:
+    asked = create_schema().execute_async(
+        query, variable_values=variables, context_value=process.create_request_context()
+    )
+    answer = asyncio.run(asked)
+    assert not answer.errors, answer.errors
+    data: dict[str, Any] = answer.data
+    return data
