@@ -17,8 +17,11 @@ def superseded_files(connection: DuckDBPyConnection, version: Version) -> tuple[
 
     Args:
         connection: The newest state of the lake.
-        version: A registered version. Where its snapshot is not kept, nothing is known of its files.
+        version: A registered version. Where its snapshot is not kept, or its tags name none since a person
+            registered it, nothing is known of its files.
     """
+    if not {"data_snapshot", "months", "services"} <= set(version.tags):
+        return ()
     snapshot = int(version.tags["data_snapshot"])
     kept = connection.execute("SELECT count(*) FROM lake.snapshots() WHERE snapshot_id = ?", [snapshot]).fetchall()
     if not kept[0][0]:

@@ -188,6 +188,8 @@ STATUS: dict[str, Any] = {
     "bento": "taxi_duration:v2-abc",
     "served": None,
     "files": {"waiting": ["green_tripdata_2023-03.parquet"], "quarantined": ["[bold].txt"]},
+    "unfinished": [{"month": "2023-02", "lacks": ["duration_bento"], "sentence": "2023-02 lacks duration_bento"}],
+    "superseded_versions": {"1": ["green 2023-01 (aaa, now bbb)"]},
     "last_run": None,
 }
 
@@ -202,6 +204,12 @@ def test_a_status_names_files_that_wait_or_are_put_aside() -> None:
     text = printed(print_status, STATUS)
     assert "waiting     green_tripdata_2023-03.parquet: see `taxi arrivals`" in text
     assert "quarantined [bold].txt: see" in text
+
+
+def test_a_status_says_what_is_not_finished_and_what_is_superseded() -> None:
+    text = printed(print_status, STATUS)
+    assert "unfinished  2023-02 lacks duration_bento; `make up` finishes it\n" in text
+    assert "superseded  version 1 learned from green 2023-01 (aaa, now bbb)\n" in text
 
 
 @pytest.mark.parametrize(
