@@ -1,20 +1,18 @@
 """The real Bento, built and served by BentoML, asked over HTTP."""
 
-import dataclasses
 import json
 import os
 import shutil
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
-import jsonschema
 import psutil
 import pytest
 import small_model
+from endpoint import RIDE, post, refusal
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -23,57 +21,17 @@ from taxi_assets import cli
 from taxi_assets.errors import TaxiError
 from taxi_assets.rides.features import SERVICE_IDS
 from taxi_assets.serving import client
-from taxi_assets.serving.packaging import build_bento, latest
+from taxi_assets.serving.packaging import latest
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.settings import Settings
 from taxi_assets.supervisor.ports import free_port
-from taxi_assets.supervisor.programs import Endpoint, Program, bento_command, bento_program
+from taxi_assets.supervisor.programs import Endpoint, Program, bento_command
 from taxi_assets.supervisor.run import running
 
 HOST = "127.0.0.1"
-RIDE = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30:00"}
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)  # which JSON has no words for
 json_values = st.none() | st.booleans() | numbers | st.text() | st.lists(st.integers())
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_model.write(tmp_path_factory.mktemp("model") / "serving")
-
-
-@pytest.fixture(scope="module")
-def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    settings = Settings(home=tmp_path_factory.mktemp("home"), data="synthetic", bento_port=free_port(HOST))
-    build_bento(settings, model, {"version": "3"})
-    return settings
-
-
-@pytest.fixture(scope="module")
-def program(built: Settings) -> Program:
-    """As the supervisor serves it, but not told the address: what it binds to is left to the Bento."""
-    program = bento_program(built, built.bento_port)
-    told = list(program.command)
-    del told[told.index("--host") : told.index("--host") + 2]
-    return dataclasses.replace(program, command=tuple(told))
-
-
-@pytest.fixture(scope="module")
-def url(built: Settings, program: Program) -> Iterator[str]:
-    with running(program, built.root / "logs" / "bento.log") as url:
-        yield url
-
-
-def post(url: str, path: str = "/predict", **sent: Any) -> httpx.Response:
-    return httpx.post(url + path, trust_env=False, **sent)
-
-
-def refusal(url: str, status: int, **sent: Any) -> str:
-    answer = post(url, **sent)
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
-    error: str = answer.json()["error"]
-    assert "\n" not in error
-    return error
 
 
 def test_it_answers_as_the_model_does(url: str, model: Path) -> None:
@@ -165,82 +123,6 @@ def test_whatever_is_sent_is_answered_or_refused(url: str, sent: dict[str, Any],
     answer = post(url, content=json.dumps({**RIDE, **sent} if complete else sent))
     assert answer.status_code in {200, 422}
     assert set(answer.json()) >= ({"duration_minutes"} if answer.is_success else {"error", "fields"})
-
-
-@pytest.mark.parametrize(
-    ("content", "status", "told"),
-    [
-        (b'{"pickup_zone_id": 74, "pickup_zone_id": 75}', 422, "pickup_zone_id is given twice"),
-        (json.dumps({**RIDE, "pickup_zone_id": float("nan")}).encode(), 400, "NaN is no number in JSON"),
-        (json.dumps({**RIDE, "pickup_zone_id": float("inf")}).encode(), 400, "Infinity is no number in JSON"),
-        (
-            json.dumps({**RIDE, "pickup_zone_id": "HUGE"}).replace('"HUGE"', "9" * 5000).encode(),
-            422,
-            "pickup_zone_id is",
-        ),
-        (json.dumps({**RIDE, "pickup_zone_id": "HUGE"}).replace('"HUGE"', "1e999").encode(), 422, "pickup_zone_id is"),
-        (json.dumps(RIDE).encode("utf-16"), 400, "it is not text in UTF-8"),
-        (b"[" * 60_000, 400, "nested too deeply"),
-        (json.dumps({**RIDE, "pickup_at": "0001-01-01T00:00Z"}).encode(), 422, "2009 to 2049"),
-        (b'{"\\ud800": 1}', 422, "is no field of a ride"),
-    ],
-)
-def test_a_hostile_body_is_refused_with_its_reason(url: str, content: bytes, status: int, told: str) -> None:
-    assert told in refusal(url, status, content=content)
-
-
-def test_one_moment_has_one_answer_on_the_nights_the_clocks_change(url: str) -> None:
-    def ask(pickup_at: str) -> dict[str, Any]:
-        return client.ask(url, client.Ride(74, 75, pickup_at))
-
-    skipped, existing, utc = (ask(f"2023-03-12T{time}") for time in ("02:30", "03:30", "07:30Z"))
-    assert "clocks skip 2023-03-12T02:30" in skipped.pop("warnings")[0]
-    assert existing.pop("warnings") == utc.pop("warnings") == []
-    assert skipped == existing == utc
-    either, first, second = (ask(f"2023-11-05T01:30{offset}") for offset in ("", "-04:00", "-05:00"))
-    assert "taken as the first" in either.pop("warnings")[0]
-    assert first.pop("warnings") == second.pop("warnings") == []
-    assert either == first
-    assert (first.pop("arrives_at")[-6:], second.pop("arrives_at")[-6:]) == ("-04:00", "-05:00")
-    assert first == second
-
-
-def test_the_answers_are_those_the_openapi_document_lists(url: str) -> None:
-    described = httpx.get(f"{url}/docs.json", trust_env=False).json()
-    responses = described["paths"]["/predict"]["post"]["responses"]
-    given_ = [
-        post(url, json=RIDE),
-        post(url, content=b"{"),
-        post(url, content=b" " * 70_000),
-        post(url, files={"ride": json.dumps(RIDE)}),
-        post(url, json={**RIDE, "pickup_zone_id": 0}),
-        post(url, content=b'{"pickup_at": 1, "pickup_at": 2}'),
-        unfinished(url),
-    ]
-    assert {str(answer.status_code) for answer in given_} == set(responses) - {"500"}  # which nobody knows how to get
-    for answer in given_:
-        schema = responses[str(answer.status_code)]["content"]["application/json"]["schema"]
-        jsonschema.validate(answer.json(), schema)
-        assert set(answer.json()) <= set(schema["properties"])
-    info = described["paths"]["/info"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-    jsonschema.validate(httpx.get(f"{url}/info", trust_env=False).json(), info)
-    for path, methods in described["paths"].items():
-        assert "get" not in methods or httpx.get(url + path, trust_env=False).status_code == 200
-    assert described["info"]["description"].startswith("Minutes of a taxi ride in New York")
-
-
-def unfinished(url: str) -> httpx.Response:
-    """The answer to a request whose body never comes to its end."""
-
-    def begin() -> Iterator[bytes]:
-        yield b"{"
-        answered.wait(30)
-
-    answered = threading.Event()
-    with httpx.Client(trust_env=False) as session, session.stream("POST", f"{url}/predict", content=begin()) as answer:
-        answered.set()
-        answer.read()
-        return answer
 
 
 def test_it_tells_what_it_is_made_of(url: str, built: Settings) -> None:

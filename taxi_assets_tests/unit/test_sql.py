@@ -6,6 +6,7 @@ Those that clean are tested in `test_cleaning.py`.
 import re
 from datetime import date, datetime, timedelta
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -241,10 +242,26 @@ def test_a_months_mean_duration_is_of_elapsed_time(memory, put) -> None:
     assert found == [(15.0,)]
 
 
-def test_no_statement_takes_the_difference_of_local_times() -> None:
-    for file in files("taxi_assets").joinpath("sql").iterdir():
-        statement = file.read_text()
-        assert not re.search(r"date_?diff|date_?sub|dropoff_at\s*-|-\s*pickup_at|age\(", statement), file.name
+DIFFERENCES = re.compile(r"date_?diff\(|date_?sub\(|dropoff_at\s*-|-\s*pickup_at\b(?!\[)|age\(pickup")
+
+
+def test_nothing_takes_the_difference_of_local_times() -> None:
+    package = Path(str(files("taxi_assets")))
+    sources = [path for path in package.rglob("*") if path.suffix in {".py", ".sql"} and path.name != "local_time.py"]
+    assert [path.name for path in sources if DIFFERENCES.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "date_diff('second', pickup_at, dropoff_at)",
+        "epoch(dropoff_at - pickup_at)",
+        'trips["x"] - pickup_at',
+        "datesub(",
+    ],
+)
+def test_a_difference_of_local_times_is_found(text: str) -> None:
+    assert DIFFERENCES.search(text)
 
 
 def test_scored_rides_become_features_as_clean_ones_do(memory, put) -> None:

@@ -1,0 +1,43 @@
+"""A Bento of a small model: built once, served for each file of tests that ask it."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import small_model
+
+from taxi_assets.serving.packaging import build_bento
+from taxi_assets.settings import Settings
+from taxi_assets.supervisor.ports import free_port
+from taxi_assets.supervisor.programs import Program, bento_program
+from taxi_assets.supervisor.run import running
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_model.write(tmp_path_factory.mktemp("model") / "serving")
+
+
+@pytest.fixture(scope="session")
+def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    settings = Settings(home=tmp_path_factory.mktemp("home"), data="synthetic", bento_port=free_port(HOST))
+    build_bento(settings, model, {"version": "3"})
+    return settings
+
+
+@pytest.fixture(scope="module")
+def program(built: Settings) -> Program:
+    """As the supervisor serves it, but not told the address: what it binds to is left to the Bento."""
+    program = bento_program(built, built.bento_port)
+    told = list(program.command)
+    del told[told.index("--host") : told.index("--host") + 2]
+    return dataclasses.replace(program, command=tuple(told))
+
+
+@pytest.fixture(scope="module")
+def url(built: Settings, program: Program) -> Iterator[str]:
+    with running(program, built.root / "logs" / "bento.log") as url:
+        yield url

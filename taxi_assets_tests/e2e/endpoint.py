@@ -1,0 +1,21 @@
+"""Asks a running endpoint over HTTP."""
+
+from typing import Any
+
+import httpx
+
+__all__ = ["RIDE", "post", "refusal"]
+
+RIDE = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30:00"}
+
+
+def post(url: str, path: str = "/predict", **sent: Any) -> httpx.Response:
+    return httpx.post(url + path, trust_env=False, **sent)
+
+
+def refusal(url: str, status: int, **sent: Any) -> str:
+    answer = post(url, **sent)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
+    error: str = answer.json()["error"]
+    assert "\n" not in error
+    return error
