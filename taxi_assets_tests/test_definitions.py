@@ -86,6 +86,7 @@ ASSETS = {
             "rows_are_of_one_service",
             "source_rows_are_unique",
             "speeds_are_in_miles_per_hour",
+            "times_are_new_yorks_clock",
             "trips_are_complete",
             "trips_are_not_repeated",
         },

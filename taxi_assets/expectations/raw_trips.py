@@ -185,6 +185,11 @@ RAW_TRIPS = Suite(
             "The month has as many rows as the file's footer says, or a count of its lines that are not blank",
         ),
         Finding(
+            "times_are_new_yorks_clock",
+            "warning",
+            "The file's times are New York's clock, as TLC writes it; none had to be converted from a time zone",
+        ),
+        Finding(
             "columns_are_those_of_the_month_before",
             "warning",
             "The file has the columns, names and types of the month held before it",

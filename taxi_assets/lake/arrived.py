@@ -16,29 +16,50 @@ import duckdb
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.arrived_stream import open_stream
-from taxi_assets.lake.casting import select_list
+from taxi_assets.lake.casting import identifier, is_text, select_list, word
 from taxi_assets.lake.contract import ColumnMapping, check_service, map_columns
 from taxi_assets.lake.file_columns import FileColumns, can_be_read, read_columns
+from taxi_assets.lake.raw_columns import RAW_COLUMNS
+from taxi_assets.lake.times import TimeReading, read_typed, refuse_mixture, survey_query, surveyed
 
 if TYPE_CHECKING:
     from taxi_assets.lake.points import ZoneRaster
 
 __all__ = ["ArrivedTrips", "arrived_trips"]
 
+_DECIMAL_COMMA = r"[+-]?\d*,\d+"
 _STREAM_ENDS = "get_next failed(): "  # how DuckDB tells of an error in a stream
 
 
 @dataclass
 class ArrivedTrips:
-    """What the file behind `arrived_trips` has: its columns, which of them are unknown, and what was counted.
+    """What the file behind `arrived_trips` has: its columns, how its times are read, and what was counted.
 
-    `counts` is complete once the view was read: points by what they were taken for, lines that cannot be read.
+    `counts` is complete once the view was read: points by what they were taken for, and what cannot be read.
     """
 
     path: Path
     columns: FileColumns
     mapping: ColumnMapping
     counts: Counter[str] = field(default_factory=Counter)
+    times: dict[str, TimeReading] = field(default_factory=dict)
+
+    def columns_of(self, type_: str) -> dict[str, str]:
+        """The known columns of a canonical type: the canonical and the published name."""
+        known = self.mapping.known
+        return {
+            column.name: known[column.name] for column in RAW_COLUMNS if column.type == type_ and column.name in known
+        }
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Arrow's names of the types, by published name."""
+        return dict(zip(self.columns.names, self.columns.types, strict=True))
+
+    @property
+    def stream_columns(self) -> dict[str, str]:
+        """What a stream calls the columns, by published name."""
+        return {name: f"c{number}" for number, name in enumerate(self.columns.names)}
 
 
 @contextmanager
@@ -57,20 +78,33 @@ def arrived_trips(
         TaxiError: the file does not meet the contract, before a row is read; or cannot be read to its end.
     """
     columns, label = read_columns(path), label or path.name
-    try:
-        check_service(columns.names, service)
-        map_columns(columns.names)
-        is_plain = _is_plain(columns)
-        columns = replace(columns, names=_told_apart(columns.names))
-        arrived = ArrivedTrips(path, columns, map_columns(columns.names))
-        if is_plain and not arrived.mapping.needs_zones:
-            _view_parquet(connection, arrived)
-        else:
-            _view_stream(connection, arrived)
-    except TaxiError as error:
-        raise TaxiError(f"{label} does not meet the contract: {error}") from error
-    try:
+    with _blaming(label, path, columns):
+        try:
+            arrived = _arrive(connection, path, columns, service)
+        except TaxiError as error:
+            raise TaxiError(f"{label} does not meet the contract: {error}") from error
         yield arrived
+
+
+def _arrive(connection: duckdb.DuckDBPyConnection, path: Path, columns: FileColumns, service: str) -> ArrivedTrips:
+    check_service(columns.names, service)
+    map_columns(columns.names)
+    is_plain = _is_plain(columns)
+    columns = replace(columns, names=_told_apart(columns.names))
+    arrived = ArrivedTrips(path, columns, map_columns(columns.names))
+    is_plain = is_plain and not arrived.mapping.needs_zones
+    connection.execute("SET VARIABLE arrived = $path", {"path": str(path)})
+    _read_times(connection, arrived, is_plain)
+    _refuse_decimal_commas(connection, arrived)
+    (_view_parquet if is_plain else _view_stream)(connection, arrived)
+    return arrived
+
+
+@contextmanager
+def _blaming(label: str, path: Path, columns: FileColumns) -> Iterator[None]:
+    """An error of DuckDB's that comes from the file is told as such."""
+    try:
+        yield
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]
         if _STREAM_ENDS not in reason and (columns.rows is None or can_be_read(path)):
@@ -86,8 +120,7 @@ def _is_plain(columns: FileColumns) -> bool:
 
 
 def _view_parquet(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -> None:
-    columns = select_list(arrived.mapping, dict(zip(arrived.columns.names, arrived.columns.types, strict=True)))
-    connection.execute("SET VARIABLE arrived = $path", {"path": str(arrived.path)})
+    columns = select_list(arrived.mapping, arrived.types, times=arrived.times)
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {columns} "
         "FROM read_parquet(getvariable('arrived'), file_row_number = true)"
@@ -96,10 +129,8 @@ def _view_parquet(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) 
 
 def _view_stream(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -> None:
     raster = _raster(connection) if arrived.mapping.needs_zones else None
-    sources = {name: f"c{number}" for number, name in enumerate(arrived.columns.names)}
     placed = {f"{end}_zone_id": f"{end}_zone" for end in arrived.mapping.needs_zones}
-    types = dict(zip(arrived.columns.names, arrived.columns.types, strict=True))
-    columns = select_list(arrived.mapping, types, sources, placed)
+    columns = select_list(arrived.mapping, arrived.types, arrived.stream_columns, placed, arrived.times)
     stream = open_stream(arrived.path, arrived.columns, arrived.mapping, raster, arrived.counts)
     connection.register("arrived_stream", stream)
     connection.execute(
@@ -108,6 +139,55 @@ def _view_stream(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -
         "CASE WHEN line IS NULL THEN unreadable ELSE json_object('line', line_number, 'text', line) END AS unreadable"
         f") FROM (SELECT source_row, line_number, line, {columns} FROM arrived_stream)"
     )
+
+
+def _read_times(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips, is_plain: bool) -> None:
+    """Decide how each column of times is read; those that are text are looked through to their end."""
+    columns = arrived.columns_of("TIMESTAMP")
+    kinds = {name: arrived.types[name] for name in columns.values()}
+    sources = {} if is_plain else arrived.stream_columns
+    texts = {name: word(sources.get(name, identifier(name))) for name, kind in kinds.items() if is_text(kind)}
+    arrived.times.update({name: read_typed(kind) for name, kind in kinds.items() if kind.startswith("timestamp")})
+    if texts:
+        with _looked_through(connection, arrived, is_plain) as relation:
+            row = connection.execute(survey_query(texts, relation)).fetchall()[0]
+        arrived.times.update(surveyed(list(texts), row))
+    refuse_mixture(arrived.times)
+    unreadable = {
+        f"{column}_unreadable": arrived.times[columns[column]].unreadable
+        for column in columns
+        if columns[column] in texts
+    }
+    arrived.counts.update(+Counter(unreadable))
+
+
+def _refuse_decimal_commas(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -> None:
+    """Where no comma separates the columns, one may be meant in numbers, which would be missing then."""
+    names = list(arrived.columns_of("DOUBLE").values())
+    if arrived.columns.separator in (None, ",") or not names:
+        return
+    sources = arrived.stream_columns
+    found = ", ".join(
+        f"min({sources[n]}) FILTER (regexp_full_match(trim({sources[n]}), '{_DECIMAL_COMMA}'))" for n in names
+    )
+    with _looked_through(connection, arrived, is_plain=False) as relation:
+        row = connection.execute(f"SELECT {found} FROM {relation}").fetchall()[0]
+    for name, value in zip(names, row, strict=True):
+        if value is not None:
+            raise TaxiError(
+                f"column {name} has numbers with a decimal comma, such as '{value}': write them with a point"
+            )
+
+
+@contextmanager
+def _looked_through(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips, is_plain: bool) -> Iterator[str]:
+    """The file's own columns as a relation to be read once, before its trips are."""
+    if is_plain:
+        yield "read_parquet(getvariable('arrived'))"
+        return
+    connection.register("looked_through", open_stream(arrived.path, arrived.columns, arrived.mapping, None, Counter()))
+    yield "looked_through"
+    connection.unregister("looked_through")
 
 
 def _raster(connection: duckdb.DuckDBPyConnection) -> "ZoneRaster":

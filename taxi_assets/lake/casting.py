@@ -3,20 +3,20 @@
 A row without a value it needs is rejected by name when trips are cleaned.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.contract import ColumnMapping
 from taxi_assets.lake.raw_columns import RAW_COLUMNS, RawColumn
+from taxi_assets.lake.times import UNDECIDED, TimeReading, read_typed
 
-__all__ = ["identifier", "select_list"]
+__all__ = ["identifier", "is_text", "select_list", "word"]
 
 _WHOLE = ("SMALLINT", "INTEGER")
 _NESTED = ("struct", "list", "large_list", "fixed_size_list", "map", "union")
 _TEXT = ("string", "large_string", "string_view", "binary", "large_binary", "fixed_size_binary", "dictionary")
 _REAL = ("float", "double", "halffloat", "decimal")
 _NOTHING = ("", "nan", "null", "none", "\\n", "<na>", "nat")  # how programs write that there is no value
-_AMERICAN = "%m/%d/%Y %I:%M:%S %p"  # how New York's open data portal exports times
 
 
 def select_list(
@@ -24,6 +24,7 @@ def select_list(
     types: Mapping[str, str],
     sources: Mapping[str, str] | None = None,
     placed: Mapping[str, str] | None = None,
+    times: Mapping[str, TimeReading] | None = None,
 ) -> str:
     """Expressions, one a line, in the order of `RAW_COLUMNS`; the unknown columns, and what is unreadable, as JSON.
 
@@ -32,24 +33,28 @@ def select_list(
         types: Arrow's name of the type of each published column.
         sources: SQL identifier of each published column, where it is not its name.
         placed: SQL identifier of `pickup_zone_id` and `dropoff_zone_id`, where coordinates were made zones.
+        times: how times that are text are read, by published name.
 
     Raises:
         TaxiError: a known column holds what can never be its type, such as a list.
     """
-    sources, placed = sources or {}, placed or {}
-    parts = []
+    sources, placed, times = sources or {}, placed or {}, times or {}
+    parts, unreadable = [], []
     for column in RAW_COLUMNS:
         published = mapping.known.get(column.name)
         if published is None:
             value = placed.get(column.name, f"NULL::{column.type}")
         else:
-            value = _cast(column, sources.get(published, identifier(published)), types[published])
+            source = sources.get(published, identifier(published))
+            value = _cast(column, source, types[published], times.get(published))
+            if published in times and times[published].unreadable:
+                unreadable.append((column.name, f"CASE WHEN {value} IS NULL THEN {word(source)} END"))
         parts.append(f"{value} AS {column.name}")
     pairs = ", ".join(
         f"{_text(name)}, {_strict(sources.get(name, identifier(name)), types[name])}" for name in mapping.unknown
     )
     parts.append(f"json_object({pairs}) AS other_columns" if pairs else "NULL::JSON AS other_columns")
-    parts.append("NULL::JSON AS unreadable")
+    parts.append(f"{_unreadable(unreadable)} AS unreadable")
     return ",\n".join(parts)
 
 
@@ -58,19 +63,27 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _cast(column: RawColumn, value: str, kind: str) -> str:
+def _unreadable(values: Sequence[tuple[str, str]]) -> str:
+    """Values by column, as JSON; NULL where there is none."""
+    if not values:
+        return "NULL::JSON"
+    pairs = ", ".join(f"{_text(name)}, {value}" for name, value in values)
+    return f"nullif(json_merge_patch('{{}}', json_object({pairs})), '{{}}')"  # which leaves out what is null
+
+
+def _cast(column: RawColumn, value: str, kind: str, reading: TimeReading | None) -> str:
     if kind == "null":
         return f"NULL::{column.type}"
     if kind.startswith(_NESTED):
         raise TaxiError(f"column {column.name} holds values of type {kind}: check that it is a trip file of TLC")
     if column.type == "TIMESTAMP":
-        return _time(column, value, kind)
+        return _time(column, value, kind, reading)
     if column.type == "VARCHAR":
-        return _word(value)
+        return word(value)
     return _number(column, value, kind)
 
 
-def _word(value: str) -> str:
+def word(value: str) -> str:
     """The text without blanks around it; NULL where it says that there is none."""
     text = f"trim(CAST({value} AS VARCHAR))"
     return f"CASE WHEN lower({text}) NOT IN ({', '.join(map(_text, _NOTHING))}) THEN {text} END"
@@ -87,28 +100,34 @@ def _strict(value: str, kind: str) -> str:
     return value
 
 
-def _time(column: RawColumn, value: str, kind: str) -> str:
-    if kind.startswith("timestamp") and "tz=" in kind:
-        return f"make_timestamp(epoch_us({value}))"  # the clock as written, whatever zone this machine is in
-    if kind.startswith(("timestamp", "date")):
-        return f"TRY_CAST({value} AS TIMESTAMP)"
-    if kind.startswith(_TEXT):
-        text = f"CAST({value} AS VARCHAR)"
-        return f"coalesce(TRY_CAST({text} AS TIMESTAMP), try_strptime(trim({text}), '{_AMERICAN}'))"
+def is_text(kind: str) -> bool:
+    """Whether Arrow's name is of a type whose values DuckDB reads as text."""
+    return kind.startswith(_TEXT)
+
+
+def _time(column: RawColumn, value: str, kind: str, reading: TimeReading | None) -> str:
+    if kind.startswith("timestamp"):
+        return read_typed(kind).expression.replace("{}", value)
+    if is_text(kind):
+        return (reading or UNDECIDED).expression.replace("{}", word(value))
+    if kind.startswith("date"):
+        raise TaxiError(
+            f"column {column.name} holds dates without a time of day ({kind}): replace the file with TLC's own"
+        )
     raise TaxiError(
         f"column {column.name} holds values of type {kind}, which are no times: check that it is TLC's file"
     )
 
 
 def _number(column: RawColumn, value: str, kind: str) -> str:
-    is_text, is_real = kind.startswith(_TEXT), kind.startswith(_REAL)
-    if not (is_text or is_real):
+    is_real = kind.startswith(_REAL)
+    if not (is_text(kind) or is_real):
         return f"TRY_CAST({value} AS {column.type})"
-    real = f"TRY_CAST({f'CAST({value} AS VARCHAR)' if is_text else value} AS DOUBLE)"
+    real = f"TRY_CAST({f'CAST({value} AS VARCHAR)' if is_text(kind) else value} AS DOUBLE)"
     # Half a zone is none, and a value that is no number is no value: both would slip through a plain cast.
     fits = f"{real} = trunc({real})" if column.type in _WHOLE else f"isfinite({real})"
     number = f"CASE WHEN {fits} THEN TRY_CAST({real} AS {column.type}) END"
-    if not (column.words and is_text):
+    if not (column.words and is_text(kind)):
         return number
     words = " ".join(f"WHEN {_text(word)} THEN {code}" for word, code in column.words.items())
     return f"coalesce({number}, CASE lower(trim(CAST({value} AS VARCHAR))) {words} END)"

@@ -40,6 +40,7 @@ def record_columns(connection: DuckDBPyConnection, service: str, month: Month, a
     canonical = {published: name for name, published in arrived.mapping.known.items()}
     names = list(arrived.columns.names)
     values = {"names": names, "types": list(arrived.columns.types), "meanings": [canonical.get(n) for n in names]}
+    values["notes"] = [arrived.times[name].note if name in arrived.times else None for name in names]
     connection.execute("DELETE FROM file_columns WHERE service = $service AND month = $month", key)
     connection.execute(f"INSERT INTO file_columns BY NAME {sql('file_columns')}", {**key, **values})
     query = "SELECT min(month) FROM file_columns WHERE service = $service AND month > $month"

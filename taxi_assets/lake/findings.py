@@ -88,6 +88,18 @@ def _extents(connection: DuckDBPyConnection, service: str, month: Month) -> tupl
     return own, [extent for extent in found if extent.month != month]
 
 
+def _times_are_new_yorks_clock(
+    connection: DuckDBPyConnection, service: str, month: Month
+) -> tuple[bool, Any, int | None]:
+    query = (
+        "SELECT column_name, read_as FROM file_columns "
+        "WHERE service = $service AND month = $month AND read_as IS NOT NULL ORDER BY position"
+    )
+    notes = connection.execute(query, month_key(service, month)).fetchall()
+    is_converted = any(note.startswith("converted") for _, note in notes)
+    return not is_converted, "; ".join(f"{name}: {note}" for name, note in notes) or "as they are", None
+
+
 def _columns_are_those_of_the_month_before(
     connection: DuckDBPyConnection, service: str, month: Month
 ) -> tuple[bool, Any, int | None]:
@@ -106,6 +118,7 @@ def _kept_and_rejected_are_raw(
 
 _FINDINGS: Mapping[str, Callable[[DuckDBPyConnection, str, Month], tuple[bool, Any, int | None]]] = {
     "every_row_of_the_file_is_there": _every_row_of_the_file_is_there,
+    "times_are_new_yorks_clock": _times_are_new_yorks_clock,
     "columns_are_those_of_the_month_before": _columns_are_those_of_the_month_before,
     "kept_and_rejected_are_raw": _kept_and_rejected_are_raw,
     COMPLETENESS: _no_large_part_of_the_month_is_missing,

@@ -101,6 +101,7 @@ _TABLES = (
             Column("column_name", "VARCHAR", "Name of the column, as TLC published it"),
             Column("type", "VARCHAR", "Type of the column in the file, as Arrow calls it; `string` for all of a CSV's"),
             Column("canonical_name", "VARCHAR", "The column of `raw_trips` it is; NULL where nobody knows it"),
+            Column("read_as", "VARCHAR", "How its times are read; NULL where they are New York's clock as it is"),
         ),
     ),
     Table(

@@ -182,6 +182,34 @@ def test_a_line_that_cannot_be_read_is_a_row_that_keeps_it(memory: duckdb.DuckDB
     assert all(torn[name] is None for name in RIDE)
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r"])
+def test_text_of_other_programs_is_the_same(
+    memory: duckdb.DuckDBPyConnection, tmp_path: Path, separator: str, encoding: str, end: str
+) -> None:
+    path = synthetic.write_month(tmp_path, "green", Month(2019, 3), 50, SEED, "2019-csv")
+    expected, _ = read(memory, path)
+    text = path.read_text().replace(",", separator)
+    path.write_text(text.replace("\n", end), encoding=encoding, newline="")
+    assert read(memory, path)[0] == expected
+
+
+def test_decimal_commas_are_refused_with_an_example(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    path = tmp_path / "green_tripdata_2023-03.csv"
+    path.write_text(";".join([*NEEDED, "trip_distance"]) + "\n" + "2023-03-01 08:30:00;2023-03-01 08:45:00;74;75;2,5\n")
+    with pytest.raises(TaxiError, match=r"column trip_distance has numbers with a decimal comma, such as '2,5': write"):
+        read(memory, path)
+
+
+def test_a_header_that_ends_otherwise_than_the_lines_loses_no_row(
+    memory: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = synthetic.write_month(tmp_path, "green", Month(2019, 3), 50, SEED, "2019-csv")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r", 1))
+    assert len(read(memory, path)[0]) == 50
+
+
 def cut_off(path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:4] + b"\0" * (len(content) // 2) + content[4 + len(content) // 2 :])

@@ -1,6 +1,7 @@
 """Values of every type TLC has used become canonical ones; what does not fit becomes NULL, and says so."""
 
-from datetime import datetime
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -70,20 +71,25 @@ def test_what_is_no_zone_id_is_missing(values: list[Any], kind: pa.DataType) -> 
         ([NOON], pa.timestamp("us")),
         ([NOON], pa.timestamp("ns")),
         ([NOON], pa.timestamp("s")),
-        ([NOON], pa.timestamp("us", "UTC")),
         (["2023-03-01 12:00:00"], pa.string()),
         (["2023-03-01 12:00:00.000000"], pa.large_string()),
         ([" 2023-03-01T12:00:00 "], pa.string()),
-        (["03/01/2023 12:00:00 PM"], pa.string()),
     ],
 )
 def test_a_time_of_any_type_is_the_same(values: list[Any], kind: pa.DataType) -> None:
     assert cast("lpep_pickup_datetime", "pickup_at", values, kind) == [NOON]
 
 
-def test_what_is_no_time_is_missing() -> None:
-    values = ["soon", "", "2023-13-01 00:00:00", None]
-    assert cast("lpep_pickup_datetime", "pickup_at", values, pa.string()) == [None] * 4
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize(
+    ("zone", "summer", "winter"),
+    [("UTC", 8, 7), ("America/New_York", 8, 7), ("+05:30", 8, 7), ("Asia/Tokyo", 8, 7)],
+)
+def test_a_moment_of_any_zone_is_told_by_new_yorks_clock(unit: str, zone: str, summer: int, winter: int) -> None:
+    # Arrow keeps the moment in UTC whatever the zone is called.
+    moments = [datetime(2023, 7, 1, 12, 0, tzinfo=UTC), datetime(2023, 1, 1, 12, 0, tzinfo=UTC)]
+    found = cast("lpep_pickup_datetime", "pickup_at", moments, pa.timestamp(unit, zone))
+    assert found == [datetime(2023, 7, 1, summer, 0), datetime(2023, 1, 1, winter, 0)]
 
 
 def test_numbers_that_are_none_are_missing() -> None:
@@ -111,6 +117,43 @@ def test_blank_text_is_missing_and_other_is_trimmed() -> None:
     ]
 
 
+@pytest.mark.parametrize("nothing", ["NaN", "nan", "NULL", "null", "None", "\\N", "<NA>", "NaT", " NULL "])
+@pytest.mark.parametrize(
+    ("published", "canonical", "kind"),
+    [
+        ("store_and_fwd_flag", "store_and_forward_flag", pa.string()),
+        ("store_and_fwd_flag", "store_and_forward_flag", pa.dictionary(pa.int32(), pa.string())),
+        ("fare_amount", "fare_usd", pa.string()),
+        ("lpep_pickup_datetime", "pickup_at", pa.string()),
+    ],
+)
+def test_a_word_for_nothing_is_missing(nothing: str, published: str, canonical: str, kind: pa.DataType) -> None:
+    assert cast(published, canonical, [nothing], kind) == [None]
+    assert cast("store_and_fwd_flag", "store_and_forward_flag", ["N", "Nan Y"], pa.string()) == ["N", "Nan Y"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "kept"),
+    [
+        (float("nan"), pa.float64(), None),
+        (float("inf"), pa.float32(), None),
+        (float("-inf"), pa.float64(), None),
+        (2.5, pa.float64(), 2.5),
+        ([1.5, float("nan")], pa.list_(pa.float64()), "[1.5, nan]"),
+        ({"NaN": float("-inf")}, pa.struct({"NaN": pa.float64()}), "{'NaN': -inf}"),
+        ([1.5], pa.list_(pa.float64()), [1.5]),
+        ("NaN", pa.string(), "NaN"),
+        (b"\x00\xff", pa.binary(), "\\x00\\xFF"),
+    ],
+)
+def test_json_of_unknown_columns_is_strict(value: Any, kind: pa.DataType, kept: Any) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    (text,) = cast("odd", "other_columns", [value], kind)
+    assert json.loads(text, parse_constant=refuse) == {"odd": kept}
+
+
 @pytest.mark.parametrize(
     ("published", "kind"),
     [
@@ -123,6 +166,12 @@ def test_blank_text_is_missing_and_other_is_trimmed() -> None:
 def test_a_known_column_of_nested_values_is_refused(published: str, kind: pa.DataType) -> None:
     with pytest.raises(TaxiError, match=r"holds values of type (list|struct|map|large_list).*: check"):
         cast(published, "pickup_at", [None], kind)
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.date64()])
+def test_dates_are_no_times(kind: pa.DataType) -> None:
+    with pytest.raises(TaxiError, match="column pickup_at holds dates without a time of day"):
+        cast("lpep_pickup_datetime", "pickup_at", [None], kind)
 
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.bool_()])

@@ -14,6 +14,7 @@ from taxi_assets.lake.column_changes import read_changes, record_columns
 from taxi_assets.lake.contract import map_columns
 from taxi_assets.lake.file_columns import FileColumns
 from taxi_assets.lake.findings import find_out
+from taxi_assets.lake.times import TimeReading
 from taxi_assets.months import Month
 from taxi_assets.synthetic import ERAS
 
@@ -93,3 +94,30 @@ def test_a_republished_month_takes_its_old_changes_along(memory: duckdb.DuckDBPy
     assert tables(memory)[1] == []
     record(Month(2023, 2), "C")
     assert tables(memory) == before
+
+
+@pytest.mark.parametrize(
+    ("notes", "passed", "observed"),
+    [
+        ({}, True, "as they are"),
+        ({"lpep_pickup_datetime": "day first"}, True, "lpep_pickup_datetime: day first"),
+        (
+            {"lpep_pickup_datetime": "converted from UTC to New York's clock"},
+            False,
+            "lpep_pickup_datetime: converted from",
+        ),
+    ],
+)
+def test_how_times_are_read_is_kept_and_told(
+    memory: duckdb.DuckDBPyConnection, notes: dict[str, str], passed: bool, observed: str
+) -> None:
+    names = tuple(column.name for column in ERAS["green"]["B"].columns)
+    times = {name: TimeReading("", note) for name, note in notes.items()}
+    arrived = ArrivedTrips(Path(), FileColumns(names, ("int64",) * len(names), 1), map_columns(names), times=times)
+    record_columns(memory, "green", Month(2024, 1), arrived)
+    query = "SELECT column_name, read_as FROM file_columns WHERE read_as IS NOT NULL"
+    assert dict(memory.execute(query).fetchall()) == notes
+    outcomes = {outcome.name: outcome for outcome in find_out(memory, "raw_trips", "green", Month(2024, 1))}
+    outcome = outcomes["times_are_new_yorks_clock"]
+    assert (outcome.severity, outcome.passed) == ("warning", passed)
+    assert str(outcome.observed).startswith(observed)

@@ -1,0 +1,78 @@
+"""SQL that reads a time from text, in every notation that can mean one thing only.
+
+Year first, a month's name, or, where the file tells which comes first, day and month as numbers. A zone or an offset
+at the end makes it a moment, which is converted to New York's clock.
+"""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Literal
+
+__all__ = ["AWARE", "DAY_AND_MONTH", "HALF_DAY", "NEW_YORK", "PLAIN", "Order", "any_time"]
+
+Order = Literal["month", "day"]
+
+NEW_YORK = "America/New_York"
+PLAIN = r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?"  # what TLC writes, which needs no closer look
+AWARE = r"(:\d{2}(\.\d+)?) *(Z|z|UTC|GMT|EST|EDT|[+-]\d{2}(:?\d{2})?)$"
+DAY_AND_MONTH = r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(,? |T|$)"
+HALF_DAY = "[AaPp][Mm]$"
+_YEAR_FIRST = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T]+\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"
+_YEAR = r"(^|[^0-9.:])\d{4}([^0-9]|$)"
+_CLOCKS = ("%I:%M:%S %p", "%I:%M %p", "%H:%M:%S.%f", "%H:%M:%S", "%H:%M", "")
+_NAMED = ("%Y %b %d", "%d %b %Y", "%b %d %Y", "%Y %B %d", "%d %B %Y", "%B %d %Y")
+_NUMBERED: dict[Order, str] = {"month": "%m/%d/%Y", "day": "%d/%m/%Y"}
+_COMPACT = ("%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", "%Y%m%d %H%M%S", "%Y%m%d %H:%M:%S", "%Y%m%d %H:%M")
+
+
+def any_time(text: str, order: Order) -> str:
+    """The time of a text, with a zone or without, as a TIMESTAMP of New York's clock; NULL where it is none.
+
+    Args:
+        text: an SQL expression.
+        order: what comes first where day and month are numbers before a year.
+    """
+    body = f"CASE WHEN regexp_matches(t, '{AWARE}') THEN {_moment('t', order)} ELSE {_wall_clock('t', order)} END"
+    return _let("t", text, body)
+
+
+def _let(name: str, value: str, body: str) -> str:
+    """SQL has no word for naming a value: else each use would repeat it, and the query grow beyond reason."""
+    return f"list_transform([{value}], lambda {name}: {body})[1]"
+
+
+def _wall_clock(text: str, order: Order) -> str:
+    numbered = f"trim(regexp_replace({text}, '{DAY_AND_MONTH}', '\\1/\\2/\\3 '))"
+    slashes = f"replace({text}, '/', '-')"
+    return (
+        f"CASE WHEN regexp_full_match({text}, '{_YEAR_FIRST}') THEN TRY_CAST({text} AS TIMESTAMP) "
+        f"WHEN regexp_matches({text}, '{DAY_AND_MONTH}') THEN {_parse(numbered, [_NUMBERED[order]])} "
+        f"WHEN regexp_matches({text}, '[A-Za-z]{{3}}') AND regexp_matches({text}, '{_YEAR}') "
+        f"THEN {_parse(_with_blanks(text), _NAMED)} "
+        rf"WHEN regexp_matches({text}, '^\d{{8}}') THEN try_strptime({text}, {_list(_COMPACT)}) "
+        rf"WHEN regexp_matches({text}, '^\d{{4}}[-/]') THEN {_parse(slashes, ['%Y-%m-%d'])} END"
+    )
+
+
+def _moment(text: str, order: Order) -> str:
+    hours, minutes = "CAST(z[2:3] AS INTEGER)", "CASE WHEN len(z) > 3 THEN CAST(z[-2:] AS INTEGER) ELSE 0 END"
+    size = f"({hours} * 60 + {minutes})"
+    offset = (
+        "CASE z WHEN 'EST' THEN -300 WHEN 'EDT' THEN -240 ELSE "
+        f"CASE z[1] WHEN '+' THEN {size} WHEN '-' THEN -{size} ELSE 0 END END"
+    )
+    minutes_ahead = _let("z", f"regexp_extract({text}, '{AWARE}', 3)", offset)
+    clock = _let("b", f"regexp_replace({text}, '{AWARE}', '\\1')", _wall_clock("b", order))
+    return f"timezone('{NEW_YORK}', timezone('UTC', {clock} - to_minutes({minutes_ahead})))"
+
+
+def _with_blanks(text: str) -> str:
+    return f"regexp_replace({text}, '[ ,-]+', ' ', 'g')"
+
+
+def _parse(text: str, dates: Sequence[str]) -> str:
+    return f"try_strptime({text}, {_list([f'{date} {clock}'.strip() for date, clock in product(dates, _CLOCKS)])})"
+
+
+def _list(formats: Sequence[str]) -> str:
+    return "[" + ", ".join(f"'{each}'" for each in formats) + "]"
