@@ -1,7 +1,7 @@
 """What changed in TLC's columns is told with each month, whatever the order the months come in."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,25 @@ from taxi_assets.lake.column_changes import read_changes, record_columns
 from taxi_assets.lake.contract import map_columns
 from taxi_assets.lake.file_columns import FileColumns
 from taxi_assets.lake.findings import find_out
+from taxi_assets.lake.ledger import Record, put_records
 from taxi_assets.lake.times import TimeReading
 from taxi_assets.months import Month
+from taxi_assets.quality.verdict import Outcome
 from taxi_assets.synthetic import ERAS
 
-Record = Callable[..., str]
+Recorder = Callable[..., str]
+
+
+def found(memory: duckdb.DuckDBPyConnection, service: str, month: Month) -> dict[str, Outcome]:
+    """The findings of a month without rows whose file a person has accepted."""
+    accepted = {"accepted_by": "a person", "accepted_at": datetime(2025, 1, 1)}
+    file = Record(f"{service} {month}", "file", "ingested", datetime(2025, 1, 1), service, month, **accepted)
+    put_records(memory, [file])
+    return {outcome.name: outcome for outcome in find_out(memory, "raw_trips", service, month)}
 
 
 @pytest.fixture
-def record(memory: duckdb.DuckDBPyConnection) -> Record:
+def record(memory: duckdb.DuckDBPyConnection) -> Recorder:
     """Records a month in the format of an era, and gives the observation of the check, empty where it passes."""
 
     def record(month: Month, era: str, service: str = "green") -> str:
@@ -31,8 +41,7 @@ def record(memory: duckdb.DuckDBPyConnection) -> Record:
         types = tuple("string" if era.endswith("-csv") else str(column.type) for column in columns)
         arrived = ArrivedTrips(Path(), FileColumns(names, types, None), map_columns(names))
         record_columns(memory, service, month, arrived)
-        outcomes = {outcome.name: outcome for outcome in find_out(memory, "raw_trips", service, month)}
-        outcome = outcomes["columns_are_those_of_the_month_before"]
+        outcome = found(memory, service, month)["columns_are_those_of_the_month_before"]
         assert outcome.severity == "warning"
         assert outcome.passed == (read_changes(memory, service, month) == ()) == (outcome.observed == "no change")
         return "" if outcome.passed else str(outcome.observed)
@@ -44,11 +53,11 @@ def tables(memory: duckdb.DuckDBPyConnection) -> list[Any]:
     return [memory.execute(f"SELECT * FROM {t} ORDER BY ALL").fetchall() for t in ("file_columns", "column_changes")]
 
 
-def test_the_first_month_and_one_like_it_have_no_changes(record: Record) -> None:
+def test_the_first_month_and_one_like_it_have_no_changes(record: Recorder) -> None:
     assert record(Month(2024, 1), "B") == record(Month(2024, 2), "B") == ""
 
 
-def test_new_and_retyped_columns_are_told(memory: duckdb.DuckDBPyConnection, record: Record) -> None:
+def test_new_and_retyped_columns_are_told(memory: duckdb.DuckDBPyConnection, record: Recorder) -> None:
     record(Month(2022, 12), "A")
     observed = record(Month(2023, 2), "B")
     assert observed.startswith("since 2022-12: DOLocationID retyped from int64 to int32; ")
@@ -59,23 +68,23 @@ def test_new_and_retyped_columns_are_told(memory: duckdb.DuckDBPyConnection, rec
     assert found == [("cbd_congestion_fee", "new", None, "double", date(2023, 2, 1))]
 
 
-def test_gone_and_renamed_columns_are_told(record: Record) -> None:
+def test_gone_and_renamed_columns_are_told(record: Recorder) -> None:
     record(Month(2024, 11), "C", "yellow")
     assert record(Month(2024, 12), "B", "yellow") == "since 2024-11: cbd_congestion_fee is gone"
     assert "Airport_fee renamed to airport_fee" in record(Month(2025, 1), "A", "yellow")
 
 
-def test_text_has_no_types_to_compare(record: Record) -> None:
+def test_text_has_no_types_to_compare(record: Recorder) -> None:
     record(Month(2023, 2), "B")
     assert record(Month(2023, 3), "2019-csv") == record(Month(2023, 4), "A") == ""
 
 
-def test_services_are_compared_with_themselves(record: Record) -> None:
+def test_services_are_compared_with_themselves(record: Recorder) -> None:
     record(Month(2023, 1), "A", "yellow")
     assert record(Month(2023, 2), "B", "green") == ""
 
 
-def test_the_order_of_arrival_does_not_matter(memory: duckdb.DuckDBPyConnection, record: Record) -> None:
+def test_the_order_of_arrival_does_not_matter(memory: duckdb.DuckDBPyConnection, record: Recorder) -> None:
     eras = {Month(2023, 1): "A", Month(2023, 2): "B", Month(2025, 1): "C"}
     told = set()
     for order in permutations(eras):
@@ -86,7 +95,7 @@ def test_the_order_of_arrival_does_not_matter(memory: duckdb.DuckDBPyConnection,
     assert len(told) == 1
 
 
-def test_a_republished_month_takes_its_old_changes_along(memory: duckdb.DuckDBPyConnection, record: Record) -> None:
+def test_a_republished_month_takes_its_old_changes_along(memory: duckdb.DuckDBPyConnection, record: Recorder) -> None:
     record(Month(2023, 1), "B")
     record(Month(2023, 2), "C")
     before = tables(memory)
@@ -117,7 +126,6 @@ def test_how_times_are_read_is_kept_and_told(
     record_columns(memory, "green", Month(2024, 1), arrived)
     query = "SELECT column_name, read_as FROM file_columns WHERE read_as IS NOT NULL"
     assert dict(memory.execute(query).fetchall()) == notes
-    outcomes = {outcome.name: outcome for outcome in find_out(memory, "raw_trips", "green", Month(2024, 1))}
-    outcome = outcomes["times_are_new_yorks_clock"]
+    outcome = found(memory, "green", Month(2024, 1))["times_are_new_yorks_clock"]
     assert (outcome.severity, outcome.passed) == ("warning", passed)
     assert str(outcome.observed).startswith(observed)
