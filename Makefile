@@ -34,7 +34,7 @@ up: env ## Dagster, MLflow, the Bento and the reports, until Ctrl-C
 	@exec $(BIN)/taxi up
 
 test: env ## every fast test, warnings as errors
-	@$(BIN)/python -m pytest -n 2 -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow"
 
 test-slow: env ## the campaigns: kills, load, a browser
 	@$(BIN)/python -m pytest -m slow

@@ -39,6 +39,31 @@ _FOLDERS = (
 
 Put = Callable[..., None]
 
+# What takes half a minute to make begins first, and the tests that share it stay in one worker.
+DEAR = {"dagster_edge": "town", "test_run.py": "run"}
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadscope`: a module's tests go to one worker, and those that share a dear fixture."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Modules(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return _dear(module) or module
+
+    return Modules(config, log) if config.getoption("dist") == "loadscope" else None
+
+
+@pytest.hookimpl(trylast=True)  # after the order that pytest-randomly gives
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what takes longest begin first, so that no worker waits for it at the end."""
+    items.sort(key=lambda item: not _dear(item.nodeid.partition("::")[0]))
+
+
+def _dear(module: str) -> str | None:
+    return next((group for part, group in DEAR.items() if part in module.split("/")), None)
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_settings_from_outside() -> Iterator[None]:

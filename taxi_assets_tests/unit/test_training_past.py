@@ -1,11 +1,13 @@
 """The history of rides that are learned from: the months before, else other blocks of time; never the ride itself."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from test_history import JANUARY, changed, drawn, told
 
 from taxi_assets.rides.features import ZoneMap
-from taxi_assets.rides.history import HISTORY_FEATURES, PastRides, Smoothing, fit_tables
+from taxi_assets.rides.history import HISTORY_FEATURES, PastRides, Smoothing, Tables, fit_tables
 from taxi_assets.rides.places import Places
 from taxi_assets.rides.training_past import out_of_fold, past_of_training
 
@@ -22,8 +24,16 @@ def rides(places: Places) -> PastRides:
     return drawn(places, months=MONTHS)
 
 
-def test_from_the_fourth_month_on_a_ride_is_told_by_the_months_before_it(places: Places, rides: PastRides) -> None:
-    found, _ = past_of_training(rides, places, Smoothing())
+@pytest.fixture(scope="module")
+def past(places: Places, rides: PastRides) -> tuple[dict[str, Any], Tables]:
+    """What all of the rides are told, and the tables of the month after; takes two seconds."""
+    return past_of_training(rides, places, Smoothing())
+
+
+def test_from_the_fourth_month_on_a_ride_is_told_by_the_months_before_it(
+    places: Places, rides: PastRides, past: Any
+) -> None:
+    found, _ = past
     for month in (JANUARY + 3, JANUARY + 8):
         own = rides.month == month
         before = told(fit_tables(rides.where(rides.month < month), places, month, Smoothing()), rides.where(own))
@@ -31,8 +41,8 @@ def test_from_the_fourth_month_on_a_ride_is_told_by_the_months_before_it(places:
             assert np.allclose(found[name][own], before[name], rtol=1e-4), name
 
 
-def test_nothing_of_its_month_or_later_tells_it_anything(places: Places, rides: PastRides) -> None:
-    before, _ = past_of_training(rides, places, Smoothing())
+def test_nothing_of_its_month_or_later_tells_it_anything(places: Places, rides: PastRides, past: Any) -> None:
+    before, _ = past
     after, _ = past_of_training(changed(rides, rides.month >= JANUARY + 7), places, Smoothing())
     own = rides.month <= JANUARY + 7
     for name in HISTORY_FEATURES:
@@ -40,24 +50,24 @@ def test_nothing_of_its_month_or_later_tells_it_anything(places: Places, rides: 
     assert not np.array_equal(after["expected_minutes"][~own], before["expected_minutes"][~own])
 
 
-def test_the_first_months_are_told_by_each_other(places: Places, rides: PastRides) -> None:
-    found, _ = past_of_training(rides, places, Smoothing())
+def test_the_first_months_are_told_by_each_other(places: Places, rides: PastRides, past: Any) -> None:
+    found, _ = past
     early = rides.month < JANUARY + 3
     folds = out_of_fold(rides.where(early), places, Smoothing())
     for name in HISTORY_FEATURES:
         assert np.array_equal(found[name][early], folds[name]), name
 
 
-def test_all_rides_make_the_tables_of_the_month_after(places: Places, rides: PastRides) -> None:
-    _, tables = past_of_training(rides, places, Smoothing())
+def test_all_rides_make_the_tables_of_the_month_after(places: Places, rides: PastRides, past: Any) -> None:
+    _, tables = past
     whole = fit_tables(rides, places, JANUARY + MONTHS, Smoothing())
     for name, table in whole.items():
         assert np.allclose(tables[name], table, rtol=1e-4, atol=1e-5), name
 
 
-def test_months_too_old_to_be_learned_from_are_not_told(places: Places, rides: PastRides) -> None:
+def test_months_too_old_to_be_learned_from_are_not_told(places: Places, rides: PastRides, past: Any) -> None:
     found, tables = past_of_training(rides, places, Smoothing(), since=JANUARY + 2)
-    whole, same = past_of_training(rides, places, Smoothing())
+    whole, same = past
     old = rides.month < JANUARY + 2
     for name in HISTORY_FEATURES:
         assert np.isnan(found[name][old]).all()
