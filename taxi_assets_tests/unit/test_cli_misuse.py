@@ -18,7 +18,7 @@ from taxi_assets.supervisor.ports import free_port
 
 MISSING = "{tmp}/missing"
 NO_FILES = ("", "{tmp}", "{tmp}/file/below", "/proc/none/x")
-NO_MONTHS = ("", "2023-13", "2008-12")  # more in test_months
+NO_MONTHS = ("", "2023-13", "2008-12", "9999-12")  # more in test_months
 NO_LISTS = (*NO_MONTHS, "2023-02..2023-01", "2023-01..", "2023-01,2023-01..2023-02", "2023-01,,2023-02")
 NO_SOURCES = ("", MISSING, "{tmp}/file", "ftp://example.org", "http://", "http://[::1", "http://127.0.0.1:99999")
 NO_ZONES = ("0", "-1", "266", "74.5", "x", "", str(10**400))
@@ -79,6 +79,7 @@ USES = {
     "reproduce": Use({"VERSION": "1"}, {"VERSION": NO_VERSIONS, "--json": NO_FILES}),
     "arrivals": Use({}, {"--json": NO_FILES}),
     "arrivals retry": Use({"FILE": "x"}, {"FILE": ("", "../../etc/[bold]")}),
+    "arrivals accept": Use({"FILE": "x"}, {"FILE": ("", "../../etc/[bold]")}),
 }
 FLAGS = {"--dry-run", "--version", "--help"}
 MISUSES = [
