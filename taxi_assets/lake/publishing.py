@@ -118,8 +118,8 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
     difference: list[Mapping[str, Any] | None] = []
 
     def fill(connection: DuckDBPyConnection) -> dict[str, int]:
-        former = differences.keep_former(connection, arrival)
         with arrived_trips(connection, arrival.path, service, arrival.label) as arrived:
+            former = differences.keep_former(connection, arrival)
             _replace(connection, "raw_trips", month_key(service, month))
         record_columns(connection, service, month, arrived)
         difference.append(differences.compare(connection, former, arrival) if former else None)
