@@ -16,6 +16,7 @@ from taxi_assets.lake.contract import SERVICES
 __all__ = ["DataKind", "Settings", "remember_data_kind", "run_lock"]
 
 DataKind = Literal["real", "synthetic"]
+ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
 TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
 
 
@@ -45,6 +46,11 @@ class Settings(BaseSettings):
         ge=1,
         le=36_500,
         description="Days a state of the lake stays readable; those that models learned from stay for good.",
+    )
+    served_condition: ServedCondition = Field(
+        "without_recent_traffic",
+        description="What the endpoint knows of a trip: `without_recent_traffic`, or `with_recent_traffic`, trips that "
+        "have just ended too. Its scores are the headline, and decide on the champion.",
     )
     host: str = Field("127.0.0.1", min_length=1, description="Address the servers bind to.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")

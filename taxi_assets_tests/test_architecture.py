@@ -64,10 +64,13 @@ MIDDLE = (
     "taxi_assets.monitoring.drift",
     "taxi_assets.scoring.baselines",
     "taxi_assets.scoring.bootstrap",
+    "taxi_assets.scoring.candidates",
     "taxi_assets.scoring.comparison",
+    "taxi_assets.scoring.conditions",
     "taxi_assets.scoring.diagnosis",
     "taxi_assets.scoring.evaluation",
     "taxi_assets.scoring.gate",
+    "taxi_assets.scoring.guards",
     "taxi_assets.scoring.predicting",
     "taxi_assets.scoring.promotion",
 )

@@ -10,12 +10,14 @@ from taxi_assets.months import Month, month_range
 
 __all__ = ["backtest", "baselines"]
 
-_HISTORY_MONTHS = 24  # fetched before the first month that is scored
 Source = Annotated[str | None, typer.Option(help="TLC's site or a folder like it: months the lake lacks come from it.")]
 
 
 def baselines(source: Source = None, to_json: Json = None) -> None:
-    """The reference figures of 2021 and 2023, computed afresh, beside the published ones and the model's."""
+    """The reference figures of 2021 and 2023, computed afresh, beside the published ones and the model's.
+
+    The model's first row is of what the endpoint knows of a trip (`TAXI_SERVED_CONDITION`).
+    """
     from rich.status import Status
 
     from taxi_assets.lake.warehouse import Warehouse
@@ -31,13 +33,15 @@ def baselines(source: Source = None, to_json: Json = None) -> None:
             rows += course_rows(warehouse, "green", learned, scored, status.update)
     if to_json != "-":
         _print_rows(rows)
-    write_json({"convention": "course", "rows": [_row_facts(row) for row in rows]}, to_json)
+    facts = {"convention": "course", "condition": warehouse.settings.served_condition}
+    write_json({**facts, "rows": [_row_facts(row) for row in rows]}, to_json)
 
 
 def _row_facts(row: Any) -> dict[str, Any]:
     published = dict(zip(("rmse", "mae"), row.published, strict=True)) if row.published else None
     ours = {"rmse": row.score.rmse, "mae": row.score.mae, "rides": row.score.rides}
-    return {"learned": str(row.learned), "scored": str(row.scored), "model": row.model, **ours, "published": published}
+    asked = {"learned": str(row.learned), "scored": str(row.scored), "model": row.model, "condition": row.condition}
+    return {**asked, **ours, "published": published}
 
 
 def _print_rows(rows: list[Any]) -> None:
@@ -60,24 +64,28 @@ def backtest(
     picture: Annotated[str | None, typer.Option(help="PNG of the chart; beside the JSON file where unset.")] = None,
     to_json: Json = None,
 ) -> None:
-    """Score month after month, each by a model of the months before it only, beside the course's baselines."""
+    """Score month after month, each by a model of the months before it only, beside the baselines.
+
+    A month's figures are those `model_evaluation` finds for it. The headline is of what the endpoint knows of a trip
+    (`TAXI_SERVED_CONDITION`); other conditions are columns of their own.
+    """
     from rich.status import Status
 
     from taxi_assets.lake.warehouse import Warehouse
+    from taxi_assets.learning.training_data import WINDOW_MONTHS
     from taxi_assets.plots.backtest import draw_backtest
     from taxi_assets.receiving.holding import hold_months
     from taxi_assets.scoring import backtest as scoring
 
     settings = settings_of(tlc_source=source)
     months = month_range(Month.parse(first), Month.parse(last))
-    service = settings.services[0]
     png = _chart_file(picture, to_json, settings.root)
     with Status("", console=errors) as status:
         if source:
-            before = [months[0].plus(-number) for number in range(1, _HISTORY_MONTHS + 1)]
-            for sentence in hold_months(Warehouse(settings), [service], months, status.update, before):
+            before = [months[0].plus(-number) for number in range(1, WINDOW_MONTHS + 1)]
+            for sentence in hold_months(Warehouse(settings), settings.services, months, status.update, before):
                 errors.print(f"[yellow]note:[/] {sentence}", soft_wrap=True, highlight=False)
-        asked = scoring.Backtest(Warehouse(settings), service, settings.root / "backtest", status.update)
+        asked = scoring.Backtest(Warehouse(settings), settings.root / "backtest", status.update)
         facts = scoring.backtest(asked, months)
     png.write_bytes(draw_backtest(facts))
     if to_json != "-":
@@ -99,17 +107,22 @@ def _chart_file(picture: str | None, to_json: str | None, root: Path) -> Path:
 def _print_months(facts: dict[str, Any]) -> None:
     from rich.table import Table
 
-    table = Table("month", title="Rides of 1-60 minutes (course); RMSE, minutes", title_justify="left")
-    for name in ("model", "MAE", "in 90 %", "PU, DO", "below it", "pair median", "below it"):
-        table.add_column(name, justify="right")
+    others, baselines = list(facts["mean_other_conditions"]), list(facts["mean_baselines"])
+    condition = facts["condition"].replace("_", " ")
+    title = f"{facts['conventions'][facts['convention']]}; minutes; the model {condition}"
+    table = Table("month", title=title, title_justify="left")
+    names = ["RMSE", "MAE", "bias", "in 90 %", *(f"RMSE {name}" for name in (*others, *baselines))]
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
     for month in facts["months"]:
-        ours, others, below = month["model"], month["baselines"], month["share_below"]
-        row = [f"{ours['rmse']:.3f}", f"{ours['mae']:.3f}", f"{ours['coverage_90']:.1%}"]
-        for name, each in others.items():
-            row += [f"{each['rmse']:.3f}", f"{below[name]:.1%}"]
-        table.add_row(month["month"], *row)
-    mean = facts["mean"]
-    table.add_row("mean", f"{mean['rmse']:.3f}", f"{mean['mae']:.3f}", f"{mean['coverage_90']:.1%}", "", "", "", "")
+        table.add_row(month["month"], *_figures(month["model"], month["other_conditions"], month["baselines"]))
+    table.add_row("mean", *_figures(facts["mean"], facts["mean_other_conditions"], facts["mean_baselines"]))
     console.print(table)
+    console.print(f"learned from {facts['learned_from']}", highlight=False)
     for month in facts["missing"]:
         console.print(f"{month} is not in the lake: add --source, or ingest it", highlight=False)
+
+
+def _figures(ours: dict[str, Any], *beside: dict[str, dict[str, Any]]) -> list[str]:
+    told = [f"{ours['rmse']:.3f}", f"{ours['mae']:.3f}", f"{ours['bias']:+.2f}", f"{ours['coverage_90']:.1%}"]
+    return told + [f"{each['rmse']:.3f}" for found in beside for each in found.values()]

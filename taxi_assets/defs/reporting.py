@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from taxi_assets.lake.publishing import Publication
     from taxi_assets.quality import Outcome, Verdict
     from taxi_assets.scoring.comparison import Comparison
-    from taxi_assets.scoring.evaluation import Score
+    from taxi_assets.scoring.judging import Evaluation
 
 __all__ = ["column_schema", "comparison_shown", "picture", "publish_months", "score_table", "suite_checks"]
 
@@ -50,21 +50,33 @@ def picture(png: bytes, text: str) -> dg.MetadataValue:
     return dg.MetadataValue.md(f"![{text}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
-def score_table(scores: Mapping[str, Mapping[str, "Score"]]) -> dg.MetadataValue:
-    """Every model under every convention, one a row; errors in minutes."""
+def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
+    """Every model under every convention and condition, one a row; errors in minutes, the served condition first."""
+    served = evaluation.condition.name
+    scores = [
+        (served, convention, model, score)
+        for convention, models in evaluation.scores.items()
+        for model, score in models.items()
+    ]
+    scores += [
+        (condition, convention, "duration_model", score)
+        for condition, found in evaluation.elsewhere.items()
+        for convention, score in found.items()
+    ]
     return dg.MetadataValue.table(
         [
             dg.TableRecord(
                 {
+                    "condition": condition,
                     "convention": convention,
                     "model": model,
                     "rides": score.rides,
                     "rmse": round(score.rmse, 4),
                     "mae": round(score.mae, 4),
+                    "bias": round(score.bias, 4),
                 }
             )
-            for convention, models in scores.items()
-            for model, score in models.items()
+            for condition, convention, model, score in scores
         ]
     )
 

@@ -12,6 +12,7 @@ class Column:
     name: str
     type: str
     description: str
+    before: str | None = None  # the value of rows written before the column was there; None: NULL
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,12 @@ _RIDE = (
     Column("passenger_count", "SMALLINT", "Passengers, as the driver typed it; often missing"),
 )
 _DURATION = Column("duration_minutes", "DOUBLE", "Elapsed time from pickup to drop-off, minutes: the target")
+_CONDITION = Column(
+    "condition",
+    "VARCHAR",
+    "What was known at prediction: `without_recent_traffic`, as at POST /predict, or `with_recent_traffic`",
+    before="with_recent_traffic",
+)
 _RAW = tuple(Column(column.name, column.type, column.description) for column in RAW_COLUMNS)
 _OTHER = (
     Column("other_columns", "JSON", "Columns the contract does not know, kept as they came"),
@@ -162,6 +169,7 @@ _TABLES = (
             Column("rmse", "DOUBLE", "Root mean squared error, minutes"),
             Column("mae", "DOUBLE", "Mean absolute error, minutes"),
             Column("bias", "DOUBLE", "Mean of predicted minus actual, minutes"),
+            _CONDITION,
         ),
         monthly=False,
     ),
@@ -171,10 +179,11 @@ _TABLES = (
             Column("month", "DATE", "First day of the month whose rides were scored"),
             Column("model_version", "BIGINT", "Registered version the month was scored with"),
             Column("zone_id", "SMALLINT", "TLC zone of the pickup"),
-            Column("rides", "BIGINT", "Rides from there, of 1-180 minutes"),
+            Column("rides", "BIGINT", "Rides from there, of 1-60 minutes"),
             Column("rmse", "DOUBLE", "Root mean squared error, minutes"),
             Column("mae", "DOUBLE", "Mean absolute error, minutes"),
             Column("bias", "DOUBLE", "Mean of predicted minus actual, minutes"),
+            _CONDITION,
         ),
         monthly=False,
     ),
@@ -186,6 +195,7 @@ _TABLES = (
             Column("feature", "VARCHAR", "Input, or inputs that say one thing together"),
             Column("rmse_growth_minutes", "DOUBLE", "What the RMSE grows by where it is shuffled among rides"),
             Column("rides", "BIGINT", "Rides of the sample"),
+            _CONDITION,
         ),
         monthly=False,
     ),
@@ -196,8 +206,9 @@ _TABLES = (
             Column("model_version", "BIGINT", "Registered version the month was scored with"),
             Column("pickup_borough", "VARCHAR", "Borough of the pickup zone"),
             Column("hour_band", "VARCHAR", "Part of the day of the pickup"),
-            Column("rides", "BIGINT", "Rides of 1-180 minutes"),
+            Column("rides", "BIGINT", "Rides of 1-60 minutes"),
             Column("inside", "BIGINT", "Those that ended inside their 90 % interval"),
+            _CONDITION,
         ),
         monthly=False,
     ),
@@ -211,7 +222,7 @@ _TABLES = (
             Column("reasons", "VARCHAR[]", "Why, in sentences"),
             Column("rides", "BIGINT", "Rides it was scored on, unseen by both"),
             Column("days", "BIGINT", "Days of these rides, which the bootstrap draws"),
-            Column("rmse", "DOUBLE", "Its RMSE on them, minutes"),
+            Column("rmse", "DOUBLE", "Its RMSE on them, minutes; NULL where it may have seen them"),
             Column("champion_rmse", "DOUBLE", "The champion's on the same, minutes; NULL where nothing was compared"),
             Column("difference_minutes", "DOUBLE", "Its RMSE minus the champion's"),
             Column("difference_low", "DOUBLE", "Lower end of the interval of that difference, minutes"),
@@ -222,6 +233,11 @@ _TABLES = (
             Column("run_id", "VARCHAR", "The Dagster run that decided; NULL where a person did"),
             Column("decided_at", "TIMESTAMP", "When, UTC"),
             Column("snapshot", "BIGINT", "The lake's snapshot the rides were read from"),
+            Column(
+                "convention", "VARCHAR", "Which rides decided: `course` lasts 1-60 minutes, `all` 1-180", before="all"
+            ),
+            _CONDITION,
+            Column("bias", "DOUBLE", "Its mean of predicted minus actual on them, minutes"),
         ),
         monthly=False,
     ),

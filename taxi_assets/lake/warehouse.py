@@ -211,7 +211,8 @@ def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     held = {column[0] for column in connection.execute(f"SELECT * FROM {table.name} LIMIT 0").description}
     for column in table.columns:
         if column.name not in held:
-            connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
+            before = "" if column.before is None else f" DEFAULT {_quoted(column.before)}"
+            connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}{before}")
 
 
 def define_macros(connection: duckdb.DuckDBPyConnection) -> None:

@@ -13,11 +13,12 @@ import pandas as pd
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.learning.estimators import build
-from taxi_assets.learning.training_data import TrainingData, read_scored, read_training
+from taxi_assets.learning.training_data import TRAINING_SCOPE, TrainingData, read_scored, read_training
 from taxi_assets.mlflow_store import tracking
 from taxi_assets.months import Month
 from taxi_assets.rides.leak_guards import out_of_order
-from taxi_assets.scoring.evaluation import CONVENTIONS, score
+from taxi_assets.scoring.conditions import CONDITIONS, Condition
+from taxi_assets.scoring.evaluation import ALL_RIDES, HEADLINE, score
 from taxi_assets.scoring.predicting import predict
 from taxi_assets.settings import Settings
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Fold", "Plan", "Searched", "folds", "search"]
 
-_CONVENTION = CONVENTIONS["all"]
 _BOUNDS = 2
 
 
@@ -113,8 +113,9 @@ def search(settings: Settings, warehouse: Warehouse, mlflow: Any, plan: Plan) ->
     _require_space(plan)
     grounds = _Grounds(
         chosen,
-        read_training(warehouse, settings.services, plan.months[:-1], _CONVENTION),
-        {fold.scored: read_scored(warehouse, settings.services, fold.scored, _CONVENTION) for fold in chosen},
+        read_training(warehouse, settings.services, plan.months[:-1], TRAINING_SCOPE),
+        {fold.scored: read_scored(warehouse, settings.services, fold.scored, ALL_RIDES) for fold in chosen},
+        CONDITIONS[settings.served_condition],
     )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=5)
@@ -139,6 +140,7 @@ class _Grounds:
     folds: tuple[Fold, ...]
     data: TrainingData
     scored: Mapping[Month, pd.DataFrame]
+    condition: Condition
 
     def errors(self, estimator: str, parameters: Mapping[str, Any]) -> Iterator[tuple[Fold, float]]:
         """The RMSE on each scored month of a model of the months before it."""
@@ -147,7 +149,9 @@ class _Grounds:
             own = np.isin(month, np.array([str(each) for each in fold.learned], "datetime64[M]"))
             rides, asked = self.data.trips[own], self.scored[fold.scored]
             model = build(estimator, self.data.zones, parameters).fit(rides, rides["duration_minutes"].to_numpy())
-            yield fold, score(asked["duration_minutes"].to_numpy(np.float64), predict(model, asked)).rmse
+            predicted, actual = predict(model, asked, self.condition), asked["duration_minutes"].to_numpy(np.float64)
+            own = HEADLINE.covers(actual)
+            yield fold, score(actual[own], predicted.minutes[own]).rmse
 
 
 def _try(

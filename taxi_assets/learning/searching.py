@@ -25,14 +25,14 @@ def run(  # noqa: PLR0913, PLR0917
     config: Mapping[str, Any],
     defaults: Mapping[str, Any],
 ) -> Searched:
-    """Search on the window, or on every month held before `month`, and log what came of it on the parent run.
+    """Search on the window, or on the months a training would learn from, and log what came of it on the parent run.
 
     Args:
         settings: Where MLflow and the lake are.
         warehouse: The lake.
         mlflow: The dagster-mlflow resource.
         month: The month the parameters are for; none of its rides is seen.
-        window: Months to learn from and score on; empty, every month held before `month`.
+        window: Months to learn from and score on; empty, those a training for `month` would learn from.
         config: `scored_months`, `trials`, `seconds`, `space`, `start`, `estimator`, `seed`.
         defaults: What a training takes unless told otherwise.
 

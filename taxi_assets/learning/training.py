@@ -12,13 +12,18 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.lake.held import held_months
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.learning.estimators import BOOSTED, build, estimator_named
-from taxi_assets.learning.training_data import TrainingData, read_training
+from taxi_assets.learning.training_data import (
+    TRAINING_SCOPE,
+    WINDOW_MONTHS,
+    TrainingData,
+    read_training,
+    window_of_held,
+)
 from taxi_assets.mlflow_store import registry, tracking
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.mlflow_store.revision import git_commit
 from taxi_assets.months import Month
 from taxi_assets.rides.features import MODEL_INPUTS
-from taxi_assets.scoring.evaluation import CONVENTIONS
 from taxi_assets.settings import Settings
 
 __all__ = ["Trained", "dagster_url", "fit", "libraries", "train", "window_before"]
@@ -61,7 +66,7 @@ def train(
     window: Sequence[Month],
     parameters: Mapping[str, Any],
 ) -> Trained:
-    """Learn from the window, or from every month held before `month`, for which the model is meant.
+    """Learn from the window, or from the months `window_before` chooses, to predict trips of `month`.
 
     The same rides, parameters and code are not learned twice: the version they made is returned. Either way it is
     the one that is scored on the month from now on.
@@ -71,14 +76,14 @@ def train(
         warehouse: The lake.
         mlflow: The dagster-mlflow resource, on the run to log to.
         month: The month the model will be scored on; none of its rides is seen.
-        window: Months to learn from; empty, every month held before `month`.
+        window: Months to learn from; empty, those `window_before` chooses.
         parameters: `estimator`, one of `ESTIMATORS`, and what it is built with.
 
     Raises:
         TaxiError: there is nothing to learn from, or the window reaches into the scored month.
     """
     months = window_before(settings, warehouse, month, window)
-    data = read_training(warehouse, settings.services, months, CONVENTIONS["all"])
+    data = read_training(warehouse, settings.services, months, TRAINING_SCOPE)
     key = _training_key(data, month, parameters)
     known = registry.find(settings, key)
     if known:
@@ -112,15 +117,21 @@ def libraries() -> dict[str, str]:
     return {name: version(name) for name in ("scikit-learn", "numpy", "holidays")}
 
 
-def window_before(settings: Settings, warehouse: Warehouse, month: Month, window: Sequence[Month]) -> tuple[Month, ...]:
-    """The months to learn from: those wanted, oldest first, or every month held before `month`.
+def window_before(
+    settings: Settings,
+    warehouse: Warehouse,
+    month: Month,
+    window: Sequence[Month],
+    window_months: int = WINDOW_MONTHS,
+) -> tuple[Month, ...]:
+    """The months to learn from: those wanted, oldest first, or those held of the `window_months` before `month`.
 
     Raises:
         TaxiError: the window reaches into the month to be scored.
     """
     if not window:
         with warehouse.reading() as connection:
-            return tuple(held for held in held_months(connection, settings.services) if held < month)
+            return window_of_held(held_months(connection, settings.services), month, window_months)
     late = [str(each) for each in window if each >= month]
     if late:
         raise TaxiError(f"the window holds {', '.join(late)}, not before {month}, the month to be scored: leave it out")
@@ -147,7 +158,7 @@ def _tags(settings: Settings, data: TrainingData, month: Month, estimator: str) 
         "months": ",".join(map(str, data.months)),
         "scored_month": str(month),
         "services": ",".join(data.services),
-        "convention": CONVENTIONS["all"].name,
+        "convention": TRAINING_SCOPE.name,
         "data_snapshot": str(data.snapshot),
         "data_digest": data.digest,
         "git_commit": git_commit(),

@@ -14,12 +14,25 @@ from taxi_assets.lake.contract import SERVICES
 from taxi_assets.lake.warehouse import Warehouse, month_key, sql
 from taxi_assets.months import Month
 from taxi_assets.rides.features import ZONES, ZoneMap, holiday_dates
-from taxi_assets.scoring.evaluation import Convention
+from taxi_assets.scoring.evaluation import COURSE, Convention
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TrainingData", "read_scored", "read_training", "read_zone_map", "read_zones"]
+__all__ = [
+    "TRAINING_SCOPE",
+    "WINDOW_MONTHS",
+    "TrainingData",
+    "read_scored",
+    "read_training",
+    "read_zone_map",
+    "read_zones",
+    "window_of_held",
+]
+
+# Every model learns from these trips, wherever it is trained. Decision 33 says what another choice would cost.
+TRAINING_SCOPE = COURSE
+WINDOW_MONTHS = 24
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,17 @@ class TrainingData:
     services: tuple[str, ...]
     snapshot: int
     digest: str
+
+
+def window_of_held(held: Sequence[Month], month: Month, window_months: int = WINDOW_MONTHS) -> tuple[Month, ...]:
+    """The months a model for `month` learns from: those held of the `window_months` before it.
+
+    Where the lake holds none of these, the last `window_months` it holds before `month`. The same for every way to
+    train, so that a figure does not depend on which command asked for it.
+    """
+    before = sorted(each for each in held if each < month)
+    recent = tuple(each for each in before if each >= month.plus(-window_months))
+    return recent or tuple(before[-window_months:])
 
 
 def read_training(
@@ -60,9 +84,10 @@ def read_training(
 
 
 def read_scored(warehouse: Warehouse, services: Sequence[str], month: Month, convention: Convention) -> "pd.DataFrame":
-    """Every raw trip of the month whose duration the convention admits, cleaned of nothing else, with features.
+    """Every raw trip picked up in the month whose duration the convention admits, with features.
 
-    A score on trips that were cleaned with knowledge of the ride (its distance, its speed) would flatter the model.
+    Nothing else is cleaned: a score on trips that were cleaned with knowledge of the ride (its distance, its speed)
+    would flatter the model.
     """
     import pandas as pd
 

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from taxi_assets.plots.canvas import INK, MODEL, OTHER, STRONG, figure_of, png, style
+from taxi_assets.plots.canvas import INK, MODEL, OTHER, STRONG, figure_of, png, style, words
 
 __all__ = ["draw_backtest"]
 
-_LINES = {"pair_median": ("zone-pair median", OTHER), "linear_pu_do": ("linear regression PU, DO", INK)}
+_COLOURS = {"zone_pair_median": OTHER, "one_hot_linear_regression": INK}
 
 
 def draw_backtest(facts: Mapping[str, Any]) -> bytes:
-    """RMSE by month, and below it the share of rides inside their 90 % interval."""
+    """RMSE by month under the served condition, others dotted, and the share of rides inside their interval."""
     months = facts["months"]
     names = [month["month"] for month in months]
     mean = facts["mean"]
@@ -21,9 +21,13 @@ def draw_backtest(facts: Mapping[str, Any]) -> bytes:
         4.6,
     )
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    for name, (label, colour) in _LINES.items():
-        above.plot(names, [month["baselines"][name]["rmse"] for month in months], color=colour, label=label)
-    above.plot(names, [month["model"]["rmse"] for month in months], color=MODEL, marker="o", label="the model")
+    for name, colour in _COLOURS.items():
+        above.plot(names, [month["baselines"][name]["rmse"] for month in months], color=colour, label=words(name))
+    label = f"the model {words(facts['condition'])}"
+    above.plot(names, [month["model"]["rmse"] for month in months], color=MODEL, marker="o", label=label)
+    for name in facts["mean_other_conditions"]:
+        rmse = [month["other_conditions"][name]["rmse"] for month in months]
+        above.plot(names, rmse, color=MODEL, linestyle=":", label=f"the model {words(name)}")
     above.set_ylim(0)
     above.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower left")
     style(above, "", "RMSE, minutes")

@@ -14,9 +14,11 @@ from taxi_assets.mlflow_store import registry
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.months import Month
 from taxi_assets.scoring.comparison import Comparison
+from taxi_assets.scoring.evaluation import DAY, HEADLINE
 from taxi_assets.scoring.evidence import Contest, gather
+from taxi_assets.scoring.guards import rides_of
 from taxi_assets.scoring.judging import version_for
-from taxi_assets.scoring.promotion import Decision, decide
+from taxi_assets.scoring.promotion import Decision, decide, decision_row
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,9 +29,10 @@ __all__ = ["Outcome", "choose_champion"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """A decision, and the comparison with the champion it rests on, where there was one and it was made now."""
+    """A decision, the measure that decided, and the comparison with the champion it rests on, where there was one."""
 
     decision: Decision
+    measure: str
     comparison: Comparison | None = None
 
 
@@ -51,10 +54,10 @@ def choose_champion(
     challenger, current = version_for(settings, month), registry.champion(settings)
     with warehouse.reading() as connection:
         kept = _kept_row(connection, month, challenger)
-        _require_evaluation(connection, month, challenger)
+        _require_evaluation(connection, month, challenger, settings.served_condition)
     if kept and kept["is_promoted"] and current and current.version == challenger.version:
         registry.note_decision(settings, challenger.version, _tags(kept))
-        return Outcome(Decision(True, tuple(kept["reasons"])))
+        return Outcome(Decision(True, tuple(kept["reasons"])), _measure(kept))
     contest = gather(settings, warehouse, month, challenger, current)
     decision = decide(contest.evidence)
     row = _row(contest, decision) | {
@@ -73,7 +76,12 @@ def choose_champion(
         registry.note_decision(settings, challenger.version, {"refusal": reasons})
     # Last of all: a version with these tags was decided on, and the alias is where the decision put it.
     registry.note_decision(settings, challenger.version, _tags(row))
-    return Outcome(decision, contest.evidence.comparison)
+    return Outcome(decision, _measure(row), contest.evidence.compared)
+
+
+def _measure(row: Mapping[str, object]) -> str:
+    """The measure that decided, in words."""
+    return f"RMSE on {rides_of(str(row['convention']))}, predicted {str(row['condition']).replace('_', ' ')}"
 
 
 def _kept_row(connection: "DuckDBPyConnection", month: Month, version: Version) -> dict[str, Any] | None:
@@ -84,39 +92,21 @@ def _kept_row(connection: "DuckDBPyConnection", month: Month, version: Version) 
     return dict(zip(names, row, strict=True)) if row else None
 
 
-def _require_evaluation(connection: "DuckDBPyConnection", month: Month, version: Version) -> None:
-    query = "SELECT count(*) FROM evaluations WHERE month = ? AND model_version = ? AND slice = 'pickup_day'"
-    if not connection.execute(query, [month.first_day, version.version]).fetchall()[0][0]:
+def _require_evaluation(connection: "DuckDBPyConnection", month: Month, version: Version, condition: str) -> None:
+    query = (
+        "SELECT count(*) FROM evaluations "
+        "WHERE month = ? AND model_version = ? AND condition = ? AND convention = ? AND slice = ?"
+    )
+    values = [month.first_day, version.version, condition, HEADLINE.name, DAY]
+    if not connection.execute(query, values).fetchall()[0][0]:
         raise TaxiError(
-            f"version {version.version} was not evaluated on {month}: materialise model_evaluation of that month first"
+            f"version {version.version} was not evaluated on {month} {condition.replace('_', ' ')}: "
+            "materialise model_evaluation of that month first"
         )
 
 
 def _row(contest: Contest, decision: Decision) -> dict[str, object]:
-    """The decision's evidence, as `promotions` holds it."""
-    evidence, comparison = contest.evidence, contest.evidence.comparison
-    row: dict[str, object] = {
-        "champion_version": int(evidence.rival.version) if evidence.rival else None,
-        "is_promoted": decision.promote,
-        "reasons": list(decision.reasons),
-        "rides": evidence.challenger.score.rides,
-        "days": evidence.days,
-        "rmse": evidence.challenger.score.rmse,
-        "snapshot": contest.snapshot,
-    }
-    if comparison:
-        row |= {
-            "champion_rmse": comparison.champion_rmse,
-            "difference_minutes": comparison.interval.difference,
-            "difference_low": comparison.interval.low,
-            "difference_high": comparison.interval.high,
-        }
-        for worst in comparison.guarded.head(1).to_dict("records"):
-            row |= {
-                "worst_slice": f"{worst['slice']}: {worst['value']}",
-                "worst_slice_worsening": float(worst["worsening"]),
-            }
-    return row
+    return decision_row(contest.evidence, decision) | {"snapshot": contest.snapshot}
 
 
 def _keep(warehouse: Warehouse, row: dict[str, object], run_id: str | None) -> None:

@@ -1,12 +1,14 @@
 """Challenger and champion on the same rides: the difference of their errors, over all rides and by slice."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from taxi_assets.scoring.bootstrap import DayErrors, Interval, difference_of_rmse, draw_days, sum_by_day
+from taxi_assets.scoring.evaluation import Score
 from taxi_assets.scoring.gate import GATE, Gate
 
 __all__ = ["Comparison", "Rivals", "compare", "compare_days"]
@@ -31,7 +33,8 @@ class Comparison:
 
     `drawn` has the difference in each resample, for the picture. `slices` has a row for each value met: `slice`,
     `value`, `rides`, `challenger_rmse`, `champion_rmse`, `difference`, `low`, `high`, `worsening` (the difference as
-    a share of the champion's error) and `is_guarded`.
+    a share of the champion's error) and `is_guarded`. `beside` has both models' scores, the challenger's first, under
+    each convention that is guarded and does not decide.
     """
 
     rides: int
@@ -43,6 +46,7 @@ class Comparison:
     interval: Interval
     drawn: Floats
     slices: pd.DataFrame
+    beside: Mapping[str, tuple[Score, Score]] = field(default_factory=dict)
 
     @property
     def guarded(self) -> pd.DataFrame:

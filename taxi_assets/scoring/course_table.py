@@ -1,7 +1,8 @@
 """The reference figures of TLC's green months, afresh by the project's own code, beside what others published.
 
 Raw rides of 1-60 minutes of a whole file, learned from one month and scored on the next. The distance of a ride is
-known only once it is over: it is used here, to compare with those who used it, and nowhere else.
+known only once it is over: it is used here, to compare with those who used it, and nowhere else. The model's rows and
+the median's are of the platform's own pipeline: training, baselines and conditions as `model_evaluation` has them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
-from taxi_assets.scoring.baselines import PAIR, fit_medians, fit_one_hot_linear_regression
+from taxi_assets.scoring.baselines import fit_one_hot_linear_regression
+from taxi_assets.scoring.conditions import CONDITIONS
 from taxi_assets.scoring.evaluation import COURSE, Score, score
+from taxi_assets.scoring.month_scores import score_month
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,12 +28,7 @@ __all__ = ["PAIRS_OF_MONTHS", "PUBLISHED", "Row", "course_rows"]
 Floats = NDArray[np.float64]
 
 PAIRS_OF_MONTHS = ((Month(2021, 1), Month(2021, 2)), (Month(2023, 1), Month(2023, 2)))
-LINEAR, WITH_DISTANCE, MEDIAN, OURS = (
-    "linear regression PU, DO",
-    "linear regression PU_DO + distance",
-    "zone-pair median",
-    "ours, without distance",
-)
+LINEAR, WITH_DISTANCE, MEDIAN = "linear regression PU, DO", "linear regression PU_DO + distance", "zone-pair median"
 # RMSE and MAE of 2021-01 -> 2021-02 and 2023-01 -> 2023-02; one by the course's notebook, the others measured.
 PUBLISHED: Mapping[tuple[str, str], tuple[float, float]] = MappingProxyType(
     {
@@ -44,13 +42,17 @@ PUBLISHED: Mapping[tuple[str, str], tuple[float, float]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Row:
-    """One model learned from `learned` and scored on `scored`; `published` is RMSE and MAE where there are such."""
+    """One model learned from `learned` and scored on `scored`; `published` is RMSE and MAE where there are such.
+
+    `condition` is what the platform's model knows; None for the others, which know no traffic.
+    """
 
     learned: Month
     scored: Month
     model: str
     score: Score
     published: tuple[float, float] | None
+    condition: str | None = None
 
 
 def course_rows(
@@ -61,29 +63,37 @@ def course_rows(
     Raises:
         TaxiError: the lake holds no rides of one of the months.
     """
-    from taxi_assets.learning.model import DurationModel
-    from taxi_assets.learning.training_data import read_scored, read_zone_map
+    from taxi_assets.learning.training_data import read_scored
 
     past, asked = (read_scored(warehouse, [service], month, COURSE) for month in (learned, scored))
     actual = asked["duration_minutes"].to_numpy(np.float64)
     with warehouse.reading() as connection:
-        zones = read_zone_map(connection)
         miles = [_miles(connection, service, month, frame) for month, frame in ((learned, past), (scored, asked))]
-
-    def ours() -> Floats:
-        model = DurationModel(zones).fit(past, past["duration_minutes"].to_numpy())
-        return model.predict(model.tell_now(asked))
 
     predictions: dict[str, Callable[[], Floats]] = {
         LINEAR: lambda: fit_one_hot_linear_regression(past).predict(asked),
         WITH_DISTANCE: lambda: predict_with_distance(past, miles[0], asked, miles[1]),
-        MEDIAN: lambda: fit_medians(past, PAIR).predict(asked),
-        OURS: ours,
     }
     rows = []
     for name, predict in predictions.items():
         told(f"{learned} to {scored}: {name}")
         rows.append(Row(learned, scored, name, score(actual, predict()), PUBLISHED.get((str(scored), name))))
+    told(f"{learned} to {scored}: the model")
+    return rows + _rows_of_the_pipeline(warehouse, service, learned, scored)
+
+
+def _rows_of_the_pipeline(warehouse: Warehouse, service: str, learned: Month, scored: Month) -> list[Row]:
+    """The median and the model, which learn from the clean trips of `learned`; the served condition first."""
+    from taxi_assets.learning.training import fit
+    from taxi_assets.learning.training_data import TRAINING_SCOPE, read_training
+
+    model = fit(read_training(warehouse, [service], [learned], TRAINING_SCOPE), {})
+    served = warehouse.settings.served_condition
+    found = score_month(warehouse, model, [service], [learned], scored, served)
+    rows = [Row(learned, scored, MEDIAN, found.scores(COURSE)["zone_pair_median"], None)]
+    for name in found.predicted.predictions:
+        label = f"ours, {name.replace('_', ' ')}"
+        rows.append(Row(learned, scored, label, found.predicted.score(COURSE, name), None, CONDITIONS[name].name))
     return rows
 
 

@@ -1,12 +1,12 @@
 """How many rides ended inside the interval they were given, by borough of the pickup and part of the day."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from taxi_assets.rides.intervals import BANDS, COVERAGE, bands
+from taxi_assets.scoring.predicting import Predictions
 
 __all__ = ["Coverage", "measure_coverage"]
 
@@ -41,21 +41,21 @@ class Coverage:
         return abs(self.share - COVERAGE) <= _TOLERANCE and worst <= _CELL_TOLERANCE
 
 
-def measure_coverage(model: Any, rides: pd.DataFrame, boroughs: pd.DataFrame) -> Coverage:
+def measure_coverage(predictions: Predictions, rides: pd.DataFrame, boroughs: pd.DataFrame) -> Coverage:
     """Count the rides that ended inside.
 
     Args:
-        model: A fitted model; one without intervals has no `answer`.
-        rides: As the model is asked about them, with `duration_minutes`.
+        predictions: Of the rides; without intervals, nothing is counted.
+        rides: Columns `pickup_zone_id`, `minute_of_day`, `duration_minutes`.
         boroughs: Columns `zone_id` and `borough`.
     """
     columns = ["pickup_borough", "hour_band", "rides", "inside"]
-    if not hasattr(model, "answer"):
+    if predictions.low is None or predictions.high is None:
         return Coverage(pd.DataFrame(columns=columns))
-    told, actual = model.answer(rides), rides["duration_minutes"].to_numpy(np.float64)
+    actual = rides["duration_minutes"].to_numpy(np.float64)
     names = rides["pickup_zone_id"].map(boroughs.set_index("zone_id")["borough"])
     parts = np.array(BANDS)[bands(rides["minute_of_day"].to_numpy(np.int64))]
-    inside = (actual >= told.low) & (actual <= told.high)
+    inside = (actual >= predictions.low) & (actual <= predictions.high)
     counted = pd.DataFrame({"pickup_borough": names.to_numpy(), "hour_band": parts, "rides": 1, "inside": inside})
     cells = counted.groupby(["pickup_borough", "hour_band"], as_index=False)[["rides", "inside"]].sum()
     return Coverage(cells[columns])

@@ -21,6 +21,7 @@ __all__ = [
     "CONVENTIONS",
     "COURSE",
     "DAY",
+    "HEADLINE",
     "SLICES",
     "Convention",
     "Gain",
@@ -94,6 +95,8 @@ ALL_RIDES = Convention(
     "rides of 1-180 minutes, every plausible one",
 )
 CONVENTIONS: Mapping[str, Convention] = MappingProxyType({each.name: each for each in (COURSE, ALL_RIDES)})
+# What is printed first everywhere, and by which the champion is chosen; the others are guarded and stand beside it.
+HEADLINE = COURSE
 
 
 @dataclass(frozen=True)

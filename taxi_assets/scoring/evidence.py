@@ -1,6 +1,7 @@
 """Gathers what a promotion rests on: kept scores, both models on the same rides, whether they saw them. No Dagster."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +14,12 @@ from taxi_assets.mlflow_store import registry
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.months import Month
 from taxi_assets.scoring.bootstrap import DayErrors, Interval
+from taxi_assets.scoring.candidates import Candidate, Evidence, Guarded
 from taxi_assets.scoring.comparison import Comparison, Rivals, compare, compare_days
-from taxi_assets.scoring.evaluation import CONVENTIONS, DAY, Score, slice_trips
+from taxi_assets.scoring.conditions import CONDITIONS, Condition
+from taxi_assets.scoring.evaluation import ALL_RIDES, CONVENTIONS, DAY, HEADLINE, Score, score, slice_trips
 from taxi_assets.scoring.judging import MODEL, services_of, window_of
 from taxi_assets.scoring.predicting import predict
-from taxi_assets.scoring.promotion import Candidate, Evidence
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Contest", "gather"]
 
 _WHAT_A_RIDE_IS = ["service", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "duration_minutes"]
-_CONVENTION = CONVENTIONS["all"]  # a rider to the airport at rush hour deserves a good answer too
+_GUARDED = [name for name in CONVENTIONS if name != HEADLINE.name]
 
 
 @dataclass(frozen=True)
@@ -45,27 +47,27 @@ def gather(
     Raises:
         TaxiError: the month has no rides.
     """
-    snapshot = warehouse.snapshot()
+    snapshot, condition = warehouse.snapshot(), CONDITIONS[settings.served_condition]
     with warehouse.reading() as connection:
-        scores = _kept_scores(connection, month, challenger)
-        against = _against_baselines(connection, month, challenger)
-    rides = read_scored(warehouse, services_of(challenger), month, _CONVENTION)
-    is_rival = champion is not None and champion.version != challenger.version
-    comparison = _compare(settings, warehouse, rides, challenger, champion) if champion and is_rival else None
-    own = scores.pop(MODEL)
+        scores = _kept_scores(connection, month, challenger, condition)
+        against = _against_baselines(connection, month, challenger, condition)
+    rides = read_scored(warehouse, services_of(challenger), month, ALL_RIDES)
+    own = {name: found.pop(MODEL) for name, found in scores.items()}
     evidence = Evidence(
-        challenger=_candidate(warehouse, challenger, own, rides),
-        champion=_candidate(warehouse, champion, _champions_score(own, comparison), rides) if champion else None,
-        baselines=scores,
+        challenger=_candidate(warehouse, challenger, own[HEADLINE.name], rides),
+        champion=_candidate(warehouse, champion, None, rides) if champion else None,
+        baselines=scores[HEADLINE.name],
         against_baselines=against,
-        comparison=comparison,
+        comparison=None,
         scored_month=month,
-        days=len(np.unique(_days(rides))),
+        days=len(np.unique(_days(HEADLINE.admitted(rides)))),
+        guarded={name: Guarded(own[name], scores[name]) for name in _GUARDED},
+        condition=condition,
     )
-    return Contest(evidence, snapshot)
+    return Contest(_compared(settings, warehouse, rides, evidence, challenger, champion), snapshot)
 
 
-def _candidate(warehouse: Warehouse, version: Version, found: Score, rides: pd.DataFrame) -> Candidate:
+def _candidate(warehouse: Warehouse, version: Version, found: Score | None, rides: pd.DataFrame) -> Candidate:
     return Candidate(
         str(version.version),
         found,
@@ -76,11 +78,22 @@ def _candidate(warehouse: Warehouse, version: Version, found: Score, rides: pd.D
     )
 
 
-def _champions_score(own: Score, comparison: Comparison | None) -> Score:
-    """The champion's errors on the same rides; the challenger's own where it is the champion."""
+def _compared(
+    settings: Settings,
+    warehouse: Warehouse,
+    rides: pd.DataFrame,
+    evidence: Evidence,
+    challenger: Version,
+    champion: Version | None,
+) -> Evidence:
+    """The evidence with the comparison of both models, unless one may have seen the rides: then nothing is compared."""
+    if champion is None or evidence.rival is None or not evidence.is_unseen:
+        return evidence
+    comparison = _compare(settings, warehouse, rides, challenger, champion)
     if comparison is None:
-        return own
-    return Score(comparison.rides, comparison.champion_rmse, comparison.champion_mae, comparison.champion_bias)
+        return evidence
+    found = Score(comparison.rides, comparison.champion_rmse, comparison.champion_mae, comparison.champion_bias)
+    return replace(evidence, champion=replace(evidence.rival, score=found), comparison=comparison)
 
 
 def _compare(
@@ -88,13 +101,25 @@ def _compare(
 ) -> Comparison | None:
     """Both on the rides of services that both know: a champion cannot be asked about others."""
     both = [service for service in services_of(challenger) if service in services_of(champion)]
-    asked = rides[rides["service"].isin(both)]
-    if asked.empty:
+    asked, condition = rides[rides["service"].isin(both)], CONDITIONS[settings.served_condition]
+    if HEADLINE.admitted(asked).empty:
         return None
-    # Each is told by all of the month's rides what the streets are like, and compared on those both know.
-    predicted = [predict(registry.load_sklearn(settings, version), asked) for version in (challenger, champion)]
-    rivals = Rivals(_days(asked), asked["duration_minutes"].to_numpy(np.float64), *predicted)
-    return compare(rivals, slice_trips(asked, read_zones(warehouse)))
+    models = [registry.load_sklearn(settings, version) for version in (challenger, champion)]
+    # Every plausible ride tells each model of the traffic, where it may know that; then the convention's are compared.
+    predicted = [predict(model, asked, condition).minutes for model in models]
+    actual = asked["duration_minutes"].to_numpy(np.float64)
+    own = HEADLINE.covers(actual)
+    rivals = Rivals(_days(asked)[own], actual[own], *(minutes[own] for minutes in predicted))
+    found = compare(rivals, slice_trips(asked[own], read_zones(warehouse)))
+    guarded = {name: CONVENTIONS[name].covers(actual) for name in _GUARDED}
+    return replace(found, beside={name: _pair(actual, predicted, each) for name, each in guarded.items()})
+
+
+def _pair(
+    actual: NDArray[np.float64], predicted: list[NDArray[np.float64]], chosen: NDArray[np.bool_]
+) -> tuple[Score, Score]:
+    challenger, champion = (score(actual[chosen], minutes[chosen]) for minutes in predicted)
+    return challenger, champion
 
 
 def _days(rides: pd.DataFrame) -> NDArray[np.int64]:
@@ -111,21 +136,29 @@ def _count_seen(warehouse: Warehouse, version: Version, rides: pd.DataFrame) -> 
         return int(connection.execute(sql("seen_trips"), values).fetchall()[0][0])
 
 
-def _kept_scores(connection: "DuckDBPyConnection", month: Month, version: Version) -> dict[str, Score]:
+def _kept_scores(
+    connection: "DuckDBPyConnection", month: Month, version: Version, condition: Condition
+) -> dict[str, dict[str, Score]]:
+    """By convention, then by model."""
     rows = connection.execute(
-        "SELECT model, rides, rmse, mae, bias FROM evaluations "
-        "WHERE month = ? AND model_version = ? AND convention = ? AND slice = 'overall'",
-        [month.first_day, version.version, _CONVENTION.name],
+        "SELECT convention, model, rides, rmse, mae, bias FROM evaluations "
+        "WHERE month = ? AND model_version = ? AND condition = ? AND slice = 'overall'",
+        [month.first_day, version.version, condition.name],
     ).fetchall()
-    return {name: Score(*values) for name, *values in rows}
+    found: dict[str, dict[str, Score]] = {name: {} for name in CONVENTIONS}
+    for convention, name, *values in rows:
+        found[convention][name] = Score(*values)
+    return found
 
 
-def _against_baselines(connection: "DuckDBPyConnection", month: Month, version: Version) -> dict[str, Interval]:
+def _against_baselines(
+    connection: "DuckDBPyConnection", month: Month, version: Version, condition: Condition
+) -> Mapping[str, Interval]:
     """The challenger against each baseline, from the errors kept by day."""
     rows = connection.execute(
         "SELECT model, value, rides, rmse * rmse * rides AS squares FROM evaluations "
-        "WHERE month = ? AND model_version = ? AND convention = ? AND slice = ?",
-        [month.first_day, version.version, _CONVENTION.name, DAY],
+        "WHERE month = ? AND model_version = ? AND condition = ? AND convention = ? AND slice = ?",
+        [month.first_day, version.version, condition.name, HEADLINE.name, DAY],
     ).df()
     squares = rows.pivot_table(index="value", columns="model", values="squares")
     rides = rows[rows["model"] == MODEL].set_index("value")["rides"].reindex(squares.index).to_numpy(np.int64)

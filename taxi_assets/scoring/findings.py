@@ -10,7 +10,7 @@ import pandas as pd
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.mlflow_store import registry
 from taxi_assets.scoring.diagnosis import FLOOR, TWINS
-from taxi_assets.scoring.evaluation import CONVENTIONS, SLICES, Score
+from taxi_assets.scoring.evaluation import HEADLINE, SLICES, Score
 from taxi_assets.scoring.judging import CALIBRATION, MODEL, Evaluation
 from taxi_assets.settings import Settings
 
@@ -20,11 +20,13 @@ __all__ = ["keep_evaluation", "log_evaluation", "twins_of"]
 def keep_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | None = None) -> int:
     """Replace the rows of this version and month; returns how many of `evaluations` there are now."""
     version, day = evaluation.version.version, evaluation.month.first_day
+    served = evaluation.condition.name
+    coverage = {served: evaluation.coverage, **evaluation.coverage_elsewhere}
     tables = {
         "evaluations": _evaluation_rows(evaluation),
-        "evaluation_zones": evaluation.zones,
-        "feature_importance": evaluation.importance,
-        "interval_coverage": evaluation.coverage.cells,
+        "evaluation_zones": evaluation.zones.assign(condition=served),
+        "feature_importance": evaluation.importance.assign(condition=served),
+        "interval_coverage": pd.concat([each.cells.assign(condition=name) for name, each in coverage.items()]),
     }
     with warehouse.publishing(f"evaluations {evaluation.month} version {version}", run_id) as connection:
         for name, rows in tables.items():
@@ -36,13 +38,20 @@ def keep_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | 
 
 
 def _evaluation_rows(evaluation: Evaluation) -> pd.DataFrame:
-    overall = [
+    served = [
         {"convention": convention, "model": model, "slice": "overall", "value": "all", **vars(found)}
         for convention, models in evaluation.scores.items()
         for model, found in models.items()
     ]
-    sliced = evaluation.slices.assign(model=MODEL, convention=list(evaluation.scores)[-1])
-    return pd.concat([pd.DataFrame(overall), sliced, evaluation.others], ignore_index=True)
+    sliced = evaluation.slices.assign(model=MODEL, convention=HEADLINE.name)
+    rows = pd.concat([pd.DataFrame(served), sliced, evaluation.others], ignore_index=True)
+    elsewhere = [
+        {"condition": condition, "convention": convention, "slice": "overall", "value": "all", **vars(found)}
+        for condition, scores in evaluation.elsewhere.items()
+        for convention, found in scores.items()
+    ]
+    others = pd.DataFrame(elsewhere).assign(model=MODEL)
+    return pd.concat([rows.assign(condition=evaluation.condition.name), others], ignore_index=True)
 
 
 def twins_of(evaluation: Evaluation, convention: str) -> pd.DataFrame:
@@ -65,7 +74,13 @@ def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, zone
     """
     pictures = _pictures(evaluation, zones)
     version = evaluation.version
-    mlflow.set_tags({"evaluated_version": version.version, "scored_month": str(evaluation.month)})
+    mlflow.set_tags(
+        {
+            "evaluated_version": version.version,
+            "scored_month": str(evaluation.month),
+            "condition": evaluation.condition.name,
+        }
+    )
     with tempfile.TemporaryDirectory() as folder:
         for name, png in pictures.items():
             Path(folder, f"{name}.png").write_bytes(png)
@@ -76,19 +91,20 @@ def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, zone
             mlflow.log_metrics(_metrics(evaluation), run_id=run_id)
             mlflow.log_artifacts(folder, "evaluation", run_id=run_id)
     # Last of all: a version with this tag was evaluated, whole.
-    registry.note_decision(settings, version.version, {"evaluation_snapshot": str(evaluation.snapshot)})
+    measured = {"evaluation_condition": evaluation.condition.name, "evaluation_snapshot": str(evaluation.snapshot)}
+    registry.note_decision(settings, version.version, measured)
     return pictures
 
 
 def _pictures(evaluation: Evaluation, zones: pd.DataFrame) -> dict[str, bytes]:
     from taxi_assets import plots
 
-    rides, convention = evaluation.rides, list(CONVENTIONS.values())[-1]
+    rides, convention = evaluation.rides, HEADLINE
     actual, predicted = rides["duration_minutes"].to_numpy(), rides[MODEL].to_numpy()
     slices, growth = evaluation.slices, evaluation.importance.set_index("feature")["rmse_growth_minutes"]
     pictures = {
         "model_against_baselines": plots.draw_scores(
-            evaluation.scores["course"], MODEL, str(evaluation.month), CONVENTIONS["course"]
+            evaluation.scores[convention.name], MODEL, str(evaluation.month), convention
         ),
         f"predicted_and_actual_{convention.name}": plots.draw_predictions(actual, predicted),
         "calibration": plots.draw_calibration(slices[slices["slice"] == CALIBRATION]),
@@ -98,12 +114,15 @@ def _pictures(evaluation: Evaluation, zones: pd.DataFrame) -> dict[str, bytes]:
         **{f"errors_by_{name.removeprefix('pickup_')}": plots.draw_slice(slices, name) for name in SLICES},
         "importance": plots.draw_importances({str(name): float(value) for name, value in growth.items()}),
     }
-    twins = twins_of(evaluation, "course")
+    twins = twins_of(evaluation, convention.name)
     return pictures | ({"noise_floor": plots.draw_floor(twins, MODEL, FLOOR)} if len(twins) else {})
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, float]:
-    """The scores under names MLflow can hold: `course/duration_model/rmse`."""
+    """The scores under names MLflow can hold: `course/duration_model/rmse` under the served condition.
+
+    Those under another one bear its name: `with_recent_traffic/course/duration_model/rmse`.
+    """
     scores: Mapping[str, Mapping[str, Score]] = evaluation.scores
     metrics = {
         f"{convention}/{model}/{name}": getattr(found, name)
@@ -115,6 +134,13 @@ def _metrics(evaluation: Evaluation) -> dict[str, float]:
         rmse = twins_of(evaluation, convention).set_index("model")["rmse"] if len(evaluation.others) else {}
         if MODEL in rmse:
             metrics[f"{convention}/{MODEL}/rmse_over_noise_floor"] = float(rmse[MODEL] / rmse[FLOOR])
-    if len(evaluation.coverage.cells):
-        metrics[f"{list(scores)[-1]}/{MODEL}/coverage_90"] = evaluation.coverage.share
+    metrics |= {
+        f"{condition}/{convention}/{MODEL}/{name}": getattr(found, name)
+        for condition, models in evaluation.elsewhere.items()
+        for convention, found in models.items()
+        for name in ("rmse", "mae", "bias")
+    }
+    for condition, coverage in {"": evaluation.coverage, **evaluation.coverage_elsewhere}.items():
+        if len(coverage.cells):
+            metrics[f"{condition}/{HEADLINE.name}/{MODEL}/coverage_90".lstrip("/")] = coverage.share
     return metrics

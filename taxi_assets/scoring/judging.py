@@ -1,43 +1,41 @@
 """Scores a registered version on a month it never saw, beside the baselines. No Dagster."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.learning.training_data import read_scored, read_training, read_zones
+from taxi_assets.learning.training_data import read_zones
 from taxi_assets.mlflow_store import registry
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.months import Month
 from taxi_assets.rides.features import MODEL_INPUTS
 from taxi_assets.rides.leak_guards import left_out as count_left_out
 from taxi_assets.rides.leak_guards import out_of_order
-from taxi_assets.scoring.baselines import fit_baselines
+from taxi_assets.scoring.baselines import BASELINES
+from taxi_assets.scoring.conditions import CONDITIONS, Condition
 from taxi_assets.scoring.coverage import Coverage, measure_coverage
 from taxi_assets.scoring.diagnosis import calibration_bands, measure_importance, score_twins, score_zones
 from taxi_assets.scoring.evaluation import (
-    ALL_RIDES,
     CONVENTIONS,
     DAY,
+    HEADLINE,
     Convention,
     Gain,
     Score,
     day_of,
     gain,
-    score,
     score_slices,
     slice_trips,
 )
-from taxi_assets.scoring.predicting import told_now
+from taxi_assets.scoring.month_scores import MODEL, PredictedMonth, ScoredMonth, predict_month, score_month
 from taxi_assets.settings import Settings
 
 __all__ = ["CALIBRATION", "MODEL", "Evaluation", "evaluate", "rescore", "services_of", "version_for", "window_of"]
 
-MODEL = "duration_model"
 CALIBRATION = "predicted_minutes"
 _WORTH_AGAINST = "zone_pair_hour_median"
 
@@ -46,13 +44,15 @@ Scores = dict[str, dict[str, Score]]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One version on one month: scores by convention and model; the rides of the last convention and their slices.
+    """One version on one month: scores by convention and model; the rides of the headline and their slices.
 
     Attributes:
         version: The version scored.
         month: Whose rides.
         snapshot: The lake's snapshot they were read from.
+        condition: The served condition: all but `elsewhere` is of predictions under it.
         scores: By convention, then by model.
+        elsewhere: The version's scores under each other condition, by condition, then by convention.
         rides: With a column of predictions for the model and each baseline, under their names.
         slices: Errors of the version by slice.
         others: More rows of `evaluations`, each saying of which model, convention and slice it is.
@@ -61,12 +61,15 @@ class Evaluation:
         worth: What it is worth to a rider against the rule of thumb.
         left_out: Rides of the conventions that were not scored, and rides scored beyond them.
         coverage: How many rides ended inside their interval.
+        coverage_elsewhere: The same under each other condition.
     """
 
     version: Version
     month: Month
     snapshot: int
+    condition: Condition
     scores: Scores
+    elsewhere: Scores
     rides: pd.DataFrame
     slices: pd.DataFrame
     others: pd.DataFrame
@@ -75,6 +78,7 @@ class Evaluation:
     worth: Gain
     left_out: int
     coverage: Coverage
+    coverage_elsewhere: Mapping[str, Coverage]
 
     @property
     def beats_baselines(self) -> bool:
@@ -115,50 +119,77 @@ def services_of(version: Version) -> tuple[str, ...]:
 
 
 def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluation:
-    """Score the month's version and the baselines on the same rides, under every convention.
+    """Score the month's version and the baselines on the same rides, under every convention and condition.
 
     Raises:
         TaxiError: no version was trained for the month, or the month has no rides.
     """
     version, snapshot = version_for(settings, month), warehouse.snapshot()
-    model = registry.load_sklearn(settings, version)
-    scores: Scores = {}
-    others = []
-    left_out = 0
-    told = _predict(warehouse, model, services_of(version), month)
-    for convention in CONVENTIONS.values():
-        rides = _beside_baselines(warehouse, version, convention.admitted(told), convention)
-        predicted = {name: rides[name].to_numpy() for name in [MODEL, *rides.attrs["baselines"]]}
-        actual = rides["duration_minutes"].to_numpy()
-        scores[convention.name] = {name: score(actual, minutes) for name, minutes in predicted.items()}
-        others.append(score_twins(rides, predicted).assign(convention=convention.name))
-        admitted = _count_admitted(warehouse, services_of(version), month, convention)
-        left_out += abs(count_left_out(len(rides), admitted))
-    days = _score_days(rides, list(predicted)).assign(convention=convention.name)
+    model, services = registry.load_sklearn(settings, version), services_of(version)
+    scored = score_month(warehouse, model, services, window_of(version), month, settings.served_condition)
+    predicted, zones = scored.predicted, read_zones(warehouse)
+    rides = _beside_baselines(scored, HEADLINE)
+    actual = rides["duration_minutes"].to_numpy()
+    coverage = {name: _coverage(predicted, name, zones) for name in predicted.predictions}
     return Evaluation(
         version=version,
         month=month,
         snapshot=snapshot,
-        scores=scores,
+        condition=predicted.served,
+        scores={name: scored.scores(each) for name, each in CONVENTIONS.items()},
+        elsewhere=_scores_elsewhere(predicted),
         rides=rides,
-        slices=_score_slices(rides, read_zones(warehouse)),
-        others=pd.concat([*others, days], ignore_index=True),
-        zones=score_zones(rides, predicted[MODEL]),
-        importance=measure_importance(model.predict, rides, _inputs(rides)),
-        worth=gain(actual, predicted[MODEL], predicted[_WORTH_AGAINST]),
-        left_out=left_out,
-        coverage=measure_coverage(model, rides, read_zones(warehouse)),
+        slices=_score_slices(rides, zones),
+        others=pd.concat([_other_rows(scored, each) for each in CONVENTIONS.values()], ignore_index=True),
+        zones=score_zones(rides, rides[MODEL].to_numpy()),
+        importance=measure_importance(model.predict, HEADLINE.admitted(predicted.known), _inputs(predicted.known)),
+        worth=gain(actual, rides[MODEL].to_numpy(), rides[_WORTH_AGAINST].to_numpy()),
+        left_out=sum(_count_left_out(warehouse, services, month, predicted, each) for each in CONVENTIONS.values()),
+        coverage=coverage.pop(predicted.served.name),
+        coverage_elsewhere=coverage,
     )
 
 
-def rescore(warehouse: Warehouse, model: Any, services: Sequence[str], month: Month) -> dict[str, Score]:
+def rescore(
+    warehouse: Warehouse, model: Any, services: Sequence[str], month: Month, condition: str
+) -> dict[str, Score]:
     """A fitted model's scores on the month by convention, and nothing else: what a rebuilt version is compared by."""
-    told = _predict(warehouse, model, services, month)
-    admitted = {convention.name: convention.admitted(told) for convention in CONVENTIONS.values()}
+    predicted = predict_month(warehouse, model, services, month, condition)
+    return {name: predicted.score(convention, condition) for name, convention in CONVENTIONS.items()}
+
+
+def _scores_elsewhere(predicted: PredictedMonth) -> Scores:
+    others = [name for name in CONDITIONS if name != predicted.served.name]
     return {
-        name: score(rides["duration_minutes"].to_numpy(np.float64), rides[MODEL].to_numpy())
-        for name, rides in admitted.items()
+        condition: {name: predicted.score(convention, condition) for name, convention in CONVENTIONS.items()}
+        for condition in others
     }
+
+
+def _beside_baselines(scored: ScoredMonth, convention: Convention) -> pd.DataFrame:
+    """The rides the convention admits, with the minutes of the model and of each baseline."""
+    return convention.admitted(scored.predicted.trips).assign(**scored.minutes(convention))
+
+
+def _other_rows(scored: ScoredMonth, convention: Convention) -> pd.DataFrame:
+    """Rides with a twin beside the noise floor, and every model by day: from these promotion tells luck from merit."""
+    rides = _beside_baselines(scored, convention)
+    minutes = {name: rides[name].to_numpy() for name in (MODEL, *BASELINES)}
+    day = pd.DataFrame({DAY: day_of(rides)})
+    days = [score_slices(rides, each, day).assign(model=name) for name, each in minutes.items()]
+    return pd.concat([score_twins(rides, minutes), *days], ignore_index=True).assign(convention=convention.name)
+
+
+def _coverage(predicted: PredictedMonth, condition: str, zones: pd.DataFrame) -> Coverage:
+    own = HEADLINE.covers(predicted.actual)
+    return measure_coverage(predicted.predictions[condition].where(own), predicted.trips[own], zones)
+
+
+def _count_left_out(
+    warehouse: Warehouse, services: Sequence[str], month: Month, predicted: PredictedMonth, convention: Convention
+) -> int:
+    scored = int(convention.covers(predicted.actual).sum())
+    return abs(count_left_out(scored, _count_admitted(warehouse, services, month, convention)))
 
 
 def _count_admitted(warehouse: Warehouse, services: Sequence[str], month: Month, convention: Convention) -> int:
@@ -167,6 +198,7 @@ def _count_admitted(warehouse: Warehouse, services: Sequence[str], month: Month,
         return int(
             connection.execute(
                 "SELECT count(*) FROM raw_trips WHERE service IN (SELECT unnest(?)) AND month = ? "
+                "AND date_trunc('month', pickup_at) = month "
                 "AND elapsed_seconds(pickup_at, dropoff_at) BETWEEN ? AND ? "
                 "AND pickup_zone_id BETWEEN 1 AND 265 AND dropoff_zone_id BETWEEN 1 AND 265",
                 [
@@ -179,35 +211,10 @@ def _count_admitted(warehouse: Warehouse, services: Sequence[str], month: Month,
         )
 
 
-def _predict(warehouse: Warehouse, model: Any, services: Sequence[str], month: Month) -> pd.DataFrame:
-    """Every plausible ride of the month with the model's minutes; what is known of now is told by all of them."""
-    rides = told_now(model, read_scored(warehouse, services, month, ALL_RIDES))
-    rides[MODEL] = np.asarray(model.predict(rides), np.float64)
-    return rides
-
-
-def _beside_baselines(
-    warehouse: Warehouse, version: Version, rides: pd.DataFrame, convention: Convention
-) -> pd.DataFrame:
-    """The rides with the minutes of each baseline that learned from the version's window."""
-    data = read_training(warehouse, services_of(version), window_of(version), convention)
-    baselines = fit_baselines(data.trips)
-    rides = rides.assign(**{name: baseline.predict(rides) for name, baseline in baselines.items()})
-    rides.attrs["baselines"] = list(baselines)
-    return rides
-
-
 def _score_slices(rides: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
     predicted = rides[MODEL].to_numpy()
     slices = slice_trips(rides, zones).assign(**{CALIBRATION: calibration_bands(predicted)})
     return score_slices(rides, predicted, slices)
-
-
-def _score_days(rides: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
-    """Errors of every model by day of the pickup: from these the promotion tells luck from merit."""
-    day = pd.DataFrame({DAY: day_of(rides)})
-    tables = [score_slices(rides, rides[name].to_numpy(), day).assign(model=name) for name in models]
-    return pd.concat(tables, ignore_index=True)
 
 
 def _inputs(rides: pd.DataFrame) -> list[str]:

@@ -1,20 +1,50 @@
-"""Asks a fitted model about rides of a month, the same way wherever it is judged."""
+"""Predicts trips of a month with a fitted model, in the same way wherever the model is judged."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["predict", "told_now"]
+from taxi_assets.rides.now import NOW_INPUTS
+from taxi_assets.scoring.conditions import WITH_RECENT_TRAFFIC, Condition
+
+__all__ = ["Predictions", "known_under", "predict", "predict_known"]
+
+Floats = NDArray[np.float64]
 
 
-def told_now(model: Any, rides: pd.DataFrame) -> pd.DataFrame:
-    """The rides, with what earlier ones tell of the streets where the model looks at that."""
-    tell_now = getattr(model, "tell_now", None)
-    return tell_now(rides) if tell_now else rides
+@dataclass(frozen=True)
+class Predictions:
+    """Minutes of each trip, shape (n,), and the ends of its 90 % interval; None where the model gives no intervals."""
+
+    minutes: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+
+    def where(self, chosen: NDArray[np.bool_]) -> "Predictions":
+        """Those of some of the trips."""
+        low, high = (each if each is None else each[chosen] for each in (self.low, self.high))
+        return Predictions(self.minutes[chosen], low, high)
 
 
-def predict(model: Any, rides: pd.DataFrame) -> NDArray[np.float64]:
-    """Minutes of each ride, shape (n,)."""
-    return np.asarray(model.predict(told_now(model, rides)), np.float64)
+def known_under(condition: Condition, model: Any, trips: pd.DataFrame) -> pd.DataFrame:
+    """The trips with the columns the model may see under the condition; with recent traffic, told by all of `trips`."""
+    if condition is not WITH_RECENT_TRAFFIC:
+        # A request names no vendor, and nothing of the streets.
+        return trips.drop(columns=["vendor_id", *NOW_INPUTS], errors="ignore")
+    return model.tell_now(trips) if hasattr(model, "tell_now") else trips
+
+
+def predict_known(model: Any, known: pd.DataFrame) -> Predictions:
+    """Predictions for trips as `known_under` returns them."""
+    if hasattr(model, "answer"):
+        told = model.answer(known)
+        return Predictions(told.minutes, told.low, told.high)
+    return Predictions(np.asarray(model.predict(known), np.float64))
+
+
+def predict(model: Any, trips: pd.DataFrame, condition: Condition) -> Predictions:
+    """Predictions for the trips under the condition."""
+    return predict_known(model, known_under(condition, model, trips))

@@ -13,6 +13,7 @@ from taxi_assets.mlflow_store import registry, tracking
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.mlflow_store.revision import git_commit
 from taxi_assets.months import Month
+from taxi_assets.scoring.conditions import WITH_RECENT_TRAFFIC
 from taxi_assets.scoring.evaluation import CONVENTIONS
 from taxi_assets.scoring.judging import MODEL, rescore, services_of, window_of
 from taxi_assets.settings import Settings
@@ -72,7 +73,9 @@ def reproduce(settings: Settings, warehouse: Warehouse, number: int) -> Reproduc
     model = fit(data, _parameters(run.params))
     month, notes = Month.parse(version.tags["scored_month"]), _notes(version)
     scored, told = _scored_lake(warehouse, version)
-    rebuilt = rescore(scored, model, services_of(version), month)
+    # Versions evaluated before there were conditions were scored with recent traffic.
+    condition = version.tags.get("evaluation_condition", WITH_RECENT_TRAFFIC.name)
+    rebuilt = rescore(scored, model, services_of(version), month, condition)
     for name, value in recorded.items():
         convention, _, measure = name.split("/")
         again = float(getattr(rebuilt[convention], measure))

@@ -1,4 +1,4 @@
-"""A back-test over a lake: months scored by models of the months before, kept, and found again."""
+"""A back-test over a lake: months scored by models of the months before, as the assets do it, kept, and found again."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month, month_range
 from taxi_assets.scoring.backtest import Backtest, backtest
+from taxi_assets.scoring.baselines import BASELINES
 from taxi_assets.scoring.course_table import course_rows
 
 FEW: dict[str, Any] = {"max_iter": 20, "max_leaf_nodes": 15}
@@ -18,7 +19,7 @@ FEW: dict[str, Any] = {"max_iter": 20, "max_leaf_nodes": 15}
 def found(lake: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str], Path]:
     keep, told = tmp_path_factory.mktemp("keep"), list[str]()
     first, *_, last = lake.source.months
-    asked = Backtest(lake.warehouse, "green", keep, told.append, FEW)
+    asked = Backtest(lake.warehouse, keep, told.append, FEW)
     return backtest(asked, month_range(first.plus(1), last.plus(1))), told, keep
 
 
@@ -34,10 +35,10 @@ def test_each_month_held_is_scored_and_the_others_are_named(lake: Any, found: An
 def test_the_model_is_better_than_the_baselines_and_its_intervals_hold(found: Any) -> None:
     facts, _, _ = found
     for month in facts["months"]:
-        assert set(month["baselines"]) == {"linear_pu_do", "pair_median"}
+        assert set(month["baselines"]) == set(BASELINES)
         assert all(month["model"]["rmse"] < each["rmse"] for each in month["baselines"].values())
-        assert month["share_below"]["pair_median"] == pytest.approx(
-            1 - month["model"]["rmse"] / month["baselines"]["pair_median"]["rmse"]
+        assert month["share_below"]["zone_pair_median"] == pytest.approx(
+            1 - month["model"]["rmse"] / month["baselines"]["zone_pair_median"]["rmse"]
         )
         assert 0.8 < month["model"]["coverage_90"] < 0.98
         assert sum(cell["rides"] for cell in month["coverage"]) == month["rides"]
@@ -47,13 +48,13 @@ def test_a_month_scored_before_is_found_and_not_learned_again(lake: Any, found: 
     facts, _, keep = found
     told = list[str]()
     months = [Month.parse(month["month"]) for month in facts["months"]]
-    again = backtest(Backtest(lake.warehouse, "green", keep, told.append, FEW), months)
+    again = backtest(Backtest(lake.warehouse, keep, told.append, FEW), months)
     assert again["months"] == json.loads(json.dumps(facts["months"]))
     assert all("scored before" in line for line in told)
 
 
 def test_months_the_lake_has_not_are_told(lake: Any, tmp_path: Path) -> None:
-    asked = Backtest(lake.warehouse, "green", tmp_path, print)
+    asked = Backtest(lake.warehouse, tmp_path, print)
     with pytest.raises(TaxiError, match=r"holds none of 2031-01\.\.2031-02: add --source"):
         backtest(asked, month_range(Month(2031, 1), Month(2031, 2)))
     with pytest.raises(TaxiError, match="nothing is held before"):
@@ -63,9 +64,9 @@ def test_months_the_lake_has_not_are_told(lake: Any, tmp_path: Path) -> None:
 def test_the_reference_figures_are_computed_for_any_two_months(lake: Any) -> None:
     learned, scored = lake.source.months[:2]
     rows = {row.model: row for row in course_rows(lake.warehouse, "green", learned, scored, print)}
-    assert len(rows) == 4
+    assert len(rows) == 5
     assert len({row.score.rides for row in rows.values()}) == 1
-    ours = rows.pop("ours, without distance").score.rmse
+    ours = rows.pop("ours, without recent traffic").score.rmse
     assert ours < rows["linear regression PU, DO"].score.rmse
     if lake.source.kind == "real":
         linear, distance = rows["linear regression PU, DO"].score, rows["linear regression PU_DO + distance"].score

@@ -9,29 +9,35 @@ from taxi_assets.scoring.backtest import summarise
 
 
 def month(name: str, rmse: float, inside: int = 900) -> dict[str, Any]:
-    baselines = {"linear_pu_do": {"rmse": 8.0, "mae": 5.0}, "pair_median": {"rmse": 6.0, "mae": 4.0}}
+    baselines = {
+        "one_hot_linear_regression": {"rmse": 8.0, "mae": 5.0, "bias": 0.0},
+        "zone_pair_median": {"rmse": 6.0, "mae": 4.0, "bias": -0.5},
+    }
+    ours = {"rmse": rmse, "mae": 3.0, "bias": 0.2, "coverage_90": inside / 1000}
     return {
         "month": name,
-        "model": {"rmse": rmse, "mae": 3.0, "coverage_90": inside / 1000},
+        "model": ours,
         "baselines": baselines,
         "share_below": {key: 1 - rmse / each["rmse"] for key, each in baselines.items()},
-        "nothing_known_of_now": {"rmse": rmse + 0.1},
+        "other_conditions": {"with_recent_traffic": {**ours, "rmse": rmse - 0.1}},
         "coverage": [
-            {"borough": 1, "band": "midday 10-16", "rides": 1000, "inside": inside},
-            {"borough": 2, "band": "midday 10-16", "rides": 100, "inside": 1},
+            {"pickup_borough": "Queens", "hour_band": "midday 10-16", "rides": 1000, "inside": inside},
+            {"pickup_borough": "Bronx", "hour_band": "midday 10-16", "rides": 100, "inside": 1},
         ],
     }
 
 
 MONTHS = [month("2023-02", 4.8), month("2023-03", 5.0, inside=940)]
+FACTS = {"months": MONTHS, "condition": "without_recent_traffic"} | summarise(MONTHS)
 
 
 def test_means_and_the_least_margin_are_told() -> None:
     facts = summarise(MONTHS)
     assert facts["mean"]["rmse"] == pytest.approx(4.9)
     assert facts["mean"]["coverage_90"] == pytest.approx(0.92)
-    assert facts["mean"]["rmse_nothing_known_of_now"] == pytest.approx(5.0)
-    assert facts["least_share_below"] == pytest.approx({"linear_pu_do": 3 / 8, "pair_median": 1 / 6})
+    assert facts["mean_other_conditions"]["with_recent_traffic"]["rmse"] == pytest.approx(4.8)
+    assert facts["mean_baselines"]["zone_pair_median"] == pytest.approx({"rmse": 6.0, "mae": 4.0, "bias": -0.5})
+    assert facts["least_share_below"] == pytest.approx({"one_hot_linear_regression": 3 / 8, "zone_pair_median": 1 / 6})
 
 
 def test_coverage_is_told_of_places_with_rides_enough() -> None:
@@ -40,7 +46,7 @@ def test_coverage_is_told_of_places_with_rides_enough() -> None:
 
 
 def test_the_picture_says_what_it_shows() -> None:
-    png = draw_backtest({"months": MONTHS} | summarise(MONTHS))
+    png = draw_backtest(FACTS)
     assert png.startswith(b"\x89PNG")
     assert b"Over 2 months, each scored by a model of the months before it, the RMSE is 4.90 minutes" in png
-    assert draw_backtest({"months": MONTHS} | summarise(MONTHS)) == png
+    assert draw_backtest(FACTS) == png

@@ -1,22 +1,14 @@
 """Shares of rides inside their interval: counted by borough and part of the day, judged where there are enough."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from taxi_assets.rides.intervals import BANDS
 from taxi_assets.scoring.coverage import Coverage, measure_coverage
+from taxi_assets.scoring.predicting import Predictions
 
 BOROUGHS = pd.DataFrame({"zone_id": [1, 2], "borough": ["Here", "There"]})
-
-
-class Answers:
-    """Says 5 to 15 minutes of every ride."""
-
-    def answer(self, rides: pd.DataFrame) -> SimpleNamespace:
-        return SimpleNamespace(low=np.full(len(rides), 5.0), high=np.full(len(rides), 15.0))
 
 
 def test_rides_inside_are_counted_ends_included() -> None:
@@ -27,14 +19,15 @@ def test_rides_inside_are_counted_ends_included() -> None:
             "duration_minutes": [5.0, 15.1, 15.0, 4.9],
         }
     )
-    found = measure_coverage(Answers(), rides, BOROUGHS)
+    predictions = Predictions(np.full(4, 10.0), np.full(4, 5.0), np.full(4, 15.0))
+    found = measure_coverage(predictions, rides, BOROUGHS)
     rows = {(row.pickup_borough, row.hour_band): (row.rides, row.inside) for row in found.cells.itertuples()}
     assert rows == {("Here", BANDS[0]): (2, 1), ("Here", BANDS[2]): (1, 1), ("There", BANDS[0]): (1, 0)}
     assert found.share == 0.5
 
 
 def test_a_model_without_intervals_promises_nothing() -> None:
-    found = measure_coverage(object(), pd.DataFrame(), BOROUGHS)
+    found = measure_coverage(Predictions(np.zeros(0)), pd.DataFrame(), BOROUGHS)
     assert found.cells.empty
     assert found.is_kept
 

@@ -2,54 +2,25 @@
 
 from dataclasses import replace
 
-import numpy as np
-import pandas as pd
 import pytest
+from promotion_evidence import (
+    BASELINES,
+    BETTER,
+    CHALLENGER,
+    CHAMPION,
+    EVIDENCE,
+    GATE,
+    MARCH,
+    SURELY,
+    compared,
+    scored,
+    slices,
+)
 
 from taxi_assets.months import Month
 from taxi_assets.scoring.bootstrap import Interval
-from taxi_assets.scoring.comparison import Comparison
 from taxi_assets.scoring.evaluation import Score
-from taxi_assets.scoring.gate import Gate
-from taxi_assets.scoring.promotion import Candidate, Decision, Evidence, decide
-
-MARCH, FEBRUARY = Month(2023, 3), Month(2023, 2)
-GATE = Gate(margin_minutes=0.05, least_rides=1_000, least_days=14, slice_worsening=0.02)
-
-
-def scored(rmse: float, rides: int = 2_000) -> Score:
-    return Score(rides, rmse, rmse * 0.7, 0.0)
-
-
-def slices(*worsening: float, is_guarded: bool = True) -> pd.DataFrame:
-    rows = [
-        {
-            "slice": "pickup_borough",
-            "value": f"Borough {number}",
-            "rides": 600,
-            "challenger_rmse": 5 * (1 + worse),
-            "champion_rmse": 5.0,
-            "worsening": worse,
-            "is_guarded": is_guarded,
-        }
-        for number, worse in enumerate(worsening)
-    ]
-    return pd.DataFrame(rows)
-
-
-BETTER = Interval(-0.1, -0.15, -0.06)
-
-
-def compared(interval: Interval = BETTER, *worsening: float) -> Comparison:
-    ours = 5.2 + interval.difference
-    return Comparison(2_000, 31, ours, 5.2, 3.4, 0.1, interval, np.zeros(1), slices(*worsening or (-0.02,)))
-
-
-BASELINES = {"zone_pair_median": scored(6.2), "one_hot_linear_regression": scored(7.4)}
-SURELY = dict.fromkeys(BASELINES, Interval(-1, -1.2, -0.8))
-CHALLENGER = Candidate("2", scored(5.1), FEBRUARY)
-CHAMPION = Candidate("1", scored(5.2), Month(2023, 1))
-EVIDENCE = Evidence(CHALLENGER, CHAMPION, BASELINES, SURELY, compared(), MARCH, 31)
+from taxi_assets.scoring.promotion import Decision, Guarded, decide
 
 
 def decided(**evidence: object) -> Decision:
@@ -64,8 +35,8 @@ def test_a_better_challenger_is_promoted_with_the_figures() -> None:
     assert decided() == Decision(
         True,
         (
-            "On 2,000 unseen rides of 2023-03 its RMSE is 5.100 minutes; "
-            "the best baseline, zone_pair_median, has 6.200.",
+            "On 2,000 unseen rides of 1-60 minutes of 2023-03, predicted without recent traffic, its RMSE is 5.100 "
+            "minutes; the best baseline, zone_pair_median, has 6.200.",
             "Champion 1 has 5.200 on the same rides: the difference is -0.100 minutes, between -0.150 and -0.060.",
             "In no guarded slice it is much worse: at most -2.0%, for 'Borough 0'.",
         ),
@@ -156,8 +127,8 @@ def test_without_a_baseline_nothing_is_promoted() -> None:
 @pytest.mark.parametrize("through", [MARCH, Month(2023, 4)])
 def test_nothing_is_compared_with_a_champion_that_may_have_seen_the_rides(through: Month) -> None:
     assert refused(
-        f"The champion 1 learned from months up to {through}: it may have seen the rides of 2023-03, "
-        "so nothing is compared on them.",
+        f"The champion 1 learned from months up to {through} and may have seen the rides of 2023-03: "
+        "its errors on them are not compared.",
         champion=replace(CHAMPION, trained_through=through),
         comparison=compared(Interval(3, 2, 4), 0.5),
     )
@@ -173,8 +144,8 @@ def test_a_challenger_that_may_have_seen_the_rides_is_refused() -> None:
 def test_rides_that_came_in_an_earlier_months_file_too_are_found(who: str) -> None:
     seen = replace(CHALLENGER if who == "challenger" else CHAMPION, rides_seen=3)
     assert refused(
-        f"The {who} {seen.version} learned from 3 of the rides it is scored on, though of other months' files: "
-        "so nothing is compared on those of 2023-03.",
+        f"The {who} {seen.version} learned from 3 of the rides of 2023-03, though of other months' files: "
+        "its errors on them are not compared.",
         **{who: seen},
     )
 
@@ -217,5 +188,66 @@ def test_a_challenger_must_know_the_services_of_the_champion() -> None:
     ],
 )
 def test_scores_of_other_rides_do_not_compare(evidence: dict[str, object], other: str) -> None:
-    reason = f"The challenger was scored on 2,000 rides, {other} on 999: they do not compare."
+    reason = f"The challenger was scored on 2,000 rides, {other} on 999: they are not compared."
     assert refused(reason, **evidence)
+
+
+# The other convention and the bias
+
+
+def beside(ours: float, theirs: float, bias: float = 0.0) -> dict[str, tuple[Score, Score]]:
+    return {"all": (replace(scored(ours), bias=bias), scored(theirs))}
+
+
+def test_a_model_worse_than_a_baseline_by_the_other_convention_is_refused() -> None:
+    guarded = {"all": Guarded(scored(8.1), {"zone_pair_median": scored(8.0), "one_hot_linear_regression": scored(9.0)})}
+    for champion in (CHAMPION, None):
+        assert refused(
+            "On rides of 1-180 minutes the challenger's RMSE of 8.100 minutes is not below the 8.000 of "
+            "zone_pair_median.",
+            guarded=guarded,
+            champion=champion,
+            comparison=compared() if champion else None,
+        )
+
+
+def test_a_first_version_surely_beats_its_baselines_as_a_challenger_must() -> None:
+    lockdown = replace(CHALLENGER, score=Score(30_000, 7.314, 5.4, 3.45))
+    baselines = {"zone_pair_median": scored(7.062, 30_000), "zone_pair_hour_median": scored(7.105, 30_000)}
+    against = dict.fromkeys(baselines, Interval(0.2, 0.1, 0.3))
+    first = decided(challenger=lockdown, champion=None, comparison=None, baselines=baselines, against_baselines=against)
+    assert first == Decision(
+        False,
+        (
+            "The challenger's RMSE of 7.314 minutes is not below the 7.062 of zone_pair_median.",
+            "The challenger's RMSE of 7.314 minutes is not below the 7.105 of zone_pair_hour_median.",
+            "On rides of 1-60 minutes the challenger's predictions are +3.45 minutes off on average: "
+            "more than 1.5 is too much.",
+        ),
+    )
+
+
+@pytest.mark.parametrize(("bias", "is_promoted"), [(1.5, True), (-1.5, True), (1.51, False), (-2.0, False)])
+def test_predictions_far_off_on_average_are_refused(bias: float, is_promoted: bool) -> None:
+    own = replace(scored(5.1), bias=bias)
+    assert decided(challenger=replace(CHALLENGER, score=own)).promote is is_promoted
+    guarded = {"all": Guarded(own, {"zone_pair_median": scored(8.0)})}
+    assert decided(guarded=guarded).promote is is_promoted
+
+
+def test_a_bias_below_the_champions_is_no_reason_against() -> None:
+    own, theirs = replace(scored(5.1), bias=2.0), replace(scored(5.2), bias=2.5)
+    better = {"challenger": replace(CHALLENGER, score=own), "champion": replace(CHAMPION, score=theirs)}
+    assert decided(**better).promote
+    assert not decided(**better | {"champion": None, "comparison": None}).promote
+
+
+@pytest.mark.parametrize(("ours", "is_promoted"), [(6.9, True), (7.14, True), (7.15, False)])
+def test_the_other_convention_must_not_worsen_much(ours: float, is_promoted: bool) -> None:
+    decision = decided(comparison=replace(compared(), beside=beside(ours, 7.0)))
+    assert decision.promote is is_promoted
+    if not is_promoted:
+        told = (
+            "On rides of 1-180 minutes the RMSE grows by 2.1%, from 7.000 to 7.150 minutes: more than 2% is too much."
+        )
+        assert decision.reasons == (told,)

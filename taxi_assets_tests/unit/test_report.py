@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from taxi_assets import report
 from taxi_assets.lake.ledger import Record, put_records
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.warehouse import Warehouse
@@ -35,7 +36,8 @@ def rows(table: str, month: date, count: int, **values: Any) -> list[dict[str, A
 
 
 def score(model: str, rmse: float, version: int, **values: Any) -> dict[str, Any]:
-    found = {"month": FEBRUARY_1, "model_version": version, "convention": "course", "model": model}
+    found = {"month": FEBRUARY_1, "model_version": version, "convention": "course", "model": model, "bias": -0.25}
+    found |= {"condition": "without_recent_traffic"}
     return {**found, "slice": "overall", "value": "all", "rides": 3, "rmse": rmse, "mae": rmse / 2, **values}
 
 
@@ -63,7 +65,25 @@ CONTENT = {
         score("duration_model", 4.0, 2),
         score("zone_pair_median", 5.0, 2),
         score("duration_model", 4.5, 2, convention="all"),
+        score("duration_model", 3.5, 2, condition="with_recent_traffic"),
         score("duration_model", 3.0, 2, slice="borough", value="Queens"),
+    ],
+    "promotions": [
+        {
+            "month": FEBRUARY_1,
+            "model_version": 2,
+            "champion_version": 1,
+            "is_promoted": False,
+            "reasons": ["Champion 1 is no worse."],
+            "rmse": 4.0,
+            "champion_rmse": 3.9,
+            "difference_minutes": 0.1,
+            "difference_low": -0.1,
+            "difference_high": 0.3,
+            "convention": "course",
+            "condition": "without_recent_traffic",
+            "bias": -0.25,
+        }
     ],
     "drift_reports": [
         {"month": FEBRUARY_1, "feature": "service", "psi": 0.0, "verdict": "stable"},
@@ -100,7 +120,7 @@ def printed(printer: Any, *arguments: Any) -> str:
 
 def test_a_run_tells_everything_the_issue_asks_for(facts: dict[str, Any]) -> None:
     named = ("source", "synthetic", "months", "services", "rows", "score", "model", "bento", "prediction", "drift")
-    assert {*named, "refused", "seconds"} == set(facts)
+    assert {*named, "refused", "seconds", "decision"} == set(facts)
     assert facts["synthetic"] is True
     assert facts["months"] == ["2023-01", "2023-02"]
     assert facts["services"] == ["green"]
@@ -119,8 +139,30 @@ def test_only_the_months_of_the_run_count(filled: Settings) -> None:
 
 def test_scores_are_those_of_the_newest_version_over_all_rides(facts: dict[str, Any]) -> None:
     assert facts["score"]["month"] == "2023-02"
-    assert facts["score"]["model"] == {"rmse": 4.0, "mae": 2.0}
-    assert facts["score"]["baselines"] == {"zone_pair_median": {"rmse": 5.0, "mae": 2.5}}
+    assert facts["score"]["model"] == {"rmse": 4.0, "mae": 2.0, "bias": -0.25}
+    assert facts["score"]["baselines"] == {"zone_pair_median": {"rmse": 5.0, "mae": 2.5, "bias": -0.25}}
+
+
+def test_the_served_condition_is_the_headline_and_the_other_a_line_of_its_own(
+    facts: dict[str, Any], filled: Settings
+) -> None:
+    assert facts["score"]["condition"] == "without_recent_traffic"
+    assert facts["score"]["other_conditions"]["with_recent_traffic"]["rmse"] == 3.5
+    text = printed(print_run, facts, filled)
+    assert "bias -0.25, without recent traffic" in text
+    assert "model with recent traffic" in text
+
+
+def test_the_measure_that_decided_is_told_with_its_figures(facts: dict[str, Any], filled: Settings) -> None:
+    told = printed(print_run, facts | {"decision": decision_of(filled, 2)}, filled)
+    assert "RMSE on course rides, without recent traffic: 4.000 minutes; champion 1 had 3.900: +0.100" in told
+    assert decision_of(filled, 99) is None
+    assert facts["model"]["why"]
+
+
+def decision_of(filled: Settings, version: int) -> dict[str, Any] | None:
+    with Warehouse(filled).reading() as connection:
+        return report._decision(connection, FEBRUARY, version)
 
 
 def test_drift_is_as_bad_as_the_worst_feature(facts: dict[str, Any]) -> None:
@@ -155,7 +197,7 @@ def test_a_run_without_rejected_rows_says_none(facts: dict[str, Any], filled: Se
 
 def test_a_version_that_is_not_champion_says_why(facts: dict[str, Any], filled: Settings) -> None:
     model = {"name": "taxi-duration", "version": 3, "alias": None, "run_id": "x", "why": "Champion 2 is better."}
-    assert "not champion: Champion 2 is better." in printed(print_run, facts | {"model": model}, filled)
+    assert "(not champion): Champion 2 is better." in printed(print_run, facts | {"model": model}, filled)
 
 
 def test_an_empty_home_has_a_status(settings: Settings) -> None:

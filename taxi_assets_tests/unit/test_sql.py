@@ -202,7 +202,8 @@ def score(connection, put, *rows: Row) -> list[int]:
             "trip_distance_miles": 294_000
         },  # what cleaning rejects by what is known after the ride is scored all the same
         {"trip_distance_miles": None, "fare_usd": -10},
-        {"pickup_at": datetime(2009, 1, 1)},
+        {"pickup_at": datetime(2023, 3, 1)},
+        {"pickup_at": datetime(2023, 3, 31, 23, 59, 59)},
     ],
 )
 def test_a_ride_of_the_convention_is_scored(memory, put, other: Row) -> None:
@@ -216,6 +217,9 @@ def test_a_ride_of_the_convention_is_scored(memory, put, other: Row) -> None:
         {"minutes": 60 + 1 / 60},
         {"minutes": -5},
         {"pickup_at": None},
+        {"pickup_at": datetime(2008, 12, 31)},  # a clock that is wrong: a day of its own, were it scored
+        {"pickup_at": datetime(2023, 2, 28, 23, 59, 59)},
+        {"pickup_at": datetime(2023, 4, 1)},
         {"dropoff_at": None},
         {"pickup_zone_id": None},
         {"dropoff_zone_id": 0},

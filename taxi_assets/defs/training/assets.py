@@ -26,7 +26,9 @@ class TrainingConfig(dg.Config):
     """What is varied from training to training."""
 
     months: list[str] | None = None
-    """Months to learn from, such as 2023-01; unset, every month held before the one to be scored."""
+    """Months to learn from, such as 2023-01; unset, those held of the `window_months` before the one to be scored."""
+    window_months: int = 24
+    """How far back the window reaches, in calendar months; the back-test has the same."""
     row_months: int = 24
     """The trees learn from rides of the last so many months of the window, the history from all."""
     use_now: bool = True
@@ -41,6 +43,11 @@ class TrainingConfig(dg.Config):
     random_state: int = 0
     estimator: str = "boosted_trees"
     """Or `random_forest`, a challenger of another kind, which is compared and never served."""
+
+
+def parameters(config: TrainingConfig) -> dict[str, Any]:
+    """What the estimator is built with: all of the config but the window."""
+    return config.model_dump(exclude={"months", "window_months"})
 
 
 @dg.asset(
@@ -66,11 +73,9 @@ def duration_model(
     from taxi_assets.monitoring.superseded import mark_superseded
     from taxi_assets.rides import encoding, leakage
 
-    month, window = (
-        Month.parse(context.partition_key),
-        [Month.parse(text) for text in config.months or []],
-    )
-    trained = training.train(settings, warehouse, mlflow, month, window, config.model_dump(exclude={"months"}))
+    month, wanted = Month.parse(context.partition_key), [Month.parse(text) for text in config.months or []]
+    window = training.window_before(settings, warehouse, month, wanted, config.window_months)
+    trained = training.train(settings, warehouse, mlflow, month, window, parameters(config))
     mark_superseded(settings, warehouse)
     version, leaks = trained.version, leakage.leaking(encoding.MATRIX_COLUMNS)
     return dg.MaterializeResult(
@@ -121,8 +126,9 @@ def model_evaluation(
     return dg.MaterializeResult(
         metadata={
             "version": evaluation.version.version,
+            "condition": evaluation.condition.name,
             "dagster/row_count": rows,
-            "scores": score_table(evaluation.scores),
+            "scores": score_table(evaluation),
             "minutes_gained_on_a_ride": evaluation.worth.minutes,
             "share_of_rides_better_off": evaluation.worth.share_better_off,
             **{name: picture(png, name) for name, png in pictures.items()},
@@ -137,7 +143,7 @@ def _evaluation_checks(evaluation: "Evaluation") -> list[dg.AssetCheckResult]:
             check_name="the_model_beats_every_baseline",
             passed=evaluation.beats_baselines,
             severity=dg.AssetCheckSeverity.WARN,
-            metadata={"scores": score_table(evaluation.scores)},
+            metadata={"scores": score_table(evaluation)},
         ),
         dg.AssetCheckResult(
             check_name="no_scored_ride_was_learned_from",
@@ -176,8 +182,8 @@ def champion_model(
 ) -> dg.MaterializeResult:
     """The version MLflow's alias `champion` names: the challenger where the evidence is for it, else the one before.
 
-    Both are scored on the same unseen rides. The challenger must be surely better, by a bootstrap over days, and no
-    borough, airport or time of day may pay for it.
+    Both are scored on the same unseen rides, under the served condition. The challenger must be surely better, by a
+    bootstrap over days, and no borough, airport or time of day may pay for it.
     """
     from taxi_assets.mlflow_store import registry
     from taxi_assets.scoring.champion import choose_champion
@@ -189,6 +195,7 @@ def champion_model(
     return dg.MaterializeResult(
         metadata={
             "is_promoted": outcome.decision.promote,
+            "measure": outcome.measure,
             "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in outcome.decision.reasons)),
             "champion": champion.version if champion else "none",
             **({"mlflow_version": dg.MetadataValue.url(link)} if link else {}),

@@ -7,7 +7,7 @@ import dagster as dg
 from taxi_assets.defs.ingestion.assets import taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, chosen_months, earlier_months
 from taxi_assets.defs.reporting import picture
-from taxi_assets.defs.training.assets import TrainingConfig
+from taxi_assets.defs.training.assets import TrainingConfig, parameters
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
@@ -24,7 +24,7 @@ class SearchConfig(dg.Config):
     """What is tried, and for how long."""
 
     months: list[str] | None = None
-    """The window, such as 2023-01; unset, every month held before the partition's."""
+    """The window, such as 2023-01; unset, those a training for the partition would learn from."""
     scored_months: int = 2
     """So many of its last months are scored, each by a model of all months before it."""
     trials: int = 20
@@ -77,7 +77,8 @@ def model_search(
 
     (month,) = chosen_months(context)
     wanted = [Month.parse(text) for text in config.months or []]
-    defaults = TrainingConfig().model_dump(exclude={"months", "estimator"})
+    defaults = parameters(TrainingConfig())
+    del defaults["estimator"]
     found = searching.run(settings, warehouse, mlflow, month, wanted, config.model_dump(), defaults)
     late = [each for fold in found.folds for each in out_of_order(fold.learned, fold.scored)]
     records = found.trials.astype(object).where(found.trials.notna(), None).to_dict("records")
