@@ -61,12 +61,12 @@ def test_slices_add_up_to_all_rides(town: Town, evaluation: judging.Evaluation) 
     findings.keep_evaluation(town.warehouse, evaluation)
     with town.warehouse.reading() as connection:
         query = (
-            "SELECT slice, sum(rides) FROM evaluations WHERE month = ? AND model_version = ? AND convention = 'all' "
-            "AND model = 'duration_model' GROUP BY slice"
+            "SELECT slice, sum(rides) FROM evaluations WHERE month = ? AND model_version = ? AND convention = 'course' "
+            "AND condition = 'without_recent_traffic' AND model = 'duration_model' GROUP BY slice"
         )
         rides = dict(connection.execute(query, [MARCH.first_day, evaluation.version.version]).fetchall())
     assert len(rides) > 1
-    assert rides["pickup_borough"] == rides["overall"]
+    assert rides["pickup_borough"] == rides["pickup_day"] == rides["overall"]
 
 
 def test_a_month_nobody_trained_for_cannot_be_scored(town: Town) -> None:
@@ -80,3 +80,15 @@ def test_a_month_without_rides_cannot_be_scored(town: Town, monkeypatch: pytest.
     monkeypatch.setattr(registry, "chosen_for", lambda *_: yellow)
     with pytest.raises(TaxiError, match="yellow"):
         judging.evaluate(town.settings, town.warehouse, FEBRUARY)
+
+
+def test_a_trip_dated_outside_of_the_month_is_neither_scored_nor_a_day(
+    town: Town, evaluation: judging.Evaluation
+) -> None:
+    assert evaluation.left_out == 0
+    days = evaluation.others[evaluation.others["slice"] == "pickup_day"]
+    assert set(days["value"]) == {f"2023-03-{day:02d}" for day in range(1, 32)}
+    with town.warehouse.reading() as connection:
+        query = "SELECT count(*) FROM raw_trips WHERE month = ? AND date_trunc('month', pickup_at) <> month"
+        ((astray,),) = connection.execute(query, [MARCH.first_day]).fetchall()
+    assert astray  # the synthetic months have TLC's defects, these too

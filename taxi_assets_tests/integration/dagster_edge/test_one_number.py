@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import small_model
 from challengers import Enlightened, register
 from town import MARCH, TINY, Town
 
@@ -54,10 +55,6 @@ def test_the_backtest_finds_what_the_evaluation_found(kept: Any, backtested: dic
     assert len(baselines) == 3
 
 
-def test_traffic_known_or_not_makes_two_numbers(kept: Any) -> None:
-    assert abs(kept[SERVED, "duration_model"] - kept[OTHER, "duration_model"]) > 1e-3
-
-
 def test_the_promotion_decides_on_the_headline(town: Town, version: registry.Version, kept: Any) -> None:
     with town.warehouse.reading() as connection:
         query = "SELECT condition, convention, rmse FROM promotions WHERE month = ? AND model_version = ?"
@@ -91,7 +88,7 @@ def test_a_model_scored_anew_and_as_it_is_served_has_that_number(
         found = judging.rescore(town.warehouse, model, ("green",), MARCH, condition)
         assert found["course"].rmse == pytest.approx(kept[condition, "duration_model"], abs=1e-9)
     rides = HEADLINE.admitted(read_scored(town.warehouse, ("green",), MARCH, ALL_RIDES))
-    served = write_serving_folder(model, tmp_path / "served", {"version": version.version})
+    served = write_serving_folder(model, tmp_path / "served", small_model.FACTS)
     fields = ("service_id", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "passenger_count")
     asked = {name: rides[name].to_numpy() for name in fields[:-1]}
     asked["passenger_count"] = rides["passenger_count"].to_numpy(np.float64, na_value=np.nan)
