@@ -35,7 +35,7 @@ def package_champion(settings: Settings) -> Release:
     """
     champion = registry.champion(settings)
     if champion is None:
-        raise TaxiError("there is no champion to package: materialise champion_model of a month first")
+        raise TaxiError(_no_champion(settings))
     facts = _facts(champion)
     labels = {name: str(facts[name]).lower() if name == "synthetic" else str(facts[name]) for name in _LABELS}
     settings.root.mkdir(parents=True, exist_ok=True)
@@ -43,6 +43,14 @@ def package_champion(settings: Settings) -> Release:
         served = write_serving_folder(registry.load_sklearn(settings, champion), Path(folder, "model"), facts)
         tag = packaging.build_bento(settings, Path(folder, "model"), labels)
     return Release(tag, labels, served.largest_difference_minutes)
+
+
+def _no_champion(settings: Settings) -> str:
+    newest = registry.latest(settings)
+    refusal = newest.tags.get("refusal") if newest else None
+    if newest and refusal:
+        return f"there is no champion to package, version {newest.version} was refused: {refusal} Train on other months"
+    return "there is no champion to package: materialise champion_model of a month first"
 
 
 def _facts(version: Version) -> dict[str, Any]:
