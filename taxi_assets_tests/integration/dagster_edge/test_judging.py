@@ -6,8 +6,10 @@ import pytest
 from town import FEBRUARY, JANUARY, MARCH, Town
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.learning.training_data import read_scored
 from taxi_assets.mlflow_store import registry
 from taxi_assets.scoring import findings, judging
+from taxi_assets.scoring.evaluation import HEADLINE
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,15 @@ def test_a_trip_dated_outside_of_the_month_is_neither_scored_nor_a_day(
     assert evaluation.left_out == 0
     days = evaluation.others[evaluation.others["slice"] == "pickup_day"]
     assert set(days["value"]) == {f"2023-03-{day:02d}" for day in range(1, 32)}
-    with town.warehouse.reading() as connection:
-        query = "SELECT count(*) FROM raw_trips WHERE month = ? AND date_trunc('month', pickup_at) <> month"
-        ((astray,),) = connection.execute(query, [MARCH.first_day]).fetchall()
-    assert astray  # the synthetic months have TLC's defects, these too
+    with town.warehouse.publishing("a trip of 2008 in March's file") as connection:
+        connection.execute(
+            "INSERT INTO raw_trips BY NAME SELECT * REPLACE (9000000 AS source_row, "
+            "TIMESTAMP '2008-12-31 08:00' AS pickup_at, TIMESTAMP '2008-12-31 08:10' AS dropoff_at) "
+            "FROM raw_trips SEMI JOIN clean_trips USING (service, month, source_row) WHERE month = ? LIMIT 1",
+            [MARCH.first_day],
+        )
+    scored = read_scored(town.warehouse, ("green",), MARCH, HEADLINE)
+    counted = judging._count_admitted(town.warehouse, ("green",), MARCH, HEADLINE)
+    with town.warehouse.publishing("it goes") as connection:
+        connection.execute("DELETE FROM raw_trips WHERE source_row = 9000000")
+    assert len(scored) == counted == evaluation.scores["course"]["duration_model"].rides

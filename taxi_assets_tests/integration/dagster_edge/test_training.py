@@ -84,7 +84,8 @@ def test_a_run_names_its_data(town: Town, mlflow_run: Any) -> None:
     assert source["digest"] == mlflow_run.data.tags["data_digest"]
     assert source["digest"].startswith(used.dataset.digest)
     with town.warehouse.reading(source["snapshot"]) as connection:
-        rows = connection.execute("SELECT count(*) FROM trip_features WHERE month < '2023-03-01'").fetchall()[0][0]
+        query = "SELECT count(*) FROM trip_features WHERE month < '2023-03-01' AND duration_minutes BETWEEN 1 AND 60"
+        rows = connection.execute(query).fetchall()[0][0]
     assert json.loads(used.dataset.profile)["num_rows"] == int(mlflow_run.data.params["rides"]) == rows < 2 * ROWS
 
 
