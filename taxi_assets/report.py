@@ -15,6 +15,7 @@ from rich.table import Table
 from taxi_assets.lake.cleaning import REASONS
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
+from taxi_assets.scoring.summary import decision_facts, decision_line, score_facts, score_lines
 from taxi_assets.settings import Settings
 
 __all__ = ["arrival_facts", "print_arrivals", "print_run", "print_status", "run_facts", "status_facts"]
@@ -37,8 +38,8 @@ def run_facts(
             "months": [str(month) for month in months],
             "services": list(settings.services),
             "rows": _rows(connection, settings.services, months),
-            "score": _score(connection, months[-1], model["version"], settings.served_condition),
-            "decision": _decision(connection, months[-1], model["version"]),
+            "score": score_facts(connection, months[-1], model["version"], settings.served_condition),
+            "decision": decision_facts(connection, months[-1], model["version"]),
             "drift": _drift(connection, months[-1]),
             "refused": _refused(connection, settings.services, months),
         }
@@ -188,14 +189,14 @@ def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
         ("rows in", f"{rows['raw']:,}"),
         ("kept", f"{rows['clean']:,}"),
         ("rejected", "\n".join(rejected) or "none"),
-        *_score_lines(score),
+        *score_lines(score),
         ("drift", facts["drift"]["verdict"]),
         *(("not used", sentence) for sentence in facts["refused"]),
         (
             "model version",
             f"{model['name']} {model['version']} ({model['alias'] or 'not champion'}): {model['why']}",
         ),
-        ("decided by", _decided(facts["decision"])),
+        ("decided by", decision_line(facts["decision"])),
         ("Bento", str(facts["bento"])),
         ("one ride", f"zone 74 to 75 on the 1st at 8:30: {ride['duration_minutes']:.1f} minutes"),
         ("time", f"{sum(facts['seconds'].values()):.0f} s"),
@@ -223,67 +224,6 @@ def _refused(connection: DuckDBPyConnection, services: Sequence[str], months: Se
 
     records = read_records(connection)
     return [text for service in services for month in months for text in refused_since(records, service, month)]
-
-
-def _score_lines(score: Facts) -> list[tuple[str, str]]:
-    """The headline, the baselines on the same trips, and the other conditions, which are not served."""
-    lines = [(f"model on {score['month']}", f"{_errors(score['model'])} minutes (rides of 1-60 minutes)")]
-    lines.append(("", f"bias {score['model']['bias']:+.2f}, {score['condition'].replace('_', ' ')}"))
-    lines += [(name, _errors(found)) for name, found in score["baselines"].items()]
-    return lines + [
-        (f"model {name.replace('_', ' ')}", _errors(found)) for name, found in score["other_conditions"].items()
-    ]
-
-
-def _errors(found: Mapping[str, float]) -> str:
-    return f"RMSE {found['rmse']:.3f}, MAE {found['mae']:.3f}"
-
-
-def _decided(decision: Facts | None) -> str:
-    """The measure the decision on the champion rests on, and its figures."""
-    if decision is None:
-        return "no decision was taken: materialise champion_model"
-    measure = f"RMSE on {decision['convention']} rides, {str(decision['condition']).replace('_', ' ')}"
-    ours = "" if decision["rmse"] is None else f": {decision['rmse']:.3f} minutes"
-    if decision["difference_minutes"] is None:
-        return f"{measure}{ours}"
-    low, high = decision["difference_low"], decision["difference_high"]
-    theirs = f"champion {decision['champion_version']} had {decision['champion_rmse']:.3f}"
-    return f"{measure}{ours}; {theirs}: {decision['difference_minutes']:+.3f}, between {low:+.3f} and {high:+.3f}"
-
-
-def _score(connection: DuckDBPyConnection, month: Month, version: int | None, condition: str) -> Facts:
-    from taxi_assets.scoring.evaluation import HEADLINE
-
-    query = (
-        "SELECT condition, model, rmse, mae, bias FROM evaluations "
-        "WHERE month = $month AND slice = 'overall' AND convention = $convention "
-        "AND model_version = coalesce($version, (SELECT max(model_version) FROM evaluations WHERE month = $month))"
-    )
-    chosen = {"month": month.first_day, "version": version, "convention": HEADLINE.name}
-    found: dict[str, Facts] = {condition: {}}
-    for each, name, *errors in connection.execute(query, chosen).fetchall():
-        found.setdefault(each, {})[name] = dict(zip(("rmse", "mae", "bias"), errors, strict=True))
-    scores = found.pop(condition)
-    return {
-        "month": str(month),
-        "convention": HEADLINE.name,
-        "condition": condition,
-        "model": scores.pop("duration_model"),
-        "baselines": scores,
-        "other_conditions": {name: models["duration_model"] for name, models in found.items()},
-    }
-
-
-def _decision(connection: DuckDBPyConnection, month: Month, version: int | None) -> Facts | None:
-    """The decision on the version, and the measure and figures it rests on; None before there was one."""
-    names = (
-        "is_promoted, reasons, convention, condition, rides, days, rmse, bias, champion_version, champion_rmse, "
-        "difference_minutes, difference_low, difference_high, worst_slice, worst_slice_worsening"
-    )
-    query = f"SELECT {names} FROM promotions WHERE month = ? AND model_version = ?"
-    row = connection.execute(query, [month.first_day, version]).fetchone()
-    return dict(zip(names.split(", "), row, strict=True)) if row else None
 
 
 def _drift(connection: DuckDBPyConnection, month: Month) -> Facts:

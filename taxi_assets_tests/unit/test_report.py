@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from taxi_assets import report
 from taxi_assets.lake.ledger import Record, put_records
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.warehouse import Warehouse
@@ -141,28 +140,6 @@ def test_scores_are_those_of_the_newest_version_over_all_rides(facts: dict[str, 
     assert facts["score"]["month"] == "2023-02"
     assert facts["score"]["model"] == {"rmse": 4.0, "mae": 2.0, "bias": -0.25}
     assert facts["score"]["baselines"] == {"zone_pair_median": {"rmse": 5.0, "mae": 2.5, "bias": -0.25}}
-
-
-def test_the_served_condition_is_the_headline_and_the_other_a_line_of_its_own(
-    facts: dict[str, Any], filled: Settings
-) -> None:
-    assert facts["score"]["condition"] == "without_recent_traffic"
-    assert facts["score"]["other_conditions"]["with_recent_traffic"]["rmse"] == 3.5
-    text = printed(print_run, facts, filled)
-    assert "bias -0.25, without recent traffic" in text
-    assert "model with recent traffic" in text
-
-
-def test_the_measure_that_decided_is_told_with_its_figures(facts: dict[str, Any], filled: Settings) -> None:
-    told = printed(print_run, facts | {"decision": decision_of(filled, 2)}, filled)
-    assert "RMSE on course rides, without recent traffic: 4.000 minutes; champion 1 had 3.900: +0.100" in told
-    assert decision_of(filled, 99) is None
-    assert facts["model"]["why"]
-
-
-def decision_of(filled: Settings, version: int) -> dict[str, Any] | None:
-    with Warehouse(filled).reading() as connection:
-        return report._decision(connection, FEBRUARY, version)
 
 
 def test_drift_is_as_bad_as_the_worst_feature(facts: dict[str, Any]) -> None:

@@ -1,0 +1,75 @@
+"""What a run prints of the scores and of the decision: the served condition first, and the measure that decided."""
+
+from datetime import date
+from typing import Any
+
+import duckdb
+import pytest
+
+from taxi_assets.months import Month
+from taxi_assets.scoring.summary import decision_facts, decision_line, score_facts, score_lines
+
+FEBRUARY, SERVED, OTHER = Month(2023, 2), "without_recent_traffic", "with_recent_traffic"
+
+
+def scored(model: str, rmse: float, condition: str = SERVED, **values: Any) -> dict[str, Any]:
+    found = {"month": date(2023, 2, 1), "model_version": 2, "convention": "course", "slice": "overall", "value": "all"}
+    errors = {"rides": 3, "rmse": rmse, "mae": rmse / 2, "bias": -0.25}
+    return {**found, **errors, "model": model, "condition": condition, **values}
+
+
+DECISION: dict[str, Any] = {
+    "month": date(2023, 2, 1),
+    "model_version": 2,
+    "champion_version": 1,
+    "is_promoted": False,
+    "reasons": ["Champion 1 is no worse."],
+    "rmse": 4.0,
+    "champion_rmse": 3.9,
+    "difference_minutes": 0.1,
+    "difference_low": -0.1,
+    "difference_high": 0.3,
+    "convention": "course",
+    "condition": SERVED,
+}
+
+
+@pytest.fixture
+def kept(memory: duckdb.DuckDBPyConnection, put: Any) -> duckdb.DuckDBPyConnection:
+    rows = [scored("duration_model", 4.0), scored("zone_pair_median", 5.0), scored("duration_model", 3.5, OTHER)]
+    rows += [scored("duration_model", 8.0, convention="all"), scored("duration_model", 9.0, model_version=1)]
+    put(memory, "evaluations", *rows)
+    put(memory, "promotions", DECISION)
+    return memory
+
+
+def test_the_served_condition_is_the_headline_and_the_other_a_line_of_its_own(
+    kept: duckdb.DuckDBPyConnection,
+) -> None:
+    facts = score_facts(kept, FEBRUARY, 2, SERVED)
+    assert (facts["condition"], facts["convention"]) == (SERVED, "course")
+    assert facts["model"] == {"rmse": 4.0, "mae": 2.0, "bias": -0.25}
+    assert facts["baselines"] == {"zone_pair_median": {"rmse": 5.0, "mae": 2.5, "bias": -0.25}}
+    assert facts["other_conditions"][OTHER]["rmse"] == 3.5
+    assert score_lines(facts) == [
+        ("model on 2023-02", "RMSE 4.000, MAE 2.000 minutes (rides of 1-60 minutes)"),
+        ("", "bias -0.25, without recent traffic"),
+        ("zone_pair_median", "RMSE 5.000, MAE 2.500"),
+        ("model with recent traffic", "RMSE 3.500, MAE 1.750"),
+    ]
+
+
+def test_the_measure_that_decided_is_told_with_its_figures(kept: duckdb.DuckDBPyConnection) -> None:
+    assert decision_line(decision_facts(kept, FEBRUARY, 2)) == (
+        "RMSE on course rides, without recent traffic: 4.000 minutes; champion 1 had 3.900: +0.100, "
+        "between -0.100 and +0.300"
+    )
+
+
+def test_where_nothing_is_compared_no_figure_of_the_champion_is_told(
+    memory: duckdb.DuckDBPyConnection, put: Any
+) -> None:
+    figures = ("champion_rmse", "difference_minutes", "difference_low", "difference_high")
+    put(memory, "promotions", DECISION | dict.fromkeys(figures) | {"rmse": None})
+    assert decision_line(decision_facts(memory, FEBRUARY, 2)) == "RMSE on course rides, without recent traffic"
+    assert decision_line(decision_facts(memory, FEBRUARY, 3)) == ("no decision was taken: materialise champion_model")
