@@ -13,6 +13,7 @@ from typing import Any, Literal
 from duckdb import DuckDBPyConnection
 
 from taxi_assets.months import Month
+from taxi_assets.quality.verdict import json_safe
 from taxi_assets.sources.arrivals import Arrival
 
 __all__ = [
@@ -181,7 +182,7 @@ def _values(record: Record) -> list[Any]:
         record.path,
         record.request,
         None if record.columns is None else list(record.columns),
-        None if record.difference is None else json.dumps(record.difference),
+        None if record.difference is None else json.dumps(json_safe(record.difference), allow_nan=False),
         record.accepted_by,
         record.accepted_at,
     ]

@@ -14,7 +14,7 @@ Order = Literal["month", "day"]
 
 NEW_YORK = "America/New_York"
 PLAIN = r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?"  # what TLC writes, which needs no closer look
-AWARE = r"(:\d{2}(\.\d+)?) *(Z|z|UTC|GMT|EST|EDT|[+-]\d{2}(:?\d{2})?)$"
+AWARE = r"(:\d{2}(\.\d+)?) *(Z|z|UTC|GMT|EST|EDT|[+-](0\d|1[0-4])(:?[0-5]\d)?)$"
 DAY_AND_MONTH = r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(,? |T|$)"
 HALF_DAY = "[AaPp][Mm]$"
 _YEAR_FIRST = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T]+\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"

@@ -25,6 +25,9 @@ def read_zones(lookup: Path, shapes: Path) -> list[ZoneRow]:
     Raises:
         TaxiError: a file is not what it should be.
     """
+    for path in (lookup, shapes):
+        if not path.is_file():
+            raise TaxiError(f"there is no {path.name} in {path.parent}: fetch TLC's two files of zones")
     try:
         geometries = dict(_read_shapes(shapes))
         with lookup.open(encoding="utf-8-sig", newline="") as file:

@@ -11,7 +11,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.lake.contract import REFUSED_SERVICES, SERVICES, map_columns, schema_era, service_of
 from taxi_assets.lake.file_columns import FileColumns, read_columns
 from taxi_assets.lake.file_kinds import PARQUET, foreign_kind, kind_of
-from taxi_assets.months import Month, MonthNotOver
+from taxi_assets.months import FIRST_MONTH, Month, MonthNotOver
 from taxi_assets.receiving.looks import is_open_for_writing, signature_of
 from taxi_assets.receiving.places import Why, shown, why_of
 from taxi_assets.settings import DataKind
@@ -23,7 +23,6 @@ _NEAR = re.compile(
     r"(?<![a-z])(fhvhv|green|yellow)(?![a-z]).*?((?:19|20)[0-9]{2})[-_. ]?(0[1-9]|1[0-2])", re.I | re.DOTALL
 )
 _FORMATS = (".parquet", ".csv")
-_FIRST_YEAR = 2009  # of TLC's months
 
 
 class StillWritten(TaxiError):
@@ -141,8 +140,8 @@ def _misnamed(found: Found) -> str:
         return f"it is {foreign[0]}: {foreign[1]}"
     suffix = "parquet" if kind_of(found.at) == PARQUET else "csv" if ".csv" in name.lower() else "parquet"
     near = _NEAR.search(name)
-    if near and int(near[2]) < _FIRST_YEAR:
-        return f"TLC has published no month before {_FIRST_YEAR}-01: check the month in its name"
+    if near and int(near[2]) < FIRST_MONTH.year:
+        return f"TLC has published no month before {FIRST_MONTH}: check the month in its name"
     if not near and found.at.suffix.lower() not in _FORMATS and kind_of(found.at) != PARQUET:
         return "it is no trip file: months come as .parquet or .csv; take it out of the landing folder"
     if near:

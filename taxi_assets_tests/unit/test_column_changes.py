@@ -129,3 +129,10 @@ def test_how_times_are_read_is_kept_and_told(
     outcome = found(memory, "green", Month(2024, 1))["times_are_new_yorks_clock"]
     assert (outcome.severity, outcome.passed) == ("warning", passed)
     assert str(outcome.observed).startswith(observed)
+
+
+def test_json_in_the_lake_is_strict(memory: duckdb.DuckDBPyConnection) -> None:
+    odd = {"statistics": {"mean_total_usd": {"before": float("nan"), "after": 1.5}}}
+    put_records(memory, [Record("a", "file", "ingested", datetime(2025, 1, 1), difference=odd)])
+    (text,) = memory.execute("SELECT difference::VARCHAR FROM arrivals").fetchall()[0]
+    assert text == '{"statistics": {"mean_total_usd": {"before": null, "after": 1.5}}}'

@@ -127,6 +127,7 @@ REFUSED = {
     "cannot be read as a time in 1 of 1 rows, such as '31/02/2023 10:00:00'": ["31/02/2023 10:00:00"],
     "cannot be read as a time in 1 of 1 rows, such as 'infinity'": ["infinity"],
     "cannot be read as a time in 1 of 1 rows, such as '29 Jan 19 14:13:01'": ["29 Jan 19 14:13:01"],
+    r"cannot be read as a time in 1 of 1 rows, such as '2023-03-21 10:00:00\+99:00'": ["2023-03-21 10:00:00+99:00"],
     "cannot be read as a time in 1 of 1 rows, such as 'epoch 2023'": ["epoch 2023"],
     "with a time zone, such as '2023-03-21T10:00:00Z', and without, such as '2023-03-21 1": [
         "2023-03-21T10:00:00Z",
