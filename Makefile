@@ -8,7 +8,7 @@ SERVICES ?= green
 REPORT ?= .taxi/last_run.json
 
 .DEFAULT_GOAL := help
-.PHONY: help env run up test test-slow lint bench bench-data bench-large bench-train bench-serve lock clean
+.PHONY: help env run up test test-slow lint pictures bench bench-data bench-large bench-train bench-serve lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ test-slow: env ## the campaigns: kills, load, a browser
 
 lint: env ## style, types, lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+pictures: env ## the README's pictures, of a real run in Chromium; needs TAXI_TLC_SOURCE
+	@$(BIN)/python taxi_assets_tests/e2e/pictures.py docs/images
 
 bench: bench-data bench-train bench-serve ## all benchmarks; figures in .taxi/bench/
 

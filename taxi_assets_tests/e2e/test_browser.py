@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from command_line import Person, person, write_months
+from pictures import MOST_BYTES, PICTURES, photograph
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from terminal import CTRL_C, Terminal, living_in, terminal
 
@@ -141,3 +142,10 @@ def test_the_bento_answers(up: Up) -> None:
     told = up.somebody.types("predict", "--pickup", "74", "--dropoff", "75", "--at", "2023-03-01T08:30")
     assert told.returncode == 0
     assert f"{answer.json()['duration_minutes']:.1f} minutes" in told.stdout
+
+
+def test_the_pictures_of_the_readme_can_be_taken(up: Up, page: Page, tmp_path: Path) -> None:
+    run_id = up.somebody.asks("status")["champion"]["run_id"]
+    for picture in PICTURES:
+        file = photograph(page, picture, up.urls, tmp_path, month="2023-02", run_id=run_id)
+        assert 5_000 < file.stat().st_size < MOST_BYTES

@@ -1,0 +1,44 @@
+"""The README's pictures and promises: each picture is made by a command, and small enough to load at once."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from pictures import MOST_BYTES, PICTURES, REFUSED
+
+CHECKOUT = Path(__file__).parents[2]
+README = (CHECKOUT / "README.md").read_text()
+
+
+def test_every_picture_of_the_readme_is_made_by_a_command() -> None:
+    shown = set(re.findall(r"\(docs/images/(\w+)\.png\)", README))
+    made = {picture.name for picture in (*PICTURES, *REFUSED)}
+    assert shown == made | {"backtest"}
+    assert "--picture docs/images/backtest.png" in README
+    assert "pictures.py docs/images" in (CHECKOUT / "Makefile").read_text()
+
+
+def test_every_picture_is_small() -> None:
+    files = sorted((CHECKOUT / "docs" / "images").iterdir())
+    assert files
+    assert {file.name: file.stat().st_size for file in files if file.stat().st_size >= MOST_BYTES} == {}
+
+
+def test_your_own_months_come_before_the_comparison() -> None:
+    assert README.index("\n## Your own months") < README.index("\n## Compared with the course")
+
+
+def test_disk_and_platforms_stand_before_the_first_result() -> None:
+    before = README[: README.index("\n## What you will see")]
+    assert re.search(r"1\.6 GB of disk", before)
+    assert all(name in before for name in ("Linux", "macOS", "WSL"))
+
+
+def test_the_licence_is_apache_2_in_full() -> None:
+    text = (CHECKOUT / "LICENSE").read_text()
+    assert "Apache License" in text
+    assert "Version 2.0, January 2004" in text
+    assert all(f"\n   {number}. " in text for number in range(1, 10))
+    assert "END OF TERMS AND CONDITIONS" in text
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE"])
