@@ -14,6 +14,7 @@ from taxi_assets.defs.serving import assets as serving
 from taxi_assets.defs.training import assets as training
 from taxi_assets.defs.training import search
 from taxi_assets.defs.watcher import tlc_watcher
+from taxi_assets.environment import isolate
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import Settings
 
@@ -37,4 +38,6 @@ def build(settings: Settings) -> dg.Definitions:
     )
 
 
+# Dagster's code servers and run workers load this module before anything else of the platform.
+isolate(within_dagster=True)
 defs = build(Settings())

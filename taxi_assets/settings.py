@@ -17,6 +17,9 @@ __all__ = ["DataKind", "Settings", "remember_data_kind", "run_lock"]
 
 DataKind = Literal["real", "synthetic"]
 ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
+# The home's path becomes part of addresses and patterns. SQLAlchemy and SQLite decode `%` and end a path at `?`,
+# DuckDB takes `*`, `?` and `[` for patterns, DuckLake a backslash for a separator, BentoML `$` for a variable.
+_UNUSABLE = frozenset("%?*[]\\$")
 TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
 
 
@@ -25,7 +28,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TAXI_", extra="forbid", frozen=True)
 
-    home: Path = Field(Path(".taxi"), description="Folder of everything the platform makes.")
+    home: Path = Field(
+        Path(".taxi"),
+        validate_default=True,
+        description="Folder of everything the platform makes; `~` is the home folder.",
+    )
     data: DataKind | None = Field(
         None,
         description="Which months to work on: `real` or `synthetic`, each in a warehouse of its own. "
@@ -60,10 +67,28 @@ class Settings(BaseSettings):
 
     @field_validator("home", mode="before")
     @classmethod
-    def _check_home(cls, value: object) -> object:
+    def _require_home_name(cls, value: object) -> object:
         if isinstance(value, str) and not value.strip():  # a path would be the folder one stands in
             raise ValueError("name a folder, such as .taxi")
         return value
+
+    @field_validator("home")
+    @classmethod
+    def _check_home(cls, value: Path) -> Path:
+        try:
+            value = value.expanduser()
+        except RuntimeError as error:
+            raise ValueError("there is no such person's home folder: write the whole path") from error
+        bad = sorted({sign for sign in str(value.absolute()) if sign in _UNUSABLE or not sign.isprintable()})
+        if bad:
+            named = ", ".join(ascii(sign)[1:-1] if not sign.isprintable() else sign for sign in bad)
+            raise ValueError(f"{ascii(str(value.absolute()))} holds {named}: set TAXI_HOME to a path without")
+        return value
+
+    @field_validator("tlc_source")
+    @classmethod
+    def _expand_source(cls, value: str) -> str:
+        return str(Path(value).expanduser()) if value.startswith("~") else value
 
     @field_validator("services", mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 from taxi_assets.cli import maintenance, models, platform, serving, synthetic, tracing
 from taxi_assets.cli.arrivals import arrivals
 from taxi_assets.cli.terminal import errors
+from taxi_assets.environment import isolate
 from taxi_assets.errors import TaxiError
 
 __all__ = ["app", "main"]
@@ -55,6 +56,7 @@ def _options(
 
 def main() -> None:
     """The console script: a mistake is one line on stderr and exit code 1, or 2 for wrong usage."""
+    isolate()
     try:
         sys.exit(app(prog_name="taxi", standalone_mode=False))
     except TyperException as error:

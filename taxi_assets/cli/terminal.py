@@ -52,7 +52,9 @@ def settings_of(**given: Any) -> Settings:
         first = error.errors()[0]
         name = f"TAXI_{first['loc'][0]}".upper()
         why = first["msg"].removeprefix("Value error, ")
-        raise TaxiError(f"{name} is '{first['input']}': {why}; see docs/settings.md") from error
+        given_text = str(first["input"])
+        shown = f"'{given_text}'" if given_text.isprintable() else ascii(given_text)
+        raise TaxiError(f"{name} is {shown}: {why}; see docs/settings.md") from error
 
 
 def write_json(facts: dict[str, Any], target: str | None) -> None:

@@ -5,6 +5,7 @@ import os
 import dagster as dg
 from filelock import FileLock
 
+from taxi_assets.defs.storage_schema import require_current
 from taxi_assets.settings import Settings
 
 __all__ = ["last_run", "open_instance"]
@@ -35,6 +36,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     # Whoever opens it first makes its databases, and two at once would trip over each other's tables.
     with FileLock(settings.dagster_home / "open.lock"):
+        require_current(settings)
         return dg.DagsterInstance.get()
 
 

@@ -19,6 +19,7 @@ import duckdb
 from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.lake.catalogue_version import require_current
 from taxi_assets.lake.full_disk import has_room, readable_copy
 from taxi_assets.lake.tables import TABLES, Table
 from taxi_assets.local_time import macros
@@ -108,6 +109,7 @@ class Warehouse:
         return tuple(int(row[0]) for row in rows)
 
     def _initialise(self) -> None:
+        require_current(self._catalog_file, self._lock, self._migrate)
         marker = self.settings.warehouse / "tables.json"
         tables = json.dumps({name: table.ddl() for name, table in TABLES.items()} | {"options": _OPTIONS}, indent=1)
         if marker.is_file() and marker.read_text() == tables:
@@ -164,9 +166,7 @@ class Warehouse:
 
     def _open(self, snapshot: int | None = None, copy: Path | None = None) -> duckdb.DuckDBPyConnection:
         """A database of its own on the catalogue, or on a copy of it, which can only be read."""
-        connection = duckdb.connect(config=self._config())
-        for extension in _EXTENSIONS:
-            connection.load_extension(str(_extension_file(extension)))
+        connection = self._with_extensions()
         connection.execute(self._attachment(snapshot, copy))
         connection.execute("USE lake")
         define_macros(connection)
@@ -178,6 +178,16 @@ class Warehouse:
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         return connection
+
+    def _with_extensions(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(config=self._config())
+        for extension in _EXTENSIONS:
+            connection.load_extension(str(_extension_file(extension)))
+        return connection
+
+    def _migrate(self) -> None:
+        with _closing(self._with_extensions()) as connection:
+            connection.execute(self._attachment(None).removesuffix(")") + ", AUTOMATIC_MIGRATION true)")
 
     def _config(self) -> dict[str, Any]:
         config: dict[str, Any] = {

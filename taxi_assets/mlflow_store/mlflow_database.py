@@ -6,7 +6,9 @@ keeps MLflow from sending usage data and from talking on the terminal.
 
 import logging
 import os
+import shlex
 import sqlite3
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,23 +20,19 @@ from urllib.request import url2pathname
 
 from filelock import FileLock
 
+from taxi_assets.environment import isolate
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["EXPERIMENT", "client", "initialise", "is_initialised", "lock", "ui_url"]
+__all__ = ["EXPERIMENT", "client", "initialise", "is_initialised", "lock", "require_experiment", "restore_command", "ui_url"]
 
 EXPERIMENT = "taxi-duration"
-
-_QUIET = {
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
-    "GIT_PYTHON_REFRESH": "quiet",
-}
+# Opens the experiment's pages for training models instead of those for language models.
+_LOG = logging.getLogger(__name__)
+_TRAINING = ("mlflow.experimentKind", "custom_model_development")
 
 
 def initialise(settings: Settings) -> None:
@@ -69,7 +67,16 @@ def client(settings: Settings) -> "MlflowClient":
     initialise(settings)
     mlflow = _import_mlflow()
     mlflow.set_tracking_uri(settings.mlflow_uri)
+    mlflow.set_registry_uri(settings.mlflow_uri)
     return mlflow.MlflowClient(settings.mlflow_uri, settings.mlflow_uri)  # type: ignore[no-any-return]
+
+
+def restore_command(settings: Settings, kind: str, name: str) -> str:
+    """The shell command that restores a deleted run or experiment (`kind`: `runs`, `experiments`)."""
+    option = {"runs": "--run-id", "experiments": "--experiment-id"}[kind]
+    binary = Path(sys.executable).with_name("mlflow")
+    words = (str(binary), kind, "restore", option, name)
+    return f"MLFLOW_TRACKING_URI={shlex.quote(settings.mlflow_uri)} {shlex.join(words)}"
 
 
 def ui_url(settings: Settings, page: str) -> str:
@@ -87,7 +94,7 @@ def _artifacts(settings: Settings) -> Path:
 
 def _stamp(settings: Settings) -> tuple[Path, str]:
     # Names the place as well: MLflow writes absolute paths into its database.
-    return settings.mlflow_home / "ready", f"MLflow {version('mlflow')} in {settings.mlflow_home}\n"
+    return settings.mlflow_home / "ready", f"MLflow {version('mlflow')} in {settings.mlflow_home}, its experiment of {_TRAINING[1]}\n"
 
 
 def _is_ready(settings: Settings) -> bool:
@@ -99,7 +106,7 @@ def _prepare(settings: Settings) -> None:
     database = _database(settings)
     if not database.is_file() or _revision(database) != _newest_revision():
         _build(database)
-    _require_experiment(settings)
+    require_experiment(settings)
     stamp, text = _stamp(settings)
     stamp.write_text(text)
 
@@ -128,9 +135,21 @@ def _build(database: Path) -> None:
     else:
         _remove(database)
     _upgrade(draft)
+    if database.is_file():
+        _keep(database)
     with draft.open("rb") as file:
         os.fsync(file.fileno())
     draft.replace(database)
+
+
+def _keep(database: Path) -> None:
+    """Keep a copy of the database as it was before this MLflow."""
+    kept = database.with_name(f"{database.name}.before-{version('mlflow')}")
+    draft = kept.with_name(f"{kept.name}.draft")
+    _remove(draft)
+    _copy(database, draft)
+    draft.replace(kept)
+    _LOG.warning("upgraded MLflow's database to MLflow %s; it is kept as it was in %s", version("mlflow"), kept)
 
 
 def _remove(database: Path) -> None:
@@ -154,20 +173,33 @@ def _upgrade(draft: Path) -> None:
         try:
             upgrade.callback(f"sqlite:///{draft}")
         except CommandError as error:
-            raise TaxiError(f"'{draft.parent}' is of a newer MLflow ({error}): install that one") from error
+            raise TaxiError(
+                f"'{draft.parent}' is of a newer MLflow ({error}), made by a later release: install that release, or "
+                f"set TAXI_HOME to another folder; this one has MLflow {version('mlflow')}"
+            ) from error
 
 
-def _require_experiment(settings: Settings) -> None:
+def require_experiment(settings: Settings) -> str:
+    """The id of the platform's experiment, made where there is none: a renamed one keeps its runs, a new one begins.
+
+    Call it with `lock` held.
+
+    Raises:
+        TaxiError: the home was moved, so that MLflow would look elsewhere for its files.
+    """
     _import_mlflow()
+    from mlflow.entities import ExperimentTag
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     artifacts = _artifacts(settings)
     store: Any = cast("Any", SqlAlchemyStore)(settings.mlflow_uri, artifacts.as_uri())
     experiment = store.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
-        store.create_experiment(EXPERIMENT, artifacts.as_uri())
-    else:
-        _require_same_place(experiment.artifact_location, artifacts)
+        return str(store.create_experiment(EXPERIMENT, artifacts.as_uri(), tags=[ExperimentTag(*_TRAINING)]))
+    _require_same_place(experiment.artifact_location, artifacts)
+    if experiment.lifecycle_stage == "active":
+        store.set_experiment_tag(experiment.experiment_id, ExperimentTag(*_TRAINING))
+    return str(experiment.experiment_id)
 
 
 def _require_same_place(recorded_uri: str, artifacts: Path) -> None:
@@ -195,8 +227,7 @@ def _unsynced() -> Iterator[None]:
 
 
 def _import_mlflow() -> Any:
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
+    isolate(within_dagster=True)
     with warnings.catch_warnings():
         # MLflow's own, raised while the module loads.
         warnings.filterwarnings("ignore", "The ``noload`` loader strategy", DeprecationWarning)

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_store.mlflow_database import client, is_initialised, lock, ui_url
+from taxi_assets.mlflow_store import model_files
+from taxi_assets.mlflow_store.mlflow_database import client, is_initialised, lock, restore_command, ui_url
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
@@ -24,8 +25,9 @@ __all__ = [
     "champion",
     "choose",
     "chosen_for",
-    "download_artifacts",
+    "describe",
     "find",
+    "is_usable",
     "latest",
     "load_sklearn",
     "mark_superseded",
@@ -33,6 +35,7 @@ __all__ = [
     "promote",
     "register",
     "require",
+    "require_run",
     "trained_snapshots",
     "version_url",
     "versions",
@@ -71,19 +74,45 @@ def register(settings: Settings, run_id: str, model_uri: str, training_key: str,
     """
     api = client(settings)
     with lock(settings):
-        known = _find(api, training_key)
+        known = _find(settings, api, training_key)
         if known is None:
             if _registered_model(api) is None:
                 api.create_registered_model(MODEL_NAME, description="Minutes a ride takes, as known at pickup")
-            known = api.create_model_version(MODEL_NAME, model_uri, run_id, tags={**tags, "training_key": training_key})
+            tags = {**tags, **model_files.digest_tag(settings, api, model_uri), "training_key": training_key}
+            known = api.create_model_version(MODEL_NAME, model_uri, run_id, tags=tags)
         _link_to_model(api, known)
     return _version(known)
 
 
 def find(settings: Settings, training_key: str) -> Version | None:
-    """The version that came of this training, if there is one."""
-    found = _find(client(settings), training_key) if is_initialised(settings) else None
+    """The newest version that came of this training, of those whose model is whole and whose run is not deleted."""
+    found = _find(settings, client(settings), training_key) if is_initialised(settings) else None
     return _version(found) if found else None
+
+
+def require_run(settings: Settings, version: Version) -> None:
+    """Refuse a version whose MLflow run a person deleted: nothing more can be logged on it.
+
+    Raises:
+        TaxiError: with the command that restores the run.
+    """
+    if _run_stage(client(settings), version.run_id) == "deleted":
+        command = restore_command(settings, "runs", version.run_id)
+        raise TaxiError(
+            f"the MLflow run of version {version.version} was deleted: train its month again, or restore it "
+            f"with: {command}"
+        )
+
+
+def is_usable(settings: Settings, version: Version) -> bool:
+    """Whether the version's model can be loaded: the file is there and is the one that was trained."""
+    api = client(settings)
+    return model_files.is_whole(settings, api, api.get_model_version(version.name, str(version.version)))
+
+
+def describe(settings: Settings, version: int, description: str) -> None:
+    """Set the sentences that MLflow's UI shows at the head of a version."""
+    client(settings).update_model_version(MODEL_NAME, str(version), description)
 
 
 def choose(settings: Settings, version: Version, month: Month) -> None:
@@ -168,7 +197,8 @@ def trained_snapshots(settings: Settings) -> frozenset[int]:
     """Snapshots of the lake that some version, whole or not yet, learned from or was scored on: its tags say which."""
     if not is_initialised(settings):
         return frozenset()
-    versions = client(settings).search_model_versions(f"name = '{MODEL_NAME}'", max_results=10_000)
+    # Of whatever model: a person may have renamed it, and its versions can still be rebuilt.
+    versions = client(settings).search_model_versions(max_results=10_000)
     named = ("data_snapshot", "evaluation_snapshot")
     return frozenset(int(version.tags[tag]) for version in versions for tag in named if tag in version.tags)
 
@@ -204,34 +234,15 @@ def promote(settings: Settings, version: int, reason: str) -> Version:
         return _version(api.get_model_version(MODEL_NAME, str(version)))
 
 
-def download_artifacts(settings: Settings, version: Version, path: str, target: Path) -> Path:
-    """Copy a file or folder logged by the version's run, such as `serving`, into the folder `target`.
-
-    Returns:
-        Where the copy is: in `target`, under the last part of `path`.
+def load_sklearn(settings: Settings, version: Version) -> Any:
+    """The fitted estimator of a version, once its digest is the one logged at training.
 
     Raises:
-        TaxiError: the run has no such artifact.
+        TaxiError: the model is missing, or is another one than was trained.
     """
     api = client(settings)
-    import mlflow
-
-    parent = str(Path(path).parent) if "/" in path else None
-    if path not in {item.path for item in api.list_artifacts(version.run_id, parent)}:
-        raise TaxiError(
-            f"version {version.version} of '{version.name}' has no artifact '{path}': train the model again"
-        )
-    target.mkdir(parents=True, exist_ok=True)
-    uri = f"runs:/{version.run_id}/{path}"
-    return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(target)))
-
-
-def load_sklearn(settings: Settings, version: Version) -> Any:
-    """The fitted estimator of a version. Loading runs what is pickled in it: for versions made here only."""
-    client(settings)
-    from taxi_assets.mlflow_store.tracking import load_model
-
-    return load_model(f"models:/{version.name}/{version.version}")
+    found = api.get_model_version(version.name, str(version.version))
+    return model_files.load(model_files.model_file(settings, api, found), version.version, found.tags)
 
 
 def version_url(settings: Settings, version: int) -> str:
@@ -265,13 +276,28 @@ def _versions(api: "MlflowClient", condition: str = "") -> "list[ModelVersion]":
     return sorted(whole, key=lambda version: int(version.version), reverse=True)
 
 
-def _find(api: "MlflowClient", training_key: str) -> "ModelVersion | None":
-    versions = _versions(api, f" and tags.training_key = '{training_key}'")
-    return versions[0] if versions else None
+def _find(settings: Settings, api: "MlflowClient", training_key: str) -> "ModelVersion | None":
+    for version in _versions(api, f" and tags.training_key = '{training_key}'"):
+        if _run_stage(api, version.run_id) == "active" and model_files.is_whole(settings, api, version):
+            return version
+    return None
+
+
+def _run_stage(api: "MlflowClient", run_id: str) -> str:
+    """`active`, `deleted`, or `gone` where the run was deleted for good."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(api.get_run(run_id).info.lifecycle_stage)
+    except MlflowException:
+        return "gone"
 
 
 def _link_to_model(api: "MlflowClient", version: "ModelVersion") -> None:
     """Let the pages of the run and the logged model show the version, as MLflow's `register_model` does."""
+    from mlflow.exceptions import MlflowException
+
     model_id = str(version.source).removeprefix("models:/")
     tag = json.dumps([{"name": version.name, "version": int(version.version)}])
-    api.set_logged_model_tags(model_id, {"mlflow.modelVersions": tag})
+    with suppress(MlflowException):  # a person deleted the page; the version does not need it
+        api.set_logged_model_tags(model_id, {"mlflow.modelVersions": tag})

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_store.mlflow_database import EXPERIMENT, client, is_initialised, lock, ui_url
+from taxi_assets.mlflow_store.mlflow_database import (
+    EXPERIMENT,
+    client,
+    is_initialised,
+    lock,
+    require_experiment,
+    restore_command,
+    ui_url,
+)
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,7 +35,6 @@ __all__ = [
     "child_run",
     "close_abandoned",
     "end_run",
-    "load_model",
     "log_dataset",
     "log_model",
     "match_statuses",
@@ -55,7 +62,7 @@ def open_run(settings: Settings, dagster_run_id: str, name: str, tags: Mapping[s
         if found:
             return str(found[0].info.run_id)
         tags = {**tags, "dagster_run_id": dagster_run_id}
-        return str(api.create_run(_experiment_id(api), tags=tags, run_name=name).info.run_id)
+        return str(api.create_run(_experiment_id(settings, api), tags=tags, run_name=name).info.run_id)
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def child_run(settings: Settings, parent_id: str, name: str, tags: Mapping[str, 
     """
     api = client(settings)
     every = {**tags, "mlflow.parentRunId": parent_id, "mlflow.source.name": "taxi_assets"}
-    run_id = str(api.create_run(_experiment_id(api), tags=every, run_name=name).info.run_id)
+    run_id = str(api.create_run(_run(settings, parent_id).info.experiment_id, tags=every, run_name=name).info.run_id)
     status: RunStatus = "FAILED"
     try:
         yield ChildRun(api, run_id)
@@ -178,12 +185,6 @@ def log_model(estimator: Any, example: "DataFrame") -> str:
     return str(model.model_uri)
 
 
-def load_model(uri: str) -> Any:
-    """The fitted estimator at an MLflow address. Loading runs what is pickled: only for models made here."""
-    with _sklearn_flavour() as flavour:
-        return flavour.load_model(uri)
-
-
 def log_dataset(
     settings: Settings, run_id: str, name: str, digest: str, source: Mapping[str, object], rows: int
 ) -> None:
@@ -221,14 +222,18 @@ class RunFacts:
 
 
 def run_facts(settings: Settings, run_id: str) -> RunFacts:
-    """What was logged on a run."""
-    data = client(settings).get_run(run_id).data
+    """What was logged on a run, also on one in MLflow's trash.
+
+    Raises:
+        TaxiError: MLflow has no such run.
+    """
+    data = _run(settings, run_id).data
     return RunFacts(dict(data.params), dict(data.metrics), dict(data.tags))
 
 
 def run_url(settings: Settings, run_id: str) -> str:
     """The run's page in MLflow's UI."""
-    experiment_id = client(settings).get_run(run_id).info.experiment_id
+    experiment_id = _run(settings, run_id).info.experiment_id
     return ui_url(settings, f"experiments/{experiment_id}/runs/{run_id}")
 
 
@@ -254,19 +259,36 @@ def _sklearn_flavour() -> Iterator[Any]:
         sys.path[:] = path
 
 
-def _experiment_id(api: "MlflowClient") -> str:
+def _run(settings: Settings, run_id: str) -> "Run":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client(settings).get_run(run_id)
+    except MlflowException as error:
+        raise TaxiError(
+            f"the MLflow run {run_id} was deleted for good, with what it logged: train its month again"
+        ) from error
+
+
+def _experiment_id(settings: Settings, api: "MlflowClient") -> str:
+    """The experiment that new runs belong to; call it with `lock` held."""
     experiment = api.get_experiment_by_name(EXPERIMENT)
-    if experiment is None or experiment.lifecycle_stage != "active":
-        raise TaxiError(f"MLflow's experiment '{EXPERIMENT}' was deleted: run `mlflow experiments restore`")
+    if experiment is None:
+        return require_experiment(settings)
+    if experiment.lifecycle_stage != "active":
+        command = restore_command(settings, "experiments", experiment.experiment_id)
+        raise TaxiError(f"MLflow's experiment '{EXPERIMENT}' was deleted: restore it with: {command}")
     return str(experiment.experiment_id)
 
 
 def _runs(api: "MlflowClient", condition: str) -> "list[Run]":
     runs: list[Run] = []
     token = None
-    while True:
-        page = api.search_runs([_experiment_id(api)], condition, max_results=_RUNS_A_PAGE, page_token=token)
+    experiment = api.get_experiment_by_name(EXPERIMENT)
+    while experiment:
+        page = api.search_runs([experiment.experiment_id], condition, max_results=_RUNS_A_PAGE, page_token=token)
         runs.extend(page)
         token = page.token
         if not token:
-            return runs
+            break
+    return runs

@@ -1,5 +1,6 @@
 """Lets a month's version become champion, or says why not, and keeps the decision. Knows no Dagster."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "choose_champion"]
 
+_LOG = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -51,7 +54,7 @@ def choose_champion(
     Raises:
         TaxiError: no version was trained for the month, or it was not evaluated.
     """
-    challenger, current = version_for(settings, month), registry.champion(settings)
+    challenger, current = version_for(settings, month), _usable_champion(settings)
     with warehouse.reading() as connection:
         kept = _kept_row(connection, month, challenger)
         _require_evaluation(connection, month, challenger, settings.served_condition)
@@ -82,6 +85,16 @@ def choose_champion(
 def _measure(row: Mapping[str, object]) -> str:
     """The measure that decided, in words."""
     return f"RMSE on {rides_of(str(row['convention']))}, predicted {str(row['condition']).replace('_', ' ')}"
+
+
+def _usable_champion(settings: Settings) -> Version | None:
+    """The champion; None also where its model is missing or damaged: the challenger is then judged as a first one."""
+    champion = registry.champion(settings)
+    if champion and not registry.is_usable(settings, champion):
+        _LOG.warning("the model of the champion, version %d, cannot be used: it is not compared with", champion.version)
+        return None
+    return champion
+
 
 
 def _kept_row(connection: "DuckDBPyConnection", month: Month, version: Version) -> dict[str, Any] | None:

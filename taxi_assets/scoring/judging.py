@@ -100,11 +100,12 @@ def version_for(settings: Settings, month: Month) -> Version:
     """The version that the month's training came to, which may be an older one it found again.
 
     Raises:
-        TaxiError: there is none.
+        TaxiError: there is none, or its MLflow run was deleted.
     """
     version = registry.chosen_for(settings, month)
     if version is None:
         raise TaxiError(f"no model was trained for {month}: materialise duration_model of that month first")
+    registry.require_run(settings, version)
     return version
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from taxi_assets.environment import isolated
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.serving_manifest import read_manifest
 from taxi_assets.settings import Settings
@@ -153,9 +154,8 @@ def _run_bentoml(context: Path, home: Path, bento_version: str) -> Path:
     home.mkdir()
     command = [sys.executable, "-m", "bentoml", "build", "--version", bento_version, str(context)]
     environment = {
-        **os.environ,
+        **isolated(os.environ),
         "BENTOML_HOME": str(home),
-        "BENTOML_DO_NOT_TRACK": "True",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONSAFEPATH": "1",  # else files of the folder this is started in would be imported for libraries
     }

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import psutil
 
+from taxi_assets.environment import isolated
 from taxi_assets.errors import TaxiError
 
 __all__ = ["GRACE_SECONDS", "guarded_mark", "kill", "marked", "start", "stop"]
@@ -33,7 +34,7 @@ def start(command: Sequence[str], env: Mapping[str, str], mark: str, output: int
 
     Args:
         command: The program and its arguments.
-        env: Variables on top of this process's own.
+        env: Variables on top of this process's own, of which those that redirect libraries are cleared.
         mark: What `marked` and `stop` find it by, and all it starts.
         output: Where its output and errors go: an open file, or `subprocess.PIPE` to read them as text.
 
@@ -43,7 +44,7 @@ def start(command: Sequence[str], env: Mapping[str, str], mark: str, output: int
     try:
         process = subprocess.Popen(
             command,
-            env={**os.environ, **env, MARK: mark},
+            env={**isolated(os.environ), **env, MARK: mark},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

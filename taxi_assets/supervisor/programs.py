@@ -73,7 +73,7 @@ def programs(settings: Settings) -> tuple[Program, ...]:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Variables that keep Dagster, MLflow and BentoML in the platform's folders and their telemetry off.
+    """Variables that keep Dagster, MLflow and BentoML in the platform's folders, over `environment.isolated`.
 
     The kind of months is fixed: a later run on the other kind must not lead running servers to its warehouse.
     """
@@ -82,9 +82,6 @@ def environment(settings: Settings) -> dict[str, str]:
         "TAXI_DATA": settings.data_kind,
         "DAGSTER_HOME": str(settings.dagster_home),
         "BENTOML_HOME": str(settings.bentoml_home),
-        "DAGSTER_DISABLE_TELEMETRY": "true",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "BENTOML_DO_NOT_TRACK": "True",
         "PYTHONUNBUFFERED": "1",
         "PYTHONSAFEPATH": "1",  # or a script lying in the current folder takes the place of a library
     }

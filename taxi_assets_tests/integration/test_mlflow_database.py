@@ -10,6 +10,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -40,6 +42,9 @@ def do_at_once(settings: Settings, barrier: Any, results: Any) -> None:
     barrier.wait(60)
     run_id = tracking.open_run(settings, "one-dagster-run", "job", {})
     model = api.create_logged_model(api.get_run(run_id).info.experiment_id, source_run_id=run_id)
+    folder = Path(url2pathname(urlsplit(model.artifact_location).path))
+    folder.mkdir(parents=True)
+    (folder / "model.pkl").write_bytes(b"the same")
     barrier.wait(60)
     version = registry.register(settings, run_id, model.model_uri, "one-training", {})
     results.put((run_id, version.version))
@@ -122,6 +127,10 @@ def test_database_of_an_older_mlflow_is_brought_up_to_date_with_its_runs(setting
     older = query(settings, "SELECT version_num FROM alembic_version")
 
     initialise(settings)
+    (kept,) = settings.mlflow_home.glob("mlflow.db.before-*")
+    with closing(sqlite3.connect(kept)) as before:
+        assert before.execute("SELECT version_num FROM alembic_version").fetchall() == older
+        assert before.execute("SELECT count(*) FROM runs").fetchall() == [(1,)]
     assert query(settings, "SELECT version_num FROM alembic_version") != older
     assert tracking.open_run(settings, "dagster", "job", {}) == run_id
 
@@ -131,9 +140,10 @@ def test_database_of_a_newer_mlflow_is_refused_and_kept(settings):
     query(settings, "UPDATE alembic_version SET version_num = 'fromthefuture'")
     (settings.mlflow_home / "ready").unlink()
     before = (settings.mlflow_home / "mlflow.db").read_bytes()
-    with pytest.raises(TaxiError, match=r"of a newer MLflow .*fromthefuture.*: install"):
+    with pytest.raises(TaxiError, match=r"of a newer MLflow .*fromthefuture.*made by a later release: install"):
         initialise(settings)
     assert (settings.mlflow_home / "mlflow.db").read_bytes() == before
+    assert list(settings.mlflow_home.glob("mlflow.db.before-*")) == []
 
 
 def test_file_that_is_no_database_is_refused_and_kept(settings):

@@ -1,56 +1,23 @@
 """Versions in a real MLflow registry: registered once for each training, promoted by alias, read back."""
 
-import sqlite3
-from collections.abc import Callable, Iterator
+import hashlib
+import pickle
 from contextlib import closing
 
 import pytest
+from registered import connect
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.mlflow_store import registry, tracking
-from taxi_assets.mlflow_store.mlflow_database import client, initialise
-from taxi_assets.mlflow_store.registry import Version
-from taxi_assets.settings import Settings
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, sqlite3.Connection]]:
-    settings = Settings(home=tmp_path_factory.mktemp("home"), mlflow_port=5999)
-    initialise(settings)
-    with closing(sqlite3.connect(":memory:")) as copy, closing(connect(settings)) as database:
-        database.backup(copy)
-        yield settings, copy
-
-
-@pytest.fixture
-def settings(pristine: tuple[Settings, sqlite3.Connection]) -> Settings:
-    settings, copy = pristine
-    with closing(connect(settings)) as database:
-        copy.backup(database)
-    return settings
-
-
-def connect(settings: Settings) -> sqlite3.Connection:
-    return sqlite3.connect(settings.mlflow_home / "mlflow.db")
-
-
-@pytest.fixture
-def register(settings: Settings) -> Callable[..., Version]:
-    """Registers an empty model as the one of this training: the registry does not look into it."""
-
-    def register(training_key: str, **tags: str) -> Version:
-        run_id = tracking.open_run(settings, f"run of {training_key}", "job", {})
-        api = client(settings)
-        model = api.create_logged_model(api.get_run(run_id).info.experiment_id, source_run_id=run_id)
-        return registry.register(settings, run_id, model.model_uri, training_key, tags)
-
-    return register
+from taxi_assets.mlflow_store.mlflow_database import client
 
 
 def test_same_training_makes_one_version(settings, register):
     first = register("key", window="2023-01..2023-02", snapshot="7")
     assert (first.name, first.version) == ("taxi-duration", 1)
-    assert first.tags == {"window": "2023-01..2023-02", "snapshot": "7", "training_key": "key"}
+    digest = hashlib.sha256(pickle.dumps("key")).hexdigest()
+    tags = {"window": "2023-01..2023-02", "snapshot": "7", "training_key": "key", "model_sha256": digest}
+    assert first.tags == tags
     assert first.run_id == tracking.open_run(settings, "run of key", "job", {})
     assert register("key", window="2023-01..2023-02", snapshot="8") == first
     assert registry.find(settings, "key") == first
@@ -112,25 +79,6 @@ def test_unknown_version_is_not_promoted(settings, register):
     with pytest.raises(TaxiError, match="'taxi-duration' has no version 2: choose one"):
         registry.promote(settings, 2, "by mistake")
     assert registry.champion(settings).version == 1
-
-
-@pytest.mark.parametrize("path", ["serving", "serving/golden", "serving/golden/answers.json"])
-def test_artifacts_of_a_version_are_copied_out(settings, register, tmp_path, path):
-    version = register("a")
-    api = client(settings)
-    api.log_text(version.run_id, "onnx", "serving/model.onnx")
-    api.log_text(version.run_id, "[]", "serving/golden/answers.json")
-    copied = registry.download_artifacts(settings, version, path, tmp_path / "bento")
-    assert copied == tmp_path / "bento" / path.split("/")[-1]
-    names = {file.name for file in [copied, *copied.rglob("*")] if file.is_file()}
-    assert names == ({"answers.json", "model.onnx"} if path == "serving" else {"answers.json"})
-
-
-@pytest.mark.parametrize("path", ["serving", "serving/model.onnx"])
-def test_artifacts_that_are_not_there_are_named(settings, register, tmp_path, path):
-    version = register("a")
-    with pytest.raises(TaxiError, match=f"version 1 of 'taxi-duration' has no artifact '{path}': train"):
-        registry.download_artifacts(settings, version, path, tmp_path)
 
 
 def test_version_is_loaded_as_it_was_fitted(settings):

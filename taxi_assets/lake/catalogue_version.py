@@ -1,0 +1,83 @@
+"""The version of DuckLake that the lake's catalogue is of: an older one is migrated, a newer one refused."""
+
+import logging
+import re
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock
+
+from taxi_assets.errors import TaxiError
+
+__all__ = ["DUCKLAKE_VERSION", "require_current"]
+
+# The version the installed extension writes.
+DUCKLAKE_VERSION = "1.0"
+
+_LOG = logging.getLogger(__name__)
+
+
+def require_current(catalogue: Path, lock: FileLock, migrate: Callable[[], None]) -> None:
+    """Bring a catalogue that an older DuckLake made up to date, once; a copy of it stays beside it.
+
+    Args:
+        catalogue: The catalogue's file; nothing is done where there is none.
+        lock: Held while it is migrated, so that nobody publishes meanwhile.
+        migrate: Attaches the catalogue so that DuckLake migrates it.
+
+    Raises:
+        TaxiError: the catalogue is of a later DuckLake, is none, or cannot be migrated.
+    """
+    if not catalogue.is_file() or not _is_older(catalogue):
+        return
+    with lock:
+        if _is_older(catalogue):
+            _migrate(catalogue, migrate)
+
+
+def _is_older(catalogue: Path) -> bool:
+    found = _version(catalogue)
+    if _parts(found) > _parts(DUCKLAKE_VERSION):
+        raise TaxiError(
+            f"the lake in {catalogue.parent} is of DuckLake {found}, made by a later release: install that release, "
+            f"or set TAXI_HOME to another folder; this one reads DuckLake {DUCKLAKE_VERSION}"
+        )
+    return found != DUCKLAKE_VERSION
+
+
+def _version(catalogue: Path) -> str:
+    try:
+        with closing(sqlite3.connect(f"{catalogue.absolute().as_uri()}?mode=ro", uri=True, timeout=60)) as connection:
+            rows = connection.execute("SELECT value FROM ducklake_metadata WHERE key = 'version'").fetchall()
+    except sqlite3.OperationalError:
+        return DUCKLAKE_VERSION  # it is just being made, or the disk is full: who attaches it is told
+    except sqlite3.DatabaseError as error:
+        raise TaxiError(f"{catalogue} is not a lake's catalogue ({error}): move it away to begin anew") from error
+    return str(rows[0][0]) if rows else DUCKLAKE_VERSION
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    """The numbers of a version: `0.3-dev1` comes before `0.3`."""
+    numbers = [int(number) for number in re.findall(r"\d+", version.partition("-")[0])]
+    return (*(numbers + [0, 0])[:3], 0 if "-" in version else 1)
+
+
+def _migrate(catalogue: Path, migrate: Callable[[], None]) -> None:
+    found = _version(catalogue)
+    kept = catalogue.with_name(f"{catalogue.name}.ducklake-{found}")
+    draft = kept.with_name(f"{kept.name}.draft")
+    draft.unlink(missing_ok=True)
+    with closing(sqlite3.connect(catalogue)) as old, closing(sqlite3.connect(draft)) as new:
+        old.backup(new)
+    draft.replace(kept)
+    _LOG.warning("migrating the lake from DuckLake %s to %s; its catalogue is kept as %s", found, DUCKLAKE_VERSION, kept)
+    try:
+        migrate()
+    except duckdb.Error as error:
+        raise TaxiError(
+            f"the lake cannot be migrated from DuckLake {found} to {DUCKLAKE_VERSION} ({str(error).splitlines()[0]}): "
+            f"its catalogue as it was is {kept}"
+        ) from error

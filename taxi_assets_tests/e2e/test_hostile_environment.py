@@ -1,0 +1,50 @@
+"""A run in an environment that names other registries, homes, clouds and proxies: all of it stays in its own home."""
+
+import pickle
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import pytest
+from command_line import person, write_months
+from hostile_environment import HOSTILE
+
+from taxi_assets.mlflow_store import registry, tracking
+from taxi_assets.mlflow_store.mlflow_database import client, initialise
+from taxi_assets.settings import Settings
+
+PROXIES = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "ALL_PROXY")}
+
+
+def foreign_registry(home: Path) -> Settings:
+    """A registry whose `taxi-duration` has a version 1, the champion."""
+    settings = Settings(home=home)
+    initialise(settings)
+    run_id, api = tracking.open_run(settings, "foreign", "job", {}), client(settings)
+    logged = api.create_logged_model(api.get_run(run_id).info.experiment_id, source_run_id=run_id)
+    folder = Path(url2pathname(urlsplit(logged.artifact_location).path))
+    folder.mkdir(parents=True)
+    (folder / "model.pkl").write_bytes(pickle.dumps("the foreign model"))
+    registry.register(settings, run_id, logged.model_uri, "foreign", {})
+    registry.promote(settings, 1, "the foreign champion")
+    return settings
+
+
+@pytest.mark.slow
+def test_a_run_in_a_hostile_environment_uses_its_own_stores_only(tmp_path: Path) -> None:
+    foreign = foreign_registry(tmp_path / "foreign")
+    someone = person(tmp_path, write_months(tmp_path / "months", rows=3_000), "synthetic")
+    database = (foreign.mlflow_home / "mlflow.db").read_bytes()
+    registries = {name: foreign.mlflow_uri for name in ("MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_URI")}
+    months = ("--months", "2023-01..2023-02")
+    done = someone.types("run", *months, "--json", str(tmp_path / "run.json"), **HOSTILE, **registries, **PROXIES)
+    assert done.returncode == 0, done.stderr
+
+    champion = registry.champion(someone.settings)
+    assert champion
+    own = client(someone.settings).get_run(champion.run_id)
+    assert own.data.tags["scored_month"] == "2023-02"
+    assert registry.load_sklearn(someone.settings, champion).trees_
+    assert (foreign.mlflow_home / "mlflow.db").read_bytes() == database
+    assert registry.load_sklearn(foreign, registry.champion(foreign)) == "the foreign model"
+    assert not Path("/nowhere").exists()

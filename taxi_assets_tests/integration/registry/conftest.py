@@ -1,0 +1,35 @@
+"""An MLflow registry with nothing in it, made once and put back before each test."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+
+import pytest
+import registered
+from registered import Register, connect
+
+from taxi_assets.mlflow_store.mlflow_database import initialise
+from taxi_assets.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, sqlite3.Connection]]:
+    settings = Settings(home=tmp_path_factory.mktemp("home"), mlflow_port=5999)
+    initialise(settings)
+    with closing(sqlite3.connect(":memory:")) as copy, closing(connect(settings)) as database:
+        database.backup(copy)
+        yield settings, copy
+
+
+@pytest.fixture
+def settings(pristine: tuple[Settings, sqlite3.Connection]) -> Settings:
+    settings, copy = pristine
+    with closing(connect(settings)) as database:
+        copy.backup(database)
+    return settings
+
+
+@pytest.fixture
+def register(settings: Settings) -> Register:
+    return partial(registered.register, settings)

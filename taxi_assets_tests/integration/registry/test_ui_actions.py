@@ -1,0 +1,175 @@
+"""What a person may do in MLflow's UI: each deletion and change has a defined outcome."""
+
+import subprocess
+from typing import Any
+
+import pytest
+from registered import Register
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.mlflow_store import registry, tracking
+from taxi_assets.mlflow_store.mlflow_database import EXPERIMENT, client
+from taxi_assets.mlflow_store.registry import MODEL_NAME
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+
+MARCH = Month(2023, 3)
+
+
+@pytest.fixture
+def api(settings: Settings) -> Any:
+    return client(settings)
+
+
+def experiment_id(api: Any) -> str:
+    return str(api.get_experiment_by_name(EXPERIMENT).experiment_id)
+
+
+def run_as_printed(command: str) -> None:
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - as typed
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_deleted_run_does_not_stand_for_its_training(settings: Settings, register: Register, api: Any) -> None:
+    first = register("key", scored_month="2023-03")
+    api.delete_run(first.run_id)
+    assert registry.find(settings, "key") is None
+    again = register("key", scored_month="2023-03")
+    assert (again.version, again.run_id != first.run_id) == (2, True)
+
+
+def test_a_version_of_a_deleted_run_is_still_champion_and_loaded(
+    settings: Settings, register: Register, api: Any
+) -> None:
+    version = register("key", "a model")
+    registry.promote(settings, version.version, "first")
+    api.delete_run(version.run_id)
+    assert registry.champion(settings).version == 1
+    assert registry.load_sklearn(settings, version) == "a model"
+    assert tracking.run_facts(settings, version.run_id).tags["dagster_run_id"] == "run of key"
+    assert version.run_id in tracking.run_url(settings, version.run_id)
+
+
+def test_a_run_that_is_gone_for_good_is_told_in_one_line(settings: Settings) -> None:
+    for ask in (tracking.run_facts, tracking.run_url):
+        with pytest.raises(TaxiError, match="^the MLflow run 0123 was deleted for good.*: train its month again$"):
+            ask(settings, "0123")
+
+
+@pytest.mark.slow
+def test_the_remedies_of_deleted_runs_and_experiments_run_as_printed(
+    settings: Settings, register: Register, api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the command says which store it means
+    version = register("key")
+    registry.require_run(settings, version)
+    api.delete_run(version.run_id)
+    with pytest.raises(TaxiError, match=r"version 1 was deleted: train its month again, or restore it with: ") as told:
+        registry.require_run(settings, version)
+    run_as_printed(str(told.value).partition("with: ")[2])
+    registry.require_run(settings, version)
+
+    api.delete_experiment(experiment_id(api))
+    with pytest.raises(TaxiError, match=r"'taxi-duration' was deleted: restore it with: MLFLOW_TRACKING_URI") as told:
+        tracking.open_run(settings, "dagster", "job", {})
+    run_as_printed(str(told.value).partition("with: ")[2])
+    assert tracking.open_run(settings, "dagster", "job", {})
+
+
+def test_the_remedy_names_this_homes_store_and_quotes_it(tmp_path: Any) -> None:
+    import shlex
+
+    from taxi_assets.mlflow_store.mlflow_database import restore_command
+
+    settings = Settings(home=tmp_path / "it's a home; a & b")
+    store, program, *words = shlex.split(restore_command(settings, "runs", "0f3c"))
+    assert store == f"MLFLOW_TRACKING_URI={settings.mlflow_uri}"
+    assert program.endswith("bin/mlflow")
+    assert words == ["runs", "restore", "--run-id", "0f3c"]
+
+
+def test_a_deleted_experiment_is_told_to_who_would_make_a_run_only(
+    settings: Settings, register: Register, api: Any
+) -> None:
+    version = register("key", "a model")
+    registry.promote(settings, 1, "first")
+    api.delete_experiment(experiment_id(api))
+    with pytest.raises(TaxiError, match="experiments restore --experiment-id") as told:
+        tracking.open_run(settings, "dagster", "job", {})
+    assert "\n" not in str(told.value)
+    assert tracking.match_statuses(settings, lambda _: "FAILED") == ()
+    assert registry.champion(settings).version == 1
+    assert registry.load_sklearn(settings, version) == "a model"
+
+
+def test_a_renamed_experiment_keeps_its_runs_and_a_new_one_begins(
+    settings: Settings, register: Register, api: Any
+) -> None:
+    version, before = register("key", "a model"), experiment_id(api)
+    api.rename_experiment(before, "my favourite")
+    run_id = tracking.open_run(settings, "dagster", "job", {})
+    assert api.get_run(run_id).info.experiment_id == experiment_id(api) != before
+    assert f"experiments/{before}/" in tracking.run_url(settings, version.run_id)
+    assert registry.find(settings, "key") == version
+    assert registry.load_sklearn(settings, version) == "a model"
+
+
+def test_a_deleted_version_is_no_champion_and_is_trained_again(
+    settings: Settings, register: Register, api: Any
+) -> None:
+    version = register("key", scored_month="2023-03")
+    registry.choose(settings, version, MARCH)
+    registry.promote(settings, 1, "first")
+    api.delete_model_version(MODEL_NAME, "1")
+    assert registry.champion(settings) is None
+    assert registry.chosen_for(settings, MARCH) is None
+    assert registry.find(settings, "key") is None
+    with pytest.raises(TaxiError, match="there is no version 1: none was registered yet"):
+        registry.require(settings, 1)
+    assert register("key", scored_month="2023-03").version == 2  # MLflow gives no number twice
+
+
+def test_a_removed_alias_leaves_no_champion_until_the_next_promotion(
+    settings: Settings, register: Register, api: Any
+) -> None:
+    version = register("key", scored_month="2023-03")
+    registry.choose(settings, version, MARCH)
+    registry.promote(settings, 1, "first")
+    for alias in ("champion", "month-2023-03"):
+        api.delete_registered_model_alias(MODEL_NAME, alias)
+    assert registry.champion(settings) is None
+    assert registry.chosen_for(settings, MARCH).version == 1
+    registry.promote(settings, 1, "again")
+    assert registry.champion(settings).version == 1
+
+
+def test_an_alias_a_person_moved_is_followed(settings: Settings, register: Register, api: Any) -> None:
+    register("a"), register("b")
+    registry.promote(settings, 1, "first")
+    api.set_registered_model_alias(MODEL_NAME, "champion", "2")
+    assert registry.champion(settings).version == 2
+
+
+@pytest.mark.parametrize("action", ["delete", "rename"])
+def test_a_model_that_is_deleted_or_renamed_is_begun_anew(
+    settings: Settings, register: Register, api: Any, action: str
+) -> None:
+    register("key", scored_month="2023-03", data_snapshot="7")
+    registry.promote(settings, 1, "first")
+    if action == "delete":
+        api.delete_registered_model(MODEL_NAME)
+    else:
+        api.rename_registered_model(MODEL_NAME, "my-model")
+    assert registry.champion(settings) is None
+    assert registry.latest(settings) is None
+    assert registry.trained_snapshots(settings) == ({7} if action == "rename" else set())
+    assert register("key").version == 1
+    assert registry.champion(settings) is None
+
+
+def test_a_deleted_logged_model_page_does_not_matter(settings: Settings, register: Register, api: Any) -> None:
+    version = register("key", "a model")
+    (model,) = api.search_logged_models([experiment_id(api)])
+    api.delete_logged_model(model.model_id)
+    assert registry.load_sklearn(settings, version) == "a model"
+    assert registry.register(settings, version.run_id, model.model_uri, "key", {}).version == 1

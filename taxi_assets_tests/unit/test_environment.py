@@ -1,0 +1,93 @@
+"""What a process of the platform keeps of the environment it is started in."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hostile_environment import HOSTILE
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_assets.environment import isolate, isolated
+
+TELEMETRY_OFF = {"MLFLOW_DISABLE_TELEMETRY": "true", "DAGSTER_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+def test_a_variable_that_redirects_a_library_is_cleared(name: str) -> None:
+    assert isolated({name: HOSTILE[name]}).get(name) in {None, "true"}
+
+
+def test_telemetry_is_off_whatever_was_set() -> None:
+    assert isolated(HOSTILE).items() >= TELEMETRY_OFF.items()
+
+
+def test_everything_else_stays() -> None:
+    kept = {"PATH": "/bin", "HOME": "/root", "TAXI_HOME": "/data", "HTTPS_PROXY": "http://proxy:8080", "GECKO": "x"}
+    assert isolated(kept).items() >= kept.items()
+
+
+def test_what_dagster_gives_its_processes_stays_within_them() -> None:
+    given_by_dagster = {"DAGSTER_HOME": "/data", "DAGSTER_EXECUTE_RUN_ARGS": "{}"}
+    assert isolated(given_by_dagster, within_dagster=True).items() >= given_by_dagster.items()
+    assert not given_by_dagster.keys() & isolated(given_by_dagster).keys()
+
+
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:3001/predict", "http://localhost:3000", "http://[::1]:5000"])
+def test_no_proxy_is_asked_for_an_address_of_this_machine(monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
+    import httpx
+
+    for each in ("NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, "intranet.example")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    for each, value in isolated(os.environ).items():
+        monkeypatch.setenv(each, value)
+    with httpx.Client() as client:
+        assert client._transport_for_url(httpx.URL(url)) is client._transport
+        assert client._transport_for_url(httpx.URL("http://intranet.example")) is client._transport
+        assert client._transport_for_url(httpx.URL("http://example.org")) is not client._transport
+
+
+def test_a_wish_for_no_proxy_at_all_is_kept() -> None:
+    assert isolated({"NO_PROXY": "*"})["no_proxy"] == "*"
+
+
+@given(st.dictionaries(st.sampled_from([*HOSTILE, "PATH", "NO_PROXY"]), st.text(st.characters(codec="ascii"))))
+def test_isolating_twice_changes_nothing_more(environment: dict[str, str]) -> None:
+    once = isolated(environment)
+    assert isolated(once) == once
+    isolate(environment)
+    assert environment == once
+
+
+def test_the_command_line_isolates_its_process_before_any_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from taxi_assets import cli
+
+    seen: dict[str, str] = {}
+    monkeypatch.setattr(cli, "app", lambda: seen.update(os.environ))
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+    cli.main()
+    assert not {name for name, value in HOSTILE.items() if seen.get(name) == value}
+
+
+def test_a_program_the_supervisor_starts_sees_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+    import subprocess
+
+    from taxi_assets.supervisor import processes
+
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+    with processes.guarded_mark() as mark:
+        command = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
+        process = processes.start(command, {"DAGSTER_HOME": "/data"}, mark, subprocess.PIPE)
+        told, _ = process.communicate()
+    seen = json.loads(told)
+    assert seen["DAGSTER_HOME"] == "/data"
+    assert not {name for name, value in HOSTILE.items() if seen.get(name) == value}
