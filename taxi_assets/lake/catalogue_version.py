@@ -73,7 +73,9 @@ def _migrate(catalogue: Path, migrate: Callable[[], None]) -> None:
     with closing(sqlite3.connect(catalogue)) as old, closing(sqlite3.connect(draft)) as new:
         old.backup(new)
     draft.replace(kept)
-    _LOG.warning("migrating the lake from DuckLake %s to %s; its catalogue is kept as %s", found, DUCKLAKE_VERSION, kept)
+    _LOG.warning(
+        "migrating the lake from DuckLake %s to %s; its catalogue is kept as %s", found, DUCKLAKE_VERSION, kept
+    )
     try:
         migrate()
     except duckdb.Error as error:

@@ -27,7 +27,16 @@ from taxi_assets.settings import Settings
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["EXPERIMENT", "client", "initialise", "is_initialised", "lock", "require_experiment", "restore_command", "ui_url"]
+__all__ = [
+    "EXPERIMENT",
+    "client",
+    "initialise",
+    "is_initialised",
+    "lock",
+    "require_experiment",
+    "restore_command",
+    "ui_url",
+]
 
 EXPERIMENT = "taxi-duration"
 # Opens the experiment's pages for training models instead of those for language models.
@@ -94,7 +103,10 @@ def _artifacts(settings: Settings) -> Path:
 
 def _stamp(settings: Settings) -> tuple[Path, str]:
     # Names the place as well: MLflow writes absolute paths into its database.
-    return settings.mlflow_home / "ready", f"MLflow {version('mlflow')} in {settings.mlflow_home}, its experiment of {_TRAINING[1]}\n"
+    return (
+        settings.mlflow_home / "ready",
+        f"MLflow {version('mlflow')} in {settings.mlflow_home}, its experiment of {_TRAINING[1]}\n",
+    )
 
 
 def _is_ready(settings: Settings) -> bool:

@@ -69,10 +69,11 @@ def test_the_command_line_isolates_its_process_before_any_command(
     from taxi_assets import cli
 
     seen: dict[str, str] = {}
-    monkeypatch.setattr(cli, "app", lambda: seen.update(os.environ))
+    monkeypatch.setattr(cli, "app", lambda **_: seen.update(os.environ))
     for name, value in HOSTILE.items():
         monkeypatch.setenv(name, value)
-    cli.main()
+    with pytest.raises(SystemExit):
+        cli.main()
     assert not {name for name, value in HOSTILE.items() if seen.get(name) == value}
 
 

@@ -10,7 +10,21 @@ from pydantic import ValidationError
 
 from taxi_assets.settings import Settings
 
-UNUSABLE = ["a%20b", "50%", "what?", "a*", "a[1]", "a]", "$HOME", "a\\b", "a\nb", "a\tb", "a\u2028b", "a\u202eb", "a\udcffb"]
+UNUSABLE = [
+    "a%20b",
+    "50%",
+    "what?",
+    "a*",
+    "a[1]",
+    "a]",
+    "$HOME",
+    "a\\b",
+    "a\nb",
+    "a\tb",
+    "a\u2028b",
+    "a\u202eb",
+    "a\udcffb",
+]
 USABLE = ["a home", "it's", 'a "quoted"', "café 中 😀", "a#b", "a;b", "a&b=c", "a:b@c", "{0}", "~a", "a..b", "!"]
 
 
@@ -96,7 +110,7 @@ def test_a_home_of_strange_signs_holds_lake_records_models_and_bentos(tmp_path: 
     from taxi_assets.mlflow_store import registry, tracking
     from taxi_assets.serving import packaging
 
-    settings = Settings(home=tmp_path / "it's \"a\" café #1; {0} & a:b@c!", data="synthetic")
+    settings = Settings(home=tmp_path / 'it\'s "a" café #1; {0} & a:b@c!', data="synthetic")
     with Warehouse(settings).publishing("a zone") as connection:
         connection.execute("INSERT INTO taxi_zones BY NAME SELECT 1 AS zone_id")
     with open_instance(settings) as instance:
