@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         bad = sorted({sign for sign in str(value.absolute()) if sign in _UNUSABLE or not sign.isprintable()})
         if bad:
             named = ", ".join(ascii(sign)[1:-1] if not sign.isprintable() else sign for sign in bad)
-            raise ValueError(f"{ascii(str(value.absolute()))} holds {named}: set TAXI_HOME to a path without")
+            raise ValueError(f"{str(value.absolute())!a} holds {named}: set TAXI_HOME to a path without")
         return value
 
     @field_validator("tlc_source")

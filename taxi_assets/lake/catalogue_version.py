@@ -62,7 +62,7 @@ def _version(catalogue: Path) -> str:
 def _parts(version: str) -> tuple[int, ...]:
     """The numbers of a version: `0.3-dev1` comes before `0.3`."""
     numbers = [int(number) for number in re.findall(r"\d+", version.partition("-")[0])]
-    return (*(numbers + [0, 0])[:3], 0 if "-" in version else 1)
+    return (*[*numbers, 0, 0][:3], 0 if "-" in version else 1)
 
 
 def _migrate(catalogue: Path, migrate: Callable[[], None]) -> None:

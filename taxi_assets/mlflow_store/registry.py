@@ -278,7 +278,7 @@ def _versions(api: "MlflowClient", condition: str = "") -> "list[ModelVersion]":
 
 def _find(settings: Settings, api: "MlflowClient", training_key: str) -> "ModelVersion | None":
     for version in _versions(api, f" and tags.training_key = '{training_key}'"):
-        if _run_stage(api, version.run_id) == "active" and model_files.is_whole(settings, api, version):
+        if _run_stage(api, str(version.run_id)) == "active" and model_files.is_whole(settings, api, version):
             return version
     return None
 

@@ -13,7 +13,7 @@ from taxi_assets.mlflow_store import registry, tracking
 from taxi_assets.mlflow_store.mlflow_database import client, initialise
 from taxi_assets.settings import Settings
 
-PROXIES = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "ALL_PROXY")}
+PROXIES = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
 
 
 def foreign_registry(home: Path) -> Settings:
@@ -35,7 +35,7 @@ def test_a_run_in_a_hostile_environment_uses_its_own_stores_only(tmp_path: Path)
     foreign = foreign_registry(tmp_path / "foreign")
     someone = person(tmp_path, write_months(tmp_path / "months", rows=3_000), "synthetic")
     database = (foreign.mlflow_home / "mlflow.db").read_bytes()
-    registries = {name: foreign.mlflow_uri for name in ("MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_URI")}
+    registries = dict.fromkeys(("MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_URI"), foreign.mlflow_uri)
     months = ("--months", "2023-01..2023-02")
     done = someone.types("run", *months, "--json", str(tmp_path / "run.json"), **HOSTILE, **registries, **PROXIES)
     assert done.returncode == 0, done.stderr

@@ -91,7 +91,7 @@ def test_a_lake_of_a_later_ducklake_is_refused_in_one_line_and_left(
 def test_a_file_that_is_no_catalogue_is_refused(settings: Settings) -> None:
     settings.warehouse.mkdir(parents=True)
     (settings.warehouse / "catalog.sqlite").write_bytes(b"no database at all, but long enough to be read as one" * 99)
-    with pytest.raises(TaxiError, match="is not a lake's catalogue .*: move it away"):
+    with pytest.raises(TaxiError, match=r"is not a lake's catalogue .*: move it away"):
         Warehouse(settings).snapshot()
 
 

@@ -30,7 +30,7 @@ USABLE = ["a home", "it's", 'a "quoted"', "café 中 😀", "a#b", "a;b", "a&b=c
 
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_a_home_that_an_address_cannot_hold_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="holds .*: set TAXI_HOME to a path without"):
+    with pytest.raises(ValidationError, match=r"holds .*: set TAXI_HOME to a path without"):
         Settings(home=tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

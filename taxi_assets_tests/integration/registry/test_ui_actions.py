@@ -52,7 +52,7 @@ def test_a_version_of_a_deleted_run_is_still_champion_and_loaded(
 
 def test_a_run_that_is_gone_for_good_is_told_in_one_line(settings: Settings) -> None:
     for ask in (tracking.run_facts, tracking.run_url):
-        with pytest.raises(TaxiError, match="^the MLflow run 0123 was deleted for good.*: train its month again$"):
+        with pytest.raises(TaxiError, match=r"^the MLflow run 0123 was deleted for good.*: train its month again$"):
             ask(settings, "0123")
 
 
