@@ -64,8 +64,6 @@ def _upgrade(home: Path) -> None:
     kept = home / f"before-dagster-{version('dagster')}"
     for folder in ("history", "schedules"):
         shutil.copytree(home / folder, kept / folder, dirs_exist_ok=True)
-    _LOG.warning(
-        "upgrading Dagster's databases to Dagster %s; they are kept as they were in %s", version("dagster"), kept
-    )
+    _LOG.warning("upgrading Dagster's databases to %s; they are kept as they were in %s", version("dagster"), kept)
     with dg.DagsterInstance.get() as instance:
         instance.upgrade()

@@ -6,9 +6,7 @@ keeps MLflow from sending usage data and from talking on the terminal.
 
 import logging
 import os
-import shlex
 import sqlite3
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -34,7 +32,6 @@ __all__ = [
     "is_initialised",
     "lock",
     "require_experiment",
-    "restore_command",
     "ui_url",
 ]
 
@@ -78,14 +75,6 @@ def client(settings: Settings) -> "MlflowClient":
     mlflow.set_tracking_uri(settings.mlflow_uri)
     mlflow.set_registry_uri(settings.mlflow_uri)
     return mlflow.MlflowClient(settings.mlflow_uri, settings.mlflow_uri)  # type: ignore[no-any-return]
-
-
-def restore_command(settings: Settings, kind: str, name: str) -> str:
-    """The shell command that restores a deleted run or experiment (`kind`: `runs`, `experiments`)."""
-    option = {"runs": "--run-id", "experiments": "--experiment-id"}[kind]
-    binary = Path(sys.executable).with_name("mlflow")
-    words = (str(binary), kind, "restore", option, name)
-    return f"MLFLOW_TRACKING_URI={shlex.quote(settings.mlflow_uri)} {shlex.join(words)}"
 
 
 def ui_url(settings: Settings, page: str) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.mlflow_store import model_files
-from taxi_assets.mlflow_store.mlflow_database import client, is_initialised, lock, restore_command, ui_url
+from taxi_assets.mlflow_store.deleted import run_stage
+from taxi_assets.mlflow_store.mlflow_database import client, is_initialised, lock, ui_url
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
@@ -35,7 +36,6 @@ __all__ = [
     "promote",
     "register",
     "require",
-    "require_run",
     "trained_snapshots",
     "version_url",
     "versions",
@@ -88,20 +88,6 @@ def find(settings: Settings, training_key: str) -> Version | None:
     """The newest version that came of this training, of those whose model is whole and whose run is not deleted."""
     found = _find(settings, client(settings), training_key) if is_initialised(settings) else None
     return _version(found) if found else None
-
-
-def require_run(settings: Settings, version: Version) -> None:
-    """Refuse a version whose MLflow run a person deleted: nothing more can be logged on it.
-
-    Raises:
-        TaxiError: with the command that restores the run.
-    """
-    if _run_stage(client(settings), version.run_id) == "deleted":
-        command = restore_command(settings, "runs", version.run_id)
-        raise TaxiError(
-            f"the MLflow run of version {version.version} was deleted: train its month again, or restore it "
-            f"with: {command}"
-        )
 
 
 def is_usable(settings: Settings, version: Version) -> bool:
@@ -278,19 +264,9 @@ def _versions(api: "MlflowClient", condition: str = "") -> "list[ModelVersion]":
 
 def _find(settings: Settings, api: "MlflowClient", training_key: str) -> "ModelVersion | None":
     for version in _versions(api, f" and tags.training_key = '{training_key}'"):
-        if _run_stage(api, str(version.run_id)) == "active" and model_files.is_whole(settings, api, version):
+        if run_stage(api, str(version.run_id)) == "active" and model_files.is_whole(settings, api, version):
             return version
     return None
-
-
-def _run_stage(api: "MlflowClient", run_id: str) -> str:
-    """`active`, `deleted`, or `gone` where the run was deleted for good."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return str(api.get_run(run_id).info.lifecycle_stage)
-    except MlflowException:
-        return "gone"
 
 
 def _link_to_model(api: "MlflowClient", version: "ModelVersion") -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.mlflow_store.deleted import restore_command
 from taxi_assets.mlflow_store.mlflow_database import (
     EXPERIMENT,
     client,
     is_initialised,
     lock,
     require_experiment,
-    restore_command,
     ui_url,
 )
 from taxi_assets.settings import Settings

@@ -96,7 +96,6 @@ def _usable_champion(settings: Settings) -> Version | None:
     return champion
 
 
-
 def _kept_row(connection: "DuckDBPyConnection", month: Month, version: Version) -> dict[str, Any] | None:
     found = connection.execute(
         "SELECT * FROM promotions WHERE month = ? AND model_version = ?", [month.first_day, version.version]

@@ -10,6 +10,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.learning.training_data import read_zones
 from taxi_assets.mlflow_store import registry
+from taxi_assets.mlflow_store.deleted import require_run
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.months import Month
 from taxi_assets.rides.features import MODEL_INPUTS
@@ -105,7 +106,7 @@ def version_for(settings: Settings, month: Month) -> Version:
     version = registry.chosen_for(settings, month)
     if version is None:
         raise TaxiError(f"no model was trained for {month}: materialise duration_model of that month first")
-    registry.require_run(settings, version)
+    require_run(settings, version.version, version.run_id)
     return version
 
 

@@ -8,6 +8,7 @@ from registered import Register
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.mlflow_store import registry, tracking
+from taxi_assets.mlflow_store.deleted import require_run, restore_command
 from taxi_assets.mlflow_store.mlflow_database import EXPERIMENT, client
 from taxi_assets.mlflow_store.registry import MODEL_NAME
 from taxi_assets.months import Month
@@ -62,12 +63,12 @@ def test_the_remedies_of_deleted_runs_and_experiments_run_as_printed(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the command says which store it means
     version = register("key")
-    registry.require_run(settings, version)
+    require_run(settings, version.version, version.run_id)
     api.delete_run(version.run_id)
     with pytest.raises(TaxiError, match=r"version 1 was deleted: train its month again, or restore it with: ") as told:
-        registry.require_run(settings, version)
+        require_run(settings, version.version, version.run_id)
     run_as_printed(str(told.value).partition("with: ")[2])
-    registry.require_run(settings, version)
+    require_run(settings, version.version, version.run_id)
 
     api.delete_experiment(experiment_id(api))
     with pytest.raises(TaxiError, match=r"'taxi-duration' was deleted: restore it with: MLFLOW_TRACKING_URI") as told:
@@ -78,8 +79,6 @@ def test_the_remedies_of_deleted_runs_and_experiments_run_as_printed(
 
 def test_the_remedy_names_this_homes_store_and_quotes_it(tmp_path: Any) -> None:
     import shlex
-
-    from taxi_assets.mlflow_store.mlflow_database import restore_command
 
     settings = Settings(home=tmp_path / "it's a home; a & b")
     store, program, *words = shlex.split(restore_command(settings, "runs", "0f3c"))
