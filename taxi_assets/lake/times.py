@@ -39,7 +39,7 @@ def read_typed(kind: str) -> TimeReading:
     zone = re.search(r"tz=([^\]]+)", kind)
     if zone is None:
         return TimeReading("TRY_CAST({} AS TIMESTAMP)")
-    note = f"converted from {zone[1]} to New York's clock"
+    note = "in New York's time zone" if zone[1] == NEW_YORK else f"converted from {zone[1]} to New York's clock"
     return TimeReading(f"CAST(timezone('{NEW_YORK}', {{}}) AS TIMESTAMP)", note, True)
 
 

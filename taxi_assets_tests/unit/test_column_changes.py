@@ -110,6 +110,7 @@ def test_a_republished_month_takes_its_old_changes_along(memory: duckdb.DuckDBPy
     [
         ({}, True, "as they are"),
         ({"lpep_pickup_datetime": "day first"}, True, "lpep_pickup_datetime: day first"),
+        ({"lpep_pickup_datetime": "in New York's time zone"}, True, "lpep_pickup_datetime: in New York's time zone"),
         (
             {"lpep_pickup_datetime": "converted from UTC to New York's clock"},
             False,
