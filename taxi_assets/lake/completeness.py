@@ -35,10 +35,9 @@ NEARBY_MONTHS = 2
 
 @dataclass(frozen=True)
 class Extent:
-    """What a month's raw trips cover: rows, days with pickups, hours with pickups."""
+    """What a month's raw trips cover: days with pickups, hours with pickups."""
 
     month: Month
-    rows: int
     days: int
     hours: int
 
@@ -67,9 +66,7 @@ def missing_parts(month: Extent, nearby: Sequence[Extent]) -> list[str]:
     return clauses
 
 
-def few_rows(month: Extent, nearby: Sequence[Extent]) -> str | None:
-    """A clause where the month has far fewer rows than every month nearby."""
-    least = min((other.rows for other in nearby), default=0)
-    return (
-        f"{month.rows:,} rows, where months nearby have {least:,} or more" if month.rows < least * FEWEST_ROWS else None
-    )
+def few_rows(rows: int, nearby: Sequence[int]) -> str | None:
+    """A clause where a month has far fewer rows than every month nearby."""
+    least = min(nearby, default=0)
+    return f"{rows:,} rows, where months nearby have {least:,} or more" if rows < least * FEWEST_ROWS else None

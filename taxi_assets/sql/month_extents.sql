@@ -1,7 +1,6 @@
--- How much of its calendar month the raw trips of each month cover; pickups outside it count as rows only.
+-- How many days and hours of its calendar month the raw trips of each month cover.
 SELECT
     month,
-    count(*) AS rows,
     count(DISTINCT pickup_at::DATE) FILTER (pickup_at::DATE BETWEEN month AND last_day(month)) AS days,
     count(DISTINCT date_trunc('hour', pickup_at)) FILTER (pickup_at::DATE BETWEEN month AND last_day(month)) AS hours
 FROM raw_trips
