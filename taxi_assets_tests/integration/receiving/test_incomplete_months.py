@@ -54,7 +54,7 @@ def held(desk: Desk) -> Desk:
     return desk
 
 
-def test_a_tenth_of_a_month_held_waits_and_the_month_stays(held: Desk) -> None:
+def test_a_tenth_of_a_month_held_waits_the_month_stays_and_a_person_may_accept_it(held: Desk) -> None:
     before = rows(held)
     with pytest.raises(IncompleteMonth, match=rf"what is held .* stays: .*taxi arrivals accept {NAME}") as refused:
         ingest(held)
@@ -69,10 +69,6 @@ def test_a_tenth_of_a_month_held_waits_and_the_month_stays(held: Desk) -> None:
     assert "is unaccepted" in told
     assert "300 rows instead" in told
 
-
-def test_a_person_accepts_it_and_is_remembered(held: Desk) -> None:
-    with pytest.raises(IncompleteMonth):
-        ingest(held)
     record = accept(held.warehouse, NAME)
     assert (record.state, record.accepted_by, record.reasons) == ("waiting", getuser(), ())
     published = ingest(held)
@@ -85,6 +81,7 @@ def test_a_person_accepts_it_and_is_remembered(held: Desk) -> None:
     held.check()
 
 
+@pytest.mark.slow
 def test_the_whole_file_that_comes_after_it_is_ingested_without_a_person(desk: Desk) -> None:
     put_few(desk)
     assert ingest(desk).rows == 300  # nothing is held, nor nearby, to compare it with
@@ -93,6 +90,7 @@ def test_the_whole_file_that_comes_after_it_is_ingested_without_a_person(desk: D
     desk.check()
 
 
+@pytest.mark.slow
 def test_a_whole_file_that_an_unaccepted_one_overtook_is_ingested(desk: Desk) -> None:
     desk.put("green_tripdata_2023-02.parquet")
     ingest(desk, FEBRUARY)
@@ -135,6 +133,7 @@ def test_a_published_sample_of_a_month_waits(desk: Desk, tmp_path: Path) -> None
     assert desk.states() == {"ingested": 1, "unaccepted": 1}
 
 
+@pytest.mark.slow
 def test_what_is_not_unaccepted_cannot_be_accepted_nor_an_unaccepted_one_retried(held: Desk) -> None:
     held.look()
     with pytest.raises(TaxiError, match=r"nothing to accept: .* is ingested; .* is waiting"):
@@ -147,6 +146,7 @@ def test_what_is_not_unaccepted_cannot_be_accepted_nor_an_unaccepted_one_retried
         retry(held.warehouse, NAME)
 
 
+@pytest.mark.slow
 def test_the_same_bytes_again_name_the_one_to_accept(held: Desk) -> None:
     with pytest.raises(IncompleteMonth):
         ingest(held)
@@ -156,6 +156,7 @@ def test_the_same_bytes_again_name_the_one_to_accept(held: Desk) -> None:
     assert "is unaccepted: `taxi arrivals accept` takes that in" in copy.reasons[0]
 
 
+@pytest.mark.slow
 def test_an_unaccepted_file_a_person_removed_is_told_of_and_keeps_no_other(held: Desk) -> None:
     with pytest.raises(IncompleteMonth):
         ingest(held)

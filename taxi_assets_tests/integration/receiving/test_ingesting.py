@@ -273,7 +273,8 @@ def test_the_reason_of_the_quarantine_is_not_hidden_by_the_source(desk: Desk) ->
         ingest(desk)
     for ask in (lambda: ingest(desk), lambda: fetch_month(desk.warehouse, "green", JANUARY)):
         with pytest.raises(
-            TaxiError, match=r"is in quarantine: median_duration_is_plausible.* No other is to be had: .* has no green"
+            TaxiError,
+            match=r"is in quarantine: .*median_duration_is_plausible.* No other is to be had: .* has no green",
         ):
             ask()
 
