@@ -104,7 +104,8 @@ def arrival_facts(settings: Settings) -> list[Facts]:
     from taxi_assets.receiving.receive import records_of
     from taxi_assets.receiving.surveying import list_files
 
-    records = list_files(settings, records_of(Warehouse(settings)))
+    rows = records_of(Warehouse(settings)) if settings.warehouse.is_dir() else []  # a lake is not made for a listing
+    records = list_files(settings, rows)
     return [
         asdict(r) | {"month": r.month and str(r.month), "reasons": _why(settings, r.state, r.service, r.reasons)}
         for r in records

@@ -260,9 +260,12 @@ def test_a_run_that_went_on_without_a_refused_file_says_so(facts: dict[str, Any]
 
 def test_listing_the_files_changes_nothing(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", data="synthetic")
+    assert arrival_facts(settings) == []
+    assert not settings.home.exists()
     settings.landing.mkdir(parents=True)
     (settings.landing / NAME).write_bytes(b"whole or not, nobody asks")
     assert arrival_facts(settings)[0]["state"] == "arriving"
+    Warehouse(settings).snapshot()
     before = {path: path.stat().st_mtime_ns for path in settings.root.rglob("*") if path.is_file()}
     snapshot = Warehouse(settings).snapshot()
     for _ in range(3):
