@@ -39,6 +39,7 @@ __all__ = [
     "publish_features",
     "publish_raw",
     "publish_zones",
+    "review_raw",
 ]
 
 
@@ -134,6 +135,18 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
             raise IncompleteMonth(refusal, arrival) from refusal
         raise
     return replace(published, arrival=arrival, difference=difference[0])
+
+
+def review_raw(warehouse: Warehouse, arrival: Arrival) -> Publication:
+    """Check the rows of `raw_trips` that the lake holds of a month, whose file is gone. Changes nothing."""
+    service, month = arrival.service, arrival.month
+    with warehouse.reading() as connection:
+        choose_month(connection, service, month)
+        view_month(connection, "audited", "raw_trips")
+        verdict = validate(connection, "audited", SUITES["raw_trips"])
+        verdict = replace(verdict, outcomes=(*verdict.outcomes, *find_out(connection, "raw_trips", service, month)))
+        changes = read_changes(connection, service, month)
+    return Publication(service, month, verdict.rows, verdict, {}, changes, arrival)
 
 
 def publish_clean(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from taxi_assets import moments
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.ledger import Record, State, drop_records, put_records, read_records
-from taxi_assets.lake.publishing import DamagedFile, IncompleteMonth, MonthRefused, Publication, publish_raw
+from taxi_assets.lake.publishing import DamagedFile, IncompleteMonth, MonthRefused, Publication, publish_raw, review_raw
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.receiving import places
@@ -23,12 +23,22 @@ __all__ = ["arrived_month", "fetch_month", "ingest_month", "refused_since"]
 def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
     """Publish `raw_trips` of a month from the file that waits, else anew from the one that is ingested.
 
+    Where the file that is ingested is gone and no other is to be had, the rows held stay as they are.
+
     Raises:
         IncompleteMonth: much of the month is missing. The file is unaccepted, and what is held stays.
         MonthRefused: the rows fail the suite. The file is in quarantine, unless the lake holds it already.
         TaxiError: there is no file, or it is damaged or does not meet the contract, which puts it aside, too.
     """
-    arrival = arrived_month(warehouse, service, month)
+    try:
+        arrival = arrived_month(warehouse, service, month)
+    except TaxiError as error:
+        held = _ingested(records_of(warehouse), service, month)
+        is_gone = held and not (warehouse.settings.root / held.path).is_file()
+        if not held or not is_gone or _waits(warehouse, service, month):
+            raise
+        told = f"{service} {month} goes on with the rows held of {held.named()}, whose file is gone: {error}"
+        return replace(review_raw(warehouse, _arrival_of(warehouse, held, month)), refused=(told,))
     try:
         published = publish_raw(warehouse, arrival, run_id)
     except DamagedFile:
@@ -98,7 +108,7 @@ def fetch_month(warehouse: Warehouse, service: str, month: Month, progress: Prog
 
 def refused_since(records: Sequence[Record], service: str, month: Month) -> tuple[str, ...]:
     """A sentence for each file that came after the one that is ingested and was refused: the run goes on without it."""
-    held = next((r for r in records if r.state == "ingested" and (r.service, r.month) == (service, month)), None)
+    held = _ingested(records, service, month)
     if held is None:
         return ()
     newer = [
@@ -112,6 +122,15 @@ def refused_since(records: Sequence[Record], service: str, month: Month) -> tupl
     )
 
 
+def _ingested(records: Sequence[Record], service: str, month: Month) -> Record | None:
+    return next((r for r in records if (r.service, r.month, r.state) == (service, month, "ingested")), None)
+
+
+def _arrival_of(warehouse: Warehouse, record: Record, month: Month) -> Arrival:
+    path, sha256, size = warehouse.settings.root / record.path, str(record.sha256), int(record.bytes or 0)
+    return Arrival(path, str(record.service), month, sha256, size, record.is_synthetic, record.file_name)
+
+
 def _waits(warehouse: Warehouse, service: str, month: Month) -> bool:
     return any((r.service, r.month, r.state) == (service, month, "waiting") for r in records_of(warehouse))
 
@@ -121,10 +140,8 @@ def _of_store(warehouse: Warehouse, service: str, month: Month) -> Arrival | Non
     of_month = [r for r in records_of(warehouse) if (r.service, r.month) == (service, month) and r.is_taken]
     for state in ("waiting", "ingested"):
         for record in of_month:
-            path = warehouse.settings.root / record.path
-            if record.state == state and path.is_file():
-                sha256, size = str(record.sha256), int(record.bytes or 0)
-                return Arrival(path, service, month, sha256, size, record.is_synthetic, record.file_name)
+            if record.state == state and (warehouse.settings.root / record.path).is_file():
+                return _arrival_of(warehouse, record, month)
     return None
 
 

@@ -298,3 +298,16 @@ def test_a_month_held_that_the_source_lacks_is_used_and_told(desk: Desk) -> None
     assert "its end is missing" in told
     assert (desk.settings.landing / NAME).read_bytes() == b"half"
     assert ingest(desk).state == "ingested"
+
+
+def test_rows_held_of_a_file_that_is_gone_are_gone_on_with(desk: Desk) -> None:
+    desk.put()
+    record, held, snapshot = ingest(desk), rows(desk), desk.warehouse.snapshot()
+    desk.path(record).unlink()
+    published = ingest_month(desk.warehouse, "green", JANUARY)
+    assert (published.rows, published.arrival and published.arrival.sha256) == (ROWS, record.sha256)
+    assert published.verdict.failed_errors() == ()
+    (told,) = published.refused
+    assert "goes on with the rows held of" in told
+    assert "has no green_tripdata_2023-01" in told
+    assert (rows(desk), desk.warehouse.snapshot()) == (held, snapshot)
