@@ -24,10 +24,11 @@ __all__ = ["Outcome", "run"]
 
 @dataclass
 class Outcome:
-    """What a run leaves to be told: its settings, the time of each step, and the ride's answer."""
+    """What a run leaves to be told: settings, months it goes on with as held, the time of each step, the answer."""
 
     settings: Settings
     months: tuple[Month, ...]
+    notices: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     prediction: dict[str, Any] = field(default_factory=dict)
 
@@ -98,6 +99,7 @@ def _fetch(outcome: Outcome, console: Console) -> None:
                 lambda done, total, bar=bar: bars.update(bar, completed=done, total=total),  # type: ignore[misc]
             )
             if notice:
+                outcome.notices.append(notice)
                 bars.console.print(f"[yellow]note:[/] {escape(notice)}")
     look(warehouse, IMPATIENT, wanted)
 

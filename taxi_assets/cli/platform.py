@@ -23,6 +23,7 @@ def run(
     told = errors if to_json == "-" else console
     outcome = end_to_end.run(settings, parse_months(months), told)
     facts = report.run_facts(outcome.settings, outcome.months, outcome.prediction, outcome.seconds)
+    facts["refused"] = [*outcome.notices, *facts["refused"]]
     report.print_run(told, facts, outcome.settings)
     write_json(facts, to_json)
 

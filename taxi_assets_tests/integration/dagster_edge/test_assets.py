@@ -184,7 +184,8 @@ def test_a_month_that_fails_is_not_published_and_says_why(town: Town, tmp_path: 
     assert again.success
     refused = str(town.metadata(town.find(again.run_id), "raw_trips", FEBRUARY)["refused"].value)
     assert "green 2023-02 goes on with green_tripdata_2023-02.parquet" in refused
-    assert "is quarantined: median_duration_is_plausible" in refused
+    assert "is quarantined: " in refused
+    assert "median_duration_is_plausible" in refused
 
 
 def test_a_warning_is_told_and_the_month_published(empty_town: Town, tmp_path: Path) -> None:
