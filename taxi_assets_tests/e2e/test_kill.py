@@ -21,7 +21,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROWS = 2_500
 RUN = ("run", "--months", "2023-01..2023-02")
-EQUAL = {dg.DagsterRunStatus.SUCCESS: "FINISHED", dg.DagsterRunStatus.FAILURE: "FAILED"}
+EQUAL = {
+    dg.DagsterRunStatus.SUCCESS: "FINISHED",
+    dg.DagsterRunStatus.FAILURE: "FAILED",
+    dg.DagsterRunStatus.CANCELED: "KILLED",
+}
 
 # What shows on the screen at the moment, and how many seconds later the kill comes.
 MOMENTS = [

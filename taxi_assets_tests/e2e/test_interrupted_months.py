@@ -1,0 +1,198 @@
+"""A month's run interrupted at any step under `taxi up`, which is started again: the month ends as if undisturbed.
+
+Eighteen cases, more than half an hour; CI takes two of them. All: `pytest -m slow` with the name of this file.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event
+
+import dagster as dg
+import psutil
+import pytest
+from command_line import HOST, MONTHS, TAXI, content, write_months
+from terminal import CTRL_C, Terminal, living_in, terminal, wait_until
+from test_kill import assert_runs_agree, digests
+
+from taxi_assets.definitions import build
+from taxi_assets.defs.instance import open_instance
+from taxi_assets.defs.runs import run_job
+from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.mlflow_store import registry
+from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.monitoring.unfinished import unfinished_months
+from taxi_assets.receiving.looks import Pace
+from taxi_assets.receiving.receive import look
+from taxi_assets.serving import packaging
+from taxi_assets.settings import Settings
+from taxi_assets.sources.arrivals import file_name
+from taxi_assets.supervisor.ports import free_port
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.filterwarnings("ignore:Asset job month materializes assets with varying Backfill"),
+]
+
+ROWS = 2_500
+STEPS = (
+    "taxi_zones",
+    "raw_trips",
+    "clean_trips",
+    "trip_features",
+    "duration_model",
+    "drift_report",
+    "model_evaluation",
+    "champion_model",
+    "duration_bento",
+)
+ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
+
+@dataclass(frozen=True)
+class State:
+    """What must not depend on what happened on the way. Ids, times and snapshots may."""
+
+    tables: dict[str, str]
+    champion: int
+    versions: int
+    training_key: str
+    model: dict[str, str]
+    is_finished: bool
+
+
+@pytest.fixture(scope="module")
+def months(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_months(tmp_path_factory.mktemp("months"), ROWS)
+
+
+@pytest.fixture(scope="module")
+def january(months: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that holds January, and February's file, which waits."""
+    settings = Settings(home=tmp_path_factory.mktemp("january") / "home", data="synthetic", tlc_source=str(months))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", "")
+        with open_instance(settings) as instance:
+            run_job(build(settings), instance, "ingest_months", [MONTHS[0]], {}, lambda *_: None)
+    shutil.copy(months / file_name("green", MONTHS[1]), settings.landing)
+    for _ in range(2):
+        look(Warehouse(settings), Pace(seconds_between=0))
+    return settings.home
+
+
+@pytest.fixture(scope="module")
+def undisturbed(january: Path, months: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
+    settings = settings_of(january, tmp_path_factory.mktemp("undisturbed"), months)
+    with up(settings) as screen:
+        finish(settings, screen)
+    return state(settings)
+
+
+@pytest.mark.parametrize("end", ["interrupted", "killed"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_month_interrupted_at_any_step_ends_as_if_undisturbed(
+    january: Path, months: Path, undisturbed: State, tmp_path: Path, step: str, end: str
+) -> None:
+    settings = settings_of(january, tmp_path, months)
+    with up(settings) as screen:
+        wait_for(screen, lambda: has_begun(settings, step))
+        if end == "killed":
+            cut_power(settings, screen)
+        else:
+            screen.press(CTRL_C)
+            screen.wait_for("all stopped")
+    wait_until(lambda: not living_in(settings.home))
+    with up(settings) as screen:
+        finish(settings, screen)
+    assert asdict(state(settings)) == asdict(undisturbed)
+
+
+def settings_of(january: Path, folder: Path, months: Path) -> Settings:
+    """A home of its own with what is there in January's, and ports of its own."""
+    home = Path(shutil.copytree(january, folder / "home"))
+    ports = {f"{name}_port": free_port(HOST) for name in ("dagster", "bento", "reports", "mlflow")}
+    return Settings(home=home, data="synthetic", tlc_source=str(months)).model_copy(update=ports)
+
+
+@contextmanager
+def up(settings: Settings) -> Iterator[Terminal]:
+    names = ("home", "data", "tlc_source", "dagster_port", "bento_port", "reports_port", "mlflow_port")
+    variables = {f"TAXI_{name.upper()}": str(getattr(settings, name)) for name in names}
+    with terminal([*TAXI, "up"], {**environment(), **variables}) as screen:
+        yield screen
+        if screen.process.poll() is None:
+            screen.press(CTRL_C)
+            screen.wait_for("all stopped")
+    wait_until(lambda: not living_in(settings.home))
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+
+
+def runs(settings: Settings) -> list[dg.DagsterRun]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", "")
+        with open_instance(settings) as instance:
+            return list(instance.get_runs(dg.RunsFilter(job_name="month")))
+
+
+def has_begun(settings: Settings, step: str) -> bool:
+    """A run of the month is at this step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", "")
+        with open_instance(settings) as instance:
+            found = instance.get_runs(dg.RunsFilter(job_name="month"))
+            events = [e for run in found for e in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START)]
+    return any(event.step_key == step for event in events)
+
+
+def finish(settings: Settings, screen: Terminal) -> None:
+    """Wait until nothing runs and nothing is lacking."""
+    warehouse = Warehouse(settings)
+
+    def is_done() -> bool:
+        found = runs(settings)
+        over = bool(found) and all(run.status in ENDED for run in found)
+        return over and registry.champion(settings) is not None and not unfinished_months(settings, warehouse)
+
+    wait_for(screen, is_done)
+
+
+def wait_for(screen: Terminal, condition: Callable[[], bool]) -> None:
+    pause = Event()
+    for _ in range(2_000):
+        assert screen.process.poll() is None, screen.text
+        if condition():
+            return
+        pause.wait(0.3)
+    raise AssertionError(f"it did not happen in time: {screen.text}")
+
+
+def cut_power(settings: Settings, screen: Terminal) -> None:
+    """`kill -9` of everything that works in the home, until nothing does."""
+    while found := living_in(settings.home):
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+    screen.process.wait()
+
+
+def state(settings: Settings) -> State:
+    champion = registry.champion(settings)
+    assert champion
+    assert_runs_agree(settings)
+    store = settings.bentoml_home / "bentos" / packaging.BENTO_NAME
+    bento = store / (store / "latest").read_text().strip()
+    return State(
+        tables=content(settings),
+        champion=champion.version,
+        versions=len(client(settings).search_model_versions("")),
+        training_key=champion.tags["training_key"],
+        model=digests(bento / "src" / "model"),
+        is_finished=not unfinished_months(settings, Warehouse(settings)),
+    )
