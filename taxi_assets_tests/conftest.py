@@ -39,8 +39,9 @@ _FOLDERS = (
 
 Put = Callable[..., None]
 
-# What takes half a minute to make begins first, and the tests that share it stay in one worker.
-DEAR = {"dagster_edge": "town", "test_run.py": "run"}
+# What takes long to make begins first, and the tests that share it stay in one worker.
+DEAR = {"dagster_edge": "town", "test_run.py": "run", "test_bento.py": "bento", "test_bento_answers.py": "bento"}
+DEAR |= dict.fromkeys(("publishing", "quality", "test_training_data.py", "test_backtest.py"), "lake")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:

@@ -91,6 +91,7 @@ MISUSES = [
 WRONG_SETTINGS = {
     "TAXI_HOME": ("", " "),
     "TAXI_DATA": ("", "invented"),
+    "TAXI_SERVED_CONDITION": ("", "invented"),
     "TAXI_TLC_SOURCE": ("",),
     "TAXI_SERVICES": ("", "blue"),
     "TAXI_MEMORY_LIMIT": ("", "lots", "0", "0GB", "-1GB"),
