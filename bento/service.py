@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.serving.index_page import show_index
 from taxi_assets.serving.json_bodies import JsonBodies, read_json
 from taxi_assets.serving.openapi import ANSWER_SCHEMA, ANSWER_SECONDS, describe
 from taxi_assets.serving.ride_request import RIDE_SCHEMA, RideRefused, arrival, read_ride
@@ -52,7 +53,7 @@ async def openapi(request: Request) -> JSONResponse:
     return JSONResponse(request.app.state.openapi)
 
 
-PAGES = Starlette(routes=[Route("/info", info), Route("/docs.json", openapi)])
+PAGES = Starlette(routes=[Route("/", show_index), Route("/info", info), Route("/docs.json", openapi)])
 
 
 @bentoml.service(

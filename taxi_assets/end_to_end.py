@@ -1,7 +1,7 @@
 """`taxi run`: months to a served prediction, step by step, through the same jobs that sensors and people start."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -24,13 +24,14 @@ __all__ = ["Outcome", "run"]
 
 @dataclass
 class Outcome:
-    """What a run leaves to be told: settings, months it goes on with as held, the time of each step, the answer."""
+    """What a run leaves: settings, notices, the time of each step, the ride's prediction, the checks' results."""
 
     settings: Settings
     months: tuple[Month, ...]
     notices: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     prediction: dict[str, Any] = field(default_factory=dict)
+    checks: dict[str, Any] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -107,6 +108,7 @@ def _fetch(outcome: Outcome, console: Console) -> None:
 def _materialise(outcome: Outcome, console: Console) -> None:
     with outcome.timed("start"):
         from taxi_assets.definitions import build
+        from taxi_assets.defs.check_results import summarise
         from taxi_assets.defs.instance import open_instance
         from taxi_assets.defs.run_processes import close_abandoned
         from taxi_assets.defs.runs import run_job
@@ -114,28 +116,33 @@ def _materialise(outcome: Outcome, console: Console) -> None:
         definitions = build(outcome.settings)
         instance = open_instance(outcome.settings)
         close_abandoned(outcome.settings, instance)
+    assets = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
     *earlier, last = outcome.months
     window = {"ops": {"duration_model": {"config": {"months": [str(month) for month in earlier]}}}}
     columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console) as steps, instance:
+        run_ids: list[str] = []
         for stretch in _stretches(earlier):
             with outcome.timed(f"ingest {stretch[0]}..{stretch[-1]}"):
-                told = _Steps(steps, f"{stretch[0]}..{stretch[-1]}")
-                run_job(definitions, instance, "ingest_months", stretch, {}, told)
-        told = _Steps(steps, str(last))
-        run_job(definitions, instance, "month", [last], window, told)
+                told = _Steps(steps, f"{stretch[0]}..{stretch[-1]}", assets)
+                run_ids.append(run_job(definitions, instance, "ingest_months", stretch, {}, told))
+        told = _Steps(steps, str(last), assets)
+        run_ids.append(run_job(definitions, instance, "month", [last], window, told))
+        outcome.checks = summarise(instance, run_ids)
         outcome.seconds |= told.seconds
 
 
 class _Steps:
-    """A line of the terminal for each step of a run, with its time."""
+    """A line of the terminal for each asset of a run, with its time."""
 
-    def __init__(self, progress: Progress, label: str) -> None:
-        self._progress, self._label = progress, label
+    def __init__(self, progress: Progress, label: str, assets: Collection[str]) -> None:
+        self._progress, self._label, self._assets = progress, label, assets
         self._begun: dict[str, tuple[Any, float]] = {}
         self.seconds: dict[str, float] = {}
 
     def __call__(self, step: str, is_over: bool) -> None:
+        if step not in self._assets:
+            return  # a check that has a step of its own is no work anybody waits for
         if not is_over:
             self._begun[step] = (
                 self._progress.add_task(f"{step} [dim]{self._label}[/]", total=1),
@@ -166,5 +173,5 @@ def _serve_one_ride(outcome: Outcome) -> dict[str, Any]:
     settings, month = outcome.settings, outcome.months[-1]
     ride = client.Ride(74, 75, f"{month}-01T08:30:00", settings.services[0])
     # A port of its own: `taxi up` may be serving rides on the usual one meanwhile.
-    with running(bento_program(settings, free_port(settings.host)), settings.root / "logs" / "bento.log") as url:
+    with running(bento_program(settings, free_port(settings.host)), settings.logs / "bento.log") as url:
         return client.ask(url, ride)

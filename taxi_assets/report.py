@@ -199,7 +199,8 @@ def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
         ),
         ("decided by", decision_line(facts["decision"])),
         ("Bento", str(facts["bento"])),
-        ("one ride", f"zone 74 to 75 on the 1st at 8:30: {ride['duration_minutes']:.1f} minutes"),
+        *([("checks", _checks_line(facts["checks"]))] if "checks" in facts else []),
+        ("one ride", f"zone 74 to 75 on the 1st at 8:30: {ride['duration_minutes']:.1f} minutes{_interval(ride)}"),
         ("time", f"{sum(facts['seconds'].values()):.0f} s"),
         (
             "where to look",
@@ -207,6 +208,19 @@ def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
             f"{settings.url(settings.mlflow_port)} (MLflow), {settings.url(settings.reports_port)} (Data Docs)",
         ),
     ]
+
+
+def _checks_line(checks: Facts) -> str:
+    passed = f"{checks['passed']} passed"
+    return "\n".join([passed, *(f"not passed: {name}" for name in checks["not_passed"])])
+
+
+def _interval(ride: Facts) -> str:
+    """The interval of a prediction; nothing where the model gives none."""
+    if not ride.get("interval_90"):
+        return ""
+    low, high = ride["interval_90"]
+    return f" (nine in ten: {low:.1f} to {high:.1f})"
 
 
 def _rows(connection: DuckDBPyConnection, services: Sequence[str], months: Sequence[Month]) -> Facts:

@@ -149,8 +149,13 @@ class Settings(BaseSettings):
 
     @property
     def reports(self) -> Path:
-        """HTML for people: Great Expectations' Data Docs."""
+        """HTML for people: Great Expectations' Data Docs, a page of plots for each asset's month."""
         return self.root / "reports"
+
+    @property
+    def logs(self) -> Path:
+        """What servers printed: the endpoint asked by `taxi run`, and below `up` the programs of `taxi up`."""
+        return self.root / "logs"
 
     @property
     def mlflow_uri(self) -> str:

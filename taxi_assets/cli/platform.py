@@ -24,6 +24,7 @@ def run(
     outcome = end_to_end.run(settings, parse_months(months), told)
     facts = report.run_facts(outcome.settings, outcome.months, outcome.prediction, outcome.seconds)
     facts["refused"] = [*outcome.notices, *facts["refused"]]
+    facts["checks"] = outcome.checks
     report.print_run(told, facts, outcome.settings)
     write_json(facts, to_json)
 
@@ -42,9 +43,11 @@ def up() -> None:
     """Dagster, MLflow, the Bento and the reports on loopback, until Ctrl-C."""
     from taxi_assets.defs.instance import open_instance
     from taxi_assets.defs.run_processes import close_abandoned
+    from taxi_assets.mlflow_store.links import renew_links
     from taxi_assets.mlflow_store.mlflow_database import initialise
     from taxi_assets.supervisor.home import supervised_home
     from taxi_assets.supervisor.ports import free_port
+    from taxi_assets.supervisor.program_logs import ProgramLogs
     from taxi_assets.supervisor.programs import programs
     from taxi_assets.supervisor.run import run as supervise
 
@@ -52,10 +55,11 @@ def up() -> None:
     free_port(settings.host)  # a host that is not this machine is named before anything is made
     with supervised_home(settings.home) as mark:
         initialise(settings)  # before two of the programs would do it at once
+        renew_links(settings)
         with open_instance(settings) as instance:
             # Else the queue would wait for runs that a power cut ended.
             closed = close_abandoned(settings, instance, nothing_launches=True)
         if closed:
             console.print(f"closed {len(closed)} run(s) whose process had ended: the sensor finishes their months")
-        code = supervise(programs(settings), console, below=mark)
+        code = supervise(programs(settings), console, below=mark, logs=ProgramLogs(settings.logs / "up"))
     raise typer.Exit(code)

@@ -1,13 +1,13 @@
 """What the checks of a published month said, out of Dagster's event log. Nothing is judged here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
 
 from taxi_assets.months import Month
 
-__all__ = ["reader"]
+__all__ = ["reader", "summarise"]
 
 Facts = dict[str, Any]
 
@@ -32,6 +32,14 @@ def reader(instance: dg.DagsterInstance) -> Callable[[str, str, Month, str | Non
         }
 
     return read
+
+
+def summarise(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> Facts:
+    """What all checks of these runs said: how many results passed, and which did not, each `asset.check month`."""
+    results = [each for run_id in run_ids for each in _evaluations(instance, run_id)]
+    failed = [each for each in results if not each.passed]
+    names = [f"{each.asset_key.to_user_string()}.{each.check_name} {each.partition or ''}".strip() for each in failed]
+    return {"passed": len(results) - len(failed), "not_passed": sorted(set(names))}
 
 
 def _evaluations(instance: dg.DagsterInstance, run_id: str) -> list[Any]:

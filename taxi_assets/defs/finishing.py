@@ -33,7 +33,7 @@ _UNDER_WAY = [
     name=FINISHED_CHECK,
     additional_deps=["drift_report"],
     description="Every month held has features; the newest has a model of the files in force, its evaluation, a "
-    "decision, a drift report and the champion's Bento",
+    "decision, a drift report and the champion's Bento. A failure is a warning: the sensor finishes the month.",
     metadata={"severity": "warning"},
 )
 def every_month_is_finished(

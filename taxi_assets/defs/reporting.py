@@ -1,34 +1,46 @@
 """What an asset tells Dagster: schemas, checks, counts, pictures. No asset and no rule belongs here."""
 
 import base64
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from taxi_assets.defs.checks import finish_checks, report_checks
 from taxi_assets.defs.ingestion.arrivals import data_version, file_metadata
 from taxi_assets.defs.partitions import chosen_months
-from taxi_assets.expectations import SUITES, Expectation, Finding
 from taxi_assets.lake.cleaning import RULES, THRESHOLDS, Rule
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.months import Month
+from taxi_assets.report_pages import write_report_page
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
     from taxi_assets.lake.column_changes import ColumnChange
     from taxi_assets.lake.publishing import Publication
-    from taxi_assets.quality import Outcome, Verdict
+    from taxi_assets.quality import Verdict
     from taxi_assets.scoring.comparison import Comparison
     from taxi_assets.scoring.judging import Evaluation
 
-__all__ = ["column_schema", "comparison_shown", "picture", "publish_months", "score_table", "suite_checks"]
+__all__ = [
+    "Report",
+    "column_schema",
+    "comparison_shown",
+    "link",
+    "mlflow_link",
+    "number",
+    "publish_months",
+    "report_shown",
+    "score_table",
+]
 
 Publish = Callable[[str, Month], "Publication"]
+Report = dg.MaterializeResult | dg.AssetCheckEvaluation | dg.AssetCheckResult | dg.Output[None]
 
 
 def column_schema(table: str) -> dict[str, Any]:
-    """Definition metadata of an asset that is this table of the warehouse, or takes or gives such rows."""
+    """Definition metadata of an asset that is this table of the warehouse, or writes its rows."""
     columns = [dg.TableColumn(c.name, c.type, c.description) for c in TABLES[table].columns]
     return {
         "dagster/column_schema": dg.TableSchema(columns=columns),
@@ -36,18 +48,36 @@ def column_schema(table: str) -> dict[str, Any]:
     }
 
 
-def suite_checks(table: str) -> list[dg.AssetCheckSpec]:
-    """One asset check for each expectation and each finding of the table's suite."""
-    checked: tuple[Expectation | Finding, ...] = (*SUITES[table].expectations, *SUITES[table].findings)
-    return [
-        dg.AssetCheckSpec(e.name, asset=table, description=e.description, metadata={"severity": e.severity})
-        for e in checked
+def link(program: str, path: str) -> dg.MetadataValue:
+    """A link that leads to the program whatever its port is when somebody follows it: see `defs/webserver.py`."""
+    return dg.MetadataValue.url(f"/go/{program}/{path}")
+
+
+def mlflow_link(settings: Settings, url: str) -> dg.MetadataValue:
+    """A page of MLflow's UI, as such a link."""
+    return link("mlflow", url.removeprefix(f"{settings.url(settings.mlflow_port)}/"))
+
+
+def number(value: float) -> dg.MetadataValue:
+    """A figure as people read it, and as Dagster draws it over the months."""
+    return dg.MetadataValue.float(round(float(value), 3))
+
+
+def pictures_shown(pictures: Mapping[str, bytes]) -> dg.MetadataValue:
+    """All plots of a materialisation behind one click, each below its name."""
+    shown = [
+        f"### {name.replace('_', ' ')}\n\n![{name}](data:image/png;base64,{base64.b64encode(png).decode()})"
+        for name, png in pictures.items()
     ]
+    return dg.MetadataValue.md("\n\n".join(shown))
 
 
-def picture(png: bytes, text: str) -> dg.MetadataValue:
-    """A plot, shown in the Dagster UI with the materialisation."""
-    return dg.MetadataValue.md(f"![{text}](data:image/png;base64,{base64.b64encode(png).decode()})")
+def report_shown(
+    settings: Settings, asset: str, month: Month, facts: Mapping[str, object], pictures: Mapping[str, bytes]
+) -> dict[str, dg.MetadataValue]:
+    """The month's report page and its pictures, each one click away."""
+    page = write_report_page(settings, asset, month, facts, pictures)
+    return {"report": link("reports", page), "pictures": pictures_shown(pictures)}
 
 
 def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
@@ -71,9 +101,9 @@ def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
                     "convention": convention,
                     "model": model,
                     "rides": score.rides,
-                    "rmse": round(score.rmse, 4),
-                    "mae": round(score.mae, 4),
-                    "bias": round(score.bias, 4),
+                    "rmse": round(score.rmse, 3),
+                    "mae": round(score.mae, 3),
+                    "bias": round(score.bias, 3),
                 }
             )
             for condition, convention, model, score in scores
@@ -82,24 +112,21 @@ def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
 
 
 def comparison_shown(comparison: "Comparison") -> dict[str, dg.MetadataValue]:
-    """What a decision on the champion rests on: the interval, its picture, every slice."""
-    from taxi_assets import plots
-
+    """The figures a decision on the champion rests on: the interval, every slice."""
     interval = comparison.interval
-    records = comparison.slices.round(4).to_dict("records")
+    records = comparison.slices.round(3).to_dict("records")
     return {
-        "difference_minutes": dg.MetadataValue.float(interval.difference),
-        "interval_minutes": dg.MetadataValue.text(f"{interval.low:+.4f} to {interval.high:+.4f}"),
+        "difference_minutes": number(interval.difference),
+        "difference_low": number(interval.low),
+        "difference_high": number(interval.high),
         "rides": dg.MetadataValue.int(comparison.rides),
-        "bootstrap": picture(plots.draw_bootstrap(comparison), "Difference of RMSE, resampled by day"),
-        "slices_picture": picture(plots.draw_slices_compared(comparison), "Change of RMSE by slice"),
         "slices": dg.MetadataValue.table([dg.TableRecord(record) for record in records]),
     }
 
 
 def publish_months(
     context: dg.AssetExecutionContext, settings: Settings, table: str, publish: Publish
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+) -> Iterator[Report]:
     """Publish every chosen month of every service, oldest first; report rows, checks and Data Docs.
 
     Raises:
@@ -109,48 +136,61 @@ def publish_months(
 
     published: list[Publication] = []
     for month in chosen_months(context):
+        verdicts: list[tuple[str, Verdict]] = []
+        ours: list[Publication] = []
         for service in settings.services:
             try:
                 done = publish(service, month)
             except MonthRefused as refusal:
                 docs = _write_docs(settings, table, service, month, refusal.verdict)
-                yield from _check_results(table, [*_verdicts(published), (f"{service} {month}", refusal.verdict)])
+                yield from report_checks(table, month, [*verdicts, (service, refusal.verdict)])
                 raise dg.Failure(str(refusal), metadata={"data_docs": docs}, allow_retries=False) from refusal
-            published.append(done)
+            ours.append(done)
+            verdicts.append((service, done.verdict))
             docs = _write_docs(settings, table, service, month, done.verdict)
             context.log.info(f"{table} {service} {month}: {done.rows:,} rows")
-        ours = [p for p in published if p.month == month]
-        shown = _metadata(ours, docs) | {"is_synthetic": settings.data_kind == "synthetic"}
+        published += ours
+        shown = _metadata(settings, ours, docs) | {"is_synthetic": settings.data_kind == "synthetic"}
         context.add_asset_metadata(shown, partition_key=str(month))
-    results = list(_check_results(table, _verdicts(published)))
-    yield dg.MaterializeResult(asset_key=table, check_results=results, data_version=data_version(published))
+        yield from report_checks(table, month, verdicts)
+    yield dg.MaterializeResult(asset_key=table, data_version=data_version(published))
+    yield from finish_checks(context, table)
 
 
-def _metadata(published: Sequence["Publication"], docs: dg.MetadataValue) -> dict[str, object]:
+def _metadata(settings: Settings, published: Sequence["Publication"], docs: dg.MetadataValue) -> dict[str, object]:
     counts: Counter[str] = Counter()
     for publication in published:
         counts.update(publication.counts)
-    services = [
-        dg.TableRecord({"service": p.service, "rows": p.rows, "counted": str(p.counts or "")}) for p in published
-    ]
+    services = [dg.TableRecord({"service": p.service, "rows": p.rows}) for p in published]
+    is_cleaned = published[0].verdict.table == "clean_trips"
     metadata: dict[str, object] = {
+        **(_cleaning_shown(settings, published, counts) if is_cleaned else {}),
         "dagster/partition_row_count": sum(p.rows for p in published),
         "services": dg.MetadataValue.table(services),
         "data_docs": docs,
     }
     metadata |= file_metadata(published)
     if counts:
-        metadata["rows_counted"] = dg.MetadataValue.md(_markdown_table(counts))
+        metadata["rows_counted"] = dg.MetadataValue.table([_count_record(*each) for each in _counts(published)])
     changes = [(p.service, change) for p in published for change in p.column_changes]
     if changes:
         metadata["column_changes"] = dg.MetadataValue.table([_change_record(*pair) for pair in changes])
-    if published[0].verdict.table == "clean_trips":
-        from taxi_assets import plots
-
+    if is_cleaned:
         metadata["rules"] = dg.MetadataValue.table([_rule_record(rule, counts) for rule in RULES])
-        rows = sum(p.rows for p in published) + counts.total()
-        metadata["rows_by_reason"] = picture(plots.draw_rejections(counts, rows), "rejected rows")
     return metadata
+
+
+def _cleaning_shown(
+    settings: Settings, published: Sequence["Publication"], counts: Counter[str]
+) -> dict[str, dg.MetadataValue]:
+    """The report page, the picture and the share of what a month's cleaning rejected."""
+    from taxi_assets import plots
+
+    rows = sum(p.rows for p in published) + counts.total()
+    pictures = {"rows_by_reason": plots.draw_rejections(counts, rows)}
+    facts = {"rows": f"{rows:,}", "kept": f"{rows - counts.total():,}"}
+    shown = report_shown(settings, "clean_trips", published[0].month, facts, pictures)
+    return shown | {"rejected_share": number(counts.total() / max(rows, 1))}
 
 
 def _change_record(service: str, change: "ColumnChange") -> dg.TableRecord:
@@ -180,46 +220,18 @@ def _rule_record(rule: Rule, counts: Mapping[str, int]) -> dg.TableRecord:
     )
 
 
-def _markdown_table(counts: Counter[str]) -> str:
-    lines = [f"| {name} | {rows:,} |" for name, rows in counts.most_common()]
-    return "\n".join(["| reason or column | rows |", "|---|---:|", *lines])
+def _counts(published: Sequence["Publication"]) -> list[tuple[str, str, int]]:
+    """Rows by service and reason of rejection or unknown column, the most first."""
+    counted = [(p.service, name, rows) for p in published for name, rows in p.counts.items()]
+    return sorted(counted, key=lambda each: -each[2])
 
 
-def _verdicts(published: Sequence["Publication"]) -> list[tuple[str, "Verdict"]]:
-    return [(f"{p.service} {p.month}", p.verdict) for p in published]
-
-
-def _check_results(table: str, verdicts: Sequence[tuple[str, "Verdict"]]) -> Iterator[dg.AssetCheckResult]:
-    by_name: dict[str, list[tuple[str, Outcome]]] = defaultdict(list)
-    for label, verdict in verdicts:
-        for outcome in verdict.outcomes:
-            by_name[outcome.name].append((label, outcome))
-    for name, outcomes in by_name.items():
-        failed = [outcome for _, outcome in outcomes if not outcome.passed]
-        is_error = outcomes[0][1].severity == "error"
-        yield dg.AssetCheckResult(
-            asset_key=table,
-            check_name=name,
-            passed=not failed,
-            severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-            description=outcomes[0][1].description,
-            metadata={"months": dg.MetadataValue.table([_record(*pair) for pair in outcomes])},
-        )
-
-
-def _record(label: str, outcome: "Outcome") -> dg.TableRecord:
-    return dg.TableRecord(
-        {
-            "month": label,
-            "passed": outcome.passed,
-            "observed": str(outcome.observed),
-            "unexpected_rows": outcome.unexpected_count or 0,
-        }
-    )
+def _count_record(service: str, name: str, rows: int) -> dg.TableRecord:
+    return dg.TableRecord({"service": service, "reason_or_column": name, "rows": rows})
 
 
 def _write_docs(settings: Settings, table: str, service: str, month: Month, verdict: "Verdict") -> dg.MetadataValue:
     from taxi_assets.quality import write_data_docs
 
     page = write_data_docs(verdict, table, service, month, settings.reports / "data_docs")
-    return dg.MetadataValue.url(f"{settings.url(settings.reports_port)}/{page.relative_to(settings.reports)}")
+    return link("reports", page.relative_to(settings.reports).as_posix())

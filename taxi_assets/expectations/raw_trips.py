@@ -192,7 +192,7 @@ RAW_TRIPS = Suite(
         Finding(
             "columns_are_those_of_the_month_before",
             "warning",
-            "The file has the columns, names and types of the month held before it",
+            "The file has the columns of the month held before it, under the same names",
         ),
         Finding(
             "no_large_part_of_the_month_is_missing",

@@ -6,6 +6,7 @@ from datetime import date
 from duckdb import DuckDBPyConnection
 
 from taxi_assets.lake.arrived import ArrivedTrips
+from taxi_assets.lake.overdue import NewestMonth
 from taxi_assets.lake.warehouse import month_key, sql
 from taxi_assets.months import Month
 
@@ -60,9 +61,12 @@ def read_changes(connection: DuckDBPyConnection, service: str, month: Month) -> 
     return tuple(ColumnChange(*row) for row in connection.execute(query, month_key(service, month)).fetchall())
 
 
-def newest_months(connection: DuckDBPyConnection) -> dict[str, Month]:
+def newest_months(connection: DuckDBPyConnection) -> dict[str, NewestMonth]:
     """The newest month held of each service."""
-    rows = connection.execute(
-        "SELECT service, max(month) FROM file_columns GROUP BY service ORDER BY service"
-    ).fetchall()
-    return {service: Month(day.year, day.month) for service, day in rows}
+    query = (
+        "SELECT service, month, CAST(min(first_seen_at) AS DATE) FROM "
+        "(SELECT service, max(month) AS month FROM file_columns GROUP BY service) "
+        "LEFT JOIN arrivals USING (service, month) GROUP BY service, month ORDER BY service"
+    )
+    rows = connection.execute(query).fetchall()
+    return {service: NewestMonth(Month(day.year, day.month), arrived_on) for service, day, arrived_on in rows}

@@ -6,32 +6,50 @@ from datetime import date, timedelta
 
 from taxi_assets.months import Month
 
-__all__ = ["OVERDUE_DAYS", "NextMonth", "next_months"]
+__all__ = ["OVERDUE_DAYS", "NewestMonth", "NextMonth", "next_months"]
 
 OVERDUE_DAYS = 100  # after the month's end; TLC takes about two months, never yet more than three
 
 
 @dataclass(frozen=True)
+class NewestMonth:
+    """The newest month of a service in the lake, and the day its first file arrived, where that is known."""
+
+    month: Month
+    arrived_on: date | None = None
+
+
+@dataclass(frozen=True)
 class NextMonth:
-    """The month a service waits for: the one after the newest held, and the day from which it is overdue."""
+    """The month a service waits for: the one after the newest held, and the day from which it is overdue.
+
+    Who takes in an old month for a trial does not follow the service, and waits for nothing: the newest month must
+    have arrived before the next one was overdue.
+    """
 
     service: str
     newest: Month
     month: Month
     overdue_from: date
+    is_awaited: bool
 
     def is_overdue(self, today: date) -> bool:
-        return today > self.overdue_from
+        return self.is_awaited and today > self.overdue_from
 
     def sentence(self, today: date) -> str:
         """One line for people."""
+        if not self.is_awaited:
+            return f"{self.service} holds past months to {self.newest}: none is awaited"
         late = f"overdue for {(today - self.overdue_from).days} days" if self.is_overdue(today) else "not overdue"
         return f"{self.service} holds months to {self.newest}; {self.month} is {late}"
 
 
-def next_months(newest: Mapping[str, Month]) -> tuple[NextMonth, ...]:
+def next_months(newest: Mapping[str, NewestMonth]) -> tuple[NextMonth, ...]:
     """The month each service waits for, given the newest it holds."""
-    return tuple(
-        NextMonth(service, month, month.plus(1), month.plus(2).first_day + timedelta(days=OVERDUE_DAYS - 1))
-        for service, month in sorted(newest.items())
-    )
+    return tuple(_next_month(service, newest[service]) for service in sorted(newest))
+
+
+def _next_month(service: str, newest: NewestMonth) -> NextMonth:
+    overdue_from = newest.month.plus(2).first_day + timedelta(days=OVERDUE_DAYS - 1)
+    is_awaited = newest.arrived_on is None or newest.arrived_on <= overdue_from
+    return NextMonth(service, newest.month, newest.month.plus(1), overdue_from, is_awaited)

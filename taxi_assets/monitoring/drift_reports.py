@@ -3,7 +3,7 @@
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.held import held_months
 from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.mlflow_store import registry
+from taxi_assets.mlflow_store import metrics, registry
 from taxi_assets.monitoring.drift import DriftReport, measure_drift
 from taxi_assets.months import Month
 from taxi_assets.scoring.judging import window_of
@@ -18,7 +18,8 @@ def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id:
     Raises:
         TaxiError: there is no earlier month to compare with.
     """
-    reference = _reference(settings, warehouse, month)
+    version = registry.chosen_for(settings, month)
+    reference = window_of(version) if version else _earlier_months(settings, warehouse, month)
     with warehouse.publishing(f"drift_reports {month}", run_id) as connection:
         days = [each.first_day for each in reference]
         report = measure_drift(connection, settings.services, days, month.first_day)
@@ -30,13 +31,12 @@ def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id:
                 for each in report.features
             ],
         )
+    if version:
+        metrics.log_metrics(settings, version.run_id, {"greatest_psi": report.features[0].psi})
     return report
 
 
-def _reference(settings: Settings, warehouse: Warehouse, month: Month) -> tuple[Month, ...]:
-    version = registry.chosen_for(settings, month)
-    if version:
-        return window_of(version)
+def _earlier_months(settings: Settings, warehouse: Warehouse, month: Month) -> tuple[Month, ...]:
     with warehouse.reading() as connection:
         reference = tuple(held for held in held_months(connection, settings.services) if held < month)
     if not reference:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.mlflow_store import registry
+from taxi_assets.mlflow_store import metrics, registry
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.months import Month
 from taxi_assets.scoring.comparison import Comparison
@@ -72,6 +72,9 @@ def choose_champion(
     }
     # Kept first: killed in between, the next run finds the old champion and decides again, with the same row.
     _keep(warehouse, row, run_id)
+    if contest.evidence.compared:
+        difference = contest.evidence.compared.interval.difference
+        metrics.log_metrics(settings, challenger.run_id, {"difference_minutes": difference})
     reasons = " ".join(decision.reasons)
     if decision.promote:
         registry.promote(settings, challenger.version, reasons)

@@ -14,7 +14,7 @@ from taxi_assets.scoring.evaluation import HEADLINE, SLICES, Score
 from taxi_assets.scoring.judging import CALIBRATION, MODEL, Evaluation
 from taxi_assets.settings import Settings
 
-__all__ = ["keep_evaluation", "log_evaluation", "twins_of"]
+__all__ = ["headline", "keep_evaluation", "log_evaluation", "twins_of"]
 
 
 def keep_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | None = None) -> int:
@@ -88,7 +88,7 @@ def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, zone
         evaluation.importance.to_csv(Path(folder, "importance.csv"), index=False)
         evaluation.zones.to_csv(Path(folder, "errors_by_zone.csv"), index=False)
         for run_id in {mlflow.mlflow_run_id, version.run_id}:
-            mlflow.log_metrics(_metrics(evaluation), run_id=run_id)
+            mlflow.log_metrics(_metrics(evaluation) | headline(evaluation), run_id=run_id)
             mlflow.log_artifacts(folder, "evaluation", run_id=run_id)
     # Last of all: a version with this tag was evaluated, whole.
     measured = {"evaluation_condition": evaluation.condition.name, "evaluation_snapshot": str(evaluation.snapshot)}
@@ -116,6 +116,13 @@ def _pictures(evaluation: Evaluation, zones: pd.DataFrame) -> dict[str, bytes]:
     }
     twins = twins_of(evaluation, convention.name)
     return pictures | ({"noise_floor": plots.draw_floor(twins, MODEL, FLOOR)} if len(twins) else {})
+
+
+def headline(evaluation: Evaluation) -> dict[str, float]:
+    """The figures one looks at first, under plain names, the same in Dagster and MLflow over the months."""
+    score = evaluation.scores[HEADLINE.name][MODEL]
+    figures = {"rmse_minutes": score.rmse, "mae_minutes": score.mae, "bias_minutes": score.bias}
+    return figures | ({"interval_coverage": evaluation.coverage.share} if len(evaluation.coverage.cells) else {})
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, float]:

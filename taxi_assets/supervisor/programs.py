@@ -127,7 +127,7 @@ def _dagster_webserver(settings: Settings) -> Program:
     workspace = ("-w", str(WORKSPACE), "--code-server-log-level", "warning")
     return Program(
         "dagster",
-        (_binary("dagster-webserver"), *workspace, "-h", settings.host, "-p", str(port)),
+        (sys.executable, "-m", "taxi_assets.defs.webserver", *workspace, "-h", settings.host, "-p", str(port)),
         environment(settings),
         "assets, checks, plots, runs",
         Endpoint(settings.host, port, "TAXI_DAGSTER_PORT", "/server_info"),
@@ -163,12 +163,11 @@ def _mlflow(settings: Settings) -> Program:
 
 def _reports(settings: Settings) -> Program:
     host, port = settings.host, settings.reports_port
-    serve = (sys.executable, "-m", "http.server", str(port), "--bind", host)
     return Program(
         "reports",
-        (*serve, "--directory", str(settings.reports)),
+        (sys.executable, "-m", "taxi_assets.report_server", host, str(port), str(settings.reports)),
         environment(settings),
-        "Data Docs of every month",
+        "Data Docs, plots of every month",
         Endpoint(host, port, "TAXI_REPORTS_PORT"),
     )
 

@@ -29,6 +29,7 @@ from taxi_assets.supervisor.events import (
     watch,
 )
 from taxi_assets.supervisor.ports import wait_until_ready
+from taxi_assets.supervisor.program_logs import ProgramLogs, is_notable
 from taxi_assets.supervisor.programs import Program, require_ports
 
 __all__ = ["Patience", "run", "running"]
@@ -49,7 +50,11 @@ class Patience:
 
 
 def run(
-    programs: Sequence[Program], console: Console, patience: Patience | None = None, below: str | None = None
+    programs: Sequence[Program],
+    console: Console,
+    patience: Patience | None = None,
+    below: str | None = None,
+    logs: ProgramLogs | None = None,
 ) -> int:
     """Run the programs until Ctrl-C, SIGTERM or the terminal's end; then end them and all they started.
 
@@ -60,6 +65,7 @@ def run(
         console: Where to print.
         patience: How long to wait for things.
         below: The mark of the home they work in, by which a later `taxi up` finds what is left of them.
+        logs: Where the programs' lines go, warnings and errors to the console too; without it, all go there.
 
     Returns:
         The exit code: 0 when asked to stop, 1 when a program died too often.
@@ -70,11 +76,13 @@ def run(
     require_ports(programs)
     events: Events = SimpleQueue()
     with signals_to(events), processes.guarded_mark(below) as mark:
-        supervision = _Supervision(programs, console, mark, events, patience or Patience())
+        supervision = _Supervision(programs, console, mark, events, patience or Patience(), logs)
         try:
             return supervision.run()
         finally:
             supervision.bring_down()
+            if logs:
+                logs.close()
 
 
 @contextmanager
@@ -113,6 +121,7 @@ class _Supervision:
     mark: str
     events: Events
     patience: Patience
+    logs: ProgramLogs | None = None
     deaths: dict[str, list[float]] = field(default_factory=dict)
     unanswered: set[str] = field(default_factory=set)
     table_shown: bool = False
@@ -140,7 +149,7 @@ class _Supervision:
             except Empty:
                 continue
             if isinstance(event, Line):
-                self._show(event)
+                self._show(event, is_stopping=True)
             elif isinstance(event, StopAsked):
                 processes.kill(self.mark)
         self._say("all stopped")
@@ -170,7 +179,7 @@ class _Supervision:
         recent = [at for at in self.deaths.get(name, []) if at > now - WINDOW_SECONDS]
         self.deaths[name] = [*recent, now]
         if len(recent) == MAX_RESTARTS:
-            self._warn(f"{name} {_fate(code)} after {MAX_RESTARTS} restarts: its lines above say why")
+            self._warn(f"{name} {_fate(code)} after {MAX_RESTARTS} restarts: {self._lines_of(name)} say why")
             return 1
         wait = self.patience.back_off_seconds * 2 ** len(recent)
         self._warn(f"{name} {_fate(code)}: restart {len(recent) + 1} of {MAX_RESTARTS} in {wait:g} s")
@@ -181,7 +190,7 @@ class _Supervision:
         self.unanswered.discard(name)
         if not answered:
             fate = _fate(None, self.patience.ready_seconds)
-            self._warn(f"{name} {fate}: its lines above may say why")
+            self._warn(f"{name} {fate}: {self._lines_of(name)} may say why")
         elif self.table_shown:
             self._say(f"{name} answers again")
         self._show_addresses()
@@ -191,13 +200,23 @@ class _Supervision:
         if not self.unanswered and not self.table_shown:
             self.table_shown = True
             self.console.print(_table(self.programs))
-            self._say("Ctrl-C stops all of them")
+            where = f"; what they print is in {self.logs.folder}" if self.logs else ""
+            self._say(f"Ctrl-C stops all of them{where}")
 
-    def _show(self, line: Line) -> None:
+    def _lines_of(self, name: str) -> str:
+        return f"the lines of {self.logs.path(name)}" if self.logs else "its lines above"
+
+    def _show(self, line: Line, *, is_stopping: bool = False) -> None:
+        """Show the line; with log files only one to be known of, and none of what programs say when they are ended."""
+        text = Text.from_ansi(line.text)
+        if self.logs:
+            self.logs.write(line.name, text.plain)
+            if is_stopping or not is_notable(text.plain):
+                return
         names = [program.name for program in self.programs]
         width = max(map(len, names))
         label = f"{line.name:<{width}} | ", COLOURS[names.index(line.name) % len(COLOURS)]
-        self.console.print(Text.assemble(label, Text.from_ansi(line.text)), soft_wrap=True)
+        self.console.print(Text.assemble(label, text), soft_wrap=True)
 
     def _say(self, sentence: str) -> None:
         self.console.print(Text(sentence, style="bold"), soft_wrap=True)

@@ -1,5 +1,6 @@
 """`make up` after a run, looked at with a real browser: what a person comes for is to be seen."""
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from command_line import Person, person, write_months
 from pictures import MOST_BYTES, PICTURES, photograph
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from terminal import CTRL_C, Terminal, living_in, terminal
+from tour import observe, stops, visit
 
 from taxi_assets.supervisor.ports import free_port
 
@@ -20,6 +22,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 CHECKOUT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
 PATIENCE = 90_000  # milliseconds: a page's first load on a machine that also runs five servers
+SCORED = "2023-02"  # the last month of the run
+# MLflow's UI asks who is logged in, and takes the answer that there are no users for an error.
+KNOWN_ERRORS = re.compile(r"404 .*/mlflow/users/current")
 ASSETS = {
     "taxi_zones",
     "raw_trips",
@@ -112,13 +117,49 @@ def test_an_asset_shows_its_checks(up: Up, page: Page) -> None:
     expect(page.get_by_text("median_duration_is_plausible").first).to_be_visible()
 
 
-def test_an_asset_shows_its_plots(up: Up, page: Page) -> None:
-    page.goto(f"{up.urls['dagster']}/assets/model_evaluation?view=events")
-    expect(page.get_by_text("model_against_baselines").first).to_be_visible()
-    page.get_by_text("[Show Markdown]").first.click()
-    picture = page.locator("img[src^='data:image/png']").first
-    expect(picture).to_be_visible()
-    assert picture.evaluate("image => image.naturalWidth") > 100
+def test_one_click_shows_every_plot_of_an_asset(up: Up, page: Page) -> None:
+    page.goto(f"{up.urls['dagster']}/assets/model_evaluation?view=partitions&partition={SCORED}")
+    expect(page.get_by_text("[Show Markdown]")).to_have_count(1)
+    page.get_by_text("[Show Markdown]").click()
+    pictures = page.locator("img[src^='data:image/png']")
+    expect(pictures.first).to_be_visible()
+    assert pictures.count() >= 10
+    assert all(pictures.nth(number).evaluate("image => image.naturalWidth") > 100 for number in range(pictures.count()))
+
+
+def test_a_stored_link_opens_the_report_on_todays_port(up: Up, page: Page) -> None:
+    page.goto(f"{up.urls['dagster']}/assets/model_evaluation?view=partitions&partition={SCORED}")
+    with page.context.expect_page() as opened:
+        page.get_by_text(f"/go/reports/model_evaluation/{SCORED}.html").first.click()
+    expect(opened.value.get_by_text("errors by hour").first).to_be_visible()
+    assert opened.value.url == f"{up.urls['reports']}/model_evaluation/{SCORED}.html"
+
+
+def test_a_newcomers_tour_asks_no_other_host_and_meets_no_error(up: Up, page: Page, tmp_path: Path) -> None:
+    seen = observe(page)
+    run_id = up.somebody.asks("status")["champion"]["run_id"]
+    for stop in stops(up.urls, SCORED, run_id):
+        visit(page, stop, tmp_path)
+        assert seen.hosts == {HOST}, stop.name
+        assert [error for error in seen.errors if not KNOWN_ERRORS.search(error)] == [], stop.name
+
+
+def test_mlflows_pages_are_told_to_send_no_usage_data(up: Up) -> None:
+    answer = httpx.get(f"{up.urls['mlflow']}/ajax-api/3.0/mlflow/ui-telemetry", trust_env=False, timeout=60)
+    assert answer.json()["disable_ui_telemetry"] is True
+
+
+def test_a_request_to_another_host_and_an_error_are_noticed(page: Page) -> None:
+    seen = observe(page)
+    page.goto("data:text/html,<script src='http://elsewhere.invalid/tag.js'></script><script>undefined_name()</script>")
+    assert seen.hosts == {"elsewhere.invalid"}
+    assert any("undefined_name" in error for error in seen.errors)
+
+
+def test_the_terminal_shows_the_table_and_no_line_without_cause(up: Up) -> None:
+    after = up.screen.text.partition("Ctrl-C stops all of them")[2]
+    assert "INFO" not in up.screen.text
+    assert after.count("\n") <= 3, after
 
 
 def test_mlflow_shows_the_run_and_the_version(up: Up, page: Page) -> None:

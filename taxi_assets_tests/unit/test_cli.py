@@ -1,7 +1,9 @@
 """The command line: its help, its errors in one line, and the commands that need no servers."""
 
 import json
+import subprocess
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -165,3 +167,22 @@ def test_the_version_is_that_of_the_package() -> None:
 
 def test_settings_default_to_what_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().services == ("green",)
+
+
+PRESSED = """
+import sys
+class CtrlC:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, CtrlC())
+from taxi_assets.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_while_the_command_line_is_loading_prints_no_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", PRESSED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"taxi": "taxi_assets.__main__:main"}

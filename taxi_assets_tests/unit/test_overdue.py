@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from taxi_assets.lake.overdue import next_months
+from taxi_assets.lake.overdue import NewestMonth, next_months
 from taxi_assets.months import Month
 
 
@@ -18,19 +18,28 @@ from taxi_assets.months import Month
     ],
 )
 def test_the_month_after_the_newest_held_is_waited_for(today: date, is_overdue: bool) -> None:
-    (wait,) = next_months({"green": Month(2023, 1)})
+    (wait,) = next_months({"green": NewestMonth(Month(2023, 1), date(2023, 3, 20))})
     assert wait.month == Month(2023, 2)
     assert wait.is_overdue(today) == is_overdue
     assert (date(2023, 6, 8) - date(2023, 2, 28)).days == 100
 
 
 def test_people_are_told_for_how_long() -> None:
-    (wait,) = next_months({"green": Month(2023, 1)})
+    (wait,) = next_months({"green": NewestMonth(Month(2023, 1), date(2023, 3, 20))})
     assert wait.sentence(date(2023, 6, 18)) == "green holds months to 2023-01; 2023-02 is overdue for 10 days"
     assert wait.sentence(date(2023, 6, 8)) == "green holds months to 2023-01; 2023-02 is not overdue"
 
 
 def test_every_service_waits_for_its_own() -> None:
-    waits = next_months({"yellow": Month(2022, 12), "green": Month(2023, 1)})
+    waits = next_months({"yellow": NewestMonth(Month(2022, 12)), "green": NewestMonth(Month(2023, 1))})
     assert [(wait.service, str(wait.month)) for wait in waits] == [("green", "2023-02"), ("yellow", "2023-01")]
     assert next_months({}) == ()
+
+
+@pytest.mark.parametrize(
+    ("arrived_on", "is_overdue"), [(date(2023, 6, 8), True), (date(2023, 6, 9), False), (date(2026, 11, 27), False)]
+)
+def test_a_past_month_that_is_taken_in_late_awaits_no_other(arrived_on: date, is_overdue: bool) -> None:
+    (wait,) = next_months({"green": NewestMonth(Month(2023, 1), arrived_on)})
+    assert wait.is_overdue(date(2026, 11, 27)) == is_overdue
+    assert wait.sentence(date(2026, 11, 27)).endswith("none is awaited") != is_overdue

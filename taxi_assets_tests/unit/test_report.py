@@ -168,6 +168,12 @@ def test_a_run_is_told_for_a_person(facts: dict[str, Any], filled: Settings) -> 
         assert told in text
 
 
+def test_a_run_tells_of_its_checks_and_of_the_rides_interval(facts: dict[str, Any], filled: Settings) -> None:
+    ran = {"prediction": {**RIDE, "interval_90": [8.24, 19.0]}, "checks": {"passed": 61, "not_passed": ["raw_trips.x"]}}
+    text = printed(print_run, facts | ran, filled)
+    assert all(each in text for each in ("(nine in ten: 8.2 to 19.0)", "61 passed", "not passed: raw_trips.x"))
+
+
 def test_a_run_without_rejected_rows_says_none(facts: dict[str, Any], filled: Settings) -> None:
     assert "none" in printed(print_run, facts | {"rows": {"raw": 1, "clean": 1, "rejected": {}}}, filled)
 

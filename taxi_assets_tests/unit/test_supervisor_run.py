@@ -8,13 +8,16 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
 from rich.console import Console
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.supervisor import program_logs
 from taxi_assets.supervisor.ports import free_port
+from taxi_assets.supervisor.program_logs import ProgramLogs
 from taxi_assets.supervisor.programs import Endpoint, Program
 from taxi_assets.supervisor.run import Patience, run
 
@@ -182,3 +185,57 @@ def test_a_program_that_cannot_start_takes_the_others_with_it() -> None:
         watched([python("quiet", FOREVER), replace(web(), command=("no-such-program",))], screen)
     assert screen.getvalue().rstrip().endswith("all stopped")
     assert not any(map(is_alive, told_pids(screen.getvalue())))
+
+
+def test_with_log_files_only_warnings_reach_the_terminal(tmp_path: Path) -> None:
+    said = "2026 - INFO - a tick\\n2026 - \\x1b[33mWARNING\\x1b[0m - a month waits"
+    code = f"import signal; print('{said}', flush=True); signal.pause()"
+    logs = ProgramLogs(tmp_path / "up")
+    screen = Screen(("a month waits", send(signal.SIGINT)))
+    assert run([python("daemon", code)], Console(file=screen, width=100), QUICK, logs=logs) == 0
+    assert "daemon | 2026 - WARNING - a month waits" in screen.getvalue()
+    assert "a tick" not in screen.getvalue()
+    assert logs.path("daemon").read_text().splitlines() == ["2026 - INFO - a tick", "2026 - WARNING - a month waits"]
+
+
+def test_what_programs_say_when_they_are_ended_stays_in_the_log(tmp_path: Path) -> None:
+    last = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit('Traceback: an ERROR'))\n"
+    logs = ProgramLogs(tmp_path / "up")
+    code = last + "print('a WARNING', flush=True)\nsignal.pause()"
+    screen = Screen(("a WARNING", send(signal.SIGINT)))
+    assert run([python("loud", code)], Console(file=screen, width=100), QUICK, logs=logs) == 0
+    assert "Traceback" not in screen.getvalue()
+    assert "Traceback: an ERROR" in logs.path("loud").read_text()
+
+
+def test_a_program_that_keeps_dying_names_its_log(tmp_path: Path) -> None:
+    logs, screen = ProgramLogs(tmp_path / "up"), Screen()
+    dying = python("dying", "print('no more coal'); raise SystemExit(7)")
+    assert run([dying], Console(file=screen, width=300), QUICK, logs=logs) == 1
+    assert f"the lines of {logs.path('dying')} say why" in screen.getvalue()
+    assert logs.path("dying").read_text().count("no more coal") == 4
+
+
+def test_a_log_that_grows_large_keeps_one_file_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program_logs, "_LARGEST_BYTES", 100)
+    logs = ProgramLogs(tmp_path)
+    for number in range(50):
+        logs.write("daemon", f"line {number}")
+    logs.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["daemon.log", "daemon.log.1"]
+    assert logs.path("daemon").read_text().endswith("line 49\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "notable"),
+    [
+        ("2026-11-27 20:58:25 +0000 - dagster.daemon.SensorDaemon - INFO - Sensor landing_sensor skipped", False),
+        ("2026-11-27 20:58:25 +0000 - dagster.daemon - ERROR - the run failed", True),
+        ("2026-11-27T20:38:46+0000 [WARNING] [entry_service] slow", True),
+        ("Traceback (most recent call last):", True),
+        ('"GET /errors HTTP/1.1" 200', False),
+        ("error: the model cannot be served", True),
+    ],
+)
+def test_a_line_is_notable_by_its_level(line: str, notable: bool) -> None:
+    assert program_logs.is_notable(line) == notable

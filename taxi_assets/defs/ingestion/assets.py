@@ -5,10 +5,11 @@ from typing import Any
 
 import dagster as dg
 
+from taxi_assets.defs.checks import check_spec, suite_checks
 from taxi_assets.defs.ingestion.arrivals import QUARANTINE_CHECK, quarantine_check
 from taxi_assets.defs.ingestion.freshness import RAW_TRIPS_FRESHNESS
 from taxi_assets.defs.partitions import stretch_asset
-from taxi_assets.defs.reporting import column_schema, publish_months, suite_checks
+from taxi_assets.defs.reporting import Report, column_schema, publish_months
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
@@ -16,14 +17,19 @@ from taxi_assets.settings import Settings
 
 _OURS: dict[str, Any] = {"group_name": "ingestion", "owners": ["team:data"], "code_version": "1"}
 
-Report = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
-
 
 @dg.asset(
     **_OURS,
     kinds={"duckdb", "csv"},
     metadata=column_schema("taxi_zones"),
-    check_specs=[dg.AssetCheckSpec("every_zone_of_tlc_is_there", asset="taxi_zones")],
+    check_specs=[
+        check_spec(
+            "every_zone_of_tlc_is_there",
+            "taxi_zones",
+            "The table has at least the 265 zones of TLC's lookup table",
+            is_monthly=False,
+        )
+    ],
 )
 def taxi_zones(
     context: dg.AssetExecutionContext,
@@ -54,7 +60,7 @@ def raw_trips(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
-) -> Report:
+) -> Iterator[Report]:
     """Every row of TLC's monthly files under canonical names and types, nothing dropped."""
     from taxi_assets.lake import publishing
     from taxi_assets.receiving.ingesting import ingest_month
@@ -81,7 +87,7 @@ def clean_trips(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
-) -> Report:
+) -> Iterator[Report]:
     """The plausible rides; the others are in `rejected_trips`, whole, each with the rule it breaks."""
     from taxi_assets.lake import publishing
 
@@ -102,7 +108,7 @@ def trip_features(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
-) -> Report:
+) -> Iterator[Report]:
     """What is known of each clean ride when it starts, and its duration."""
     from taxi_assets.lake import publishing
 

@@ -19,7 +19,9 @@ RAW_TRIPS_FRESHNESS = dg.FreshnessPolicy.time_window(
 
 @dg.asset_check(
     asset="raw_trips",
-    description=f"Of every service in use, the month after the newest held ended less than {OVERDUE_DAYS} days ago",
+    description=f"The next month of each service that is followed ended less than {OVERDUE_DAYS} days ago. "
+    "A service is followed when its newest month arrived before the next one was overdue. "
+    "A failure is a warning: the run goes on.",
     metadata={"severity": "warning"},
 )
 def no_month_is_overdue(

@@ -2,9 +2,10 @@
 
 import dagster as dg
 
+from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.ingestion.assets import trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months_and_own
-from taxi_assets.defs.reporting import column_schema, picture
+from taxi_assets.defs.reporting import column_schema, number, report_shown
 from taxi_assets.defs.training.assets import duration_model
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
@@ -19,7 +20,14 @@ from taxi_assets.settings import Settings
     kinds={"duckdb", "sql"},
     deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months_and_own()), duration_model],
     metadata=column_schema("drift_reports"),
-    check_specs=[dg.AssetCheckSpec("the_month_is_like_those_before", asset="drift_report")],
+    check_specs=[
+        check_spec(
+            "the_month_is_like_those_before",
+            "drift_report",
+            "No feature's population stability index reaches 0.25 against the months the model learned from",
+            "warning",
+        )
+    ],
 )
 def drift_report(
     context: dg.AssetExecutionContext,
@@ -30,12 +38,17 @@ def drift_report(
     from taxi_assets import plots
     from taxi_assets.monitoring import drift_reports as monitoring
 
-    report = monitoring.report_drift(settings, warehouse, Month.parse(context.partition_key), context.run.run_id)
+    month = Month.parse(context.partition_key)
+    report = monitoring.report_drift(settings, warehouse, month, context.run.run_id)
+    farthest = report.features[0]
+    facts = {"verdict": report.verdict, "farthest_moved": farthest.name, "greatest_psi": f"{farthest.psi:.3f}"}
     return dg.MaterializeResult(
         metadata={
+            **report_shown(settings, "drift_report", month, facts, {"drift_by_feature": plots.draw_drift(report)}),
             "verdict": report.verdict,
+            "greatest_psi": number(farthest.psi),
+            "farthest_moved": farthest.name,
             "dagster/row_count": len(report.features),
-            "plot": picture(plots.draw_drift(report), "Drift by feature"),
         },
         check_results=[
             dg.AssetCheckResult(

@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from taxi_assets.defs.checks import check_spec
+from taxi_assets.defs.reporting import link
 from taxi_assets.defs.training.assets import champion_model
 from taxi_assets.settings import Settings
 
@@ -19,7 +21,14 @@ from taxi_assets.settings import Settings
             ]
         )
     },
-    check_specs=[dg.AssetCheckSpec("the_bento_answers_as_the_model", asset="duration_bento")],
+    check_specs=[
+        check_spec(
+            "the_bento_answers_as_the_model",
+            "duration_bento",
+            "The packaged model predicts as the registered one, to a thousandth of a minute",
+            is_monthly=False,
+        )
+    ],
 )
 def duration_bento(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """The champion as a Bento: ONNX trees, the history's tables, and the service that answers `POST /predict`."""
@@ -32,8 +41,10 @@ def duration_bento(context: dg.AssetExecutionContext, settings: dg.ResourceParam
         metadata={
             "tag": built.tag,
             "serve_with": bento_command(settings, built.tag),
-            "labels": dict(built.labels),
-            "endpoint": dg.MetadataValue.url(f"{settings.url(settings.bento_port)}/predict"),
+            "labels": dg.MetadataValue.table(
+                [dg.TableRecord({"label": name, "value": value}) for name, value in built.labels.items()]
+            ),
+            "endpoint": link("bento", ""),
         },
         check_results=[
             dg.AssetCheckResult(

@@ -4,14 +4,26 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.ingestion.assets import raw_trips, taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months
-from taxi_assets.defs.reporting import column_schema, comparison_shown, picture, score_table
+from taxi_assets.defs.reporting import (
+    column_schema,
+    comparison_shown,
+    mlflow_link,
+    number,
+    report_shown,
+    score_table,
+)
+from taxi_assets.lake.contract import SERVICES
+from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
+from taxi_assets.rides.features import MODEL_INPUTS
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
+    from taxi_assets.scoring.champion import Outcome
     from taxi_assets.scoring.judging import Evaluation
 
 _MONTHLY: dict[str, Any] = {
@@ -19,6 +31,24 @@ _MONTHLY: dict[str, Any] = {
     "group_name": "training",
     "owners": ["team:ml"],
     "code_version": "1",
+}
+
+
+_INPUTS = {column.name: column for column in TABLES["trip_features"].columns}
+# What the model is asked with and answers: it is kept in MLflow, and is no table.
+_MODEL_COLUMNS = {
+    "dagster/column_schema": dg.TableSchema(
+        columns=[
+            dg.TableColumn("service_id", "SMALLINT", f"TLC's service by number: {', '.join(SERVICES)}"),
+            *(
+                dg.TableColumn(name, _INPUTS[name].type, _INPUTS[name].description)
+                for name in MODEL_INPUTS
+                if name in _INPUTS
+            ),
+            dg.TableColumn("predicted_minutes", "DOUBLE", "The prediction: minutes from pickup to drop-off"),
+        ]
+    ),
+    "dagster/uri": "models:/taxi-duration",
 }
 
 
@@ -54,8 +84,14 @@ def parameters(config: TrainingConfig) -> dict[str, Any]:
     **_MONTHLY,
     kinds={"scikitlearn", "mlflow", "python"},
     deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months()), taxi_zones],
-    metadata=column_schema("trip_features"),
-    check_specs=[dg.AssetCheckSpec("no_feature_is_known_only_after_the_ride", asset="duration_model")],
+    metadata=_MODEL_COLUMNS,
+    check_specs=[
+        check_spec(
+            "no_feature_is_known_only_after_the_ride",
+            "duration_model",
+            "No column of the training matrix is known only when the trip is over, such as the fare",
+        )
+    ],
 )
 def duration_model(
     context: dg.AssetExecutionContext,
@@ -87,8 +123,8 @@ def duration_model(
             "dagster/row_count": len(trained.data.trips),
             "data_snapshot": trained.data.snapshot,
             "data_digest": trained.data.digest,
-            "mlflow_run": dg.MetadataValue.url(tracking.run_url(settings, version.run_id)),
-            "mlflow_version": dg.MetadataValue.url(registry.version_url(settings, version.version)),
+            "mlflow_run": mlflow_link(settings, tracking.run_url(settings, version.run_id)),
+            "mlflow_version": mlflow_link(settings, registry.version_url(settings, version.version)),
         },
         check_results=[dg.AssetCheckResult(passed=not leaks, metadata={"leaks": ", ".join(leaks) or "none"})],
     )
@@ -100,10 +136,29 @@ def duration_model(
     deps=[duration_model, raw_trips],
     metadata=column_schema("evaluations"),
     check_specs=[
-        dg.AssetCheckSpec("the_model_beats_every_baseline", asset="model_evaluation"),
-        dg.AssetCheckSpec("no_scored_ride_was_learned_from", asset="model_evaluation"),
-        dg.AssetCheckSpec("every_ride_of_the_convention_is_scored", asset="model_evaluation"),
-        dg.AssetCheckSpec("nine_rides_in_ten_end_inside_their_interval", asset="model_evaluation"),
+        check_spec(
+            "the_model_beats_every_baseline",
+            "model_evaluation",
+            "The model's RMSE is below that of every baseline, over the same trips",
+            "warning",
+        ),
+        check_spec(
+            "no_scored_ride_was_learned_from",
+            "model_evaluation",
+            "The scored month is not among the months the model was trained on",
+        ),
+        check_spec(
+            "every_ride_of_the_convention_is_scored",
+            "model_evaluation",
+            "Every raw trip whose duration is in scope has a prediction of every model",
+        ),
+        check_spec(
+            "nine_rides_in_ten_end_inside_their_interval",
+            "model_evaluation",
+            "87 to 93 % of all trips end inside their 90 % interval; 85 to 95 % of those of each borough and part of "
+            "the day that has 500",
+            "warning",
+        ),
     ],
 )
 def model_evaluation(
@@ -123,15 +178,18 @@ def model_evaluation(
     evaluation = judging.evaluate(settings, warehouse, Month.parse(context.partition_key))
     rows = findings.keep_evaluation(warehouse, evaluation, context.run.run_id)
     pictures = findings.log_evaluation(settings, mlflow, evaluation, read_zones(warehouse, shapes=True))
+    headline = findings.headline(evaluation)
+    facts = {"version": evaluation.version.version, **{name: f"{value:.3f}" for name, value in headline.items()}}
     return dg.MaterializeResult(
         metadata={
+            **report_shown(settings, "model_evaluation", evaluation.month, facts, pictures),
             "version": evaluation.version.version,
             "condition": evaluation.condition.name,
             "dagster/row_count": rows,
+            **{name: number(value) for name, value in headline.items()},
             "scores": score_table(evaluation),
-            "minutes_gained_on_a_ride": evaluation.worth.minutes,
-            "share_of_rides_better_off": evaluation.worth.share_better_off,
-            **{name: picture(png, name) for name, png in pictures.items()},
+            "minutes_gained_on_a_ride": number(evaluation.worth.minutes),
+            "share_of_rides_better_off": number(evaluation.worth.share_better_off),
         },
         check_results=_evaluation_checks(evaluation),
     )
@@ -160,9 +218,9 @@ def _evaluation_checks(evaluation: "Evaluation") -> list[dg.AssetCheckResult]:
             passed=evaluation.coverage.is_kept,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
-                "share_inside": evaluation.coverage.share,
-                "lowest_share": evaluation.coverage.span[0],
-                "highest_share": evaluation.coverage.span[1],
+                "share_inside": number(evaluation.coverage.share),
+                "lowest_share": number(evaluation.coverage.span[0]),
+                "highest_share": number(evaluation.coverage.span[1]),
             },
         ),
     ]
@@ -173,7 +231,9 @@ def _evaluation_checks(evaluation: "Evaluation") -> list[dg.AssetCheckResult]:
     kinds={"mlflow", "duckdb"},
     deps=[model_evaluation],
     metadata=column_schema("promotions"),
-    check_specs=[dg.AssetCheckSpec("there_is_a_champion", asset="champion_model")],
+    check_specs=[
+        check_spec("there_is_a_champion", "champion_model", "A version of the model has the alias `champion` in MLflow")
+    ],
 )
 def champion_model(
     context: dg.AssetExecutionContext,
@@ -191,15 +251,30 @@ def champion_model(
     month = Month.parse(context.partition_key)
     outcome = choose_champion(settings, warehouse, month, "asset champion_model", context.run.run_id)
     champion = registry.champion(settings)
-    link = registry.version_url(settings, champion.version) if champion else None
+    page = registry.version_url(settings, champion.version) if champion else None
     return dg.MaterializeResult(
         metadata={
+            **_comparison_report(settings, month, outcome),
             "is_promoted": outcome.decision.promote,
             "measure": outcome.measure,
-            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in outcome.decision.reasons)),
+            "reasons": " ".join(outcome.decision.reasons),
             "champion": champion.version if champion else "none",
-            **({"mlflow_version": dg.MetadataValue.url(link)} if link else {}),
+            **({"mlflow_version": mlflow_link(settings, page)} if page else {}),
             **(comparison_shown(outcome.comparison) if outcome.comparison else {}),
         },
         check_results=[dg.AssetCheckResult(passed=champion is not None, metadata={"of_month": str(month)})],
     )
+
+
+def _comparison_report(settings: Settings, month: Month, outcome: "Outcome") -> dict[str, dg.MetadataValue]:
+    """The report page of a decision; none where nothing was compared."""
+    from taxi_assets import plots
+
+    if outcome.comparison is None:
+        return {}
+    pictures = {
+        "difference_of_rmse_resampled_by_day": plots.draw_bootstrap(outcome.comparison),
+        "change_of_rmse_by_slice": plots.draw_slices_compared(outcome.comparison),
+    }
+    facts = {"is_promoted": outcome.decision.promote, "reasons": " ".join(outcome.decision.reasons)}
+    return report_shown(settings, "champion_model", month, facts, pictures)

@@ -4,9 +4,10 @@ from typing import Any
 
 import dagster as dg
 
+from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.ingestion.assets import taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, chosen_months, earlier_months
-from taxi_assets.defs.reporting import picture
+from taxi_assets.defs.reporting import mlflow_link, number, report_shown
 from taxi_assets.defs.training.assets import TrainingConfig, parameters
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
@@ -57,7 +58,13 @@ class SearchConfig(dg.Config):
             columns=[dg.TableColumn(name, kind, told) for name, (kind, told) in _COLUMNS.items()]
         )
     },
-    check_specs=[dg.AssetCheckSpec("every_trial_was_scored_on_later_months", asset="model_search")],
+    check_specs=[
+        check_spec(
+            "every_trial_was_scored_on_later_months",
+            "model_search",
+            "Every month a trial learned from is before the month it was scored on",
+        )
+    ],
 )
 def model_search(
     context: dg.AssetExecutionContext,
@@ -81,18 +88,20 @@ def model_search(
     del defaults["estimator"]
     found = searching.run(settings, warehouse, mlflow, month, wanted, config.model_dump(), defaults)
     late = [each for fold in found.folds for each in out_of_order(fold.learned, fold.scored)]
-    records = found.trials.astype(object).where(found.trials.notna(), None).to_dict("records")
+    records = found.trials.round(3).astype(object).where(found.trials.notna(), None).to_dict("records")
+    best = float(found.trials["rmse"].min())
+    facts = {"trials": len(found.trials), "best_rmse": f"{best:.3f}"}
     return dg.MaterializeResult(
         metadata={
             "trials": dg.MetadataValue.table(
                 [dg.TableRecord({str(key): value for key, value in record.items()}) for record in records]
             ),
             "dagster/row_count": len(found.trials),
-            "plot": picture(plots.draw_trials(found.trials), "Trials"),
-            "best_rmse": dg.MetadataValue.float(float(found.trials["rmse"].min())),
+            **report_shown(settings, "model_search", month, facts, {"trials": plots.draw_trials(found.trials)}),
+            "best_rmse": number(best),
             "config_of_the_best": dg.MetadataValue.json(searching.launchpad(found)),
             "scored_months": ", ".join(str(fold.scored) for fold in found.folds),
-            "mlflow_run": dg.MetadataValue.url(searching.run_url(settings, mlflow)),
+            "mlflow_run": mlflow_link(settings, searching.run_url(settings, mlflow)),
         },
         check_results=[dg.AssetCheckResult(passed=not late, metadata={"late": ", ".join(map(str, late)) or "none"})],
     )

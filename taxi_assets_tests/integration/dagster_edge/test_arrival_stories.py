@@ -119,7 +119,12 @@ def test_table_page_and_folders_tell_the_same(town: Town, story: str) -> None:
     shown = [record.data for record in check.metadata["arrivals"].records]
     listed = {(each["file_name"], each["state"], "; ".join(each["reasons"]), each["path"]) for each in everything}
     assert {(row["file"], row["state"], row["reasons"], row["path"]) for row in shown} == listed
-    assert check.passed == all(each["state"] != "quarantined" for each in everything)
+    to_be_mended = [
+        each
+        for each in everything
+        if each["state"] == "quarantined" and not each["reasons"][0].startswith("it has the same bytes as")
+    ]
+    assert check.passed == (not to_be_mended)
 
     for each in told:
         path = town.settings.root / each["path"]

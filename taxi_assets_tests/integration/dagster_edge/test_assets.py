@@ -1,13 +1,13 @@
 """Two months taken in and a third trained for, scored and packaged: what Dagster, the lake and a person see of it."""
 
-import base64
+import re
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.data_version import DATA_VERSION_TAG, CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
-from town import FEBRUARY, JANUARY, MARCH, ROWS, Town
+from town import FEBRUARY, JANUARY, MARCH, ROWS, Town, page_of, pictures, run_of
 
 from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.errors import TaxiError
@@ -21,19 +21,10 @@ PNG = b"\x89PNG"
 MONTHLY = ("raw_trips", "clean_trips", "trip_features")
 
 
-def run_of(town: Town, job: str) -> dg.DagsterRun:
-    """The first run of the job, with which the town was founded."""
-    return town.instance.get_runs(dg.RunsFilter(job_name=job), ascending=True)[0]
-
-
 def count(town: Town, table: str, month: Month) -> int:
     with town.warehouse.reading() as connection:
         query = f"SELECT count(*) FROM {table} WHERE month = ?"
         return int(connection.execute(query, [month.first_day]).fetchall()[0][0])
-
-
-def pictures(shown: dg.MetadataValue) -> list[bytes]:
-    return [base64.b64decode(part.split(")")[0]) for part in str(shown.value).split("data:image/png;base64,")[1:]]
 
 
 @pytest.mark.parametrize("month", [JANUARY, FEBRUARY, MARCH], ids=str)
@@ -56,9 +47,7 @@ def test_each_month_of_a_stretch_shows_its_own_rows(town: Town, table: str, mont
 @pytest.mark.parametrize("table", MONTHLY)
 def test_a_month_links_to_data_docs_that_are_there(town: Town, table: str) -> None:
     link = town.metadata(run_of(town, "month"), table, MARCH)["data_docs"].value
-    address = town.settings.url(town.settings.reports_port) + "/"
-    assert str(link).startswith(address)
-    page = (town.settings.reports / str(link).removeprefix(address)).read_text()
+    page = page_of(town, link)
     assert "<html" in page
     assert "2023-03" in page
 
@@ -69,8 +58,9 @@ def test_rejected_rows_are_counted_by_reason_and_drawn(town: Town) -> None:
         query = "SELECT reason, count(*) FROM rejected_trips WHERE month = ? GROUP BY reason"
         reasons = connection.execute(query, [MARCH.first_day]).fetchall()
     for reason, rows in reasons:
-        assert f"| {reason} | {rows:,} |" in str(shown["rows_counted"].value)
-    (plot,) = pictures(shown["rows_by_reason"])
+        counted = {"service": "green", "reason_or_column": reason, "rows": rows}
+        assert counted in [record.data for record in shown["rows_counted"].records]
+    (plot,) = pictures(shown["pictures"])
     assert plot.startswith(PNG)
 
 
@@ -79,9 +69,10 @@ def test_the_evaluation_shows_scores_and_plots(town: Town) -> None:
     scores = [record.data for record in shown["scores"].records]  # type: ignore[attr-defined]
     assert {score["convention"] for score in scores} == {"course", "all"}
     assert {"duration_model", "zone_pair_median", "one_hot_linear_regression"} <= {score["model"] for score in scores}
-    drawn = {name: pictures(value) for name, value in shown.items() if "data:image" in str(value.value)}
-    assert {"model_against_baselines", "errors_by_hour", "errors_by_borough", "residuals"} <= set(drawn)
-    assert all(plot.startswith(PNG) for plots in drawn.values() for plot in plots)
+    assert [name for name, value in shown.items() if "data:image" in str(value.value)] == ["pictures"]
+    assert all(plot.startswith(PNG) for plot in pictures(shown["pictures"]))
+    drawn = re.findall(r"^### (.+)$", str(shown["pictures"].value), re.MULTILINE)
+    assert {"model against baselines", "errors by hour", "errors by borough", "residuals"} <= set(drawn)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +81,7 @@ def test_the_evaluation_shows_scores_and_plots(town: Town) -> None:
         ("taxi_zones", {"dagster/row_count"}),
         ("duration_model", {"version", "window", "data_snapshot", "data_digest", "mlflow_run", "mlflow_version"}),
         ("champion_model", {"is_promoted", "reasons", "champion", "mlflow_version"}),
-        ("drift_report", {"verdict", "plot", "dagster/row_count"}),
+        ("drift_report", {"verdict", "pictures", "report", "dagster/row_count"}),
         ("duration_bento", {"tag", "serve_with", "labels", "endpoint"}),
     ],
 )
@@ -115,7 +106,7 @@ def test_what_changed_in_the_columns_is_shown_with_the_month(town: Town) -> None
     ).items()
     assert {change["compared_with"] for change in changes} == {"2023-01"}
     check = town.checks(run, "raw_trips")["columns_are_those_of_the_month_before"]
-    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert (check.passed, check.severity) == (True, dg.AssetCheckSeverity.WARN)
 
 
 @pytest.mark.parametrize("table", MONTHLY)

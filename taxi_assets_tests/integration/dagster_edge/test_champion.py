@@ -11,7 +11,7 @@ from town import APRIL, FEBRUARY, JANUARY, MARCH, Town
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.learning.training_data import read_scored
-from taxi_assets.mlflow_store import registry
+from taxi_assets.mlflow_store import registry, tracking
 from taxi_assets.months import Month
 from taxi_assets.rides.features import MODEL_INPUTS
 from taxi_assets.scoring import findings, judging
@@ -106,8 +106,10 @@ def test_a_truly_better_challenger_becomes_champion_with_its_evidence(town: Town
 
     shown = town.metadata(town.last_run(), "champion_model")
     assert shown["champion"].value == good.version
-    assert str(shown["mlflow_version"].value).startswith("http://127.0.0.1:5000/#/models/taxi-duration/versions/")
-    assert str(shown["bootstrap"].value).startswith("![Difference of RMSE")
+    assert str(shown["mlflow_version"].value).startswith("/go/mlflow/#/models/taxi-duration/versions/")
+    assert "difference_of_rmse_resampled_by_day](data:image/png" in str(shown["pictures"].value)
+    assert shown["difference_minutes"].value == pytest.approx(row["difference_minutes"], abs=5e-4)
+    assert tracking.run_facts(town.settings, good.run_id).metrics["difference_minutes"] == row["difference_minutes"]
     slices = {record.data["slice"] for record in shown["slices"].records}
     assert slices == {"pickup_borough", "airport_ride", "hour_band"}
 

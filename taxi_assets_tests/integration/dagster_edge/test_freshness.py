@@ -27,7 +27,9 @@ RECENT = Month(TODAY.year, TODAY.month).plus(-3)  # the next one ended less than
 def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs the check on a real instance over a lake that holds these months, by service."""
 
-    def check(kind: DataKind = "real", services: tuple[str, ...] = ("green",), **newest: Month) -> Any:
+    def check(
+        kind: DataKind = "real", services: tuple[str, ...] = ("green",), arrived: date | None = None, **newest: Month
+    ) -> Any:
         settings = Settings(home=tmp_path / "home", data=kind, services=services, threads=1)
         monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
         with Warehouse(settings).publishing("months") as connection:
@@ -37,6 +39,12 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                 connection.execute(
                     "INSERT INTO file_columns BY NAME SELECT $service AS service, $month AS month", values
                 )
+                if arrived:
+                    connection.execute(
+                        "INSERT INTO arrivals BY NAME SELECT $service AS service, $month AS month, "
+                        "CAST($arrived AS DATE) AS first_seen_at, 'ingested' AS state",
+                        {**values, "arrived": arrived},
+                    )
         with open_instance(settings) as instance:
             job = build(settings).resolve_job_def("check_freshness")
             quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -61,6 +69,12 @@ def test_a_month_that_is_overdue_shows(platform: Any) -> None:
     found = platform(services=("green", "yellow"), green=RECENT, yellow=Month(2023, 1))
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "yellow holds months to 2023-01; 2023-02 is overdue for" in found.metadata["months"].value
+
+
+def test_a_past_month_taken_in_for_a_trial_is_no_warning(platform: Any) -> None:
+    found = platform(arrived=TODAY, green=Month(2023, 3))
+    assert found.passed
+    assert found.metadata["months"].value == "green holds past months to 2023-03: none is awaited"
 
 
 def test_services_that_are_not_in_use_are_not_waited_for(platform: Any) -> None:

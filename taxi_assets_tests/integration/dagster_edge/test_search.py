@@ -74,7 +74,7 @@ def test_trials_are_compared_in_a_table_and_a_picture(town: Town, run: dg.Dagste
     assert {"state", "rmse", "rmse_2023-02", "learning_rate", "seconds"} <= set(records[0])
     assert all(2 <= record["max_iter"] <= 6 and 0.05 <= record["learning_rate"] <= 0.3 for record in records)
     assert shown["best_rmse"].value == min(record["rmse"] for record in records)
-    assert str(shown["plot"].value).startswith("![Trials](data:image/png")
+    assert "![trials](data:image/png" in str(shown["pictures"].value)
     assert shown["scored_months"].value == "2023-02"
     assert town.checks(run, "model_search")["every_trial_was_scored_on_later_months"].passed
 

@@ -1,5 +1,6 @@
 """A small platform: a home, its Dagster instance and code location, over months of a few thousand rides."""
 
+import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -130,3 +131,17 @@ def content(warehouse: Warehouse) -> dict[str, str]:
     with warehouse.reading() as connection:
         rows = {name: connection.execute(f"SELECT t::VARCHAR FROM ({what(name)}) AS t").fetchall() for name in TABLES}
     return {name: hashlib.sha256(repr(sorted(found)).encode()).hexdigest() for name, found in rows.items()}
+
+
+def run_of(town: Town, job: str) -> dg.DagsterRun:
+    """The first run of the job, with which the town was founded."""
+    return town.instance.get_runs(dg.RunsFilter(job_name=job), ascending=True)[0]
+
+
+def pictures(shown: dg.MetadataValue) -> list[bytes]:
+    return [base64.b64decode(part.split(")")[0]) for part in str(shown.value).split("data:image/png;base64,")[1:]]
+
+
+def page_of(town: Town, link: object) -> str:
+    """The report that a link of the metadata leads to."""
+    return (town.settings.reports / str(link).removeprefix("/go/reports/")).read_text()

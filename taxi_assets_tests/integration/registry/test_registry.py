@@ -9,6 +9,7 @@ from registered import connect
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.mlflow_store import registry, tracking
+from taxi_assets.mlflow_store.links import renew_links
 from taxi_assets.mlflow_store.mlflow_database import client
 
 
@@ -98,3 +99,21 @@ def test_version_is_loaded_as_it_was_fitted(settings):
 def test_url_is_the_version_in_the_user_interface(settings):
     page = "http://127.0.0.1:5999/#/models/taxi-duration/versions/3?workflowType=machine_learning"
     assert registry.version_url(settings, 3) == page
+
+
+def test_links_of_runs_and_versions_lead_to_the_ports_of_today(settings, register):
+    page = "http://127.0.0.1:3000/runs/abc"
+    links = {"dagster_url": page, "mlflow_url": "http://127.0.0.1:5999/#/experiments/1/runs/x"}
+    version = register("key", **links)
+    api = client(settings)
+    for name, value in {**links, "mlflow.note.content": f"Made by [Dagster run abc]({page})."}.items():
+        api.set_tag(version.run_id, name, value)
+    assert renew_links(settings) == 0
+    moved = settings.model_copy(update={"dagster_port": 7000, "mlflow_port": 7003})
+    assert renew_links(moved) == 2
+    run, found = api.get_run(version.run_id).data.tags, registry.latest(settings).tags
+    for tags in (run, found):
+        assert tags["dagster_url"] == "http://127.0.0.1:7000/runs/abc"
+        assert tags["mlflow_url"] == "http://127.0.0.1:7003/#/experiments/1/runs/x"
+    assert run["mlflow.note.content"] == "Made by [Dagster run abc](http://127.0.0.1:7000/runs/abc)."
+    assert renew_links(moved) == 0

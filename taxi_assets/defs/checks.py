@@ -1,0 +1,110 @@
+"""Asset checks as Dagster knows them: how each is declared, and how a month's results are reported."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from taxi_assets.defs.partitions import MONTHS
+from taxi_assets.expectations import SUITES, Expectation, Finding, Severity
+from taxi_assets.months import Month
+
+if TYPE_CHECKING:
+    from taxi_assets.quality import Outcome, Verdict
+
+__all__ = ["check_spec", "finish_checks", "report_checks", "suite_checks"]
+
+_NOT_PUBLISHED = "A month that fails is not published: its transaction is rolled back and the run fails."
+_STOPS = "A failure fails the run before the next asset is made."
+_WARNS = "A failure is a warning: the run goes on."
+
+_SEVERITIES = {"error": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
+
+# What publishing found of one service's month.
+ServiceVerdict = tuple[str, "Verdict"]
+
+
+def check_spec(
+    name: str, asset: str, description: str, severity: Severity = "error", *, is_monthly: bool = True, stops: str = ""
+) -> dg.AssetCheckSpec:
+    """Declare a check that runs with its asset; the description ends with what a failure leads to.
+
+    Args:
+        name: A sentence, true when the check passes.
+        asset: The asset it looks at.
+        description: What is expected, without a full stop.
+        severity: `error` stops the run, `warning` does not.
+        is_monthly: Whether each month has a result of its own.
+        stops: What a failure of severity `error` leads to, where it is more than the end of the run.
+    """
+    is_error = severity == "error"
+    consequence = (stops or _STOPS) if is_error else _WARNS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # partitioned checks are
+        return dg.AssetCheckSpec(
+            name,
+            asset=asset,
+            description=f"{description}. {consequence}",
+            blocking=is_error,
+            metadata={"severity": severity},
+            partitions_def=MONTHS if is_monthly else None,
+        )
+
+
+def suite_checks(table: str) -> list[dg.AssetCheckSpec]:
+    """One asset check for each expectation and each finding of the table's suite."""
+    checked: tuple[Expectation | Finding, ...] = (*SUITES[table].expectations, *SUITES[table].findings)
+    return [check_spec(e.name, table, e.description, e.severity, stops=_NOT_PUBLISHED) for e in checked]
+
+
+def report_checks(table: str, month: Month, verdicts: Sequence[ServiceVerdict]) -> Iterator[dg.AssetCheckEvaluation]:
+    """One evaluation for each check of the table's suite on one month, with a row for each service.
+
+    `dagster.AssetCheckResult` names no month where the run has several.
+    """
+    for outcomes in zip(*(verdict.outcomes for _, verdict in verdicts), strict=True):
+        yield dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(table),
+            check_name=outcomes[0].name,
+            passed=all(outcome.passed for outcome in outcomes),
+            partition=str(month),
+            severity=_SEVERITIES[outcomes[0].severity],
+            blocking=outcomes[0].severity == "error",
+            description=outcomes[0].description,
+            metadata=_shown(month, [(service, o) for (service, _), o in zip(verdicts, outcomes, strict=True)]),
+        )
+
+
+def finish_checks(context: dg.AssetExecutionContext, table: str) -> Iterator[dg.Output[None]]:
+    """The outputs of the suite's checks, which the next asset waits for; call it when every month is reported."""
+    names = {spec.name for spec in suite_checks(table)}
+    for output, spec in context.assets_def.node_check_specs_by_output_name.items():
+        if spec.name in names and spec.key in context.selected_asset_check_keys:
+            yield dg.Output(None, output_name=output)
+
+
+def _shown(month: Month, outcomes: Sequence[tuple[str, "Outcome"]]) -> dict[str, dg.MetadataValue]:
+    """The rows of the services; for one service its numbers too, so that Dagster draws them over the months."""
+    records = [
+        dg.TableRecord(
+            {
+                "month": f"{service} {month}",
+                "passed": outcome.passed,
+                "observed": _readable(outcome.observed),
+                "unexpected_rows": outcome.unexpected_count or 0,
+            }
+        )
+        for service, outcome in outcomes
+    ]
+    shown: dict[str, dg.MetadataValue] = {"months": dg.MetadataValue.table(records)}
+    observed = outcomes[0][1].observed
+    if len(outcomes) == 1 and isinstance(observed, int | float):
+        shown["observed"] = dg.MetadataValue.float(round(float(observed), 6))
+    return shown
+
+
+def _readable(observed: object) -> str:
+    if isinstance(observed, int):
+        return f"{observed:,}"
+    return f"{observed:.6g}" if isinstance(observed, float) else str(observed)

@@ -1,0 +1,47 @@
+"""`dagster-webserver` with one route more: `/go/<program>/<path>` leads to the platform's other servers.
+
+Metadata is kept as it was when an asset was made. Its links name a program, and the server finds the port of today.
+"""
+
+from typing import Any
+
+from dagster_webserver import app, cli
+from dagster_webserver.webserver import DagsterWebserver
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from taxi_assets.settings import Settings
+
+__all__ = ["LINKS", "LinkingWebserver", "main"]
+
+
+def follow_link(request: Request) -> Response:
+    """Redirect to the program on the host this server was asked by; a browser keeps the fragment."""
+    settings = Settings()
+    ports = {"mlflow": settings.mlflow_port, "bento": settings.bento_port, "reports": settings.reports_port}
+    program = request.path_params["program"]
+    if program not in ports:
+        return PlainTextResponse(f"no program is called {program}: one of {', '.join(ports)}", status_code=404)
+    return RedirectResponse(request.url.replace(port=ports[program], path=f"/{request.path_params['path']}"))
+
+
+LINKS = Route("/go/{program}/{path:path}", follow_link)
+
+
+class LinkingWebserver(DagsterWebserver[Any, Any]):
+    """Dagster's own web server, and the links."""
+
+    def build_routes(self) -> list[Any]:
+        # First: Dagster's last route answers whatever is asked with its UI.
+        return [LINKS, *super().build_routes()]  # type: ignore[no-untyped-call]
+
+
+def main() -> None:
+    """Run `dagster-webserver` with the arguments of the command line."""
+    app.DagsterWebserver = LinkingWebserver  # type: ignore[attr-defined]
+    cli.main()  # type: ignore[no-untyped-call]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Report pages: an asset's month as one HTML file with its figures and every picture. Needs no network."""
+
+import base64
+import os
+from collections.abc import Mapping
+from html import escape
+
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+
+__all__ = ["ICON", "STYLE", "write_report_page"]
+
+ICON = '<link rel="icon" href="data:,">'  # else a browser asks for one, and logs that there is none
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 110rem; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 1.5rem 0 .4rem; }
+td, th { border-bottom: 1px solid #8884; padding: .3rem .8rem; text-align: left; }
+.pictures { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fit, minmax(34rem, 1fr)); }
+figure { margin: 0; } figcaption { font-weight: 600; } img { max-width: 100%; background: white; }
+"""
+
+
+def write_report_page(
+    settings: Settings, asset: str, month: Month, facts: Mapping[str, object], pictures: Mapping[str, bytes]
+) -> str:
+    """Write the page of an asset's month, in place of an earlier one.
+
+    Args:
+        settings: Where the reports are.
+        asset: The asset, such as `model_evaluation`.
+        month: Its month.
+        facts: The figures beside the pictures, by name.
+        pictures: PNG by name, in the order to show.
+
+    Returns:
+        The page's address below that of the reports, such as `model_evaluation/2023-03.html`.
+    """
+    rows = "".join(f"<tr><th>{_words(name)}</th><td>{escape(str(fact))}</td></tr>" for name, fact in facts.items())
+    figures = "".join(_figure(name, png) for name, png in pictures.items())
+    title = f"{asset} {month}"
+    text = (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{ICON}<title>{escape(title)}</title>'
+        f'<style>{STYLE}</style></head><body><a href="../">All reports</a><h1>{escape(title)}</h1>'
+        f'<table>{rows}</table><div class="pictures">{figures}</div></body></html>\n'
+    )
+    page = settings.reports / asset / f"{month}.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    draft = page.with_name(f".{page.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(page)
+    return page.relative_to(settings.reports).as_posix()
+
+
+def _words(name: str) -> str:
+    return escape(name.replace("_", " "))
+
+
+def _figure(name: str, png: bytes) -> str:
+    data = base64.b64encode(png).decode()
+    caption = _words(name)
+    return (
+        f'<figure><figcaption>{caption}</figcaption><img alt="{caption}" src="data:image/png;base64,{data}"></figure>'
+    )

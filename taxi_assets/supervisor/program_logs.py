@@ -1,0 +1,48 @@
+"""What programs print: all of it in a log file of each, and on the terminal only what a person should know."""
+
+import logging
+import re
+from dataclasses import dataclass, field
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+__all__ = ["ProgramLogs", "is_notable"]
+
+_LARGEST_BYTES = 10_000_000  # of a file; the one before it is kept as `.log.1`
+_NOTABLE = re.compile(r"\b(?:WARNING|ERROR|CRITICAL|FATAL)\b|^Traceback|^error:")
+
+
+def is_notable(line: str) -> bool:
+    """Whether a line is a warning or an error, by the level that every program here names in capitals."""
+    return _NOTABLE.search(line) is not None
+
+
+class _LogFile(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Nothing: what a full disk keeps out of a log must not fill the terminal."""
+
+
+@dataclass
+class ProgramLogs:
+    """The log files of one folder, `<program>.log`."""
+
+    folder: Path
+    _files: dict[str, logging.Logger] = field(default_factory=dict)
+
+    def path(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def write(self, name: str, line: str) -> None:
+        """Add a line to the program's file."""
+        if name not in self._files:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # Not one of `logging.getLogger`: nobody else's configuration reaches it.
+            self._files[name] = logging.Logger(name)
+            handler = _LogFile(self.path(name), maxBytes=_LARGEST_BYTES, backupCount=1, encoding="utf-8", delay=True)
+            self._files[name].addHandler(handler)
+        self._files[name].info("%s", line)
+
+    def close(self) -> None:
+        for logger in self._files.values():
+            for handler in logger.handlers:
+                handler.close()

@@ -1,0 +1,23 @@
+"""The endpoint's first page is ours, and names no other host."""
+
+import asyncio
+import re
+
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from taxi_assets.serving.index_page import PAGE, show_index
+
+
+def test_the_first_page_names_no_other_host_and_lets_none_be_asked() -> None:
+    transport = httpx.ASGITransport(Starlette(routes=[Route("/", show_index)]))
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.get("/")
+
+    answer = asyncio.run(ask())
+    assert answer.text == PAGE
+    assert not re.search(r"https?:|=\"//", answer.text)
+    assert answer.headers["content-security-policy"].startswith("default-src 'self'")
