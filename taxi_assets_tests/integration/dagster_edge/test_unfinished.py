@@ -153,6 +153,7 @@ def report_failed(town: Town, request: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_month_whose_training_was_interrupted_is_finished(empty_town: Town, tmp_path: Path) -> None:
     town = empty_town
     town.run("ingest_months", [JANUARY, FEBRUARY])  # as a `taxi run` that was interrupted before its last month's run
