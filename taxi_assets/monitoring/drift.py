@@ -22,6 +22,8 @@ from taxi_assets.errors import TaxiError
 __all__ = [
     "DRIFTED",
     "FEATURES",
+    "RATIO",
+    "SPEED",
     "TARGET",
     "WATCH",
     "DriftReport",
@@ -41,6 +43,8 @@ WATCH = 0.10
 DRIFTED = 0.25
 
 TARGET = "duration_minutes"
+# Of the target, given the ride: how long it took as a share of what was expected of it, and how fast it went.
+RATIO, SPEED = "duration_ratio", "straight_line_mph"
 FEATURES: Mapping[str, Kind] = MappingProxyType(
     {
         "service": "label",
@@ -52,6 +56,8 @@ FEATURES: Mapping[str, Kind] = MappingProxyType(
         "is_same_zone": "count",
         "zone_distance_miles": "measure",
         TARGET: "measure",
+        RATIO: "measure",
+        SPEED: "measure",
     }
 )
 

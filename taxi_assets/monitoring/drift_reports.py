@@ -3,6 +3,7 @@
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.held import held_months
 from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.learning.training_data import window_of_held
 from taxi_assets.mlflow_store import metrics, registry
 from taxi_assets.monitoring.drift import DriftReport, measure_drift
 from taxi_assets.months import Month
@@ -13,7 +14,7 @@ __all__ = ["report_drift"]
 
 
 def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id: str | None = None) -> DriftReport:
-    """Compare the month with those its model learned from, or else with those held before it; replace its rows.
+    """Compare the month with those its model learned from, or else with those a training would learn from; replace its rows.
 
     Raises:
         TaxiError: there is no earlier month to compare with.
@@ -38,7 +39,7 @@ def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id:
 
 def _earlier_months(settings: Settings, warehouse: Warehouse, month: Month) -> tuple[Month, ...]:
     with warehouse.reading() as connection:
-        reference = tuple(held for held in held_months(connection, settings.services) if held < month)
+        reference = window_of_held(held_months(connection, settings.services), month)
     if not reference:
         raise TaxiError(f"no month before {month} is held to compare it with: ingest earlier months first")
     return reference

@@ -26,6 +26,8 @@ def draw_bootstrap(comparison: Comparison) -> bytes:
 def _title(comparison: Comparison) -> str:
     interval = comparison.interval
     told = f"{abs(interval.difference):.3f} minutes {'below' if interval.difference < 0 else 'above'} the champion's"
+    if comparison.rides < GATE.least_rides or comparison.days < GATE.least_days:
+        return f"On {comparison.rides:,} rides the challenger's RMSE is {told}: too few to tell luck from merit"
     sure = "surely below" if interval.high < 0 else "surely above" if interval.low > 0 else "which may be chance"
     return f"On {comparison.rides:,} rides the challenger's RMSE is {told}, {sure}"
 

@@ -1,13 +1,41 @@
 -- How often each value of each feature occurs in the months a model learned from and in the month that is measured:
 -- one row for each value. A feature the calendar alone moves from month to month (day of the year, holidays) is left out.
-WITH rides AS (
-    SELECT
-        month = $month AS is_measured_month,
-        list_position($services, service) AS service,
-        pickup_zone_id, dropoff_zone_id, passenger_count, day_of_week, minute_of_day, is_same_zone::TINYINT AS is_same_zone,
-        zone_distance_miles, duration_minutes
+-- Beside the features: the duration as a share of what the months learned from lead to expect between the same zones,
+-- and the speed over the straight line. A city that becomes faster shows in them whatever trips are taken.
+WITH chosen AS (
+    SELECT *, month = $month AS is_measured_month, round(zone_distance_miles) AS mile
     FROM trip_features
     WHERE service IN (SELECT unnest($services)) AND month IN (SELECT unnest($months))
+),
+
+pairs AS (
+    SELECT service, pickup_zone_id, dropoff_zone_id, avg(duration_minutes) AS minutes
+    FROM chosen
+    WHERE NOT is_measured_month
+    GROUP BY ALL
+    -- A trip is part of its own pair's mean: with so many others it hardly moves it.
+    HAVING count(*) >= 30
+),
+
+miles AS (
+    SELECT service, mile, avg(duration_minutes) AS minutes
+    FROM chosen
+    WHERE NOT is_measured_month
+    GROUP BY ALL
+    HAVING count(*) >= 30
+),
+
+rides AS (
+    SELECT
+        is_measured_month,
+        list_position($services, service) AS service,
+        pickup_zone_id, dropoff_zone_id, passenger_count, day_of_week, minute_of_day, is_same_zone::TINYINT AS is_same_zone,
+        zone_distance_miles, duration_minutes,
+        round(duration_minutes / coalesce(pairs.minutes, miles.minutes), 2) AS duration_ratio,
+        round(60 * nullif(zone_distance_miles, 0) / duration_minutes, 1) AS straight_line_mph
+    FROM chosen
+    LEFT JOIN pairs USING (service, pickup_zone_id, dropoff_zone_id)
+    LEFT JOIN miles USING (service, mile)
 )
 SELECT
     is_measured_month,
@@ -21,10 +49,12 @@ SELECT
         WHEN grouping(is_same_zone) THEN 'is_same_zone'
         WHEN grouping(zone_distance_miles) THEN 'zone_distance_miles'
         WHEN grouping(duration_minutes) THEN 'duration_minutes'
+        WHEN grouping(duration_ratio) THEN 'duration_ratio'
+        WHEN grouping(straight_line_mph) THEN 'straight_line_mph'
     END AS feature,
     coalesce(
         service, pickup_zone_id, dropoff_zone_id, passenger_count, day_of_week, minute_of_day, is_same_zone,
-        zone_distance_miles, duration_minutes
+        zone_distance_miles, duration_minutes, duration_ratio, straight_line_mph
     )::DOUBLE AS value,
     count(*) AS rides
 FROM rides
@@ -37,5 +67,7 @@ GROUP BY GROUPING SETS (
     (is_measured_month, minute_of_day),
     (is_measured_month, is_same_zone),
     (is_measured_month, zone_distance_miles),
-    (is_measured_month, duration_minutes)
+    (is_measured_month, duration_minutes),
+    (is_measured_month, duration_ratio),
+    (is_measured_month, straight_line_mph)
 )
