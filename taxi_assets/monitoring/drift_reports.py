@@ -14,7 +14,7 @@ __all__ = ["report_drift"]
 
 
 def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id: str | None = None) -> DriftReport:
-    """Compare the month with those its model learned from, or else with those a training would learn from; replace its rows.
+    """Compare the month with those its model learned from, or a training would learn from; replace its rows.
 
     Raises:
         TaxiError: there is no earlier month to compare with.
