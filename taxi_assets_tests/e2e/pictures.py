@@ -42,8 +42,10 @@ class Picture:
     size: tuple[int, int] = (1440, 900)
 
 
+# How Dagster's page names groups whose assets it shows.
+EXPANDED = ",".join(f"global%40global%3A{group}" for group in ("ingestion", "training", "monitoring", "serving"))
 PICTURES = (
-    Picture("lineage", "dagster", "/asset-groups", "model_evaluation", None, (2200, 1000)),
+    Picture("lineage", "dagster", f"/asset-groups?expanded={EXPANDED}", "model_evaluation", None, (2200, 1000)),
     Picture(
         "model_evaluation",
         "dagster",
