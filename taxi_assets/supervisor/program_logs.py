@@ -9,7 +9,8 @@ from pathlib import Path
 __all__ = ["ProgramLogs", "is_notable"]
 
 _LARGEST_BYTES = 10_000_000  # of a file; the one before it is kept as `.log.1`
-_NOTABLE = re.compile(r"\b(?:WARNING|ERROR|CRITICAL|FATAL)\b|^Traceback|^error:")
+# The line before a traceback says what went wrong, at its level; the traceback itself stays in the log.
+_NOTABLE = re.compile(r"\b(?:WARNING|ERROR|CRITICAL|FATAL)\b|^error:")
 
 
 def is_notable(line: str) -> bool:

@@ -232,7 +232,7 @@ def test_a_log_that_grows_large_keeps_one_file_before_it(tmp_path: Path, monkeyp
         ("2026-11-27 20:58:25 +0000 - dagster.daemon.SensorDaemon - INFO - Sensor landing_sensor skipped", False),
         ("2026-11-27 20:58:25 +0000 - dagster.daemon - ERROR - the run failed", True),
         ("2026-11-27T20:38:46+0000 [WARNING] [entry_service] slow", True),
-        ("Traceback (most recent call last):", True),
+        ("Traceback (most recent call last):", False),
         ('"GET /errors HTTP/1.1" 200', False),
         ("error: the model cannot be served", True),
     ],
