@@ -110,7 +110,8 @@ def _print_months(facts: dict[str, Any]) -> None:
     others, baselines = list(facts["mean_other_conditions"]), list(facts["mean_baselines"])
     condition = facts["condition"].replace("_", " ")
     title = f"{facts['conventions'][facts['convention']]}; minutes; the model {condition}"
-    table = Table("month", title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    table.add_column("month", no_wrap=True, min_width=len("2023-07"))
     names = ["RMSE", "MAE", "bias", "in 90 %", *(f"RMSE {name}" for name in (*others, *baselines))]
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")

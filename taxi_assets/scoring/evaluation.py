@@ -78,6 +78,11 @@ class Convention:
     longest_minutes: float
     description: str
 
+    @property
+    def label(self) -> str:
+        """Its trips, as sentences name them."""
+        return f"rides of {self.shortest_minutes:g}-{self.longest_minutes:g} minutes"
+
     def covers(self, minutes: Floats) -> NDArray[np.bool_]:
         """Which of these durations are scored."""
         return np.asarray((minutes >= self.shortest_minutes) & (minutes <= self.longest_minutes))

@@ -161,8 +161,7 @@ GUARDS: tuple[Guard, ...] = (
 
 
 def rides_of(convention: str) -> str:
-    found = CONVENTIONS[convention]
-    return f"rides of {found.shortest_minutes:g}-{found.longest_minutes:g} minutes"
+    return CONVENTIONS[convention].label
 
 
 def span_of(interval: Interval) -> str:

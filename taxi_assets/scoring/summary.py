@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from taxi_assets.months import Month
-from taxi_assets.scoring.evaluation import HEADLINE
+from taxi_assets.scoring.evaluation import CONVENTIONS, HEADLINE
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -16,7 +16,7 @@ Facts = dict[str, Any]
 
 def score_lines(score: Facts) -> list[tuple[str, str]]:
     """The headline, the baselines on the same trips, and the other conditions, which are not served."""
-    lines = [(f"model on {score['month']}", f"{_errors(score['model'])} minutes (rides of 1-60 minutes)")]
+    lines = [(f"model on {score['month']}", f"{_errors(score['model'])} minutes ({HEADLINE.label})")]
     lines.append(("", f"bias {score['model']['bias']:+.2f}, {score['condition'].replace('_', ' ')}"))
     lines += [(name, _errors(found)) for name, found in score["baselines"].items()]
     return lines + [
@@ -32,7 +32,7 @@ def decision_line(decision: Facts | None) -> str:
     """The measure the decision on the champion rests on, and its figures."""
     if decision is None:
         return "no decision was taken: materialise champion_model"
-    measure = f"RMSE on {decision['convention']} rides, {str(decision['condition']).replace('_', ' ')}"
+    measure = f"RMSE on {CONVENTIONS[decision['convention']].label}, {str(decision['condition']).replace('_', ' ')}"
     ours = "" if decision["rmse"] is None else f": {decision['rmse']:.3f} minutes"
     if decision["difference_minutes"] is None:
         return f"{measure}{ours}"

@@ -1,9 +1,12 @@
 """The picture and the summary of a back-test, of figures written here."""
 
+import io
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from taxi_assets.cli import models
 from taxi_assets.plots.backtest import draw_backtest
 from taxi_assets.scoring.backtest import summarise
 
@@ -50,3 +53,14 @@ def test_the_picture_says_what_it_shows() -> None:
     assert png.startswith(b"\x89PNG")
     assert b"Over 2 months, each scored by a model of the months before it, the RMSE is 4.90 minutes" in png
     assert draw_backtest(FACTS) == png
+
+
+def test_the_table_names_each_month_whole_at_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = {name: {"rmse": 6.0, "mae": 4.0, "bias": 0.0} for name in ("zone_pair_hour_median", "one", "two")}
+    months = [{**each, "baselines": wide} for each in MONTHS]
+    facts = {**FACTS, "months": months, "mean_baselines": wide, "convention": "course", "missing": []}
+    narrow = Console(width=80, record=True, file=io.StringIO())
+    monkeypatch.setattr(models, "console", narrow)
+    models._print_months({**facts, "conventions": {"course": "rides of 1-60 minutes"}, "learned_from": "two months"})
+    printed = narrow.export_text()
+    assert [name for name in ("2023-02", "2023-03") if name in printed] == ["2023-02", "2023-03"]

@@ -61,7 +61,7 @@ def test_the_served_condition_is_the_headline_and_the_other_a_line_of_its_own(
 
 def test_the_measure_that_decided_is_told_with_its_figures(kept: duckdb.DuckDBPyConnection) -> None:
     assert decision_line(decision_facts(kept, FEBRUARY, 2)) == (
-        "RMSE on course rides, without recent traffic: 4.000 minutes; champion 1 had 3.900: +0.100, "
+        "RMSE on rides of 1-60 minutes, without recent traffic: 4.000 minutes; champion 1 had 3.900: +0.100, "
         "between -0.100 and +0.300"
     )
 
@@ -71,5 +71,5 @@ def test_where_nothing_is_compared_no_figure_of_the_champion_is_told(
 ) -> None:
     figures = ("champion_rmse", "difference_minutes", "difference_low", "difference_high")
     put(memory, "promotions", DECISION | dict.fromkeys(figures) | {"rmse": None})
-    assert decision_line(decision_facts(memory, FEBRUARY, 2)) == "RMSE on course rides, without recent traffic"
+    assert decision_line(decision_facts(memory, FEBRUARY, 2)) == "RMSE on rides of 1-60 minutes, without recent traffic"
     assert decision_line(decision_facts(memory, FEBRUARY, 3)) == ("no decision was taken: materialise champion_model")
