@@ -45,7 +45,7 @@ class Picture:
 # How Dagster's page names groups whose assets it shows.
 EXPANDED = ",".join(f"global%40global%3A{group}" for group in ("ingestion", "training", "monitoring", "serving"))
 PICTURES = (
-    Picture("lineage", "dagster", f"/asset-groups?expanded={EXPANDED}", "model_evaluation", None, (2200, 1000)),
+    Picture("lineage", "dagster", f"/asset-groups?expanded={EXPANDED}", "model_evaluation", None, (2800, 1150)),
     Picture(
         "model_evaluation",
         "dagster",
@@ -53,7 +53,14 @@ PICTURES = (
         "Latest materialization",
         "[Show Markdown]",
     ),
-    Picture("mlflow_run", "mlflow", "/#/experiments/1/runs/{run_id}", "duration_model", None, (1440, 1000)),
+    Picture(
+        "mlflow_run",
+        "mlflow",
+        "/#/experiments/1/runs/{run_id}?workflowType=machine_learning",
+        "duration_model",
+        None,
+        (1440, 1000),
+    ),
     Picture(
         "mlflow_version", "mlflow", "/#/models/taxi-duration/versions/1?workflowType=machine_learning", "Version 1"
     ),
