@@ -16,7 +16,7 @@ from pathlib import Path
 
 from command_line import HOST, TAXI, Person
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from terminal import CTRL_C, terminal, wait_until
 
 from taxi_assets.supervisor.ports import free_port
@@ -82,6 +82,7 @@ def photograph(page: Page, picture: Picture, urls: Mapping[str, str], folder: Pa
     if picture.click:
         page.get_by_text(picture.click).filter(visible=True).first.click()
         page.locator("img[src^='data:image/png']").first.wait_for()
+    expect(page.get_by_text("Loading").filter(visible=True)).to_have_count(0, timeout=PATIENCE)
     page.evaluate("document.fonts.ready")
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256)
     file = folder / f"{picture.name}.png"
