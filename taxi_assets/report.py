@@ -21,6 +21,8 @@ from taxi_assets.settings import Settings
 __all__ = ["arrival_facts", "print_arrivals", "print_run", "print_status", "run_facts", "status_facts"]
 
 Facts = dict[str, Any]
+# A file in one of these has no month made of it, yet or at all.
+_OPEN_STATES = ("waiting", "unaccepted", "quarantined")
 
 
 def run_facts(
@@ -60,6 +62,8 @@ def status_facts(settings: Settings) -> Facts:
     from taxi_assets.monitoring.unfinished import unfinished_months
     from taxi_assets.serving import client, packaging
 
+    if not settings.root.is_dir():
+        return _status_of_nothing(settings)
     warehouse = Warehouse(settings)
     with warehouse.reading() as connection:
         query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM arrivals WHERE state = 'ingested'"
@@ -91,12 +95,28 @@ def status_facts(settings: Settings) -> Facts:
     }
 
 
+def _status_of_nothing(settings: Settings) -> Facts:
+    """The status of a home that is not there: to ask for it makes none."""
+    from taxi_assets.serving import client
+
+    absent = dict.fromkeys(("snapshot", "champion", "bento", "last_run"))
+    files: Facts = {state: [] for state in _OPEN_STATES}
+    return absent | {
+        "synthetic": settings.data_kind == "synthetic",
+        "months": [],
+        "files": files,
+        "served": client.served(settings.url(settings.bento_port)),
+        "unfinished": [],
+        "superseded_versions": {},
+    }
+
+
 def _files(warehouse: Warehouse) -> Facts:
     """Names of the files that no month was made of: waiting for a run or to be accepted, or put aside."""
     from taxi_assets.receiving.receive import records_of
 
-    records, states = records_of(warehouse), ("waiting", "unaccepted", "quarantined")
-    return {state: [each.file_name for each in records if each.state == state] for state in states}
+    records = records_of(warehouse)
+    return {state: [each.file_name for each in records if each.state == state] for state in _OPEN_STATES}
 
 
 def arrival_facts(settings: Settings) -> list[Facts]:
@@ -157,7 +177,7 @@ def print_status(console: Console, facts: Facts) -> None:
         table.add_row(held["service"], held["month"], f"{held['rows']:,}", held["sha256"][:16], models)
     console.print(table)
     champion, last = facts["champion"], facts["last_run"]
-    console.print(f"snapshot  {facts['snapshot']}")
+    console.print(f"snapshot  {'none yet' if facts['snapshot'] is None else facts['snapshot']}")
     console.print(f"champion  {champion['name']} version {champion['version']}" if champion else "champion  none yet")
     console.print(f"bento     {facts['bento'] or 'none yet'}")
     console.print(f"served    {_served_line(facts)}", soft_wrap=True)

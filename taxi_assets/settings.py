@@ -59,6 +59,9 @@ class Settings(BaseSettings):
         description="What the endpoint knows of a trip: `without_recent_traffic`, or `with_recent_traffic`, trips that "
         "have just ended too. Its scores are the headline, and decide on the champion.",
     )
+    keep_models: int = Field(
+        5, ge=1, description="How many of the newest versions keep their pickle and Bentos, beside the champion."
+    )
     host: str = Field("127.0.0.1", min_length=1, description="Address the servers bind to.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     bento_port: int = Field(3001, ge=1, le=65535, description="Port of the Bento's endpoint.")

@@ -11,7 +11,7 @@ from rich.console import Console
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 
-__all__ = ["Json", "Services", "console", "errors", "require_file", "settings_of", "write_json"]
+__all__ = ["Json", "Services", "console", "errors", "require_file", "settings_of", "settings_of_home", "write_json"]
 
 console = Console()
 errors = Console(stderr=True)
@@ -55,6 +55,18 @@ def settings_of(**given: Any) -> Settings:
         given_text = str(first["input"])
         shown = f"'{given_text}'" if given_text.isprintable() else ascii(given_text)
         raise TaxiError(f"{name} is {shown}: {why}; see docs/settings.md") from error
+
+
+def settings_of_home() -> Settings:
+    """The settings of the environment, for a command that only looks back.
+
+    Raises:
+        TaxiError: there is no such home yet, and the command would only make an empty one.
+    """
+    settings = settings_of()
+    if not settings.root.is_dir():
+        raise TaxiError(f"there is nothing in {settings.root} yet: run `make run` first, or set TAXI_HOME")
+    return settings
 
 
 def write_json(facts: dict[str, Any], target: str | None) -> None:

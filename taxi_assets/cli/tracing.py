@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from taxi_assets.cli.terminal import Json, console, settings_of, write_json
+from taxi_assets.cli.terminal import Json, console, settings_of_home, write_json
 
 __all__ = ["lineage", "reproduce"]
 
@@ -19,7 +19,7 @@ def reproduce(version: Number, to_json: Json = None) -> None:
     from taxi_assets.lake.warehouse import Warehouse
     from taxi_assets.tracing.reproduce import reproduce as rebuild
 
-    settings = settings_of()
+    settings = settings_of_home()
     found = rebuild(settings, Warehouse(settings), version)
     if to_json != "-":
         table = Table(Column("", overflow="fold"), "recorded", "rebuilt", "", title=f"version {version}")
@@ -42,7 +42,7 @@ def lineage(version: Number, to_json: Json = None) -> None:
     from taxi_assets.mlflow_store import registry
     from taxi_assets.tracing.lineage import trace
 
-    settings = settings_of()
+    settings = settings_of_home()
     registry.require(settings, version)  # before an instance is made where there is none
     with open_instance(settings) as instance:
         facts = trace(settings, Warehouse(settings), version, reader(instance))

@@ -14,14 +14,16 @@ __all__ = ["MAINTENANCE_JOBS", "SCHEDULES", "maintain_lake", "maintenance_schedu
 def tidy_lake(
     context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> None:
-    """Delete files nothing needs, merge small ones, expire old snapshots but those a model learned from."""
+    """Delete files nothing needs and old models, merge small files, expire old snapshots but those of models."""
     from taxi_assets.lake import maintenance
     from taxi_assets.mlflow_store import registry
+    from taxi_assets.serving.retention import remove_old_models
 
     trained_on = registry.trained_snapshots(settings)
     keep = timedelta(days=settings.keep_snapshots_days)
     done = maintenance.maintain(warehouse, trained_on, keep, datetime.now(UTC))
-    context.add_output_metadata({name: dg.MetadataValue.json(value) for name, value in done.as_json().items()})
+    facts = {**done.as_json(), **remove_old_models(settings).as_json()}
+    context.add_output_metadata({name: dg.MetadataValue.json(value) for name, value in facts.items()})
 
 
 @dg.job(

@@ -101,7 +101,18 @@ def _open_run(settings: Settings, run: DagsterRun) -> str:
         "mlflow.source.name": "taxi_assets",
         "synthetic": str(settings.data_kind == "synthetic").lower(),
     }
-    return tracking.open_run(settings, run.run_id, run.job_name, tags)
+    return tracking.open_run(settings, run.run_id, _run_name(run), tags)
+
+
+def _run_name(run: DagsterRun) -> str:
+    """`train 2023-05`, `search 2023-05`, or `evaluate 2023-05` where a person picks assets without the training."""
+    picked = {key.to_user_string() for key in run.asset_selection or ()}
+    if run.job_name == "search" or picked == {"model_search"}:
+        what = "search"
+    else:
+        what = "train" if not picked or "duration_model" in picked else "evaluate"
+    first = run.tags.get("dagster/partition") or run.tags.get("dagster/asset_partition_range_start")
+    return f"{what} {first}" if first else run.job_name
 
 
 def _attach(settings: Settings, context: InitResourceContext, run_id: str) -> Any:

@@ -40,10 +40,12 @@ __all__ = [
     "version_url",
     "versions",
     "versions_by_month",
+    "versions_named_by_a_person",
 ]
 
 MODEL_NAME = "taxi-duration"
 CHAMPION = "champion"
+_MONTH = "month-"
 SUPERSEDED_TAG = "superseded_files"
 
 _SUPERSEDED_LINE = "Learned from superseded files:"
@@ -189,6 +191,13 @@ def trained_snapshots(settings: Settings) -> frozenset[int]:
     return frozenset(int(version.tags[tag]) for version in versions for tag in named if tag in version.tags)
 
 
+def versions_named_by_a_person(settings: Settings) -> set[int]:
+    """Versions with an alias that the platform does not give."""
+    model = _registered_model(client(settings))
+    given = dict(model.aliases) if model else {}
+    return {int(number) for alias, number in given.items() if alias != CHAMPION and not alias.startswith(_MONTH)}
+
+
 def champion(settings: Settings) -> Version | None:
     """The version that is to be served; None before the first was promoted."""
     return _champion(client(settings)) if is_initialised(settings) else None
@@ -237,7 +246,7 @@ def version_url(settings: Settings, version: int) -> str:
 
 
 def _alias(month: Month) -> str:
-    return f"month-{month}"
+    return f"{_MONTH}{month}"
 
 
 def _version(found: "ModelVersion") -> Version:

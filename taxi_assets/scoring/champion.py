@@ -81,8 +81,18 @@ def choose_champion(
     else:
         registry.note_decision(settings, challenger.version, {"refusal": reasons})
     # Last of all: a version with these tags was decided on, and the alias is where the decision put it.
+    registry.describe(settings, challenger.version, _description(challenger, row))
     registry.note_decision(settings, challenger.version, _tags(row))
     return Outcome(decision, _measure(row), contest.evidence.compared)
+
+
+def _description(version: Version, row: Mapping[str, Any]) -> str:
+    """What MLflow shows of the version: from what it learned, what was decided, by which measure, and why."""
+    decided = "Promoted" if row["is_promoted"] else "Not promoted"
+    return (
+        f"Trained on {version.tags['window']}. {decided} on {row['month']:%Y-%m}: {_measure(row)}, is "
+        f"{row['rmse']:.3f} minutes. {' '.join(row['reasons'])}"
+    )
 
 
 def _measure(row: Mapping[str, object]) -> str:

@@ -24,7 +24,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.serving.serving_manifest import read_manifest
 from taxi_assets.settings import Settings
 
-__all__ = ["BENTO_NAME", "BentoFacts", "build_bento", "latest", "tags_of_version"]
+__all__ = ["BENTO_NAME", "BentoFacts", "build_bento", "folder_of", "latest", "tags_of_version"]
 
 BENTO_NAME = "taxi_duration"
 RELEASE_FILE = "release.json"
@@ -99,6 +99,11 @@ def tags_of_version(settings: Settings, version: int) -> list[str]:
     """The Bentos in the store that hold this version of the model."""
     found = sorted(_bentos(settings).glob(f"v{version}-*/src/{RELEASE_FILE}"))
     return [str(json.loads(path.read_text())["tag"]) for path in found]
+
+
+def folder_of(settings: Settings, tag: str) -> Path:
+    """Where a Bento of the store is."""
+    return _bentos(settings) / tag.partition(":")[2]
 
 
 def _bentos(settings: Settings) -> Path:

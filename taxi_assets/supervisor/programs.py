@@ -19,12 +19,13 @@ WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a program answers: at `ready_path` without an error once it is ready; `setting` sets the port."""
+    """Where a program answers: at `ready_path` without an error once it is ready, to people at `page`; `setting` sets the port."""
 
     host: str
     port: int
     setting: str
     ready_path: str = "/"
+    page: str = ""
 
     @property
     def url(self) -> str:
@@ -33,6 +34,10 @@ class Endpoint:
     @property
     def ready_url(self) -> str:
         return self.url + self.ready_path
+
+    @property
+    def page_url(self) -> str:
+        return self.url + self.page
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,8 @@ def _mlflow(settings: Settings) -> Program:
         command,
         environment(settings) | env,
         "runs, registered models",
-        Endpoint(host, port, "TAXI_MLFLOW_PORT", "/health"),
+        # Else MLflow opens its pages for language models.
+        Endpoint(host, port, "TAXI_MLFLOW_PORT", "/health", page="/#/experiments?workflowType=machine_learning"),
     )
 
 

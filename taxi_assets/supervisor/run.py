@@ -236,6 +236,6 @@ def _fate(code: int | None, seconds: float = 0) -> str:
 def _table(programs: Sequence[Program]) -> Table:
     table = Table("", "where", "what", title="Up and running", title_justify="left")
     for program in programs:
-        where = program.endpoint.url if program.endpoint else "in the background"
+        where = program.endpoint.page_url if program.endpoint else "in the background"
         table.add_row(program.name, program.missing or where, program.about)
     return table

@@ -37,7 +37,7 @@ def test_a_run_in_a_hostile_environment_uses_its_own_stores_only(tmp_path: Path)
     database = (foreign.mlflow_home / "mlflow.db").read_bytes()
     registries = dict.fromkeys(("MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_URI"), foreign.mlflow_uri)
     months = ("--months", "2023-01..2023-02")
-    done = someone.types("run", *months, "--json", str(tmp_path / "run.json"), **HOSTILE, **registries, **PROXIES)
+    done = someone.types("run", *months, "--json", str(tmp_path / "run.json"), **{**HOSTILE, **registries, **PROXIES})
     assert done.returncode == 0, done.stderr
 
     champion = registry.champion(someone.settings)

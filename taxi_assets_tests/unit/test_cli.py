@@ -186,3 +186,16 @@ def test_ctrl_c_while_the_command_line_is_loading_prints_no_traceback() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
     scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
     assert scripts == {"taxi": "taxi_assets.__main__:main"}
+
+
+@pytest.mark.parametrize("command", [("status",), ("lineage", "1"), ("reproduce", "1"), ("maintain", "--dry-run")])
+def test_to_ask_about_a_home_that_is_not_there_makes_none(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    code = main(monkeypatch, *command)
+    if command == ("status",):
+        assert code == 0
+    else:
+        assert code == 1
+        assert error(capsys).startswith(f"there is nothing in {home / 'real'} yet: run `make run` first")
+    assert not home.exists()

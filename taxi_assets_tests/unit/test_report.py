@@ -188,7 +188,8 @@ def test_an_empty_home_has_a_status(settings: Settings) -> None:
     assert status["last_run"] is None
     assert status["files"] == {"waiting": [], "unaccepted": [], "quarantined": []}
     text = printed(print_status, status)
-    assert text.count("none yet") == 3
+    assert text.count("none yet") == 4
+    assert not settings.home.exists()  # to ask makes nothing
 
 
 def test_a_status_tells_the_months_held(filled: Settings) -> None:

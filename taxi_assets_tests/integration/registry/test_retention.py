@@ -1,0 +1,98 @@
+"""Old versions give up their pickles and Bentos by a setting; what `taxi reproduce` and `lineage` need stays."""
+
+from pathlib import Path
+
+import pytest
+from registered import Register, pickle_of
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.mlflow_store import registry, tracking
+from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.mlflow_store.registry import MODEL_NAME, Version
+from taxi_assets.months import Month
+from taxi_assets.serving import packaging
+from taxi_assets.serving.retention import Removal, remove_old_models
+from taxi_assets.settings import Settings
+
+KEPT = {2, 3, 5, 6, 7}  # 2: champion; 3: it replaced; 5: a person's alias; 6 and 7: the newest two
+
+
+@pytest.fixture
+def versions(settings: Settings, register: Register) -> dict[int, Version]:
+    """Seven versions, each scored on a month, with a Bento each, the first one's being the newest."""
+    made = {number: register(f"key {number}", data_snapshot=str(number)) for number in range(1, 8)}
+    for number, version in made.items():
+        registry.choose(settings, version, Month(2023, number))
+        put_bento(settings, number)
+    registry.promote(settings, 3, "first")
+    registry.promote(settings, 2, "better")
+    client(settings).set_registered_model_alias(MODEL_NAME, "my-favourite", "5")
+    return made
+
+
+@pytest.fixture
+def keeping_two(settings: Settings) -> Settings:
+    return settings.model_copy(update={"keep_models": 2})
+
+
+def put_bento(settings: Settings, number: int) -> None:
+    tag = f"taxi_duration:v{number}-0f3c"
+    source = packaging.folder_of(settings, tag) / "src"
+    source.mkdir(parents=True, exist_ok=True)
+    (source / "release.json").write_text(f'{{"tag": "{tag}", "labels": {{}}}}')
+    (source.parents[1] / "latest").write_text("v1-0f3c")
+
+
+def bentos(settings: Settings) -> set[int]:
+    folder = packaging.folder_of(settings, "taxi_duration:x").parent
+    return {int(path.name[1]) for path in folder.iterdir() if path.is_dir()}
+
+
+def pickles(settings: Settings, versions: dict[int, Version]) -> set[int]:
+    return {number for number, version in versions.items() if pickle_of(settings, version).is_file()}
+
+
+def test_champion_its_predecessor_the_newest_and_what_a_person_names_are_kept(
+    keeping_two: Settings, versions: dict[int, Version]
+) -> None:
+    done = remove_old_models(keeping_two)
+    assert done == Removal(("version 1", "version 4"), ("taxi_duration:v4-0f3c",))
+    assert pickles(keeping_two, versions) == KEPT
+    assert bentos(keeping_two) == KEPT | {1}  # the newest Bento is what `make up` serves
+    assert remove_old_models(keeping_two) == Removal((), ())
+
+
+def test_a_dry_run_tells_the_same_and_removes_nothing(keeping_two: Settings, versions: dict[int, Version]) -> None:
+    told = remove_old_models(keeping_two, is_dry_run=True)
+    assert pickles(keeping_two, versions) == bentos(keeping_two) == set(versions)
+    assert remove_old_models(keeping_two) == told
+
+
+def test_what_reproduce_and_lineage_need_stays(keeping_two: Settings, versions: dict[int, Version]) -> None:
+    remove_old_models(keeping_two)
+    found = registry.require(keeping_two, 4)
+    assert found.tags["data_snapshot"] == "4"
+    assert registry.trained_snapshots(keeping_two) == set(range(1, 8))
+    assert tracking.run_facts(keeping_two, found.run_id).tags["dagster_run_id"] == "run of key 4"
+    assert registry.chosen_for(keeping_two, Month(2023, 4)).version == 4
+
+
+def test_a_removed_model_says_so_and_is_trained_again(
+    keeping_two: Settings, versions: dict[int, Version], register: Register
+) -> None:
+    remove_old_models(keeping_two)
+    with pytest.raises(TaxiError, match=r"version 4 was removed as an old one \(TAXI_KEEP_MODELS\): materialise"):
+        registry.load_sklearn(keeping_two, versions[4])
+    assert registry.find(keeping_two, "key 4") is None
+    assert register("key 4").version == 8
+
+
+def test_with_few_versions_nothing_goes(settings: Settings, register: Register) -> None:
+    version = register("key")
+    assert remove_old_models(settings) == Removal((), ())
+    assert pickle_of(settings, version).is_file()
+
+
+def test_a_home_without_models_has_nothing_to_remove(tmp_path: Path) -> None:
+    assert remove_old_models(Settings(home=tmp_path / "home")) == Removal((), ())
+    assert not (tmp_path / "home").exists()
