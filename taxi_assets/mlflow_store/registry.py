@@ -99,8 +99,11 @@ def is_usable(settings: Settings, version: Version) -> bool:
 
 
 def describe(settings: Settings, version: int, description: str) -> None:
-    """Set the sentences that MLflow's UI shows at the head of a version."""
-    client(settings).update_model_version(MODEL_NAME, str(version), description)
+    """Set the sentences at the head of a version in MLflow's UI; the one on superseded files stays."""
+    api = client(settings)
+    before = api.get_model_version(MODEL_NAME, str(version)).description or ""
+    kept = [line for line in before.splitlines() if line.startswith(_SUPERSEDED_LINE)]
+    api.update_model_version(MODEL_NAME, str(version), "\n".join([description, *kept]))
 
 
 def choose(settings: Settings, version: Version, month: Month) -> None:

@@ -19,7 +19,10 @@ WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a program answers: at `ready_path` without an error once it is ready, to people at `page`; `setting` sets the port."""
+    """Where a program answers: at `ready_path` without an error once it is ready, to people at `page`.
+
+    `setting` sets the port.
+    """
 
     host: str
     port: int

@@ -22,6 +22,7 @@ READ = {
     "reports_port": ("65535", 65535),
     "mlflow_port": ("1", 1),
     "keep_snapshots_days": ("7", 7),
+    "keep_models": ("3", 3),
     "served_condition": ("with_recent_traffic", "with_recent_traffic"),
 }
 PORTS = ("dagster_port", "bento_port", "reports_port", "mlflow_port")

@@ -74,6 +74,16 @@ def test_promoting_the_champion_changes_nothing(settings, register):
     assert registry.champion(settings) == champion
 
 
+def test_a_description_keeps_the_sentence_on_superseded_files(settings, register):
+    version = register("a")
+    registry.describe(settings, 1, "Trained.")
+    registry.mark_superseded(settings, version, ["green_tripdata_2023-01.parquet"])
+    registry.describe(settings, 1, "Promoted.")
+    first, second = client(settings).get_model_version("taxi-duration", "1").description.splitlines()
+    assert first == "Promoted."
+    assert "green_tripdata_2023-01.parquet" in second
+
+
 def test_unknown_version_is_not_promoted(settings, register):
     register("a")
     registry.promote(settings, 1, "the first of all")
