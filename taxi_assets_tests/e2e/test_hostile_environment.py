@@ -31,6 +31,7 @@ def foreign_registry(home: Path) -> Settings:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_run_in_a_hostile_environment_uses_its_own_stores_only(tmp_path: Path) -> None:
     foreign = foreign_registry(tmp_path / "foreign")
     someone = person(tmp_path, write_months(tmp_path / "months", rows=3_000), "synthetic")
