@@ -55,6 +55,23 @@ def test_the_runs_link_to_each_other(town: Town, run: dg.DagsterRun, mlflow_run:
     assert mlflow_run.info.run_id in link
 
 
+def test_a_run_is_named_by_what_it_does_and_the_month(town: Town, mlflow_run: Any) -> None:
+    assert mlflow_run.info.run_name == "train 2023-03"
+    (scored,) = town.mlflow_runs(town.materialise(MARCH, "model_evaluation").run_id)
+    assert scored.info.run_name == "evaluate 2023-03"
+
+
+def test_a_version_is_described_by_its_decision_and_the_measure(town: Town, version: Any) -> None:
+    assert version.description.startswith("Trained on 2023-01..2023-02. ")
+    assert "romoted on 2023-03: RMSE on " in version.description
+    assert f", is {float(version.tags['decision_rmse']):.3f} minutes. " in version.description
+
+
+def test_the_experiment_opens_as_one_of_training_models(town: Town) -> None:
+    experiment = client(town.settings).get_experiment_by_name("taxi-duration")
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+
+
 def test_a_run_says_from_what_it_learned(mlflow_run: Any) -> None:
     tags, params = mlflow_run.data.tags, mlflow_run.data.params
     assert tags["window"] == params["window"] == "2023-01..2023-02"
