@@ -54,7 +54,7 @@ def mlflow_resource(settings: Settings) -> ResourceDefinition:
         run_id = _open_run(settings, context.run)
         context.instance.add_run_tags(context.run.run_id, {MLFLOW_RUN_TAG: run_id})
         try:
-            yield _attach(settings, context, run_id)
+            yield _attach(settings, context, context.run, run_id)
             status = _status_at_teardown(context.instance, context.run.run_id, handled_before)
         finally:
             _detach(settings, run_id, status)
@@ -115,7 +115,7 @@ def _run_name(run: DagsterRun) -> str:
     return f"{what} {first}" if first else run.job_name
 
 
-def _attach(settings: Settings, context: InitResourceContext, run_id: str) -> Any:
+def _attach(settings: Settings, context: InitResourceContext, run: DagsterRun, run_id: str) -> Any:
     """Let dagster-mlflow make the run this thread's active one."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BetaWarning)
@@ -127,7 +127,10 @@ def _attach(settings: Settings, context: InitResourceContext, run_id: str) -> An
             "mlflow_tracking_uri": settings.mlflow_uri,
             "mlflow_run_id": run_id,
         }
-        return cast("Any", MlFlow)(context.replace_config(config))
+        attached = cast("Any", MlFlow)(context.replace_config(config))
+    # dagster-mlflow calls every run as its job.
+    client(settings).update_run(run_id, name=_run_name(run))
+    return attached
 
 
 def _detach(settings: Settings, run_id: str, status: RunStatus) -> None:
