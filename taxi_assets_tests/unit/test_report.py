@@ -183,9 +183,7 @@ def test_a_version_that_is_not_champion_says_why(facts: dict[str, Any], filled: 
 def test_an_empty_home_has_a_status(settings: Settings) -> None:
     status = status_facts(settings)
     assert status["months"] == []
-    assert status["champion"] is None
-    assert status["bento"] is None
-    assert status["last_run"] is None
+    assert {status[name] for name in ("champion", "bento", "last_run")} == {None}
     assert status["files"] == {"waiting": [], "unaccepted": [], "quarantined": []}
     text = printed(print_status, status)
     assert text.count("none yet") == 4
