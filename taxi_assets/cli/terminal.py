@@ -47,7 +47,7 @@ Services = Annotated[str | None, typer.Option(help="Services, separated by comma
 def settings_of(**given: Any) -> Settings:
     """The settings of the environment, with what was given on the command line over them."""
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
         name = f"TAXI_{first['loc'][0]}".upper()
@@ -55,6 +55,14 @@ def settings_of(**given: Any) -> Settings:
         given_text = str(first["input"])
         shown = f"'{given_text}'" if given_text.isprintable() else ascii(given_text)
         raise TaxiError(f"{name} is {shown}: {why}; see docs/settings.md") from error
+    _require_folder(settings.home)
+    return settings
+
+
+def _require_folder(home: Path) -> None:
+    for path in (home, *home.parents):
+        if path.is_file():
+            raise TaxiError(f"TAXI_HOME is '{home}', but {path} is a file: set it to a folder")
 
 
 def settings_of_home() -> Settings:

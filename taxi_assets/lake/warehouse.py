@@ -109,7 +109,9 @@ class Warehouse:
         return tuple(int(row[0]) for row in rows)
 
     def _initialise(self) -> None:
-        require_current(self._catalog_file, self._lock, self._migrate)
+        # On a full disk nothing is migrated, and SQLite must not be opened beside the catalogue: reading uses a copy.
+        if self._catalog_file.is_file() and has_room(self.settings.warehouse):
+            require_current(self._catalog_file, self._lock, self._migrate)
         marker = self.settings.warehouse / "tables.json"
         tables = json.dumps({name: table.ddl() for name, table in TABLES.items()} | {"options": _OPTIONS}, indent=1)
         if marker.is_file() and marker.read_text() == tables:

@@ -96,6 +96,7 @@ WRONG_SETTINGS = {
     "TAXI_SERVICES": ("", "blue"),
     "TAXI_MEMORY_LIMIT": ("", "lots", "0", "0GB", "-1GB"),
     "TAXI_THREADS": ("0", "-1", "", str(10**12)),
+    "TAXI_KEEP_MODELS": ("0", "", "many"),
     "TAXI_KEEP_SNAPSHOTS_DAYS": ("0", "", str(10**12)),
     "TAXI_HOST": ("",),
     "TAXI_DAGSTER_PORT": ("0", "65536", ""),

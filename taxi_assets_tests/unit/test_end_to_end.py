@@ -1,7 +1,5 @@
 """`taxi run` before its work begins: what it refuses, and how it divides the months."""
 
-import socket
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,12 +24,6 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home", data="synthetic", bento_port=free_port("127.0.0.1"))
 
 
-@pytest.fixture
-def taken(settings: Settings) -> Iterator[int]:
-    with socket.create_server((settings.host, settings.bento_port)):
-        yield settings.bento_port
-
-
 def refusal(settings: Settings, asked: tuple[Month, ...] = MONTHS) -> str:
     with pytest.raises(TaxiError) as error:
         run(settings, asked, Console(quiet=True))
@@ -43,13 +35,6 @@ def test_one_month_is_not_enough(settings: Settings) -> None:
         "one month, 2023-01, is not enough: name at least two, the last is scored by the others"
     )
     assert not settings.home.exists()
-
-
-def test_a_taken_port_is_named_before_any_work(settings: Settings, taken: int) -> None:
-    said = refusal(settings)
-    assert f"port {taken} is taken" in said
-    assert "set TAXI_BENTO_PORT to a free port" in said
-    assert not settings.root.exists()
 
 
 def test_a_home_marked_read_only_is_left_alone(settings: Settings) -> None:
