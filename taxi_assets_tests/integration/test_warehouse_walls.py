@@ -139,3 +139,15 @@ def test_the_limit_is_not_lifted(connection: duckdb.DuckDBPyConnection, statemen
         own.execute(statement)
     with connection.cursor() as own, pytest.raises(duckdb.PermissionException):
         own.execute("SELECT * FROM read_text('/etc/passwd')")
+
+
+@pytest.mark.parametrize(("column", "before"), [("condition", "with_recent_traffic"), ("convention", "all")])
+def test_rows_of_an_earlier_release_say_under_what_they_were_made(
+    warehouse: Warehouse, column: str, before: str
+) -> None:
+    with warehouse.publishing("as an earlier release") as connection:
+        connection.execute(f"ALTER TABLE promotions DROP COLUMN {column}")
+        connection.execute("INSERT INTO promotions BY NAME SELECT 7 AS model_version")
+    (warehouse.settings.warehouse / "tables.json").unlink()
+    with warehouse.reading() as connection:
+        assert connection.execute(f"SELECT {column} FROM promotions").fetchall() == [(before,)]
