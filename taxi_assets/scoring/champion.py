@@ -89,10 +89,9 @@ def choose_champion(
 def _description(version: Version, row: Mapping[str, Any]) -> str:
     """What MLflow shows of the version: from what it learned, what was decided, by which measure, and why."""
     decided = "Promoted" if row["is_promoted"] else "Not promoted"
-    return (
-        f"Trained on {version.tags['window']}. {decided} on {row['month']:%Y-%m}: {_measure(row)}, is "
-        f"{row['rmse']:.3f} minutes. {' '.join(row['reasons'])}"
-    )
+    measured = "" if row["rmse"] is None else f": {_measure(row)}, is {row['rmse']:.3f} minutes"
+    reasons = " ".join(row["reasons"])
+    return f"Trained on {version.tags['window']}. {decided} on {row['month']:%Y-%m}{measured}. {reasons}"
 
 
 def _measure(row: Mapping[str, object]) -> str:
