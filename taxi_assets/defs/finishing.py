@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from taxi_assets.defs.jobs import month as month_job
 from taxi_assets.lake.warehouse import Warehouse
@@ -12,7 +13,14 @@ from taxi_assets.settings import Settings
 if TYPE_CHECKING:
     from taxi_assets.monitoring.unfinished import Unfinished
 
-__all__ = ["FINISHED_CHECK", "MOST_ATTEMPTS", "every_month_is_finished", "finish_months", "finished_event"]
+__all__ = [
+    "FINISHED_CHECK",
+    "MOST_ATTEMPTS",
+    "every_month_is_finished",
+    "finish_months",
+    "finished_event",
+    "not_being_made",
+]
 
 MOST_ATTEMPTS = 3  # of what fails for another reason than its file, such as a full disk
 FINISHED_CHECK = "every_month_is_finished"
@@ -76,6 +84,17 @@ def finish_months(instance: dg.DagsterInstance, found: Sequence["Unfinished"], t
         else:
             requests.append(_request(each, len(runs)))
     return requests
+
+
+def not_being_made(instance: dg.DagsterInstance, found: Sequence["Unfinished"]) -> list["Unfinished"]:
+    """Those of the months that no run works on: a month that is being made is no warning."""
+    return [
+        each
+        for each in found
+        if not instance.get_runs(
+            dg.RunsFilter(tags={PARTITION_NAME_TAG: str(each.month)}, statuses=_UNDER_WAY), limit=1
+        )
+    ]
 
 
 def _request(unfinished: "Unfinished", attempt: int) -> dg.RunRequest:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from taxi_assets.defs.finishing import MOST_ATTEMPTS, finish_months, finished_event
+from taxi_assets.defs.finishing import MOST_ATTEMPTS, finish_months, finished_event, not_being_made
 from taxi_assets.defs.ingestion.arrivals import listing_digest, quarantine_event
 from taxi_assets.defs.jobs import ingest_months, month
 from taxi_assets.defs.mlflow_resource import match_mlflow_runs
@@ -70,8 +70,9 @@ def landing_sensor(
         found = _unfinished(settings, warehouse)
         if not requests:  # what a file starts may finish its month, too
             requests = finish_months(context.instance, found, told)
-        shown += [finished_event(found)] if _digest(found) != months else []
-        months = _digest(found)
+        left = not_being_made(context.instance, found)
+        shown += [finished_event(left)] if _digest(left) != months else []
+        months = _digest(left)
     told = told or ([] if requests else [f"no new file in {settings.landing}"])
     return _result(context, requests, told, shown, f"{files} {months}")
 

@@ -123,7 +123,7 @@ def _view_parquet(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) 
     columns = select_list(arrived.mapping, arrived.types, times=arrived.times)
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {columns} "
-        "FROM read_parquet(getvariable('arrived'), file_row_number = true)"
+        "FROM read_parquet(getvariable('arrived'), file_row_number = true, hive_partitioning = false)"
     )
 
 
@@ -183,7 +183,7 @@ def _refuse_decimal_commas(connection: duckdb.DuckDBPyConnection, arrived: Arriv
 def _looked_through(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips, is_plain: bool) -> Iterator[str]:
     """The file's own columns as a relation to be read once, before its trips are."""
     if is_plain:
-        yield "read_parquet(getvariable('arrived'))"
+        yield "read_parquet(getvariable('arrived'), hive_partitioning = false)"
         return
     connection.register("looked_through", open_stream(arrived.path, arrived.columns, arrived.mapping, None, Counter()))
     yield "looked_through"

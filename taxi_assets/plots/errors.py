@@ -23,8 +23,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_FEW_RIDES = 30  # a mean of fewer says more of chance than of its hour
-_ENOUGH_RIDES = 100  # for a title: the extreme of many means needs more
+_FEW_RIDES = 30  # the mean of fewer says more of chance than of its band
+_ENOUGH_RIDES = 100  # of many means the extreme one is named in a title, which takes more; fewer are grey or blank
 _MOST_BARS = 15
 _HEAT = "YlGnBu"
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -67,12 +67,12 @@ def draw_hourly_errors(trips: pd.DataFrame, predicted: Floats) -> bytes:
     mae = np.bincount(hours, errors, 168) / np.maximum(rides, 1)
     figure = figure_of(_hourly_title(mae, rides), 3.3)
     axes = figure.subplots()
-    shown = np.ma.masked_where(rides < _FEW_RIDES, mae).reshape(7, 24)
+    shown = np.ma.masked_where(rides < _ENOUGH_RIDES, mae).reshape(7, 24)
     image = axes.imshow(shown, cmap=_HEAT, aspect="auto")
     figure.colorbar(image, ax=axes, label="mean absolute error, minutes", pad=0.02)
     axes.set_yticks(range(7), _DAYS)
     axes.set_xticks(range(0, 24, 2), [f"{hour}:00" for hour in range(0, 24, 2)])
-    style(axes, f"hour of the pickup; blank where there are fewer than {_FEW_RIDES} rides", grid=None)
+    style(axes, f"hour of the pickup; blank where there are fewer than {_ENOUGH_RIDES} rides", grid=None)
     return png(figure)
 
 
@@ -146,12 +146,16 @@ def draw_slice(slices: pd.DataFrame, name: str) -> bytes:
     figure = figure_of(_slice_title(rows, words(name)), 1.1 + 0.36 * len(rows))
     axes = figure.subplots()
     names = [f"{value}  ({rides:,} rides)" for value, rides in zip(rows["value"], rows["rides"], strict=True)]
-    colours = [MODEL if rides >= _FEW_RIDES else OTHER for rides in rows["rides"]]
+    colours = [MODEL if rides >= _ENOUGH_RIDES else OTHER for rides in rows["rides"]]
     bars = axes.barh(names, rows["mae"], color=colours)
     axes.bar_label(bars, fmt="{:.2f}", label_type="center", color="white", fontsize=9)
     axes.plot(rows["rmse"], range(len(rows)), "o", color=INK, markersize=5)
     axes.invert_yaxis()
-    style(axes, f"{SLICES[name]}: mean absolute error (bar) and RMSE (dot), minutes", grid="x")
+    style(
+        axes,
+        f"{SLICES[name]}: mean absolute error (bar) and RMSE (dot), minutes; grey: fewer than {_ENOUGH_RIDES} rides",
+        grid="x",
+    )
     return png(figure)
 
 

@@ -165,4 +165,5 @@ def rides_of(convention: str) -> str:
 
 
 def span_of(interval: Interval) -> str:
-    return f"the difference is {interval.difference:+.3f} minutes, between {interval.low:+.3f} and {interval.high:+.3f}"
+    ends = f"{interval.low:+.3f} and {interval.high:+.3f}"
+    return f"the difference is {interval.difference:+.3f} minutes, with 95 % confidence between {ends}"

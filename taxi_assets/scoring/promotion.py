@@ -85,4 +85,6 @@ def _reasons_for(evidence: Evidence) -> Iterator[str]:
 def _worst_slice(comparison: Comparison) -> Iterator[str]:
     if not comparison.guarded.empty:
         worst = comparison.guarded.iloc[0]
-        yield f"In no guarded slice it is much worse: at most {worst['worsening']:+.1%}, for '{worst['value']}'."
+        change = worst["worsening"]
+        sense = f"worse by {change:.1%}" if change > 0 else f"better by {-change:.1%}"
+        yield f"The guarded slice it does least for is '{worst['value']}': {sense}."

@@ -19,9 +19,11 @@ def score_lines(score: Facts) -> list[tuple[str, str]]:
     lines = [(f"model on {score['month']}", f"{_errors(score['model'])} minutes ({HEADLINE.label})")]
     lines.append(("", f"bias {score['model']['bias']:+.2f}, {score['condition'].replace('_', ' ')}"))
     lines += [(name, _errors(found)) for name, found in score["baselines"].items()]
-    return lines + [
-        (f"model {name.replace('_', ' ')}", _errors(found)) for name, found in score["other_conditions"].items()
-    ]
+    for name, found in score["other_conditions"].items():
+        # A model of few months learns nothing from recent traffic: it has learned of no month in the order of time.
+        same = " (the same: too few months to learn from it)" if found["rmse"] == score["model"]["rmse"] else ""
+        lines.append((f"model {name.replace('_', ' ')}", _errors(found) + same))
+    return lines
 
 
 def _errors(found: Mapping[str, float]) -> str:

@@ -49,6 +49,13 @@ def write(folder: Path, *columns: tuple[str, Any]) -> Path:
     return path
 
 
+def test_a_folder_named_like_a_column_changes_no_value(city: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    folder = tmp_path / "PULocationID=7"  # which DuckDB would take for a value of every row
+    folder.mkdir()
+    rows, _ = read(city, write(folder))
+    assert [row["pickup_zone_id"] for row in rows] == [74]
+
+
 @pytest.mark.parametrize(("service", "era"), ALL_ERAS)
 def test_every_era_gives_the_same_rides(
     city: duckdb.DuckDBPyConnection, tmp_path: Path, service: str, era: str

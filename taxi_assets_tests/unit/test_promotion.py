@@ -37,8 +37,9 @@ def test_a_better_challenger_is_promoted_with_the_figures() -> None:
         (
             "On 2,000 unseen rides of 1-60 minutes of 2023-03, predicted without recent traffic, its RMSE is 5.100 "
             "minutes; the best baseline, zone_pair_median, has 6.200.",
-            "Champion 1 has 5.200 on the same rides: the difference is -0.100 minutes, between -0.150 and -0.060.",
-            "In no guarded slice it is much worse: at most -2.0%, for 'Borough 0'.",
+            "Champion 1 has 5.200 on the same rides: the difference is -0.100 minutes, with 95 % confidence between "
+            "-0.150 and -0.060.",
+            "The guarded slice it does least for is 'Borough 0': better by 2.0%.",
         ),
     )
 
@@ -65,7 +66,7 @@ def test_a_challenger_no_better_is_refused(difference: float) -> None:
 def test_a_challenger_that_may_be_better_by_chance_is_refused(high: float) -> None:
     assert refused(
         "That the challenger's RMSE of 5.100 minutes is below champion 1's 5.200 may be chance: "
-        f"the difference is -0.100 minutes, between -0.300 and {high:+.3f}.",
+        f"the difference is -0.100 minutes, with 95 % confidence between -0.300 and {high:+.3f}.",
         comparison=compared(Interval(-0.1, -0.3, high)),
     )
 
@@ -74,7 +75,7 @@ def test_a_challenger_that_may_be_better_by_chance_is_refused(high: float) -> No
 def test_a_gain_too_small_to_matter_is_refused(high: float) -> None:
     assert refused(
         "The challenger's gain on champion 1 may be too small to matter: the difference is -0.060 minutes, "
-        f"between -0.070 and {high:+.3f}, and all of it should be below -0.05.",
+        f"with 95 % confidence between -0.070 and {high:+.3f}, and all of it should be below -0.05.",
         comparison=compared(Interval(-0.06, -0.07, high)),
     )
 
@@ -108,7 +109,7 @@ def test_every_baseline_must_be_beaten(rmse: float) -> None:
 def test_a_baseline_beaten_by_chance_is_not_beaten() -> None:
     assert refused(
         "That the challenger's RMSE of 5.100 minutes is below the 6.200 of zone_pair_median may be chance: "
-        "the difference is -1.100 minutes, between -2.300 and +0.100.",
+        "the difference is -1.100 minutes, with 95 % confidence between -2.300 and +0.100.",
         against_baselines=SURELY | {"zone_pair_median": Interval(-1.1, -2.3, 0.1)},
     )
 

@@ -76,5 +76,5 @@ def test_what_a_reason_says_of_the_champion_is_what_is_kept(evidence: Evidence) 
         assert row["difference_high"] < -GATE.margin_minutes
         assert row["worst_slice_worsening"] <= GATE.slice_worsening
         assert f"{row['champion_rmse']:.3f} on the same rides" in told
-    span = f"is {row['difference_minutes']:+.3f} minutes, between {row['difference_low']:+.3f} and"
+    span = f"is {row['difference_minutes']:+.3f} minutes, with 95 % confidence between {row['difference_low']:+.3f} and"
     assert (span in told) is (row["difference_minutes"] < 0 and ("champion 1" in told or decision.promote))

@@ -150,7 +150,7 @@ def duration_model(
         check_spec(
             "every_ride_of_the_convention_is_scored",
             "model_evaluation",
-            "Every raw trip whose duration is in scope has a prediction of every model",
+            "Every raw trip picked up in the month whose duration is in scope has a prediction of every model",
         ),
         check_spec(
             "nine_rides_in_ten_end_inside_their_interval",
@@ -169,7 +169,7 @@ def model_evaluation(
 ) -> dg.MaterializeResult:
     """The version this month's training came to on its rides, none of which it saw, beside the baselines.
 
-    Scored on every raw trip whose duration the convention admits (1-60 minutes, the course's; 1-180, all rides),
+    Scored on every raw trip picked up in the month whose duration the convention admits (1-60 or 1-180 minutes),
     cleaned of nothing else.
     """
     from taxi_assets.learning.training_data import read_zones
