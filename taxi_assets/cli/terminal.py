@@ -62,7 +62,7 @@ def settings_of(**given: Any) -> Settings:
 def _require_folder(home: Path) -> None:
     for path in (home, *home.parents):
         if path.is_file():
-            raise TaxiError(f"TAXI_HOME is '{home}', but {path} is a file: set it to a folder")
+            raise TaxiError(f"TAXI_HOME is '{home}', but {path} is a file: set TAXI_HOME to a folder")
 
 
 def settings_of_home() -> Settings:
