@@ -46,6 +46,7 @@ MIDDLE = (
     "taxi_assets.lake.file_kinds",
     "taxi_assets.lake.text_lines",
     "taxi_assets.lake.times",
+    "taxi_assets.lake.unreadable",
     "taxi_assets.lake.time_texts",
     "taxi_assets.lake.casting",
     "taxi_assets.lake.csv_lines",

@@ -5,29 +5,29 @@ Arrow in batches, so that a month of any size fits into memory; such a view can 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.arrived_stream import open_stream
-from taxi_assets.lake.casting import identifier, is_text, select_list, word
+from taxi_assets.lake.casting import identifier, is_text, read_number, select_list, word
 from taxi_assets.lake.contract import ColumnMapping, check_service, map_columns
-from taxi_assets.lake.file_columns import FileColumns, can_be_read, read_columns
+from taxi_assets.lake.file_columns import FileColumns, can_be_read, integer_bounds, read_columns
 from taxi_assets.lake.raw_columns import RAW_COLUMNS
 from taxi_assets.lake.times import TimeReading, read_typed, refuse_mixture, survey_query, surveyed
+from taxi_assets.lake.unreadable import require_numbers
 
 if TYPE_CHECKING:
     from taxi_assets.lake.points import ZoneRaster
 
 __all__ = ["ArrivedTrips", "arrived_trips"]
 
-_DECIMAL_COMMA = r"[+-]?\d*,\d+"
 _STREAM_ENDS = "get_next failed(): "  # how DuckDB tells of an error in a stream
 
 
@@ -35,6 +35,7 @@ _STREAM_ENDS = "get_next failed(): "  # how DuckDB tells of an error in a stream
 class ArrivedTrips:
     """What the file behind `arrived_trips` has: its columns, how its times are read, and what was counted.
 
+    `unreadable` names the published columns with values that cannot be read, which the view keeps.
     `counts` is complete once the view was read: points by what they were taken for, and what cannot be read.
     """
 
@@ -43,6 +44,7 @@ class ArrivedTrips:
     mapping: ColumnMapping
     counts: Counter[str] = field(default_factory=Counter)
     times: dict[str, TimeReading] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
 
     def columns_of(self, type_: str) -> dict[str, str]:
         """The known columns of a canonical type: the canonical and the published name."""
@@ -94,8 +96,7 @@ def _arrive(connection: duckdb.DuckDBPyConnection, path: Path, columns: FileColu
     arrived = ArrivedTrips(path, columns, map_columns(columns.names))
     is_plain = is_plain and not arrived.mapping.needs_zones
     connection.execute("SET VARIABLE arrived = $path", {"path": str(path)})
-    _read_times(connection, arrived, is_plain)
-    _refuse_decimal_commas(connection, arrived)
+    _survey(connection, arrived, is_plain)
     (_view_parquet if is_plain else _view_stream)(connection, arrived)
     return arrived
 
@@ -120,7 +121,7 @@ def _is_plain(columns: FileColumns) -> bool:
 
 
 def _view_parquet(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -> None:
-    columns = select_list(arrived.mapping, arrived.types, times=arrived.times)
+    columns = select_list(arrived.mapping, arrived.types, times=arrived.times, unreadable=arrived.unreadable)
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {columns} "
         "FROM read_parquet(getvariable('arrived'), file_row_number = true, hive_partitioning = false)"
@@ -130,7 +131,8 @@ def _view_parquet(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) 
 def _view_stream(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -> None:
     raster = _raster(connection) if arrived.mapping.needs_zones else None
     placed = {f"{end}_zone_id": f"{end}_zone" for end in arrived.mapping.needs_zones}
-    columns = select_list(arrived.mapping, arrived.types, arrived.stream_columns, placed, arrived.times)
+    sources = arrived.stream_columns
+    columns = select_list(arrived.mapping, arrived.types, sources, placed, arrived.times, arrived.unreadable)
     stream = open_stream(arrived.path, arrived.columns, arrived.mapping, raster, arrived.counts)
     connection.register("arrived_stream", stream)
     connection.execute(
@@ -141,42 +143,43 @@ def _view_stream(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -
     )
 
 
-def _read_times(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips, is_plain: bool) -> None:
-    """Decide how each column of times is read; those that are text are looked through to their end."""
-    columns = arrived.columns_of("TIMESTAMP")
-    kinds = {name: arrived.types[name] for name in columns.values()}
+def _survey(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips, is_plain: bool) -> None:
+    """Decide how each column of times is read, and count what cannot be read; one look at the columns that need it."""
+    kinds = {name: arrived.types[name] for name in arrived.columns_of("TIMESTAMP").values()}
     sources = {} if is_plain else arrived.stream_columns
     texts = {name: word(sources.get(name, identifier(name))) for name, kind in kinds.items() if is_text(kind)}
+    numbers = _numbers(arrived, sources)
     arrived.times.update({name: read_typed(kind) for name, kind in kinds.items() if kind.startswith("timestamp")})
-    if texts:
+    if texts or numbers:
         with _looked_through(connection, arrived, is_plain) as relation:
-            row = connection.execute(survey_query(texts, relation)).fetchall()[0]
-        arrived.times.update(surveyed(list(texts), row))
+            query = survey_query(list(texts.values()), relation, list(numbers.values()))
+            row = connection.execute(query).fetchall()[0]
+        arrived.times.update(surveyed(list(texts), row[: len(texts)]))
+        _count_unreadable(arrived, dict(zip([*texts, *numbers], row, strict=True)))
     refuse_mixture(arrived.times)
-    unreadable = {
-        f"{column}_unreadable": arrived.times[columns[column]].unreadable
-        for column in columns
-        if columns[column] in texts
-    }
-    arrived.counts.update(+Counter(unreadable))
 
 
-def _refuse_decimal_commas(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -> None:
-    """Where no comma separates the columns, one may be meant in numbers, which would be missing then."""
-    names = list(arrived.columns_of("DOUBLE").values())
-    if arrived.columns.separator in (None, ",") or not names:
-        return
-    sources = arrived.stream_columns
-    found = ", ".join(
-        f"min({sources[n]}) FILTER (regexp_full_match(trim({sources[n]}), '{_DECIMAL_COMMA}'))" for n in names
-    )
-    with _looked_through(connection, arrived, is_plain=False) as relation:
-        row = connection.execute(f"SELECT {found} FROM {relation}").fetchall()[0]
-    for name, value in zip(names, row, strict=True):
-        if value is not None:
-            raise TaxiError(
-                f"column {name} has numbers with a decimal comma, such as '{value}': write them with a point"
-            )
+def _numbers(arrived: ArrivedTrips, sources: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Columns of numbers that may have values that cannot be read, by published name: of what type they are tells."""
+    bounds = integer_bounds(arrived.path, arrived.columns)
+    found = {}
+    for column in RAW_COLUMNS:
+        name = arrived.mapping.known.get(column.name)
+        if name is not None and column.type not in ("TIMESTAMP", "VARCHAR"):
+            source = sources.get(name, identifier(name))
+            found[name] = read_number(column, source, arrived.types[name], bounds.get(name))
+    return {name: number for name, number in found.items() if number}
+
+
+def _count_unreadable(arrived: ArrivedTrips, counted: Mapping[str, Mapping[str, Any]]) -> None:
+    """Note the columns with values that cannot be read; the times among them were looked at before."""
+    for column in RAW_COLUMNS:
+        name = arrived.mapping.known.get(column.name, "")
+        if name in counted and counted[name]["unreadable"]:
+            if column.type != "TIMESTAMP":
+                require_numbers(name, column, counted[name])
+            arrived.unreadable.append(name)
+            arrived.counts[f"{column.name}_unreadable"] = counted[name]["unreadable"]
 
 
 @contextmanager

@@ -1,18 +1,18 @@
-"""SQL that turns a file's columns into canonical ones. A value that does not fit becomes NULL; no row is lost.
+"""SQL that turns a file's columns into canonical ones. A value that does not fit becomes NULL, and is kept aside.
 
 A row without a value it needs is rejected by name when trips are cleaned.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.contract import ColumnMapping
 from taxi_assets.lake.raw_columns import RAW_COLUMNS, RawColumn
 from taxi_assets.lake.times import UNDECIDED, TimeReading, read_typed
 
-__all__ = ["identifier", "is_text", "select_list", "word"]
+__all__ = ["identifier", "is_text", "read_number", "select_list", "word"]
 
-_WHOLE = ("SMALLINT", "INTEGER")
+_WHOLE = {"SMALLINT": 2**15, "INTEGER": 2**31}
 _NESTED = ("struct", "list", "large_list", "fixed_size_list", "map", "union")
 _TEXT = ("string", "large_string", "string_view", "binary", "large_binary", "fixed_size_binary", "dictionary")
 _REAL = ("float", "double", "halffloat", "decimal")
@@ -25,6 +25,7 @@ def select_list(
     sources: Mapping[str, str] | None = None,
     placed: Mapping[str, str] | None = None,
     times: Mapping[str, TimeReading] | None = None,
+    unreadable: Collection[str] = (),
 ) -> str:
     """Expressions, one a line, in the order of `RAW_COLUMNS`; the unknown columns, and what is unreadable, as JSON.
 
@@ -34,12 +35,13 @@ def select_list(
         sources: SQL identifier of each published column, where it is not its name.
         placed: SQL identifier of `pickup_zone_id` and `dropoff_zone_id`, where coordinates were made zones.
         times: how times that are text are read, by published name.
+        unreadable: published columns with values that cannot be read, which are to be kept.
 
     Raises:
         TaxiError: a known column holds what can never be its type, such as a list.
     """
     sources, placed, times = sources or {}, placed or {}, times or {}
-    parts, unreadable = [], []
+    parts, kept = [], []
     for column in RAW_COLUMNS:
         published = mapping.known.get(column.name)
         if published is None:
@@ -47,14 +49,14 @@ def select_list(
         else:
             source = sources.get(published, identifier(published))
             value = _cast(column, source, types[published], times.get(published))
-            if published in times and times[published].unreadable:
-                unreadable.append((column.name, f"CASE WHEN {value} IS NULL THEN {word(source)} END"))
+            if published in unreadable:
+                kept.append((column.name, f"CASE WHEN {value} IS NULL THEN {_present(source, types[published])} END"))
         parts.append(f"{value} AS {column.name}")
     pairs = ", ".join(
         f"{_text(name)}, {_strict(sources.get(name, identifier(name)), types[name])}" for name in mapping.unknown
     )
     parts.append(f"json_object({pairs}) AS other_columns" if pairs else "NULL::JSON AS other_columns")
-    parts.append(f"{_unreadable(unreadable)} AS unreadable")
+    parts.append(f"{_unreadable(kept)} AS unreadable")
     return ",\n".join(parts)
 
 
@@ -87,6 +89,30 @@ def word(value: str) -> str:
     """The text without blanks around it; NULL where it says that there is none."""
     text = f"trim(CAST({value} AS VARCHAR))"
     return f"CASE WHEN lower({text}) NOT IN ({', '.join(map(_text, _NOTHING))}) THEN {text} END"
+
+
+def _present(value: str, kind: str) -> str:
+    """The value as text; NULL where there is none, as for a number that is none."""
+    return f"CASE WHEN isfinite({value}) THEN CAST({value} AS VARCHAR) END" if kind.startswith(_REAL) else word(value)
+
+
+def read_number(
+    column: RawColumn, value: str, kind: str, bounds: tuple[int, int] | None = None
+) -> tuple[str, str] | None:
+    """SQL of the number and of the text it is read from; None where every value of the type can be read.
+
+    Args:
+        column: a column of numbers.
+        value: SQL of the published value.
+        kind: Arrow's name of its type.
+        bounds: its least and greatest value, where known.
+    """
+    limit = _WHOLE.get(column.type)
+    fits = limit is None or (bounds is not None and -limit <= bounds[0] <= bounds[1] < limit)
+    is_sure = fits if not kind.startswith(_REAL) else limit is None
+    if kind in ("null", "bool") or kind.startswith(_NESTED) or (is_sure and not is_text(kind)):
+        return None
+    return _number(column, value, kind), _present(value, kind)
 
 
 def _strict(value: str, kind: str) -> str:

@@ -9,7 +9,7 @@ from taxi_assets.lake.contract import service_of
 from taxi_assets.lake.file_kinds import PARQUET, foreign_kind, kind_of
 from taxi_assets.lake.text_lines import Header, read_header
 
-__all__ = ["FileColumns", "can_be_read", "read_columns"]
+__all__ = ["FileColumns", "can_be_read", "integer_bounds", "read_columns"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,24 @@ def can_be_read(path: Path) -> bool:
     except (pa.ArrowException, OSError, ValueError):
         return False
     return True
+
+
+def integer_bounds(path: Path, columns: FileColumns) -> dict[str, tuple[int, int]]:
+    """The least and the greatest value of a parquet file's columns of whole numbers, where its footer has them."""
+    import pyarrow.parquet as pq
+
+    if columns.rows is None:
+        return {}
+    footer = pq.read_metadata(path)
+    if footer.num_columns != len(columns.names):  # nested columns have no place of their own
+        return {}
+    bounds = {}
+    for number, (name, kind) in enumerate(zip(columns.names, columns.types, strict=True)):
+        if kind.startswith(("int", "uint")):
+            parts = [footer.row_group(group).column(number).statistics for group in range(footer.num_row_groups)]
+            if all(part is not None and part.has_min_max for part in parts):
+                bounds[name] = (min((p.min for p in parts), default=0), max((p.max for p in parts), default=0))
+    return bounds
 
 
 def _read_footer(path: Path) -> FileColumns:

@@ -49,7 +49,7 @@ _CONDITION = Column(
 _RAW = tuple(Column(column.name, column.type, column.description) for column in RAW_COLUMNS)
 _OTHER = (
     Column("other_columns", "JSON", "Columns the contract does not know, kept as they came"),
-    Column("unreadable", "JSON", "What cannot be read, kept as it came: a `line` with its `text`, or times by column"),
+    Column("unreadable", "JSON", "What cannot be read, kept as it came: a `line` with its `text`, or values by column"),
 )
 
 _TABLES = (

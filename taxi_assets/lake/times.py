@@ -11,10 +11,10 @@ from typing import Any
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.time_texts import AWARE, DAY_AND_MONTH, HALF_DAY, NEW_YORK, PLAIN, Order, any_time
+from taxi_assets.lake.unreadable import number_counts, require_readable
 
 __all__ = ["UNDECIDED", "TimeReading", "read_typed", "refuse_mixture", "survey_query", "surveyed"]
 
-_MOST_UNREADABLE = 0.2  # as many may be missing of a month that is published
 _WRITE = "write times as 2023-01-31 14:05:00"
 
 
@@ -22,13 +22,12 @@ _WRITE = "write times as 2023-01-31 14:05:00"
 class TimeReading:
     """SQL that reads a column's times, `{}` where the value goes; and what is done to them in words, if anything.
 
-    `is_aware` is None where the column has no value; `unreadable` counts values that are no times.
+    `is_aware` is None where the column has no value.
     """
 
     expression: str
     note: str | None = None
     is_aware: bool | None = False
-    unreadable: int = 0
 
 
 UNDECIDED = TimeReading(any_time("{}", "month"))
@@ -43,24 +42,25 @@ def read_typed(kind: str) -> TimeReading:
     return TimeReading(f"CAST(timezone('{NEW_YORK}', {{}}) AS TIMESTAMP)", note, True)
 
 
-def survey_query(texts: Mapping[str, str], relation: str) -> str:
-    """One query, of one row, that has for each column a struct of what is to be known; for `surveyed`.
+def survey_query(texts: Sequence[str], relation: str, numbers: Sequence[tuple[str, str]] = ()) -> str:
+    """One query, of one row, that has for each column a struct of what is to be known, the times' first.
 
     Args:
-        texts: SQL of the text, NULL where there is no value, by published name of the column.
+        texts: SQL of the text of each column of times, NULL where there is no value; for `surveyed`.
         relation: what to read.
+        numbers: SQL of each column of numbers, and of the text it is read from; for `require_numbers`.
     """
-    numbers = range(len(texts))
-    given = ", ".join(f"{text} AS t{n}" for n, text in enumerate(texts.values()))
-    odd = ", ".join(
+    columns, counts = number_counts(numbers)
+    given = ", ".join([*(f"{text} AS t{n}" for n, text in enumerate(texts)), *columns])
+    odd = [
         f"CASE WHEN NOT regexp_full_match(t{n}, '{PLAIN}') OR TRY_CAST(t{n} AS TIMESTAMP) IS NULL THEN t{n} END "
         f"AS odd{n}"
-        for n in numbers
-    )
-    looked_at = ", ".join(_looked_at(n) for n in numbers)
-    figures = ", ".join(_figures(n) for n in numbers)
-    inner = f"SELECT *, {odd} FROM (SELECT {given} FROM {relation})"  # noqa: S608
-    return f"SELECT {figures} FROM (SELECT *, {looked_at} FROM ({inner}))"  # noqa: S608
+        for n in range(len(texts))
+    ]
+    looked_at = ", ".join(["*", *(_looked_at(n) for n in range(len(texts)))])
+    figures = ", ".join([*(_figures(n) for n in range(len(texts))), *counts])
+    inner = f"SELECT {', '.join(['*', *odd])} FROM (SELECT {given} FROM {relation})"  # noqa: S608
+    return f"SELECT {figures} FROM (SELECT {looked_at} FROM ({inner}))"  # noqa: S608
 
 
 def surveyed(names: Sequence[str], row: Sequence[Mapping[str, Any]]) -> dict[str, TimeReading]:
@@ -147,16 +147,11 @@ def _reading(name: str, counted: Mapping[str, Any], order: Order | None) -> Time
     notes += [f"{order} first" if counted["unsure"] or counted["day_first"] or counted["month_first"] else ""]
     note = ", ".join(filter(None, notes)) or None
     read = any_time("{}", order or "month")
-    return TimeReading(read, note, bool(counted["aware"]), counted["unreadable"])
+    return TimeReading(read, note, bool(counted["aware"]))
 
 
 def _require_times(name: str, counted: Mapping[str, Any]) -> None:
     """Most values are times, and some have a clock."""
-    texts, unreadable = counted["texts"], counted["unreadable"]
-    if unreadable > _MOST_UNREADABLE * texts:
-        raise TaxiError(
-            f"column {name} cannot be read as a time in {unreadable:,} of {texts:,} rows, such as "
-            f"'{counted['unreadable_sample']}': {_WRITE}"
-        )
-    if counted["dates"] and counted["dates"] + unreadable == texts:
+    require_readable(name, "a time", counted, _WRITE)
+    if counted["dates"] and counted["dates"] + counted["unreadable"] == counted["texts"]:
         raise TaxiError(f"column {name} has dates without a time of day, such as '{counted['dates_sample']}': {_WRITE}")

@@ -106,15 +106,18 @@ def test_points_that_are_no_numbers_or_not_there_have_no_zone(city: duckdb.DuckD
         "lpep_pickup_datetime,Lpep_dropoff_datetime,Pickup_longitude,Pickup_latitude,Dropoff_longitude,Dropoff_latitude"
     )
     times = "2014-03-01 08:00:00,2014-03-01 08:10:00"
-    path.write_text(f"{header}\n{times},west,40.75,,\n{times}, -73.95 ,40.75,-75.16,39.95\n")
+    lines = [f"{times},west,40.75,,", *[f"{times}, -73.95 ,40.75,-75.16,39.95"] * 4]
+    path.write_text("\n".join([header, *lines, ""]))
     rows, arrived = read(city, path)
     assert (rows[0]["pickup_zone_id"], rows[0]["dropoff_zone_id"]) == (None, None)
+    assert rows[0]["unreadable"] == '{"pickup_longitude":"west"}'
     assert 1 <= rows[1]["pickup_zone_id"] <= 263
     assert rows[1]["dropoff_zone_id"] == 265
     assert +arrived.counts == {
+        "pickup_longitude_unreadable": 1,
         "pickup_point_missing": 1,
         "dropoff_point_missing": 1,
-        "dropoff_point_outside_every_zone": 1,
+        "dropoff_point_outside_every_zone": 4,
     }
 
 
@@ -200,13 +203,6 @@ def test_text_of_other_programs_is_the_same(
     text = path.read_text().replace(",", separator)
     path.write_text(text.replace("\n", end), encoding=encoding, newline="")
     assert read(memory, path)[0] == expected
-
-
-def test_decimal_commas_are_refused_with_an_example(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    path = tmp_path / "green_tripdata_2023-03.csv"
-    path.write_text(";".join([*NEEDED, "trip_distance"]) + "\n" + "2023-03-01 08:30:00;2023-03-01 08:45:00;74;75;2,5\n")
-    with pytest.raises(TaxiError, match=r"column trip_distance has numbers with a decimal comma, such as '2,5': write"):
-        read(memory, path)
 
 
 def test_a_header_that_ends_otherwise_than_the_lines_loses_no_row(
