@@ -197,8 +197,8 @@ RAW_TRIPS = Suite(
         Finding(
             "no_large_part_of_the_month_is_missing",
             "error",
-            "Rows, days and hours are at least 90 % of those held of the month, days and hours 80 % of those of the "
-            "months nearby; a file with less waits for `taxi arrivals accept`",
+            "Rows, days, hours, distances, fares and zone ids are at least 90 % of those held of the month, days and "
+            "hours 80 % of those of the months nearby; a file with less waits for `taxi arrivals accept`",
         ),
         Finding(
             "rows_are_like_those_of_months_nearby",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from taxi_assets.months import Month
 
 __all__ = [
+    "COUNTS",
     "FEWEST_ROWS",
     "LARGEST_LOSS",
     "LEAST_COVERAGE",
@@ -18,8 +19,12 @@ __all__ = [
 ]
 
 LARGEST_LOSS = 0.1
-"""Share of rows, days or hours that a republished file may lose. Three days of a month are a tenth of it; TLC's
-corrections drop single rows. A 1,000-row sample of green 2020-04 loses 97 % of the rows and 37 % of the hours."""
+"""Share of rows, days, hours or values of a column that a republished file may lose. Three days of a month are a
+tenth of it; TLC's corrections drop single rows. A 1,000-row sample of green 2020-04 loses 97 % of the rows and 37 % of
+the hours."""
+
+COUNTS = ("rows", "days", "hours", "distances", "fares", "pickup_zone_ids", "dropoff_zone_ids")
+"""What a republished file may lose little of, as `month_statistics.sql` names it."""
 
 LEAST_COVERAGE = 0.8
 """Share of the days and hours covered nearby that a month's first file must cover. Each of 48 green months has pickups
@@ -48,11 +53,11 @@ class Extent:
 
 
 def losses(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
-    """What a republished file lost of rows, days and hours beyond `LARGEST_LOSS`, a clause each."""
+    """What a republished file lost of those `COUNTS` that are given beyond `LARGEST_LOSS`, a clause each."""
     return [
-        f"{after[name]:,} {name} instead of the {before[name]:,} held"
-        for name in ("rows", "days", "hours")
-        if after[name] < before[name] * (1 - LARGEST_LOSS)
+        f"{after[name]:,} {name.replace('_', ' ')} instead of the {before[name]:,} held"
+        for name in COUNTS
+        if name in before and after[name] < before[name] * (1 - LARGEST_LOSS)
     ]
 
 

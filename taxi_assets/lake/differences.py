@@ -29,6 +29,10 @@ _STATISTICS = (
     "mean_total_usd",
     "median_total_usd",
     "zones",
+    "distances",
+    "fares",
+    "pickup_zone_ids",
+    "dropoff_zone_ids",
 )
 
 

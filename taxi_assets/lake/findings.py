@@ -7,7 +7,7 @@ from duckdb import DuckDBPyConnection
 
 from taxi_assets.expectations import SUITES, Severity
 from taxi_assets.lake.column_changes import read_changes
-from taxi_assets.lake.completeness import NEARBY_MONTHS, Extent, few_rows, losses, missing_parts
+from taxi_assets.lake.completeness import COUNTS, NEARBY_MONTHS, Extent, few_rows, losses, missing_parts
 from taxi_assets.lake.ledger import Record, read_records
 from taxi_assets.lake.warehouse import month_key, sql
 from taxi_assets.months import Month
@@ -63,12 +63,9 @@ def _no_large_part_of_the_month_is_missing(
 ) -> tuple[bool, Any, int | None]:
     record = _ingested(connection, service, month)
     statistics = record.difference["statistics"] if record.difference else {}
-    held = {name: of for name, of in statistics.items() if name in ("rows", "days", "hours")}
-    clauses = []
-    if len(held) == 3:  # months republished by earlier versions have no days and hours
-        before, after = ({name: of[when] for name, of in held.items()} for when in ("before", "after"))
-        clauses = losses(before, after)
-    clauses = clauses or missing_parts(*_extents(connection, service, month))
+    counts = {name: of for name, of in statistics.items() if name in COUNTS}  # earlier versions noted fewer
+    before, after = ({name: of[when] for name, of in counts.items()} for when in ("before", "after"))
+    clauses = losses(before, after) or missing_parts(*_extents(connection, service, month))
     return not clauses, ", ".join(clauses) or "as complete as what is held", None
 
 

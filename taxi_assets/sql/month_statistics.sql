@@ -9,6 +9,10 @@ SELECT
     round(median(trip_distance_miles), 4) AS median_distance_miles,
     round(avg(total_usd), 4) AS mean_total_usd,
     round(median(total_usd), 4) AS median_total_usd,
-    count(DISTINCT pickup_zone_id) AS zones
+    count(DISTINCT pickup_zone_id) AS zones,
+    count(trip_distance_miles) AS distances,
+    count(fare_usd) AS fares,
+    count(pickup_zone_id) AS pickup_zone_ids,
+    count(dropoff_zone_id) AS dropoff_zone_ids
 FROM raw_trips
 WHERE service = $service AND month = $month

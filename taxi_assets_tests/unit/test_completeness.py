@@ -5,7 +5,7 @@ from calendar import monthrange
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.lake.completeness import LARGEST_LOSS, Extent, few_rows, losses, missing_parts
+from taxi_assets.lake.completeness import COUNTS, LARGEST_LOSS, Extent, few_rows, losses, missing_parts
 from taxi_assets.months import Month
 
 FEBRUARY, MARCH, APRIL = (Month(2020, number) for number in range(2, 5))
@@ -24,6 +24,16 @@ NEARBY = [whole(FEBRUARY), whole(MARCH)]
 
 def test_a_sample_of_a_month_held_loses_rows_and_hours() -> None:
     assert losses(HELD, SAMPLE) == ["1,000 rows instead of the 35,644 held", "456 hours instead of the 720 held"]
+
+
+def test_a_month_whose_column_is_empty_loses_its_values() -> None:
+    held = {**HELD, "distances": 35_644, "fares": 35_644, "pickup_zone_ids": 35_644, "dropoff_zone_ids": 35_600}
+    after = {**held, "distances": 0, "dropoff_zone_ids": 30_000}
+    assert losses(held, after) == [
+        "0 distances instead of the 35,644 held",
+        "30,000 dropoff zone ids instead of the 35,600 held",
+    ]
+    assert losses(HELD, after) == []  # held by a version that counted rows, days and hours only
 
 
 def test_the_lockdown_is_no_missing_part_and_worth_a_look() -> None:
@@ -48,12 +58,12 @@ def test_a_short_month_is_measured_by_its_own_days() -> None:
     assert missing_parts(whole(FEBRUARY), [whole(MARCH)]) == []
 
 
-counts = st.fixed_dictionaries({name: st.integers(0, 10**7) for name in ("rows", "days", "hours")})
+counts = st.fixed_dictionaries({name: st.integers(0, 10**7) for name in COUNTS})
 
 
 @given(counts, st.floats(0, 1))
 def test_a_loss_is_told_beyond_the_share_and_only_there(before: dict[str, int], kept: float) -> None:
     after = {name: int(count * kept) for name, count in before.items()}
-    told = {name for name in before if any(f" {name} " in clause for clause in losses(before, after))}
+    told = {name for name in before if any(f" {name.replace('_', ' ')} " in clause for clause in losses(before, after))}
     assert told == {name for name in before if after[name] < before[name] * (1 - LARGEST_LOSS)}
     assert losses(after, before) == []

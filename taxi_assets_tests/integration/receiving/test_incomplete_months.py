@@ -82,6 +82,21 @@ def test_a_tenth_of_a_month_held_waits_the_month_stays_and_a_person_may_accept_i
 
 
 @pytest.mark.slow
+def test_a_month_that_lost_its_distances_waits(desk: Desk) -> None:
+    desk.put()
+    ingest(desk)
+    before = rows(desk)
+    table = pq.read_table(desk.months / NAME)
+    place = table.column_names.index("trip_distance")
+    empty = pa.nulls(ROWS, pa.float64())
+    pq.write_table(table.set_column(place, "trip_distance", empty), desk.settings.landing / NAME)
+    with pytest.raises(IncompleteMonth, match=r"0 distances instead of the [\d,]+ held"):
+        ingest(desk)
+    assert rows(desk) == before
+    assert desk.states() == {"ingested": 1, "unaccepted": 1}
+
+
+@pytest.mark.slow
 def test_the_whole_file_that_comes_after_it_is_ingested_without_a_person(desk: Desk) -> None:
     put_few(desk)
     assert ingest(desk).rows == 300  # nothing is held, nor nearby, to compare it with
