@@ -156,7 +156,8 @@ def _request_of(instance: dg.DagsterInstance, record: "Record", told: list[str],
     if not all(run.is_finished for run in runs) or _is_running(instance, record):
         return None
     if len(runs) >= MOST_ATTEMPTS:
-        told.append(f"{record.named()}: {len(runs)} runs failed; see them, then `taxi arrivals retry`")
+        again = f"taxi arrivals retry {str(record.sha256)[:16]}"
+        told.append(f"{record.named()}: {len(runs)} runs failed; see them, then `{again}`")
         return None
     Month.parse(str(record.month))  # an unknown partition would fail the tick, and with it every other request
     return _request(record, len(runs), is_last)

@@ -64,7 +64,8 @@ class IncompleteMonth(MonthRefused):
         reasons = "; ".join(self.verdict.summary())
         self.args = (
             f"{arrival.label} waits to be accepted, and what is held of {self.service} {self.month} stays: {reasons}. "
-            f"Put the whole file into the landing folder, or take it as it is: taxi arrivals accept {arrival.label}",
+            "Put the whole file into the landing folder, or take it as it is: "
+            f"taxi arrivals accept {arrival.sha256[:16]}",
         )
 
 

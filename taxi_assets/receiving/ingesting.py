@@ -1,5 +1,6 @@
 """A month's file from the store into the lake: found, fetched where it is missing, proved, published or put aside."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from taxi_assets.months import Month
 from taxi_assets.receiving import places
 from taxi_assets.receiving.looks import IMPATIENT
 from taxi_assets.receiving.receive import alone, look, records_of
-from taxi_assets.receiving.settling import DAMAGED, GONE, is_copy, short_of
+from taxi_assets.receiving.settling import DAMAGED, GONE, is_copy, overtaken, short_of
 from taxi_assets.sources import tlc
 from taxi_assets.sources.arrivals import Arrival, parse_file_name
 from taxi_assets.sources.landing import Progress
@@ -46,7 +47,7 @@ def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str |
         raise
     except IncompleteMonth as refusal:
         moments.reached("refused")
-        remedy = f"take it as it is: taxi arrivals accept {arrival.label}"
+        remedy = f"take it as it is: taxi arrivals accept {arrival.sha256[:16]}"
         _change_waiting(warehouse, arrival, state="unaccepted", reasons=(*refusal.verdict.summary(), remedy))
         raise
     except TaxiError as error:
@@ -126,6 +127,10 @@ def _ingested(records: Sequence[Record], service: str, month: Month) -> Record |
     return next((r for r in records if (r.service, r.month, r.state) == (service, month, "ingested")), None)
 
 
+def _unaccepted(records: Sequence[Record], service: str, month: Month) -> Record | None:
+    return next((r for r in records if (r.service, r.month, r.state) == (service, month, "unaccepted")), None)
+
+
 def _arrival_of(warehouse: Warehouse, record: Record, month: Month) -> Arrival:
     path, sha256, size = warehouse.settings.root / record.path, str(record.sha256), int(record.bytes or 0)
     return Arrival(path, str(record.service), month, sha256, size, record.is_synthetic, record.file_name)
@@ -170,20 +175,26 @@ def _why_none(records: Sequence[Record], service: str, month: Month) -> str:
         return f"{newest.named()} waits to be accepted: {reasons}; or put the whole file into the landing folder"
     return (
         f"{newest.named()} is in quarantine: {reasons}. Put another file into the landing folder, "
-        "or try again with `taxi arrivals retry`"
+        f"or try again: taxi arrivals retry {shlex.quote(newest.path.rpartition('/')[2])}"
     )
 
 
 def _change_waiting(warehouse: Warehouse, arrival: Arrival, state: State, reasons: Sequence[str]) -> None:
-    """Change the state of a file that waited; one the lake holds stays, since what was published of it does."""
+    """Change the state of a file that waited; one the lake holds stays, since what was published of it does.
+
+    A month has one file that is unaccepted at most: where it has another, which came later, that replaces this one.
+    """
     root = warehouse.settings.root
     with alone(warehouse.settings, IMPATIENT.lock_seconds), warehouse.publishing("arrivals") as connection:
-        for record in read_records(connection):
+        records = read_records(connection)
+        for record in records:
             if root / record.path == arrival.path and record.state == "waiting":
                 is_aside = state == "quarantined"
                 place = places.aside_path(record.sha256, record.file_name, "") if is_aside else record.path
                 drop_records(connection, [record.path])
-                put_records(connection, [replace(record, path=place, state=state, reasons=tuple(reasons))])
+                changed = replace(record, path=place, state=state, reasons=tuple(reasons))
+                later = None if is_aside else _unaccepted(records, arrival.service, arrival.month)
+                put_records(connection, [overtaken(changed, later) if later else changed])
     look(warehouse, IMPATIENT, ())  # which finds a file in the store without a row, and moves it
 
 

@@ -11,7 +11,7 @@ from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.receiving import places
 from taxi_assets.receiving.looks import IMPATIENT
 from taxi_assets.receiving.receive import alone, look, records_of
-from taxi_assets.receiving.settling import GONE, twin_of
+from taxi_assets.receiving.settling import GONE, overtaken, twin_of, was_refused
 from taxi_assets.sources.arrivals import parse_file_name
 
 __all__ = ["accept", "retry"]
@@ -51,6 +51,8 @@ def retry(warehouse: Warehouse, text: str) -> Record:
 def accept(warehouse: Warehouse, text: str) -> Record:
     """Have an unaccepted file wait, to be ingested as it is; who accepted it, and when, is kept in its row.
 
+    One that was unaccepted when another replaced it can be accepted, too, where no other is meant.
+
     Args:
         warehouse: the lake.
         text: its name as listed, or how its SHA-256 begins.
@@ -60,7 +62,8 @@ def accept(warehouse: Warehouse, text: str) -> Record:
     """
     look(warehouse, IMPATIENT, ())
     named = [record for record in records_of(warehouse) if _is_meant(record, text)]
-    record = _only([r for r in named if r.state == "unaccepted"] or _refuse(named, text, "nothing to accept"), text)
+    candidates = [r for r in named if r.state == "unaccepted"] or [r for r in named if was_refused(r)]
+    record = _only(candidates or _refuse(named, text, "nothing to accept"), text)
     return _reinstate(warehouse, record, accepted_by=getuser(), accepted_at=now())
 
 
@@ -114,11 +117,7 @@ def _reinstate(warehouse: Warehouse, record: Record, **changes: Any) -> Record:
     with alone(warehouse.settings, IMPATIENT.lock_seconds), warehouse.publishing("arrivals") as connection:
         records = read_records(connection)
         again = replace(record, state="waiting", reasons=(), request=next_request(records), **changes)
-        waiting = [r for r in records if r.is_taken and r.state == "waiting" and r.month == record.month]
-        others = [
-            replace(r, state="superseded", reasons=(f"replaced by {again.named()} before it was ingested",))
-            for r in waiting
-            if r.service == record.service and r.path != record.path
-        ]
-        put_records(connection, [*others, again])
+        of_month = [r for r in records if r.is_taken and (r.service, r.month) == (record.service, record.month)]
+        others = [r for r in of_month if r.state in ("waiting", "unaccepted") and r.path != record.path]
+        put_records(connection, [*(overtaken(r, again) for r in others), again])
     return again

@@ -9,7 +9,18 @@ from taxi_assets.lake.ledger import Record, next_request
 from taxi_assets.receiving.examining import Found
 from taxi_assets.receiving.places import aside_path, shown, store_path
 
-__all__ = ["DAMAGED", "GONE", "Settlement", "Unfinished", "is_copy", "settle", "short_of", "twin_of"]
+__all__ = [
+    "DAMAGED",
+    "GONE",
+    "Settlement",
+    "Unfinished",
+    "is_copy",
+    "overtaken",
+    "settle",
+    "short_of",
+    "twin_of",
+    "was_refused",
+]
 
 _SAME_BYTES = "it has the same bytes as"
 _BEFORE = "before it was ingested"
@@ -147,19 +158,45 @@ def _overtake(rows: dict[str, Record], new: Record) -> None:
     for row in list(rows.values()):
         is_same = (row.service, row.month) == (new.service, new.month) and row.path != new.path
         if is_same and row.state in ("waiting", "unaccepted"):
-            rows[row.path] = replace(row, state="superseded", reasons=(_overtaken_by(new),))
+            rows[row.path] = overtaken(row, new)
 
 
 def _undo_overtaking(rows: dict[str, Record]) -> None:
-    """A file whose successor was refused, removed or not accepted before either was ingested waits again."""
+    """A file whose successor was refused, removed or not accepted before either was ingested waits again.
+
+    One that was refused as incomplete itself is unaccepted again, unless its successor is.
+    """
     taken = [row for row in rows.values() if row.is_taken and row.state != "quarantined"]
     for row in sorted(taken, key=lambda each: each.request or 0, reverse=True):
         of_month = [r for r in rows.values() if r.is_taken and (r.service, r.month) == (row.service, row.month)]
-        others = [_overtaken_by(r) for r in of_month if r.state not in ("quarantined", "unaccepted")]
-        reason = row.reasons[0] if row.reasons else ""
-        is_overtaken = row.state == "superseded" and row.snapshot is None and reason.endswith(_BEFORE)
-        if is_overtaken and reason not in others and not any(r.state == "waiting" for r in of_month):
+        if not _is_overtaken(row) or any(r.state == "waiting" for r in of_month):
+            continue
+        successor = _successor(of_month, row)
+        if not was_refused(row) and (successor is None or successor.state == "unaccepted"):
             rows[row.path] = replace(row, state="waiting", reasons=(), request=next_request(rows.values()))
+        elif successor is None and not any(r.state == "unaccepted" for r in of_month):
+            rows[row.path] = replace(row, state="unaccepted", reasons=row.reasons[1:])
+
+
+def _successor(of_month: Iterable[Record], row: Record) -> Record | None:
+    """The file by which a row is replaced; of one that was refused and replaced in turn, its successor."""
+    kept = [r for r in of_month if r.state != "quarantined"]
+    found = next((r for r in kept if row.reasons[0] == _overtaken_by(r)), None)
+    return _successor(kept, found) if found and was_refused(found) else found
+
+
+def overtaken(row: Record, by: Record) -> Record:
+    """The row as superseded before it was ingested; why it was unaccepted, if it was, stays behind the reason."""
+    return replace(row, state="superseded", reasons=(_overtaken_by(by), *row.reasons))
+
+
+def was_refused(row: Record) -> bool:
+    """It was unaccepted when another replaced it."""
+    return _is_overtaken(row) and len(row.reasons) > 1
+
+
+def _is_overtaken(row: Record) -> bool:
+    return row.state == "superseded" and row.snapshot is None and "".join(row.reasons[:1]).endswith(_BEFORE)
 
 
 def _overtaken_by(row: Record) -> str:
