@@ -20,6 +20,7 @@ ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
 # The home's path becomes part of addresses and patterns. SQLAlchemy and SQLite decode `%` and end a path at `?`,
 # DuckDB takes `*`, `?` and `[` for patterns, DuckLake a backslash for a separator, BentoML `$` for a variable.
 _UNUSABLE = frozenset("%?*[]\\$")
+_LEAST_MEMORY, _MOST_MEMORY = 64 * 1000**2, 1000 * 1000**4  # with less, or more, DuckDB raises errors of its own
 TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
 
 
@@ -45,7 +46,7 @@ class Settings(BaseSettings):
     memory_limit: str = Field(
         "4GB",
         pattern=r"(?i)^[1-9][0-9]{0,8}(\.[0-9]+)? ?[KMGT]i?B$",
-        description="Memory DuckDB may use before it spills to disk, such as 4GB.",
+        description="Memory DuckDB may use before it spills to disk, from 64MB to 1000TB, such as 4GB.",
     )
     threads: int | None = Field(None, ge=1, le=1024, description="Threads DuckDB may use. Unset, every core.")
     keep_snapshots_days: int = Field(
@@ -86,6 +87,16 @@ class Settings(BaseSettings):
         if bad:
             named = ", ".join(ascii(sign)[1:-1] if not sign.isprintable() else sign for sign in bad)
             raise ValueError(f"{str(value.absolute())!a} holds {named}: set TAXI_HOME to a path without")
+        return value
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _check_memory_limit(cls, value: str) -> str:
+        amount = value.upper().rstrip("KMGTIB ")
+        unit = value.upper().removeprefix(amount).strip()
+        size = float(amount) * (1024 if "I" in unit else 1000) ** ("KMGT".index(unit[0]) + 1)
+        if not _LEAST_MEMORY <= size <= _MOST_MEMORY:
+            raise ValueError("DuckDB cannot work with that: give it from 64MB to 1000TB, such as 4GB")
         return value
 
     @field_validator("tlc_source")

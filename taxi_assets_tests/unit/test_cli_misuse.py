@@ -94,7 +94,7 @@ WRONG_SETTINGS = {
     "TAXI_SERVED_CONDITION": ("", "invented"),
     "TAXI_TLC_SOURCE": ("",),
     "TAXI_SERVICES": ("", "blue"),
-    "TAXI_MEMORY_LIMIT": ("", "lots", "0", "0GB", "-1GB"),
+    "TAXI_MEMORY_LIMIT": ("", "lots", "0", "0GB", "-1GB", "1KB", "63.9MB", "1001TB", "999999999TB"),
     "TAXI_THREADS": ("0", "-1", "", str(10**12)),
     "TAXI_KEEP_MODELS": ("0", "", "many"),
     "TAXI_KEEP_SNAPSHOTS_DAYS": ("0", "", str(10**12)),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 import pytest
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -75,6 +76,18 @@ def test_what_a_setting_cannot_be_is_refused_by_its_name(name: str, text: str, m
     with pytest.raises(ValidationError) as refused:
         Settings()
     assert [error["loc"] for error in refused.value.errors()] == [(name,)]
+
+
+@pytest.mark.parametrize("text", ["64MB", "62 MiB", "1.5gib", "1000TB"])
+def test_duckdb_works_with_the_memory_that_may_be_set(text: str) -> None:
+    with duckdb.connect(config={"memory_limit": Settings(memory_limit=text).memory_limit}) as connection:
+        assert connection.execute("SELECT count(DISTINCT range) FROM range(100000)").fetchall() == [(100_000,)]
+
+
+@pytest.mark.parametrize("text", ["64KB", "61MiB", "910TiB", "999999999TB"])
+def test_memory_duckdb_cannot_work_with_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="give it from 64MB to 1000TB, such as 4GB"):
+        Settings(memory_limit=text)
 
 
 @pytest.mark.parametrize(
