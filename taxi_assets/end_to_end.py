@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import Warehouse, require_writable
+from taxi_assets.mlflow_store.deleted import require_kept_experiment
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings, remember_data_kind, run_lock
 from taxi_assets.sources import sourcing, tlc
@@ -56,6 +57,7 @@ def run(settings: Settings, months: Sequence[Month], console: Console) -> Outcom
         choice = sourcing.choose(settings, months)
         if choice.notice:
             console.print(f"[yellow]note:[/] {choice.notice}")
+        require_kept_experiment(choice.settings)
         outcome = Outcome(choice.settings, tuple(months))
         with outcome.timed("fetch"):
             _fetch(outcome, console)

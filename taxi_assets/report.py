@@ -189,7 +189,12 @@ def print_status(console: Console, facts: Facts) -> None:
         console.print(f"unfinished  {month['sentence']}; `make up` finishes it", soft_wrap=True)
     for version, files in facts["superseded_versions"].items():
         console.print(f"superseded  version {version} learned from {', '.join(files)}", soft_wrap=True)
-    console.print(f"last run  {last['job']} {last['status']} {last['run_id']}" if last else "last run  none yet")
+    console.print(f"last run  {_last_run_line(last)}", soft_wrap=True, markup=False)
+
+
+def _last_run_line(last: Facts | None) -> str:
+    why = f": {last['why']}" if last and "why" in last else ""
+    return f"{last['job']} {last['status']} {last['run_id']}{why}" if last else "none yet"
 
 
 def _served_line(facts: Facts) -> str:

@@ -5,6 +5,7 @@ import os
 import dagster as dg
 from filelock import FileLock
 
+from taxi_assets.defs.runs import why_failed
 from taxi_assets.defs.storage_schema import require_current
 from taxi_assets.settings import Settings
 
@@ -41,9 +42,13 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
 
 def last_run(settings: Settings) -> dict[str, str] | None:
-    """The newest Dagster run: its job, status and id; None before the first."""
+    """The newest Dagster run: its job, status and id, and why it failed, if it did; None before the first."""
     if not (settings.dagster_home / "dagster.yaml").is_file():
         return None
     with open_instance(settings) as instance:
         runs = instance.get_runs(limit=1)
-    return {"job": runs[0].job_name, "status": runs[0].status.value, "run_id": runs[0].run_id} if runs else None
+        if not runs:
+            return None
+        why = why_failed(instance, runs[0].run_id)
+    facts = {"job": runs[0].job_name, "status": runs[0].status.value, "run_id": runs[0].run_id}
+    return facts | ({"why": why} if why else {})

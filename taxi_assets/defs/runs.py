@@ -17,10 +17,16 @@ from taxi_assets.months import Month
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["run_job"]
+__all__ = ["run_job", "why_failed"]
 
 Told = Callable[[str, bool], None]
 
+# What says why a run failed, the most telling first: a step, a resource before any step, Dagster itself.
+_FAILURES = (
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.RESOURCE_INIT_FAILURE,
+    dg.DagsterEventType.RUN_FAILURE,
+)
 _POLL_SECONDS = 0.2
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -48,7 +54,7 @@ def run_job(
         The Dagster run's id.
 
     Raises:
-        TaxiError: the run failed; the sentence is that of the step that failed.
+        TaxiError: the run failed; the sentence is that of the step or resource that failed.
     """
     job = definitions.resolve_job_def(job_name)
     tags = {**job.run_tags, PROCESS_TAG: process_tag()}
@@ -66,7 +72,7 @@ def run_job(
     with _following(instance, run.run_id, told):
         result = execute_run(InMemoryJob(job), run, instance, raise_on_error=False)
     if not result.success:
-        raise TaxiError(_why(result.all_events) or f"the run {run.run_id} failed: see it in the Dagster UI")
+        raise TaxiError(why_failed(instance, run.run_id) or f"the run {run.run_id} failed: see it in the Dagster UI")
     return run.run_id
 
 
@@ -97,19 +103,24 @@ def _follow(instance: dg.DagsterInstance, run_id: str, told: Told, over: threadi
                 told(str(event.step_key), True)
 
 
-def _why(events: Sequence[dg.DagsterEvent]) -> str | None:
-    """The sentence of the first step that failed: a failure's own, or its innermost cause's."""
-    for event in events:
-        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
-            failure = event.step_failure_data
-            if failure.user_failure_data and failure.user_failure_data.description:
-                return str(failure.user_failure_data.description)
-            error = failure.error
-            while error and error.cause:
-                error = error.cause
-            return (
-                f"{event.step_key}: {error.message.strip().removeprefix('taxi_assets.errors.TaxiError: ')}"
-                if error
-                else None
-            )
+def why_failed(instance: dg.DagsterInstance, run_id: str) -> str | None:
+    """The sentence of the first thing that failed in a run: a failure's own, or its innermost cause's."""
+    for kind in _FAILURES:
+        for entry in instance.all_logs(run_id, of_type=kind):
+            if entry.dagster_event:
+                return _sentence(entry.dagster_event)
     return None
+
+
+def _sentence(event: dg.DagsterEvent) -> str | None:
+    failure: Any = event.event_specific_data
+    own = getattr(failure, "user_failure_data", None)
+    if own and own.description:
+        return str(own.description)
+    error = getattr(failure, "error", None)  # of a run whose process died, there is none
+    while error and error.cause:
+        error = error.cause
+    if not error:
+        return None
+    said = error.message.strip().removeprefix("taxi_assets.errors.TaxiError: ")
+    return f"{event.step_key}: {said}" if event.event_type == dg.DagsterEventType.STEP_FAILURE else str(said)

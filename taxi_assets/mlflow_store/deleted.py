@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.mlflow_store.mlflow_database import EXPERIMENT, client, is_initialised, lock, require_experiment
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["require_run", "restore_command", "run_stage"]
+__all__ = ["active_experiment", "require_kept_experiment", "require_run", "restore_command", "run_stage"]
 
 
 def restore_command(settings: Settings, kind: str, name: str) -> str:
@@ -21,6 +21,33 @@ def restore_command(settings: Settings, kind: str, name: str) -> str:
     binary = Path(sys.executable).with_name("mlflow")
     words = (str(binary), kind, "restore", option, name)
     return f"MLFLOW_TRACKING_URI={shlex.quote(settings.mlflow_uri)} {shlex.join(words)}"
+
+
+def require_kept_experiment(settings: Settings) -> None:
+    """Refuse to begin where a person deleted the experiment: the run that trains would fail.
+
+    Raises:
+        TaxiError: with the command that restores it.
+    """
+    if is_initialised(settings):
+        api = client(settings)
+        with lock(settings):
+            active_experiment(settings, api)
+
+
+def active_experiment(settings: Settings, api: "MlflowClient") -> str:
+    """The id of the experiment that new runs belong to; call it with `lock` held.
+
+    Raises:
+        TaxiError: a person deleted it; with the command that restores it.
+    """
+    experiment = api.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return require_experiment(settings)
+    if experiment.lifecycle_stage != "active":
+        command = restore_command(settings, "experiments", experiment.experiment_id)
+        raise TaxiError(f"MLflow's experiment '{EXPERIMENT}' was deleted: restore it with: {command}")
+    return str(experiment.experiment_id)
 
 
 def require_run(settings: Settings, version: int, run_id: str) -> None:

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_store.deleted import restore_command
+from taxi_assets.mlflow_store.deleted import active_experiment
 from taxi_assets.mlflow_store.mlflow_database import (
     EXPERIMENT,
     client,
     is_initialised,
     lock,
-    require_experiment,
     ui_url,
 )
 from taxi_assets.settings import Settings
@@ -62,7 +61,7 @@ def open_run(settings: Settings, dagster_run_id: str, name: str, tags: Mapping[s
         if found:
             return str(found[0].info.run_id)
         tags = {**tags, "dagster_run_id": dagster_run_id}
-        return str(api.create_run(_experiment_id(settings, api), tags=tags, run_name=name).info.run_id)
+        return str(api.create_run(active_experiment(settings, api), tags=tags, run_name=name).info.run_id)
 
 
 @dataclass(frozen=True)
@@ -268,17 +267,6 @@ def _run(settings: Settings, run_id: str) -> "Run":
         raise TaxiError(
             f"the MLflow run {run_id} was deleted for good, with what it logged: train its month again"
         ) from error
-
-
-def _experiment_id(settings: Settings, api: "MlflowClient") -> str:
-    """The experiment that new runs belong to; call it with `lock` held."""
-    experiment = api.get_experiment_by_name(EXPERIMENT)
-    if experiment is None:
-        return require_experiment(settings)
-    if experiment.lifecycle_stage != "active":
-        command = restore_command(settings, "experiments", experiment.experiment_id)
-        raise TaxiError(f"MLflow's experiment '{EXPERIMENT}' was deleted: restore it with: {command}")
-    return str(experiment.experiment_id)
 
 
 def _runs(api: "MlflowClient", condition: str) -> "list[Run]":

@@ -211,7 +211,7 @@ STATUS: dict[str, Any] = {
     "files": {"waiting": ["green_tripdata_2023-03.parquet"], "quarantined": ["[bold].txt"]},
     "unfinished": [{"month": "2023-02", "lacks": ["duration_bento"], "sentence": "2023-02 lacks duration_bento"}],
     "superseded_versions": {"1": ["green 2023-01 (aaa, now bbb)"]},
-    "last_run": None,
+    "last_run": {"job": "month", "status": "FAILURE", "run_id": "0f3c", "why": "deleted: restore [it]"},
 }
 
 
@@ -231,6 +231,7 @@ def test_a_status_says_what_is_not_finished_and_what_is_superseded() -> None:
     text = printed(print_status, STATUS)
     assert "unfinished  2023-02 lacks duration_bento; `make up` finishes it\n" in text
     assert "superseded  version 1 learned from green 2023-01 (aaa, now bbb)\n" in text
+    assert "last run  month FAILURE 0f3c: deleted: restore [it]\n" in text
 
 
 @pytest.mark.parametrize(

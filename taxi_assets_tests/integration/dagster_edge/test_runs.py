@@ -6,11 +6,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from taxi_assets.defs.instance import last_run, open_instance
 from taxi_assets.defs.partitions import MONTHS, stretch_asset
 from taxi_assets.defs.run_processes import PROCESS_TAG, process_tag
 from taxi_assets.defs.runs import run_job
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
+from taxi_assets.settings import Settings
 
 JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
 
@@ -38,9 +40,19 @@ def broken() -> None:
         raise RuntimeError("could not look") from error
 
 
+@dg.resource
+def deleted() -> None:
+    raise TaxiError("the experiment was deleted: restore it with: a command")
+
+
+@dg.asset(partitions_def=MONTHS, required_resource_keys={"store"})
+def without_store(context: dg.AssetExecutionContext) -> None:
+    raise AssertionError(context.resources.store)
+
+
 def job(asset: dg.AssetsDefinition) -> dg.Definitions:
     made = dg.define_asset_job("job", [asset], executor_def=dg.in_process_executor)
-    return dg.Definitions([asset], jobs=[made])
+    return dg.Definitions([asset], jobs=[made], resources={"store": deleted})
 
 
 @pytest.fixture
@@ -92,6 +104,18 @@ def test_a_refusal_is_told_in_its_own_words(instance: dg.DagsterInstance) -> Non
 
 def test_any_other_error_is_told_by_its_cause(instance: dg.DagsterInstance) -> None:
     assert why(instance, broken) == "broken: KeyError: 'key'"
+
+
+def test_what_fails_before_any_step_is_told_in_its_own_words(instance: dg.DagsterInstance) -> None:
+    assert why(instance, without_store) == "the experiment was deleted: restore it with: a command"
+
+
+def test_the_last_run_tells_why_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(home=tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
+    with open_instance(settings) as instance:
+        said = why(instance, without_store)
+    assert last_run(settings)["why"] == said
 
 
 def test_nothing_is_printed(instance: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,14 @@
 """What a person may do in MLflow's UI: each deletion and change has a defined outcome."""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from registered import Register
+from rich.console import Console
 
+from taxi_assets.end_to_end import run
 from taxi_assets.errors import TaxiError
 from taxi_assets.mlflow_store import registry, tracking
 from taxi_assets.mlflow_store.deleted import require_run, restore_command
@@ -88,11 +91,16 @@ def test_the_remedy_names_this_homes_store_and_quotes_it(tmp_path: Any) -> None:
 
 
 def test_a_deleted_experiment_is_told_to_who_would_make_a_run_only(
-    settings: Settings, register: Register, api: Any
+    settings: Settings, register: Register, api: Any, tmp_path: Path
 ) -> None:
     version = register("key", "a model")
     registry.promote(settings, 1, "first")
+    source = settings.model_copy(update={"data": "real", "tlc_source": str(tmp_path)})
+    with pytest.raises(TaxiError, match="has no"):
+        run(source, (MARCH, MARCH.plus(1)), Console(quiet=True))
     api.delete_experiment(experiment_id(api))
+    with pytest.raises(TaxiError, match="experiments restore --experiment-id"):
+        run(source, (MARCH, MARCH.plus(1)), Console(quiet=True))  # before it takes in any month
     with pytest.raises(TaxiError, match="experiments restore --experiment-id") as told:
         tracking.open_run(settings, "dagster", "job", {})
     assert "\n" not in str(told.value)
