@@ -112,7 +112,7 @@ def test_everything_answers_and_one_ctrl_c_leaves_nothing(up: Session) -> None:
     for port in (settings.dagster_port, settings.mlflow_port, settings.reports_port):
         assert settings.url(port) in up.text
         assert asked(settings.url(port)).status_code == 200
-    assert "no Bento yet: run `make run` first" in up.text
+    assert "no Bento yet" in up.text  # the table may break the line behind it
 
     answer = asked(f"{settings.url(settings.dagster_port)}/graphql", query=LOCATIONS).json()
     (location,) = answer["data"]["workspaceOrError"]["locationEntries"]
