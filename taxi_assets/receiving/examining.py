@@ -127,7 +127,7 @@ def _why_no_month(found: Found) -> str:
     except MonthNotOver as error:
         return f"{error}; try the file again after its month"
     except TaxiError:
-        pass
+        return _misnamed(found)
     return _misnamed(found)
 
 
