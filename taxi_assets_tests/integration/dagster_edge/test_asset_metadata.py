@@ -14,11 +14,13 @@ MONTHLY = ("raw_trips", "clean_trips", "trip_features")
 
 @pytest.mark.parametrize("asset", ["clean_trips", "model_evaluation", "drift_report"])
 def test_one_page_shows_every_picture_of_a_month(town: Town, asset: str) -> None:
-    shown = town.metadata(run_of(town, "month"), asset, MARCH)
+    shown = town.last_metadata(
+        asset, MARCH
+    )  # another test may have materialised it again: the page is then of that run
     page = page_of(town, shown["report"].value)
-    assert [base64.b64decode(each) for each in re.findall(r"data:image/png;base64,([^\"]+)", page)] == pictures(
-        shown["pictures"]
-    )
+    on_page = [base64.b64decode(each) for each in re.findall(r"data:image/png;base64,([^\"]+)", page)]
+    assert [hash(each) for each in on_page] == [hash(each) for each in pictures(shown["pictures"])]
+    assert on_page
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page)
 
 

@@ -95,6 +95,13 @@ class Town:
         assert len(found) == 1, f"{len(found)} materialisations of {asset} {month}"
         return found[0]
 
+    def last_metadata(self, asset: str, month: Month) -> Mapping[str, dg.MetadataValue]:
+        """What the newest materialisation of an asset's month shows, whichever run made it."""
+        records = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[str(month)])
+        (found,) = self.instance.fetch_materializations(records, limit=1).records
+        assert found.asset_materialization
+        return found.asset_materialization.metadata
+
     def checks(self, run: dg.DagsterRun, asset: str) -> dict[str, Any]:
         """What the run said of the asset's checks."""
         events = self.events(run, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
