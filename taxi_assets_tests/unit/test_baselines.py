@@ -9,10 +9,12 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from threadpoolctl import threadpool_limits
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month, month_range
 from taxi_assets.scoring.baselines import BASELINES, PAIR, fit_baselines, fit_medians, fit_one_hot_linear_regression
+from taxi_assets.scoring.course_table import predict_with_distance
 from taxi_assets.scoring.evaluation import score
 
 ZONE_COLUMNS = ["pickup_zone_id", "dropoff_zone_id"]
@@ -153,3 +155,16 @@ def test_the_pair_median_has_the_error_known_for_it_and_backing_off_lowers_it(so
     plain = score(actual, fit_medians(past, PAIR).predict(later)).rmse
     assert plain == pytest.approx(rmse, abs=margin)
     assert score(actual, fit_baselines(past)["zone_pair_median"].predict(later)).rmse <= plain
+
+
+def test_regression_on_distance_does_not_depend_on_the_number_of_threads() -> None:
+    draw = np.random.default_rng(7)
+    past = trips(*((a, b, 0, 10.0) for a, b in draw.integers(1, 60, (30_000, 2))))
+    past = past.assign(pickup_at=np.arange(len(past)), duration_minutes=draw.gamma(4, 4, len(past)))
+    miles = draw.gamma(2, 2, len(past))
+    miles[:5] = 80_000  # such as the files have: with them the solver does not converge
+    predictions = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            predictions.append(predict_with_distance(past, miles, past, miles))
+    assert (predictions[0] == predictions[1]).all()
