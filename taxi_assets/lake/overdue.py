@@ -37,11 +37,17 @@ class NextMonth:
         return self.is_awaited and today > self.overdue_from
 
     def sentence(self, today: date) -> str:
-        """One line for people."""
+        """The month that is expected next, since when it is overdue and what to do, for people."""
         if not self.is_awaited:
-            return f"{self.service} holds past months to {self.newest}: none is awaited"
-        late = f"overdue for {(today - self.overdue_from).days} days" if self.is_overdue(today) else "not overdue"
-        return f"{self.service} holds months to {self.newest}; {self.month} is {late}"
+            return f"No new month of {self.service} is expected: only past months, up to {self.newest}, were taken in."
+        if not self.is_overdue(today):
+            return f"{self.service} {self.month} is expected by {self.overdue_from}; {self.newest} is the newest here."
+        days, since = (today - self.overdue_from).days, self.overdue_from + timedelta(days=1)
+        return (
+            f"{self.service} {self.month} is overdue since {since} ({days} {'day' if days == 1 else 'days'}); "
+            f"{self.newest} is the newest here. Put its file into the landing folder, or fetch it: "
+            f"taxi run --months {self.month} --services {self.service}"
+        )
 
 
 def next_months(newest: Mapping[str, NewestMonth]) -> tuple[NextMonth, ...]:

@@ -24,10 +24,13 @@ def test_the_month_after_the_newest_held_is_waited_for(today: date, is_overdue: 
     assert (date(2023, 6, 8) - date(2023, 2, 28)).days == 100
 
 
-def test_people_are_told_for_how_long() -> None:
+def test_people_are_told_since_when_and_what_to_do() -> None:
     (wait,) = next_months({"green": NewestMonth(Month(2023, 1), date(2023, 3, 20))})
-    assert wait.sentence(date(2023, 6, 18)) == "green holds months to 2023-01; 2023-02 is overdue for 10 days"
-    assert wait.sentence(date(2023, 6, 8)) == "green holds months to 2023-01; 2023-02 is not overdue"
+    assert wait.sentence(date(2023, 6, 18)) == (
+        "green 2023-02 is overdue since 2023-06-09 (10 days); 2023-01 is the newest here. "
+        "Put its file into the landing folder, or fetch it: taxi run --months 2023-02 --services green"
+    )
+    assert wait.sentence(date(2023, 6, 8)) == "green 2023-02 is expected by 2023-06-08; 2023-01 is the newest here."
 
 
 def test_every_service_waits_for_its_own() -> None:
@@ -42,4 +45,4 @@ def test_every_service_waits_for_its_own() -> None:
 def test_a_past_month_that_is_taken_in_late_awaits_no_other(arrived_on: date, is_overdue: bool) -> None:
     (wait,) = next_months({"green": NewestMonth(Month(2023, 1), arrived_on)})
     assert wait.is_overdue(date(2026, 11, 27)) == is_overdue
-    assert wait.sentence(date(2026, 11, 27)).endswith("none is awaited") != is_overdue
+    assert wait.sentence(date(2026, 11, 27)).startswith("No new month of green is expected") != is_overdue

@@ -62,19 +62,21 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_month_that_is_not_late_passes(platform: Any) -> None:
     found = platform(green=RECENT)
     assert (found.check_name, found.passed) == (CHECK, True)
-    assert found.metadata["months"].value == f"green holds months to {RECENT}; {RECENT.plus(1)} is not overdue"
+    assert found.description.startswith(f"green {RECENT.plus(1)} is expected by 20")
+    assert found.description.endswith(f"; {RECENT} is the newest here.")
 
 
 def test_a_month_that_is_overdue_shows(platform: Any) -> None:
     found = platform(services=("green", "yellow"), green=RECENT, yellow=Month(2023, 1))
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert "yellow holds months to 2023-01; 2023-02 is overdue for" in found.metadata["months"].value
+    assert found.description.startswith("yellow 2023-02 is overdue since 2023-06-09 (")  # and of green nothing
+    assert found.description.endswith("or fetch it: taxi run --months 2023-02 --services yellow")
 
 
 def test_a_past_month_taken_in_for_a_trial_is_no_warning(platform: Any) -> None:
     found = platform(arrived=TODAY, green=Month(2023, 3))
     assert found.passed
-    assert found.metadata["months"].value == "green holds past months to 2023-03: none is awaited"
+    assert found.description == "No new month of green is expected: only past months, up to 2023-03, were taken in."
 
 
 def test_services_that_are_not_in_use_are_not_waited_for(platform: Any) -> None:
@@ -83,7 +85,7 @@ def test_services_that_are_not_in_use_are_not_waited_for(platform: Any) -> None:
 
 def test_made_up_months_and_an_empty_lake_are_never_overdue(platform: Any) -> None:
     assert platform("synthetic", green=Month(2023, 1)).passed
-    assert platform().metadata["months"].value == "no month is held"
+    assert platform().description == "No month has been taken in yet."
 
 
 def test_the_check_is_looked_at_every_morning() -> None:
