@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-__all__ = ["ProgramLogs", "is_notable"]
+__all__ = ["ProgramLogs", "is_notable", "terminal_line"]
 
 _LARGEST_BYTES = 10_000_000  # of a file; the one before it is kept as `.log.1`
 # The line before a traceback says what went wrong, at its level; the traceback itself stays in the log.
 _NOTABLE = re.compile(r"\b(?:WARNING|ERROR|CRITICAL|FATAL)\b|^error:")
+# Dagster prints each event of a run: "<time> - dagster - ERROR - <job> - <run id> - <what>". One failed step is an
+# ERROR of its own, of every step after it, and of the run, whose line is the last.
+_RUN_EVENT = re.compile(r" - dagster - [A-Z]+ - (?P<job>\w+) - (?P<run>[0-9a-f]{8}-[0-9a-f-]{27}) - (?P<event>.*)")
+_FAILED_STEPS = re.compile(r"RUN_FAILURE - .*?(?:Steps failed: (?P<steps>\[.*\]))?[.]?$")
 
 
 def is_notable(line: str) -> bool:
@@ -21,6 +25,19 @@ def is_notable(line: str) -> bool:
 class _LogFile(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Nothing: what a full disk keeps out of a log must not fill the terminal."""
+
+
+def terminal_line(line: str) -> str | None:
+    """A program's line as the terminal shows it; None where only the log has it. A failed run is one sentence."""
+    event = _RUN_EVENT.search(line)
+    if not event:
+        return line if is_notable(line) else None
+    failure = _FAILED_STEPS.search(event["event"])
+    if not failure:
+        return None
+    steps = ", ".join(re.findall(r"'(\w+)'", failure["steps"] or ""))
+    at = f" at {steps}" if steps else ""
+    return f"ERROR: a run of the job {event['job']} failed{at}: Dagster shows why at /runs/{event['run']}"
 
 
 @dataclass

@@ -29,7 +29,7 @@ from taxi_assets.supervisor.events import (
     watch,
 )
 from taxi_assets.supervisor.ports import wait_until_ready
-from taxi_assets.supervisor.program_logs import ProgramLogs, is_notable
+from taxi_assets.supervisor.program_logs import ProgramLogs, terminal_line
 from taxi_assets.supervisor.programs import Program, require_ports
 
 __all__ = ["Patience", "run", "running"]
@@ -211,8 +211,10 @@ class _Supervision:
         text = Text.from_ansi(line.text)
         if self.logs:
             self.logs.write(line.name, text.plain)
-            if is_stopping or not is_notable(text.plain):
+            notable = terminal_line(text.plain)
+            if is_stopping or notable is None:
                 return
+            text = text if notable == text.plain else Text(notable)
         names = [program.name for program in self.programs]
         width = max(map(len, names))
         label = f"{line.name:<{width}} | ", COLOURS[names.index(line.name) % len(COLOURS)]

@@ -239,3 +239,31 @@ def test_a_log_that_grows_large_keeps_one_file_before_it(tmp_path: Path, monkeyp
 )
 def test_a_line_is_notable_by_its_level(line: str, notable: bool) -> None:
     assert program_logs.is_notable(line) == notable
+
+
+RUN = "2026-11-27 23:44:57 +0000 - dagster - {} - month - 933136dc-b36d-44a4-8340-36c397660bc0 - {}"
+SHOWN = "ERROR: a run of the job month failed{}: Dagster shows why at /runs/933136dc-b36d-44a4-8340-36c397660bc0"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (RUN.format("ERROR", '2208 - raw_trips - STEP_FAILURE - Execution of step "raw_trips" failed.'), None),
+        (RUN.format("ERROR", "clean_trips - Dependencies for step clean_trips failed: ['raw_trips']."), None),
+        (RUN.format("WARNING", "clean_trips - a month of few rows"), None),
+        (
+            RUN.format(
+                "ERROR", "2208 - RUN_FAILURE - Execution of run for \"month\" failed. Steps failed: ['raw_trips']."
+            ),
+            SHOWN.format(" at raw_trips"),
+        ),
+        (
+            RUN.format("ERROR", '2208 - RUN_FAILURE - Execution of run for "month" failed. No room.'),
+            SHOWN.format(""),
+        ),
+        ("dagster._core.definitions.events.Failure: raw_trips of green 2023-02 is not published", None),
+        ("2026-11-27 20:58:25 +0000 - dagster.daemon - ERROR - the disk is full", "{line}"),
+    ],
+)
+def test_a_failed_run_is_one_sentence_on_the_terminal(line: str, shown: str | None) -> None:
+    assert program_logs.terminal_line(line) == (shown and shown.format(line=line))
