@@ -72,7 +72,7 @@ def serving_both(folder: Path, model: Path) -> Iterator[tuple[str, str]]:
     """The Bento and FastAPI alone, each in a process of its own, from the model's serving folder; their URLs."""
     settings = Settings(home=folder / "home", data="synthetic", bento_port=free_port(_HOST))
     build_bento(settings, model, {"version": "1"})
-    with running(bento_program(settings, settings.bento_port), folder / "bento.log") as bento:
+    with running(bento_program(settings), folder / "bento.log") as bento:
         port = free_port(_HOST)
         serve = (sys.executable, "-m", "uvicorn", "benchmarks.bare_fastapi:app", "--app-dir", str(_root()))
         program = Program(

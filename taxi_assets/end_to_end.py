@@ -168,12 +168,16 @@ def _stretches(months: Sequence[Month]) -> list[list[Month]]:
 
 
 def _serve_one_ride(outcome: Outcome) -> dict[str, Any]:
-    from taxi_assets.serving import client
-    from taxi_assets.supervisor.programs import bento_program
+    from taxi_assets.serving import client, packaging
+    from taxi_assets.supervisor.programs import bento_beside
     from taxi_assets.supervisor.run import running
 
     settings, month = outcome.settings, outcome.months[-1]
     ride = client.Ride(74, 75, f"{month}-01T08:30:00", settings.services[0])
-    # A port of its own: `taxi up` may be serving rides on the usual one meanwhile.
-    with running(bento_program(settings, free_port(settings.host)), settings.logs / "bento.log") as url:
+    bento = packaging.latest(settings)
+    if bento is None:
+        raise TaxiError(f"no Bento was built: see the run of {month} in Dagster")
+    # `taxi up` may be serving rides on the usual port meanwhile.
+    program = bento_beside(settings, bento.tag, free_port(settings.host), "one_ride")
+    with running(program, settings.logs / "bento.log") as url:
         return client.ask(url, ride)

@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, count
 from pathlib import Path
 
 from taxi_assets.errors import TaxiError
@@ -12,7 +12,16 @@ from taxi_assets.serving import packaging
 from taxi_assets.settings import Settings
 from taxi_assets.supervisor.ports import require_free
 
-__all__ = ["Endpoint", "Program", "bento_command", "bento_program", "environment", "programs", "require_ports"]
+__all__ = [
+    "Endpoint",
+    "Program",
+    "bento_beside",
+    "bento_command",
+    "bento_program",
+    "environment",
+    "programs",
+    "require_ports",
+]
 
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
@@ -75,7 +84,7 @@ def programs(settings: Settings) -> tuple[Program, ...]:
         _dagster_webserver(settings),
         _dagster_daemon(settings),
         _mlflow(settings),
-        bento_program(settings, settings.bento_port),
+        bento_program(settings),
         _reports(settings),
     )
 
@@ -95,25 +104,52 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def bento_program(settings: Settings, port: int) -> Program:
+def bento_program(settings: Settings) -> Program:
     """The newest Bento of the store, found at every start: a restart serves what was packaged meanwhile."""
     packaged = packaging.latest(settings)
     tag = f"{packaging.BENTO_NAME}:latest"
     return Program(
         "bento",
-        (_binary("bentoml"), "serve", tag, "--host", settings.host, "--port", str(port)),
+        (_binary("bentoml"), "serve", tag, "--host", settings.host, "--port", str(settings.bento_port)),
         environment(settings),
         f"rides: POST /predict, {packaged.tag.partition(':')[2]}" if packaged else "rides: POST /predict",
-        Endpoint(settings.host, port, "TAXI_BENTO_PORT", "/readyz"),
+        Endpoint(settings.host, settings.bento_port, "TAXI_BENTO_PORT", "/readyz"),
         None if packaged else "no Bento yet: run `make run` first",
     )
 
 
+def bento_beside(settings: Settings, tag: str, port: int, name: str) -> Program:
+    """One Bento of the store, served beside the endpoint of `taxi up`, which keeps its port and its figures.
+
+    Args:
+        settings: Where the store is.
+        tag: The Bento.
+        port: A port other than the endpoint's.
+        name: Of the folder in which BentoML keeps its figures: at a start it removes those of its home.
+    """
+    home = settings.bentoml_home.absolute()
+    serve = (_binary("bentoml"), "serve", str(packaging.folder_of(settings, tag).absolute()))
+    return Program(
+        "bento",
+        (*serve, "--host", settings.host, "--port", str(port)),
+        {**environment(settings), "BENTOML_HOME": str(home / name)},
+        f"rides: POST /predict, {tag.partition(':')[2]}",
+        Endpoint(settings.host, port, "TAXI_BENTO_PORT", "/readyz"),
+    )
+
+
 def bento_command(settings: Settings, tag: str) -> str:
-    """The command that serves one Bento of the store, to be pasted into a shell."""
-    home = f"BENTOML_HOME={settings.bentoml_home.absolute()}"
-    serve = (_binary("bentoml"), "serve", tag, "--host", settings.host, "--port", str(settings.bento_port))
-    return shlex.join(["env", home, "BENTOML_DO_NOT_TRACK=True", *serve])
+    """The command that serves one Bento of the store, to be pasted into a shell while `taxi up` runs or not."""
+    program = bento_beside(settings, tag, _port_beside(settings), "serve_with")
+    home = f"BENTOML_HOME={program.env['BENTOML_HOME']}"
+    return shlex.join(["env", home, "BENTOML_DO_NOT_TRACK=True", *program.command])
+
+
+def _port_beside(settings: Settings) -> int:
+    """A port near the endpoint's that no program of `taxi up` has."""
+    ports = {settings.dagster_port, settings.bento_port, settings.reports_port, settings.mlflow_port}
+    step = 1 if settings.bento_port <= 65535 - len(ports) else -1
+    return next(port for port in count(settings.bento_port, step) if port not in ports)
 
 
 def require_ports(wanted: Sequence[Program]) -> None:

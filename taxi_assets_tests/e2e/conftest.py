@@ -31,7 +31,7 @@ def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="module")
 def program(built: Settings) -> Program:
     """As the supervisor serves it, but not told the address: what it binds to is left to the Bento."""
-    program = bento_program(built, built.bento_port)
+    program = bento_program(built)
     told = list(program.command)
     del told[told.index("--host") : told.index("--host") + 2]
     return dataclasses.replace(program, command=tuple(told))

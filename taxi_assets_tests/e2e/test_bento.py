@@ -183,12 +183,20 @@ def test_a_bento_with_a_wrong_model_ends_with_one_line(
 
 
 @pytest.mark.slow
-def test_the_command_that_is_printed_serves_the_bento(built: Settings, tmp_path: Path) -> None:
+def test_the_command_that_is_printed_serves_the_bento_beside_the_endpoint(
+    url: str, built: Settings, tmp_path: Path
+) -> None:
     """As a person pastes it into a shell, in another folder and without the platform's variables."""
-    settings = built.model_copy(update={"bento_port": free_port(HOST)})
-    bento = latest(settings)
+    bento = latest(built)
     assert bento
-    endpoint = Endpoint(HOST, settings.bento_port, "TAXI_BENTO_PORT", "/readyz")
-    shell = ("/bin/sh", "-c", f"cd {tmp_path}; unset BENTOML_HOME; exec {bento_command(settings, bento.tag)}")
-    with running(Program("bento", shell, {}, "", endpoint), tmp_path / "bento.log") as url:
-        assert post(url, json=RIDE).json()["duration_minutes"] > 0
+    command = bento_command(built, bento.tag)
+    port = int(command.split()[-1])
+    assert port != built.bento_port
+    post(url, json=RIDE)
+    counted = httpx.get(f"{url}/metrics", trust_env=False).text
+    assert 'endpoint="/predict"' in counted
+    shell = ("/bin/sh", "-c", f"cd {tmp_path}; unset BENTOML_HOME; exec {command}")
+    endpoint = Endpoint(HOST, port, "TAXI_BENTO_PORT", "/readyz")
+    with running(Program("bento", shell, {}, "", endpoint), tmp_path / "bento.log") as other:
+        assert post(other, json=RIDE).json() == post(url, json=RIDE).json()
+        assert 'endpoint="/predict"' in httpx.get(f"{url}/metrics", trust_env=False).text

@@ -48,7 +48,7 @@ def test_the_endpoint_has_the_rmse_of_evaluation_and_backtest(lake: Any, tmp_pat
     write_serving_folder(model, tmp_path / "served", small_model.FACTS)
     build_bento(settings, tmp_path / "served", {"version": "3"})
     with (
-        running(bento_program(settings, settings.bento_port), tmp_path / "bento.log") as url,
+        running(bento_program(settings), tmp_path / "bento.log") as url,
         httpx.Client(trust_env=False) as client,
     ):
         answers = [client.post(f"{url}/predict", json=asked_for(trip)) for trip in trips.itertuples()]

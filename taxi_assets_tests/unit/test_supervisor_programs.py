@@ -13,6 +13,7 @@ from taxi_assets.supervisor.ports import free_port
 from taxi_assets.supervisor.programs import (
     Endpoint,
     Program,
+    bento_command,
     bento_program,
     environment,
     programs,
@@ -66,7 +67,7 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_without_a_bento_the_table_says_what_to_do(settings: Settings) -> None:
-    assert bento_program(settings, 3001).missing == "no Bento yet: run `make run` first"
+    assert bento_program(settings).missing == "no Bento yet: run `make run` first"
 
 
 def test_a_packaged_bento_is_served_in_its_newest_version(settings: Settings) -> None:
@@ -75,10 +76,19 @@ def test_a_packaged_bento_is_served_in_its_newest_version(settings: Settings) ->
     (store / "latest").write_text("v7-abc")
     facts = {"tag": f"{BENTO_NAME}:v7-abc", "labels": {}}
     (store / "v7-abc" / "src" / RELEASE_FILE).write_text(json.dumps(facts))
-    program = bento_program(settings, 3001)
+    program = bento_program(settings)
     assert program.missing is None
     assert program.about.endswith("v7-abc")
     assert f"{BENTO_NAME}:latest" in program.command
+
+
+@pytest.mark.parametrize("port", [3001, 4999, 65535])
+def test_the_printed_command_takes_no_port_of_a_running_program(settings: Settings, port: int) -> None:
+    settings = settings.model_copy(update={"bento_port": port})
+    taken = {program.endpoint.port for program in programs(settings) if program.endpoint}
+    printed = int(bento_command(settings, f"{BENTO_NAME}:v7-abc").rpartition("--port ")[2])
+    assert printed not in taken
+    assert 1 <= printed <= 65535
 
 
 def test_servers_stay_with_the_kind_of_months_they_started_with(tmp_path: Path) -> None:
