@@ -56,7 +56,7 @@ def run(settings: Settings, months: Sequence[Month], console: Console) -> Outcom
     with _alone(settings):
         choice = sourcing.choose(settings, months)
         if choice.notice:
-            console.print(f"[yellow]note:[/] {choice.notice}")
+            console.print(f"[yellow]note:[/] {escape(choice.notice)}", soft_wrap=True)
         require_kept_experiment(choice.settings)
         outcome = Outcome(choice.settings, tuple(months))
         with outcome.timed("fetch"):
@@ -103,7 +103,7 @@ def _fetch(outcome: Outcome, console: Console) -> None:
             )
             if notice:
                 outcome.notices.append(notice)
-                bars.console.print(f"[yellow]note:[/] {escape(notice)}")
+                bars.console.print(f"[yellow]note:[/] {escape(notice)}", soft_wrap=True)
     look(warehouse, IMPATIENT, wanted)
 
 

@@ -153,7 +153,7 @@ def print_arrivals(console: Console, facts: Sequence[Facts]) -> None:
         if each["reasons"]:
             name = f"{each['file_name']} {(each['sha256'] or '')[:12]}".strip()
             told = f"{name} is {each['state']}: {'; '.join(each['reasons'])}"
-            console.print(told, highlight=False, markup=False)
+            console.print(told, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_run(console: Console, facts: Facts, settings: Settings) -> None:
@@ -161,7 +161,7 @@ def print_run(console: Console, facts: Facts, settings: Settings) -> None:
     label = " [yellow](synthetic months)[/]" if facts["synthetic"] else ""
     table = Table(title=f"Taxi durations, {facts['months'][0]} to {facts['months'][-1]}{label}", show_header=False)
     table.add_column(style="bold", no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     for name, text in _lines(facts, settings):
         table.add_row(name, text)
     console.print(table)
@@ -171,7 +171,9 @@ def print_status(console: Console, facts: Facts) -> None:
     """`taxi status`, to be read."""
     table = Table(title="Months held" + (" (synthetic)" if facts["synthetic"] else ""))
     for column in ("service", "month", "rows", "sha256", "models scored on it"):
-        table.add_column(column, justify="right" if column == "rows" else "left")
+        table.add_column(
+            column, justify="right" if column == "rows" else "left", no_wrap=not column.startswith("models")
+        )
     for held in facts["months"]:
         models = ", ".join(map(str, held["models"])) or "none"
         table.add_row(held["service"], held["month"], f"{held['rows']:,}", held["sha256"][:16], models)
@@ -179,7 +181,7 @@ def print_status(console: Console, facts: Facts) -> None:
     champion, last = facts["champion"], facts["last_run"]
     console.print(f"snapshot  {'none yet' if facts['snapshot'] is None else facts['snapshot']}")
     console.print(f"champion  {champion['name']} version {champion['version']}" if champion else "champion  none yet")
-    console.print(f"bento     {facts['bento'] or 'none yet'}")
+    console.print(f"bento     {facts['bento'] or 'none yet'}", soft_wrap=True)
     console.print(f"served    {_served_line(facts)}", soft_wrap=True)
     for state, names in facts["files"].items():
         if names:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from taxi_assets.cli.terminal import Json, console, settings_of, write_json
+from taxi_assets.cli.terminal import Json, console, say, settings_of, write_json
 
 if TYPE_CHECKING:
     from taxi_assets.lake.ledger import Record
@@ -50,4 +50,4 @@ def _say(record: "Record") -> None:
         told = f"{record.named()} waits: the sensor of `make up` ingests it, or `taxi run` with {record.month}"
     else:
         told = f"{record.named()} is {record.state} again: {'; '.join(record.reasons)}"
-    console.print(told, soft_wrap=True, highlight=False, markup=False)
+    say(told)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from taxi_assets.cli.terminal import Json, console, settings_of_home, write_json
+from taxi_assets.cli.terminal import Json, say, settings_of_home, write_json
 
 __all__ = ["maintain"]
 
@@ -34,6 +34,6 @@ def maintain(
 def _show(facts: Mapping[str, Any]) -> None:
     for what, named in facts.items():
         listed = [f"{table} ({files} files)" for table, files in named.items()] if isinstance(named, dict) else named
-        console.print(f"{what.replace('_', ' '):18} {len(listed):>6}", highlight=False)
+        say(f"{what.replace('_', ' '):18} {len(listed):>6}")
         for each in listed:
-            console.print(f"    {each}", soft_wrap=True, highlight=False, markup=False)
+            say(f"    {each}")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from taxi_assets.cli.terminal import Json, console, errors, require_file, settings_of, write_json
+from taxi_assets.cli.terminal import Json, console, errors, require_file, say, settings_of, write_json
 from taxi_assets.months import Month, month_range
 
 __all__ = ["backtest", "baselines"]
@@ -49,7 +49,7 @@ def _print_rows(rows: list[Any]) -> None:
 
     table = Table("learned", "scored", "model", title="Rides of 1-60 minutes (course); minutes", title_justify="left")
     for name in ("RMSE", "MAE", "published RMSE", "published MAE"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     for row in rows:
         published = [f"{value:.4f}" for value in row.published or ()] or ["", ""]
         figures = [f"{row.score.rmse:.4f}", f"{row.score.mae:.4f}", *published]
@@ -90,7 +90,7 @@ def backtest(
     png.write_bytes(draw_backtest(facts))
     if to_json != "-":
         _print_months(facts)
-        console.print(f"chart: {png}", soft_wrap=True, highlight=False, markup=False)
+        say(f"chart: {png}")
     write_json(facts, to_json)
 
 
@@ -114,14 +114,14 @@ def _print_months(facts: dict[str, Any]) -> None:
     table.add_column("month", no_wrap=True, min_width=len("2023-07"))
     names = ["RMSE", "MAE", "bias", "in 90 %", *(f"RMSE {name}" for name in (*others, *baselines))]
     for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(name.replace("_", " "), justify="right", overflow="fold")
     for month in facts["months"]:
         table.add_row(month["month"], *_figures(month["model"], month["other_conditions"], month["baselines"]))
     table.add_row("mean", *_figures(facts["mean"], facts["mean_other_conditions"], facts["mean_baselines"]))
     console.print(table)
-    console.print(f"learned from {facts['learned_from']}", highlight=False)
+    say(f"learned from {facts['learned_from']}")
     for month in facts["missing"]:
-        console.print(f"{month} is not in the lake: add --source, or ingest it", highlight=False)
+        say(f"{month} is not in the lake: add --source, or ingest it")
 
 
 def _figures(ours: dict[str, Any], *beside: dict[str, dict[str, Any]]) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from taxi_assets.cli.terminal import Json, Services, console, errors, settings_of, write_json
+from taxi_assets.cli.terminal import Json, Services, console, errors, say, settings_of, write_json
 from taxi_assets.months import parse_months
 
 __all__ = ["run", "status", "up"]
@@ -60,6 +60,6 @@ def up() -> None:
             # Else the queue would wait for runs that a power cut ended.
             closed = close_abandoned(settings, instance, nothing_launches=True)
         if closed:
-            console.print(f"closed {len(closed)} run(s) whose process had ended: the sensor finishes their months")
+            say(f"closed {len(closed)} run(s) whose process had ended: the sensor finishes their months")
         code = supervise(programs(settings), console, below=mark, logs=ProgramLogs(settings.logs / "up"))
     raise typer.Exit(code)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from taxi_assets.cli.terminal import Json, console, errors, settings_of, write_json
+from taxi_assets.cli.terminal import Json, errors, say, settings_of, write_json
 
 __all__ = ["predict"]
 
@@ -23,8 +23,8 @@ def predict(
     answer = client.ask(settings.url(settings.bento_port), client.Ride(pickup, dropoff, at, service))
     if to_json != "-":
         low, high = answer["interval_90"]
-        console.print(f"{answer['duration_minutes']:.1f} minutes; nine rides in ten take {low:.1f} to {high:.1f}")
-        console.print(f"by version {answer['model']['version']} of {answer['model']['name']} ({answer['bento']})")
+        say(f"{answer['duration_minutes']:.1f} minutes; nine rides in ten take {low:.1f} to {high:.1f}")
+        say(f"by version {answer['model']['version']} of {answer['model']['name']} ({answer['bento']})")
     for warning in answer.get("warnings", ()):  # which an endpoint of an earlier version does not have
         errors.print(f"warning: {warning}", soft_wrap=True, highlight=False, markup=False)
     write_json(answer, to_json)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from taxi_assets.cli.terminal import console, errors
+from taxi_assets.cli.terminal import errors, say
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import parse_months
 
@@ -33,7 +33,7 @@ def synth(  # noqa: PLR0913, PLR0917
     shown = errors.is_terminal  # elsewhere the line of an error stands alone
     for month in track(wanted, f"{service} months", console=errors, transient=True, disable=not shown):
         file = synthetic.write_month(folder, service, month, rows, seed, era, shifts)
-        console.print(str(file), soft_wrap=True, highlight=False, markup=False)
+        say(str(file))
 
 
 def _make_folder(name: str) -> Path:

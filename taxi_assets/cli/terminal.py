@@ -11,10 +11,25 @@ from rich.console import Console
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 
-__all__ = ["Json", "Services", "console", "errors", "require_file", "settings_of", "settings_of_home", "write_json"]
+__all__ = [
+    "Json",
+    "Services",
+    "console",
+    "errors",
+    "require_file",
+    "say",
+    "settings_of",
+    "settings_of_home",
+    "write_json",
+]
 
 console = Console()
 errors = Console(stderr=True)
+
+
+def say(line: str) -> None:
+    """Print a line as it is: a name, path, hash or command in it is whole, however narrow the terminal."""
+    console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def require_file(target: str, what: str, remedy: str = "name a file") -> None:

@@ -1,11 +1,14 @@
 """Commands that look back from a version: rebuild it, or tell where it came from."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Column, Table
 
-from taxi_assets.cli.terminal import Json, console, settings_of_home, write_json
+from taxi_assets.cli.terminal import Json, say, settings_of_home, write_json
+
+if TYPE_CHECKING:
+    from taxi_assets.tracing.reproduce import Finding
 
 __all__ = ["lineage", "reproduce"]
 
@@ -22,16 +25,18 @@ def reproduce(version: Number, to_json: Json = None) -> None:
     settings = settings_of_home()
     found = rebuild(settings, Warehouse(settings), version)
     if to_json != "-":
-        table = Table(Column("", overflow="fold"), "recorded", "rebuilt", "", title=f"version {version}")
-        for finding in found.findings:
-            told = "same" if finding.is_same else "[red]differs[/]"
-            table.add_row(finding.what, _short(finding.recorded), _short(finding.rebuilt), told)
-        console.print(table)
+        _print_findings(found.findings)
         for note in found.notes:
-            console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
-        console.print(f"version {version} is {'reproduced' if found.is_same else 'NOT reproduced'}")
+            say(f"note: {note}")
+        say(f"version {version} is {'reproduced' if found.is_same else 'NOT reproduced'}")
     write_json({**asdict(found), "is_same": found.is_same}, to_json)
     raise typer.Exit(0 if found.is_same else 1)
+
+
+def _print_findings(findings: "Sequence[Finding]") -> None:
+    for finding in findings:
+        rebuilt = "same" if finding.is_same else f"rebuilt {finding.rebuilt}: it differs"
+        say(f"{finding.what}  {finding.recorded}, {rebuilt}")
 
 
 def lineage(version: Number, to_json: Json = None) -> None:
@@ -52,23 +57,28 @@ def lineage(version: Number, to_json: Json = None) -> None:
 
 
 def _print_lineage(facts: dict[str, Any]) -> None:
-    months = Table("month", "file", "sha256", "checks", title="files and checks")
     for row in facts["months"]:
+        say(f"{row['service']} {row['month']}  {row['file'] or 'not held'}")
         checks = [_checked(table, found) for table, found in row["checks"].items()]
-        sha256 = str(row["sha256"] or "")[:16]
-        months.add_row(f"{row['service']} {row['month']}", row["file"] or "not held", sha256, "\n".join(checks))
-    console.print(months)
+        for told in (f"sha256 {row['sha256']}", *checks) if row["sha256"] else checks:
+            say(f"    {told}")
+    for name, lines in _version_lines(facts):
+        for number, line in enumerate(lines):
+            say(f"{'' if number else name:<12}{line}")
+
+
+def _version_lines(facts: dict[str, Any]) -> list[tuple[str, list[str]]]:
     features, version, decision = facts["features"], facts["version"], facts["decision"]
-    rest = Table(show_header=False)
-    rest.add_row("features", f"{features['window']}, snapshot {features['snapshot']}, digest {features['digest'][:16]}")
-    rest.add_row("version", f"{version['version']}{' (champion)' if version['is_champion'] else ''}")
-    if facts["superseded_files"]:
-        rest.add_row("superseded", "learned from files replaced since:\n" + "\n".join(facts["superseded_files"]))
-    rest.add_row("code", str(version["git_commit"]))
-    rest.add_row("runs", f"Dagster {version['dagster_run_id']}\nMLflow {version['mlflow_run_id']}")
-    rest.add_row("decision", " ".join(decision["reasons"]) if decision else "none was taken")
-    rest.add_row("Bentos", "\n".join(facts["bentos"]) or "none was built")
-    console.print(rest)
+    replaced = ["learned from files replaced since:", *facts["superseded_files"]] if facts["superseded_files"] else []
+    return [
+        ("features", [f"{features['window']}, snapshot {features['snapshot']}", f"digest {features['digest']}"]),
+        ("version", [f"{version['version']}{' (champion)' if version['is_champion'] else ''}"]),
+        ("superseded", replaced),
+        ("code", [str(version["git_commit"])]),
+        ("runs", [f"Dagster {version['dagster_run_id']}", f"MLflow {version['mlflow_run_id']}"]),
+        ("decision", [" ".join(decision["reasons"]) if decision else "none was taken"]),
+        ("Bentos", facts["bentos"] or ["none was built"]),
+    ]
 
 
 def _checked(table: str, found: dict[str, Any]) -> str:
@@ -76,7 +86,3 @@ def _checked(table: str, found: dict[str, Any]) -> str:
         return f"{table}: not known"
     troubles = [*found["failed"], *(f"{name} (warning)" for name in found["warned"])]
     return f"{table}: {found['passed']} passed{', not ' + ', '.join(troubles) if troubles else ''}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 24 else f"{text[:16]}…"

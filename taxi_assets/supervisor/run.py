@@ -1,4 +1,4 @@
-"""Several programs with one output, one table of addresses and one Ctrl-C; a dead one is started again."""
+"""Several programs with one output, one list of addresses and one Ctrl-C; a dead one is started again."""
 
 import signal
 import subprocess
@@ -11,7 +11,6 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from taxi_assets.errors import TaxiError
@@ -124,7 +123,7 @@ class _Supervision:
     logs: ProgramLogs | None = None
     deaths: dict[str, list[float]] = field(default_factory=dict)
     unanswered: set[str] = field(default_factory=set)
-    table_shown: bool = False
+    addresses_shown: bool = False
 
     def run(self) -> int:
         wanted = [program for program in self.programs if not program.missing]
@@ -191,15 +190,17 @@ class _Supervision:
         if not answered:
             fate = _fate(None, self.patience.ready_seconds)
             self._warn(f"{name} {fate}: {self._lines_of(name)} may say why")
-        elif self.table_shown:
+        elif self.addresses_shown:
             self._say(f"{name} answers again")
         self._show_addresses()
 
     def _show_addresses(self) -> None:
-        """Print the table once every program has had its chance to answer."""
-        if not self.unanswered and not self.table_shown:
-            self.table_shown = True
-            self.console.print(_table(self.programs))
+        """Print the addresses once every program has had its chance to answer."""
+        if not self.unanswered and not self.addresses_shown:
+            self.addresses_shown = True
+            self._say("up and running")
+            for line in _addresses(self.programs):
+                self.console.print(line, soft_wrap=True, markup=False)
             where = f"; what they print is in {self.logs.folder}" if self.logs else ""
             self._say(f"Ctrl-C stops all of them{where}")
 
@@ -235,9 +236,10 @@ def _fate(code: int | None, seconds: float = 0) -> str:
     return f"ended with exit code {code}"
 
 
-def _table(programs: Sequence[Program]) -> Table:
-    table = Table("", "where", "what", title="Up and running", title_justify="left")
-    for program in programs:
-        where = program.endpoint.page_url if program.endpoint else "in the background"
-        table.add_row(program.name, program.missing or where, program.about)
-    return table
+def _addresses(programs: Sequence[Program]) -> list[str]:
+    """A line for each program: no table, in whose columns a narrow terminal cuts addresses."""
+    width = max(len(program.name) for program in programs)
+    where = (program.endpoint.page_url if program.endpoint else "in the background" for program in programs)
+    return [
+        f"{p.name:<{width}}  {p.missing or address}  ({p.about})" for p, address in zip(programs, where, strict=True)
+    ]

@@ -133,7 +133,7 @@ def test_the_commands_print_and_exit_as_they_should(
 
     code, told = typed("lineage", str(first))
     assert code == 0
-    assert "green 2023-01" in told
+    assert "green 2023-01  green_tripdata_2023-01.parquet\n" in told
     code, told = typed("lineage", str(first), "--json", "-")
     assert json.loads(told)["version"]["version"] == first
     same = Reproduction(first, (), ("a note",))
