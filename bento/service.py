@@ -19,8 +19,8 @@ from starlette.routing import Route
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.index_page import show_index
 from taxi_assets.serving.json_bodies import JsonBodies, read_json
-from taxi_assets.serving.openapi import ANSWER_SCHEMA, ANSWER_SECONDS, describe
-from taxi_assets.serving.ride_request import RIDE_SCHEMA, RideRefused, arrival, read_ride
+from taxi_assets.serving.openapi import ANSWER_SCHEMA, ANSWER_SECONDS, describe, example_ride
+from taxi_assets.serving.ride_request import RIDE_SCHEMA, RideRefused, RideRequest, arrival, read_ride
 from taxi_assets.serving.served_model import ServedModel
 
 FOLDER = Path(__file__).parent
@@ -78,7 +78,9 @@ class TaxiDuration:
             "bento": self.bento,
         }
         PAGES.state.info = {"bento": self.bento, "services": self.model.services, "facts": facts}
-        PAGES.state.openapi = describe("TaxiDuration", str(type(self).__doc__), self.bento)
+        services = self.model.services
+        example = self._predict(read_ride(example_ride(services), services))
+        PAGES.state.openapi = describe(self.bento, services, example)
 
     @bentoml.on_deployment
     @staticmethod
@@ -103,18 +105,19 @@ class TaxiDuration:
             asked = read_ride(ride, self.model.services)
         except RideRefused as refusal:
             return _json({"error": str(refusal), "fields": refusal.fields}, 422)
+        return _json(self._predict(asked))
+
+    def _predict(self, asked: RideRequest) -> dict[str, Any]:
         told = self.model.answer_requests([asked])
         minutes = float(told.minutes[0])
-        return _json(
-            {
-                "duration_minutes": round(minutes, 2),
-                "interval_90": [round(float(told.low[0]), 2), round(float(told.high[0]), 2)],
-                "arrives_at": arrival(asked, minutes).isoformat(),
-                "service": asked.service,
-                "warnings": asked.warnings,
-                **self.source,
-            }
-        )
+        return {
+            "duration_minutes": round(minutes, 2),
+            "interval_90": [round(float(told.low[0]), 2), round(float(told.high[0]), 2)],
+            "arrives_at": arrival(asked, minutes).isoformat(),
+            "service": asked.service,
+            "warnings": asked.warnings,
+            **self.source,
+        }
 
 
 # A response of its own: for anything else BentoML works out the answer's JSON schema anew each time.

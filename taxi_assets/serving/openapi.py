@@ -1,12 +1,23 @@
 """The endpoint's OpenAPI document: every answer there is, errors included. BentoML's own lists others."""
 
 import copy
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from taxi_assets.serving.json_bodies import MAX_BODY_BYTES
 from taxi_assets.serving.ride_request import RIDE_SCHEMA
 
-__all__ = ["ANSWER_SCHEMA", "ANSWER_SECONDS", "describe"]
+__all__ = ["ANSWER_SCHEMA", "ANSWER_SECONDS", "describe", "example_ride"]
+
+_TITLE = "Taxi durations in New York"
+_DESCRIPTION = """\
+Minutes of a taxi ride in New York, from what is known when it starts: the two zones, the time, the kind of taxi.
+
+To try it, open `POST /predict`, press *Try it out*, then *Execute*: the example is a ride this model answers.
+
+Zones are TLC's, 1 to 265. Times are on New York's clock, unless they end in an offset such as `Z` or `-05:00`. \
+`GET /info` tells what the model was made of and from.
+"""
 
 ANSWER_SECONDS = 2  # how long a request may take, its body included
 
@@ -87,14 +98,26 @@ _INFRASTRUCTURE = {
 }
 
 
-def describe(title: str, description: str, version: str) -> dict[str, Any]:
-    """The document, of a service of this name and version."""
+def example_ride(services: Sequence[str]) -> dict[str, Any]:
+    """A body of `POST /predict` that a model of these services answers."""
+    fields = {name: field["example"] for name, field in RIDE_SCHEMA["properties"].items()}
+    return {**fields, "service": services[0]}
+
+
+def describe(version: str, services: Sequence[str], answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The document.
+
+    Args:
+        version: Of the service.
+        services: The kinds of taxi its model knows.
+        answer: What it answers to `example_ride`.
+    """
     predict = {
         "summary": "How long a ride takes, when it ends, and which model says so",
         "operationId": "predict",
-        "requestBody": {"required": True, "content": _json(RIDE_SCHEMA)},
+        "requestBody": {"required": True, "content": _json(_ride_schema(services), example_ride(services))},
         "responses": {
-            "200": {"description": "The prediction", "content": _json(ANSWER_SCHEMA)},
+            "200": {"description": "The prediction", "content": _json(ANSWER_SCHEMA, answer)},
             **{str(status): _error(sentence, _ERROR_SCHEMA) for status, sentence in _PREDICT_ERRORS.items()},
             "422": _error("A field is missing, wrong, unknown or given twice", _REFUSAL_SCHEMA),
         },
@@ -107,14 +130,21 @@ def describe(title: str, description: str, version: str) -> dict[str, Any]:
     others = {path: {"get": _plain(sentence)} for path, sentence in _INFRASTRUCTURE.items()}
     return {
         "openapi": "3.0.3",
-        "info": {"title": title, "description": description, "version": version},
+        "info": {"title": _TITLE, "description": _DESCRIPTION, "version": version},
         "servers": [{"url": "."}],
         "paths": {"/predict": {"post": predict}, "/info": {"get": info}, **others},
     }
 
 
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"application/json": {"schema": copy.deepcopy(schema)}}
+def _ride_schema(services: Sequence[str]) -> dict[str, Any]:
+    schema = copy.deepcopy(RIDE_SCHEMA)
+    schema["properties"]["service"] |= {"enum": [*services, None], "example": services[0]}
+    return schema
+
+
+def _json(schema: dict[str, Any], example: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    content = {"schema": copy.deepcopy(schema)} | ({"example": dict(example)} if example else {})
+    return {"application/json": content}
 
 
 def _error(sentence: str, schema: dict[str, Any]) -> dict[str, Any]:

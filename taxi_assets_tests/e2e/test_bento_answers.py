@@ -87,3 +87,14 @@ def test_the_answers_are_those_the_openapi_document_lists(url: str) -> None:
     for path, methods in described["paths"].items():
         assert "get" not in methods or httpx.get(url + path, trust_env=False).status_code == 200
     assert described["info"]["description"].startswith("Minutes of a taxi ride in New York")
+
+
+def test_the_example_of_the_page_is_answered_as_the_page_says(url: str) -> None:
+    described = httpx.get(f"{url}/docs.json", trust_env=False).json()
+    assert described["info"]["title"] == "Taxi durations in New York"
+    predict = described["paths"]["/predict"]["post"]
+    sent = predict["requestBody"]["content"]["application/json"]
+    jsonschema.validate(sent["example"], sent["schema"])
+    answer = post(url, json=sent["example"])
+    assert answer.status_code == 200
+    assert answer.json() == predict["responses"]["200"]["content"]["application/json"]["example"]
