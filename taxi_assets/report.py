@@ -59,7 +59,6 @@ def status_facts(settings: Settings) -> Facts:
     from taxi_assets.defs.instance import last_run
     from taxi_assets.mlflow_store import registry
     from taxi_assets.monitoring.superseded import superseded_versions
-    from taxi_assets.monitoring.unfinished import unfinished_months
     from taxi_assets.serving import client, packaging
 
     if not settings.root.is_dir():
@@ -84,10 +83,7 @@ def status_facts(settings: Settings) -> Facts:
         else None,
         "bento": bento.tag if bento else None,
         "served": client.served(settings.url(settings.bento_port)),
-        "unfinished": [
-            {"month": str(each.month), "lacks": list(each.lacks), "reason": each.reason, "sentence": each.sentence()}
-            for each in unfinished_months(settings, warehouse)
-        ],
+        "unfinished": _unfinished(settings, warehouse),
         "superseded_versions": {
             str(version): list(files) for version, files in superseded_versions(settings, warehouse).items()
         },
@@ -109,6 +105,17 @@ def _status_of_nothing(settings: Settings) -> Facts:
         "unfinished": [],
         "superseded_versions": {},
     }
+
+
+def _unfinished(settings: Settings, warehouse: Warehouse) -> list[Facts]:
+    """The months that lack assets, and what becomes of each."""
+    from taxi_assets.monitoring.unfinished import unfinished_months
+    from taxi_assets.supervisor.home import is_supervised
+
+    found = unfinished_months(settings, warehouse)
+    is_up = bool(found) and is_supervised(settings.home)
+    what_next = "`make up` is finishing it: see landing_sensor in Dagster" if is_up else "`make up` finishes it"
+    return [each.as_json() | {"next": what_next} for each in found]
 
 
 def _files(warehouse: Warehouse) -> Facts:
@@ -188,7 +195,7 @@ def print_status(console: Console, facts: Facts) -> None:
             listed = f"{state:<11} {', '.join(names)}: see `taxi arrivals`"
             console.print(listed, soft_wrap=True, highlight=False, markup=False)
     for month in facts["unfinished"]:
-        console.print(f"unfinished  {month['sentence']}; `make up` finishes it", soft_wrap=True)
+        console.print(f"unfinished  {month['sentence']}; {month['next']}", soft_wrap=True, markup=False)
     for version, files in facts["superseded_versions"].items():
         console.print(f"superseded  version {version} learned from {', '.join(files)}", soft_wrap=True)
     console.print(f"last run  {_last_run_line(last)}", soft_wrap=True, markup=False)
@@ -280,13 +287,7 @@ def _model(settings: Settings, month: Month) -> Facts:
 
     version, champion = registry.chosen_for(settings, month), registry.champion(settings)
     if version is None:
-        return {
-            "name": registry.MODEL_NAME,
-            "version": None,
-            "alias": None,
-            "run_id": None,
-            "why": "none was trained",
-        }
+        return {"name": registry.MODEL_NAME, "version": None, "alias": None, "run_id": None, "why": "none was trained"}
     is_champion = champion is not None and champion.version == version.version
     why = version.tags.get("promotion_reason" if is_champion else "refusal", "")
     return {

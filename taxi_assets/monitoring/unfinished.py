@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -46,6 +47,11 @@ class Unfinished:
     def sentence(self) -> str:
         """What the month lacks, for people."""
         return f"{self.month} lacks {', '.join(self.lacks)}" + (f": {self.reason}" if self.reason else "")
+
+    def as_json(self) -> dict[str, Any]:
+        """The facts, and the sentence."""
+        facts = {"month": str(self.month), "lacks": list(self.lacks), "reason": self.reason}
+        return facts | {"sentence": self.sentence()}
 
 
 def unfinished_months(settings: Settings, warehouse: Warehouse) -> tuple[Unfinished, ...]:

@@ -127,7 +127,7 @@ def _why_no_month(found: Found) -> str:
     except MonthNotOver as error:
         return f"{error}; try the file again after its month"
     except TaxiError:
-        return _misnamed(found)
+        pass  # what is wrong with the name is told with the right one
     return _misnamed(found)
 
 

@@ -3,12 +3,15 @@
 import io
 import json
 import re
+import subprocess
+import sys
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
+from score_rows import DECISION, OTHER, scored
 
 from taxi_assets.lake.ledger import Record, put_records
 from taxi_assets.lake.tables import TABLES
@@ -23,6 +26,8 @@ from taxi_assets.report import (
     status_facts,
 )
 from taxi_assets.settings import Settings
+from taxi_assets.supervisor import processes
+from taxi_assets.supervisor.home import supervised_home
 
 JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
 JANUARY_1, FEBRUARY_1 = date(2023, 1, 1), date(2023, 2, 1)
@@ -32,12 +37,6 @@ NAME = "green_tripdata_2023-02.parquet"
 
 def rows(table: str, month: date, count: int, **values: Any) -> list[dict[str, Any]]:
     return [{"service": "green", "month": month, "source_row": row, **values} for row in range(count)]
-
-
-def score(model: str, rmse: float, version: int, **values: Any) -> dict[str, Any]:
-    found = {"month": FEBRUARY_1, "model_version": version, "convention": "course", "model": model, "bias": -0.25}
-    found |= {"condition": "without_recent_traffic"}
-    return {**found, "slice": "overall", "value": "all", "rides": 3, "rmse": rmse, "mae": rmse / 2, **values}
 
 
 def arrived(month: date, rows: int, letter: str, state: str, **values: Any) -> dict[str, Any]:
@@ -60,30 +59,11 @@ CONTENT = {
         arrived(FEBRUARY_1, 1, "d", "quarantined", reasons=["its rows are few"]),
     ],
     "evaluations": [
-        score("duration_model", 9.0, 1),
-        score("duration_model", 4.0, 2),
-        score("zone_pair_median", 5.0, 2),
-        score("duration_model", 4.5, 2, convention="all"),
-        score("duration_model", 3.5, 2, condition="with_recent_traffic"),
-        score("duration_model", 3.0, 2, slice="borough", value="Queens"),
+        scored("duration_model", 4.0),
+        scored("zone_pair_median", 5.0),
+        scored("duration_model", 3.5, OTHER),
     ],
-    "promotions": [
-        {
-            "month": FEBRUARY_1,
-            "model_version": 2,
-            "champion_version": 1,
-            "is_promoted": False,
-            "reasons": ["Champion 1 is no worse."],
-            "rmse": 4.0,
-            "champion_rmse": 3.9,
-            "difference_minutes": 0.1,
-            "difference_low": -0.1,
-            "difference_high": 0.3,
-            "convention": "course",
-            "condition": "without_recent_traffic",
-            "bias": -0.25,
-        }
-    ],
+    "promotions": [DECISION],
     "drift_reports": [
         {"month": FEBRUARY_1, "feature": "service", "psi": 0.0, "verdict": "stable"},
         {"month": FEBRUARY_1, "feature": "pickup_zone_id", "psi": 0.2, "verdict": "watch"},
@@ -134,12 +114,6 @@ def test_rows_are_counted_by_what_became_of_them(facts: dict[str, Any]) -> None:
 
 def test_only_the_months_of_the_run_count(filled: Settings) -> None:
     assert run_facts(filled, [FEBRUARY], RIDE, {})["rows"]["raw"] == 3
-
-
-def test_scores_are_those_of_the_newest_version_over_all_rides(facts: dict[str, Any]) -> None:
-    assert facts["score"]["month"] == "2023-02"
-    assert facts["score"]["model"] == {"rmse": 4.0, "mae": 2.0, "bias": -0.25}
-    assert facts["score"]["baselines"] == {"zone_pair_median": {"rmse": 5.0, "mae": 2.5, "bias": -0.25}}
 
 
 def test_drift_is_as_bad_as_the_worst_feature(facts: dict[str, Any]) -> None:
@@ -209,7 +183,7 @@ STATUS: dict[str, Any] = {
     "bento": "taxi_duration:v2-abc",
     "served": None,
     "files": {"waiting": ["green_tripdata_2023-03.parquet"], "quarantined": ["[bold].txt"]},
-    "unfinished": [{"month": "2023-02", "lacks": ["duration_bento"], "sentence": "2023-02 lacks duration_bento"}],
+    "unfinished": [{"sentence": "2023-02 lacks duration_bento", "next": "`make up` finishes it"}],
     "superseded_versions": {"1": ["green 2023-01 (aaa, now bbb)"]},
     "last_run": {"job": "month", "status": "FAILURE", "run_id": "0f3c", "why": "deleted: restore [it]"},
 }
@@ -232,6 +206,18 @@ def test_a_status_says_what_is_not_finished_and_what_is_superseded() -> None:
     assert "unfinished  2023-02 lacks duration_bento; `make up` finishes it\n" in text
     assert "superseded  version 1 learned from green 2023-01 (aaa, now bbb)\n" in text
     assert "last run  month FAILURE 0f3c: deleted: restore [it]\n" in text
+
+
+def test_a_month_is_being_finished_while_make_up_runs_in_its_home(filled: Settings) -> None:
+    assert "2023-01 lacks trip_features; `make up` finishes it\n" in printed(print_status, status_facts(filled))
+    with supervised_home(filled.home) as mark:
+        program = processes.start(
+            [sys.executable, "-c", "import signal; signal.pause()"], {}, f"{mark}/x", subprocess.DEVNULL
+        )
+        text = printed(print_status, status_facts(filled))
+        processes.stop(mark)
+        program.wait()
+    assert "2023-01 lacks trip_features; `make up` is finishing it: see landing_sensor in Dagster\n" in text
 
 
 @pytest.mark.parametrize(

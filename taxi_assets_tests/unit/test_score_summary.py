@@ -1,43 +1,22 @@
 """What a run prints of the scores and of the decision: the served condition first, and the measure that decided."""
 
-from datetime import date
 from typing import Any
 
 import duckdb
 import pytest
+from score_rows import DECISION, OTHER, SERVED, scored
 
 from taxi_assets.months import Month
 from taxi_assets.scoring.summary import decision_facts, decision_line, score_facts, score_lines
 
-FEBRUARY, SERVED, OTHER = Month(2023, 2), "without_recent_traffic", "with_recent_traffic"
-
-
-def scored(model: str, rmse: float, condition: str = SERVED, **values: Any) -> dict[str, Any]:
-    found = {"month": date(2023, 2, 1), "model_version": 2, "convention": "course", "slice": "overall", "value": "all"}
-    errors = {"rides": 3, "rmse": rmse, "mae": rmse / 2, "bias": -0.25}
-    return {**found, **errors, "model": model, "condition": condition, **values}
-
-
-DECISION: dict[str, Any] = {
-    "month": date(2023, 2, 1),
-    "model_version": 2,
-    "champion_version": 1,
-    "is_promoted": False,
-    "reasons": ["Champion 1 is no worse."],
-    "rmse": 4.0,
-    "champion_rmse": 3.9,
-    "difference_minutes": 0.1,
-    "difference_low": -0.1,
-    "difference_high": 0.3,
-    "convention": "course",
-    "condition": SERVED,
-}
+FEBRUARY = Month(2023, 2)
 
 
 @pytest.fixture
 def kept(memory: duckdb.DuckDBPyConnection, put: Any) -> duckdb.DuckDBPyConnection:
     rows = [scored("duration_model", 4.0), scored("zone_pair_median", 5.0), scored("duration_model", 3.5, OTHER)]
     rows += [scored("duration_model", 8.0, convention="all"), scored("duration_model", 9.0, model_version=1)]
+    rows += [scored("duration_model", 3.0, slice="borough", value="Queens")]
     put(memory, "evaluations", *rows)
     put(memory, "promotions", DECISION)
     return memory

@@ -14,7 +14,7 @@ import pytest
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.supervisor import processes
-from taxi_assets.supervisor.home import supervised_home
+from taxi_assets.supervisor.home import is_supervised, supervised_home
 from taxi_assets.supervisor.ports import free_port
 from taxi_assets.supervisor.programs import Endpoint, Program
 from taxi_assets.supervisor.run import Patience, running
@@ -197,7 +197,6 @@ import subprocess, sys
 from pathlib import Path
 from taxi_assets.supervisor import processes
 from taxi_assets.supervisor.home import supervised_home
-from taxi_assets.supervisor.home import supervised_home
 with supervised_home(Path(sys.argv[1])) as mark:
     left = processes.start([sys.executable, "-c", "import signal; signal.pause()"], {}, f"{mark}/x", subprocess.DEVNULL)
     print(left.pid, flush=True)
@@ -213,7 +212,10 @@ def test_a_killed_one_frees_its_home_and_what_it_left_is_ended(tmp_path: Path) -
         left = int(holder.stdout.readline())
         with pytest.raises(TaxiError, match="another `taxi up`"):
             supervised_home(home).__enter__()
+        assert is_supervised(home)
+        assert not is_supervised(tmp_path / "other")
         holder.kill()
     assert is_alive(left)
     with supervised_home(home, grace_seconds=5):
         assert not is_alive(left)
+        assert not is_supervised(home)

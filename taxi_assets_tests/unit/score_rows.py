@@ -1,0 +1,30 @@
+"""Rows of `evaluations` and `promotions` as a run writes them: version 2 scored on 2023-02, and not promoted."""
+
+from datetime import date
+from typing import Any
+
+__all__ = ["DECISION", "OTHER", "SERVED", "scored"]
+
+SERVED, OTHER = "without_recent_traffic", "with_recent_traffic"
+DECISION: dict[str, Any] = {
+    "month": date(2023, 2, 1),
+    "model_version": 2,
+    "champion_version": 1,
+    "is_promoted": False,
+    "reasons": ["Champion 1 is no worse."],
+    "rmse": 4.0,
+    "champion_rmse": 3.9,
+    "difference_minutes": 0.1,
+    "difference_low": -0.1,
+    "difference_high": 0.3,
+    "convention": "course",
+    "condition": SERVED,
+    "bias": -0.25,
+}
+
+
+def scored(model: str, rmse: float, condition: str = SERVED, **values: Any) -> dict[str, Any]:
+    """A row of `evaluations`."""
+    found = {"month": date(2023, 2, 1), "model_version": 2, "convention": "course", "slice": "overall", "value": "all"}
+    errors = {"rides": 3, "rmse": rmse, "mae": rmse / 2, "bias": -0.25}
+    return {**found, **errors, "model": model, "condition": condition, **values}
