@@ -1,7 +1,6 @@
 """`make up` after a run, looked at with a real browser: what a person comes for is to be seen."""
 
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 from command_line import Person, person, write_months
-from pictures import MOST_BYTES, PICTURES, photograph
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pictures import MOST_BYTES, PICTURES, chromium, photograph
+from playwright.sync_api import Browser, Page, expect
 from terminal import CTRL_C, Terminal, living_in, terminal
-from tour import observe, stops, visit
+from tour import MONTHLY, observe, stops, visit
 
 from taxi_assets.supervisor.ports import free_port
 from taxi_assets.supervisor.program_logs import is_notable
@@ -27,17 +26,7 @@ SCORED = "2023-02"  # the last month of the run
 # MLflow's UI asks who is logged in, and takes the answer that there are no users for an error; on a slow machine its
 # table of runs is laid out over two frames, which Chromium notes.
 KNOWN_ERRORS = re.compile(r"404 .*/mlflow/users/current|ResizeObserver loop completed .*/static-files/")
-ASSETS = {
-    "taxi_zones",
-    "raw_trips",
-    "clean_trips",
-    "trip_features",
-    "duration_model",
-    "model_evaluation",
-    "champion_model",
-    "drift_report",
-    "duration_bento",
-}
+ASSETS = {*MONTHLY, "taxi_zones", "duration_bento"}
 
 
 @dataclass(frozen=True)
@@ -76,12 +65,8 @@ def up(somebody: Person) -> Iterator[Up]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert chromium, "no Chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture

@@ -14,16 +14,15 @@ from threading import Event
 import dagster as dg
 import psutil
 import pytest
-from command_line import HOST, MONTHS, TAXI, content, write_months
+from command_line import HOST, MONTHS, TAXI, write_months
+from home_state import HomeState, home_state
 from terminal import CTRL_C, Terminal, living_in, terminal, wait_until
-from test_kill import assert_runs_agree, digests
 
 from taxi_assets.definitions import build
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.defs.runs import run_job
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.mlflow_store import registry
-from taxi_assets.mlflow_store.mlflow_database import client
 from taxi_assets.monitoring.unfinished import unfinished_months
 from taxi_assets.receiving.looks import Pace
 from taxi_assets.receiving.receive import look
@@ -54,14 +53,7 @@ ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRun
 
 
 @dataclass(frozen=True)
-class State:
-    """What must not depend on what happened on the way. Ids, times and snapshots may."""
-
-    tables: dict[str, str]
-    champion: int
-    versions: int
-    training_key: str
-    model: dict[str, str]
+class State(HomeState):
     is_finished: bool
 
 
@@ -183,16 +175,6 @@ def cut_power(settings: Settings, screen: Terminal) -> None:
 
 
 def state(settings: Settings) -> State:
-    champion = registry.champion(settings)
-    assert champion
-    assert_runs_agree(settings)
     store = settings.bentoml_home / "bentos" / packaging.BENTO_NAME
-    bento = store / (store / "latest").read_text().strip()
-    return State(
-        tables=content(settings),
-        champion=champion.version,
-        versions=len(client(settings).search_model_versions("")),
-        training_key=champion.tags["training_key"],
-        model=digests(bento / "src" / "model"),
-        is_finished=not unfinished_months(settings, Warehouse(settings)),
-    )
+    found = home_state(settings, store / (store / "latest").read_text().strip())
+    return State(**vars(found), is_finished=not unfinished_months(settings, Warehouse(settings)))

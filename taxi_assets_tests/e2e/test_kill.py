@@ -1,17 +1,15 @@
 """A `taxi run` killed at any moment, and run again, ends as one that was never disturbed."""
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-import dagster as dg
 import pytest
-from command_line import TAXI, Person, content, person, write_months
+from command_line import TAXI, Person, person, write_months
+from home_state import HomeState, home_state
 from terminal import living_in, terminal, wait_until
 
-from taxi_assets.defs.instance import open_instance
 from taxi_assets.mlflow_store import registry
 from taxi_assets.mlflow_store.mlflow_database import client
 from taxi_assets.serving import packaging
@@ -21,12 +19,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROWS = 2_500
 RUN = ("run", "--months", "2023-01..2023-02")
-EQUAL = {
-    dg.DagsterRunStatus.SUCCESS: "FINISHED",
-    dg.DagsterRunStatus.FAILURE: "FAILED",
-    dg.DagsterRunStatus.CANCELED: "KILLED",
-}
-
 # What shows on the screen at the moment, and how many seconds later the kill comes.
 MOMENTS = [
     ("$", 0.0),  # before anything shows
@@ -51,14 +43,7 @@ MOMENTS = [
 
 
 @dataclass(frozen=True)
-class State:
-    """What must not depend on what happened on the way. Ids, times and snapshots may."""
-
-    tables: dict[str, str]
-    champion: int
-    versions: int
-    training_key: str
-    model: dict[str, str]
+class State(HomeState):
     bentos: int
     minutes: float
     score: dict[str, Any]
@@ -78,41 +63,18 @@ def state(somebody: Person) -> State:
     """The state after a run that nothing disturbs."""
     facts = somebody.asks(*RUN)
     settings = Settings(home=somebody.home, data="synthetic")
-    champion = registry.champion(settings)
-    assert champion
     store = settings.bentoml_home / "bentos" / packaging.BENTO_NAME
     (bento,) = [folder for folder in store.iterdir() if folder.is_dir() and facts["bento"].endswith(folder.name)]
-    assert_runs_agree(settings)
+    found = home_state(settings, bento)
+    champion = registry.champion(settings)
+    assert champion
     assert client(settings).get_run(champion.run_id).data.metrics["course/duration_model/rmse"] > 0
     return State(
-        tables=content(settings),
-        champion=champion.version,
-        versions=len(client(settings).search_model_versions("")),
-        training_key=champion.tags["training_key"],
-        model=digests(bento / "src" / "model"),
+        **vars(found),
         bentos=len([folder for folder in store.iterdir() if folder.is_dir()]),
         minutes=facts["prediction"]["duration_minutes"],
         score=facts["score"],
     )
-
-
-def digests(model: Path) -> dict[str, str]:
-    """Of what a Bento's model is made of; the manifest names the run, which is another each time."""
-    files = [file for file in sorted(model.rglob("*")) if file.is_file() and file.suffix != ".json"]
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-
-
-def assert_runs_agree(settings: Settings) -> None:
-    """Every run has ended, in Dagster as in MLflow, where each that trained has one."""
-    api = client(settings)
-    experiments = [experiment.experiment_id for experiment in api.search_experiments()]
-    ended = {run.data.tags["dagster_run_id"]: run.info.status for run in api.search_runs(experiments)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DAGSTER_HOME", "")
-        with open_instance(settings) as instance:
-            statuses = {run.run_id: EQUAL.get(run.status) for run in instance.get_runs()}
-    assert None not in statuses.values()
-    assert all(statuses[run_id] == status for run_id, status in ended.items())
 
 
 @pytest.mark.parametrize(("shown", "later"), MOMENTS, ids=[f"{shown} +{later:g} s" for shown, later in MOMENTS])

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request
 
-__all__ = ["Observations", "Stop", "observe", "stops", "visit"]
+__all__ = ["MONTHLY", "Observations", "Stop", "observe", "stops", "visit"]
 
 HOST = "127.0.0.1"
 MONTHLY = (

@@ -1,0 +1,66 @@
+"""What a home holds at the end, compared between one that was disturbed on the way and one that was not."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from command_line import content
+
+from taxi_assets.defs.instance import open_instance
+from taxi_assets.mlflow_store import registry
+from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.settings import Settings
+
+__all__ = ["HomeState", "home_state"]
+
+EQUAL = {
+    dg.DagsterRunStatus.SUCCESS: "FINISHED",
+    dg.DagsterRunStatus.FAILURE: "FAILED",
+    dg.DagsterRunStatus.CANCELED: "KILLED",
+}
+
+
+@dataclass(frozen=True)
+class HomeState:
+    """What must not depend on what happened on the way. Ids, times and snapshots may."""
+
+    tables: dict[str, str]
+    champion: int
+    versions: int
+    training_key: str
+    model: dict[str, str]
+
+
+def home_state(settings: Settings, bento: Path) -> HomeState:
+    """The state of a home whose champion is in this Bento; every run in it has ended."""
+    champion = registry.champion(settings)
+    assert champion
+    assert_runs_agree(settings)
+    return HomeState(
+        tables=content(settings),
+        champion=champion.version,
+        versions=len(client(settings).search_model_versions("")),
+        training_key=champion.tags["training_key"],
+        model=digests(bento / "src" / "model"),
+    )
+
+
+def digests(model: Path) -> dict[str, str]:
+    """Of what a Bento's model is made of; the manifest names the run, which is another each time."""
+    files = [file for file in sorted(model.rglob("*")) if file.is_file() and file.suffix != ".json"]
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def assert_runs_agree(settings: Settings) -> None:
+    """Every run has ended, in Dagster as in MLflow, where each that trained has one."""
+    api = client(settings)
+    experiments = [experiment.experiment_id for experiment in api.search_experiments()]
+    ended = {run.data.tags["dagster_run_id"]: run.info.status for run in api.search_runs(experiments)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", "")
+        with open_instance(settings) as instance:
+            statuses = {run.run_id: EQUAL.get(run.status) for run in instance.get_runs()}
+    assert None not in statuses.values()
+    assert all(statuses[run_id] == status for run_id, status in ended.items())
