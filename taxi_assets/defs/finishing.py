@@ -25,7 +25,7 @@ __all__ = [
 MOST_ATTEMPTS = 3  # of what fails for another reason than its file, such as a full disk
 FINISHED_CHECK = "every_month_is_finished"
 
-_TAG = "taxi/unfinished"
+_TAG = ".dagster/taxi_unfinished"  # of this prefix Dagster's pages show none
 _BENTO = "duration_bento"
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,

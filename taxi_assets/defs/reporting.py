@@ -3,13 +3,15 @@
 import base64
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import dagster as dg
 
 from taxi_assets.defs.checks import finish_checks, report_checks
 from taxi_assets.defs.ingestion.arrivals import data_version, file_metadata
 from taxi_assets.defs.partitions import chosen_months
+from taxi_assets.errors import TaxiError
 from taxi_assets.lake.cleaning import RULES, THRESHOLDS, Rule
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.months import Month
@@ -27,6 +29,7 @@ __all__ = [
     "Report",
     "column_schema",
     "comparison_shown",
+    "fail_in_words",
     "link",
     "mlflow_link",
     "number",
@@ -35,6 +38,7 @@ __all__ = [
     "score_table",
 ]
 
+_Shown = TypeVar("_Shown", bound=Callable[..., Any])
 Publish = Callable[[str, Month], "Publication"]
 Report = dg.MaterializeResult | dg.AssetCheckEvaluation | dg.AssetCheckResult | dg.Output[None]
 
@@ -82,6 +86,8 @@ def report_shown(
 
 def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
     """Every model under every convention and condition, one a row; errors in minutes, the served condition first."""
+    from taxi_assets.scoring.evaluation import CONVENTIONS
+
     served = evaluation.condition.name
     scores = [
         (served, convention, model, score)
@@ -97,13 +103,13 @@ def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
         [
             dg.TableRecord(
                 {
-                    "condition": condition,
-                    "convention": convention,
+                    "predicted": condition.replace("_", " "),
+                    "on": CONVENTIONS[convention].label,
                     "model": model,
                     "rides": score.rides,
-                    "rmse": round(score.rmse, 3),
-                    "mae": round(score.mae, 3),
-                    "bias": round(score.bias, 3),
+                    "rmse_minutes": round(score.rmse, 3),
+                    "mae_minutes": round(score.mae, 3),
+                    "bias_minutes": round(score.bias, 3),
                 }
             )
             for condition, convention, model, score in scores
@@ -124,13 +130,26 @@ def comparison_shown(comparison: "Comparison") -> dict[str, dg.MetadataValue]:
     }
 
 
+def fail_in_words(function: _Shown) -> _Shown:
+    """Have an asset fail with the sentence of a `TaxiError` alone: Dagster then shows no chain of tracebacks."""
+
+    @wraps(function)
+    def run(*arguments: Any, **named: Any) -> Any:
+        try:
+            return function(*arguments, **named)
+        except TaxiError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+
+    return cast("_Shown", run)
+
+
 def publish_months(
     context: dg.AssetExecutionContext, settings: Settings, table: str, publish: Publish
 ) -> Iterator[Report]:
     """Publish every chosen month of every service, oldest first; report rows, checks and Data Docs.
 
     Raises:
-        dagster.Failure: a month was refused; those published before it stay.
+        dagster.Failure: a month was not published, for the reason it tells; those published before it stay.
     """
     from taxi_assets.lake.publishing import MonthRefused
 
@@ -144,7 +163,9 @@ def publish_months(
             except MonthRefused as refusal:
                 docs = _write_docs(settings, table, service, month, refusal.verdict)
                 yield from report_checks(table, month, [*verdicts, (service, refusal.verdict)])
-                raise dg.Failure(str(refusal), metadata={"data_docs": docs}, allow_retries=False) from refusal
+                raise dg.Failure(str(refusal), {"data_docs": docs}, allow_retries=False) from None
+            except TaxiError as error:
+                raise dg.Failure(str(error), allow_retries=False) from None
             ours.append(done)
             verdicts.append((service, done.verdict))
             docs = _write_docs(settings, table, service, month, done.verdict)

@@ -18,7 +18,7 @@ from taxi_assets.settings import Settings
 
 __all__ = ["PROCESS_TAG", "close_abandoned", "close_dead", "process_tag"]
 
-PROCESS_TAG = "taxi/process"
+PROCESS_TAG = ".dagster/taxi_process"  # of this prefix Dagster's pages show none
 
 _WAITING_FOR_A_PROCESS = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
 _UNFINISHED = [*_WAITING_FOR_A_PROCESS, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]

@@ -25,7 +25,7 @@ __all__ = ["SENSORS", "landing_sensor"]
 
 MOST_REQUESTS_A_TICK = 24
 
-_ARRIVAL_TAG = "taxi/arrival"
+_ARRIVAL_TAG = ".dagster/taxi_arrival"  # of this prefix Dagster's pages show none
 
 
 @dg.sensor(

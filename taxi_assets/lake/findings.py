@@ -1,6 +1,7 @@
 """What publishing finds out by comparing tables, in the transaction that publishes: outcomes beside the suite's own."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -11,12 +12,14 @@ from taxi_assets.lake.completeness import COUNTS, NEARBY_MONTHS, Extent, few_row
 from taxi_assets.lake.ledger import Record, read_records
 from taxi_assets.lake.warehouse import month_key, sql
 from taxi_assets.months import Month
-from taxi_assets.quality.verdict import Outcome
+from taxi_assets.quality.verdict import Outcome, Verdict
 
-__all__ = ["COMPLETENESS", "find_out"]
+__all__ = ["COMPLETENESS", "find_out", "name_other_month"]
 
 COMPLETENESS = "no_large_part_of_the_month_is_missing"
 """The finding a person can overrule, by `taxi arrivals accept`."""
+
+_IN_MONTH = "pickups_are_in_their_month"
 
 
 def find_out(connection: DuckDBPyConnection, table: str, service: str, month: Month) -> tuple[Outcome, ...]:
@@ -29,6 +32,21 @@ def find_out(connection: DuckDBPyConnection, table: str, service: str, month: Mo
             severity, observed = _overruled(connection, service, month, observed)
         outcomes.append(Outcome(finding.name, severity, passed, observed, rows, None, finding.description))
     return tuple(outcomes)
+
+
+def name_other_month(connection: DuckDBPyConnection, relation: str, verdict: Verdict) -> Verdict:
+    """The verdict on raw trips that are not of their month, with the month that most of the pickups are of."""
+    outcomes = {outcome.name: outcome for outcome in verdict.failed_errors()}
+    if _IN_MONTH not in outcomes:
+        return verdict
+    query = (
+        "SELECT strftime(pickup_at, '%Y-%m') AS picked_up_in, count(*) / sum(count(*)) OVER () AS share "  # noqa: S608
+        f"FROM {relation} WHERE pickup_at IS NOT NULL GROUP BY picked_up_in ORDER BY share DESC, picked_up_in LIMIT 1"
+    )
+    other, share = connection.execute(query).fetchall()[0]
+    told = f"{outcomes[_IN_MONTH].description}; {100 * share:.0f} % of them are of {other}"
+    found = [replace(each, description=told) if each.name == _IN_MONTH else each for each in verdict.outcomes]
+    return replace(verdict, outcomes=tuple(found))
 
 
 def _every_row_of_the_file_is_there(

@@ -18,7 +18,7 @@ from taxi_assets.lake import differences
 from taxi_assets.lake.arrived import arrived_trips
 from taxi_assets.lake.cleaning import THRESHOLDS
 from taxi_assets.lake.column_changes import ColumnChange, read_changes, record_columns
-from taxi_assets.lake.findings import COMPLETENESS, find_out
+from taxi_assets.lake.findings import COMPLETENESS, find_out, name_other_month
 from taxi_assets.lake.ledger import ingest_record
 from taxi_assets.lake.tables import TABLES
 from taxi_assets.lake.text_lines import count_rows
@@ -43,6 +43,9 @@ __all__ = [
 ]
 
 
+_REMEDY = "The same file would be refused again: put another one of the month into the landing folder"
+
+
 class DamagedFile(TaxiError):
     """A file's bytes are not those that arrived, so it is not read."""
 
@@ -53,7 +56,7 @@ class MonthRefused(TaxiError):
     def __init__(self, table: str, service: str, month: Month, verdict: Verdict) -> None:
         self.table, self.service, self.month, self.verdict = table, service, month, verdict
         reasons = "; ".join(verdict.summary())
-        super().__init__(f"{table} of {service} {month} is not published: {reasons}. Look at the file, or replace it")
+        super().__init__(f"{table} of {service} {month} is not published: {reasons}. {_REMEDY}")
 
 
 class IncompleteMonth(MonthRefused):
@@ -234,7 +237,7 @@ def _publish(
         verdict = validate(connection, "audited", SUITES[table])
         verdict = replace(verdict, outcomes=(*verdict.outcomes, *find_out(connection, table, service, month)))
         if verdict.failed_errors():
-            raise MonthRefused(table, service, month, verdict)
+            raise MonthRefused(table, service, month, name_other_month(connection, "audited", verdict))
         changes = read_changes(connection, service, month) if table == "raw_trips" else ()
         moments.reached("audited")
     moments.reached("published")

@@ -13,7 +13,7 @@ from taxi_assets.months import Month
 from taxi_assets.receiving import places
 from taxi_assets.receiving.looks import IMPATIENT
 from taxi_assets.receiving.receive import alone, look, records_of
-from taxi_assets.receiving.settling import DAMAGED, GONE, is_copy, overtaken, short_of
+from taxi_assets.receiving.settling import DAMAGED, GONE, failed_checks, is_copy, overtaken, short_of
 from taxi_assets.sources import tlc
 from taxi_assets.sources.arrivals import Arrival, parse_file_name
 from taxi_assets.sources.landing import Progress
@@ -173,10 +173,9 @@ def _why_none(records: Sequence[Record], service: str, month: Month) -> str:
     reasons = "; ".join(newest.reasons)
     if newest.state == "unaccepted":
         return f"{newest.named()} waits to be accepted: {reasons}; or put the whole file into the landing folder"
-    return (
-        f"{newest.named()} is in quarantine: {reasons}. Put another file into the landing folder, "
-        f"or try again: taxi arrivals retry {shlex.quote(newest.path.rpartition('/')[2])}"
-    )
+    again = f", or try again: taxi arrivals retry {shlex.quote(newest.path.rpartition('/')[2])}"
+    remedy = "Put another file into the landing folder" + ("" if failed_checks(newest) else again)
+    return f"{newest.named()} is in quarantine: {reasons}. {remedy}"
 
 
 def _change_waiting(warehouse: Warehouse, arrival: Arrival, state: State, reasons: Sequence[str]) -> None:

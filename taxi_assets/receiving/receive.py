@@ -22,7 +22,7 @@ from taxi_assets.months import Month
 from taxi_assets.receiving import places
 from taxi_assets.receiving.examining import Found, StillWritten, examine
 from taxi_assets.receiving.looks import PATIENT, Pace
-from taxi_assets.receiving.settling import Settlement, Unfinished, settle, short_of, twin_of
+from taxi_assets.receiving.settling import Settlement, Unfinished, failed_checks, settle, short_of, twin_of
 from taxi_assets.receiving.surveying import Survey, place_of, survey
 from taxi_assets.settings import DataKind, Settings
 from taxi_assets.sources.arrivals import parse_file_name
@@ -238,7 +238,7 @@ def _write_reasons(settings: Settings, settlement: Settlement) -> list[OSError]:
 
 def _write_reason(subject: Path, row: Record) -> None:
     note = subject.with_name(f"{subject.name}.reason.txt")
-    can_retry = parse_file_name(row.file_name) is not None
+    can_retry = parse_file_name(row.file_name) is not None and not failed_checks(row)
     again = [f"Try again: taxi arrivals retry {shlex.quote(subject.name)}"] if can_retry else []
     text = "\n".join([shlex.quote(row.file_name), *row.reasons, *again, ""])
     if subject.exists() and not (note.is_file() and note.read_text() == text):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from taxi_assets.errors import describe_fault
+from taxi_assets.expectations import SUITES
 from taxi_assets.lake.ledger import Record, next_request
 from taxi_assets.receiving.examining import Found
 from taxi_assets.receiving.places import aside_path, shown, store_path
@@ -14,6 +15,7 @@ __all__ = [
     "GONE",
     "Settlement",
     "Unfinished",
+    "failed_checks",
     "is_copy",
     "overtaken",
     "settle",
@@ -188,6 +190,13 @@ def _successor(of_month: Iterable[Record], row: Record) -> Record | None:
 def overtaken(row: Record, by: Record) -> Record:
     """The row as superseded before it was ingested; why it was unaccepted, if it was, stays behind the reason."""
     return replace(row, state="superseded", reasons=(_overtaken_by(by), *row.reasons))
+
+
+def failed_checks(row: Record) -> bool:
+    """Its rows failed the suite of raw trips, as they would again: only another file helps."""
+    suite = SUITES["raw_trips"]
+    names = {check.name for check in (*suite.expectations, *suite.findings)}
+    return bool(row.reasons) and {reason.partition(":")[0] for reason in row.reasons} <= names
 
 
 def was_refused(row: Record) -> bool:

@@ -15,8 +15,8 @@ from taxi_assets.mlflow_store import metrics, registry
 from taxi_assets.mlflow_store.registry import Version
 from taxi_assets.months import Month
 from taxi_assets.scoring.comparison import Comparison
-from taxi_assets.scoring.evaluation import DAY, HEADLINE
-from taxi_assets.scoring.evidence import Contest, gather
+from taxi_assets.scoring.evaluation import DAY, HEADLINE, Score
+from taxi_assets.scoring.evidence import Contest, gather, kept_scores
 from taxi_assets.scoring.guards import rides_of
 from taxi_assets.scoring.judging import version_for
 from taxi_assets.scoring.promotion import Decision, decide, decision_row
@@ -32,10 +32,18 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """A decision, the measure that decided, and the comparison with the champion it rests on, where there was one."""
+    """A decision, the measure that decided, and what it rests on.
+
+    Attributes:
+        decision: Whether the version is promoted, and why.
+        measure: The measure that decided, in words.
+        scores: The version's and each baseline's, by name; empty where the version may have seen the rides.
+        comparison: That with the champion, where there was one.
+    """
 
     decision: Decision
     measure: str
+    scores: Mapping[str, Score]
     comparison: Comparison | None = None
 
 
@@ -58,9 +66,10 @@ def choose_champion(
     with warehouse.reading() as connection:
         kept = _kept_row(connection, month, challenger)
         _require_evaluation(connection, month, challenger, settings.served_condition)
+        scores = kept_scores(connection, month, challenger, settings.served_condition)[HEADLINE.name]
     if kept and kept["is_promoted"] and current and current.version == challenger.version:
         registry.note_decision(settings, challenger.version, _tags(kept))
-        return Outcome(Decision(True, tuple(kept["reasons"])), _measure(kept))
+        return Outcome(Decision(True, tuple(kept["reasons"])), _measure(kept), scores)
     contest = gather(settings, warehouse, month, challenger, current)
     decision = decide(contest.evidence)
     row = _row(contest, decision) | {
@@ -72,18 +81,24 @@ def choose_champion(
     }
     # Kept first: killed in between, the next run finds the old champion and decides again, with the same row.
     _keep(warehouse, row, run_id)
-    if contest.evidence.compared:
-        difference = contest.evidence.compared.interval.difference
-        metrics.log_metrics(settings, challenger.run_id, {"difference_minutes": difference})
+    _tell_mlflow(settings, challenger, decision, row, contest.evidence.compared)
+    return Outcome(decision, _measure(row), scores if contest.evidence.own else {}, contest.evidence.compared)
+
+
+def _tell_mlflow(
+    settings: Settings, version: Version, decision: Decision, row: Mapping[str, Any], compared: Comparison | None
+) -> None:
+    """Write the decision to the version in MLflow: its alias or refusal, its description, its tags."""
+    if compared:
+        metrics.log_metrics(settings, version.run_id, {"difference_minutes": compared.interval.difference})
     reasons = " ".join(decision.reasons)
     if decision.promote:
-        registry.promote(settings, challenger.version, reasons)
+        registry.promote(settings, version.version, reasons)
     else:
-        registry.note_decision(settings, challenger.version, {"refusal": reasons})
+        registry.note_decision(settings, version.version, {"refusal": reasons})
     # Last of all: a version with these tags was decided on, and the alias is where the decision put it.
-    registry.describe(settings, challenger.version, _description(challenger, row))
-    registry.note_decision(settings, challenger.version, _tags(row))
-    return Outcome(decision, _measure(row), contest.evidence.compared)
+    registry.describe(settings, version.version, _description(version, row))
+    registry.note_decision(settings, version.version, _tags(row))
 
 
 def _description(version: Version, row: Mapping[str, Any]) -> str:

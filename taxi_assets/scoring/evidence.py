@@ -25,7 +25,7 @@ from taxi_assets.settings import Settings
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["Contest", "gather"]
+__all__ = ["Contest", "gather", "kept_scores"]
 
 _WHAT_A_RIDE_IS = ["service", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "duration_minutes"]
 _GUARDED = [name for name in CONVENTIONS if name != HEADLINE.name]
@@ -49,7 +49,7 @@ def gather(
     """
     snapshot, condition = warehouse.snapshot(), CONDITIONS[settings.served_condition]
     with warehouse.reading() as connection:
-        scores = _kept_scores(connection, month, challenger, condition)
+        scores = kept_scores(connection, month, challenger, condition.name)
         against = _against_baselines(connection, month, challenger, condition)
     rides = read_scored(warehouse, services_of(challenger), month, ALL_RIDES)
     own = {name: found.pop(MODEL) for name, found in scores.items()}
@@ -136,14 +136,14 @@ def _count_seen(warehouse: Warehouse, version: Version, rides: pd.DataFrame) -> 
         return int(connection.execute(sql("seen_trips"), values).fetchall()[0][0])
 
 
-def _kept_scores(
-    connection: "DuckDBPyConnection", month: Month, version: Version, condition: Condition
+def kept_scores(
+    connection: "DuckDBPyConnection", month: Month, version: Version, condition: str
 ) -> dict[str, dict[str, Score]]:
-    """By convention, then by model."""
+    """The scores of the version and the baselines on a month, as `evaluations` has them: by convention, then model."""
     rows = connection.execute(
         "SELECT convention, model, rides, rmse, mae, bias FROM evaluations "
         "WHERE month = ? AND model_version = ? AND condition = ? AND slice = 'overall'",
-        [month.first_day, version.version, condition.name],
+        [month.first_day, version.version, condition],
     ).fetchall()
     found: dict[str, dict[str, Score]] = {name: {} for name in CONVENTIONS}
     for convention, name, *values in rows:

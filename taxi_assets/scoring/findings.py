@@ -106,7 +106,7 @@ def _pictures(evaluation: Evaluation, zones: pd.DataFrame) -> dict[str, bytes]:
         "model_against_baselines": plots.draw_scores(
             evaluation.scores[convention.name], MODEL, str(evaluation.month), convention
         ),
-        f"predicted_and_actual_{convention.name}": plots.draw_predictions(actual, predicted),
+        "predicted_and_actual_minutes": plots.draw_predictions(actual, predicted),
         "calibration": plots.draw_calibration(slices[slices["slice"] == CALIBRATION]),
         "residuals": plots.draw_residuals(actual, predicted),
         "residuals_by_zone": plots.draw_zone_residuals(evaluation.zones, zones),

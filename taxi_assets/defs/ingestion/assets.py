@@ -9,8 +9,7 @@ from taxi_assets.defs.checks import check_spec, suite_checks
 from taxi_assets.defs.ingestion.arrivals import QUARANTINE_CHECK, quarantine_check
 from taxi_assets.defs.ingestion.freshness import RAW_TRIPS_FRESHNESS
 from taxi_assets.defs.partitions import stretch_asset
-from taxi_assets.defs.reporting import Report, column_schema, publish_months
-from taxi_assets.errors import TaxiError
+from taxi_assets.defs.reporting import Report, column_schema, fail_in_words, publish_months
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
@@ -31,6 +30,7 @@ _OURS: dict[str, Any] = {"group_name": "ingestion", "owners": ["team:data"], "co
         )
     ],
 )
+@fail_in_words
 def taxi_zones(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -70,7 +70,7 @@ def raw_trips(
 
     try:
         yield from publish_months(context, settings, "raw_trips", publish)
-    except (TaxiError, dg.Failure):
+    except dg.Failure:
         yield quarantine_check(warehouse)
         raise
     yield quarantine_check(warehouse)

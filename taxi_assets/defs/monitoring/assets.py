@@ -5,7 +5,7 @@ import dagster as dg
 from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.ingestion.assets import trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months_and_own
-from taxi_assets.defs.reporting import column_schema, number, report_shown
+from taxi_assets.defs.reporting import column_schema, fail_in_words, number, report_shown
 from taxi_assets.defs.training.assets import duration_model
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
@@ -29,6 +29,7 @@ from taxi_assets.settings import Settings
         )
     ],
 )
+@fail_in_words
 def drift_report(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],

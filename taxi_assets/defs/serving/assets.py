@@ -3,7 +3,7 @@
 import dagster as dg
 
 from taxi_assets.defs.checks import check_spec
-from taxi_assets.defs.reporting import link
+from taxi_assets.defs.reporting import fail_in_words, link
 from taxi_assets.defs.training.assets import champion_model
 from taxi_assets.settings import Settings
 
@@ -30,6 +30,7 @@ from taxi_assets.settings import Settings
         )
     ],
 )
+@fail_in_words
 def duration_bento(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """The champion as a Bento: ONNX trees, the history's tables, and the service that answers `POST /predict`."""
     from taxi_assets.serving import release

@@ -10,6 +10,7 @@ from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.defs.reporting import (
     column_schema,
     comparison_shown,
+    fail_in_words,
     mlflow_link,
     number,
     report_shown,
@@ -93,6 +94,7 @@ def parameters(config: TrainingConfig) -> dict[str, Any]:
         )
     ],
 )
+@fail_in_words
 def duration_model(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
@@ -117,7 +119,7 @@ def duration_model(
     return dg.MaterializeResult(
         metadata={
             "version": version.version,
-            "is_new": trained.is_new,
+            "is_new_version": trained.is_new,
             "is_synthetic": settings.data_kind == "synthetic",
             "window": version.tags["window"],
             "dagster/row_count": len(trained.data.trips),
@@ -161,6 +163,7 @@ def duration_model(
         ),
     ],
 )
+@fail_in_words
 def model_evaluation(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -184,7 +187,7 @@ def model_evaluation(
         metadata={
             **report_shown(settings, "model_evaluation", evaluation.month, facts, pictures),
             "version": evaluation.version.version,
-            "condition": evaluation.condition.name,
+            "predicted": evaluation.condition.name.replace("_", " "),
             "dagster/row_count": rows,
             **{name: number(value) for name, value in headline.items()},
             "scores": score_table(evaluation),
@@ -235,6 +238,7 @@ def _evaluation_checks(evaluation: "Evaluation") -> list[dg.AssetCheckResult]:
         check_spec("there_is_a_champion", "champion_model", "A version of the model has the alias `champion` in MLflow")
     ],
 )
+@fail_in_words
 def champion_model(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -255,7 +259,7 @@ def champion_model(
     return dg.MaterializeResult(
         metadata={
             **_comparison_report(settings, month, outcome),
-            "is_promoted": outcome.decision.promote,
+            "decision": _decided(outcome),
             "measure": outcome.measure,
             "reasons": " ".join(outcome.decision.reasons),
             "champion": champion.version if champion else "none",
@@ -267,14 +271,20 @@ def champion_model(
 
 
 def _comparison_report(settings: Settings, month: Month, outcome: "Outcome") -> dict[str, dg.MetadataValue]:
-    """The report page of a decision; none where nothing was compared."""
+    """The report page of a decision: the model against the baselines, and the champion where it was compared."""
     from taxi_assets import plots
+    from taxi_assets.scoring.evaluation import HEADLINE
+    from taxi_assets.scoring.judging import MODEL
 
-    if outcome.comparison is None:
-        return {}
-    pictures = {
-        "difference_of_rmse_resampled_by_day": plots.draw_bootstrap(outcome.comparison),
-        "change_of_rmse_by_slice": plots.draw_slices_compared(outcome.comparison),
-    }
-    facts = {"is_promoted": outcome.decision.promote, "reasons": " ".join(outcome.decision.reasons)}
+    pictures = {}
+    if len(outcome.scores) > 1:
+        pictures["model_against_baselines"] = plots.draw_scores(outcome.scores, MODEL, str(month), HEADLINE)
+    if outcome.comparison:
+        pictures["difference_of_rmse_resampled_by_day"] = plots.draw_bootstrap(outcome.comparison)
+        pictures["change_of_rmse_by_slice"] = plots.draw_slices_compared(outcome.comparison)
+    facts = {"decision": _decided(outcome), "reasons": " ".join(outcome.decision.reasons)}
     return report_shown(settings, "champion_model", month, facts, pictures)
+
+
+def _decided(outcome: "Outcome") -> str:
+    return "promoted" if outcome.decision.promote else "not promoted"

@@ -7,7 +7,7 @@ import dagster as dg
 from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.ingestion.assets import taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, chosen_months, earlier_months
-from taxi_assets.defs.reporting import mlflow_link, number, report_shown
+from taxi_assets.defs.reporting import fail_in_words, mlflow_link, number, report_shown
 from taxi_assets.defs.training.assets import TrainingConfig, parameters
 from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
@@ -66,6 +66,7 @@ class SearchConfig(dg.Config):
         )
     ],
 )
+@fail_in_words
 def model_search(
     context: dg.AssetExecutionContext,
     config: SearchConfig,

@@ -81,3 +81,15 @@ def test_each_month_has_a_check_result_of_its_own(town: Town, table: str) -> Non
         of_the_run = [each for each in history if each.run_id == run.run_id]
         assert {each.partition for each in of_the_run} == {"2023-01", "2023-02"}
         assert {each.status.value for each in of_the_run} == {"SUCCEEDED"}
+
+
+def test_no_internal_name_is_on_an_assets_page(town: Town) -> None:
+    run = run_of(town, "month")
+    for asset in ("clean_trips", "duration_model", "model_evaluation", "champion_model", "drift_report"):
+        for name, value in town.metadata(run, asset).items():
+            records = value.records if isinstance(value, dg.TableMetadataValue) else ()
+            cells = [str(each) for record in records for pair in record.data.items() for each in pair]
+            captions = re.findall(r"^### (.+)$", str(value.value), re.MULTILINE)
+            told = [name, *cells, *captions, *([str(value.value)] if isinstance(value, dg.TextMetadataValue) else [])]
+            internal = re.compile(r"\bcourse\b|convention|is_promoted|with(?:out)?_recent")
+            assert [each for each in told if internal.search(each)] == []

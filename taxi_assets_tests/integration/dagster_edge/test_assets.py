@@ -67,7 +67,7 @@ def test_rejected_rows_are_counted_by_reason_and_drawn(town: Town) -> None:
 def test_the_evaluation_shows_scores_and_plots(town: Town) -> None:
     shown = town.metadata(run_of(town, "month"), "model_evaluation")
     scores = [record.data for record in shown["scores"].records]  # type: ignore[attr-defined]
-    assert {score["convention"] for score in scores} == {"course", "all"}
+    assert {score["on"] for score in scores} == {"rides of 1-60 minutes", "rides of 1-180 minutes"}
     assert {"duration_model", "zone_pair_median", "one_hot_linear_regression"} <= {score["model"] for score in scores}
     assert [name for name, value in shown.items() if "data:image" in str(value.value)] == ["pictures"]
     assert all(plot.startswith(PNG) for plot in pictures(shown["pictures"]))
@@ -80,7 +80,7 @@ def test_the_evaluation_shows_scores_and_plots(town: Town) -> None:
     [
         ("taxi_zones", {"dagster/row_count"}),
         ("duration_model", {"version", "window", "data_snapshot", "data_digest", "mlflow_run", "mlflow_version"}),
-        ("champion_model", {"is_promoted", "reasons", "champion", "mlflow_version"}),
+        ("champion_model", {"decision", "reasons", "champion", "mlflow_version", "pictures", "report"}),
         ("drift_report", {"verdict", "pictures", "report", "dagster/row_count"}),
         ("duration_bento", {"tag", "serve_with", "labels", "endpoint"}),
     ],
@@ -146,6 +146,27 @@ def test_taking_a_month_in_again_changes_nothing_but_the_snapshot(town: Town) ->
     assert town.warehouse.snapshot() > snapshot
 
 
+def told_plainly(town: Town, run: dg.DagsterRun, said: str) -> None:
+    """The run's page shows the sentence, with a link to the findings, and no chain of other errors."""
+    (failure,) = [event.step_failure_data for event in town.events(run, dg.DagsterEventType.STEP_FAILURE)]
+    assert failure.user_failure_data
+    assert failure.user_failure_data.description == said
+    assert "data_docs" in failure.user_failure_data.metadata
+    assert failure.error
+    assert (failure.error.cause, failure.error.context) == (None, None)
+
+
+@pytest.mark.parametrize("asset", ["raw_trips", "clean_trips", "duration_model", "model_evaluation", "champion_model"])
+def test_an_asset_that_lacks_what_it_needs_fails_with_the_sentence_alone(empty_town: Town, asset: str) -> None:
+    result = empty_town.materialise(Month(2019, 1), asset)
+    run = empty_town.find(result.run_id)
+    (failure,) = [event.step_failure_data for event in empty_town.events(run, dg.DagsterEventType.STEP_FAILURE)]
+    assert failure.user_failure_data
+    assert ": " in str(failure.user_failure_data.description)  # what is wrong, and the remedy
+    assert failure.error
+    assert (failure.error.cause, failure.error.context) == (None, None)
+
+
 def test_a_month_that_fails_is_not_published_and_says_why(town: Town, tmp_path: Path) -> None:
     before = town.content()
     # Every ride a tenth as long: seconds taken for minutes.
@@ -161,6 +182,7 @@ def test_a_month_that_fails_is_not_published_and_says_why(town: Town, tmp_path: 
     assert "\n" not in said
     run = town.last_run()
     assert run.status == dg.DagsterRunStatus.FAILURE
+    told_plainly(town, run, said)
     checks = town.checks(run, "raw_trips")
     assert not checks["median_duration_is_plausible"].passed
     assert checks["median_duration_is_plausible"].severity == dg.AssetCheckSeverity.ERROR

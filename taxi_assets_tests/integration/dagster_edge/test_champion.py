@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from challengers import Altered, Enlightened, register
-from town import APRIL, FEBRUARY, JANUARY, MARCH, Town
+from town import APRIL, FEBRUARY, JANUARY, MARCH, Town, run_of
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.lake.warehouse import Warehouse
@@ -37,7 +37,7 @@ def decide(town: Town, month: Month = MARCH) -> Decision:
     assert result.success
     row = decided(town, month, judging.version_for(town.settings, month))
     shown = town.metadata(town.find(result.run_id), "champion_model")
-    assert shown["is_promoted"].value is row["is_promoted"]
+    assert shown["decision"].value == ("promoted" if row["is_promoted"] else "not promoted")
     assert all(reason in str(shown["reasons"].value) for reason in row["reasons"])
     return Decision(row["is_promoted"], tuple(row["reasons"]))
 
@@ -76,6 +76,12 @@ def test_the_first_version_became_champion(town: Town) -> None:
         ((is_promoted, reasons),) = connection.execute(query, [MARCH.first_day]).fetchall()
     assert is_promoted
     assert "There was no champion." in reasons
+
+
+def test_the_first_decision_shows_the_model_against_the_baselines(town: Town) -> None:
+    shown = town.metadata(run_of(town, "month"), "champion_model", MARCH)
+    assert "model_against_baselines](data:image/png" in str(shown["pictures"].value)
+    assert str(shown["report"].value).startswith("/go/reports/champion_model/2023-03")
 
 
 # Who is promoted

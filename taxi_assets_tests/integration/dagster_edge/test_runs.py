@@ -76,6 +76,7 @@ def test_a_run_is_of_all_its_months_at_once(instance: dg.DagsterInstance, months
     assert run.run_id == run_id
     assert run.status == dg.DagsterRunStatus.SUCCESS
     assert run.tags[PROCESS_TAG] == process_tag()
+    assert not [tag for tag in run.tags if tag.startswith("taxi/")]  # Dagster shows all tags but its hidden ones
     # By these the Dagster UI finds it in the timeline, among the job's runs, and can run it again.
     assert run.tags["dagster/code_location"] == "taxi_assets"
     assert run.remote_job_origin

@@ -124,7 +124,7 @@ def test_a_version_can_be_loaded_and_asked(town: Town, version: Any, monkeypatch
 def test_a_version_is_found_again_by_its_training(town: Town, run: dg.DagsterRun, version: Any) -> None:
     shown = town.metadata(run, "duration_model")
     assert shown["version"].value == int(version.version)
-    assert shown["is_new"].value is True
+    assert shown["is_new_version"].value is True
     assert version.tags["dagster_run_id"] == run.run_id
     assert shown["data_snapshot"].value == int(version.tags["data_snapshot"])
 
@@ -135,7 +135,7 @@ def test_the_same_training_again_makes_no_second_version(town: Town) -> None:
     again = town.materialise(FEBRUARY, "duration_model")
     assert again.success
     shown = town.metadata(town.find(again.run_id), "duration_model")
-    assert shown["is_new"].value is False
+    assert shown["is_new_version"].value is False
     assert shown["version"].value == first.version
     assert_equal_statuses(town)
 

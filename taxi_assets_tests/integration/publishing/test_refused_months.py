@@ -1,5 +1,6 @@
 """What may not be published: why is told, and what was there stays as it was."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_a_refused_month_tells_what_is_wrong_and_changes_nothing(
     (failed,) = (outcome for outcome in error.verdict.failed_errors() if outcome.name == expectation)
     assert (error.table, error.service, error.month, error.verdict.rows) == ("raw_trips", "green", JANUARY, rows)
     assert str(error).startswith("raw_trips of green 2023-01 is not published: ")
-    assert str(error).endswith("Look at the file, or replace it")
+    assert str(error).endswith("put another one of the month into the landing folder")
     assert len(str(error).splitlines()) == 1
     assert failed.sentence(rows) in str(error)
     assert failed.observed is not None
@@ -96,6 +97,7 @@ def test_the_observed_value_and_the_rows_are_told(full: Warehouse, good: Arrival
     assert failed.observed < 0.01
     assert failed.unexpected_count > 0.98 * ROWS
     assert f"{failed.unexpected_count:,} of 6,000 rows not" in str(refused.value)
+    assert re.search(r"; 9\d % of them are of 2023-02\)", str(refused.value))
 
 
 def test_the_wrong_months_file_is_refused_under_another_name(full: Warehouse, synthetic_source) -> None:
