@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.data_ways import prepare_months, prepare_source
 from benchmarks.harness import Comparison, Figure, Goal, alone, in_turn, options, report
-from taxi_assets.expectations import SUITES
+from taxi_assets.quality.suites import SUITES
 
 __all__ = ["compare_backfill", "compare_publishing", "compare_suites", "main"]
 

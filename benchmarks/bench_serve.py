@@ -15,18 +15,18 @@ import numpy as np
 
 from benchmarks.asking import RIDE, ask_for
 from benchmarks.harness import Comparison, Figure, Goal, Run, Way, here, in_turn, options, report
-from taxi_assets.rides.features import MODEL_INPUTS, SERVICE_IDS, row_features
-from taxi_assets.serving.export import write_serving_folder
-from taxi_assets.serving.packaging import build_bento
+from taxi_assets.cli.supervisor.ports import free_port
+from taxi_assets.cli.supervisor.programs import Endpoint, Program, bento_program
+from taxi_assets.cli.supervisor.supervisor import running
+from taxi_assets.features.trip_features import MODEL_INPUTS, SERVICE_IDS, row_features
+from taxi_assets.serving.bento_build import build_bento
+from taxi_assets.serving.onnx_export import write_serving_folder
 from taxi_assets.serving.ride_request import read_ride
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.settings import Settings
-from taxi_assets.supervisor.ports import free_port
-from taxi_assets.supervisor.programs import Endpoint, Program, bento_program
-from taxi_assets.supervisor.run import running
 
 if TYPE_CHECKING:
-    from taxi_assets.learning.model import DurationModel
+    from taxi_assets.training.model import DurationModel
 
 __all__ = ["compare_endpoints", "compare_single_rides", "main", "serving_both"]
 
@@ -102,7 +102,7 @@ def _asking(url: str, seconds: float) -> Way:
 
 def main() -> None:
     from benchmarks.learned_rides import draw_rides
-    from taxi_assets.learning.model import DurationModel
+    from taxi_assets.training.model import DurationModel
 
     asked = options("bench_serve", rows=60_000, seconds=4, times=3)
     rides, zones = draw_rides(1, asked.rows)

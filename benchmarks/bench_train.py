@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from benchmarks.harness import Comparison, Figure, Goal, Run, alone, here, in_turn, options, report
 from benchmarks.training_ways import matrix_of, publish_months
-from taxi_assets.learning.model import DurationModel
 from taxi_assets.settings import Settings
+from taxi_assets.training.model import DurationModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from taxi_assets.rides.features import ZoneMap
+    from taxi_assets.features.trip_features import ZoneMap
 
 __all__ = ["compare_assets", "compare_fits", "compare_imports", "draw_growth", "main", "measure_growth"]
 

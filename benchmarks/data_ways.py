@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from taxi_assets.lake.warehouse import Warehouse, choose_month, view_month
 from taxi_assets.months import Month, month_range
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse, choose_month, view_month
 
 __all__ = [
     "prepare_as_course",
@@ -48,7 +48,7 @@ def prepare_large_source(folder: Path, rows: int, part: int) -> Path:
     import pyarrow.parquet as pq
 
     from taxi_assets import synthetic
-    from taxi_assets.sources.arrivals import file_name
+    from taxi_assets.tlc.month_file import file_name
 
     prepare_source(folder, _SMALL_ROWS)
     drafts = folder / "parts"
@@ -109,8 +109,8 @@ def prepare_as_course(source: str) -> Work:
 
 def validate_in_warehouse(source: str, table: str) -> Work:
     """The suite on a connection to a lake that holds the month."""
-    from taxi_assets.expectations import SUITES
     from taxi_assets.quality import validate
+    from taxi_assets.quality.suites import SUITES
 
     warehouse = _new_lake(Path(source))
     for month in (MONTH, SMALL_MONTH):
@@ -138,7 +138,7 @@ def validate_in_pandas(source: str, table: str) -> Work:
 
 
 def _new_lake(source: Path, memory_limit: str = "4GB") -> Warehouse:
-    from taxi_assets.lake import publishing
+    from taxi_assets.ingestion import publishing
 
     home = Path(tempfile.mkdtemp(prefix="lake-", dir=source))
     atexit.register(shutil.rmtree, home)
@@ -151,8 +151,8 @@ def _new_lake(source: Path, memory_limit: str = "4GB") -> Warehouse:
 
 def _publish(warehouse: Warehouse, month: Month, last: str = "trip_features") -> None:
     """Publish the month's tables up to this one."""
-    from taxi_assets.lake import publishing
-    from taxi_assets.sources.arrivals import file_name, inspect_file
+    from taxi_assets.ingestion import publishing
+    from taxi_assets.tlc.month_file import file_name, inspect_file
 
     publishing.publish_raw(warehouse, inspect_file(warehouse.settings.landing / file_name(SERVICE, month)))
     if last != "raw_trips":
@@ -164,7 +164,7 @@ def _publish(warehouse: Warehouse, month: Month, last: str = "trip_features") ->
 def _prepare_in_pandas(source: Path, month: Month) -> None:
     import pandas as pd
 
-    from taxi_assets.sources.arrivals import file_name
+    from taxi_assets.tlc.month_file import file_name
 
     trips = pd.read_parquet(source / file_name(SERVICE, month))
     trips["duration"] = (trips["tpep_dropoff_datetime"] - trips["tpep_pickup_datetime"]).dt.total_seconds() / 60
@@ -177,7 +177,7 @@ def _prepare_in_pandas(source: Path, month: Month) -> None:
 
 def _frame(warehouse: Warehouse, month: Month, table: str) -> Any:
     """The month's rows and the suite's derived columns; times and numbers as pandas has them."""
-    from taxi_assets.expectations import SUITES
+    from taxi_assets.quality.suites import SUITES
 
     derived = ", ".join(f"{sql} AS {name}" for name, sql in SUITES[table].derived.items())
     with warehouse.reading() as connection:
@@ -188,8 +188,8 @@ def _frame(warehouse: Warehouse, month: Month, table: str) -> Any:
 
 def validate_frame(frame: Any, table: str) -> Any:
     """What Great Expectations' own engine finds on a pandas frame that has the suite's derived columns."""
-    from taxi_assets.expectations import SUITES
     from taxi_assets.quality import validation
+    from taxi_assets.quality.suites import SUITES
 
     # The platform's own translation: both sides evaluate the very same expectations.
     with validation._quietly():

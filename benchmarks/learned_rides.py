@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from taxi_assets import synthetic
-from taxi_assets.lake.arrived import arrived_trips
-from taxi_assets.lake.cleaning import THRESHOLDS
-from taxi_assets.lake.contract import SERVICES
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import define_macros, month_key, sql
-from taxi_assets.lake.zones import read_zones
-from taxi_assets.learning.training_data import read_zone_map
+from taxi_assets.evaluation.metrics import CONVENTIONS
+from taxi_assets.features.trip_features import ZoneMap, holiday_dates
+from taxi_assets.ingestion.canonical_rows import arrived_trips
+from taxi_assets.ingestion.taxi_zones import read_zones
 from taxi_assets.months import Month
-from taxi_assets.rides.features import ZoneMap, holiday_dates
-from taxi_assets.scoring.evaluation import CONVENTIONS
+from taxi_assets.quality.cleaning_rules import THRESHOLDS
+from taxi_assets.tlc.contract import SERVICES
+from taxi_assets.training.dataset import read_zone_map
+from taxi_assets.warehouse.connection import define_macros, month_key, sql
+from taxi_assets.warehouse.schema import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd

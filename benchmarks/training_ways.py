@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["fit_bare_trees", "materialise", "matrix_of", "publish_months"]
 
@@ -21,7 +21,7 @@ def settings_of(home: str) -> Settings:
 def publish_months(home: str, months: int, rows: int) -> Month:
     """A lake of so many synthetic months and one more, each of so many rows; returns the last, which is scored."""
     from taxi_assets import synthetic
-    from taxi_assets.receiving.holding import hold_months
+    from taxi_assets.ingestion.ensure_months import hold_months
 
     settings = settings_of(home)
     source = Path(settings.tlc_source)
@@ -45,11 +45,11 @@ def materialise(home: str, month: str, assets: list[str]) -> Work:
 
     from taxi_assets.definitions import build
     from taxi_assets.defs.instance import open_instance
-    from taxi_assets.mlflow_store import mlflow_database
+    from taxi_assets.registry import database
 
     settings = settings_of(home)
     job, instance = build(settings).resolve_job_def("month"), open_instance(settings)
-    mlflow_database.client(settings)
+    database.client(settings)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     keys = [dg.AssetKey(asset) for asset in assets]
     return lambda: job.execute_in_process(
@@ -59,11 +59,11 @@ def materialise(home: str, month: str, assets: list[str]) -> Work:
 
 def matrix_of(rides: Any, zones: Any) -> tuple[tuple[Any, Any], dict[str, Any]]:
     """What `DurationModel.fit` hands to its trees: the matrix and the target, and the weights."""
-    from taxi_assets.learning.lessons import columns, fill_unknown, lessons
-    from taxi_assets.learning.model import DurationModel
-    from taxi_assets.rides.encoding import expected_minutes
-    from taxi_assets.rides.history import Smoothing
-    from taxi_assets.rides.places import Places
+    from taxi_assets.features.encoding import expected_minutes
+    from taxi_assets.features.target_encoding import Smoothing
+    from taxi_assets.features.zone_geometry import Places
+    from taxi_assets.training.model import DurationModel
+    from taxi_assets.training.training_set import columns, fill_unknown, lessons
 
     model = DurationModel(zones)
     minutes = rides["duration_minutes"].to_numpy(float)
@@ -77,10 +77,10 @@ def matrix_of(rides: Any, zones: Any) -> tuple[tuple[Any, Any], dict[str, Any]]:
 
 def fit_bare_trees(home: str, month: str) -> Work:
     """The work of `HistGradientBoostingRegressor.fit` on what the month's `duration_model` learns from."""
-    from taxi_assets.lake.held import held_months
-    from taxi_assets.learning.model import DurationModel
-    from taxi_assets.learning.training_data import read_training
-    from taxi_assets.scoring.evaluation import CONVENTIONS
+    from taxi_assets.evaluation.metrics import CONVENTIONS
+    from taxi_assets.training.dataset import read_training
+    from taxi_assets.training.model import DurationModel
+    from taxi_assets.warehouse.available_months import held_months
 
     warehouse = Warehouse(settings_of(home))
     with warehouse.reading() as connection:

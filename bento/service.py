@@ -1,4 +1,4 @@
-"""The endpoint that tells how long a ride will take; `taxi_assets/serving/packaging.py` puts it into a Bento.
+"""The endpoint that tells how long a ride will take; `taxi_assets/serving/bento_build.py` puts it into a Bento.
 
 What it answers from lies beside it there: `model/`, checked at the start, and `release.json`, its tag.
 """
@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.index_page import show_index
-from taxi_assets.serving.json_bodies import JsonBodies, read_json
 from taxi_assets.serving.openapi import ANSWER_SCHEMA, ANSWER_SECONDS, describe, example_ride
+from taxi_assets.serving.request_limits import JsonBodies, read_json
 from taxi_assets.serving.ride_request import RIDE_SCHEMA, RideRefused, RideRequest, arrival, read_ride
 from taxi_assets.serving.served_model import ServedModel
 

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from taxi_assets.defs.finishing import every_month_is_finished
 from taxi_assets.defs.ingestion import assets as ingestion
 from taxi_assets.defs.ingestion.freshness import FRESHNESS_SCHEDULES, check_freshness, no_month_is_overdue
 from taxi_assets.defs.jobs import JOBS
@@ -11,12 +10,13 @@ from taxi_assets.defs.mlflow_resource import mlflow_resource
 from taxi_assets.defs.monitoring import assets as monitoring
 from taxi_assets.defs.sensors import SENSORS
 from taxi_assets.defs.serving import assets as serving
+from taxi_assets.defs.tlc_polling import tlc_watcher
 from taxi_assets.defs.training import assets as training
-from taxi_assets.defs.training import search
-from taxi_assets.defs.watcher import tlc_watcher
+from taxi_assets.defs.training import tuning
+from taxi_assets.defs.unfinished_months import every_month_is_finished
 from taxi_assets.environment import isolate
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["build", "defs"]
 
@@ -24,7 +24,7 @@ __all__ = ["build", "defs"]
 def build(settings: Settings) -> dg.Definitions:
     """The platform on these settings."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([ingestion, training, search, monitoring, serving]),
+        assets=dg.load_assets_from_modules([ingestion, training, tuning, monitoring, serving]),
         asset_checks=[no_month_is_overdue, every_month_is_finished],
         jobs=(*JOBS, *MAINTENANCE_JOBS, check_freshness),
         schedules=(*SCHEDULES, *FRESHNESS_SCHEDULES),

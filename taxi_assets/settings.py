@@ -11,7 +11,7 @@ from filelock import FileLock
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from taxi_assets.lake.contract import SERVICES
+from taxi_assets.tlc.contract import SERVICES
 
 __all__ = ["DataKind", "Settings", "remember_data_kind", "run_lock"]
 

@@ -15,15 +15,15 @@ import hypothesis
 import pytest
 from lakes import MONTHS, ZONE_FILES, Lake, Source
 
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import Warehouse, define_macros, sql
 from taxi_assets.settings import Settings
-from taxi_assets.sources.arrivals import file_name, inspect_file
+from taxi_assets.tlc.month_file import file_name, inspect_file
+from taxi_assets.warehouse.connection import Warehouse, define_macros, sql
+from taxi_assets.warehouse.schema import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from taxi_assets.rides.features import ZoneMap
+    from taxi_assets.features.trip_features import ZoneMap
 
 # How long an example takes tells of the machine, not of the code.
 # A merge does not wait for luck: in CI the drawn cases are the same each time.
@@ -125,7 +125,7 @@ def warehouse(settings: Settings) -> Warehouse:
 @pytest.fixture(scope="session")
 def lake(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """The source's months, published down to their features."""
-    from taxi_assets.lake import publishing
+    from taxi_assets.ingestion import publishing
 
     home = tmp_path_factory.mktemp("lake")
     settings = Settings(home=home, data=source.kind, threads=2, memory_limit="1GB")
@@ -141,7 +141,7 @@ def lake(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Lake:
 @pytest.fixture(scope="session")
 def zone_rows(synthetic_source: Source) -> list[dict[str, Any]]:
     """The rows of `taxi_zones` of the synthetic city."""
-    from taxi_assets.lake.zones import read_zones
+    from taxi_assets.ingestion.taxi_zones import read_zones
 
     return read_zones(*synthetic_source.zone_files)
 
@@ -172,7 +172,7 @@ def city(zone_rows: list[dict[str, Any]]) -> Iterator[duckdb.DuckDBPyConnection]
 @pytest.fixture(scope="session")
 def zones(city: duckdb.DuckDBPyConnection) -> "ZoneMap":
     """Where the zones of the synthetic city are."""
-    from taxi_assets.learning.training_data import read_zone_map
+    from taxi_assets.training.dataset import read_zone_map
 
     return read_zone_map(city)
 
@@ -180,10 +180,10 @@ def zones(city: duckdb.DuckDBPyConnection) -> "ZoneMap":
 @pytest.fixture(scope="session")
 def rides(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.DataFrame":
     """Rides of the synthetic months, with the model's inputs and `duration_minutes`, by the lake's SQL."""
-    from taxi_assets.lake.arrived import arrived_trips
-    from taxi_assets.lake.cleaning import THRESHOLDS
-    from taxi_assets.lake.contract import SERVICES
-    from taxi_assets.rides.features import holiday_dates
+    from taxi_assets.features.trip_features import holiday_dates
+    from taxi_assets.ingestion.canonical_rows import arrived_trips
+    from taxi_assets.quality.cleaning_rules import THRESHOLDS
+    from taxi_assets.tlc.contract import SERVICES
 
     for month in synthetic_source.months:
         key = {"service": "green", "month": month.first_day}

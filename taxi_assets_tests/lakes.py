@@ -4,10 +4,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import DataKind, Settings
-from taxi_assets.sources.arrivals import Arrival, file_name, inspect_file
+from taxi_assets.tlc.month_file import Arrival, file_name, inspect_file
+from taxi_assets.warehouse.connection import Warehouse
 
 MONTHS = (Month(2023, 1), Month(2023, 2))
 ZONE_FILES = ("taxi_zone_lookup.csv", "taxi_zones.zip")

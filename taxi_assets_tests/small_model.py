@@ -9,14 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from taxi_assets.learning.lessons import columns, finished_rides
-from taxi_assets.learning.model import DurationModel
-from taxi_assets.rides.answers import learn_intervals
-from taxi_assets.rides.encoding import expected_minutes, periods
-from taxi_assets.rides.features import MODEL_INPUTS, SERVICE_IDS, ZONES, ZoneMap, row_features
-from taxi_assets.rides.history import PastRides, Smoothing, Tables, fit_tables
-from taxi_assets.rides.places import Places
-from taxi_assets.serving.export import write_serving_folder
+from taxi_assets.features.encoding import expected_minutes, periods
+from taxi_assets.features.target_encoding import PastRides, Smoothing, Tables, fit_tables
+from taxi_assets.features.trip_features import MODEL_INPUTS, SERVICE_IDS, ZONES, ZoneMap, row_features
+from taxi_assets.features.zone_geometry import Places
+from taxi_assets.serving.onnx_export import write_serving_folder
+from taxi_assets.training.model import DurationModel
+from taxi_assets.training.predictions import learn_intervals
+from taxi_assets.training.training_set import columns, finished_rides
 
 SERVICES = ("green", "fhvhv")
 FACTS = {"name": "taxi-duration", "version": 3, "run_id": "0f3c", "data_snapshot": 12, "synthetic": True}

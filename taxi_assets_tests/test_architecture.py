@@ -20,7 +20,7 @@ HOMES = {
     "dagster_mlflow": ("taxi_assets.defs",),
     "mlflow": ("taxi_assets.mlflow_store", "taxi_assets.defs.mlflow_resource"),
     "great_expectations": ("taxi_assets.quality",),
-    "bentoml": ("taxi_assets.serving.packaging",),
+    "bentoml": ("taxi_assets.serving.bento_build",),
     "typer": ("taxi_assets.cli",),
 }
 # Who may start what Dagster knows: the last asks only for its newest run.
@@ -28,52 +28,52 @@ STARTS_DAGSTER = (
     "taxi_assets.defs",
     "taxi_assets.definitions",
     "taxi_assets.cli",
-    "taxi_assets.end_to_end",
-    "taxi_assets.report",
+    "taxi_assets.cli.run_pipeline",
+    "taxi_assets.cli.status_report",
 )
 # Data in, data out. What touches the world (adapters) and what starts it (the edge) is for others.
 MIDDLE = (
     "taxi_assets.errors",
     "taxi_assets.months",
-    "taxi_assets.local_time",
-    "taxi_assets.expectations",
+    "taxi_assets.tlc.local_time",
+    "taxi_assets.quality.suites",
     "taxi_assets.plots",
     "taxi_assets.synthetic",
     "taxi_assets.rides",
-    "taxi_assets.lake.raw_columns",
-    "taxi_assets.lake.contract",
-    "taxi_assets.lake.file_columns",
-    "taxi_assets.lake.file_kinds",
-    "taxi_assets.lake.text_lines",
-    "taxi_assets.lake.times",
-    "taxi_assets.lake.unreadable",
-    "taxi_assets.lake.time_texts",
-    "taxi_assets.lake.casting",
-    "taxi_assets.lake.csv_lines",
-    "taxi_assets.lake.projection",
-    "taxi_assets.lake.points",
-    "taxi_assets.lake.arrived_stream",
-    "taxi_assets.lake.cleaning",
-    "taxi_assets.lake.overdue",
-    "taxi_assets.sources.watch_plan",
-    "taxi_assets.lake.tables",
-    "taxi_assets.lake.zones",
-    "taxi_assets.learning.lessons",
-    "taxi_assets.learning.estimators",
-    "taxi_assets.learning.forest",
-    "taxi_assets.learning.model",
+    "taxi_assets.tlc.columns",
+    "taxi_assets.tlc.contract",
+    "taxi_assets.ingestion.file_columns",
+    "taxi_assets.tlc.file_kinds",
+    "taxi_assets.ingestion.text_lines",
+    "taxi_assets.ingestion.file_times",
+    "taxi_assets.ingestion.unreadable_values",
+    "taxi_assets.ingestion.time_formats",
+    "taxi_assets.ingestion.casting",
+    "taxi_assets.ingestion.csv_lines",
+    "taxi_assets.tlc.projection",
+    "taxi_assets.ingestion.point_zones",
+    "taxi_assets.ingestion.row_stream",
+    "taxi_assets.quality.cleaning_rules",
+    "taxi_assets.monitoring.overdue_months",
+    "taxi_assets.tlc.polling_plan",
+    "taxi_assets.warehouse.schema",
+    "taxi_assets.ingestion.taxi_zones",
+    "taxi_assets.training.training_set",
+    "taxi_assets.training.estimators",
+    "taxi_assets.training.random_forest",
+    "taxi_assets.training.model",
     "taxi_assets.monitoring.drift",
-    "taxi_assets.scoring.baselines",
-    "taxi_assets.scoring.bootstrap",
-    "taxi_assets.scoring.candidates",
-    "taxi_assets.scoring.comparison",
-    "taxi_assets.scoring.conditions",
-    "taxi_assets.scoring.diagnosis",
-    "taxi_assets.scoring.evaluation",
-    "taxi_assets.scoring.gate",
-    "taxi_assets.scoring.guards",
-    "taxi_assets.scoring.predicting",
-    "taxi_assets.scoring.promotion",
+    "taxi_assets.evaluation.baselines",
+    "taxi_assets.promotion.bootstrap",
+    "taxi_assets.promotion.promotion_input",
+    "taxi_assets.promotion.paired_comparison",
+    "taxi_assets.evaluation.conditions",
+    "taxi_assets.evaluation.diagnostics",
+    "taxi_assets.evaluation.metrics",
+    "taxi_assets.promotion.policy",
+    "taxi_assets.promotion.guards",
+    "taxi_assets.evaluation.predict",
+    "taxi_assets.promotion.decision",
 )
 HEAVY = ("mlflow", "great_expectations", "sklearn", "bentoml", "pandas", "matplotlib", "onnxruntime")
 
@@ -165,7 +165,7 @@ def test_a_framework_is_known_to_its_own_modules_only(everything: Imports, frame
 def test_only_who_starts_dagster_knows_its_edge(everything: Imports) -> None:
     for edge in ("taxi_assets.defs", "taxi_assets.definitions"):
         assert strangers(everything, edge, STARTS_DAGSTER) == set()
-    report = {each for each in everything["taxi_assets.report"] if each.startswith("taxi_assets.defs")}
+    report = {each for each in everything["taxi_assets.cli.status_report"] if each.startswith("taxi_assets.defs")}
     assert report <= {"taxi_assets.defs.instance", "taxi_assets.defs.instance.last_run"}
 
 
@@ -198,13 +198,13 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
 
 def test_a_circle_is_found(tree: Path) -> None:
-    write(tree, "rides/features", "from taxi_assets.rides.places import x\n")
-    write(tree, "rides/places", "def later():\n    from taxi_assets.rides.features import y\n")
+    write(tree, "rides/features", "from taxi_assets.features.zone_geometry import x\n")
+    write(tree, "rides/places", "def later():\n    from taxi_assets.features.trip_features import y\n")
     assert circle(all_imports(tree, only_at_load=True)) == []
     write(tree, "rides/places", "from .features import y\n")
     assert set(circle(all_imports(tree, only_at_load=True))) == {
-        "taxi_assets.rides.features",
-        "taxi_assets.rides.places",
+        "taxi_assets.features.trip_features",
+        "taxi_assets.features.zone_geometry",
     }
 
 
@@ -231,25 +231,27 @@ def test_the_service_knows_only_rides_and_its_own() -> None:
 def test_a_module_that_knows_a_framework_is_found(tree: Path, line: str) -> None:
     write(tree, "rides/features", line)
     write(tree, "rides/places", "import dagsterly\n")
-    assert strangers(all_imports(tree), "dagster", HOMES["dagster"]) == {"taxi_assets.rides.features"}
+    assert strangers(all_imports(tree), "dagster", HOMES["dagster"]) == {"taxi_assets.features.trip_features"}
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "from taxi_assets.lake import warehouse",
-        "from taxi_assets.lake.warehouse import sql",
-        "import taxi_assets.lake.warehouse",
+        "from taxi_assets.warehouse import connection as warehouse",
+        "from taxi_assets.warehouse.connection import sql",
+        "import taxi_assets.warehouse.connection",
         "from ..lake import warehouse",
         "from ..lake.warehouse import sql",
-        "def later():\n    from taxi_assets.lake.warehouse import sql\n",
+        "def later():\n    from taxi_assets.warehouse.connection import sql\n",
     ],
 )
 def test_a_middle_that_touches_the_world_is_found(tree: Path, line: str) -> None:
     write(tree, "lake/warehouse", "")
     write(tree, "rides/features", line)
-    write(tree, "rides/places", "from taxi_assets.rides import features\nfrom . import features\n")
-    assert outside_middle(all_imports(tree)) == {"taxi_assets.rides.features": {"taxi_assets.lake.warehouse"}}
+    write(tree, "rides/places", "from taxi_assets.features import trip_features as features\nfrom . import features\n")
+    assert outside_middle(all_imports(tree)) == {
+        "taxi_assets.features.trip_features": {"taxi_assets.warehouse.connection"}
+    }
 
 
 # What loading costs

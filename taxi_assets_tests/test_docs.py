@@ -15,11 +15,11 @@ from taxi_assets.defs.ingestion.freshness import check_freshness
 from taxi_assets.defs.jobs import JOBS
 from taxi_assets.defs.maintenance import MAINTENANCE_JOBS, SCHEDULES
 from taxi_assets.defs.sensors import SENSORS
-from taxi_assets.defs.watcher import tlc_watcher
-from taxi_assets.lake.cleaning import REASONS
-from taxi_assets.lake.tables import TABLES
+from taxi_assets.defs.tlc_polling import tlc_watcher
+from taxi_assets.quality.cleaning_rules import REASONS
 from taxi_assets.settings import Settings
 from taxi_assets.synthetic import SHIFTS
+from taxi_assets.warehouse.schema import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
 PATHS = [

@@ -8,8 +8,15 @@ import typer
 from pydantic import ValidationError
 from typer.exceptions import TyperException
 
-from taxi_assets.cli import maintenance, models, platform, serving, synthetic, tracing
-from taxi_assets.cli.arrivals import arrivals
+from taxi_assets.cli import (
+    lineage_commands,
+    maintenance_commands,
+    model_commands,
+    platform_commands,
+    serving_commands,
+    synthetic_commands,
+)
+from taxi_assets.cli.file_commands import arrivals
 from taxi_assets.cli.terminal import errors
 from taxi_assets.environment import isolate
 from taxi_assets.errors import TaxiError
@@ -24,16 +31,16 @@ app = typer.Typer(
 )
 
 for command in (
-    platform.run,
-    platform.status,
-    serving.predict,
-    synthetic.synth,
-    platform.up,
-    maintenance.maintain,
-    models.baselines,
-    models.backtest,
-    tracing.lineage,
-    tracing.reproduce,
+    platform_commands.run,
+    platform_commands.status,
+    serving_commands.predict,
+    synthetic_commands.synth,
+    platform_commands.up,
+    maintenance_commands.maintain,
+    model_commands.baselines,
+    model_commands.backtest,
+    lineage_commands.lineage,
+    lineage_commands.reproduce,
 ):
     app.command()(command)
 app.add_typer(arrivals, name="arrivals")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from taxi_assets.defs.partitions import MONTHS
-from taxi_assets.expectations import SUITES, Expectation, Finding, Severity
 from taxi_assets.months import Month
+from taxi_assets.quality.suites import SUITES, Expectation, Finding, Severity
 
 if TYPE_CHECKING:
     from taxi_assets.quality import Outcome, Verdict

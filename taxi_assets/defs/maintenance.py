@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["MAINTENANCE_JOBS", "SCHEDULES", "maintain_lake", "maintenance_schedule"]
 
@@ -15,11 +15,11 @@ def tidy_lake(
     context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> None:
     """Delete files nothing needs and old models, merge small files, expire old snapshots but those of models."""
-    from taxi_assets.lake import maintenance
-    from taxi_assets.mlflow_store import registry
+    from taxi_assets.registry import model_versions
     from taxi_assets.serving.retention import remove_old_models
+    from taxi_assets.warehouse import maintenance
 
-    trained_on = registry.trained_snapshots(settings)
+    trained_on = model_versions.trained_snapshots(settings)
     keep = timedelta(days=settings.keep_snapshots_days)
     done = maintenance.maintain(warehouse, trained_on, keep, datetime.now(UTC))
     facts = {**done.as_json(), **remove_old_models(settings).as_json()}

@@ -20,10 +20,10 @@ from dagster import (
     resource,
 )
 
-from taxi_assets.mlflow_store import tracking
-from taxi_assets.mlflow_store.mlflow_database import EXPERIMENT, client
-from taxi_assets.mlflow_store.revision import git_commit
-from taxi_assets.mlflow_store.tracking import RunStatus
+from taxi_assets.registry import tracking
+from taxi_assets.registry.code_revision import git_commit
+from taxi_assets.registry.database import EXPERIMENT, client
+from taxi_assets.registry.tracking import RunStatus
 from taxi_assets.settings import Settings
 
 __all__ = ["MLFLOW_RUN_TAG", "match_mlflow_runs", "mlflow_resource"]

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from taxi_assets.defs.finishing import MOST_ATTEMPTS, finish_months, finished_event, not_being_made
-from taxi_assets.defs.ingestion.arrivals import listing_digest, quarantine_event
+from taxi_assets.defs.ingestion.source_files import listing_digest, quarantine_event
 from taxi_assets.defs.jobs import ingest_months, month
 from taxi_assets.defs.mlflow_resource import match_mlflow_runs
 from taxi_assets.defs.run_processes import close_dead
+from taxi_assets.defs.unfinished_months import MOST_ATTEMPTS, finish_months, finished_event, not_being_made
 from taxi_assets.errors import describe_fault
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
-    from taxi_assets.lake.ledger import Record
-    from taxi_assets.monitoring.unfinished import Unfinished
+    from taxi_assets.ingestion.source_files import Record
+    from taxi_assets.monitoring.unfinished_months import Unfinished
 
 __all__ = ["SENSORS", "landing_sensor"]
 
@@ -44,7 +44,7 @@ def landing_sensor(
     When no file waits, what the newest month lacks is asked for. What is requested is told by the tables, the registry
     and the runs there are, by nothing kept here. The cursor only tells what has been shown as it is.
     """
-    from taxi_assets.receiving import looks, receive
+    from taxi_assets.ingestion import file_stability, scan_landing
 
     told: list[str] = []
     requests: list[dg.RunRequest] = []
@@ -58,11 +58,11 @@ def landing_sensor(
     if busy := _why_busy(settings):
         return dg.SensorResult(skip_reason="; ".join([*told, busy]))
     with _telling(told, "taking files in"):
-        told += _put_aside(receive.look(warehouse, looks.PATIENT))
+        told += _put_aside(scan_landing.look(warehouse, file_stability.PATIENT))
     with _telling(told, "asking for runs"):
         requests = _requests(context.instance, warehouse, told)
     with _telling(told, "showing the files"):
-        records = receive.records_of(warehouse)
+        records = scan_landing.records_of(warehouse)
         told += [f"{r.file_name}: {'; '.join(r.reasons)}" for r in records if r.state in ("arriving", "unaccepted")]
         shown += [quarantine_event(records)] if records and listing_digest(records) != files else []
         files = listing_digest(records)
@@ -79,8 +79,8 @@ def landing_sensor(
 
 def _unfinished(settings: Settings, warehouse: Warehouse) -> tuple["Unfinished", ...]:
     """The months that lack assets; versions that learned from superseded files are marked meanwhile."""
-    from taxi_assets.monitoring.superseded import mark_superseded
-    from taxi_assets.monitoring.unfinished import unfinished_months
+    from taxi_assets.monitoring.superseded_versions import mark_superseded
+    from taxi_assets.monitoring.unfinished_months import unfinished_months
 
     mark_superseded(settings, warehouse)
     return unfinished_months(settings, warehouse)
@@ -93,11 +93,11 @@ def _digest(found: Sequence["Unfinished"]) -> str:
 
 
 def _why_busy(settings: Settings) -> str | None:
-    from taxi_assets.receiving import waiting
+    from taxi_assets.ingestion import pending
 
-    if waiting.is_run_at_work(settings):
+    if pending.is_run_at_work(settings):
         return "a `taxi run` is at work: what has landed is its to publish"
-    if waiting.is_publishing(settings):
+    if pending.is_publishing(settings):
         return "a month is being published: the landing folder is looked at after it"
     return None
 
@@ -135,12 +135,12 @@ def _put_aside(changed: Sequence["Record"]) -> list[str]:
 
 def _requests(instance: dg.DagsterInstance, warehouse: Warehouse, told: list[str]) -> list[dg.RunRequest]:
     """The runs to ask for, oldest month first; adds a sentence to `told` for each file for which none is asked."""
-    from taxi_assets.receiving import waiting
+    from taxi_assets.ingestion import pending
 
-    work = waiting.find_work(warehouse)
+    work = pending.find_work(warehouse)
     trains = None
     with _telling(told, "choosing the month to train for"):
-        trains = waiting.can_train(warehouse, work.waiting)
+        trains = pending.can_train(warehouse, work.waiting)
     requests: list[dg.RunRequest] = []
     for record in (*work.waiting, *work.without_features):
         with _telling(told, f"{record.named()}: asking for its run"):

@@ -1,1 +1,1 @@
-"""Whether a month is still like those the model learned from."""
+"""What happens after training: drift, overdue and unfinished months, superseded versions, lineage, reproduction."""

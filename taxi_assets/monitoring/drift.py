@@ -130,7 +130,7 @@ def measure_drift(
     if month in reference_months:
         raise TaxiError(f"{month:%Y-%m} is a month the model learned from: measure the drift of a later one")
     values = {"services": sorted(services), "months": [*reference_months, month], "month": month}
-    query = files("taxi_assets").joinpath("sql", "drift_counts.sql").read_text()
+    query = files("taxi_assets.monitoring").joinpath("drift_counts.sql").read_text()
     counts = connection.execute(query, values).df()
     samples = {name: _sample(counts[counts["feature"] == name]) for name in FEATURES}
     reference_rides, month_rides = int(samples[TARGET].reference.sum()), int(samples[TARGET].month.sum())

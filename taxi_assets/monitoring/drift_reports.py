@@ -1,14 +1,14 @@
 """Measures a month's drift in the lake and keeps the report there. Knows no Dagster."""
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.held import held_months
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.learning.training_data import window_of_held
-from taxi_assets.mlflow_store import metrics, registry
+from taxi_assets.evaluation.evaluate import window_of
 from taxi_assets.monitoring.drift import DriftReport, measure_drift
 from taxi_assets.months import Month
-from taxi_assets.scoring.judging import window_of
+from taxi_assets.registry import model_versions, run_metrics
 from taxi_assets.settings import Settings
+from taxi_assets.training.dataset import window_of_held
+from taxi_assets.warehouse.available_months import held_months
+from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["report_drift"]
 
@@ -19,7 +19,7 @@ def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id:
     Raises:
         TaxiError: there is no earlier month to compare with.
     """
-    version = registry.chosen_for(settings, month)
+    version = model_versions.chosen_for(settings, month)
     reference = window_of(version) if version else _earlier_months(settings, warehouse, month)
     with warehouse.publishing(f"drift_reports {month}", run_id) as connection:
         days = [each.first_day for each in reference]
@@ -33,7 +33,7 @@ def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id:
             ],
         )
     if version:
-        metrics.log_metrics(settings, version.run_id, {"greatest_psi": report.features[0].psi})
+        run_metrics.log_metrics(settings, version.run_id, {"greatest_psi": report.features[0].psi})
     return report
 
 

@@ -1,6 +1,6 @@
 """Pictures of a run, as PNG bytes: each title states in figures what its picture shows. Nothing is judged here."""
 
-from taxi_assets.plots.errors import (
+from taxi_assets.plots.error_plots import (
     draw_calibration,
     draw_floor,
     draw_hourly_errors,
@@ -10,10 +10,10 @@ from taxi_assets.plots.errors import (
     draw_scores,
     draw_slice,
 )
-from taxi_assets.plots.months import draw_drift, draw_monthly_rows, draw_rejections
-from taxi_assets.plots.promotion import draw_bootstrap, draw_slices_compared
-from taxi_assets.plots.searches import draw_trials
-from taxi_assets.plots.zones import draw_zone_residuals
+from taxi_assets.plots.month_plots import draw_drift, draw_monthly_rows, draw_rejections
+from taxi_assets.plots.promotion_plots import draw_bootstrap, draw_slices_compared
+from taxi_assets.plots.tuning_plots import draw_trials
+from taxi_assets.plots.zone_maps import draw_zone_residuals
 
 __all__ = [
     "draw_bootstrap",

@@ -3,8 +3,8 @@
 Importing this package imports no Great Expectations, which takes seconds; calling it does.
 """
 
-from taxi_assets.quality.docs import write_data_docs
+from taxi_assets.quality.data_docs import write_data_docs
+from taxi_assets.quality.results import Outcome, Verdict
 from taxi_assets.quality.validation import validate
-from taxi_assets.quality.verdict import Outcome, Verdict
 
 __all__ = ["Outcome", "Verdict", "validate", "write_data_docs"]

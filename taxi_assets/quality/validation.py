@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from taxi_assets.expectations import Expectation, Suite
-from taxi_assets.quality.counting import Metrics, count_metrics
-from taxi_assets.quality.verdict import Outcome, Verdict, json_safe
+from taxi_assets.quality.results import Outcome, Verdict, json_safe
+from taxi_assets.quality.suite_metrics import Metrics, count_metrics
+from taxi_assets.quality.suites import Expectation, Suite
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult

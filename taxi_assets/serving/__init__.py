@@ -1,1 +1,1 @@
-"""The champion as a Bento, the model it answers from, and a client."""
+"""The champion as a Bento: ONNX export, the served model, the build and a client. Imports no library of training."""

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from taxi_assets.serving.json_bodies import MAX_BODY_BYTES
+from taxi_assets.serving.request_limits import MAX_BODY_BYTES
 from taxi_assets.serving.ride_request import RIDE_SCHEMA
 
 __all__ = ["ANSWER_SCHEMA", "ANSWER_SECONDS", "describe", "example_ride"]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_store import registry
-from taxi_assets.mlflow_store.registry import Version
-from taxi_assets.serving import packaging
-from taxi_assets.serving.export import write_serving_folder
+from taxi_assets.registry import model_versions
+from taxi_assets.registry.model_versions import Version
+from taxi_assets.serving import bento_build
+from taxi_assets.serving.onnx_export import write_serving_folder
 from taxi_assets.settings import Settings
 
 __all__ = ["Release", "package_champion"]
@@ -33,20 +33,20 @@ def package_champion(settings: Settings) -> Release:
     Raises:
         TaxiError: there is no champion, or what was built does not answer as it does.
     """
-    champion = registry.champion(settings)
+    champion = model_versions.champion(settings)
     if champion is None:
         raise TaxiError(_no_champion(settings))
     facts = _facts(champion)
     labels = {name: str(facts[name]).lower() if name == "synthetic" else str(facts[name]) for name in _LABELS}
     settings.root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.root, prefix=".serving-") as folder:
-        served = write_serving_folder(registry.load_sklearn(settings, champion), Path(folder, "model"), facts)
-        tag = packaging.build_bento(settings, Path(folder, "model"), labels)
+        served = write_serving_folder(model_versions.load_sklearn(settings, champion), Path(folder, "model"), facts)
+        tag = bento_build.build_bento(settings, Path(folder, "model"), labels)
     return Release(tag, labels, served.largest_difference_minutes)
 
 
 def _no_champion(settings: Settings) -> str:
-    newest = registry.latest(settings)
+    newest = model_versions.latest(settings)
     refusal = newest.tags.get("refusal") if newest else None
     if newest and refusal:
         return f"there is no champion to package, version {newest.version} was refused: {refusal} Train on other months"

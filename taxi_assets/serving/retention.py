@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from taxi_assets.mlflow_store import registry
-from taxi_assets.mlflow_store.mlflow_database import client
-from taxi_assets.mlflow_store.model_files import REMOVED_TAG, model_file
-from taxi_assets.mlflow_store.registry import Version
-from taxi_assets.serving import packaging
+from taxi_assets.registry import model_versions
+from taxi_assets.registry.database import client
+from taxi_assets.registry.model_files import REMOVED_TAG, model_file
+from taxi_assets.registry.model_versions import Version
+from taxi_assets.serving import bento_build
 from taxi_assets.settings import Settings
 
 __all__ = ["Removal", "remove_old_models"]
@@ -39,23 +39,25 @@ def remove_old_models(settings: Settings, is_dry_run: bool = False) -> Removal:
         settings: Where MLflow and the Bento store are.
         is_dry_run: Tell what would be removed and remove nothing.
     """
-    found = registry.versions(settings)
-    kept, newest = _kept(settings, found), packaging.latest(settings)
+    found = model_versions.versions(settings)
+    kept, newest = _kept(settings, found), bento_build.latest(settings)
     old = [version for version in found if version.version not in kept]
     models = [version for version in old if REMOVED_TAG not in version.tags]
-    bentos = [tag for version in old for tag in packaging.tags_of_version(settings, version.version)]
+    bentos = [tag for version in old for tag in bento_build.tags_of_version(settings, version.version)]
     bentos = [tag for tag in bentos if newest is None or tag != newest.tag]
     if not is_dry_run:
         for version in models:
             _remove_model(settings, version)
         for tag in bentos:
-            shutil.rmtree(packaging.folder_of(settings, tag))
+            shutil.rmtree(bento_build.folder_of(settings, tag))
     return Removal(tuple(sorted(f"version {each.version}" for each in models)), tuple(sorted(bentos)))
 
 
 def _remove_model(settings: Settings, version: Version) -> None:
     # Tagged first: killed in between, the version says that its model may be gone.
-    registry.note_decision(settings, version.version, {REMOVED_TAG: datetime.now(UTC).isoformat(timespec="seconds")})
+    model_versions.note_decision(
+        settings, version.version, {REMOVED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
+    )
     api = client(settings)
     model_file(settings, api, api.get_model_version(version.name, str(version.version))).unlink(missing_ok=True)
 
@@ -64,8 +66,8 @@ def _kept(settings: Settings, found: Sequence[Version]) -> set[int]:
     if not found:
         return set()
     kept = set(sorted((version.version for version in found), reverse=True)[: settings.keep_models])
-    champion = registry.champion(settings)
+    champion = model_versions.champion(settings)
     if champion:
         replaced = champion.tags.get("replaced_version", "none")
         kept |= {champion.version, *([int(replaced)] if replaced.isdigit() else [])}
-    return kept | registry.versions_named_by_a_person(settings)
+    return kept | model_versions.versions_named_by_a_person(settings)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.local_time import NEW_YORK
-from taxi_assets.rides.features import HOLIDAY_YEARS, ZONES
+from taxi_assets.features.trip_features import HOLIDAY_YEARS, ZONES
+from taxi_assets.tlc.local_time import NEW_YORK
 
 __all__ = ["RIDE_SCHEMA", "RideRefused", "RideRequest", "arrival", "read_ride"]
 

@@ -13,14 +13,14 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.rides.answers import Answers, answer
-from taxi_assets.rides.encoding import encode_rides
-from taxi_assets.rides.features import SERVICE_IDS, Rides, ZoneMap, row_features
-from taxi_assets.rides.history import Tables
-from taxi_assets.rides.intervals import Intervals
-from taxi_assets.rides.places import Places
+from taxi_assets.features.encoding import encode_rides
+from taxi_assets.features.target_encoding import Tables
+from taxi_assets.features.trip_features import SERVICE_IDS, Rides, ZoneMap, row_features
+from taxi_assets.features.zone_geometry import Places
 from taxi_assets.serving.ride_request import RideRequest
 from taxi_assets.serving.serving_manifest import MODEL_FILE, REMEDY, TABLES_FILE, read_manifest
+from taxi_assets.training.intervals import Intervals
+from taxi_assets.training.predictions import Answers, answer
 
 __all__ = ["GOLDEN_TOLERANCE_MINUTES", "MODEL_INPUT", "ServedModel"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.rides.encoding import MATRIX_COLUMNS
-from taxi_assets.rides.features import SERVICE_IDS
+from taxi_assets.features.encoding import MATRIX_COLUMNS
+from taxi_assets.features.trip_features import SERVICE_IDS
 
 __all__ = [
     "FORMAT",

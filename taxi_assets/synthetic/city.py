@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake import projection
+from taxi_assets.tlc import projection
 
 __all__ = ["AIRPORTS", "BOROUGHS", "ZONES", "City", "Floats", "area", "build_city", "to_degrees", "to_feet"]
 

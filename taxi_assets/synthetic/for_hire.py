@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from taxi_assets.local_time import elapsed_seconds
 from taxi_assets.synthetic.trips import Trips
+from taxi_assets.tlc.local_time import elapsed_seconds
 
 __all__ = ["BASES", "add_base_fields", "add_company_fields"]
 

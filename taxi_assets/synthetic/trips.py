@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from taxi_assets.local_time import existing_time, local_time, utc_seconds
 from taxi_assets.months import Month
 from taxi_assets.synthetic import law
 from taxi_assets.synthetic.city import ZONES, City, Floats, build_city
 from taxi_assets.synthetic.demand import PROFILES, hourly_rows, route_table
 from taxi_assets.synthetic.shifts import Shift, amount_of
+from taxi_assets.tlc.local_time import existing_time, local_time, utc_seconds
 
 __all__ = ["Piece", "Plan", "Trips", "clock_after", "draw_trips", "seconds", "split_month"]
 

@@ -21,9 +21,9 @@ from sensor_at_work import killed_at, look, work
 from thrift import close
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.moments import MOMENTS
-from taxi_assets.receiving.retrying import accept, retry
+from taxi_assets.ingestion.retry_files import accept, retry
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.fault_points import MOMENTS
 
 __all__ = ["ArrivalMachine"]
 

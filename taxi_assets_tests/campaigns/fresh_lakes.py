@@ -9,9 +9,9 @@ from little_months import SLOTS, Little, Shelf, Slot, land
 from sensor_at_work import look, work
 from thrift import close
 
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.receiving.receive import records_of
-from taxi_assets.receiving.retrying import accept
+from taxi_assets.ingestion.retry_files import accept
+from taxi_assets.ingestion.scan_landing import records_of
+from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["Fresh"]
 

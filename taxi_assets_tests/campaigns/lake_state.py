@@ -7,11 +7,11 @@ from typing import Any
 
 from little_months import SLOTS, Slot
 
-from taxi_assets.lake.ledger import Record
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.receiving.receive import records_of
-from taxi_assets.sources.landing import sha256_of
+from taxi_assets.ingestion.scan_landing import records_of
+from taxi_assets.ingestion.source_files import Record
+from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.schema import TABLES
 
 __all__ = ["assert_at_rest", "files_of", "ingested_files", "ingestions", "row_hashes", "what_raw_holds"]
 

@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 from thrift import close
 
 from taxi_assets import synthetic
-from taxi_assets.lake import publishing
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.ingestion import publishing
+from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.months import Month
-from taxi_assets.receiving.ingesting import ingest_month
 from taxi_assets.settings import Settings
-from taxi_assets.sources.arrivals import file_name
+from taxi_assets.tlc.month_file import file_name
+from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["SLOTS", "Little", "Shelf", "Slot", "fill_shelf", "land", "publish_month"]
 

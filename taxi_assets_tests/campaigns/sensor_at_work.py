@@ -5,15 +5,15 @@ from contextlib import contextmanager, suppress
 
 from little_months import publish_month
 
-from taxi_assets import moments
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.receiving import looks, receive
-from taxi_assets.receiving.waiting import find_work
+from taxi_assets.ingestion import file_stability, scan_landing
+from taxi_assets.ingestion.pending import find_work
+from taxi_assets.warehouse import fault_points
+from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["TICK", "Killed", "killed_at", "look", "work"]
 
-TICK = looks.Pace(seconds_between=0)  # two looks make a file whole, however soon one follows the other
+TICK = file_stability.Pace(seconds_between=0)  # two looks make a file whole, however soon one follows the other
 _MOST_ROUNDS = 6
 
 
@@ -24,7 +24,7 @@ class Killed(BaseException):
 @contextmanager
 def killed_at(moment: str, nth: int = 1) -> Iterator[None]:
     """The n-th time the moment comes, the process ends; swallows that, and nothing else."""
-    left, former = nth, moments.reached
+    left, former = nth, fault_points.reached
 
     def reached(now: str) -> None:
         nonlocal left
@@ -32,16 +32,16 @@ def killed_at(moment: str, nth: int = 1) -> Iterator[None]:
         if now == moment and left == 0:
             raise Killed
 
-    moments.reached = reached
+    fault_points.reached = reached
     try:
         with suppress(Killed):
             yield
     finally:
-        moments.reached = former
+        fault_points.reached = former
 
 
 def look(warehouse: Warehouse) -> None:
-    receive.look(warehouse, TICK)
+    scan_landing.look(warehouse, TICK)
 
 
 def work(warehouse: Warehouse) -> list[str]:

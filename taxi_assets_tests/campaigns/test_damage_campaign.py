@@ -13,11 +13,10 @@ from sensor_at_work import look, work
 from thrift import Tell, close
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake import publishing
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.receiving import looks, receive
-from taxi_assets.receiving.ingesting import ingest_month
-from taxi_assets.receiving.receive import records_of
+from taxi_assets.ingestion import file_stability, publishing, scan_landing
+from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.scan_landing import records_of
+from taxi_assets.warehouse.connection import Warehouse
 
 pytestmark = pytest.mark.usefixtures("thrift")
 
@@ -65,7 +64,7 @@ def damage_once(warehouse: Warehouse, state: str, good: Little, watched: Watched
     assert watched.read == read, "a damaged file was read"
     assert what_raw_holds(warehouse) == before
     land(good, warehouse.settings.landing)
-    receive.look(warehouse, looks.IMPATIENT)
+    scan_landing.look(warehouse, file_stability.IMPATIENT)
     assert [r.state for r in records_of(warehouse) if r.sha256 == good.sha256 and r.is_taken] == [state]
     assert what_raw_holds(warehouse) == before
     return f"{kind} while {state}"
@@ -80,7 +79,7 @@ def damage_files(shelf: Shelf, folder: Path, times: int, seed: int, patch: pytes
     for state in ("waiting", "ingested"):
         if state == "waiting":
             land(first, warehouse.settings.landing)
-            receive.look(warehouse, looks.IMPATIENT)
+            scan_landing.look(warehouse, file_stability.IMPATIENT)
         else:
             assert work(warehouse) == []
         before = row_hashes(warehouse)

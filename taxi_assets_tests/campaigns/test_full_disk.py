@@ -16,7 +16,7 @@ from thrift import Tell, close
 from trials import Reader, Scenario, assert_as_undisturbed, scenarios
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.warehouse.connection import Warehouse
 
 pytestmark = pytest.mark.usefixtures("thrift")
 

@@ -18,12 +18,12 @@ from thrift import Tell, close
 
 from taxi_assets.defs.partitions import MONTHS
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.retry_files import retry
+from taxi_assets.ingestion.scan_landing import records_of
 from taxi_assets.months import Month
-from taxi_assets.receiving.ingesting import ingest_month
-from taxi_assets.receiving.receive import records_of
-from taxi_assets.receiving.retrying import retry
-from taxi_assets.sources.arrivals import parse_file_name
+from taxi_assets.tlc.month_file import parse_file_name
+from taxi_assets.warehouse.connection import Warehouse
 
 pytestmark = pytest.mark.usefixtures("thrift")
 

@@ -11,8 +11,8 @@ from little_months import Shelf
 from thrift import Tell, close
 from trials import TABLES, Reader, Scenario, Zygote, assert_as_undisturbed, scenarios, zygote
 
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.moments import MOMENTS
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.fault_points import MOMENTS
 
 pytestmark = pytest.mark.usefixtures("thrift")
 

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from benchmarks.learned_rides import SEED, draw_rides
-from taxi_assets.learning.model import DurationModel
-from taxi_assets.rides.encoding import expected_minutes as told_by_history
-from taxi_assets.serving.export import to_onnx
+from taxi_assets.features.encoding import expected_minutes as told_by_history
+from taxi_assets.serving.onnx_export import to_onnx
 from taxi_assets.synthetic import best_mae, expected_minutes
+from taxi_assets.training.model import DurationModel
 
 pytestmark = pytest.mark.slow
 
@@ -22,8 +22,8 @@ ROWS = 1_000_000
 SCORE_IN_A_FRESH_PROCESS = """
 import numpy as np
 from benchmarks.learned_rides import draw_rides
-from taxi_assets.learning.model import DurationModel
-from taxi_assets.scoring.evaluation import score
+from taxi_assets.training.model import DurationModel
+from taxi_assets.evaluation.metrics import score
 rides, zones = draw_rides(2, 40_000)
 late = rides["pickup_at"] >= rides["pickup_at"].max().normalize().replace(day=1)
 model = DurationModel(zones, max_iter=30).fit(rides[~late], rides.loc[~late, "duration_minutes"].to_numpy())

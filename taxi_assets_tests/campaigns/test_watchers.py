@@ -10,8 +10,8 @@ from little_months import SLOTS, Little, Shelf, land, publish_month
 from thrift import close
 from trials import Reader
 
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.receiving.receive import records_of
+from taxi_assets.ingestion.scan_landing import records_of
+from taxi_assets.warehouse.connection import Warehouse
 
 pytestmark = pytest.mark.usefixtures("thrift")
 

@@ -8,11 +8,11 @@ import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
 
-from taxi_assets.expectations import Suite
-from taxi_assets.lake import publishing
-from taxi_assets.lake import warehouse as lake_warehouse
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.ingestion import publishing
 from taxi_assets.quality import Verdict
+from taxi_assets.quality.suites import Suite
+from taxi_assets.warehouse import connection as lake_warehouse
+from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["Tell", "close", "thrifty"]
 

@@ -17,8 +17,8 @@ from little_months import SLOTS, Little, Shelf, land
 from sensor_at_work import look, work
 from thrift import close
 
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.receiving.receive import records_of
+from taxi_assets.ingestion.scan_landing import records_of
+from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["Reader", "Scenario", "Zygote", "ledger", "scenarios", "zygote"]
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from sensor_at_work import look, work
 
-from taxi_assets import moments
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse import fault_points
+from taxi_assets.warehouse.connection import Warehouse
 
 FAILED = 3
 
@@ -61,7 +61,7 @@ def run(wish: dict[str, Any]) -> None:
         if [moment, passed[moment]] == wish["kill_at"]:
             os.killpg(0, signal.SIGKILL) if wish["group"] else os.kill(os.getpid(), signal.SIGKILL)
 
-    moments.reached = reached
+    fault_points.reached = reached
     try:
         warehouse = Warehouse(Settings.model_validate(wish["settings"]))
         look(warehouse)

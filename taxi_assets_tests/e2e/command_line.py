@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from taxi_assets import synthetic
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.months import Month
 from taxi_assets.settings import DataKind, Settings
-from taxi_assets.supervisor.ports import free_port
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.schema import TABLES
 
 HOST = "127.0.0.1"
 TAXI = (str(Path(sys.executable).with_name("taxi")),)

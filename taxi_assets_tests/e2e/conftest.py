@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import small_model
 
-from taxi_assets.serving.packaging import build_bento
+from taxi_assets.cli.supervisor.ports import free_port
+from taxi_assets.cli.supervisor.programs import Program, bento_program
+from taxi_assets.cli.supervisor.supervisor import running
+from taxi_assets.serving.bento_build import build_bento
 from taxi_assets.settings import Settings
-from taxi_assets.supervisor.ports import free_port
-from taxi_assets.supervisor.programs import Program, bento_program
-from taxi_assets.supervisor.run import running
 
 HOST = "127.0.0.1"
 

@@ -9,8 +9,8 @@ import pytest
 from command_line import content
 
 from taxi_assets.defs.instance import open_instance
-from taxi_assets.mlflow_store import registry
-from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.registry import model_versions
+from taxi_assets.registry.database import client
 from taxi_assets.settings import Settings
 
 __all__ = ["HomeState", "home_state"]
@@ -35,7 +35,7 @@ class HomeState:
 
 def home_state(settings: Settings, bento: Path) -> HomeState:
     """The state of a home whose champion is in this Bento; every run in it has ended."""
-    champion = registry.champion(settings)
+    champion = model_versions.champion(settings)
     assert champion
     assert_runs_agree(settings)
     return HomeState(

@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from terminal import CTRL_C, terminal, wait_until
 
-from taxi_assets.supervisor.ports import free_port
+from taxi_assets.cli.supervisor.ports import free_port
 
 __all__ = ["MOST_BYTES", "PICTURES", "REFUSED", "chromium", "photograph"]
 

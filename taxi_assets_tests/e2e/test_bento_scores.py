@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 import small_model
 
-from taxi_assets.learning.training import fit
-from taxi_assets.learning.training_data import TRAINING_SCOPE, read_training
-from taxi_assets.scoring.backtest import Backtest, backtest
-from taxi_assets.scoring.evaluation import HEADLINE, score
-from taxi_assets.scoring.month_scores import predict_month
-from taxi_assets.serving.export import write_serving_folder
-from taxi_assets.serving.packaging import build_bento
+from taxi_assets.cli.supervisor.ports import free_port
+from taxi_assets.cli.supervisor.programs import bento_program
+from taxi_assets.cli.supervisor.supervisor import running
+from taxi_assets.evaluation.backtest import Backtest, backtest
+from taxi_assets.evaluation.metrics import HEADLINE, score
+from taxi_assets.evaluation.month_scores import predict_month
+from taxi_assets.serving.bento_build import build_bento
+from taxi_assets.serving.onnx_export import write_serving_folder
 from taxi_assets.settings import Settings
-from taxi_assets.supervisor.ports import free_port
-from taxi_assets.supervisor.programs import bento_program
-from taxi_assets.supervisor.run import running
+from taxi_assets.training.dataset import TRAINING_SCOPE, read_training
+from taxi_assets.training.train import fit
 
 REQUESTS = 5_000
 FEW: dict[str, Any] = {"max_iter": 20, "max_leaf_nodes": 15}

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 from terminal import CTRL_C, Terminal, living_in, terminal
 from tour import MONTHLY, observe, stops, visit
 
-from taxi_assets.supervisor.ports import free_port
-from taxi_assets.supervisor.program_logs import is_notable
+from taxi_assets.cli.supervisor.ports import free_port
+from taxi_assets.cli.supervisor.program_logs import is_notable
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -9,8 +9,8 @@ import pytest
 from command_line import person, write_months
 from hostile_environment import HOSTILE
 
-from taxi_assets.mlflow_store import registry, tracking
-from taxi_assets.mlflow_store.mlflow_database import client, initialise
+from taxi_assets.registry import model_versions, tracking
+from taxi_assets.registry.database import client, initialise
 from taxi_assets.settings import Settings
 
 PROXIES = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
@@ -25,8 +25,8 @@ def foreign_registry(home: Path) -> Settings:
     folder = Path(url2pathname(urlsplit(logged.artifact_location).path))
     folder.mkdir(parents=True)
     (folder / "model.pkl").write_bytes(pickle.dumps("the foreign model"))
-    registry.register(settings, run_id, logged.model_uri, "foreign", {})
-    registry.promote(settings, 1, "the foreign champion")
+    model_versions.register(settings, run_id, logged.model_uri, "foreign", {})
+    model_versions.promote(settings, 1, "the foreign champion")
     return settings
 
 
@@ -41,11 +41,11 @@ def test_a_run_in_a_hostile_environment_uses_its_own_stores_only(tmp_path: Path)
     done = someone.types("run", *months, "--json", str(tmp_path / "run.json"), **{**HOSTILE, **registries, **PROXIES})
     assert done.returncode == 0, done.stderr
 
-    champion = registry.champion(someone.settings)
+    champion = model_versions.champion(someone.settings)
     assert champion
     own = client(someone.settings).get_run(champion.run_id)
     assert own.data.tags["scored_month"] == "2023-02"
-    assert registry.load_sklearn(someone.settings, champion).trees_
+    assert model_versions.load_sklearn(someone.settings, champion).trees_
     assert (foreign.mlflow_home / "mlflow.db").read_bytes() == database
-    assert registry.load_sklearn(foreign, registry.champion(foreign)) == "the foreign model"
+    assert model_versions.load_sklearn(foreign, model_versions.champion(foreign)) == "the foreign model"
     assert not Path("/nowhere").exists()

@@ -18,18 +18,18 @@ from command_line import HOST, MONTHS, TAXI, write_months
 from home_state import HomeState, home_state
 from terminal import CTRL_C, Terminal, living_in, terminal, wait_until
 
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.definitions import build
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.defs.runs import run_job
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.mlflow_store import registry
-from taxi_assets.monitoring.unfinished import unfinished_months
-from taxi_assets.receiving.looks import Pace
-from taxi_assets.receiving.receive import look
-from taxi_assets.serving import packaging
+from taxi_assets.ingestion.file_stability import Pace
+from taxi_assets.ingestion.scan_landing import look
+from taxi_assets.monitoring.unfinished_months import unfinished_months
+from taxi_assets.registry import model_versions
+from taxi_assets.serving import bento_build
 from taxi_assets.settings import Settings
-from taxi_assets.sources.arrivals import file_name
-from taxi_assets.supervisor.ports import free_port
+from taxi_assets.tlc.month_file import file_name
+from taxi_assets.warehouse.connection import Warehouse
 
 pytestmark = [
     pytest.mark.slow,
@@ -150,7 +150,7 @@ def finish(settings: Settings, screen: Terminal) -> None:
     def is_done() -> bool:
         found = runs(settings)
         over = bool(found) and all(run.status in ENDED for run in found)
-        return over and registry.champion(settings) is not None and not unfinished_months(settings, warehouse)
+        return over and model_versions.champion(settings) is not None and not unfinished_months(settings, warehouse)
 
     wait_for(screen, is_done)
 
@@ -175,6 +175,6 @@ def cut_power(settings: Settings, screen: Terminal) -> None:
 
 
 def state(settings: Settings) -> State:
-    store = settings.bentoml_home / "bentos" / packaging.BENTO_NAME
+    store = settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
     found = home_state(settings, store / (store / "latest").read_text().strip())
     return State(**vars(found), is_finished=not unfinished_months(settings, Warehouse(settings)))

@@ -10,9 +10,9 @@ from command_line import TAXI, Person, person, write_months
 from home_state import HomeState, home_state
 from terminal import living_in, terminal, wait_until
 
-from taxi_assets.mlflow_store import registry
-from taxi_assets.mlflow_store.mlflow_database import client
-from taxi_assets.serving import packaging
+from taxi_assets.registry import model_versions
+from taxi_assets.registry.database import client
+from taxi_assets.serving import bento_build
 from taxi_assets.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -63,10 +63,10 @@ def state(somebody: Person) -> State:
     """The state after a run that nothing disturbs."""
     facts = somebody.asks(*RUN)
     settings = Settings(home=somebody.home, data="synthetic")
-    store = settings.bentoml_home / "bentos" / packaging.BENTO_NAME
+    store = settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
     (bento,) = [folder for folder in store.iterdir() if folder.is_dir() and facts["bento"].endswith(folder.name)]
     found = home_state(settings, bento)
-    champion = registry.champion(settings)
+    champion = model_versions.champion(settings)
     assert champion
     assert client(settings).get_run(champion.run_id).data.metrics["course/duration_model/rmse"] > 0
     return State(

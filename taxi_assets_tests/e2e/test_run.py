@@ -11,8 +11,8 @@ import pytest
 from command_line import MONTHS, Person, content, person, write_months
 from lakes import Source
 
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.settings import Settings
-from taxi_assets.supervisor.ports import free_port
 
 ROWS = 4_000
 RUN = ("run", "--months", "2023-01..2023-02")

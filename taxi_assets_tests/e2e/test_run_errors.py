@@ -10,14 +10,14 @@ import pytest
 from command_line import MONTHS, Person, content, person, write_months
 
 from taxi_assets import cli
-from taxi_assets.lake import publishing
-from taxi_assets.lake.ledger import Record
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.receiving.ingesting import ingest_month
-from taxi_assets.receiving.receive import records_of
+from taxi_assets.ingestion import publishing
+from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.scan_landing import records_of
+from taxi_assets.ingestion.source_files import Record
 from taxi_assets.settings import Settings, remember_data_kind
-from taxi_assets.sources.landing import sha256_of
-from taxi_assets.sources.tlc import fetch_zones
+from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.tlc.tlc_source import fetch_zones
+from taxi_assets.warehouse.connection import Warehouse
 
 BOTH = "2023-01..2023-02"
 

@@ -14,8 +14,8 @@ import httpx
 import psutil
 import pytest
 
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.settings import Settings
-from taxi_assets.supervisor.ports import free_port
 
 HOST = "127.0.0.1"
 CHECKOUT = Path(__file__).parents[2]

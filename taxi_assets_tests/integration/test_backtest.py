@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.evaluation.backtest import Backtest, backtest
+from taxi_assets.evaluation.baselines import BASELINES
+from taxi_assets.evaluation.course_reference import course_rows
 from taxi_assets.months import Month, month_range
-from taxi_assets.scoring.backtest import Backtest, backtest
-from taxi_assets.scoring.baselines import BASELINES
-from taxi_assets.scoring.course_table import course_rows
 
 FEW: dict[str, Any] = {"max_iter": 20, "max_leaf_nodes": 15}
 

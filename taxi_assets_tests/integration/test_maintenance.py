@@ -14,10 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from taxi_assets.cli import app
-from taxi_assets.lake.maintenance import Maintenance, maintain
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.maintenance import Maintenance, maintain
+from taxi_assets.warehouse.schema import TABLES
 
 KEEP = timedelta(days=30)
 NOW = datetime.now(UTC)
@@ -184,8 +184,8 @@ KILLED = """
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from taxi_assets.lake.maintenance import maintain
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.warehouse.maintenance import maintain
+from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.settings import Settings
 print("begun", flush=True)
 warehouse = Warehouse(Settings(home=Path(sys.argv[1]), data="synthetic", threads=2, memory_limit="1GB"))

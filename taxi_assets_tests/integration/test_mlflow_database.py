@@ -16,8 +16,8 @@ from urllib.request import url2pathname
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_store import registry, tracking
-from taxi_assets.mlflow_store.mlflow_database import EXPERIMENT, client, initialise, is_initialised
+from taxi_assets.registry import model_versions, tracking
+from taxi_assets.registry.database import EXPERIMENT, client, initialise, is_initialised
 from taxi_assets.settings import Settings
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -46,7 +46,7 @@ def do_at_once(settings: Settings, barrier: Any, results: Any) -> None:
     folder.mkdir(parents=True)
     (folder / "model.pkl").write_bytes(b"the same")
     barrier.wait(60)
-    version = registry.register(settings, run_id, model.model_uri, "one-training", {})
+    version = model_versions.register(settings, run_id, model.model_uri, "one-training", {})
     results.put((run_id, version.version))
 
 
@@ -178,9 +178,9 @@ def test_deleted_experiment_is_named(settings):
 
 
 def test_reading_makes_no_database(settings):
-    assert registry.champion(settings) is None
-    assert registry.latest(settings) is None
-    assert registry.find(settings, "key") is None
+    assert model_versions.champion(settings) is None
+    assert model_versions.latest(settings) is None
+    assert model_versions.find(settings, "key") is None
     assert tracking.close_abandoned(settings, lambda _run_id: False) == ()
     assert not settings.home.exists()
 
@@ -195,8 +195,8 @@ socket.getaddrinfo = socket.socket.connect = refuse
 
 import numpy as np, pandas as pd
 from sklearn.linear_model import LinearRegression
-from taxi_assets.mlflow_store import registry, tracking
-from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.registry import model_versions as registry, tracking
+from taxi_assets.registry.database import client
 from taxi_assets.settings import Settings
 
 settings = Settings()

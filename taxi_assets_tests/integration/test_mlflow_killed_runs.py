@@ -11,8 +11,8 @@ import pytest
 from dagster import DagsterInstance, DagsterRunStatus, job, op
 
 from taxi_assets.defs.mlflow_resource import match_mlflow_runs
-from taxi_assets.mlflow_store import tracking
-from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.registry import tracking
+from taxi_assets.registry.database import client
 from taxi_assets.settings import Settings
 
 KILLED_RUN = """

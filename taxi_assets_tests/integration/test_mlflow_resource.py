@@ -28,7 +28,7 @@ from dagster import (
 )
 
 from taxi_assets.defs.mlflow_resource import MLFLOW_RUN_TAG, mlflow_resource
-from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.registry.database import client
 from taxi_assets.settings import Settings
 
 EQUAL = {

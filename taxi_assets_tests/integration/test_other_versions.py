@@ -8,10 +8,10 @@ import pytest
 
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake import warehouse as lake
-from taxi_assets.lake.catalogue_version import DUCKLAKE_VERSION
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse import connection as lake
+from taxi_assets.warehouse.catalogue_version import DUCKLAKE_VERSION
+from taxi_assets.warehouse.connection import Warehouse
 
 
 def change(database: Path, statement: str, *values: str) -> None:

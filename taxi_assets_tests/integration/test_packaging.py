@@ -12,8 +12,8 @@ import small_model
 import yaml
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving import packaging
-from taxi_assets.serving.packaging import BENTO_NAME, BentoFacts, build_bento, latest
+from taxi_assets.serving import bento_build
+from taxi_assets.serving.bento_build import BENTO_NAME, BentoFacts, build_bento, latest
 from taxi_assets.settings import Settings
 
 LABELS = {"version": "3", "run_id": "0f3c", "synthetic": "true"}
@@ -22,7 +22,7 @@ HEAVY = ("mlflow", "sklearn", "dagster", "pandas", "great_expectations", "duckdb
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from taxi_assets.serving import packaging
+from taxi_assets.serving import bento_build as packaging
 from taxi_assets.settings import Settings
 packaging.{victim} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 packaging.build_bento(Settings(home=Path(sys.argv[1]), data="synthetic"), Path(sys.argv[2]), {labels!r})
@@ -52,7 +52,7 @@ def quick_build(monkeypatch: pytest.MonkeyPatch) -> None:
     def copy(context: Path, home: Path, bento_version: str) -> Path:
         return Path(shutil.copytree(context, home / bento_version / "src")).parent
 
-    monkeypatch.setattr(packaging, "_run_bentoml", copy)
+    monkeypatch.setattr(bento_build, "_run_bentoml", copy)
 
 
 def folder(settings: Settings) -> Path:
@@ -176,7 +176,7 @@ def test_a_service_bentoml_cannot_load_is_told_and_leaves_nothing(
 ) -> None:
     (tmp_path / "service.py").write_text("import bentoml\nraise RuntimeError('a wrong line')\n")
     (tmp_path / "README.md").touch()
-    monkeypatch.setattr(packaging, "_SERVICE", tmp_path / "service.py")
+    monkeypatch.setattr(bento_build, "_SERVICE", tmp_path / "service.py")
     with pytest.raises(TaxiError, match=r"could not build.*a wrong line") as caught:
         build_bento(settings, model, LABELS)
     assert "\n" not in str(caught.value)
@@ -184,6 +184,6 @@ def test_a_service_bentoml_cannot_load_is_told_and_leaves_nothing(
 
 
 def test_away_from_a_checkout_it_says_so(settings: Settings, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packaging, "_SERVICE", Path("/nowhere/bento/service.py"))
+    monkeypatch.setattr(bento_build, "_SERVICE", Path("/nowhere/bento/service.py"))
     with pytest.raises(TaxiError, match="from a checkout"):
         build_bento(settings, model, LABELS)

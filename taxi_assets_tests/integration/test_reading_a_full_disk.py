@@ -8,9 +8,9 @@ import duckdb
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake import full_disk
-from taxi_assets.lake import warehouse as lake_warehouse
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.warehouse import connection as lake_warehouse
+from taxi_assets.warehouse import full_disk
+from taxi_assets.warehouse.connection import Warehouse
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from taxi_assets.mlflow_store.revision import git_commit
+from taxi_assets.registry.code_revision import git_commit
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from taxi_assets.mlflow_store import tracking
-from taxi_assets.mlflow_store.mlflow_database import EXPERIMENT, client
+from taxi_assets.registry import tracking
+from taxi_assets.registry.database import EXPERIMENT, client
 from taxi_assets.settings import Settings
 
 EXAMPLE = pd.DataFrame({"pickup_zone_id": np.arange(40, dtype="int16"), "pickup_hour": np.linspace(0, 23, 40)})

@@ -7,20 +7,15 @@ import pandas as pd
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.contract import SERVICES
-from taxi_assets.lake.held import held_months
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.learning.training_data import (
-    TrainingData,
-    read_scored,
-    read_training,
-    read_zone_map,
-)
+from taxi_assets.evaluation.metrics import CONVENTIONS, Convention
+from taxi_assets.features.trip_features import MODEL_INPUTS, row_features
 from taxi_assets.months import Month
-from taxi_assets.rides.features import MODEL_INPUTS, row_features
-from taxi_assets.scoring.evaluation import CONVENTIONS, Convention
 from taxi_assets.settings import Settings
+from taxi_assets.tlc.contract import SERVICES
+from taxi_assets.training.dataset import TrainingData, read_scored, read_training, read_zone_map
+from taxi_assets.warehouse.available_months import held_months
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.schema import TABLES
 
 JANUARY, FEBRUARY, MARCH = Month(2023, 1), Month(2023, 2), Month(2023, 3)
 COURSE = CONVENTIONS["course"]

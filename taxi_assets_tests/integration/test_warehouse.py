@@ -8,16 +8,10 @@ import duckdb
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import (
-    Warehouse,
-    choose_month,
-    month_key,
-    sql,
-    view_month,
-)
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse, choose_month, month_key, sql, view_month
+from taxi_assets.warehouse.schema import TABLES
 
 JANUARY = Month(2023, 1)
 
@@ -185,7 +179,7 @@ _PUBLISH = """
 import sys
 from pathlib import Path
 from taxi_assets.settings import Settings
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.warehouse.connection import Warehouse
 
 warehouse, months = Warehouse(Settings(home=Path(sys.argv[1]))), int(sys.argv[3])
 print("ready", flush=True)

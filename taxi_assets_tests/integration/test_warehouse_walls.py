@@ -7,8 +7,8 @@ import duckdb
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.warehouse import Warehouse, require_writable
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse, require_writable
 
 
 def put_rows(connection: duckdb.DuckDBPyConnection, rows: int) -> None:

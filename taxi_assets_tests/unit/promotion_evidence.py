@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from taxi_assets.evaluation.metrics import Score
 from taxi_assets.months import Month
-from taxi_assets.scoring.bootstrap import Interval
-from taxi_assets.scoring.comparison import Comparison
-from taxi_assets.scoring.evaluation import Score
-from taxi_assets.scoring.gate import Gate
-from taxi_assets.scoring.promotion import Candidate, Evidence
+from taxi_assets.promotion.bootstrap import Interval
+from taxi_assets.promotion.decision import Candidate, Evidence
+from taxi_assets.promotion.paired_comparison import Comparison
+from taxi_assets.promotion.policy import Gate
 
 MARCH, FEBRUARY = Month(2023, 3), Month(2023, 2)
 GATE = Gate(margin_minutes=0.05, least_rides=1_000, least_days=14, slice_worsening=0.02)

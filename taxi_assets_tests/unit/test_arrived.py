@@ -13,11 +13,11 @@ import pytest
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.arrived import arrived_trips
-from taxi_assets.lake.contract import SERVICES
-from taxi_assets.lake.tables import TABLES
+from taxi_assets.ingestion.canonical_rows import arrived_trips
 from taxi_assets.months import Month
 from taxi_assets.synthetic import ERAS
+from taxi_assets.tlc.contract import SERVICES
+from taxi_assets.warehouse.schema import TABLES
 
 SEED, ROWS = 7, 400
 ALL_ERAS = [(service, era) for service in SERVICES for era in ERAS[service]]

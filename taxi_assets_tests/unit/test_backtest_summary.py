@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from taxi_assets.cli import models
-from taxi_assets.plots.backtest import draw_backtest
-from taxi_assets.scoring.backtest import summarise
+from taxi_assets.cli import model_commands
+from taxi_assets.evaluation.backtest import summarise
+from taxi_assets.plots.backtest_plot import draw_backtest
 
 
 def month(name: str, rmse: float, inside: int = 900) -> dict[str, Any]:
@@ -60,7 +60,9 @@ def test_the_table_names_each_month_whole_at_80_columns(monkeypatch: pytest.Monk
     months = [{**each, "baselines": wide} for each in MONTHS]
     facts = {**FACTS, "months": months, "mean_baselines": wide, "convention": "course", "missing": []}
     narrow = Console(width=80, record=True, file=io.StringIO())
-    monkeypatch.setattr(models, "console", narrow)
-    models._print_months({**facts, "conventions": {"course": "rides of 1-60 minutes"}, "learned_from": "two months"})
+    monkeypatch.setattr(model_commands, "console", narrow)
+    model_commands._print_months(
+        {**facts, "conventions": {"course": "rides of 1-60 minutes"}, "learned_from": "two months"}
+    )
     printed = narrow.export_text()
     assert [name for name in ("2023-02", "2023-03") if name in printed] == ["2023-02", "2023-03"]

@@ -12,10 +12,10 @@ from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.evaluation.baselines import BASELINES, PAIR, fit_baselines, fit_medians, fit_one_hot_linear_regression
+from taxi_assets.evaluation.course_reference import predict_with_distance
+from taxi_assets.evaluation.metrics import score
 from taxi_assets.months import Month, month_range
-from taxi_assets.scoring.baselines import BASELINES, PAIR, fit_baselines, fit_medians, fit_one_hot_linear_regression
-from taxi_assets.scoring.course_table import predict_with_distance
-from taxi_assets.scoring.evaluation import score
 
 ZONE_COLUMNS = ["pickup_zone_id", "dropoff_zone_id"]
 

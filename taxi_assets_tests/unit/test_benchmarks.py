@@ -22,7 +22,7 @@ from benchmarks import (
 )
 from benchmarks.harness import Comparison, Figure, Goal, Run, Way, alone, here, in_turn, options, report
 from taxi_assets.errors import TaxiError
-from taxi_assets.expectations import SUITES
+from taxi_assets.quality.suites import SUITES
 from taxi_assets.serving.served_model import ServedModel
 
 TENTH = [Run(1.0, peak_bytes=100), Run(2.0, peak_bytes=100), Run(9.0, peak_bytes=100)]

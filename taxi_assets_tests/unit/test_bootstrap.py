@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.scoring.bootstrap import DayErrors, difference_of_rmse, draw_days, sum_by_day
+from taxi_assets.promotion.bootstrap import DayErrors, difference_of_rmse, draw_days, sum_by_day
 
 DAY = st.tuples(st.integers(1, 50), st.floats(0.1, 30), st.floats(0.1, 30))
 DAYS = st.lists(DAY, min_size=2, max_size=31)

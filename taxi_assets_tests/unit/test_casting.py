@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.casting import identifier, select_list
-from taxi_assets.lake.contract import map_columns
+from taxi_assets.ingestion.casting import identifier, select_list
+from taxi_assets.tlc.contract import map_columns
 
 NEEDED = {
     "lpep_pickup_datetime": pa.nulls(1),

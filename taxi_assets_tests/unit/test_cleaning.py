@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_rows import KEY, MARCH, NINE, Row, trip
 
-from taxi_assets.lake.cleaning import REASONS, RULES, THRESHOLDS, Rule
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import define_macros, sql
+from taxi_assets.quality.cleaning_rules import REASONS, RULES, THRESHOLDS, Rule
+from taxi_assets.warehouse.connection import define_macros, sql
+from taxi_assets.warehouse.schema import TABLES
 
 
 def test_the_sql_knows_the_reasons_and_no_others_in_their_order() -> None:

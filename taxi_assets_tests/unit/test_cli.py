@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from taxi_assets import cli
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.settings import Settings
-from taxi_assets.sources.arrivals import inspect_file
-from taxi_assets.supervisor.ports import free_port
+from taxi_assets.tlc.month_file import inspect_file
 
 COMMANDS = (
     "run",

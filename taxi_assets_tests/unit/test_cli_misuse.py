@@ -13,8 +13,8 @@ import pytest
 import typer
 
 from taxi_assets import cli
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.settings import Settings
-from taxi_assets.supervisor.ports import free_port
 
 MISSING = "{tmp}/missing"
 NO_FILES = ("", "{tmp}", "{tmp}/file/below", "/proc/none/x")

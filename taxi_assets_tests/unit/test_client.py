@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from taxi_assets import cli
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving import client
-from taxi_assets.supervisor.ports import free_port
 
 RIDE = client.Ride(74, 75, "2023-03-01T08:30")
 Serve = Callable[[int, bytes], str]

@@ -5,8 +5,8 @@ from datetime import date, datetime
 import pytest
 from raw_rows import KEY, Row, trip
 
-from taxi_assets.lake.cleaning import THRESHOLDS
-from taxi_assets.lake.warehouse import sql
+from taxi_assets.quality.cleaning_rules import THRESHOLDS
+from taxi_assets.warehouse.connection import sql
 
 
 @pytest.fixture

@@ -9,16 +9,16 @@ from typing import Any
 import duckdb
 import pytest
 
-from taxi_assets.lake.arrived import ArrivedTrips
-from taxi_assets.lake.column_changes import read_changes, record_columns
-from taxi_assets.lake.contract import map_columns
-from taxi_assets.lake.file_columns import FileColumns
-from taxi_assets.lake.findings import find_out
-from taxi_assets.lake.ledger import Record, put_records
-from taxi_assets.lake.times import TimeReading
+from taxi_assets.ingestion.canonical_rows import ArrivedTrips
+from taxi_assets.ingestion.file_columns import FileColumns
+from taxi_assets.ingestion.file_times import TimeReading
+from taxi_assets.ingestion.schema_changes import read_changes, record_columns
+from taxi_assets.ingestion.source_files import Record, put_records
+from taxi_assets.ingestion.table_checks import find_out
 from taxi_assets.months import Month
-from taxi_assets.quality.verdict import Outcome
+from taxi_assets.quality.results import Outcome
 from taxi_assets.synthetic import ERAS
+from taxi_assets.tlc.contract import map_columns
 
 Recorder = Callable[..., str]
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.scoring.bootstrap import sum_by_day
-from taxi_assets.scoring.comparison import Rivals, compare, compare_days
-from taxi_assets.scoring.gate import Gate
+from taxi_assets.promotion.bootstrap import sum_by_day
+from taxi_assets.promotion.paired_comparison import Rivals, compare, compare_days
+from taxi_assets.promotion.policy import Gate
 
 GATE = Gate(resamples=200, slice_rides=20, guarded_slices=("pickup_borough",))
 ERRORS = st.lists(st.tuples(st.integers(-30, 30), st.integers(-30, 30)), min_size=30, max_size=40)

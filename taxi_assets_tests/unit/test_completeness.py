@@ -5,7 +5,7 @@ from calendar import monthrange
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.lake.completeness import COUNTS, LARGEST_LOSS, Extent, few_rows, losses, missing_parts
+from taxi_assets.ingestion.completeness import COUNTS, LARGEST_LOSS, Extent, few_rows, losses, missing_parts
 from taxi_assets.months import Month
 
 FEBRUARY, MARCH, APRIL = (Month(2020, number) for number in range(2, 5))

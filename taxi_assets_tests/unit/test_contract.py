@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.casting import select_list
-from taxi_assets.lake.contract import RAW_COLUMNS, SERVICES, ColumnMapping, map_columns
-from taxi_assets.lake.tables import TABLES
+from taxi_assets.ingestion.casting import select_list
 from taxi_assets.synthetic import ERAS
+from taxi_assets.tlc.contract import RAW_COLUMNS, SERVICES, ColumnMapping, map_columns
+from taxi_assets.warehouse.schema import TABLES
 
 CANONICAL = [column.name for column in RAW_COLUMNS]
 NEEDED = ("PULocationID", "DOLocationID", "lpep_pickup_datetime", "lpep_dropoff_datetime")

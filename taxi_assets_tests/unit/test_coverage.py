@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from taxi_assets.rides.intervals import BANDS
-from taxi_assets.scoring.coverage import Coverage, measure_coverage
-from taxi_assets.scoring.predicting import Predictions
+from taxi_assets.evaluation.coverage import Coverage, measure_coverage
+from taxi_assets.evaluation.predict import Predictions
+from taxi_assets.training.intervals import BANDS
 
 BOROUGHS = pd.DataFrame({"zone_id": [1, 2], "borough": ["Here", "There"]})
 

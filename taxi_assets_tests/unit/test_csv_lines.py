@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.lake import text_lines
-from taxi_assets.lake.csv_lines import read_lines
-from taxi_assets.lake.text_lines import count_rows, read_header
+from taxi_assets.ingestion import text_lines
+from taxi_assets.ingestion.csv_lines import read_lines
+from taxi_assets.ingestion.text_lines import count_rows, read_header
 
 Row = tuple[str | None, ...]
 

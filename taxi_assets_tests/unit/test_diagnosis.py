@@ -4,13 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from taxi_assets.scoring.diagnosis import (
-    FLOOR,
-    calibration_bands,
-    measure_importance,
-    score_twins,
-    score_zones,
-)
+from taxi_assets.evaluation.diagnostics import FLOOR, calibration_bands, measure_importance, score_twins, score_zones
 
 
 def test_zones_are_scored_by_their_pickups() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.tables import TABLES
+from taxi_assets.features.trip_features import ROW_FEATURES
 from taxi_assets.monitoring.drift import (
     DRIFTED,
     FEATURES,
@@ -20,7 +20,7 @@ from taxi_assets.monitoring.drift import (
     FeatureDrift,
     measure_drift,
 )
-from taxi_assets.rides.features import ROW_FEATURES
+from taxi_assets.warehouse.schema import TABLES
 
 # What is derived of a feature moves with it.
 FOLLOW = {TARGET: {RATIO, SPEED}, "zone_distance_miles": {RATIO, SPEED}}

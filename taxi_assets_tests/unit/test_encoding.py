@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.rides.encoding import (
+from taxi_assets.features.encoding import (
     MATRIX_COLUMNS,
     SEASONAL_COLUMNS,
     encode,
@@ -15,9 +15,9 @@ from taxi_assets.rides.encoding import (
     expected_minutes,
     periods,
 )
-from taxi_assets.rides.features import MODEL_INPUTS, ROW_FEATURES, SERVICE_IDS, ZONES, row_features
-from taxi_assets.rides.history import HISTORY_FEATURES, PERIODS, Tables
-from taxi_assets.rides.places import Places
+from taxi_assets.features.target_encoding import HISTORY_FEATURES, PERIODS, Tables
+from taxi_assets.features.trip_features import MODEL_INPUTS, ROW_FEATURES, SERVICE_IDS, ZONES, row_features
+from taxi_assets.features.zone_geometry import Places
 
 Rides = dict[str, np.ndarray]
 GREEN, YELLOW = SERVICE_IDS["green"], SERVICE_IDS["yellow"]

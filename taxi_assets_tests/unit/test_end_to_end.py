@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from taxi_assets.end_to_end import Outcome, _stretches, run
+from taxi_assets.cli.run_pipeline import Outcome, _stretches, run
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.supervisor.ports import free_port
 
 MONTHS = (Month(2023, 1), Month(2023, 2))
 months = st.builds(Month, st.integers(2009, 2030), st.integers(1, 12))

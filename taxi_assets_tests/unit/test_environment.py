@@ -81,7 +81,7 @@ def test_a_program_the_supervisor_starts_sees_none_of_them(monkeypatch: pytest.M
     import json
     import subprocess
 
-    from taxi_assets.supervisor import processes
+    from taxi_assets.cli.supervisor import processes
 
     for name, value in HOSTILE.items():
         monkeypatch.setenv(name, value)

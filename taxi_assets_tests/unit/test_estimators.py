@@ -6,9 +6,9 @@ import pytest
 from sklearn.base import clone
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.learning.estimators import BOOSTED, ESTIMATORS, build, estimator_named
-from taxi_assets.learning.forest import ForestModel
-from taxi_assets.rides.features import MODEL_INPUTS, ZoneMap
+from taxi_assets.features.trip_features import MODEL_INPUTS, ZoneMap
+from taxi_assets.training.estimators import BOOSTED, ESTIMATORS, build, estimator_named
+from taxi_assets.training.random_forest import ForestModel
 
 PARAMETERS = {
     "learning_rate": 0.1,

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.cleaning import THRESHOLDS
-from taxi_assets.months import Month
-from taxi_assets.scoring.evaluation import (
+from taxi_assets.evaluation.metrics import (
     ALL_RIDES,
     CONVENTIONS,
     COURSE,
@@ -24,6 +22,8 @@ from taxi_assets.scoring.evaluation import (
     score_slices,
     slice_trips,
 )
+from taxi_assets.months import Month
+from taxi_assets.quality.cleaning_rules import THRESHOLDS
 
 MINUTES = st.floats(0.5, 200)
 PAIRS = st.lists(st.tuples(MINUTES, MINUTES), min_size=1, max_size=40)

@@ -5,9 +5,9 @@ import re
 import duckdb
 import pytest
 
-from taxi_assets.expectations import CLEAN_TRIPS, RAW_TRIPS, SUITES, TRIP_FEATURES, Expectation, Suite
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import define_macros
+from taxi_assets.quality.suites import CLEAN_TRIPS, RAW_TRIPS, SUITES, TRIP_FEATURES, Expectation, Suite
+from taxi_assets.warehouse.connection import define_macros
+from taxi_assets.warehouse.schema import TABLES
 
 ALL = [(suite, expectation) for suite in SUITES.values() for expectation in suite.expectations]
 IDS = [f"{suite.table}-{expectation.name}" for suite, expectation in ALL]

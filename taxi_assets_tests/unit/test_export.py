@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.rides.encoding import MATRIX_COLUMNS
-from taxi_assets.serving import export
+from taxi_assets.features.encoding import MATRIX_COLUMNS
+from taxi_assets.serving import onnx_export
 from taxi_assets.serving.served_model import ServedModel
 
 MINUTES = 1e-3
@@ -61,7 +61,7 @@ def test_rides_of_zones_without_a_place_are_answered_alike(folder: Path) -> None
 def test_values_at_and_beside_every_split_go_the_same_way() -> None:
     trees = small_model.fitted().trees_
     rows = split_values(trees)
-    assert np.abs(answers(export.to_onnx(trees), rows) - trees.predict(rows)).max() < 1e-5
+    assert np.abs(answers(onnx_export.to_onnx(trees), rows) - trees.predict(rows)).max() < 1e-5
 
 
 def test_neighbouring_float32_values_are_told_apart() -> None:
@@ -71,21 +71,21 @@ def test_neighbouring_float32_values_are_told_apart() -> None:
     trees = HistGradientBoostingRegressor(max_iter=1, min_samples_leaf=1, learning_rate=1.0)
     trees.fit(rows, np.array([0.0, 10.0] * 20))
     assert np.float32((float(lower) + float(upper)) / 2) == upper  # rounding to the nearest would join them
-    assert answers(export.to_onnx(trees), rows[:2]) == pytest.approx([0, 10])
+    assert answers(onnx_export.to_onnx(trees), rows[:2]) == pytest.approx([0, 10])
 
 
 def test_a_missing_value_goes_where_the_trees_send_it() -> None:
     rows = np.array([[0.0], [1.0], [np.nan], [np.nan]] * 20, np.float32)
     for minutes in ([0.0, 9.0, 9.0, 9.0], [9.0, 0.0, 9.0, 9.0], [9.0, 9.0, 0.0, 0.0]):
         trees = HistGradientBoostingRegressor(max_iter=2, min_samples_leaf=1).fit(rows, minutes * 20)
-        assert answers(export.to_onnx(trees), rows) == pytest.approx(trees.predict(rows), abs=1e-5)
+        assert answers(onnx_export.to_onnx(trees), rows) == pytest.approx(trees.predict(rows), abs=1e-5)
 
 
 def test_trees_that_split_by_category_are_refused() -> None:
     rows = np.arange(60, dtype=np.float32)[:, None] % 3
     trees = HistGradientBoostingRegressor(max_iter=1, min_samples_leaf=1, categorical_features=[0])
     with pytest.raises(ValueError, match="category"):
-        export.to_onnx(trees.fit(rows, rows[:, 0]))
+        onnx_export.to_onnx(trees.fit(rows, rows[:, 0]))
 
 
 def test_the_manifest_says_what_it_is_of(folder: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_manifest_says_what_it_is_of(folder: Path) -> None:
     assert manifest["services"] == {"green": 0, "fhvhv": 2}
     assert manifest["placed_zone_ids"] == list(range(1, 264))
     assert manifest["facts"] == small_model.FACTS
-    assert len(manifest["golden"]["minutes"]) == 2 * export.GOLDEN_RIDES_PER_SERVICE
+    assert len(manifest["golden"]["minutes"]) == 2 * onnx_export.GOLDEN_RIDES_PER_SERVICE
     assert manifest["interval_coverage"] == 0.9
     assert {path.name for path in folder.iterdir()} == {"model.onnx", "tables.npz", "manifest.json"}
 
@@ -116,10 +116,10 @@ def test_what_was_there_is_replaced(tmp_path: Path) -> None:
 def test_a_model_that_answers_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trees = small_model.fitted().trees_
     other = HistGradientBoostingRegressor(max_iter=1).fit(np.zeros((50, trees.n_features_in_)), np.full(50, 1.1))
-    wrong = export.to_onnx(other)
+    wrong = onnx_export.to_onnx(other)
     (tmp_path / "serving").mkdir()
     (tmp_path / "serving" / "old").touch()
-    monkeypatch.setattr(export, "to_onnx", lambda _: wrong)
+    monkeypatch.setattr(onnx_export, "to_onnx", lambda _: wrong)
     with pytest.raises(TaxiError, match="minutes off the model"):
         small_model.write(tmp_path / "serving")
     assert [path.name for path in tmp_path.rglob("*")] == ["serving", "old"]
@@ -127,6 +127,6 @@ def test_a_model_that_answers_otherwise_is_not_written(tmp_path: Path, monkeypat
 
 def test_facts_that_every_answer_carries_must_be_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="run_id, data_snapshot"):
-        export.write_serving_folder(
+        onnx_export.write_serving_folder(
             small_model.fitted(), tmp_path / "serving", {"name": "x", "version": 1, "synthetic": True}
         )

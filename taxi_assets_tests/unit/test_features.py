@@ -9,10 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from taxi_assets.lake.contract import SERVICES
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import define_macros, sql
-from taxi_assets.rides.features import (
+from taxi_assets.features.trip_features import (
     HOLIDAY_YEARS,
     MODEL_INPUTS,
     ROW_FEATURES,
@@ -22,6 +19,9 @@ from taxi_assets.rides.features import (
     holiday_dates,
     row_features,
 )
+from taxi_assets.tlc.contract import SERVICES
+from taxi_assets.warehouse.connection import define_macros, sql
+from taxi_assets.warehouse.schema import TABLES
 
 Ride = tuple[datetime, int, int]
 

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.file_columns import FileColumns, read_columns
+from taxi_assets.ingestion.file_columns import FileColumns, read_columns
 
 
 def test_a_parquet_file_tells_names_types_and_rows(tmp_path: Path) -> None:

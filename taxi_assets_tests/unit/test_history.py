@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from taxi_assets.rides.features import ZONES, ZoneMap
-from taxi_assets.rides.history import (
+from taxi_assets.features.out_of_fold import out_of_fold
+from taxi_assets.features.target_encoding import (
     HISTORY_FEATURES,
     PERIODS,
     PastRides,
@@ -15,8 +15,8 @@ from taxi_assets.rides.history import (
     fit_tables,
     look_up,
 )
-from taxi_assets.rides.places import Places
-from taxi_assets.rides.training_past import out_of_fold
+from taxi_assets.features.trip_features import ZONES, ZoneMap
+from taxi_assets.features.zone_geometry import Places
 
 JANUARY = 53 * 12  # of 2023, in months since 1970
 RIDES = 4000

@@ -106,9 +106,9 @@ def test_a_home_of_strange_signs_holds_lake_records_models_and_bentos(tmp_path: 
     import small_model
 
     from taxi_assets.defs.instance import open_instance
-    from taxi_assets.lake.warehouse import Warehouse
-    from taxi_assets.mlflow_store import registry, tracking
-    from taxi_assets.serving import packaging
+    from taxi_assets.registry import model_versions, tracking
+    from taxi_assets.serving import bento_build
+    from taxi_assets.warehouse.connection import Warehouse
 
     settings = Settings(home=tmp_path / 'it\'s "a" café #1; {0} & a:b@c!', data="synthetic")
     with Warehouse(settings).publishing("a zone") as connection:
@@ -117,9 +117,9 @@ def test_a_home_of_strange_signs_holds_lake_records_models_and_bentos(tmp_path: 
         assert instance.get_runs() == []
     run_id = tracking.open_run(settings, "dagster", "job", {})
     version, example = _register(settings, run_id)
-    assert registry.load_sklearn(settings, version).predict(example) == pytest.approx([0.0, 1.0, 2.0])
-    tag = packaging.build_bento(settings, small_model.write(tmp_path / "model"), {})
-    assert packaging.latest(settings).tag == tag  # type: ignore[union-attr]
+    assert model_versions.load_sklearn(settings, version).predict(example) == pytest.approx([0.0, 1.0, 2.0])
+    tag = bento_build.build_bento(settings, small_model.write(tmp_path / "model"), {})
+    assert bento_build.latest(settings).tag == tag  # type: ignore[union-attr]
     assert {path.name for path in tmp_path.iterdir()} == {settings.home.name, "model"}
 
 
@@ -128,9 +128,9 @@ def _register(settings: Settings, run_id: str) -> Any:
     import pandas as pd
     from sklearn.linear_model import LinearRegression
 
-    from taxi_assets.mlflow_store import registry, tracking
+    from taxi_assets.registry import model_versions, tracking
 
     example = pd.DataFrame({"pickup_hour": [0.0, 1.0, 2.0]})
     with mlflow.start_run(run_id):
         uri = tracking.log_model(LinearRegression().fit(example, [0.0, 1.0, 2.0]), example)
-    return registry.register(settings, run_id, uri, "key", {}), example
+    return model_versions.register(settings, run_id, uri, "key", {}), example

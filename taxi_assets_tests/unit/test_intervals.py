@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from taxi_assets.rides.intervals import BANDS, COVERAGE, Intervals, bands, fit_intervals, interval
+from taxi_assets.training.intervals import BANDS, COVERAGE, Intervals, bands, fit_intervals, interval
 
 RIDES = 40_000
 Rides = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.serving.json_bodies import BodyRefused, JsonBodies, Message, Receive, Send, read_json
+from taxi_assets.serving.request_limits import BodyRefused, JsonBodies, Message, Receive, Send, read_json
 
 LIMIT = 100
 ARRIVED = 204

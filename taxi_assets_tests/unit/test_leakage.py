@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from taxi_assets.lake.cleaning import THRESHOLDS
-from taxi_assets.lake.contract import RAW_COLUMNS
-from taxi_assets.lake.warehouse import sql
-from taxi_assets.learning.model import DurationModel
-from taxi_assets.rides.encoding import MATRIX_COLUMNS
-from taxi_assets.rides.features import KNOWN_AFTER, MODEL_INPUTS, ROW_FEATURES, holiday_dates
-from taxi_assets.rides.history import HISTORY_FEATURES
-from taxi_assets.rides.leakage import leaking
+from taxi_assets.features.encoding import MATRIX_COLUMNS
+from taxi_assets.features.leakage_rules import leaking
+from taxi_assets.features.target_encoding import HISTORY_FEATURES
+from taxi_assets.features.trip_features import KNOWN_AFTER, MODEL_INPUTS, ROW_FEATURES, holiday_dates
+from taxi_assets.quality.cleaning_rules import THRESHOLDS
+from taxi_assets.tlc.contract import RAW_COLUMNS
+from taxi_assets.training.model import DurationModel
+from taxi_assets.warehouse.connection import sql
 
 FEATURES = {
     "MATRIX_COLUMNS": MATRIX_COLUMNS,

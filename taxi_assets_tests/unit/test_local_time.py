@@ -11,8 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from taxi_assets.lake.warehouse import define_macros
-from taxi_assets.local_time import (
+from taxi_assets.tlc.local_time import (
     NEW_YORK,
     elapsed_seconds,
     existing_time,
@@ -21,6 +20,7 @@ from taxi_assets.local_time import (
     local_time,
     utc_seconds,
 )
+from taxi_assets.warehouse.connection import define_macros
 
 # Midnight before each kind of change, of laws old and new.
 NIGHTS = [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from taxi_assets.receiving.looks import (
+from taxi_assets.ingestion.file_stability import (
     Look,
     Pace,
     is_open_for_writing,

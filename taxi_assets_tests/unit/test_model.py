@@ -9,10 +9,10 @@ from sklearn.base import clone, is_regressor
 from sklearn.exceptions import NotFittedError
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.learning.model import DurationModel
-from taxi_assets.rides.encoding import MATRIX_COLUMNS
-from taxi_assets.rides.features import MODEL_INPUTS, ROW_FEATURES, SERVICE_IDS, ZoneMap, row_features
-from taxi_assets.rides.history import Smoothing
+from taxi_assets.features.encoding import MATRIX_COLUMNS
+from taxi_assets.features.target_encoding import Smoothing
+from taxi_assets.features.trip_features import MODEL_INPUTS, ROW_FEATURES, SERVICE_IDS, ZoneMap, row_features
+from taxi_assets.training.model import DurationModel
 
 INPUTS = list(MODEL_INPUTS)
 SMALL = {"max_iter": 10, "min_samples_leaf": 20, "learning_rate": 0.3}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from taxi_assets.defs.partitions import MONTHS
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import FIRST_MONTH, Month, MonthNotOver, month_range, newest_month, parse_months
-from taxi_assets.sources.arrivals import parse_file_name
+from taxi_assets.tlc.month_file import parse_file_name
 
 months = st.sampled_from(month_range(FIRST_MONTH, newest_month()))
 texts = st.builds("{:04d}-{:02d}".format, st.integers(2007, 2040), st.integers(0, 14)) | st.builds(

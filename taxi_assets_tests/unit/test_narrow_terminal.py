@@ -7,12 +7,11 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from taxi_assets import report
-from taxi_assets.cli import models, terminal, tracing
+from taxi_assets.cli import lineage_commands, model_commands, status_report, terminal
+from taxi_assets.cli.supervisor.programs import programs
+from taxi_assets.cli.supervisor.supervisor import _addresses
+from taxi_assets.monitoring.reproduce import Finding
 from taxi_assets.settings import Settings
-from taxi_assets.supervisor.programs import programs
-from taxi_assets.supervisor.run import _addresses
-from taxi_assets.tracing.reproduce import Finding
 
 FILE = "fhvhv_tripdata_2023-02.parquet"
 DIGEST, RUN, BENTO = "0123456789abcdef" * 4, "ce71958d-b2ab-464f-a8c7-7daf57619520", "taxi_duration:v1-28e1f042eb29"
@@ -25,7 +24,7 @@ OTHERS = {"with_recent_traffic": SCORE}
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> Console:
     console = Console(file=io.StringIO(), width=80)
-    for module in (terminal, models):
+    for module in (terminal, model_commands):
         monkeypatch.setattr(module, "console", console)
     return console
 
@@ -39,7 +38,7 @@ def print_lineage(_: Console) -> None:
         "dagster_run_id": RUN,
         "mlflow_run_id": RUN,
     }
-    tracing._print_lineage(
+    lineage_commands._print_lineage(
         {
             "months": [{"service": "fhvhv", "month": "2023-02", "file": FILE, "sha256": DIGEST, "checks": checks}],
             "features": {"window": "2023-01..2023-01", "snapshot": 14, "digest": DIGEST},
@@ -53,12 +52,14 @@ def print_lineage(_: Console) -> None:
 
 def print_arrivals(console: Console) -> None:
     file = {"file_name": FILE, "state": "unaccepted", "rows": 20_159_102, "sha256": DIGEST}
-    report.print_arrivals(console, [{**file, "reasons": ["much of its month is missing", f"to take it: {COMMAND}"]}])
+    status_report.print_arrivals(
+        console, [{**file, "reasons": ["much of its month is missing", f"to take it: {COMMAND}"]}]
+    )
 
 
 def print_status(console: Console) -> None:
     month = {"service": "fhvhv", "month": "2023-02", "rows": 20_159_102, "sha256": DIGEST, "models": list(range(30))}
-    report.print_status(
+    status_report.print_status(
         console,
         {
             "synthetic": True,
@@ -77,7 +78,7 @@ def print_status(console: Console) -> None:
 
 def print_months(_: Console) -> None:
     month = {"month": "2023-02", "model": SCORE, "other_conditions": OTHERS, "baselines": BASELINES}
-    models._print_months(
+    model_commands._print_months(
         {
             "months": [month],
             "mean": SCORE,
@@ -94,7 +95,9 @@ def print_months(_: Console) -> None:
 
 def print_rows(_: Console) -> None:
     found = {"learned": "2023-01", "scored": "2023-02", "score": SimpleNamespace(rmse=10.4737, mae=7.5696)}
-    models._print_rows([SimpleNamespace(model="linear regression PU_DO + distance", published=(9.1, 5.2), **found)])
+    model_commands._print_rows(
+        [SimpleNamespace(model="linear regression PU_DO + distance", published=(9.1, 5.2), **found)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +118,9 @@ def test_nothing_is_cut_at_80_columns(narrow: Console, printer: Callable[[Consol
 
 
 def test_a_reproduction_tells_whole_digests(narrow: Console) -> None:
-    tracing._print_findings([Finding("data digest", DIGEST, DIGEST[::-1], is_same=False), Finding("x", RUN, RUN, True)])
+    lineage_commands._print_findings(
+        [Finding("data digest", DIGEST, DIGEST[::-1], is_same=False), Finding("x", RUN, RUN, True)]
+    )
     assert narrow.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
         f"data digest  {DIGEST}, rebuilt {DIGEST[::-1]}: it differs",
         f"x  {RUN}, same",

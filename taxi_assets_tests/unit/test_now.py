@@ -7,10 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taxi_assets.learning.lessons import finished_rides, now_columns
-from taxi_assets.rides.features import ZONES
-from taxi_assets.rides.now import NOW_FEATURES, NOW_INPUTS, STEADY, FinishedRides, now_features, steady_minutes
-from taxi_assets.rides.places import Places
+from taxi_assets.features.recent_traffic import (
+    NOW_FEATURES,
+    NOW_INPUTS,
+    STEADY,
+    FinishedRides,
+    now_features,
+    steady_minutes,
+)
+from taxi_assets.features.trip_features import ZONES
+from taxi_assets.features.zone_geometry import Places
+from taxi_assets.training.training_set import finished_rides, now_columns
 
 HOUR, DAY = 3_600, 86_400
 NOW = 53 * 365 * DAY

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from taxi_assets.lake.overdue import NewestMonth, next_months
+from taxi_assets.monitoring.overdue_months import NewestMonth, next_months
 from taxi_assets.months import Month
 
 

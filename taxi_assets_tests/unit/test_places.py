@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from taxi_assets.rides.features import ZONES, ZoneMap
-from taxi_assets.rides.places import DISTANCE_BINS, Places
+from taxi_assets.features.trip_features import ZONES, ZoneMap
+from taxi_assets.features.zone_geometry import DISTANCE_BINS, Places
 
 HERE, THERE, NEAR, NOWHERE = 1, 2, 3, 264
 

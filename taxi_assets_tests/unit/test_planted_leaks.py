@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.learning.model import DurationModel
-from taxi_assets.learning.search import folds
-from taxi_assets.months import parse_months
-from taxi_assets.rides.encoding import MATRIX_COLUMNS
-from taxi_assets.rides.features import MODEL_INPUTS
-from taxi_assets.rides.leak_guards import (
+from taxi_assets.features.encoding import MATRIX_COLUMNS
+from taxi_assets.features.leakage_probes import (
     following,
     left_out,
     out_of_order,
     telling_of_later_rides,
     telling_of_themselves,
 )
-from taxi_assets.rides.leakage import leaking
-from taxi_assets.rides.now import NOW_FEATURES
+from taxi_assets.features.leakage_rules import leaking
+from taxi_assets.features.recent_traffic import NOW_FEATURES
+from taxi_assets.features.trip_features import MODEL_INPUTS
+from taxi_assets.months import parse_months
+from taxi_assets.training.model import DurationModel
+from taxi_assets.tuning.tune import folds
 
 Matrix = NDArray[Any]
 KNOWN_AFTER = ["trip_distance_miles", "fare_usd", "tip_usd", "payment_type_id", "dropoff_at"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import shapely
 
-from taxi_assets.lake.points import OUTSIDE, UNKNOWN, ZoneRaster, build_raster
-from taxi_assets.lake.projection import to_degrees, to_feet
+from taxi_assets.ingestion.point_zones import OUTSIDE, UNKNOWN, ZoneRaster, build_raster
+from taxi_assets.tlc.projection import to_degrees, to_feet
 
 ZoneRows = list[dict[str, Any]]
 

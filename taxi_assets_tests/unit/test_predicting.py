@@ -3,8 +3,8 @@
 import numpy as np
 import small_model
 
-from taxi_assets.scoring.conditions import CONDITIONS, WITH_RECENT_TRAFFIC, WITHOUT_RECENT_TRAFFIC, served_first
-from taxi_assets.scoring.predicting import known_under, predict
+from taxi_assets.evaluation.conditions import CONDITIONS, WITH_RECENT_TRAFFIC, WITHOUT_RECENT_TRAFFIC, served_first
+from taxi_assets.evaluation.predict import known_under, predict
 from taxi_assets.settings import Settings
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.lake.projection import to_degrees, to_feet
+from taxi_assets.tlc.projection import to_degrees, to_feet
 
 # Longitude, latitude, and the same place by PROJ 9 (EPSG:4269 to EPSG:2263), feet.
 PLACES = [

@@ -17,10 +17,10 @@ from promotion_evidence import (
     slices,
 )
 
+from taxi_assets.evaluation.metrics import Score
 from taxi_assets.months import Month
-from taxi_assets.scoring.bootstrap import Interval
-from taxi_assets.scoring.evaluation import Score
-from taxi_assets.scoring.promotion import Decision, Guarded, decide
+from taxi_assets.promotion.bootstrap import Interval
+from taxi_assets.promotion.decision import Decision, Guarded, decide
 
 
 def decided(**evidence: object) -> Decision:

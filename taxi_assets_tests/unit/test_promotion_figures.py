@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from promotion_evidence import BASELINES, FEBRUARY, GATE, MARCH, compared, scored
 
+from taxi_assets.evaluation.metrics import Score
 from taxi_assets.months import Month
-from taxi_assets.scoring.bootstrap import Interval
-from taxi_assets.scoring.evaluation import Score
-from taxi_assets.scoring.promotion import Candidate, Evidence, Guarded, decide, decision_row
+from taxi_assets.promotion.bootstrap import Interval
+from taxi_assets.promotion.decision import Candidate, Evidence, Guarded, decide, decision_row
 
 errors = st.floats(2, 12)
 rides = st.sampled_from([200, 2_000])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.quality.verdict import Outcome, Verdict, json_safe
+from taxi_assets.quality.results import Outcome, Verdict, json_safe
 
 ROW_BY_ROW = Outcome("zones_are_known", "error", False, 0.25, 1500, 75.0, "Every zone is known")
 MEASURED = Outcome("median_is_plausible", "warning", False, 708.25, None, None, "The median is 4 to 45")

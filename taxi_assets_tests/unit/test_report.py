@@ -13,11 +13,7 @@ import pytest
 from rich.console import Console
 from score_rows import DECISION, OTHER, scored
 
-from taxi_assets.lake.ledger import Record, put_records
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.months import Month
-from taxi_assets.report import (
+from taxi_assets.cli.status_report import (
     arrival_facts,
     print_arrivals,
     print_run,
@@ -25,9 +21,13 @@ from taxi_assets.report import (
     run_facts,
     status_facts,
 )
+from taxi_assets.cli.supervisor import processes
+from taxi_assets.cli.supervisor.home import supervised_home
+from taxi_assets.ingestion.source_files import Record, put_records
+from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.supervisor import processes
-from taxi_assets.supervisor.home import supervised_home
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.schema import TABLES
 
 JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
 JANUARY_1, FEBRUARY_1 = date(2023, 1, 1), date(2023, 2, 1)

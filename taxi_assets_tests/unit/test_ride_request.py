@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.local_time import existing_time, is_repeated
 from taxi_assets.serving.ride_request import RIDE_SCHEMA, RideRefused, RideRequest, arrival, read_ride
+from taxi_assets.tlc.local_time import existing_time, is_repeated
 
 SERVICES = ("green", "fhvhv")
 CLOCK_CHANGES = (datetime(2023, 3, 12, 2, 30), datetime(2023, 11, 5, 1, 30), datetime(2040, 3, 11, 2))

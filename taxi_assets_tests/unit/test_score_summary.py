@@ -6,8 +6,8 @@ import duckdb
 import pytest
 from score_rows import DECISION, OTHER, SERVED, scored
 
+from taxi_assets.evaluation.score_summary import decision_facts, decision_line, score_facts, score_lines
 from taxi_assets.months import Month
-from taxi_assets.scoring.summary import decision_facts, decision_line, score_facts, score_lines
 
 FEBRUARY = Month(2023, 2)
 

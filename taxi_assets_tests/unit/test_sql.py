@@ -5,7 +5,6 @@ Those that clean are tested in `test_cleaning.py`.
 
 import re
 from datetime import date, datetime, timedelta
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ import duckdb
 import pytest
 from raw_rows import KEY, MARCH, NINE, Row, trip
 
-from taxi_assets.lake.cleaning import THRESHOLDS
-from taxi_assets.lake.contract import SERVICES
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import sql
-from taxi_assets.rides.features import ROW_FEATURES, holiday_dates
+from taxi_assets.features.trip_features import ROW_FEATURES, holiday_dates
+from taxi_assets.quality.cleaning_rules import THRESHOLDS
+from taxi_assets.tlc.contract import SERVICES
+from taxi_assets.warehouse.connection import sql, sql_files
+from taxi_assets.warehouse.schema import TABLES
 
 # Raw trips
 
@@ -279,9 +278,9 @@ def test_scored_rides_become_features_as_clean_ones_do(memory, put) -> None:
 # All of them
 
 
-@pytest.mark.parametrize("name", [file.name for file in files("taxi_assets").joinpath("sql").iterdir()])
+@pytest.mark.parametrize("name", sorted(sql_files()))
 def test_each_file_is_one_select_whose_values_are_bound(name: str) -> None:
-    statements = duckdb.extract_statements(files("taxi_assets").joinpath("sql", name).read_text())
+    statements = duckdb.extract_statements(sql(name))
     assert [statement.type for statement in statements] == [duckdb.StatementType.SELECT]
     assert statements[0].query.lstrip().startswith("--")
     assert "{" not in statements[0].query

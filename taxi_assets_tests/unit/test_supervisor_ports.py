@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from taxi_assets.cli.supervisor.ports import free_port, require_free, wait_until_ready
 from taxi_assets.errors import TaxiError
-from taxi_assets.supervisor.ports import free_port, require_free, wait_until_ready
 
 HOST = "127.0.0.1"
 

@@ -12,20 +12,20 @@ import httpx
 import psutil
 import pytest
 
+from taxi_assets.cli.supervisor import processes
+from taxi_assets.cli.supervisor.home import is_supervised, supervised_home
+from taxi_assets.cli.supervisor.ports import free_port
+from taxi_assets.cli.supervisor.programs import Endpoint, Program
+from taxi_assets.cli.supervisor.supervisor import Patience, running
 from taxi_assets.errors import TaxiError
-from taxi_assets.supervisor import processes
-from taxi_assets.supervisor.home import is_supervised, supervised_home
-from taxi_assets.supervisor.ports import free_port
-from taxi_assets.supervisor.programs import Endpoint, Program
-from taxi_assets.supervisor.run import Patience, running
 
 HOST = "127.0.0.1"
 FOREVER = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
 SUPERVISOR = f"""
 import sys
 from rich.console import Console
-from taxi_assets.supervisor.programs import Program
-from taxi_assets.supervisor.run import run
+from taxi_assets.cli.supervisor.programs import Program
+from taxi_assets.cli.supervisor.supervisor import run
 run([Program(name, (sys.executable, "-c", {FOREVER!r}), {{}}, "") for name in ("one", "two")], Console())
 """
 
@@ -195,8 +195,8 @@ def test_a_second_one_in_the_same_home_is_refused_until_the_first_ends(tmp_path:
 HOLDER = """
 import subprocess, sys
 from pathlib import Path
-from taxi_assets.supervisor import processes
-from taxi_assets.supervisor.home import supervised_home
+from taxi_assets.cli.supervisor import processes
+from taxi_assets.cli.supervisor.home import supervised_home
 with supervised_home(Path(sys.argv[1])) as mark:
     left = processes.start([sys.executable, "-c", "import signal; signal.pause()"], {}, f"{mark}/x", subprocess.DEVNULL)
     print(left.pid, flush=True)

@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from taxi_assets.errors import TaxiError
-from taxi_assets.serving.packaging import BENTO_NAME, RELEASE_FILE
-from taxi_assets.settings import Settings
-from taxi_assets.supervisor.ports import free_port
-from taxi_assets.supervisor.programs import (
+from taxi_assets.cli.supervisor.ports import free_port
+from taxi_assets.cli.supervisor.programs import (
     Endpoint,
     Program,
     bento_command,
@@ -19,6 +16,9 @@ from taxi_assets.supervisor.programs import (
     programs,
     require_ports,
 )
+from taxi_assets.errors import TaxiError
+from taxi_assets.serving.bento_build import BENTO_NAME, RELEASE_FILE
+from taxi_assets.settings import Settings
 
 
 def test_five_programs_in_the_order_of_the_table(settings: Settings) -> None:

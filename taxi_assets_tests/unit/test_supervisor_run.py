@@ -14,12 +14,12 @@ import psutil
 import pytest
 from rich.console import Console
 
+from taxi_assets.cli.supervisor import program_logs
+from taxi_assets.cli.supervisor.ports import free_port
+from taxi_assets.cli.supervisor.program_logs import ProgramLogs
+from taxi_assets.cli.supervisor.programs import Endpoint, Program
+from taxi_assets.cli.supervisor.supervisor import Patience, run
 from taxi_assets.errors import TaxiError
-from taxi_assets.supervisor import program_logs
-from taxi_assets.supervisor.ports import free_port
-from taxi_assets.supervisor.program_logs import ProgramLogs
-from taxi_assets.supervisor.programs import Endpoint, Program
-from taxi_assets.supervisor.run import Patience, run
 
 HOST = "127.0.0.1"
 QUICK = Patience(ready_seconds=30, back_off_seconds=0.01, stop_seconds=10)

@@ -12,13 +12,13 @@ import pytest
 from shapely import geometry
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.contract import map_columns
-from taxi_assets.lake.projection import to_feet
-from taxi_assets.local_time import elapsed_seconds
 from taxi_assets.months import Month
 from taxi_assets.synthetic import ERAS, write_month
 from taxi_assets.synthetic.city import build_city
 from taxi_assets.synthetic.eras import era_of
+from taxi_assets.tlc.contract import map_columns
+from taxi_assets.tlc.local_time import elapsed_seconds
+from taxi_assets.tlc.projection import to_feet
 
 REPOSITORY = Path(__file__).parents[2]
 TLC = Path(os.environ.get("TAXI_TLC_SOURCE", REPOSITORY.parent / "shared" / "tlc"))

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.local_time import elapsed_seconds, existing_time, has_two_readings
 from taxi_assets.months import Month
 from taxi_assets.synthetic import (
     PROFILES,
@@ -17,6 +16,7 @@ from taxi_assets.synthetic import (
 from taxi_assets.synthetic.city import BOROUGHS, build_city
 from taxi_assets.synthetic.law import SPREAD, WEATHER, hour_of_week
 from taxi_assets.synthetic.trips import Plan, Trips, draw_trips, split_month
+from taxi_assets.tlc.local_time import elapsed_seconds, existing_time, has_two_readings
 
 SCORED = (1.0, 60.0)
 

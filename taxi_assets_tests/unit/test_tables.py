@@ -5,10 +5,10 @@ import re
 import duckdb
 import pytest
 
-from taxi_assets.expectations import SUITES
-from taxi_assets.lake.contract import RAW_COLUMNS
-from taxi_assets.lake.tables import TABLES, Column, Table
-from taxi_assets.rides.features import ROW_FEATURES
+from taxi_assets.features.trip_features import ROW_FEATURES
+from taxi_assets.quality.suites import SUITES
+from taxi_assets.tlc.contract import RAW_COLUMNS
+from taxi_assets.warehouse.schema import TABLES, Column, Table
 
 EACH = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 UNITS = ("miles", "minutes", "usd", "at", "id")

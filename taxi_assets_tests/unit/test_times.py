@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.arrived import ArrivedTrips, arrived_trips
-from taxi_assets.local_time import NEW_YORK
+from taxi_assets.ingestion.canonical_rows import ArrivedTrips, arrived_trips
+from taxi_assets.tlc.local_time import NEW_YORK
 
 NOON = datetime(2023, 3, 21, 13, 5, 7)
 PICKUP, DROPOFF = "lpep_pickup_datetime", "lpep_dropoff_datetime"

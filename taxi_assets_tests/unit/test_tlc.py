@@ -10,8 +10,8 @@ import pytest
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month, newest_month
-from taxi_assets.sources import tlc
-from taxi_assets.sources.arrivals import Arrival, inspect_file
+from taxi_assets.tlc import tlc_source
+from taxi_assets.tlc.month_file import Arrival, inspect_file
 
 JANUARY = Month(2023, 1)
 NAME = "green_tripdata_2023-01.parquet"
@@ -49,14 +49,14 @@ def landing(tmp_path: Path) -> Path:
 
 
 def fetch(source: Path | str, landing: Path) -> Arrival:
-    return inspect_file(tlc.bring_month(str(source), "green", JANUARY, landing))
+    return inspect_file(tlc_source.bring_month(str(source), "green", JANUARY, landing))
 
 
 @pytest.mark.parametrize("layout", [".", "trip-data"])
 def test_a_month_comes_from_a_folder_flat_or_laid_out_as_the_site(source: Path, landing: Path, layout: str) -> None:
     (source / "trip-data").mkdir()
     path = (source / NAME).rename(source / layout / NAME)
-    tlc.check_reachable(str(source))
+    tlc_source.check_reachable(str(source))
     arrival = fetch(source, landing)
     assert arrival.path == landing / NAME
     assert arrival.path.read_bytes() == path.read_bytes()
@@ -74,7 +74,7 @@ def test_landing_holds_a_copy_that_the_source_cannot_change(source: Path, landin
 def test_progress_is_told_to_the_last_byte(source: Path, landing: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     for _ in range(2):
-        tlc.bring_month(str(source), "green", JANUARY, landing, lambda done, total: seen.append((done, total)))
+        tlc_source.bring_month(str(source), "green", JANUARY, landing, lambda done, total: seen.append((done, total)))
     length = (source / NAME).stat().st_size
     assert seen == [(length, length)] * 2
 
@@ -124,8 +124,8 @@ def test_a_folder_without_the_month_names_it_and_the_remedy(
     source: Path, landing: Path, month: Month, is_late: bool
 ) -> None:
     with pytest.raises(TaxiError) as caught:
-        tlc.bring_month(str(source), "yellow", month, landing)
-    assert not isinstance(caught.value, tlc.SourceUnreachable)
+        tlc_source.bring_month(str(source), "yellow", month, landing)
+    assert not isinstance(caught.value, tlc_source.SourceUnreachable)
     for part in (str(source), f"has no yellow_tripdata_{month}.parquet or .csv", "MONTHS="):
         assert part in str(caught.value)
     assert ("two months late" in str(caught.value)) == is_late
@@ -138,10 +138,10 @@ def test_a_folder_of_csv_files_is_a_source(source: Path, landing: Path, layout: 
     name = "green_tripdata_2014-03.csv"
     (source / layout).mkdir(exist_ok=True)
     (source / layout / name).write_bytes(b"VendorID\n1\n")
-    path = tlc.bring_month(str(source), "green", Month(2014, 3), landing)
+    path = tlc_source.bring_month(str(source), "green", Month(2014, 3), landing)
     assert path == landing / name
     assert path.read_bytes() == b"VendorID\n1\n"
-    assert tlc.place_of(str(source), "green", Month(2014, 3)) == source / layout / name
+    assert tlc_source.place_of(str(source), "green", Month(2014, 3)) == source / layout / name
 
 
 def test_of_a_month_in_both_formats_the_parquet_file_counts(source: Path, landing: Path) -> None:
@@ -152,7 +152,7 @@ def test_of_a_month_in_both_formats_the_parquet_file_counts(source: Path, landin
 def test_a_csv_file_without_a_header_is_refused(source: Path, landing: Path) -> None:
     (source / "green_tripdata_2014-03.csv").write_bytes(b"\n")
     with pytest.raises(TaxiError, match=r"2014-03\.csv is not a table of trips"):
-        tlc.bring_month(str(source), "green", Month(2014, 3), landing)
+        tlc_source.bring_month(str(source), "green", Month(2014, 3), landing)
     assert visible(landing) == set()
 
 
@@ -161,9 +161,9 @@ def test_a_missing_folder_cannot_be_reached(
     source: Path, landing: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(source)
-    with pytest.raises(tlc.SourceUnreachable, match=r"(?s)cannot be reached.*TAXI_TLC_SOURCE"):
-        tlc.check_reachable(name)
-    with pytest.raises(tlc.SourceUnreachable):
+    with pytest.raises(tlc_source.SourceUnreachable, match=r"(?s)cannot be reached.*TAXI_TLC_SOURCE"):
+        tlc_source.check_reachable(name)
+    with pytest.raises(tlc_source.SourceUnreachable):
         fetch(name, landing)
 
 
@@ -178,7 +178,7 @@ def test_zones_come_as_two_files(source: Path, landing: Path, layout: str) -> No
     (source / "misc").mkdir()
     (source / layout / "taxi_zone_lookup.csv").write_text('"LocationID","Borough"\n1,"EWR"\n')
     (source / layout / "taxi_zones.zip").write_bytes(zipped())
-    lookup, shapes = tlc.fetch_zones(str(source), landing)
+    lookup, shapes = tlc_source.fetch_zones(str(source), landing)
     assert lookup.read_text().startswith('"LocationID"')
     assert shapes.read_bytes() == zipped()
 
@@ -192,13 +192,13 @@ def test_files_that_are_not_zones_are_refused(source: Path, landing: Path, name:
     (source / "taxi_zones.zip").write_bytes(zipped())
     (source / name).write_text("<html>")
     with pytest.raises(TaxiError, match=reason):
-        tlc.fetch_zones(str(source), landing)
+        tlc_source.fetch_zones(str(source), landing)
     assert name not in visible(landing)
 
 
 def test_a_folder_without_zones_says_so(source: Path, landing: Path) -> None:
     with pytest.raises(TaxiError, match=r"has no taxi_zone_lookup\.csv .*put the file there"):
-        tlc.fetch_zones(str(source), landing)
+        tlc_source.fetch_zones(str(source), landing)
 
 
 # Addresses that are none
@@ -217,12 +217,12 @@ def test_a_folder_without_zones_says_so(source: Path, landing: Path) -> None:
 )
 def test_what_is_neither_site_nor_folder_is_named(source: str, landing: Path) -> None:
     with pytest.raises(TaxiError, match="TAXI_TLC_SOURCE") as caught:
-        tlc.check_reachable(source)
+        tlc_source.check_reachable(source)
     assert source in str(caught.value)
     with pytest.raises(TaxiError, match="TAXI_TLC_SOURCE"):
         fetch(source, landing)
 
 
 def test_a_source_is_shown_without_its_secrets() -> None:
-    assert tlc.source_label("https://me:word@host/base?sig=token") == "https://host/base"
-    assert tlc.source_label("data/tlc") == "data/tlc"
+    assert tlc_source.source_label("https://me:word@host/base?sig=token") == "https://host/base"
+    assert tlc_source.source_label("data/tlc") == "data/tlc"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from test_history import JANUARY, changed, drawn, told
 
-from taxi_assets.rides.features import ZoneMap
-from taxi_assets.rides.history import HISTORY_FEATURES, PastRides, Smoothing, Tables, fit_tables
-from taxi_assets.rides.places import Places
-from taxi_assets.rides.training_past import out_of_fold, past_of_training
+from taxi_assets.features.out_of_fold import out_of_fold, past_of_training
+from taxi_assets.features.target_encoding import HISTORY_FEATURES, PastRides, Smoothing, Tables, fit_tables
+from taxi_assets.features.trip_features import ZoneMap
+from taxi_assets.features.zone_geometry import Places
 
 MONTHS = 9
 

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.arrived import ArrivedTrips, arrived_trips
-from taxi_assets.lake.casting import read_number
-from taxi_assets.lake.contract import RAW_COLUMNS
-from taxi_assets.lake.file_columns import integer_bounds, read_columns
+from taxi_assets.ingestion.canonical_rows import ArrivedTrips, arrived_trips
+from taxi_assets.ingestion.casting import read_number
+from taxi_assets.ingestion.file_columns import integer_bounds, read_columns
+from taxi_assets.tlc.contract import RAW_COLUMNS
 
 NEEDED: dict[str, Any] = {
     "lpep_pickup_datetime": datetime(2023, 3, 1, 8, 30),

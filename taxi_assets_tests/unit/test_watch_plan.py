@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_assets.months import Month
-from taxi_assets.sources.watch_plan import (
+from taxi_assets.tlc.polling_plan import (
     FIRST_ABSENCE_SECONDS,
     FIRST_BUSY_SECONDS,
     HELD_AGAIN_SECONDS,

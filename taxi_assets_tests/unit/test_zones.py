@@ -9,7 +9,7 @@ import shapefile
 from shapely import wkb
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.zones import read_zones
+from taxi_assets.ingestion.taxi_zones import read_zones
 
 LOOKUP, SHAPES = "taxi_zone_lookup.csv", "taxi_zones.zip"
 MILE = 5280

@@ -5,14 +5,14 @@ from typing import Any
 
 import dagster as dg
 
+from taxi_assets.defs.asset_metadata import Report, column_schema, fail_in_words, publish_months
 from taxi_assets.defs.checks import check_spec, suite_checks
-from taxi_assets.defs.ingestion.arrivals import QUARANTINE_CHECK, quarantine_check
 from taxi_assets.defs.ingestion.freshness import RAW_TRIPS_FRESHNESS
+from taxi_assets.defs.ingestion.source_files import QUARANTINE_CHECK, quarantine_check
 from taxi_assets.defs.partitions import stretch_asset
-from taxi_assets.defs.reporting import Report, column_schema, fail_in_words, publish_months
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
 
 _OURS: dict[str, Any] = {"group_name": "ingestion", "owners": ["team:data"], "code_version": "1"}
 
@@ -37,10 +37,10 @@ def taxi_zones(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
     """TLC's 265 taxi zones with borough, place and shape. Source: TLC's lookup table and shapefile."""
-    from taxi_assets.lake import publishing
-    from taxi_assets.sources import tlc
+    from taxi_assets.ingestion import publishing
+    from taxi_assets.tlc import tlc_source
 
-    lookup, shapes = tlc.landed_zones(settings.tlc_source, settings.landing)
+    lookup, shapes = tlc_source.landed_zones(settings.tlc_source, settings.landing)
     zones = publishing.publish_zones(warehouse, lookup, shapes, context.run.run_id)
     return dg.MaterializeResult(
         metadata={"dagster/row_count": zones},
@@ -62,8 +62,8 @@ def raw_trips(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> Iterator[Report]:
     """Every row of TLC's monthly files under canonical names and types, nothing dropped."""
-    from taxi_assets.lake import publishing
-    from taxi_assets.receiving.ingesting import ingest_month
+    from taxi_assets.ingestion import publishing
+    from taxi_assets.ingestion.ingest import ingest_month
 
     def publish(service: str, month: Month) -> publishing.Publication:
         return ingest_month(warehouse, service, month, context.run.run_id)
@@ -89,7 +89,7 @@ def clean_trips(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> Iterator[Report]:
     """The plausible rides; the others are in `rejected_trips`, whole, each with the rule it breaks."""
-    from taxi_assets.lake import publishing
+    from taxi_assets.ingestion import publishing
 
     def publish(service: str, month: Month) -> publishing.Publication:
         return publishing.publish_clean(warehouse, service, month, context.run.run_id)
@@ -110,7 +110,7 @@ def trip_features(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> Iterator[Report]:
     """What is known of each clean ride when it starts, and its duration."""
-    from taxi_assets.lake import publishing
+    from taxi_assets.ingestion import publishing
 
     def publish(service: str, month: Month) -> publishing.Publication:
         return publishing.publish_features(warehouse, service, month, context.run.run_id)

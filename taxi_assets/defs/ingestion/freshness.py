@@ -5,9 +5,9 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from taxi_assets.lake.overdue import OVERDUE_DAYS, next_months
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.monitoring.overdue_months import OVERDUE_DAYS, next_months
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["FRESHNESS_SCHEDULES", "RAW_TRIPS_FRESHNESS", "check_freshness", "no_month_is_overdue"]
 
@@ -28,7 +28,7 @@ def no_month_is_overdue(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.AssetCheckResult:
     """TLC publishes a month about two months after its end: one much later is missed, or was not fetched."""
-    from taxi_assets.lake.column_changes import newest_months
+    from taxi_assets.ingestion.schema_changes import newest_months
 
     today = date.today()
     with warehouse.reading() as connection:

@@ -2,14 +2,14 @@
 
 import dagster as dg
 
+from taxi_assets.defs.asset_metadata import column_schema, fail_in_words, number, report_shown
 from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.ingestion.assets import trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months_and_own
-from taxi_assets.defs.reporting import column_schema, fail_in_words, number, report_shown
 from taxi_assets.defs.training.assets import duration_model
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
 
 
 @dg.asset(

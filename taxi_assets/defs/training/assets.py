@@ -4,10 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from taxi_assets.defs.checks import check_spec
-from taxi_assets.defs.ingestion.assets import raw_trips, taxi_zones, trip_features
-from taxi_assets.defs.partitions import MONTHS, earlier_months
-from taxi_assets.defs.reporting import (
+from taxi_assets.defs.asset_metadata import (
     column_schema,
     comparison_shown,
     fail_in_words,
@@ -16,16 +13,19 @@ from taxi_assets.defs.reporting import (
     report_shown,
     score_table,
 )
-from taxi_assets.lake.contract import SERVICES
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.defs.checks import check_spec
+from taxi_assets.defs.ingestion.assets import raw_trips, taxi_zones, trip_features
+from taxi_assets.defs.partitions import MONTHS, earlier_months
+from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import Month
-from taxi_assets.rides.features import MODEL_INPUTS
 from taxi_assets.settings import Settings
+from taxi_assets.tlc.contract import SERVICES
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.schema import TABLES
 
 if TYPE_CHECKING:
-    from taxi_assets.scoring.champion import Outcome
-    from taxi_assets.scoring.judging import Evaluation
+    from taxi_assets.evaluation.evaluate import Evaluation
+    from taxi_assets.promotion.champion import Outcome
 
 _MONTHLY: dict[str, Any] = {
     "partitions_def": MONTHS,
@@ -106,16 +106,16 @@ def duration_model(
 
     Registered in MLflow as `taxi-duration`. The same rides, parameters and code make no second version.
     """
-    from taxi_assets.learning import training
-    from taxi_assets.mlflow_store import registry, tracking
-    from taxi_assets.monitoring.superseded import mark_superseded
-    from taxi_assets.rides import encoding, leakage
+    from taxi_assets.features import encoding, leakage_rules
+    from taxi_assets.monitoring.superseded_versions import mark_superseded
+    from taxi_assets.registry import model_versions, tracking
+    from taxi_assets.training import train
 
     month, wanted = Month.parse(context.partition_key), [Month.parse(text) for text in config.months or []]
-    window = training.window_before(settings, warehouse, month, wanted, config.window_months)
-    trained = training.train(settings, warehouse, mlflow, month, window, parameters(config))
+    window = train.window_before(settings, warehouse, month, wanted, config.window_months)
+    trained = train.train(settings, warehouse, mlflow, month, window, parameters(config))
     mark_superseded(settings, warehouse)
-    version, leaks = trained.version, leakage.leaking(encoding.MATRIX_COLUMNS)
+    version, leaks = trained.version, leakage_rules.leaking(encoding.MATRIX_COLUMNS)
     return dg.MaterializeResult(
         metadata={
             "version": version.version,
@@ -126,7 +126,7 @@ def duration_model(
             "data_snapshot": trained.data.snapshot,
             "data_digest": trained.data.digest,
             "mlflow_run": mlflow_link(settings, tracking.run_url(settings, version.run_id)),
-            "mlflow_version": mlflow_link(settings, registry.version_url(settings, version.version)),
+            "mlflow_version": mlflow_link(settings, model_versions.version_url(settings, version.version)),
         },
         check_results=[dg.AssetCheckResult(passed=not leaks, metadata={"leaks": ", ".join(leaks) or "none"})],
     )
@@ -175,13 +175,13 @@ def model_evaluation(
     Scored on every raw trip picked up in the month whose duration the convention admits (1-60 or 1-180 minutes),
     cleaned of nothing else.
     """
-    from taxi_assets.learning.training_data import read_zones
-    from taxi_assets.scoring import findings, judging
+    from taxi_assets.evaluation import evaluate, record_evaluation
+    from taxi_assets.training.dataset import read_zones
 
-    evaluation = judging.evaluate(settings, warehouse, Month.parse(context.partition_key))
-    rows = findings.keep_evaluation(warehouse, evaluation, context.run.run_id)
-    pictures = findings.log_evaluation(settings, mlflow, evaluation, read_zones(warehouse, shapes=True))
-    headline = findings.headline(evaluation)
+    evaluation = evaluate.evaluate(settings, warehouse, Month.parse(context.partition_key))
+    rows = record_evaluation.keep_evaluation(warehouse, evaluation, context.run.run_id)
+    pictures = record_evaluation.log_evaluation(settings, mlflow, evaluation, read_zones(warehouse, shapes=True))
+    headline = record_evaluation.headline(evaluation)
     facts = {"version": evaluation.version.version, **{name: f"{value:.3f}" for name, value in headline.items()}}
     return dg.MaterializeResult(
         metadata={
@@ -249,13 +249,13 @@ def champion_model(
     Both are scored on the same unseen rides, under the served condition. The challenger must be surely better, by a
     bootstrap over days, and no borough, airport or time of day may pay for it.
     """
-    from taxi_assets.mlflow_store import registry
-    from taxi_assets.scoring.champion import choose_champion
+    from taxi_assets.promotion.champion import choose_champion
+    from taxi_assets.registry import model_versions
 
     month = Month.parse(context.partition_key)
     outcome = choose_champion(settings, warehouse, month, "asset champion_model", context.run.run_id)
-    champion = registry.champion(settings)
-    page = registry.version_url(settings, champion.version) if champion else None
+    champion = model_versions.champion(settings)
+    page = model_versions.version_url(settings, champion.version) if champion else None
     return dg.MaterializeResult(
         metadata={
             **_comparison_report(settings, month, outcome),
@@ -273,8 +273,8 @@ def champion_model(
 def _comparison_report(settings: Settings, month: Month, outcome: "Outcome") -> dict[str, dg.MetadataValue]:
     """The report page of a decision: the model against the baselines, and the champion where it was compared."""
     from taxi_assets import plots
-    from taxi_assets.scoring.evaluation import HEADLINE
-    from taxi_assets.scoring.judging import MODEL
+    from taxi_assets.evaluation.evaluate import MODEL
+    from taxi_assets.evaluation.metrics import HEADLINE
 
     pictures = {}
     if len(outcome.scores) > 1:

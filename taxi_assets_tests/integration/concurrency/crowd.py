@@ -15,9 +15,9 @@ from pathlib import Path
 
 import duckdb
 
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["TRIPS", "at_once", "polling", "publish_month", "start"]
 
@@ -81,8 +81,8 @@ def _backfill(home: str, source: str, *months: str) -> None:
 
 def publish_month(home: Path, source: Path, month: Month) -> None:
     """From the file to features, by the functions that the assets call."""
-    from taxi_assets.lake import publishing
-    from taxi_assets.receiving.ingesting import ingest_month
+    from taxi_assets.ingestion import publishing
+    from taxi_assets.ingestion.ingest import ingest_month
 
     warehouse = Warehouse(_settings(str(home), str(source)))
     ingest_month(warehouse, "green", month)
@@ -119,7 +119,7 @@ def _read(home: str) -> None:
 
 def _shell(home: str) -> None:
     """A person's `duckdb` shell: attaches the lake anew each time, as the README says, and leaves it again."""
-    from taxi_assets.lake.warehouse import _extension_file
+    from taxi_assets.warehouse.connection import _extension_file
 
     folder = _settings(home).warehouse
 
@@ -139,16 +139,16 @@ def _shell(home: str) -> None:
 
 def _status(home: str) -> None:
     """`taxi status`, over and over."""
-    from taxi_assets import report
+    from taxi_assets.cli import status_report
 
-    _poll(lambda: report.status_facts(_settings(home)), pause=1)
+    _poll(lambda: status_report.status_facts(_settings(home)), pause=1)
 
 
 def _tidy(home: str) -> None:
     """Maintenance every few seconds, where a week is usual."""
     from datetime import UTC, datetime, timedelta
 
-    from taxi_assets.lake.maintenance import maintain
+    from taxi_assets.warehouse.maintenance import maintain
 
     warehouse = Warehouse(_settings(home))
     _poll(lambda: maintain(warehouse, (), timedelta(days=30), datetime.now(UTC)), pause=3)

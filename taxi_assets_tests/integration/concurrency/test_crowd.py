@@ -8,10 +8,10 @@ import pytest
 from crowd import TRIPS, at_once, polling, publish_month
 
 from taxi_assets import synthetic
-from taxi_assets.lake.publishing import publish_zones
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.ingestion.publishing import publish_zones
 from taxi_assets.months import Month, parse_months
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
 
 SEED = 7
 THREE_YEARS = parse_months("2021-01..2023-12")

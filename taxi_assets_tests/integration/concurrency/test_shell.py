@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from taxi_assets.lake.warehouse import Warehouse, _extension_file
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse, _extension_file
 
 README = Path(__file__).resolve().parents[3] / "README.md"
 

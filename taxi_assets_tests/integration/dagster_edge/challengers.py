@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from town import SEED, TINY, Town
 
-from taxi_assets.learning.model import DurationModel
-from taxi_assets.learning.training_data import read_training
-from taxi_assets.mlflow_store import registry, tracking
-from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.evaluation.metrics import ALL_RIDES
+from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import Month
-from taxi_assets.rides.features import MODEL_INPUTS
-from taxi_assets.scoring.evaluation import ALL_RIDES
+from taxi_assets.registry import model_versions, tracking
+from taxi_assets.registry.database import client
 from taxi_assets.synthetic.law import expected_minutes
+from taxi_assets.training.dataset import read_training
+from taxi_assets.training.model import DurationModel
 
 Minutes = NDArray[np.float64]
 
@@ -49,7 +49,9 @@ class Altered(RegressorMixin, BaseEstimator):
         return minutes * np.exp(np.random.default_rng(self.luck).normal(0, 0.01, 266)[X["pickup_zone_id"]])
 
 
-def register(town: Town, month: Month, name: str, model: Any = None, shuffle_targets: bool = False) -> registry.Version:
+def register(
+    town: Town, month: Month, name: str, model: Any = None, shuffle_targets: bool = False
+) -> model_versions.Version:
     """Register a model as the month's, in the way training does, as if it had learned from the months before."""
     import mlflow
 
@@ -75,6 +77,6 @@ def register(town: Town, month: Month, name: str, model: Any = None, shuffle_tar
     mlflow.set_experiment("taxi-duration")
     with mlflow.start_run(run_name=name) as run:
         uri = tracking.log_model(model, data.trips[list(MODEL_INPUTS)].head(5))
-    version = registry.register(town.settings, run.info.run_id, uri, key, tags)
-    registry.choose(town.settings, version, month)
+    version = model_versions.register(town.settings, run.info.run_id, uri, key, tags)
+    model_versions.choose(town.settings, version, month)
     return version

@@ -10,14 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 from town import ROWS, SEED, Town, settings_in
 
-from taxi_assets import report, synthetic
+from taxi_assets import synthetic
+from taxi_assets.cli import status_report
 from taxi_assets.definitions import build
 from taxi_assets.defs.instance import open_instance
+from taxi_assets.ingestion.file_stability import Pace
+from taxi_assets.ingestion.scan_landing import look
 from taxi_assets.months import Month, month_range
-from taxi_assets.receiving.looks import Pace
-from taxi_assets.receiving.receive import look
-from taxi_assets.sources.tlc import ZONE_FILE_NAMES
 from taxi_assets.synthetic import parse_shift
+from taxi_assets.tlc.tlc_source import ZONE_FILE_NAMES
 
 
 def land(town: Town, month: Month, *shifts: str) -> Path:
@@ -109,7 +110,7 @@ def test_table_page_and_folders_tell_the_same(town: Town, story: str) -> None:
     result = happens(town, MONTHS[story])
     assert result.success == succeeds
 
-    everything = report.arrival_facts(town.settings)
+    everything = status_report.arrival_facts(town.settings)
     told = sorted((each for each in everything if each["file_name"] == name), key=lambda each: each["state"])
     for (state, reason), each in zip(expected, told, strict=True):
         assert (each["state"], reason in "; ".join(each["reasons"])) == (state, True)

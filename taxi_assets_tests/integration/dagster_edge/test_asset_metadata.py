@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from town import MARCH, Town, page_of, pictures, run_of
 
-from taxi_assets.expectations import SUITES
+from taxi_assets.quality.suites import SUITES
 
 MONTHLY = ("raw_trips", "clean_trips", "trip_features")
 

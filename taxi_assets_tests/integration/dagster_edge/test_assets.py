@@ -11,10 +11,10 @@ from town import FEBRUARY, JANUARY, MARCH, ROWS, Town, page_of, pictures, run_of
 
 from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.errors import TaxiError
-from taxi_assets.expectations import SUITES
-from taxi_assets.lake.cleaning import RULES
-from taxi_assets.mlflow_store import registry
 from taxi_assets.months import Month
+from taxi_assets.quality.cleaning_rules import RULES
+from taxi_assets.quality.suites import SUITES
+from taxi_assets.registry import model_versions
 from taxi_assets.synthetic import parse_shift
 
 PNG = b"\x89PNG"
@@ -215,9 +215,9 @@ def test_months_of_the_other_kind_do_not_get_in(town: Town) -> None:
     real.landing.mkdir(parents=True)
     name = "green_tripdata_2023-01.parquet"
     (real.landing / name).write_bytes(Path(town.settings.tlc_source, name).read_bytes())
-    from taxi_assets.lake.publishing import publish_raw
-    from taxi_assets.lake.warehouse import Warehouse
-    from taxi_assets.sources.arrivals import inspect_file
+    from taxi_assets.ingestion.publishing import publish_raw
+    from taxi_assets.tlc.month_file import inspect_file
+    from taxi_assets.warehouse.connection import Warehouse
 
     with pytest.raises(TaxiError, match="is a synthetic month and this is the warehouse of real ones"):
         publish_raw(Warehouse(real), inspect_file(real.landing / name))
@@ -240,7 +240,7 @@ def republish(town: Town, month: Month) -> None:
 def test_a_republished_month_marks_what_learned_from_it(town: Town) -> None:
     # Whatever other tests took in again before: what is compared begins here.
     assert town.materialise(MARCH, "duration_model", "drift_report").success
-    learned = registry.chosen_for(town.settings, MARCH)
+    learned = model_versions.chosen_for(town.settings, MARCH)
     assert learned
     marked = []
     assert not stale(town, "duration_model", MARCH)

@@ -9,25 +9,25 @@ from challengers import Altered, Enlightened, register
 from town import APRIL, FEBRUARY, JANUARY, MARCH, Town, run_of
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.learning.training_data import read_scored
-from taxi_assets.mlflow_store import registry, tracking
+from taxi_assets.evaluation import evaluate, record_evaluation
+from taxi_assets.evaluation.metrics import ALL_RIDES
+from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import Month
-from taxi_assets.rides.features import MODEL_INPUTS
-from taxi_assets.scoring import findings, judging
-from taxi_assets.scoring.champion import choose_champion
-from taxi_assets.scoring.evaluation import ALL_RIDES
-from taxi_assets.scoring.promotion import Decision
+from taxi_assets.promotion.champion import choose_champion
+from taxi_assets.promotion.decision import Decision
+from taxi_assets.registry import model_versions, tracking
+from taxi_assets.training.dataset import read_scored
+from taxi_assets.warehouse.connection import Warehouse
 
 # Trees that have hardly begun to learn.
 POOR: dict[str, Any] = {"max_iter": 1, "learning_rate": 0.01}
 
 
 @pytest.fixture
-def poor(town: Town) -> registry.Version:
+def poor(town: Town) -> model_versions.Version:
     """A champion that is easily beaten."""
     version = town.train(MARCH, **POOR)
-    registry.promote(town.settings, version.version, "To be beaten.")
+    model_versions.promote(town.settings, version.version, "To be beaten.")
     return version
 
 
@@ -35,7 +35,7 @@ def decide(town: Town, month: Month = MARCH) -> Decision:
     """What the assets decide on the month's version."""
     result = town.materialise(month, "model_evaluation", "champion_model")
     assert result.success
-    row = decided(town, month, judging.version_for(town.settings, month))
+    row = decided(town, month, evaluate.version_for(town.settings, month))
     shown = town.metadata(town.find(result.run_id), "champion_model")
     assert shown["decision"].value == ("promoted" if row["is_promoted"] else "not promoted")
     assert all(reason in str(shown["reasons"].value) for reason in row["reasons"])
@@ -44,11 +44,11 @@ def decide(town: Town, month: Month = MARCH) -> Decision:
 
 def decide_oneself(town: Town, month: Month = MARCH) -> Decision:
     """What a person decides, without Dagster."""
-    findings.keep_evaluation(town.warehouse, judging.evaluate(town.settings, town.warehouse, month))
+    record_evaluation.keep_evaluation(town.warehouse, evaluate.evaluate(town.settings, town.warehouse, month))
     return choose_champion(town.settings, town.warehouse, month).decision
 
 
-def decided(town: Town, month: Month, version: registry.Version) -> dict[str, Any]:
+def decided(town: Town, month: Month, version: model_versions.Version) -> dict[str, Any]:
     with town.warehouse.reading() as connection:
         query = "SELECT * FROM promotions WHERE month = ? AND model_version = ?"
         rows = connection.execute(query, [month.first_day, version.version])
@@ -57,14 +57,14 @@ def decided(town: Town, month: Month, version: registry.Version) -> dict[str, An
     return dict(zip(names, row, strict=True))
 
 
-def champion(town: Town) -> registry.Version:
-    found = registry.champion(town.settings)
+def champion(town: Town) -> model_versions.Version:
+    found = model_versions.champion(town.settings)
     assert found
     return found
 
 
-def tags(town: Town, version: registry.Version) -> dict[str, str]:
-    found = registry.chosen_for(town.settings, MARCH)
+def tags(town: Town, version: model_versions.Version) -> dict[str, str]:
+    found = model_versions.chosen_for(town.settings, MARCH)
     assert found
     assert found.version == version.version
     return dict(found.tags)
@@ -87,7 +87,7 @@ def test_the_first_decision_shows_the_model_against_the_baselines(town: Town) ->
 # Who is promoted
 
 
-def test_a_truly_better_challenger_becomes_champion_with_its_evidence(town: Town, poor: registry.Version) -> None:
+def test_a_truly_better_challenger_becomes_champion_with_its_evidence(town: Town, poor: model_versions.Version) -> None:
     good = register(town, MARCH, "truly better", Enlightened())
     decision = decide(town)
     assert decision.promote, decision.reasons
@@ -135,11 +135,11 @@ def test_a_challenger_trained_on_shuffled_targets_is_refused(town: Town) -> None
     assert tags(town, shuffled)["decision"] == "refused"
 
 
-def test_a_challenger_that_gains_at_one_boroughs_cost_is_refused(town: Town, poor: registry.Version) -> None:
+def test_a_challenger_that_gains_at_one_boroughs_cost_is_refused(town: Town, poor: model_versions.Version) -> None:
     with town.warehouse.reading() as connection:
         query = "SELECT zone_id FROM taxi_zones WHERE borough = 'Brooklyn'"
         brooklyn = tuple(row[0] for row in connection.execute(query).fetchall())
-    model = registry.load_sklearn(town.settings, poor)
+    model = model_versions.load_sklearn(town.settings, poor)
     register(town, MARCH, "at Brooklyn's cost", Altered(Enlightened(), model, brooklyn, 1.15))
     decision = decide(town)
     assert not decision.promote
@@ -149,10 +149,15 @@ def test_a_challenger_that_gains_at_one_boroughs_cost_is_refused(town: Town, poo
 
 
 @pytest.mark.slow
-def test_a_challenger_better_by_luck_on_200_trips_is_refused(town: Town, tmp_path: Any, poor: registry.Version) -> None:
+def test_a_challenger_better_by_luck_on_200_trips_is_refused(
+    town: Town, tmp_path: Any, poor: model_versions.Version
+) -> None:
     town.land(APRIL, tmp_path, rows=210)
     town.run("ingest_months", [APRIL])
-    rides, model = read_scored(town.warehouse, ("green",), APRIL, ALL_RIDES), registry.load_sklearn(town.settings, poor)
+    rides, model = (
+        read_scored(town.warehouse, ("green",), APRIL, ALL_RIDES),
+        model_versions.load_sklearn(town.settings, poor),
+    )
     errors = {luck: rmse(rides, Altered(model, luck=luck)) for luck in range(12)}
     lucky = Altered(model, luck=min(errors, key=lambda luck: errors[luck]))
     assert rmse(rides, lucky) < rmse(rides, model)
@@ -187,7 +192,7 @@ def test_a_ride_learned_from_out_of_another_months_file_is_found(town: Town) -> 
         )
     register(town, MARCH, "after the ride was learned from", Enlightened())
     decision = decide_oneself(town)
-    row = decided(town, MARCH, judging.version_for(town.settings, MARCH))
+    row = decided(town, MARCH, evaluate.version_for(town.settings, MARCH))
     with town.warehouse.publishing("it goes") as connection:
         connection.execute("DELETE FROM trip_features WHERE source_row = 9000000")
     assert not decision.promote
@@ -201,14 +206,14 @@ def test_a_ride_learned_from_out_of_another_months_file_is_found(town: Town) -> 
 
 @pytest.mark.slow
 def test_deciding_again_changes_nothing_and_a_decision_cut_off_is_taken_again(
-    town: Town, poor: registry.Version
+    town: Town, poor: model_versions.Version
 ) -> None:
     good = register(town, MARCH, "truly better", Enlightened())
     first = decide_oneself(town)
     rows, noted = town.content()["promotions"], champion(town)
     assert choose_champion(town.settings, town.warehouse, MARCH).decision == first
     assert (town.content()["promotions"], champion(town)) == (rows, noted)
-    registry.promote(town.settings, poor.version, "as if the process had died before it named the new one")
+    model_versions.promote(town.settings, poor.version, "as if the process had died before it named the new one")
     assert choose_champion(town.settings, town.warehouse, MARCH).decision == first
     assert champion(town).version == good.version
     row = decided(town, MARCH, good)
@@ -237,7 +242,7 @@ def test_a_training_found_again_is_the_one_that_is_scored_and_decided_on(town: T
     town.train(MARCH)
     result = town.materialise(MARCH, "model_evaluation")
     assert town.metadata(town.find(result.run_id), "model_evaluation")["version"].value == older.version
-    assert judging.version_for(town.settings, MARCH).version == older.version
+    assert evaluate.version_for(town.settings, MARCH).version == older.version
 
 
 def test_a_promotion_of_an_older_lake_gets_the_new_columns(town: Town, tmp_path: Any) -> None:

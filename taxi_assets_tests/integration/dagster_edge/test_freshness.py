@@ -14,9 +14,9 @@ from dagster._core.definitions.freshness_evaluator import TimeWindowFreshnessPol
 from taxi_assets.definitions import build
 from taxi_assets.defs.ingestion import freshness
 from taxi_assets.defs.instance import open_instance
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
 from taxi_assets.settings import DataKind, Settings
+from taxi_assets.warehouse.connection import Warehouse
 
 RAW, CHECK = dg.AssetKey("raw_trips"), "no_month_is_overdue"
 TODAY = date.today()

@@ -16,8 +16,8 @@ from town import Town
 
 from taxi_assets.defs.instance import last_run, open_instance
 from taxi_assets.defs.run_processes import PROCESS_TAG, close_abandoned, close_dead, process_tag
-from taxi_assets.mlflow_store import tracking
-from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.registry import tracking
+from taxi_assets.registry.database import client
 from taxi_assets.settings import Settings
 
 DEAD_TAG = "import os; from taxi_assets.defs.run_processes import process_tag; print(process_tag())"

@@ -6,18 +6,18 @@ import pytest
 from town import FEBRUARY, JANUARY, MARCH, Town
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.learning.training_data import read_scored
-from taxi_assets.mlflow_store import registry
-from taxi_assets.scoring import findings, judging
-from taxi_assets.scoring.evaluation import HEADLINE
+from taxi_assets.evaluation import evaluate, record_evaluation
+from taxi_assets.evaluation.metrics import HEADLINE
+from taxi_assets.registry import model_versions
+from taxi_assets.training.dataset import read_scored
 
 
 @pytest.fixture(scope="module")
-def evaluation(shared_town: Town) -> judging.Evaluation:
-    return judging.evaluate(shared_town.settings, shared_town.warehouse, MARCH)
+def evaluation(shared_town: Town) -> evaluate.Evaluation:
+    return evaluate.evaluate(shared_town.settings, shared_town.warehouse, MARCH)
 
 
-def test_every_model_is_scored_on_the_same_rides(evaluation: judging.Evaluation) -> None:
+def test_every_model_is_scored_on_the_same_rides(evaluation: evaluate.Evaluation) -> None:
     for models in evaluation.scores.values():
         assert len({score.rides for score in models.values()}) == 1
         assert "duration_model" in models
@@ -25,14 +25,14 @@ def test_every_model_is_scored_on_the_same_rides(evaluation: judging.Evaluation)
     assert evaluation.scores["all"]["duration_model"].rides > evaluation.scores["course"]["duration_model"].rides
 
 
-def test_raw_trips_are_scored_not_only_clean_ones(town: Town, evaluation: judging.Evaluation) -> None:
+def test_raw_trips_are_scored_not_only_clean_ones(town: Town, evaluation: evaluate.Evaluation) -> None:
     with town.warehouse.reading() as connection:
         query = "SELECT count(*) FROM clean_trips WHERE month = ? AND duration_minutes BETWEEN 1 AND 180"
         clean = connection.execute(query, [MARCH.first_day]).fetchall()[0][0]
     assert evaluation.scores["all"]["duration_model"].rides > clean
 
 
-def test_the_rides_were_not_learned_from(evaluation: judging.Evaluation) -> None:
+def test_the_rides_were_not_learned_from(evaluation: evaluate.Evaluation) -> None:
     assert evaluation.is_unseen
     seen = dataclasses.replace(
         evaluation,
@@ -41,17 +41,17 @@ def test_the_rides_were_not_learned_from(evaluation: judging.Evaluation) -> None
     assert not seen.is_unseen
 
 
-def test_a_model_beats_the_baselines_under_every_convention_or_not_at_all(evaluation: judging.Evaluation) -> None:
+def test_a_model_beats_the_baselines_under_every_convention_or_not_at_all(evaluation: evaluate.Evaluation) -> None:
     assert evaluation.beats_baselines
     best = evaluation.scores["all"]["duration_model"]
     worse = {**evaluation.scores["all"], "one_hot_linear_regression": dataclasses.replace(best, rmse=best.rmse)}
     assert not dataclasses.replace(evaluation, scores={**evaluation.scores, "all": worse}).beats_baselines
 
 
-def test_keeping_an_evaluation_again_replaces_it(town: Town, evaluation: judging.Evaluation) -> None:
-    first = findings.keep_evaluation(town.warehouse, evaluation)
+def test_keeping_an_evaluation_again_replaces_it(town: Town, evaluation: evaluate.Evaluation) -> None:
+    first = record_evaluation.keep_evaluation(town.warehouse, evaluation)
     before = town.content()["evaluations"]
-    assert findings.keep_evaluation(town.warehouse, evaluation) == first
+    assert record_evaluation.keep_evaluation(town.warehouse, evaluation) == first
     assert town.content()["evaluations"] == before
     with town.warehouse.reading() as connection:
         query = "SELECT count(*) FROM evaluations WHERE month = ? AND model_version = ?"
@@ -59,8 +59,8 @@ def test_keeping_an_evaluation_again_replaces_it(town: Town, evaluation: judging
         assert connection.execute(query, values).fetchall() == [(first,)]
 
 
-def test_slices_add_up_to_all_rides(town: Town, evaluation: judging.Evaluation) -> None:
-    findings.keep_evaluation(town.warehouse, evaluation)
+def test_slices_add_up_to_all_rides(town: Town, evaluation: evaluate.Evaluation) -> None:
+    record_evaluation.keep_evaluation(town.warehouse, evaluation)
     with town.warehouse.reading() as connection:
         query = (
             "SELECT slice, sum(rides) FROM evaluations WHERE month = ? AND model_version = ? AND convention = 'course' "
@@ -73,19 +73,19 @@ def test_slices_add_up_to_all_rides(town: Town, evaluation: judging.Evaluation) 
 
 def test_a_month_nobody_trained_for_cannot_be_scored(town: Town) -> None:
     with pytest.raises(TaxiError, match="no model was trained for 2023-01: materialise duration_model"):
-        judging.evaluate(town.settings, town.warehouse, JANUARY)
+        evaluate.evaluate(town.settings, town.warehouse, JANUARY)
 
 
 def test_a_month_without_rides_cannot_be_scored(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     version = town.train(FEBRUARY)
     yellow = dataclasses.replace(version, tags={**version.tags, "services": "yellow"})
-    monkeypatch.setattr(registry, "chosen_for", lambda *_: yellow)
+    monkeypatch.setattr(model_versions, "chosen_for", lambda *_: yellow)
     with pytest.raises(TaxiError, match="yellow"):
-        judging.evaluate(town.settings, town.warehouse, FEBRUARY)
+        evaluate.evaluate(town.settings, town.warehouse, FEBRUARY)
 
 
 def test_a_trip_dated_outside_of_the_month_is_neither_scored_nor_a_day(
-    town: Town, evaluation: judging.Evaluation
+    town: Town, evaluation: evaluate.Evaluation
 ) -> None:
     assert evaluation.left_out == 0
     days = evaluation.others[evaluation.others["slice"] == "pickup_day"]
@@ -98,7 +98,7 @@ def test_a_trip_dated_outside_of_the_month_is_neither_scored_nor_a_day(
             [MARCH.first_day],
         )
     scored = read_scored(town.warehouse, ("green",), MARCH, HEADLINE)
-    counted = judging._count_admitted(town.warehouse, ("green",), MARCH, HEADLINE)
+    counted = evaluate._count_admitted(town.warehouse, ("green",), MARCH, HEADLINE)
     with town.warehouse.publishing("it goes") as connection:
         connection.execute("DELETE FROM raw_trips WHERE source_row = 9000000")
     assert len(scored) == counted == evaluation.scores["course"]["duration_model"].rides

@@ -9,26 +9,27 @@ import small_model
 from challengers import Enlightened, register
 from town import MARCH, TINY, Town
 
-from taxi_assets.learning.training_data import read_scored
-from taxi_assets.mlflow_store import registry
-from taxi_assets.report import run_facts
-from taxi_assets.scoring import evidence, judging
-from taxi_assets.scoring.backtest import Backtest, backtest
-from taxi_assets.scoring.conditions import CONDITIONS
-from taxi_assets.scoring.evaluation import ALL_RIDES, HEADLINE, score
-from taxi_assets.serving.export import write_serving_folder
+from taxi_assets.cli.status_report import run_facts
+from taxi_assets.evaluation import evaluate
+from taxi_assets.evaluation.backtest import Backtest, backtest
+from taxi_assets.evaluation.conditions import CONDITIONS
+from taxi_assets.evaluation.metrics import ALL_RIDES, HEADLINE, score
+from taxi_assets.promotion import evidence
+from taxi_assets.registry import model_versions
+from taxi_assets.serving.onnx_export import write_serving_folder
+from taxi_assets.training.dataset import read_scored
 
 SERVED, OTHER = CONDITIONS
 
 
 @pytest.fixture(scope="module")
-def version(shared_town: Town) -> registry.Version:
+def version(shared_town: Town) -> model_versions.Version:
     """The version the town was founded with."""
-    return registry.require(shared_town.settings, 1)
+    return model_versions.require(shared_town.settings, 1)
 
 
 @pytest.fixture(scope="module")
-def kept(shared_town: Town, version: registry.Version) -> dict[tuple[str, str], float]:
+def kept(shared_town: Town, version: model_versions.Version) -> dict[tuple[str, str], float]:
     """The RMSE that `model_evaluation` kept, by condition and model."""
     with shared_town.warehouse.reading() as connection:
         query = (
@@ -55,7 +56,7 @@ def test_the_backtest_finds_what_the_evaluation_found(kept: Any, backtested: dic
     assert len(baselines) == 3
 
 
-def test_the_promotion_decides_on_the_headline(town: Town, version: registry.Version, kept: Any) -> None:
+def test_the_promotion_decides_on_the_headline(town: Town, version: model_versions.Version, kept: Any) -> None:
     with town.warehouse.reading() as connection:
         query = "SELECT condition, convention, rmse FROM promotions WHERE month = ? AND model_version = ?"
         ((condition, convention, rmse),) = connection.execute(query, [MARCH.first_day, version.version]).fetchall()
@@ -63,7 +64,7 @@ def test_the_promotion_decides_on_the_headline(town: Town, version: registry.Ver
     assert rmse == pytest.approx(kept[SERVED, "duration_model"], abs=1e-9)
 
 
-def test_the_champion_is_compared_by_the_same_number(town: Town, version: registry.Version, kept: Any) -> None:
+def test_the_champion_is_compared_by_the_same_number(town: Town, version: model_versions.Version, kept: Any) -> None:
     other = register(town, MARCH, "beside the first", Enlightened())
     rides = read_scored(town.warehouse, ("green",), MARCH, ALL_RIDES)
     comparison = evidence._compare(town.settings, town.warehouse, rides, other, version)
@@ -71,7 +72,7 @@ def test_the_champion_is_compared_by_the_same_number(town: Town, version: regist
     assert comparison.champion_rmse == pytest.approx(kept[SERVED, "duration_model"], abs=1e-9)
 
 
-def test_what_is_printed_and_tracked_is_the_headline(town: Town, version: registry.Version, kept: Any) -> None:
+def test_what_is_printed_and_tracked_is_the_headline(town: Town, version: model_versions.Version, kept: Any) -> None:
     facts = run_facts(town.settings, [MARCH], {}, {})
     assert facts["score"]["model"]["rmse"] == kept[SERVED, "duration_model"]
     assert facts["score"]["other_conditions"][OTHER]["rmse"] == kept[OTHER, "duration_model"]
@@ -81,11 +82,11 @@ def test_what_is_printed_and_tracked_is_the_headline(town: Town, version: regist
 
 
 def test_a_model_scored_anew_and_as_it_is_served_has_that_number(
-    town: Town, version: registry.Version, kept: Any, tmp_path: Path
+    town: Town, version: model_versions.Version, kept: Any, tmp_path: Path
 ) -> None:
-    model = registry.load_sklearn(town.settings, version)
+    model = model_versions.load_sklearn(town.settings, version)
     for condition in CONDITIONS:
-        found = judging.rescore(town.warehouse, model, ("green",), MARCH, condition)
+        found = evaluate.rescore(town.warehouse, model, ("green",), MARCH, condition)
         assert found["course"].rmse == pytest.approx(kept[condition, "duration_model"], abs=1e-9)
     rides = HEADLINE.admitted(read_scored(town.warehouse, ("green",), MARCH, ALL_RIDES))
     served = write_serving_folder(model, tmp_path / "served", small_model.FACTS)

@@ -6,8 +6,8 @@ import pytest
 from town import MARCH, Town
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_store import registry
-from taxi_assets.serving import packaging
+from taxi_assets.registry import model_versions
+from taxi_assets.serving import bento_build
 from taxi_assets.serving.release import package_champion
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.serving.serving_manifest import read_manifest
@@ -15,7 +15,7 @@ from taxi_assets.settings import Settings
 
 
 def model_in(town: Town) -> Path:
-    folder = town.settings.bentoml_home / "bentos" / packaging.BENTO_NAME
+    folder = town.settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
     return folder / (folder / "latest").read_text() / "src" / "model"
 
 
@@ -25,7 +25,7 @@ def test_without_a_champion_there_is_nothing_to_package(settings: Settings) -> N
 
 
 def test_a_bento_is_labelled_with_where_its_model_comes_from(town: Town) -> None:
-    champion = registry.champion(town.settings)
+    champion = model_versions.champion(town.settings)
     assert champion
     release = package_champion(town.settings)
     assert release.tag.startswith(f"taxi_duration:v{champion.version}-")
@@ -34,7 +34,7 @@ def test_a_bento_is_labelled_with_where_its_model_comes_from(town: Town) -> None
     assert release.labels["data_snapshot"] == champion.tags["data_snapshot"]
     assert release.labels["window"] == "2023-01..2023-02"
     assert release.labels["synthetic"] == "true"
-    latest = packaging.latest(town.settings)
+    latest = bento_build.latest(town.settings)
     assert latest
     assert (latest.tag, latest.labels) == (release.tag, release.labels)
     assert read_manifest(model_in(town))["facts"]["version"] == champion.version
@@ -47,7 +47,7 @@ def test_a_bento_answers_as_the_registered_model_does(town: Town) -> None:
 
 def test_packaging_again_makes_no_second_bento(town: Town) -> None:
     first = package_champion(town.settings)
-    folder = town.settings.bentoml_home / "bentos" / packaging.BENTO_NAME
+    folder = town.settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_dir()}
     assert package_champion(town.settings) == first
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_dir()} == before
@@ -57,9 +57,9 @@ def test_packaging_again_makes_no_second_bento(town: Town) -> None:
 def test_another_champion_is_another_bento_and_the_latest(town: Town) -> None:
     first = package_champion(town.settings)
     other = town.train(MARCH, max_iter=7)
-    registry.promote(town.settings, other.version, "for the test")
+    model_versions.promote(town.settings, other.version, "for the test")
     second = package_champion(town.settings)
     assert second.tag != first.tag
-    latest = packaging.latest(town.settings)
+    latest = bento_build.latest(town.settings)
     assert latest
     assert latest.tag == second.tag

@@ -9,10 +9,10 @@ import dagster as dg
 import pytest
 from town import FEBRUARY, JANUARY, MARCH, Town
 
-from taxi_assets.learning.search import folds
-from taxi_assets.mlflow_store import tracking
-from taxi_assets.mlflow_store.mlflow_database import client
 from taxi_assets.months import Month
+from taxi_assets.registry import tracking
+from taxi_assets.registry.database import client
+from taxi_assets.tuning.tune import folds
 
 SMALL: dict[str, Any] = {
     "trials": 3,

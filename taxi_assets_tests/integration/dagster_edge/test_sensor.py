@@ -11,21 +11,21 @@ from dagster._core.events import DagsterEvent, EngineEventData
 from town import APRIL, FEBRUARY, JANUARY, MARCH, Town
 
 from taxi_assets import synthetic
-from taxi_assets.mlflow_store import tracking
-from taxi_assets.mlflow_store.mlflow_database import client
+from taxi_assets.ingestion import file_stability
+from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.retry_files import retry
+from taxi_assets.ingestion.scan_landing import records_of
 from taxi_assets.months import Month
-from taxi_assets.receiving import looks
-from taxi_assets.receiving.ingesting import ingest_month
-from taxi_assets.receiving.receive import records_of
-from taxi_assets.receiving.retrying import retry
-from taxi_assets.sources.arrivals import file_name
-from taxi_assets.sources.landing import sha256_of
+from taxi_assets.registry import tracking
+from taxi_assets.registry.database import client
 from taxi_assets.synthetic import parse_shift
+from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.tlc.month_file import file_name
 
 
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "PATIENT", looks.Pace(seconds_between=0))
+    monkeypatch.setattr(file_stability, "PATIENT", file_stability.Pace(seconds_between=0))
 
 
 def tick(town: Town) -> Any:

@@ -13,10 +13,10 @@ from taxi_assets import synthetic
 from taxi_assets.definitions import build
 from taxi_assets.defs import sensors
 from taxi_assets.defs.instance import open_instance
-from taxi_assets.lake.ledger import Record, now, put_records
+from taxi_assets.ingestion import file_paths, file_stability, file_state, landing_listing, pending, scan_landing
+from taxi_assets.ingestion.scan_landing import records_of
+from taxi_assets.ingestion.source_files import Record, now, put_records
 from taxi_assets.months import Month, newest_month
-from taxi_assets.receiving import looks, places, receive, settling, surveying, waiting
-from taxi_assets.receiving.receive import records_of
 
 POISON = "green_tripdata_2023-01.parquet"
 
@@ -33,7 +33,7 @@ def one_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 @pytest.fixture
 def town(one_town: Town, monkeypatch: pytest.MonkeyPatch) -> Town:
     """A platform in which nothing has arrived; two looks, however soon, make a file whole."""
-    monkeypatch.setattr(looks, "PATIENT", looks.Pace(seconds_between=0))
+    monkeypatch.setattr(file_stability, "PATIENT", file_stability.Pace(seconds_between=0))
     for folder in (one_town.settings.landing, one_town.settings.arrived, one_town.settings.quarantine):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -77,11 +77,11 @@ def poisoned(original: Callable[..., Any], step: str) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("step", "module", "name"),
     [
-        ("scan", surveying, "_why_not_yet"),
-        ("take", places, "take"),
-        ("judge", receive, "examine"),
-        ("settle", settling, "_settle_one"),
-        ("place", places, "move"),
+        ("scan", landing_listing, "_why_not_yet"),
+        ("take", file_paths, "take"),
+        ("judge", scan_landing, "examine"),
+        ("settle", file_state, "_settle_one"),
+        ("place", file_paths, "move"),
         ("request", sensors, "_request"),
     ],
 )
@@ -107,8 +107,8 @@ def test_one_poisoned_file_keeps_no_other(
     [
         (sensors, "close_dead"),
         (sensors, "match_mlflow_runs"),
-        (receive, "look"),
-        (waiting, "can_train"),
+        (scan_landing, "look"),
+        (pending, "can_train"),
         (sensors, "quarantine_event"),
         (sensors, "listing_digest"),
     ],

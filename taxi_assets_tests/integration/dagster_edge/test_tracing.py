@@ -15,11 +15,11 @@ from town import MARCH, Town
 from taxi_assets import cli
 from taxi_assets.defs.check_results import reader
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_store import registry
-from taxi_assets.mlflow_store.mlflow_database import client
-from taxi_assets.tracing import reproduce as rebuilding
-from taxi_assets.tracing.lineage import trace
-from taxi_assets.tracing.reproduce import Reproduction, reproduce
+from taxi_assets.monitoring import reproduce as rebuilding
+from taxi_assets.monitoring.lineage import trace
+from taxi_assets.monitoring.reproduce import Reproduction, reproduce
+from taxi_assets.registry import model_versions
+from taxi_assets.registry.database import client
 
 
 @pytest.fixture
@@ -68,12 +68,12 @@ def restore(town: Town, snapshot: int) -> None:
 
 @pytest.mark.slow
 def test_a_difference_is_found_and_told(town: Town, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    version = registry.require(town.settings, first)
+    version = model_versions.require(town.settings, first)
     facts = rebuilding.tracking.run_facts(town.settings, version.run_id)
     forged = {**facts.metrics, "all/duration_model/mae": facts.metrics["all/duration_model/mae"] + 2e-9}
     monkeypatch.setattr(rebuilding.tracking, "run_facts", lambda *_: replace(facts, metrics=forged))
     other = {**version.tags, "data_digest": "f00", "git_commit": "abc", "libraries": "numpy 1.0, holidays 0"}
-    monkeypatch.setattr(registry, "require", lambda *_: replace(version, tags=other))
+    monkeypatch.setattr(model_versions, "require", lambda *_: replace(version, tags=other))
     found = reproduce(town.settings, town.warehouse, first)
     assert not found.is_same
     assert differing(found) == {"data digest", "all/duration_model/mae"}
@@ -84,13 +84,13 @@ def test_a_difference_is_found_and_told(town: Town, first: int, monkeypatch: pyt
 def test_what_cannot_be_rebuilt_says_why(town: Town, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TaxiError, match="there is no version 999: the newest are"):
         reproduce(town.settings, town.warehouse, 999)
-    version = registry.require(town.settings, first)
+    version = model_versions.require(town.settings, first)
     expired = replace(version, tags={**version.tags, "data_snapshot": "999999"})
-    monkeypatch.setattr(registry, "require", lambda *_: expired)
+    monkeypatch.setattr(model_versions, "require", lambda *_: expired)
     with pytest.raises(TaxiError, match=r"snapshot 999999, from which version .* is no longer kept"):
         reproduce(town.settings, town.warehouse, first)
     never = {name: value for name, value in version.tags.items() if name != "evaluation_snapshot"}
-    monkeypatch.setattr(registry, "require", lambda *_: replace(version, tags=never))
+    monkeypatch.setattr(model_versions, "require", lambda *_: replace(version, tags=never))
     with pytest.raises(TaxiError, match="has no metrics to compare with: materialise model_evaluation of 2023-03"):
         reproduce(town.settings, town.warehouse, first)
 
@@ -105,7 +105,7 @@ def test_a_version_is_told_from_its_files_to_its_bento(town: Town, first: int, m
             assert checks["passed"] >= 10, (table, checks)
             assert checks["failed"] == []
             assert town.find(checks["run_id"]).is_success
-    version = registry.require(town.settings, first)
+    version = model_versions.require(town.settings, first)
     assert facts["features"]["digest"] == version.tags["data_digest"]
     assert facts["version"]["mlflow_run_id"] == version.run_id
     assert facts["version"]["parameters"]["max_iter"] == "5"
@@ -149,7 +149,7 @@ def test_the_commands_print_and_exit_as_they_should(
 def test_the_version_is_complete(town: Town, first: int) -> None:
     import mlflow
 
-    found: Any = client(town.settings).get_model_version(registry.MODEL_NAME, str(first))
+    found: Any = client(town.settings).get_model_version(model_versions.MODEL_NAME, str(first))
     info = mlflow.models.get_model_info(f"models:/{found.name}/{found.version}")
     assert {column.name for column in info.signature.inputs.inputs} >= {
         "pickup_zone_id",

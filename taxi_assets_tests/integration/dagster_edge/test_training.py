@@ -8,9 +8,9 @@ import dagster as dg
 import pytest
 from town import FEBRUARY, JANUARY, MARCH, ROWS, TINY, Town
 
-from taxi_assets.mlflow_store import registry
-from taxi_assets.mlflow_store.mlflow_database import client
-from taxi_assets.rides.features import MODEL_INPUTS
+from taxi_assets.features.trip_features import MODEL_INPUTS
+from taxi_assets.registry import model_versions
+from taxi_assets.registry.database import client
 
 EQUAL = {dg.DagsterRunStatus.SUCCESS: "FINISHED", dg.DagsterRunStatus.FAILURE: "FAILED"}
 
@@ -161,7 +161,7 @@ def test_without_a_window_every_earlier_month_is_learned_from(town: Town) -> Non
     ],
 )
 def test_a_wrong_window_is_refused_and_both_runs_fail(town: Town, months: list[str], told: str) -> None:
-    newest = registry.latest(town.settings)
+    newest = model_versions.latest(town.settings)
     result = town.materialise(FEBRUARY, "duration_model", months=months)
     (failure,) = town.events(town.find(result.run_id), dg.DagsterEventType.STEP_FAILURE)
     assert told in str(failure.step_failure_data.error)
@@ -169,7 +169,7 @@ def test_a_wrong_window_is_refused_and_both_runs_fail(town: Town, months: list[s
     assert run.status == dg.DagsterRunStatus.FAILURE
     (found,) = town.mlflow_runs(run.run_id)
     assert found.info.status == "FAILED"
-    assert registry.latest(town.settings) == newest
+    assert model_versions.latest(town.settings) == newest
 
 
 def test_the_first_month_has_nothing_to_learn_from(town: Town) -> None:

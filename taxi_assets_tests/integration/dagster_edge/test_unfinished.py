@@ -10,12 +10,12 @@ import dagster as dg
 import pytest
 from town import FEBRUARY, JANUARY, MARCH, Town
 
-from taxi_assets import report
-from taxi_assets.mlflow_store import registry
-from taxi_assets.mlflow_store.mlflow_database import client
-from taxi_assets.monitoring.superseded import mark_superseded, superseded_versions
-from taxi_assets.monitoring.unfinished import unfinished_months
-from taxi_assets.receiving import looks
+from taxi_assets.cli import status_report
+from taxi_assets.ingestion import file_stability
+from taxi_assets.monitoring.superseded_versions import mark_superseded, superseded_versions
+from taxi_assets.monitoring.unfinished_months import unfinished_months
+from taxi_assets.registry import model_versions
+from taxi_assets.registry.database import client
 from taxi_assets.synthetic import parse_shift
 
 DECIDED = ("champion_model", "duration_bento")
@@ -25,7 +25,7 @@ TRAINED = ("duration_model", "drift_report", *SCORED)
 
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "PATIENT", looks.Pace(seconds_between=0))
+    monkeypatch.setattr(file_stability, "PATIENT", file_stability.Pace(seconds_between=0))
 
 
 def lacks(town: Town) -> dict[str, tuple[str, ...]]:
@@ -59,11 +59,11 @@ def replaced(town: Town, month: str) -> Iterator[None]:
 @contextmanager
 def tagged(town: Town, **tags: str) -> Iterator[None]:
     """The version of March says so of itself, while the block lasts."""
-    version = registry.chosen_for(town.settings, MARCH)
+    version = model_versions.chosen_for(town.settings, MARCH)
     assert version
-    registry.note_decision(town.settings, version.version, tags)
+    model_versions.note_decision(town.settings, version.version, tags)
     yield
-    registry.note_decision(town.settings, version.version, {name: version.tags[name] for name in tags})
+    model_versions.note_decision(town.settings, version.version, {name: version.tags[name] for name in tags})
 
 
 def test_an_undisturbed_month_lacks_nothing(town: Town) -> None:
@@ -84,7 +84,7 @@ def test_an_undisturbed_month_lacks_nothing(town: Town) -> None:
 def test_what_was_never_written_is_lacking(town: Town, table: str, condition: str, expected: tuple[str, ...]) -> None:
     with without(town, table, condition):
         assert lacks(town) == {"2023-03": expected}
-        assert not report.status_facts(town.settings)["unfinished"][0]["reason"]
+        assert not status_report.status_facts(town.settings)["unfinished"][0]["reason"]
     assert lacks(town) == {}
 
 
@@ -109,7 +109,7 @@ def test_a_champion_that_was_not_packaged_is_lacking(town: Town, monkeypatch: py
 
 
 def test_the_newest_month_is_trained_for_again_when_a_file_it_learned_from_is_replaced(town: Town) -> None:
-    version = registry.chosen_for(town.settings, MARCH)
+    version = model_versions.chosen_for(town.settings, MARCH)
     assert version
     with replaced(town, "2023-01"):
         (found,) = unfinished_months(town.settings, town.warehouse)
@@ -117,14 +117,14 @@ def test_the_newest_month_is_trained_for_again_when_a_file_it_learned_from_is_re
         assert found.reason == f"version {version.version} learned from superseded files"
         assert f"version {version.version}" in found.sentence()
         mark_superseded(town.settings, town.warehouse)
-        shown = client(town.settings).get_model_version(registry.MODEL_NAME, str(version.version))
-        assert shown.tags[registry.SUPERSEDED_TAG].startswith("green 2023-01 (")
+        shown = client(town.settings).get_model_version(model_versions.MODEL_NAME, str(version.version))
+        assert shown.tags[model_versions.SUPERSEDED_TAG].startswith("green 2023-01 (")
         assert "Learned from superseded files: green 2023-01 (" in shown.description
     with replaced(town, "2023-03"):  # scored on, not learned from
         assert version.version not in superseded_versions(town.settings, town.warehouse)
     mark_superseded(town.settings, town.warehouse)
-    shown = client(town.settings).get_model_version(registry.MODEL_NAME, str(version.version))
-    assert registry.SUPERSEDED_TAG not in shown.tags
+    shown = client(town.settings).get_model_version(model_versions.MODEL_NAME, str(version.version))
+    assert model_versions.SUPERSEDED_TAG not in shown.tags
     assert "superseded" not in shown.description
 
 
@@ -161,7 +161,7 @@ def test_a_month_whose_training_was_interrupted_is_finished(empty_town: Town, tm
     assert (request.job_name, request.partition_key, selected(request)) == ("month", "2023-02", TRAINED)
     (event,) = [each for each in tick(town).asset_events if each.check_name == "every_month_is_finished"]
     assert (event.passed, event.description) == (False, f"2023-02 lacks {', '.join(TRAINED)}")
-    status = report.status_facts(town.settings)
+    status = status_report.status_facts(town.settings)
     assert [each["month"] for each in status["unfinished"]] == ["2023-02"]
     json.dumps(status, default=str)
 
@@ -188,5 +188,5 @@ def test_a_month_whose_training_was_interrupted_is_finished(empty_town: Town, tm
     assert lacks(town) == {}
     assert not tick(town).run_requests
     assert list(superseded_versions(town.settings, town.warehouse)) == [1]
-    numbers = [each.version for each in registry.versions(town.settings)]
+    numbers = [each.version for each in model_versions.versions(town.settings)]
     assert numbers == [2, 1]

@@ -11,10 +11,10 @@ from town import SEED
 from taxi_assets import synthetic
 from taxi_assets.definitions import build
 from taxi_assets.defs.instance import open_instance
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.settings import DataKind, Settings, run_lock
-from taxi_assets.sources.arrivals import file_name
-from taxi_assets.sources.watch_plan import Watch, newest_expected
+from taxi_assets.tlc.month_file import file_name
+from taxi_assets.tlc.polling_plan import Watch, newest_expected
+from taxi_assets.warehouse.connection import Warehouse
 
 NAME = "tlc_watcher"
 

@@ -12,13 +12,13 @@ import dagster as dg
 
 from taxi_assets import synthetic
 from taxi_assets.defs.runs import run_job
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.mlflow_store import registry
-from taxi_assets.mlflow_store.mlflow_database import client
 from taxi_assets.months import Month
+from taxi_assets.registry import model_versions
+from taxi_assets.registry.database import client
 from taxi_assets.settings import Settings
 from taxi_assets.synthetic import Shift
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.schema import TABLES
 
 ROWS = 3_000
 SEED = 7
@@ -60,13 +60,13 @@ class Town:
             raise_on_error=False,
         )
 
-    def train(self, month: Month, **model: Any) -> registry.Version:
+    def train(self, month: Month, **model: Any) -> model_versions.Version:
         """Train for a month, unless that very training is there: its version."""
         result = self.materialise(month, "duration_model", **model)
         assert result.success
         number = self.metadata(self.find(result.run_id), "duration_model")["version"].value
-        found = client(self.settings).get_model_version(registry.MODEL_NAME, str(number))
-        return registry.Version(found.name, int(found.version), found.run_id, found.tags)
+        found = client(self.settings).get_model_version(model_versions.MODEL_NAME, str(number))
+        return model_versions.Version(found.name, int(found.version), found.run_id, found.tags)
 
     def find(self, run_id: str) -> dg.DagsterRun:
         run = self.instance.get_run_by_id(run_id)
@@ -122,10 +122,10 @@ class Town:
     def champion_kept(self) -> Iterator[None]:
         """Whatever becomes champion or a month's version in the block, those before are so again after it."""
         api = client(self.settings)
-        before = dict(api.get_registered_model(registry.MODEL_NAME).aliases)
+        before = dict(api.get_registered_model(model_versions.MODEL_NAME).aliases)
         yield
         for alias, version in before.items():
-            api.set_registered_model_alias(registry.MODEL_NAME, alias, version)
+            api.set_registered_model_alias(model_versions.MODEL_NAME, alias, version)
 
 
 def what(table: str) -> str:

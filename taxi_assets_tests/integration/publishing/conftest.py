@@ -3,10 +3,10 @@
 import pytest
 from published import JANUARY
 
-from taxi_assets.lake.publishing import publish_clean, publish_features, publish_raw, publish_zones
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
 from taxi_assets.settings import Settings
-from taxi_assets.sources.arrivals import Arrival
+from taxi_assets.tlc.month_file import Arrival
+from taxi_assets.warehouse.connection import Warehouse
 
 
 @pytest.fixture(scope="package")

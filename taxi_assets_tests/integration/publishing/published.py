@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from taxi_assets.lake.warehouse import Warehouse
 from taxi_assets.months import Month
-from taxi_assets.sources.arrivals import Arrival, inspect_file
+from taxi_assets.tlc.month_file import Arrival, inspect_file
+from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["FEBRUARY", "JANUARY", "ROWS", "TRIPS", "ask", "content", "rewritten"]
 

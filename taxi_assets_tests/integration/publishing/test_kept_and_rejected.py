@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from published import JANUARY, content
 
-from taxi_assets.lake import publishing
-from taxi_assets.lake.findings import find_out
-from taxi_assets.lake.publishing import MonthRefused, publish_clean
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.ingestion import publishing
+from taxi_assets.ingestion.publishing import MonthRefused, publish_clean
+from taxi_assets.ingestion.table_checks import find_out
 from taxi_assets.months import Month
+from taxi_assets.warehouse.connection import Warehouse
 
 CHECK = "kept_and_rejected_are_raw"
 KEY = {"service": "green", "month": JANUARY.first_day}

@@ -8,14 +8,14 @@ from published import ask
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake import publishing
-from taxi_assets.lake.findings import find_out
-from taxi_assets.lake.publishing import MonthRefused, publish_clean, publish_zones
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.ingestion import publishing
+from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.publishing import MonthRefused, publish_clean, publish_zones
+from taxi_assets.ingestion.retry_files import retry
+from taxi_assets.ingestion.scan_landing import records_of
+from taxi_assets.ingestion.table_checks import find_out
 from taxi_assets.months import Month
-from taxi_assets.receiving.ingesting import ingest_month
-from taxi_assets.receiving.receive import records_of
-from taxi_assets.receiving.retrying import retry
+from taxi_assets.warehouse.connection import Warehouse
 
 MARCH = Month(2014, 3)
 

@@ -9,11 +9,11 @@ import pytest
 from published import FEBRUARY, JANUARY, ROWS, TRIPS, ask, content, rewritten
 
 from taxi_assets import synthetic
-from taxi_assets.lake.cleaning import REASONS
-from taxi_assets.lake.publishing import publish_clean, publish_features, publish_raw, publish_zones
-from taxi_assets.lake.warehouse import Warehouse
-from taxi_assets.sources.arrivals import Arrival, inspect_file
-from taxi_assets.sources.landing import sha256_of
+from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.quality.cleaning_rules import REASONS
+from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.tlc.month_file import Arrival, inspect_file
+from taxi_assets.warehouse.connection import Warehouse
 
 REAL_ROWS = {JANUARY: 68_211, FEBRUARY: 64_809}
 

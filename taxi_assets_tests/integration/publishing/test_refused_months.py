@@ -12,17 +12,11 @@ import pytest
 from published import FEBRUARY, JANUARY, ROWS, ask, content, rewritten
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.publishing import (
-    MonthRefused,
-    publish_clean,
-    publish_features,
-    publish_raw,
-    publish_zones,
-)
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.ingestion.publishing import MonthRefused, publish_clean, publish_features, publish_raw, publish_zones
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.sources.arrivals import Arrival
+from taxi_assets.tlc.month_file import Arrival
+from taxi_assets.warehouse.connection import Warehouse
 
 
 def put(table: pa.Table, name: str, values: Any) -> pa.Table:

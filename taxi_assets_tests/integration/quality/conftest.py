@@ -7,8 +7,8 @@ import duckdb
 import pytest
 from good_months import attach
 
-from taxi_assets.expectations import SUITES
-from taxi_assets.lake.tables import TABLES
+from taxi_assets.quality.suites import SUITES
+from taxi_assets.warehouse.schema import TABLES
 
 
 @pytest.fixture(scope="session")

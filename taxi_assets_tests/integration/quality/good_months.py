@@ -5,8 +5,8 @@ from pathlib import Path
 
 import duckdb
 
-from taxi_assets.lake.tables import TABLES
-from taxi_assets.lake.warehouse import define_macros
+from taxi_assets.warehouse.connection import define_macros
+from taxi_assets.warehouse.schema import TABLES
 
 _RIDES = """
     WITH rides AS (

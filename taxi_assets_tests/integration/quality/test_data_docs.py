@@ -6,9 +6,9 @@ from pathlib import Path
 import duckdb
 from good_months import fill
 
-from taxi_assets.expectations import CLEAN_TRIPS, RAW_TRIPS
 from taxi_assets.months import Month
 from taxi_assets.quality import validate, write_data_docs
+from taxi_assets.quality.suites import CLEAN_TRIPS, RAW_TRIPS
 
 FEBRUARY = Month(2023, 2)
 

@@ -7,8 +7,8 @@ import duckdb
 import pytest
 from good_months import fill
 
-from taxi_assets.expectations import CLEAN_TRIPS, RAW_TRIPS, SUITES, Expectation, Suite
 from taxi_assets.quality import validate
+from taxi_assets.quality.suites import CLEAN_TRIPS, RAW_TRIPS, SUITES, Expectation, Suite
 
 REPEAT = "INSERT INTO {table} SELECT * REPLACE (99 AS source_row) FROM {table} LIMIT 1"
 EVERYWHERE = {

@@ -15,7 +15,11 @@ import duckdb
 import pytest
 from good_months import attach, create_clean, fill
 
-from taxi_assets.expectations import (
+from taxi_assets.ingestion.canonical_rows import arrived_trips
+from taxi_assets.months import Month
+from taxi_assets.quality import validate
+from taxi_assets.quality.suite_metrics import count_metrics
+from taxi_assets.quality.suites import (
     CLEAN_TRIPS,
     DISTINCT,
     MEDIAN,
@@ -26,12 +30,8 @@ from taxi_assets.expectations import (
     Expectation,
     Suite,
 )
-from taxi_assets.lake.arrived import arrived_trips
-from taxi_assets.lake.warehouse import define_macros, month_key, sql
-from taxi_assets.months import Month
-from taxi_assets.quality import validate
-from taxi_assets.quality.counting import count_metrics
 from taxi_assets.synthetic import write_month
+from taxi_assets.warehouse.connection import define_macros, month_key, sql
 
 
 def rows_seen_by_others(folder: Path, table: str) -> int:

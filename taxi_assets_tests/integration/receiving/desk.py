@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from taxi_assets.lake.ledger import Record
-from taxi_assets.lake.warehouse import Warehouse
+from taxi_assets.ingestion.file_stability import Pace
+from taxi_assets.ingestion.scan_landing import look, records_of
+from taxi_assets.ingestion.source_files import Record
 from taxi_assets.months import Month
-from taxi_assets.receiving.looks import Pace
-from taxi_assets.receiving.receive import look, records_of
 from taxi_assets.settings import Settings
-from taxi_assets.sources.landing import sha256_of
+from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.warehouse.connection import Warehouse
 
 JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
 ROWS = 3_000

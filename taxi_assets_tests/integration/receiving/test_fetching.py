@@ -4,9 +4,9 @@ import pytest
 from desk import JANUARY, NAME, ROWS, Desk
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.ledger import Record
-from taxi_assets.lake.publishing import MonthRefused
-from taxi_assets.receiving.ingesting import fetch_month, ingest_month
+from taxi_assets.ingestion.ingest import fetch_month, ingest_month
+from taxi_assets.ingestion.publishing import MonthRefused
+from taxi_assets.ingestion.source_files import Record
 
 
 def ingest(desk: Desk) -> Record:

@@ -9,7 +9,7 @@ from desk import NAME, Desk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from taxi_assets.receiving.places import aside_path, shown
+from taxi_assets.ingestion.file_paths import aside_path, shown
 
 NAMES = [
     b"green_tripdata_2023-01.parquet\n",

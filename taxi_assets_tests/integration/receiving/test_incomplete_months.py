@@ -12,11 +12,11 @@ from desk import FEBRUARY, JANUARY, NAME, ROWS, Desk
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.publishing import IncompleteMonth, Publication
+from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.publishing import IncompleteMonth, Publication
+from taxi_assets.ingestion.retry_files import accept, retry
 from taxi_assets.months import Month
-from taxi_assets.receiving.ingesting import ingest_month
-from taxi_assets.receiving.retrying import accept, retry
-from taxi_assets.sources.arrivals import file_name
+from taxi_assets.tlc.month_file import file_name
 
 APRIL = Month(2020, 4)
 SAMPLE = Path(__file__).resolve().parents[4] / "shared" / "tlc-samples" / "green_tripdatasample_2020-04.csv"

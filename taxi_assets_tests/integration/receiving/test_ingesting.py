@@ -8,11 +8,11 @@ import pytest
 from desk import FEBRUARY, JANUARY, NAME, ROWS, Desk
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.lake.ledger import Record
-from taxi_assets.lake.publishing import DamagedFile, MonthRefused
-from taxi_assets.receiving.ingesting import ingest_month
-from taxi_assets.receiving.retrying import retry
-from taxi_assets.sources.landing import sha256_of
+from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.publishing import DamagedFile, MonthRefused
+from taxi_assets.ingestion.retry_files import retry
+from taxi_assets.ingestion.source_files import Record
+from taxi_assets.tlc.file_transfer import sha256_of
 
 
 def ingest(desk: Desk, run_id: str = "a run") -> Record:

@@ -8,13 +8,13 @@ from datetime import datetime
 import pytest
 from desk import JANUARY, NAME, Desk
 
-from taxi_assets import moments
-from taxi_assets.lake.ledger import Record
-from taxi_assets.lake.publishing import MonthRefused
-from taxi_assets.moments import MOMENTS
-from taxi_assets.receiving.ingesting import ingest_month
-from taxi_assets.receiving.looks import IMPATIENT
-from taxi_assets.receiving.receive import look
+from taxi_assets.ingestion.file_stability import IMPATIENT
+from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.publishing import MonthRefused
+from taxi_assets.ingestion.scan_landing import look
+from taxi_assets.ingestion.source_files import Record
+from taxi_assets.warehouse import fault_points
+from taxi_assets.warehouse.fault_points import MOMENTS
 
 
 class Killed(BaseException):
@@ -32,7 +32,7 @@ def killed_at(moment: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(moments, "reached", reached)
+        patch.setattr(fault_points, "reached", reached)
         try:
             yield came
         except Killed:
@@ -110,7 +110,7 @@ def test_whatever_is_cut_off_is_finished_by_the_next_look(
 
 def test_every_moment_comes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     came: list[str] = []
-    monkeypatch.setattr(moments, "reached", came.append)
+    monkeypatch.setattr(fault_points, "reached", came.append)
     good(desk)
     refused(desk)
     assert set(came) == set(MOMENTS)

@@ -8,9 +8,9 @@ import pytest
 from desk import JANUARY, NAME, QUICK, ROWS, Desk
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.receiving.looks import IMPATIENT, Pace
-from taxi_assets.receiving.receive import alone, look
-from taxi_assets.sources.landing import sha256_of
+from taxi_assets.ingestion.file_stability import IMPATIENT, Pace
+from taxi_assets.ingestion.scan_landing import alone, look
+from taxi_assets.tlc.file_transfer import sha256_of
 
 # Whole files
 

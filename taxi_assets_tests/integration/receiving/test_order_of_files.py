@@ -6,13 +6,13 @@ from collections.abc import Callable
 import pytest
 from desk import FEBRUARY, JANUARY, NAME, Desk
 
-from taxi_assets import moments
-from taxi_assets.lake.publishing import MonthRefused
-from taxi_assets.receiving.ingesting import ingest_month
-from taxi_assets.receiving.looks import IMPATIENT
-from taxi_assets.receiving.receive import look
-from taxi_assets.receiving.retrying import retry
-from taxi_assets.sources.landing import sha256_of
+from taxi_assets.ingestion.file_stability import IMPATIENT
+from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.publishing import MonthRefused
+from taxi_assets.ingestion.retry_files import retry
+from taxi_assets.ingestion.scan_landing import look
+from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.warehouse import fault_points
 
 LATER = f"again/{NAME}"
 
@@ -27,7 +27,7 @@ def kill_when_taken(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(moments, "reached", reached)
+        patch.setattr(fault_points, "reached", reached)
         with pytest.raises(Killed):
             look(desk.warehouse, IMPATIENT)
 

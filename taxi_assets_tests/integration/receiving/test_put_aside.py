@@ -14,7 +14,7 @@ import pytest
 from desk import JANUARY, NAME, Desk
 
 from taxi_assets import synthetic
-from taxi_assets.receiving.ingesting import ingest_month
+from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.settings import Settings
 
 # Names and content that will not do

@@ -9,7 +9,7 @@ import pytest
 import registered
 from registered import Register, connect
 
-from taxi_assets.mlflow_store.mlflow_database import initialise
+from taxi_assets.registry.database import initialise
 from taxi_assets.settings import Settings
 
 

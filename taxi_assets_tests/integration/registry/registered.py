@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from taxi_assets.mlflow_store import registry, tracking
-from taxi_assets.mlflow_store.mlflow_database import client
-from taxi_assets.mlflow_store.registry import Version
+from taxi_assets.registry import model_versions, tracking
+from taxi_assets.registry.database import client
+from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
 
 Register = Callable[..., Version]
@@ -28,7 +28,7 @@ def register(settings: Settings, training_key: str, model: Any = None, **tags: s
     folder = Path(url2pathname(urlsplit(logged.artifact_location).path))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.pkl").write_bytes(pickle.dumps(model or training_key))
-    return registry.register(settings, run_id, logged.model_uri, training_key, tags)
+    return model_versions.register(settings, run_id, logged.model_uri, training_key, tags)
 
 
 def pickle_of(settings: Settings, version: Version) -> Path:

@@ -9,8 +9,8 @@ import registered
 from registered import Register, connect, pickle_of
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_store import registry
-from taxi_assets.mlflow_store.mlflow_database import initialise
+from taxi_assets.registry import model_versions
+from taxi_assets.registry.database import initialise
 from taxi_assets.settings import Settings
 
 REMEDY = "materialise duration_model of 2023-03 to train it again"
@@ -45,7 +45,7 @@ def test_the_registry_of_the_environment_is_not_asked(
     mlflow.set_registry_uri(None)  # as in a new process
     for name in names:
         monkeypatch.setenv(name, foreign.mlflow_uri)
-    assert registry.load_sklearn(settings, version) == "the model of this home"
+    assert model_versions.load_sklearn(settings, version) == "the model of this home"
 
 
 def test_another_pickle_than_was_logged_is_refused_before_it_is_unpickled(
@@ -54,7 +54,7 @@ def test_another_pickle_than_was_logged_is_refused_before_it_is_unpickled(
     version = register("key", scored_month="2023-03")
     pickle_of(settings, version).write_bytes(pickle.dumps(Planted(tmp_path / "planted")))
     with pytest.raises(TaxiError, match=f"version 1 at .* is not the one that was trained .*: {REMEDY}") as refused:
-        registry.load_sklearn(settings, version)
+        model_versions.load_sklearn(settings, version)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "planted").exists()
     pickle.loads(pickle_of(settings, version).read_bytes())  # noqa: S301 - what would have happened
@@ -65,7 +65,7 @@ def test_a_missing_pickle_is_told_with_what_to_do(settings: Settings, register: 
     version = register("key", scored_month="2023-03")
     pickle_of(settings, version).unlink()
     with pytest.raises(TaxiError, match=f"the model of version 1 is not at .*model.pkl: {REMEDY}"):
-        registry.load_sklearn(settings, version)
+        model_versions.load_sklearn(settings, version)
 
 
 def test_a_version_without_a_digest_is_refused(settings: Settings, register: Register) -> None:
@@ -73,7 +73,7 @@ def test_a_version_without_a_digest_is_refused(settings: Settings, register: Reg
     with closing(connect(settings)) as database, database:
         database.execute("DELETE FROM model_version_tags WHERE key = 'model_sha256'")
     with pytest.raises(TaxiError, match=f"logged none.*{REMEDY}"):
-        registry.load_sklearn(settings, version)
+        model_versions.load_sklearn(settings, version)
 
 
 @pytest.mark.parametrize("place", ["file:///elsewhere", "s3://bucket/models", "http://127.0.0.1:9/models"])
@@ -82,7 +82,7 @@ def test_a_version_that_lies_elsewhere_is_refused(settings: Settings, register: 
     with closing(connect(settings)) as database, database:
         database.execute("UPDATE model_versions SET storage_location = ?", [place])
     with pytest.raises(TaxiError, match=f"version 1 is at {place}, outside .*artifacts: only models trained in this"):
-        registry.load_sklearn(settings, version)
+        model_versions.load_sklearn(settings, version)
 
 
 @pytest.mark.parametrize("harm", ["missing", "damaged"])
@@ -90,10 +90,10 @@ def test_a_version_whose_model_is_not_whole_stands_for_no_training(
     settings: Settings, register: Register, harm: str
 ) -> None:
     version = register("key")
-    assert registry.is_usable(settings, version)
+    assert model_versions.is_usable(settings, version)
     pickle_of(settings, version).unlink() if harm == "missing" else pickle_of(settings, version).write_bytes(b"x")
-    assert not registry.is_usable(settings, version)
-    assert registry.find(settings, "key") is None
+    assert not model_versions.is_usable(settings, version)
+    assert model_versions.find(settings, "key") is None
     again = register("key")
     assert again.version == 2
-    assert registry.find(settings, "key") == again
+    assert model_versions.find(settings, "key") == again

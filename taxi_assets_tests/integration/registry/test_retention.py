@@ -6,11 +6,11 @@ import pytest
 from registered import Register, pickle_of
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_store import registry, tracking
-from taxi_assets.mlflow_store.mlflow_database import client
-from taxi_assets.mlflow_store.registry import MODEL_NAME, Version
 from taxi_assets.months import Month
-from taxi_assets.serving import packaging
+from taxi_assets.registry import model_versions, tracking
+from taxi_assets.registry.database import client
+from taxi_assets.registry.model_versions import MODEL_NAME, Version
+from taxi_assets.serving import bento_build
 from taxi_assets.serving.retention import Removal, remove_old_models
 from taxi_assets.settings import Settings
 
@@ -22,10 +22,10 @@ def versions(settings: Settings, register: Register) -> dict[int, Version]:
     """Seven versions, each scored on a month, with a Bento each, the first one's being the newest."""
     made = {number: register(f"key {number}", data_snapshot=str(number)) for number in range(1, 8)}
     for number, version in made.items():
-        registry.choose(settings, version, Month(2023, number))
+        model_versions.choose(settings, version, Month(2023, number))
         put_bento(settings, number)
-    registry.promote(settings, 3, "first")
-    registry.promote(settings, 2, "better")
+    model_versions.promote(settings, 3, "first")
+    model_versions.promote(settings, 2, "better")
     client(settings).set_registered_model_alias(MODEL_NAME, "my-favourite", "5")
     return made
 
@@ -37,14 +37,14 @@ def keeping_two(settings: Settings) -> Settings:
 
 def put_bento(settings: Settings, number: int) -> None:
     tag = f"taxi_duration:v{number}-0f3c"
-    source = packaging.folder_of(settings, tag) / "src"
+    source = bento_build.folder_of(settings, tag) / "src"
     source.mkdir(parents=True, exist_ok=True)
     (source / "release.json").write_text(f'{{"tag": "{tag}", "labels": {{}}}}')
     (source.parents[1] / "latest").write_text("v1-0f3c")
 
 
 def bentos(settings: Settings) -> set[int]:
-    folder = packaging.folder_of(settings, "taxi_duration:x").parent
+    folder = bento_build.folder_of(settings, "taxi_duration:x").parent
     return {int(path.name[1]) for path in folder.iterdir() if path.is_dir()}
 
 
@@ -70,11 +70,11 @@ def test_a_dry_run_tells_the_same_and_removes_nothing(keeping_two: Settings, ver
 
 def test_what_reproduce_and_lineage_need_stays(keeping_two: Settings, versions: dict[int, Version]) -> None:
     remove_old_models(keeping_two)
-    found = registry.require(keeping_two, 4)
+    found = model_versions.require(keeping_two, 4)
     assert found.tags["data_snapshot"] == "4"
-    assert registry.trained_snapshots(keeping_two) == set(range(1, 8))
+    assert model_versions.trained_snapshots(keeping_two) == set(range(1, 8))
     assert tracking.run_facts(keeping_two, found.run_id).tags["dagster_run_id"] == "run of key 4"
-    assert registry.chosen_for(keeping_two, Month(2023, 4)).version == 4
+    assert model_versions.chosen_for(keeping_two, Month(2023, 4)).version == 4
 
 
 def test_a_removed_model_says_so_and_is_trained_again(
@@ -82,8 +82,8 @@ def test_a_removed_model_says_so_and_is_trained_again(
 ) -> None:
     remove_old_models(keeping_two)
     with pytest.raises(TaxiError, match=r"version 4 was removed as an old one \(TAXI_KEEP_MODELS\): materialise"):
-        registry.load_sklearn(keeping_two, versions[4])
-    assert registry.find(keeping_two, "key 4") is None
+        model_versions.load_sklearn(keeping_two, versions[4])
+    assert model_versions.find(keeping_two, "key 4") is None
     assert register("key 4").version == 8
 
 

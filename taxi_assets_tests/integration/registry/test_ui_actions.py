@@ -8,13 +8,13 @@ import pytest
 from registered import Register
 from rich.console import Console
 
-from taxi_assets.end_to_end import run
+from taxi_assets.cli.run_pipeline import run
 from taxi_assets.errors import TaxiError
-from taxi_assets.mlflow_store import registry, tracking
-from taxi_assets.mlflow_store.deleted import require_run, restore_command
-from taxi_assets.mlflow_store.mlflow_database import EXPERIMENT, client
-from taxi_assets.mlflow_store.registry import MODEL_NAME
 from taxi_assets.months import Month
+from taxi_assets.registry import model_versions, tracking
+from taxi_assets.registry.database import EXPERIMENT, client
+from taxi_assets.registry.deleted_runs import require_run, restore_command
+from taxi_assets.registry.model_versions import MODEL_NAME
 from taxi_assets.settings import Settings
 
 MARCH = Month(2023, 3)
@@ -37,7 +37,7 @@ def run_as_printed(command: str) -> None:
 def test_a_deleted_run_does_not_stand_for_its_training(settings: Settings, register: Register, api: Any) -> None:
     first = register("key", scored_month="2023-03")
     api.delete_run(first.run_id)
-    assert registry.find(settings, "key") is None
+    assert model_versions.find(settings, "key") is None
     again = register("key", scored_month="2023-03")
     assert (again.version, again.run_id != first.run_id) == (2, True)
 
@@ -46,10 +46,10 @@ def test_a_version_of_a_deleted_run_is_still_champion_and_loaded(
     settings: Settings, register: Register, api: Any
 ) -> None:
     version = register("key", "a model")
-    registry.promote(settings, version.version, "first")
+    model_versions.promote(settings, version.version, "first")
     api.delete_run(version.run_id)
-    assert registry.champion(settings).version == 1
-    assert registry.load_sklearn(settings, version) == "a model"
+    assert model_versions.champion(settings).version == 1
+    assert model_versions.load_sklearn(settings, version) == "a model"
     assert tracking.run_facts(settings, version.run_id).tags["dagster_run_id"] == "run of key"
     assert version.run_id in tracking.run_url(settings, version.run_id)
 
@@ -94,7 +94,7 @@ def test_a_deleted_experiment_is_told_to_who_would_make_a_run_only(
     settings: Settings, register: Register, api: Any, tmp_path: Path
 ) -> None:
     version = register("key", "a model")
-    registry.promote(settings, 1, "first")
+    model_versions.promote(settings, 1, "first")
     source = settings.model_copy(update={"data": "real", "tlc_source": str(tmp_path)})
     with pytest.raises(TaxiError, match="has no"):
         run(source, (MARCH, MARCH.plus(1)), Console(quiet=True))
@@ -105,8 +105,8 @@ def test_a_deleted_experiment_is_told_to_who_would_make_a_run_only(
         tracking.open_run(settings, "dagster", "job", {})
     assert "\n" not in str(told.value)
     assert tracking.match_statuses(settings, lambda _: "FAILED") == ()
-    assert registry.champion(settings).version == 1
-    assert registry.load_sklearn(settings, version) == "a model"
+    assert model_versions.champion(settings).version == 1
+    assert model_versions.load_sklearn(settings, version) == "a model"
 
 
 def test_a_renamed_experiment_keeps_its_runs_and_a_new_one_begins(
@@ -117,22 +117,22 @@ def test_a_renamed_experiment_keeps_its_runs_and_a_new_one_begins(
     run_id = tracking.open_run(settings, "dagster", "job", {})
     assert api.get_run(run_id).info.experiment_id == experiment_id(api) != before
     assert f"experiments/{before}/" in tracking.run_url(settings, version.run_id)
-    assert registry.find(settings, "key") == version
-    assert registry.load_sklearn(settings, version) == "a model"
+    assert model_versions.find(settings, "key") == version
+    assert model_versions.load_sklearn(settings, version) == "a model"
 
 
 def test_a_deleted_version_is_no_champion_and_is_trained_again(
     settings: Settings, register: Register, api: Any
 ) -> None:
     version = register("key", scored_month="2023-03")
-    registry.choose(settings, version, MARCH)
-    registry.promote(settings, 1, "first")
+    model_versions.choose(settings, version, MARCH)
+    model_versions.promote(settings, 1, "first")
     api.delete_model_version(MODEL_NAME, "1")
-    assert registry.champion(settings) is None
-    assert registry.chosen_for(settings, MARCH) is None
-    assert registry.find(settings, "key") is None
+    assert model_versions.champion(settings) is None
+    assert model_versions.chosen_for(settings, MARCH) is None
+    assert model_versions.find(settings, "key") is None
     with pytest.raises(TaxiError, match="there is no version 1: none was registered yet"):
-        registry.require(settings, 1)
+        model_versions.require(settings, 1)
     assert register("key", scored_month="2023-03").version == 2  # MLflow gives no number twice
 
 
@@ -140,21 +140,21 @@ def test_a_removed_alias_leaves_no_champion_until_the_next_promotion(
     settings: Settings, register: Register, api: Any
 ) -> None:
     version = register("key", scored_month="2023-03")
-    registry.choose(settings, version, MARCH)
-    registry.promote(settings, 1, "first")
+    model_versions.choose(settings, version, MARCH)
+    model_versions.promote(settings, 1, "first")
     for alias in ("champion", "month-2023-03"):
         api.delete_registered_model_alias(MODEL_NAME, alias)
-    assert registry.champion(settings) is None
-    assert registry.chosen_for(settings, MARCH).version == 1
-    registry.promote(settings, 1, "again")
-    assert registry.champion(settings).version == 1
+    assert model_versions.champion(settings) is None
+    assert model_versions.chosen_for(settings, MARCH).version == 1
+    model_versions.promote(settings, 1, "again")
+    assert model_versions.champion(settings).version == 1
 
 
 def test_an_alias_a_person_moved_is_followed(settings: Settings, register: Register, api: Any) -> None:
     register("a"), register("b")
-    registry.promote(settings, 1, "first")
+    model_versions.promote(settings, 1, "first")
     api.set_registered_model_alias(MODEL_NAME, "champion", "2")
-    assert registry.champion(settings).version == 2
+    assert model_versions.champion(settings).version == 2
 
 
 @pytest.mark.parametrize("action", ["delete", "rename"])
@@ -162,21 +162,21 @@ def test_a_model_that_is_deleted_or_renamed_is_begun_anew(
     settings: Settings, register: Register, api: Any, action: str
 ) -> None:
     register("key", scored_month="2023-03", data_snapshot="7")
-    registry.promote(settings, 1, "first")
+    model_versions.promote(settings, 1, "first")
     if action == "delete":
         api.delete_registered_model(MODEL_NAME)
     else:
         api.rename_registered_model(MODEL_NAME, "my-model")
-    assert registry.champion(settings) is None
-    assert registry.latest(settings) is None
-    assert registry.trained_snapshots(settings) == ({7} if action == "rename" else set())
+    assert model_versions.champion(settings) is None
+    assert model_versions.latest(settings) is None
+    assert model_versions.trained_snapshots(settings) == ({7} if action == "rename" else set())
     assert register("key").version == 1
-    assert registry.champion(settings) is None
+    assert model_versions.champion(settings) is None
 
 
 def test_a_deleted_logged_model_page_does_not_matter(settings: Settings, register: Register, api: Any) -> None:
     version = register("key", "a model")
     (model,) = api.search_logged_models([experiment_id(api)])
     api.delete_logged_model(model.model_id)
-    assert registry.load_sklearn(settings, version) == "a model"
-    assert registry.register(settings, version.run_id, model.model_uri, "key", {}).version == 1
+    assert model_versions.load_sklearn(settings, version) == "a model"
+    assert model_versions.register(settings, version.run_id, model.model_uri, "key", {}).version == 1

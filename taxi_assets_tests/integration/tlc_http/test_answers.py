@@ -6,8 +6,8 @@ from email.utils import format_datetime
 import pytest
 from tlc_site import NAME, PATH, Client, Handler, parquet, status
 
-from taxi_assets.sources import tlc
-from taxi_assets.sources.arrivals import inspect_file
+from taxi_assets.tlc import tlc_source
+from taxi_assets.tlc.month_file import inspect_file
 
 
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
@@ -19,7 +19,7 @@ def test_a_busy_server_is_asked_again_after_doubling_pauses(client: Client, code
 
 def test_a_server_always_busy_is_given_up(client: Client) -> None:
     client.site.faults.extend([status(503)] * 6)
-    assert isinstance(client.refuse("it answers 503, 6 times in a row"), tlc.SourceUnreachable)
+    assert isinstance(client.refuse("it answers 503, 6 times in a row"), tlc_source.SourceUnreachable)
     assert client.slept == [1, 2, 4, 8, 16]
 
 
@@ -47,7 +47,7 @@ def test_a_server_may_give_a_date_to_come_again(client: Client, ahead: int, leas
 def test_a_month_the_site_lacks_names_it_and_the_remedy(client: Client, absent: int) -> None:
     client.site.files, client.site.absent = {}, absent
     error = client.refuse(rf"127\.0\.0\.1:\d+ has no {NAME} .*answers {absent}.*TAXI_TLC_SOURCE, or choose.*MONTHS=")
-    assert not isinstance(error, tlc.SourceUnreachable)
+    assert not isinstance(error, tlc_source.SourceUnreachable)
     assert len(client.site.requests) == 1
     assert client.slept == []
 

@@ -3,7 +3,7 @@
 import pytest
 from tlc_site import JANUARY, NAME, PATH, Client, Fault, Handler, cut, parquet, stall, status
 
-from taxi_assets.sources import tlc
+from taxi_assets.tlc import tlc_source
 
 
 def test_a_line_that_breaks_twice_is_taken_up_where_it_broke(client: Client) -> None:
@@ -40,7 +40,7 @@ def test_one_site_is_not_asked_for_the_rest_of_anothers_file(client: Client) -> 
     client.refuse("has no")
     client.site.files = {f"/mirror{PATH}": parquet(2)}
     source = f"{client.site.url}/mirror"
-    tlc.bring_month(source, "green", JANUARY, client.landing, None, client.patience)
+    tlc_source.bring_month(source, "green", JANUARY, client.landing, None, client.patience)
     assert "Range" not in client.site.requests[-1]
     assert (client.landing / NAME).read_bytes() == parquet(2)
 
@@ -105,7 +105,7 @@ def test_a_line_that_never_holds_is_given_up_in_words_and_taken_up_later(client:
 
     client.site.faults.extend([cut] + [drop] * 5)
     error = client.refuse(rf"cannot be reached \({NAME}: .* 6 times in a row\).*TAXI_TLC_SOURCE")
-    assert isinstance(error, tlc.SourceUnreachable)
+    assert isinstance(error, tlc_source.SourceUnreachable)
     assert client.slept == [1, 2, 4, 8, 16]
     assert client.fetch().path.read_bytes() == parquet()
     assert client.site.sent == len(parquet())

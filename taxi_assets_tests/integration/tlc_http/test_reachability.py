@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from tlc_site import NAME, PATH, Client, Site, parquet, silent, status
 
-from taxi_assets.sources import tlc
-from taxi_assets.sources.download import Patience
+from taxi_assets.tlc import tlc_source
+from taxi_assets.tlc.download import Patience
 
 
 def test_a_site_that_answers_is_reachable_whatever_it_lacks(client: Client) -> None:
@@ -20,26 +20,26 @@ def test_a_site_that_answers_is_reachable_whatever_it_lacks(client: Client) -> N
 def test_nobody_at_the_port() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, never listening
-        with pytest.raises(tlc.SourceUnreachable, match=r"cannot be reached .*refused.*TAXI_TLC_SOURCE"):
-            tlc.check_reachable(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(tlc_source.SourceUnreachable, match=r"cannot be reached .*refused.*TAXI_TLC_SOURCE"):
+            tlc_source.check_reachable(f"http://127.0.0.1:{taken.getsockname()[1]}")
 
 
 def test_a_name_nobody_has() -> None:
-    with pytest.raises(tlc.SourceUnreachable, match=r"https://taxi\.invalid cannot be reached"):
-        tlc.check_reachable("https://taxi.invalid", Patience(probe_seconds=1))
+    with pytest.raises(tlc_source.SourceUnreachable, match=r"https://taxi\.invalid cannot be reached"):
+        tlc_source.check_reachable("https://taxi.invalid", Patience(probe_seconds=1))
 
 
 @pytest.mark.parametrize("waits", [{"connect_seconds": 0.1}, {"probe_seconds": 0.1}])
 def test_a_server_that_says_nothing(client: Client, waits: dict[str, float]) -> None:
     client.site.faults.append(silent)
-    with pytest.raises(tlc.SourceUnreachable, match=r"timed out|no answer within 0\.1 s"):
+    with pytest.raises(tlc_source.SourceUnreachable, match=r"timed out|no answer within 0\.1 s"):
         client.check(**waits)
 
 
 @pytest.mark.parametrize("code", [407, 502, 504])
 def test_a_gateway_that_cannot_reach_the_site(client: Client, code: int) -> None:
     client.site.faults.extend([status(code)] * 3)
-    with pytest.raises(tlc.SourceUnreachable, match=f"it answers {code}"):
+    with pytest.raises(tlc_source.SourceUnreachable, match=f"it answers {code}"):
         client.check()
 
 
@@ -50,7 +50,7 @@ def test_a_certificate_that_is_trusted(secure: Client, certificate: Path, monkey
 
 
 def test_a_certificate_that_is_not_trusted_is_no_source(secure: Client) -> None:
-    with pytest.raises(tlc.SourceUnreachable, match="certificate verify failed"):
+    with pytest.raises(tlc_source.SourceUnreachable, match="certificate verify failed"):
         secure.check()
     assert secure.site.requests == []
 

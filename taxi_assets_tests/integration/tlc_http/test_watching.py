@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from tlc_site import JANUARY, NAME, PATH, Client, Handler, cut, parquet, silent, stall, status
 
-from taxi_assets.sources import tlc, watching
-from taxi_assets.sources.download import Patience
-from taxi_assets.sources.landing import Progress
-from taxi_assets.sources.watch_plan import FIRST_BUSY_SECONDS, HELD_AGAIN_SECONDS, Held, Question, Watch
+from taxi_assets.tlc import polling, tlc_source
+from taxi_assets.tlc.download import Patience
+from taxi_assets.tlc.file_transfer import Progress
+from taxi_assets.tlc.polling_plan import FIRST_BUSY_SECONDS, HELD_AGAIN_SECONDS, Held, Question, Watch
 
 NOW = datetime(2023, 3, 10, tzinfo=UTC).timestamp()  # January is the newest month that can be there
 DECEMBER = JANUARY.plus(-1)
@@ -31,12 +31,12 @@ class Watcher:
         self.now += after
         patience = replace(self.client.patience, attempts=1, read_seconds=read_seconds)
         watch = Watch.from_text(self.watch.as_text())
-        seen = watching.watch_once(self.source, self.held, watch, self.fetch, self.now, patience)
+        seen = polling.watch_once(self.source, self.held, watch, self.fetch, self.now, patience)
         self.watch = seen.watch
         return seen.sentences
 
     def fetch(self, question: Question, progress: Progress, patience: Patience) -> None:
-        tlc.bring_month(self.source, question.service, question.month, self.client.landing, progress, patience)
+        tlc_source.bring_month(self.source, question.service, question.month, self.client.landing, progress, patience)
 
     @property
     def landed(self) -> bytes | None:
@@ -142,12 +142,12 @@ def test_a_line_that_breaks_is_taken_up_where_it_broke(watcher: Watcher, fault: 
 
 
 def test_a_large_file_comes_in_several_ticks(watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "TICK_SECONDS", -1)
-    monkeypatch.setattr(watching, "questions", lambda *_: ())
+    monkeypatch.setattr(polling, "TICK_SECONDS", -1)
+    monkeypatch.setattr(polling, "questions", lambda *_: ())
     assert watcher.tick() == ()
     monkeypatch.undo()
     ticks = iter([0.0, 0.0, 1e9, *[1e9] * 100])
-    monkeypatch.setattr(watching.time, "monotonic", lambda: next(ticks))
+    monkeypatch.setattr(polling.time, "monotonic", lambda: next(ticks))
     assert watcher.tick() == (f"green {JANUARY}: more of it came; the rest in the next tick",)
     assert watcher.landed is None
     monkeypatch.undo()

@@ -19,10 +19,10 @@ import pytest
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
-from taxi_assets.sources import tlc
-from taxi_assets.sources.arrivals import Arrival, inspect_file
-from taxi_assets.sources.download import Patience
-from taxi_assets.sources.landing import Progress
+from taxi_assets.tlc import tlc_source
+from taxi_assets.tlc.download import Patience
+from taxi_assets.tlc.file_transfer import Progress
+from taxi_assets.tlc.month_file import Arrival, inspect_file
 
 JANUARY = Month(2023, 1)
 NAME = "green_tripdata_2023-01.parquet"
@@ -134,7 +134,7 @@ class Client:
 
     def fetch(self, progress: Progress | None = None, **waits: float) -> Arrival:
         patience = replace(self.patience, **waits)
-        return inspect_file(tlc.bring_month(self.site.url, "green", JANUARY, self.landing, progress, patience))
+        return inspect_file(tlc_source.bring_month(self.site.url, "green", JANUARY, self.landing, progress, patience))
 
     def refuse(self, wording: str) -> TaxiError:
         """Fetch, which fails with one line that says so."""
@@ -144,7 +144,7 @@ class Client:
         return caught.value
 
     def check(self, **waits: float) -> None:
-        tlc.check_reachable(self.site.url, replace(self.patience, **waits))
+        tlc_source.check_reachable(self.site.url, replace(self.patience, **waits))
 
     def left_over(self) -> set[str]:
         return {path.name for path in self.landing.glob(".*part*")}

@@ -1,0 +1,39 @@
+"""Commands that tidy up."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from taxi_assets.cli.terminal import Json, say, settings_of_home, write_json
+
+__all__ = ["maintain"]
+
+
+def maintain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")] = False,
+    to_json: Json = None,
+) -> None:
+    """Merge the lake's small files; remove old snapshots no model learned from, old models, unused files."""
+    from taxi_assets.registry import model_versions
+    from taxi_assets.serving.retention import remove_old_models
+    from taxi_assets.warehouse import maintenance
+    from taxi_assets.warehouse.connection import Warehouse
+
+    settings = settings_of_home()
+    keep = timedelta(days=settings.keep_snapshots_days)
+    trained_on = model_versions.trained_snapshots(settings)
+    done = maintenance.maintain(Warehouse(settings), trained_on, keep, datetime.now(UTC), dry_run)
+    facts = {**done.as_json(), **remove_old_models(settings, dry_run).as_json()}
+    if to_json != "-":
+        _show(facts)
+    write_json({"is_dry_run": dry_run, **facts}, to_json)
+
+
+def _show(facts: Mapping[str, Any]) -> None:
+    for what, named in facts.items():
+        listed = [f"{table} ({files} files)" for table, files in named.items()] if isinstance(named, dict) else named
+        say(f"{what.replace('_', ' '):18} {len(listed):>6}")
+        for each in listed:
+            say(f"    {each}")

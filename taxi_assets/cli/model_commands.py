@@ -1,0 +1,129 @@
+"""Commands that compare models: the reference figures, and the months one after the other."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from taxi_assets.cli.terminal import Json, console, errors, require_file, say, settings_of, write_json
+from taxi_assets.months import Month, month_range
+
+__all__ = ["backtest", "baselines"]
+
+Source = Annotated[str | None, typer.Option(help="TLC's site or a folder like it: months the lake lacks come from it.")]
+
+
+def baselines(source: Source = None, to_json: Json = None) -> None:
+    """The reference figures of 2021 and 2023, computed afresh, beside the published ones and the model's.
+
+    The model's first row is of what the endpoint knows of a trip (`TAXI_SERVED_CONDITION`).
+    """
+    from rich.status import Status
+
+    from taxi_assets.evaluation.course_reference import PAIRS_OF_MONTHS, course_rows
+    from taxi_assets.ingestion.ensure_months import hold_months
+    from taxi_assets.warehouse.connection import Warehouse
+
+    warehouse = Warehouse(settings_of(tlc_source=source))
+    rows = []
+    with Status("", console=errors) as status:
+        if source:
+            hold_months(warehouse, ["green"], sorted({m for pair in PAIRS_OF_MONTHS for m in pair}), status.update)
+        for learned, scored in PAIRS_OF_MONTHS:
+            rows += course_rows(warehouse, "green", learned, scored, status.update)
+    if to_json != "-":
+        _print_rows(rows)
+    facts = {"convention": "course", "condition": warehouse.settings.served_condition}
+    write_json({**facts, "rows": [_row_facts(row) for row in rows]}, to_json)
+
+
+def _row_facts(row: Any) -> dict[str, Any]:
+    published = dict(zip(("rmse", "mae"), row.published, strict=True)) if row.published else None
+    ours = {"rmse": row.score.rmse, "mae": row.score.mae, "rides": row.score.rides}
+    asked = {"learned": str(row.learned), "scored": str(row.scored), "model": row.model, "condition": row.condition}
+    return {**asked, **ours, "published": published}
+
+
+def _print_rows(rows: list[Any]) -> None:
+    from rich.table import Table
+
+    table = Table("learned", "scored", "model", title="Rides of 1-60 minutes (course); minutes", title_justify="left")
+    for name in ("RMSE", "MAE", "published RMSE", "published MAE"):
+        table.add_column(name, justify="right", overflow="fold")
+    for row in rows:
+        published = [f"{value:.4f}" for value in row.published or ()] or ["", ""]
+        figures = [f"{row.score.rmse:.4f}", f"{row.score.mae:.4f}", *published]
+        table.add_row(str(row.learned), str(row.scored), row.model, *figures)
+    console.print(table)
+
+
+def backtest(
+    first: Annotated[str, typer.Option("--from", help="First month to score, such as 2023-07.")],
+    last: Annotated[str, typer.Option("--to", help="Last month to score.")],
+    source: Source = None,
+    picture: Annotated[str | None, typer.Option(help="PNG of the chart; beside the JSON file where unset.")] = None,
+    to_json: Json = None,
+) -> None:
+    """Score month after month, each by a model of the months before it only, beside the baselines.
+
+    A month's figures are those `model_evaluation` finds for it. The headline is of what the endpoint knows of a trip
+    (`TAXI_SERVED_CONDITION`); other conditions are columns of their own.
+    """
+    from rich.status import Status
+
+    from taxi_assets.evaluation import backtest as scoring
+    from taxi_assets.ingestion.ensure_months import hold_months
+    from taxi_assets.plots.backtest_plot import draw_backtest
+    from taxi_assets.training.dataset import WINDOW_MONTHS
+    from taxi_assets.warehouse.connection import Warehouse
+
+    settings = settings_of(tlc_source=source)
+    months = month_range(Month.parse(first), Month.parse(last))
+    png = _chart_file(picture, to_json, settings.root)
+    with Status("", console=errors) as status:
+        if source:
+            before = [months[0].plus(-number) for number in range(1, WINDOW_MONTHS + 1)]
+            for sentence in hold_months(Warehouse(settings), settings.services, months, status.update, before):
+                errors.print(f"[yellow]note:[/] {sentence}", soft_wrap=True, highlight=False)
+        asked = scoring.Backtest(Warehouse(settings), settings.root / "backtest", status.update)
+        facts = scoring.backtest(asked, months)
+    png.write_bytes(draw_backtest(facts))
+    if to_json != "-":
+        _print_months(facts)
+        say(f"chart: {png}")
+    write_json(facts, to_json)
+
+
+def _chart_file(picture: str | None, to_json: str | None, root: Path) -> Path:
+    """Where the chart goes: as asked, else beside the JSON file, else into the home."""
+    if picture is not None:
+        require_file(picture, "the chart")
+    name = picture or (to_json if to_json and to_json != "-" else None)
+    png = Path(name or root / "backtest.json").with_suffix(".png")
+    require_file(str(png), "the chart")
+    return png
+
+
+def _print_months(facts: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    others, baselines = list(facts["mean_other_conditions"]), list(facts["mean_baselines"])
+    condition = facts["condition"].replace("_", " ")
+    title = f"{facts['conventions'][facts['convention']]}; minutes; the model {condition}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("month", no_wrap=True, min_width=len("2023-07"))
+    names = ["RMSE", "MAE", "bias", "in 90 %", *(f"RMSE {name}" for name in (*others, *baselines))]
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right", overflow="fold")
+    for month in facts["months"]:
+        table.add_row(month["month"], *_figures(month["model"], month["other_conditions"], month["baselines"]))
+    table.add_row("mean", *_figures(facts["mean"], facts["mean_other_conditions"], facts["mean_baselines"]))
+    console.print(table)
+    say(f"learned from {facts['learned_from']}")
+    for month in facts["missing"]:
+        say(f"{month} is not in the lake: add --source, or ingest it")
+
+
+def _figures(ours: dict[str, Any], *beside: dict[str, dict[str, Any]]) -> list[str]:
+    told = [f"{ours['rmse']:.3f}", f"{ours['mae']:.3f}", f"{ours['bias']:+.2f}", f"{ours['coverage_90']:.1%}"]
+    return told + [f"{each['rmse']:.3f}" for found in beside for each in found.values()]

@@ -1,0 +1,65 @@
+"""Commands on the whole platform: run it, look at it, keep it up."""
+
+from typing import Annotated
+
+import typer
+
+from taxi_assets.cli.terminal import Json, Services, console, errors, say, settings_of, write_json
+from taxi_assets.months import parse_months
+
+__all__ = ["run", "status", "up"]
+
+
+def run(
+    months: Annotated[str, typer.Option(help="Such as 2023-01..2023-03; all but the last train, it is scored.")],
+    services: Services = None,
+    source: Annotated[str | None, typer.Option(help="TLC's site or a folder that mirrors it.")] = None,
+    to_json: Json = None,
+) -> None:
+    """Months to a served prediction: fetch, check, train, evaluate, build the Bento, ask it for one ride."""
+    from taxi_assets.cli import run_pipeline, status_report
+
+    settings = settings_of(services=services, tlc_source=source)
+    told = errors if to_json == "-" else console
+    outcome = run_pipeline.run(settings, parse_months(months), told)
+    facts = status_report.run_facts(outcome.settings, outcome.months, outcome.prediction, outcome.seconds)
+    facts["refused"] = [*outcome.notices, *facts["refused"]]
+    facts["checks"] = outcome.checks
+    status_report.print_run(told, facts, outcome.settings)
+    write_json(facts, to_json)
+
+
+def status(to_json: Json = None) -> None:
+    """Months held, their rows and snapshot, the champion, the Bento, the last run."""
+    from taxi_assets.cli import status_report
+
+    facts = status_report.status_facts(settings_of())
+    if to_json != "-":
+        status_report.print_status(console, facts)
+    write_json(facts, to_json)
+
+
+def up() -> None:
+    """Dagster, MLflow, the Bento and the reports on loopback, until Ctrl-C."""
+    from taxi_assets.cli.supervisor.home import supervised_home
+    from taxi_assets.cli.supervisor.ports import free_port
+    from taxi_assets.cli.supervisor.program_logs import ProgramLogs
+    from taxi_assets.cli.supervisor.programs import programs
+    from taxi_assets.cli.supervisor.supervisor import run as supervise
+    from taxi_assets.defs.instance import open_instance
+    from taxi_assets.defs.run_processes import close_abandoned
+    from taxi_assets.registry.database import initialise
+    from taxi_assets.registry.links import renew_links
+
+    settings = settings_of()
+    free_port(settings.host)  # a host that is not this machine is named before anything is made
+    with supervised_home(settings.home) as mark:
+        initialise(settings)  # before two of the programs would do it at once
+        renew_links(settings)
+        with open_instance(settings) as instance:
+            # Else the queue would wait for runs that a power cut ended.
+            closed = close_abandoned(settings, instance, nothing_launches=True)
+        if closed:
+            say(f"closed {len(closed)} run(s) whose process had ended: the sensor finishes their months")
+        code = supervise(programs(settings), console, below=mark, logs=ProgramLogs(settings.logs / "up"))
+    raise typer.Exit(code)

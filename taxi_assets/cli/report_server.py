@@ -1,0 +1,66 @@
+"""Serves the folder of the reports to browsers: its first page lists what there is, no folder is listed."""
+
+import socket
+import sys
+from functools import partial
+from html import escape
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from taxi_assets.plots.report_page import ICON, STYLE
+
+__all__ = ["ReportHandler", "index_page", "main"]
+
+_DOCS = "data_docs"
+
+
+def index_page(folder: Path) -> str:
+    """What there is in the folder, as it is now: the Data Docs, and the pages of each asset, the newest month first."""
+    docs = f'<li><a href="{_DOCS}/">Data Docs</a>: the expectations of each month, and what was found</li>'
+    assets = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name != _DOCS]
+    found = "".join(_asset_section(path) for path in assets)
+    listed = docs if (folder / _DOCS / "index.html").is_file() else "<li>none yet: run <code>make run</code></li>"
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{ICON}<title>Reports</title>'
+        f"<style>{STYLE}</style></head><body><h1>Reports</h1><ul>{listed}</ul>{found}</body></html>\n"
+    )
+
+
+def _asset_section(folder: Path) -> str:
+    pages = sorted(folder.glob("[!.]*.html"), reverse=True)
+    links = " · ".join(f'<a href="{escape(folder.name)}/{escape(page.name)}">{escape(page.stem)}</a>' for page in pages)
+    return f"<h2>{escape(folder.name)}</h2><p>{links}</p>" if pages else ""
+
+
+class ReportHandler(SimpleHTTPRequestHandler):
+    """Files of the folder, by their paths; errors only are logged."""
+
+    def list_directory(self, path: "str | Path") -> BinaryIO | None:  # type: ignore[override]
+        """The index for the folder itself; nothing for one within that has no page of its own."""
+        if Path(path) != Path(self.directory):
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        body = index_page(Path(path)).encode()
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        return BytesIO(body)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing: who looked at which page is of no interest."""
+
+
+def main(host: str, port: int, folder: Path) -> None:
+    """Serve until the process is ended."""
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    server_class = type("ReportServer", (ThreadingHTTPServer,), {"address_family": family})
+    with server_class(address[:2], partial(ReportHandler, directory=str(folder))) as server:
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

@@ -1,0 +1,305 @@
+"""What `taxi run` and `taxi status` tell: the facts as JSON, and as a table a person likes to read.
+
+Facts are read from where they are kept (the lake, MLflow, the Bento store), not from what a run remembers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from taxi_assets.evaluation.score_summary import decision_facts, decision_line, score_facts, score_lines
+from taxi_assets.months import Month
+from taxi_assets.quality.cleaning_rules import REASONS
+from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
+
+__all__ = ["arrival_facts", "print_arrivals", "print_run", "print_status", "run_facts", "status_facts"]
+
+Facts = dict[str, Any]
+# A file in one of these has no month made of it, yet or at all.
+_OPEN_STATES = ("waiting", "unaccepted", "quarantined")
+
+
+def run_facts(
+    settings: Settings, months: Sequence[Month], prediction: Mapping[str, Any], seconds: Mapping[str, float]
+) -> Facts:
+    """Everything `taxi run --json` gives."""
+    from taxi_assets.serving import bento_build
+    from taxi_assets.tlc.tlc_source import source_label
+
+    model = _model(settings, months[-1])
+    with Warehouse(settings).reading() as connection:
+        facts: Facts = {
+            "source": source_label(settings.tlc_source),
+            "synthetic": settings.data_kind == "synthetic",
+            "months": [str(month) for month in months],
+            "services": list(settings.services),
+            "rows": _rows(connection, settings.services, months),
+            "score": score_facts(connection, months[-1], model["version"], settings.served_condition),
+            "decision": decision_facts(connection, months[-1], model["version"]),
+            "drift": _drift(connection, months[-1]),
+            "refused": _refused(connection, settings.services, months),
+        }
+    bento = bento_build.latest(settings)
+    return facts | {
+        "model": model,
+        "bento": bento.tag if bento else None,
+        "prediction": dict(prediction),
+        "seconds": dict(seconds),
+    }
+
+
+def status_facts(settings: Settings) -> Facts:
+    """Everything `taxi status --json` gives."""
+    from taxi_assets.defs.instance import last_run
+    from taxi_assets.monitoring.superseded_versions import superseded_versions
+    from taxi_assets.registry import model_versions
+    from taxi_assets.serving import bento_build, client
+
+    if not settings.root.is_dir():
+        return _status_of_nothing(settings)
+    warehouse = Warehouse(settings)
+    with warehouse.reading() as connection:
+        query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM arrivals WHERE state = 'ingested'"
+        held = connection.execute(f"{query} ORDER BY ALL").fetchall()
+        snapshot = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
+    champion, bento = model_versions.champion(settings), bento_build.latest(settings)
+    models = model_versions.versions_by_month(settings)
+    return {
+        "synthetic": settings.data_kind == "synthetic",
+        "months": [
+            dict(zip(("service", "month", "rows", "sha256"), row, strict=True)) | {"models": models.get(row[1], [])}
+            for row in held
+        ],
+        "files": _files(warehouse),
+        "snapshot": snapshot,
+        "champion": {"name": champion.name, "version": champion.version, "run_id": champion.run_id}
+        if champion
+        else None,
+        "bento": bento.tag if bento else None,
+        "served": client.served(settings.url(settings.bento_port)),
+        "unfinished": _unfinished(settings, warehouse),
+        "superseded_versions": {
+            str(version): list(files) for version, files in superseded_versions(settings, warehouse).items()
+        },
+        "last_run": last_run(settings),
+    }
+
+
+def _status_of_nothing(settings: Settings) -> Facts:
+    """The status of a home that is not there: to ask for it makes none."""
+    from taxi_assets.serving import client
+
+    absent = dict.fromkeys(("snapshot", "champion", "bento", "last_run"))
+    files: Facts = {state: [] for state in _OPEN_STATES}
+    return absent | {
+        "synthetic": settings.data_kind == "synthetic",
+        "months": [],
+        "files": files,
+        "served": client.served(settings.url(settings.bento_port)),
+        "unfinished": [],
+        "superseded_versions": {},
+    }
+
+
+def _unfinished(settings: Settings, warehouse: Warehouse) -> list[Facts]:
+    """The months that lack assets, and what becomes of each."""
+    from taxi_assets.cli.supervisor.home import is_supervised
+    from taxi_assets.monitoring.unfinished_months import unfinished_months
+
+    found = unfinished_months(settings, warehouse)
+    is_up = bool(found) and is_supervised(settings.home)
+    what_next = "`make up` is finishing it: see landing_sensor in Dagster" if is_up else "`make up` finishes it"
+    return [each.as_json() | {"next": what_next} for each in found]
+
+
+def _files(warehouse: Warehouse) -> Facts:
+    """Names of the files that no month was made of: waiting for a run or to be accepted, or put aside."""
+    from taxi_assets.ingestion.scan_landing import records_of
+
+    records = records_of(warehouse)
+    return {state: [each.file_name for each in records if each.state == state] for state in _OPEN_STATES}
+
+
+def arrival_facts(settings: Settings) -> list[Facts]:
+    """Everything `taxi arrivals --json` gives. Lists and changes nothing."""
+    from taxi_assets.ingestion.landing_listing import list_files
+    from taxi_assets.ingestion.scan_landing import records_of
+
+    rows = records_of(Warehouse(settings)) if settings.warehouse.is_dir() else []  # a lake is not made for a listing
+    records = list_files(settings, rows)
+    return [
+        asdict(r) | {"month": r.month and str(r.month), "reasons": _why(settings, r.state, r.service, r.reasons)}
+        for r in records
+    ]
+
+
+def _why(settings: Settings, state: str, service: str | None, reasons: Sequence[str]) -> list[str]:
+    """A file's reasons; and that no run will come for one of a service that is not in use."""
+    is_unused = state == "waiting" and service not in settings.services
+    return [*reasons, *([f"no run is started for it: {service} is not in TAXI_SERVICES"] if is_unused else [])]
+
+
+def print_arrivals(console: Console, facts: Sequence[Facts]) -> None:
+    """`taxi arrivals`, to be read, in a terminal of 80 columns too: a table of all files, then why some are where."""
+    table = Table(title="Files that arrived", title_justify="left")
+    table.add_column("file", overflow="fold", min_width=32)
+    table.add_column("state", no_wrap=True)
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("sha256", no_wrap=True)
+    for each in facts:
+        rows = "" if each["rows"] is None else f"{each['rows']:,}"
+        table.add_row(escape(each["file_name"]), each["state"], rows, (each["sha256"] or "")[:12])
+    console.print(table)
+    for each in facts:
+        if each["reasons"]:
+            name = f"{each['file_name']} {(each['sha256'] or '')[:12]}".strip()
+            told = f"{name} is {each['state']}: {'; '.join(each['reasons'])}"
+            console.print(told, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_run(console: Console, facts: Facts, settings: Settings) -> None:
+    """The end of `taxi run`, to be read."""
+    label = " [yellow](synthetic months)[/]" if facts["synthetic"] else ""
+    table = Table(title=f"Taxi durations, {facts['months'][0]} to {facts['months'][-1]}{label}", show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in _lines(facts, settings):
+        table.add_row(name, text)
+    console.print(table)
+
+
+def print_status(console: Console, facts: Facts) -> None:
+    """`taxi status`, to be read."""
+    table = Table(title="Months held" + (" (synthetic)" if facts["synthetic"] else ""))
+    for column in ("service", "month", "rows", "sha256", "models scored on it"):
+        table.add_column(
+            column, justify="right" if column == "rows" else "left", no_wrap=not column.startswith("models")
+        )
+    for held in facts["months"]:
+        models = ", ".join(map(str, held["models"])) or "none"
+        table.add_row(held["service"], held["month"], f"{held['rows']:,}", held["sha256"][:16], models)
+    console.print(table)
+    champion, last = facts["champion"], facts["last_run"]
+    console.print(f"snapshot  {'none yet' if facts['snapshot'] is None else facts['snapshot']}")
+    console.print(f"champion  {champion['name']} version {champion['version']}" if champion else "champion  none yet")
+    console.print(f"bento     {facts['bento'] or 'none yet'}", soft_wrap=True)
+    console.print(f"served    {_served_line(facts)}", soft_wrap=True)
+    for state, names in facts["files"].items():
+        if names:
+            listed = f"{state:<11} {', '.join(names)}: see `taxi arrivals`"
+            console.print(listed, soft_wrap=True, highlight=False, markup=False)
+    for month in facts["unfinished"]:
+        console.print(f"unfinished  {month['sentence']}; {month['next']}", soft_wrap=True, markup=False)
+    for version, files in facts["superseded_versions"].items():
+        console.print(f"superseded  version {version} learned from {', '.join(files)}", soft_wrap=True)
+    console.print(f"last run  {_last_run_line(last)}", soft_wrap=True, markup=False)
+
+
+def _last_run_line(last: Facts | None) -> str:
+    why = f": {last['why']}" if last and "why" in last else ""
+    return f"{last['job']} {last['status']} {last['run_id']}{why}" if last else "none yet"
+
+
+def _served_line(facts: Facts) -> str:
+    served, champion = facts["served"], facts["champion"]
+    if served is None:
+        return "nothing: the endpoint is not running; `make up` starts it"
+    line = f"version {served['version']} ({served['bento']})"
+    if champion and champion["version"] != served["version"]:
+        line += f"; the champion is version {champion['version']}: start `make up` anew to serve it"
+    return line
+
+
+def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
+    rows, score, model, ride = facts["rows"], facts["score"], facts["model"], facts["prediction"]
+    rejected = [f"{count:,} {REASONS[reason].split(':')[0]}" for reason, count in rows["rejected"].items()]
+    return [
+        ("source", facts["source"]),
+        ("rows in", f"{rows['raw']:,}"),
+        ("kept", f"{rows['clean']:,}"),
+        ("rejected", "\n".join(rejected) or "none"),
+        *score_lines(score),
+        ("drift", facts["drift"]["verdict"]),
+        *(("not used", sentence) for sentence in facts["refused"]),
+        (
+            "model version",
+            f"{model['name']} {model['version']} ({model['alias'] or 'not champion'}): {model['why']}",
+        ),
+        ("decided by", decision_line(facts["decision"])),
+        ("Bento", str(facts["bento"])),
+        *([("checks", _checks_line(facts["checks"]))] if "checks" in facts else []),
+        ("one ride", f"zone 74 to 75 on the 1st at 8:30: {ride['duration_minutes']:.1f} minutes{_interval(ride)}"),
+        ("time", f"{sum(facts['seconds'].values()):.0f} s"),
+        (
+            "where to look",
+            f"make up, then {settings.url(settings.dagster_port)} (Dagster), "
+            f"{settings.url(settings.mlflow_port)} (MLflow), {settings.url(settings.reports_port)} (Data Docs)",
+        ),
+    ]
+
+
+def _checks_line(checks: Facts) -> str:
+    passed = f"{checks['passed']} passed"
+    return "\n".join([passed, *(f"not passed: {name}" for name in checks["not_passed"])])
+
+
+def _interval(ride: Facts) -> str:
+    """The interval of a prediction; nothing where the model gives none."""
+    if not ride.get("interval_90"):
+        return ""
+    low, high = ride["interval_90"]
+    return f" (nine in ten: {low:.1f} to {high:.1f})"
+
+
+def _rows(connection: DuckDBPyConnection, services: Sequence[str], months: Sequence[Month]) -> Facts:
+    chosen = {"services": list(services), "months": [month.first_day for month in months]}
+    where = "WHERE service IN (SELECT unnest($services)) AND month IN (SELECT unnest($months))"
+    raw = connection.execute(f"SELECT count(*) FROM raw_trips {where}", chosen).fetchall()[0][0]
+    clean = connection.execute(f"SELECT count(*) FROM clean_trips {where}", chosen).fetchall()[0][0]
+    query = f"SELECT reason, count(*) AS trips FROM rejected_trips {where} GROUP BY reason ORDER BY trips DESC, reason"
+    return {"raw": raw, "clean": clean, "rejected": dict(connection.execute(query, chosen).fetchall())}
+
+
+def _refused(connection: DuckDBPyConnection, services: Sequence[str], months: Sequence[Month]) -> list[str]:
+    """A sentence for each file the run went on without, since it was refused and another is held."""
+    from taxi_assets.ingestion.ingest import refused_since
+    from taxi_assets.ingestion.source_files import read_records
+
+    records = read_records(connection)
+    return [text for service in services for month in months for text in refused_since(records, service, month)]
+
+
+def _drift(connection: DuckDBPyConnection, month: Month) -> Facts:
+    query = "SELECT feature, psi, verdict FROM drift_reports WHERE month = $month ORDER BY psi DESC"
+    rows = connection.execute(query, {"month": month.first_day}).fetchall()
+    worst = next((v for v in ("drifted", "watch", "stable") if v in {row[2] for row in rows}), "stable")
+    return {"month": str(month), "verdict": worst, "psi": {name: psi for name, psi, _ in rows}}
+
+
+def _model(settings: Settings, month: Month) -> Facts:
+    from taxi_assets.registry import model_versions
+
+    version, champion = model_versions.chosen_for(settings, month), model_versions.champion(settings)
+    if version is None:
+        return {
+            "name": model_versions.MODEL_NAME,
+            "version": None,
+            "alias": None,
+            "run_id": None,
+            "why": "none was trained",
+        }
+    is_champion = champion is not None and champion.version == version.version
+    why = version.tags.get("promotion_reason" if is_champion else "refusal", "")
+    return {
+        "name": version.name,
+        "version": version.version,
+        "alias": model_versions.CHAMPION if is_champion else None,
+        "run_id": version.run_id,
+        "why": why or "no decision was taken: materialise champion_model",
+    }

@@ -1,0 +1,161 @@
+"""Process trees: start a program so that all it starts can be found again, and end every part of it.
+
+A child may start others, leave its process group, or die before those it started; process ids are used again.
+So each program gets a mark in its environment, which everything below it inherits, and that is looked for.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, suppress
+from typing import IO
+from uuid import uuid4
+
+import psutil
+
+from taxi_assets.environment import isolated
+from taxi_assets.errors import TaxiError
+
+__all__ = ["GRACE_SECONDS", "guarded_mark", "kill", "marked", "start", "stop"]
+
+MARK = "SUPERVISED_BY"
+GRACE_SECONDS = 10.0
+# A process that outlives SIGKILL this long is stuck in the kernel, and ends when the kernel lets it.
+KILL_SECONDS = 5.0
+LOAD_SECONDS = 5.0  # loading a program takes milliseconds: longer than any busy machine needs
+POLL_SECONDS = 0.05
+
+
+def start(command: Sequence[str], env: Mapping[str, str], mark: str, output: int | IO[str]) -> subprocess.Popen[str]:
+    """Start a program with the mark, in a session of its own: a terminal's Ctrl-C reaches this process only.
+
+    Args:
+        command: The program and its arguments.
+        env: Variables on top of this process's own, of which those that redirect libraries are cleared.
+        mark: What `marked` and `stop` find it by, and all it starts.
+        output: Where its output and errors go: an open file, or `subprocess.PIPE` to read them as text.
+
+    Raises:
+        TaxiError: the program cannot be started.
+    """
+    try:
+        process = subprocess.Popen(
+            command,
+            env={**isolated(os.environ), **env, MARK: mark},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        remedy = "remove the environment's folder and run `make env`"
+        raise TaxiError(f"cannot start {command[0]} ({error.strerror}): {remedy}") from error
+    _wait_until_loaded(process.pid)
+    return process
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """The living processes whose mark is this one or begins with it and a slash; zombies do not count."""
+    # `psutil.process_iter` remembers an ended process by its number, which one of ours may have now.
+    found = (_with_mark(pid, mark) for pid in psutil.pids())
+    return [process for process in found if process]
+
+
+def stop(mark: str, grace_seconds: float = GRACE_SECONDS) -> None:
+    """End every process with the mark: by SIGTERM, and by SIGKILL what is left after the grace period."""
+    deadline = time.monotonic() + grace_seconds
+    told: set[int] = set()
+    while left := _left(mark):
+        if time.monotonic() >= deadline:
+            kill(mark)
+            return
+        told |= _terminate(left, told)
+        time.sleep(POLL_SECONDS)
+
+
+def kill(mark: str) -> None:
+    """End every process with the mark at once; asks again, as one may be starting another meanwhile."""
+    deadline = time.monotonic() + KILL_SECONDS
+    while (left := _left(mark)) and time.monotonic() < deadline:
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def guarded_mark(below: str | None = None) -> Iterator[str]:
+    """A fresh mark, watched over: what still bears it when this process ends, even by SIGKILL, is stopped.
+
+    The watcher is a small process that waits for the end of a pipe only this process holds open.
+
+    Args:
+        below: The mark by which all such marks of a place are found at once, if any.
+    """
+    mark = f"{below}/{uuid4().hex}" if below else uuid4().hex
+    command = (sys.executable, "-m", "taxi_assets.cli.supervisor.processes", mark)
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ):
+        yield mark
+
+
+def _wait_until_loaded(pid: int) -> None:
+    """A process has no environment to be found by while its program is being loaded."""
+    deadline = time.monotonic() + LOAD_SECONDS
+    with suppress(psutil.Error):  # it has ended already
+        process = psutil.Process(pid)
+        while not process.environ() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+
+def _with_mark(pid: int, mark: str) -> psutil.Process | None:
+    try:
+        process = psutil.Process(pid)
+        found = f"{process.environ().get(MARK, '')}/".startswith(f"{mark}/")
+        return process if found and process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.Error:  # it has ended meanwhile, or belongs to somebody else: not one of ours
+        return None
+
+
+def _left(mark: str) -> list[psutil.Process]:
+    """Those with the mark; looked for again before there are none, as one may just be loading its program."""
+    if found := marked(mark):
+        return found
+    time.sleep(POLL_SECONDS)
+    return marked(mark)
+
+
+def _terminate(processes: Sequence[psutil.Process], told: Set[int]) -> set[int]:
+    """Send SIGTERM to the groups that were not told yet, and return these."""
+    # A server ends its own workers, and starts those anew that die before it: so SIGTERM goes to the group of
+    # each topmost process, and not to the workers it has put into groups of their own.
+    ours = {process.pid for process in processes}
+    groups = set()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if process.ppid() not in ours:
+                groups.add(os.getpgid(process.pid))
+    groups -= told
+    for group in groups:
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGTERM)
+    return groups
+
+
+def _watch(mark: str) -> None:
+    sys.stdin.buffer.read()
+    stop(mark)
+
+
+if __name__ == "__main__":
+    _watch(sys.argv[1])

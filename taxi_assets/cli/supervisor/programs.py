@@ -1,0 +1,232 @@
+"""The programs of `taxi up`: what each is called, how it starts, where it answers. Starts nothing."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, count
+from pathlib import Path
+
+from taxi_assets.cli.supervisor.ports import require_free
+from taxi_assets.errors import TaxiError
+from taxi_assets.serving import bento_build
+from taxi_assets.settings import Settings
+
+__all__ = [
+    "Endpoint",
+    "Program",
+    "bento_beside",
+    "bento_command",
+    "bento_program",
+    "environment",
+    "programs",
+    "require_ports",
+]
+
+WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a program answers: at `ready_path` without an error once it is ready, to people at `page`.
+
+    `setting` sets the port.
+    """
+
+    host: str
+    port: int
+    setting: str
+    ready_path: str = "/"
+    page: str = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def ready_url(self) -> str:
+        return self.url + self.ready_path
+
+    @property
+    def page_url(self) -> str:
+        return self.url + self.page
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that runs until it is stopped.
+
+    Attributes:
+        name: How its lines and its end are labelled.
+        command: The program and its arguments; the same at every start.
+        env: Variables on top of the supervisor's own.
+        about: What a person finds there.
+        endpoint: Where it answers, if anywhere.
+        missing: What has to be done before it can run; while set, it is shown and not started.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+    about: str
+    endpoint: Endpoint | None = None
+    missing: str | None = None
+
+
+def programs(settings: Settings) -> tuple[Program, ...]:
+    """What `taxi up` runs, in the order of the printed table; makes the folders they work in.
+
+    Raises:
+        TaxiError: a folder cannot be made.
+    """
+    _make_folders(settings)
+    return (
+        _dagster_webserver(settings),
+        _dagster_daemon(settings),
+        _mlflow(settings),
+        bento_program(settings),
+        _reports(settings),
+    )
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Variables that keep Dagster, MLflow and BentoML in the platform's folders, over `environment.isolated`.
+
+    The kind of months is fixed: a later run on the other kind must not lead running servers to its warehouse.
+    """
+    return {
+        "TAXI_HOME": str(settings.home.absolute()),
+        "TAXI_DATA": settings.data_kind,
+        "DAGSTER_HOME": str(settings.dagster_home),
+        "BENTOML_HOME": str(settings.bentoml_home),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONSAFEPATH": "1",  # or a script lying in the current folder takes the place of a library
+    }
+
+
+def bento_program(settings: Settings) -> Program:
+    """The newest Bento of the store, found at every start: a restart serves what was packaged meanwhile."""
+    packaged = bento_build.latest(settings)
+    tag = f"{bento_build.BENTO_NAME}:latest"
+    return Program(
+        "bento",
+        (_binary("bentoml"), "serve", tag, "--host", settings.host, "--port", str(settings.bento_port)),
+        environment(settings),
+        f"rides: POST /predict, {packaged.tag.partition(':')[2]}" if packaged else "rides: POST /predict",
+        Endpoint(settings.host, settings.bento_port, "TAXI_BENTO_PORT", "/readyz"),
+        None if packaged else "no Bento yet: run `make run` first",
+    )
+
+
+def bento_beside(settings: Settings, tag: str, port: int, name: str) -> Program:
+    """One Bento of the store, served beside the endpoint of `taxi up`, which keeps its port and its figures.
+
+    Args:
+        settings: Where the store is.
+        tag: The Bento.
+        port: A port other than the endpoint's.
+        name: Of the folder in which BentoML keeps its figures: at a start it removes those of its home.
+    """
+    home = settings.bentoml_home.absolute()
+    serve = (_binary("bentoml"), "serve", str(bento_build.folder_of(settings, tag).absolute()))
+    return Program(
+        "bento",
+        (*serve, "--host", settings.host, "--port", str(port)),
+        {**environment(settings), "BENTOML_HOME": str(home / name)},
+        f"rides: POST /predict, {tag.partition(':')[2]}",
+        Endpoint(settings.host, port, "TAXI_BENTO_PORT", "/readyz"),
+    )
+
+
+def bento_command(settings: Settings, tag: str) -> str:
+    """The command that serves one Bento of the store, to be pasted into a shell while `taxi up` runs or not."""
+    program = bento_beside(settings, tag, _port_beside(settings), "serve_with")
+    home = f"BENTOML_HOME={program.env['BENTOML_HOME']}"
+    return shlex.join(["env", home, "BENTOML_DO_NOT_TRACK=True", *program.command])
+
+
+def _port_beside(settings: Settings) -> int:
+    """A port near the endpoint's that no program of `taxi up` has."""
+    ports = {settings.dagster_port, settings.bento_port, settings.reports_port, settings.mlflow_port}
+    step = 1 if settings.bento_port <= 65535 - len(ports) else -1
+    return next(port for port in count(settings.bento_port, step) if port not in ports)
+
+
+def require_ports(wanted: Sequence[Program]) -> None:
+    """Make sure each of these programs can have its port.
+
+    Raises:
+        TaxiError: a port is taken, or two programs want the same.
+    """
+    endpoints = [program.endpoint for program in wanted if program.endpoint and not program.missing]
+    for one, other in combinations(endpoints, 2):
+        if one.port == other.port:
+            raise TaxiError(f"{one.setting} and {other.setting} are both {one.port}: give each its own port")
+    for endpoint in endpoints:
+        require_free(endpoint.host, endpoint.port, endpoint.setting)
+
+
+def _dagster_webserver(settings: Settings) -> Program:
+    port = settings.dagster_port
+    workspace = ("-w", str(WORKSPACE), "--code-server-log-level", "warning")
+    return Program(
+        "dagster",
+        (sys.executable, "-m", "taxi_assets.defs.webserver", *workspace, "-h", settings.host, "-p", str(port)),
+        environment(settings),
+        "assets, checks, plots, runs",
+        Endpoint(settings.host, port, "TAXI_DAGSTER_PORT", "/server_info"),
+    )
+
+
+def _dagster_daemon(settings: Settings) -> Program:
+    # It renews its code server every minute, which the old one calls a warning each time.
+    command = (_binary("dagster-daemon"), "run", "-w", str(WORKSPACE), "--code-server-log-level", "error")
+    return Program("daemon", command, environment(settings), "sensors, queues, backfills")
+
+
+def _mlflow(settings: Settings) -> Program:
+    host, port = settings.host, settings.mlflow_port
+    command = (
+        *(_binary("mlflow"), "server", "--host", host, "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", settings.mlflow_uri),
+        # Runs name their artifacts by file, so the server reads the folder and stores none for others.
+        *("--no-serve-artifacts", "--default-artifact-root", (settings.mlflow_home / "artifacts").as_uri()),
+        *("--uvicorn-opts", "--log-level warning"),
+    )
+    # Its job runner, several processes, is for language models. Its warnings are about its own use of other
+    # libraries.
+    env = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
+    return Program(
+        "mlflow",
+        command,
+        environment(settings) | env,
+        "runs, registered models",
+        # Else MLflow opens its pages for language models.
+        Endpoint(host, port, "TAXI_MLFLOW_PORT", "/health", page="/#/experiments?workflowType=machine_learning"),
+    )
+
+
+def _reports(settings: Settings) -> Program:
+    host, port = settings.host, settings.reports_port
+    return Program(
+        "reports",
+        (sys.executable, "-m", "taxi_assets.cli.report_server", host, str(port), str(settings.reports)),
+        environment(settings),
+        "Data Docs, plots of every month",
+        Endpoint(host, port, "TAXI_REPORTS_PORT"),
+    )
+
+
+def _binary(name: str) -> str:
+    return str(Path(sys.executable).parent / name)
+
+
+def _make_folders(settings: Settings) -> None:
+    folders = (settings.dagster_home, settings.mlflow_home, settings.bentoml_home, settings.reports)
+    try:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TaxiError(
+            f"cannot write to {error.filename} ({error.strerror}): mend its rights or set TAXI_HOME"
+        ) from error

@@ -1,0 +1,245 @@
+"""Several programs with one output, one list of addresses and one Ctrl-C; a dead one is started again."""
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from rich.console import Console
+from rich.text import Text
+
+from taxi_assets.cli.supervisor import processes
+from taxi_assets.cli.supervisor.events import (
+    Died,
+    Event,
+    Events,
+    Line,
+    Ready,
+    RestartDue,
+    StopAsked,
+    signals_to,
+    tell_later,
+    watch,
+)
+from taxi_assets.cli.supervisor.ports import wait_until_ready
+from taxi_assets.cli.supervisor.program_logs import ProgramLogs, terminal_line
+from taxi_assets.cli.supervisor.programs import Program, require_ports
+from taxi_assets.errors import TaxiError
+
+__all__ = ["Patience", "run", "running"]
+
+# A program may die this often within the window; the next death brings the rest down.
+MAX_RESTARTS = 3
+WINDOW_SECONDS = 600.0
+COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait: for a first answer, before a first restart (doubling), for an end after SIGTERM."""
+
+    ready_seconds: float = 120.0
+    back_off_seconds: float = 1.0
+    stop_seconds: float = processes.GRACE_SECONDS
+
+
+def run(
+    programs: Sequence[Program],
+    console: Console,
+    patience: Patience | None = None,
+    below: str | None = None,
+    logs: ProgramLogs | None = None,
+) -> int:
+    """Run the programs until Ctrl-C, SIGTERM or the terminal's end; then end them and all they started.
+
+    Call it from the main thread: it handles signals.
+
+    Args:
+        programs: What to run; one that misses something is shown and not started.
+        console: Where to print.
+        patience: How long to wait for things.
+        below: The mark of the home they work in, by which a later `taxi up` finds what is left of them.
+        logs: Where the programs' lines go, warnings and errors to the console too; without it, all go there.
+
+    Returns:
+        The exit code: 0 when asked to stop, 1 when a program died too often.
+
+    Raises:
+        TaxiError: a port is taken, or a program cannot be started.
+    """
+    require_ports(programs)
+    events: Events = SimpleQueue()
+    with signals_to(events), processes.guarded_mark(below) as mark:
+        supervision = _Supervision(programs, console, mark, events, patience or Patience(), logs)
+        try:
+            return supervision.run()
+        finally:
+            supervision.bring_down()
+            if logs:
+                logs.close()
+
+
+@contextmanager
+def running(program: Program, log: Path, patience: Patience | None = None) -> Iterator[str]:
+    """Run one program while the block lasts, its output going to a file.
+
+    Yields:
+        The URL where it answers.
+
+    Raises:
+        TaxiError: it misses something, its port is taken, or it does not come to answer.
+    """
+    if program.missing or program.endpoint is None:
+        raise TaxiError(program.missing or f"{program.name} has no address to ask")
+    require_ports([program])
+    seconds = (patience or Patience()).ready_seconds
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with processes.guarded_mark() as mark, log.open("w") as output:
+        process = processes.start(program.command, program.env, mark, output)
+        try:
+            if not wait_until_ready(program.endpoint.ready_url, seconds, lambda: process.poll() is None):
+                fate = _fate(process.poll(), seconds)
+                raise TaxiError(f"{program.name} {fate} and never answered: see {log}")
+            yield program.endpoint.url
+        finally:
+            processes.stop(mark)
+            process.wait()
+
+
+@dataclass
+class _Supervision:
+    """The state of one `run`; only the main thread touches it, the others send events."""
+
+    programs: Sequence[Program]
+    console: Console
+    mark: str
+    events: Events
+    patience: Patience
+    logs: ProgramLogs | None = None
+    deaths: dict[str, list[float]] = field(default_factory=dict)
+    unanswered: set[str] = field(default_factory=set)
+    addresses_shown: bool = False
+
+    def run(self) -> int:
+        wanted = [program for program in self.programs if not program.missing]
+        self._say(f"starting {', '.join(program.name for program in wanted)} ...")
+        self.unanswered = {program.name for program in wanted if program.endpoint}
+        for program in wanted:
+            self._start(program)
+        self._show_addresses()
+        code = None
+        while code is None:
+            code = self._handle(self.events.get())
+        return code
+
+    def bring_down(self) -> None:
+        """End everything and print what is said meanwhile; a second Ctrl-C ends the patience."""
+        ending = threading.Thread(target=processes.stop, args=[self.mark, self.patience.stop_seconds])
+        ending.start()
+        self._say("stopping all of them ...")
+        while ending.is_alive() or not self.events.empty():
+            try:
+                event = self.events.get(timeout=0.1)
+            except Empty:
+                continue
+            if isinstance(event, Line):
+                self._show(event, is_stopping=True)
+            elif isinstance(event, StopAsked):
+                processes.kill(self.mark)
+        self._say("all stopped")
+
+    def _handle(self, event: Event) -> int | None:
+        match event:
+            case Line():
+                self._show(event)
+            case Died(name, code):
+                return self._after_death(name, code)
+            case RestartDue(name):
+                self._start(next(program for program in self.programs if program.name == name))
+            case Ready(name, answered):
+                self._after_ready(name, answered)
+            case StopAsked():
+                return 0
+        return None
+
+    def _start(self, program: Program) -> None:
+        mark = f"{self.mark}/{program.name}"
+        process = processes.start(program.command, program.env, mark, subprocess.PIPE)
+        watch(program, process, self.events, self.patience.ready_seconds)
+
+    def _after_death(self, name: str, code: int) -> int | None:
+        processes.stop(f"{self.mark}/{name}", self.patience.stop_seconds)  # what it left would hold its port
+        now = time.monotonic()
+        recent = [at for at in self.deaths.get(name, []) if at > now - WINDOW_SECONDS]
+        self.deaths[name] = [*recent, now]
+        if len(recent) == MAX_RESTARTS:
+            self._warn(f"{name} {_fate(code)} after {MAX_RESTARTS} restarts: {self._lines_of(name)} say why")
+            return 1
+        wait = self.patience.back_off_seconds * 2 ** len(recent)
+        self._warn(f"{name} {_fate(code)}: restart {len(recent) + 1} of {MAX_RESTARTS} in {wait:g} s")
+        tell_later(RestartDue(name), wait, self.events)
+        return None
+
+    def _after_ready(self, name: str, answered: bool) -> None:
+        self.unanswered.discard(name)
+        if not answered:
+            fate = _fate(None, self.patience.ready_seconds)
+            self._warn(f"{name} {fate}: {self._lines_of(name)} may say why")
+        elif self.addresses_shown:
+            self._say(f"{name} answers again")
+        self._show_addresses()
+
+    def _show_addresses(self) -> None:
+        """Print the addresses once every program has had its chance to answer."""
+        if not self.unanswered and not self.addresses_shown:
+            self.addresses_shown = True
+            self._say("up and running")
+            for line in _addresses(self.programs):
+                self.console.print(line, soft_wrap=True, markup=False)
+            where = f"; what they print is in {self.logs.folder}" if self.logs else ""
+            self._say(f"Ctrl-C stops all of them{where}")
+
+    def _lines_of(self, name: str) -> str:
+        return f"the lines of {self.logs.path(name)}" if self.logs else "its lines above"
+
+    def _show(self, line: Line, *, is_stopping: bool = False) -> None:
+        """Show the line; with log files only one to be known of, and none of what programs say when they are ended."""
+        text = Text.from_ansi(line.text)
+        if self.logs:
+            self.logs.write(line.name, text.plain)
+            notable = terminal_line(text.plain)
+            if is_stopping or notable is None:
+                return
+            text = text if notable == text.plain else Text(notable)
+        names = [program.name for program in self.programs]
+        width = max(map(len, names))
+        label = f"{line.name:<{width}} | ", COLOURS[names.index(line.name) % len(COLOURS)]
+        self.console.print(Text.assemble(label, text), soft_wrap=True)
+
+    def _say(self, sentence: str) -> None:
+        self.console.print(Text(sentence, style="bold"), soft_wrap=True)
+
+    def _warn(self, sentence: str) -> None:
+        self.console.print(Text(sentence, style="bold red"), soft_wrap=True)
+
+
+def _fate(code: int | None, seconds: float = 0) -> str:
+    if code is None:
+        return f"was silent for {seconds:g} s"
+    if code < 0:
+        return f"was ended by signal {-code} ({signal.strsignal(-code)})"
+    return f"ended with exit code {code}"
+
+
+def _addresses(programs: Sequence[Program]) -> list[str]:
+    """A line for each program: no table, in whose columns a narrow terminal cuts addresses."""
+    width = max(len(program.name) for program in programs)
+    where = (program.endpoint.page_url if program.endpoint else "in the background" for program in programs)
+    return [
+        f"{p.name:<{width}}  {p.missing or address}  ({p.about})" for p, address in zip(programs, where, strict=True)
+    ]

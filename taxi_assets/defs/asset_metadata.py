@@ -1,0 +1,258 @@
+"""What an asset tells Dagster: schemas, checks, counts, pictures. No asset and no rule belongs here."""
+
+import base64
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import dagster as dg
+
+from taxi_assets.defs.checks import finish_checks, report_checks
+from taxi_assets.defs.ingestion.source_files import data_version, file_metadata
+from taxi_assets.defs.partitions import chosen_months
+from taxi_assets.errors import TaxiError
+from taxi_assets.months import Month
+from taxi_assets.plots.report_page import write_report_page
+from taxi_assets.quality.cleaning_rules import RULES, THRESHOLDS, Rule
+from taxi_assets.settings import Settings
+from taxi_assets.warehouse.schema import TABLES
+
+if TYPE_CHECKING:
+    from taxi_assets.evaluation.evaluate import Evaluation
+    from taxi_assets.ingestion.publishing import Publication
+    from taxi_assets.ingestion.schema_changes import ColumnChange
+    from taxi_assets.promotion.paired_comparison import Comparison
+    from taxi_assets.quality import Verdict
+
+__all__ = [
+    "Report",
+    "column_schema",
+    "comparison_shown",
+    "fail_in_words",
+    "link",
+    "mlflow_link",
+    "number",
+    "publish_months",
+    "report_shown",
+    "score_table",
+]
+
+_Shown = TypeVar("_Shown", bound=Callable[..., Any])
+Publish = Callable[[str, Month], "Publication"]
+Report = dg.MaterializeResult | dg.AssetCheckEvaluation | dg.AssetCheckResult | dg.Output[None]
+
+
+def column_schema(table: str) -> dict[str, Any]:
+    """Definition metadata of an asset that is this table of the warehouse, or writes its rows."""
+    columns = [dg.TableColumn(c.name, c.type, c.description) for c in TABLES[table].columns]
+    return {
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "dagster/table_name": f"lake.main.{table}",
+    }
+
+
+def link(program: str, path: str) -> dg.MetadataValue:
+    """A link that leads to the program whatever its port is when somebody follows it: see `defs/webserver.py`."""
+    return dg.MetadataValue.url(f"/go/{program}/{path}")
+
+
+def mlflow_link(settings: Settings, url: str) -> dg.MetadataValue:
+    """A page of MLflow's UI, as such a link."""
+    return link("mlflow", url.removeprefix(f"{settings.url(settings.mlflow_port)}/"))
+
+
+def number(value: float) -> dg.MetadataValue:
+    """A figure as people read it, and as Dagster draws it over the months."""
+    return dg.MetadataValue.float(round(float(value), 3))
+
+
+def pictures_shown(pictures: Mapping[str, bytes]) -> dg.MetadataValue:
+    """All plots of a materialisation behind one click, each below its name."""
+    shown = [
+        f"### {name.replace('_', ' ')}\n\n![{name}](data:image/png;base64,{base64.b64encode(png).decode()})"
+        for name, png in pictures.items()
+    ]
+    return dg.MetadataValue.md("\n\n".join(shown))
+
+
+def report_shown(
+    settings: Settings, asset: str, month: Month, facts: Mapping[str, object], pictures: Mapping[str, bytes]
+) -> dict[str, dg.MetadataValue]:
+    """The month's report page and its pictures, each one click away."""
+    page = write_report_page(settings, asset, month, facts, pictures)
+    return {"report": link("reports", page), "pictures": pictures_shown(pictures)}
+
+
+def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
+    """Every model under every convention and condition, one a row; errors in minutes, the served condition first."""
+    from taxi_assets.evaluation.metrics import CONVENTIONS
+
+    served = evaluation.condition.name
+    scores = [
+        (served, convention, model, score)
+        for convention, models in evaluation.scores.items()
+        for model, score in models.items()
+    ]
+    scores += [
+        (condition, convention, "duration_model", score)
+        for condition, found in evaluation.elsewhere.items()
+        for convention, score in found.items()
+    ]
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    "predicted": condition.replace("_", " "),
+                    "on": CONVENTIONS[convention].label,
+                    "model": model,
+                    "rides": score.rides,
+                    "rmse_minutes": round(score.rmse, 3),
+                    "mae_minutes": round(score.mae, 3),
+                    "bias_minutes": round(score.bias, 3),
+                }
+            )
+            for condition, convention, model, score in scores
+        ]
+    )
+
+
+def comparison_shown(comparison: "Comparison") -> dict[str, dg.MetadataValue]:
+    """The figures a decision on the champion rests on: the interval, every slice."""
+    interval = comparison.interval
+    records = comparison.slices.round(3).to_dict("records")
+    return {
+        "difference_minutes": number(interval.difference),
+        "difference_low": number(interval.low),
+        "difference_high": number(interval.high),
+        "rides": dg.MetadataValue.int(comparison.rides),
+        "slices": dg.MetadataValue.table([dg.TableRecord(record) for record in records]),
+    }
+
+
+def fail_in_words(function: _Shown) -> _Shown:
+    """Have an asset fail with the sentence of a `TaxiError` alone: Dagster then shows no chain of tracebacks."""
+
+    @wraps(function)
+    def run(*arguments: Any, **named: Any) -> Any:
+        try:
+            return function(*arguments, **named)
+        except TaxiError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+
+    return cast("_Shown", run)
+
+
+def publish_months(
+    context: dg.AssetExecutionContext, settings: Settings, table: str, publish: Publish
+) -> Iterator[Report]:
+    """Publish every chosen month of every service, oldest first; report rows, checks and Data Docs.
+
+    Raises:
+        dagster.Failure: a month was not published, for the reason it tells; those published before it stay.
+    """
+    from taxi_assets.ingestion.publishing import MonthRefused
+
+    published: list[Publication] = []
+    for month in chosen_months(context):
+        verdicts: list[tuple[str, Verdict]] = []
+        ours: list[Publication] = []
+        for service in settings.services:
+            try:
+                done = publish(service, month)
+            except MonthRefused as refusal:
+                docs = _write_docs(settings, table, service, month, refusal.verdict)
+                yield from report_checks(table, month, [*verdicts, (service, refusal.verdict)])
+                raise dg.Failure(str(refusal), {"data_docs": docs}, allow_retries=False) from None
+            except TaxiError as error:
+                raise dg.Failure(str(error), allow_retries=False) from None
+            ours.append(done)
+            verdicts.append((service, done.verdict))
+            docs = _write_docs(settings, table, service, month, done.verdict)
+            context.log.info(f"{table} {service} {month}: {done.rows:,} rows")
+        published += ours
+        shown = _metadata(settings, ours, docs) | {"is_synthetic": settings.data_kind == "synthetic"}
+        context.add_asset_metadata(shown, partition_key=str(month))
+        yield from report_checks(table, month, verdicts)
+    yield dg.MaterializeResult(asset_key=table, data_version=data_version(published))
+    yield from finish_checks(context, table)
+
+
+def _metadata(settings: Settings, published: Sequence["Publication"], docs: dg.MetadataValue) -> dict[str, object]:
+    counts: Counter[str] = Counter()
+    for publication in published:
+        counts.update(publication.counts)
+    services = [dg.TableRecord({"service": p.service, "rows": p.rows}) for p in published]
+    is_cleaned = published[0].verdict.table == "clean_trips"
+    metadata: dict[str, object] = {
+        **(_cleaning_shown(settings, published, counts) if is_cleaned else {}),
+        "dagster/partition_row_count": sum(p.rows for p in published),
+        "services": dg.MetadataValue.table(services),
+        "data_docs": docs,
+    }
+    metadata |= file_metadata(published)
+    if counts:
+        metadata["rows_counted"] = dg.MetadataValue.table([_count_record(*each) for each in _counts(published)])
+    changes = [(p.service, change) for p in published for change in p.column_changes]
+    if changes:
+        metadata["column_changes"] = dg.MetadataValue.table([_change_record(*pair) for pair in changes])
+    if is_cleaned:
+        metadata["rules"] = dg.MetadataValue.table([_rule_record(rule, counts) for rule in RULES])
+    return metadata
+
+
+def _cleaning_shown(
+    settings: Settings, published: Sequence["Publication"], counts: Counter[str]
+) -> dict[str, dg.MetadataValue]:
+    """The report page, the picture and the share of what a month's cleaning rejected."""
+    from taxi_assets import plots
+
+    rows = sum(p.rows for p in published) + counts.total()
+    pictures = {"rows_by_reason": plots.draw_rejections(counts, rows)}
+    facts = {"rows": f"{rows:,}", "kept": f"{rows - counts.total():,}"}
+    shown = report_shown(settings, "clean_trips", published[0].month, facts, pictures)
+    return shown | {"rejected_share": number(counts.total() / max(rows, 1))}
+
+
+def _change_record(service: str, change: "ColumnChange") -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "service": service,
+            "column": change.column_name,
+            "change": change.change,
+            "name_before": change.name_before or "",
+            "type_before": change.type_before or "",
+            "type_after": change.type_after or "",
+            "compared_with": f"{change.compared_with:%Y-%m}",
+        }
+    )
+
+
+def _rule_record(rule: Rule, counts: Mapping[str, int]) -> dg.TableRecord:
+    threshold = "" if rule.threshold is None else f"{THRESHOLDS[rule.threshold]:g} ({rule.threshold})"
+    return dg.TableRecord(
+        {
+            "rule": rule.name,
+            "rows": counts.get(rule.name, 0),
+            "reason": rule.reason,
+            "threshold": threshold,
+            "why": rule.why,
+        }
+    )
+
+
+def _counts(published: Sequence["Publication"]) -> list[tuple[str, str, int]]:
+    """Rows by service and reason of rejection or unknown column, the most first."""
+    counted = [(p.service, name, rows) for p in published for name, rows in p.counts.items()]
+    return sorted(counted, key=lambda each: -each[2])
+
+
+def _count_record(service: str, name: str, rows: int) -> dg.TableRecord:
+    return dg.TableRecord({"service": service, "reason_or_column": name, "rows": rows})
+
+
+def _write_docs(settings: Settings, table: str, service: str, month: Month, verdict: "Verdict") -> dg.MetadataValue:
+    from taxi_assets.quality import write_data_docs
+
+    page = write_data_docs(verdict, table, service, month, settings.reports / "data_docs")
+    return link("reports", page.relative_to(settings.reports).as_posix())

@@ -1,0 +1,125 @@
+"""What Dagster shows of the files that arrived. The same rows as `taxi arrivals`; nothing is decided here."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from taxi_assets.defs.checks import check_spec
+from taxi_assets.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from taxi_assets.ingestion.publishing import Publication
+    from taxi_assets.ingestion.source_files import Record
+
+__all__ = [
+    "QUARANTINE_CHECK",
+    "data_version",
+    "file_metadata",
+    "listing_digest",
+    "quarantine_check",
+    "quarantine_event",
+]
+
+_NAME = "no_file_is_in_quarantine"
+_MOST_ROWS = 500  # metadata is kept with every run
+
+QUARANTINE_CHECK = check_spec(
+    _NAME,
+    "raw_trips",
+    "No file is put aside or unaccepted but copies of files that are held: `taxi arrivals` says of each what to do",
+    "warning",
+    is_monthly=False,
+)
+
+
+def quarantine_check(warehouse: Warehouse) -> dg.AssetCheckResult:
+    """The check's result as a step gives it."""
+    from taxi_assets.ingestion.scan_landing import records_of
+
+    return dg.AssetCheckResult(asset_key="raw_trips", check_name=_NAME, **_result(records_of(warehouse)))
+
+
+def quarantine_event(records: Sequence["Record"]) -> dg.AssetCheckEvaluation:
+    """The check's result as a sensor reports it, outside any run."""
+    return dg.AssetCheckEvaluation(asset_key=dg.AssetKey("raw_trips"), check_name=_NAME, **_result(records))
+
+
+def listing_digest(records: Sequence["Record"]) -> str:
+    """Tells whether there is anything new to show."""
+    shown = [[record.path, record.state, record.reasons, record.request] for record in records]
+    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
+
+
+def file_metadata(published: Sequence["Publication"]) -> dict[str, object]:
+    """Which files a month's raw trips are, and what a republished one changed; nothing for other tables."""
+    files = [p.arrival for p in published if p.arrival]
+    if not files:
+        return {}
+    metadata: dict[str, object] = {
+        "files": dg.MetadataValue.table(
+            [
+                dg.TableRecord({"service": f.service, "file": f.label, "bytes": f.bytes, "sha256": f.sha256})
+                for f in files
+            ]
+        )
+    }
+    refused = [sentence for p in published for sentence in p.refused]
+    if refused:
+        metadata["refused"] = dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in refused))
+    changed = {p.service: p.difference for p in published if p.difference}
+    if changed:
+        metadata["republished"] = dg.MetadataValue.md("\n\n".join(map(_difference_text, changed, changed.values())))
+        metadata["difference"] = dg.MetadataValue.json(changed)
+    return metadata
+
+
+def data_version(published: Sequence["Publication"]) -> dg.DataVersion | None:
+    """The SHA-256 of a month's file; of several files, a digest of theirs. None for tables made of other tables."""
+    hashes = [p.arrival.sha256 for p in published if p.arrival]
+    if not hashes:
+        return None
+    return dg.DataVersion(hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest())
+
+
+def _result(records: Sequence["Record"]) -> dict[str, Any]:
+    from taxi_assets.ingestion.file_state import is_copy
+
+    aside = [each for each in records if each.state in ("quarantined", "unaccepted") and not is_copy(each)]
+    newest = sorted(records, key=lambda record: record.first_seen_at, reverse=True)[:_MOST_ROWS]
+    return {
+        "passed": not aside,
+        "severity": dg.AssetCheckSeverity.WARN,
+        "description": f"{len(aside)} of {len(records)} files are in quarantine or unaccepted"
+        if aside
+        else "nothing is to be done",
+        "metadata": {"arrivals": dg.MetadataValue.table([_row(record) for record in newest])} if newest else {},
+    }
+
+
+def _row(record: "Record") -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "file": record.file_name,
+            "month": f"{record.service} {record.month}" if record.month else "",
+            "state": record.state,
+            "reasons": "; ".join(record.reasons),
+            "sha256": (record.sha256 or "")[:16],
+            "path": record.path,
+            "run_id": record.run_id or "",
+        }
+    )
+
+
+def _difference_text(service: str, difference: Mapping[str, Any]) -> str:
+    rows, columns = difference["rows"], difference["columns"]
+    counts = f"{rows['added']:,} rows added, {rows['removed']:,} removed, {rows['changed']:,} changed"
+    if "shared" in columns:
+        counts += f" in the {columns['shared']} columns that both files have"
+    sentences = [f"**{service}**: {counts}."]
+    sentences += [f"Columns {what}: {', '.join(columns[what])}." for what in ("added", "removed") if columns[what]]
+    lines = [" ".join(sentences), "", "| figure | before | after |", "|---|---:|---:|"]
+    lines += [f"| {name} | {of['before']} | {of['after']} |" for name, of in difference["statistics"].items()]
+    return "\n".join(lines)

@@ -1,0 +1,108 @@
+"""The search for parameters: what to try is configured here, how trials are made and scored is not said."""
+
+from typing import Any
+
+import dagster as dg
+
+from taxi_assets.defs.asset_metadata import fail_in_words, mlflow_link, number, report_shown
+from taxi_assets.defs.checks import check_spec
+from taxi_assets.defs.ingestion.assets import taxi_zones, trip_features
+from taxi_assets.defs.partitions import MONTHS, chosen_months, earlier_months
+from taxi_assets.defs.training.assets import TrainingConfig, parameters
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
+
+_COLUMNS = {
+    "trial": ("int", "Number of the trial; the first takes the parameters the search begins from"),
+    "state": ("string", "complete, pruned where it was cut short, or fail"),
+    "rmse": ("float", "Mean over the scored months, minutes"),
+    "seconds": ("float", "How long it took"),
+}
+
+
+class SearchConfig(dg.Config):
+    """What is tried, and for how long."""
+
+    months: list[str] | None = None
+    """The window, such as 2023-01; unset, those a training for the partition would learn from."""
+    scored_months: int = 2
+    """So many of its last months are scored, each by a model of all months before it."""
+    trials: int = 20
+    """At most so many trials."""
+    seconds: float = 900
+    """No trial begins later than this after the first."""
+    space: dict[str, list[float]] = {  # noqa: RUF012 - pydantic copies it
+        "learning_rate": [0.03, 0.3],
+        "max_iter": [60, 300],
+        "max_leaf_nodes": [15, 127],
+        "min_samples_leaf": [50, 800],
+        "l2_regularization": [0.1, 50.0],
+    }
+    """Lowest and highest value of each parameter that is varied; whole numbers where both are."""
+    start: dict[str, float] = {}  # noqa: RUF012
+    """Where the search begins, where that is not what a training takes unless told otherwise."""
+    estimator: str = "boosted_trees"
+    seed: int = 0
+
+
+@dg.asset(
+    partitions_def=MONTHS,
+    group_name="training",
+    owners=["team:ml"],
+    code_version="1",
+    kinds={"optuna", "mlflow", "python"},
+    deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months()), taxi_zones],
+    metadata={
+        "dagster/column_schema": dg.TableSchema(
+            columns=[dg.TableColumn(name, kind, told) for name, (kind, told) in _COLUMNS.items()]
+        )
+    },
+    check_specs=[
+        check_spec(
+            "every_trial_was_scored_on_later_months",
+            "model_search",
+            "Every month a trial learned from is before the month it was scored on",
+        )
+    ],
+)
+@fail_in_words
+def model_search(
+    context: dg.AssetExecutionContext,
+    config: SearchConfig,
+    settings: dg.ResourceParam[Settings],
+    warehouse: dg.ResourceParam[Warehouse],
+    mlflow: dg.ResourceParam[Any],
+) -> dg.MaterializeResult:
+    """Parameters for the month's training, looked for within a budget: a run for each trial below this one's.
+
+    Each trial learns from the window's earlier months and is scored on its last ones. Nothing is promoted: the best
+    parameters are shown as the config of a training, which is judged as any other.
+    """
+    from taxi_assets import plots
+    from taxi_assets.features.leakage_probes import out_of_order
+    from taxi_assets.tuning import tuning_run
+
+    (month,) = chosen_months(context)
+    wanted = [Month.parse(text) for text in config.months or []]
+    defaults = parameters(TrainingConfig())
+    del defaults["estimator"]
+    found = tuning_run.run(settings, warehouse, mlflow, month, wanted, config.model_dump(), defaults)
+    late = [each for fold in found.folds for each in out_of_order(fold.learned, fold.scored)]
+    records = found.trials.round(3).astype(object).where(found.trials.notna(), None).to_dict("records")
+    best = float(found.trials["rmse"].min())
+    facts = {"trials": len(found.trials), "best_rmse": f"{best:.3f}"}
+    return dg.MaterializeResult(
+        metadata={
+            "trials": dg.MetadataValue.table(
+                [dg.TableRecord({str(key): value for key, value in record.items()}) for record in records]
+            ),
+            "dagster/row_count": len(found.trials),
+            **report_shown(settings, "model_search", month, facts, {"trials": plots.draw_trials(found.trials)}),
+            "best_rmse": number(best),
+            "config_of_the_best": dg.MetadataValue.json(tuning_run.launchpad(found)),
+            "scored_months": ", ".join(str(fold.scored) for fold in found.folds),
+            "mlflow_run": mlflow_link(settings, tuning_run.run_url(settings, mlflow)),
+        },
+        check_results=[dg.AssetCheckResult(passed=not late, metadata={"late": ", ".join(map(str, late)) or "none"})],
+    )

@@ -1,0 +1,149 @@
+"""What the model has to beat: two rules of thumb and the course's regression. Each learns from past rides.
+
+Frames of rides have the columns `pickup_zone_id`, `dropoff_zone_id`, `hour_of_week`; those learned from have
+`duration_minutes` too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.features.trip_features import ZONES
+
+__all__ = [
+    "BASELINES",
+    "PAIR",
+    "Baseline",
+    "Level",
+    "Medians",
+    "OneHotRegression",
+    "fit_baselines",
+    "fit_medians",
+    "fit_one_hot_linear_regression",
+]
+
+Floats = NDArray[np.float64]
+
+BASELINES: Mapping[str, str] = MappingProxyType(
+    {
+        "zone_pair_median": "median of past rides between the two zones, else from the pickup zone, else all",
+        "one_hot_linear_regression": "the course's: linear regression on one-hot pickup and drop-off zones",
+        "zone_pair_hour_median": "the same in that hour of the week where it has five rides, else as above",
+    }
+)
+
+
+class Baseline(Protocol):
+    """Anything that has learned to tell the minutes of rides."""
+
+    def predict(self, rides: pd.DataFrame) -> Floats:
+        """Minutes of each ride, shape (n,)."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """Rides that are alike: those equal in `columns`, where there are `least_rides` of them."""
+
+    columns: tuple[str, ...]
+    least_rides: int = 1
+
+
+PICKUP = Level(("pickup_zone_id",))
+PAIR = Level(("pickup_zone_id", "dropoff_zone_id"))
+# Five rides: over 2023-2025 the best of 1, 3, 5, 10, 20, 40; a median of one or two is worse than the pair's.
+PAIR_HOUR = Level((*PAIR.columns, "hour_of_week"), least_rides=5)
+
+
+@dataclass(frozen=True)
+class Medians:
+    """Median minutes of rides alike, by level, the finest first; `overall` where no level knows the ride."""
+
+    levels: tuple[tuple[Level, pd.Series], ...]
+    overall: float
+
+    def predict(self, rides: pd.DataFrame) -> Floats:
+        """Minutes of each ride, shape (n,)."""
+        minutes = np.full(len(rides), self.overall)
+        for level, medians in reversed(self.levels):
+            found = medians.reindex(_keys(rides, level)).to_numpy()
+            minutes = np.where(np.isnan(found), minutes, found)
+        return minutes
+
+
+@dataclass(frozen=True)
+class OneHotRegression:
+    """Minutes as a sum of an intercept and a weight for each zone, by zone id, shape (266,)."""
+
+    intercept: float
+    pickup_weights: Floats
+    dropoff_weights: Floats
+
+    def predict(self, rides: pd.DataFrame) -> Floats:
+        """Minutes of each ride, shape (n,)."""
+        starts, ends = _zones(rides)
+        return np.asarray(self.intercept + self.pickup_weights[starts] + self.dropoff_weights[ends])
+
+
+def fit_baselines(trips: pd.DataFrame) -> dict[str, Baseline]:
+    """Every baseline of `BASELINES`, by name, learned from these trips.
+
+    Raises:
+        TaxiError: there are no trips.
+    """
+    if trips.empty:
+        raise TaxiError("there are no trips to learn the baselines from: choose months that have been published")
+    return {
+        "zone_pair_median": fit_medians(trips, PAIR, PICKUP),
+        "one_hot_linear_regression": fit_one_hot_linear_regression(trips),
+        "zone_pair_hour_median": fit_medians(trips, PAIR_HOUR, PAIR, PICKUP),
+    }
+
+
+def fit_medians(trips: pd.DataFrame, *levels: Level) -> Medians:
+    """Medians of rides alike at each level, the first given being asked first."""
+    medians = tuple((level, _median_by_key(trips, level)) for level in levels)
+    return Medians(medians, float(trips["duration_minutes"].median()))
+
+
+def fit_one_hot_linear_regression(trips: pd.DataFrame) -> OneHotRegression:
+    """Least squares on one-hot pickup and drop-off zones with an intercept, of the least norm.
+
+    What scikit-learn's `LinearRegression` comes near on `OneHotEncoder`'s matrix. Solved from how many rides
+    each pair has, it takes a second where the matrix of a year's rides takes a minute. A zone without a past
+    ride counts nothing, as with the course's `DictVectorizer`.
+    """
+    starts, ends = _zones(trips)
+    minutes = trips["duration_minutes"].to_numpy(np.float64)
+    pairs = np.bincount(starts * ZONES + ends, minlength=ZONES**2).reshape(ZONES, ZONES)
+    share = np.concatenate([pairs.sum(1), pairs.sum(0)]) / len(trips)
+    gram = np.block([[np.diag(pairs.sum(1)), pairs], [pairs.T, np.diag(pairs.sum(0))]]) / len(trips)
+    moment = np.concatenate([np.bincount(zone, minutes, ZONES) for zone in (starts, ends)]) / len(trips)
+    centred = gram - np.outer(share, share), moment - share * minutes.mean()
+    # Pickup columns sum to one, and so do drop-off columns: what is zero but for rounding must count as zero.
+    # Rounded, since threads add in an order of their own: the same rides give the same digits every time.
+    weights = np.linalg.lstsq(*centred, rcond=1e-12)[0].round(9)
+    intercept = round(float(minutes.mean() - share @ weights), 9)
+    return OneHotRegression(intercept, weights[:ZONES], weights[ZONES:])
+
+
+def _median_by_key(trips: pd.DataFrame, level: Level) -> pd.Series:
+    groups = trips["duration_minutes"].groupby(_keys(trips, level))
+    return groups.median()[groups.size() >= level.least_rides]
+
+
+def _keys(rides: pd.DataFrame, level: Level) -> NDArray[np.int64]:
+    """One number for each combination of the level's columns, whose values lie below 1,000."""
+    keys = np.zeros(len(rides), dtype=np.int64)
+    for column in level.columns:
+        keys = keys * 1000 + rides[column].to_numpy(np.int64)
+    return keys
+
+
+def _zones(rides: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return rides["pickup_zone_id"].to_numpy(np.int64), rides["dropoff_zone_id"].to_numpy(np.int64)

@@ -1,0 +1,279 @@
+"""How good predictions are: errors over all rides, by slice, against a baseline, against the noise.
+
+Frames of rides have columns of `trip_features`; predictions are minutes, shape (n,). An error is predicted
+minus actual.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.quality.cleaning_rules import THRESHOLDS
+from taxi_assets.tlc.local_time import is_repeated, utc_seconds
+
+__all__ = [
+    "ALL_RIDES",
+    "CONVENTIONS",
+    "COURSE",
+    "DAY",
+    "HEADLINE",
+    "SLICES",
+    "Convention",
+    "Gain",
+    "NoiseFloor",
+    "Score",
+    "day_of",
+    "gain",
+    "noise_floor",
+    "score",
+    "score_slices",
+    "slice_trips",
+    "twin_rmse",
+]
+
+Floats = NDArray[np.float64]
+
+DAY = "pickup_day"  # a slice kept for every model: what the promotion draws its days from
+TWIN_MINUTES = 15  # pickups this close meet the same traffic; of the project's reference figures
+
+SLICES: Mapping[str, str] = MappingProxyType(
+    {
+        "service": "TLC's service",
+        "pickup_borough": "borough of the pickup zone",
+        "airport_ride": "from or to Newark, JFK or LaGuardia",
+        "hour_band": "part of the day of the pickup",
+        "weekday": "day of the week of the pickup",
+        "distance_band": "straight line between the zones",
+    }
+)
+_HOUR_BANDS = {
+    "night 0-6": 0,
+    "morning rush 6-10": 6,
+    "midday 10-16": 10,
+    "evening rush 16-20": 16,
+    "late evening 20-24": 20,
+}
+_DISTANCE_BANDS = {
+    "within a zone": 0,
+    "up to 1 mile": 1,
+    "1-2 miles": 2,
+    "2-4 miles": 4,
+    "4-8 miles": 8,
+    "over 8 miles": np.inf,
+}
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True)
+class Convention:
+    """Which rides are scored: those that last this long, ends included. Figures compare within one only."""
+
+    name: str
+    shortest_minutes: float
+    longest_minutes: float
+    description: str
+
+    @property
+    def label(self) -> str:
+        """Its trips, as sentences name them."""
+        return f"rides of {self.shortest_minutes:g}-{self.longest_minutes:g} minutes"
+
+    def covers(self, minutes: Floats) -> NDArray[np.bool_]:
+        """Which of these durations are scored."""
+        return np.asarray((minutes >= self.shortest_minutes) & (minutes <= self.longest_minutes))
+
+    def admitted(self, rides: pd.DataFrame) -> pd.DataFrame:
+        """Those of the rides that are scored, by their `duration_minutes`."""
+        return rides[self.covers(rides["duration_minutes"].to_numpy(np.float64))].reset_index(drop=True)
+
+
+COURSE = Convention("course", 1, 60, "rides of 1-60 minutes, as in the MLOps Zoomcamp, to compare with others' figures")
+ALL_RIDES = Convention(
+    "all",
+    THRESHOLDS["shortest_minutes"],
+    THRESHOLDS["longest_minutes"],
+    "rides of 1-180 minutes, every plausible one",
+)
+CONVENTIONS: Mapping[str, Convention] = MappingProxyType({each.name: each for each in (COURSE, ALL_RIDES)})
+# What is printed first everywhere, and by which the champion is chosen; the others are guarded and stand beside it.
+HEADLINE = COURSE
+
+
+@dataclass(frozen=True)
+class Score:
+    """Errors over `rides` rides, minutes; `bias` above zero says too long."""
+
+    rides: int
+    rmse: float
+    mae: float
+    bias: float
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What one model is worth against another: minutes nearer on average, share of rides it is nearer for."""
+
+    minutes: float
+    share_better_off: float
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """The error no model of zones and time can go below, and the rides it was measured on, shape (n,)."""
+
+    rmse: float
+    pairs: int
+    has_twin: NDArray[np.bool_]
+
+
+def score(actual: Floats, predicted: Floats) -> Score:
+    """Errors over all rides.
+
+    Raises:
+        TaxiError: there are no rides.
+        ValueError: the shapes differ, or a value is not a finite number.
+    """
+    errors = _errors(actual, predicted)
+    if not len(errors):
+        raise TaxiError("there are no rides to score: choose a month that has been published")
+    return Score(
+        len(errors),
+        float(np.sqrt(np.mean(errors**2))),
+        float(np.mean(np.abs(errors))),
+        float(np.mean(errors)),
+    )
+
+
+def slice_trips(trips: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
+    """The slice of each trip: one column of categories, in their order, for each name of `SLICES`.
+
+    Args:
+        trips: Columns `service`, `pickup_zone_id`, `dropoff_zone_id`, `hour_of_week`, `zone_distance_miles`.
+        zones: Columns `zone_id`, `borough`, `is_airport` of `taxi_zones`.
+    """
+    places = zones.set_index("zone_id")
+    starts, ends = trips["pickup_zone_id"], trips["dropoff_zone_id"]
+    borough = places["borough"].reindex(starts).fillna("Unknown")
+    airport = [places["is_airport"].eq(True).reindex(zone, fill_value=False).to_numpy() for zone in (starts, ends)]
+    airport_ride = np.select(airport, ["from an airport", "to an airport"], "no airport")
+    hour = trips["hour_of_week"].to_numpy() % 24
+    hour_band = np.searchsorted(list(_HOUR_BANDS.values()), hour, side="right") - 1
+    distance_band = np.searchsorted(list(_DISTANCE_BANDS.values()), trips["zone_distance_miles"])
+    return pd.DataFrame(
+        {
+            "service": pd.Categorical(trips["service"]),
+            "pickup_borough": pd.Categorical(borough),
+            "airport_ride": pd.Categorical(airport_ride),
+            "hour_band": pd.Categorical.from_codes(hour_band, list(_HOUR_BANDS)),
+            "weekday": pd.Categorical.from_codes(trips["hour_of_week"].to_numpy() // 24, _WEEKDAYS),
+            # A missing distance sorts behind infinity.
+            "distance_band": pd.Categorical.from_codes(distance_band, [*_DISTANCE_BANDS, "unknown"]),
+        },
+        index=trips.index,
+    )
+
+
+def day_of(trips: pd.DataFrame) -> pd.Categorical:
+    """The day of each trip's pickup, `2023-03-01`: pickups that lie far outside the month have days of their own."""
+    return pd.Categorical(trips["pickup_at"].to_numpy("datetime64[D]").astype(str))
+
+
+def score_slices(trips: pd.DataFrame, predicted: Floats, slices: pd.DataFrame) -> pd.DataFrame:
+    """Errors by slice: columns `slice`, `value`, `rides`, `rmse`, `mae`, `bias`; a row for each value met.
+
+    Args:
+        trips: Column `duration_minutes`.
+        predicted: Minutes of each trip.
+        slices: A column of categories for each slice, as `slice_trips` makes them.
+    """
+    errors = _errors(trips["duration_minutes"].to_numpy(np.float64), predicted)
+    measured = pd.DataFrame({"rmse": errors**2, "mae": np.abs(errors), "bias": errors})
+    tables = []
+    for name, labels in slices.items():
+        groups = measured.groupby(labels.array, observed=True)
+        table = groups.mean()
+        table.insert(0, "rides", groups.size())
+        tables.append(table.rename_axis("value").reset_index().assign(slice=name))
+    result = pd.concat([table.astype({"value": str}) for table in tables], ignore_index=True)
+    result["rmse"] = np.sqrt(result["rmse"])
+    return result[["slice", "value", "rides", "rmse", "mae", "bias"]]
+
+
+def gain(actual: Floats, model: Floats, baseline: Floats) -> Gain:
+    """What the model is worth to a rider against the baseline, on the same rides."""
+    ours, theirs = np.abs(_errors(actual, model)), np.abs(_errors(actual, baseline))
+    return Gain(float(np.mean(theirs - ours)), float(np.mean(ours < theirs)))
+
+
+def twin_rmse(trips: pd.DataFrame, predicted: Floats) -> float:
+    """The error on the trips of every twin `noise_floor` counts; a trip counts as often as it has twins.
+
+    Args:
+        trips: As for `noise_floor`; some must have a twin.
+        predicted: Minutes of each trip.
+    """
+    firsts, seconds = _twin_rows(trips)
+    errors = _errors(trips["duration_minutes"].to_numpy(np.float64), predicted)
+    return float(np.sqrt(np.mean(np.concatenate([errors[firsts], errors[seconds]]) ** 2)))
+
+
+def noise_floor(trips: pd.DataFrame) -> NoiseFloor | None:
+    """The error that is left when all a model may know is equal: sqrt(mean((y1 - y2)²) / 2) over twins.
+
+    Twins are two trips between the same zones whose pickups lie within 15 minutes of elapsed time; every such pair
+    counts.
+    The floor holds for trips that have a twin, which are short and frequent: compare a model on those only.
+
+    Args:
+        trips: Columns `pickup_at`, `pickup_zone_id`, `dropoff_zone_id`, `duration_minutes`.
+
+    Returns:
+        The floor, or None where no trip has a twin.
+    """
+    firsts, seconds = _twin_rows(trips)
+    if not len(firsts):
+        return None
+    minutes = trips["duration_minutes"].to_numpy(np.float64)
+    has_twin = np.zeros(len(trips), dtype=bool)
+    has_twin[firsts] = has_twin[seconds] = True
+    return NoiseFloor(float(np.sqrt(np.mean((minutes[firsts] - minutes[seconds]) ** 2) / 2)), len(firsts), has_twin)
+
+
+def _twin_rows(trips: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of both trips of every twin."""
+    pair = trips["pickup_zone_id"].to_numpy(np.int64) * 1000 + trips["dropoff_zone_id"].to_numpy(np.int64)
+    # Which of two hours such a pickup is in is not known: it has no twin.
+    pair = np.where(is_repeated(trips["pickup_at"].to_numpy()), -1 - np.arange(len(pair)), pair)
+    pickup_at = utc_seconds(trips["pickup_at"].to_numpy())
+    order = np.lexsort((pickup_at, pair))
+    firsts, seconds = _twins(pair[order], pickup_at[order])
+    return order[firsts], order[seconds]
+
+
+def _twins(pair: NDArray[np.int64], pickup_at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of both trips of every twin, in trips sorted by pair and pickup (seconds)."""
+    firsts, step = np.arange(len(pair)), 1
+    found = [(firsts[:0], 0)]
+    while len(firsts):
+        firsts = firsts[firsts + step < len(pair)]
+        close = pickup_at[firsts + step] - pickup_at[firsts] <= TWIN_MINUTES * 60
+        # A trip whose neighbour at this step is too far has none further on either.
+        firsts = firsts[close & (pair[firsts + step] == pair[firsts])]
+        found.append((firsts, step))
+        step += 1
+    return np.concatenate([ours for ours, _ in found]), np.concatenate([ours + step for ours, step in found])
+
+
+def _errors(actual: Floats, predicted: Floats) -> Floats:
+    actual, predicted = np.asarray(actual, np.float64), np.asarray(predicted, np.float64)
+    if actual.shape != predicted.shape or actual.ndim != 1:
+        raise ValueError(f"durations of shape {actual.shape} and predictions of {predicted.shape} do not match")
+    errors = predicted - actual
+    if not np.isfinite(errors).all():
+        raise ValueError(f"{int((~np.isfinite(errors)).sum())} durations or predictions are not finite numbers")
+    return errors

@@ -1,0 +1,124 @@
+"""Predicts and scores a month with a fitted model, beside the baselines: the one way to a figure, whoever asks for it.
+
+The evaluation, the back-test and the rebuilding of a version call it, so the same model has the same figures in each.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taxi_assets.evaluation.baselines import fit_baselines
+from taxi_assets.evaluation.conditions import CONDITIONS, Condition, served_first
+from taxi_assets.evaluation.metrics import ALL_RIDES, CONVENTIONS, Convention, Score, score
+from taxi_assets.evaluation.predict import Predictions, known_under, predict_known
+from taxi_assets.months import Month
+from taxi_assets.training.dataset import read_scored, read_training
+from taxi_assets.warehouse.connection import Warehouse
+
+__all__ = ["MODEL", "PredictedMonth", "ScoredMonth", "predict_month", "score_month"]
+
+MODEL = "duration_model"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PredictedMonth:
+    """Every plausible trip of a month with a model's predictions.
+
+    Attributes:
+        trips: Columns of `trip_features`.
+        known: The trips with what the served condition lets the model know.
+        predictions: Of every trip, by name of the condition, the served one first.
+    """
+
+    trips: pd.DataFrame
+    known: pd.DataFrame
+    predictions: Mapping[str, Predictions]
+
+    @property
+    def served(self) -> Condition:
+        """The condition the headline is of."""
+        return CONDITIONS[next(iter(self.predictions))]
+
+    @property
+    def actual(self) -> Floats:
+        """Minutes the trips took, shape (n,)."""
+        return np.asarray(self.trips["duration_minutes"], np.float64)
+
+    def score(self, convention: Convention, condition: str) -> Score:
+        """The model's errors on the trips the convention admits."""
+        own = convention.covers(self.actual)
+        return score(self.actual[own], self.predictions[condition].minutes[own])
+
+
+@dataclass(frozen=True)
+class ScoredMonth:
+    """A predicted month beside the baselines: their minutes by convention and name, of the trips it admits."""
+
+    predicted: PredictedMonth
+    baselines: Mapping[str, Mapping[str, Floats]]
+
+    def minutes(self, convention: Convention) -> dict[str, Floats]:
+        """Minutes the model, under the served condition, and each baseline predict for the trips admitted."""
+        predicted = self.predicted
+        own = convention.covers(predicted.actual)
+        return {MODEL: predicted.predictions[predicted.served.name].minutes[own], **self.baselines[convention.name]}
+
+    def scores(self, convention: Convention) -> dict[str, Score]:
+        """Errors of the model, under the served condition, and of each baseline on the same trips."""
+        actual = self.predicted.actual
+        own = actual[convention.covers(actual)]
+        return {name: score(own, minutes) for name, minutes in self.minutes(convention).items()}
+
+
+def predict_month(
+    warehouse: Warehouse, model: Any, services: Sequence[str], month: Month, served: str
+) -> PredictedMonth:
+    """Predict every plausible raw trip of the month under each condition.
+
+    Args:
+        warehouse: The lake.
+        model: A fitted estimator.
+        services: Whose trips.
+        month: Whose trips; recent traffic is told by all of them.
+        served: The name of the served condition.
+
+    Raises:
+        TaxiError: the month has no trips.
+    """
+    trips = read_scored(warehouse, services, month, ALL_RIDES)
+    conditions = served_first(served)
+    known = known_under(conditions[0], model, trips)
+    predictions = {conditions[0].name: predict_known(model, known)}
+    predictions |= {each.name: predict_known(model, known_under(each, model, trips)) for each in conditions[1:]}
+    return PredictedMonth(trips, known, predictions)
+
+
+def score_month(
+    warehouse: Warehouse, model: Any, services: Sequence[str], window: Sequence[Month], month: Month, served: str
+) -> ScoredMonth:
+    """Predict the month, and fit the baselines on the months the model learned from.
+
+    Args:
+        warehouse: The lake.
+        model: A fitted estimator.
+        services: Whose trips.
+        window: The months the model learned from; each baseline learns from their trips that the convention admits.
+        month: The month to score.
+        served: The name of the served condition.
+
+    Raises:
+        TaxiError: the month has no trips, or the window none a convention admits.
+    """
+    predicted = predict_month(warehouse, model, services, month, served)
+    past = read_training(warehouse, services, window, ALL_RIDES).trips
+    baselines = {}
+    for name, convention in CONVENTIONS.items():
+        asked, fitted = convention.admitted(predicted.trips), fit_baselines(convention.admitted(past))
+        baselines[name] = {each: baseline.predict(asked) for each, baseline in fitted.items()}
+    return ScoredMonth(predicted, baselines)

@@ -1,0 +1,76 @@
+"""What a run says of the month's scores and of the decision on the champion: facts of the lake, and lines to read."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from taxi_assets.evaluation.metrics import CONVENTIONS, HEADLINE
+from taxi_assets.months import Month
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["decision_facts", "decision_line", "score_facts", "score_lines"]
+
+Facts = dict[str, Any]
+
+
+def score_lines(score: Facts) -> list[tuple[str, str]]:
+    """The headline, the baselines on the same trips, and the other conditions, which are not served."""
+    lines = [(f"model on {score['month']}", f"{_errors(score['model'])} minutes ({HEADLINE.label})")]
+    lines.append(("", f"bias {score['model']['bias']:+.2f}, {score['condition'].replace('_', ' ')}"))
+    lines += [(name, _errors(found)) for name, found in score["baselines"].items()]
+    for name, found in score["other_conditions"].items():
+        # A model of few months learns nothing from recent traffic: it has learned of no month in the order of time.
+        same = " (the same: too few months to learn from it)" if found["rmse"] == score["model"]["rmse"] else ""
+        lines.append((f"model {name.replace('_', ' ')}", _errors(found) + same))
+    return lines
+
+
+def _errors(found: Mapping[str, float]) -> str:
+    return f"RMSE {found['rmse']:.3f}, MAE {found['mae']:.3f}"
+
+
+def decision_line(decision: Facts | None) -> str:
+    """The measure the decision on the champion rests on, and its figures."""
+    if decision is None:
+        return "no decision was taken: materialise champion_model"
+    measure = f"RMSE on {CONVENTIONS[decision['convention']].label}, {str(decision['condition']).replace('_', ' ')}"
+    ours = "" if decision["rmse"] is None else f": {decision['rmse']:.3f} minutes"
+    if decision["difference_minutes"] is None:
+        return f"{measure}{ours}"
+    low, high = decision["difference_low"], decision["difference_high"]
+    theirs = f"champion {decision['champion_version']} had {decision['champion_rmse']:.3f}"
+    return f"{measure}{ours}; {theirs}: {decision['difference_minutes']:+.3f}, between {low:+.3f} and {high:+.3f}"
+
+
+def score_facts(connection: "DuckDBPyConnection", month: Month, version: int | None, condition: str) -> Facts:
+    query = (
+        "SELECT condition, model, rmse, mae, bias FROM evaluations "
+        "WHERE month = $month AND slice = 'overall' AND convention = $convention "
+        "AND model_version = coalesce($version, (SELECT max(model_version) FROM evaluations WHERE month = $month))"
+    )
+    chosen = {"month": month.first_day, "version": version, "convention": HEADLINE.name}
+    found: dict[str, Facts] = {condition: {}}
+    for each, name, *errors in connection.execute(query, chosen).fetchall():
+        found.setdefault(each, {})[name] = dict(zip(("rmse", "mae", "bias"), errors, strict=True))
+    scores = found.pop(condition)
+    return {
+        "month": str(month),
+        "convention": HEADLINE.name,
+        "condition": condition,
+        "model": scores.pop("duration_model"),
+        "baselines": scores,
+        "other_conditions": {name: models["duration_model"] for name, models in found.items()},
+    }
+
+
+def decision_facts(connection: "DuckDBPyConnection", month: Month, version: int | None) -> Facts | None:
+    """The decision on the version, and the measure and figures it rests on; None before there was one."""
+    query = (
+        "SELECT is_promoted, reasons, convention, condition, rides, days, rmse, bias, champion_version, champion_rmse, "
+        "difference_minutes, difference_low, difference_high, worst_slice, worst_slice_worsening "
+        "FROM promotions WHERE month = ? AND model_version = ?"
+    )
+    found = connection.execute(query, [month.first_day, version])
+    row, names = found.fetchone(), [column[0] for column in found.description]
+    return dict(zip(names, row, strict=True)) if row else None

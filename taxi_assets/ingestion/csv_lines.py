@@ -1,0 +1,143 @@
+"""TLC's months as text, read line by line: every line becomes a row, also one that cannot be read.
+
+A line is a record, since no value of TLC's spans lines; what a line is, `text_lines.py` says. Blocks are parsed as a
+whole where every line of them is in order; any other block line by line. Memory holds one block.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from taxi_assets.ingestion.text_lines import blanks, line_blocks
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Lines", "read_lines"]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Consecutive rows: `columns` holds an array for each column of the file, NULL where a field is empty.
+
+    `unreadable` has, by position, number and text of the lines that are no record of the file's columns; their
+    values are NULL.
+    """
+
+    columns: "list[pa.Array]"
+    unreadable: dict[int, tuple[int, str]]
+    rows: int
+
+
+def read_lines(path: Path, width: int, separator: str = ",") -> Iterator[Lines]:
+    """Every line below the header that is not blank, in order.
+
+    Args:
+        path: the file; its first line names the columns.
+        width: how many columns it has.
+        separator: what stands between them.
+
+    Raises:
+        ValueError: a line is longer than a megabyte.
+    """
+    table = _Table(width, separator)
+    for block in line_blocks(path):
+        lines = table.read(block)
+        if lines.rows:
+            yield lines
+
+
+class _Table:
+    """A file's blocks become rows; what is found out in one holds for those after it."""
+
+    def __init__(self, width: int, separator: str) -> None:
+        self.width, self.separator = width, separator
+        self.blank = blanks(separator)
+        self.extra: int | None = None
+        self.line_number = 2
+
+    def read(self, block: bytes) -> Lines:
+        if self.extra is None:
+            self.extra = self._empty_fields_at_the_end(block)
+        lines = self._parse_block(block, self.extra) or self._parse_lines(block)
+        self.line_number += block.count(b"\n")
+        return lines
+
+    def _empty_fields_at_the_end(self, block: bytes) -> int:
+        """TLC ended the lines of some years with commas too many: how many."""
+        for line in block.split(b"\n"):
+            if line.strip(self.blank):
+                surplus = line.split(self.separator.encode())[self.width :]
+                return 0 if any(surplus) else len(surplus)
+        return 0
+
+    def _parse_block(self, block: bytes, extra: int) -> Lines | None:
+        """All lines at once; None where one of them needs a closer look."""
+        import pyarrow as pa
+        from pyarrow import csv as pa_csv
+
+        if not _are_quotes_regular(block, self.separator):
+            return None
+        width = self.width
+        names = [f"c{number}" for number in range(width + extra)]
+        try:
+            table = pa_csv.read_csv(
+                pa.BufferReader(block),
+                pa_csv.ReadOptions(column_names=names, use_threads=False, block_size=len(block) + 1),
+                pa_csv.ParseOptions(delimiter=self.separator, newlines_in_values=False),
+                pa_csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+                ),
+            )
+        except pa.ArrowInvalid:
+            return None
+        is_surplus_empty = all(
+            table.column(number).null_count == table.num_rows for number in range(width, width + extra)
+        )
+        if table.num_rows != block.count(b"\n") + (not block.endswith(b"\n")) or not is_surplus_empty:
+            return None
+        table = table.combine_chunks()
+        columns = [table.column(number).chunk(0) for number in range(width)] if table.num_rows else []
+        return Lines(columns, {}, table.num_rows)
+
+    def _parse_lines(self, block: bytes) -> Lines:
+        import pyarrow as pa
+
+        records: list[Sequence[str | None]] = []
+        unreadable: dict[int, tuple[int, str]] = {}
+        for number, line in enumerate(block.split(b"\n"), self.line_number):
+            if not line.strip(self.blank):
+                continue
+            fields = self._fields(line)
+            if fields is None:
+                unreadable[len(records)] = (number, line.decode("utf-8", "backslashreplace").rstrip())
+            records.append(fields or [None] * self.width)
+        columns = [pa.array([record[column] for record in records], pa.string()) for column in range(self.width)]
+        return Lines(columns, unreadable, len(records))
+
+    def _fields(self, line: bytes) -> list[str | None] | None:
+        if (trimmed := line.rstrip(self.blank)).endswith(b'"'):
+            line = trimmed  # blanks behind a closing quote belong to no field
+        try:
+            record = next(csv.reader([line.decode("utf-8")], delimiter=self.separator, strict=True), [])
+        except (csv.Error, UnicodeDecodeError):
+            return None
+        if len(record) < self.width or any(record[self.width :]):
+            return None
+        return [value or None for value in record[: self.width]]
+
+
+def _are_quotes_regular(block: bytes, separator: str) -> bool:
+    """Every quote begins or ends a field: of others, Arrow's reader makes something else than Python's."""
+    text = np.frombuffer(b"\n" + block + b"\n", np.uint8)
+    quotes = np.flatnonzero(text == ord('"'))
+    edges = (ord(separator), ord("\n"))
+    return bool(
+        len(quotes) % 2 == 0
+        and np.isin(text[quotes[0::2] - 1], edges).all()
+        and np.isin(text[quotes[1::2] + 1], edges).all()
+    )

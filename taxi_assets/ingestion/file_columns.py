@@ -1,0 +1,114 @@
+"""The columns of an arrived file, parquet or CSV, read from its footer or its first line. Data in, data out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.ingestion.text_lines import Header, read_header
+from taxi_assets.tlc.contract import service_of
+from taxi_assets.tlc.file_kinds import PARQUET, foreign_kind, kind_of
+
+__all__ = ["FileColumns", "can_be_read", "integer_bounds", "read_columns"]
+
+
+@dataclass(frozen=True)
+class FileColumns:
+    """Names as published and types as Arrow calls them, in the file's order.
+
+    `rows` is None for text, `separator` None for parquet.
+    """
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: int | None
+    separator: str | None = None
+
+
+def read_columns(path: Path) -> FileColumns:
+    """The columns of a parquet or CSV file, told by its content; those of text are all of type `string`.
+
+    Raises:
+        TaxiError: the file is cut off, empty or of another kind; the sentence says of which.
+    """
+    try:
+        if foreign := foreign_kind(path):
+            raise TaxiError(f"{path.name} is {foreign[0]}: {foreign[1]}")
+        if kind_of(path) == PARQUET:
+            return _read_footer(path)
+        if path.suffix.lower() == ".parquet":
+            raise TaxiError(_not_parquet(path))
+        return _read_header(path)
+    except OSError as error:
+        raise TaxiError(f"cannot read {path} ({error.strerror or error}): put the file there, readable") from error
+
+
+def can_be_read(path: Path) -> bool:
+    """Whether a parquet file can be read to its end; for when something went wrong, since it reads the whole file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, buffer_size=1024 * 1024) as file:
+            for _ in file.iter_batches():
+                pass
+    except (pa.ArrowException, OSError, ValueError):
+        return False
+    return True
+
+
+def integer_bounds(path: Path, columns: FileColumns) -> dict[str, tuple[int, int]]:
+    """The least and the greatest value of a parquet file's columns of whole numbers, where its footer has them."""
+    import pyarrow.parquet as pq
+
+    if columns.rows is None:
+        return {}
+    footer = pq.read_metadata(path)
+    if footer.num_columns != len(columns.names):  # nested columns have no place of their own
+        return {}
+    bounds = {}
+    for number, (name, kind) in enumerate(zip(columns.names, columns.types, strict=True)):
+        if kind.startswith(("int", "uint")):
+            parts = [footer.row_group(group).column(number).statistics for group in range(footer.num_row_groups)]
+            if all(part is not None and part.has_min_max for part in parts):
+                bounds[name] = (min((p.min for p in parts), default=0), max((p.max for p in parts), default=0))
+    return bounds
+
+
+def _read_footer(path: Path) -> FileColumns:
+    with path.open("rb") as opened:
+        return _footer_of(opened, path.name)
+
+
+def _footer_of(opened: BinaryIO, name: str) -> FileColumns:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(opened) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise TaxiError(f"{name} is not a whole parquet file: replace it with TLC's own") from error
+    return FileColumns(tuple(schema.names), tuple(str(field.type) for field in schema), rows)
+
+
+def _not_parquet(path: Path) -> str:
+    """What is wrong with a file named parquet that is none: it may be a month's text."""
+    header = _header_of(path)
+    if header and service_of(header.names):
+        return f"{path.name} is text, not parquet: name it {path.stem}.csv and put it into the landing folder again"
+    return f"{path.name} is not a whole parquet file: replace it with TLC's own"
+
+
+def _read_header(path: Path) -> FileColumns:
+    header = _header_of(path)
+    if header is None:
+        raise TaxiError(f"{path.name} has no line of column names that can be read: replace it with TLC's own")
+    return FileColumns(header.names, ("string",) * len(header.names), None, header.separator)
+
+
+def _header_of(path: Path) -> Header | None:
+    try:
+        return read_header(path)
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,157 @@
+"""How a file's times are read: TLC's columns are New York's wall clock, whatever the file's format.
+
+A time with a zone is converted to that clock, one without is taken as it is, and a file that has both is refused. Which
+of day and month comes first is decided for a column by all of its values. Data in, data out.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.ingestion.time_formats import AWARE, DAY_AND_MONTH, HALF_DAY, NEW_YORK, PLAIN, Order, any_time
+from taxi_assets.ingestion.unreadable_values import number_counts, require_readable
+
+__all__ = ["UNDECIDED", "TimeReading", "read_typed", "refuse_mixture", "survey_query", "surveyed"]
+
+_WRITE = "write times as 2023-01-31 14:05:00"
+
+
+@dataclass(frozen=True)
+class TimeReading:
+    """SQL that reads a column's times, `{}` where the value goes; and what is done to them in words, if anything.
+
+    `is_aware` is None where the column has no value.
+    """
+
+    expression: str
+    note: str | None = None
+    is_aware: bool | None = False
+
+
+UNDECIDED = TimeReading(any_time("{}", "month"))
+
+
+def read_typed(kind: str) -> TimeReading:
+    """The reading of timestamps, by Arrow's name of their type."""
+    zone = re.search(r"tz=([^\]]+)", kind)
+    if zone is None:
+        return TimeReading("TRY_CAST({} AS TIMESTAMP)")
+    note = "in New York's time zone" if zone[1] == NEW_YORK else f"converted from {zone[1]} to New York's clock"
+    return TimeReading(f"CAST(timezone('{NEW_YORK}', {{}}) AS TIMESTAMP)", note, True)
+
+
+def survey_query(texts: Sequence[str], relation: str, numbers: Sequence[tuple[str, str]] = ()) -> str:
+    """One query, of one row, that has for each column a struct of what is to be known, the times' first.
+
+    Args:
+        texts: SQL of the text of each column of times, NULL where there is no value; for `surveyed`.
+        relation: what to read.
+        numbers: SQL of each column of numbers, and of the text it is read from; for `require_numbers`.
+    """
+    columns, counts = number_counts(numbers)
+    given = ", ".join([*(f"{text} AS t{n}" for n, text in enumerate(texts)), *columns])
+    odd = [
+        f"CASE WHEN NOT regexp_full_match(t{n}, '{PLAIN}') OR TRY_CAST(t{n} AS TIMESTAMP) IS NULL THEN t{n} END "
+        f"AS odd{n}"
+        for n in range(len(texts))
+    ]
+    looked_at = ", ".join(["*", *(_looked_at(n) for n in range(len(texts)))])
+    figures = ", ".join([*(_figures(n) for n in range(len(texts))), *counts])
+    inner = f"SELECT {', '.join(['*', *odd])} FROM (SELECT {given} FROM {relation})"  # noqa: S608
+    return f"SELECT {figures} FROM (SELECT {looked_at} FROM ({inner}))"  # noqa: S608
+
+
+def surveyed(names: Sequence[str], row: Sequence[Mapping[str, Any]]) -> dict[str, TimeReading]:
+    """The readings of these columns, by published name.
+
+    Raises:
+        TaxiError: times that can mean two things, that have no clock, or most of which cannot be read.
+    """
+    found = dict(zip(names, row, strict=True))
+    orders = {name: _order(name, counted) for name, counted in found.items()}
+    others = {order for order in orders.values() if order}
+    agreed = others.pop() if len(others) == 1 else None
+    return {name: _reading(name, counted, orders[name] or agreed) for name, counted in found.items()}
+
+
+def refuse_mixture(readings: Mapping[str, TimeReading]) -> None:
+    """A file has times with a zone or times without.
+
+    Raises:
+        TaxiError: it has both.
+    """
+    aware = [name for name, reading in readings.items() if reading.is_aware]
+    naive = [name for name, reading in readings.items() if reading.is_aware is False]
+    if aware and naive:
+        raise TaxiError(f"the times of {aware[0]} have a time zone and those of {naive[0]} have none: {_WRITE}")
+
+
+def _looked_at(number: int) -> str:
+    odd = f"odd{number}"
+    first, second = (f"TRY_CAST(regexp_extract({odd}, '{DAY_AND_MONTH}', {n}) AS INTEGER)" for n in (1, 2))
+    return (
+        f"regexp_matches({odd}, '{AWARE}') AS is_aware{number}, {first} AS first{number}, {second} AS second{number}, "
+        f"coalesce({any_time(odd, 'month')}, {any_time(odd, 'day')}) IS NOT NULL AS is_read{number}"
+    )
+
+
+def _figures(number: int) -> str:
+    odd, is_aware, is_read = f"odd{number}", f"is_aware{number}", f"is_read{number}"
+    first, second = f"first{number}", f"second{number}"
+    conditions = {
+        "aware": f"{is_aware} AND {is_read}",
+        "naive": f"NOT {is_aware} AND {is_read}",
+        "day_first": f"{first} > 12 AND {is_read}",
+        "month_first": f"{second} > 12 AND {is_read}",
+        "unsure": f"{first} <= 12 AND {second} <= 12 AND {first} <> {second}",
+        "half_days": f"regexp_matches({odd}, '{HALF_DAY}')",
+        "dates": rf"NOT regexp_matches({odd}, ':|^\d{{8}}[ T]?\d{{6}}') AND {is_read}",
+        "unreadable": f"{odd} IS NOT NULL AND NOT {is_read}",
+    }
+    counts = [f"{name} := count(*) FILTER ({condition})" for name, condition in conditions.items()]
+    samples = [f"{name}_sample := min({odd}) FILTER ({condition})" for name, condition in conditions.items()]
+    return f"struct_pack(texts := count(t{number}), odd := count({odd}), {', '.join([*counts, *samples])})"
+
+
+def _order(name: str, counted: Mapping[str, Any]) -> Order | None:
+    """What comes first in a column's numbered dates; None where its values do not tell."""
+    if counted["day_first"] and counted["month_first"]:
+        raise TaxiError(
+            f"column {name} has days before months, such as '{counted['day_first_sample']}', and months before days, "
+            f"such as '{counted['month_first_sample']}': {_WRITE}"
+        )
+    return "day" if counted["day_first"] else "month" if counted["month_first"] else None
+
+
+def _reading(name: str, counted: Mapping[str, Any], order: Order | None) -> TimeReading:
+    _require_times(name, counted)
+    if not counted["odd"]:
+        return TimeReading("TRY_CAST({} AS TIMESTAMP)", None, False if counted["texts"] else None)
+    plain = counted["texts"] - counted["odd"]
+    if counted["aware"] and (counted["naive"] or plain):
+        sample = counted["naive_sample"] or "2023-01-31 14:05:00"
+        raise TaxiError(
+            f"column {name} has times with a time zone, such as '{counted['aware_sample']}', and without, such as "
+            f"'{sample}': {_WRITE}"
+        )
+    if counted["unsure"] and order is None:
+        if not counted["half_days"]:
+            raise TaxiError(
+                f"column {name} has times such as '{counted['unsure_sample']}', and none tells whether the day or the "
+                f"month comes first: {_WRITE}"
+            )
+        order = "month"  # as New York's open data portal exports times, with AM and PM
+    notes = ["converted from its time zone to New York's clock"] if counted["aware"] else []
+    notes += [f"{order} first" if counted["unsure"] or counted["day_first"] or counted["month_first"] else ""]
+    note = ", ".join(filter(None, notes)) or None
+    read = any_time("{}", order or "month")
+    return TimeReading(read, note, bool(counted["aware"]))
+
+
+def _require_times(name: str, counted: Mapping[str, Any]) -> None:
+    """Most values are times, and some have a clock."""
+    require_readable(name, "a time", counted, _WRITE)
+    if counted["dates"] and counted["dates"] + counted["unreadable"] == counted["texts"]:
+        raise TaxiError(f"column {name} has dates without a time of day, such as '{counted['dates_sample']}': {_WRITE}")

@@ -1,0 +1,118 @@
+"""What a republished month changed: rows, columns and the figures a person would look at first.
+
+Two rows are of the same ride where vendor, times and zones agree; such a ride is changed where the values of columns
+that both files have differ. Rides are counted, since the same row can be in a file twice.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from taxi_assets.ingestion.file_columns import read_columns
+from taxi_assets.ingestion.source_files import Record, read_records
+from taxi_assets.tlc.contract import map_columns
+from taxi_assets.tlc.month_file import Arrival
+from taxi_assets.warehouse.connection import month_key, sql
+
+__all__ = ["Former", "SharedColumns", "compare", "keep_former", "shared_columns"]
+
+_STATISTICS = (
+    "rows",
+    "days",
+    "hours",
+    "mean_duration_minutes",
+    "median_duration_minutes",
+    "mean_distance_miles",
+    "median_distance_miles",
+    "mean_total_usd",
+    "median_total_usd",
+    "zones",
+    "distances",
+    "fares",
+    "pickup_zone_ids",
+    "dropoff_zone_ids",
+)
+
+
+@dataclass(frozen=True)
+class Former:
+    """The month as it was published before, from another file; its rows are in the temporary table `former_trips`."""
+
+    record: Record
+    statistics: Mapping[str, Any]
+    columns: "SharedColumns"
+
+
+@dataclass(frozen=True)
+class SharedColumns:
+    """Columns of two files of a month: canonical names in both, names no contract knows in both, and the rest."""
+
+    canonical: tuple[str, ...]
+    unknown: tuple[str, ...]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    def values(self) -> Mapping[str, list[str]]:
+        """What `$shared` and `$others` of the SQL files stand for."""
+        pointers = ["/" + name.replace("~", "~0").replace("/", "~1") for name in self.unknown]
+        return {"shared": list(self.canonical), "others": pointers}
+
+
+def shared_columns(before: Sequence[str], after: Sequence[str]) -> SharedColumns:
+    """Match the columns of two files by what they mean, so that another spelling is no other column."""
+    former, latter = map_columns(before), map_columns(after)
+    unknown = tuple(name for name in latter.unknown if name in former.unknown)
+    known = tuple(name for name in latter.known if name in former.known)
+    return SharedColumns(
+        known,
+        unknown,
+        (*(of for name, of in latter.known.items() if name not in known), *_others(latter.unknown, unknown)),
+        (*(of for name, of in former.known.items() if name not in known), *_others(former.unknown, unknown)),
+    )
+
+
+def keep_former(connection: DuckDBPyConnection, arrival: Arrival) -> Former | None:
+    """Remember the month's rows before they are replaced; None where none are, or by the same file."""
+    of_month = [r for r in read_records(connection) if (r.service, r.month) == (arrival.service, arrival.month)]
+    record = next((r for r in of_month if r.state == "ingested" and r.sha256 != arrival.sha256), None)
+    if record is None:
+        return None
+    names = read_columns(arrival.path).names
+    columns = shared_columns(record.columns or names, names)
+    _hash_rides(connection, "former_trips", arrival, columns)
+    return Former(record, _statistics(connection, arrival), columns)
+
+
+def compare(connection: DuckDBPyConnection, former: Former, arrival: Arrival) -> dict[str, Any]:
+    """The difference between the rows of the open transaction and those before it, as JSON knows values."""
+    _hash_rides(connection, "latter_trips", arrival, former.columns)
+    added, removed, changed = connection.execute(sql("republished_rides")).fetchall()[0]
+    for table in ("former_trips", "latter_trips"):
+        connection.execute(f"DROP TABLE temp.{table}")
+    after, columns = _statistics(connection, arrival), former.columns
+    return {
+        "former_sha256": former.record.sha256,
+        "rows": {"added": added, "removed": removed, "changed": changed},
+        "columns": {
+            "shared": len(columns.canonical) + len(columns.unknown),
+            "added": list(columns.added),
+            "removed": list(columns.removed),
+        },
+        "statistics": {name: {"before": former.statistics[name], "after": after[name]} for name in _STATISTICS},
+    }
+
+
+def _others(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in known)
+
+
+def _hash_rides(connection: DuckDBPyConnection, table: str, arrival: Arrival, columns: SharedColumns) -> None:
+    values = {**month_key(arrival.service, arrival.month), **columns.values()}
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql('ride_hashes')}", values)
+
+
+def _statistics(connection: DuckDBPyConnection, arrival: Arrival) -> dict[str, Any]:
+    row = connection.execute(sql("month_statistics"), month_key(arrival.service, arrival.month)).fetchall()[0]
+    return dict(zip(_STATISTICS, row, strict=True))

@@ -1,0 +1,252 @@
+"""Publishes a month, table by table: write, audit, commit; or roll back and say why. Knows no Dagster.
+
+Each `publish_*` replaces one service's month in one transaction, inside which the table's Great Expectations suite
+looks at the rows as they would be seen. A month that fails an error-severity expectation is never seen by anyone.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.features.trip_features import holiday_dates
+from taxi_assets.ingestion import month_differences
+from taxi_assets.ingestion.canonical_rows import arrived_trips
+from taxi_assets.ingestion.schema_changes import ColumnChange, read_changes, record_columns
+from taxi_assets.ingestion.source_files import ingest_record
+from taxi_assets.ingestion.table_checks import COMPLETENESS, find_out, name_other_month
+from taxi_assets.ingestion.taxi_zones import read_zones
+from taxi_assets.ingestion.text_lines import count_rows
+from taxi_assets.months import Month
+from taxi_assets.quality import Verdict, validate
+from taxi_assets.quality.cleaning_rules import THRESHOLDS
+from taxi_assets.quality.suites import SUITES
+from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.tlc.month_file import Arrival
+from taxi_assets.warehouse import fault_points
+from taxi_assets.warehouse.connection import Warehouse, choose_month, month_key, sql, view_month
+from taxi_assets.warehouse.schema import TABLES
+
+__all__ = [
+    "DamagedFile",
+    "IncompleteMonth",
+    "MonthRefused",
+    "Publication",
+    "publish_clean",
+    "publish_features",
+    "publish_raw",
+    "publish_zones",
+    "review_raw",
+]
+
+
+_REMEDY = "The same file would be refused again: put another one of the month into the landing folder"
+
+
+class DamagedFile(TaxiError):
+    """A file's bytes are not those that arrived, so it is not read."""
+
+
+class MonthRefused(TaxiError):
+    """A month failed an error-severity expectation and was not published."""
+
+    def __init__(self, table: str, service: str, month: Month, verdict: Verdict) -> None:
+        self.table, self.service, self.month, self.verdict = table, service, month, verdict
+        reasons = "; ".join(verdict.summary())
+        super().__init__(f"{table} of {service} {month} is not published: {reasons}. {_REMEDY}")
+
+
+class IncompleteMonth(MonthRefused):
+    """A file has nothing wrong with it but that much of its month is missing: a person decides."""
+
+    def __init__(self, refusal: MonthRefused, arrival: Arrival) -> None:
+        super().__init__(refusal.table, refusal.service, refusal.month, refusal.verdict)
+        reasons = "; ".join(self.verdict.summary())
+        self.args = (
+            f"{arrival.label} waits to be accepted, and what is held of {self.service} {self.month} stays: {reasons}. "
+            "Put the whole file into the landing folder, or take it as it is: "
+            f"taxi arrivals accept {arrival.sha256[:16]}",
+        )
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One service's month of one table, as published."""
+
+    service: str
+    month: Month
+    rows: int
+    verdict: Verdict
+    counts: dict[str, int] = field(default_factory=dict)  # rows rejected, by reason; unknown columns, by name
+    column_changes: tuple[ColumnChange, ...] = ()  # of raw trips, from the month held before
+    arrival: Arrival | None = None  # the file, of raw trips
+    difference: Mapping[str, Any] | None = None  # of a republished month, from the rows before
+    refused: tuple[str, ...] = ()  # files that came after this one for the month and were refused, in sentences
+
+
+Fill = Callable[[DuckDBPyConnection], dict[str, int]]
+
+
+def publish_zones(warehouse: Warehouse, lookup: Path, shapes: Path, run_id: str | None = None) -> int:
+    """Replace `taxi_zones`; returns the number of zones."""
+    rows = read_zones(lookup, shapes)
+    names = [column.name for column in TABLES["taxi_zones"].columns]
+    marks = ", ".join("?" for _ in names)
+    with warehouse.publishing("taxi_zones", run_id) as connection:
+        connection.execute("DELETE FROM taxi_zones")
+        connection.executemany(
+            f"INSERT INTO taxi_zones ({', '.join(names)}) VALUES ({marks})",
+            [[row[name] for name in names] for row in rows],
+        )
+    return len(rows)
+
+
+def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = None) -> Publication:
+    """Replace one month of `raw_trips` with the file's rows, every one of them.
+
+    Returns:
+        The publication; its counts name the columns the contract does not know, its difference what has changed
+        if the month was published from another file before.
+
+    Raises:
+        DamagedFile: the file's bytes are not those that arrived.
+        TaxiError: the file is not there, or its columns do not meet the contract.
+        IncompleteMonth: a large part of the month is missing, beside what is held; nothing else is wrong.
+        MonthRefused: the rows fail the table's suite.
+    """
+    service, month = arrival.service, arrival.month
+    _refuse_mixing(warehouse, arrival)
+    _require_undamaged(arrival)
+    difference: list[Mapping[str, Any] | None] = []
+
+    def fill(connection: DuckDBPyConnection) -> dict[str, int]:
+        with arrived_trips(connection, arrival.path, service, arrival.label) as arrived:
+            former = month_differences.keep_former(connection, arrival)
+            _replace(connection, "raw_trips", month_key(service, month))
+        record_columns(connection, service, month, arrived)
+        difference.append(month_differences.compare(connection, former, arrival) if former else None)
+        rows = count_rows(arrival.path) if arrived.columns.rows is None else arrived.columns.rows
+        ingest_record(connection, arrival, rows, run_id, difference[0])
+        return {**dict.fromkeys(arrived.mapping.unknown, rows), **+arrived.counts}
+
+    try:
+        published = _publish(warehouse, "raw_trips", service, month, fill, run_id)
+    except MonthRefused as refusal:
+        if {outcome.name for outcome in refusal.verdict.failed_errors()} == {COMPLETENESS}:
+            raise IncompleteMonth(refusal, arrival) from refusal
+        raise
+    return replace(published, arrival=arrival, difference=difference[0])
+
+
+def review_raw(warehouse: Warehouse, arrival: Arrival) -> Publication:
+    """Check the rows of `raw_trips` that the lake holds of a month, whose file is gone. Changes nothing."""
+    service, month = arrival.service, arrival.month
+    with warehouse.reading() as connection:
+        choose_month(connection, service, month)
+        view_month(connection, "audited", "raw_trips")
+        verdict = validate(connection, "audited", SUITES["raw_trips"])
+        verdict = replace(verdict, outcomes=(*verdict.outcomes, *find_out(connection, "raw_trips", service, month)))
+        changes = read_changes(connection, service, month)
+    return Publication(service, month, verdict.rows, verdict, {}, changes, arrival)
+
+
+def publish_clean(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
+    """Divide one month's raw trips into `clean_trips` and `rejected_trips`, counted by reason.
+
+    Raises:
+        TaxiError: there are no raw trips of the month.
+        MonthRefused: the rows fail the table's suite.
+    """
+
+    def fill(connection: DuckDBPyConnection) -> dict[str, int]:
+        key = month_key(service, month)
+        _require_rows(connection, "raw_trips", service, month)
+        _replace(connection, "rejected_trips", {**key, **THRESHOLDS})
+        _replace(connection, "clean_trips", key)
+        query = "SELECT reason, count(*) FROM rejected_trips WHERE service = $service AND month = $month GROUP BY 1"
+        return dict(sorted(connection.execute(query, key).fetchall()))
+
+    return _publish(warehouse, "clean_trips", service, month, fill, run_id)
+
+
+def publish_features(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
+    """Derive one month of `trip_features` from its clean trips and the zones.
+
+    Raises:
+        TaxiError: there are no clean trips of the month, or no zones.
+        MonthRefused: the rows fail the table's suite.
+    """
+
+    def fill(connection: DuckDBPyConnection) -> dict[str, int]:
+        _require_rows(connection, "clean_trips", service, month)
+        if not connection.execute("SELECT 1 FROM taxi_zones LIMIT 1").fetchall():
+            raise TaxiError("the lake has no taxi_zones: materialise taxi_zones first")
+        view_month(connection, "trips", "clean_trips")
+        _replace(connection, "trip_features", {**month_key(service, month), "holidays": list(holiday_dates())})
+        return {}
+
+    return _publish(warehouse, "trip_features", service, month, fill, run_id)
+
+
+def _require_undamaged(arrival: Arrival) -> None:
+    """The bytes about to be read are those that arrived."""
+    try:
+        sha256 = sha256_of(arrival.path)
+    except OSError as error:
+        raise TaxiError(
+            f"{arrival.label} of {arrival.service} {arrival.month} is not where it was ({error.strerror}): "
+            "put it into the landing folder"
+        ) from error
+    if sha256 != arrival.sha256:
+        raise DamagedFile(
+            f"{arrival.label} of {arrival.service} {arrival.month} is damaged: its SHA-256 is {sha256[:16]}…, not "
+            f"{arrival.sha256[:16]}… as when it arrived; it is not read. Put a good copy into the landing folder"
+        )
+    fault_points.reached("checked")
+
+
+def _require_rows(connection: DuckDBPyConnection, table: str, service: str, month: Month) -> None:
+    """The month has rows to work on; nothing that is there is at fault where it has none."""
+    query = f"SELECT 1 FROM {table} WHERE service = $service AND month = $month LIMIT 1"
+    if not connection.execute(query, month_key(service, month)).fetchall():
+        remedy = "ingest raw_trips first" if table == "raw_trips" else f"materialise {table} of that month first"
+        raise TaxiError(f"the lake has no {table} of {service} {month}: {remedy}")
+
+
+def _refuse_mixing(warehouse: Warehouse, arrival: Arrival) -> None:
+    kind = warehouse.settings.data_kind
+    if arrival.is_synthetic is not None and arrival.is_synthetic != (kind == "synthetic"):
+        other = "synthetic" if arrival.is_synthetic else "real"
+        raise TaxiError(
+            f"{arrival.label} is a {other} month and this is the warehouse of {kind} ones: "
+            f"take it out of the landing folder, or set TAXI_DATA={other}"
+        )
+
+
+def _publish(
+    warehouse: Warehouse, table: str, service: str, month: Month, fill: Fill, run_id: str | None
+) -> Publication:
+    with warehouse.publishing(f"{table} {service} {month}", run_id) as connection:
+        choose_month(connection, service, month)
+        counts = fill(connection)
+        fault_points.reached("filled")
+        view_month(connection, "audited", table)
+        verdict = validate(connection, "audited", SUITES[table])
+        verdict = replace(verdict, outcomes=(*verdict.outcomes, *find_out(connection, table, service, month)))
+        if verdict.failed_errors():
+            raise MonthRefused(table, service, month, name_other_month(connection, "audited", verdict))
+        changes = read_changes(connection, service, month) if table == "raw_trips" else ()
+        fault_points.reached("audited")
+    fault_points.reached("published")
+    return Publication(service, month, verdict.rows, verdict, counts, changes)
+
+
+def _replace(connection: DuckDBPyConnection, table: str, values: Mapping[str, object]) -> int:
+    key = {name: values[name] for name in ("service", "month")}
+    connection.execute(f"DELETE FROM {table} WHERE service = $service AND month = $month", key)
+    query = sql(table)
+    used = {name: value for name, value in values.items() if f"${name}" in query}
+    return int(connection.execute(f"INSERT INTO {table} BY NAME {query}", used).fetchall()[0][0])

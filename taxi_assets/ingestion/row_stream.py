@@ -1,0 +1,128 @@
+"""A file's rows as a stream of Arrow batches: text or parquet in, rows out that DuckDB reads once, in bounded memory.
+
+Columns are called `c0`, `c1`, … by their place in the file, whatever their names. Coordinates become zone ids here.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from taxi_assets.ingestion.csv_lines import Lines, read_lines
+from taxi_assets.ingestion.file_columns import FileColumns
+from taxi_assets.tlc.contract import ColumnMapping
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from taxi_assets.ingestion.point_zones import ZoneRaster
+    from taxi_assets.tlc.projection import Floats
+
+__all__ = ["open_stream"]
+
+_BATCH_ROWS = 131_072
+_BUFFER_BYTES = 1024 * 1024
+
+
+def open_stream(
+    path: Path, columns: FileColumns, mapping: ColumnMapping, raster: "ZoneRaster | None", counts: Counter[str]
+) -> "pa.RecordBatchReader":
+    """Every row of the file: `source_row`, its columns, `pickup_zone` and `dropoff_zone` where needed.
+
+    `line_number` and `line` have a value where the file's line is no record of its columns.
+
+    Args:
+        path: the file.
+        columns: its columns.
+        mapping: which of them mean what.
+        raster: where the zones are, if the mapping needs them.
+        counts: grows while the stream is read.
+    """
+    import pyarrow as pa
+
+    ends = mapping.needs_zones if raster else ()
+    schema = _schema(path, columns, ends)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        done = 0
+        for rows in _read(path, columns):
+            numbers = pa.array(np.arange(done, done + rows.rows))
+            numbers_of_lines, texts = _unreadable(rows)
+            zones = [_place(rows, columns, mapping, end, raster, counts) for end in ends if raster]
+            counts["line_unreadable"] += len(rows.unreadable)
+            yield pa.record_batch([numbers, numbers_of_lines, texts, *rows.columns, *zones], schema=schema)
+            done += rows.rows
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _schema(path: Path, columns: FileColumns, ends: tuple[str, ...]) -> "pa.Schema":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = [pa.string()] * len(columns.names) if columns.rows is None else list(pq.read_schema(path).types)
+    fields = [("source_row", pa.int64()), ("line_number", pa.int64()), ("line", pa.string())]
+    fields += [(f"c{number}", kind) for number, kind in enumerate(types)]
+    return pa.schema([*fields, *((f"{end}_zone", pa.int16()) for end in ends)])
+
+
+def _unreadable(rows: Lines) -> "tuple[pa.Array, pa.Array]":
+    import pyarrow as pa
+
+    if not rows.unreadable:
+        return pa.nulls(rows.rows, pa.int64()), pa.nulls(rows.rows, pa.string())
+    numbers, lines = zip(*(rows.unreadable.get(row, (None, None)) for row in range(rows.rows)), strict=True)
+    return pa.array(numbers, pa.int64()), pa.array(lines, pa.string())
+
+
+def _read(path: Path, columns: FileColumns) -> Iterator[Lines]:
+    if columns.rows is None:
+        yield from read_lines(path, len(columns.names), columns.separator or ",")
+        return
+    import pyarrow.parquet as pq
+
+    # Buffered, so that a month in one row group is read a piece at a time.
+    with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
+        for batch in file.iter_batches(_BATCH_ROWS):
+            yield Lines(batch.columns, {}, batch.num_rows)
+
+
+def _place(
+    rows: Lines, columns: FileColumns, mapping: ColumnMapping, end: str, raster: "ZoneRaster", counts: Counter[str]
+) -> "pa.Array":
+    import pyarrow as pa
+
+    from taxi_assets.ingestion.point_zones import OUTSIDE, UNKNOWN
+
+    place = [
+        _numbers(rows.columns[columns.names.index(mapping.known[f"{end}_{axis}"])])
+        for axis in ("longitude", "latitude")
+    ]
+    zones = raster.zones_of(*place)
+    counts[f"{end}_point_unknown"] += int((zones == UNKNOWN).sum())
+    counts[f"{end}_point_outside_every_zone"] += int((zones == OUTSIDE).sum())
+    counts[f"{end}_point_missing"] += int((zones == 0).sum())
+    return pa.array(zones, mask=zones == 0)
+
+
+def _numbers(values: "pa.Array") -> "Floats":
+    """The values as floats; NaN where there is none, or it is no number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        values = pc.utf8_trim_whitespace(values)
+    try:
+        numbers = pc.cast(values, pa.float64())
+    except pa.ArrowInvalid:
+        numbers = pa.array([_number(value) for value in values.to_pylist()], pa.float64())
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), float)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,72 @@
+"""What changed in TLC's columns from month to month: the tables `file_columns` and `column_changes`."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from duckdb import DuckDBPyConnection
+
+from taxi_assets.ingestion.canonical_rows import ArrivedTrips
+from taxi_assets.monitoring.overdue_months import NewestMonth
+from taxi_assets.months import Month
+from taxi_assets.warehouse.connection import month_key, sql
+
+__all__ = ["ColumnChange", "newest_months", "read_changes", "record_columns"]
+
+
+@dataclass(frozen=True)
+class ColumnChange:
+    """One column that is `new`, `gone`, `renamed` or `retyped` since the month held before."""
+
+    column_name: str
+    change: str
+    name_before: str | None
+    type_before: str | None
+    type_after: str | None
+    compared_with: date
+
+    def __str__(self) -> str:
+        if self.change == "retyped":
+            return f"{self.column_name} retyped from {self.type_before} to {self.type_after}"
+        if self.change == "renamed":
+            return f"{self.name_before} renamed to {self.column_name}"
+        return f"{self.column_name} is {self.change}"
+
+
+def record_columns(connection: DuckDBPyConnection, service: str, month: Month, arrived: ArrivedTrips) -> None:
+    """Replace the month's rows of both tables, and the changes of the month held after it, which follow from them.
+
+    So the tables are the same in whatever order the months came.
+    """
+    key = month_key(service, month)
+    canonical = {published: name for name, published in arrived.mapping.known.items()}
+    names = list(arrived.columns.names)
+    values = {"names": names, "types": list(arrived.columns.types), "meanings": [canonical.get(n) for n in names]}
+    values["notes"] = [arrived.times[name].note if name in arrived.times else None for name in names]
+    connection.execute("DELETE FROM file_columns WHERE service = $service AND month = $month", key)
+    connection.execute(f"INSERT INTO file_columns BY NAME {sql('file_columns')}", {**key, **values})
+    query = "SELECT min(month) FROM file_columns WHERE service = $service AND month > $month"
+    following = connection.execute(query, key).fetchall()[0][0]
+    for day in filter(None, (month.first_day, following)):
+        of_month = {"service": service, "month": day}
+        connection.execute("DELETE FROM column_changes WHERE service = $service AND month = $month", of_month)
+        connection.execute(f"INSERT INTO column_changes BY NAME {sql('column_changes')}", of_month)
+
+
+def read_changes(connection: DuckDBPyConnection, service: str, month: Month) -> tuple[ColumnChange, ...]:
+    """What changed in the month's columns, by name; nothing for the first month held."""
+    query = (
+        "SELECT column_name, change, name_before, type_before, type_after, compared_with FROM column_changes "
+        "WHERE service = $service AND month = $month ORDER BY column_name"
+    )
+    return tuple(ColumnChange(*row) for row in connection.execute(query, month_key(service, month)).fetchall())
+
+
+def newest_months(connection: DuckDBPyConnection) -> dict[str, NewestMonth]:
+    """The newest month held of each service."""
+    query = (
+        "SELECT service, month, CAST(min(first_seen_at) AS DATE) FROM "
+        "(SELECT service, max(month) AS month FROM file_columns GROUP BY service) "
+        "LEFT JOIN arrivals USING (service, month) GROUP BY service, month ORDER BY service"
+    )
+    rows = connection.execute(query).fetchall()
+    return {service: NewestMonth(Month(day.year, day.month), arrived_on) for service, day, arrived_on in rows}

@@ -1,0 +1,151 @@
+"""What publishing finds out by comparing tables, in the transaction that publishes: outcomes beside the suite's own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from taxi_assets.ingestion.completeness import COUNTS, NEARBY_MONTHS, Extent, few_rows, losses, missing_parts
+from taxi_assets.ingestion.schema_changes import read_changes
+from taxi_assets.ingestion.source_files import Record, read_records
+from taxi_assets.months import Month
+from taxi_assets.quality.results import Outcome, Verdict
+from taxi_assets.quality.suites import SUITES, Severity
+from taxi_assets.warehouse.connection import month_key, sql
+
+__all__ = ["COMPLETENESS", "find_out", "name_other_month"]
+
+COMPLETENESS = "no_large_part_of_the_month_is_missing"
+"""The finding a person can overrule, by `taxi arrivals accept`."""
+
+_IN_MONTH = "pickups_are_in_their_month"
+
+
+def find_out(connection: DuckDBPyConnection, table: str, service: str, month: Month) -> tuple[Outcome, ...]:
+    """The outcome of each finding of the table's suite, on the rows as the open transaction sees them."""
+    outcomes = []
+    for finding in SUITES[table].findings:
+        passed, observed, rows = _FINDINGS[finding.name](connection, service, month)
+        severity = finding.severity
+        if finding.name == COMPLETENESS and not passed:
+            severity, observed = _overruled(connection, service, month, observed)
+        outcomes.append(Outcome(finding.name, severity, passed, observed, rows, None, finding.description))
+    return tuple(outcomes)
+
+
+def name_other_month(connection: DuckDBPyConnection, relation: str, verdict: Verdict) -> Verdict:
+    """The verdict on raw trips that are not of their month, with the month that most of the pickups are of."""
+    outcomes = {outcome.name: outcome for outcome in verdict.failed_errors()}
+    if _IN_MONTH not in outcomes:
+        return verdict
+    query = (
+        "SELECT strftime(pickup_at, '%Y-%m') AS picked_up_in, count(*) / sum(count(*)) OVER () AS share "  # noqa: S608
+        f"FROM {relation} WHERE pickup_at IS NOT NULL GROUP BY picked_up_in ORDER BY share DESC, picked_up_in LIMIT 1"
+    )
+    other, share = connection.execute(query).fetchall()[0]
+    told = f"{outcomes[_IN_MONTH].description}; {100 * share:.0f} % of them are of {other}"
+    found = [replace(each, description=told) if each.name == _IN_MONTH else each for each in verdict.outcomes]
+    return replace(verdict, outcomes=tuple(found))
+
+
+def _every_row_of_the_file_is_there(
+    connection: DuckDBPyConnection, service: str, month: Month
+) -> tuple[bool, Any, int | None]:
+    rows, in_file, lines = connection.execute(sql("file_rows"), month_key(service, month)).fetchall()[0]
+    observed = f"{rows:,} rows of {in_file:,} in the file, {lines:,} of them lines that cannot be read"
+    return rows == in_file, observed, None
+
+
+def _overruled(connection: DuckDBPyConnection, service: str, month: Month, observed: str) -> tuple[Severity, str]:
+    """A file that was accepted, or was held already, is published all the same; the check tells."""
+    record = _ingested(connection, service, month)
+    if record.accepted_by:
+        return "warning", f"{observed}; accepted by {record.accepted_by} on {record.accepted_at:%Y-%m-%d}"
+    return ("error" if _is_new(connection, record) else "warning"), observed
+
+
+def _ingested(connection: DuckDBPyConnection, service: str, month: Month) -> Record:
+    records = read_records(connection)
+    return next(r for r in records if (r.service, r.month, r.state) == (service, month, "ingested"))
+
+
+def _is_new(connection: DuckDBPyConnection, record: Record) -> bool:
+    """The open transaction ingests it."""
+    newest = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
+    return (record.snapshot or 0) > int(newest)
+
+
+def _no_large_part_of_the_month_is_missing(
+    connection: DuckDBPyConnection, service: str, month: Month
+) -> tuple[bool, Any, int | None]:
+    record = _ingested(connection, service, month)
+    statistics = record.difference["statistics"] if record.difference else {}
+    counts = {name: of for name, of in statistics.items() if name in COUNTS}  # earlier versions noted fewer
+    before, after = ({name: of[when] for name, of in counts.items()} for when in ("before", "after"))
+    clauses = losses(before, after) or missing_parts(*_extents(connection, service, month))
+    return not clauses, ", ".join(clauses) or "as complete as what is held", None
+
+
+def _rows_are_like_those_of_months_nearby(
+    connection: DuckDBPyConnection, service: str, month: Month
+) -> tuple[bool, Any, int | None]:
+    query = (
+        "SELECT month, count(*) FROM raw_trips WHERE service = $service AND month BETWEEN $first AND $last GROUP BY 1"
+    )
+    rows = dict(connection.execute(query, _nearby(service, month)).fetchall())
+    clause = few_rows(rows.pop(month.first_day, 0), list(rows.values()))
+    return clause is None, clause or "as many", None
+
+
+def _extents(connection: DuckDBPyConnection, service: str, month: Month) -> tuple[Extent, list[Extent]]:
+    """What the month covers, and what the months held nearby cover."""
+    rows = connection.execute(sql("month_extents"), _nearby(service, month)).fetchall()
+    found = [Extent(Month(day.year, day.month), days, hours) for day, days, hours in rows]
+    own = next((extent for extent in found if extent.month == month), Extent(month, 0, 0))
+    return own, [extent for extent in found if extent.month != month]
+
+
+def _nearby(service: str, month: Month) -> Mapping[str, object]:
+    first, last = (month.plus(by).first_day for by in (-NEARBY_MONTHS, NEARBY_MONTHS))
+    return {"service": service, "first": first, "last": last}
+
+
+def _times_are_new_yorks_clock(
+    connection: DuckDBPyConnection, service: str, month: Month
+) -> tuple[bool, Any, int | None]:
+    query = (
+        "SELECT column_name, read_as FROM file_columns "
+        "WHERE service = $service AND month = $month AND read_as IS NOT NULL ORDER BY position"
+    )
+    notes = connection.execute(query, month_key(service, month)).fetchall()
+    is_converted = any(note.startswith("converted") for _, note in notes)
+    return not is_converted, "; ".join(f"{name}: {note}" for name, note in notes) or "as they are", None
+
+
+def _columns_are_those_of_the_month_before(
+    connection: DuckDBPyConnection, service: str, month: Month
+) -> tuple[bool, Any, int | None]:
+    changes = read_changes(connection, service, month)
+    if not changes:
+        return True, "no change", None
+    # Values of another type are cast to the table's, and fail the month where they cannot be: nothing is to be done.
+    is_same = all(change.change == "retyped" for change in changes)
+    return is_same, f"since {changes[0].compared_with:%Y-%m}: " + "; ".join(map(str, changes)), None
+
+
+def _kept_and_rejected_are_raw(
+    connection: DuckDBPyConnection, service: str, month: Month
+) -> tuple[bool, Any, int | None]:
+    raw, kept, rejected, is_astray = connection.execute(sql("trips_astray"), month_key(service, month)).fetchall()[0]
+    return not is_astray, f"{kept:,} kept + {rejected:,} rejected of {raw:,}", None
+
+
+_FINDINGS: Mapping[str, Callable[[DuckDBPyConnection, str, Month], tuple[bool, Any, int | None]]] = {
+    "every_row_of_the_file_is_there": _every_row_of_the_file_is_there,
+    "times_are_new_yorks_clock": _times_are_new_yorks_clock,
+    "columns_are_those_of_the_month_before": _columns_are_those_of_the_month_before,
+    "kept_and_rejected_are_raw": _kept_and_rejected_are_raw,
+    COMPLETENESS: _no_large_part_of_the_month_is_missing,
+    "rows_are_like_those_of_months_nearby": _rows_are_like_those_of_months_nearby,
+}

@@ -1,1 +1,0 @@
-"""The months as tables: TLC's columns made canonical, published whole or not at all, cleaned with reasons."""

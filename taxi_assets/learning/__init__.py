@@ -1,1 +1,0 @@
-"""Rides out of the lake and a model out of rides."""

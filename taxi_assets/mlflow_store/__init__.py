@@ -1,1 +1,0 @@
-"""MLflow: runs, registered versions, the champion's alias."""

@@ -1,0 +1,117 @@
+"""Where a version came from and where it went: files, checks, features, training, decision, Bentos."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from taxi_assets.evaluation.evaluate import services_of, window_of
+from taxi_assets.monitoring.superseded_versions import superseded_files
+from taxi_assets.months import Month
+from taxi_assets.registry import model_versions, tracking
+from taxi_assets.registry.model_versions import Version
+from taxi_assets.serving import bento_build
+from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse, month_key
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["CHECKED_TABLES", "Checks", "trace"]
+
+CHECKED_TABLES = ("raw_trips", "clean_trips", "trip_features")
+
+Facts = dict[str, Any]
+Checks = Callable[[str, str, Month, str | None], Facts]
+"""The results of a table's suite, of a service's month, in a Dagster run."""
+
+
+@dataclass(frozen=True)
+class _File:
+    name: str
+    sha256: str
+
+
+def trace(settings: Settings, warehouse: Warehouse, number: int, checks: Checks) -> Facts:
+    """Everything `taxi lineage --json` gives.
+
+    Args:
+        settings: Where things live.
+        warehouse: The lake.
+        number: The version's number.
+        checks: Tells what the checks of a published month said.
+
+    Raises:
+        TaxiError: there is no such version.
+    """
+    version = model_versions.require(settings, number)
+    months = [*window_of(version), Month.parse(version.tags["scored_month"])]
+    snapshot = int(version.tags["data_snapshot"])
+    kept = snapshot in warehouse.snapshots()
+    with warehouse.reading(snapshot if kept else None) as connection:
+        found = [_month(connection, service, month, checks) for month in months for service in services_of(version)]
+    with warehouse.reading() as connection:
+        decision = _decision(connection, version)
+        superseded = superseded_files(connection, version)
+    return {
+        "months": found,
+        "snapshot_kept": kept,
+        "features": {"snapshot": snapshot, "digest": version.tags["data_digest"], "window": version.tags["window"]},
+        "version": _version(settings, version),
+        "superseded_files": list(superseded),
+        "decision": decision,
+        "bentos": bento_build.tags_of_version(settings, number),
+    }
+
+
+def file_of(connection: "DuckDBPyConnection", service: str, month: Month) -> _File | None:
+    """The file a service's month came from, as the lake noted it."""
+    query = "SELECT file_name, sha256 FROM arrivals WHERE service = $service AND month = $month AND state = 'ingested'"
+    row = connection.execute(query, month_key(service, month)).fetchone()
+    return _File(*row) if row else None
+
+
+def _month(connection: "DuckDBPyConnection", service: str, month: Month, checks: Checks) -> Facts:
+    file = file_of(connection, service, month)
+    runs = {table: _published_by(connection, table, service, month) for table in CHECKED_TABLES}
+    return {
+        "service": service,
+        "month": str(month),
+        "file": file.name if file else None,
+        "sha256": file.sha256 if file else None,
+        "checks": {table: checks(table, service, month, run_id) for table, run_id in runs.items()},
+    }
+
+
+def _published_by(connection: "DuckDBPyConnection", table: str, service: str, month: Month) -> str | None:
+    """The Dagster run that last published the month up to the state that is read."""
+    row = connection.execute(
+        "SELECT json_extract_string(commit_extra_info, '$.dagster_run_id') FROM lake.snapshots() "
+        "WHERE commit_message = $message AND snapshot_id <= (SELECT id FROM lake.current_snapshot()) "
+        "ORDER BY snapshot_id DESC LIMIT 1",
+        {"message": f"{table} {service} {month}"},
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _version(settings: Settings, version: Version) -> Facts:
+    champion = model_versions.champion(settings)
+    shown = ("git_commit", "libraries", "estimator", "training_key", "dagster_run_id", "scored_month", "synthetic")
+    return {
+        "name": version.name,
+        "version": version.version,
+        "is_champion": champion is not None and champion.version == version.version,
+        "mlflow_run_id": version.run_id,
+        "mlflow_url": model_versions.version_url(settings, version.version),
+        "parameters": tracking.run_facts(settings, version.run_id).params,
+        **{name: version.tags.get(name) for name in shown},
+    }
+
+
+def _decision(connection: "DuckDBPyConnection", version: Version) -> Mapping[str, Any] | None:
+    """The last decision on the version; None before there was one."""
+    found = connection.execute(
+        "SELECT * FROM promotions WHERE model_version = ? ORDER BY decided_at DESC NULLS LAST LIMIT 1",
+        [version.version],
+    )
+    row, names = found.fetchone(), [column[0] for column in found.description]
+    return dict(zip(names, row, strict=True)) if row else None

@@ -1,0 +1,62 @@
+"""Versions that learned from files which others have replaced since: found in the lake, marked in the registry."""
+
+from duckdb import DuckDBPyConnection
+
+from taxi_assets.registry import model_versions
+from taxi_assets.registry.model_versions import Version
+from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
+
+__all__ = ["mark_superseded", "superseded_files", "superseded_versions"]
+
+Files = dict[tuple[str, str], str]
+
+
+def superseded_files(connection: DuckDBPyConnection, version: Version) -> tuple[str, ...]:
+    """The files the version learned from that are no longer in force, such as `green 2023-01 (0f3a…, now 77c1…)`.
+
+    Args:
+        connection: The newest state of the lake.
+        version: A registered version. Where its snapshot is not kept, or its tags name none since a person
+            registered it, nothing is known of its files.
+    """
+    if not {"data_snapshot", "months", "services"} <= set(version.tags):
+        return ()
+    snapshot = int(version.tags["data_snapshot"])
+    kept = connection.execute("SELECT count(*) FROM lake.snapshots() WHERE snapshot_id = ?", [snapshot]).fetchall()
+    if not kept[0][0]:
+        return ()
+    (newest,) = connection.execute("SELECT id FROM lake.current_snapshot()").fetchall()[0]
+    now, then = _files(connection, newest), _files(connection, snapshot)
+    months, services = version.tags["months"].split(","), version.tags["services"].split(",")
+    learned = [(service, month) for month in months for service in services]
+    return tuple(
+        f"{service} {month} ({then[service, month][:12]}, now {now[service, month][:12]})"
+        for service, month in learned
+        if (service, month) in then and (service, month) in now and then[service, month] != now[service, month]
+    )
+
+
+def superseded_versions(settings: Settings, warehouse: Warehouse) -> dict[int, tuple[str, ...]]:
+    """The superseded files of each version that learned from any, the newest version first."""
+    with warehouse.reading() as connection:
+        found = {each.version: superseded_files(connection, each) for each in model_versions.versions(settings)}
+    return {version: files for version, files in found.items() if files}
+
+
+def mark_superseded(settings: Settings, warehouse: Warehouse) -> dict[int, tuple[str, ...]]:
+    """Tag and describe in the registry which versions learned from superseded files; returns them.
+
+    A version whose files are in force again loses the mark.
+    """
+    found = superseded_versions(settings, warehouse)
+    for version in model_versions.versions(settings):
+        model_versions.mark_superseded(settings, version, found.get(version.version, ()))
+    return found
+
+
+def _files(connection: DuckDBPyConnection, snapshot: int) -> Files:
+    """The SHA-256 of each month's file in a state of the lake."""
+    query = "SELECT service, strftime(month, '%Y-%m'), sha256 FROM lake.arrivals AT (VERSION => ?) WHERE state = ?"
+    found = connection.execute(query, [snapshot, "ingested"]).fetchall()
+    return {(service, month): sha256 for service, month, sha256 in found}

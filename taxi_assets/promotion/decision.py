@@ -1,0 +1,90 @@
+"""Whether a challenger becomes the champion: evidence in, a decision with its reasons out.
+
+One measure decides: the RMSE on the trips of the headline's convention, predicted under the served condition. A
+challenger that no guard speaks against is promoted. The guards are in guards.py, their thresholds in gate.py.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from taxi_assets.promotion.guards import GUARDS, rides_of, span_of
+from taxi_assets.promotion.paired_comparison import Comparison
+from taxi_assets.promotion.policy import GATE, Gate
+from taxi_assets.promotion.promotion_input import Candidate, Evidence, Guarded
+
+__all__ = ["Candidate", "Decision", "Evidence", "Guarded", "decide", "decision_row"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether to promote, and why or why not, in sentences."""
+
+    promote: bool
+    reasons: tuple[str, ...]
+
+
+def decide(evidence: Evidence, gate: Gate = GATE) -> Decision:
+    """Promote a challenger that is surely better than every baseline and the champion, at nobody's cost."""
+    against = tuple(reason for guard in GUARDS for reason in guard(evidence, gate))
+    return Decision(not against, against or tuple(_reasons_for(evidence)))
+
+
+def decision_row(evidence: Evidence, decision: Decision) -> dict[str, object]:
+    """The decision and the figures it rests on, as `promotions` holds them; no figure where nothing is compared."""
+    own, comparison = evidence.own, evidence.compared
+    row: dict[str, object] = {
+        "champion_version": int(evidence.rival.version) if evidence.rival else None,
+        "is_promoted": decision.promote,
+        "reasons": list(decision.reasons),
+        "convention": evidence.convention.name,
+        "condition": evidence.condition.name,
+        "rides": comparison.rides if comparison else evidence.rides,
+        "days": comparison.days if comparison else evidence.days,
+        "rmse": comparison.challenger_rmse if comparison else own.rmse if own else None,
+        "bias": own.bias if own else None,
+    }
+    return row | (_compared_figures(comparison) if comparison else {})
+
+
+def _compared_figures(comparison: Comparison) -> dict[str, object]:
+    row: dict[str, object] = {
+        "champion_rmse": comparison.champion_rmse,
+        "difference_minutes": comparison.interval.difference,
+        "difference_low": comparison.interval.low,
+        "difference_high": comparison.interval.high,
+    }
+    for worst in comparison.guarded.head(1).to_dict("records"):
+        row |= {
+            "worst_slice": f"{worst['slice']}: {worst['value']}",
+            "worst_slice_worsening": float(worst["worsening"]),
+        }
+    return row
+
+
+def _reasons_for(evidence: Evidence) -> Iterator[str]:
+    ours = evidence.challenger.score
+    if ours is None:  # nobody was scored; a guard has refused it
+        return
+    best = min(evidence.baselines, key=lambda name: evidence.baselines[name].rmse)
+    yield (
+        f"On {ours.rides:,} unseen {rides_of(evidence.convention.name)} of {evidence.scored_month}, predicted "
+        f"{evidence.condition.name.replace('_', ' ')}, its RMSE is {ours.rmse:.3f} minutes; "
+        f"the best baseline, {best}, has {evidence.baselines[best].rmse:.3f}."
+    )
+    comparison = evidence.compared
+    if evidence.champion is None:
+        yield "There was no champion."
+    elif evidence.rival is None or comparison is None:
+        yield f"Version {evidence.challenger.version} is the champion already."
+    else:
+        span = span_of(comparison.interval)
+        yield f"Champion {evidence.rival.version} has {comparison.champion_rmse:.3f} on the same rides: {span}."
+        yield from _worst_slice(comparison)
+
+
+def _worst_slice(comparison: Comparison) -> Iterator[str]:
+    if not comparison.guarded.empty:
+        worst = comparison.guarded.iloc[0]
+        change = worst["worsening"]
+        sense = f"worse by {change:.1%}" if change > 0 else f"better by {-change:.1%}"
+        yield f"The guarded slice it does least for is '{worst['value']}': {sense}."

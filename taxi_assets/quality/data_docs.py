@@ -1,0 +1,82 @@
+"""Great Expectations' Data Docs: one HTML page for each table and month, and an index of all there are.
+
+The pages' findings are rendered by Great Expectations; the frame around them is ours, since theirs loads its
+styles and scripts from other people's servers. A page is complete in itself and needs no network.
+"""
+
+import json
+import os
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from taxi_assets.months import Month
+from taxi_assets.quality.results import Verdict
+from taxi_assets.quality.suites import SUITES
+
+__all__ = ["write_data_docs"]
+
+
+def write_data_docs(verdict: Verdict, table: str, service: str, month: Month, folder: Path) -> Path:
+    """Write the page of one validation, in place of an earlier one of the same month, and renew the index.
+
+    Args:
+        verdict: What `validate` found.
+        table: The table it looked at.
+        service: The service whose trips these are.
+        month: Their month.
+        folder: The folder of the Data Docs; made where it is missing.
+
+    Returns:
+        The page, `<folder>/<table>/<service>_<month>.html`. The index is `<folder>/index.html`.
+    """
+    page = folder / table / f"{service}_{month}.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    entry = {
+        "table": table,
+        "service": service,
+        "month": str(month),
+        "rows": verdict.rows,
+        "expectations": len(verdict.outcomes),
+        "failed_errors": len(verdict.failed_errors()),
+        "failed_warnings": len(verdict.failed_warnings()),
+        "page": page.relative_to(folder).as_posix(),
+    }
+    _write(page, _render("month_page.html", entry=entry, verdict=verdict, sections=_findings(verdict)))
+    _write(page.with_suffix(".json"), json.dumps(entry | verdict.as_json(), indent=1))
+    with FileLock(folder / ".index.lock"):
+        _write(folder / "index.html", _render("months_page.html", tables=_entries(folder)))
+    return page
+
+
+def _findings(verdict: Verdict) -> list[dict[str, Any]]:
+    """Great Expectations' sections, a column each; not its overview, which links to pages there are not."""
+    from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+
+    sections: list[dict[str, Any]] = ValidationResultsPageRenderer().render(verdict.document).to_json_dict()["sections"]
+    return [section for section in sections if section["section_name"] != "Overview"]
+
+
+def _render(template: str, **values: object) -> str:
+    from great_expectations.render.view.view import DefaultJinjaPageView
+
+    # Its environment holds the templates and filters the sections need; ours are found beside them.
+    with as_file(files("taxi_assets.quality") / "pages") as ours:
+        view = DefaultJinjaPageView(custom_views_directory=str(ours))
+        return str(view.env.get_template(template).render(values))
+
+
+def _write(path: Path, text: str) -> None:
+    """Put the file there whole: a reader sees the old one or the new one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _entries(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every page's facts, by table in the order of the data's flow, then by service and month."""
+    return {
+        table: [json.loads(path.read_text()) for path in sorted(folder.glob(f"{table}/*.json"))] for table in SUITES
+    }

@@ -1,0 +1,93 @@
+"""What a validation found, as plain values that survive JSON."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from taxi_assets.quality.suites import Severity
+
+__all__ = ["Outcome", "Verdict", "json_safe"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One expectation's result.
+
+    `observed` is the value measured or, where rows are judged one by one, the share of them that is as
+    expected, 0 to 1; None where there was nothing to judge. `unexpected_count` and `unexpected_percent`, 0 to
+    100 of the rows with a value, are None where a whole column is judged.
+    """
+
+    name: str
+    severity: Severity
+    passed: bool
+    observed: Any
+    unexpected_count: int | None
+    unexpected_percent: float | None
+    description: str
+
+    def sentence(self, rows: int) -> str:
+        """One line: the expectation, what was observed, and on how many rows."""
+        if self.unexpected_count is None:
+            return f"{self.name}: observed {_readable(self.observed)} over {rows:,} rows ({self.description})"
+        return (
+            f"{self.name}: {_readable(100 * self.observed)} % as expected, {self.unexpected_count:,} of "
+            f"{rows:,} rows not ({self.description})"
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All outcomes of one table's suite on one month, in the suite's order.
+
+    `document` is the validation as Great Expectations gives it, for the Data Docs.
+    """
+
+    table: str
+    rows: int
+    outcomes: tuple[Outcome, ...]
+    document: Any = field(default=None, repr=False, compare=False)
+
+    def failed_errors(self) -> tuple[Outcome, ...]:
+        """Why the month may not be published."""
+        return tuple(o for o in self.outcomes if o.severity == "error" and not o.passed)
+
+    def failed_warnings(self) -> tuple[Outcome, ...]:
+        """What a person should know of the month all the same."""
+        return tuple(o for o in self.outcomes if o.severity == "warning" and not o.passed)
+
+    def summary(self) -> tuple[str, ...]:
+        """A sentence for each failed error; empty where the month may be published."""
+        return tuple(outcome.sentence(self.rows) for outcome in self.failed_errors())
+
+    def as_json(self) -> dict[str, Any]:
+        """The verdict as JSON knows values."""
+        return {"table": self.table, "rows": self.rows, "outcomes": [asdict(o) for o in self.outcomes]}
+
+
+def json_safe(value: Any) -> Any:
+    """The value in JSON's types: NumPy's and databases' become plain, a float that is no number None."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Decimal):
+        value = float(value) if value.is_finite() else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): json_safe(item) for key, item in value.items()}
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes):
+        return [json_safe(item) for item in value]
+    return str(value)
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else "nothing" if value is None else str(value)

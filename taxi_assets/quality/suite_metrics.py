@@ -1,0 +1,127 @@
+"""The numbers a suite is judged by, counted in the warehouse: one scan for all that is judged row by row.
+
+Great Expectations judges them (`validation.py`). Its own SQL engine would ask for the same numbers in some twenty
+statements, and spend most of the time hashing every value to count the distinct ones and sorting for the median.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from taxi_assets.quality.suites import BETWEEN, DISTINCT, IN_SET, MEDIAN, PRESENT, ROWS, UNIQUE, Expectation, Suite
+
+__all__ = ["Metrics", "count_metrics"]
+
+# Numbers under the names Great Expectations knows them by.
+Metrics = Mapping[str, Any]
+
+_ROW_BY_ROW = {BETWEEN: "column_values.between", IN_SET: "column_values.in_set", PRESENT: "column_values.nonnull"}
+_INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
+
+# Integers lie close together, as row numbers do: a group keeps 64 of them as bits, so there are few groups.
+_DISTINCT_INTEGERS = """
+    SELECT coalesce(sum(bit_count(bits)), 0)::BIGINT
+    FROM (SELECT bit_or(1::UBIGINT << ({column} & 63)::UBIGINT) AS bits FROM {view} GROUP BY {column} >> 6)
+"""
+_DISTINCT = "SELECT count(DISTINCT {column}) FROM {view}"
+
+# Durations come in seconds: few values, each counted, are sorted faster than all rows.
+_MEDIAN = """
+    WITH counted AS (
+        SELECT {column}::DOUBLE AS value, count(*) AS rows FROM {view} WHERE {column} IS NOT NULL GROUP BY value
+    ),
+    summed AS (
+        SELECT value, sum(rows) OVER (ORDER BY value) AS up_to, sum(rows) OVER () AS every FROM counted
+    )
+    SELECT (min(value) FILTER (up_to * 2 >= every) + min(value) FILTER (up_to * 2 > every)) / 2 FROM summed
+"""
+
+
+def count_metrics(connection: DuckDBPyConnection, view: str, suite: Suite) -> dict[str, Metrics]:
+    """What each expectation of the suite is judged by, under the expectation's name.
+
+    Args:
+        connection: Where to look; nothing is changed.
+        view: Rows with the suite's derived columns.
+        suite: What is expected.
+
+    Raises:
+        RuntimeError: an expectation is about a column there is not, or of a kind that is not counted here.
+    """
+    types = {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE {view}").fetchall()}
+    for expectation in suite.expectations:
+        _require_countable(expectation, types)
+    counts = _count_rows(connection, view, suite)
+
+    def ask(query: str, column: str) -> Any:
+        return connection.execute(query.format(column=column, view=view)).fetchall()[0][0]
+
+    return {e.name: _metrics(e, counts, types, ask) for e in suite.expectations}
+
+
+def _require_countable(expectation: Expectation, types: Mapping[str, str]) -> None:
+    column = expectation.arguments.get("column")
+    if expectation.kind not in {ROWS, MEDIAN, DISTINCT, UNIQUE, *_ROW_BY_ROW}:
+        raise RuntimeError(f"the expectation {expectation.name} cannot be evaluated: nothing counts {expectation.kind}")
+    if expectation.kind != ROWS and column not in types:
+        raise RuntimeError(f'the expectation {expectation.name} cannot be evaluated: there is no column "{column}"')
+
+
+def _metrics(
+    expectation: Expectation,
+    counts: Mapping[str, int],
+    types: Mapping[str, str],
+    ask: Callable[[str, str], Any],
+) -> Metrics:
+    rows = counts["rows"]
+    if expectation.kind == ROWS:
+        return {"table.row_count": rows}
+    column = str(expectation.arguments["column"])
+    values = counts[f"values of {column}"]
+    if expectation.kind == MEDIAN:
+        return {"column.median": ask(_MEDIAN, column)}
+    if expectation.kind in _ROW_BY_ROW:
+        metric = _ROW_BY_ROW[expectation.kind]
+        missing = {"table.row_count": rows, "column_values.nonnull.unexpected_count": rows - values}
+        return {**missing, f"{metric}.unexpected_count": counts[expectation.name], f"{metric}.unexpected_values": []}
+    distinct = ask(_DISTINCT_INTEGERS if types[column] in _INTEGERS else _DISTINCT, column)
+    # Of no values none is there twice: that there are some is for another expectation to say.
+    return {"column.distinct_values.count": distinct, "column.unique_proportion": distinct / values if values else 1}
+
+
+def _count_rows(connection: DuckDBPyConnection, view: str, suite: Suite) -> dict[str, int]:
+    """Rows; values of each column; and, under an expectation's name, rows that are not as expected."""
+    values: dict[str, object] = {}
+    parts = {"rows": "count(*)"}
+    for expectation in suite.expectations:
+        column = expectation.arguments.get("column")
+        if column is not None:
+            parts[f"values of {column}"] = f"count({column})"
+        if expectation.kind in _ROW_BY_ROW:
+            parts[expectation.name] = f"count_if({_unexpected(expectation, values)})"
+    found = connection.execute(f"SELECT {', '.join(parts.values())} FROM {view}", values).fetchall()[0]
+    return {part: int(count or 0) for part, count in zip(parts, found, strict=True)}  # of no rows, NULL
+
+
+def _unexpected(expectation: Expectation, values: dict[str, object]) -> str:
+    """SQL that is true for a value that is not as expected, never for a missing one unless that is the question."""
+    arguments, column = expectation.arguments, str(expectation.arguments["column"])
+
+    def bound(value: object) -> str:
+        name = f"value{len(values)}"
+        values[name] = value
+        return f"${name}"
+
+    if expectation.kind == PRESENT:
+        return f"{column} IS NULL"
+    if expectation.kind == IN_SET:
+        allowed = arguments["value_set"]
+        assert isinstance(allowed, tuple)  # noqa: S101 - the suites are ours
+        return f"{column} NOT IN ({', '.join(map(bound, allowed))})"
+    limits = []
+    if arguments.get("min_value") is not None:
+        limits.append(f"{column} {'>' if arguments.get('strict_min') else '>='} {bound(arguments['min_value'])}")
+    if arguments.get("max_value") is not None:
+        limits.append(f"{column} {'<' if arguments.get('strict_max') else '<='} {bound(arguments['max_value'])}")
+    return f"NOT ({' AND '.join(limits)})"

@@ -1,0 +1,58 @@
+"""The addresses in MLflow's tags: kept as they were when a run was made, renewed when the servers move."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from taxi_assets.registry.database import EXPERIMENT, client
+from taxi_assets.registry.model_versions import MODEL_NAME
+from taxi_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+__all__ = ["renew_links", "renewed"]
+
+_NOTE = "mlflow.note.content"
+
+
+def renewed(settings: Settings, tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that name another address than the servers of these settings have, as they are to be."""
+    dagster, mlflow = settings.url(settings.dagster_port), settings.url(settings.mlflow_port)
+    wanted = {}
+    for name in tags.keys() & {"dagster_url", _NOTE}:
+        wanted[name] = re.sub(r"https?://[^/\s()]+(?=/runs/)", dagster, tags[name])
+    if "mlflow_url" in tags:
+        wanted["mlflow_url"] = re.sub(r"^https?://[^/\s]+(?=/#/)", mlflow, tags["mlflow_url"])
+    return {name: value for name, value in wanted.items() if value != tags[name]}
+
+
+def renew_links(settings: Settings) -> int:
+    """Let the links of every run and version lead to today's servers; returns how many runs and versions changed."""
+    api = client(settings)
+    changed = 0
+    for run in _runs(api):
+        tags = renewed(settings, run.data.tags)
+        for name, value in tags.items():
+            api.set_tag(run.info.run_id, name, value)
+        changed += bool(tags)
+    for version in api.search_model_versions(f"name = '{MODEL_NAME}'", max_results=10_000):
+        tags = renewed(settings, version.tags)
+        for name, value in tags.items():
+            api.set_model_version_tag(MODEL_NAME, version.version, name, value)
+        changed += bool(tags)
+    return changed
+
+
+def _runs(api: "MlflowClient") -> "Iterator[Run]":
+    """Every run of the platform's that was not deleted."""
+    experiment = api.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return
+    token, has_more = None, True
+    while has_more:
+        page = api.search_runs([experiment.experiment_id], max_results=1000, page_token=token)
+        yield from page
+        token = page.token
+        has_more = bool(token)

@@ -1,0 +1,291 @@
+"""The registered model and its versions in MLflow; the champion is the one with that alias. No Dagster."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.months import Month
+from taxi_assets.registry import model_files
+from taxi_assets.registry.database import client, is_initialised, lock, ui_url
+from taxi_assets.registry.deleted_runs import run_stage
+from taxi_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+
+__all__ = [
+    "CHAMPION",
+    "MODEL_NAME",
+    "SUPERSEDED_TAG",
+    "Version",
+    "champion",
+    "choose",
+    "chosen_for",
+    "describe",
+    "find",
+    "is_usable",
+    "latest",
+    "load_sklearn",
+    "mark_superseded",
+    "note_decision",
+    "promote",
+    "register",
+    "require",
+    "trained_snapshots",
+    "version_url",
+    "versions",
+    "versions_by_month",
+    "versions_named_by_a_person",
+]
+
+MODEL_NAME = "taxi-duration"
+CHAMPION = "champion"
+_MONTH = "month-"
+SUPERSEDED_TAG = "superseded_files"
+
+_SUPERSEDED_LINE = "Learned from superseded files:"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version: its number, the MLflow run that made it, and the tags that say from what."""
+
+    name: str
+    version: int
+    run_id: str
+    tags: Mapping[str, str]
+
+
+def register(settings: Settings, run_id: str, model_uri: str, training_key: str, tags: Mapping[str, str]) -> Version:
+    """Register a logged model, unless a version of the same training is there: then that one is returned.
+
+    Call it when everything else about the model is logged: a version, once there, stands for a finished
+    training, also when the process is killed right after.
+
+    Args:
+        settings: Where MLflow's database is.
+        run_id: The MLflow run that logged the model.
+        model_uri: The logged model's address, as `tracking.log_model` returned it.
+        training_key: Digest of everything that went into the training: data, config, code.
+        tags: What a person wants to know of the version: window, snapshot, commit, Dagster run.
+    """
+    api = client(settings)
+    with lock(settings):
+        known = _find(settings, api, training_key)
+        if known is None:
+            if _registered_model(api) is None:
+                api.create_registered_model(MODEL_NAME, description="Minutes a ride takes, as known at pickup")
+            tags = {**tags, **model_files.digest_tag(settings, api, model_uri), "training_key": training_key}
+            known = api.create_model_version(MODEL_NAME, model_uri, run_id, tags=tags)
+        _link_to_model(api, known)
+    return _version(known)
+
+
+def find(settings: Settings, training_key: str) -> Version | None:
+    """The newest version that came of this training, of those whose model is whole and whose run is not deleted."""
+    found = _find(settings, client(settings), training_key) if is_initialised(settings) else None
+    return _version(found) if found else None
+
+
+def is_usable(settings: Settings, version: Version) -> bool:
+    """Whether the version's model can be loaded: the file is there and is the one that was trained."""
+    api = client(settings)
+    return model_files.is_whole(settings, api, api.get_model_version(version.name, str(version.version)))
+
+
+def describe(settings: Settings, version: int, description: str) -> None:
+    """Set the sentences at the head of a version in MLflow's UI; the one on superseded files stays."""
+    api = client(settings)
+    before = api.get_model_version(MODEL_NAME, str(version)).description or ""
+    kept = [line for line in before.splitlines() if line.startswith(_SUPERSEDED_LINE)]
+    api.update_model_version(MODEL_NAME, str(version), "\n".join([description, *kept]))
+
+
+def choose(settings: Settings, version: Version, month: Month) -> None:
+    """Let this be the version that is scored on the month, whether it was just trained or found trained before."""
+    with lock(settings):
+        client(settings).set_registered_model_alias(MODEL_NAME, _alias(month), str(version.version))
+
+
+def chosen_for(settings: Settings, month: Month) -> Version | None:
+    """The version that is scored on this month: the one its last training came to, not the one numbered highest."""
+    if not is_initialised(settings):
+        return None
+    api = client(settings)
+    model = _registered_model(api)
+    number = model.aliases.get(_alias(month)) if model else None
+    if number:
+        return _version(api.get_model_version(MODEL_NAME, number))
+    # Registered before versions were chosen by alias, or by a training that was killed before it could.
+    versions = _versions(api, f" and tags.scored_month = '{month}'")
+    return _version(versions[0]) if versions else None
+
+
+def note_decision(settings: Settings, version: int, tags: Mapping[str, str]) -> None:
+    """Tag a version with what was decided on its becoming champion, and on what evidence."""
+    api = client(settings)
+    for key, value in tags.items():
+        api.set_model_version_tag(MODEL_NAME, str(version), key, value)
+
+
+def require(settings: Settings, version: int) -> Version:
+    """The version of this number.
+
+    Raises:
+        TaxiError: there is none.
+    """
+    found = _versions(client(settings)) if is_initialised(settings) else []
+    for each in found:
+        if int(each.version) == version:
+            return _version(each)
+    numbers = ", ".join(str(each.version) for each in found[:10])
+    raise TaxiError(
+        f"there is no version {version}: "
+        + (f"the newest are {numbers}" if numbers else "none was registered yet; materialise duration_model first")
+    )
+
+
+def versions(settings: Settings) -> tuple[Version, ...]:
+    """Every whole version, the newest first."""
+    return tuple(map(_version, _versions(client(settings)))) if is_initialised(settings) else ()
+
+
+def mark_superseded(settings: Settings, version: Version, files: Sequence[str]) -> None:
+    """Tag and describe a version by the superseded files it learned from; without files, take the mark off."""
+    if version.tags.get(SUPERSEDED_TAG, "") == ", ".join(files):
+        return
+    api, number = client(settings), str(version.version)
+    text = api.get_model_version(MODEL_NAME, number).description or ""
+    lines = [line for line in text.splitlines() if not line.startswith(_SUPERSEDED_LINE)]
+    if files:
+        lines.append(f"{_SUPERSEDED_LINE} {', '.join(files)}.")
+        api.set_model_version_tag(MODEL_NAME, number, SUPERSEDED_TAG, ", ".join(files))
+    else:
+        api.delete_model_version_tag(MODEL_NAME, number, SUPERSEDED_TAG)
+    api.update_model_version(MODEL_NAME, number, description="\n".join(lines))
+
+
+def latest(settings: Settings) -> Version | None:
+    """The version with the highest number, champion or not."""
+    versions = _versions(client(settings)) if is_initialised(settings) else []
+    return _version(versions[0]) if versions else None
+
+
+def versions_by_month(settings: Settings) -> dict[str, list[int]]:
+    """The numbers of the versions trained to be scored on each month, oldest first."""
+    found: dict[str, list[int]] = {}
+    for version in reversed(_versions(client(settings)) if is_initialised(settings) else []):
+        found.setdefault(version.tags.get("scored_month", ""), []).append(int(version.version))
+    return found
+
+
+def trained_snapshots(settings: Settings) -> frozenset[int]:
+    """Snapshots of the lake that some version, whole or not yet, learned from or was scored on: its tags say which."""
+    if not is_initialised(settings):
+        return frozenset()
+    # Of whatever model: a person may have renamed it, and its versions can still be rebuilt.
+    versions = client(settings).search_model_versions(max_results=10_000)
+    named = ("data_snapshot", "evaluation_snapshot")
+    return frozenset(int(version.tags[tag]) for version in versions for tag in named if tag in version.tags)
+
+
+def versions_named_by_a_person(settings: Settings) -> set[int]:
+    """Versions with an alias that the platform does not give."""
+    model = _registered_model(client(settings))
+    given = dict(model.aliases) if model else {}
+    return {int(number) for alias, number in given.items() if alias != CHAMPION and not alias.startswith(_MONTH)}
+
+
+def champion(settings: Settings) -> Version | None:
+    """The version that is to be served; None before the first was promoted."""
+    return _champion(client(settings)) if is_initialised(settings) else None
+
+
+def promote(settings: Settings, version: int, reason: str) -> Version:
+    """Make a version the champion, tagged with why, when, and which it replaced; a champion is left as it is.
+
+    Raises:
+        TaxiError: there is no such version.
+    """
+    api = client(settings)
+    with lock(settings):
+        current = _champion(api)
+        if current and current.version == version:
+            return current
+        if not any(int(known.version) == version for known in _versions(api)):
+            raise TaxiError(f"model '{MODEL_NAME}' has no version {version}: choose one that MLflow's UI shows")
+        tags = {
+            "promotion_reason": reason,
+            "promoted_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "replaced_version": str(current.version) if current else "none",
+        }
+        for key, value in tags.items():
+            api.set_model_version_tag(MODEL_NAME, str(version), key, value)
+        if "refusal" in api.get_model_version(MODEL_NAME, str(version)).tags:
+            api.delete_model_version_tag(MODEL_NAME, str(version), "refusal")
+        api.set_registered_model_alias(MODEL_NAME, CHAMPION, str(version))
+        return _version(api.get_model_version(MODEL_NAME, str(version)))
+
+
+def load_sklearn(settings: Settings, version: Version) -> Any:
+    """The fitted estimator of a version, once its digest is the one logged at training.
+
+    Raises:
+        TaxiError: the model is missing, or is another one than was trained.
+    """
+    api = client(settings)
+    found = api.get_model_version(version.name, str(version.version))
+    return model_files.load(model_files.model_file(settings, api, found), version.version, found.tags)
+
+
+def version_url(settings: Settings, version: int) -> str:
+    """The version's page in MLflow's UI."""
+    return ui_url(settings, f"models/{MODEL_NAME}/versions/{version}")
+
+
+def _alias(month: Month) -> str:
+    return f"{_MONTH}{month}"
+
+
+def _version(found: "ModelVersion") -> Version:
+    return Version(str(found.name), int(found.version), str(found.run_id), dict(found.tags))
+
+
+def _registered_model(api: "MlflowClient") -> "RegisteredModel | None":
+    found = api.search_registered_models(f"name = '{MODEL_NAME}'")
+    return found[0] if found else None
+
+
+def _champion(api: "MlflowClient") -> Version | None:
+    model = _registered_model(api)
+    number = model.aliases.get(CHAMPION) if model else None
+    return _version(api.get_model_version(MODEL_NAME, number)) if number else None
+
+
+def _versions(api: "MlflowClient", condition: str = "") -> "list[ModelVersion]":
+    """Versions that are whole, the newest first."""
+    found = api.search_model_versions(f"name = '{MODEL_NAME}'{condition}", max_results=10_000)
+    whole = [version for version in found if version.status == "READY"]
+    return sorted(whole, key=lambda version: int(version.version), reverse=True)
+
+
+def _find(settings: Settings, api: "MlflowClient", training_key: str) -> "ModelVersion | None":
+    for version in _versions(api, f" and tags.training_key = '{training_key}'"):
+        if run_stage(api, str(version.run_id)) == "active" and model_files.is_whole(settings, api, version):
+            return version
+    return None
+
+
+def _link_to_model(api: "MlflowClient", version: "ModelVersion") -> None:
+    """Let the pages of the run and the logged model show the version, as MLflow's `register_model` does."""
+    from mlflow.exceptions import MlflowException
+
+    model_id = str(version.source).removeprefix("models:/")
+    tag = json.dumps([{"name": version.name, "version": int(version.version)}])
+    with suppress(MlflowException):  # a person deleted the page; the version does not need it
+        api.set_logged_model_tags(model_id, {"mlflow.modelVersions": tag})

@@ -1,0 +1,276 @@
+"""MLflow's runs and what is logged on them. Knows no Dagster; the model's versions are in registry.py."""
+
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.registry.database import EXPERIMENT, client, is_initialised, lock, ui_url
+from taxi_assets.registry.deleted_runs import active_experiment
+from taxi_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from pandas import DataFrame
+
+__all__ = [
+    "ChildRun",
+    "RunFacts",
+    "RunStatus",
+    "child_run",
+    "close_abandoned",
+    "end_run",
+    "log_dataset",
+    "log_model",
+    "match_statuses",
+    "open_run",
+    "run_facts",
+    "run_url",
+]
+
+RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
+
+PREDICTION = "duration_minutes"
+
+_RUNS_A_PAGE = 1000
+
+# What a logged model needs to be loaded elsewhere. Left to itself MLflow finds out by loading the model in a
+# process of its own, which takes ten times as long as logging it.
+_MODEL_PACKAGES = ("scikit-learn", "numpy", "pandas", "cloudpickle")
+
+
+def open_run(settings: Settings, dagster_run_id: str, name: str, tags: Mapping[str, str]) -> str:
+    """The id of the one MLflow run of this Dagster run, which is made with `tags` where there is none yet."""
+    api = client(settings)
+    with lock(settings):
+        found = _runs(api, f"tags.dagster_run_id = '{dagster_run_id}'")
+        if found:
+            return str(found[0].info.run_id)
+        tags = {**tags, "dagster_run_id": dagster_run_id}
+        return str(api.create_run(active_experiment(settings, api), tags=tags, run_name=name).info.run_id)
+
+
+@dataclass(frozen=True)
+class ChildRun:
+    """A run below another: what is logged here is the child's."""
+
+    api: "MlflowClient"
+    run_id: str
+
+    def log_params(self, values: Mapping[str, Any]) -> None:
+        from mlflow.entities import Param
+
+        self.api.log_batch(self.run_id, params=[Param(key, str(value)) for key, value in values.items()])
+
+    def log_metrics(self, values: Mapping[str, float]) -> None:
+        for key, value in values.items():
+            self.api.log_metric(self.run_id, key, value)
+
+    def set_tag(self, key: str, value: str) -> None:
+        self.api.set_tag(self.run_id, key, value)
+
+
+@contextmanager
+def child_run(settings: Settings, parent_id: str, name: str, tags: Mapping[str, str]) -> Iterator[ChildRun]:
+    """A run shown below its parent, ended as the block ends: finished, failed, or killed by an interrupt.
+
+    A trial that is cut short because others do better has finished. One whose process is killed is ended by
+    `match_statuses`, by its tag `search_of_dagster_run`.
+    """
+    api = client(settings)
+    every = {**tags, "mlflow.parentRunId": parent_id, "mlflow.source.name": "taxi_assets"}
+    run_id = str(api.create_run(_run(settings, parent_id).info.experiment_id, tags=every, run_name=name).info.run_id)
+    status: RunStatus = "FAILED"
+    try:
+        yield ChildRun(api, run_id)
+        status = "FINISHED"
+    except Exception as error:
+        status = "FINISHED" if type(error).__name__ == "TrialPruned" else "FAILED"
+        raise
+    except BaseException:
+        status = "KILLED"
+        raise
+    finally:
+        api.set_terminated(run_id, status)
+
+
+def end_run(settings: Settings, run_id: str, status: RunStatus) -> None:
+    """End a run with this status, whichever it had."""
+    client(settings).set_terminated(run_id, status)
+
+
+def close_abandoned(settings: Settings, is_alive: Callable[[str], bool]) -> tuple[str, ...]:
+    """End as FAILED what is still RUNNING though its Dagster run is dead.
+
+    Args:
+        settings: Where MLflow's database is; nothing is done where there is none.
+        is_alive: Tells of a Dagster run's id whether its process still lives.
+
+    Returns:
+        The MLflow ids of the runs ended. Runs that no Dagster run started are left alone.
+    """
+    return match_statuses(settings, lambda run_id: None if is_alive(run_id) else "FAILED", only="RUNNING")
+
+
+def match_statuses(
+    settings: Settings, status_of: Callable[[str], RunStatus | None], only: str | None = None
+) -> tuple[str, ...]:
+    """Give each MLflow run the status of its Dagster run; of the runs below it, those that have not ended.
+
+    Args:
+        settings: Where MLflow's database is; nothing is done where there is none.
+        status_of: Tells of a Dagster run's id how it ended; None where it has not, or is not known.
+        only: Look at the runs of this status only.
+
+    Returns:
+        The MLflow ids of the runs changed.
+    """
+    if not is_initialised(settings):
+        return ()
+    api = client(settings)
+    changed = []
+    for run in _runs(api, f"attributes.status = '{only}'" if only else ""):
+        is_open = run.info.status == "RUNNING"
+        child_of = run.data.tags.get("search_of_dagster_run") if is_open else None
+        dagster_run_id = run.data.tags.get("dagster_run_id", child_of)
+        status = status_of(dagster_run_id) if dagster_run_id else None
+        if status and status != run.info.status:
+            api.set_terminated(run.info.run_id, status)
+            changed.append(str(run.info.run_id))
+    return tuple(changed)
+
+
+def log_model(estimator: Any, example: "DataFrame") -> str:
+    """Log a fitted estimator on the active run, with signature, example, pip requirements and this package.
+
+    Args:
+        estimator: Anything scikit-learn calls a regressor; predicts minutes.
+        example: A few rows to predict from: numbers and text, as MLflow cannot describe pandas' categories.
+
+    Returns:
+        The logged model's address, `models:/m-…`. Metrics logged before it show on the model's page too.
+    """
+    import mlflow
+    import pandas as pd
+
+    if mlflow.active_run() is None:
+        raise RuntimeError("log_model needs an active MLflow run: without one the model would belong to none")
+    with _sklearn_flavour() as flavour:
+        predicted = pd.DataFrame({PREDICTION: estimator.predict(example)})
+        model = flavour.log_model(
+            estimator,
+            name="model",
+            signature=mlflow.models.infer_signature(example, predicted),
+            input_example=example,
+            # MLflow's own format refuses most estimators. What is served is ONNX; this is for looking into.
+            serialization_format="cloudpickle",
+            pip_requirements=[f"{name}=={version(name)}" for name in _MODEL_PACKAGES],
+            code_paths=[str(Path(__file__).parents[1])],
+        )
+    return str(model.model_uri)
+
+
+def log_dataset(
+    settings: Settings, run_id: str, name: str, digest: str, source: Mapping[str, object], rows: int
+) -> None:
+    """Log what a model was trained on, for the run's list of datasets.
+
+    Args:
+        settings: Where MLflow's database is.
+        run_id: The MLflow run.
+        name: Name of the data, such as `trip_features`.
+        digest: Digest of the content. MLflow keeps 36 characters; `source` has it whole.
+        source: Where to find just this data again, such as the lake's snapshot and the months.
+        rows: Number of rows.
+    """
+    api = client(settings)
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(
+        name=name,
+        digest=digest[:36],
+        source_type="ducklake",
+        source=json.dumps({**source, "digest": digest}),
+        profile=json.dumps({"num_rows": rows}),
+    )
+    used = DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
+    api.log_inputs(run_id, datasets=[used])
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run logged: parameters as text, the last value of each metric, tags."""
+
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+
+
+def run_facts(settings: Settings, run_id: str) -> RunFacts:
+    """What was logged on a run, also on one in MLflow's trash.
+
+    Raises:
+        TaxiError: MLflow has no such run.
+    """
+    data = _run(settings, run_id).data
+    return RunFacts(dict(data.params), dict(data.metrics), dict(data.tags))
+
+
+def run_url(settings: Settings, run_id: str) -> str:
+    """The run's page in MLflow's UI."""
+    experiment_id = _run(settings, run_id).info.experiment_id
+    return ui_url(settings, f"experiments/{experiment_id}/runs/{run_id}")
+
+
+@contextmanager
+def _sklearn_flavour() -> Iterator[Any]:
+    """MLflow's scikit-learn module, held to silence on what is known here, and kept from leaving traces.
+
+    It warns of integers that could be missing, which here never are, and of pickles; and it puts the model's
+    copy of this package first in `sys.path`, where a later process would find it instead of the package.
+    """
+    logger, path = logging.getLogger("mlflow.sklearn"), list(sys.path)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*Any type hint is inferred", UserWarning)
+            warnings.filterwarnings("ignore", ".*Inferred schema contains integer column", UserWarning)
+            import mlflow.sklearn
+
+            yield mlflow.sklearn
+    finally:
+        logger.setLevel(level)
+        sys.path[:] = path
+
+
+def _run(settings: Settings, run_id: str) -> "Run":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client(settings).get_run(run_id)
+    except MlflowException as error:
+        raise TaxiError(
+            f"the MLflow run {run_id} was deleted for good, with what it logged: train its month again"
+        ) from error
+
+
+def _runs(api: "MlflowClient", condition: str) -> "list[Run]":
+    runs: list[Run] = []
+    token = None
+    experiment = api.get_experiment_by_name(EXPERIMENT)
+    while experiment:
+        page = api.search_runs([experiment.experiment_id], condition, max_results=_RUNS_A_PAGE, page_token=token)
+        runs.extend(page)
+        token = page.token
+        if not token:
+            break
+    return runs

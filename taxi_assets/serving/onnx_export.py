@@ -1,0 +1,182 @@
+"""Writes a fitted model as the folder that `serving.ServedModel` reads: ONNX, tables, a manifest; no code."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taxi_assets.features.encoding import MATRIX_COLUMNS
+from taxi_assets.features.trip_features import SERVICE_IDS, ZONES, row_features
+from taxi_assets.serving.served_model import MODEL_INPUT, ServedModel
+from taxi_assets.serving.serving_manifest import FORMAT, MANIFEST_FILE, MODEL_FILE, REQUIRED_FACTS, TABLES_FILE
+from taxi_assets.training.intervals import COVERAGE
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    from taxi_assets.training.model import DurationModel
+
+__all__ = ["to_onnx", "write_serving_folder"]
+
+GOLDEN_RIDES_PER_SERVICE = 64
+# Newer ones bring the trees nothing.
+_OPERATORS = {"": 18, "ai.onnx.ml": 3}
+
+
+def write_serving_folder(model: "DurationModel", folder: Path, facts: Mapping[str, object]) -> ServedModel:
+    """Write the model, read it back and check its answers; the same model and facts give the same bytes.
+
+    Args:
+        model: The fitted model.
+        folder: Where to put it; what is there is replaced, and only by a folder that is whole and checked.
+        facts: JSON values that say what the model is and was made from: at least `REQUIRED_FACTS`, which
+            every answer carries.
+
+    Returns:
+        The model as it will be served.
+
+    Raises:
+        TaxiError: what was written does not answer as the model does.
+    """
+    missing = [name for name in REQUIRED_FACTS if name not in facts]
+    if missing:
+        raise ValueError(f"facts lack {', '.join(missing)}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as draft:
+        whole = Path(draft, folder.name)
+        whole.mkdir()
+        (whole / MODEL_FILE).write_bytes(to_onnx(model.trees_))
+        np.savez(whole / TABLES_FILE, **_tables(model))  # type: ignore[arg-type]  # no table is named allow_pickle
+        (whole / MANIFEST_FILE).write_text(json.dumps(_manifest(model, whole, facts), indent=1) + "\n")
+        served = ServedModel.load(whole)
+        if folder.exists():
+            shutil.rmtree(folder)
+        whole.rename(folder)
+    return served
+
+
+def to_onnx(trees: "HistGradientBoostingRegressor") -> bytes:
+    """The trees as an ONNX model over float32 matrices, shape (n, columns), NaN where a value is missing.
+
+    Written here and not by skl2onnx, which sends some rides down the wrong branch (onnx/sklearn-onnx#1192):
+    see `_round_down`.
+    """
+    from onnx import TensorProto, helper
+
+    columns = trees.n_features_in_
+    graph = helper.make_graph(
+        [helper.make_node("TreeEnsembleRegressor", [MODEL_INPUT], ["answers"], **_tree_attributes(trees))],
+        "taxi_duration",
+        [helper.make_tensor_value_info(MODEL_INPUT, TensorProto.FLOAT, [None, columns])],
+        [helper.make_tensor_value_info("answers", TensorProto.FLOAT, [None, 1])],
+    )
+    operators = [helper.make_opsetid(domain, number) for domain, number in _OPERATORS.items()]
+    # The format's version is held too: ONNX writes newer ones than ONNX Runtime reads.
+    return bytes(helper.make_model(graph, opset_imports=operators, ir_version=10).SerializeToString())
+
+
+def _tree_attributes(trees: "HistGradientBoostingRegressor") -> dict[str, Any]:
+    """The nodes of all trees, one list an attribute, as the operator wants them."""
+    parts = [predictor.nodes for (predictor,) in trees._predictors]
+    nodes = np.concatenate(parts)
+    if nodes["is_categorical"].any():
+        raise ValueError("trees that split by category have no counterpart here")
+    tree_ids = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    node_ids = np.concatenate([np.arange(len(part)) for part in parts])
+    is_leaf = nodes["is_leaf"].astype(bool)
+    lists = {
+        "nodes_treeids": tree_ids,
+        "nodes_nodeids": node_ids,
+        "nodes_featureids": nodes["feature_idx"],
+        "nodes_modes": np.where(is_leaf, "LEAF", "BRANCH_LEQ"),
+        "nodes_values": _round_down(nodes["num_threshold"]),
+        "nodes_truenodeids": nodes["left"],
+        "nodes_falsenodeids": nodes["right"],
+        "nodes_missing_value_tracks_true": nodes["missing_go_to_left"],
+        "target_treeids": tree_ids[is_leaf],
+        "target_nodeids": node_ids[is_leaf],
+        "target_ids": np.zeros(is_leaf.sum(), np.int64),
+        "target_weights": nodes["value"][is_leaf],
+    }
+    attributes: dict[str, Any] = {name: values.tolist() for name, values in lists.items()}
+    base = trees._baseline_prediction.ravel().tolist()
+    return attributes | {"domain": "ai.onnx.ml", "n_targets": 1, "base_values": base}
+
+
+def _round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Thresholds as float32 that split float32 values at the same places.
+
+    A threshold lies midway between two values, which in float32 may be neighbours. Rounded to the nearest, it
+    can land on the upper one, which would then go left with the lower.
+    """
+    nearest = thresholds.astype(np.float32)
+    return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+
+
+def _tables(model: "DurationModel") -> dict[str, NDArray[Any]]:
+    # Left as they are: compressed they are half as large and take fifty times as long to write.
+    arrays: dict[str, NDArray[Any]] = {f"zones/{name}": values for name, values in vars(model.zones).items()}
+    for service, number in _services(model).items():
+        arrays |= {f"{service}/{name}": table for name, table in model.tables_[number].items()}
+    arrays |= {f"intervals/{name}": values for name, values in vars(model.intervals_).items()}
+    return arrays
+
+
+def _services(model: "DurationModel") -> dict[str, int]:
+    return {service: number for service, number in SERVICE_IDS.items() if number in model.tables_}
+
+
+def _manifest(model: "DurationModel", folder: Path, facts: Mapping[str, object]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "columns": MATRIX_COLUMNS,
+        "inputs": ["service_id", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "passenger_count"],
+        "interval_coverage": COVERAGE,
+        "services": _services(model),
+        "placed_zone_ids": np.flatnonzero(model.places_.is_placed).tolist(),
+        "facts": dict(facts),
+        "golden": _golden(model),
+        "sha256": {name: _sha256(folder / name) for name in (MODEL_FILE, TABLES_FILE)},
+    }
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _golden(model: "DurationModel") -> dict[str, Any]:
+    """A few rides and what the fitted model says of them."""
+    import pandas as pd
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    rides = _golden_rides(model)
+    frame = pd.DataFrame({**rides, **row_features(rides, model.zones)})
+    with threadpool_limits(1):  # on a busy machine the trees' threads wait for each other at every tree
+        told = model.answer(frame)
+    listed = {name: values.tolist() for name, values in rides.items()}
+    listed["pickup_at"] = rides["pickup_at"].astype(str).tolist()
+    # JSON knows no NaN.
+    listed["passenger_count"] = [None if np.isnan(count) else count for count in listed["passenger_count"]]
+    return {"rides": listed, **{name: values.tolist() for name, values in vars(told).items()}}
+
+
+def _golden_rides(model: "DurationModel") -> dict[str, NDArray[Any]]:
+    """Rides of every service the model knows, over a year and all zones, those without a place included."""
+    services = list(_services(model).values())
+    count, draw = GOLDEN_RIDES_PER_SERVICE * len(services), np.random.default_rng(0)
+    starts, ends = draw.integers(1, ZONES, count), draw.integers(1, ZONES, count)
+    starts[:3], ends[:3] = (264, 1, 265), (1, 264, 265)
+    pickup_at = np.datetime64("2023-01-01T00:00:00") + draw.integers(0, 365 * 86_400, count).astype("timedelta64[s]")
+    return {
+        "service_id": np.repeat(services, GOLDEN_RIDES_PER_SERVICE),
+        "pickup_at": pickup_at,
+        "passenger_count": np.where(draw.random(count) < 0.5, np.nan, draw.integers(1, 7, count)),
+        "pickup_zone_id": starts,
+        "dropoff_zone_id": ends,
+    }

@@ -1,1 +1,0 @@
-"""Where months come from, and how a file gets whole into the landing folder."""

@@ -1,0 +1,176 @@
+"""What a file's columns are: whose trips, of which era, and which canonical column each becomes.
+
+All is told by the columns, never by the file's date: TLC republishes old months in new formats.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.tlc.columns import RAW_COLUMNS, REFUSED_SERVICES, SERVICES, RawColumn
+
+__all__ = [
+    "RAW_COLUMNS",
+    "REFUSED_SERVICES",
+    "SERVICES",
+    "ColumnMapping",
+    "RawColumn",
+    "check_service",
+    "map_columns",
+    "schema_era",
+    "service_of",
+]
+
+# Columns that only one service has had, lower case. A file with none of them can be anyone's.
+_MARKS: dict[str, frozenset[str]] = {
+    "green": frozenset({"lpep_pickup_datetime", "lpep_dropoff_datetime"}),
+    "yellow": frozenset(
+        {"tpep_pickup_datetime", "tpep_dropoff_datetime", "trip_pickup_datetime", "trip_dropoff_datetime", "vendor_id"}
+    ),
+    "fhvhv": frozenset({"hvfhs_license_num"}),
+    "fhv": frozenset({"dispatching_base_num", "dispatching_base_number", "pickup_date"}),
+}
+
+
+_ENDS = ("pickup", "dropoff")
+
+
+@dataclass(frozen=True)
+class ColumnMapping:
+    """How one file's columns become canonical ones: `known` is canonical → published name; `unknown` keep theirs.
+
+    `needs_zones` names the ends of a ride, `pickup` and `dropoff`, that have coordinates and no zone id.
+    """
+
+    known: Mapping[str, str]
+    unknown: tuple[str, ...]
+    needs_zones: tuple[str, ...] = ()
+
+
+def map_columns(published: Sequence[str]) -> ColumnMapping:
+    """Match a file's column names with the contract; capitals and blanks around a name mean nothing.
+
+    Raises:
+        TaxiError: a column every trip needs is missing, or two columns claim the same meaning.
+    """
+    canonical = {name: column.name for column in RAW_COLUMNS for name in column.published_as}
+    known: dict[str, str] = {}
+    unknown: list[str] = []
+    for name in published:
+        column = canonical.get(name.strip().lower())
+        if column is None:
+            unknown.append(name)
+        elif column in known:
+            raise TaxiError(f"columns '{known[column]}' and '{name}' both mean {column}: keep one of them")
+        else:
+            known[column] = name
+    by_coordinates = tuple(end for end in _ENDS if _has_only_coordinates(end, known))
+    held = {*known, *(f"{end}_zone_id" for end in by_coordinates)}
+    missing = [column for column in RAW_COLUMNS if column.needed and column.name not in held]
+    if missing:
+        names = ", ".join(f"{column.name} (TLC's {' or '.join(column.published_as)})" for column in missing)
+        raise TaxiError(f"it has no column for {names}: check that it is a trip file of TLC")
+    return ColumnMapping(known, tuple(unknown), by_coordinates)
+
+
+def service_of(columns: Sequence[str]) -> frozenset[str]:
+    """The services whose file these columns can be: one as a rule, all where nothing tells, none for no trips.
+
+    `fhv` is told too, though the platform refuses it (`REFUSED_SERVICES`).
+    """
+    names = _plain(columns)
+    marked = {service for service, marks in _MARKS.items() if marks & names}
+    if "fhvhv" in marked:
+        marked -= {"fhv"}  # both name the dispatching base
+    starts = next(column for column in RAW_COLUMNS if column.name == "pickup_at").published_as
+    return frozenset(marked or (SERVICES if names & set(starts) else ()))
+
+
+def schema_era(columns: Sequence[str], types: Sequence[str]) -> str:
+    """Name the era of a file by its content: `A`, `B`, `C` are today's parquet files, others begin when named.
+
+    Args:
+        columns: published names, in the file's order.
+        types: their types as Arrow calls them (`int64`, `null`, `large_string`); all `string` for text.
+
+    Returns:
+        Such as `2009`, `2013-08`, `A` or `2019-csv`; `unknown` where the columns are not one service's.
+    """
+    services = service_of(columns)
+    if len(services) != 1:
+        return "unknown"
+    (service,) = services
+    kinds = dict(zip((name.strip().lower() for name in columns), types, strict=True))
+    era = _ERA_OF[service](kinds)
+    if set(types) != {"string"}:
+        return era
+    # As text, the ids of A and B look the same; green's A came as text from 2019 on.
+    return {"A": "2019" if service == "green" else "A"}.get(era, era) + "-csv"
+
+
+def check_service(columns: Sequence[str], service: str) -> None:
+    """Refuse a file of another service than it is named after.
+
+    Raises:
+        TaxiError: with the name of the service whose columns they are.
+    """
+    found = service_of(columns)
+    if (service in found and service in SERVICES) or not found:  # where none tells, the mapping says what is missing
+        return
+    if found <= set(REFUSED_SERVICES):
+        raise TaxiError(f"its columns are those of {REFUSED_SERVICES[min(found)]}")
+    raise TaxiError(
+        f"its columns are those of {' and '.join(sorted(found))}, not of {service}: name it after its service"
+    )
+
+
+def _has_only_coordinates(end: str, known: Mapping[str, str]) -> bool:
+    return f"{end}_zone_id" not in known and {f"{end}_longitude", f"{end}_latitude"} <= set(known)
+
+
+def _plain(columns: Sequence[str]) -> set[str]:
+    return {name.strip().lower() for name in columns}
+
+
+def _newest_era(kinds: Mapping[str, str]) -> str:
+    if "cbd_congestion_fee" in kinds:
+        return "C"
+    return "B" if kinds.get("pulocationid") == "int32" else "A"
+
+
+def _yellow_era(kinds: Mapping[str, str]) -> str:
+    if "start_lon" in kinds or "trip_pickup_datetime" in kinds:
+        return "2009"
+    if "pickup_longitude" in kinds:
+        return "2015" if "tpep_pickup_datetime" in kinds else "2010"
+    if "congestion_surcharge" not in kinds:
+        return "2016-07"
+    if kinds["congestion_surcharge"] == "null":
+        return "2011"
+    return "2019" if kinds.get("airport_fee", "null") == "null" else _newest_era(kinds)
+
+
+def _green_era(kinds: Mapping[str, str]) -> str:
+    if "pickup_longitude" in kinds:
+        return "2015" if "improvement_surcharge" in kinds else "2013-08"
+    return _newest_era(kinds) if "congestion_surcharge" in kinds else "2016-07"
+
+
+def _company_era(kinds: Mapping[str, str]) -> str:
+    return _newest_era(kinds) if "trip_miles" in kinds else "2019-02"
+
+
+def _base_era(kinds: Mapping[str, str]) -> str:
+    if "pulocationid" not in kinds:
+        return "2015"
+    if "sr_flag" not in kinds:
+        return "2017"
+    return _newest_era(kinds) if "affiliated_base_number" in kinds else "2019"
+
+
+_ERA_OF: Mapping[str, Callable[[Mapping[str, str]], str]] = {
+    "green": _green_era,
+    "yellow": _yellow_era,
+    "fhvhv": _company_era,
+    "fhv": _base_era,
+}

@@ -1,0 +1,165 @@
+"""Files of TLC as they arrive: their names, and a first look inside, so that no other kind gets in."""
+
+import hashlib
+import os
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.months import Month
+from taxi_assets.tlc.contract import SERVICES
+from taxi_assets.tlc.file_kinds import PARQUET, kind_of
+
+__all__ = [
+    "Arrival",
+    "check_content",
+    "file_name",
+    "inspect_file",
+    "is_synthetic_file",
+    "parse_file_name",
+    "read_file_name",
+]
+
+# A file that the platform made up carries this key in its footer; what the key says does not matter.
+_SYNTHETIC_KEY = b"taxi.synthetic"
+_NAME = re.compile(r"([a-z]+)_tripdata_([0-9]{4}-[0-9]{2})\.(?:parquet|csv)")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A whole month's file; `sha256` in hexadecimal, `bytes` its length.
+
+    `is_synthetic` is None for text, which has no place to say it.
+    """
+
+    path: Path
+    service: str
+    month: Month
+    sha256: str
+    bytes: int
+    is_synthetic: bool | None
+    named: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What a person calls it: the name it came under; in the store it is called by its checksum."""
+        return self.named or self.path.name
+
+
+def file_name(service: str, month: Month, suffix: str = "parquet") -> str:
+    """TLC's name of a month's file, such as `green_tripdata_2023-01.parquet`; older ones were `csv`.
+
+    Raises:
+        TaxiError: the platform knows no such service.
+    """
+    if service not in SERVICES:
+        raise TaxiError(f"'{service}' is not a service: name one of {', '.join(SERVICES)}")
+    return f"{service}_tripdata_{month}.{suffix}"
+
+
+def parse_file_name(name: str) -> tuple[str, Month] | None:
+    """The service and month of a file named exactly as TLC names it; None for any other name."""
+    try:
+        return read_file_name(name)
+    except TaxiError:
+        return None
+
+
+def read_file_name(name: str) -> tuple[str, Month]:
+    """The service and month of a file named exactly as TLC names it.
+
+    Raises:
+        TaxiError: it has another name.
+        MonthNotOver: its month is not over.
+    """
+    match = _NAME.fullmatch(name)
+    if not match or match[1] not in SERVICES:
+        raise TaxiError(f"{name} is not named as TLC names a month: call it such as green_tripdata_2023-01.parquet")
+    return match[1], Month.parse(match[2])
+
+
+def inspect_file(path: Path) -> Arrival:
+    """Look at a file: whose month it is, its checksum, whether it was made up.
+
+    Raises:
+        TaxiError: it cannot be read, is not named as TLC names files, or is not a whole parquet file.
+    """
+    parsed = read_file_name(path.name)
+    try:
+        # One open file throughout: another that takes the name meanwhile does not mix with it.
+        with path.open("rb") as file:
+            is_synthetic = None if _is_text(path) else _is_synthetic(file, str(path))
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            return Arrival(path, *parsed, sha256, os.fstat(file.fileno()).st_size, is_synthetic)
+    except OSError as error:
+        raise TaxiError(f"cannot read {path} ({error.strerror}): put the file there, readable") from error
+
+
+def is_synthetic_file(path: Path) -> bool | None:
+    """Whether the platform made the file up; None for text, which cannot tell.
+
+    Raises:
+        TaxiError: it is not a whole parquet file.
+    """
+    if _is_text(path):
+        return None
+    with path.open("rb") as file:
+        return _is_synthetic(file, path.name)
+
+
+def check_content(path: Path, name: str, shown: str) -> None:
+    """Refuse a file that is not of the kind its name says.
+
+    Args:
+        path: where its bytes are, perhaps under another name.
+        name: TLC's name of it.
+        shown: what an error calls it, an address or a path.
+
+    Raises:
+        TaxiError: it is not a whole parquet, zip or zones' file.
+    """
+    with path.open("rb") as file:
+        if name.endswith(".parquet"):
+            _is_synthetic(file, shown)
+        elif name.endswith(".zip"):
+            _check_zip(file, shown)
+        elif parse_file_name(name):
+            if not file.readline(1000).strip():
+                raise _not_a("table of trips (its first line is blank)", shown)
+        elif b"LocationID" not in file.readline(1000):
+            raise _not_a("table of zones (no column LocationID)", shown)
+
+
+def _is_text(path: Path) -> bool:
+    return path.suffix == ".csv" and kind_of(path) != PARQUET
+
+
+def _is_synthetic(file: BinaryIO, shown: str) -> bool:
+    """Read the footer, which is at a parquet file's end: a file cut off has none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_metadata(file).metadata
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _not_a("whole parquet file", shown) from error
+    return _SYNTHETIC_KEY in (metadata or {})
+
+
+def _check_zip(file: BinaryIO, shown: str) -> None:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise _not_a("whole zip file", shown) from error
+    if damaged:
+        raise _not_a("whole zip file", shown)
+
+
+def _not_a(kind: str, shown: str) -> TaxiError:
+    return TaxiError(f"{shown} is not a {kind}: replace it with TLC's own, or name another TAXI_TLC_SOURCE")

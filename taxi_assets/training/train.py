@@ -1,0 +1,177 @@
+"""Trains a model on a window of months, logs it to the active MLflow run and registers it. Knows no Dagster."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.features.trip_features import MODEL_INPUTS
+from taxi_assets.months import Month
+from taxi_assets.registry import model_versions, tracking
+from taxi_assets.registry.code_revision import git_commit
+from taxi_assets.registry.model_versions import Version
+from taxi_assets.settings import Settings
+from taxi_assets.training.dataset import TRAINING_SCOPE, WINDOW_MONTHS, TrainingData, read_training, window_of_held
+from taxi_assets.training.estimators import BOOSTED, build, estimator_named
+from taxi_assets.warehouse.available_months import held_months
+from taxi_assets.warehouse.connection import Warehouse
+
+__all__ = ["Trained", "dagster_url", "fit", "libraries", "train", "window_before"]
+
+# The code that decides what the same rides and parameters make of each other.
+_SOURCES = (
+    "tlc/local_time.py",
+    "features/trip_features.py",
+    "features/zone_geometry.py",
+    "features/target_encoding.py",
+    "features/out_of_fold.py",
+    "features/recent_traffic.py",
+    "features/encoding.py",
+    "training/predictions.py",
+    "training/intervals.py",
+    "training/training_set.py",
+    "training/estimators.py",
+    "training/random_forest.py",
+    "training/model.py",
+    "features/trip_features.sql",
+    "training/training_trips.sql",
+)
+_EXAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A registered version, the rides it learned from, and whether it had been registered before."""
+
+    version: Version
+    data: TrainingData
+    is_new: bool
+
+
+def train(
+    settings: Settings,
+    warehouse: Warehouse,
+    mlflow: Any,
+    month: Month,
+    window: Sequence[Month],
+    parameters: Mapping[str, Any],
+) -> Trained:
+    """Learn from the window, or from the months `window_before` chooses, to predict trips of `month`.
+
+    The same rides, parameters and code are not learned twice: the version they made is returned. Either way it is
+    the one that is scored on the month from now on.
+
+    Args:
+        settings: Where MLflow and the lake are.
+        warehouse: The lake.
+        mlflow: The dagster-mlflow resource, on the run to log to.
+        month: The month the model will be scored on; none of its rides is seen.
+        window: Months to learn from; empty, those `window_before` chooses.
+        parameters: `estimator`, one of `ESTIMATORS`, and what it is built with.
+
+    Raises:
+        TaxiError: there is nothing to learn from, or the window reaches into the scored month.
+    """
+    months = window_before(settings, warehouse, month, window)
+    data = read_training(warehouse, settings.services, months, TRAINING_SCOPE)
+    key = _training_key(data, month, parameters)
+    known = model_versions.find(settings, key)
+    if known:
+        model_versions.choose(settings, known, month)
+        return Trained(known, data, is_new=False)
+    model = fit(data, parameters)
+    tags = _tags(settings, data, month, str(parameters.get("estimator", BOOSTED)))
+    tags |= {"dagster_run_id": mlflow.dagster_run_id, "dagster_url": dagster_url(settings, mlflow.dagster_run_id)}
+    tags |= {"mlflow_url": tracking.run_url(settings, mlflow.mlflow_run_id)}
+    mlflow.set_tags(tags)
+    mlflow.log_params({**parameters, "window": tags["window"], "services": tags["services"], "rides": len(data.trips)})
+    version = _register(settings, mlflow.mlflow_run_id, model, data, key, tags)
+    model_versions.choose(settings, version, month)
+    return Trained(version, data, is_new=True)
+
+
+def fit(data: TrainingData, parameters: Mapping[str, Any]) -> Any:
+    """What learning from these rides with these parameters makes: of the same, the same."""
+    given = dict(parameters)
+    model = build(given.pop("estimator", BOOSTED), data.zones, given)
+    return model.fit(data.trips, data.trips["duration_minutes"].to_numpy())
+
+
+def dagster_url(settings: Settings, run_id: str) -> str:
+    """The Dagster run's page."""
+    return f"{settings.url(settings.dagster_port)}/runs/{run_id}"
+
+
+def libraries() -> dict[str, str]:
+    """The versions of the libraries that decide what is learned."""
+    return {name: version(name) for name in ("scikit-learn", "numpy", "holidays")}
+
+
+def window_before(
+    settings: Settings,
+    warehouse: Warehouse,
+    month: Month,
+    window: Sequence[Month],
+    window_months: int = WINDOW_MONTHS,
+) -> tuple[Month, ...]:
+    """The months to learn from: those wanted, oldest first, or those held of the `window_months` before `month`.
+
+    Raises:
+        TaxiError: the window reaches into the month to be scored.
+    """
+    if not window:
+        with warehouse.reading() as connection:
+            return window_of_held(held_months(connection, settings.services), month, window_months)
+    late = [str(each) for each in window if each >= month]
+    if late:
+        raise TaxiError(f"the window holds {', '.join(late)}, not before {month}, the month to be scored: leave it out")
+    return tuple(sorted(window))
+
+
+def _register(
+    settings: Settings,
+    run_id: str,
+    model: Any,
+    data: TrainingData,
+    key: str,
+    tags: Mapping[str, str],
+) -> Version:
+    source = {"snapshot": data.snapshot, "months": [str(month) for month in data.months]}
+    tracking.log_dataset(settings, run_id, "trip_features", data.digest, source, len(data.trips))
+    uri = tracking.log_model(model, data.trips[list(MODEL_INPUTS)].head(_EXAMPLE_ROWS))
+    return model_versions.register(settings, run_id, uri, key, tags)
+
+
+def _tags(settings: Settings, data: TrainingData, month: Month, estimator: str) -> dict[str, str]:
+    return {
+        "window": f"{data.months[0]}..{data.months[-1]}",
+        "months": ",".join(map(str, data.months)),
+        "scored_month": str(month),
+        "services": ",".join(data.services),
+        "convention": TRAINING_SCOPE.name,
+        "data_snapshot": str(data.snapshot),
+        "data_digest": data.digest,
+        "git_commit": git_commit(),
+        "libraries": ", ".join(f"{name} {number}" for name, number in libraries().items()),
+        "estimator": estimator,
+        "servable": str(estimator_named(estimator).is_servable).lower(),
+        "synthetic": str(settings.data_kind == "synthetic").lower(),
+    }
+
+
+def _training_key(data: TrainingData, month: Month, parameters: Mapping[str, Any]) -> str:
+    """Digest of all that decides what a training makes: rides, purpose, parameters, code, libraries."""
+    package = files("taxi_assets")
+    code = {name: hashlib.sha256(package.joinpath(name).read_bytes()).hexdigest() for name in _SOURCES}
+    parts = [
+        data.digest,
+        str(month),
+        sorted(parameters.items()),
+        sorted(code.items()),
+        sorted(libraries().items()),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""DuckDB tables under a DuckLake catalogue: connection, schema, maintenance. What the rows mean belongs to other packages."""

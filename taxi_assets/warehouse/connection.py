@@ -1,0 +1,295 @@
+"""The lake: DuckDB tables as parquet under a DuckLake catalogue. The only module that opens a connection.
+
+Writers publish one transaction at a time, behind a lock between processes; readers need
+no lock and see whole months only. No SQL statement is put together from values: they are bound.
+"""
+
+import importlib.util
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from filelock import FileLock
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+from taxi_assets.tlc.local_time import macros
+from taxi_assets.warehouse.catalogue_version import require_current
+from taxi_assets.warehouse.full_disk import has_room, readable_copy
+from taxi_assets.warehouse.schema import TABLES, Table
+
+__all__ = ["Warehouse", "choose_month", "define_macros", "month_key", "require_writable", "sql", "view_month"]
+
+_EXTENSIONS = ("ducklake", "sqlite_scanner")
+
+# How DuckLake writes parquet. Version 2's encodings of numbers and times make files as small as zstd would, in two
+# thirds of the time; parquet version 1 with zstd was 47 MiB for 3,000,000 raw trips, this is 53.
+_OPTIONS = {"parquet_version": "2", "parquet_compression": "snappy"}
+
+# A database of a process stays open: to load the extensions and check their signatures takes half a second.
+_databases: dict[tuple[int, int, Settings], duckdb.DuckDBPyConnection] = {}
+
+
+@cache
+def sql(name: str) -> str:
+    """The text of `<name>.sql`, which lies beside the module that runs it; no two files share a name.
+
+    Raises:
+        FileNotFoundError: no package has such a file.
+    """
+    if name not in sql_files():
+        raise FileNotFoundError(f"no {name}.sql in any package of taxi_assets")
+    return sql_files()[name].read_text()
+
+
+@cache
+def sql_files() -> Mapping[str, Path]:
+    """Every SQL file of the project, by its name without `.sql`."""
+    return {path.stem: path for path in Path(str(files("taxi_assets"))).rglob("*.sql")}
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Opens connections on the lake of these settings, and reads its newest state unless one of old is chosen."""
+
+    settings: Settings
+    read_snapshot: int | None = None
+
+    def at(self, snapshot: int) -> "Warehouse":
+        """The lake as it was then, for reading."""
+        return Warehouse(self.settings, snapshot)
+
+    @property
+    def _lock(self) -> FileLock:
+        return FileLock(self.settings.warehouse / "publish.lock")
+
+    @contextmanager
+    def reading(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that sees one state of the lake throughout: the newest, or that of `snapshot`."""
+        self._initialise()
+        snapshot = self.read_snapshot if snapshot is None else snapshot
+        with self._connected_to_read(snapshot) as connection:
+            connection.execute("BEGIN TRANSACTION")
+            yield connection
+
+    @contextmanager
+    def publishing(self, message: str, run_id: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction: everything done on the connection is seen by all after the block, or never.
+
+        Args:
+            message: What the snapshot holds, for `snapshots()`.
+            run_id: The Dagster run that makes it.
+        """
+        self._initialise()
+        with self._lock, _closing(self._connect()) as connection:
+            connection.execute("BEGIN TRANSACTION")
+            connection.execute(
+                "CALL lake.set_commit_message('taxi', $message, extra_info => $extra)",
+                {"message": message, "extra": json.dumps({"dagster_run_id": run_id})},
+            )
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def maintaining(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection without a transaction, while nobody publishes: for `maintenance` alone."""
+        self._initialise()
+        with self._lock, _closing(self._connect()) as connection:
+            yield connection
+
+    def snapshot(self) -> int:
+        """The number of the newest snapshot."""
+        with self.reading() as connection:
+            return int(connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0])
+
+    def snapshots(self) -> tuple[int, ...]:
+        """The numbers of all snapshots that can still be read, oldest first."""
+        with self.reading() as connection:
+            rows = connection.execute("SELECT snapshot_id FROM lake.snapshots() ORDER BY 1").fetchall()
+        return tuple(int(row[0]) for row in rows)
+
+    def _initialise(self) -> None:
+        # On a full disk nothing is migrated, and SQLite must not be opened beside the catalogue: reading uses a copy.
+        if self._catalog_file.is_file() and has_room(self.settings.warehouse):
+            require_current(self._catalog_file, self._lock, self._migrate)
+        marker = self.settings.warehouse / "tables.json"
+        tables = json.dumps({name: table.ddl() for name, table in TABLES.items()} | {"options": _OPTIONS}, indent=1)
+        if marker.is_file() and marker.read_text() == tables:
+            return
+        require_writable(self.settings.home)
+        (self.settings.warehouse / "data").mkdir(parents=True, exist_ok=True)
+        self.settings.landing.mkdir(parents=True, exist_ok=True)
+        self.settings.arrived.mkdir(parents=True, exist_ok=True)
+        with self._lock, _closing(self._connect()) as connection:
+            connection.execute("BEGIN TRANSACTION")
+            for option, value in _OPTIONS.items():
+                connection.execute("CALL lake.set_option($option, $value)", {"option": option, "value": value})
+            self._create_tables(connection)
+            connection.execute("COMMIT")
+            marker.write_text(tables)
+
+    @staticmethod
+    def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+        held = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        for table in TABLES.values():
+            if table.name not in held:
+                connection.execute(table.ddl())
+                continue
+            _add_columns(connection, table)
+            if table.monthly:
+                # Lakes of earlier versions were partitioned. Each transaction writes one month, so files are of one
+                # month anyway and their statistics tell which; to divide the rows once more doubles the time.
+                connection.execute(f"ALTER TABLE {table.name} RESET PARTITIONED BY")
+
+    @contextmanager
+    def _connected_to_read(self, snapshot: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
+        if has_room(self.settings.warehouse):
+            with _closing(self._connect(snapshot)) as connection:
+                yield connection
+            return
+        with readable_copy(self._catalog_file) as copy, _closing(self._open(snapshot, copy)) as connection:
+            yield connection
+
+    def _connect(self, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
+        """A connection of its own on the lake, in this process's database where it shows the newest state."""
+        if snapshot is not None or not self._catalog_file.is_file():
+            return self._open(snapshot)
+        key = (os.getpid(), self._catalog_file.stat().st_ino, self.settings)
+        if key not in _databases:
+            _databases[key] = self._open()
+        connection = _databases[key].cursor()
+        connection.execute("USE lake")
+        define_macros(connection)
+        return connection
+
+    @property
+    def _catalog_file(self) -> Path:
+        return self.settings.warehouse / "catalog.sqlite"
+
+    def _open(self, snapshot: int | None = None, copy: Path | None = None) -> duckdb.DuckDBPyConnection:
+        """A database of its own on the catalogue, or on a copy of it, which can only be read."""
+        connection = self._with_extensions()
+        connection.execute(self._attachment(snapshot, copy))
+        connection.execute("USE lake")
+        define_macros(connection)
+        # From here on no statement reaches files beyond the platform's own folders, but for SQLite databases, which
+        # their extension opens itself; nor lifts this limit.
+        settings = self.settings
+        folders = [f"{folder}/" for folder in (settings.warehouse, settings.landing, settings.arrived)]
+        connection.execute(f"SET allowed_directories = [{', '.join(map(_quoted, folders))}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        return connection
+
+    def _with_extensions(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(config=self._config())
+        for extension in _EXTENSIONS:
+            connection.load_extension(str(_extension_file(extension)))
+        return connection
+
+    def _migrate(self) -> None:
+        with _closing(self._with_extensions()) as connection:
+            connection.execute(self._attachment(None).removesuffix(")") + ", AUTOMATIC_MIGRATION true)")
+
+    def _config(self) -> dict[str, Any]:
+        config: dict[str, Any] = {
+            "memory_limit": self.settings.memory_limit,
+            "temp_directory": str(self.settings.warehouse / "spill"),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+        return config | ({"threads": self.settings.threads} if self.settings.threads else {})
+
+    def _attachment(self, snapshot: int | None, copy: Path | None = None) -> str:
+        # Files are known by their place under the data path: overriding it lets a home be moved or linked to.
+        options = f"DATA_PATH {_quoted(str(self.settings.warehouse / 'data'))}, OVERRIDE_DATA_PATH true"
+        options += ", META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 60000"  # else a commit fails while anyone reads
+        options += ", READ_ONLY" if copy else ""
+        if snapshot is not None:
+            options += f", SNAPSHOT_VERSION {int(snapshot)}"
+        return f"ATTACH {_quoted(f'ducklake:sqlite:{copy or self._catalog_file}')} AS lake ({options})"
+
+
+@contextmanager
+def _closing(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Give a table that an earlier version of the platform made the columns it has since got."""
+    held = {column[0] for column in connection.execute(f"SELECT * FROM {table.name} LIMIT 0").description}
+    for column in table.columns:
+        if column.name not in held:
+            before = "" if column.before is None else f" DEFAULT {_quoted(column.before)}"
+            connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}{before}")
+
+
+def define_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Define what the SQL files call, such as `elapsed_seconds`, for this connection only."""
+    for macro in macros():
+        connection.execute(f"CREATE OR REPLACE TEMP MACRO {macro}")
+
+
+def month_key(service: str, month: Month) -> Mapping[str, object]:
+    """The values that `$service` and `$month` of the SQL files stand for."""
+    return {"service": service, "month": month.first_day}
+
+
+def choose_month(connection: duckdb.DuckDBPyConnection, service: str, month: Month) -> None:
+    """Set the month that views made by `view_month` show."""
+    connection.execute("SET VARIABLE service = $service", {"service": service})
+    connection.execute("SET VARIABLE month = $month", {"month": month.first_day})
+
+
+def view_month(connection: duckdb.DuckDBPyConnection, view: str, table: str) -> None:
+    """Make `view`, for this connection only, the chosen month's rows of `table`."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM lake.{table} "
+        "WHERE service = getvariable('service') AND month = getvariable('month')"
+    )
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder nobody may write to, the administrator included, before any work is done.
+
+    Raises:
+        TaxiError: the folder cannot be created, or is marked read-only.
+    """
+    remedy = "make it writable or set TAXI_HOME to a folder that is"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise TaxiError(f"cannot write to {folder} ({error.strerror}): {remedy}") from error
+    if not folder.stat().st_mode & 0o222:
+        raise TaxiError(f"{folder} is marked read-only: {remedy}")
+
+
+def _extension_file(name: str) -> Path:
+    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+    folders = spec.submodule_search_locations if spec else None
+    for folder in folders or ():
+        for path in Path(folder).rglob(f"{name}.duckdb_extension"):
+            return path
+    raise TaxiError(f"the package duckdb-extension-{name.replace('_', '-')} is missing: run `make env`")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
