@@ -77,8 +77,8 @@ def matrix_of(rides: Any, zones: Any) -> tuple[tuple[Any, Any], dict[str, Any]]:
 
 def fit_bare_trees(home: str, month: str) -> Work:
     """The work of `HistGradientBoostingRegressor.fit` on what the month's `duration_model` learns from."""
-    from taxi_assets.evaluation.metrics import CONVENTIONS
     from taxi_assets.training.dataset import read_training
+    from taxi_assets.training.evaluation_scope import CONVENTIONS
     from taxi_assets.training.model import DurationModel
     from taxi_assets.warehouse.available_months import held_months
 

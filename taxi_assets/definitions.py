@@ -14,8 +14,7 @@ from taxi_assets.defs.tlc_polling import tlc_watcher
 from taxi_assets.defs.training import assets as training
 from taxi_assets.defs.training import tuning
 from taxi_assets.defs.unfinished_months import every_month_is_finished
-from taxi_assets.environment import isolate
-from taxi_assets.settings import Settings
+from taxi_assets.settings import Settings, isolate
 from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["build", "defs"]

@@ -182,8 +182,8 @@ def rides(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.Data
     """Rides of the synthetic months, with the model's inputs and `duration_minutes`, by the lake's SQL."""
     from taxi_assets.features.trip_features import holiday_dates
     from taxi_assets.ingestion.canonical_rows import arrived_trips
+    from taxi_assets.months import SERVICES
     from taxi_assets.quality.cleaning_rules import THRESHOLDS
-    from taxi_assets.tlc.contract import SERVICES
 
     for month in synthetic_source.months:
         key = {"service": "green", "month": month.first_day}

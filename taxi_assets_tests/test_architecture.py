@@ -18,7 +18,7 @@ PACKAGE = "taxi_assets"
 HOMES = {
     "dagster": ("taxi_assets.defs", "taxi_assets.definitions"),
     "dagster_mlflow": ("taxi_assets.defs",),
-    "mlflow": ("taxi_assets.mlflow_store", "taxi_assets.defs.mlflow_resource"),
+    "mlflow": ("taxi_assets.registry", "taxi_assets.defs.mlflow_resource"),
     "great_expectations": ("taxi_assets.quality",),
     "bentoml": ("taxi_assets.serving.bento_build",),
     "typer": ("taxi_assets.cli",),
@@ -39,7 +39,7 @@ MIDDLE = (
     "taxi_assets.quality.suites",
     "taxi_assets.plots",
     "taxi_assets.synthetic",
-    "taxi_assets.rides",
+    "taxi_assets.features",
     "taxi_assets.tlc.columns",
     "taxi_assets.tlc.contract",
     "taxi_assets.ingestion.file_columns",

@@ -19,10 +19,10 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.conditions import CONDITIONS
 from taxi_assets.evaluation.coverage import measure_coverage
 from taxi_assets.evaluation.diagnostics import FLOOR, score_twins
-from taxi_assets.evaluation.metrics import CONVENTIONS, HEADLINE
 from taxi_assets.evaluation.month_scores import MODEL, PredictedMonth, ScoredMonth, score_month
 from taxi_assets.months import Month
 from taxi_assets.training.dataset import TRAINING_SCOPE, WINDOW_MONTHS, read_training, read_zones, window_of_held
+from taxi_assets.training.evaluation_scope import CONVENTIONS, HEADLINE
 from taxi_assets.training.train import fit, libraries
 from taxi_assets.warehouse.available_months import held_months
 from taxi_assets.warehouse.connection import Warehouse, month_key, sql

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from taxi_assets.evaluation.baselines import fit_one_hot_linear_regression
 from taxi_assets.evaluation.conditions import CONDITIONS
-from taxi_assets.evaluation.metrics import COURSE, Score, score
+from taxi_assets.evaluation.metrics import Score, score
 from taxi_assets.evaluation.month_scores import score_month
 from taxi_assets.months import Month
+from taxi_assets.training.evaluation_scope import COURSE
 from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:

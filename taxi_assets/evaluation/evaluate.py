@@ -11,18 +11,7 @@ from taxi_assets.evaluation.baselines import BASELINES
 from taxi_assets.evaluation.conditions import CONDITIONS, Condition
 from taxi_assets.evaluation.coverage import Coverage, measure_coverage
 from taxi_assets.evaluation.diagnostics import calibration_bands, measure_importance, score_twins, score_zones
-from taxi_assets.evaluation.metrics import (
-    CONVENTIONS,
-    DAY,
-    HEADLINE,
-    Convention,
-    Gain,
-    Score,
-    day_of,
-    gain,
-    score_slices,
-    slice_trips,
-)
+from taxi_assets.evaluation.metrics import DAY, Gain, Score, day_of, gain, score_slices, slice_trips
 from taxi_assets.evaluation.month_scores import MODEL, PredictedMonth, ScoredMonth, predict_month, score_month
 from taxi_assets.features.leakage_probes import left_out as count_left_out
 from taxi_assets.features.leakage_probes import out_of_order
@@ -33,6 +22,7 @@ from taxi_assets.registry.deleted_runs import require_run
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.dataset import read_zones
+from taxi_assets.training.evaluation_scope import CONVENTIONS, HEADLINE, Convention
 from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["CALIBRATION", "MODEL", "Evaluation", "evaluate", "rescore", "services_of", "version_for", "window_of"]

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from taxi_assets.evaluation.baselines import fit_baselines
 from taxi_assets.evaluation.conditions import CONDITIONS, Condition, served_first
-from taxi_assets.evaluation.metrics import ALL_RIDES, CONVENTIONS, Convention, Score, score
+from taxi_assets.evaluation.metrics import Score, score
 from taxi_assets.evaluation.predict import Predictions, known_under, predict_known
 from taxi_assets.months import Month
 from taxi_assets.training.dataset import read_scored, read_training
+from taxi_assets.training.evaluation_scope import ALL_RIDES, CONVENTIONS, Convention
 from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["MODEL", "PredictedMonth", "ScoredMonth", "predict_month", "score_month"]

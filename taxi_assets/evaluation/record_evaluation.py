@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from taxi_assets.evaluation.diagnostics import FLOOR, TWINS
-from taxi_assets.evaluation.evaluate import CALIBRATION, MODEL, Evaluation
-from taxi_assets.evaluation.metrics import HEADLINE, SLICES, Score
+from taxi_assets.evaluation.evaluate import MODEL, Evaluation
+from taxi_assets.evaluation.metrics import Score
 from taxi_assets.registry import model_versions
 from taxi_assets.settings import Settings
+from taxi_assets.training.evaluation_scope import HEADLINE
 from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["headline", "keep_evaluation", "log_evaluation", "twins_of"]
@@ -60,19 +61,15 @@ def twins_of(evaluation: Evaluation, convention: str) -> pd.DataFrame:
     return others[(others["slice"] == TWINS) & (others["convention"] == convention)]
 
 
-def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, zones: pd.DataFrame) -> dict[str, bytes]:
+def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, pictures: Mapping[str, bytes]) -> None:
     """Log scores and plots on the resource's MLflow run and the version's own, where another one trained it.
 
     Args:
         settings: Where MLflow is.
         mlflow: The dagster-mlflow resource.
         evaluation: What was found.
-        zones: Columns `zone_id`, `zone`, `shape_wkb` of `taxi_zones`.
-
-    Returns:
-        The plots as PNG, by name.
+        pictures: The plots as PNG, by name.
     """
-    pictures = _pictures(evaluation, zones)
     version = evaluation.version
     mlflow.set_tags(
         {
@@ -93,29 +90,6 @@ def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, zone
     # Last of all: a version with this tag was evaluated, whole.
     measured = {"evaluation_condition": evaluation.condition.name, "evaluation_snapshot": str(evaluation.snapshot)}
     model_versions.note_decision(settings, version.version, measured)
-    return pictures
-
-
-def _pictures(evaluation: Evaluation, zones: pd.DataFrame) -> dict[str, bytes]:
-    from taxi_assets import plots
-
-    rides, convention = evaluation.rides, HEADLINE
-    actual, predicted = rides["duration_minutes"].to_numpy(), rides[MODEL].to_numpy()
-    slices, growth = evaluation.slices, evaluation.importance.set_index("feature")["rmse_growth_minutes"]
-    pictures = {
-        "model_against_baselines": plots.draw_scores(
-            evaluation.scores[convention.name], MODEL, str(evaluation.month), convention
-        ),
-        "predicted_and_actual_minutes": plots.draw_predictions(actual, predicted),
-        "calibration": plots.draw_calibration(slices[slices["slice"] == CALIBRATION]),
-        "residuals": plots.draw_residuals(actual, predicted),
-        "residuals_by_zone": plots.draw_zone_residuals(evaluation.zones, zones),
-        "errors_by_hour": plots.draw_hourly_errors(rides, predicted),
-        **{f"errors_by_{name.removeprefix('pickup_')}": plots.draw_slice(slices, name) for name in SLICES},
-        "importance": plots.draw_importances({str(name): float(value) for name, value in growth.items()}),
-    }
-    twins = twins_of(evaluation, convention.name)
-    return pictures | ({"noise_floor": plots.draw_floor(twins, MODEL, FLOOR)} if len(twins) else {})
 
 
 def headline(evaluation: Evaluation) -> dict[str, float]:

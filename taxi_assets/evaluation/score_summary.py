@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from taxi_assets.evaluation.metrics import CONVENTIONS, HEADLINE
 from taxi_assets.months import Month
+from taxi_assets.training.evaluation_scope import CONVENTIONS, HEADLINE
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taxi_assets.tlc.contract import SERVICES
+from taxi_assets.months import SERVICES
 from taxi_assets.tlc.local_time import existing_time
 
 __all__ = [

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Literal
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.months import Month
+from taxi_assets.months import SERVICES, Month
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.contract import SERVICES
 from taxi_assets.tlc.file_transfer import Held, publish_file
 from taxi_assets.tlc.month_file import file_name
 

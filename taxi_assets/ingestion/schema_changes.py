@@ -6,11 +6,10 @@ from datetime import date
 from duckdb import DuckDBPyConnection
 
 from taxi_assets.ingestion.canonical_rows import ArrivedTrips
-from taxi_assets.monitoring.overdue_months import NewestMonth
 from taxi_assets.months import Month
 from taxi_assets.warehouse.connection import month_key, sql
 
-__all__ = ["ColumnChange", "newest_months", "read_changes", "record_columns"]
+__all__ = ["ColumnChange", "read_changes", "record_columns"]
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,3 @@ def read_changes(connection: DuckDBPyConnection, service: str, month: Month) -> 
         "WHERE service = $service AND month = $month ORDER BY column_name"
     )
     return tuple(ColumnChange(*row) for row in connection.execute(query, month_key(service, month)).fetchall())
-
-
-def newest_months(connection: DuckDBPyConnection) -> dict[str, NewestMonth]:
-    """The newest month held of each service."""
-    query = (
-        "SELECT service, month, CAST(min(first_seen_at) AS DATE) FROM "
-        "(SELECT service, max(month) AS month FROM file_columns GROUP BY service) "
-        "LEFT JOIN arrivals USING (service, month) GROUP BY service, month ORDER BY service"
-    )
-    rows = connection.execute(query).fetchall()
-    return {service: NewestMonth(Month(day.year, day.month), arrived_on) for service, day, arrived_on in rows}

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from duckdb import DuckDBPyConnection
+
 from taxi_assets.months import Month
 
-__all__ = ["OVERDUE_DAYS", "NewestMonth", "NextMonth", "next_months"]
+__all__ = ["OVERDUE_DAYS", "NewestMonth", "NextMonth", "newest_months", "next_months"]
 
 OVERDUE_DAYS = 100  # after the month's end; TLC takes about two months, never yet more than three
 
@@ -48,6 +50,17 @@ class NextMonth:
             f"{self.newest} is the newest here. Put its file into the landing folder, or fetch it: "
             f"taxi run --months {self.month} --services {self.service}"
         )
+
+
+def newest_months(connection: DuckDBPyConnection) -> dict[str, NewestMonth]:
+    """The newest month held of each service."""
+    query = (
+        "SELECT service, month, CAST(min(first_seen_at) AS DATE) FROM "
+        "(SELECT service, max(month) AS month FROM file_columns GROUP BY service) "
+        "LEFT JOIN arrivals USING (service, month) GROUP BY service, month ORDER BY service"
+    )
+    rows = connection.execute(query).fetchall()
+    return {service: NewestMonth(Month(day.year, day.month), arrived_on) for service, day, arrived_on in rows}
 
 
 def next_months(newest: Mapping[str, NewestMonth]) -> tuple[NextMonth, ...]:

@@ -8,13 +8,13 @@ from typing import Any
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.conditions import WITH_RECENT_TRAFFIC
 from taxi_assets.evaluation.evaluate import MODEL, rescore, services_of, window_of
-from taxi_assets.evaluation.metrics import CONVENTIONS
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.code_revision import git_commit
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.dataset import TrainingData, read_training
+from taxi_assets.training.evaluation_scope import CONVENTIONS
 from taxi_assets.training.train import fit, libraries
 from taxi_assets.warehouse.connection import Warehouse
 

@@ -10,6 +10,7 @@ from taxi_assets.plots.error_plots import (
     draw_scores,
     draw_slice,
 )
+from taxi_assets.plots.evaluation_plots import draw_evaluation
 from taxi_assets.plots.month_plots import draw_drift, draw_monthly_rows, draw_rejections
 from taxi_assets.plots.promotion_plots import draw_bootstrap, draw_slices_compared
 from taxi_assets.plots.tuning_plots import draw_trials
@@ -19,6 +20,7 @@ __all__ = [
     "draw_bootstrap",
     "draw_calibration",
     "draw_drift",
+    "draw_evaluation",
     "draw_floor",
     "draw_hourly_errors",
     "draw_importances",

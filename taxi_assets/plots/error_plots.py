@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
-from taxi_assets.evaluation.metrics import SLICES, Convention, Score
+from taxi_assets.evaluation.metrics import SLICES, Score
 from taxi_assets.plots.canvas import INK, MODEL, OTHER, SPAN, STRONG, figure_of, label_bars, png, style, words
+from taxi_assets.training.evaluation_scope import Convention
 
 __all__ = [
     "draw_calibration",

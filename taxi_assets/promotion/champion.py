@@ -11,7 +11,7 @@ import pandas as pd
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.evaluate import version_for
-from taxi_assets.evaluation.metrics import DAY, HEADLINE, Score
+from taxi_assets.evaluation.metrics import DAY, Score
 from taxi_assets.months import Month
 from taxi_assets.promotion.decision import Decision, decide, decision_row
 from taxi_assets.promotion.evidence import Contest, gather, kept_scores
@@ -20,6 +20,7 @@ from taxi_assets.promotion.paired_comparison import Comparison
 from taxi_assets.registry import model_versions, run_metrics
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
+from taxi_assets.training.evaluation_scope import HEADLINE
 from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from taxi_assets.evaluation.conditions import CONDITIONS, Condition
 from taxi_assets.evaluation.evaluate import MODEL, services_of, window_of
-from taxi_assets.evaluation.metrics import ALL_RIDES, CONVENTIONS, DAY, HEADLINE, Score, score, slice_trips
+from taxi_assets.evaluation.metrics import DAY, Score, score, slice_trips
 from taxi_assets.evaluation.predict import predict
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import DayErrors, Interval
@@ -20,6 +20,7 @@ from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.dataset import read_scored, read_zones
+from taxi_assets.training.evaluation_scope import ALL_RIDES, CONVENTIONS, HEADLINE
 from taxi_assets.warehouse.connection import Warehouse, sql
 
 if TYPE_CHECKING:

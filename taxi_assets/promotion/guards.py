@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
-from taxi_assets.evaluation.metrics import CONVENTIONS, Score
+from taxi_assets.evaluation.metrics import Score
 from taxi_assets.promotion.bootstrap import Interval
 from taxi_assets.promotion.policy import Gate
 from taxi_assets.promotion.promotion_input import Evidence
+from taxi_assets.training.evaluation_scope import CONVENTIONS
 
 __all__ = ["GUARDS", "rides_of", "span_of"]
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from taxi_assets.evaluation.conditions import WITHOUT_RECENT_TRAFFIC, Condition
-from taxi_assets.evaluation.metrics import HEADLINE, Convention, Score
+from taxi_assets.evaluation.metrics import Score
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import Interval
 from taxi_assets.promotion.paired_comparison import Comparison
+from taxi_assets.training.evaluation_scope import HEADLINE, Convention
 
 __all__ = ["Candidate", "Evidence", "Guarded"]
 

@@ -18,9 +18,8 @@ from urllib.request import url2pathname
 
 from filelock import FileLock
 
-from taxi_assets.environment import isolate
 from taxi_assets.errors import TaxiError
-from taxi_assets.settings import Settings
+from taxi_assets.settings import Settings, isolate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

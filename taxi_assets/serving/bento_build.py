@@ -19,10 +19,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from taxi_assets.environment import isolated
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.serving_manifest import read_manifest
-from taxi_assets.settings import Settings
+from taxi_assets.settings import Settings, isolated
 
 __all__ = ["BENTO_NAME", "BentoFacts", "build_bento", "folder_of", "latest", "tags_of_version"]
 

@@ -7,13 +7,8 @@ dictionaries of each service, and the headers of its files.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["RAW_COLUMNS", "REFUSED_SERVICES", "SERVICES", "RawColumn"]
+__all__ = ["RAW_COLUMNS", "REFUSED_SERVICES", "RawColumn"]
 
-SERVICES: dict[str, str] = {
-    "green": "street-hail livery outside the Manhattan core",
-    "yellow": "medallion taxis",
-    "fhvhv": "high-volume for-hire vehicles: Uber, Lyft, Via, Juno",
-}
 REFUSED_SERVICES: dict[str, str] = {
     "fhv": "other for-hire rides (fhv) have no distance and no fare, and a third of them no pickup zone: "
     "the platform takes green, yellow and fhvhv",

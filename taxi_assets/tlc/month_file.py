@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.months import Month
-from taxi_assets.tlc.contract import SERVICES
+from taxi_assets.months import SERVICES, Month
 from taxi_assets.tlc.file_kinds import PARQUET, kind_of
 
 __all__ = [

@@ -9,11 +9,10 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.evaluation.metrics import COURSE, Convention
 from taxi_assets.features.trip_features import ZONES, ZoneMap, holiday_dates
-from taxi_assets.months import Month
+from taxi_assets.months import SERVICES, Month
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
-from taxi_assets.tlc.contract import SERVICES
+from taxi_assets.training.evaluation_scope import COURSE, Convention
 from taxi_assets.warehouse.connection import Warehouse, month_key, sql
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.conditions import CONDITIONS, Condition
-from taxi_assets.evaluation.metrics import ALL_RIDES, HEADLINE, score
+from taxi_assets.evaluation.metrics import score
 from taxi_assets.evaluation.predict import predict
 from taxi_assets.features.leakage_probes import out_of_order
 from taxi_assets.months import Month
@@ -20,6 +20,7 @@ from taxi_assets.registry import tracking
 from taxi_assets.settings import Settings
 from taxi_assets.training.dataset import TRAINING_SCOPE, TrainingData, read_scored, read_training
 from taxi_assets.training.estimators import build
+from taxi_assets.training.evaluation_scope import ALL_RIDES, HEADLINE
 from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:

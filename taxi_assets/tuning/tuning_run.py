@@ -13,7 +13,7 @@ from taxi_assets.training.train import window_before
 from taxi_assets.tuning.tune import Plan, Searched, search
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["launchpad", "run", "run_url"]
+__all__ = ["launchpad", "log_search", "run", "run_url"]
 
 
 def run(  # noqa: PLR0913, PLR0917
@@ -25,7 +25,7 @@ def run(  # noqa: PLR0913, PLR0917
     config: Mapping[str, Any],
     defaults: Mapping[str, Any],
 ) -> Searched:
-    """Search on the window, or on the months a training would learn from, and log what came of it on the parent run.
+    """Search on the window, or on the months a training would learn from, with a run for each trial below the parent run.
 
     Args:
         settings: Where MLflow and the lake are.
@@ -55,9 +55,7 @@ def run(  # noqa: PLR0913, PLR0917
     )
     mlflow.set_tags({"search_for": str(month), "window": f"{plan.months[0]}..{plan.months[-1]}" if plan.months else ""})
     mlflow.log_params({"trials": plan.trials, "seconds": plan.seconds, "seed": plan.seed, "estimator": plan.estimator})
-    found = search(settings, warehouse, mlflow, plan)
-    _log(mlflow, found)
-    return found
+    return search(settings, warehouse, mlflow, plan)
 
 
 def launchpad(found: Searched) -> dict[str, Any]:
@@ -72,12 +70,11 @@ def run_url(settings: Settings, mlflow: Any) -> str:
     return tracking.run_url(settings, mlflow.mlflow_run_id)
 
 
-def _log(mlflow: Any, found: Searched) -> None:
-    from taxi_assets import plots
-
+def log_search(mlflow: Any, found: Searched, picture: bytes) -> None:
+    """Log the best parameters, the table of trials and its picture, a PNG, on the parent run."""
     mlflow.log_params({f"best_{name}": value for name, value in found.best.items()})
     mlflow.log_metric("best_rmse", float(found.trials["rmse"].min()))
     with tempfile.TemporaryDirectory() as folder:
         found.trials.to_csv(Path(folder, "trials.csv"), index=False)
-        Path(folder, "trials.png").write_bytes(plots.draw_trials(found.trials))
+        Path(folder, "trials.png").write_bytes(picture)
         mlflow.log_artifacts(folder, "search")

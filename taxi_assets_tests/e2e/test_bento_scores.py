@@ -13,12 +13,13 @@ from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import bento_program
 from taxi_assets.cli.supervisor.supervisor import running
 from taxi_assets.evaluation.backtest import Backtest, backtest
-from taxi_assets.evaluation.metrics import HEADLINE, score
+from taxi_assets.evaluation.metrics import score
 from taxi_assets.evaluation.month_scores import predict_month
 from taxi_assets.serving.bento_build import build_bento
 from taxi_assets.serving.onnx_export import write_serving_folder
 from taxi_assets.settings import Settings
 from taxi_assets.training.dataset import TRAINING_SCOPE, read_training
+from taxi_assets.training.evaluation_scope import HEADLINE
 from taxi_assets.training.train import fit
 
 REQUESTS = 5_000

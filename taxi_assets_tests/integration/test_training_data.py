@@ -7,12 +7,11 @@ import pandas as pd
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.evaluation.metrics import CONVENTIONS, Convention
 from taxi_assets.features.trip_features import MODEL_INPUTS, row_features
-from taxi_assets.months import Month
+from taxi_assets.months import SERVICES, Month
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.contract import SERVICES
 from taxi_assets.training.dataset import TrainingData, read_scored, read_training, read_zone_map
+from taxi_assets.training.evaluation_scope import CONVENTIONS, Convention
 from taxi_assets.warehouse.available_months import held_months
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.schema import TABLES

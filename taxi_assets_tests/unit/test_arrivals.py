@@ -11,8 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.months import FIRST_MONTH, Month, month_range, newest_month
-from taxi_assets.tlc.contract import SERVICES
+from taxi_assets.months import FIRST_MONTH, SERVICES, Month, month_range, newest_month
 from taxi_assets.tlc.file_transfer import sha256_of
 from taxi_assets.tlc.month_file import Arrival, check_content, file_name, inspect_file, parse_file_name
 

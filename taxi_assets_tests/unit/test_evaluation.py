@@ -10,20 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.evaluation.metrics import (
-    ALL_RIDES,
-    CONVENTIONS,
-    COURSE,
-    SLICES,
-    Score,
-    gain,
-    noise_floor,
-    score,
-    score_slices,
-    slice_trips,
-)
+from taxi_assets.evaluation.metrics import SLICES, Score, gain, noise_floor, score, score_slices, slice_trips
 from taxi_assets.months import Month
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
+from taxi_assets.training.evaluation_scope import ALL_RIDES, CONVENTIONS, COURSE
 
 MINUTES = st.floats(0.5, 200)
 PAIRS = st.lists(st.tuples(MINUTES, MINUTES), min_size=1, max_size=40)

@@ -12,10 +12,11 @@ from PIL import Image
 from shapely import box
 
 from taxi_assets import plots
-from taxi_assets.evaluation.metrics import COURSE, Score
+from taxi_assets.evaluation.metrics import Score
 from taxi_assets.monitoring.drift import TARGET, DriftReport, FeatureDrift
 from taxi_assets.promotion.bootstrap import Interval
 from taxi_assets.promotion.paired_comparison import Comparison
+from taxi_assets.training.evaluation_scope import COURSE
 
 RANDOM = np.random.default_rng(0)
 RIDES = 60_000

@@ -4,8 +4,9 @@ import pytest
 from headers import FOR_HIRE, GREEN, WITH_ZONES, WITHOUT_ZONES
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.months import SERVICES
 from taxi_assets.synthetic import ERAS
-from taxi_assets.tlc.contract import SERVICES, check_service, schema_era, service_of
+from taxi_assets.tlc.contract import check_service, schema_era, service_of
 
 
 @pytest.mark.parametrize("era", FOR_HIRE)

@@ -12,9 +12,10 @@ import duckdb
 import pytest
 from raw_rows import KEY, MARCH, NINE, Row, trip
 
+import taxi_assets
 from taxi_assets.features.trip_features import ROW_FEATURES, holiday_dates
+from taxi_assets.months import SERVICES
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
-from taxi_assets.tlc.contract import SERVICES
 from taxi_assets.warehouse.connection import sql, sql_files
 from taxi_assets.warehouse.schema import TABLES
 
@@ -249,7 +250,7 @@ DIFFERENCES = re.compile(r"date_?diff\(|date_?sub\(|dropoff_at\s*-|-\s*pickup_at
 
 
 def test_nothing_takes_the_difference_of_local_times() -> None:
-    package = Path(str(files("taxi_assets")))
+    package = Path(taxi_assets.__file__).parent
     sources = [path for path in package.rglob("*") if path.suffix in {".py", ".sql"} and path.name != "local_time.py"]
     assert [path.name for path in sources if DIFFERENCES.search(path.read_text())] == []
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from taxi_assets.monitoring.overdue_months import OVERDUE_DAYS, next_months
+from taxi_assets.monitoring.overdue_months import OVERDUE_DAYS, newest_months, next_months
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -28,7 +28,6 @@ def no_month_is_overdue(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.AssetCheckResult:
     """TLC publishes a month about two months after its end: one much later is missed, or was not fetched."""
-    from taxi_assets.ingestion.schema_changes import newest_months
 
     today = date.today()
     with warehouse.reading() as connection:

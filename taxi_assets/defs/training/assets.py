@@ -17,9 +17,8 @@ from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.ingestion.assets import raw_trips, taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.features.trip_features import MODEL_INPUTS
-from taxi_assets.months import Month
+from taxi_assets.months import SERVICES, Month
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.contract import SERVICES
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.schema import TABLES
 
@@ -175,12 +174,14 @@ def model_evaluation(
     Scored on every raw trip picked up in the month whose duration the convention admits (1-60 or 1-180 minutes),
     cleaned of nothing else.
     """
+    from taxi_assets import plots
     from taxi_assets.evaluation import evaluate, record_evaluation
     from taxi_assets.training.dataset import read_zones
 
     evaluation = evaluate.evaluate(settings, warehouse, Month.parse(context.partition_key))
     rows = record_evaluation.keep_evaluation(warehouse, evaluation, context.run.run_id)
-    pictures = record_evaluation.log_evaluation(settings, mlflow, evaluation, read_zones(warehouse, shapes=True))
+    pictures = plots.draw_evaluation(evaluation, read_zones(warehouse, shapes=True))
+    record_evaluation.log_evaluation(settings, mlflow, evaluation, pictures)
     headline = record_evaluation.headline(evaluation)
     facts = {"version": evaluation.version.version, **{name: f"{value:.3f}" for name, value in headline.items()}}
     return dg.MaterializeResult(

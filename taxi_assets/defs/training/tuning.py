@@ -88,6 +88,8 @@ def model_search(
     defaults = parameters(TrainingConfig())
     del defaults["estimator"]
     found = tuning_run.run(settings, warehouse, mlflow, month, wanted, config.model_dump(), defaults)
+    picture = plots.draw_trials(found.trials)
+    tuning_run.log_search(mlflow, found, picture)
     late = [each for fold in found.folds for each in out_of_order(fold.learned, fold.scored)]
     records = found.trials.round(3).astype(object).where(found.trials.notna(), None).to_dict("records")
     best = float(found.trials["rmse"].min())
@@ -98,7 +100,7 @@ def model_search(
                 [dg.TableRecord({str(key): value for key, value in record.items()}) for record in records]
             ),
             "dagster/row_count": len(found.trials),
-            **report_shown(settings, "model_search", month, facts, {"trials": plots.draw_trials(found.trials)}),
+            **report_shown(settings, "model_search", month, facts, {"trials": picture}),
             "best_rmse": number(best),
             "config_of_the_best": dg.MetadataValue.json(tuning_run.launchpad(found)),
             "scored_months": ", ".join(str(fold.scored) for fold in found.folds),

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from town import SEED, TINY, Town
 
-from taxi_assets.evaluation.metrics import ALL_RIDES
 from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.database import client
 from taxi_assets.synthetic.law import expected_minutes
 from taxi_assets.training.dataset import read_training
+from taxi_assets.training.evaluation_scope import ALL_RIDES
 from taxi_assets.training.model import DurationModel
 
 Minutes = NDArray[np.float64]

@@ -10,13 +10,13 @@ from town import APRIL, FEBRUARY, JANUARY, MARCH, Town, run_of
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation import evaluate, record_evaluation
-from taxi_assets.evaluation.metrics import ALL_RIDES
 from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import Month
 from taxi_assets.promotion.champion import choose_champion
 from taxi_assets.promotion.decision import Decision
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.training.dataset import read_scored
+from taxi_assets.training.evaluation_scope import ALL_RIDES
 from taxi_assets.warehouse.connection import Warehouse
 
 # Trees that have hardly begun to learn.

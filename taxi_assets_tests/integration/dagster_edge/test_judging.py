@@ -7,9 +7,9 @@ from town import FEBRUARY, JANUARY, MARCH, Town
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation import evaluate, record_evaluation
-from taxi_assets.evaluation.metrics import HEADLINE
 from taxi_assets.registry import model_versions
 from taxi_assets.training.dataset import read_scored
+from taxi_assets.training.evaluation_scope import HEADLINE
 
 
 @pytest.fixture(scope="module")

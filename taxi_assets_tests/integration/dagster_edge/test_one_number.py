@@ -13,11 +13,12 @@ from taxi_assets.cli.status_report import run_facts
 from taxi_assets.evaluation import evaluate
 from taxi_assets.evaluation.backtest import Backtest, backtest
 from taxi_assets.evaluation.conditions import CONDITIONS
-from taxi_assets.evaluation.metrics import ALL_RIDES, HEADLINE, score
+from taxi_assets.evaluation.metrics import score
 from taxi_assets.promotion import evidence
 from taxi_assets.registry import model_versions
 from taxi_assets.serving.onnx_export import write_serving_folder
 from taxi_assets.training.dataset import read_scored
+from taxi_assets.training.evaluation_scope import ALL_RIDES, HEADLINE
 
 SERVED, OTHER = CONDITIONS
 

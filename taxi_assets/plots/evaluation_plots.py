@@ -1,0 +1,51 @@
+"""The plots of one evaluation, in the order of its report page."""
+
+import pandas as pd
+
+from taxi_assets.evaluation.diagnostics import FLOOR
+from taxi_assets.evaluation.evaluate import CALIBRATION, MODEL, Evaluation
+from taxi_assets.evaluation.metrics import SLICES
+from taxi_assets.evaluation.record_evaluation import twins_of
+from taxi_assets.plots.error_plots import (
+    draw_calibration,
+    draw_floor,
+    draw_hourly_errors,
+    draw_importances,
+    draw_predictions,
+    draw_residuals,
+    draw_scores,
+    draw_slice,
+)
+from taxi_assets.plots.zone_maps import draw_zone_residuals
+from taxi_assets.training.evaluation_scope import HEADLINE
+
+__all__ = ["draw_evaluation"]
+
+
+def draw_evaluation(evaluation: Evaluation, zones: pd.DataFrame) -> dict[str, bytes]:
+    """Draw every plot of an evaluation.
+
+    Args:
+        evaluation: What was found.
+        zones: Columns `zone_id`, `zone`, `shape_wkb` of `taxi_zones`.
+
+    Returns:
+        PNG by name, in the order to show.
+    """
+    rides, convention = evaluation.rides, HEADLINE
+    actual, predicted = rides["duration_minutes"].to_numpy(), rides[MODEL].to_numpy()
+    slices, growth = evaluation.slices, evaluation.importance.set_index("feature")["rmse_growth_minutes"]
+    pictures = {
+        "model_against_baselines": draw_scores(
+            evaluation.scores[convention.name], MODEL, str(evaluation.month), convention
+        ),
+        "predicted_and_actual_minutes": draw_predictions(actual, predicted),
+        "calibration": draw_calibration(slices[slices["slice"] == CALIBRATION]),
+        "residuals": draw_residuals(actual, predicted),
+        "residuals_by_zone": draw_zone_residuals(evaluation.zones, zones),
+        "errors_by_hour": draw_hourly_errors(rides, predicted),
+        **{f"errors_by_{name.removeprefix('pickup_')}": draw_slice(slices, name) for name in SLICES},
+        "importance": draw_importances({str(name): float(value) for name, value in growth.items()}),
+    }
+    twins = twins_of(evaluation, convention.name)
+    return pictures | ({"noise_floor": draw_floor(twins, MODEL, FLOOR)} if len(twins) else {})
