@@ -1,4 +1,4 @@
-"""Settings: folders, addresses, limits. One typed object, read from `TAXI_*` variables, and a clean process environment.
+"""Settings: folders, addresses and limits, read from `TAXI_*` variables; the processes' environment.
 
 What is varied from run to run (hyper-parameters, windows) is not here but in the Dagster `Config` beside its asset;
 what nobody varies is a constant in the module that uses it.
@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from taxi_assets.months import SERVICES
 
-__all__ = ["DataKind", "Settings", "isolate", "isolated", "remember_data_kind", "run_lock"]
+__all__ = ["WORKSPACE", "DataKind", "Settings", "isolate", "isolated", "remember_data_kind", "run_lock"]
 
 DataKind = Literal["real", "synthetic"]
 ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
@@ -46,6 +46,7 @@ _SET = {
 }
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
 TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
 
 

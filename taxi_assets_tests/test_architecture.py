@@ -1,18 +1,10 @@
 """The rules of the architecture: who may import whom, and what loading it costs."""
 
-import ast
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = "taxi_assets"
+from import_graph import PACKAGE, ROOT, Imports, all_imports, imports, is_within, small_package, write
 
 # Frameworks, and the only modules that may import each.
 HOMES = {
@@ -23,13 +15,11 @@ HOMES = {
     "bentoml": ("taxi_assets.serving.bento_build",),
     "typer": ("taxi_assets.cli",),
 }
-# Who may start what Dagster knows: the last asks only for its newest run.
+# Who may start what Dagster knows.
 STARTS_DAGSTER = (
     "taxi_assets.defs",
     "taxi_assets.definitions",
     "taxi_assets.cli",
-    "taxi_assets.cli.run_pipeline",
-    "taxi_assets.cli.status_report",
 )
 # Data in, data out. What touches the world (adapters) and what starts it (the edge) is for others.
 MIDDLE = (
@@ -37,7 +27,13 @@ MIDDLE = (
     "taxi_assets.months",
     "taxi_assets.tlc.local_time",
     "taxi_assets.quality.suites",
-    "taxi_assets.plots",
+    "taxi_assets.plots.canvas",
+    "taxi_assets.plots.error_plots",
+    "taxi_assets.plots.month_plots",
+    "taxi_assets.plots.promotion_plots",
+    "taxi_assets.plots.tuning_plots",
+    "taxi_assets.plots.backtest_plot",
+    "taxi_assets.plots.zone_maps",
     "taxi_assets.synthetic",
     "taxi_assets.features",
     "taxi_assets.tlc.columns",
@@ -58,6 +54,9 @@ MIDDLE = (
     "taxi_assets.tlc.polling_plan",
     "taxi_assets.warehouse.schema",
     "taxi_assets.ingestion.taxi_zones",
+    "taxi_assets.training.evaluation_scope",
+    "taxi_assets.training.intervals",
+    "taxi_assets.training.predictions",
     "taxi_assets.training.training_set",
     "taxi_assets.training.estimators",
     "taxi_assets.training.random_forest",
@@ -75,46 +74,6 @@ MIDDLE = (
     "taxi_assets.evaluation.predict",
     "taxi_assets.promotion.decision",
 )
-HEAVY = ("mlflow", "great_expectations", "sklearn", "bentoml", "pandas", "matplotlib", "onnxruntime")
-
-Imports = Mapping[str, set[str]]
-
-
-def modules(root: Path = ROOT) -> dict[str, Path]:
-    """The package's modules by their dotted names."""
-    paths = sorted((root / PACKAGE).rglob("*.py"))
-    return {".".join(p.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): p for p in paths}
-
-
-def imports(module: str, path: Path, *, only_at_load: bool = False) -> set[str]:
-    """What a module imports, by dotted names; on request without what functions and type checkers import."""
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    found: set[str] = set()
-    for node in _nodes(ast.parse(path.read_text()), only_at_load=only_at_load):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
-            source = ".".join([*above, *filter(None, [node.module])])
-            found |= {source, *(f"{source}.{alias.name}" for alias in node.names)}
-    return found
-
-
-def _nodes(tree: ast.AST, *, only_at_load: bool) -> Iterator[ast.AST]:
-    for node in ast.iter_child_nodes(tree):
-        is_later = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        is_for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        if not (only_at_load and (is_later or is_for_types)):
-            yield node
-            yield from _nodes(node, only_at_load=only_at_load)
-
-
-def all_imports(root: Path = ROOT, *, only_at_load: bool = False) -> Imports:
-    return {name: imports(name, path, only_at_load=only_at_load) for name, path in modules(root).items()}
-
-
-def is_within(name: str, homes: tuple[str, ...]) -> bool:
-    return any(name == home or name.startswith(f"{home}.") for home in homes)
 
 
 def importers(of: Imports, what: str) -> set[str]:
@@ -142,16 +101,7 @@ def everything() -> Imports:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A package of one's own to break rules in."""
-    for name in ("__init__", "rides/__init__", "lake/__init__"):
-        path = tmp_path / PACKAGE / f"{name}.py"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("")
-    return tmp_path
-
-
-def write(tree: Path, name: str, text: str) -> None:
-    (tree / PACKAGE / f"{name}.py").write_text(text)
+    return small_package(tmp_path)
 
 
 # Who imports whom
@@ -165,8 +115,6 @@ def test_a_framework_is_known_to_its_own_modules_only(everything: Imports, frame
 def test_only_who_starts_dagster_knows_its_edge(everything: Imports) -> None:
     for edge in ("taxi_assets.defs", "taxi_assets.definitions"):
         assert strangers(everything, edge, STARTS_DAGSTER) == set()
-    report = {each for each in everything["taxi_assets.cli.status_report"] if each.startswith("taxi_assets.defs")}
-    assert report <= {"taxi_assets.defs.instance", "taxi_assets.defs.instance.last_run"}
 
 
 @pytest.mark.parametrize("framework", [*HOMES, "httpx", "filelock", "rich"])
@@ -198,10 +146,10 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
 
 def test_a_circle_is_found(tree: Path) -> None:
-    write(tree, "rides/features", "from taxi_assets.features.zone_geometry import x\n")
-    write(tree, "rides/places", "def later():\n    from taxi_assets.features.trip_features import y\n")
+    write(tree, "features/trip_features", "from taxi_assets.features.zone_geometry import x\n")
+    write(tree, "features/zone_geometry", "def later():\n    from taxi_assets.features.trip_features import y\n")
     assert circle(all_imports(tree, only_at_load=True)) == []
-    write(tree, "rides/places", "from .features import y\n")
+    write(tree, "features/zone_geometry", "from .trip_features import y\n")
     assert set(circle(all_imports(tree, only_at_load=True))) == {
         "taxi_assets.features.trip_features",
         "taxi_assets.features.zone_geometry",
@@ -229,64 +177,28 @@ def test_the_service_knows_only_rides_and_its_own() -> None:
     ],
 )
 def test_a_module_that_knows_a_framework_is_found(tree: Path, line: str) -> None:
-    write(tree, "rides/features", line)
-    write(tree, "rides/places", "import dagsterly\n")
+    write(tree, "features/trip_features", line)
+    write(tree, "features/zone_geometry", "import dagsterly\n")
     assert strangers(all_imports(tree), "dagster", HOMES["dagster"]) == {"taxi_assets.features.trip_features"}
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "from taxi_assets.warehouse import connection as warehouse",
+        "from taxi_assets.warehouse import connection",
         "from taxi_assets.warehouse.connection import sql",
         "import taxi_assets.warehouse.connection",
-        "from ..lake import warehouse",
-        "from ..lake.warehouse import sql",
+        "from ..warehouse import connection",
+        "from ..warehouse.connection import sql",
         "def later():\n    from taxi_assets.warehouse.connection import sql\n",
     ],
 )
 def test_a_middle_that_touches_the_world_is_found(tree: Path, line: str) -> None:
-    write(tree, "lake/warehouse", "")
-    write(tree, "rides/features", line)
-    write(tree, "rides/places", "from taxi_assets.features import trip_features as features\nfrom . import features\n")
+    write(tree, "warehouse/connection", "")
+    write(tree, "features/trip_features", line)
+    write(
+        tree, "features/zone_geometry", "from taxi_assets.features import trip_features\nfrom . import trip_features\n"
+    )
     assert outside_middle(all_imports(tree)) == {
         "taxi_assets.features.trip_features": {"taxi_assets.warehouse.connection"}
     }
-
-
-# What loading costs
-
-
-def load(statement: str, folder: Path) -> list[str]:
-    """The modules there are in a fresh process once it has run the statement."""
-    code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TAXI_", "DAGSTER_"))}
-    environment |= {"TAXI_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    loaded: list[str] = json.loads(done.stdout.splitlines()[-1])
-    return loaded
-
-
-def test_the_code_location_loads_nothing_heavy_and_makes_nothing(tmp_path: Path) -> None:
-    loaded = load("import taxi_assets.definitions", tmp_path)
-    assert "dagster" in loaded
-    assert [name for name in HEAVY if name in loaded] == []
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_command_line_loads_neither_dagster_nor_anything_heavy(tmp_path: Path) -> None:
-    loaded = load("import taxi_assets.cli", tmp_path)
-    assert [name for name in (*HEAVY, "dagster", "duckdb") if name in loaded] == []
-
-
-def test_what_answers_rides_loads_no_library_of_training(tmp_path: Path) -> None:
-    loaded = load("import taxi_assets.serving.served_model, taxi_assets.serving.ride_request", tmp_path)
-    strange = ("mlflow", "sklearn", "dagster", "great_expectations", "pandas", "duckdb", "matplotlib")
-    assert [name for name in strange if name in loaded] == []
-
-
-@pytest.mark.parametrize("heavy", ["pandas", "sklearn"])
-def test_what_is_loaded_is_seen(tmp_path: Path, heavy: str) -> None:
-    assert heavy in load(f"import {heavy}", tmp_path)

@@ -86,7 +86,7 @@ def report_shown(
 
 def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
     """Every model under every convention and condition, one a row; errors in minutes, the served condition first."""
-    from taxi_assets.evaluation.metrics import CONVENTIONS
+    from taxi_assets.training.evaluation_scope import CONVENTIONS
 
     served = evaluation.condition.name
     scores = [
@@ -205,10 +205,10 @@ def _cleaning_shown(
     settings: Settings, published: Sequence["Publication"], counts: Counter[str]
 ) -> dict[str, dg.MetadataValue]:
     """The report page, the picture and the share of what a month's cleaning rejected."""
-    from taxi_assets import plots
+    from taxi_assets.plots.month_plots import draw_rejections
 
     rows = sum(p.rows for p in published) + counts.total()
-    pictures = {"rows_by_reason": plots.draw_rejections(counts, rows)}
+    pictures = {"rows_by_reason": draw_rejections(counts, rows)}
     facts = {"rows": f"{rows:,}", "kept": f"{rows - counts.total():,}"}
     shown = report_shown(settings, "clean_trips", published[0].month, facts, pictures)
     return shown | {"rejected_share": number(counts.total() / max(rows, 1))}

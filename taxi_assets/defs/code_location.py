@@ -8,7 +8,7 @@ from dagster._core.origin import DEFAULT_DAGSTER_ENTRY_POINT, JobPythonOrigin, R
 from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
-from taxi_assets.cli.supervisor.programs import WORKSPACE
+from taxi_assets.settings import WORKSPACE
 
 __all__ = ["code_origin", "remote_origin"]
 

@@ -1,1 +1,1 @@
-"""What TLC publishes and how to get it: columns and formats, names of files, download, polling. No table of the warehouse."""
+"""What TLC publishes and how to get it: columns, file names, download, polling. No table of ours."""

@@ -25,7 +25,7 @@ def run(  # noqa: PLR0913, PLR0917
     config: Mapping[str, Any],
     defaults: Mapping[str, Any],
 ) -> Searched:
-    """Search on the window, or on the months a training would learn from, with a run for each trial below the parent run.
+    """Search on the window, or on the months a training would learn from; each trial is a nested MLflow run.
 
     Args:
         settings: Where MLflow and the lake are.

@@ -1,1 +1,1 @@
-"""DuckDB tables under a DuckLake catalogue: connection, schema, maintenance. What the rows mean belongs to other packages."""
+"""DuckDB tables under a DuckLake catalogue: connection, schema, maintenance. Not what the rows mean."""

@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 from taxi_assets import cli
 from taxi_assets.cli.supervisor.ports import free_port
-from taxi_assets.cli.supervisor.programs import Endpoint, Program, bento_command
+from taxi_assets.cli.supervisor.programs import Endpoint, Program
 from taxi_assets.cli.supervisor.supervisor import running
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import SERVICE_IDS
 from taxi_assets.serving import client
 from taxi_assets.serving.bento_build import latest
+from taxi_assets.serving.serve_command import bento_command
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.settings import Settings
 

@@ -1,29 +1,25 @@
 """The programs of `taxi up`: what each is called, how it starts, where it answers. Starts nothing."""
 
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, count
-from pathlib import Path
+from itertools import combinations
 
 from taxi_assets.cli.supervisor.ports import require_free
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving import bento_build
-from taxi_assets.settings import Settings
+from taxi_assets.serving.serve_command import binary, home_beside, serve_command
+from taxi_assets.settings import WORKSPACE, Settings
 
 __all__ = [
     "Endpoint",
     "Program",
     "bento_beside",
-    "bento_command",
     "bento_program",
     "environment",
     "programs",
     "require_ports",
 ]
-
-WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,7 @@ def programs(settings: Settings) -> tuple[Program, ...]:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Variables that keep Dagster, MLflow and BentoML in the platform's folders, over `environment.isolated`.
+    """Variables that keep Dagster, MLflow and BentoML in the platform's folders, over `settings.isolated`.
 
     The kind of months is fixed: a later run on the other kind must not lead running servers to its warehouse.
     """
@@ -110,7 +106,7 @@ def bento_program(settings: Settings) -> Program:
     tag = f"{bento_build.BENTO_NAME}:latest"
     return Program(
         "bento",
-        (_binary("bentoml"), "serve", tag, "--host", settings.host, "--port", str(settings.bento_port)),
+        (binary("bentoml"), "serve", tag, "--host", settings.host, "--port", str(settings.bento_port)),
         environment(settings),
         f"rides: POST /predict, {packaged.tag.partition(':')[2]}" if packaged else "rides: POST /predict",
         Endpoint(settings.host, settings.bento_port, "TAXI_BENTO_PORT", "/readyz"),
@@ -119,37 +115,14 @@ def bento_program(settings: Settings) -> Program:
 
 
 def bento_beside(settings: Settings, tag: str, port: int, name: str) -> Program:
-    """One Bento of the store, served beside the endpoint of `taxi up`, which keeps its port and its figures.
-
-    Args:
-        settings: Where the store is.
-        tag: The Bento.
-        port: A port other than the endpoint's.
-        name: Of the folder in which BentoML keeps its figures: at a start it removes those of its home.
-    """
-    home = settings.bentoml_home.absolute()
-    serve = (_binary("bentoml"), "serve", str(bento_build.folder_of(settings, tag).absolute()))
+    """One Bento of the store, served beside the endpoint of `taxi up`: see `serving/serve_command.py`."""
     return Program(
         "bento",
-        (*serve, "--host", settings.host, "--port", str(port)),
-        {**environment(settings), "BENTOML_HOME": str(home / name)},
+        serve_command(settings, tag, port),
+        {**environment(settings), "BENTOML_HOME": str(home_beside(settings, name))},
         f"rides: POST /predict, {tag.partition(':')[2]}",
         Endpoint(settings.host, port, "TAXI_BENTO_PORT", "/readyz"),
     )
-
-
-def bento_command(settings: Settings, tag: str) -> str:
-    """The command that serves one Bento of the store, to be pasted into a shell while `taxi up` runs or not."""
-    program = bento_beside(settings, tag, _port_beside(settings), "serve_with")
-    home = f"BENTOML_HOME={program.env['BENTOML_HOME']}"
-    return shlex.join(["env", home, "BENTOML_DO_NOT_TRACK=True", *program.command])
-
-
-def _port_beside(settings: Settings) -> int:
-    """A port near the endpoint's that no program of `taxi up` has."""
-    ports = {settings.dagster_port, settings.bento_port, settings.reports_port, settings.mlflow_port}
-    step = 1 if settings.bento_port <= 65535 - len(ports) else -1
-    return next(port for port in count(settings.bento_port, step) if port not in ports)
 
 
 def require_ports(wanted: Sequence[Program]) -> None:
@@ -180,14 +153,14 @@ def _dagster_webserver(settings: Settings) -> Program:
 
 def _dagster_daemon(settings: Settings) -> Program:
     # It renews its code server every minute, which the old one calls a warning each time.
-    command = (_binary("dagster-daemon"), "run", "-w", str(WORKSPACE), "--code-server-log-level", "error")
+    command = (binary("dagster-daemon"), "run", "-w", str(WORKSPACE), "--code-server-log-level", "error")
     return Program("daemon", command, environment(settings), "sensors, queues, backfills")
 
 
 def _mlflow(settings: Settings) -> Program:
     host, port = settings.host, settings.mlflow_port
     command = (
-        *(_binary("mlflow"), "server", "--host", host, "--port", str(port), "--workers", "1"),
+        *(binary("mlflow"), "server", "--host", host, "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", settings.mlflow_uri),
         # Runs name their artifacts by file, so the server reads the folder and stores none for others.
         *("--no-serve-artifacts", "--default-artifact-root", (settings.mlflow_home / "artifacts").as_uri()),
@@ -215,10 +188,6 @@ def _reports(settings: Settings) -> Program:
         "Data Docs, plots of every month",
         Endpoint(host, port, "TAXI_REPORTS_PORT"),
     )
-
-
-def _binary(name: str) -> str:
-    return str(Path(sys.executable).parent / name)
 
 
 def _make_folders(settings: Settings) -> None:

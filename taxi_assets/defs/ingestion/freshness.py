@@ -28,7 +28,6 @@ def no_month_is_overdue(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.AssetCheckResult:
     """TLC publishes a month about two months after its end: one much later is missed, or was not fetched."""
-
     today = date.today()
     with warehouse.reading() as connection:
         newest = newest_months(connection)

@@ -36,8 +36,8 @@ def drift_report(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
     """How far each feature, and the duration, moved against the months before: population stability index."""
-    from taxi_assets import plots
     from taxi_assets.monitoring import drift_reports as monitoring
+    from taxi_assets.plots.month_plots import draw_drift
 
     month = Month.parse(context.partition_key)
     report = monitoring.report_drift(settings, warehouse, month, context.run.run_id)
@@ -45,7 +45,7 @@ def drift_report(
     facts = {"verdict": report.verdict, "farthest_moved": farthest.name, "greatest_psi": f"{farthest.psi:.3f}"}
     return dg.MaterializeResult(
         metadata={
-            **report_shown(settings, "drift_report", month, facts, {"drift_by_feature": plots.draw_drift(report)}),
+            **report_shown(settings, "drift_report", month, facts, {"drift_by_feature": draw_drift(report)}),
             "verdict": report.verdict,
             "greatest_psi": number(farthest.psi),
             "farthest_moved": farthest.name,

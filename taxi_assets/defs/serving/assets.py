@@ -33,8 +33,8 @@ from taxi_assets.settings import Settings
 @fail_in_words
 def duration_bento(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """The champion as a Bento: ONNX trees, the history's tables, and the service that answers `POST /predict`."""
-    from taxi_assets.cli.supervisor.programs import bento_command
     from taxi_assets.serving import release
+    from taxi_assets.serving.serve_command import bento_command
 
     built = release.package_champion(settings)
     context.log.info(f"built {built.tag}; serve it with: {bento_command(settings, built.tag)}")

@@ -174,13 +174,13 @@ def model_evaluation(
     Scored on every raw trip picked up in the month whose duration the convention admits (1-60 or 1-180 minutes),
     cleaned of nothing else.
     """
-    from taxi_assets import plots
     from taxi_assets.evaluation import evaluate, record_evaluation
+    from taxi_assets.plots.evaluation_plots import draw_evaluation
     from taxi_assets.training.dataset import read_zones
 
     evaluation = evaluate.evaluate(settings, warehouse, Month.parse(context.partition_key))
     rows = record_evaluation.keep_evaluation(warehouse, evaluation, context.run.run_id)
-    pictures = plots.draw_evaluation(evaluation, read_zones(warehouse, shapes=True))
+    pictures = draw_evaluation(evaluation, read_zones(warehouse, shapes=True))
     record_evaluation.log_evaluation(settings, mlflow, evaluation, pictures)
     headline = record_evaluation.headline(evaluation)
     facts = {"version": evaluation.version.version, **{name: f"{value:.3f}" for name, value in headline.items()}}
@@ -273,16 +273,17 @@ def champion_model(
 
 def _comparison_report(settings: Settings, month: Month, outcome: "Outcome") -> dict[str, dg.MetadataValue]:
     """The report page of a decision: the model against the baselines, and the champion where it was compared."""
-    from taxi_assets import plots
     from taxi_assets.evaluation.evaluate import MODEL
-    from taxi_assets.evaluation.metrics import HEADLINE
+    from taxi_assets.plots.error_plots import draw_scores
+    from taxi_assets.plots.promotion_plots import draw_bootstrap, draw_slices_compared
+    from taxi_assets.training.evaluation_scope import HEADLINE
 
     pictures = {}
     if len(outcome.scores) > 1:
-        pictures["model_against_baselines"] = plots.draw_scores(outcome.scores, MODEL, str(month), HEADLINE)
+        pictures["model_against_baselines"] = draw_scores(outcome.scores, MODEL, str(month), HEADLINE)
     if outcome.comparison:
-        pictures["difference_of_rmse_resampled_by_day"] = plots.draw_bootstrap(outcome.comparison)
-        pictures["change_of_rmse_by_slice"] = plots.draw_slices_compared(outcome.comparison)
+        pictures["difference_of_rmse_resampled_by_day"] = draw_bootstrap(outcome.comparison)
+        pictures["change_of_rmse_by_slice"] = draw_slices_compared(outcome.comparison)
     facts = {"decision": _decided(outcome), "reasons": " ".join(outcome.decision.reasons)}
     return report_shown(settings, "champion_model", month, facts, pictures)
 

@@ -79,8 +79,8 @@ def model_search(
     Each trial learns from the window's earlier months and is scored on its last ones. Nothing is promoted: the best
     parameters are shown as the config of a training, which is judged as any other.
     """
-    from taxi_assets import plots
     from taxi_assets.features.leakage_probes import out_of_order
+    from taxi_assets.plots.tuning_plots import draw_trials
     from taxi_assets.tuning import tuning_run
 
     (month,) = chosen_months(context)
@@ -88,7 +88,7 @@ def model_search(
     defaults = parameters(TrainingConfig())
     del defaults["estimator"]
     found = tuning_run.run(settings, warehouse, mlflow, month, wanted, config.model_dump(), defaults)
-    picture = plots.draw_trials(found.trials)
+    picture = draw_trials(found.trials)
     tuning_run.log_search(mlflow, found, picture)
     late = [each for fold in found.folds for each in out_of_order(fold.learned, fold.scored)]
     records = found.trials.round(3).astype(object).where(found.trials.notna(), None).to_dict("records")

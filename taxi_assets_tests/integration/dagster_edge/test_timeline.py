@@ -10,7 +10,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_graphql.schema import create_schema
 from town import Town
 
-from taxi_assets.cli.supervisor.programs import WORKSPACE
+from taxi_assets.settings import WORKSPACE
 
 # What the timeline groups runs by, what a job's page lists, and what is compared before a run is made again.
 RUNS = """query { repositoryOrError(repositorySelector: {

@@ -1,0 +1,40 @@
+"""The command that serves one Bento of the store beside the endpoint of `taxi up`, which keeps its port and metrics."""
+
+import shlex
+import sys
+from itertools import count
+from pathlib import Path
+
+from taxi_assets.serving import bento_build
+from taxi_assets.settings import Settings
+
+__all__ = ["bento_command", "binary", "home_beside", "serve_command"]
+
+
+def bento_command(settings: Settings, tag: str) -> str:
+    """The command that serves one Bento of the store, to be pasted into a shell while `taxi up` runs or not."""
+    home = f"BENTOML_HOME={home_beside(settings, 'serve_with')}"
+    command = serve_command(settings, tag, _port_beside(settings))
+    return shlex.join(["env", home, "BENTOML_DO_NOT_TRACK=True", *command])
+
+
+def serve_command(settings: Settings, tag: str, port: int) -> tuple[str, ...]:
+    """The program and arguments that serve one Bento of the store on a port."""
+    folder = str(bento_build.folder_of(settings, tag).absolute())
+    return (binary("bentoml"), "serve", folder, "--host", settings.host, "--port", str(port))
+
+
+def home_beside(settings: Settings, name: str) -> Path:
+    """A `BENTOML_HOME` other than the endpoint's: at its start BentoML removes the metrics of its home."""
+    return settings.bentoml_home.absolute() / name
+
+
+def _port_beside(settings: Settings) -> int:
+    """A port near the endpoint's that no program of `taxi up` has."""
+    ports = {settings.dagster_port, settings.bento_port, settings.reports_port, settings.mlflow_port}
+    step = 1 if settings.bento_port <= 65535 - len(ports) else -1
+    return next(port for port in count(settings.bento_port, step) if port not in ports)
+
+
+def binary(name: str) -> str:
+    return str(Path(sys.executable).parent / name)

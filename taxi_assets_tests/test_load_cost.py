@@ -1,0 +1,47 @@
+"""What loading the code location, the command line and the service costs: no heavy library, no file."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("mlflow", "great_expectations", "sklearn", "bentoml", "pandas", "matplotlib", "onnxruntime")
+
+
+def load(statement: str, folder: Path) -> list[str]:
+    """The modules there are in a fresh process once it has run the statement."""
+    code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TAXI_", "DAGSTER_"))}
+    environment |= {"TAXI_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    loaded: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return loaded
+
+
+def test_the_code_location_loads_nothing_heavy_and_makes_nothing(tmp_path: Path) -> None:
+    loaded = load("import taxi_assets.definitions", tmp_path)
+    assert "dagster" in loaded
+    assert [name for name in HEAVY if name in loaded] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_line_loads_neither_dagster_nor_anything_heavy(tmp_path: Path) -> None:
+    loaded = load("import taxi_assets.cli", tmp_path)
+    assert [name for name in (*HEAVY, "dagster", "duckdb") if name in loaded] == []
+
+
+def test_what_answers_rides_loads_no_library_of_training(tmp_path: Path) -> None:
+    loaded = load("import taxi_assets.serving.served_model, taxi_assets.serving.ride_request", tmp_path)
+    strange = ("mlflow", "sklearn", "dagster", "great_expectations", "pandas", "duckdb", "matplotlib")
+    assert [name for name in strange if name in loaded] == []
+
+
+@pytest.mark.parametrize("heavy", ["pandas", "sklearn"])
+def test_what_is_loaded_is_seen(tmp_path: Path, heavy: str) -> None:
+    assert heavy in load(f"import {heavy}", tmp_path)
