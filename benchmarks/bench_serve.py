@@ -35,7 +35,7 @@ _FACTS = {"name": "taxi-duration", "version": 1, "run_id": "none", "data_snapsho
 
 
 def compare_single_rides(
-    model: "DurationModel", served: ServedModel, times: int, asked: int = 200
+    model: "DurationModel", served: ServedModel, times: int, requests: int = 200
 ) -> tuple[Comparison, list[Figure]]:
     """Answer one ride, from what was asked to its minutes; against the fitted model's predict on its frame of a row."""
     import pandas as pd
@@ -50,7 +50,7 @@ def compare_single_rides(
     row = pd.DataFrame({**columns, **row_features(columns, model.zones)})[list(MODEL_INPUTS)]
 
     def repeat(answer: Callable[[], object]) -> Way:
-        return here(lambda: [answer() for _ in range(asked)])
+        return here(lambda: [answer() for _ in range(requests)])
 
     found = in_turn(repeat(lambda: served.predict_requests([request])), repeat(lambda: model.predict(row)), times)
     meaning = "seconds of scikit-learn for a frame of one row divided by those of the served model for one request"
@@ -104,15 +104,15 @@ def main() -> None:
     from benchmarks.learned_rides import draw_rides
     from taxi_assets.training.model import DurationModel
 
-    asked = options("bench_serve", rows=60_000, seconds=4, times=3)
-    rides, zones = draw_rides(1, asked.rows)
+    arguments = options("bench_serve", rows=60_000, seconds=4, times=3)
+    rides, zones = draw_rides(1, arguments.rows)
     model = DurationModel(zones).fit(rides[list(MODEL_INPUTS)], rides["duration_minutes"].to_numpy())
     with tempfile.TemporaryDirectory(prefix="bench-serve-") as folder:
         served = write_serving_folder(model, Path(folder, "model"), _FACTS)
-        single, figures = compare_single_rides(model, served, asked.times)
+        single, figures = compare_single_rides(model, served, arguments.times)
         with serving_both(Path(folder), Path(folder, "model")) as (bento, fastapi):
-            endpoints, more = compare_endpoints(bento, fastapi, asked.seconds, asked.times)
-    report("bench_serve", vars(asked), {"one_ride": single, "endpoints": endpoints}, [*figures, *more])
+            endpoints, more = compare_endpoints(bento, fastapi, arguments.seconds, arguments.times)
+    report("bench_serve", vars(arguments), {"one_ride": single, "endpoints": endpoints}, [*figures, *more])
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def accept(file: Annotated[str, typer.Argument(help="Its name, or how its SHA-25
 
 def _say(record: "Record") -> None:
     if record.state == "waiting":
-        told = f"{record.named()} waits: the sensor of `make up` ingests it, or `taxi run` with {record.month}"
+        told = f"{record.label()} waits: the sensor of `make up` ingests it, or `taxi run` with {record.month}"
     else:
-        told = f"{record.named()} is {record.state} again: {'; '.join(record.reasons)}"
+        told = f"{record.label()} is {record.state} again: {'; '.join(record.reasons)}"
     say(told)

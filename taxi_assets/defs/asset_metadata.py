@@ -236,7 +236,7 @@ def _rule_record(rule: Rule, counts: Mapping[str, int]) -> dg.TableRecord:
             "rows": counts.get(rule.name, 0),
             "reason": rule.reason,
             "threshold": threshold,
-            "why": rule.why,
+            "why": rule.rationale,
         }
     )
 

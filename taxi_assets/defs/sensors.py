@@ -143,7 +143,7 @@ def _requests(instance: dg.DagsterInstance, warehouse: Warehouse, told: list[str
         trains = pending.can_train(warehouse, work.waiting)
     requests: list[dg.RunRequest] = []
     for record in (*work.waiting, *work.without_features):
-        with _telling(told, f"{record.named()}: asking for its run"):
+        with _telling(told, f"{record.label()}: asking for its run"):
             request = _request_of(instance, record, told, is_last=record == trains)
             if request and len(requests) < MOST_REQUESTS_A_TICK:
                 requests.append(request)
@@ -157,7 +157,7 @@ def _request_of(instance: dg.DagsterInstance, record: "Record", told: list[str],
         return None
     if len(runs) >= MOST_ATTEMPTS:
         again = f"taxi arrivals retry {str(record.sha256)[:16]}"
-        told.append(f"{record.named()}: {len(runs)} runs failed; see them, then `{again}`")
+        told.append(f"{record.label()}: {len(runs)} runs failed; see them, then `{again}`")
         return None
     Month.parse(str(record.month))  # an unknown partition would fail the tick, and with it every other request
     return _request(record, len(runs), is_last)

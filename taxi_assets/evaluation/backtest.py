@@ -126,7 +126,7 @@ def _score_month(asked: Backtest, month: Month, window: Sequence[Month]) -> Fact
 def _of_condition(predicted: PredictedMonth, condition: str, zones: Any) -> Facts:
     """The model's errors under a condition, and who ended inside the interval, on the headline's trips."""
     own = HEADLINE.covers(predicted.actual)
-    predictions = predicted.predictions[condition].where(own)
+    predictions = predicted.predictions[condition].subset(own)
     coverage = measure_coverage(predictions, predicted.trips[own], zones)
     ours = {**asdict(predicted.score(HEADLINE, condition)), "coverage_90": coverage.share}
     if predictions.low is not None and predictions.high is not None:

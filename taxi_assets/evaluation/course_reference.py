@@ -5,7 +5,7 @@ known only once it is over: it is used here, to compare with those who used it, 
 the median's are of the platform's own pipeline: training, baselines and conditions as `model_evaluation` has them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -139,5 +139,4 @@ def _miles(connection: object, service: str, month: Month, rides: "pd.DataFrame"
         "ORDER BY source_row"
     )
     found = connection.execute(query, {"service": service, "month": month.first_day}).df()  # type: ignore[attr-defined]
-    told: Sequence[float] = found.set_index("source_row")["trip_distance_miles"].loc[rides["source_row"]]
-    return np.asarray(told, np.float64)
+    return np.asarray(found.set_index("source_row")["trip_distance_miles"].loc[rides["source_row"]], np.float64)

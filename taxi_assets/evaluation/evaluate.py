@@ -174,7 +174,7 @@ def _other_rows(scored: ScoredMonth, convention: Convention) -> pd.DataFrame:
 
 def _coverage(predicted: PredictedMonth, condition: str, zones: pd.DataFrame) -> Coverage:
     own = HEADLINE.covers(predicted.actual)
-    return measure_coverage(predicted.predictions[condition].where(own), predicted.trips[own], zones)
+    return measure_coverage(predicted.predictions[condition].subset(own), predicted.trips[own], zones)
 
 
 def _count_left_out(

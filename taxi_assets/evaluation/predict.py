@@ -23,7 +23,7 @@ class Predictions:
     low: Floats | None = None
     high: Floats | None = None
 
-    def where(self, chosen: NDArray[np.bool_]) -> "Predictions":
+    def subset(self, chosen: NDArray[np.bool_]) -> "Predictions":
         """Those of some of the trips."""
         low, high = (each if each is None else each[chosen] for each in (self.low, self.high))
         return Predictions(self.minutes[chosen], low, high)

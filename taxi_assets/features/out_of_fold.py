@@ -81,13 +81,13 @@ def _blocks(
     rides: PastRides, among: NDArray[np.int64], places: Places, smoothing: Smoothing, since: int
 ) -> Iterator[_Lot]:
     """Blocks of weeks of some of the rides; each is told by the others of them."""
-    some = rides.where(among)
+    some = rides.subset(among)
     weeks, week = np.unique(some.week, return_inverse=True)
     block = week // max(1, round(len(weeks) / _FOLDS))
     asked = some.month >= since
 
     def of_others(own: NDArray[np.bool_]) -> Tables:
-        others = some if own.all() else some.where(~own)
+        others = some if own.all() else some.subset(~own)
         return fit_tables(others, places, float(np.median(some.month[own])), smoothing)
 
     for each in np.unique(block[asked]).tolist():
@@ -100,7 +100,7 @@ def _months(rides: PastRides, places: Places, smoothing: Smoothing, since: int) 
     months = np.unique(rides.month).tolist()
     sums = Sums()
     for month, following in pairwise([*months, months[-1] + 1]):
-        own, age = rides.where(rides.month == month), following - month
+        own, age = rides.subset(rides.month == month), following - month
         # Others than the sums before, of which tables may just be made.
         sums = sums.after(age, smoothing).add(own, np.full(len(own.minutes), float(age)), smoothing)
         if following >= since:

@@ -77,7 +77,7 @@ class FinishedRides:
     minutes: Floats
     expected: Floats
 
-    def where(self, chosen: NDArray[np.bool_]) -> "FinishedRides":
+    def subset(self, chosen: NDArray[np.bool_]) -> "FinishedRides":
         return FinishedRides(**{name: values[chosen] for name, values in vars(self).items()})
 
     def plus(self, others: "FinishedRides") -> "FinishedRides":

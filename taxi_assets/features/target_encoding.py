@@ -78,7 +78,7 @@ class PastRides:
     week: Ints
     minutes: Floats
 
-    def where(self, chosen: NDArray[np.bool_] | Ints) -> "PastRides":
+    def subset(self, chosen: NDArray[np.bool_] | Ints) -> "PastRides":
         return PastRides(**{name: values[chosen] for name, values in vars(self).items()})
 
 

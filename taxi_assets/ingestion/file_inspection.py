@@ -135,7 +135,7 @@ def _misnamed(found: Found) -> str:
     """Why the name will not do, and the right one where name or content tell it."""
     name = shown(found.name)
     if name.lower().startswith(tuple(f"{service}_" for service in REFUSED_SERVICES)):
-        return next(why for service, why in REFUSED_SERVICES.items() if name.lower().startswith(service))
+        return next(refusal for service, refusal in REFUSED_SERVICES.items() if name.lower().startswith(service))
     if foreign := foreign_kind(found.at):
         return f"it is {foreign[0]}: {foreign[1]}"
     suffix = "parquet" if kind_of(found.at) == PARQUET else "csv" if ".csv" in name.lower() else "parquet"

@@ -183,8 +183,8 @@ def _undo_overtaking(rows: dict[str, Record]) -> None:
 def _successor(of_month: Iterable[Record], row: Record) -> Record | None:
     """The file by which a row is replaced; of one that was refused and replaced in turn, its successor."""
     kept = [r for r in of_month if r.state != "quarantined"]
-    found = next((r for r in kept if row.reasons[0] == _overtaken_by(r)), None)
-    return _successor(kept, found) if found and was_refused(found) else found
+    successor = next((r for r in kept if row.reasons[0] == _overtaken_by(r)), None)
+    return _successor(kept, successor) if successor and was_refused(successor) else successor
 
 
 def overtaken(row: Record, by: Record) -> Record:
@@ -209,7 +209,7 @@ def _is_overtaken(row: Record) -> bool:
 
 
 def _overtaken_by(row: Record) -> str:
-    return f"replaced by {row.named()} {_BEFORE}"
+    return f"replaced by {row.label()} {_BEFORE}"
 
 
 def _put_aside(rows: dict[str, Record], found: Found, reason: str, at: datetime) -> str:
@@ -231,9 +231,9 @@ def is_copy(row: Record) -> bool:
 
 def _duplicate(twin: Record) -> str:
     if twin.state == "unaccepted":
-        return f"{_SAME_BYTES} {twin.named()}, which is unaccepted: `taxi arrivals accept` takes that in"
+        return f"{_SAME_BYTES} {twin.label()}, which is unaccepted: `taxi arrivals accept` takes that in"
     back = "; `taxi arrivals retry` goes back to it" if twin.state == "superseded" else ""
-    return f"{_SAME_BYTES} {twin.named()}, which is {twin.state}: nothing is to be done{back}"
+    return f"{_SAME_BYTES} {twin.label()}, which is {twin.state}: nothing is to be done{back}"
 
 
 def _damage(rows: dict[str, Record], found: Found) -> str:
@@ -244,7 +244,7 @@ def _damage(rows: dict[str, Record], found: Found) -> str:
         if row.state in ("waiting", "unaccepted"):
             del rows[row.path]
         else:
-            rows[row.path] = replace(row, reasons=(f"{DAMAGED}: bring a good copy of {row.named()}",))
+            rows[row.path] = replace(row, reasons=(f"{DAMAGED}: bring a good copy of {row.label()}",))
     return f"{DAMAGED}: its bytes are not those that arrived; put a good copy into the landing folder"
 
 

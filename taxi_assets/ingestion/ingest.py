@@ -45,7 +45,7 @@ def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str |
         is_gone = held and not (warehouse.settings.root / held.path).is_file()
         if not held or not is_gone or _waits(warehouse, service, month):
             raise
-        told = f"{service} {month} goes on with the rows held of {held.named()}, whose file is gone: {error}"
+        told = f"{service} {month} goes on with the rows held of {held.label()}, whose file is gone: {error}"
         return replace(review_raw(warehouse, _arrival_of(warehouse, held, month)), refused=(told,))
     try:
         published = publish_raw(warehouse, arrival, run_id)
@@ -125,7 +125,7 @@ def refused_since(records: Sequence[Record], service: str, month: Month) -> tupl
         if r.first_seen_at >= held.first_seen_at and not "".join(r.reasons).startswith((DAMAGED, GONE))
     ]
     return tuple(
-        f"{service} {month} goes on with {held.named()}, held before: {r.named()} is {r.state}: {'; '.join(r.reasons)}"
+        f"{service} {month} goes on with {held.label()}, held before: {r.label()} is {r.state}: {'; '.join(r.reasons)}"
         for r in newer
     )
 
@@ -179,10 +179,10 @@ def _why_none(records: Sequence[Record], service: str, month: Month) -> str:
     newest = aside[-1]
     reasons = "; ".join(newest.reasons)
     if newest.state == "unaccepted":
-        return f"{newest.named()} waits to be accepted: {reasons}; or put the whole file into the landing folder"
+        return f"{newest.label()} waits to be accepted: {reasons}; or put the whole file into the landing folder"
     again = f", or try again: taxi arrivals retry {shlex.quote(newest.path.rpartition('/')[2])}"
     remedy = "Put another file into the landing folder" + ("" if failed_checks(newest) else again)
-    return f"{newest.named()} is in quarantine: {reasons}. {remedy}"
+    return f"{newest.label()} is in quarantine: {reasons}. {remedy}"
 
 
 def _change_waiting(warehouse: Warehouse, arrival: Arrival, state: State, reasons: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from taxi_assets.ingestion.file_stability import (
     write_looks,
 )
 from taxi_assets.ingestion.file_state import Unfinished
-from taxi_assets.ingestion.source_files import Record, now
+from taxi_assets.ingestion.source_files import Record, utc_now
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.month_file import is_synthetic_file, parse_file_name
@@ -86,7 +86,7 @@ def list_files(settings: Settings, records: Sequence[Record]) -> list[Record]:
     return [
         *known,
         *(
-            Record(place, file_paths.shown(entry.name), "arriving", now(), reasons=(unseen,))
+            Record(place, file_paths.shown(entry.name), "arriving", utc_now(), reasons=(unseen,))
             for place, entry in there.items()
             if place not in seen
         ),

@@ -10,7 +10,7 @@ from taxi_assets.ingestion import file_paths
 from taxi_assets.ingestion.file_stability import IMPATIENT
 from taxi_assets.ingestion.file_state import GONE, overtaken, twin_of, was_refused
 from taxi_assets.ingestion.scan_landing import alone, look, records_of
-from taxi_assets.ingestion.source_files import Record, next_request, now, put_records, read_records
+from taxi_assets.ingestion.source_files import Record, next_request, put_records, read_records, utc_now
 from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -61,26 +61,26 @@ def accept(warehouse: Warehouse, text: str) -> Record:
         TaxiError: no such file, several, or one that is not unaccepted.
     """
     look(warehouse, IMPATIENT, ())
-    named = [record for record in records_of(warehouse) if _is_meant(record, text)]
-    candidates = [r for r in named if r.state == "unaccepted"] or [r for r in named if was_refused(r)]
-    record = _only(candidates or _refuse(named, text, "nothing to accept"), text)
-    return _reinstate(warehouse, record, accepted_by=getuser(), accepted_at=now())
+    matches = [record for record in records_of(warehouse) if _is_meant(record, text)]
+    candidates = [r for r in matches if r.state == "unaccepted"] or [r for r in matches if was_refused(r)]
+    record = _only(candidates or _refuse(matches, text, "nothing to accept"), text)
+    return _reinstate(warehouse, record, accepted_by=getuser(), accepted_at=utc_now())
 
 
 def _choose(records: Sequence[Record], text: str) -> Record:
-    named = [record for record in records if _is_meant(record, text)]
-    aside = [record for record in named if record.state == "quarantined"]
+    matches = [record for record in records if _is_meant(record, text)]
+    aside = [record for record in matches if record.state == "quarantined"]
     aside = [record for record in aside if record.reasons != (GONE,)] or aside
-    candidates = _without_copies(records, aside) or [record for record in named if record.state == "superseded"]
-    candidates = candidates or [record for record in named if record.state == "waiting" and record.is_taken]
-    return _only(candidates or _refuse(named, text, "nothing to try again"), text)
+    candidates = _without_copies(records, aside) or [record for record in matches if record.state == "superseded"]
+    candidates = candidates or [record for record in matches if record.state == "waiting" and record.is_taken]
+    return _only(candidates or _refuse(matches, text, "nothing to try again"), text)
 
 
-def _refuse(named: Sequence[Record], text: str, what: str) -> list[Record]:
-    if not named:
+def _refuse(matches: Sequence[Record], text: str, what: str) -> list[Record]:
+    if not matches:
         raise TaxiError(f"no file is called '{file_paths.shown(text)}': see `taxi arrivals` for their names")
-    told = "; ".join(f"{record.named()} is {record.state}" for record in named)
-    unaccepted = "; `taxi arrivals accept` takes an unaccepted one in" if _has_unaccepted(named) else ""
+    told = "; ".join(f"{record.label()} is {record.state}" for record in matches)
+    unaccepted = "; `taxi arrivals accept` takes an unaccepted one in" if _has_unaccepted(matches) else ""
     raise TaxiError(f"{what}: {told}{unaccepted}")
 
 

@@ -20,7 +20,7 @@ from taxi_assets.ingestion.file_inspection import Found, StillWritten, examine
 from taxi_assets.ingestion.file_stability import PATIENT, Pace
 from taxi_assets.ingestion.file_state import Settlement, Unfinished, failed_checks, settle, short_of, twin_of
 from taxi_assets.ingestion.landing_listing import Survey, place_of, survey
-from taxi_assets.ingestion.source_files import Record, drop_records, now, put_records, read_records
+from taxi_assets.ingestion.source_files import Record, drop_records, put_records, read_records, utc_now
 from taxi_assets.months import Month
 from taxi_assets.settings import DataKind, Settings
 from taxi_assets.tlc.file_transfer import sha256_of
@@ -198,7 +198,7 @@ def _record(warehouse: Warehouse, founds: Sequence[Found], seen: Survey) -> tupl
 
     def decide(records: Sequence[Record]) -> Settlement:
         seen_before = [r for r in records if r.path not in seen.passed]
-        done = settle(seen_before, founds, seen.unfinished, lambda r: os.path.lexists(root / r.path), now())
+        done = settle(seen_before, founds, seen.unfinished, lambda r: os.path.lexists(root / r.path), utc_now())
         return Settlement({r.path: r for r in records if r.path in seen.passed} | dict(done.rows), done.places)
 
     before = records_of(warehouse)

@@ -22,9 +22,9 @@ __all__ = [
     "drop_records",
     "ingest_record",
     "next_request",
-    "now",
     "put_records",
     "read_records",
+    "utc_now",
 ]
 
 State = Literal["arriving", "waiting", "unaccepted", "ingested", "superseded", "quarantined"]
@@ -64,12 +64,12 @@ class Record:
         """It is in the store: a whole file of a month."""
         return self.request is not None
 
-    def named(self) -> str:
+    def label(self) -> str:
         """The file as a sentence names it."""
         return f"{self.file_name} ({(self.sha256 or 'not taken')[:16]})"
 
 
-def now() -> datetime:
+def utc_now() -> datetime:
     """The time as the ledger keeps it: UTC, without a zone. Nothing is decided by it."""
     return datetime.now(UTC).replace(tzinfo=None)
 
@@ -120,7 +120,7 @@ def ingest_record(
         return
     if own is None:
         own = _unreceived(arrival, next_request(read_records(connection)))
-    reasons = (f"replaced by {own.named()}",)
+    reasons = (f"replaced by {own.label()}",)
     former = [replace(record, state="superseded", reasons=reasons) for record in taken if record.state == "ingested"]
     new = replace(own, state="ingested", reasons=(), rows=rows, run_id=run_id, difference=difference)
     put_records(connection, [*former, replace(new, snapshot=_own_snapshot(connection))])
@@ -137,7 +137,7 @@ def _unreceived(arrival: Arrival, request: int) -> Record:
         path=str(arrival.path),
         file_name=arrival.label,
         state="waiting",
-        first_seen_at=now(),
+        first_seen_at=utc_now(),
         service=arrival.service,
         month=arrival.month,
         bytes=arrival.bytes,

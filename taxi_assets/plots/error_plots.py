@@ -64,11 +64,11 @@ def draw_hourly_errors(trips: pd.DataFrame, predicted: Floats) -> bytes:
     """
     errors = np.abs(predicted - trips["duration_minutes"].to_numpy(np.float64))
     hours = trips["hour_of_week"].to_numpy(np.int64)
-    rides = np.bincount(hours, minlength=168)
-    mae = np.bincount(hours, errors, 168) / np.maximum(rides, 1)
-    figure = figure_of(_hourly_title(mae, rides), 3.3)
+    trip_counts = np.bincount(hours, minlength=168)
+    mae = np.bincount(hours, errors, 168) / np.maximum(trip_counts, 1)
+    figure = figure_of(_hourly_title(mae, trip_counts), 3.3)
     axes = figure.subplots()
-    shown = np.ma.masked_where(rides < _ENOUGH_RIDES, mae).reshape(7, 24)
+    shown = np.ma.masked_where(trip_counts < _ENOUGH_RIDES, mae).reshape(7, 24)
     image = axes.imshow(shown, cmap=_HEAT, aspect="auto")
     figure.colorbar(image, ax=axes, label="mean absolute error, minutes", pad=0.02)
     axes.set_yticks(range(7), _DAYS)
@@ -77,8 +77,8 @@ def draw_hourly_errors(trips: pd.DataFrame, predicted: Floats) -> bytes:
     return png(figure)
 
 
-def _hourly_title(mae: Floats, rides: NDArray[np.int64]) -> str:
-    told = np.flatnonzero(rides >= _ENOUGH_RIDES)
+def _hourly_title(mae: Floats, trip_counts: NDArray[np.int64]) -> str:
+    told = np.flatnonzero(trip_counts >= _ENOUGH_RIDES)
     if not len(told):
         return f"No hour of the week has {_ENOUGH_RIDES} rides: too few to tell when the model is off"
     worst, best = told[mae[told].argmax()], told[mae[told].argmin()]

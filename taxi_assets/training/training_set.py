@@ -193,7 +193,7 @@ def _vendors(rides: Rides) -> Ints:
 
 def _last(finished: FinishedRides) -> FinishedRides:
     """Those that may still be looked at in the month after."""
-    return finished.where(finished.over_at > finished.over_at.max() - reach_seconds())
+    return finished.subset(finished.over_at > finished.over_at.max() - reach_seconds())
 
 
 def _hide(matrix: NDArray[np.float32], hidden: NDArray[np.bool_], month: Ints, left_out: Set[str]) -> None:

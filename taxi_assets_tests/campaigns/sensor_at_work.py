@@ -41,7 +41,7 @@ def killed_at(moment: str, nth: int = 1) -> Iterator[None]:
 
 
 def look(warehouse: Warehouse) -> None:
-    scan_landing.look(warehouse, TICK)
+    scan_landing.scan_landing(warehouse, TICK)
 
 
 def work(warehouse: Warehouse) -> list[str]:

@@ -64,7 +64,7 @@ def damage_once(warehouse: Warehouse, state: str, good: Little, watched: Watched
     assert watched.read == read, "a damaged file was read"
     assert what_raw_holds(warehouse) == before
     land(good, warehouse.settings.landing)
-    scan_landing.look(warehouse, file_stability.IMPATIENT)
+    scan_landing.scan_landing(warehouse, file_stability.IMPATIENT)
     assert [r.state for r in records_of(warehouse) if r.sha256 == good.sha256 and r.is_taken] == [state]
     assert what_raw_holds(warehouse) == before
     return f"{kind} while {state}"
@@ -79,7 +79,7 @@ def damage_files(shelf: Shelf, folder: Path, times: int, seed: int, patch: pytes
     for state in ("waiting", "ingested"):
         if state == "waiting":
             land(first, warehouse.settings.landing)
-            scan_landing.look(warehouse, file_stability.IMPATIENT)
+            scan_landing.scan_landing(warehouse, file_stability.IMPATIENT)
         else:
             assert work(warehouse) == []
         before = row_hashes(warehouse)

@@ -27,8 +27,8 @@ def trips(*rows: tuple[int, int, int, float]) -> pd.DataFrame:
 PAST = trips((74, 75, 8, 10), (74, 75, 8, 14), (74, 75, 9, 60), (74, 41, 8, 20), (7, 7, 8, 2))
 
 
-def predict(name: str, *rides: tuple[int, int, int]) -> list[float]:
-    asked = trips(*((*ride, np.nan) for ride in rides)).drop(columns="duration_minutes")
+def predict(name: str, *asked_trips: tuple[int, int, int]) -> list[float]:
+    asked = trips(*((*ride, np.nan) for ride in asked_trips)).drop(columns="duration_minutes")
     return fit_baselines(PAST)[name].predict(asked).tolist()
 
 

@@ -187,7 +187,7 @@ def test_what_happened_lately_counts_for_more(planted: Tables) -> None:
 def test_a_training_ride_is_told_by_the_other_weeks(rides: PastRides, places: Places) -> None:
     found = out_of_fold(rides, places, Smoothing())
     own = rides.week == rides.week.min()
-    others = told(fit_tables(rides.where(~own), places, JANUARY, Smoothing()), rides.where(own))
+    others = told(fit_tables(rides.subset(~own), places, JANUARY, Smoothing()), rides.subset(own))
     assert list(found) == list(HISTORY_FEATURES)
     for name, values in others.items():
         assert np.array_equal(found[name][own], values), name
@@ -209,13 +209,13 @@ def test_over_half_a_year_a_training_ride_is_told_by_other_blocks_of_three_weeks
     weeks = np.unique(rides.week)
     own = np.isin(rides.week, weeks[3:6])
     as_of = float(np.median(rides.month[own]))
-    others = told(fit_tables(rides.where(~own), places, as_of, Smoothing()), rides.where(own))
+    others = told(fit_tables(rides.subset(~own), places, as_of, Smoothing()), rides.subset(own))
     for name, values in others.items():
         assert np.array_equal(found[name][own], values), name
 
 
 def test_rides_of_a_single_week_are_told_by_themselves_for_want_of_others(rides: PastRides, places: Places) -> None:
-    week = rides.where(rides.week == rides.week[0])
+    week = rides.subset(rides.week == rides.week[0])
     found = out_of_fold(week, places, Smoothing())
     themselves = told(fit_tables(week, places, JANUARY, Smoothing()), week)
     for name, values in themselves.items():
@@ -224,6 +224,6 @@ def test_rides_of_a_single_week_are_told_by_themselves_for_want_of_others(rides:
 
 
 def test_rides_chosen_keep_all_their_columns(rides: PastRides) -> None:
-    some = rides.where(rides.minutes > 20)
+    some = rides.subset(rides.minutes > 20)
     assert {len(values) for values in vars(some).values()} == {int((rides.minutes > 20).sum())}
     assert some.minutes.min() > 20

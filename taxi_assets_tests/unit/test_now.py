@@ -85,7 +85,7 @@ def test_a_forgotten_meter_counts_as_a_slow_ride_and_no_more() -> None:
 
 
 def test_nothing_that_ended_leaves_everything_as_expected() -> None:
-    nothing = over().where(np.array([False]))
+    nothing = over().subset(np.array([False]))
     found = ask(nothing)
     assert all(found[name] == 1 for name in NOW_FEATURES)
     assert np.isnan(found[STEADY])
@@ -142,7 +142,7 @@ def test_rides_that_end_at_the_pickup_or_later_change_nothing(seed: int) -> None
     )
     later = ends_at >= NOW
     changed = FinishedRides(**vars(finished) | {"minutes": np.where(later, 1.0, finished.minutes)})
-    for others in (changed, finished.where(~later)):
+    for others in (changed, finished.subset(~later)):
         assert ask(others) == pytest.approx(ask(finished), nan_ok=True)
 
 

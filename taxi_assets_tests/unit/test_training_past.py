@@ -36,7 +36,7 @@ def test_from_the_fourth_month_on_a_ride_is_told_by_the_months_before_it(
     found, _ = past
     for month in (JANUARY + 3, JANUARY + 8):
         own = rides.month == month
-        before = told(fit_tables(rides.where(rides.month < month), places, month, Smoothing()), rides.where(own))
+        before = told(fit_tables(rides.subset(rides.month < month), places, month, Smoothing()), rides.subset(own))
         for name in HISTORY_FEATURES:
             assert np.allclose(found[name][own], before[name], rtol=1e-4), name
 
@@ -53,7 +53,7 @@ def test_nothing_of_its_month_or_later_tells_it_anything(places: Places, rides: 
 def test_the_first_months_are_told_by_each_other(places: Places, rides: PastRides, past: Any) -> None:
     found, _ = past
     early = rides.month < JANUARY + 3
-    folds = out_of_fold(rides.where(early), places, Smoothing())
+    folds = out_of_fold(rides.subset(early), places, Smoothing())
     for name in HISTORY_FEATURES:
         assert np.array_equal(found[name][early], folds[name]), name
 
@@ -84,4 +84,4 @@ def test_after_a_gap_months_are_early_again(places: Places, rides: PastRides) ->
 
 def test_no_rides_have_no_past(places: Places, rides: PastRides) -> None:
     with pytest.raises(ValueError, match="no rides"):
-        past_of_training(rides.where(rides.minutes < 0), places, Smoothing())
+        past_of_training(rides.subset(rides.minutes < 0), places, Smoothing())

@@ -15,7 +15,7 @@ from taxi_assets.defs import sensors
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.ingestion import file_paths, file_stability, file_state, landing_listing, pending, scan_landing
 from taxi_assets.ingestion.scan_landing import records_of
-from taxi_assets.ingestion.source_files import Record, now, put_records
+from taxi_assets.ingestion.source_files import Record, put_records, utc_now
 from taxi_assets.months import Month, newest_month
 
 POISON = "green_tripdata_2023-01.parquet"
@@ -145,7 +145,7 @@ def test_a_month_that_is_not_over_and_was_taken_before_keeps_no_other(
     land(town, JANUARY, FEBRUARY)
     ticks(town, capfd)
     place = f"arrived/green/{ahead}/{'0' * 64}.parquet"
-    poison = Record(place, "poison", "waiting", now(), "green", ahead, 1, "0" * 64, request=99)
+    poison = Record(place, "poison", "waiting", utc_now(), "green", ahead, 1, "0" * 64, request=99)
     (town.settings.root / Path(place)).parent.mkdir(parents=True)
     (town.settings.root / place).touch()
     with town.warehouse.publishing("poison") as connection:

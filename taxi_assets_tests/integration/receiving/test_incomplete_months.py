@@ -97,7 +97,7 @@ def test_of_two_parts_of_a_month_the_later_one_waits_to_be_accepted(held: Desk, 
             ingest(held)  # the earlier one, which no run has judged yet
     (later,) = [r for r in held.records() if r.state == "unaccepted"]
     (earlier,) = [r for r in held.records() if r.state == "superseded"]
-    assert earlier.reasons[0] == f"replaced by {later.named()} before it was ingested"
+    assert earlier.reasons[0] == f"replaced by {later.label()} before it was ingested"
     assert any("300 rows instead" in reason for reason in earlier.reasons)
     before = held.records()
     assert ingest(held).rows == ROWS

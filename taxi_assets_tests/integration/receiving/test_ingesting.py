@@ -89,7 +89,7 @@ def test_a_republished_month_tells_what_it_changed(desk: Desk) -> None:
     desk.put(f"again/{NAME}")
     record = ingest(desk)
     older = next(r for r in desk.records() if r.state == "superseded")
-    assert older.reasons == (f"replaced by {record.named()}",)
+    assert older.reasons == (f"replaced by {record.label()}",)
     assert record.difference is not None
     assert record.difference["former_sha256"] == older.sha256
     before, after = (pq.read_table(desk.months / which)["passenger_count"] for which in (NAME, f"again/{NAME}"))

@@ -167,7 +167,7 @@ def test_the_same_bytes_again_are_put_aside(desk: Desk) -> None:
         desk.look()
         first, second = sorted(desk.records(), key=lambda record: record.path)
         assert (first.state, second.state) == ("waiting", "quarantined")
-        assert second.reasons == (f"it has the same bytes as {first.named()}, which is waiting: nothing is to be done",)
+        assert second.reasons == (f"it has the same bytes as {first.label()}, which is waiting: nothing is to be done",)
         desk.check()
 
 
@@ -187,7 +187,7 @@ def test_a_newer_file_of_a_month_overtakes_one_that_waits(desk: Desk) -> None:
     desk.look()
     older, newer = desk.records()
     assert (older.state, newer.state) == ("superseded", "waiting")
-    assert older.reasons == (f"replaced by {newer.named()} before it was ingested",)
+    assert older.reasons == (f"replaced by {newer.label()} before it was ingested",)
     assert newer.request == 2
     desk.check()
 
