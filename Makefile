@@ -43,7 +43,7 @@ lint: env ## style, types, lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 pictures: env ## the README's pictures, of a real run in Chromium; needs TAXI_TLC_SOURCE
-	@$(BIN)/python taxi_assets_tests/e2e/pictures.py docs/images
+	@$(BIN)/python taxi_assets_tests/e2e/readme_pictures.py docs/images
 
 bench: bench-data bench-train bench-serve ## all benchmarks; figures in .taxi/bench/
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from taxi_assets.serving.ride_request import RideRefused, arrival, read_ride
+from taxi_assets.serving.ride_request import InvalidRide, arrival_time, parse_ride
 from taxi_assets.serving.served_model import ServedModel
 
 __all__ = ["app"]
@@ -30,16 +30,16 @@ async def readyz() -> dict[str, Any]:
 @app.post("/predict")
 async def predict(request: Request) -> JSONResponse:
     try:
-        asked = read_ride(await request.json(), model.services)
-    except RideRefused as refusal:
+        ride_request = parse_ride(await request.json(), model.services)
+    except InvalidRide as refusal:
         return JSONResponse({"error": str(refusal), "fields": refusal.fields}, 422)
-    told = model.answer_requests([asked])
-    minutes = float(told.minutes[0])
-    answer = {
+    prediction = model.predict_request_intervals([ride_request])
+    minutes = float(prediction.minutes[0])
+    response = {
         "duration_minutes": round(minutes, 2),
-        "interval_90": [round(float(told.low[0]), 2), round(float(told.high[0]), 2)],
-        "arrives_at": arrival(asked, minutes).isoformat(),
-        "service": asked.service,
-        "warnings": asked.warnings,
+        "interval_90": [round(float(prediction.low[0]), 2), round(float(prediction.high[0]), 2)],
+        "arrives_at": arrival_time(ride_request, minutes).isoformat(),
+        "service": ride_request.service,
+        "warnings": ride_request.warnings,
     }
-    return JSONResponse({**answer, **source})
+    return JSONResponse({**response, **source})

@@ -7,13 +7,13 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from benchmarks.data_ways import prepare_months, prepare_source
-from benchmarks.harness import Comparison, Figure, Goal, alone, in_turn, options, report
+from benchmarks.harness import Comparison, Figure, Goal, alternate, options, report, subprocess_timer
+from benchmarks.publish_pipelines import prepare_months, prepare_source
 from taxi_assets.quality.suites import SUITES
 
 __all__ = ["compare_backfill", "compare_publishing", "compare_suites", "main"]
 
-_WAYS = "benchmarks.data_ways"
+_PIPELINES = "benchmarks.publish_pipelines"
 _SUITE = "raw_trips"
 
 
@@ -22,9 +22,9 @@ def compare_publishing(source: Path, times: int, warm_ups: int = 0) -> tuple[Com
 
     Both are warmed inside their process, by a month of a few rows, so that no import is timed.
     """
-    ours = alone(_WAYS, "publish_month", source=str(source))
-    theirs = alone(_WAYS, "prepare_as_course", source=str(source))
-    found = in_turn(ours, theirs, times, warm_ups)
+    ours = subprocess_timer(_PIPELINES, "publish_month", source=str(source))
+    theirs = subprocess_timer(_PIPELINES, "prepare_as_course", source=str(source))
+    found = alternate(ours, theirs, times, warm_ups)
     return found, [
         found.times_better(
             "data_time",
@@ -44,9 +44,9 @@ def compare_publishing(source: Path, times: int, warm_ups: int = 0) -> tuple[Com
 
 def compare_suites(source: Path, times: int, warm_ups: int = 0) -> tuple[Comparison, list[Figure]]:
     """Evaluate a suite in the warehouse; against Great Expectations on a pandas frame of the same rows."""
-    ours = alone(_WAYS, "validate_in_warehouse", source=str(source), table=_SUITE)
-    theirs = alone(_WAYS, "validate_in_pandas", source=str(source), table=_SUITE)
-    found = in_turn(ours, theirs, times, warm_ups)
+    ours = subprocess_timer(_PIPELINES, "validate_in_warehouse", source=str(source), table=_SUITE)
+    theirs = subprocess_timer(_PIPELINES, "validate_in_pandas", source=str(source), table=_SUITE)
+    found = alternate(ours, theirs, times, warm_ups)
     meaning = (
         f"seconds of the {len(SUITES[_SUITE].expectations)} expectations of {_SUITE} on a pandas frame that already "
         "has its derived columns, divided by those in the warehouse, which derives them"
@@ -56,28 +56,28 @@ def compare_suites(source: Path, times: int, warm_ups: int = 0) -> tuple[Compari
 
 def compare_backfill(source: Path, months: int, times: int, warm_ups: int = 0) -> tuple[Comparison, list[Figure]]:
     """Publish many months of the same size; against one."""
-    ours = alone(_WAYS, "publish_months", source=str(source), months=months)
-    theirs = alone(_WAYS, "publish_months", source=str(source), months=1)
-    found = in_turn(ours, theirs, times, warm_ups)
+    ours = subprocess_timer(_PIPELINES, "publish_months", source=str(source), months=months)
+    theirs = subprocess_timer(_PIPELINES, "publish_months", source=str(source), months=1)
+    found = alternate(ours, theirs, times, warm_ups)
     meaning = f"seconds of {months} months, divided by {months} times those of one month of as many rows"
     ratios = [our.seconds / their.seconds / months for our, their in zip(found.ours, found.theirs, strict=True)]
     return found, [Figure("backfill_cost", statistics.median(ratios), Goal("≤", 1.3), meaning)]
 
 
 def main() -> None:
-    asked = options("bench_data", rows=3_000_000, times=3, months=36, month_rows=60_000)
+    arguments = options("bench_data", rows=3_000_000, times=3, months=36, month_rows=60_000)
     with tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
         large, many = Path(folder, "large"), Path(folder, "many")
         large.mkdir()
         many.mkdir()
-        source = prepare_source(large, asked.rows)
-        publishing, figures = compare_publishing(source, asked.times)
-        suites, more = compare_suites(source, asked.times)
+        source = prepare_source(large, arguments.rows)
+        publishing, figures = compare_publishing(source, arguments.times)
+        suites, more = compare_suites(source, arguments.times)
         backfill, most = compare_backfill(
-            prepare_months(many, asked.months, asked.month_rows), asked.months, asked.times
+            prepare_months(many, arguments.months, arguments.month_rows), arguments.months, arguments.times
         )
     found = {"publishing": publishing, "suites": suites, "backfill": backfill}
-    report("bench_data", vars(asked), found, [*figures, *more, *most])
+    report("bench_data", vars(arguments), found, [*figures, *more, *most])
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@
 import tempfile
 from pathlib import Path
 
-from benchmarks.data_ways import prepare_large_source
-from benchmarks.harness import Comparison, Figure, Goal, alone, options, report
+from benchmarks.harness import Comparison, Figure, Goal, options, report, subprocess_timer
+from benchmarks.publish_pipelines import prepare_large_source
 
 __all__ = ["main", "publish_large"]
 
@@ -17,7 +17,9 @@ _PART = 3_000_000
 
 def publish_large(source: Path, times: int) -> tuple[Comparison, list[Figure]]:
     """Publish the large month so many times; that it ends at all is what is to be known, beside its peak."""
-    run = alone("benchmarks.data_ways", "publish_month", source=str(source), memory_limit=f"{_LIMIT_GB}GB")
+    run = subprocess_timer(
+        "benchmarks.publish_pipelines", "publish_month", source=str(source), memory_limit=f"{_LIMIT_GB}GB"
+    )
     runs = [run() for _ in range(times)]
     peak = max(each.peak_bytes or 0 for each in runs)
     # What is not DuckDB's: Python, Great Expectations, pandas and the libraries they load are about half a gigabyte.
@@ -26,12 +28,12 @@ def publish_large(source: Path, times: int) -> tuple[Comparison, list[Figure]]:
 
 
 def main() -> None:
-    asked = options("bench_large", rows=50_000_000, times=1)
+    arguments = options("bench_large", rows=50_000_000, times=1)
     with tempfile.TemporaryDirectory(prefix="bench-large-") as folder:
-        found, figures = publish_large(prepare_large_source(Path(folder), asked.rows, _PART), asked.times)
+        found, figures = publish_large(prepare_large_source(Path(folder), arguments.rows, _PART), arguments.times)
     seconds = found.ours[0].seconds
-    print(f"{asked.rows:,} rows in {seconds:.0f} s, {asked.rows / seconds:,.0f} a second")
-    report("bench_large", vars(asked), {"large": found}, figures)
+    print(f"{arguments.rows:,} rows in {seconds:.0f} s, {arguments.rows / seconds:,.0f} a second")
+    report("bench_large", vars(arguments), {"large": found}, figures)
 
 
 if __name__ == "__main__":

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.asking import RIDE, ask_for
-from benchmarks.harness import Comparison, Figure, Goal, Run, Way, here, in_turn, options, report
+from benchmarks.harness import Comparison, Figure, Goal, Run, TimedRun, alternate, in_process, options, report
+from benchmarks.http_load import RIDE, measure_latencies
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import Endpoint, Program, bento_program
 from taxi_assets.cli.supervisor.supervisor import running
 from taxi_assets.features.trip_features import MODEL_INPUTS, SERVICE_IDS, row_features
 from taxi_assets.serving.bento_build import build_bento
 from taxi_assets.serving.onnx_export import write_serving_folder
-from taxi_assets.serving.ride_request import read_ride
+from taxi_assets.serving.ride_request import parse_ride
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.settings import Settings
 
@@ -40,7 +40,7 @@ def compare_single_rides(
     """Answer one ride, from what was asked to its minutes; against the fitted model's predict on its frame of a row."""
     import pandas as pd
 
-    request = read_ride(RIDE, served.services)
+    request = parse_ride(RIDE, served.services)
     columns = {
         "service_id": np.array([SERVICE_IDS[request.service]]),
         "pickup_at": np.array([request.pickup_at], "datetime64[s]"),
@@ -49,17 +49,17 @@ def compare_single_rides(
     }
     row = pd.DataFrame({**columns, **row_features(columns, model.zones)})[list(MODEL_INPUTS)]
 
-    def repeat(answer: Callable[[], object]) -> Way:
-        return here(lambda: [answer() for _ in range(requests)])
+    def repeat(call: Callable[[], object]) -> TimedRun:
+        return in_process(lambda: [call() for _ in range(requests)])
 
-    found = in_turn(repeat(lambda: served.predict_requests([request])), repeat(lambda: model.predict(row)), times)
+    found = alternate(repeat(lambda: served.predict_requests([request])), repeat(lambda: model.predict(row)), times)
     meaning = "seconds of scikit-learn for a frame of one row divided by those of the served model for one request"
-    return found, [found.times_better("one_ride_time", Goal("≥", 10), meaning, lambda run: run.seconds)]
+    return found, [found.times_better("one_prediction_time", Goal("≥", 10), meaning, lambda run: run.seconds)]
 
 
 def compare_endpoints(bento: str, fastapi: str, seconds: float, times: int) -> tuple[Comparison, list[Figure]]:
     """Ask both URLs by turns, one request after the other."""
-    found = in_turn(_asking(bento, seconds), _asking(fastapi, seconds), times)
+    found = alternate(_timed_requests(bento, seconds), _timed_requests(fastapi, seconds), times)
     per_second, p99 = "the Bento's answers a second divided by FastAPI's", "the Bento's p99 divided by FastAPI's"
     return found, [
         found.share("bento_throughput", Goal("≥", 0.8), per_second, lambda run: run.extra["per_second"]),
@@ -70,7 +70,7 @@ def compare_endpoints(bento: str, fastapi: str, seconds: float, times: int) -> t
 @contextmanager
 def serving_both(folder: Path, model: Path) -> Iterator[tuple[str, str]]:
     """The Bento and FastAPI alone, each in a process of its own, from the model's serving folder; their URLs."""
-    settings = Settings(home=folder / "home", data="synthetic", bento_port=free_port(_HOST))
+    settings = Settings(home=folder / "home", data_kind="synthetic", bento_port=free_port(_HOST))
     build_bento(settings, model, {"version": "1"})
     with running(bento_program(settings), folder / "bento.log") as bento:
         port = free_port(_HOST)
@@ -90,9 +90,9 @@ def _root() -> Path:
     return Path(__file__).parents[1]
 
 
-def _asking(url: str, seconds: float) -> Way:
+def _timed_requests(url: str, seconds: float) -> TimedRun:
     def run() -> Run:
-        took = ask_for(url, seconds)
+        took = measure_latencies(url, seconds)
         p50, p99 = statistics.median(took), float(np.quantile(took, 0.99))
         per_second = len(took) / sum(took)
         return Run(sum(took), extra={"per_second": per_second, "p50_ms": 1000 * p50, "p99_ms": 1000 * p99})
@@ -101,11 +101,11 @@ def _asking(url: str, seconds: float) -> Way:
 
 
 def main() -> None:
-    from benchmarks.learned_rides import draw_rides
+    from benchmarks.training_sample import sample_trips
     from taxi_assets.training.model import DurationModel
 
     arguments = options("bench_serve", rows=60_000, seconds=4, times=3)
-    rides, zones = draw_rides(1, arguments.rows)
+    rides, zones = sample_trips(1, arguments.rows)
     model = DurationModel(zones).fit(rides[list(MODEL_INPUTS)], rides["duration_minutes"].to_numpy())
     with tempfile.TemporaryDirectory(prefix="bench-serve-") as folder:
         served = write_serving_folder(model, Path(folder, "model"), _FACTS)

@@ -21,7 +21,18 @@ from benchmarks.machine import describe_machine
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 
-__all__ = ["Comparison", "Figure", "Goal", "Run", "Way", "alone", "here", "in_turn", "options", "report"]
+__all__ = [
+    "Comparison",
+    "Figure",
+    "Goal",
+    "Run",
+    "TimedRun",
+    "alternate",
+    "in_process",
+    "options",
+    "report",
+    "subprocess_timer",
+]
 
 _ROOT = Path(__file__).parents[1]
 
@@ -36,7 +47,7 @@ class Run:
     extra: Mapping[str, float] = field(default_factory=dict)
 
 
-Way = Callable[[], Run]
+TimedRun = Callable[[], Run]
 Quantity = Callable[[Run], float]
 
 
@@ -88,7 +99,7 @@ class Comparison:
         return Comparison(self.theirs, self.ours).times_better(name, goal, meaning, quantity)
 
 
-def in_turn(ours: Way, theirs: Way, times: int, warm_ups: int = 1) -> Comparison:
+def alternate(ours: TimedRun, theirs: TimedRun, times: int, warm_ups: int = 1) -> Comparison:
     """Run both by turns, so many times, after as many goes of each that do not count."""
     for _ in range(warm_ups):
         ours()
@@ -97,7 +108,7 @@ def in_turn(ours: Way, theirs: Way, times: int, warm_ups: int = 1) -> Comparison
     return Comparison([our for our, _ in runs], [their for _, their in runs])
 
 
-def here(work: Callable[[], object]) -> Way:
+def in_process(work: Callable[[], object]) -> TimedRun:
     """Time the work in this process."""
 
     def run() -> Run:
@@ -108,15 +119,15 @@ def here(work: Callable[[], object]) -> Way:
     return run
 
 
-def alone(module: str, function: str, /, **arguments: object) -> Way:
-    """Time in a fresh process the work that the module's function prepares; see `benchmarks.alone`.
+def subprocess_timer(module: str, function: str, /, **arguments: object) -> TimedRun:
+    """Time in a fresh process the work that the module's function prepares; see `benchmarks.subprocess_timer`.
 
     Args:
         module: Of this package.
         function: Returns the work.
         arguments: Of the function, as JSON knows values.
     """
-    command = [sys.executable, "-m", "benchmarks.alone", module, function, json.dumps(arguments)]
+    command = [sys.executable, "-m", "benchmarks.subprocess_timer", module, function, json.dumps(arguments)]
 
     def run() -> Run:
         done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
@@ -132,8 +143,8 @@ def options(part: str, **defaults: int) -> argparse.Namespace:
     """The part's sizes: by option `--rows 5000`, else by variable `BENCH_ROWS`, else by default."""
     parser = argparse.ArgumentParser(prog=f"benchmarks.{part}")
     for name, default in defaults.items():
-        known = os.environ.get(f"BENCH_{name.upper()}", default)
-        parser.add_argument(f"--{name}", type=int, default=int(known), help=f"default {default}")
+        configured = os.environ.get(f"BENCH_{name.upper()}", default)
+        parser.add_argument(f"--{name}", type=int, default=int(configured), help=f"default {default}")
     return parser.parse_args()
 
 
@@ -174,12 +185,12 @@ def report(
 
 def _earlier(path: Path) -> list[object]:
     try:
-        held = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+        entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     except ValueError:
-        held = None
-    if not isinstance(held, list):
+        entries = None
+    if not isinstance(entries, list):
         raise TaxiError(f"{path} is not a list of earlier figures: move it away")
-    return held
+    return entries
 
 
 def _as_json(figure: Figure) -> dict[str, object]:

@@ -18,25 +18,25 @@ from starlette.routing import Route
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.index_page import show_index
-from taxi_assets.serving.openapi import ANSWER_SCHEMA, ANSWER_SECONDS, describe, example_ride
-from taxi_assets.serving.request_limits import JsonBodies, read_json
-from taxi_assets.serving.ride_request import RIDE_SCHEMA, RideRefused, RideRequest, arrival, read_ride
+from taxi_assets.serving.openapi import PREDICTION_SCHEMA, REQUEST_TIMEOUT_SECONDS, describe, example_ride
+from taxi_assets.serving.request_limits import RequestLimits, parse_json
+from taxi_assets.serving.ride_request import RIDE_SCHEMA, InvalidRide, RideRequest, arrival_time, parse_ride
 from taxi_assets.serving.served_model import ServedModel
 
 FOLDER = Path(__file__).parent
 MODEL = FOLDER / "model"
 
-Answer = Annotated[dict[str, Any], WithJsonSchema(ANSWER_SCHEMA)]
+PredictionBody = Annotated[dict[str, Any], WithJsonSchema(PREDICTION_SCHEMA)]
 
 
 class RideBody(bentoml.IODescriptor):
-    """The body as it was sent: `read_ride` checks it, and says in a sentence what is allowed."""
+    """The body as it was sent: `parse_ride` checks it, and says in a sentence what is allowed."""
 
     ride: Any
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: object) -> "RideBody":  # noqa: ARG003
-        return cls.model_construct(ride=read_json(await request.body()))
+        return cls.model_construct(ride=parse_json(await request.body()))
 
     @classmethod
     def model_json_schema(cls, *_: object, **__: object) -> dict[str, Any]:
@@ -60,7 +60,7 @@ PAGES = Starlette(routes=[Route("/", show_index), Route("/info", info), Route("/
     name="TaxiDuration",
     workers=1,
     # BentoML keeps all there is of a request until its time is over, answered or not: so it must be short.
-    traffic={"timeout": ANSWER_SECONDS},
+    traffic={"timeout": REQUEST_TIMEOUT_SECONDS},
     http={"host": "127.0.0.1", "port": 3001},
     logging={"access": {"enabled": False}},  # /metrics counts and times what is asked
 )
@@ -79,7 +79,7 @@ class TaxiDuration:
         }
         PAGES.state.info = {"bento": self.bento, "services": self.model.services, "facts": facts}
         services = self.model.services
-        example = self._predict(read_ride(example_ride(services), services))
+        example = self._predict(parse_ride(example_ride(services), services))
         PAGES.state.openapi = describe(self.bento, services, example)
 
     @bentoml.on_deployment
@@ -92,30 +92,30 @@ class TaxiDuration:
             raise SystemExit(f"error: {error}") from error
 
     @bentoml.on_startup
-    def spare_the_collector(self) -> None:
+    def freeze_gc(self) -> None:
         """Keep the garbage collector off what stays for good: a full round would stop answers for long."""
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
 
     @bentoml.api(input_spec=RideBody)
-    async def predict(self, ride: object) -> Answer:
+    async def predict(self, ride: object) -> PredictionBody:
         """How long the ride will take, when it ends, and which model says so."""
         try:
-            asked = read_ride(ride, self.model.services)
-        except RideRefused as refusal:
+            request = parse_ride(ride, self.model.services)
+        except InvalidRide as refusal:
             return _json({"error": str(refusal), "fields": refusal.fields}, 422)
-        return _json(self._predict(asked))
+        return _json(self._predict(request))
 
-    def _predict(self, asked: RideRequest) -> dict[str, Any]:
-        told = self.model.answer_requests([asked])
-        minutes = float(told.minutes[0])
+    def _predict(self, request: RideRequest) -> dict[str, Any]:
+        prediction = self.model.predict_request_intervals([request])
+        minutes = float(prediction.minutes[0])
         return {
             "duration_minutes": round(minutes, 2),
-            "interval_90": [round(float(told.low[0]), 2), round(float(told.high[0]), 2)],
-            "arrives_at": arrival(asked, minutes).isoformat(),
-            "service": asked.service,
-            "warnings": asked.warnings,
+            "interval_90": [round(float(prediction.low[0]), 2), round(float(prediction.high[0]), 2)],
+            "arrives_at": arrival_time(request, minutes).isoformat(),
+            "service": request.service,
+            "warnings": request.warnings,
             **self.source,
         }
 
@@ -125,5 +125,5 @@ def _json(content: dict[str, Any], status: int = 200) -> Any:
     return JSONResponse(content, status)
 
 
-TaxiDuration.add_asgi_middleware(JsonBodies)
+TaxiDuration.add_asgi_middleware(RequestLimits)
 TaxiDuration.mount_asgi_app(PAGES)

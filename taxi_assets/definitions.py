@@ -10,7 +10,7 @@ from taxi_assets.defs.mlflow_resource import mlflow_resource
 from taxi_assets.defs.monitoring import assets as monitoring
 from taxi_assets.defs.sensors import SENSORS
 from taxi_assets.defs.serving import assets as serving
-from taxi_assets.defs.tlc_polling import tlc_watcher
+from taxi_assets.defs.tlc_polling import tlc_polling_sensor
 from taxi_assets.defs.training import assets as training
 from taxi_assets.defs.training import tuning
 from taxi_assets.defs.unfinished_months import every_month_is_finished
@@ -27,7 +27,7 @@ def build(settings: Settings) -> dg.Definitions:
         asset_checks=[no_month_is_overdue, every_month_is_finished],
         jobs=(*JOBS, *MAINTENANCE_JOBS, check_freshness),
         schedules=(*SCHEDULES, *FRESHNESS_SCHEDULES),
-        sensors=(*SENSORS, tlc_watcher),
+        sensors=(*SENSORS, tlc_polling_sensor),
         resources={
             "settings": settings,
             "warehouse": Warehouse(settings),

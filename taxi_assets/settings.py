@@ -24,15 +24,18 @@ DataKind = Literal["real", "synthetic"]
 ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
 # The home's path becomes part of addresses and patterns. SQLAlchemy and SQLite decode `%` and end a path at `?`,
 # DuckDB takes `*`, `?` and `[` for patterns, DuckLake a backslash for a separator, BentoML `$` for a variable.
-_UNUSABLE = frozenset("%?*[]\\$")
-_LEAST_MEMORY, _MOST_MEMORY = 64 * 1000**2, 1000 * 1000**4  # with less, or more, DuckDB raises errors of its own
+_FORBIDDEN_CHARACTERS = frozenset("%?*[]\\$")
+_MIN_MEMORY_BYTES, _MAX_MEMORY_BYTES = (
+    64 * 1000**2,
+    1000 * 1000**4,
+)  # with less, or more, DuckDB raises errors of its own
 # OpenTelemetry, uvicorn, gunicorn and Flask run inside MLflow's, BentoML's and Dagster's servers.
 _CLEARED = (
     *("MLFLOW_", "_MLFLOW_", "DATABRICKS_", "DAGSTER_", "BENTOML_", "BENTO_", "GX_", "GE_", "GREAT_EXPECTATIONS_"),
     *("AWS_", "OTEL_", "UVICORN_", "GUNICORN_", "FLASK_", "PROMETHEUS_", "GRPC_PROXY", "OPTUNA_"),
 )
 # Dagster gives these to the processes it starts: they hold its own addresses and arguments.
-_OF_DAGSTER = ("DAGSTER_",)
+_DAGSTER_PREFIXES = ("DAGSTER_",)
 
 _SET = {
     "DO_NOT_TRACK": "true",
@@ -60,7 +63,7 @@ class Settings(BaseSettings):
         validate_default=True,
         description="Folder of everything the platform makes; `~` is the home folder.",
     )
-    data: DataKind | None = Field(
+    data_kind: DataKind | None = Field(
         None,
         description="Which months to work on: `real` or `synthetic`, each in a warehouse of its own. "
         "Unset, those of the last `taxi run`.",
@@ -75,7 +78,7 @@ class Settings(BaseSettings):
         description="Memory DuckDB may use before it spills to disk, from 64MB to 1000TB, such as 4GB.",
     )
     threads: int | None = Field(None, ge=1, le=1024, description="Threads DuckDB may use. Unset, every core.")
-    keep_snapshots_days: int = Field(
+    snapshot_retention_days: int = Field(
         30,
         ge=1,
         le=36_500,
@@ -92,7 +95,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="Address the servers bind to.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     bento_port: int = Field(3001, ge=1, le=65535, description="Port of the Bento's endpoint.")
-    reports_port: int = Field(3002, ge=1, le=65535, description="Port of the reports and Data Docs.")
+    data_docs_port: int = Field(3002, ge=1, le=65535, description="Port of the reports and Data Docs.")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow UI.")
 
     @field_validator("home", mode="before")
@@ -109,7 +112,9 @@ class Settings(BaseSettings):
             value = value.expanduser()
         except RuntimeError as error:
             raise ValueError("there is no such person's home folder: write the whole path") from error
-        bad = sorted({sign for sign in str(value.absolute()) if sign in _UNUSABLE or not sign.isprintable()})
+        bad = sorted(
+            {sign for sign in str(value.absolute()) if sign in _FORBIDDEN_CHARACTERS or not sign.isprintable()}
+        )
         if bad:
             named = ", ".join(ascii(sign)[1:-1] if not sign.isprintable() else sign for sign in bad)
             raise ValueError(f"{str(value.absolute())!a} holds {named}: set TAXI_HOME to a path without")
@@ -121,7 +126,7 @@ class Settings(BaseSettings):
         amount = value.upper().rstrip("KMGTIB ")
         unit = value.upper().removeprefix(amount).strip()
         size = float(amount) * (1024 if "I" in unit else 1000) ** ("KMGT".index(unit[0]) + 1)
-        if not _LEAST_MEMORY <= size <= _MOST_MEMORY:
+        if not _MIN_MEMORY_BYTES <= size <= _MAX_MEMORY_BYTES:
             raise ValueError("DuckDB cannot work with that: give it from 64MB to 1000TB, such as 4GB")
         return value
 
@@ -144,17 +149,17 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def data_kind(self) -> DataKind:
+    def active_data_kind(self) -> DataKind:
         """Real or synthetic months: as set, else as the last run, else real."""
         marker = self.home / "data_kind"
-        if self.data is None and marker.is_file() and marker.read_text().strip() == "synthetic":
+        if self.data_kind is None and marker.is_file() and marker.read_text().strip() == "synthetic":
             return "synthetic"
-        return self.data or "real"
+        return self.data_kind or "real"
 
     @property
     def root(self) -> Path:
         """The folder of this kind of months: real and synthetic ones share nothing below the home."""
-        return (self.home / self.data_kind).absolute()
+        return (self.home / self.active_data_kind).absolute()
 
     @property
     def landing(self) -> Path:
@@ -162,9 +167,9 @@ class Settings(BaseSettings):
         return self.root / "landing"
 
     @property
-    def arrived(self) -> Path:
+    def file_store(self) -> Path:
         """The files taken from the landing folder, under their SHA-256, read-only."""
-        return self.root / "arrived"
+        return self.root / "files"
 
     @property
     def quarantine(self) -> Path:
@@ -228,7 +233,7 @@ def isolated(environment: Mapping[str, str], *, within_dagster: bool = False) ->
     kept = {
         name: value
         for name, value in environment.items()
-        if not name.upper().startswith(_CLEARED) or (within_dagster and name.startswith(_OF_DAGSTER))
+        if not name.upper().startswith(_CLEARED) or (within_dagster and name.startswith(_DAGSTER_PREFIXES))
     }
     return {**kept, **_SET, **{name: _no_proxy(environment) for name in ("NO_PROXY", "no_proxy")}}
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import hypothesis
 import pytest
-from lakes import MONTHS, ZONE_FILES, Lake, Source
+from sample_lake import MONTHS, ZONE_FILES, Lake, Source
 
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.month_file import file_name, inspect_file
@@ -40,8 +40,13 @@ _FOLDERS = (
 Put = Callable[..., None]
 
 # What takes long to make begins first, and the tests that share it stay in one worker.
-DEAR = {"dagster_edge": "town", "test_run.py": "run", "test_bento.py": "bento", "test_bento_answers.py": "bento"}
-DEAR |= dict.fromkeys(("publishing", "quality", "test_training_data.py", "test_backtest.py"), "lake")
+EXPENSIVE_FIXTURES = {
+    "dagster_edge": "platform",
+    "test_run.py": "run",
+    "test_bento.py": "bento",
+    "test_bento_answers.py": "bento",
+}
+EXPENSIVE_FIXTURES |= dict.fromkeys(("publishing", "quality", "test_training_data.py", "test_backtest.py"), "lake")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
@@ -51,7 +56,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Modules(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             module = nodeid.partition("::")[0]
-            return _dear(module) or module
+            return _expensive_fixture(module) or module
 
     return Modules(config, log) if config.getoption("dist") == "loadscope" else None
 
@@ -59,11 +64,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.hookimpl(trylast=True)  # after the order that pytest-randomly gives
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let what takes longest begin first, so that no worker waits for it at the end."""
-    items.sort(key=lambda item: not _dear(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: not _expensive_fixture(item.nodeid.partition("::")[0]))
 
 
-def _dear(module: str) -> str | None:
-    return next((group for part, group in DEAR.items() if part in module.split("/")), None)
+def _expensive_fixture(module: str) -> str | None:
+    return next((group for part, group in EXPENSIVE_FIXTURES.items() if part in module.split("/")), None)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -114,7 +119,7 @@ def source(request: pytest.FixtureRequest) -> Source:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """A home of one's own, of synthetic months, with nothing in it yet."""
-    return Settings(home=tmp_path / "home", data="synthetic", threads=2, memory_limit="1GB")
+    return Settings(home=tmp_path / "home", data_kind="synthetic", threads=2, memory_limit="1GB")
 
 
 @pytest.fixture
@@ -128,7 +133,7 @@ def lake(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     from taxi_assets.ingestion import publishing
 
     home = tmp_path_factory.mktemp("lake")
-    settings = Settings(home=home, data=source.kind, threads=2, memory_limit="1GB")
+    settings = Settings(home=home, data_kind=source.kind, threads=2, memory_limit="1GB")
     lake = Lake(settings, Warehouse(settings), source)
     publishing.publish_zones(lake.warehouse, *source.zone_files)
     for month in source.months:
@@ -178,17 +183,17 @@ def zones(city: duckdb.DuckDBPyConnection) -> "ZoneMap":
 
 
 @pytest.fixture(scope="session")
-def rides(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.DataFrame":
+def trips(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.DataFrame":
     """Rides of the synthetic months, with the model's inputs and `duration_minutes`, by the lake's SQL."""
     from taxi_assets.features.trip_features import holiday_dates
-    from taxi_assets.ingestion.canonical_rows import arrived_trips
+    from taxi_assets.ingestion.canonical_rows import canonical_trips
     from taxi_assets.months import SERVICES
     from taxi_assets.quality.cleaning_rules import THRESHOLDS
 
     for month in synthetic_source.months:
         key = {"service": "green", "month": month.first_day}
         path = synthetic_source.folder / file_name("green", month)
-        with arrived_trips(city, path, "green"):
+        with canonical_trips(city, path, "green"):
             _insert(city, "raw_trips", key)
         _insert(city, "rejected_trips", key | THRESHOLDS)
         _insert(city, "clean_trips", key)
@@ -212,12 +217,12 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _put(connection: duckdb.DuckDBPyConnection, table: str, *rows: Mapping[str, Any]) -> None:
     names = [column.name for column in TABLES[table].columns]
-    strange = {name for row in rows for name in row} - set(names)
-    assert not strange, f"{table} has no {strange}"
-    marks = ", ".join("?" for _ in names)
+    unknown = {name for row in rows for name in row} - set(names)
+    assert not unknown, f"{table} has no {unknown}"
+    placeholders = ", ".join("?" for _ in names)
     values: Sequence[list[Any]] = [[row.get(name) for name in names] for row in rows]
     if values:
-        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", values)
+        connection.executemany(f"INSERT INTO {table} VALUES ({placeholders})", values)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, values: Mapping[str, Any]) -> None:

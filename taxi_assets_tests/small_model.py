@@ -1,4 +1,4 @@
-"""A model of an invented town, made in moments from one week of rides, and rides to ask it about."""
+"""A model of an invented town, made in moments from one week of trips, and trips to ask it about."""
 
 from functools import cache
 from pathlib import Path
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from taxi_assets.features.encoding import expected_minutes, periods
-from taxi_assets.features.target_encoding import PastRides, Smoothing, Tables, fit_tables
+from taxi_assets.features.target_encoding import EncodingTables, PastTrips, Smoothing, fit_tables
 from taxi_assets.features.trip_features import MODEL_INPUTS, SERVICE_IDS, ZONES, ZoneMap, row_features
-from taxi_assets.features.zone_geometry import Places
+from taxi_assets.features.zone_geometry import ZoneGeometry
 from taxi_assets.serving.onnx_export import write_serving_folder
 from taxi_assets.training.model import DurationModel
-from taxi_assets.training.predictions import learn_intervals
-from taxi_assets.training.training_set import columns, finished_rides
+from taxi_assets.training.predictions import calibrate_intervals
+from taxi_assets.training.training_set import completed_trips, model_columns
 
 SERVICES = ("green", "fhvhv")
 FACTS = {"name": "taxi-duration", "version": 3, "run_id": "0f3c", "data_snapshot": 12, "synthetic": True}
@@ -32,7 +32,7 @@ def zone_map() -> ZoneMap:
     return ZoneMap(east, north, area, draw.integers(1, 7, ZONES), np.isin(np.arange(ZONES), [1, 132, 138]))
 
 
-def rides(count: int, seed: int) -> dict[str, NDArray[Any]]:
+def trips(count: int, seed: int) -> dict[str, NDArray[Any]]:
     """Rides of one week, spread over all zones and over `SERVICES`."""
     draw = np.random.default_rng(seed)
     starts = draw.integers(1, ZONES, count)
@@ -45,41 +45,41 @@ def rides(count: int, seed: int) -> dict[str, NDArray[Any]]:
 
 
 def frame(asked: dict[str, NDArray[Any]]) -> pd.DataFrame:
-    """The rides as the fitted model takes them."""
+    """The trips as the fitted model takes them."""
     return pd.DataFrame({**asked, **row_features(asked, zone_map())})[list(MODEL_INPUTS)]
 
 
 @cache
 def fitted() -> DurationModel:
-    """Three minutes a mile, faster at night, and noise; its history is that of all its rides together.
+    """Three minutes a mile, faster at night, and noise; its history is that of all its trips together.
 
     `DurationModel.fit` would tell the history anew for every week and service, which takes its time.
     """
-    known = frame(rides(4_000, seed=2))
+    known = frame(trips(4_000, seed=2))
     miles = known["zone_distance_miles"].fillna(5).to_numpy()
     pace = np.where(known["minute_of_day"] < 6 * 60, 2, 3)
     minutes = np.clip(4 + pace * miles + np.random.default_rng(3).normal(0, 1, len(known)), 1, 60)
     model = DurationModel(zone_map())
-    model.places_ = Places(zone_map())
-    history = _history(known, minutes, model.places_)
-    model.tables_ = {SERVICE_IDS[service]: history for service in SERVICES}
+    model.zone_geometry_ = ZoneGeometry(zone_map())
+    history = _history(known, minutes, model.zone_geometry_)
+    model.encoding_tables_ = {SERVICE_IDS[service]: history for service in SERVICES}
     model.minutes_range_ = (1, 60)
-    over = finished_rides(columns(known), minutes, expected_minutes(model.encode(known)))
-    model.finished_ = {SERVICE_IDS[service]: over for service in SERVICES}
-    matrix = model.encode(model.tell_now(known.assign(duration_minutes=minutes, passenger_count=1.0)))
+    ended_trips = completed_trips(model_columns(known), minutes, expected_minutes(model.encode(known)))
+    model.completed_trips_ = {SERVICE_IDS[service]: ended_trips for service in SERVICES}
+    matrix = model.encode(model.add_recent_traffic(known.assign(duration_minutes=minutes, passenger_count=1.0)))
     trees = HistGradientBoostingRegressor(max_iter=15, min_samples_leaf=10, early_stopping=False)
     model.trees_ = trees.fit(matrix, minutes / expected_minutes(matrix))
-    model.intervals_ = learn_intervals(minutes, trees.predict(matrix) * expected_minutes(matrix), matrix)
+    model.intervals_ = calibrate_intervals(minutes, trees.predict(matrix) * expected_minutes(matrix), matrix)
     return model
 
 
-def _history(known: pd.DataFrame, minutes: NDArray[np.float64], places: Places) -> Tables:
-    columns = {name: known[name].to_numpy() for name in known}
-    weeks = columns["pickup_at"].astype("datetime64[W]").astype(np.int64)
-    months = columns["pickup_at"].astype("datetime64[M]").astype(np.int64)
-    starts, ends = columns["pickup_zone_id"], columns["dropoff_zone_id"]
-    past = PastRides(starts, ends, periods(columns), months, weeks, minutes)
-    return fit_tables(past, places, float(months.max() + 1), Smoothing())
+def _history(known: pd.DataFrame, minutes: NDArray[np.float64], geometry: ZoneGeometry) -> EncodingTables:
+    model_columns = {name: known[name].to_numpy() for name in known}
+    weeks = model_columns["pickup_at"].astype("datetime64[W]").astype(np.int64)
+    months = model_columns["pickup_at"].astype("datetime64[M]").astype(np.int64)
+    starts, ends = model_columns["pickup_zone_id"], model_columns["dropoff_zone_id"]
+    past = PastTrips(starts, ends, periods(model_columns), months, weeks, minutes)
+    return fit_tables(past, geometry, float(months.max() + 1), Smoothing())
 
 
 def write(folder: Path) -> Path:

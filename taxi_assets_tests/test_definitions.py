@@ -42,18 +42,18 @@ ASSETS = {
         },
     ),
     "drift_report": ({"duration_model", "trip_features"}, {"the_month_is_like_those_before"}),
-    "duration_bento": ({"champion_model"}, {"every_month_is_finished", "the_bento_answers_as_the_model"}),
+    "duration_bento": ({"champion_model"}, {"every_month_is_finished", "the_bento_predicts_as_the_model"}),
     "duration_model": ({"taxi_zones", "trip_features"}, {"no_feature_is_known_only_after_the_ride"}),
     "model_evaluation": (
         {"duration_model", "raw_trips"},
         {
-            "every_ride_of_the_convention_is_scored",
-            "nine_rides_in_ten_end_inside_their_interval",
-            "no_scored_ride_was_learned_from",
+            "every_trip_in_scope_is_scored",
+            "nine_trips_in_ten_end_inside_their_interval",
+            "no_scored_trip_was_trained_on",
             "the_model_beats_every_baseline",
         },
     ),
-    "model_search": ({"taxi_zones", "trip_features"}, {"every_trial_was_scored_on_later_months"}),
+    "model_tuning": ({"taxi_zones", "trip_features"}, {"every_trial_was_scored_on_later_months"}),
     "raw_trips": (
         {"taxi_zones"},
         {
@@ -91,7 +91,7 @@ ASSETS = {
             "trips_are_not_repeated",
         },
     ),
-    "taxi_zones": (set(), {"every_zone_of_tlc_is_there"}),
+    "taxi_zones": (set(), {"every_tlc_zone_is_present"}),
     "trip_features": (
         {"clean_trips", "taxi_zones"},
         {
@@ -120,17 +120,17 @@ ASSETS = {
 INGESTION = {"clean_trips", "raw_trips", "taxi_zones", "trip_features"}
 JOBS = {
     "ingest_months": INGESTION,
-    "month": set(ASSETS) - {"model_search"},
-    "search": {"model_search"},
+    "train_month": set(ASSETS) - {"model_tuning"},
+    "tune": {"model_tuning"},
     "maintain_lake": set(),
     "check_freshness": set(),
 }
-SENSORS = {"landing_sensor": {"ingest_months", "month"}, "tlc_watcher": set()}
+SENSORS = {"landing_sensor": {"ingest_months", "train_month"}, "tlc_polling_sensor": set()}
 SCHEDULES = {"maintenance_schedule": "maintain_lake", "check_freshness_daily": "check_freshness"}
 UNPARTITIONED = {"taxi_zones", "duration_bento"}
 
 # `defs.jobs` asks for silence on this when it is loaded; pytest hears of it all the same.
-OF_BOTH_POLICIES = pytest.mark.filterwarnings("ignore:Asset job month materializes assets with varying Backfill")
+OF_BOTH_POLICIES = pytest.mark.filterwarnings("ignore:Asset job train_month materializes assets with varying Backfill")
 
 # In turn: which of them runs first must not decide.
 IMPORT_SECONDS = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from documents import code, headings, prose, spans, table, tree
+from markdown_reader import code, headings, prose, spans, table, tree
 
 from taxi_assets.cli import app
 from taxi_assets.definitions import defs
@@ -15,7 +15,7 @@ from taxi_assets.defs.ingestion.freshness import check_freshness
 from taxi_assets.defs.jobs import JOBS
 from taxi_assets.defs.maintenance import MAINTENANCE_JOBS, SCHEDULES
 from taxi_assets.defs.sensors import SENSORS
-from taxi_assets.defs.tlc_polling import tlc_watcher
+from taxi_assets.defs.tlc_polling import tlc_polling_sensor
 from taxi_assets.quality.cleaning_rules import REASONS
 from taxi_assets.settings import Settings
 from taxi_assets.synthetic import SHIFTS
@@ -61,8 +61,8 @@ def source() -> str:
 
 @cache
 def home_folders() -> set[str]:
-    settings = Settings(home=HOME, data="real")
-    folders = (settings.landing, settings.arrived, settings.quarantine, settings.warehouse)
+    settings = Settings(home=HOME, data_kind="real")
+    folders = (settings.landing, settings.file_store, settings.quarantine, settings.warehouse)
     folders += (settings.dagster_home, settings.mlflow_home)
     return {
         (HOME / folder.relative_to(HOME.absolute())).as_posix()
@@ -221,7 +221,10 @@ def first_names(text: str, header: str) -> set[str]:
         (
             "docs/architecture.md",
             "Name",
-            {each.name for each in (*JOBS, check_freshness, *MAINTENANCE_JOBS, *SENSORS, tlc_watcher, *SCHEDULES)},
+            {
+                each.name
+                for each in (*JOBS, check_freshness, *MAINTENANCE_JOBS, *SENSORS, tlc_polling_sensor, *SCHEDULES)
+            },
         ),
     ],
 )

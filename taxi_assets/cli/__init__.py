@@ -16,7 +16,7 @@ from taxi_assets.cli import (
     serving_commands,
     synthetic_commands,
 )
-from taxi_assets.cli.file_commands import arrivals
+from taxi_assets.cli.file_commands import files
 from taxi_assets.cli.terminal import errors
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import isolate
@@ -43,7 +43,7 @@ for command in (
     lineage_commands.reproduce,
 ):
     app.command()(command)
-app.add_typer(arrivals, name="arrivals")
+app.add_typer(files, name="files")
 
 
 def _print_version(wanted: bool) -> None:

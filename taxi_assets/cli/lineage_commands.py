@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from taxi_assets.cli.terminal import Json, say, settings_of_home, write_json
+from taxi_assets.cli.terminal import Json, load_home_settings, say, write_json
 
 if TYPE_CHECKING:
-    from taxi_assets.monitoring.reproduce import Finding
+    from taxi_assets.monitoring.reproduce import ComparedValue
 
 __all__ = ["lineage", "reproduce"]
 
@@ -22,35 +22,35 @@ def reproduce(version: Number, to_json: Json = None) -> None:
     from taxi_assets.monitoring.reproduce import reproduce as rebuild
     from taxi_assets.warehouse.connection import Warehouse
 
-    settings = settings_of_home()
-    found = rebuild(settings, Warehouse(settings), version)
+    settings = load_home_settings()
+    result = rebuild(settings, Warehouse(settings), version)
     if to_json != "-":
-        _print_findings(found.findings)
-        for note in found.notes:
+        _print_compared(result.compared_values)
+        for note in result.notes:
             say(f"note: {note}")
-        say(f"version {version} is {'reproduced' if found.is_same else 'NOT reproduced'}")
-    write_json({**asdict(found), "is_same": found.is_same}, to_json)
-    raise typer.Exit(0 if found.is_same else 1)
+        say(f"version {version} is {'reproduced' if result.is_same else 'NOT reproduced'}")
+    write_json({**asdict(result), "is_same": result.is_same}, to_json)
+    raise typer.Exit(0 if result.is_same else 1)
 
 
-def _print_findings(findings: "Sequence[Finding]") -> None:
-    for finding in findings:
-        rebuilt = "same" if finding.is_same else f"rebuilt {finding.rebuilt}: it differs"
-        say(f"{finding.what}  {finding.recorded}, {rebuilt}")
+def _print_compared(compared_values: "Sequence[ComparedValue]") -> None:
+    for value in compared_values:
+        rebuilt = "same" if value.is_same else f"rebuilt {value.rebuilt}: it differs"
+        say(f"{value.name}  {value.recorded}, {rebuilt}")
 
 
 def lineage(version: Number, to_json: Json = None) -> None:
     """Where a version came from and went: files, checks, features, training, decision, Bentos."""
-    from taxi_assets.defs.check_results import reader
+    from taxi_assets.defs.check_results import check_result_reader
     from taxi_assets.defs.instance import open_instance
-    from taxi_assets.monitoring.lineage import trace
+    from taxi_assets.monitoring.lineage import trace_lineage
     from taxi_assets.registry import model_versions
     from taxi_assets.warehouse.connection import Warehouse
 
-    settings = settings_of_home()
+    settings = load_home_settings()
     model_versions.require(settings, version)  # before an instance is made where there is none
     with open_instance(settings) as instance:
-        facts = trace(settings, Warehouse(settings), version, reader(instance))
+        facts = trace_lineage(settings, Warehouse(settings), version, check_result_reader(instance))
     if to_json != "-":
         _print_lineage(facts)
     write_json(facts, to_json)
@@ -59,9 +59,9 @@ def lineage(version: Number, to_json: Json = None) -> None:
 def _print_lineage(facts: dict[str, Any]) -> None:
     for row in facts["months"]:
         say(f"{row['service']} {row['month']}  {row['file'] or 'not held'}")
-        checks = [_checked(table, found) for table, found in row["checks"].items()]
-        for told in (f"sha256 {row['sha256']}", *checks) if row["sha256"] else checks:
-            say(f"    {told}")
+        checks = [_checked(table, result) for table, result in row["checks"].items()]
+        for comparison in (f"sha256 {row['sha256']}", *checks) if row["sha256"] else checks:
+            say(f"    {comparison}")
     for name, lines in _version_lines(facts):
         for number, line in enumerate(lines):
             say(f"{'' if number else name:<12}{line}")
@@ -81,8 +81,8 @@ def _version_lines(facts: dict[str, Any]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _checked(table: str, found: dict[str, Any]) -> str:
-    if found["run_id"] is None:
+def _checked(table: str, result: dict[str, Any]) -> str:
+    if result["run_id"] is None:
         return f"{table}: not known"
-    troubles = [*found["failed"], *(f"{name} (warning)" for name in found["warned"])]
-    return f"{table}: {found['passed']} passed{', not ' + ', '.join(troubles) if troubles else ''}"
+    troubles = [*result["failed"], *(f"{name} (warning)" for name in result["warned"])]
+    return f"{table}: {result['passed']} passed{', not ' + ', '.join(troubles) if troubles else ''}"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from taxi_assets.cli.terminal import Json, say, settings_of_home, write_json
+from taxi_assets.cli.terminal import Json, load_home_settings, say, write_json
 
 __all__ = ["maintain"]
 
@@ -21,10 +21,10 @@ def maintain(
     from taxi_assets.warehouse import maintenance
     from taxi_assets.warehouse.connection import Warehouse
 
-    settings = settings_of_home()
-    keep = timedelta(days=settings.keep_snapshots_days)
-    trained_on = model_versions.trained_snapshots(settings)
-    done = maintenance.maintain(Warehouse(settings), trained_on, keep, datetime.now(UTC), dry_run)
+    settings = load_home_settings()
+    retention = timedelta(days=settings.snapshot_retention_days)
+    protected_snapshots = model_versions.referenced_snapshots(settings)
+    done = maintenance.maintain(Warehouse(settings), protected_snapshots, retention, datetime.now(UTC), dry_run)
     facts = {**done.as_json(), **remove_old_models(settings, dry_run).as_json()}
     if to_json != "-":
         _show(facts)

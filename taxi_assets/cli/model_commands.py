@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from taxi_assets.cli.terminal import Json, console, errors, require_file, say, settings_of, write_json
+from taxi_assets.cli.terminal import Json, console, errors, load_settings, require_writable_file, say, write_json
 from taxi_assets.months import Month, month_range
 
 __all__ = ["backtest", "baselines"]
@@ -20,40 +20,47 @@ def baselines(source: Source = None, to_json: Json = None) -> None:
     """
     from rich.status import Status
 
-    from taxi_assets.evaluation.course_reference import PAIRS_OF_MONTHS, course_rows
-    from taxi_assets.ingestion.ensure_months import hold_months
+    from taxi_assets.evaluation.course_reference import TRAIN_TEST_MONTHS, course_reference_rows
+    from taxi_assets.ingestion.ensure_months import ensure_months
     from taxi_assets.warehouse.connection import Warehouse
 
-    warehouse = Warehouse(settings_of(tlc_source=source))
+    warehouse = Warehouse(load_settings(tlc_source=source))
     rows = []
     with Status("", console=errors) as status:
         if source:
-            hold_months(warehouse, ["green"], sorted({m for pair in PAIRS_OF_MONTHS for m in pair}), status.update)
-        for learned, scored in PAIRS_OF_MONTHS:
-            rows += course_rows(warehouse, "green", learned, scored, status.update)
+            ensure_months(warehouse, ["green"], sorted({m for pair in TRAIN_TEST_MONTHS for m in pair}), status.update)
+        for train_month, test_month in TRAIN_TEST_MONTHS:
+            rows += course_reference_rows(warehouse, "green", train_month, test_month, status.update)
     if to_json != "-":
         _print_rows(rows)
-    facts = {"convention": "course", "condition": warehouse.settings.served_condition}
+    facts = {"scope": "1_to_60_minutes", "condition": warehouse.settings.served_condition}
     write_json({**facts, "rows": [_row_facts(row) for row in rows]}, to_json)
 
 
 def _row_facts(row: Any) -> dict[str, Any]:
     published = dict(zip(("rmse", "mae"), row.published, strict=True)) if row.published else None
-    ours = {"rmse": row.score.rmse, "mae": row.score.mae, "rides": row.score.rides}
-    asked = {"learned": str(row.learned), "scored": str(row.scored), "model": row.model, "condition": row.condition}
-    return {**asked, **ours, "published": published}
+    ours = {"rmse": row.score.rmse, "mae": row.score.mae, "trips": row.score.trips}
+    spec = {
+        "learned": str(row.train_month),
+        "scored": str(row.test_month),
+        "model": row.model,
+        "condition": row.condition,
+    }
+    return {**spec, **ours, "published": published}
 
 
 def _print_rows(rows: list[Any]) -> None:
     from rich.table import Table
 
-    table = Table("learned", "scored", "model", title="Rides of 1-60 minutes (course); minutes", title_justify="left")
+    table = Table(
+        "learned", "scored", "model", title="Trips of 1-60 minutes (1_to_60_minutes); minutes", title_justify="left"
+    )
     for name in ("RMSE", "MAE", "published RMSE", "published MAE"):
         table.add_column(name, justify="right", overflow="fold")
     for row in rows:
         published = [f"{value:.4f}" for value in row.published or ()] or ["", ""]
         figures = [f"{row.score.rmse:.4f}", f"{row.score.mae:.4f}", *published]
-        table.add_row(str(row.learned), str(row.scored), row.model, *figures)
+        table.add_row(str(row.train_month), str(row.test_month), row.model, *figures)
     console.print(table)
 
 
@@ -72,21 +79,21 @@ def backtest(
     from rich.status import Status
 
     from taxi_assets.evaluation import backtest as scoring
-    from taxi_assets.ingestion.ensure_months import hold_months
+    from taxi_assets.ingestion.ensure_months import ensure_months
     from taxi_assets.plots.backtest_plot import draw_backtest
     from taxi_assets.training.dataset import WINDOW_MONTHS
     from taxi_assets.warehouse.connection import Warehouse
 
-    settings = settings_of(tlc_source=source)
+    settings = load_settings(tlc_source=source)
     months = month_range(Month.parse(first), Month.parse(last))
     png = _chart_file(picture, to_json, settings.root)
     with Status("", console=errors) as status:
         if source:
             before = [months[0].plus(-number) for number in range(1, WINDOW_MONTHS + 1)]
-            for sentence in hold_months(Warehouse(settings), settings.services, months, status.update, before):
+            for sentence in ensure_months(Warehouse(settings), settings.services, months, status.update, before):
                 errors.print(f"[yellow]note:[/] {sentence}", soft_wrap=True, highlight=False)
-        asked = scoring.Backtest(Warehouse(settings), settings.root / "backtest", status.update)
-        facts = scoring.backtest(asked, months)
+        spec = scoring.BacktestSpec(Warehouse(settings), settings.root / "backtest", status.update)
+        facts = scoring.backtest(spec, months)
     png.write_bytes(draw_backtest(facts))
     if to_json != "-":
         _print_months(facts)
@@ -97,10 +104,10 @@ def backtest(
 def _chart_file(picture: str | None, to_json: str | None, root: Path) -> Path:
     """Where the chart goes: as asked, else beside the JSON file, else into the home."""
     if picture is not None:
-        require_file(picture, "the chart")
+        require_writable_file(picture, "the chart")
     name = picture or (to_json if to_json and to_json != "-" else None)
     png = Path(name or root / "backtest.json").with_suffix(".png")
-    require_file(str(png), "the chart")
+    require_writable_file(str(png), "the chart")
     return png
 
 
@@ -109,7 +116,7 @@ def _print_months(facts: dict[str, Any]) -> None:
 
     others, baselines = list(facts["mean_other_conditions"]), list(facts["mean_baselines"])
     condition = facts["condition"].replace("_", " ")
-    title = f"{facts['conventions'][facts['convention']]}; minutes; the model {condition}"
+    title = f"{facts['scopes'][facts['scope']]}; minutes; the model {condition}"
     table = Table(title=title, title_justify="left")
     table.add_column("month", no_wrap=True, min_width=len("2023-07"))
     names = ["RMSE", "MAE", "bias", "in 90 %", *(f"RMSE {name}" for name in (*others, *baselines))]
@@ -119,11 +126,11 @@ def _print_months(facts: dict[str, Any]) -> None:
         table.add_row(month["month"], *_figures(month["model"], month["other_conditions"], month["baselines"]))
     table.add_row("mean", *_figures(facts["mean"], facts["mean_other_conditions"], facts["mean_baselines"]))
     console.print(table)
-    say(f"learned from {facts['learned_from']}")
+    say(f"learned from {facts['trained_on']}")
     for month in facts["missing"]:
         say(f"{month} is not in the lake: add --source, or ingest it")
 
 
 def _figures(ours: dict[str, Any], *beside: dict[str, dict[str, Any]]) -> list[str]:
-    told = [f"{ours['rmse']:.3f}", f"{ours['mae']:.3f}", f"{ours['bias']:+.2f}", f"{ours['coverage_90']:.1%}"]
-    return told + [f"{each['rmse']:.3f}" for found in beside for each in found.values()]
+    figures = [f"{ours['rmse']:.3f}", f"{ours['mae']:.3f}", f"{ours['bias']:+.2f}", f"{ours['coverage_90']:.1%}"]
+    return figures + [f"{each['rmse']:.3f}" for found in beside for each in found.values()]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from taxi_assets.cli.terminal import Json, Services, console, errors, say, settings_of, write_json
+from taxi_assets.cli.terminal import Json, Services, console, errors, load_settings, say, write_json
 from taxi_assets.months import parse_months
 
 __all__ = ["run", "status", "up"]
@@ -19,13 +19,13 @@ def run(
     """Months to a served prediction: fetch, check, train, evaluate, build the Bento, ask it for one ride."""
     from taxi_assets.cli import run_pipeline, status_report
 
-    settings = settings_of(services=services, tlc_source=source)
-    told = errors if to_json == "-" else console
-    outcome = run_pipeline.run(settings, parse_months(months), told)
-    facts = status_report.run_facts(outcome.settings, outcome.months, outcome.prediction, outcome.seconds)
+    settings = load_settings(services=services, tlc_source=source)
+    output = errors if to_json == "-" else console
+    outcome = run_pipeline.run(settings, parse_months(months), output)
+    facts = status_report.run_summary(outcome.settings, outcome.months, outcome.prediction, outcome.seconds)
     facts["refused"] = [*outcome.notices, *facts["refused"]]
     facts["checks"] = outcome.checks
-    status_report.print_run(told, facts, outcome.settings)
+    status_report.print_run(output, facts, outcome.settings)
     write_json(facts, to_json)
 
 
@@ -33,7 +33,7 @@ def status(to_json: Json = None) -> None:
     """Months held, their rows and snapshot, the champion, the Bento, the last run."""
     from taxi_assets.cli import status_report
 
-    facts = status_report.status_facts(settings_of())
+    facts = status_report.status_summary(load_settings())
     if to_json != "-":
         status_report.print_status(console, facts)
     write_json(facts, to_json)
@@ -47,19 +47,19 @@ def up() -> None:
     from taxi_assets.cli.supervisor.programs import programs
     from taxi_assets.cli.supervisor.supervisor import run as supervise
     from taxi_assets.defs.instance import open_instance
-    from taxi_assets.defs.run_processes import close_abandoned
+    from taxi_assets.defs.run_processes import close_abandoned_runs
     from taxi_assets.registry.database import initialise
-    from taxi_assets.registry.links import renew_links
+    from taxi_assets.registry.links import update_links
 
-    settings = settings_of()
+    settings = load_settings()
     free_port(settings.host)  # a host that is not this machine is named before anything is made
-    with supervised_home(settings.home) as mark:
+    with supervised_home(settings.home) as tag:
         initialise(settings)  # before two of the programs would do it at once
-        renew_links(settings)
+        update_links(settings)
         with open_instance(settings) as instance:
             # Else the queue would wait for runs that a power cut ended.
-            closed = close_abandoned(settings, instance, nothing_launches=True)
+            closed = close_abandoned_runs(settings, instance, no_launcher=True)
         if closed:
             say(f"closed {len(closed)} run(s) whose process had ended: the sensor finishes their months")
-        code = supervise(programs(settings), console, below=mark, logs=ProgramLogs(settings.logs / "up"))
+        code = supervise(programs(settings), console, parent_tag=tag, logs=ProgramLogs(settings.logs / "up"))
     raise typer.Exit(code)

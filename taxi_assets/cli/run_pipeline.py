@@ -16,16 +16,16 @@ from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion import source_selection
 from taxi_assets.months import Month
-from taxi_assets.registry.deleted_runs import require_kept_experiment
+from taxi_assets.registry.deleted_runs import require_active_experiment
 from taxi_assets.settings import Settings, remember_data_kind, run_lock
 from taxi_assets.tlc import tlc_source
 from taxi_assets.warehouse.connection import Warehouse, require_writable
 
-__all__ = ["Outcome", "run"]
+__all__ = ["PipelineResult", "run"]
 
 
 @dataclass
-class Outcome:
+class PipelineResult:
     """What a run leaves: settings, notices, the time of each step, the ride's prediction, the checks' results."""
 
     settings: Settings
@@ -42,7 +42,7 @@ class Outcome:
         self.seconds[step] = round(time.monotonic() - begun, 2)
 
 
-def run(settings: Settings, months: Sequence[Month], console: Console) -> Outcome:
+def run(settings: Settings, months: Sequence[Month], console: Console) -> PipelineResult:
     """Fetch the months, materialise every asset, build the Bento, serve it, ask it for one ride, stop it.
 
     All months but the last train; the last is scored.
@@ -54,23 +54,23 @@ def run(settings: Settings, months: Sequence[Month], console: Console) -> Outcom
         raise TaxiError(f"one month, {months[0]}, is not enough: name at least two, the last is scored by the others")
     free_port(settings.host)  # a host that is not this machine is named before the work, not after it
     require_writable(settings.home)
-    with _alone(settings):
-        choice = source_selection.choose(settings, months)
+    with _exclusive_run(settings):
+        choice = source_selection.select_source(settings, months)
         if choice.notice:
             console.print(f"[yellow]note:[/] {escape(choice.notice)}", soft_wrap=True)
-        require_kept_experiment(choice.settings)
-        outcome = Outcome(choice.settings, tuple(months))
-        with outcome.timed("fetch"):
-            _fetch(outcome, console)
-        _materialise(outcome, console)
-        with outcome.timed("serve"):
-            outcome.prediction = _serve_one_ride(outcome)
-        remember_data_kind(settings.home, choice.settings.data_kind)
-    return outcome
+        require_active_experiment(choice.settings)
+        result = PipelineResult(choice.settings, tuple(months))
+        with result.timed("fetch"):
+            _fetch(result, console)
+        _materialise(result, console)
+        with result.timed("serve"):
+            result.prediction = _serve_one_ride(result)
+        remember_data_kind(settings.home, choice.settings.active_data_kind)
+    return result
 
 
 @contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def _exclusive_run(settings: Settings) -> Iterator[None]:
     lock = run_lock(settings)
     try:
         lock.acquire(timeout=1)  # a sensor that looks whether anyone holds it does so for a moment
@@ -82,60 +82,60 @@ def _alone(settings: Settings) -> Iterator[None]:
         lock.release()
 
 
-def _fetch(outcome: Outcome, console: Console) -> None:
-    from taxi_assets.ingestion.file_stability import IMPATIENT
-    from taxi_assets.ingestion.ingest import fetch_month
-    from taxi_assets.ingestion.scan_landing import look
+def _fetch(result: PipelineResult, console: Console) -> None:
+    from taxi_assets.ingestion.file_stability import IMMEDIATE
+    from taxi_assets.ingestion.ingest import land_month
+    from taxi_assets.ingestion.scan_landing import scan_landing
 
-    settings = outcome.settings
-    wanted = [(service, month) for service in settings.services for month in outcome.months]
+    settings = result.settings
+    wanted = [(service, month) for service in settings.services for month in result.months]
     warehouse = Warehouse(settings)
-    look(warehouse, IMPATIENT, wanted)  # what lies there is used before the source is asked
+    scan_landing(warehouse, IMMEDIATE, wanted)  # what lies there is used before the source is asked
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bars:
-        tlc_source.landed_zones(settings.tlc_source, settings.landing)
+        tlc_source.ensure_zone_files(settings.tlc_source, settings.landing)
         for service, month in wanted:
             bar = bars.add_task(f"fetch {service} {month}", total=None)
-            notice = fetch_month(
+            notice = land_month(
                 warehouse,
                 service,
                 month,
                 lambda done, total, bar=bar: bars.update(bar, completed=done, total=total),  # type: ignore[misc]
             )
             if notice:
-                outcome.notices.append(notice)
+                result.notices.append(notice)
                 bars.console.print(f"[yellow]note:[/] {escape(notice)}", soft_wrap=True)
-    look(warehouse, IMPATIENT, wanted)
+    scan_landing(warehouse, IMMEDIATE, wanted)
 
 
-def _materialise(outcome: Outcome, console: Console) -> None:
-    with outcome.timed("start"):
+def _materialise(result: PipelineResult, console: Console) -> None:
+    with result.timed("start"):
         from taxi_assets.definitions import build
-        from taxi_assets.defs.check_results import summarise
+        from taxi_assets.defs.check_results import summarise_checks
         from taxi_assets.defs.instance import open_instance
-        from taxi_assets.defs.run_processes import close_abandoned
+        from taxi_assets.defs.run_processes import close_abandoned_runs
         from taxi_assets.defs.runs import run_job
 
-        definitions = build(outcome.settings)
-        instance = open_instance(outcome.settings)
-        close_abandoned(outcome.settings, instance)
+        definitions = build(result.settings)
+        instance = open_instance(result.settings)
+        close_abandoned_runs(result.settings, instance)
     assets = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
-    *earlier, last = outcome.months
+    *earlier, last = result.months
     window = {"ops": {"duration_model": {"config": {"months": [str(month) for month in earlier]}}}}
     columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console) as steps, instance:
         run_ids: list[str] = []
-        for stretch in _stretches(earlier):
-            with outcome.timed(f"ingest {stretch[0]}..{stretch[-1]}"):
-                told = _Steps(steps, f"{stretch[0]}..{stretch[-1]}", assets)
-                run_ids.append(run_job(definitions, instance, "ingest_months", stretch, {}, told))
-        told = _Steps(steps, str(last), assets)
-        run_ids.append(run_job(definitions, instance, "month", [last], window, told))
-        outcome.checks = summarise(instance, run_ids)
-        outcome.seconds |= told.seconds
+        for month_range in contiguous_ranges(earlier):
+            with result.timed(f"ingest {month_range[0]}..{month_range[-1]}"):
+                progress = _StepProgress(steps, f"{month_range[0]}..{month_range[-1]}", assets)
+                run_ids.append(run_job(definitions, instance, "ingest_months", month_range, {}, progress))
+        progress = _StepProgress(steps, str(last), assets)
+        run_ids.append(run_job(definitions, instance, "train_month", [last], window, progress))
+        result.checks = summarise_checks(instance, run_ids)
+        result.seconds |= progress.seconds
 
 
-class _Steps:
+class _StepProgress:
     """A line of the terminal for each asset of a run, with its time."""
 
     def __init__(self, progress: Progress, label: str, assets: Collection[str]) -> None:
@@ -157,7 +157,7 @@ class _Steps:
         self.seconds[step] = round(time.monotonic() - begun, 2)
 
 
-def _stretches(months: Sequence[Month]) -> list[list[Month]]:
+def contiguous_ranges(months: Sequence[Month]) -> list[list[Month]]:
     """Months in order, cut where the calendar has a gap: a run takes consecutive ones."""
     stretches = [[months[0]]]
     for earlier, later in pairwise(months):
@@ -168,12 +168,12 @@ def _stretches(months: Sequence[Month]) -> list[list[Month]]:
     return stretches
 
 
-def _serve_one_ride(outcome: Outcome) -> dict[str, Any]:
+def _serve_one_ride(result: PipelineResult) -> dict[str, Any]:
     from taxi_assets.cli.supervisor.programs import bento_beside
     from taxi_assets.cli.supervisor.supervisor import running
     from taxi_assets.serving import bento_build, client
 
-    settings, month = outcome.settings, outcome.months[-1]
+    settings, month = result.settings, result.months[-1]
     ride = client.Ride(74, 75, f"{month}-01T08:30:00", settings.services[0])
     bento = bento_build.latest(settings)
     if bento is None:
@@ -181,4 +181,4 @@ def _serve_one_ride(outcome: Outcome) -> dict[str, Any]:
     # `taxi up` may be serving rides on the usual port meanwhile.
     program = bento_beside(settings, bento.tag, free_port(settings.host), "one_ride")
     with running(program, settings.logs / "bento.log") as url:
-        return client.ask(url, ride)
+        return client.predict(url, ride)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from taxi_assets.cli.terminal import Json, errors, say, settings_of, write_json
+from taxi_assets.cli.terminal import Json, errors, load_settings, say, write_json
 
 __all__ = ["predict"]
 
@@ -19,12 +19,12 @@ def predict(
     """Ask the running endpoint how long a ride takes."""
     from taxi_assets.serving import client
 
-    settings = settings_of()
-    answer = client.ask(settings.url(settings.bento_port), client.Ride(pickup, dropoff, at, service))
+    settings = load_settings()
+    prediction = client.predict(settings.url(settings.bento_port), client.Ride(pickup, dropoff, at, service))
     if to_json != "-":
-        low, high = answer["interval_90"]
-        say(f"{answer['duration_minutes']:.1f} minutes; nine rides in ten take {low:.1f} to {high:.1f}")
-        say(f"by version {answer['model']['version']} of {answer['model']['name']} ({answer['bento']})")
-    for warning in answer.get("warnings", ()):  # which an endpoint of an earlier version does not have
+        low, high = prediction["interval_90"]
+        say(f"{prediction['duration_minutes']:.1f} minutes; nine rides in ten take {low:.1f} to {high:.1f}")
+        say(f"by version {prediction['model']['version']} of {prediction['model']['name']} ({prediction['bento']})")
+    for warning in prediction.get("warnings", ()):  # which an endpoint of an earlier version does not have
         errors.print(f"warning: {warning}", soft_wrap=True, highlight=False, markup=False)
-    write_json(answer, to_json)
+    write_json(prediction, to_json)

@@ -18,14 +18,14 @@ from taxi_assets.quality.cleaning_rules import REASONS
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["arrival_facts", "print_arrivals", "print_run", "print_status", "run_facts", "status_facts"]
+__all__ = ["file_summaries", "print_files", "print_run", "print_status", "run_summary", "status_summary"]
 
 Facts = dict[str, Any]
 # A file in one of these has no month made of it, yet or at all.
 _OPEN_STATES = ("waiting", "unaccepted", "quarantined")
 
 
-def run_facts(
+def run_summary(
     settings: Settings, months: Sequence[Month], prediction: Mapping[str, Any], seconds: Mapping[str, float]
 ) -> Facts:
     """Everything `taxi run --json` gives."""
@@ -36,7 +36,7 @@ def run_facts(
     with Warehouse(settings).reading() as connection:
         facts: Facts = {
             "source": source_label(settings.tlc_source),
-            "synthetic": settings.data_kind == "synthetic",
+            "synthetic": settings.active_data_kind == "synthetic",
             "months": [str(month) for month in months],
             "services": list(settings.services),
             "rows": _rows(connection, settings.services, months),
@@ -54,7 +54,7 @@ def run_facts(
     }
 
 
-def status_facts(settings: Settings) -> Facts:
+def status_summary(settings: Settings) -> Facts:
     """Everything `taxi status --json` gives."""
     from taxi_assets.defs.instance import last_run
     from taxi_assets.monitoring.superseded_versions import superseded_versions
@@ -62,16 +62,16 @@ def status_facts(settings: Settings) -> Facts:
     from taxi_assets.serving import bento_build, client
 
     if not settings.root.is_dir():
-        return _status_of_nothing(settings)
+        return _empty_status(settings)
     warehouse = Warehouse(settings)
     with warehouse.reading() as connection:
-        query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM arrivals WHERE state = 'ingested'"
+        query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM source_files WHERE state = 'ingested'"
         held = connection.execute(f"{query} ORDER BY ALL").fetchall()
         snapshot = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
     champion, bento = model_versions.champion(settings), bento_build.latest(settings)
     models = model_versions.versions_by_month(settings)
     return {
-        "synthetic": settings.data_kind == "synthetic",
+        "synthetic": settings.active_data_kind == "synthetic",
         "months": [
             dict(zip(("service", "month", "rows", "sha256"), row, strict=True)) | {"models": models.get(row[1], [])}
             for row in held
@@ -82,7 +82,7 @@ def status_facts(settings: Settings) -> Facts:
         if champion
         else None,
         "bento": bento.tag if bento else None,
-        "served": client.served(settings.url(settings.bento_port)),
+        "served": client.get_served_version(settings.url(settings.bento_port)),
         "unfinished": _unfinished(settings, warehouse),
         "superseded_versions": {
             str(version): list(files) for version, files in superseded_versions(settings, warehouse).items()
@@ -91,17 +91,17 @@ def status_facts(settings: Settings) -> Facts:
     }
 
 
-def _status_of_nothing(settings: Settings) -> Facts:
+def _empty_status(settings: Settings) -> Facts:
     """The status of a home that is not there: to ask for it makes none."""
     from taxi_assets.serving import client
 
     absent = dict.fromkeys(("snapshot", "champion", "bento", "last_run"))
     files: Facts = {state: [] for state in _OPEN_STATES}
     return absent | {
-        "synthetic": settings.data_kind == "synthetic",
+        "synthetic": settings.active_data_kind == "synthetic",
         "months": [],
         "files": files,
-        "served": client.served(settings.url(settings.bento_port)),
+        "served": client.get_served_version(settings.url(settings.bento_port)),
         "unfinished": [],
         "superseded_versions": {},
     }
@@ -120,33 +120,36 @@ def _unfinished(settings: Settings, warehouse: Warehouse) -> list[Facts]:
 
 def _files(warehouse: Warehouse) -> Facts:
     """Names of the files that no month was made of: waiting for a run or to be accepted, or put aside."""
-    from taxi_assets.ingestion.scan_landing import records_of
+    from taxi_assets.ingestion.scan_landing import list_source_files
 
-    records = records_of(warehouse)
+    records = list_source_files(warehouse)
     return {state: [each.file_name for each in records if each.state == state] for state in _OPEN_STATES}
 
 
-def arrival_facts(settings: Settings) -> list[Facts]:
-    """Everything `taxi arrivals --json` gives. Lists and changes nothing."""
+def file_summaries(settings: Settings) -> list[Facts]:
+    """Everything `taxi files --json` gives. Lists and changes nothing."""
     from taxi_assets.ingestion.landing_listing import list_files
-    from taxi_assets.ingestion.scan_landing import records_of
+    from taxi_assets.ingestion.scan_landing import list_source_files
 
-    rows = records_of(Warehouse(settings)) if settings.warehouse.is_dir() else []  # a lake is not made for a listing
+    rows = (
+        list_source_files(Warehouse(settings)) if settings.warehouse.is_dir() else []
+    )  # a lake is not made for a listing
     records = list_files(settings, rows)
     return [
-        asdict(r) | {"month": r.month and str(r.month), "reasons": _why(settings, r.state, r.service, r.reasons)}
+        asdict(r)
+        | {"month": r.month and str(r.month), "reasons": _with_service_note(settings, r.state, r.service, r.reasons)}
         for r in records
     ]
 
 
-def _why(settings: Settings, state: str, service: str | None, reasons: Sequence[str]) -> list[str]:
+def _with_service_note(settings: Settings, state: str, service: str | None, reasons: Sequence[str]) -> list[str]:
     """A file's reasons; and that no run will come for one of a service that is not in use."""
     is_unused = state == "waiting" and service not in settings.services
     return [*reasons, *([f"no run is started for it: {service} is not in TAXI_SERVICES"] if is_unused else [])]
 
 
-def print_arrivals(console: Console, facts: Sequence[Facts]) -> None:
-    """`taxi arrivals`, to be read, in a terminal of 80 columns too: a table of all files, then why some are where."""
+def print_files(console: Console, facts: Sequence[Facts]) -> None:
+    """`taxi files`, to be read, in a terminal of 80 columns too: a table of all files, then why some are where."""
     table = Table(title="Files that arrived", title_justify="left")
     table.add_column("file", overflow="fold", min_width=32)
     table.add_column("state", no_wrap=True)
@@ -159,8 +162,8 @@ def print_arrivals(console: Console, facts: Sequence[Facts]) -> None:
     for each in facts:
         if each["reasons"]:
             name = f"{each['file_name']} {(each['sha256'] or '')[:12]}".strip()
-            told = f"{name} is {each['state']}: {'; '.join(each['reasons'])}"
-            console.print(told, highlight=False, markup=False, soft_wrap=True)
+            line = f"{name} is {each['state']}: {'; '.join(each['reasons'])}"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_run(console: Console, facts: Facts, settings: Settings) -> None:
@@ -192,7 +195,7 @@ def print_status(console: Console, facts: Facts) -> None:
     console.print(f"served    {_served_line(facts)}", soft_wrap=True)
     for state, names in facts["files"].items():
         if names:
-            listed = f"{state:<11} {', '.join(names)}: see `taxi arrivals`"
+            listed = f"{state:<11} {', '.join(names)}: see `taxi files`"
             console.print(listed, soft_wrap=True, highlight=False, markup=False)
     for month in facts["unfinished"]:
         console.print(f"unfinished  {month['sentence']}; {month['next']}", soft_wrap=True, markup=False)
@@ -239,7 +242,7 @@ def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
         (
             "where to look",
             f"make up, then {settings.url(settings.dagster_port)} (Dagster), "
-            f"{settings.url(settings.mlflow_port)} (MLflow), {settings.url(settings.reports_port)} (Data Docs)",
+            f"{settings.url(settings.mlflow_port)} (MLflow), {settings.url(settings.data_docs_port)} (Data Docs)",
         ),
     ]
 
@@ -268,11 +271,11 @@ def _rows(connection: DuckDBPyConnection, services: Sequence[str], months: Seque
 
 def _refused(connection: DuckDBPyConnection, services: Sequence[str], months: Sequence[Month]) -> list[str]:
     """A sentence for each file the run went on without, since it was refused and another is held."""
-    from taxi_assets.ingestion.ingest import refused_since
-    from taxi_assets.ingestion.source_files import read_records
+    from taxi_assets.ingestion.ingest import newer_refusals
+    from taxi_assets.ingestion.source_files import read_source_files
 
-    records = read_records(connection)
-    return [text for service in services for month in months for text in refused_since(records, service, month)]
+    records = read_source_files(connection)
+    return [text for service in services for month in months for text in newer_refusals(records, service, month)]
 
 
 def _drift(connection: DuckDBPyConnection, month: Month) -> Facts:
@@ -285,7 +288,7 @@ def _drift(connection: DuckDBPyConnection, month: Month) -> Facts:
 def _model(settings: Settings, month: Month) -> Facts:
     from taxi_assets.registry import model_versions
 
-    version, champion = model_versions.chosen_for(settings, month), model_versions.champion(settings)
+    version, champion = model_versions.get_month_version(settings, month), model_versions.champion(settings)
     if version is None:
         return {
             "name": model_versions.MODEL_NAME,

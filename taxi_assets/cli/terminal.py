@@ -16,10 +16,10 @@ __all__ = [
     "Services",
     "console",
     "errors",
-    "require_file",
+    "load_home_settings",
+    "load_settings",
+    "require_writable_file",
     "say",
-    "settings_of",
-    "settings_of_home",
     "write_json",
 ]
 
@@ -32,7 +32,7 @@ def say(line: str) -> None:
     console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def require_file(target: str, what: str, remedy: str = "name a file") -> None:
+def require_writable_file(target: str, what: str, remedy: str = "name a file") -> None:
     """Refuse a file that cannot be written before the work is done, not after it; leaves none behind."""
     path = Path(target)
     try:
@@ -48,7 +48,7 @@ def require_file(target: str, what: str, remedy: str = "name a file") -> None:
 
 def _require_json(target: str | None) -> str | None:
     if target not in {None, "-"}:
-        require_file(str(target), "JSON", "name a file, or - to print it")
+        require_writable_file(str(target), "JSON", "name a file, or - to print it")
     return target
 
 
@@ -59,7 +59,7 @@ Json = Annotated[
 Services = Annotated[str | None, typer.Option(help="Services, separated by commas: green, yellow, fhvhv.")]
 
 
-def settings_of(**given: Any) -> Settings:
+def load_settings(**given: Any) -> Settings:
     """The settings of the environment, with what was given on the command line over them."""
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
@@ -80,13 +80,13 @@ def _require_folder(home: Path) -> None:
             raise TaxiError(f"TAXI_HOME is '{home}', but {path} is a file: set TAXI_HOME to a folder")
 
 
-def settings_of_home() -> Settings:
+def load_home_settings() -> Settings:
     """The settings of the environment, for a command that only looks back.
 
     Raises:
         TaxiError: there is no such home yet, and the command would only make an empty one.
     """
-    settings = settings_of()
+    settings = load_settings()
     if not settings.root.is_dir():
         raise TaxiError(f"there is nothing in {settings.root} yet: run `make run` first, or set TAXI_HOME")
     return settings

@@ -10,7 +10,7 @@ import dagster as dg
 
 from taxi_assets.defs.checks import finish_checks, report_checks
 from taxi_assets.defs.ingestion.source_files import data_version, file_metadata
-from taxi_assets.defs.partitions import chosen_months
+from taxi_assets.defs.partitions import partition_months
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.plots.report_page import write_report_page
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from taxi_assets.evaluation.evaluate import Evaluation
     from taxi_assets.ingestion.publishing import Publication
     from taxi_assets.ingestion.schema_changes import ColumnChange
-    from taxi_assets.promotion.paired_comparison import Comparison
-    from taxi_assets.quality import Verdict
+    from taxi_assets.promotion.paired_comparison import PairedComparison
+    from taxi_assets.quality import SuiteResult
 
 __all__ = [
-    "Report",
+    "AssetEvent",
     "column_schema",
-    "comparison_shown",
+    "comparison_metadata",
     "fail_in_words",
+    "float_metadata",
     "link",
     "mlflow_link",
-    "number",
     "publish_months",
-    "report_shown",
+    "report_metadata",
     "score_table",
 ]
 
 _Shown = TypeVar("_Shown", bound=Callable[..., Any])
 Publish = Callable[[str, Month], "Publication"]
-Report = dg.MaterializeResult | dg.AssetCheckEvaluation | dg.AssetCheckResult | dg.Output[None]
+AssetEvent = dg.MaterializeResult | dg.AssetCheckEvaluation | dg.AssetCheckResult | dg.Output[None]
 
 
 def column_schema(table: str) -> dict[str, Any]:
@@ -62,12 +62,12 @@ def mlflow_link(settings: Settings, url: str) -> dg.MetadataValue:
     return link("mlflow", url.removeprefix(f"{settings.url(settings.mlflow_port)}/"))
 
 
-def number(value: float) -> dg.MetadataValue:
+def float_metadata(value: float) -> dg.MetadataValue:
     """A figure as people read it, and as Dagster draws it over the months."""
     return dg.MetadataValue.float(round(float(value), 3))
 
 
-def pictures_shown(pictures: Mapping[str, bytes]) -> dg.MetadataValue:
+def plots_metadata(pictures: Mapping[str, bytes]) -> dg.MetadataValue:
     """All plots of a materialisation behind one click, each below its name."""
     shown = [
         f"### {name.replace('_', ' ')}\n\n![{name}](data:image/png;base64,{base64.b64encode(png).decode()})"
@@ -76,56 +76,54 @@ def pictures_shown(pictures: Mapping[str, bytes]) -> dg.MetadataValue:
     return dg.MetadataValue.md("\n\n".join(shown))
 
 
-def report_shown(
+def report_metadata(
     settings: Settings, asset: str, month: Month, facts: Mapping[str, object], pictures: Mapping[str, bytes]
 ) -> dict[str, dg.MetadataValue]:
     """The month's report page and its pictures, each one click away."""
     page = write_report_page(settings, asset, month, facts, pictures)
-    return {"report": link("reports", page), "pictures": pictures_shown(pictures)}
+    return {"report": link("reports", page), "pictures": plots_metadata(pictures)}
 
 
 def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
-    """Every model under every convention and condition, one a row; errors in minutes, the served condition first."""
-    from taxi_assets.training.evaluation_scope import CONVENTIONS
+    """Every model under every scope and condition, one a row; errors in minutes, the served condition first."""
+    from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
 
     served = evaluation.condition.name
     scores = [
-        (served, convention, model, score)
-        for convention, models in evaluation.scores.items()
-        for model, score in models.items()
+        (served, scope, model, score) for scope, models in evaluation.scores.items() for model, score in models.items()
     ]
     scores += [
-        (condition, convention, "duration_model", score)
-        for condition, found in evaluation.elsewhere.items()
-        for convention, score in found.items()
+        (condition, scope, "duration_model", score)
+        for condition, found in evaluation.other_condition_scores.items()
+        for scope, score in found.items()
     ]
     return dg.MetadataValue.table(
         [
             dg.TableRecord(
                 {
                     "predicted": condition.replace("_", " "),
-                    "on": CONVENTIONS[convention].label,
+                    "on": EVALUATION_SCOPES[scope].label,
                     "model": model,
-                    "rides": score.rides,
+                    "trips": score.trips,
                     "rmse_minutes": round(score.rmse, 3),
                     "mae_minutes": round(score.mae, 3),
                     "bias_minutes": round(score.bias, 3),
                 }
             )
-            for condition, convention, model, score in scores
+            for condition, scope, model, score in scores
         ]
     )
 
 
-def comparison_shown(comparison: "Comparison") -> dict[str, dg.MetadataValue]:
+def comparison_metadata(comparison: "PairedComparison") -> dict[str, dg.MetadataValue]:
     """The figures a decision on the champion rests on: the interval, every slice."""
     interval = comparison.interval
     records = comparison.slices.round(3).to_dict("records")
     return {
-        "difference_minutes": number(interval.difference),
-        "difference_low": number(interval.low),
-        "difference_high": number(interval.high),
-        "rides": dg.MetadataValue.int(comparison.rides),
+        "difference_minutes": float_metadata(interval.difference),
+        "difference_low": float_metadata(interval.low),
+        "difference_high": float_metadata(interval.high),
+        "trips": dg.MetadataValue.int(comparison.trips),
         "slices": dg.MetadataValue.table([dg.TableRecord(record) for record in records]),
     }
 
@@ -145,7 +143,7 @@ def fail_in_words(function: _Shown) -> _Shown:
 
 def publish_months(
     context: dg.AssetExecutionContext, settings: Settings, table: str, publish: Publish
-) -> Iterator[Report]:
+) -> Iterator[AssetEvent]:
     """Publish every chosen month of every service, oldest first; report rows, checks and Data Docs.
 
     Raises:
@@ -154,24 +152,24 @@ def publish_months(
     from taxi_assets.ingestion.publishing import MonthRefused
 
     published: list[Publication] = []
-    for month in chosen_months(context):
-        verdicts: list[tuple[str, Verdict]] = []
+    for month in partition_months(context):
+        verdicts: list[tuple[str, SuiteResult]] = []
         ours: list[Publication] = []
         for service in settings.services:
             try:
                 done = publish(service, month)
             except MonthRefused as refusal:
-                docs = _write_docs(settings, table, service, month, refusal.verdict)
-                yield from report_checks(table, month, [*verdicts, (service, refusal.verdict)])
+                docs = _write_docs(settings, table, service, month, refusal.suite_result)
+                yield from report_checks(table, month, [*verdicts, (service, refusal.suite_result)])
                 raise dg.Failure(str(refusal), {"data_docs": docs}, allow_retries=False) from None
             except TaxiError as error:
                 raise dg.Failure(str(error), allow_retries=False) from None
             ours.append(done)
-            verdicts.append((service, done.verdict))
-            docs = _write_docs(settings, table, service, month, done.verdict)
+            verdicts.append((service, done.suite_result))
+            docs = _write_docs(settings, table, service, month, done.suite_result)
             context.log.info(f"{table} {service} {month}: {done.rows:,} rows")
         published += ours
-        shown = _metadata(settings, ours, docs) | {"is_synthetic": settings.data_kind == "synthetic"}
+        shown = _metadata(settings, ours, docs) | {"is_synthetic": settings.active_data_kind == "synthetic"}
         context.add_asset_metadata(shown, partition_key=str(month))
         yield from report_checks(table, month, verdicts)
     yield dg.MaterializeResult(asset_key=table, data_version=data_version(published))
@@ -183,9 +181,9 @@ def _metadata(settings: Settings, published: Sequence["Publication"], docs: dg.M
     for publication in published:
         counts.update(publication.counts)
     services = [dg.TableRecord({"service": p.service, "rows": p.rows}) for p in published]
-    is_cleaned = published[0].verdict.table == "clean_trips"
+    is_cleaned = published[0].suite_result.table == "clean_trips"
     metadata: dict[str, object] = {
-        **(_cleaning_shown(settings, published, counts) if is_cleaned else {}),
+        **(_cleaning_metadata(settings, published, counts) if is_cleaned else {}),
         "dagster/partition_row_count": sum(p.rows for p in published),
         "services": dg.MetadataValue.table(services),
         "data_docs": docs,
@@ -193,15 +191,15 @@ def _metadata(settings: Settings, published: Sequence["Publication"], docs: dg.M
     metadata |= file_metadata(published)
     if counts:
         metadata["rows_counted"] = dg.MetadataValue.table([_count_record(*each) for each in _counts(published)])
-    changes = [(p.service, change) for p in published for change in p.column_changes]
+    changes = [(p.service, change) for p in published for change in p.schema_changes]
     if changes:
-        metadata["column_changes"] = dg.MetadataValue.table([_change_record(*pair) for pair in changes])
+        metadata["schema_changes"] = dg.MetadataValue.table([_change_record(*pair) for pair in changes])
     if is_cleaned:
         metadata["rules"] = dg.MetadataValue.table([_rule_record(rule, counts) for rule in RULES])
     return metadata
 
 
-def _cleaning_shown(
+def _cleaning_metadata(
     settings: Settings, published: Sequence["Publication"], counts: Counter[str]
 ) -> dict[str, dg.MetadataValue]:
     """The report page, the picture and the share of what a month's cleaning rejected."""
@@ -210,8 +208,8 @@ def _cleaning_shown(
     rows = sum(p.rows for p in published) + counts.total()
     pictures = {"rows_by_reason": draw_rejections(counts, rows)}
     facts = {"rows": f"{rows:,}", "kept": f"{rows - counts.total():,}"}
-    shown = report_shown(settings, "clean_trips", published[0].month, facts, pictures)
-    return shown | {"rejected_share": number(counts.total() / max(rows, 1))}
+    shown = report_metadata(settings, "clean_trips", published[0].month, facts, pictures)
+    return shown | {"rejected_share": float_metadata(counts.total() / max(rows, 1))}
 
 
 def _change_record(service: str, change: "ColumnChange") -> dg.TableRecord:
@@ -251,8 +249,10 @@ def _count_record(service: str, name: str, rows: int) -> dg.TableRecord:
     return dg.TableRecord({"service": service, "reason_or_column": name, "rows": rows})
 
 
-def _write_docs(settings: Settings, table: str, service: str, month: Month, verdict: "Verdict") -> dg.MetadataValue:
+def _write_docs(
+    settings: Settings, table: str, service: str, month: Month, suite_result: "SuiteResult"
+) -> dg.MetadataValue:
     from taxi_assets.quality import write_data_docs
 
-    page = write_data_docs(verdict, table, service, month, settings.reports / "data_docs")
+    page = write_data_docs(suite_result, table, service, month, settings.reports / "data_docs")
     return link("reports", page.relative_to(settings.reports).as_posix())

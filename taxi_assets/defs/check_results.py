@@ -7,12 +7,12 @@ import dagster as dg
 
 from taxi_assets.months import Month
 
-__all__ = ["reader", "summarise"]
+__all__ = ["check_result_reader", "summarise_checks"]
 
 Facts = dict[str, Any]
 
 
-def reader(instance: dg.DagsterInstance) -> Callable[[str, str, Month, str | None], Facts]:
+def check_result_reader(instance: dg.DagsterInstance) -> Callable[[str, str, Month, str | None], Facts]:
     """A function that tells the results of a table's suite, of a service's month, in a run."""
     runs: dict[str, list[Any]] = {}
 
@@ -23,18 +23,22 @@ def reader(instance: dg.DagsterInstance) -> Callable[[str, str, Month, str | Non
             runs[run_id] = _evaluations(instance, run_id)
         of_table = [each for each in runs[run_id] if each.asset_key == dg.AssetKey(table)]
         own = [(each, _passed(each, f"{service} {month}")) for each in of_table]
-        grave = dg.AssetCheckSeverity.ERROR
+        error_severity = dg.AssetCheckSeverity.ERROR
         return {
             "run_id": run_id,
             "passed": sum(passed is True for _, passed in own),
-            "warned": sorted(each.check_name for each, passed in own if passed is False and each.severity != grave),
-            "failed": sorted(each.check_name for each, passed in own if passed is False and each.severity == grave),
+            "warned": sorted(
+                each.check_name for each, passed in own if passed is False and each.severity != error_severity
+            ),
+            "failed": sorted(
+                each.check_name for each, passed in own if passed is False and each.severity == error_severity
+            ),
         }
 
     return read
 
 
-def summarise(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> Facts:
+def summarise_checks(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> Facts:
     """What all checks of these runs said: how many results passed, and which did not, each `asset.check month`."""
     results = [each for run_id in run_ids for each in _evaluations(instance, run_id)]
     failed = [each for each in results if not each.passed]

@@ -8,10 +8,10 @@ import dagster as dg
 
 from taxi_assets.defs.partitions import MONTHS
 from taxi_assets.months import Month
-from taxi_assets.quality.suites import SUITES, Expectation, Finding, Severity
+from taxi_assets.quality.suites import SUITES, Expectation, Severity, TableCheck
 
 if TYPE_CHECKING:
-    from taxi_assets.quality import Outcome, Verdict
+    from taxi_assets.quality import ExpectationResult, SuiteResult
 
 __all__ = ["check_spec", "finish_checks", "report_checks", "suite_checks"]
 
@@ -22,7 +22,7 @@ _WARNS = "A failure is a warning: the run goes on."
 _SEVERITIES = {"error": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
 
 # What publishing found of one service's month.
-ServiceVerdict = tuple[str, "Verdict"]
+ServiceVerdict = tuple[str, "SuiteResult"]
 
 
 def check_spec(
@@ -54,7 +54,7 @@ def check_spec(
 
 def suite_checks(table: str) -> list[dg.AssetCheckSpec]:
     """One asset check for each expectation and each finding of the table's suite."""
-    checked: tuple[Expectation | Finding, ...] = (*SUITES[table].expectations, *SUITES[table].findings)
+    checked: tuple[Expectation | TableCheck, ...] = (*SUITES[table].expectations, *SUITES[table].table_checks)
     return [check_spec(e.name, table, e.description, e.severity, stops=_NOT_PUBLISHED) for e in checked]
 
 
@@ -63,7 +63,7 @@ def report_checks(table: str, month: Month, verdicts: Sequence[ServiceVerdict]) 
 
     `dagster.AssetCheckResult` names no month where the run has several.
     """
-    for outcomes in zip(*(verdict.outcomes for _, verdict in verdicts), strict=True):
+    for outcomes in zip(*(suite_result.outcomes for _, suite_result in verdicts), strict=True):
         yield dg.AssetCheckEvaluation(
             asset_key=dg.AssetKey(table),
             check_name=outcomes[0].name,
@@ -72,7 +72,9 @@ def report_checks(table: str, month: Month, verdicts: Sequence[ServiceVerdict]) 
             severity=_SEVERITIES[outcomes[0].severity],
             blocking=outcomes[0].severity == "error",
             description=outcomes[0].description,
-            metadata=_shown(month, [(service, o) for (service, _), o in zip(verdicts, outcomes, strict=True)]),
+            metadata=_result_metadata(
+                month, [(service, o) for (service, _), o in zip(verdicts, outcomes, strict=True)]
+            ),
         )
 
 
@@ -84,7 +86,7 @@ def finish_checks(context: dg.AssetExecutionContext, table: str) -> Iterator[dg.
             yield dg.Output(None, output_name=output)
 
 
-def _shown(month: Month, outcomes: Sequence[tuple[str, "Outcome"]]) -> dict[str, dg.MetadataValue]:
+def _result_metadata(month: Month, outcomes: Sequence[tuple[str, "ExpectationResult"]]) -> dict[str, dg.MetadataValue]:
     """The rows of the services; for one service its numbers too, so that Dagster draws them over the months."""
     records = [
         dg.TableRecord(
@@ -97,11 +99,11 @@ def _shown(month: Month, outcomes: Sequence[tuple[str, "Outcome"]]) -> dict[str,
         )
         for service, outcome in outcomes
     ]
-    shown: dict[str, dg.MetadataValue] = {"months": dg.MetadataValue.table(records)}
+    metadata: dict[str, dg.MetadataValue] = {"months": dg.MetadataValue.table(records)}
     observed = outcomes[0][1].observed
     if len(outcomes) == 1 and isinstance(observed, int | float):
-        shown["observed"] = dg.MetadataValue.float(round(float(observed), 6))
-    return shown
+        metadata["observed"] = dg.MetadataValue.float(round(float(observed), 6))
+    return metadata
 
 
 def _readable(observed: object) -> str:

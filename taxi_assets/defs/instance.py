@@ -5,8 +5,8 @@ import os
 import dagster as dg
 from filelock import FileLock
 
-from taxi_assets.defs.runs import why_failed
-from taxi_assets.defs.storage_schema import require_current
+from taxi_assets.defs.runs import failure_message
+from taxi_assets.defs.storage_schema import require_current_schema
 from taxi_assets.settings import Settings
 
 __all__ = ["last_run", "open_instance"]
@@ -37,7 +37,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     # Whoever opens it first makes its databases, and two at once would trip over each other's tables.
     with FileLock(settings.dagster_home / "open.lock"):
-        require_current(settings)
+        require_current_schema(settings)
         return dg.DagsterInstance.get()
 
 
@@ -49,6 +49,6 @@ def last_run(settings: Settings) -> dict[str, str] | None:
         runs = instance.get_runs(limit=1)
         if not runs:
             return None
-        why = why_failed(instance, runs[0].run_id)
+        why = failure_message(instance, runs[0].run_id)
     facts = {"job": runs[0].job_name, "status": runs[0].status.value, "run_id": runs[0].run_id}
     return facts | ({"why": why} if why else {})

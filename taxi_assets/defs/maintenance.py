@@ -11,7 +11,7 @@ __all__ = ["MAINTENANCE_JOBS", "SCHEDULES", "maintain_lake", "maintenance_schedu
 
 
 @dg.op
-def tidy_lake(
+def run_maintenance(
     context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> None:
     """Delete files nothing needs and old models, merge small files, expire old snapshots but those of models."""
@@ -19,9 +19,9 @@ def tidy_lake(
     from taxi_assets.serving.retention import remove_old_models
     from taxi_assets.warehouse import maintenance
 
-    trained_on = model_versions.trained_snapshots(settings)
-    keep = timedelta(days=settings.keep_snapshots_days)
-    done = maintenance.maintain(warehouse, trained_on, keep, datetime.now(UTC))
+    protected_snapshots = model_versions.referenced_snapshots(settings)
+    retention = timedelta(days=settings.snapshot_retention_days)
+    done = maintenance.maintain(warehouse, protected_snapshots, retention, datetime.now(UTC))
     facts = {**done.as_json(), **remove_old_models(settings).as_json()}
     context.add_output_metadata({name: dg.MetadataValue.json(value) for name, value in facts.items()})
 
@@ -31,7 +31,7 @@ def tidy_lake(
     description="Merge the lake's small files, expire old snapshots, delete files nothing needs.",
 )
 def maintain_lake() -> None:
-    tidy_lake()
+    run_maintenance()
 
 
 # On by default: without it snapshots and files pile up unseen, and what goes is older than a setting and no model's.

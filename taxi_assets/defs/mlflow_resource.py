@@ -26,7 +26,7 @@ from taxi_assets.registry.database import EXPERIMENT, client
 from taxi_assets.registry.tracking import RunStatus
 from taxi_assets.settings import Settings
 
-__all__ = ["MLFLOW_RUN_TAG", "match_mlflow_runs", "mlflow_resource"]
+__all__ = ["MLFLOW_RUN_TAG", "mlflow_resource", "sync_mlflow_runs"]
 
 MLFLOW_RUN_TAG = "mlflow_run_id"
 
@@ -62,7 +62,7 @@ def mlflow_resource(settings: Settings) -> ResourceDefinition:
     return mlflow
 
 
-def match_mlflow_runs(settings: Settings, instance: DagsterInstance, *, only_running: bool = False) -> tuple[str, ...]:
+def sync_mlflow_runs(settings: Settings, instance: DagsterInstance, *, only_running: bool = False) -> tuple[str, ...]:
     """Give the MLflow runs the status of their Dagster runs, wherever a killed process left them apart.
 
     Call it when the runs of dead processes are marked as failed in Dagster.
@@ -80,7 +80,7 @@ def match_mlflow_runs(settings: Settings, instance: DagsterInstance, *, only_run
         run = instance.get_run_by_id(dagster_run_id)
         return _STATUS.get(run.status) if run else None
 
-    return tracking.match_statuses(settings, status_of, only="RUNNING" if only_running else None)
+    return tracking.sync_statuses(settings, status_of, only="RUNNING" if only_running else None)
 
 
 def _require_no_active_run(settings: Settings) -> None:
@@ -99,18 +99,18 @@ def _open_run(settings: Settings, run: DagsterRun) -> str:
         "mlflow.note.content": f"Made by [Dagster run {run.run_id}]({page}).",
         "mlflow.source.git.commit": git_commit(),
         "mlflow.source.name": "taxi_assets",
-        "synthetic": str(settings.data_kind == "synthetic").lower(),
+        "synthetic": str(settings.active_data_kind == "synthetic").lower(),
     }
     return tracking.open_run(settings, run.run_id, _run_name(run), tags)
 
 
 def _run_name(run: DagsterRun) -> str:
-    """`train 2023-05`, `search 2023-05`, or `evaluate 2023-05` where a person picks assets without the training."""
-    picked = {key.to_user_string() for key in run.asset_selection or ()}
-    if run.job_name == "search" or picked == {"model_search"}:
-        what = "search"
+    """`train 2023-05`, `tune 2023-05`, or `evaluate 2023-05` where a person picks assets without the training."""
+    selected_assets = {key.to_user_string() for key in run.asset_selection or ()}
+    if run.job_name == "tune" or selected_assets == {"model_tuning"}:
+        what = "tune"
     else:
-        what = "train" if not picked or "duration_model" in picked else "evaluate"
+        what = "train" if not selected_assets or "duration_model" in selected_assets else "evaluate"
     first = run.tags.get("dagster/partition") or run.tags.get("dagster/asset_partition_range_start")
     return f"{what} {first}" if first else run.job_name
 

@@ -13,18 +13,18 @@ import dagster as dg
 import psutil
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
-from taxi_assets.defs.mlflow_resource import match_mlflow_runs
+from taxi_assets.defs.mlflow_resource import sync_mlflow_runs
 from taxi_assets.settings import Settings
 
-__all__ = ["PROCESS_TAG", "close_abandoned", "close_dead", "process_tag"]
+__all__ = ["PROCESS_TAG", "close_abandoned_runs", "close_dead_runs", "process_tag"]
 
 PROCESS_TAG = ".dagster/taxi_process"  # of this prefix Dagster's pages show none
 
 _WAITING_FOR_A_PROCESS = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
 _UNFINISHED = [*_WAITING_FOR_A_PROCESS, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-_CLOCK_SECONDS = 2.0  # the system reckons a process's start from its boot, to a fraction of a second
-_ANSWER_SECONDS = 2.0
-_WHY = "the run's process ended before the run did"
+_CLOCK_TOLERANCE_SECONDS = 2.0  # the system reckons a process's start from its boot, to a fraction of a second
+_CONNECT_TIMEOUT_SECONDS = 2.0
+_DEAD_PROCESS_REASON = "the run's process ended before the run did"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class _Process:
     pid: int
     created_by: float
 
-    def lives(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether this very process still runs; a zombie does not."""
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(self.pid)
@@ -48,39 +48,39 @@ def process_tag() -> str:
     return f"{process.pid}@{process.create_time()}"
 
 
-def close_dead(instance: dg.DagsterInstance, *, nothing_launches: bool = False) -> list[str]:
+def close_dead_runs(instance: dg.DagsterInstance, *, no_launcher: bool = False) -> list[str]:
     """End the runs whose process is dead: as failed, or as canceled where that was asked for.
 
     Args:
         instance: Where the runs are recorded.
-        nothing_launches: No daemon works in this home, so a run that has not got a process never will.
+        no_launcher: No daemon works in this home, so a run that has not got a process never will.
 
     Returns:
         The ids of the runs ended. Runs in the queue are left there.
     """
     unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
-    dead = [run for run in unfinished if _is_dead(instance, run, nothing_launches)]
+    dead = [run for run in unfinished if _is_dead(instance, run, no_launcher)]
     for run in dead:
         if run.status == dg.DagsterRunStatus.CANCELING:
-            instance.report_run_canceled(run, _WHY)
+            instance.report_run_canceled(run, _DEAD_PROCESS_REASON)
         else:
-            instance.report_run_failed(run, _WHY)
+            instance.report_run_failed(run, _DEAD_PROCESS_REASON)
     return [run.run_id for run in dead]
 
 
-def close_abandoned(settings: Settings, instance: dg.DagsterInstance, *, nothing_launches: bool = False) -> list[str]:
-    """`close_dead`, then give every MLflow run the status of its Dagster run; returns the Dagster ids."""
-    dead = close_dead(instance, nothing_launches=nothing_launches)
-    match_mlflow_runs(settings, instance)
+def close_abandoned_runs(settings: Settings, instance: dg.DagsterInstance, *, no_launcher: bool = False) -> list[str]:
+    """`close_dead_runs`, then give every MLflow run the status of its Dagster run; returns the Dagster ids."""
+    dead = close_dead_runs(instance, no_launcher=no_launcher)
+    sync_mlflow_runs(settings, instance)
     return dead
 
 
-def _is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun, nothing_launches: bool) -> bool:
+def _is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun, no_launcher: bool) -> bool:
     process = _process_of(instance, run)
     if process:
-        return not process.lives()
+        return not process.is_alive()
     # Launched, or about to be: whoever launches it may just be starting its process.
-    return run.status in _WAITING_FOR_A_PROCESS and (nothing_launches or _is_launcher_gone(run))
+    return run.status in _WAITING_FOR_A_PROCESS and (no_launcher or _is_launcher_gone(run))
 
 
 def _process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> _Process | None:
@@ -89,19 +89,19 @@ def _process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> _Process | 
         return _Process(int(pid), float(created))
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         event = entry.dagster_event
-        pid_told = event.engine_event_data.metadata.get("pid") if event else None
-        if pid_told:
-            return _Process(int(str(pid_told.value)), entry.timestamp + _CLOCK_SECONDS)
+        pid_metadata = event.engine_event_data.metadata.get("pid") if event else None
+        if pid_metadata:
+            return _Process(int(str(pid_metadata.value)), entry.timestamp + _CLOCK_TOLERANCE_SECONDS)
     return None
 
 
 def _is_launcher_gone(run: dg.DagsterRun) -> bool:
     """The code server that was told to start the run no longer listens."""
-    told = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
-    if not told:
+    grpc_info = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
+    if not grpc_info:
         return False
-    family = socket.AF_UNIX if "socket" in told else socket.AF_INET
-    address = told["socket"] if "socket" in told else (told["host"], int(told["port"]))
-    with socket.socket(family) as asked:
-        asked.settimeout(_ANSWER_SECONDS)
-        return asked.connect_ex(address) != 0
+    family = socket.AF_UNIX if "socket" in grpc_info else socket.AF_INET
+    address = grpc_info["socket"] if "socket" in grpc_info else (grpc_info["host"], int(grpc_info["port"]))
+    with socket.socket(family) as connection:
+        connection.settimeout(_CONNECT_TIMEOUT_SECONDS)
+        return connection.connect_ex(address) != 0

@@ -17,9 +17,9 @@ from taxi_assets.months import Month
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["run_job", "why_failed"]
+__all__ = ["failure_message", "run_job"]
 
-Told = Callable[[str, bool], None]
+OnProgress = Callable[[str, bool], None]
 
 # What says why a run failed, the most telling first: a step, a resource before any step, Dagster itself.
 _FAILURES = (
@@ -38,7 +38,7 @@ def run_job(
     job_name: str,
     months: Sequence[Month],
     config: Mapping[str, Any],
-    told: Told,
+    on_progress: OnProgress,
 ) -> str:
     """Materialise the job's assets for a stretch of months.
 
@@ -48,7 +48,7 @@ def run_job(
         job_name: One of `jobs.JOBS`.
         months: Consecutive months, oldest first.
         config: Run config of the job's assets.
-        told: Called with a step's name and whether it is over, as steps begin and end.
+        on_progress: Called with a step's name and whether it is over, as steps begin and end.
 
     Returns:
         The Dagster run's id.
@@ -69,17 +69,19 @@ def run_job(
         remote_job_origin=remote_origin(job_name),
         job_code_origin=code_origin(job_name),
     )
-    with _following(instance, run.run_id, told):
+    with _following(instance, run.run_id, on_progress):
         result = execute_run(InMemoryJob(job), run, instance, raise_on_error=False)
     if not result.success:
-        raise TaxiError(why_failed(instance, run.run_id) or f"the run {run.run_id} failed: see it in the Dagster UI")
+        raise TaxiError(
+            failure_message(instance, run.run_id) or f"the run {run.run_id} failed: see it in the Dagster UI"
+        )
     return run.run_id
 
 
 @contextmanager
-def _following(instance: dg.DagsterInstance, run_id: str, told: Told) -> "Iterator[None]":
+def _following(instance: dg.DagsterInstance, run_id: str, on_progress: OnProgress) -> "Iterator[None]":
     over = threading.Event()
-    follower = threading.Thread(target=_follow, args=(instance, run_id, told, over), daemon=True)
+    follower = threading.Thread(target=_follow, args=(instance, run_id, on_progress, over), daemon=True)
     follower.start()
     try:
         yield
@@ -88,7 +90,7 @@ def _following(instance: dg.DagsterInstance, run_id: str, told: Told) -> "Iterat
         follower.join()
 
 
-def _follow(instance: dg.DagsterInstance, run_id: str, told: Told, over: threading.Event) -> None:
+def _follow(instance: dg.DagsterInstance, run_id: str, on_progress: OnProgress, over: threading.Event) -> None:
     cursor = None
     last = False
     while not last:
@@ -98,12 +100,12 @@ def _follow(instance: dg.DagsterInstance, run_id: str, told: Told, over: threadi
         for record in page.records:
             event = record.event_log_entry.dagster_event
             if event and event.event_type == dg.DagsterEventType.STEP_START:
-                told(str(event.step_key), False)
+                on_progress(str(event.step_key), False)
             elif event and event.event_type == dg.DagsterEventType.STEP_SUCCESS:
-                told(str(event.step_key), True)
+                on_progress(str(event.step_key), True)
 
 
-def why_failed(instance: dg.DagsterInstance, run_id: str) -> str | None:
+def failure_message(instance: dg.DagsterInstance, run_id: str) -> str | None:
     """The sentence of the first thing that failed in a run: a failure's own, or its innermost cause's."""
     for kind in _FAILURES:
         for entry in instance.all_logs(run_id, of_type=kind):
@@ -122,5 +124,5 @@ def _sentence(event: dg.DagsterEvent) -> str | None:
         error = error.cause
     if not error:
         return None
-    said = error.message.strip().removeprefix("taxi_assets.errors.TaxiError: ")
-    return f"{event.step_key}: {said}" if event.event_type == dg.DagsterEventType.STEP_FAILURE else str(said)
+    message = error.message.strip().removeprefix("taxi_assets.errors.TaxiError: ")
+    return f"{event.step_key}: {message}" if event.event_type == dg.DagsterEventType.STEP_FAILURE else str(message)

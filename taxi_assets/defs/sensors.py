@@ -8,28 +8,33 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from taxi_assets.defs.ingestion.source_files import listing_digest, quarantine_event
-from taxi_assets.defs.jobs import ingest_months, month
-from taxi_assets.defs.mlflow_resource import match_mlflow_runs
-from taxi_assets.defs.run_processes import close_dead
-from taxi_assets.defs.unfinished_months import MOST_ATTEMPTS, finish_months, finished_event, not_being_made
-from taxi_assets.errors import describe_fault
+from taxi_assets.defs.jobs import ingest_months, train_month
+from taxi_assets.defs.mlflow_resource import sync_mlflow_runs
+from taxi_assets.defs.run_processes import close_dead_runs
+from taxi_assets.defs.unfinished_months import (
+    MAX_ATTEMPTS,
+    finished_check_event,
+    not_in_progress,
+    unfinished_month_requests,
+)
+from taxi_assets.errors import describe_error
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
-    from taxi_assets.ingestion.source_files import Record
-    from taxi_assets.monitoring.unfinished_months import Unfinished
+    from taxi_assets.ingestion.source_files import SourceFile
+    from taxi_assets.monitoring.unfinished_months import UnfinishedMonth
 
 __all__ = ["SENSORS", "landing_sensor"]
 
-MOST_REQUESTS_A_TICK = 24
+MAX_REQUESTS_PER_TICK = 24
 
-_ARRIVAL_TAG = ".dagster/taxi_arrival"  # of this prefix Dagster's pages show none
+_SOURCE_FILE_TAG = ".dagster/taxi_arrival"  # of this prefix Dagster's pages show none
 
 
 @dg.sensor(
-    jobs=[ingest_months, month],
+    jobs=[ingest_months, train_month],
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Takes whole files out of the landing folder and starts the run of each one's month.",
@@ -46,58 +51,58 @@ def landing_sensor(
     """
     from taxi_assets.ingestion import file_stability, scan_landing
 
-    told: list[str] = []
+    messages: list[str] = []
     requests: list[dg.RunRequest] = []
-    shown: list[dg.AssetCheckEvaluation] = []
+    events: list[dg.AssetCheckEvaluation] = []
     files, _, months = (context.cursor or "").partition(" ")
     # Each step is guarded: what is wrong with one file, or one step, keeps no other file from being requested.
-    with _telling(told, "closing dead runs"):
-        close_dead(context.instance)
-    with _telling(told, "matching the runs of MLflow"):
-        match_mlflow_runs(settings, context.instance, only_running=True)
-    if busy := _why_busy(settings):
-        return dg.SensorResult(skip_reason="; ".join([*told, busy]))
-    with _telling(told, "taking files in"):
-        told += _put_aside(scan_landing.look(warehouse, file_stability.PATIENT))
-    with _telling(told, "asking for runs"):
-        requests = _requests(context.instance, warehouse, told)
-    with _telling(told, "showing the files"):
-        records = scan_landing.records_of(warehouse)
-        told += [f"{r.file_name}: {'; '.join(r.reasons)}" for r in records if r.state in ("arriving", "unaccepted")]
-        shown += [quarantine_event(records)] if records and listing_digest(records) != files else []
+    with _report_failure(messages, "closing dead runs"):
+        close_dead_runs(context.instance)
+    with _report_failure(messages, "matching the runs of MLflow"):
+        sync_mlflow_runs(settings, context.instance, only_running=True)
+    if busy := _busy_reason(settings):
+        return dg.SensorResult(skip_reason="; ".join([*messages, busy]))
+    with _report_failure(messages, "taking files in"):
+        messages += _quarantine_messages(scan_landing.scan_landing(warehouse, file_stability.WAIT_UNTIL_STABLE))
+    with _report_failure(messages, "asking for runs"):
+        requests = _requests(context.instance, warehouse, messages)
+    with _report_failure(messages, "showing the files"):
+        records = scan_landing.list_source_files(warehouse)
+        messages += [f"{r.file_name}: {'; '.join(r.reasons)}" for r in records if r.state in ("arriving", "unaccepted")]
+        events += [quarantine_event(records)] if records and listing_digest(records) != files else []
         files = listing_digest(records)
-    with _telling(told, "finishing months"):
+    with _report_failure(messages, "finishing months"):
         found = _unfinished(settings, warehouse)
         if not requests:  # what a file starts may finish its month, too
-            requests = finish_months(context.instance, found, told)
-        left = not_being_made(context.instance, found)
-        shown += [finished_event(left)] if _digest(left) != months else []
+            requests = unfinished_month_requests(context.instance, found, messages)
+        left = not_in_progress(context.instance, found)
+        events += [finished_check_event(left)] if _digest(left) != months else []
         months = _digest(left)
-    told = told or ([] if requests else [f"no new file in {settings.landing}"])
-    return _result(context, requests, told, shown, f"{files} {months}")
+    messages = messages or ([] if requests else [f"no new file in {settings.landing}"])
+    return _result(context, requests, messages, events, f"{files} {months}")
 
 
-def _unfinished(settings: Settings, warehouse: Warehouse) -> tuple["Unfinished", ...]:
+def _unfinished(settings: Settings, warehouse: Warehouse) -> tuple["UnfinishedMonth", ...]:
     """The months that lack assets; versions that learned from superseded files are marked meanwhile."""
-    from taxi_assets.monitoring.superseded_versions import mark_superseded
+    from taxi_assets.monitoring.superseded_versions import tag_superseded
     from taxi_assets.monitoring.unfinished_months import unfinished_months
 
-    mark_superseded(settings, warehouse)
+    tag_superseded(settings, warehouse)
     return unfinished_months(settings, warehouse)
 
 
-def _digest(found: Sequence["Unfinished"]) -> str:
+def _digest(found: Sequence["UnfinishedMonth"]) -> str:
     """Tells whether there is anything new to show; empty where every month is finished."""
     sentences = "; ".join(each.sentence() for each in found)
     return hashlib.sha256(sentences.encode()).hexdigest()[:16] if found else ""
 
 
-def _why_busy(settings: Settings) -> str | None:
+def _busy_reason(settings: Settings) -> str | None:
     from taxi_assets.ingestion import pending
 
-    if pending.is_run_at_work(settings):
+    if pending.is_run_active(settings):
         return "a `taxi run` is at work: what has landed is its to publish"
-    if pending.is_publishing(settings):
+    if pending.is_publish_locked(settings):
         return "a month is being published: the landing folder is looked at after it"
     return None
 
@@ -105,83 +110,85 @@ def _why_busy(settings: Settings) -> str | None:
 def _result(
     context: dg.SensorEvaluationContext,
     requests: list[dg.RunRequest],
-    told: list[str],
-    shown: list[dg.AssetCheckEvaluation],
+    messages: list[str],
+    events: list[dg.AssetCheckEvaluation],
     cursor: str,
 ) -> dg.SensorResult:
     """A tick that asks for runs has no message of its own in Dagster: its log has the sentences then."""
-    for sentence in told if requests else ():
+    for sentence in messages if requests else ():
         context.log.warning(sentence)
     return dg.SensorResult(
         run_requests=requests,
-        skip_reason=None if requests else "; ".join(told),
-        asset_events=shown,
+        skip_reason=None if requests else "; ".join(messages),
+        asset_events=events,
         cursor=cursor,
     )
 
 
 @contextmanager
-def _telling(told: list[str], what: str) -> Iterator[None]:
+def _report_failure(messages: list[str], what: str) -> Iterator[None]:
     """Have a fault told in the tick's message, and the tick go on."""
     try:
         yield
     except Exception as error:
-        told.append(f"{what} failed ({describe_fault(error)})")
+        messages.append(f"{what} failed ({describe_error(error)})")
 
 
-def _put_aside(changed: Sequence["Record"]) -> list[str]:
+def _quarantine_messages(changed: Sequence["SourceFile"]) -> list[str]:
     return [f"{r.file_name} is put aside: {'; '.join(r.reasons)}" for r in changed if r.state == "quarantined"]
 
 
-def _requests(instance: dg.DagsterInstance, warehouse: Warehouse, told: list[str]) -> list[dg.RunRequest]:
-    """The runs to ask for, oldest month first; adds a sentence to `told` for each file for which none is asked."""
+def _requests(instance: dg.DagsterInstance, warehouse: Warehouse, messages: list[str]) -> list[dg.RunRequest]:
+    """The runs to ask for, oldest month first; adds a sentence to `messages` for each file for which none is asked."""
     from taxi_assets.ingestion import pending
 
-    work = pending.find_work(warehouse)
+    work = pending.find_pending(warehouse)
     trains = None
-    with _telling(told, "choosing the month to train for"):
-        trains = pending.can_train(warehouse, work.waiting)
+    with _report_failure(messages, "choosing the month to train for"):
+        trains = pending.newest_trainable(warehouse, work.waiting)
     requests: list[dg.RunRequest] = []
     for record in (*work.waiting, *work.without_features):
-        with _telling(told, f"{record.label()}: asking for its run"):
-            request = _request_of(instance, record, told, is_last=record == trains)
-            if request and len(requests) < MOST_REQUESTS_A_TICK:
+        with _report_failure(messages, f"{record.label()}: asking for its run"):
+            request = _request_of(instance, record, messages, is_last=record == trains)
+            if request and len(requests) < MAX_REQUESTS_PER_TICK:
                 requests.append(request)
     return requests
 
 
-def _request_of(instance: dg.DagsterInstance, record: "Record", told: list[str], is_last: bool) -> dg.RunRequest | None:
+def _request_of(
+    instance: dg.DagsterInstance, record: "SourceFile", messages: list[str], is_last: bool
+) -> dg.RunRequest | None:
     """The run to ask for; None where one is under way, or too many have failed."""
-    runs = instance.get_runs(dg.RunsFilter(tags={_ARRIVAL_TAG: _tag(record)}))
+    runs = instance.get_runs(dg.RunsFilter(tags={_SOURCE_FILE_TAG: _tag(record)}))
     if not all(run.is_finished for run in runs) or _is_running(instance, record):
         return None
-    if len(runs) >= MOST_ATTEMPTS:
-        again = f"taxi arrivals retry {str(record.sha256)[:16]}"
-        told.append(f"{record.label()}: {len(runs)} runs failed; see them, then `{again}`")
+    if len(runs) >= MAX_ATTEMPTS:
+        again = f"taxi files retry {str(record.sha256)[:16]}"
+        messages.append(f"{record.label()}: {len(runs)} runs failed; see them, then `{again}`")
         return None
     Month.parse(str(record.month))  # an unknown partition would fail the tick, and with it every other request
     return _request(record, len(runs), is_last)
 
 
-def _request(record: "Record", attempt: int, is_last: bool) -> dg.RunRequest:
+def _request(record: "SourceFile", attempt: int, is_last: bool) -> dg.RunRequest:
     return dg.RunRequest(
         # The checksum makes a republished month a new request, the number of the request a retried one.
         run_key=f"{record.service}-{record.month}-{record.sha256}-{record.request}.{attempt}",
-        job_name=month.name if is_last else ingest_months.name,
+        job_name=train_month.name if is_last else ingest_months.name,
         partition_key=str(record.month),
         tags={
             "taxi/file": record.file_name,
-            _ARRIVAL_TAG: _tag(record),
+            _SOURCE_FILE_TAG: _tag(record),
             "dagster/priority": "-1" if is_last else "0",
         },
     )
 
 
-def _tag(record: "Record") -> str:
+def _tag(record: "SourceFile") -> str:
     return f"{str(record.sha256)[:32]}-{record.request}"
 
 
-def _is_running(instance: dg.DagsterInstance, record: "Record") -> bool:
+def _is_running(instance: dg.DagsterInstance, record: "SourceFile") -> bool:
     """The run that ingested it goes on, to its features perhaps."""
     run = instance.get_run_by_id(record.run_id) if record.run_id else None
     return run is not None and not run.is_finished

@@ -12,13 +12,13 @@ import dagster as dg
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 
-__all__ = ["require_current"]
+__all__ = ["require_current_schema"]
 
 _DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 _LOG = logging.getLogger(__name__)
 
 
-def require_current(settings: Settings) -> None:
+def require_current_schema(settings: Settings) -> None:
     """Bring databases that an older Dagster made up to date, once; copies of them stay in the folder.
 
     Call it with the home's Dagster to oneself. Where this Dagster was found right before, nothing is done.

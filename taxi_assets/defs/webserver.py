@@ -19,7 +19,7 @@ __all__ = ["LINKS", "LinkingWebserver", "main"]
 def follow_link(request: Request) -> Response:
     """Redirect to the program on the host this server was asked by; a browser keeps the fragment."""
     settings = Settings()
-    ports = {"mlflow": settings.mlflow_port, "bento": settings.bento_port, "reports": settings.reports_port}
+    ports = {"mlflow": settings.mlflow_port, "bento": settings.bento_port, "reports": settings.data_docs_port}
     program = request.path_params["program"]
     if program not in ports:
         return PlainTextResponse(f"no program is called {program}: one of {', '.join(ports)}", status_code=404)

@@ -1,6 +1,6 @@
-"""What the model has to beat: two rules of thumb and the course's regression. Each learns from past rides.
+"""What the model has to beat: two rules of thumb and the course's regression. Each learns from past trips.
 
-Frames of rides have the columns `pickup_zone_id`, `dropoff_zone_id`, `hour_of_week`; those learned from have
+Frames of trips have the columns `pickup_zone_id`, `dropoff_zone_id`, `hour_of_week`; those learned from have
 `duration_minutes` too.
 """
 
@@ -32,46 +32,46 @@ Floats = NDArray[np.float64]
 
 BASELINES: Mapping[str, str] = MappingProxyType(
     {
-        "zone_pair_median": "median of past rides between the two zones, else from the pickup zone, else all",
+        "zone_pair_median": "median of past trips between the two zones, else from the pickup zone, else all",
         "one_hot_linear_regression": "the course's: linear regression on one-hot pickup and drop-off zones",
-        "zone_pair_hour_median": "the same in that hour of the week where it has five rides, else as above",
+        "zone_pair_hour_median": "the same in that hour of the week where it has five trips, else as above",
     }
 )
 
 
 class Baseline(Protocol):
-    """Anything that has learned to tell the minutes of rides."""
+    """Anything that has learned to tell the minutes of trips."""
 
-    def predict(self, rides: pd.DataFrame) -> Floats:
-        """Minutes of each ride, shape (n,)."""
+    def predict(self, trips: pd.DataFrame) -> Floats:
+        """Minutes of each trip, shape (n,)."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """Rides that are alike: those equal in `columns`, where there are `least_rides` of them."""
+    """Trips that are alike: those equal in `columns`, where there are `min_trips` of them."""
 
     columns: tuple[str, ...]
-    least_rides: int = 1
+    min_trips: int = 1
 
 
 PICKUP = Level(("pickup_zone_id",))
 PAIR = Level(("pickup_zone_id", "dropoff_zone_id"))
-# Five rides: over 2023-2025 the best of 1, 3, 5, 10, 20, 40; a median of one or two is worse than the pair's.
-PAIR_HOUR = Level((*PAIR.columns, "hour_of_week"), least_rides=5)
+# Five trips: over 2023-2025 the best of 1, 3, 5, 10, 20, 40; a median of one or two is worse than the pair's.
+PAIR_HOUR = Level((*PAIR.columns, "hour_of_week"), min_trips=5)
 
 
 @dataclass(frozen=True)
 class Medians:
-    """Median minutes of rides alike, by level, the finest first; `overall` where no level knows the ride."""
+    """Median minutes of trips alike, by level, the finest first; `overall` where no level knows the trip."""
 
     levels: tuple[tuple[Level, pd.Series], ...]
     overall: float
 
-    def predict(self, rides: pd.DataFrame) -> Floats:
-        """Minutes of each ride, shape (n,)."""
-        minutes = np.full(len(rides), self.overall)
+    def predict(self, trips: pd.DataFrame) -> Floats:
+        """Minutes of each trip, shape (n,)."""
+        minutes = np.full(len(trips), self.overall)
         for level, medians in reversed(self.levels):
-            found = medians.reindex(_keys(rides, level)).to_numpy()
+            found = medians.reindex(_keys(trips, level)).to_numpy()
             minutes = np.where(np.isnan(found), minutes, found)
         return minutes
 
@@ -84,9 +84,9 @@ class OneHotRegression:
     pickup_weights: Floats
     dropoff_weights: Floats
 
-    def predict(self, rides: pd.DataFrame) -> Floats:
-        """Minutes of each ride, shape (n,)."""
-        starts, ends = _zones(rides)
+    def predict(self, trips: pd.DataFrame) -> Floats:
+        """Minutes of each trip, shape (n,)."""
+        starts, ends = _zones(trips)
         return np.asarray(self.intercept + self.pickup_weights[starts] + self.dropoff_weights[ends])
 
 
@@ -106,7 +106,7 @@ def fit_baselines(trips: pd.DataFrame) -> dict[str, Baseline]:
 
 
 def fit_medians(trips: pd.DataFrame, *levels: Level) -> Medians:
-    """Medians of rides alike at each level, the first given being asked first."""
+    """Medians of trips alike at each level, the first given being asked first."""
     medians = tuple((level, _median_by_key(trips, level)) for level in levels)
     return Medians(medians, float(trips["duration_minutes"].median()))
 
@@ -114,9 +114,9 @@ def fit_medians(trips: pd.DataFrame, *levels: Level) -> Medians:
 def fit_one_hot_linear_regression(trips: pd.DataFrame) -> OneHotRegression:
     """Least squares on one-hot pickup and drop-off zones with an intercept, of the least norm.
 
-    What scikit-learn's `LinearRegression` comes near on `OneHotEncoder`'s matrix. Solved from how many rides
-    each pair has, it takes a second where the matrix of a year's rides takes a minute. A zone without a past
-    ride counts nothing, as with the course's `DictVectorizer`.
+    What scikit-learn's `LinearRegression` comes near on `OneHotEncoder`'s matrix. Solved from how many trips
+    each pair has, it takes a second where the matrix of a year's trips takes a minute. A zone without a past
+    trip counts nothing, as with the course's `DictVectorizer`.
     """
     starts, ends = _zones(trips)
     minutes = trips["duration_minutes"].to_numpy(np.float64)
@@ -126,7 +126,7 @@ def fit_one_hot_linear_regression(trips: pd.DataFrame) -> OneHotRegression:
     moment = np.concatenate([np.bincount(zone, minutes, ZONES) for zone in (starts, ends)]) / len(trips)
     centred = gram - np.outer(share, share), moment - share * minutes.mean()
     # Pickup columns sum to one, and so do drop-off columns: what is zero but for rounding must count as zero.
-    # Rounded, since threads add in an order of their own: the same rides give the same digits every time.
+    # Rounded, since threads add in an order of their own: the same trips give the same digits every time.
     weights = np.linalg.lstsq(*centred, rcond=1e-12)[0].round(9)
     intercept = round(float(minutes.mean() - share @ weights), 9)
     return OneHotRegression(intercept, weights[:ZONES], weights[ZONES:])
@@ -134,16 +134,16 @@ def fit_one_hot_linear_regression(trips: pd.DataFrame) -> OneHotRegression:
 
 def _median_by_key(trips: pd.DataFrame, level: Level) -> pd.Series:
     groups = trips["duration_minutes"].groupby(_keys(trips, level))
-    return groups.median()[groups.size() >= level.least_rides]
+    return groups.median()[groups.size() >= level.min_trips]
 
 
-def _keys(rides: pd.DataFrame, level: Level) -> NDArray[np.int64]:
+def _keys(trips: pd.DataFrame, level: Level) -> NDArray[np.int64]:
     """One number for each combination of the level's columns, whose values lie below 1,000."""
-    keys = np.zeros(len(rides), dtype=np.int64)
+    keys = np.zeros(len(trips), dtype=np.int64)
     for column in level.columns:
-        keys = keys * 1000 + rides[column].to_numpy(np.int64)
+        keys = keys * 1000 + trips[column].to_numpy(np.int64)
     return keys
 
 
-def _zones(rides: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return rides["pickup_zone_id"].to_numpy(np.int64), rides["dropoff_zone_id"].to_numpy(np.int64)
+def _zones(trips: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return trips["pickup_zone_id"].to_numpy(np.int64), trips["dropoff_zone_id"].to_numpy(np.int64)

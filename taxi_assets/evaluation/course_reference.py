@@ -1,6 +1,6 @@
 """The reference figures of TLC's green months, afresh by the project's own code, beside what others published.
 
-Raw rides of 1-60 minutes of a whole file, learned from one month and scored on the next. The distance of a ride is
+Raw trips of 1-60 minutes of a whole file, learned from one month and scored on the next. The distance of a trip is
 known only once it is over: it is used here, to compare with those who used it, and nowhere else. The model's rows and
 the median's are of the platform's own pipeline: training, baselines and conditions as `model_evaluation` has them.
 """
@@ -18,17 +18,17 @@ from taxi_assets.evaluation.conditions import CONDITIONS
 from taxi_assets.evaluation.metrics import Score, score
 from taxi_assets.evaluation.month_scores import score_month
 from taxi_assets.months import Month
-from taxi_assets.training.evaluation_scope import COURSE
+from taxi_assets.training.evaluation_scope import TRIPS_1_TO_60_MINUTES
 from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PAIRS_OF_MONTHS", "PUBLISHED", "Row", "course_rows"]
+__all__ = ["PUBLISHED", "TRAIN_TEST_MONTHS", "ReferenceRow", "course_reference_rows"]
 
 Floats = NDArray[np.float64]
 
-PAIRS_OF_MONTHS = ((Month(2021, 1), Month(2021, 2)), (Month(2023, 1), Month(2023, 2)))
+TRAIN_TEST_MONTHS = ((Month(2021, 1), Month(2021, 2)), (Month(2023, 1), Month(2023, 2)))
 _BLAS_THREADS = 2
 LINEAR, WITH_DISTANCE, MEDIAN = "linear regression PU, DO", "linear regression PU_DO + distance", "zone-pair median"
 # RMSE and MAE of 2021-01 -> 2021-02 and 2023-01 -> 2023-02; one by the course's notebook, the others measured.
@@ -43,100 +43,122 @@ PUBLISHED: Mapping[tuple[str, str], tuple[float, float]] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Row:
-    """One model learned from `learned` and scored on `scored`; `published` is RMSE and MAE where there are such.
+class ReferenceRow:
+    """One model learned from `train_month` and scored on `test_month`; `published` is RMSE and MAE where there are such.
 
     `condition` is what the platform's model knows; None for the others, which know no traffic.
     """
 
-    learned: Month
-    scored: Month
+    train_month: Month
+    test_month: Month
     model: str
     score: Score
     published: tuple[float, float] | None
     condition: str | None = None
 
 
-def course_rows(
-    warehouse: Warehouse, service: str, learned: Month, scored: Month, told: Callable[[str], None]
-) -> list[Row]:
+def course_reference_rows(
+    warehouse: Warehouse, service: str, train_month: Month, test_month: Month, on_progress: Callable[[str], None]
+) -> list[ReferenceRow]:
     """The rows of one pair of months.
 
     Raises:
-        TaxiError: the lake holds no rides of one of the months.
+        TaxiError: the lake holds no trips of one of the months.
     """
-    from taxi_assets.training.dataset import read_scored
+    from taxi_assets.training.dataset import read_evaluation_trips
 
-    past, asked = (read_scored(warehouse, [service], month, COURSE) for month in (learned, scored))
-    actual = asked["duration_minutes"].to_numpy(np.float64)
+    train_trips, test_trips = (
+        read_evaluation_trips(warehouse, [service], month, TRIPS_1_TO_60_MINUTES) for month in (train_month, test_month)
+    )
+    actual = test_trips["duration_minutes"].to_numpy(np.float64)
     with warehouse.reading() as connection:
-        miles = [_miles(connection, service, month, frame) for month, frame in ((learned, past), (scored, asked))]
+        miles = [
+            _miles(connection, service, month, frame)
+            for month, frame in ((train_month, train_trips), (test_month, test_trips))
+        ]
 
     predictions: dict[str, Callable[[], Floats]] = {
-        LINEAR: lambda: fit_one_hot_linear_regression(past).predict(asked),
-        WITH_DISTANCE: lambda: predict_with_distance(past, miles[0], asked, miles[1]),
+        LINEAR: lambda: fit_one_hot_linear_regression(train_trips).predict(test_trips),
+        WITH_DISTANCE: lambda: predict_with_distance(train_trips, miles[0], test_trips, miles[1]),
     }
     rows = []
     for name, predict in predictions.items():
-        told(f"{learned} to {scored}: {name}")
-        rows.append(Row(learned, scored, name, score(actual, predict()), PUBLISHED.get((str(scored), name))))
-    told(f"{learned} to {scored}: the model")
-    return rows + _rows_of_the_pipeline(warehouse, service, learned, scored)
+        on_progress(f"{train_month} to {test_month}: {name}")
+        rows.append(
+            ReferenceRow(
+                train_month, test_month, name, score(actual, predict()), PUBLISHED.get((str(test_month), name))
+            )
+        )
+    on_progress(f"{train_month} to {test_month}: the model")
+    return rows + _pipeline_rows(warehouse, service, train_month, test_month)
 
 
-def _rows_of_the_pipeline(warehouse: Warehouse, service: str, learned: Month, scored: Month) -> list[Row]:
-    """The median and the model, which learn from the clean trips of `learned`; the served condition first."""
-    from taxi_assets.training.dataset import TRAINING_SCOPE, read_training
+def _pipeline_rows(warehouse: Warehouse, service: str, train_month: Month, test_month: Month) -> list[ReferenceRow]:
+    """The median and the model, which learn from the clean trips of `train_month`; the served condition first."""
+    from taxi_assets.training.dataset import TRAINING_SCOPE, read_training_data
     from taxi_assets.training.train import fit
 
-    model = fit(read_training(warehouse, [service], [learned], TRAINING_SCOPE), {})
+    model = fit(read_training_data(warehouse, [service], [train_month], TRAINING_SCOPE), {})
     served = warehouse.settings.served_condition
-    found = score_month(warehouse, model, [service], [learned], scored, served)
-    rows = [Row(learned, scored, MEDIAN, found.scores(COURSE)["zone_pair_median"], None)]
-    for name in found.predicted.predictions:
+    scored = score_month(warehouse, model, [service], [train_month], test_month, served)
+    rows = [
+        ReferenceRow(train_month, test_month, MEDIAN, scored.scores(TRIPS_1_TO_60_MINUTES)["zone_pair_median"], None)
+    ]
+    for name in scored.predicted.predictions:
         label = f"ours, {name.replace('_', ' ')}"
-        rows.append(Row(learned, scored, label, found.predicted.score(COURSE, name), None, CONDITIONS[name].name))
+        rows.append(
+            ReferenceRow(
+                train_month,
+                test_month,
+                label,
+                scored.predicted.score(TRIPS_1_TO_60_MINUTES, name),
+                None,
+                CONDITIONS[name].name,
+            )
+        )
     return rows
 
 
-def predict_with_distance(past: "pd.DataFrame", miles: Floats, asked: "pd.DataFrame", asked_miles: Floats) -> Floats:
+def predict_with_distance(
+    train_trips: "pd.DataFrame", miles: Floats, test_trips: "pd.DataFrame", test_miles: Floats
+) -> Floats:
     """The course's recipe: `LinearRegression` on the one-hot pair of zones and the metered distance.
 
     A few absurd distances keep its solver from converging. Where it stops depends on the order of rows and columns and
-    on how sums are rounded, in the third decimal (at its optimum RMSE of 2023-02 would be 6.0339). Rides are given in
+    on how sums are rounded, in the third decimal (at its optimum RMSE of 2023-02 would be 6.0339). Trips are given in
     the order of their pickups, pairs in that of their text, as the recipe's `DictVectorizer` has them, the distance
-    last. A pair without a past ride has no column.
+    last. A pair without a past trip has no column.
     """
     from scipy.sparse import csr_matrix, hstack
     from sklearn.linear_model import LinearRegression
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    order = np.argsort(past["pickup_at"].to_numpy(), kind="stable")
-    known, number = np.unique(_pairs(past)[order], return_inverse=True)
-    place = np.searchsorted(known, _pairs(asked)).clip(max=len(known) - 1)
-    seen = known[place] == _pairs(asked)
+    order = np.argsort(train_trips["pickup_at"].to_numpy(), kind="stable")
+    train_pairs, number = np.unique(_pairs(train_trips)[order], return_inverse=True)
+    place = np.searchsorted(train_pairs, _pairs(test_trips)).clip(max=len(train_pairs) - 1)
+    is_known = train_pairs[place] == _pairs(test_trips)
 
     def matrix(columns: NDArray[np.int64], present: NDArray[np.bool_], far: Floats) -> csr_matrix:
         rows = np.flatnonzero(present)
-        one_hot = csr_matrix((np.ones(len(rows)), (rows, columns[rows])), (len(columns), len(known)))
+        one_hot = csr_matrix((np.ones(len(rows)), (rows, columns[rows])), (len(columns), len(train_pairs)))
         return hstack([one_hot, csr_matrix(far[:, None])]).tocsr()
 
-    minutes = past["duration_minutes"].to_numpy(np.float64)[order]
+    minutes = train_trips["duration_minutes"].to_numpy(np.float64)[order]
     # Threads divide the sums: RMSE is 6.0374 with one, 6.0384 with two (as published), 6.0371 with three.
     with threadpool_limits(_BLAS_THREADS, user_api="blas"):
         model = LinearRegression().fit(matrix(number, np.ones(len(number), bool), miles[order]), minutes)
-    return np.asarray(model.predict(matrix(place, seen, asked_miles)))
+    return np.asarray(model.predict(matrix(place, is_known, test_miles)))
 
 
-def _pairs(rides: "pd.DataFrame") -> NDArray[np.str_]:
-    starts, ends = (rides[f"{end}_zone_id"].astype(str) for end in ("pickup", "dropoff"))
+def _pairs(trips: "pd.DataFrame") -> NDArray[np.str_]:
+    starts, ends = (trips[f"{end}_zone_id"].astype(str) for end in ("pickup", "dropoff"))
     return np.asarray(starts + "_" + ends, np.str_)
 
 
-def _miles(connection: object, service: str, month: Month, rides: "pd.DataFrame") -> Floats:
+def _miles(connection: object, service: str, month: Month, trips: "pd.DataFrame") -> Floats:
     query = (
         "SELECT source_row, trip_distance_miles FROM raw_trips WHERE service = $service AND month = $month "
         "ORDER BY source_row"
     )
-    found = connection.execute(query, {"service": service, "month": month.first_day}).df()  # type: ignore[attr-defined]
-    return np.asarray(found.set_index("source_row")["trip_distance_miles"].loc[rides["source_row"]], np.float64)
+    scored = connection.execute(query, {"service": service, "month": month.first_day}).df()  # type: ignore[attr-defined]
+    return np.asarray(scored.set_index("source_row")["trip_distance_miles"].loc[trips["source_row"]], np.float64)

@@ -13,17 +13,25 @@ from numpy.typing import NDArray
 
 from taxi_assets.evaluation.metrics import noise_floor, score
 
-__all__ = ["FLOOR", "KNOWN_GROUPS", "TWINS", "calibration_bands", "measure_importance", "score_twins", "score_zones"]
+__all__ = [
+    "FEATURE_GROUPS",
+    "MATCHED_PAIRS",
+    "NOISE_FLOOR",
+    "calibration_bands",
+    "permutation_importance",
+    "score_matched_pairs",
+    "score_zones",
+]
 
 Floats = NDArray[np.float64]
 Predict = Callable[[pd.DataFrame], Floats]
 
-TWINS, FLOOR = "twins", "noise_floor"
+MATCHED_PAIRS, NOISE_FLOOR = "matched_pairs", "noise_floor"
 _BAND_MINUTES = (0, 3, 5, 7.5, 10, 12.5, 15, 20, 25, 30, 40, 60, np.inf)
-_IMPORTANCE_RIDES = 4_000  # tell a growth of the RMSE to about a hundredth of a minute, in seconds
+_IMPORTANCE_SAMPLE_TRIPS = 4_000  # tell a growth of the RMSE to about a hundredth of a minute, in seconds
 
 # What is one piece of knowledge to a person, though several columns say it: shuffled together.
-KNOWN_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+FEATURE_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "time_of_day": ("minute_of_day",),
         "day_of_week": ("day_of_week", "hour_of_week"),
@@ -41,67 +49,71 @@ def calibration_bands(predicted: Floats) -> pd.Categorical:
     return pd.cut(predicted, list(_BAND_MINUTES), labels=[*names, f"over {edges[-1]} minutes"], include_lowest=True)
 
 
-def score_zones(rides: pd.DataFrame, predicted: Floats) -> pd.DataFrame:
-    """Errors by zone of the pickup: columns `zone_id`, `rides`, `rmse`, `mae`, `bias`.
+def score_zones(trips: pd.DataFrame, predicted: Floats) -> pd.DataFrame:
+    """Errors by zone of the pickup: columns `zone_id`, `trips`, `rmse`, `mae`, `bias`.
 
     Args:
-        rides: Columns `pickup_zone_id`, `duration_minutes`.
-        predicted: Minutes of each ride.
+        trips: Columns `pickup_zone_id`, `duration_minutes`.
+        predicted: Minutes of each trip.
     """
-    errors = predicted - rides["duration_minutes"].to_numpy(np.float64)
+    errors = predicted - trips["duration_minutes"].to_numpy(np.float64)
     measured = pd.DataFrame({"rmse": errors**2, "mae": np.abs(errors), "bias": errors})
-    groups = measured.groupby(rides["pickup_zone_id"].to_numpy(np.int64))
+    groups = measured.groupby(trips["pickup_zone_id"].to_numpy(np.int64))
     table = groups.mean()
     table["rmse"] = np.sqrt(table["rmse"])
-    table.insert(0, "rides", groups.size())
+    table.insert(0, "trips", groups.size())
     return table.rename_axis("zone_id").reset_index()
 
 
-def score_twins(rides: pd.DataFrame, predictions: Mapping[str, Floats]) -> pd.DataFrame:
-    """The noise floor and each model's errors on the same rides, those with a twin: no rows where none has one.
+def score_matched_pairs(trips: pd.DataFrame, predictions: Mapping[str, Floats]) -> pd.DataFrame:
+    """The noise floor and each model's errors on the same trips, those with a match: no rows where none has one.
 
     Returns:
-        Columns `model`, `slice`, `value`, `rides`, `rmse`, `mae`, `bias`; of the floor only its RMSE is known.
+        Columns `model`, `slice`, `value`, `trips`, `rmse`, `mae`, `bias`; of the floor only its RMSE is known.
     """
-    floor = noise_floor(rides)
+    floor = noise_floor(trips)
     if floor is None:
         return pd.DataFrame()
-    value, count = "rides with a twin", int(floor.has_twin.sum())
-    actual = rides["duration_minutes"].to_numpy(np.float64)[floor.has_twin]
-    rows = [{"model": FLOOR, "slice": TWINS, "value": value, "rides": count, "rmse": floor.rmse}]
+    value, count = "trips with a match", int(floor.has_match.sum())
+    actual = trips["duration_minutes"].to_numpy(np.float64)[floor.has_match]
+    rows = [{"model": NOISE_FLOOR, "slice": MATCHED_PAIRS, "value": value, "trips": count, "rmse": floor.rmse}]
     for name, predicted in predictions.items():
-        rows.append({"model": name, "slice": TWINS, "value": value, **vars(score(actual, predicted[floor.has_twin]))})
+        rows.append(
+            {"model": name, "slice": MATCHED_PAIRS, "value": value, **vars(score(actual, predicted[floor.has_match]))}
+        )
     return pd.DataFrame(rows)
 
 
-def measure_importance(predict: Predict, rides: pd.DataFrame, columns: Iterable[str], seed: int = 0) -> pd.DataFrame:
-    """What the RMSE grows by where an input is shuffled among rides, of a sample of them.
+def permutation_importance(
+    predict: Predict, trips: pd.DataFrame, columns: Iterable[str], seed: int = 0
+) -> pd.DataFrame:
+    """What the RMSE grows by where an input is shuffled among trips, of a sample of them.
 
     Args:
-        predict: Tells the minutes of rides.
-        rides: The inputs, and `duration_minutes`.
-        columns: Inputs; those of a group of `KNOWN_GROUPS` are shuffled together, under its name.
+        predict: Tells the minutes of trips.
+        trips: The inputs, and `duration_minutes`.
+        columns: Inputs; those of a group of `FEATURE_GROUPS` are shuffled together, under its name.
         seed: Of the sample and the shuffling.
 
     Returns:
-        Columns `feature`, `rmse_growth_minutes`, `rides`; the largest growth first.
+        Columns `feature`, `rmse_growth_minutes`, `trips`; the largest growth first.
     """
     rng = np.random.default_rng(seed)
-    chosen = np.sort(rng.choice(len(rides), min(_IMPORTANCE_RIDES, len(rides)), replace=False))
-    sample = rides.iloc[chosen].reset_index(drop=True)
+    chosen = np.sort(rng.choice(len(trips), min(_IMPORTANCE_SAMPLE_TRIPS, len(trips)), replace=False))
+    sample = trips.iloc[chosen].reset_index(drop=True)
     actual, order = sample["duration_minutes"].to_numpy(np.float64), rng.permutation(len(chosen))
     before = score(actual, predict(sample)).rmse
     rows = []
     for name, members in _groups(columns).items():
         shuffled = sample.assign(**{each: sample[each].to_numpy()[order] for each in members})
         growth = score(actual, predict(shuffled)).rmse - before
-        rows.append({"feature": name, "rmse_growth_minutes": growth, "rides": len(chosen)})
+        rows.append({"feature": name, "rmse_growth_minutes": growth, "trips": len(chosen)})
     return pd.DataFrame(rows).sort_values("rmse_growth_minutes", ascending=False, ignore_index=True)
 
 
 def _groups(columns: Iterable[str]) -> dict[str, tuple[str, ...]]:
     every = list(columns)
-    groups = {name: tuple(each for each in members if each in every) for name, members in KNOWN_GROUPS.items()}
+    groups = {name: tuple(each for each in members if each in every) for name, members in FEATURE_GROUPS.items()}
     grouped = {each for members in groups.values() for each in members}
     alone = {each: (each,) for each in every if each not in grouped}
     return {name: members for name, members in (alone | groups).items() if members}

@@ -1,6 +1,6 @@
-"""How good predictions are: errors over all rides, by slice, against a baseline, against the noise.
+"""How good predictions are: errors over all trips, by slice, against a baseline, against the noise.
 
-Frames of rides have columns of `trip_features`; predictions are minutes, shape (n,). An error is predicted
+Frames of trips have columns of `trip_features`; predictions are minutes, shape (n,). An error is predicted
 minus actual.
 """
 
@@ -18,28 +18,28 @@ from taxi_assets.tlc.local_time import is_repeated, utc_seconds
 __all__ = [
     "DAY",
     "SLICES",
-    "Gain",
     "NoiseFloor",
     "Score",
+    "Uplift",
     "day_of",
-    "gain",
     "noise_floor",
     "score",
     "score_slices",
     "slice_trips",
     "twin_rmse",
+    "uplift_over_baseline",
 ]
 
 Floats = NDArray[np.float64]
 
 DAY = "pickup_day"  # a slice kept for every model: what the promotion draws its days from
-TWIN_MINUTES = 15  # pickups this close meet the same traffic; of the project's reference figures
+MATCH_WINDOW_MINUTES = 15  # pickups this close meet the same traffic; of the project's reference figures
 
 SLICES: Mapping[str, str] = MappingProxyType(
     {
         "service": "TLC's service",
         "pickup_borough": "borough of the pickup zone",
-        "airport_ride": "from or to Newark, JFK or LaGuardia",
+        "airport_trip": "from or to Newark, JFK or LaGuardia",
         "hour_band": "part of the day of the pickup",
         "weekday": "day of the week of the pickup",
         "distance_band": "straight line between the zones",
@@ -65,41 +65,41 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 
 @dataclass(frozen=True)
 class Score:
-    """Errors over `rides` rides, minutes; `bias` above zero says too long."""
+    """Errors over `trips` trips, minutes; `bias` above zero says too long."""
 
-    rides: int
+    trips: int
     rmse: float
     mae: float
     bias: float
 
 
 @dataclass(frozen=True)
-class Gain:
-    """What one model is worth against another: minutes nearer on average, share of rides it is nearer for."""
+class Uplift:
+    """What one model is worth against another: minutes nearer on average, share of trips it is nearer for."""
 
     minutes: float
-    share_better_off: float
+    share_nearer: float
 
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """The error no model of zones and time can go below, and the rides it was measured on, shape (n,)."""
+    """The error no model of zones and time can go below, and the trips it was measured on, shape (n,)."""
 
     rmse: float
     pairs: int
-    has_twin: NDArray[np.bool_]
+    has_match: NDArray[np.bool_]
 
 
 def score(actual: Floats, predicted: Floats) -> Score:
-    """Errors over all rides.
+    """Errors over all trips.
 
     Raises:
-        TaxiError: there are no rides.
+        TaxiError: there are no trips.
         ValueError: the shapes differ, or a value is not a finite number.
     """
     errors = _errors(actual, predicted)
     if not len(errors):
-        raise TaxiError("there are no rides to score: choose a month that has been published")
+        raise TaxiError("there are no trips to score: choose a month that has been published")
     return Score(
         len(errors),
         float(np.sqrt(np.mean(errors**2))),
@@ -115,11 +115,11 @@ def slice_trips(trips: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
         trips: Columns `service`, `pickup_zone_id`, `dropoff_zone_id`, `hour_of_week`, `zone_distance_miles`.
         zones: Columns `zone_id`, `borough`, `is_airport` of `taxi_zones`.
     """
-    places = zones.set_index("zone_id")
+    zones_by_id = zones.set_index("zone_id")
     starts, ends = trips["pickup_zone_id"], trips["dropoff_zone_id"]
-    borough = places["borough"].reindex(starts).fillna("Unknown")
-    airport = [places["is_airport"].eq(True).reindex(zone, fill_value=False).to_numpy() for zone in (starts, ends)]
-    airport_ride = np.select(airport, ["from an airport", "to an airport"], "no airport")
+    borough = zones_by_id["borough"].reindex(starts).fillna("Unknown")
+    airport = [zones_by_id["is_airport"].eq(True).reindex(zone, fill_value=False).to_numpy() for zone in (starts, ends)]
+    airport_trip = np.select(airport, ["from an airport", "to an airport"], "no airport")
     hour = trips["hour_of_week"].to_numpy() % 24
     hour_band = np.searchsorted(list(_HOUR_BANDS.values()), hour, side="right") - 1
     distance_band = np.searchsorted(list(_DISTANCE_BANDS.values()), trips["zone_distance_miles"])
@@ -127,7 +127,7 @@ def slice_trips(trips: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
         {
             "service": pd.Categorical(trips["service"]),
             "pickup_borough": pd.Categorical(borough),
-            "airport_ride": pd.Categorical(airport_ride),
+            "airport_trip": pd.Categorical(airport_trip),
             "hour_band": pd.Categorical.from_codes(hour_band, list(_HOUR_BANDS)),
             "weekday": pd.Categorical.from_codes(trips["hour_of_week"].to_numpy() // 24, _WEEKDAYS),
             # A missing distance sorts behind infinity.
@@ -143,7 +143,7 @@ def day_of(trips: pd.DataFrame) -> pd.Categorical:
 
 
 def score_slices(trips: pd.DataFrame, predicted: Floats, slices: pd.DataFrame) -> pd.DataFrame:
-    """Errors by slice: columns `slice`, `value`, `rides`, `rmse`, `mae`, `bias`; a row for each value met.
+    """Errors by slice: columns `slice`, `value`, `trips`, `rmse`, `mae`, `bias`; a row for each value met.
 
     Args:
         trips: Column `duration_minutes`.
@@ -156,71 +156,73 @@ def score_slices(trips: pd.DataFrame, predicted: Floats, slices: pd.DataFrame) -
     for name, labels in slices.items():
         groups = measured.groupby(labels.array, observed=True)
         table = groups.mean()
-        table.insert(0, "rides", groups.size())
+        table.insert(0, "trips", groups.size())
         tables.append(table.rename_axis("value").reset_index().assign(slice=name))
     result = pd.concat([table.astype({"value": str}) for table in tables], ignore_index=True)
     result["rmse"] = np.sqrt(result["rmse"])
-    return result[["slice", "value", "rides", "rmse", "mae", "bias"]]
+    return result[["slice", "value", "trips", "rmse", "mae", "bias"]]
 
 
-def gain(actual: Floats, model: Floats, baseline: Floats) -> Gain:
-    """What the model is worth to a rider against the baseline, on the same rides."""
+def uplift_over_baseline(actual: Floats, model: Floats, baseline: Floats) -> Uplift:
+    """What the model is worth to a rider against the baseline, on the same trips."""
     ours, theirs = np.abs(_errors(actual, model)), np.abs(_errors(actual, baseline))
-    return Gain(float(np.mean(theirs - ours)), float(np.mean(ours < theirs)))
+    return Uplift(float(np.mean(theirs - ours)), float(np.mean(ours < theirs)))
 
 
 def twin_rmse(trips: pd.DataFrame, predicted: Floats) -> float:
-    """The error on the trips of every twin `noise_floor` counts; a trip counts as often as it has twins.
+    """The error on the trips of every match `noise_floor` counts; a trip counts as often as it has matched_pairs.
 
     Args:
-        trips: As for `noise_floor`; some must have a twin.
+        trips: As for `noise_floor`; some must have a match.
         predicted: Minutes of each trip.
     """
-    firsts, seconds = _twin_rows(trips)
+    firsts, seconds = _matched_rows(trips)
     errors = _errors(trips["duration_minutes"].to_numpy(np.float64), predicted)
     return float(np.sqrt(np.mean(np.concatenate([errors[firsts], errors[seconds]]) ** 2)))
 
 
 def noise_floor(trips: pd.DataFrame) -> NoiseFloor | None:
-    """The error that is left when all a model may know is equal: sqrt(mean((y1 - y2)²) / 2) over twins.
+    """The error that is left when all a model may know is equal: sqrt(mean((y1 - y2)²) / 2) over matched_pairs.
 
     Twins are two trips between the same zones whose pickups lie within 15 minutes of elapsed time; every such pair
     counts.
-    The floor holds for trips that have a twin, which are short and frequent: compare a model on those only.
+    The floor holds for trips that have a match, which are short and frequent: compare a model on those only.
 
     Args:
         trips: Columns `pickup_at`, `pickup_zone_id`, `dropoff_zone_id`, `duration_minutes`.
 
     Returns:
-        The floor, or None where no trip has a twin.
+        The floor, or None where no trip has a match.
     """
-    firsts, seconds = _twin_rows(trips)
+    firsts, seconds = _matched_rows(trips)
     if not len(firsts):
         return None
     minutes = trips["duration_minutes"].to_numpy(np.float64)
-    has_twin = np.zeros(len(trips), dtype=bool)
-    has_twin[firsts] = has_twin[seconds] = True
-    return NoiseFloor(float(np.sqrt(np.mean((minutes[firsts] - minutes[seconds]) ** 2) / 2)), len(firsts), has_twin)
+    has_match = np.zeros(len(trips), dtype=bool)
+    has_match[firsts] = has_match[seconds] = True
+    return NoiseFloor(float(np.sqrt(np.mean((minutes[firsts] - minutes[seconds]) ** 2) / 2)), len(firsts), has_match)
 
 
-def _twin_rows(trips: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of both trips of every twin."""
+def _matched_rows(trips: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of both trips of every match."""
     pair = trips["pickup_zone_id"].to_numpy(np.int64) * 1000 + trips["dropoff_zone_id"].to_numpy(np.int64)
-    # Which of two hours such a pickup is in is not known: it has no twin.
+    # Which of two hours such a pickup is in is not known: it has no match.
     pair = np.where(is_repeated(trips["pickup_at"].to_numpy()), -1 - np.arange(len(pair)), pair)
     pickup_at = utc_seconds(trips["pickup_at"].to_numpy())
     order = np.lexsort((pickup_at, pair))
-    firsts, seconds = _twins(pair[order], pickup_at[order])
+    firsts, seconds = _matched_positions(pair[order], pickup_at[order])
     return order[firsts], order[seconds]
 
 
-def _twins(pair: NDArray[np.int64], pickup_at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of both trips of every twin, in trips sorted by pair and pickup (seconds)."""
+def _matched_positions(
+    pair: NDArray[np.int64], pickup_at: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of both trips of every match, in trips sorted by pair and pickup (seconds)."""
     firsts, step = np.arange(len(pair)), 1
     found = [(firsts[:0], 0)]
     while len(firsts):
         firsts = firsts[firsts + step < len(pair)]
-        close = pickup_at[firsts + step] - pickup_at[firsts] <= TWIN_MINUTES * 60
+        close = pickup_at[firsts + step] - pickup_at[firsts] <= MATCH_WINDOW_MINUTES * 60
         # A trip whose neighbour at this step is too far has none further on either.
         firsts = firsts[close & (pair[firsts + step] == pair[firsts])]
         found.append((firsts, step))

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from taxi_assets.evaluation.baselines import fit_baselines
 from taxi_assets.evaluation.conditions import CONDITIONS, Condition, served_first
 from taxi_assets.evaluation.metrics import Score, score
-from taxi_assets.evaluation.predict import Predictions, known_under, predict_known
+from taxi_assets.evaluation.predict import Predictions, available_inputs, predict_from_inputs
 from taxi_assets.months import Month
-from taxi_assets.training.dataset import read_scored, read_training
-from taxi_assets.training.evaluation_scope import ALL_RIDES, CONVENTIONS, Convention
+from taxi_assets.training.dataset import read_evaluation_trips, read_training_data
+from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, TRIPS_1_TO_180_MINUTES, EvaluationScope
 from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["MODEL", "PredictedMonth", "ScoredMonth", "predict_month", "score_month"]
@@ -33,12 +33,12 @@ class PredictedMonth:
 
     Attributes:
         trips: Columns of `trip_features`.
-        known: The trips with what the served condition lets the model know.
+        inputs: The trips with what the served condition lets the model know.
         predictions: Of every trip, by name of the condition, the served one first.
     """
 
     trips: pd.DataFrame
-    known: pd.DataFrame
+    inputs: pd.DataFrame
     predictions: Mapping[str, Predictions]
 
     @property
@@ -51,30 +51,30 @@ class PredictedMonth:
         """Minutes the trips took, shape (n,)."""
         return np.asarray(self.trips["duration_minutes"], np.float64)
 
-    def score(self, convention: Convention, condition: str) -> Score:
-        """The model's errors on the trips the convention admits."""
-        own = convention.covers(self.actual)
-        return score(self.actual[own], self.predictions[condition].minutes[own])
+    def score(self, scope: EvaluationScope, condition: str) -> Score:
+        """The model's errors on the trips the scope admits."""
+        in_scope = scope.contains(self.actual)
+        return score(self.actual[in_scope], self.predictions[condition].minutes[in_scope])
 
 
 @dataclass(frozen=True)
 class ScoredMonth:
-    """A predicted month beside the baselines: their minutes by convention and name, of the trips it admits."""
+    """A predicted month beside the baselines: their minutes by scope and name, of the trips it admits."""
 
     predicted: PredictedMonth
     baselines: Mapping[str, Mapping[str, Floats]]
 
-    def minutes(self, convention: Convention) -> dict[str, Floats]:
+    def minutes(self, scope: EvaluationScope) -> dict[str, Floats]:
         """Minutes the model, under the served condition, and each baseline predict for the trips admitted."""
         predicted = self.predicted
-        own = convention.covers(predicted.actual)
-        return {MODEL: predicted.predictions[predicted.served.name].minutes[own], **self.baselines[convention.name]}
+        in_scope = scope.contains(predicted.actual)
+        return {MODEL: predicted.predictions[predicted.served.name].minutes[in_scope], **self.baselines[scope.name]}
 
-    def scores(self, convention: Convention) -> dict[str, Score]:
+    def scores(self, scope: EvaluationScope) -> dict[str, Score]:
         """Errors of the model, under the served condition, and of each baseline on the same trips."""
         actual = self.predicted.actual
-        own = actual[convention.covers(actual)]
-        return {name: score(own, minutes) for name, minutes in self.minutes(convention).items()}
+        in_scope = actual[scope.contains(actual)]
+        return {name: score(in_scope, minutes) for name, minutes in self.minutes(scope).items()}
 
 
 def predict_month(
@@ -92,12 +92,14 @@ def predict_month(
     Raises:
         TaxiError: the month has no trips.
     """
-    trips = read_scored(warehouse, services, month, ALL_RIDES)
+    trips = read_evaluation_trips(warehouse, services, month, TRIPS_1_TO_180_MINUTES)
     conditions = served_first(served)
-    known = known_under(conditions[0], model, trips)
-    predictions = {conditions[0].name: predict_known(model, known)}
-    predictions |= {each.name: predict_known(model, known_under(each, model, trips)) for each in conditions[1:]}
-    return PredictedMonth(trips, known, predictions)
+    inputs = available_inputs(conditions[0], model, trips)
+    predictions = {conditions[0].name: predict_from_inputs(model, inputs)}
+    predictions |= {
+        each.name: predict_from_inputs(model, available_inputs(each, model, trips)) for each in conditions[1:]
+    }
+    return PredictedMonth(trips, inputs, predictions)
 
 
 def score_month(
@@ -109,17 +111,17 @@ def score_month(
         warehouse: The lake.
         model: A fitted estimator.
         services: Whose trips.
-        window: The months the model learned from; each baseline learns from their trips that the convention admits.
+        window: The months the model learned from; each baseline learns from their trips that the scope admits.
         month: The month to score.
         served: The name of the served condition.
 
     Raises:
-        TaxiError: the month has no trips, or the window none a convention admits.
+        TaxiError: the month has no trips, or the window none a scope admits.
     """
     predicted = predict_month(warehouse, model, services, month, served)
-    past = read_training(warehouse, services, window, ALL_RIDES).trips
+    training_trips = read_training_data(warehouse, services, window, TRIPS_1_TO_180_MINUTES).trips
     baselines = {}
-    for name, convention in CONVENTIONS.items():
-        asked, fitted = convention.admitted(predicted.trips), fit_baselines(convention.admitted(past))
-        baselines[name] = {each: baseline.predict(asked) for each, baseline in fitted.items()}
+    for name, scope in EVALUATION_SCOPES.items():
+        trips_in_scope, fitted = scope.in_scope(predicted.trips), fit_baselines(scope.in_scope(training_trips))
+        baselines[name] = {each: baseline.predict(trips_in_scope) for each, baseline in fitted.items()}
     return ScoredMonth(predicted, baselines)

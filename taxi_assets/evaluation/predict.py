@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from taxi_assets.evaluation.conditions import WITH_RECENT_TRAFFIC, Condition
-from taxi_assets.features.recent_traffic import NOW_INPUTS
+from taxi_assets.features.recent_traffic import RECENT_TRAFFIC_COLUMNS
 
-__all__ = ["Predictions", "known_under", "predict", "predict_known"]
+__all__ = ["Predictions", "available_inputs", "predict", "predict_from_inputs"]
 
 Floats = NDArray[np.float64]
 
@@ -29,22 +29,22 @@ class Predictions:
         return Predictions(self.minutes[chosen], low, high)
 
 
-def known_under(condition: Condition, model: Any, trips: pd.DataFrame) -> pd.DataFrame:
+def available_inputs(condition: Condition, model: Any, trips: pd.DataFrame) -> pd.DataFrame:
     """The trips with the columns the model may see under the condition; with recent traffic, told by all of `trips`."""
     if condition is not WITH_RECENT_TRAFFIC:
         # A request names no vendor, and nothing of the streets.
-        return trips.drop(columns=["vendor_id", *NOW_INPUTS], errors="ignore")
-    return model.tell_now(trips) if hasattr(model, "tell_now") else trips
+        return trips.drop(columns=["vendor_id", *RECENT_TRAFFIC_COLUMNS], errors="ignore")
+    return model.add_recent_traffic(trips) if hasattr(model, "add_recent_traffic") else trips
 
 
-def predict_known(model: Any, known: pd.DataFrame) -> Predictions:
-    """Predictions for trips as `known_under` returns them."""
-    if hasattr(model, "answer"):
-        told = model.answer(known)
-        return Predictions(told.minutes, told.low, told.high)
-    return Predictions(np.asarray(model.predict(known), np.float64))
+def predict_from_inputs(model: Any, inputs: pd.DataFrame) -> Predictions:
+    """Predictions for trips as `available_inputs` returns them."""
+    if hasattr(model, "predict_interval"):
+        prediction = model.predict_interval(inputs)
+        return Predictions(prediction.minutes, prediction.low, prediction.high)
+    return Predictions(np.asarray(model.predict(inputs), np.float64))
 
 
 def predict(model: Any, trips: pd.DataFrame, condition: Condition) -> Predictions:
     """Predictions for the trips under the condition."""
-    return predict_known(model, known_under(condition, model, trips))
+    return predict_from_inputs(model, available_inputs(condition, model, trips))

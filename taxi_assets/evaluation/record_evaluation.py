@@ -7,22 +7,22 @@ from typing import Any
 
 import pandas as pd
 
-from taxi_assets.evaluation.diagnostics import FLOOR, TWINS
+from taxi_assets.evaluation.diagnostics import MATCHED_PAIRS, NOISE_FLOOR
 from taxi_assets.evaluation.evaluate import MODEL, Evaluation
 from taxi_assets.evaluation.metrics import Score
 from taxi_assets.registry import model_versions
 from taxi_assets.settings import Settings
-from taxi_assets.training.evaluation_scope import HEADLINE
+from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["headline", "keep_evaluation", "log_evaluation", "twins_of"]
+__all__ = ["headline_metrics", "log_evaluation", "matched_pair_scores", "record_evaluation"]
 
 
-def keep_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | None = None) -> int:
+def record_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | None = None) -> int:
     """Replace the rows of this version and month; returns how many of `evaluations` there are now."""
     version, day = evaluation.version.version, evaluation.month.first_day
     served = evaluation.condition.name
-    coverage = {served: evaluation.coverage, **evaluation.coverage_elsewhere}
+    coverage = {served: evaluation.coverage, **evaluation.other_condition_coverage}
     tables = {
         "evaluations": _evaluation_rows(evaluation),
         "evaluation_zones": evaluation.zones.assign(condition=served),
@@ -40,25 +40,25 @@ def keep_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | 
 
 def _evaluation_rows(evaluation: Evaluation) -> pd.DataFrame:
     served = [
-        {"convention": convention, "model": model, "slice": "overall", "value": "all", **vars(found)}
-        for convention, models in evaluation.scores.items()
+        {"scope": scope, "model": model, "slice": "overall", "value": "all", **vars(found)}
+        for scope, models in evaluation.scores.items()
         for model, found in models.items()
     ]
-    sliced = evaluation.slices.assign(model=MODEL, convention=HEADLINE.name)
-    rows = pd.concat([pd.DataFrame(served), sliced, evaluation.others], ignore_index=True)
-    elsewhere = [
-        {"condition": condition, "convention": convention, "slice": "overall", "value": "all", **vars(found)}
-        for condition, scores in evaluation.elsewhere.items()
-        for convention, found in scores.items()
+    sliced = evaluation.slices.assign(model=MODEL, scope=PRIMARY_SCOPE.name)
+    rows = pd.concat([pd.DataFrame(served), sliced, evaluation.extra_rows], ignore_index=True)
+    other_condition_scores = [
+        {"condition": condition, "scope": scope, "slice": "overall", "value": "all", **vars(found)}
+        for condition, scores in evaluation.other_condition_scores.items()
+        for scope, found in scores.items()
     ]
-    others = pd.DataFrame(elsewhere).assign(model=MODEL)
-    return pd.concat([rows.assign(condition=evaluation.condition.name), others], ignore_index=True)
+    extra_rows = pd.DataFrame(other_condition_scores).assign(model=MODEL)
+    return pd.concat([rows.assign(condition=evaluation.condition.name), extra_rows], ignore_index=True)
 
 
-def twins_of(evaluation: Evaluation, convention: str) -> pd.DataFrame:
-    """The noise floor and the models on rides with a twin, of one convention; no rows where no ride has one."""
-    others = evaluation.others
-    return others[(others["slice"] == TWINS) & (others["convention"] == convention)]
+def matched_pair_scores(evaluation: Evaluation, scope: str) -> pd.DataFrame:
+    """The noise floor and the models on trips with a match, of one scope; no rows where no trip has one."""
+    extra_rows = evaluation.extra_rows
+    return extra_rows[(extra_rows["slice"] == MATCHED_PAIRS) & (extra_rows["scope"] == scope)]
 
 
 def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, pictures: Mapping[str, bytes]) -> None:
@@ -85,43 +85,43 @@ def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, pict
         evaluation.importance.to_csv(Path(folder, "importance.csv"), index=False)
         evaluation.zones.to_csv(Path(folder, "errors_by_zone.csv"), index=False)
         for run_id in {mlflow.mlflow_run_id, version.run_id}:
-            mlflow.log_metrics(_metrics(evaluation) | headline(evaluation), run_id=run_id)
+            mlflow.log_metrics(_metrics(evaluation) | headline_metrics(evaluation), run_id=run_id)
             mlflow.log_artifacts(folder, "evaluation", run_id=run_id)
     # Last of all: a version with this tag was evaluated, whole.
     measured = {"evaluation_condition": evaluation.condition.name, "evaluation_snapshot": str(evaluation.snapshot)}
-    model_versions.note_decision(settings, version.version, measured)
+    model_versions.tag_decision(settings, version.version, measured)
 
 
-def headline(evaluation: Evaluation) -> dict[str, float]:
+def headline_metrics(evaluation: Evaluation) -> dict[str, float]:
     """The figures one looks at first, under plain names, the same in Dagster and MLflow over the months."""
-    score = evaluation.scores[HEADLINE.name][MODEL]
+    score = evaluation.scores[PRIMARY_SCOPE.name][MODEL]
     figures = {"rmse_minutes": score.rmse, "mae_minutes": score.mae, "bias_minutes": score.bias}
     return figures | ({"interval_coverage": evaluation.coverage.share} if len(evaluation.coverage.cells) else {})
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, float]:
-    """The scores under names MLflow can hold: `course/duration_model/rmse` under the served condition.
+    """The scores under names MLflow can hold: `1_to_60_minutes/duration_model/rmse` under the served condition.
 
-    Those under another one bear its name: `with_recent_traffic/course/duration_model/rmse`.
+    Those under another one bear its name: `with_recent_traffic/1_to_60_minutes/duration_model/rmse`.
     """
     scores: Mapping[str, Mapping[str, Score]] = evaluation.scores
     metrics = {
-        f"{convention}/{model}/{name}": getattr(found, name)
-        for convention, models in scores.items()
+        f"{scope}/{model}/{name}": getattr(found, name)
+        for scope, models in scores.items()
         for model, found in models.items()
         for name in ("rmse", "mae", "bias")
     }
-    for convention in scores:
-        rmse = twins_of(evaluation, convention).set_index("model")["rmse"] if len(evaluation.others) else {}
+    for scope in scores:
+        rmse = matched_pair_scores(evaluation, scope).set_index("model")["rmse"] if len(evaluation.extra_rows) else {}
         if MODEL in rmse:
-            metrics[f"{convention}/{MODEL}/rmse_over_noise_floor"] = float(rmse[MODEL] / rmse[FLOOR])
+            metrics[f"{scope}/{MODEL}/rmse_over_noise_floor"] = float(rmse[MODEL] / rmse[NOISE_FLOOR])
     metrics |= {
-        f"{condition}/{convention}/{MODEL}/{name}": getattr(found, name)
-        for condition, models in evaluation.elsewhere.items()
-        for convention, found in models.items()
+        f"{condition}/{scope}/{MODEL}/{name}": getattr(found, name)
+        for condition, models in evaluation.other_condition_scores.items()
+        for scope, found in models.items()
         for name in ("rmse", "mae", "bias")
     }
-    for condition, coverage in {"": evaluation.coverage, **evaluation.coverage_elsewhere}.items():
+    for condition, coverage in {"": evaluation.coverage, **evaluation.other_condition_coverage}.items():
         if len(coverage.cells):
-            metrics[f"{condition}/{HEADLINE.name}/{MODEL}/coverage_90".lstrip("/")] = coverage.share
+            metrics[f"{condition}/{PRIMARY_SCOPE.name}/{MODEL}/coverage_90".lstrip("/")] = coverage.share
     return metrics

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from taxi_assets.months import Month
-from taxi_assets.training.evaluation_scope import CONVENTIONS, HEADLINE
+from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -16,7 +16,7 @@ Facts = dict[str, Any]
 
 def score_lines(score: Facts) -> list[tuple[str, str]]:
     """The headline, the baselines on the same trips, and the other conditions, which are not served."""
-    lines = [(f"model on {score['month']}", f"{_errors(score['model'])} minutes ({HEADLINE.label})")]
+    lines = [(f"model on {score['month']}", f"{_errors(score['model'])} minutes ({PRIMARY_SCOPE.label})")]
     lines.append(("", f"bias {score['model']['bias']:+.2f}, {score['condition'].replace('_', ' ')}"))
     lines += [(name, _errors(found)) for name, found in score["baselines"].items()]
     for name, found in score["other_conditions"].items():
@@ -34,29 +34,29 @@ def decision_line(decision: Facts | None) -> str:
     """The measure the decision on the champion rests on, and its figures."""
     if decision is None:
         return "no decision was taken: materialise champion_model"
-    measure = f"RMSE on {CONVENTIONS[decision['convention']].label}, {str(decision['condition']).replace('_', ' ')}"
+    metric = f"RMSE on {EVALUATION_SCOPES[decision['scope']].label}, {str(decision['condition']).replace('_', ' ')}"
     ours = "" if decision["rmse"] is None else f": {decision['rmse']:.3f} minutes"
     if decision["difference_minutes"] is None:
-        return f"{measure}{ours}"
+        return f"{metric}{ours}"
     low, high = decision["difference_low"], decision["difference_high"]
     theirs = f"champion {decision['champion_version']} had {decision['champion_rmse']:.3f}"
-    return f"{measure}{ours}; {theirs}: {decision['difference_minutes']:+.3f}, between {low:+.3f} and {high:+.3f}"
+    return f"{metric}{ours}; {theirs}: {decision['difference_minutes']:+.3f}, between {low:+.3f} and {high:+.3f}"
 
 
 def score_facts(connection: "DuckDBPyConnection", month: Month, version: int | None, condition: str) -> Facts:
     query = (
         "SELECT condition, model, rmse, mae, bias FROM evaluations "
-        "WHERE month = $month AND slice = 'overall' AND convention = $convention "
+        "WHERE month = $month AND slice = 'overall' AND scope = $scope "
         "AND model_version = coalesce($version, (SELECT max(model_version) FROM evaluations WHERE month = $month))"
     )
-    chosen = {"month": month.first_day, "version": version, "convention": HEADLINE.name}
+    chosen = {"month": month.first_day, "version": version, "scope": PRIMARY_SCOPE.name}
     found: dict[str, Facts] = {condition: {}}
     for each, name, *errors in connection.execute(query, chosen).fetchall():
         found.setdefault(each, {})[name] = dict(zip(("rmse", "mae", "bias"), errors, strict=True))
     scores = found.pop(condition)
     return {
         "month": str(month),
-        "convention": HEADLINE.name,
+        "scope": PRIMARY_SCOPE.name,
         "condition": condition,
         "model": scores.pop("duration_model"),
         "baselines": scores,
@@ -67,7 +67,7 @@ def score_facts(connection: "DuckDBPyConnection", month: Month, version: int | N
 def decision_facts(connection: "DuckDBPyConnection", month: Month, version: int | None) -> Facts | None:
     """The decision on the version, and the measure and figures it rests on; None before there was one."""
     query = (
-        "SELECT is_promoted, reasons, convention, condition, rides, days, rmse, bias, champion_version, champion_rmse, "
+        "SELECT is_promoted, reasons, scope, condition, trips, days, rmse, bias, champion_version, champion_rmse, "
         "difference_minutes, difference_low, difference_high, worst_slice, worst_slice_worsening "
         "FROM promotions WHERE month = ? AND model_version = ?"
     )

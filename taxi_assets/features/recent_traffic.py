@@ -1,7 +1,7 @@
-"""What the streets are like now: how long rides that have just ended took, against what history led to expect.
+"""What the streets are like now: how long trips that have just ended took, against what history led to expect.
 
-Only rides whose drop-off lies before a ride's pickup tell it anything. The same code serves training, scoring and the
-service; a ride nobody tells of now has NaN in each of these, which the trees have learned to live with.
+Only trips whose drop-off lies before a trip's pickup tell it anything. The same code serves training, scoring and the
+service; a trip nobody tells of now has NaN in each of these, which the trees have learned to live with.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from taxi_assets.features.trip_features import ZONES
 
 __all__ = [
-    "NOW_FEATURES",
-    "NOW_INPUTS",
-    "STEADY",
-    "FinishedRides",
+    "FIXED_DURATION",
+    "RECENT_TRAFFIC_COLUMNS",
+    "RECENT_TRAFFIC_FEATURES",
+    "CompletedTrips",
     "Window",
-    "now_features",
-    "reach_seconds",
-    "steady_minutes",
+    "fixed_duration_minutes",
+    "lookback_seconds",
+    "recent_traffic_features",
 ]
 
 Ints = NDArray[np.int64]
@@ -30,127 +30,131 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Window:
-    """Rides of the last `hours` that are alike in `of`; `pull` expected minutes draw their ratio to one."""
+    """Trips of the last `hours` that are alike in `grouped_by`; `prior_weight` expected minutes draw their ratio to one."""
 
-    of: str
+    grouped_by: str
     hours: float
-    pull: float
+    prior_weight: float
 
 
-_DAY = 24.0
+_DAY_HOURS = 24.0
 _WINDOWS: Mapping[str, Window] = {
     "city_1h_ratio": Window("city", 1, 200),
     "city_3h_ratio": Window("city", 3, 300),
-    "city_1d_ratio": Window("city", _DAY, 500),
-    "city_7d_ratio": Window("city", 7 * _DAY, 2000),
-    "city_28d_ratio": Window("city", 28 * _DAY, 2000),
+    "city_1d_ratio": Window("city", _DAY_HOURS, 500),
+    "city_7d_ratio": Window("city", 7 * _DAY_HOURS, 2000),
+    "city_28d_ratio": Window("city", 28 * _DAY_HOURS, 2000),
     "borough_3h_ratio": Window("borough", 3, 150),
-    "pickup_zone_1d_ratio": Window("start", _DAY, 150),
-    "pickup_zone_14d_ratio": Window("start", 14 * _DAY, 300),
-    "dropoff_zone_14d_ratio": Window("end", 14 * _DAY, 300),
+    "pickup_zone_1d_ratio": Window("start", _DAY_HOURS, 150),
+    "pickup_zone_14d_ratio": Window("start", 14 * _DAY_HOURS, 300),
+    "dropoff_zone_14d_ratio": Window("end", 14 * _DAY_HOURS, 300),
     "pair_2h_ratio": Window("pair", 2, 40),
-    "pair_28d_ratio": Window("pair", 28 * _DAY, 100),
+    "pair_28d_ratio": Window("pair", 28 * _DAY_HOURS, 100),
 }
-_KINDS = tuple(dict.fromkeys(window.of for window in _WINDOWS.values()))
-NOW_FEATURES: Mapping[str, str] = {
-    name: f"actual over expected minutes of rides that ended in the {window.hours:g} hours before, same {window.of}"
+_GROUPINGS = tuple(dict.fromkeys(window.grouped_by for window in _WINDOWS.values()))
+RECENT_TRAFFIC_FEATURES: Mapping[str, str] = {
+    name: f"actual over expected minutes of trips that ended in the {window.hours:g} hours before, same {window.grouped_by}"
     for name, window in _WINDOWS.items()
 }
-STEADY = "vendor_steady_minutes"
-NOW_INPUTS = (*NOW_FEATURES, STEADY)
+FIXED_DURATION = "fixed_duration_vendor_minutes"
+RECENT_TRAFFIC_COLUMNS = (*RECENT_TRAFFIC_FEATURES, FIXED_DURATION)
 
-# A ride forgotten on the meter says nothing of the streets.
-_LEAST_RATIO, _MOST_RATIO = 1 / 3, 2.5
-# A vendor that writes the same length for every ride is known by its last rides.
-_STEADY_RIDES, _LEAST_STEADY_RIDES, _STEADY_DAYS, _STEADINESS = 20, 5, 28, 6.0
-_SPAN = 1 << 34  # seconds; more than any two times here lie apart
+# A trip forgotten on the meter says nothing of the streets.
+_MIN_RATIO, _MAX_RATIO = 1 / 3, 2.5
+# A vendor that writes the same length for every trip is known by its last trips.
+_FIXED_LAST_TRIPS, _FIXED_MIN_TRIPS, _FIXED_LOOKBACK_DAYS, _FIXED_VARIANCE_RATIO = 20, 5, 28, 6.0
+_KEY_STRIDE = 1 << 34  # seconds; more than any two times here lie apart
 
 
 @dataclass(frozen=True)
-class FinishedRides:
-    """Rides that are over, of one service; shape (n,) each, times in seconds since 1970, `vendor` 0 where unknown."""
+class CompletedTrips:
+    """Trips that are over, of one service; shape (n,) each, times in seconds since 1970, `vendor` 0 where unknown."""
 
-    over_at: Ints
+    ended_at: Ints
     starts: Ints
     ends: Ints
     vendor: Ints
     minutes: Floats
     expected: Floats
 
-    def subset(self, chosen: NDArray[np.bool_]) -> "FinishedRides":
-        return FinishedRides(**{name: values[chosen] for name, values in vars(self).items()})
+    def subset(self, chosen: NDArray[np.bool_]) -> "CompletedTrips":
+        return CompletedTrips(**{name: values[chosen] for name, values in vars(self).items()})
 
-    def plus(self, others: "FinishedRides") -> "FinishedRides":
-        both = {name: np.concatenate([values, getattr(others, name)]) for name, values in vars(self).items()}
-        return FinishedRides(**both)
+    def concat(self, other: "CompletedTrips") -> "CompletedTrips":
+        both = {name: np.concatenate([values, getattr(other, name)]) for name, values in vars(self).items()}
+        return CompletedTrips(**both)
 
 
-def reach_seconds() -> int:
-    """How far back rides are looked at."""
+def lookback_seconds() -> int:
+    """How far back trips are looked at."""
     return int(max(window.hours for window in _WINDOWS.values()) * 3600)
 
 
-def now_features(
-    at: Ints, starts: Ints, ends: Ints, borough: Ints, finished: FinishedRides
+def recent_traffic_features(
+    at: Ints, starts: Ints, ends: Ints, borough: Ints, completed: CompletedTrips
 ) -> dict[str, NDArray[np.float32]]:
-    """One array of shape (n,) for each name of `NOW_FEATURES`.
+    """One array of shape (n,) for each name of `RECENT_TRAFFIC_FEATURES`.
 
     Args:
         at: Pickups, seconds since 1970, shape (n,); so are the next two.
         starts: Pickup zones.
         ends: Drop-off zones.
         borough: Borough of each zone, shape (266,).
-        finished: Rides of the same service. Those that end at the pickup or later are not looked at.
+        completed: Trips of the same service. Those that end at the pickup or later are not looked at.
     """
-    asked, over = _keys(starts, ends, borough), _keys(finished.starts, finished.ends, borough)
-    tamed = np.clip(finished.minutes, _LEAST_RATIO * finished.expected, _MOST_RATIO * finished.expected)
-    minutes = np.column_stack([tamed, finished.expected])
+    queries, ended = _keys(starts, ends, borough), _keys(completed.starts, completed.ends, borough)
+    clipped = np.clip(completed.minutes, _MIN_RATIO * completed.expected, _MAX_RATIO * completed.expected)
+    minutes = np.column_stack([clipped, completed.expected])
 
-    def of_windows(of: str) -> dict[str, NDArray[np.float32]]:
-        return _window_ratios(of, asked[of], at, _Line.of(over[of], finished.over_at), minutes)
+    def of_windows(grouped_by: str) -> dict[str, NDArray[np.float32]]:
+        return _window_ratios(
+            grouped_by, queries[grouped_by], at, _SortedTrips.grouped_by(ended[grouped_by], completed.ended_at), minutes
+        )
 
     # NumPy lets go of the interpreter while it sorts and looks up.
     with ThreadPoolExecutor() as pool:
-        found = {name: ratio for told in pool.map(of_windows, _KINDS) for name, ratio in told.items()}
-    return {name: found[name] for name in NOW_FEATURES}
+        found = {name: ratio for ratios in pool.map(of_windows, _GROUPINGS) for name, ratio in ratios.items()}
+    return {name: found[name] for name in RECENT_TRAFFIC_FEATURES}
 
 
-def steady_minutes(at: Ints, vendor: Ints, finished: FinishedRides) -> NDArray[np.float32]:
-    """Mean of the vendor's last rides where they are far more like each other than like what was expected of them.
+def fixed_duration_minutes(at: Ints, vendor: Ints, completed: CompletedTrips) -> NDArray[np.float32]:
+    """Mean of the vendor's last trips where they are far more like each other than like what was expected of them.
 
-    NaN for every other ride: of a vendor that measures, whose is not known, or that has had too few rides.
+    NaN for every other trip: of a vendor that measures, whose is not known, or that has had too few trips.
 
     Args:
         at: Pickups, seconds since 1970, shape (n,).
         vendor: Vendors, 0 where unknown, shape (n,).
-        finished: Rides of the same service. Those that end at the pickup or later are not looked at.
+        completed: Trips of the same service. Those that end at the pickup or later are not looked at.
     """
-    line = _Line.of(finished.vendor, finished.over_at)
-    count, square = line.sums(finished.minutes), line.sums(finished.minutes**2)
-    missed = line.sums((finished.minutes - finished.expected) ** 2)
-    order, asked = line.asked(vendor, at)
-    upto = line.before(asked)
-    since = np.maximum(line.before(asked - _STEADY_DAYS * 86_400), upto - _STEADY_RIDES)
-    rides = np.maximum(upto - since, 1)
-    mean = (count[upto] - count[since]) / rides
-    spread = (square[upto] - square[since]) / rides - mean**2
-    steady = (upto - since >= _LEAST_STEADY_RIDES) & (vendor[order] > 0)
-    steady &= spread * _STEADINESS < (missed[upto] - missed[since]) / rides
-    return _unsorted(np.where(steady, mean, np.nan), order)
+    sorted_trips = _SortedTrips.grouped_by(completed.vendor, completed.ended_at)
+    count, square = sorted_trips.sums(completed.minutes), sorted_trips.sums(completed.minutes**2)
+    squared_error = sorted_trips.sums((completed.minutes - completed.expected) ** 2)
+    order, queries = sorted_trips.queries(vendor, at)
+    upto = sorted_trips.count_before(queries)
+    since = np.maximum(sorted_trips.count_before(queries - _FIXED_LOOKBACK_DAYS * 86_400), upto - _FIXED_LAST_TRIPS)
+    trips = np.maximum(upto - since, 1)
+    mean = (count[upto] - count[since]) / trips
+    spread = (square[upto] - square[since]) / trips - mean**2
+    is_fixed = (upto - since >= _FIXED_MIN_TRIPS) & (vendor[order] > 0)
+    is_fixed &= spread * _FIXED_VARIANCE_RATIO < (squared_error[upto] - squared_error[since]) / trips
+    return _restore_order(np.where(is_fixed, mean, np.nan), order)
 
 
-def _window_ratios(of: str, key: Ints, at: Ints, line: "_Line", minutes: Floats) -> dict[str, NDArray[np.float32]]:
-    """The windows of one kind; `minutes` are actual and expected ones of the finished rides, shape (n, 2)."""
-    sums = line.sums(minutes)
-    order, asked = line.asked(key, at)
-    upto = line.before(asked)
+def _window_ratios(
+    grouped_by: str, key: Ints, at: Ints, sorted_trips: "_SortedTrips", minutes: Floats
+) -> dict[str, NDArray[np.float32]]:
+    """The windows of one kind; `minutes` are actual and expected ones of the finished trips, shape (n, 2)."""
+    sums = sorted_trips.sums(minutes)
+    order, queries = sorted_trips.queries(key, at)
+    upto = sorted_trips.count_before(queries)
     until = sums.take(upto, axis=0)
     found = {}
     for name, window in _WINDOWS.items():
-        if window.of == of:
-            since = line.before(asked - int(window.hours * 3600))
-            actual, expected = (until - sums.take(since, axis=0) + window.pull).T
-            found[name] = _unsorted(actual / expected, order)
+        if window.grouped_by == grouped_by:
+            since = sorted_trips.count_before(queries - int(window.hours * 3600))
+            actual, expected = (until - sums.take(since, axis=0) + window.prior_weight).T
+            found[name] = _restore_order(actual / expected, order)
     return found
 
 
@@ -165,17 +169,17 @@ def _keys(starts: Ints, ends: Ints, borough: Ints) -> dict[str, Ints]:
 
 
 @dataclass(frozen=True)
-class _Line:
-    """Finished rides in the order of their key and end, so that those of a key and a span of time are neighbours."""
+class _SortedTrips:
+    """Finished trips in the order of their key and end, so that those of a key and a span of time are neighbours."""
 
     order: Ints
-    places: Ints
+    positions: Ints
 
     @classmethod
-    def of(cls, key: Ints, over_at: Ints) -> "_Line":
-        places = key * _SPAN + over_at
-        order = np.argsort(places, kind="stable")
-        return cls(order, places[order])
+    def grouped_by(cls, key: Ints, ended_at: Ints) -> "_SortedTrips":
+        positions = key * _KEY_STRIDE + ended_at
+        order = np.argsort(positions, kind="stable")
+        return cls(order, positions[order])
 
     def sums(self, values: Floats) -> Floats:
         """Sums of the values before each place: one more than there are."""
@@ -184,18 +188,18 @@ class _Line:
         return sums
 
     @staticmethod
-    def asked(key: Ints, at: Ints) -> tuple[Ints, Ints]:
+    def queries(key: Ints, at: Ints) -> tuple[Ints, Ints]:
         """An order in which asking is fast, and the places asked about in it."""
-        places = key * _SPAN + at
-        order = np.argsort(places, kind="stable")
-        return order, places[order]
+        positions = key * _KEY_STRIDE + at
+        order = np.argsort(positions, kind="stable")
+        return order, positions[order]
 
-    def before(self, places: Ints) -> Ints:
-        """How many rides are of lower key, or of the same and ended before."""
-        return np.searchsorted(self.places, places, "left")
+    def count_before(self, positions: Ints) -> Ints:
+        """How many trips are of lower key, or of the same and ended before."""
+        return np.searchsorted(self.positions, positions, "left")
 
 
-def _unsorted(values: Floats, order: Ints) -> NDArray[np.float32]:
+def _restore_order(values: Floats, order: Ints) -> NDArray[np.float32]:
     result = np.empty(len(values), np.float32)
     result[order] = values
     return result

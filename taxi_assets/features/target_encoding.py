@@ -1,7 +1,7 @@
-"""What past rides say of a ride: smoothed minutes of its zones, by time of day, backed off to their neighbours.
+"""What past trips say of a trip: smoothed minutes of its zones, by time of day, backed off to their neighbours.
 
-Every table is a mean of few rides drawn toward one of more: pair of zones in a period → pair → nearby pairs → zones →
-distance. `fit_tables` makes them of some months, `look_up` reads them for a ride.
+Every table is a mean of few trips drawn toward one of more: pair of zones in a period → pair → nearby pairs → zones →
+distance. `fit_tables` makes them of some months, `look_up` reads them for a trip.
 """
 
 from collections.abc import Mapping
@@ -12,39 +12,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxi_assets.features.trip_features import ZONES
-from taxi_assets.features.zone_geometry import DISTANCE_BINS, Places
+from taxi_assets.features.zone_geometry import DISTANCE_BINS, ZoneGeometry
 
 __all__ = [
-    "HISTORY_FEATURES",
     "PERIODS",
-    "PastRides",
+    "TARGET_ENCODING_FEATURES",
+    "EncodingTables",
+    "PairStatistics",
+    "PastTrips",
     "Smoothing",
-    "Sums",
-    "Tables",
+    "build_tables",
     "fit_tables",
     "look_up",
-    "tables_of",
 ]
 
 PERIODS = 48  # the hours of a working day, then those of a day off
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Tables = dict[str, NDArray[np.float32]]
+EncodingTables = dict[str, NDArray[np.float32]]
 
-HISTORY_FEATURES: Mapping[str, str] = {
-    "zone_minutes": "of the distance, times how much slower rides of these two zones are",
-    "neighbour_minutes": "the same, corrected by rides between nearby zones",
+TARGET_ENCODING_FEATURES: Mapping[str, str] = {
+    "zone_minutes": "of the distance, times how much slower trips of these two zones are",
+    "neighbour_minutes": "the same, corrected by trips between nearby zones",
     "pair_minutes": "mean of the pair",
     "pair_typical_minutes": "geometric mean of the pair, which a long delay moves less",
     "pair_spread_minutes": "standard deviation of the pair",
-    "pair_log_rides": "log of one plus the weight of the pair's rides",
+    "pair_log_trips": "log of one plus the weight of the pair's trips",
     "pair_recent_ratio": "the last months against the pair's mean",
     "reverse_pair_minutes": "mean of the way back",
-    "pickup_period_ratio": "this period against the day, for rides from the zone",
-    "dropoff_period_ratio": "this period against the day, for rides to the zone",
+    "pickup_period_ratio": "this period against the day, for trips from the zone",
+    "dropoff_period_ratio": "this period against the day, for trips to the zone",
     "pair_period_minutes": "mean of the pair in this period",
-    "pair_period_log_rides": "log of one plus the weight of the pair's rides in this period",
+    "pair_period_log_trips": "log of one plus the weight of the pair's trips in this period",
     "neighbour_period_ratio": "nearby pairs in this period against what was expected of them",
     "expected_minutes": "pair_period_minutes times neighbour_period_ratio",
 }
@@ -52,14 +52,14 @@ HISTORY_FEATURES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Smoothing:
-    """Strengths of the pulls toward the coarser mean, in rides, and reaches, in miles, hours and months."""
+    """Strengths of the pulls toward the coarser mean, in trips, and reaches, in miles, hours and months."""
 
-    zone_rides: float = 20
-    neighbour_rides: float = 3
-    pair_rides: float = 12
-    pair_period_rides: float = 8
-    zone_period_rides: float = 100
-    recent_rides: float = 30
+    zone_trips: float = 20
+    neighbour_trips: float = 3
+    pair_trips: float = 12
+    pair_period_trips: float = 8
+    zone_period_trips: float = 100
+    recent_trips: float = 30
     wide_miles: float = 1.5
     narrow_miles: float = 0.6
     hours: float = 0.7
@@ -68,8 +68,8 @@ class Smoothing:
 
 
 @dataclass(frozen=True)
-class PastRides:
-    """Rides whose duration is known; shape (n,) each. `month` counts months since 1970, for age and folds."""
+class PastTrips:
+    """Trips whose duration is known; shape (n,) each. `month` counts months since 1970, for age and folds."""
 
     starts: Ints
     ends: Ints
@@ -78,8 +78,8 @@ class PastRides:
     week: Ints
     minutes: Floats
 
-    def subset(self, chosen: NDArray[np.bool_] | Ints) -> "PastRides":
-        return PastRides(**{name: values[chosen] for name, values in vars(self).items()})
+    def subset(self, chosen: NDArray[np.bool_] | Ints) -> "PastTrips":
+        return PastTrips(**{name: values[chosen] for name, values in vars(self).items()})
 
 
 def _no_pairs() -> Floats:
@@ -91,10 +91,10 @@ def _no_periods() -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True)
-class Sums:
-    """Weights and weighted minutes of rides by pair, by pair in the last months, and by period and pair.
+class PairStatistics:
+    """Weights and weighted minutes of trips by pair, by pair in the last months, and by period and pair.
 
-    Of no rides, unless told otherwise.
+    Of no trips, unless told otherwise.
     """
 
     count: Floats = field(default_factory=_no_pairs)
@@ -106,61 +106,61 @@ class Sums:
     period_count: NDArray[np.float32] = field(default_factory=_no_periods)
     period_total: NDArray[np.float32] = field(default_factory=_no_periods)
 
-    def add(self, rides: PastRides, age: Floats, smoothing: Smoothing) -> Self:
-        """These sums, grown in place by rides; `age` is how many months old each counts as, shape (n,)."""
-        pair = rides.starts * ZONES + rides.ends
-        period = rides.period * ZONES**2 + pair
+    def add(self, trips: PastTrips, age: Floats, smoothing: Smoothing) -> Self:
+        """These sums, grown in place by trips; `age` is how many months old each counts as, shape (n,)."""
+        pair = trips.starts * ZONES + trips.ends
+        period = trips.period * ZONES**2 + pair
         weights, recent = np.exp(-age / smoothing.months), np.exp(-age / smoothing.recent_months)
-        timed = weights * rides.minutes
+        timed = weights * trips.minutes
         for sums, place, values in (
             (self.count, pair, weights),
             (self.total, pair, timed),
-            (self.logs, pair, weights * np.log(rides.minutes)),
-            (self.squares, pair, timed * rides.minutes),
+            (self.logs, pair, weights * np.log(trips.minutes)),
+            (self.squares, pair, timed * trips.minutes),
             (self.recent_count, pair, recent),
-            (self.recent_total, pair, recent * rides.minutes),
+            (self.recent_total, pair, recent * trips.minutes),
             (self.period_count, period, weights),
             (self.period_total, period, timed),
         ):
             np.add.at(sums.reshape(-1), place, values.astype(sums.dtype))
         return self
 
-    def after(self, months: float, smoothing: Smoothing) -> "Sums":
-        """The same sums so many months later, when every ride in them counts less."""
+    def decayed(self, months: float, smoothing: Smoothing) -> "PairStatistics":
+        """The same sums so many months later, when every trip in them counts less."""
         usual, recent = np.exp(-months / smoothing.months), np.exp(-months / smoothing.recent_months)
         faded = {name: recent if name.startswith("recent") else usual for name in vars(self)}
-        return Sums(**{name: values * values.dtype.type(faded[name]) for name, values in vars(self).items()})
+        return PairStatistics(**{name: values * values.dtype.type(faded[name]) for name, values in vars(self).items()})
 
 
-def fit_tables(rides: PastRides, places: Places, as_of_month: float, smoothing: Smoothing) -> Tables:
-    """Tables over pairs (266, 266), zones x periods (48, 266) and pairs x periods (48, 266, 266).
+def fit_tables(trips: PastTrips, geometry: ZoneGeometry, as_of_month: float, smoothing: Smoothing) -> EncodingTables:
+    """EncodingTables over pairs (266, 266), zones x periods (48, 266) and pairs x periods (48, 266, 266).
 
     Args:
-        rides: The past.
-        places: Geometry of the zones.
-        as_of_month: Rides count less the further their month is from this one.
+        trips: The past.
+        geometry: Geometry of the zones.
+        as_of_month: Trips count less the further their month is from this one.
         smoothing: How strongly small samples are drawn to larger ones.
     """
-    return tables_of(Sums().add(rides, np.abs(as_of_month - rides.month), smoothing), places, smoothing)
+    return build_tables(PairStatistics().add(trips, np.abs(as_of_month - trips.month), smoothing), geometry, smoothing)
 
 
-def tables_of(sums: Sums, places: Places, smoothing: Smoothing) -> Tables:
+def build_tables(sums: PairStatistics, geometry: ZoneGeometry, smoothing: Smoothing) -> EncodingTables:
     """The tables these sums make."""
     overall = float(sums.total.sum() / sums.count.sum())
-    zone = _zone_minutes(sums.count, sums.total, places, overall, smoothing)
-    neighbour = _neighbour_minutes(zone, sums.count, sums.total, places, overall, smoothing)
+    zone = _zone_minutes(sums.count, sums.total, geometry, overall, smoothing)
+    neighbour = _neighbour_minutes(zone, sums.count, sums.total, geometry, overall, smoothing)
     tables = {"zone_minutes": zone, "neighbour_minutes": neighbour}
     tables |= _pair_tables(sums, neighbour, smoothing)
-    tables |= _period_tables(sums, tables["pair_minutes"], places, smoothing)
+    tables |= _period_tables(sums, tables["pair_minutes"], geometry, smoothing)
     return {name: np.ascontiguousarray(table, dtype=np.float32) for name, table in tables.items()}
 
 
-def look_up(tables: Tables, starts: Ints, ends: Ints, period: Ints) -> dict[str, NDArray[np.float32]]:
-    """The history of each ride: one array of shape (n,) for each name of `HISTORY_FEATURES`, in that order."""
+def look_up(tables: EncodingTables, starts: Ints, ends: Ints, period: Ints) -> dict[str, NDArray[np.float32]]:
+    """The history of each trip: one array of shape (n,) for each name of `TARGET_ENCODING_FEATURES`, in that order."""
     found = {name: table[_index(table, name, starts, ends, period)] for name, table in tables.items()}
     found["reverse_pair_minutes"] = tables["pair_minutes"][ends, starts]
     found["expected_minutes"] = found["pair_period_minutes"] * found["neighbour_period_ratio"]
-    return {name: found[name] for name in HISTORY_FEATURES}
+    return {name: found[name] for name in TARGET_ENCODING_FEATURES}
 
 
 def _index(table: NDArray[np.float32], name: str, starts: Ints, ends: Ints, period: Ints) -> tuple[Ints, ...]:
@@ -171,92 +171,101 @@ def _index(table: NDArray[np.float32], name: str, starts: Ints, ends: Ints, peri
     return (starts, ends)
 
 
-def _zone_minutes(count: Floats, total: Floats, places: Places, overall: float, smoothing: Smoothing) -> Floats:
-    base = _distance_curve(count, total, places, overall)[places.distance_bin]
-    pull = smoothing.zone_rides * overall
-    from_zone = (total.sum(1) + pull) / ((count * base).sum(1) + pull)
+def _zone_minutes(count: Floats, total: Floats, geometry: ZoneGeometry, overall: float, smoothing: Smoothing) -> Floats:
+    base = _distance_curve(count, total, geometry, overall)[geometry.distance_bin]
+    prior_weight = smoothing.zone_trips * overall
+    from_zone = (total.sum(1) + prior_weight) / ((count * base).sum(1) + prior_weight)
     base = base * from_zone[:, None]
-    to_zone = (total.sum(0) + pull) / ((count * base).sum(0) + pull)
+    to_zone = (total.sum(0) + prior_weight) / ((count * base).sum(0) + prior_weight)
     return base * to_zone
 
 
-def _distance_curve(count: Floats, total: Floats, places: Places, overall: float) -> Floats:
+def _distance_curve(count: Floats, total: Floats, geometry: ZoneGeometry, overall: float) -> Floats:
     """Mean minutes by half-mile of distance, drawn toward a smooth curve through all of them."""
-    bins = places.distance_bin.ravel()
-    rides = np.bincount(bins, count.ravel(), DISTANCE_BINS)
+    bins = geometry.distance_bin.ravel()
+    trips = np.bincount(bins, count.ravel(), DISTANCE_BINS)
     minutes = np.bincount(bins, total.ravel(), DISTANCE_BINS)
     root_miles = np.sqrt(np.maximum(np.arange(DISTANCE_BINS) - 0.5, 0) / 2)
-    told = (rides > 30) & (np.arange(DISTANCE_BINS) > 0)
+    has_trips = (trips > 30) & (np.arange(DISTANCE_BINS) > 0)
     smooth = np.full(DISTANCE_BINS, overall)
-    if told.sum() >= 3:
-        curve = np.polyfit(root_miles[told], minutes[told] / rides[told], 2, w=np.sqrt(rides[told]))
+    if has_trips.sum() >= 3:
+        curve = np.polyfit(root_miles[has_trips], minutes[has_trips] / trips[has_trips], 2, w=np.sqrt(trips[has_trips]))
         smooth[1:] = np.clip(np.polyval(curve, root_miles[1:]), 2, 120)
-    return (minutes + 50 * smooth) / (rides + 50)
+    return (minutes + 50 * smooth) / (trips + 50)
 
 
 def _neighbour_minutes(
-    prior: Floats, count: Floats, total: Floats, places: Places, overall: float, smoothing: Smoothing
+    prior: Floats, count: Floats, total: Floats, geometry: ZoneGeometry, overall: float, smoothing: Smoothing
 ) -> Floats:
-    pull = smoothing.neighbour_rides * overall
+    prior_weight = smoothing.neighbour_trips * overall
     for miles in (smoothing.wide_miles, smoothing.narrow_miles):
-        near = places.nearness(miles)
-        prior = prior * (near @ total @ near.T + pull) / (near @ (count * prior) @ near.T + pull)
+        near = geometry.proximity_weights(miles)
+        prior = prior * (near @ total @ near.T + prior_weight) / (near @ (count * prior) @ near.T + prior_weight)
     return prior
 
 
-def _pair_tables(sums: Sums, neighbour: Floats, smoothing: Smoothing) -> dict[str, Floats]:
-    count, total, pull = sums.count, sums.total, smoothing.pair_rides
-    mean = (total + pull * neighbour) / (count + pull)
+def _pair_tables(sums: PairStatistics, neighbour: Floats, smoothing: Smoothing) -> dict[str, Floats]:
+    count, total, prior_weight = sums.count, sums.total, smoothing.pair_trips
+    mean = (total + prior_weight * neighbour) / (count + prior_weight)
     log_offset = sums.logs.sum() / count.sum() - np.log(total.sum() / count.sum())
     variance = (sums.squares - 2 * mean * total + count * mean**2 + 10 * (0.4 * mean) ** 2) / (count + 10)
-    recent = sums.recent_total / mean + smoothing.recent_rides
+    recent = sums.recent_total / mean + smoothing.recent_trips
     return {
         "pair_minutes": mean,
-        "pair_typical_minutes": np.exp((sums.logs + pull * (np.log(neighbour) + log_offset)) / (count + pull)),
+        "pair_typical_minutes": np.exp(
+            (sums.logs + prior_weight * (np.log(neighbour) + log_offset)) / (count + prior_weight)
+        ),
         "pair_spread_minutes": np.sqrt(np.maximum(variance, 0.1)),
-        "pair_log_rides": np.log1p(count),
-        "pair_recent_ratio": recent / (sums.recent_count + smoothing.recent_rides),
+        "pair_log_trips": np.log1p(count),
+        "pair_recent_ratio": recent / (sums.recent_count + smoothing.recent_trips),
     }
 
 
-def _period_tables(sums: Sums, pair_minutes: Floats, places: Places, smoothing: Smoothing) -> dict[str, Any]:
+def _period_tables(
+    sums: PairStatistics, pair_minutes: Floats, geometry: ZoneGeometry, smoothing: Smoothing
+) -> dict[str, Any]:
     hours = _nearby_hours(smoothing.hours)
     overall = float(sums.total.sum() / sums.count.sum())
-    # Minutes of rides from and to each zone by period: those they took, and those their pairs lead to expect.
+    # Minutes of trips from and to each zone by period: those they took, and those their pairs lead to expect.
     taken = [sums.period_total.sum(axis, dtype=np.float64) for axis in (2, 1)]
     expected = [np.einsum(f"pse,se->p{zone}", sums.period_count, pair_minutes) for zone in "se"]
 
-    def ratio(taken: Floats, expected: Floats, prior: Floats | float, rides: float) -> Floats:
-        pull = rides * overall
-        return (hours @ taken + pull * prior) / (hours @ expected + pull)
+    def ratio(taken: Floats, expected: Floats, prior: Floats | float, trips: float) -> Floats:
+        prior_weight = trips * overall
+        return (hours @ taken + prior_weight * prior) / (hours @ expected + prior_weight)
 
     city = ratio(taken[0].sum(1), expected[0].sum(1), 1, 100)[:, None]
-    from_zone, to_zone = (ratio(*both, city, smoothing.zone_period_rides) for both in zip(taken, expected, strict=True))
+    from_zone, to_zone = (ratio(*both, city, smoothing.zone_period_trips) for both in zip(taken, expected, strict=True))
     tables: dict[str, Any] = {"pickup_period_ratio": from_zone, "dropoff_period_ratio": to_zone}
-    return tables | _pair_period_tables(sums, pair_minutes, from_zone / city, to_zone, places, smoothing)
+    return tables | _pair_period_tables(sums, pair_minutes, from_zone / city, to_zone, geometry, smoothing)
 
 
 def _pair_period_tables(
-    sums: Sums, pair_minutes: Floats, from_zone: Floats, to_zone: Floats, places: Places, smoothing: Smoothing
-) -> Tables:
+    sums: PairStatistics,
+    pair_minutes: Floats,
+    from_zone: Floats,
+    to_zone: Floats,
+    geometry: ZoneGeometry,
+    smoothing: Smoothing,
+) -> EncodingTables:
     hours = _nearby_hours(smoothing.hours).astype(np.float32)
-    near = places.nearness(smoothing.wide_miles).astype(np.float32)
-    few = np.float32(50 * sums.total.sum() / sums.count.sum())
-    pull = np.float32(smoothing.pair_period_rides)
+    near = geometry.proximity_weights(smoothing.wide_miles).astype(np.float32)
+    prior_minutes = np.float32(50 * sums.total.sum() / sums.count.sum())
+    prior_weight = np.float32(smoothing.pair_period_trips)
     both = (sums.period_count, sums.period_total)
     counts, totals = ((hours @ each.reshape(PERIODS, -1)).reshape(each.shape) for each in both)
     by_pair, starts, ends = (values.astype(np.float32) for values in (pair_minutes, from_zone, to_zone))
     found = {
         name: np.empty_like(counts)
-        for name in ("pair_period_minutes", "pair_period_log_rides", "neighbour_period_ratio")
+        for name in ("pair_period_minutes", "pair_period_log_trips", "neighbour_period_ratio")
     }
     # Period by period: what is worked on stays in the processor's cache.
     for period, (count, total) in enumerate(zip(counts, totals, strict=True)):
         prior = starts[period][:, None] * ends[period] * by_pair
-        found["pair_period_minutes"][period] = (total + pull * prior) / (count + pull)
-        found["pair_period_log_rides"][period] = np.log1p(count)
-        told = near @ total @ near.T + few
-        found["neighbour_period_ratio"][period] = told / (near @ (count * prior) @ near.T + few)
+        found["pair_period_minutes"][period] = (total + prior_weight * prior) / (count + prior_weight)
+        found["pair_period_log_trips"][period] = np.log1p(count)
+        has_trips = near @ total @ near.T + prior_minutes
+        found["neighbour_period_ratio"][period] = has_trips / (near @ (count * prior) @ near.T + prior_minutes)
     return found
 
 

@@ -1,7 +1,7 @@
-"""What the model may know of a ride when it starts: the calendar of its pickup and the places of its zones.
+"""What the model may know of a trip when it starts: the calendar of its pickup and the places of its zones.
 
-The warehouse derives the same columns in `sql/trip_features.sql`; a test sends the same rides both ways. What is only
-known once the ride is over may not become a feature: `KNOWN_AFTER` names it and a test watches.
+The warehouse derives the same columns in `sql/trip_features.sql`; a test sends the same trips both ways. What is only
+known once the trip is over may not become a feature: `POST_TRIP_FIELDS` names it and a test watches.
 """
 
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from taxi_assets.months import SERVICES
 from taxi_assets.tlc.local_time import existing_time
 
 __all__ = [
-    "KNOWN_AFTER",
     "MODEL_INPUTS",
+    "POST_TRIP_FIELDS",
     "ROW_FEATURES",
     "SERVICE_IDS",
     "ZONES",
-    "Rides",
+    "TripColumns",
     "ZoneMap",
     "holiday_dates",
     "row_features",
@@ -32,7 +32,7 @@ ZONES = 266  # TLC's ids run from 1 to 265; tables are indexed by the id itself
 SERVICE_IDS: Mapping[str, int] = {service: number for number, service in enumerate(SERVICES)}
 HOLIDAY_YEARS = range(2008, 2051)
 
-KNOWN_AFTER = (
+POST_TRIP_FIELDS = (
     "dropoff_at",
     "duration",
     "distance_miles",
@@ -73,7 +73,7 @@ ROW_FEATURES: Mapping[str, str] = {
 
 MODEL_INPUTS = ("service_id", "pickup_at", "pickup_zone_id", "dropoff_zone_id", *ROW_FEATURES)
 
-Rides = Mapping[str, NDArray[Any]]
+TripColumns = Mapping[str, NDArray[Any]]
 
 
 @cache
@@ -99,7 +99,7 @@ def _holidays() -> tuple[np.datetime64, NDArray[np.bool_]]:
 
 @dataclass(frozen=True)
 class ZoneMap:
-    """Places of the zones, indexed by zone id: shape (266,), missing as NaN, boroughs as small integers."""
+    """ZoneGeometry of the zones, indexed by zone id: shape (266,), missing as NaN, boroughs as small integers."""
 
     x_miles: NDArray[np.float64]
     y_miles: NDArray[np.float64]
@@ -108,21 +108,21 @@ class ZoneMap:
     is_airport: NDArray[np.bool_]
 
 
-def row_features(rides: Rides, zones: ZoneMap) -> dict[str, NDArray[np.generic]]:
-    """The features of each ride.
+def row_features(trips: TripColumns, zones: ZoneMap) -> dict[str, NDArray[np.generic]]:
+    """The features of each trip.
 
     Args:
-        rides: `pickup_at` (datetime64, New York local time; one in an hour the clocks skip is taken an hour later),
+        trips: `pickup_at` (datetime64, New York local time; one in an hour the clocks skip is taken an hour later),
             `pickup_zone_id`, `dropoff_zone_id`; shape (n,) each.
         zones: Where the zones are.
 
     Returns:
         One array of shape (n,) for each name of `ROW_FEATURES`, in that order.
     """
-    starts, ends = rides["pickup_zone_id"].astype(np.int64), rides["dropoff_zone_id"].astype(np.int64)
+    starts, ends = trips["pickup_zone_id"].astype(np.int64), trips["dropoff_zone_id"].astype(np.int64)
     east, north = zones.x_miles[starts] - zones.x_miles[ends], zones.y_miles[starts] - zones.y_miles[ends]
     return {
-        **_calendar(existing_time(rides["pickup_at"])),
+        **_calendar(existing_time(trips["pickup_at"])),
         "zone_distance_miles": np.hypot(east, north),
         "is_same_zone": starts == ends,
     }

@@ -1,4 +1,4 @@
--- What is known of each ride of `trips` when it starts, and its duration, the target.
+-- What is known of each trip of `trips` when it starts, and its duration, the target.
 -- taxi_assets/features/trip_features.py holds the same definitions for the service.
 SELECT
     service, month, source_row, pickup_at, pickup_zone_id, dropoff_zone_id, passenger_count,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from taxi_assets.features.trip_features import ZONES, ZoneMap
 
-__all__ = ["DISTANCE_BINS", "Places"]
+__all__ = ["DISTANCE_BINS", "ZoneGeometry"]
 
 Table = NDArray[np.float64]
 
@@ -17,13 +17,13 @@ _UNKNOWN_AREA_SQUARE_MILES = 0.5
 
 
 @dataclass(frozen=True)
-class Places:
+class ZoneGeometry:
     """Tables over (pickup zone, drop-off zone), shape (266, 266); NaN where a zone has no place."""
 
     zones: ZoneMap
 
     @cached_property
-    def is_placed(self) -> NDArray[np.bool_]:
+    def has_location(self) -> NDArray[np.bool_]:
         return ~np.isnan(self.zones.x_miles)
 
     @cached_property
@@ -35,21 +35,21 @@ class Places:
         return self.zones.y_miles - self.zones.y_miles[:, None]
 
     @cached_property
-    def ride_miles(self) -> Table:
+    def straight_line_miles(self) -> Table:
         """Straight line between centroids; within a zone, half the side of a square of its area."""
         miles = np.hypot(self.east_miles, self.north_miles)
         area = np.where(
             np.isnan(self.zones.area_square_miles), _UNKNOWN_AREA_SQUARE_MILES, self.zones.area_square_miles
         )
-        np.fill_diagonal(miles, np.where(self.is_placed, np.sqrt(area) / 2, np.nan))
+        np.fill_diagonal(miles, np.where(self.has_location, np.sqrt(area) / 2, np.nan))
         return miles
 
     @cached_property
     def distance_bin(self) -> NDArray[np.int64]:
-        steps = np.nan_to_num(self.ride_miles * 2, nan=-1).astype(np.int64)
+        steps = np.nan_to_num(self.straight_line_miles * 2, nan=-1).astype(np.int64)
         return np.minimum(steps + 1, DISTANCE_BINS - 1)
 
-    def nearness(self, miles: float) -> Table:
+    def proximity_weights(self, miles: float) -> Table:
         """Gaussian weights by distance between zones; a zone without a place is near itself only."""
         squared = self.east_miles**2 + self.north_miles**2
         weights = np.nan_to_num(np.exp(-0.5 * squared / miles**2))

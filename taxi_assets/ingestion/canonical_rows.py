@@ -1,4 +1,4 @@
-"""An arrived file as rows under canonical names: the view `arrived_trips`, whatever the file's era and kind.
+"""An trips_view file as rows under canonical names: the view `canonical_trips`, whatever the file's era and kind.
 
 Parquet with zone ids is read by DuckDB itself. Text, coordinates and names DuckDB would bend are streamed through
 Arrow in batches, so that a month of any size fits into memory; such a view can be read once.
@@ -17,7 +17,13 @@ import duckdb
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.casting import identifier, is_text, read_number, select_list, word
 from taxi_assets.ingestion.file_columns import FileColumns, can_be_read, integer_bounds, read_columns
-from taxi_assets.ingestion.file_times import TimeReading, read_typed, refuse_mixture, survey_query, surveyed
+from taxi_assets.ingestion.file_times import (
+    TimeReading,
+    decide_readings,
+    read_typed,
+    refuse_mixed_time_zones,
+    survey_query,
+)
 from taxi_assets.ingestion.row_stream import open_stream
 from taxi_assets.ingestion.unreadable_values import require_numbers
 from taxi_assets.tlc.columns import RAW_COLUMNS
@@ -26,14 +32,14 @@ from taxi_assets.tlc.contract import ColumnMapping, check_service, map_columns
 if TYPE_CHECKING:
     from taxi_assets.ingestion.point_zones import ZoneRaster
 
-__all__ = ["ArrivedTrips", "arrived_trips"]
+__all__ = ["CanonicalTrips", "canonical_trips"]
 
-_STREAM_ENDS = "get_next failed(): "  # how DuckDB tells of an error in a stream
+_STREAM_ERROR_PREFIX = "get_next failed(): "  # how DuckDB tells of an error in a stream
 
 
 @dataclass
-class ArrivedTrips:
-    """What the file behind `arrived_trips` has: its columns, how its times are read, and what was counted.
+class CanonicalTrips:
+    """What the file behind `canonical_trips` has: its columns, how its times are read, and what was counted.
 
     `unreadable` names the published columns with values that cannot be read, which the view keeps.
     `counts` is complete once the view was read: points by what they were taken for, and what cannot be read.
@@ -65,10 +71,10 @@ class ArrivedTrips:
 
 
 @contextmanager
-def arrived_trips(
+def canonical_trips(
     connection: duckdb.DuckDBPyConnection, path: Path, service: str, label: str | None = None
-) -> Iterator[ArrivedTrips]:
-    """Make the temporary view `arrived_trips` of a file: `source_row`, the columns of the contract, `other_columns`.
+) -> Iterator[CanonicalTrips]:
+    """Make the temporary view `canonical_trips` of a file: `source_row`, the columns of the contract, `other_columns`.
 
     Args:
         connection: where the view is made; its `taxi_zones` place coordinates.
@@ -80,37 +86,39 @@ def arrived_trips(
         TaxiError: the file does not meet the contract, before a row is read; or cannot be read to its end.
     """
     columns, label = read_columns(path), label or path.name
-    with _blaming(label, path, columns):
+    with _blame_file(label, path, columns):
         try:
-            arrived = _arrive(connection, path, columns, service)
+            trips_view = _create_view(connection, path, columns, service)
         except TaxiError as error:
             raise TaxiError(f"{label} does not meet the contract: {error}") from error
-        yield arrived
+        yield trips_view
 
 
-def _arrive(connection: duckdb.DuckDBPyConnection, path: Path, columns: FileColumns, service: str) -> ArrivedTrips:
+def _create_view(
+    connection: duckdb.DuckDBPyConnection, path: Path, columns: FileColumns, service: str
+) -> CanonicalTrips:
     check_service(columns.names, service)
     map_columns(columns.names)
     is_plain = _is_plain(columns)
-    columns = replace(columns, names=_told_apart(columns.names))
-    arrived = ArrivedTrips(path, columns, map_columns(columns.names))
-    is_plain = is_plain and not arrived.mapping.needs_zones
-    connection.execute("SET VARIABLE arrived = $path", {"path": str(path)})
-    _survey(connection, arrived, is_plain)
-    (_view_parquet if is_plain else _view_stream)(connection, arrived)
-    return arrived
+    columns = replace(columns, names=_with_unique_names(columns.names))
+    trips_view = CanonicalTrips(path, columns, map_columns(columns.names))
+    is_plain = is_plain and not trips_view.mapping.needs_zones
+    connection.execute("SET VARIABLE trips_view = $path", {"path": str(path)})
+    _survey_columns(connection, trips_view, is_plain)
+    (_view_parquet if is_plain else _view_stream)(connection, trips_view)
+    return trips_view
 
 
 @contextmanager
-def _blaming(label: str, path: Path, columns: FileColumns) -> Iterator[None]:
+def _blame_file(label: str, path: Path, columns: FileColumns) -> Iterator[None]:
     """An error of DuckDB's that comes from the file is told as such."""
     try:
         yield
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]
-        if _STREAM_ENDS not in reason and (columns.rows is None or can_be_read(path)):
+        if _STREAM_ERROR_PREFIX not in reason and (columns.rows is None or can_be_read(path)):
             raise
-        reason = reason.rpartition(_STREAM_ENDS)[2].partition(". Detail:")[0]
+        reason = reason.rpartition(_STREAM_ERROR_PREFIX)[2].partition(". Detail:")[0]
         raise TaxiError(f"{label} cannot be read to its end ({reason}): replace it with TLC's own") from error
 
 
@@ -120,77 +128,85 @@ def _is_plain(columns: FileColumns) -> bool:
     return columns.rows is not None and len(names) == len(columns.names)
 
 
-def _view_parquet(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -> None:
-    columns = select_list(arrived.mapping, arrived.types, times=arrived.times, unreadable=arrived.unreadable)
+def _view_parquet(connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTrips) -> None:
+    columns = select_list(
+        trips_view.mapping, trips_view.types, times=trips_view.times, unreadable=trips_view.unreadable
+    )
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT file_row_number AS source_row, {columns} "
-        "FROM read_parquet(getvariable('arrived'), file_row_number = true, hive_partitioning = false)"
+        f"CREATE OR REPLACE TEMP VIEW canonical_trips AS SELECT file_row_number AS source_row, {columns} "
+        "FROM read_parquet(getvariable('trips_view'), file_row_number = true, hive_partitioning = false)"
     )
 
 
-def _view_stream(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips) -> None:
-    raster = _raster(connection) if arrived.mapping.needs_zones else None
-    placed = {f"{end}_zone_id": f"{end}_zone" for end in arrived.mapping.needs_zones}
-    sources = arrived.stream_columns
-    columns = select_list(arrived.mapping, arrived.types, sources, placed, arrived.times, arrived.unreadable)
-    stream = open_stream(arrived.path, arrived.columns, arrived.mapping, raster, arrived.counts)
-    connection.register("arrived_stream", stream)
+def _view_stream(connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTrips) -> None:
+    raster = _raster(connection) if trips_view.mapping.needs_zones else None
+    placed = {f"{end}_zone_id": f"{end}_zone" for end in trips_view.mapping.needs_zones}
+    sources = trips_view.stream_columns
+    columns = select_list(
+        trips_view.mapping, trips_view.types, sources, placed, trips_view.times, trips_view.unreadable
+    )
+    stream = open_stream(trips_view.path, trips_view.columns, trips_view.mapping, raster, trips_view.counts)
+    connection.register("streamed_rows", stream)
     connection.execute(
-        "CREATE OR REPLACE TEMP VIEW arrived_trips AS SELECT * EXCLUDE (line_number, line) REPLACE ("
+        "CREATE OR REPLACE TEMP VIEW canonical_trips AS SELECT * EXCLUDE (line_number, line) REPLACE ("
         "CASE WHEN line IS NULL THEN other_columns END AS other_columns, "
         "CASE WHEN line IS NULL THEN unreadable ELSE json_object('line', line_number, 'text', line) END AS unreadable"
-        f") FROM (SELECT source_row, line_number, line, {columns} FROM arrived_stream)"
+        f") FROM (SELECT source_row, line_number, line, {columns} FROM streamed_rows)"
     )
 
 
-def _survey(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips, is_plain: bool) -> None:
+def _survey_columns(connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTrips, is_plain: bool) -> None:
     """Decide how each column of times is read, and count what cannot be read; one look at the columns that need it."""
-    kinds = {name: arrived.types[name] for name in arrived.columns_of("TIMESTAMP").values()}
-    sources = {} if is_plain else arrived.stream_columns
+    kinds = {name: trips_view.types[name] for name in trips_view.columns_of("TIMESTAMP").values()}
+    sources = {} if is_plain else trips_view.stream_columns
     texts = {name: word(sources.get(name, identifier(name))) for name, kind in kinds.items() if is_text(kind)}
-    numbers = _numbers(arrived, sources)
-    arrived.times.update({name: read_typed(kind) for name, kind in kinds.items() if kind.startswith("timestamp")})
+    numbers = _numbers(trips_view, sources)
+    trips_view.times.update({name: read_typed(kind) for name, kind in kinds.items() if kind.startswith("timestamp")})
     if texts or numbers:
-        with _looked_through(connection, arrived, is_plain) as relation:
+        with _unparsed_relation(connection, trips_view, is_plain) as relation:
             query = survey_query(list(texts.values()), relation, list(numbers.values()))
             row = connection.execute(query).fetchall()[0]
-        arrived.times.update(surveyed(list(texts), row[: len(texts)]))
-        _count_unreadable(arrived, dict(zip([*texts, *numbers], row, strict=True)))
-    refuse_mixture(arrived.times)
+        trips_view.times.update(decide_readings(list(texts), row[: len(texts)]))
+        _count_unreadable(trips_view, dict(zip([*texts, *numbers], row, strict=True)))
+    refuse_mixed_time_zones(trips_view.times)
 
 
-def _numbers(arrived: ArrivedTrips, sources: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def _numbers(trips_view: CanonicalTrips, sources: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Columns of numbers that may have values that cannot be read, by published name: of what type they are tells."""
-    bounds = integer_bounds(arrived.path, arrived.columns)
+    bounds = integer_bounds(trips_view.path, trips_view.columns)
     found = {}
     for column in RAW_COLUMNS:
-        name = arrived.mapping.known.get(column.name)
+        name = trips_view.mapping.known.get(column.name)
         if name is not None and column.type not in ("TIMESTAMP", "VARCHAR"):
             source = sources.get(name, identifier(name))
-            found[name] = read_number(column, source, arrived.types[name], bounds.get(name))
+            found[name] = read_number(column, source, trips_view.types[name], bounds.get(name))
     return {name: number for name, number in found.items() if number}
 
 
-def _count_unreadable(arrived: ArrivedTrips, counted: Mapping[str, Mapping[str, Any]]) -> None:
+def _count_unreadable(trips_view: CanonicalTrips, counted: Mapping[str, Mapping[str, Any]]) -> None:
     """Note the columns with values that cannot be read; the times among them were looked at before."""
     for column in RAW_COLUMNS:
-        name = arrived.mapping.known.get(column.name, "")
+        name = trips_view.mapping.known.get(column.name, "")
         if name in counted and counted[name]["unreadable"]:
             if column.type != "TIMESTAMP":
                 require_numbers(name, column, counted[name])
-            arrived.unreadable.append(name)
-            arrived.counts[f"{column.name}_unreadable"] = counted[name]["unreadable"]
+            trips_view.unreadable.append(name)
+            trips_view.counts[f"{column.name}_unreadable"] = counted[name]["unreadable"]
 
 
 @contextmanager
-def _looked_through(connection: duckdb.DuckDBPyConnection, arrived: ArrivedTrips, is_plain: bool) -> Iterator[str]:
+def _unparsed_relation(
+    connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTrips, is_plain: bool
+) -> Iterator[str]:
     """The file's own columns as a relation to be read once, before its trips are."""
     if is_plain:
-        yield "read_parquet(getvariable('arrived'), hive_partitioning = false)"
+        yield "read_parquet(getvariable('trips_view'), hive_partitioning = false)"
         return
-    connection.register("looked_through", open_stream(arrived.path, arrived.columns, arrived.mapping, None, Counter()))
-    yield "looked_through"
-    connection.unregister("looked_through")
+    connection.register(
+        "unparsed_rows", open_stream(trips_view.path, trips_view.columns, trips_view.mapping, None, Counter())
+    )
+    yield "unparsed_rows"
+    connection.unregister("unparsed_rows")
 
 
 def _raster(connection: duckdb.DuckDBPyConnection) -> "ZoneRaster":
@@ -199,7 +215,7 @@ def _raster(connection: duckdb.DuckDBPyConnection) -> "ZoneRaster":
     if not outlines:
         raise TaxiError(
             "it has coordinates instead of zone ids, and the lake has no taxi_zones to place them in: "
-            "materialise taxi_zones, then `taxi arrivals retry`"
+            "materialise taxi_zones, then `taxi files retry`"
         )
     return _build_raster(outlines)
 
@@ -211,7 +227,7 @@ def _build_raster(outlines: tuple[tuple[int, bytes], ...]) -> "ZoneRaster":
     return build_raster(dict(outlines))
 
 
-def _told_apart(names: tuple[str, ...]) -> tuple[str, ...]:
+def _with_unique_names(names: tuple[str, ...]) -> tuple[str, ...]:
     """The names, a number added to those that came before."""
     seen: Counter[str] = Counter()
     apart = []

@@ -16,7 +16,7 @@ _WHOLE = {"SMALLINT": 2**15, "INTEGER": 2**31}
 _NESTED = ("struct", "list", "large_list", "fixed_size_list", "map", "union")
 _TEXT = ("string", "large_string", "string_view", "binary", "large_binary", "fixed_size_binary", "dictionary")
 _REAL = ("float", "double", "halffloat", "decimal")
-_NOTHING = ("", "nan", "null", "none", "\\n", "<na>", "nat")  # how programs write that there is no value
+_NULL_WORDS = ("", "nan", "null", "none", "\\n", "<na>", "nat")  # how programs write that there is no value
 
 
 def select_list(
@@ -88,7 +88,7 @@ def _cast(column: RawColumn, value: str, kind: str, reading: TimeReading | None)
 def word(value: str) -> str:
     """The text without blanks around it; NULL where it says that there is none."""
     text = f"trim(CAST({value} AS VARCHAR))"
-    return f"CASE WHEN lower({text}) NOT IN ({', '.join(map(_text, _NOTHING))}) THEN {text} END"
+    return f"CASE WHEN lower({text}) NOT IN ({', '.join(map(_text, _NULL_WORDS))}) THEN {text} END"
 
 
 def _present(value: str, kind: str) -> str:

@@ -8,9 +8,9 @@ from taxi_assets.months import Month
 
 __all__ = [
     "COUNTS",
-    "FEWEST_ROWS",
-    "LARGEST_LOSS",
-    "LEAST_COVERAGE",
+    "MAX_LOSS_SHARE",
+    "MIN_COVERAGE_SHARE",
+    "MIN_ROW_SHARE",
     "NEARBY_MONTHS",
     "Extent",
     "few_rows",
@@ -18,7 +18,7 @@ __all__ = [
     "missing_parts",
 ]
 
-LARGEST_LOSS = 0.1
+MAX_LOSS_SHARE = 0.1
 """Share of rows, days, hours or values of a column that a republished file may lose. Three days of a month are a
 tenth of it; TLC's corrections drop single rows. A 1,000-row sample of green 2020-04 loses 97 % of the rows and 37 % of
 the hours."""
@@ -26,12 +26,12 @@ the hours."""
 COUNTS = ("rows", "days", "hours", "distances", "fares", "pickup_zone_ids", "dropoff_zone_ids")
 """What a republished file may lose little of, as `month_statistics.sql` names it."""
 
-LEAST_COVERAGE = 0.8
+MIN_COVERAGE_SHARE = 0.8
 """Share of the days and hours covered nearby that a month's first file must cover. Each of 48 green months has pickups
 on every day and in 99.5 % of its hours, the lockdown's too, though rows fell to a tenth: so rows are no measure here.
 The 1,000-row sample covers 63 % of the hours."""
 
-FEWEST_ROWS = 0.5
+MIN_ROW_SHARE = 0.5
 """Share of the rows nearby below which a month is worth a look. Of 48 green months none has less than 0.71."""
 
 NEARBY_MONTHS = 2
@@ -53,11 +53,11 @@ class Extent:
 
 
 def losses(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
-    """What a republished file lost of those `COUNTS` that are given beyond `LARGEST_LOSS`, a clause each."""
+    """What a republished file lost of those `COUNTS` that are given beyond `MAX_LOSS_SHARE`, a clause each."""
     return [
         f"{after[name]:,} {name.replace('_', ' ')} instead of the {before[name]:,} held"
         for name in COUNTS
-        if name in before and after[name] < before[name] * (1 - LARGEST_LOSS)
+        if name in before and after[name] < before[name] * (1 - MAX_LOSS_SHARE)
     ]
 
 
@@ -66,7 +66,7 @@ def missing_parts(month: Extent, nearby: Sequence[Extent]) -> list[str]:
     clauses = []
     for name, share in month.shares().items():
         best = max((other.shares()[name] for other in nearby), default=0.0)
-        if share < best * LEAST_COVERAGE:
+        if share < best * MIN_COVERAGE_SHARE:
             clauses.append(f"pickups in {share:.0%} of the {name} instead of {best:.0%} nearby")
     return clauses
 
@@ -74,4 +74,4 @@ def missing_parts(month: Extent, nearby: Sequence[Extent]) -> list[str]:
 def few_rows(rows: int, nearby: Sequence[int]) -> str | None:
     """A clause where a month has far fewer rows than every month nearby."""
     least = min(nearby, default=0)
-    return f"{rows:,} rows, where months nearby have {least:,} or more" if rows < least * FEWEST_ROWS else None
+    return f"{rows:,} rows, where months nearby have {least:,} or more" if rows < least * MIN_ROW_SHARE else None

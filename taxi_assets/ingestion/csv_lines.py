@@ -17,11 +17,11 @@ from taxi_assets.ingestion.text_lines import blanks, line_blocks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Lines", "read_lines"]
+__all__ = ["RowBatch", "read_row_batches"]
 
 
 @dataclass(frozen=True)
-class Lines:
+class RowBatch:
     """Consecutive rows: `columns` holds an array for each column of the file, NULL where a field is empty.
 
     `unreadable` has, by position, number and text of the lines that are no record of the file's columns; their
@@ -33,7 +33,7 @@ class Lines:
     rows: int
 
 
-def read_lines(path: Path, width: int, separator: str = ",") -> Iterator[Lines]:
+def read_row_batches(path: Path, width: int, separator: str = ",") -> Iterator[RowBatch]:
     """Every line below the header that is not blank, in order.
 
     Args:
@@ -44,14 +44,14 @@ def read_lines(path: Path, width: int, separator: str = ",") -> Iterator[Lines]:
     Raises:
         ValueError: a line is longer than a megabyte.
     """
-    table = _Table(width, separator)
+    table = _BlockParser(width, separator)
     for block in line_blocks(path):
         lines = table.read(block)
         if lines.rows:
             yield lines
 
 
-class _Table:
+class _BlockParser:
     """A file's blocks become rows; what is found out in one holds for those after it."""
 
     def __init__(self, width: int, separator: str) -> None:
@@ -60,7 +60,7 @@ class _Table:
         self.extra: int | None = None
         self.line_number = 2
 
-    def read(self, block: bytes) -> Lines:
+    def read(self, block: bytes) -> RowBatch:
         if self.extra is None:
             self.extra = self._empty_fields_at_the_end(block)
         lines = self._parse_block(block, self.extra) or self._parse_lines(block)
@@ -75,7 +75,7 @@ class _Table:
                 return 0 if any(surplus) else len(surplus)
         return 0
 
-    def _parse_block(self, block: bytes, extra: int) -> Lines | None:
+    def _parse_block(self, block: bytes, extra: int) -> RowBatch | None:
         """All lines at once; None where one of them needs a closer look."""
         import pyarrow as pa
         from pyarrow import csv as pa_csv
@@ -102,9 +102,9 @@ class _Table:
             return None
         table = table.combine_chunks()
         columns = [table.column(number).chunk(0) for number in range(width)] if table.num_rows else []
-        return Lines(columns, {}, table.num_rows)
+        return RowBatch(columns, {}, table.num_rows)
 
-    def _parse_lines(self, block: bytes) -> Lines:
+    def _parse_lines(self, block: bytes) -> RowBatch:
         import pyarrow as pa
 
         records: list[Sequence[str | None]] = []
@@ -117,7 +117,7 @@ class _Table:
                 unreadable[len(records)] = (number, line.decode("utf-8", "backslashreplace").rstrip())
             records.append(fields or [None] * self.width)
         columns = [pa.array([record[column] for record in records], pa.string()) for column in range(self.width)]
-        return Lines(columns, unreadable, len(records))
+        return RowBatch(columns, unreadable, len(records))
 
     def _fields(self, line: bytes) -> list[str | None] | None:
         if (trimmed := line.rstrip(self.blank)).endswith(b'"'):

@@ -7,27 +7,27 @@ from taxi_assets.ingestion import publishing
 from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.months import Month
 from taxi_assets.tlc import tlc_source
-from taxi_assets.warehouse.available_months import held_months
+from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["hold_months"]
+__all__ = ["ensure_months"]
 
 
-def hold_months(
+def ensure_months(
     warehouse: Warehouse,
     services: Sequence[str],
-    needed: Sequence[Month],
-    told: Callable[[str], None],
-    useful: Sequence[Month] = (),
+    required: Sequence[Month],
+    on_progress: Callable[[str], None],
+    optional: Sequence[Month] = (),
 ) -> list[str]:
     """Publish those of the months that the lake lacks, down to their features.
 
     Args:
         warehouse: The lake; its settings say where months come from.
         services: Whose months.
-        needed: Months that must be there afterwards.
-        told: Called with what is being done.
-        useful: Months that are taken along where they can be had.
+        required: Months that must be there afterwards.
+        on_progress: Called with what is being done.
+        optional: Months that are taken along where they can be had.
 
     Returns:
         A sentence for each useful month that could not be had.
@@ -35,22 +35,22 @@ def hold_months(
     Raises:
         TaxiError: a needed month is not to be had, or does not pass its checks.
     """
-    settings, sentences = warehouse.settings, []
-    publishing.publish_zones(warehouse, *tlc_source.landed_zones(settings.tlc_source, settings.landing))
+    settings, messages = warehouse.settings, []
+    publishing.publish_zones(warehouse, *tlc_source.ensure_zone_files(settings.tlc_source, settings.landing))
     with warehouse.reading() as connection:
-        held = held_months(connection, services)
-    for month in sorted({*needed, *useful} - {*held}):
-        told(f"publish {', '.join(services)} {month}")
+        available = available_months(connection, services)
+    for month in sorted({*required, *optional} - {*available}):
+        on_progress(f"publish {', '.join(services)} {month}")
         try:
-            _publish(warehouse, services, month)
+            _publish_month(warehouse, services, month)
         except TaxiError as error:
-            if month in needed:
+            if month in required:
                 raise
-            sentences.append(f"{month} is left out: {error}")
-    return sentences
+            messages.append(f"{month} is left out: {error}")
+    return messages
 
 
-def _publish(warehouse: Warehouse, services: Sequence[str], month: Month) -> None:
+def _publish_month(warehouse: Warehouse, services: Sequence[str], month: Month) -> None:
     for service in services:
         ingest_month(warehouse, service, month)
         publishing.publish_clean(warehouse, service, month)

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.text_lines import Header, read_header
-from taxi_assets.tlc.contract import service_of
+from taxi_assets.tlc.contract import possible_services
 from taxi_assets.tlc.file_kinds import PARQUET, foreign_kind, kind_of
 
 __all__ = ["FileColumns", "can_be_read", "integer_bounds", "read_columns"]
@@ -95,7 +95,7 @@ def _footer_of(opened: BinaryIO, name: str) -> FileColumns:
 def _not_parquet(path: Path) -> str:
     """What is wrong with a file named parquet that is none: it may be a month's text."""
     header = _header_of(path)
-    if header and service_of(header.names):
+    if header and possible_services(header.names):
         return f"{path.name} is text, not parquet: name it {path.stem}.csv and put it into the landing folder again"
     return f"{path.name} is not a whole parquet file: replace it with TLC's own"
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.file_columns import FileColumns, read_columns
-from taxi_assets.ingestion.file_paths import Why, shown, why_of
+from taxi_assets.ingestion.file_paths import TakeReason, escape_name, take_reason_of
 from taxi_assets.ingestion.file_stability import is_open_for_writing, signature_of
 from taxi_assets.months import FIRST_MONTH, SERVICES, Month, MonthNotOver
 from taxi_assets.settings import DataKind
-from taxi_assets.tlc.contract import REFUSED_SERVICES, map_columns, schema_era, service_of
+from taxi_assets.tlc.contract import REFUSED_SERVICES, map_columns, possible_services, schema_era
 from taxi_assets.tlc.file_kinds import PARQUET, foreign_kind, kind_of
 from taxi_assets.tlc.month_file import file_name, is_synthetic_file, parse_file_name, read_file_name
 
-__all__ = ["Found", "StillWritten", "examine"]
+__all__ = ["FileStillBeingWritten", "InspectedFile", "inspect_taken_file"]
 
 _NEAR = re.compile(
     r"(?<![a-z])(fhvhv|green|yellow)(?![a-z]).*?((?:19|20)[0-9]{2})[-_. ]?(0[1-9]|1[0-2])", re.I | re.DOTALL
@@ -25,12 +25,12 @@ _NEAR = re.compile(
 _FORMATS = (".parquet", ".csv")
 
 
-class StillWritten(TaxiError):
+class FileStillBeingWritten(TaxiError):
     """Somebody has the file open, or its bytes changed while they were read."""
 
 
 @dataclass(frozen=True)
-class Found:
+class InspectedFile:
     """A file in `incoming`; `fault` says in a sentence why no month can be made of it, None where one can.
 
     `service` and `month` are by its name, `columns` as published, `rows` None for text.
@@ -38,7 +38,7 @@ class Found:
 
     at: Path
     name: str
-    why: Why
+    take_reason: TakeReason
     token: str
     fault: str | None
     bytes: int | None = None
@@ -50,26 +50,30 @@ class Found:
     is_synthetic: bool | None = None
 
 
-def examine(at: Path, kind: DataKind) -> Found:
+def inspect_taken_file(at: Path, kind: DataKind) -> InspectedFile:
     """Read a taken file once, whole.
 
     Raises:
-        StillWritten: it cannot be judged yet.
+        FileStillBeingWritten: it cannot be judged yet.
     """
-    (why, token), name = why_of(at), at.name
+    (take_reason, token), name = take_reason_of(at), at.name
     status = at.lstat()
     if not stat.S_ISREG(status.st_mode):
         what = "a folder" if stat.S_ISDIR(status.st_mode) else "a link" if stat.S_ISLNK(status.st_mode) else "a device"
-        return Found(at, name, why, token, f"it is {what}, not a file: put the month's file itself there")
+        return InspectedFile(
+            at, name, take_reason, token, f"it is {what}, not a file: put the month's file itself there"
+        )
     sha256, size = _digest(at)
     parsed = parse_file_name(name)
     service, month = parsed or (None, None)
-    found = Found(at, name, why, token, None, size, sha256, service, month)
+    inspected_file = InspectedFile(at, name, take_reason, token, None, size, sha256, service, month)
     try:
-        return _described(found, kind)
+        return _with_content(inspected_file, kind)
     except TaxiError as error:
         # A file is named without its folder, which is ours for a moment only.
-        return Found(at, name, why, token, str(error).replace(str(at), shown(name)), size, sha256, service, month)
+        return InspectedFile(
+            at, name, take_reason, token, str(error).replace(str(at), escape_name(name)), size, sha256, service, month
+        )
 
 
 def _digest(at: Path) -> tuple[str, int]:
@@ -78,38 +82,38 @@ def _digest(at: Path) -> tuple[str, int]:
     with os.fdopen(descriptor, "rb") as file:
         before = os.fstat(descriptor)
         if is_open_for_writing(descriptor):
-            raise StillWritten(f"{shown(at.name)} is still being written: somebody has it open")
+            raise FileStillBeingWritten(f"{escape_name(at.name)} is still being written: somebody has it open")
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(descriptor)
         after = os.fstat(descriptor)
     if signature_of(before) != signature_of(after):
-        raise StillWritten(f"{shown(at.name)} is still being written: it changed while it was read")
+        raise FileStillBeingWritten(f"{escape_name(at.name)} is still being written: it changed while it was read")
     return digest, after.st_size
 
 
-def _described(found: Found, kind: DataKind) -> Found:
-    if found.service is None or found.month is None:
-        raise TaxiError(_why_no_month(found))
-    columns = read_columns(found.at)
-    _require_service(columns, found.service, found.month)
+def _with_content(inspected_file: InspectedFile, kind: DataKind) -> InspectedFile:
+    if inspected_file.service is None or inspected_file.month is None:
+        raise TaxiError(_invalid_name_reason(inspected_file))
+    columns = read_columns(inspected_file.at)
+    _require_service(columns, inspected_file.service, inspected_file.month)
     try:
         map_columns(columns.names)
     except TaxiError as error:
         raise TaxiError(f"it does not meet the contract: {error}") from error
-    is_synthetic = is_synthetic_file(found.at)
+    is_synthetic = is_synthetic_file(inspected_file.at)
     if is_synthetic is not None and is_synthetic != (kind == "synthetic"):
         other = "synthetic" if is_synthetic else "real"
         raise TaxiError(
             f"it is a {other} month and these are {kind} ones: put it into the landing folder of the {other} ones"
         )
     era = schema_era(columns.names, columns.types)
-    return Found(
-        **{**vars(found), "columns": columns, "schema_era": era, "is_synthetic": is_synthetic},
+    return InspectedFile(
+        **{**vars(inspected_file), "columns": columns, "schema_era": era, "is_synthetic": is_synthetic},
     )
 
 
 def _require_service(columns: FileColumns, service: str, month: Month) -> None:
-    possible = service_of(columns.names)
+    possible = possible_services(columns.names)
     if not possible:
         raise TaxiError("its columns are not those of a trip file of TLC: check what it is")
     if service in possible:
@@ -121,33 +125,33 @@ def _require_service(columns: FileColumns, service: str, month: Month) -> None:
     raise TaxiError(f"its columns are not those of {service}: call it {right} and put it into the landing folder again")
 
 
-def _why_no_month(found: Found) -> str:
+def _invalid_name_reason(inspected_file: InspectedFile) -> str:
     try:
-        read_file_name(found.name)
+        read_file_name(inspected_file.name)
     except MonthNotOver as error:
         return f"{error}; try the file again after its month"
     except TaxiError:
         pass  # what is wrong with the name is told with the right one
-    return _misnamed(found)
+    return _misnamed_reason(inspected_file)
 
 
-def _misnamed(found: Found) -> str:
+def _misnamed_reason(inspected_file: InspectedFile) -> str:
     """Why the name will not do, and the right one where name or content tell it."""
-    name = shown(found.name)
+    name = escape_name(inspected_file.name)
     if name.lower().startswith(tuple(f"{service}_" for service in REFUSED_SERVICES)):
         return next(refusal for service, refusal in REFUSED_SERVICES.items() if name.lower().startswith(service))
-    if foreign := foreign_kind(found.at):
+    if foreign := foreign_kind(inspected_file.at):
         return f"it is {foreign[0]}: {foreign[1]}"
-    suffix = "parquet" if kind_of(found.at) == PARQUET else "csv" if ".csv" in name.lower() else "parquet"
+    suffix = "parquet" if kind_of(inspected_file.at) == PARQUET else "csv" if ".csv" in name.lower() else "parquet"
     near = _NEAR.search(name)
     if near and int(near[2]) < FIRST_MONTH.year:
         return f"TLC has published no month before {FIRST_MONTH}: check the month in its name"
-    if not near and found.at.suffix.lower() not in _FORMATS and kind_of(found.at) != PARQUET:
+    if not near and inspected_file.at.suffix.lower() not in _FORMATS and kind_of(inspected_file.at) != PARQUET:
         return "it is no trip file: months come as .parquet or .csv; take it out of the landing folder"
     if near:
         right = f"{near[1].lower()}_tripdata_{near[2]}-{near[3]}.{suffix}"
     else:
-        service = _service_by_content(found.at)
+        service = _service_by_content(inspected_file.at)
         right = f"{service or 'green'}_tripdata_YYYY-MM.{suffix}, with its service and month"
     return f"it is not named as TLC names a month: call it {right} and put it into the landing folder again"
 
@@ -156,7 +160,7 @@ def _service_by_content(at: Path) -> str | None:
     if at.suffix.lower() not in _FORMATS:
         return None
     try:
-        possible = service_of(read_columns(at).names) & set(SERVICES)
+        possible = possible_services(read_columns(at).names) & set(SERVICES)
     except TaxiError:
         return None
     return min(possible) if len(possible) == 1 else None

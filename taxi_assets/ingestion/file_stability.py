@@ -13,7 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["IMPATIENT", "PATIENT", "Look", "Pace", "is_open_for_writing", "is_temporary", "read_looks", "write_looks"]
+__all__ = [
+    "IMMEDIATE",
+    "WAIT_UNTIL_STABLE",
+    "Observation",
+    "ScanPolicy",
+    "has_temporary_name",
+    "is_open_for_writing",
+    "read_observations",
+    "write_observations",
+]
 
 _TEMPORARY = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".filepart", ".swp", "~")
 
@@ -21,31 +30,31 @@ Signature = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Pace:
+class ScanPolicy:
     """How patiently to look.
 
-    `looks` unchanged ones, at least `seconds_between` apart, make a file whole; one that cannot be read is given up
-    after `unreadable_looks`. At most `most_files` are taken, and none read, once `budget_seconds` have passed.
+    `observations` unchanged ones, at least `seconds_between` apart, make a file whole; one that cannot be read is given up
+    after `unreadable_observations`. At most `max_files` are taken, and none read, once `budget_seconds` have passed.
     `lock_seconds` is how long to wait for another who looks; -1 is as long as it takes.
     """
 
-    looks: int = 2
+    observations: int = 2
     seconds_between: float = 2.0
-    unreadable_looks: int = 3
-    most_files: int = 24
+    unreadable_observations: int = 3
+    max_files: int = 24
     budget_seconds: float = 20.0
     lock_seconds: float = 10.0
 
 
-PATIENT = Pace()
-"""Of the sensor, whose tick must end within a minute, and of `taxi arrivals`."""
+WAIT_UNTIL_STABLE = ScanPolicy()
+"""Of the sensor, whose tick must end within a minute, and of `taxi files`."""
 
-IMPATIENT = Pace(looks=1, most_files=10_000, budget_seconds=float("inf"), lock_seconds=-1)
+IMMEDIATE = ScanPolicy(observations=1, max_files=10_000, budget_seconds=float("inf"), lock_seconds=-1)
 """Of whoever asks for a month now: what has it open for writing, and its footer, tell whether a file is whole."""
 
 
 @dataclass(frozen=True)
-class Look:
+class Observation:
     """What was seen of a file: its signature, how many looks it has had it, when the last of them was counted."""
 
     signature: Signature
@@ -53,16 +62,16 @@ class Look:
     at: float  # the machine's monotonic clock, which all processes share until it starts anew
 
     @classmethod
-    def first(cls, signature: Signature) -> "Look":
+    def first(cls, signature: Signature) -> "Observation":
         return cls(signature, 1, time.monotonic())
 
-    def again(self, signature: Signature, pace: Pace) -> "Look":
+    def observe_again(self, signature: Signature, policy: ScanPolicy) -> "Observation":
         """The next look. One that follows too soon after the last does not count."""
         if signature != self.signature:
-            return Look.first(signature)
+            return Observation.first(signature)
         now = time.monotonic()
-        is_due = not 0 <= now - self.at < pace.seconds_between
-        return Look(signature, self.count + 1, now) if is_due else self
+        is_due = not 0 <= now - self.at < policy.seconds_between
+        return Observation(signature, self.count + 1, now) if is_due else self
 
 
 def signature_of(status: os.stat_result) -> Signature:
@@ -70,7 +79,7 @@ def signature_of(status: os.stat_result) -> Signature:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-def is_temporary(name: str) -> bool:
+def has_temporary_name(name: str) -> bool:
     """Whoever writes it says by its name that it is not whole."""
     return name.startswith(".") or name.lower().endswith(_TEMPORARY)
 
@@ -89,18 +98,18 @@ def is_open_for_writing(descriptor: int) -> bool:
     return False
 
 
-def read_looks(path: Path) -> dict[str, Look]:
+def read_observations(path: Path) -> dict[str, Observation]:
     """The looks kept at `path`, by file name; none where there is no such file, or one cut off in the writing."""
     try:
         kept = json.loads(path.read_text())
-        return {name: Look((s[0], s[1], s[2], s[3]), count, at) for name, (s, count, at) in kept.items()}
+        return {name: Observation((s[0], s[1], s[2], s[3]), count, at) for name, (s, count, at) in kept.items()}
     except (FileNotFoundError, ValueError, TypeError, AttributeError, IndexError):
         return {}
 
 
-def write_looks(path: Path, looks: Mapping[str, Look]) -> None:
+def write_observations(path: Path, observations: Mapping[str, Observation]) -> None:
     """Keep the looks for the next time."""
-    kept = {name: [look.signature, look.count, look.at] for name, look in looks.items()}
+    kept = {name: [look.signature, look.count, look.at] for name, look in observations.items()}
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(json.dumps(kept))
     draft.replace(path)

@@ -13,7 +13,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.time_formats import AWARE, DAY_AND_MONTH, HALF_DAY, NEW_YORK, PLAIN, Order, any_time
 from taxi_assets.ingestion.unreadable_values import number_counts, require_readable
 
-__all__ = ["UNDECIDED", "TimeReading", "read_typed", "refuse_mixture", "survey_query", "surveyed"]
+__all__ = ["UNDECIDED", "TimeReading", "decide_readings", "read_typed", "refuse_mixed_time_zones", "survey_query"]
 
 _WRITE = "write times as 2023-01-31 14:05:00"
 
@@ -46,7 +46,7 @@ def survey_query(texts: Sequence[str], relation: str, numbers: Sequence[tuple[st
     """One query, of one row, that has for each column a struct of what is to be known, the times' first.
 
     Args:
-        texts: SQL of the text of each column of times, NULL where there is no value; for `surveyed`.
+        texts: SQL of the text of each column of times, NULL where there is no value; for `decide_readings`.
         relation: what to read.
         numbers: SQL of each column of numbers, and of the text it is read from; for `require_numbers`.
     """
@@ -57,13 +57,13 @@ def survey_query(texts: Sequence[str], relation: str, numbers: Sequence[tuple[st
         f"AS odd{n}"
         for n in range(len(texts))
     ]
-    looked_at = ", ".join(["*", *(_looked_at(n) for n in range(len(texts)))])
-    figures = ", ".join([*(_figures(n) for n in range(len(texts))), *counts])
+    looked_at = ", ".join(["*", *(_parsed_columns(n) for n in range(len(texts)))])
+    figures = ", ".join([*(_counts(n) for n in range(len(texts))), *counts])
     inner = f"SELECT {', '.join(['*', *odd])} FROM (SELECT {given} FROM {relation})"  # noqa: S608
     return f"SELECT {figures} FROM (SELECT {looked_at} FROM ({inner}))"  # noqa: S608
 
 
-def surveyed(names: Sequence[str], row: Sequence[Mapping[str, Any]]) -> dict[str, TimeReading]:
+def decide_readings(names: Sequence[str], row: Sequence[Mapping[str, Any]]) -> dict[str, TimeReading]:
     """The readings of these columns, by published name.
 
     Raises:
@@ -76,7 +76,7 @@ def surveyed(names: Sequence[str], row: Sequence[Mapping[str, Any]]) -> dict[str
     return {name: _reading(name, counted, orders[name] or agreed) for name, counted in found.items()}
 
 
-def refuse_mixture(readings: Mapping[str, TimeReading]) -> None:
+def refuse_mixed_time_zones(readings: Mapping[str, TimeReading]) -> None:
     """A file has times with a zone or times without.
 
     Raises:
@@ -88,7 +88,7 @@ def refuse_mixture(readings: Mapping[str, TimeReading]) -> None:
         raise TaxiError(f"the times of {aware[0]} have a time zone and those of {naive[0]} have none: {_WRITE}")
 
 
-def _looked_at(number: int) -> str:
+def _parsed_columns(number: int) -> str:
     odd = f"odd{number}"
     first, second = (f"TRY_CAST(regexp_extract({odd}, '{DAY_AND_MONTH}', {n}) AS INTEGER)" for n in (1, 2))
     return (
@@ -97,7 +97,7 @@ def _looked_at(number: int) -> str:
     )
 
 
-def _figures(number: int) -> str:
+def _counts(number: int) -> str:
     odd, is_aware, is_read = f"odd{number}", f"is_aware{number}", f"is_read{number}"
     first, second = f"first{number}", f"second{number}"
     conditions = {

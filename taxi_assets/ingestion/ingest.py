@@ -6,26 +6,39 @@ from dataclasses import replace
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion import file_paths
-from taxi_assets.ingestion.file_stability import IMPATIENT
-from taxi_assets.ingestion.file_state import DAMAGED, GONE, failed_checks, is_copy, overtaken, short_of
+from taxi_assets.ingestion.file_stability import IMMEDIATE
+from taxi_assets.ingestion.file_state import (
+    DAMAGED,
+    MISSING_FILE,
+    checksum_prefix,
+    failed_checks,
+    is_copy,
+    mark_superseded,
+)
 from taxi_assets.ingestion.publishing import (
     DamagedFile,
     IncompleteMonth,
     MonthRefused,
     Publication,
+    check_stored_month,
     publish_raw,
-    review_raw,
 )
-from taxi_assets.ingestion.scan_landing import alone, look, records_of
-from taxi_assets.ingestion.source_files import Record, State, drop_records, put_records, read_records
+from taxi_assets.ingestion.scan_landing import file_moves_lock, list_source_files, scan_landing
+from taxi_assets.ingestion.source_files import (
+    SourceFile,
+    State,
+    delete_source_files,
+    read_source_files,
+    write_source_files,
+)
 from taxi_assets.months import Month
 from taxi_assets.tlc import tlc_source
 from taxi_assets.tlc.file_transfer import Progress
-from taxi_assets.tlc.month_file import Arrival, parse_file_name
+from taxi_assets.tlc.month_file import MonthFile, parse_file_name
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["arrived_month", "fetch_month", "ingest_month", "refused_since"]
+__all__ = ["ingest_month", "land_month", "newer_refusals", "stored_month_file"]
 
 
 def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
@@ -39,51 +52,51 @@ def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str |
         TaxiError: there is no file, or it is damaged or does not meet the contract, which puts it aside, too.
     """
     try:
-        arrival = arrived_month(warehouse, service, month)
+        month_file = stored_month_file(warehouse, service, month)
     except TaxiError as error:
-        held = _ingested(records_of(warehouse), service, month)
-        is_gone = held and not (warehouse.settings.root / held.path).is_file()
-        if not held or not is_gone or _waits(warehouse, service, month):
+        stored = _ingested(list_source_files(warehouse), service, month)
+        is_gone = stored and not (warehouse.settings.root / stored.path).is_file()
+        if not stored or not is_gone or _is_waiting(warehouse, service, month):
             raise
-        told = f"{service} {month} goes on with the rows held of {held.label()}, whose file is gone: {error}"
-        return replace(review_raw(warehouse, _arrival_of(warehouse, held, month)), refused=(told,))
+        notice = f"{service} {month} goes on with the rows held of {stored.label()}, whose file is gone: {error}"
+        return replace(check_stored_month(warehouse, _month_file_of(warehouse, stored, month)), refused=(notice,))
     try:
-        published = publish_raw(warehouse, arrival, run_id)
+        published = publish_raw(warehouse, month_file, run_id)
     except DamagedFile:
-        _take_out(warehouse, arrival)
+        _take_damaged_file(warehouse, month_file)
         raise
     except IncompleteMonth as refusal:
-        fault_points.reached("refused")
-        remedy = f"take it as it is: taxi arrivals accept {arrival.sha256[:16]}"
-        _change_waiting(warehouse, arrival, state="unaccepted", reasons=(*refusal.verdict.summary(), remedy))
+        fault_points.fault_point("refused")
+        remedy = f"take it as it is: taxi files accept {month_file.sha256[:16]}"
+        _update_waiting(warehouse, month_file, state="unaccepted", reasons=(*refusal.suite_result.summary(), remedy))
         raise
     except TaxiError as error:
-        reasons = error.verdict.summary() if isinstance(error, MonthRefused) else (str(error),)
-        fault_points.reached("refused")
-        _change_waiting(warehouse, arrival, state="quarantined", reasons=reasons)
+        reasons = error.suite_result.summary() if isinstance(error, MonthRefused) else (str(error),)
+        fault_points.fault_point("refused")
+        _update_waiting(warehouse, month_file, state="quarantined", reasons=reasons)
         raise
-    return replace(published, refused=refused_since(records_of(warehouse), service, month))
+    return replace(published, refused=newer_refusals(list_source_files(warehouse), service, month))
 
 
-def arrived_month(warehouse: Warehouse, service: str, month: Month) -> Arrival:
+def stored_month_file(warehouse: Warehouse, service: str, month: Month) -> MonthFile:
     """The month's file in the store: taken from the landing folder, or fetched where there is none.
 
     Raises:
         TaxiError: no whole file is to be had; the sentence says what there is instead.
     """
     only = {(service, month)}
-    look(warehouse, IMPATIENT, only)
-    arrival = _of_store(warehouse, service, month)
-    if arrival is None:
-        fetch_month(warehouse, service, month)
-        look(warehouse, IMPATIENT, only)
-        arrival = _of_store(warehouse, service, month)
-    if arrival is None:
-        raise TaxiError(_why_none(records_of(warehouse), service, month))
-    return arrival
+    scan_landing(warehouse, IMMEDIATE, only)
+    month_file = _stored_file(warehouse, service, month)
+    if month_file is None:
+        land_month(warehouse, service, month)
+        scan_landing(warehouse, IMMEDIATE, only)
+        month_file = _stored_file(warehouse, service, month)
+    if month_file is None:
+        raise TaxiError(_no_file_message(list_source_files(warehouse), service, month))
+    return month_file
 
 
-def fetch_month(warehouse: Warehouse, service: str, month: Month, progress: Progress | None = None) -> str | None:
+def land_month(warehouse: Warehouse, service: str, month: Month, progress: Progress | None = None) -> str | None:
     """Have the source bring a month to the landing folder, unless a file of it waits already.
 
     Returns:
@@ -94,121 +107,126 @@ def fetch_month(warehouse: Warehouse, service: str, month: Month, progress: Prog
             sentence says why.
     """
     settings = warehouse.settings
-    held, unfinished = _of_store(warehouse, service, month), _unfinished(warehouse, service, month)
-    if held and (_waits(warehouse, service, month) or settings.tlc_source == str(settings.landing)):
+    stored, incomplete = _stored_file(warehouse, service, month), _incomplete_reason(warehouse, service, month)
+    if stored and (_is_waiting(warehouse, service, month) or settings.tlc_source == str(settings.landing)):
         return None
-    if unfinished:  # a file on its way is not replaced by one from elsewhere
-        if held:
-            return f"{service} {month}: {held.label} is held and used, since {unfinished}"
-        raise TaxiError(unfinished)
+    if incomplete:  # a file on its way is not replaced by one from elsewhere
+        if stored:
+            return f"{service} {month}: {stored.label} is held and used, since {incomplete}"
+        raise TaxiError(incomplete)
     try:
-        files = file_paths.held_files(settings, service, month)
-        tlc_source.bring_month(settings.tlc_source, service, month, settings.landing, progress, held=files)
+        files = file_paths.stored_files(settings, service, month)
+        tlc_source.fetch_month(settings.tlc_source, service, month, settings.landing, progress, stored=files)
     except TaxiError as error:
-        if held:
-            return f"{service} {month}: {held.label} is held and used, since {error}"
-        aside = _aside(records_of(warehouse), service, month)
+        if stored:
+            return f"{service} {month}: {stored.label} is held and used, since {error}"
+        aside = _set_aside_files(list_source_files(warehouse), service, month)
         if aside:
-            raise TaxiError(f"{_why_none(aside, service, month)}. No other is to be had: {error}") from error
+            raise TaxiError(f"{_no_file_message(aside, service, month)}. No other is to be had: {error}") from error
         raise
     return None
 
 
-def refused_since(records: Sequence[Record], service: str, month: Month) -> tuple[str, ...]:
+def newer_refusals(records: Sequence[SourceFile], service: str, month: Month) -> tuple[str, ...]:
     """A sentence for each file that came after the one that is ingested and was refused: the run goes on without it."""
-    held = _ingested(records, service, month)
-    if held is None:
+    stored = _ingested(records, service, month)
+    if stored is None:
         return ()
     newer = [
         r
-        for r in _aside(records, service, month)
-        if r.first_seen_at >= held.first_seen_at and not "".join(r.reasons).startswith((DAMAGED, GONE))
+        for r in _set_aside_files(records, service, month)
+        if r.first_seen_at >= stored.first_seen_at and not "".join(r.reasons).startswith((DAMAGED, MISSING_FILE))
     ]
     return tuple(
-        f"{service} {month} goes on with {held.label()}, held before: {r.label()} is {r.state}: {'; '.join(r.reasons)}"
+        f"{service} {month} goes on with {stored.label()}, held before: {r.label()} is {r.state}: {'; '.join(r.reasons)}"
         for r in newer
     )
 
 
-def _ingested(records: Sequence[Record], service: str, month: Month) -> Record | None:
+def _ingested(records: Sequence[SourceFile], service: str, month: Month) -> SourceFile | None:
     return next((r for r in records if (r.service, r.month, r.state) == (service, month, "ingested")), None)
 
 
-def _unaccepted(records: Sequence[Record], service: str, month: Month) -> Record | None:
+def _unaccepted(records: Sequence[SourceFile], service: str, month: Month) -> SourceFile | None:
     return next((r for r in records if (r.service, r.month, r.state) == (service, month, "unaccepted")), None)
 
 
-def _arrival_of(warehouse: Warehouse, record: Record, month: Month) -> Arrival:
+def _month_file_of(warehouse: Warehouse, record: SourceFile, month: Month) -> MonthFile:
     path, sha256, size = warehouse.settings.root / record.path, str(record.sha256), int(record.bytes or 0)
-    return Arrival(path, str(record.service), month, sha256, size, record.is_synthetic, record.file_name)
+    return MonthFile(path, str(record.service), month, sha256, size, record.is_synthetic, record.file_name)
 
 
-def _waits(warehouse: Warehouse, service: str, month: Month) -> bool:
-    return any((r.service, r.month, r.state) == (service, month, "waiting") for r in records_of(warehouse))
+def _is_waiting(warehouse: Warehouse, service: str, month: Month) -> bool:
+    return any((r.service, r.month, r.state) == (service, month, "waiting") for r in list_source_files(warehouse))
 
 
-def _of_store(warehouse: Warehouse, service: str, month: Month) -> Arrival | None:
+def _stored_file(warehouse: Warehouse, service: str, month: Month) -> MonthFile | None:
     """The file that waits, else the one that is ingested; None where there is neither."""
-    of_month = [r for r in records_of(warehouse) if (r.service, r.month) == (service, month) and r.is_taken]
+    of_month = [r for r in list_source_files(warehouse) if (r.service, r.month) == (service, month) and r.is_stored]
     for state in ("waiting", "ingested"):
         for record in of_month:
             if record.state == state and (warehouse.settings.root / record.path).is_file():
-                return _arrival_of(warehouse, record, month)
+                return _month_file_of(warehouse, record, month)
     return None
 
 
-def _unfinished(warehouse: Warehouse, service: str, month: Month) -> str | None:
+def _incomplete_reason(warehouse: Warehouse, service: str, month: Month) -> str | None:
     """Why a file of the month in the landing folder cannot be taken yet; None where there is none."""
-    for record in records_of(warehouse):
+    for record in list_source_files(warehouse):
         if record.state == "arriving" and parse_file_name(record.file_name) == (service, month):
             return f"{record.file_name} is in the landing folder, but {'; '.join(record.reasons)}"
     return None
 
 
-def _aside(records: Sequence[Record], service: str, month: Month) -> list[Record]:
+def _set_aside_files(records: Sequence[SourceFile], service: str, month: Month) -> list[SourceFile]:
     """The month's files that are quarantined or unaccepted, oldest first; copies of others are none."""
     of_month = [r for r in records if (r.service, r.month) == (service, month)]
     return [r for r in of_month if r.state in ("quarantined", "unaccepted") and not is_copy(r)]
 
 
-def _why_none(records: Sequence[Record], service: str, month: Month) -> str:
+def _no_file_message(records: Sequence[SourceFile], service: str, month: Month) -> str:
     """The sentence of the newest file of that month which was put aside."""
-    aside = _aside(records, service, month)
+    aside = _set_aside_files(records, service, month)
     if not aside:
         return f"no file of {service} {month} has arrived: put it into the landing folder"
     newest = aside[-1]
     reasons = "; ".join(newest.reasons)
     if newest.state == "unaccepted":
         return f"{newest.label()} waits to be accepted: {reasons}; or put the whole file into the landing folder"
-    again = f", or try again: taxi arrivals retry {shlex.quote(newest.path.rpartition('/')[2])}"
+    again = f", or try again: taxi files retry {shlex.quote(newest.path.rpartition('/')[2])}"
     remedy = "Put another file into the landing folder" + ("" if failed_checks(newest) else again)
     return f"{newest.label()} is in quarantine: {reasons}. {remedy}"
 
 
-def _change_waiting(warehouse: Warehouse, arrival: Arrival, state: State, reasons: Sequence[str]) -> None:
+def _update_waiting(warehouse: Warehouse, month_file: MonthFile, state: State, reasons: Sequence[str]) -> None:
     """Change the state of a file that waited; one the lake holds stays, since what was published of it does.
 
     A month has one file that is unaccepted at most: where it has another, which came later, that replaces this one.
     """
     root = warehouse.settings.root
-    with alone(warehouse.settings, IMPATIENT.lock_seconds), warehouse.publishing("arrivals") as connection:
-        records = read_records(connection)
+    with (
+        file_moves_lock(warehouse.settings, IMMEDIATE.lock_seconds),
+        warehouse.publishing("source_files") as connection,
+    ):
+        records = read_source_files(connection)
         for record in records:
-            if root / record.path == arrival.path and record.state == "waiting":
+            if root / record.path == month_file.path and record.state == "waiting":
                 is_aside = state == "quarantined"
-                place = file_paths.aside_path(record.sha256, record.file_name, "") if is_aside else record.path
-                drop_records(connection, [record.path])
+                place = file_paths.quarantine_path(record.sha256, record.file_name, "") if is_aside else record.path
+                delete_source_files(connection, [record.path])
                 changed = replace(record, path=place, state=state, reasons=tuple(reasons))
-                later = None if is_aside else _unaccepted(records, arrival.service, arrival.month)
-                put_records(connection, [overtaken(changed, later) if later else changed])
-    look(warehouse, IMPATIENT, ())  # which finds a file in the store without a row, and moves it
+                later = None if is_aside else _unaccepted(records, month_file.service, month_file.month)
+                write_source_files(connection, [mark_superseded(changed, later) if later else changed])
+    scan_landing(warehouse, IMMEDIATE, ())  # which finds a file in the store without a row, and moves it
 
 
-def _take_out(warehouse: Warehouse, arrival: Arrival) -> None:
+def _take_damaged_file(warehouse: Warehouse, month_file: MonthFile) -> None:
     """Put aside a file of the store whose bytes are not what they were."""
     root = warehouse.settings.root
-    with alone(warehouse.settings, IMPATIENT.lock_seconds):
-        for record in records_of(warehouse):
-            if root / record.path == arrival.path and arrival.path.is_file():
-                file_paths.take(warehouse.settings, arrival.path, "damaged", record.file_name, short_of(record))
-    look(warehouse, IMPATIENT, ())
+    with file_moves_lock(warehouse.settings, IMMEDIATE.lock_seconds):
+        for record in list_source_files(warehouse):
+            if root / record.path == month_file.path and month_file.path.is_file():
+                file_paths.take(
+                    warehouse.settings, month_file.path, "damaged", record.file_name, checksum_prefix(record)
+                )
+    scan_landing(warehouse, IMMEDIATE, ())

@@ -6,96 +6,96 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from taxi_assets.errors import TaxiError, describe_fault
+from taxi_assets.errors import TaxiError, describe_error
 from taxi_assets.ingestion import file_paths
 from taxi_assets.ingestion.file_stability import (
-    Look,
-    Pace,
+    Observation,
+    ScanPolicy,
+    has_temporary_name,
     is_open_for_writing,
-    is_temporary,
-    read_looks,
+    read_observations,
     signature_of,
-    write_looks,
+    write_observations,
 )
-from taxi_assets.ingestion.file_state import Unfinished
-from taxi_assets.ingestion.source_files import Record, utc_now
+from taxi_assets.ingestion.file_state import IncompleteFile
+from taxi_assets.ingestion.source_files import SourceFile, utc_now
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.month_file import is_synthetic_file, parse_file_name
 from taxi_assets.tlc.tlc_source import ZONE_FILE_NAMES
 
-__all__ = ["Survey", "list_files", "place_of", "survey"]
+__all__ = ["LandingListing", "landing_path", "list_files", "list_landing"]
 
 
 @dataclass(frozen=True)
-class Survey:
+class LandingListing:
     """What a look at the landing folder finds: files that are whole, others with why not, what it passed over."""
 
-    whole: Sequence[Path]
-    unfinished: Sequence[Unfinished]
-    passed: frozenset[str]
+    complete: Sequence[Path]
+    incomplete: Sequence[IncompleteFile]
+    skipped: frozenset[str]
 
 
-def survey(settings: Settings, pace: Pace, only: Collection[tuple[str, Month]] | None) -> Survey:
+def list_landing(settings: Settings, policy: ScanPolicy, only: Collection[tuple[str, Month]] | None) -> LandingListing:
     """Look through the folder; what is seen of each file is kept for the next look.
 
     Args:
         settings: where the folder is.
-        pace: how patiently to look.
+        policy: how patiently to look.
         only: months by service, whose files alone are looked at; None for any.
     """
-    kept = settings.arrived / "looks.json"
-    before = read_looks(kept)
-    after: dict[str, Look] = {}
-    whole: list[Path] = []
-    unfinished: list[Unfinished] = []
-    passed: set[str] = set()
+    kept = settings.file_store / "observations.json"
+    before = read_observations(kept)
+    after: dict[str, Observation] = {}
+    complete: list[Path] = []
+    incomplete: list[IncompleteFile] = []
+    skipped: set[str] = set()
     for entry in _entries(settings.landing):
         earlier = before.get(entry.name)
         if only is not None and parse_file_name(entry.name) not in only:
-            passed.add(place_of(entry))
+            skipped.add(landing_path(entry))
             after |= {entry.name: earlier} if earlier else {}
             continue
         try:
             signature = signature_of(entry.lstat())
-            after[entry.name] = earlier.again(signature, pace) if earlier else Look.first(signature)
-            reason = _why_not_yet(entry, after[entry.name], pace)
+            after[entry.name] = earlier.observe_again(signature, policy) if earlier else Observation.first(signature)
+            reason = _incomplete_reason(entry, after[entry.name], policy)
         except FileNotFoundError:
             after.pop(entry.name, None)
             continue
         except Exception as error:  # whatever is wrong with one file, the others are looked at
-            reason = f"it cannot be looked at ({describe_fault(error)})"
-        if reason is None and len(whole) < pace.most_files:
-            whole.append(entry)
+            reason = f"it cannot be looked at ({describe_error(error)})"
+        if reason is None and len(complete) < policy.max_files:
+            complete.append(entry)
         else:
-            unfinished.append(Unfinished(place_of(entry), entry.name, reason or "others are taken first"))
+            incomplete.append(IncompleteFile(landing_path(entry), entry.name, reason or "others are taken first"))
     if after != before:
-        write_looks(kept, after)
-    return Survey(whole, unfinished, frozenset(passed))
+        write_observations(kept, after)
+    return LandingListing(complete, incomplete, frozenset(skipped))
 
 
-def list_files(settings: Settings, records: Sequence[Record]) -> list[Record]:
-    """The rows of `arrivals` as the folder is now: without files taken away, with files nobody has looked at.
+def list_files(settings: Settings, records: Sequence[SourceFile]) -> list[SourceFile]:
+    """The rows of `source_files` as the folder is now: without files taken away, with files nobody has looked at.
 
     Changes nothing: no file is taken, no look is kept.
     """
-    there = {place_of(entry): entry for entry in _entries(settings.landing)}
+    there = {landing_path(entry): entry for entry in _entries(settings.landing)}
     known = [record for record in records if record.state != "arriving" or record.path in there]
     seen = {record.path for record in known}
     unseen = "nobody has looked at it yet: the sensor of `make up` does, or `taxi run` with its month"
     return [
         *known,
         *(
-            Record(place, file_paths.shown(entry.name), "arriving", utc_now(), reasons=(unseen,))
+            SourceFile(place, file_paths.escape_name(entry.name), "arriving", utc_now(), reasons=(unseen,))
             for place, entry in there.items()
             if place not in seen
         ),
     ]
 
 
-def place_of(entry: Path) -> str:
+def landing_path(entry: Path) -> str:
     """The place of a file of the landing folder, as its row names it."""
-    return f"landing/{file_paths.shown(entry.name)}"
+    return f"landing/{file_paths.escape_name(entry.name)}"
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -107,20 +107,20 @@ def _entries(folder: Path) -> list[Path]:
     return sorted((p for p in found if p.name not in ZONE_FILE_NAMES), key=lambda path: os.fsencode(path.name))
 
 
-def _why_not_yet(path: Path, seen: Look, pace: Pace) -> str | None:
+def _incomplete_reason(path: Path, seen: Observation, policy: ScanPolicy) -> str | None:
     """Why a file is left where it is for now; None where it is whole."""
-    if is_temporary(path.name):
+    if has_temporary_name(path.name):
         return "it has a temporary name: rename it when it is whole"
     if not stat.S_ISREG(path.lstat().st_mode):
-        return None if seen.count >= pace.looks else "it has been seen and is looked at again"
-    reason = _why_not_whole(path) if parse_file_name(path.name) else _why_open(path)
+        return None if seen.count >= policy.observations else "it has been seen and is looked at again"
+    reason = _unreadable_footer_reason(path) if parse_file_name(path.name) else _open_reason(path)
     if reason is None:
-        return None if seen.count >= pace.looks else "it may still be being written: it is looked at again"
-    return None if seen.count >= pace.unreadable_looks and not reason.startswith("it is still") else reason
+        return None if seen.count >= policy.observations else "it may still be being written: it is looked at again"
+    return None if seen.count >= policy.unreadable_observations and not reason.startswith("it is still") else reason
 
 
-def _why_not_whole(path: Path) -> str | None:
-    reason = _why_open(path)
+def _unreadable_footer_reason(path: Path) -> str | None:
+    reason = _open_reason(path)
     if reason:
         return reason
     try:
@@ -130,7 +130,7 @@ def _why_not_whole(path: Path) -> str | None:
     return None
 
 
-def _why_open(path: Path) -> str | None:
+def _open_reason(path: Path) -> str | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:

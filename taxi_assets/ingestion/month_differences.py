@@ -1,6 +1,6 @@
 """What a republished month changed: rows, columns and the figures a person would look at first.
 
-Two rows are of the same ride where vendor, times and zones agree; such a ride is changed where the values of columns
+Two rows are of the same trip where vendor, times and zones agree; such a trip is changed where the values of columns
 that both files have differ. Rides are counted, since the same row can be in a file twice.
 """
 
@@ -11,12 +11,12 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from taxi_assets.ingestion.file_columns import read_columns
-from taxi_assets.ingestion.source_files import Record, read_records
+from taxi_assets.ingestion.source_files import SourceFile, read_source_files
 from taxi_assets.tlc.contract import map_columns
-from taxi_assets.tlc.month_file import Arrival
+from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse.connection import month_key, sql
 
-__all__ = ["Former", "SharedColumns", "compare", "keep_former", "shared_columns"]
+__all__ = ["PreviousMonth", "SharedColumns", "compare_month", "hash_previous_month", "shared_columns"]
 
 _STATISTICS = (
     "rows",
@@ -37,10 +37,10 @@ _STATISTICS = (
 
 
 @dataclass(frozen=True)
-class Former:
-    """The month as it was published before, from another file; its rows are in the temporary table `former_trips`."""
+class PreviousMonth:
+    """The month as it was published before, from another file; its rows are in the temporary table `previous_trips`."""
 
-    record: Record
+    record: SourceFile
     statistics: Mapping[str, Any]
     columns: "SharedColumns"
 
@@ -55,9 +55,9 @@ class SharedColumns:
     removed: tuple[str, ...]
 
     def values(self) -> Mapping[str, list[str]]:
-        """What `$shared` and `$others` of the SQL files stand for."""
+        """What `$shared` and `$unknown_pointers` of the SQL files stand for."""
         pointers = ["/" + name.replace("~", "~0").replace("/", "~1") for name in self.unknown]
-        return {"shared": list(self.canonical), "others": pointers}
+        return {"shared": list(self.canonical), "unknown_pointers": pointers}
 
 
 def shared_columns(before: Sequence[str], after: Sequence[str]) -> SharedColumns:
@@ -68,30 +68,32 @@ def shared_columns(before: Sequence[str], after: Sequence[str]) -> SharedColumns
     return SharedColumns(
         known,
         unknown,
-        (*(of for name, of in latter.known.items() if name not in known), *_others(latter.unknown, unknown)),
-        (*(of for name, of in former.known.items() if name not in known), *_others(former.unknown, unknown)),
+        (*(of for name, of in latter.known.items() if name not in known), *_not_shared(latter.unknown, unknown)),
+        (*(of for name, of in former.known.items() if name not in known), *_not_shared(former.unknown, unknown)),
     )
 
 
-def keep_former(connection: DuckDBPyConnection, arrival: Arrival) -> Former | None:
+def hash_previous_month(connection: DuckDBPyConnection, month_file: MonthFile) -> PreviousMonth | None:
     """Remember the month's rows before they are replaced; None where none are, or by the same file."""
-    of_month = [r for r in read_records(connection) if (r.service, r.month) == (arrival.service, arrival.month)]
-    record = next((r for r in of_month if r.state == "ingested" and r.sha256 != arrival.sha256), None)
+    of_month = [
+        r for r in read_source_files(connection) if (r.service, r.month) == (month_file.service, month_file.month)
+    ]
+    record = next((r for r in of_month if r.state == "ingested" and r.sha256 != month_file.sha256), None)
     if record is None:
         return None
-    names = read_columns(arrival.path).names
+    names = read_columns(month_file.path).names
     columns = shared_columns(record.columns or names, names)
-    _hash_rides(connection, "former_trips", arrival, columns)
-    return Former(record, _statistics(connection, arrival), columns)
+    _hash_trips(connection, "previous_trips", month_file, columns)
+    return PreviousMonth(record, _statistics(connection, month_file), columns)
 
 
-def compare(connection: DuckDBPyConnection, former: Former, arrival: Arrival) -> dict[str, Any]:
+def compare_month(connection: DuckDBPyConnection, former: PreviousMonth, month_file: MonthFile) -> dict[str, Any]:
     """The difference between the rows of the open transaction and those before it, as JSON knows values."""
-    _hash_rides(connection, "latter_trips", arrival, former.columns)
-    added, removed, changed = connection.execute(sql("republished_rides")).fetchall()[0]
-    for table in ("former_trips", "latter_trips"):
+    _hash_trips(connection, "replacing_trips", month_file, former.columns)
+    added, removed, changed = connection.execute(sql("republished_trips")).fetchall()[0]
+    for table in ("previous_trips", "replacing_trips"):
         connection.execute(f"DROP TABLE temp.{table}")
-    after, columns = _statistics(connection, arrival), former.columns
+    after, columns = _statistics(connection, month_file), former.columns
     return {
         "former_sha256": former.record.sha256,
         "rows": {"added": added, "removed": removed, "changed": changed},
@@ -104,15 +106,15 @@ def compare(connection: DuckDBPyConnection, former: Former, arrival: Arrival) ->
     }
 
 
-def _others(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+def _not_shared(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name not in known)
 
 
-def _hash_rides(connection: DuckDBPyConnection, table: str, arrival: Arrival, columns: SharedColumns) -> None:
-    values = {**month_key(arrival.service, arrival.month), **columns.values()}
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql('ride_hashes')}", values)
+def _hash_trips(connection: DuckDBPyConnection, table: str, month_file: MonthFile, columns: SharedColumns) -> None:
+    values = {**month_key(month_file.service, month_file.month), **columns.values()}
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql('trip_hashes')}", values)
 
 
-def _statistics(connection: DuckDBPyConnection, arrival: Arrival) -> dict[str, Any]:
-    row = connection.execute(sql("month_statistics"), month_key(arrival.service, arrival.month)).fetchall()[0]
+def _statistics(connection: DuckDBPyConnection, month_file: MonthFile) -> dict[str, Any]:
+    row = connection.execute(sql("month_statistics"), month_key(month_file.service, month_file.month)).fetchall()[0]
     return dict(zip(_STATISTICS, row, strict=True))

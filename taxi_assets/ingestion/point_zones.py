@@ -20,7 +20,7 @@ UNKNOWN, OUTSIDE = 264, 265  # TLC's ids for "unknown" and "outside of the city"
 _CELL_DEGREES = 0.0005  # finer costs more to make than it saves on a month
 _BORDER = -1
 # A receiver without a fix writes 0, 0 or worse. Within a day's ride of the city a point is believed.
-_BELIEVED_LONGITUDES, _BELIEVED_LATITUDES = (-76.0, -72.0), (39.0, 42.5)
+_PLAUSIBLE_LONGITUDES, _PLAUSIBLE_LATITUDES = (-76.0, -72.0), (39.0, 42.5)
 
 Zones = NDArray[np.int16]
 
@@ -44,7 +44,7 @@ class ZoneRaster:
         zones = np.full(len(longitude), UNKNOWN, np.int16)
         zones[np.isnan(longitude) | np.isnan(latitude)] = 0
         (believed,) = np.nonzero(
-            _is_within(longitude, _BELIEVED_LONGITUDES) & _is_within(latitude, _BELIEVED_LATITUDES)
+            _is_within(longitude, _PLAUSIBLE_LONGITUDES) & _is_within(latitude, _PLAUSIBLE_LATITUDES)
         )
         found = self._look_up(longitude[believed], latitude[believed])
         zones[believed] = np.where(found == 0, OUTSIDE, found)
@@ -56,7 +56,9 @@ class ZoneRaster:
         column = np.clip((longitude - self.west) / _CELL_DEGREES, 0, columns - 1).astype(np.intp)
         zones: Zones = self.cells[row, column]
         (near,) = np.nonzero(zones == _BORDER)
-        zones[near] = _compare(self.tree, self.outlines, self.zone_ids, *to_feet(longitude[near], latitude[near]))
+        zones[near] = _locate_in_outlines(
+            self.tree, self.outlines, self.zone_ids, *to_feet(longitude[near], latitude[near])
+        )
         return zones
 
 
@@ -81,11 +83,11 @@ def build_raster(outlines: Mapping[int, bytes]) -> ZoneRaster:
     cells = np.full((rows, columns), _BORDER, np.int16)
     inner_row, inner_column = np.nonzero(~is_border)
     middle = west + (inner_column + 0.5) * _CELL_DEGREES, south + (inner_row + 0.5) * _CELL_DEGREES
-    cells[inner_row, inner_column] = _compare(tree, shapes, zone_ids, *to_feet(*middle))
+    cells[inner_row, inner_column] = _locate_in_outlines(tree, shapes, zone_ids, *to_feet(*middle))
     return ZoneRaster(cells, west, south, zone_ids, shapes, tree)
 
 
-def _compare(tree: Any, outlines: NDArray[Any], zone_ids: Zones, x_feet: Floats, y_feet: Floats) -> Zones:
+def _locate_in_outlines(tree: Any, outlines: NDArray[Any], zone_ids: Zones, x_feet: Floats, y_feet: Floats) -> Zones:
     """The zone each point is in, borders included; the lowest id where zones overlap, 0 where there is none."""
     import shapely
 

@@ -14,20 +14,20 @@ from duckdb import DuckDBPyConnection
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import holiday_dates
 from taxi_assets.ingestion import month_differences
-from taxi_assets.ingestion.canonical_rows import arrived_trips
-from taxi_assets.ingestion.schema_changes import ColumnChange, read_changes, record_columns
-from taxi_assets.ingestion.source_files import ingest_record
-from taxi_assets.ingestion.table_checks import COMPLETENESS, find_out, name_other_month
+from taxi_assets.ingestion.canonical_rows import canonical_trips
+from taxi_assets.ingestion.schema_changes import ColumnChange, read_schema_changes, record_schema
+from taxi_assets.ingestion.source_files import mark_ingested
+from taxi_assets.ingestion.table_checks import COMPLETENESS, name_other_month, run_table_checks
 from taxi_assets.ingestion.taxi_zones import read_zones
 from taxi_assets.ingestion.text_lines import count_rows
 from taxi_assets.months import Month
-from taxi_assets.quality import Verdict, validate
+from taxi_assets.quality import SuiteResult, validate
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.quality.suites import SUITES
 from taxi_assets.tlc.file_transfer import sha256_of
-from taxi_assets.tlc.month_file import Arrival
+from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse import fault_points
-from taxi_assets.warehouse.connection import Warehouse, choose_month, month_key, sql, view_month
+from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key, set_month_variables, sql
 from taxi_assets.warehouse.schema import TABLES
 
 __all__ = [
@@ -35,11 +35,11 @@ __all__ = [
     "IncompleteMonth",
     "MonthRefused",
     "Publication",
+    "check_stored_month",
     "publish_clean",
     "publish_features",
     "publish_raw",
     "publish_zones",
-    "review_raw",
 ]
 
 
@@ -53,22 +53,22 @@ class DamagedFile(TaxiError):
 class MonthRefused(TaxiError):
     """A month failed an error-severity expectation and was not published."""
 
-    def __init__(self, table: str, service: str, month: Month, verdict: Verdict) -> None:
-        self.table, self.service, self.month, self.verdict = table, service, month, verdict
-        reasons = "; ".join(verdict.summary())
+    def __init__(self, table: str, service: str, month: Month, suite_result: SuiteResult) -> None:
+        self.table, self.service, self.month, self.suite_result = table, service, month, suite_result
+        reasons = "; ".join(suite_result.summary())
         super().__init__(f"{table} of {service} {month} is not published: {reasons}. {_REMEDY}")
 
 
 class IncompleteMonth(MonthRefused):
     """A file has nothing wrong with it but that much of its month is missing: a person decides."""
 
-    def __init__(self, refusal: MonthRefused, arrival: Arrival) -> None:
-        super().__init__(refusal.table, refusal.service, refusal.month, refusal.verdict)
-        reasons = "; ".join(self.verdict.summary())
+    def __init__(self, refusal: MonthRefused, month_file: MonthFile) -> None:
+        super().__init__(refusal.table, refusal.service, refusal.month, refusal.suite_result)
+        reasons = "; ".join(self.suite_result.summary())
         self.args = (
-            f"{arrival.label} waits to be accepted, and what is held of {self.service} {self.month} stays: {reasons}. "
+            f"{month_file.label} waits to be accepted, and what is held of {self.service} {self.month} stays: {reasons}. "
             "Put the whole file into the landing folder, or take it as it is: "
-            f"taxi arrivals accept {arrival.sha256[:16]}",
+            f"taxi files accept {month_file.sha256[:16]}",
         )
 
 
@@ -79,10 +79,10 @@ class Publication:
     service: str
     month: Month
     rows: int
-    verdict: Verdict
+    suite_result: SuiteResult
     counts: dict[str, int] = field(default_factory=dict)  # rows rejected, by reason; unknown columns, by name
-    column_changes: tuple[ColumnChange, ...] = ()  # of raw trips, from the month held before
-    arrival: Arrival | None = None  # the file, of raw trips
+    schema_changes: tuple[ColumnChange, ...] = ()  # of raw trips, from the month held before
+    month_file: MonthFile | None = None  # the file, of raw trips
     difference: Mapping[str, Any] | None = None  # of a republished month, from the rows before
     refused: tuple[str, ...] = ()  # files that came after this one for the month and were refused, in sentences
 
@@ -104,7 +104,7 @@ def publish_zones(warehouse: Warehouse, lookup: Path, shapes: Path, run_id: str 
     return len(rows)
 
 
-def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = None) -> Publication:
+def publish_raw(warehouse: Warehouse, month_file: MonthFile, run_id: str | None = None) -> Publication:
     """Replace one month of `raw_trips` with the file's rows, every one of them.
 
     Returns:
@@ -117,40 +117,42 @@ def publish_raw(warehouse: Warehouse, arrival: Arrival, run_id: str | None = Non
         IncompleteMonth: a large part of the month is missing, beside what is held; nothing else is wrong.
         MonthRefused: the rows fail the table's suite.
     """
-    service, month = arrival.service, arrival.month
-    _refuse_mixing(warehouse, arrival)
-    _require_undamaged(arrival)
+    service, month = month_file.service, month_file.month
+    _refuse_other_data_kind(warehouse, month_file)
+    _require_recorded_checksum(month_file)
     difference: list[Mapping[str, Any] | None] = []
 
     def fill(connection: DuckDBPyConnection) -> dict[str, int]:
-        with arrived_trips(connection, arrival.path, service, arrival.label) as arrived:
-            former = month_differences.keep_former(connection, arrival)
+        with canonical_trips(connection, month_file.path, service, month_file.label) as trips_view:
+            former = month_differences.hash_previous_month(connection, month_file)
             _replace(connection, "raw_trips", month_key(service, month))
-        record_columns(connection, service, month, arrived)
-        difference.append(month_differences.compare(connection, former, arrival) if former else None)
-        rows = count_rows(arrival.path) if arrived.columns.rows is None else arrived.columns.rows
-        ingest_record(connection, arrival, rows, run_id, difference[0])
-        return {**dict.fromkeys(arrived.mapping.unknown, rows), **+arrived.counts}
+        record_schema(connection, service, month, trips_view)
+        difference.append(month_differences.compare_month(connection, former, month_file) if former else None)
+        rows = count_rows(month_file.path) if trips_view.columns.rows is None else trips_view.columns.rows
+        mark_ingested(connection, month_file, rows, run_id, difference[0])
+        return {**dict.fromkeys(trips_view.mapping.unknown, rows), **+trips_view.counts}
 
     try:
         published = _publish(warehouse, "raw_trips", service, month, fill, run_id)
     except MonthRefused as refusal:
-        if {outcome.name for outcome in refusal.verdict.failed_errors()} == {COMPLETENESS}:
-            raise IncompleteMonth(refusal, arrival) from refusal
+        if {outcome.name for outcome in refusal.suite_result.failed_errors()} == {COMPLETENESS}:
+            raise IncompleteMonth(refusal, month_file) from refusal
         raise
-    return replace(published, arrival=arrival, difference=difference[0])
+    return replace(published, month_file=month_file, difference=difference[0])
 
 
-def review_raw(warehouse: Warehouse, arrival: Arrival) -> Publication:
+def check_stored_month(warehouse: Warehouse, month_file: MonthFile) -> Publication:
     """Check the rows of `raw_trips` that the lake holds of a month, whose file is gone. Changes nothing."""
-    service, month = arrival.service, arrival.month
+    service, month = month_file.service, month_file.month
     with warehouse.reading() as connection:
-        choose_month(connection, service, month)
-        view_month(connection, "audited", "raw_trips")
-        verdict = validate(connection, "audited", SUITES["raw_trips"])
-        verdict = replace(verdict, outcomes=(*verdict.outcomes, *find_out(connection, "raw_trips", service, month)))
-        changes = read_changes(connection, service, month)
-    return Publication(service, month, verdict.rows, verdict, {}, changes, arrival)
+        set_month_variables(connection, service, month)
+        create_month_view(connection, "audited", "raw_trips")
+        suite_result = validate(connection, "audited", SUITES["raw_trips"])
+        suite_result = replace(
+            suite_result, outcomes=(*suite_result.outcomes, *run_table_checks(connection, "raw_trips", service, month))
+        )
+        changes = read_schema_changes(connection, service, month)
+    return Publication(service, month, suite_result.rows, suite_result, {}, changes, month_file)
 
 
 def publish_clean(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
@@ -184,28 +186,28 @@ def publish_features(warehouse: Warehouse, service: str, month: Month, run_id: s
         _require_rows(connection, "clean_trips", service, month)
         if not connection.execute("SELECT 1 FROM taxi_zones LIMIT 1").fetchall():
             raise TaxiError("the lake has no taxi_zones: materialise taxi_zones first")
-        view_month(connection, "trips", "clean_trips")
+        create_month_view(connection, "trips", "clean_trips")
         _replace(connection, "trip_features", {**month_key(service, month), "holidays": list(holiday_dates())})
         return {}
 
     return _publish(warehouse, "trip_features", service, month, fill, run_id)
 
 
-def _require_undamaged(arrival: Arrival) -> None:
+def _require_recorded_checksum(month_file: MonthFile) -> None:
     """The bytes about to be read are those that arrived."""
     try:
-        sha256 = sha256_of(arrival.path)
+        sha256 = sha256_of(month_file.path)
     except OSError as error:
         raise TaxiError(
-            f"{arrival.label} of {arrival.service} {arrival.month} is not where it was ({error.strerror}): "
+            f"{month_file.label} of {month_file.service} {month_file.month} is not where it was ({error.strerror}): "
             "put it into the landing folder"
         ) from error
-    if sha256 != arrival.sha256:
+    if sha256 != month_file.sha256:
         raise DamagedFile(
-            f"{arrival.label} of {arrival.service} {arrival.month} is damaged: its SHA-256 is {sha256[:16]}…, not "
-            f"{arrival.sha256[:16]}… as when it arrived; it is not read. Put a good copy into the landing folder"
+            f"{month_file.label} of {month_file.service} {month_file.month} is damaged: its SHA-256 is {sha256[:16]}…, not "
+            f"{month_file.sha256[:16]}… as when it arrived; it is not read. Put a good copy into the landing folder"
         )
-    fault_points.reached("checked")
+    fault_points.fault_point("checked")
 
 
 def _require_rows(connection: DuckDBPyConnection, table: str, service: str, month: Month) -> None:
@@ -216,13 +218,13 @@ def _require_rows(connection: DuckDBPyConnection, table: str, service: str, mont
         raise TaxiError(f"the lake has no {table} of {service} {month}: {remedy}")
 
 
-def _refuse_mixing(warehouse: Warehouse, arrival: Arrival) -> None:
-    kind = warehouse.settings.data_kind
-    if arrival.is_synthetic is not None and arrival.is_synthetic != (kind == "synthetic"):
-        other = "synthetic" if arrival.is_synthetic else "real"
+def _refuse_other_data_kind(warehouse: Warehouse, month_file: MonthFile) -> None:
+    kind = warehouse.settings.active_data_kind
+    if month_file.is_synthetic is not None and month_file.is_synthetic != (kind == "synthetic"):
+        other = "synthetic" if month_file.is_synthetic else "real"
         raise TaxiError(
-            f"{arrival.label} is a {other} month and this is the warehouse of {kind} ones: "
-            f"take it out of the landing folder, or set TAXI_DATA={other}"
+            f"{month_file.label} is a {other} month and this is the warehouse of {kind} ones: "
+            f"take it out of the landing folder, or set TAXI_DATA_KIND={other}"
         )
 
 
@@ -230,18 +232,20 @@ def _publish(
     warehouse: Warehouse, table: str, service: str, month: Month, fill: Fill, run_id: str | None
 ) -> Publication:
     with warehouse.publishing(f"{table} {service} {month}", run_id) as connection:
-        choose_month(connection, service, month)
+        set_month_variables(connection, service, month)
         counts = fill(connection)
-        fault_points.reached("filled")
-        view_month(connection, "audited", table)
-        verdict = validate(connection, "audited", SUITES[table])
-        verdict = replace(verdict, outcomes=(*verdict.outcomes, *find_out(connection, table, service, month)))
-        if verdict.failed_errors():
-            raise MonthRefused(table, service, month, name_other_month(connection, "audited", verdict))
-        changes = read_changes(connection, service, month) if table == "raw_trips" else ()
-        fault_points.reached("audited")
-    fault_points.reached("published")
-    return Publication(service, month, verdict.rows, verdict, counts, changes)
+        fault_points.fault_point("filled")
+        create_month_view(connection, "audited", table)
+        suite_result = validate(connection, "audited", SUITES[table])
+        suite_result = replace(
+            suite_result, outcomes=(*suite_result.outcomes, *run_table_checks(connection, table, service, month))
+        )
+        if suite_result.failed_errors():
+            raise MonthRefused(table, service, month, name_other_month(connection, "audited", suite_result))
+        changes = read_schema_changes(connection, service, month) if table == "raw_trips" else ()
+        fault_points.fault_point("audited")
+    fault_points.fault_point("published")
+    return Publication(service, month, suite_result.rows, suite_result, counts, changes)
 
 
 def _replace(connection: DuckDBPyConnection, table: str, values: Mapping[str, object]) -> int:

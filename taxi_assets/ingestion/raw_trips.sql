@@ -1,3 +1,3 @@
--- One file's trips under canonical names; `arrived_trips` is the file read through its column mapping.
+-- One file's trips under canonical names; `canonical_trips` is the file read through its column mapping.
 SELECT $service AS service, $month AS month, *
-FROM arrived_trips
+FROM canonical_trips

@@ -1,4 +1,4 @@
-"""`taxi arrivals retry` and `accept`: a file that was put aside is ingested all the same, because a person says so."""
+"""`taxi files retry` and `accept`: a file that was put aside is ingested all the same, because a person says so."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,10 +7,10 @@ from typing import Any
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion import file_paths
-from taxi_assets.ingestion.file_stability import IMPATIENT
-from taxi_assets.ingestion.file_state import GONE, overtaken, twin_of, was_refused
-from taxi_assets.ingestion.scan_landing import alone, look, records_of
-from taxi_assets.ingestion.source_files import Record, next_request, put_records, read_records, utc_now
+from taxi_assets.ingestion.file_stability import IMMEDIATE
+from taxi_assets.ingestion.file_state import MISSING_FILE, find_original, mark_superseded, was_unaccepted
+from taxi_assets.ingestion.scan_landing import file_moves_lock, list_source_files, scan_landing
+from taxi_assets.ingestion.source_files import SourceFile, next_request, read_source_files, utc_now, write_source_files
 from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -19,7 +19,7 @@ __all__ = ["accept", "retry"]
 _SHORTEST_PREFIX = 4
 
 
-def retry(warehouse: Warehouse, text: str) -> Record:
+def retry(warehouse: Warehouse, text: str) -> SourceFile:
     """Have a quarantined or superseded file wait again, or one that waits in vain be requested anew.
 
     Args:
@@ -32,23 +32,23 @@ def retry(warehouse: Warehouse, text: str) -> Record:
     Raises:
         TaxiError: no such file, several, or one that cannot be tried again; the sentence says what to do.
     """
-    look(warehouse, IMPATIENT, ())
-    record = _choose(records_of(warehouse), text)
+    scan_landing(warehouse, IMMEDIATE, ())
+    record = _select_retryable(list_source_files(warehouse), text)
     if record.state in ("superseded", "waiting"):
         return _reinstate(warehouse, record)
     path = warehouse.settings.root / record.path
-    if record.reasons == (GONE,) or not path.is_file():
+    if record.reasons == (MISSING_FILE,) or not path.is_file():
         raise TaxiError(f"{record.file_name} is not there any more: put it into the landing folder again")
     if parse_file_name(record.file_name) is None:
         raise TaxiError(f"{record.file_name} cannot be tried again under that name: {'; '.join(record.reasons)}")
-    with alone(warehouse.settings, IMPATIENT.lock_seconds):
+    with file_moves_lock(warehouse.settings, IMMEDIATE.lock_seconds):
         file_paths.take(warehouse.settings, path, "again", record.file_name)
-    look(warehouse, IMPATIENT, ())
-    after = records_of(warehouse)
+    scan_landing(warehouse, IMMEDIATE, ())
+    after = list_source_files(warehouse)
     return next(r for r in after if r.sha256 == record.sha256 and r.file_name == record.file_name)
 
 
-def accept(warehouse: Warehouse, text: str) -> Record:
+def accept(warehouse: Warehouse, text: str) -> SourceFile:
     """Have an unaccepted file wait, to be ingested as it is; who accepted it, and when, is kept in its row.
 
     One that was unaccepted when another replaced it can be accepted, too, where no other is meant.
@@ -60,64 +60,67 @@ def accept(warehouse: Warehouse, text: str) -> Record:
     Raises:
         TaxiError: no such file, several, or one that is not unaccepted.
     """
-    look(warehouse, IMPATIENT, ())
-    matches = [record for record in records_of(warehouse) if _is_meant(record, text)]
-    candidates = [r for r in matches if r.state == "unaccepted"] or [r for r in matches if was_refused(r)]
-    record = _only(candidates or _refuse(matches, text, "nothing to accept"), text)
+    scan_landing(warehouse, IMMEDIATE, ())
+    matches = [record for record in list_source_files(warehouse) if _matches(record, text)]
+    candidates = [r for r in matches if r.state == "unaccepted"] or [r for r in matches if was_unaccepted(r)]
+    record = _require_single(candidates or _raise_no_candidate(matches, text, "nothing to accept"), text)
     return _reinstate(warehouse, record, accepted_by=getuser(), accepted_at=utc_now())
 
 
-def _choose(records: Sequence[Record], text: str) -> Record:
-    matches = [record for record in records if _is_meant(record, text)]
-    aside = [record for record in matches if record.state == "quarantined"]
-    aside = [record for record in aside if record.reasons != (GONE,)] or aside
-    candidates = _without_copies(records, aside) or [record for record in matches if record.state == "superseded"]
-    candidates = candidates or [record for record in matches if record.state == "waiting" and record.is_taken]
-    return _only(candidates or _refuse(matches, text, "nothing to try again"), text)
+def _select_retryable(records: Sequence[SourceFile], text: str) -> SourceFile:
+    matches = [record for record in records if _matches(record, text)]
+    quarantined = [record for record in matches if record.state == "quarantined"]
+    quarantined = [record for record in quarantined if record.reasons != (MISSING_FILE,)] or quarantined
+    candidates = _without_copies(records, quarantined) or [record for record in matches if record.state == "superseded"]
+    candidates = candidates or [record for record in matches if record.state == "waiting" and record.is_stored]
+    return _require_single(candidates or _raise_no_candidate(matches, text, "nothing to try again"), text)
 
 
-def _refuse(matches: Sequence[Record], text: str, what: str) -> list[Record]:
+def _raise_no_candidate(matches: Sequence[SourceFile], text: str, what: str) -> list[SourceFile]:
     if not matches:
-        raise TaxiError(f"no file is called '{file_paths.shown(text)}': see `taxi arrivals` for their names")
-    told = "; ".join(f"{record.label()} is {record.state}" for record in matches)
-    unaccepted = "; `taxi arrivals accept` takes an unaccepted one in" if _has_unaccepted(matches) else ""
-    raise TaxiError(f"{what}: {told}{unaccepted}")
+        raise TaxiError(f"no file is called '{file_paths.escape_name(text)}': see `taxi files` for their names")
+    listed = "; ".join(f"{record.label()} is {record.state}" for record in matches)
+    unaccepted = "; `taxi files accept` takes an unaccepted one in" if _has_unaccepted(matches) else ""
+    raise TaxiError(f"{what}: {listed}{unaccepted}")
 
 
-def _has_unaccepted(records: Sequence[Record]) -> bool:
+def _has_unaccepted(records: Sequence[SourceFile]) -> bool:
     return any(record.state == "unaccepted" for record in records)
 
 
-def _only(candidates: Sequence[Record], text: str) -> Record:
+def _require_single(candidates: Sequence[SourceFile], text: str) -> SourceFile:
     if len(candidates) > 1:
-        told = ", ".join((record.sha256 or record.path)[:16] for record in candidates)
-        raise TaxiError(f"{len(candidates)} files are meant by '{file_paths.shown(text)}': name one of {told}")
+        listed = ", ".join((record.sha256 or record.path)[:16] for record in candidates)
+        raise TaxiError(f"{len(candidates)} files are meant by '{file_paths.escape_name(text)}': name one of {listed}")
     return candidates[0]
 
 
-def _without_copies(records: Sequence[Record], aside: Sequence[Record]) -> list[Record]:
+def _without_copies(records: Sequence[SourceFile], quarantined: Sequence[SourceFile]) -> list[SourceFile]:
     """Those whose bytes are not in the store as well; of superseded bytes, the store's."""
-    found: list[Record] = []
-    for record in aside:
-        twin = twin_of(records, record.sha256)
-        if twin is None:
+    found: list[SourceFile] = []
+    for record in quarantined:
+        original = find_original(records, record.sha256)
+        if original is None:
             found.append(record)
-        elif twin.state == "superseded" and twin not in found:
-            found.append(twin)
+        elif original.state == "superseded" and original not in found:
+            found.append(original)
     return found
 
 
-def _is_meant(record: Record, text: str) -> bool:
+def _matches(record: SourceFile, text: str) -> bool:
     is_prefix = len(text) >= _SHORTEST_PREFIX and (record.sha256 or "").startswith(text.lower())
     return is_prefix or text in (record.file_name, record.path, record.path.rpartition("/")[2])
 
 
-def _reinstate(warehouse: Warehouse, record: Record, **changes: Any) -> Record:
+def _reinstate(warehouse: Warehouse, record: SourceFile, **changes: Any) -> SourceFile:
     """Have a file of the store wait for another request; it will supersede what has superseded it."""
-    with alone(warehouse.settings, IMPATIENT.lock_seconds), warehouse.publishing("arrivals") as connection:
-        records = read_records(connection)
+    with (
+        file_moves_lock(warehouse.settings, IMMEDIATE.lock_seconds),
+        warehouse.publishing("source_files") as connection,
+    ):
+        records = read_source_files(connection)
         again = replace(record, state="waiting", reasons=(), request=next_request(records), **changes)
-        of_month = [r for r in records if r.is_taken and (r.service, r.month) == (record.service, record.month)]
+        of_month = [r for r in records if r.is_stored and (r.service, r.month) == (record.service, record.month)]
         others = [r for r in of_month if r.state in ("waiting", "unaccepted") and r.path != record.path]
-        put_records(connection, [*(overtaken(r, again) for r in others), again])
+        write_source_files(connection, [*(mark_superseded(r, again) for r in others), again])
     return again

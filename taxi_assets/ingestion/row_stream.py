@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from taxi_assets.ingestion.csv_lines import Lines, read_lines
+from taxi_assets.ingestion.csv_lines import RowBatch, read_row_batches
 from taxi_assets.ingestion.file_columns import FileColumns
 from taxi_assets.tlc.contract import ColumnMapping
 
@@ -68,7 +68,7 @@ def _schema(path: Path, columns: FileColumns, ends: tuple[str, ...]) -> "pa.Sche
     return pa.schema([*fields, *((f"{end}_zone", pa.int16()) for end in ends)])
 
 
-def _unreadable(rows: Lines) -> "tuple[pa.Array, pa.Array]":
+def _unreadable(rows: RowBatch) -> "tuple[pa.Array, pa.Array]":
     import pyarrow as pa
 
     if not rows.unreadable:
@@ -77,20 +77,20 @@ def _unreadable(rows: Lines) -> "tuple[pa.Array, pa.Array]":
     return pa.array(numbers, pa.int64()), pa.array(lines, pa.string())
 
 
-def _read(path: Path, columns: FileColumns) -> Iterator[Lines]:
+def _read(path: Path, columns: FileColumns) -> Iterator[RowBatch]:
     if columns.rows is None:
-        yield from read_lines(path, len(columns.names), columns.separator or ",")
+        yield from read_row_batches(path, len(columns.names), columns.separator or ",")
         return
     import pyarrow.parquet as pq
 
     # Buffered, so that a month in one row group is read a piece at a time.
     with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
         for batch in file.iter_batches(_BATCH_ROWS):
-            yield Lines(batch.columns, {}, batch.num_rows)
+            yield RowBatch(batch.columns, {}, batch.num_rows)
 
 
 def _place(
-    rows: Lines, columns: FileColumns, mapping: ColumnMapping, end: str, raster: "ZoneRaster", counts: Counter[str]
+    rows: RowBatch, columns: FileColumns, mapping: ColumnMapping, end: str, raster: "ZoneRaster", counts: Counter[str]
 ) -> "pa.Array":
     import pyarrow as pa
 

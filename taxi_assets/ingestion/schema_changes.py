@@ -1,15 +1,15 @@
-"""What changed in TLC's columns from month to month: the tables `file_columns` and `column_changes`."""
+"""What changed in TLC's columns from month to month: the tables `file_columns` and `schema_changes`."""
 
 from dataclasses import dataclass
 from datetime import date
 
 from duckdb import DuckDBPyConnection
 
-from taxi_assets.ingestion.canonical_rows import ArrivedTrips
+from taxi_assets.ingestion.canonical_rows import CanonicalTrips
 from taxi_assets.months import Month
 from taxi_assets.warehouse.connection import month_key, sql
 
-__all__ = ["ColumnChange", "read_changes", "record_columns"]
+__all__ = ["ColumnChange", "read_schema_changes", "record_schema"]
 
 
 @dataclass(frozen=True)
@@ -31,30 +31,30 @@ class ColumnChange:
         return f"{self.column_name} is {self.change}"
 
 
-def record_columns(connection: DuckDBPyConnection, service: str, month: Month, arrived: ArrivedTrips) -> None:
+def record_schema(connection: DuckDBPyConnection, service: str, month: Month, trips_view: CanonicalTrips) -> None:
     """Replace the month's rows of both tables, and the changes of the month held after it, which follow from them.
 
     So the tables are the same in whatever order the months came.
     """
     key = month_key(service, month)
-    canonical = {published: name for name, published in arrived.mapping.known.items()}
-    names = list(arrived.columns.names)
-    values = {"names": names, "types": list(arrived.columns.types), "meanings": [canonical.get(n) for n in names]}
-    values["notes"] = [arrived.times[name].note if name in arrived.times else None for name in names]
+    canonical = {published: name for name, published in trips_view.mapping.known.items()}
+    names = list(trips_view.columns.names)
+    values = {"names": names, "types": list(trips_view.columns.types), "meanings": [canonical.get(n) for n in names]}
+    values["notes"] = [trips_view.times[name].note if name in trips_view.times else None for name in names]
     connection.execute("DELETE FROM file_columns WHERE service = $service AND month = $month", key)
     connection.execute(f"INSERT INTO file_columns BY NAME {sql('file_columns')}", {**key, **values})
     query = "SELECT min(month) FROM file_columns WHERE service = $service AND month > $month"
     following = connection.execute(query, key).fetchall()[0][0]
     for day in filter(None, (month.first_day, following)):
         of_month = {"service": service, "month": day}
-        connection.execute("DELETE FROM column_changes WHERE service = $service AND month = $month", of_month)
-        connection.execute(f"INSERT INTO column_changes BY NAME {sql('column_changes')}", of_month)
+        connection.execute("DELETE FROM schema_changes WHERE service = $service AND month = $month", of_month)
+        connection.execute(f"INSERT INTO schema_changes BY NAME {sql('schema_changes')}", of_month)
 
 
-def read_changes(connection: DuckDBPyConnection, service: str, month: Month) -> tuple[ColumnChange, ...]:
+def read_schema_changes(connection: DuckDBPyConnection, service: str, month: Month) -> tuple[ColumnChange, ...]:
     """What changed in the month's columns, by name; nothing for the first month held."""
     query = (
-        "SELECT column_name, change, name_before, type_before, type_after, compared_with FROM column_changes "
+        "SELECT column_name, change, name_before, type_before, type_after, compared_with FROM schema_changes "
         "WHERE service = $service AND month = $month ORDER BY column_name"
     )
     return tuple(ColumnChange(*row) for row in connection.execute(query, month_key(service, month)).fetchall())

@@ -1,4 +1,4 @@
-"""The lake's table `arrivals`: one row for each file that came, whatever became of it. Knows no folder.
+"""The lake's table `source_files`: one row for each file that came, whatever became of it. Knows no folder.
 
 A row is named by its `path`, the place of its file. A month has at most one row that is ingested, at most one that
 waits and at most one that is unaccepted.
@@ -14,17 +14,17 @@ from duckdb import DuckDBPyConnection
 
 from taxi_assets.months import Month
 from taxi_assets.quality.results import json_safe
-from taxi_assets.tlc.month_file import Arrival
+from taxi_assets.tlc.month_file import MonthFile
 
 __all__ = [
-    "Record",
+    "SourceFile",
     "State",
-    "drop_records",
-    "ingest_record",
+    "delete_source_files",
+    "mark_ingested",
     "next_request",
-    "put_records",
-    "read_records",
+    "read_source_files",
     "utc_now",
+    "write_source_files",
 ]
 
 State = Literal["arriving", "waiting", "unaccepted", "ingested", "superseded", "quarantined"]
@@ -36,8 +36,8 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Record:
-    """A row of `arrivals`; what a column means is told in `warehouse/schema.py`."""
+class SourceFile:
+    """A row of `source_files`; what a column means is told in `warehouse/schema.py`."""
 
     path: str
     file_name: str
@@ -60,7 +60,7 @@ class Record:
     accepted_at: datetime | None = None
 
     @property
-    def is_taken(self) -> bool:
+    def is_stored(self) -> bool:
         """It is in the store: a whole file of a month."""
         return self.request is not None
 
@@ -74,35 +74,35 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def read_records(connection: DuckDBPyConnection) -> list[Record]:
+def read_source_files(connection: DuckDBPyConnection) -> list[SourceFile]:
     """Every row, in the order they were first seen, and as requested."""
-    query = f"SELECT {_COLUMNS} FROM arrivals ORDER BY first_seen_at, request NULLS FIRST, path"
+    query = f"SELECT {_COLUMNS} FROM source_files ORDER BY first_seen_at, request NULLS FIRST, path"
     return [_record(row) for row in connection.execute(query).fetchall()]
 
 
-def put_records(connection: DuckDBPyConnection, records: Iterable[Record]) -> None:
+def write_source_files(connection: DuckDBPyConnection, records: Iterable[SourceFile]) -> None:
     """Write rows; one of the same path is replaced."""
     new = list(records)
-    drop_records(connection, [record.path for record in new])
+    delete_source_files(connection, [record.path for record in new])
     marks = ", ".join("?" for _ in _COLUMNS.split(","))
     for record in new:
-        connection.execute(f"INSERT INTO arrivals ({_COLUMNS}) VALUES ({marks})", _values(record))
+        connection.execute(f"INSERT INTO source_files ({_COLUMNS}) VALUES ({marks})", _values(record))
 
 
-def drop_records(connection: DuckDBPyConnection, paths: Sequence[str]) -> None:
+def delete_source_files(connection: DuckDBPyConnection, paths: Sequence[str]) -> None:
     """Forget the rows of these paths."""
     if paths:
-        connection.execute("DELETE FROM arrivals WHERE path IN (SELECT unnest($paths))", {"paths": list(paths)})
+        connection.execute("DELETE FROM source_files WHERE path IN (SELECT unnest($paths))", {"paths": list(paths)})
 
 
-def next_request(records: Iterable[Record]) -> int:
+def next_request(records: Iterable[SourceFile]) -> int:
     """A number no request has had."""
     return 1 + max((record.request or 0 for record in records), default=0)
 
 
-def ingest_record(
+def mark_ingested(
     connection: DuckDBPyConnection,
-    arrival: Arrival,
+    month_file: MonthFile,
     rows: int,
     run_id: str | None,
     difference: Mapping[str, Any] | None = None,
@@ -112,47 +112,49 @@ def ingest_record(
     The file that was ingested before is superseded. A file that is ingested already keeps its row, but for the number
     of rows, which is the file's own count.
     """
-    records = [r for r in read_records(connection) if (r.service, r.month) == (arrival.service, arrival.month)]
+    records = [
+        r for r in read_source_files(connection) if (r.service, r.month) == (month_file.service, month_file.month)
+    ]
     taken = [r for r in records if r.state != "quarantined"]
-    own = next((r for r in taken if r.is_taken and r.sha256 == arrival.sha256), None)
+    own = next((r for r in taken if r.is_stored and r.sha256 == month_file.sha256), None)
     if own and own.state == "ingested":
-        put_records(connection, [replace(own, rows=rows)] if own.rows != rows else [])
+        write_source_files(connection, [replace(own, rows=rows)] if own.rows != rows else [])
         return
     if own is None:
-        own = _unreceived(arrival, next_request(read_records(connection)))
+        own = _unregistered(month_file, next_request(read_source_files(connection)))
     reasons = (f"replaced by {own.label()}",)
     former = [replace(record, state="superseded", reasons=reasons) for record in taken if record.state == "ingested"]
     new = replace(own, state="ingested", reasons=(), rows=rows, run_id=run_id, difference=difference)
-    put_records(connection, [*former, replace(new, snapshot=_own_snapshot(connection))])
+    write_source_files(connection, [*former, replace(new, snapshot=_next_snapshot(connection))])
 
 
-def _own_snapshot(connection: DuckDBPyConnection) -> int:
+def _next_snapshot(connection: DuckDBPyConnection) -> int:
     """The number the open transaction will have: whoever publishes does so alone."""
     return int(connection.execute("SELECT max(snapshot_id) + 1 FROM lake.snapshots()").fetchall()[0][0])
 
 
-def _unreceived(arrival: Arrival, request: int) -> Record:
+def _unregistered(month_file: MonthFile, request: int) -> SourceFile:
     """The row of a file that is published from where it lies."""
-    return Record(
-        path=str(arrival.path),
-        file_name=arrival.label,
+    return SourceFile(
+        path=str(month_file.path),
+        file_name=month_file.label,
         state="waiting",
         first_seen_at=utc_now(),
-        service=arrival.service,
-        month=arrival.month,
-        bytes=arrival.bytes,
-        sha256=arrival.sha256,
-        is_synthetic=arrival.is_synthetic,
+        service=month_file.service,
+        month=month_file.month,
+        bytes=month_file.bytes,
+        sha256=month_file.sha256,
+        is_synthetic=month_file.is_synthetic,
         request=request,
     )
 
 
-def _record(row: tuple[Any, ...]) -> Record:
+def _record(row: tuple[Any, ...]) -> SourceFile:
     found = dict(zip(_COLUMNS.split(", "), row, strict=True))
     day: date | None = found["month"]
     columns, difference = found["columns"], found["difference"]
     is_arriving = found["state"] == "waiting" and found["request"] is None  # as earlier versions called it
-    return Record(
+    return SourceFile(
         **{
             **found,
             "state": "arriving" if is_arriving else found["state"],
@@ -164,7 +166,7 @@ def _record(row: tuple[Any, ...]) -> Record:
     )
 
 
-def _values(record: Record) -> list[Any]:
+def _values(record: SourceFile) -> list[Any]:
     return [
         record.file_name,
         record.service,

@@ -4,56 +4,56 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion.file_paths import held_files
+from taxi_assets.ingestion.file_paths import stored_files
 from taxi_assets.months import Month
 from taxi_assets.settings import DataKind, Settings
 from taxi_assets.tlc import tlc_source
 from taxi_assets.tlc.month_file import file_name, is_synthetic_file
 
-__all__ = ["Choice", "choose"]
+__all__ = ["SourceSelection", "select_source"]
 
 _SEED = 7
 _SYNTHETIC_ROWS = 60_000  # about a month of green taxis
 
 
 @dataclass(frozen=True)
-class Choice:
+class SourceSelection:
     """Settings of the kind of months chosen, and what a person must be told about it, if anything."""
 
     settings: Settings
     notice: str | None = None
 
 
-def choose(settings: Settings, months: Sequence[Month]) -> Choice:
+def select_source(settings: Settings, months: Sequence[Month]) -> SourceSelection:
     """Choose real months where they can be had, else synthetic ones, in a home of their own.
 
     Raises:
         TaxiError: the source is there but has not what is asked for, or is a folder that is not there; or real
             months were insisted on.
     """
-    if settings.data == "synthetic":
-        return Choice(_synthetic_source(settings, months))
+    if settings.data_kind == "synthetic":
+        return SourceSelection(_synthetic_source(settings, months))
     try:
         tlc_source.check_reachable(settings.tlc_source)
     except tlc_source.SourceUnreachable as unreachable:
         return _without_source(settings, months, unreachable)
-    return Choice(_of_kind(settings, _kind_of_source(settings, months)))
+    return SourceSelection(_of_kind(settings, _kind_of_source(settings, months)))
 
 
-def _without_source(settings: Settings, months: Sequence[Month], why: tlc_source.SourceUnreachable) -> Choice:
+def _without_source(settings: Settings, months: Sequence[Month], why: tlc_source.SourceUnreachable) -> SourceSelection:
     real = _of_kind(settings, "real")
     zones = all((real.landing / name).is_file() for name in tlc_source.ZONE_FILE_NAMES)
     if zones and all(_has_landed(real, service, month) for service in settings.services for month in months):
         landed = real.model_copy(update={"tlc_source": str(real.landing)})
-        return Choice(landed, f"{why}. The files have landed before: going on with those.")
-    if settings.data == "real" or isinstance(why, tlc_source.NoSuchFolder):  # months made up would hide the slip
+        return SourceSelection(landed, f"{why}. The files have landed before: going on with those.")
+    if settings.data_kind == "real" or isinstance(why, tlc_source.FolderNotFound):  # months made up would hide the slip
         raise why
-    return Choice(_synthetic_source(settings, months), f"{why}. Going on with SYNTHETIC months.")
+    return SourceSelection(_synthetic_source(settings, months), f"{why}. Going on with SYNTHETIC months.")
 
 
 def _has_landed(settings: Settings, service: str, month: Month) -> bool:
     """It is in the landing folder, or was taken from there."""
-    return _lies_in_landing(settings, service, month) or bool(held_files(settings, service, month).files)
+    return _lies_in_landing(settings, service, month) or bool(stored_files(settings, service, month).files)
 
 
 def _lies_in_landing(settings: Settings, service: str, month: Month) -> bool:
@@ -82,9 +82,9 @@ def _kind_of_source(settings: Settings, months: Sequence[Month]) -> DataKind:
     for month in months:
         if _lies_in_landing(real, service, month):
             continue
-        held = held_files(real, service, month)
+        stored = stored_files(real, service, month)
         try:
-            path = tlc_source.bring_month(settings.tlc_source, service, month, real.landing, held=held)
+            path = tlc_source.fetch_month(settings.tlc_source, service, month, real.landing, stored=stored)
         except tlc_source.SourceUnreachable:
             raise
         except TaxiError:

@@ -7,46 +7,48 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from taxi_assets.ingestion.completeness import COUNTS, NEARBY_MONTHS, Extent, few_rows, losses, missing_parts
-from taxi_assets.ingestion.schema_changes import read_changes
-from taxi_assets.ingestion.source_files import Record, read_records
+from taxi_assets.ingestion.schema_changes import read_schema_changes
+from taxi_assets.ingestion.source_files import SourceFile, read_source_files
 from taxi_assets.months import Month
-from taxi_assets.quality.results import Outcome, Verdict
+from taxi_assets.quality.results import ExpectationResult, SuiteResult
 from taxi_assets.quality.suites import SUITES, Severity
 from taxi_assets.warehouse.connection import month_key, sql
 
-__all__ = ["COMPLETENESS", "find_out", "name_other_month"]
+__all__ = ["COMPLETENESS", "name_other_month", "run_table_checks"]
 
 COMPLETENESS = "no_large_part_of_the_month_is_missing"
-"""The finding a person can overrule, by `taxi arrivals accept`."""
+"""The finding a person can overrule, by `taxi files accept`."""
 
 _IN_MONTH = "pickups_are_in_their_month"
 
 
-def find_out(connection: DuckDBPyConnection, table: str, service: str, month: Month) -> tuple[Outcome, ...]:
+def run_table_checks(
+    connection: DuckDBPyConnection, table: str, service: str, month: Month
+) -> tuple[ExpectationResult, ...]:
     """The outcome of each finding of the table's suite, on the rows as the open transaction sees them."""
     outcomes = []
-    for finding in SUITES[table].findings:
-        passed, observed, rows = _FINDINGS[finding.name](connection, service, month)
-        severity = finding.severity
-        if finding.name == COMPLETENESS and not passed:
-            severity, observed = _overruled(connection, service, month, observed)
-        outcomes.append(Outcome(finding.name, severity, passed, observed, rows, None, finding.description))
+    for check in SUITES[table].table_checks:
+        passed, observed, rows = _TABLE_CHECKS[check.name](connection, service, month)
+        severity = check.severity
+        if check.name == COMPLETENESS and not passed:
+            severity, observed = _severity_if_accepted(connection, service, month, observed)
+        outcomes.append(ExpectationResult(check.name, severity, passed, observed, rows, None, check.description))
     return tuple(outcomes)
 
 
-def name_other_month(connection: DuckDBPyConnection, relation: str, verdict: Verdict) -> Verdict:
-    """The verdict on raw trips that are not of their month, with the month that most of the pickups are of."""
-    outcomes = {outcome.name: outcome for outcome in verdict.failed_errors()}
+def name_other_month(connection: DuckDBPyConnection, relation: str, suite_result: SuiteResult) -> SuiteResult:
+    """The suite_result on raw trips that are not of their month, with the month that most of the pickups are of."""
+    outcomes = {outcome.name: outcome for outcome in suite_result.failed_errors()}
     if _IN_MONTH not in outcomes:
-        return verdict
+        return suite_result
     query = (
         "SELECT strftime(pickup_at, '%Y-%m') AS picked_up_in, count(*) / sum(count(*)) OVER () AS share "  # noqa: S608
         f"FROM {relation} WHERE pickup_at IS NOT NULL GROUP BY picked_up_in ORDER BY share DESC, picked_up_in LIMIT 1"
     )
     other, share = connection.execute(query).fetchall()[0]
     told = f"{outcomes[_IN_MONTH].description}; {100 * share:.0f} % of them are of {other}"
-    found = [replace(each, description=told) if each.name == _IN_MONTH else each for each in verdict.outcomes]
-    return replace(verdict, outcomes=tuple(found))
+    found = [replace(each, description=told) if each.name == _IN_MONTH else each for each in suite_result.outcomes]
+    return replace(suite_result, outcomes=tuple(found))
 
 
 def _every_row_of_the_file_is_there(
@@ -57,20 +59,22 @@ def _every_row_of_the_file_is_there(
     return rows == in_file, observed, None
 
 
-def _overruled(connection: DuckDBPyConnection, service: str, month: Month, observed: str) -> tuple[Severity, str]:
+def _severity_if_accepted(
+    connection: DuckDBPyConnection, service: str, month: Month, observed: str
+) -> tuple[Severity, str]:
     """A file that was accepted, or was held already, is published all the same; the check tells."""
     record = _ingested(connection, service, month)
     if record.accepted_by:
         return "warning", f"{observed}; accepted by {record.accepted_by} on {record.accepted_at:%Y-%m-%d}"
-    return ("error" if _is_new(connection, record) else "warning"), observed
+    return ("error" if _is_ingested_now(connection, record) else "warning"), observed
 
 
-def _ingested(connection: DuckDBPyConnection, service: str, month: Month) -> Record:
-    records = read_records(connection)
+def _ingested(connection: DuckDBPyConnection, service: str, month: Month) -> SourceFile:
+    records = read_source_files(connection)
     return next(r for r in records if (r.service, r.month, r.state) == (service, month, "ingested"))
 
 
-def _is_new(connection: DuckDBPyConnection, record: Record) -> bool:
+def _is_ingested_now(connection: DuckDBPyConnection, record: SourceFile) -> bool:
     """The open transaction ingests it."""
     newest = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
     return (record.snapshot or 0) > int(newest)
@@ -126,7 +130,7 @@ def _times_are_new_yorks_clock(
 def _columns_are_those_of_the_month_before(
     connection: DuckDBPyConnection, service: str, month: Month
 ) -> tuple[bool, Any, int | None]:
-    changes = read_changes(connection, service, month)
+    changes = read_schema_changes(connection, service, month)
     if not changes:
         return True, "no change", None
     # Values of another type are cast to the table's, and fail the month where they cannot be: nothing is to be done.
@@ -137,11 +141,13 @@ def _columns_are_those_of_the_month_before(
 def _kept_and_rejected_are_raw(
     connection: DuckDBPyConnection, service: str, month: Month
 ) -> tuple[bool, Any, int | None]:
-    raw, kept, rejected, is_astray = connection.execute(sql("trips_astray"), month_key(service, month)).fetchall()[0]
-    return not is_astray, f"{kept:,} kept + {rejected:,} rejected of {raw:,}", None
+    raw, kept, rejected, is_unreconciled = connection.execute(
+        sql("trip_reconciliation"), month_key(service, month)
+    ).fetchall()[0]
+    return not is_unreconciled, f"{kept:,} kept + {rejected:,} rejected of {raw:,}", None
 
 
-_FINDINGS: Mapping[str, Callable[[DuckDBPyConnection, str, Month], tuple[bool, Any, int | None]]] = {
+_TABLE_CHECKS: Mapping[str, Callable[[DuckDBPyConnection, str, Month], tuple[bool, Any, int | None]]] = {
     "every_row_of_the_file_is_there": _every_row_of_the_file_is_there,
     "times_are_new_yorks_clock": _times_are_new_yorks_clock,
     "columns_are_those_of_the_month_before": _columns_are_those_of_the_month_before,

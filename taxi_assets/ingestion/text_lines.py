@@ -100,17 +100,17 @@ def _chunks(path: Path) -> Iterator[bytes]:
     """The file's bytes as UTF-8 without a mark, their line ends made line feeds."""
     encoding = _encoding(path)
     decoder = None if encoding.startswith("utf-8") else codecs.getincrementaldecoder(encoding)("replace")
-    held = b""
+    carried = b""
     with path.open("rb") as file:
         file.seek(len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0)
         while chunk := file.read(BLOCK_BYTES):
-            text = held + (decoder.decode(chunk).encode("utf-8") if decoder else chunk)
-            held = b"\r" if text.endswith(b"\r") else b""  # its line feed may be in the next chunk
-            yield _with_line_feeds(text.removesuffix(held))
+            text = carried + (decoder.decode(chunk).encode("utf-8") if decoder else chunk)
+            carried = b"\r" if text.endswith(b"\r") else b""  # its line feed may be in the next chunk
+            yield _with_line_feeds(text.removesuffix(carried))
     if decoder:
-        held += decoder.decode(b"", final=True).encode("utf-8")
-    if held:
-        yield _with_line_feeds(held)
+        carried += decoder.decode(b"", final=True).encode("utf-8")
+    if carried:
+        yield _with_line_feeds(carried)
 
 
 def _with_line_feeds(text: bytes) -> bytes:

@@ -8,7 +8,7 @@ from taxi_assets.tlc.columns import RawColumn
 
 __all__ = ["number_counts", "require_numbers", "require_readable"]
 
-_MOST_UNREADABLE = 0.2  # as many may be missing of a month that is published
+_MAX_UNREADABLE_SHARE = 0.2  # as many may be missing of a month that is published
 
 
 def require_readable(name: str, kind: str, counted: Mapping[str, Any], remedy: str) -> None:
@@ -24,7 +24,7 @@ def require_readable(name: str, kind: str, counted: Mapping[str, Any], remedy: s
         TaxiError: more than a fifth of its values cannot be read.
     """
     texts, unreadable = counted["texts"], counted["unreadable"]
-    if unreadable > _MOST_UNREADABLE * texts:
+    if unreadable > _MAX_UNREADABLE_SHARE * texts:
         raise TaxiError(
             f"column {name} cannot be read as {kind} in {unreadable:,} of {texts:,} rows, such as "
             f"'{counted['unreadable_sample']}': {remedy}"

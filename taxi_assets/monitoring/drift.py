@@ -1,6 +1,6 @@
-"""How far a month's rides have moved from those a model learned from. Knows distributions, not the model.
+"""How far a month's trips have moved from those a model learned from. Knows distributions, not the model.
 
-The measure is the population stability index (PSI): the sum over bins of (q - p) ln(q / p), where p and q are
+The numeric is the population stability index (PSI): the sum over bins of (q - p) ln(q / p), where p and q are
 a bin's shares of the two samples. Labels and counts have a bin for each value, measures ten bins that hold
 a tenth of the reference each; missing values have a bin of their own.
 """
@@ -27,15 +27,15 @@ __all__ = [
     "TARGET",
     "WATCH",
     "DriftReport",
+    "DriftVerdict",
     "FeatureDrift",
-    "Verdict",
     "measure_drift",
 ]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Verdict = Literal["stable", "watch", "drifted"]
-Kind = Literal["label", "count", "measure"]
+DriftVerdict = Literal["stable", "watch", "drifted"]
+FeatureKind = Literal["categorical", "discrete", "numeric"]
 
 # The bounds credit scoring has used since the 1990s. They fit taxis: against the twelve months before, green
 # months from 2023-02 to 2025-06 stay below 0.08; those of early 2022, against the year before, reach 0.74.
@@ -43,26 +43,26 @@ WATCH = 0.10
 DRIFTED = 0.25
 
 TARGET = "duration_minutes"
-# Of the target, given the ride: how long it took as a share of what was expected of it, and how fast it went.
+# Of the target, given the trip: how long it took as a share of what was expected of it, and how fast it went.
 RATIO, SPEED = "duration_ratio", "straight_line_mph"
-FEATURES: Mapping[str, Kind] = MappingProxyType(
+FEATURES: Mapping[str, FeatureKind] = MappingProxyType(
     {
-        "service": "label",
-        "pickup_zone_id": "label",
-        "dropoff_zone_id": "label",
-        "day_of_week": "label",
-        "minute_of_day": "measure",
-        "passenger_count": "count",
-        "is_same_zone": "count",
-        "zone_distance_miles": "measure",
-        TARGET: "measure",
-        RATIO: "measure",
-        SPEED: "measure",
+        "service": "categorical",
+        "pickup_zone_id": "categorical",
+        "dropoff_zone_id": "categorical",
+        "day_of_week": "categorical",
+        "minute_of_day": "numeric",
+        "passenger_count": "discrete",
+        "is_same_zone": "discrete",
+        "zone_distance_miles": "numeric",
+        TARGET: "numeric",
+        RATIO: "numeric",
+        SPEED: "numeric",
     }
 )
 
-_BINS = 10  # of a measure: the usual number, and coarse enough that a thousand rides fill each with a hundred
-_RARE = 0.002  # values with a smaller share of the reference have one bin together: alone they tell of chance
+_BINS = 10  # of a numeric: the usual number, and coarse enough that a thousand trips fill each with a hundred
+_RARE_SHARE = 0.002  # values with a smaller share of the reference have one bin together: alone they tell of chance
 _SMALLEST_SHARE = 0.0001  # an empty bin counts as this, since the logarithm of nothing is infinite
 _DRAWS = 999  # chance goes beyond the farthest of them once in 1,000
 
@@ -73,8 +73,10 @@ class FeatureDrift:
 
     name: str
     psi: float
-    chance_psi: float  # what samples of these sizes reach by chance: beyond it once in 1,000 where nothing has moved
-    verdict: Verdict
+    psi_noise_floor: (
+        float  # what samples of these sizes reach by chance: beyond it once in 1,000 where nothing has moved
+    )
+    verdict: DriftVerdict
     reference_mean: float | None
     month_mean: float | None
     reference_median: float | None
@@ -89,14 +91,14 @@ class DriftReport:
 
     month: date
     reference_months: tuple[date, ...]
-    reference_rides: int
-    month_rides: int
+    reference_trips: int
+    month_trips: int
     features: tuple[FeatureDrift, ...]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> DriftVerdict:
         """The worst of the features'."""
-        return max((feature.verdict for feature in self.features), key=get_args(Verdict).index)
+        return max((feature.verdict for feature in self.features), key=get_args(DriftVerdict).index)
 
     @property
     def target(self) -> FeatureDrift:
@@ -106,7 +108,7 @@ class DriftReport:
 
 @dataclass(frozen=True)
 class _Sample:
-    """One feature's distinct values, ascending, the missing one (NaN) last, and how many rides have each."""
+    """One feature's distinct values, ascending, the missing one (NaN) last, and how many trips have each."""
 
     values: Floats
     reference: Ints
@@ -116,52 +118,52 @@ class _Sample:
 def measure_drift(
     connection: DuckDBPyConnection, services: Sequence[str], reference_months: Sequence[date], month: date
 ) -> DriftReport:
-    """Compare a month's rides with those of the reference months, feature by feature.
+    """Compare a month's trips with those of the reference months, feature by feature.
 
     Args:
         connection: Sees the table `trip_features`.
-        services: TLC's services whose rides count, in the reference and in the month.
+        services: TLC's services whose trips discrete, in the reference and in the month.
         reference_months: First days of the months the model learned from.
         month: First day of the month to look at.
 
     Raises:
-        TaxiError: the month is one of the reference's, or either has no rides.
+        TaxiError: the month is one of the reference's, or either has no trips.
     """
     if month in reference_months:
-        raise TaxiError(f"{month:%Y-%m} is a month the model learned from: measure the drift of a later one")
+        raise TaxiError(f"{month:%Y-%m} is a month the model learned from: numeric the drift of a later one")
     values = {"services": sorted(services), "months": [*reference_months, month], "month": month}
     query = files("taxi_assets.monitoring").joinpath("drift_counts.sql").read_text()
     counts = connection.execute(query, values).df()
     samples = {name: _sample(counts[counts["feature"] == name]) for name in FEATURES}
-    reference_rides, month_rides = int(samples[TARGET].reference.sum()), int(samples[TARGET].month.sum())
-    if not reference_rides or not month_rides:
-        lacking = [f"{month:%Y-%m}"] if reference_rides else [f"{each:%Y-%m}" for each in reference_months]
-        raise TaxiError(f"no ride of {', '.join(services)} in {', '.join(lacking) or 'no month'}: ingest it first")
+    reference_trips, month_trips = int(samples[TARGET].reference.sum()), int(samples[TARGET].month.sum())
+    if not reference_trips or not month_trips:
+        lacking = [f"{month:%Y-%m}"] if reference_trips else [f"{each:%Y-%m}" for each in reference_months]
+        raise TaxiError(f"no trip of {', '.join(services)} in {', '.join(lacking) or 'no month'}: ingest it first")
     features = [_measure(name, kind, samples[name]) for name, kind in FEATURES.items()]
     features.sort(key=lambda feature: feature.psi, reverse=True)
-    return DriftReport(month, tuple(reference_months), reference_rides, month_rides, tuple(features))
+    return DriftReport(month, tuple(reference_months), reference_trips, month_trips, tuple(features))
 
 
 def _sample(counts: pd.DataFrame) -> _Sample:
     values, position = np.unique(counts["value"].to_numpy(np.float64), return_inverse=True)
-    rides, is_month = counts["rides"].to_numpy(), counts["is_measured_month"].to_numpy(bool)
+    trips, is_month = counts["trips"].to_numpy(), counts["is_current_month"].to_numpy(bool)
     reference, month = (
-        np.bincount(position[chosen], rides[chosen], len(values)).astype(np.int64) for chosen in (~is_month, is_month)
+        np.bincount(position[chosen], trips[chosen], len(values)).astype(np.int64) for chosen in (~is_month, is_month)
     )
     return _Sample(values, reference, month)
 
 
-def _measure(name: str, kind: Kind, sample: _Sample) -> FeatureDrift:
+def _measure(name: str, kind: FeatureKind, sample: _Sample) -> FeatureDrift:
     bins = _bins(kind, sample)
-    reference, month = (np.bincount(bins, rides).astype(np.int64) for rides in (sample.reference, sample.month))
-    psi, chance_psi = float(_psi(reference, month)), _chance_psi(reference, month)
+    reference, month = (np.bincount(bins, trips).astype(np.int64) for trips in (sample.reference, sample.month))
+    psi, psi_noise_floor = float(_psi(reference, month)), _psi_noise_floor(reference, month)
     missing = np.isnan(sample.values)
-    has_order = kind != "label"
+    has_order = kind != "categorical"
     return FeatureDrift(
         name=name,
         psi=psi,
-        chance_psi=chance_psi,
-        verdict=_judge(psi, chance_psi),
+        psi_noise_floor=psi_noise_floor,
+        verdict=_verdict(psi, psi_noise_floor),
         reference_mean=_mean(sample.values, sample.reference) if has_order else None,
         month_mean=_mean(sample.values, sample.month) if has_order else None,
         reference_median=_median(sample.values, sample.reference) if has_order else None,
@@ -171,49 +173,49 @@ def _measure(name: str, kind: Kind, sample: _Sample) -> FeatureDrift:
     )
 
 
-def _bins(kind: Kind, sample: _Sample) -> Ints:
+def _bins(kind: FeatureKind, sample: _Sample) -> Ints:
     """The bin of each value, from 0."""
     missing = np.isnan(sample.values)
-    known = np.where(missing, 0, sample.reference)
-    if kind == "measure" and known.any():
-        reached = np.searchsorted(known.cumsum() / known.sum(), np.arange(1, _BINS) / _BINS)
+    present = np.where(missing, 0, sample.reference)
+    if kind == "numeric" and present.any():
+        reached = np.searchsorted(present.cumsum() / present.sum(), np.arange(1, _BINS) / _BINS)
         bins = np.searchsorted(np.unique(sample.values[reached]), sample.values)
     else:
-        is_common = known >= _RARE * sample.reference.sum()
+        is_common = present >= _RARE_SHARE * sample.reference.sum()
         bins = np.where(is_common, is_common.cumsum(), 0)
     return np.where(missing, bins.max() + 1, bins)
 
 
 def _psi(reference: Ints, month: Ints) -> Floats:
     """PSI along the last axis."""
-    p, q = (np.maximum(rides / rides.sum(-1, keepdims=True), _SMALLEST_SHARE) for rides in (reference, month))
+    p, q = (np.maximum(trips / trips.sum(-1, keepdims=True), _SMALLEST_SHARE) for trips in (reference, month))
     return np.asarray(np.sum((q - p) * np.log(q / p), axis=-1))
 
 
-def _chance_psi(reference: Ints, month: Ints) -> float:
+def _psi_noise_floor(reference: Ints, month: Ints) -> float:
     """The farthest that `_DRAWS` pairs of samples of these sizes get apart, drawn from both put together.
 
-    Drawn rather than looked up: with few rides in many bins, no formula for the PSI's distribution holds.
+    Drawn rather than looked up: with few trips in many bins, no formula for the PSI's distribution holds.
     """
     shares = (reference + month) / (reference + month).sum()
     draw = np.random.default_rng(seed=0).multinomial
     return float(_psi(draw(reference.sum(), shares, _DRAWS), draw(month.sum(), shares, _DRAWS)).max())
 
 
-def _judge(psi: float, chance_psi: float) -> Verdict:
-    if psi < WATCH or psi <= chance_psi:
+def _verdict(psi: float, psi_noise_floor: float) -> DriftVerdict:
+    if psi < WATCH or psi <= psi_noise_floor:
         return "stable"
     return "watch" if psi <= DRIFTED else "drifted"
 
 
-def _mean(values: Floats, rides: Ints) -> float | None:
-    known = ~np.isnan(values)
-    return float(np.average(values[known], weights=rides[known])) if rides[known].any() else None
+def _mean(values: Floats, trips: Ints) -> float | None:
+    present = ~np.isnan(values)
+    return float(np.average(values[present], weights=trips[present])) if trips[present].any() else None
 
 
-def _median(values: Floats, rides: Ints) -> float | None:
-    known = ~np.isnan(values)
-    if not rides[known].any():
+def _median(values: Floats, trips: Ints) -> float | None:
+    present = ~np.isnan(values)
+    if not trips[present].any():
         return None
-    reached = rides[known].cumsum()
-    return float(values[known][np.searchsorted(reached, reached[-1] / 2)])
+    reached = trips[present].cumsum()
+    return float(values[present][np.searchsorted(reached, reached[-1] / 2)])

@@ -3,7 +3,7 @@
 -- Beside the features: the duration as a share of what the months learned from lead to expect between the same zones,
 -- and the speed over the straight line. A city that becomes faster shows in them whatever trips are taken.
 WITH chosen AS (
-    SELECT *, month = $month AS is_measured_month, round(zone_distance_miles) AS mile
+    SELECT *, month = $month AS is_current_month, round(zone_distance_miles) AS mile
     FROM trip_features
     WHERE service IN (SELECT unnest($services)) AND month IN (SELECT unnest($months))
 ),
@@ -11,7 +11,7 @@ WITH chosen AS (
 pairs AS (
     SELECT service, pickup_zone_id, dropoff_zone_id, avg(duration_minutes) AS minutes
     FROM chosen
-    WHERE NOT is_measured_month
+    WHERE NOT is_current_month
     GROUP BY ALL
     -- A trip is part of its own pair's mean: with so many others it hardly moves it.
     HAVING count(*) >= 30
@@ -20,14 +20,14 @@ pairs AS (
 miles AS (
     SELECT service, mile, avg(duration_minutes) AS minutes
     FROM chosen
-    WHERE NOT is_measured_month
+    WHERE NOT is_current_month
     GROUP BY ALL
     HAVING count(*) >= 30
 ),
 
-rides AS (
+trips AS (
     SELECT
-        is_measured_month,
+        is_current_month,
         list_position($services, service) AS service,
         pickup_zone_id, dropoff_zone_id, passenger_count, day_of_week, minute_of_day, is_same_zone::TINYINT AS is_same_zone,
         zone_distance_miles, duration_minutes,
@@ -38,7 +38,7 @@ rides AS (
     LEFT JOIN miles USING (service, mile)
 )
 SELECT
-    is_measured_month,
+    is_current_month,
     CASE 0
         WHEN grouping(service) THEN 'service'
         WHEN grouping(pickup_zone_id) THEN 'pickup_zone_id'
@@ -56,18 +56,18 @@ SELECT
         service, pickup_zone_id, dropoff_zone_id, passenger_count, day_of_week, minute_of_day, is_same_zone,
         zone_distance_miles, duration_minutes, duration_ratio, straight_line_mph
     )::DOUBLE AS value,
-    count(*) AS rides
-FROM rides
+    count(*) AS trips
+FROM trips
 GROUP BY GROUPING SETS (
-    (is_measured_month, service),
-    (is_measured_month, pickup_zone_id),
-    (is_measured_month, dropoff_zone_id),
-    (is_measured_month, passenger_count),
-    (is_measured_month, day_of_week),
-    (is_measured_month, minute_of_day),
-    (is_measured_month, is_same_zone),
-    (is_measured_month, zone_distance_miles),
-    (is_measured_month, duration_minutes),
-    (is_measured_month, duration_ratio),
-    (is_measured_month, straight_line_mph)
+    (is_current_month, service),
+    (is_current_month, pickup_zone_id),
+    (is_current_month, dropoff_zone_id),
+    (is_current_month, passenger_count),
+    (is_current_month, day_of_week),
+    (is_current_month, minute_of_day),
+    (is_current_month, is_same_zone),
+    (is_current_month, zone_distance_miles),
+    (is_current_month, duration_minutes),
+    (is_current_month, duration_ratio),
+    (is_current_month, straight_line_mph)
 )

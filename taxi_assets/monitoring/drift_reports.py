@@ -6,8 +6,8 @@ from taxi_assets.monitoring.drift import DriftReport, measure_drift
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions, run_metrics
 from taxi_assets.settings import Settings
-from taxi_assets.training.dataset import window_of_held
-from taxi_assets.warehouse.available_months import held_months
+from taxi_assets.training.dataset import available_window
+from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["report_drift"]
@@ -19,7 +19,7 @@ def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id:
     Raises:
         TaxiError: there is no earlier month to compare with.
     """
-    version = model_versions.chosen_for(settings, month)
+    version = model_versions.get_month_version(settings, month)
     reference = window_of(version) if version else _earlier_months(settings, warehouse, month)
     with warehouse.publishing(f"drift_reports {month}", run_id) as connection:
         days = [each.first_day for each in reference]
@@ -33,13 +33,13 @@ def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id:
             ],
         )
     if version:
-        run_metrics.log_metrics(settings, version.run_id, {"greatest_psi": report.features[0].psi})
+        run_metrics.log_metrics(settings, version.run_id, {"max_psi": report.features[0].psi})
     return report
 
 
 def _earlier_months(settings: Settings, warehouse: Warehouse, month: Month) -> tuple[Month, ...]:
     with warehouse.reading() as connection:
-        reference = window_of_held(held_months(connection, settings.services), month)
+        reference = available_window(available_months(connection, settings.services), month)
     if not reference:
         raise TaxiError(f"no month before {month} is held to compare it with: ingest earlier months first")
     return reference

@@ -16,22 +16,22 @@ from taxi_assets.warehouse.connection import Warehouse, month_key
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["CHECKED_TABLES", "Checks", "trace"]
+__all__ = ["CHECKED_TABLES", "CheckResults", "trace_lineage"]
 
 CHECKED_TABLES = ("raw_trips", "clean_trips", "trip_features")
 
 Facts = dict[str, Any]
-Checks = Callable[[str, str, Month, str | None], Facts]
+CheckResults = Callable[[str, str, Month, str | None], Facts]
 """The results of a table's suite, of a service's month, in a Dagster run."""
 
 
 @dataclass(frozen=True)
-class _File:
+class _FileIdentity:
     name: str
     sha256: str
 
 
-def trace(settings: Settings, warehouse: Warehouse, number: int, checks: Checks) -> Facts:
+def trace_lineage(settings: Settings, warehouse: Warehouse, number: int, checks: CheckResults) -> Facts:
     """Everything `taxi lineage --json` gives.
 
     Args:
@@ -59,20 +59,22 @@ def trace(settings: Settings, warehouse: Warehouse, number: int, checks: Checks)
         "version": _version(settings, version),
         "superseded_files": list(superseded),
         "decision": decision,
-        "bentos": bento_build.tags_of_version(settings, number),
+        "bentos": bento_build.bento_tags(settings, number),
     }
 
 
-def file_of(connection: "DuckDBPyConnection", service: str, month: Month) -> _File | None:
+def source_file_of(connection: "DuckDBPyConnection", service: str, month: Month) -> _FileIdentity | None:
     """The file a service's month came from, as the lake noted it."""
-    query = "SELECT file_name, sha256 FROM arrivals WHERE service = $service AND month = $month AND state = 'ingested'"
+    query = (
+        "SELECT file_name, sha256 FROM source_files WHERE service = $service AND month = $month AND state = 'ingested'"
+    )
     row = connection.execute(query, month_key(service, month)).fetchone()
-    return _File(*row) if row else None
+    return _FileIdentity(*row) if row else None
 
 
-def _month(connection: "DuckDBPyConnection", service: str, month: Month, checks: Checks) -> Facts:
-    file = file_of(connection, service, month)
-    runs = {table: _published_by(connection, table, service, month) for table in CHECKED_TABLES}
+def _month(connection: "DuckDBPyConnection", service: str, month: Month, checks: CheckResults) -> Facts:
+    file = source_file_of(connection, service, month)
+    runs = {table: _publishing_run(connection, table, service, month) for table in CHECKED_TABLES}
     return {
         "service": service,
         "month": str(month),
@@ -82,7 +84,7 @@ def _month(connection: "DuckDBPyConnection", service: str, month: Month, checks:
     }
 
 
-def _published_by(connection: "DuckDBPyConnection", table: str, service: str, month: Month) -> str | None:
+def _publishing_run(connection: "DuckDBPyConnection", table: str, service: str, month: Month) -> str | None:
     """The Dagster run that last published the month up to the state that is read."""
     row = connection.execute(
         "SELECT json_extract_string(commit_extra_info, '$.dagster_run_id') FROM lake.snapshots() "
@@ -95,15 +97,15 @@ def _published_by(connection: "DuckDBPyConnection", table: str, service: str, mo
 
 def _version(settings: Settings, version: Version) -> Facts:
     champion = model_versions.champion(settings)
-    shown = ("git_commit", "libraries", "estimator", "training_key", "dagster_run_id", "scored_month", "synthetic")
+    tag_names = ("git_commit", "libraries", "estimator", "training_key", "dagster_run_id", "scored_month", "synthetic")
     return {
         "name": version.name,
         "version": version.version,
         "is_champion": champion is not None and champion.version == version.version,
         "mlflow_run_id": version.run_id,
         "mlflow_url": model_versions.version_url(settings, version.version),
-        "parameters": tracking.run_facts(settings, version.run_id).params,
-        **{name: version.tags.get(name) for name in shown},
+        "parameters": tracking.get_logged_run(settings, version.run_id).params,
+        **{name: version.tags.get(name) for name in tag_names},
     }
 
 

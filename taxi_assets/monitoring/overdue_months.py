@@ -57,7 +57,7 @@ def newest_months(connection: DuckDBPyConnection) -> dict[str, NewestMonth]:
     query = (
         "SELECT service, month, CAST(min(first_seen_at) AS DATE) FROM "
         "(SELECT service, max(month) AS month FROM file_columns GROUP BY service) "
-        "LEFT JOIN arrivals USING (service, month) GROUP BY service, month ORDER BY service"
+        "LEFT JOIN source_files USING (service, month) GROUP BY service, month ORDER BY service"
     )
     rows = connection.execute(query).fetchall()
     return {service: NewestMonth(Month(day.year, day.month), arrived_on) for service, day, arrived_on in rows}

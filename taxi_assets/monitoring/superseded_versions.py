@@ -7,9 +7,9 @@ from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["mark_superseded", "superseded_files", "superseded_versions"]
+__all__ = ["superseded_files", "superseded_versions", "tag_superseded"]
 
-Files = dict[tuple[str, str], str]
+_FileDigests = dict[tuple[str, str], str]
 
 
 def superseded_files(connection: DuckDBPyConnection, version: Version) -> tuple[str, ...]:
@@ -23,17 +23,21 @@ def superseded_files(connection: DuckDBPyConnection, version: Version) -> tuple[
     if not {"data_snapshot", "months", "services"} <= set(version.tags):
         return ()
     snapshot = int(version.tags["data_snapshot"])
-    kept = connection.execute("SELECT count(*) FROM lake.snapshots() WHERE snapshot_id = ?", [snapshot]).fetchall()
-    if not kept[0][0]:
+    snapshot_rows = connection.execute(
+        "SELECT count(*) FROM lake.snapshots() WHERE snapshot_id = ?", [snapshot]
+    ).fetchall()
+    if not snapshot_rows[0][0]:
         return ()
     (newest,) = connection.execute("SELECT id FROM lake.current_snapshot()").fetchall()[0]
-    now, then = _files(connection, newest), _files(connection, snapshot)
+    current_files, trained_files = _files(connection, newest), _files(connection, snapshot)
     months, services = version.tags["months"].split(","), version.tags["services"].split(",")
-    learned = [(service, month) for month in months for service in services]
+    trained_on = [(service, month) for month in months for service in services]
     return tuple(
-        f"{service} {month} ({then[service, month][:12]}, now {now[service, month][:12]})"
-        for service, month in learned
-        if (service, month) in then and (service, month) in now and then[service, month] != now[service, month]
+        f"{service} {month} ({trained_files[service, month][:12]}, now {current_files[service, month][:12]})"
+        for service, month in trained_on
+        if (service, month) in trained_files
+        and (service, month) in current_files
+        and trained_files[service, month] != current_files[service, month]
     )
 
 
@@ -44,19 +48,19 @@ def superseded_versions(settings: Settings, warehouse: Warehouse) -> dict[int, t
     return {version: files for version, files in found.items() if files}
 
 
-def mark_superseded(settings: Settings, warehouse: Warehouse) -> dict[int, tuple[str, ...]]:
+def tag_superseded(settings: Settings, warehouse: Warehouse) -> dict[int, tuple[str, ...]]:
     """Tag and describe in the registry which versions learned from superseded files; returns them.
 
     A version whose files are in force again loses the mark.
     """
     found = superseded_versions(settings, warehouse)
     for version in model_versions.versions(settings):
-        model_versions.mark_superseded(settings, version, found.get(version.version, ()))
+        model_versions.tag_superseded(settings, version, found.get(version.version, ()))
     return found
 
 
-def _files(connection: DuckDBPyConnection, snapshot: int) -> Files:
+def _files(connection: DuckDBPyConnection, snapshot: int) -> _FileDigests:
     """The SHA-256 of each month's file in a state of the lake."""
-    query = "SELECT service, strftime(month, '%Y-%m'), sha256 FROM lake.arrivals AT (VERSION => ?) WHERE state = ?"
+    query = "SELECT service, strftime(month, '%Y-%m'), sha256 FROM lake.source_files AT (VERSION => ?) WHERE state = ?"
     found = connection.execute(query, [snapshot, "ingested"]).fetchall()
     return {(service, month): sha256 for service, month, sha256 in found}

@@ -12,85 +12,91 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from taxi_assets.ingestion.source_files import Record, read_records
+from taxi_assets.ingestion.source_files import SourceFile, read_source_files
 from taxi_assets.monitoring.superseded_versions import superseded_files
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.serving import bento_build
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse.available_months import features_snapshots, held_months
+from taxi_assets.warehouse.available_months import available_months, features_snapshots
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["Unfinished", "unfinished_months"]
+__all__ = ["UnfinishedMonth", "unfinished_months"]
 
 # In the order of the assets: what is made of another is made anew with it.
-_AFTER_TRAINING = ("duration_model", "model_evaluation", "champion_model", "duration_bento")
+_TRAINING_CHAIN = ("duration_model", "model_evaluation", "champion_model", "duration_bento")
 
 
 @dataclass(frozen=True)
-class Unfinished:
+class UnfinishedMonth:
     """A month that lacks assets.
 
     Attributes:
         month: The month.
-        lacks: The assets to be made for it, in their order.
+        missing_assets: The assets to be made for it, in their order.
         reason: Why one of them has to be made again; empty where they were never made.
         key: Digest of what they would be made from: another file makes it another.
     """
 
     month: Month
-    lacks: tuple[str, ...]
+    missing_assets: tuple[str, ...]
     reason: str = ""
     key: str = ""
 
     def sentence(self) -> str:
         """What the month lacks, for people."""
-        return f"{self.month} lacks {', '.join(self.lacks)}" + (f": {self.reason}" if self.reason else "")
+        return f"{self.month} lacks {', '.join(self.missing_assets)}" + (f": {self.reason}" if self.reason else "")
 
     def as_json(self) -> dict[str, Any]:
         """The facts, and the sentence."""
-        facts = {"month": str(self.month), "lacks": list(self.lacks), "reason": self.reason}
+        facts = {"month": str(self.month), "lacks": list(self.missing_assets), "reason": self.reason}
         return facts | {"sentence": self.sentence()}
 
 
-def unfinished_months(settings: Settings, warehouse: Warehouse) -> tuple[Unfinished, ...]:
+def unfinished_months(settings: Settings, warehouse: Warehouse) -> tuple[UnfinishedMonth, ...]:
     """The months in the lake that are not finished, oldest first."""
     with warehouse.reading() as connection:
-        ours = [r for r in read_records(connection) if r.state == "ingested" and r.service in settings.services]
-        behind = _without_features(connection, ours)
-        held = held_months(connection, settings.services)
+        ingested = [
+            r for r in read_source_files(connection) if r.state == "ingested" and r.service in settings.services
+        ]
+        months_without_features = _months_without_features(connection, ingested)
+        available = available_months(connection, settings.services)
         # A later month that is about to get its features is the one to train for.
-        is_newest = len(held) > 1 and not any(month >= held[-1] for month in behind)
-        newest = _newest(settings, connection, held[-1], ours) if is_newest else None
-    found = [Unfinished(month, ("trip_features",)) for month in sorted(behind)]
+        is_newest = len(available) > 1 and not any(month >= available[-1] for month in months_without_features)
+        newest = _newest_month(settings, connection, available[-1], ingested) if is_newest else None
+    found = [UnfinishedMonth(month, ("trip_features",)) for month in sorted(months_without_features)]
     return (*found, newest) if newest else tuple(found)
 
 
-def _without_features(connection: DuckDBPyConnection, records: Sequence[Record]) -> set[Month]:
+def _months_without_features(connection: DuckDBPyConnection, records: Sequence[SourceFile]) -> set[Month]:
     made = features_snapshots(connection)
     return {r.month for r in records if r.month and made.get((str(r.service), r.month), -1) < (r.snapshot or 0)}
 
 
-def _newest(
-    settings: Settings, connection: DuckDBPyConnection, month: Month, records: Sequence[Record]
-) -> Unfinished | None:
+def _newest_month(
+    settings: Settings, connection: DuckDBPyConnection, month: Month, records: Sequence[SourceFile]
+) -> UnfinishedMonth | None:
     """What the newest month lacks; None where it lacks nothing."""
-    version = model_versions.chosen_for(settings, month)
+    version = model_versions.get_month_version(settings, month)
     published = max(record.snapshot or 0 for record in records if record.month == month)
-    replaced = superseded_files(connection, version) if version else ()
-    first = "duration_model" if version is None or replaced else _first_undecided(connection, month, version, published)
-    again = _AFTER_TRAINING[_AFTER_TRAINING.index(first) :] if first else ()
-    lacks = list(again or (["duration_bento"] if _bento_is_missing(settings) else []))
-    if first == "duration_model" or _drift_snapshot(connection, month) < published:
-        lacks.insert(lacks.index("model_evaluation") if "model_evaluation" in lacks else 0, "drift_report")
-    if not lacks:
+    superseded = superseded_files(connection, version) if version else ()
+    first_stale = (
+        "duration_model" if version is None or superseded else _first_stale_asset(connection, month, version, published)
+    )
+    stale_assets = _TRAINING_CHAIN[_TRAINING_CHAIN.index(first_stale) :] if first_stale else ()
+    missing_assets = list(stale_assets or (["duration_bento"] if _bento_is_missing(settings) else []))
+    if first_stale == "duration_model" or _drift_snapshot(connection, month) < published:
+        missing_assets.insert(
+            missing_assets.index("model_evaluation") if "model_evaluation" in missing_assets else 0, "drift_report"
+        )
+    if not missing_assets:
         return None
-    reason = f"version {version.version} learned from superseded files" if version and replaced else ""
-    return Unfinished(month, tuple(lacks), reason, _key(settings, month, records, lacks))
+    reason = f"version {version.version} learned from superseded files" if version and superseded else ""
+    return UnfinishedMonth(month, tuple(missing_assets), reason, _key(settings, month, records, missing_assets))
 
 
-def _first_undecided(connection: DuckDBPyConnection, month: Month, version: Version, published: int) -> str | None:
+def _first_stale_asset(connection: DuckDBPyConnection, month: Month, version: Version, published: int) -> str | None:
     """The first of evaluation and decision that was not made of the month's file in force."""
     scored = int(version.tags.get("evaluation_snapshot", -1))
     key = [month.first_day, version.version]
@@ -102,8 +108,8 @@ def _first_undecided(connection: DuckDBPyConnection, month: Month, version: Vers
     # The tags are the last thing a decision does: where they tell of another one, it was interrupted.
     if not decided or version.tags.get("decision_snapshot") != str(decided[1]):
         return "champion_model"
-    is_of_another_file = decided[1] < published and not decided[0]  # what is champion is not decided on again
-    return "champion_model" if is_of_another_file else None
+    is_stale = decided[1] < published and not decided[0]  # what is champion is not decided on again
+    return "champion_model" if is_stale else None
 
 
 def _bento_is_missing(settings: Settings) -> bool:
@@ -116,8 +122,8 @@ def _drift_snapshot(connection: DuckDBPyConnection, month: Month) -> int:
     return int(connection.execute(query, [month.first_day]).fetchall()[0][0])
 
 
-def _key(settings: Settings, month: Month, records: Sequence[Record], lacks: Sequence[str]) -> str:
+def _key(settings: Settings, month: Month, records: Sequence[SourceFile], missing_assets: Sequence[str]) -> str:
     files: Iterator[list[str]] = ([str(r.service), str(r.month), str(r.sha256)] for r in records)
-    champion = model_versions.champion(settings) if list(lacks) == ["duration_bento"] else None
+    champion = model_versions.champion(settings) if list(missing_assets) == ["duration_bento"] else None
     parts = [str(month), sorted(files), champion.version if champion else None]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

@@ -3,36 +3,36 @@
 from collections.abc import Mapping
 from typing import Any
 
-from taxi_assets.plots.canvas import INK, MODEL, OTHER, STRONG, figure_of, png, style, words
+from taxi_assets.plots.canvas import ACCENT, INK, MODEL_COLOUR, MUTED, png, readable, style, titled_figure
 
 __all__ = ["draw_backtest"]
 
-_COLOURS = {"zone_pair_median": OTHER, "one_hot_linear_regression": INK}
+_COLOURS = {"zone_pair_median": MUTED, "one_hot_linear_regression": INK}
 
 
 def draw_backtest(facts: Mapping[str, Any]) -> bytes:
-    """RMSE by month under the served condition, others dotted, and the share of rides inside their interval."""
+    """RMSE by month under the served condition, others dotted, and the share of trips inside their interval."""
     months = facts["months"]
     names = [month["month"] for month in months]
     mean = facts["mean"]
-    figure = figure_of(
+    figure = titled_figure(
         f"Over {len(months)} months, each scored by a model of the months before it, the RMSE is {mean['rmse']:.2f} "
-        f"minutes and {mean['coverage_90']:.0%} of the rides end inside their interval",
+        f"minutes and {mean['coverage_90']:.0%} of the trips end inside their interval",
         4.6,
     )
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     for name, colour in _COLOURS.items():
-        above.plot(names, [month["baselines"][name]["rmse"] for month in months], color=colour, label=words(name))
-    label = f"the model {words(facts['condition'])}"
-    above.plot(names, [month["model"]["rmse"] for month in months], color=MODEL, marker="o", label=label)
+        above.plot(names, [month["baselines"][name]["rmse"] for month in months], color=colour, label=readable(name))
+    label = f"the model {readable(facts['condition'])}"
+    above.plot(names, [month["model"]["rmse"] for month in months], color=MODEL_COLOUR, marker="o", label=label)
     for name in facts["mean_other_conditions"]:
         rmse = [month["other_conditions"][name]["rmse"] for month in months]
-        above.plot(names, rmse, color=MODEL, linestyle=":", label=f"the model {words(name)}")
+        above.plot(names, rmse, color=MODEL_COLOUR, linestyle=":", label=f"the model {readable(name)}")
     above.set_ylim(0)
     above.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower left")
     style(above, "", "RMSE, minutes")
-    below.bar(names, [100 * month["model"]["coverage_90"] for month in months], color=MODEL)
-    below.axhline(90, color=STRONG, linewidth=1.2)
+    below.bar(names, [100 * month["model"]["coverage_90"] for month in months], color=MODEL_COLOUR)
+    below.axhline(90, color=ACCENT, linewidth=1.2)
     below.set_ylim(80, 100)
     step = -(-len(names) // 24)
     below.set_xticks(range(0, len(names), step), names[::step], rotation=60)

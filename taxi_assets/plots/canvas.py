@@ -9,18 +9,30 @@ from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
-__all__ = ["INK", "MODEL", "OTHER", "SPAN", "STRONG", "VERDICTS", "figure_of", "label_bars", "png", "style", "words"]
+__all__ = [
+    "ACCENT",
+    "BAND",
+    "INK",
+    "MODEL_COLOUR",
+    "MUTED",
+    "VERDICT_COLOURS",
+    "label_bars",
+    "png",
+    "readable",
+    "style",
+    "titled_figure",
+]
 
 # Told apart by people who see red and green alike; text is set in ink, never in a bar's colour.
-INK, MODEL, OTHER, SPAN, STRONG = "#22303c", "#1b6ca8", "#a9b4bd", "#e3e8ec", "#d1495b"
-VERDICTS = {"stable": "#2a9d8f", "watch": "#e9a93b", "drifted": "#c8412f"}
+INK, MODEL_COLOUR, MUTED, BAND, ACCENT = "#22303c", "#1b6ca8", "#a9b4bd", "#e3e8ec", "#d1495b"
+VERDICT_COLOURS = {"stable": "#2a9d8f", "watch": "#e9a93b", "drifted": "#c8412f"}
 
 _DOTS_PER_INCH = 110
 _WIDTH = 7.6  # inches: 836 dots, what the Dagster UI shows without scaling
 _TITLE_LETTERS = 80
 
 
-def figure_of(title: str, height: float) -> Figure:
+def titled_figure(title: str, height: float) -> Figure:
     """An empty figure under a title; `height` in inches, without the title."""
     lines = _wrap(title)
     figure = Figure((_WIDTH, height + 0.22 * len(lines)), dpi=_DOTS_PER_INCH, layout="constrained")
@@ -48,11 +60,11 @@ def style(axes: Axes, xlabel: str, ylabel: str = "", grid: Literal["x", "y"] | N
     axes.tick_params(colors=INK, labelsize=9, length=0)
     axes.spines[:].set_visible(False)
     if grid:
-        axes.grid(axis=grid, color=SPAN)
+        axes.grid(axis=grid, color=BAND)
         axes.set_axisbelow(True)
 
 
-def words(name: str) -> str:
+def readable(name: str) -> str:
     """A column's or rule's name as people write it."""
     return name.replace("_", " ")
 

@@ -8,14 +8,25 @@ from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
 from taxi_assets.evaluation.metrics import SLICES, Score
-from taxi_assets.plots.canvas import INK, MODEL, OTHER, SPAN, STRONG, figure_of, label_bars, png, style, words
-from taxi_assets.training.evaluation_scope import Convention
+from taxi_assets.plots.canvas import (
+    ACCENT,
+    BAND,
+    INK,
+    MODEL_COLOUR,
+    MUTED,
+    label_bars,
+    png,
+    readable,
+    style,
+    titled_figure,
+)
+from taxi_assets.training.evaluation_scope import EvaluationScope
 
 __all__ = [
     "draw_calibration",
-    "draw_floor",
     "draw_hourly_errors",
     "draw_importances",
+    "draw_noise_floor",
     "draw_predictions",
     "draw_residuals",
     "draw_scores",
@@ -24,14 +35,16 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_FEW_RIDES = 30  # the mean of fewer says more of chance than of its band
-_ENOUGH_RIDES = 100  # of many means the extreme one is named in a title, which takes more; fewer are grey or blank
-_MOST_BARS = 15
+_MIN_TRIPS = 30  # the mean of fewer says more of chance than of its band
+_MIN_TRIPS_FOR_TITLE = (
+    100  # of many means the extreme one is named in a title, which takes more; fewer are grey or blank
+)
+_MAX_BARS = 15
 _HEAT = "YlGnBu"
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def draw_scores(scores: Mapping[str, Score], model: str, month: str, convention: Convention) -> bytes:
+def draw_scores(scores: Mapping[str, Score], model: str, month: str, scope: EvaluationScope) -> bytes:
     """RMSE and MAE of the model named `model` beside the others', the baselines."""
     ours = scores[model]
     best = min((name for name in scores if name != model), key=lambda name: scores[name].rmse)
@@ -39,15 +52,15 @@ def draw_scores(scores: Mapping[str, Score], model: str, month: str, convention:
         f"{month}: the model is off by {ours.mae:.2f} minutes on average; its RMSE of {ours.rmse:.2f} is "
         f"{_compared(ours.rmse, scores[best].rmse)} the best baseline's"
     )
-    figure = figure_of(title, 0.9 + 0.5 * len(scores))
+    figure = titled_figure(title, 0.9 + 0.5 * len(scores))
     names = sorted(scores, key=lambda name: scores[name].rmse, reverse=True)
-    colours = [MODEL if name == model else OTHER for name in names]
+    colours = [MODEL_COLOUR if name == model else MUTED for name in names]
     for axes, measure in zip(figure.subplots(1, 2, sharey=True), ("rmse", "mae"), strict=True):
         values = [getattr(scores[name], measure) for name in names]
-        bars = axes.barh([words(name) for name in names], values, color=colours)
+        bars = axes.barh([readable(name) for name in names], values, color=colours)
         label_bars(axes, bars, [f"{value:.2f}" for value in values])
         style(axes, f"{measure.upper()}, minutes", grid="x")
-    figure.supxlabel(f"{ours.rides:,} {convention.description}", fontsize=8, color=INK)
+    figure.supxlabel(f"{ours.trips:,} {scope.description}", fontsize=8, color=INK)
     return png(figure)
 
 
@@ -56,7 +69,7 @@ def _compared(ours: float, theirs: float) -> str:
 
 
 def draw_hourly_errors(trips: pd.DataFrame, predicted: Floats) -> bytes:
-    """Mean absolute error by hour of the week; hours with few rides stay blank.
+    """Mean absolute error by hour of the week; hours with few trips stay blank.
 
     Args:
         trips: Columns `hour_of_week`, `duration_minutes`.
@@ -66,22 +79,22 @@ def draw_hourly_errors(trips: pd.DataFrame, predicted: Floats) -> bytes:
     hours = trips["hour_of_week"].to_numpy(np.int64)
     trip_counts = np.bincount(hours, minlength=168)
     mae = np.bincount(hours, errors, 168) / np.maximum(trip_counts, 1)
-    figure = figure_of(_hourly_title(mae, trip_counts), 3.3)
+    figure = titled_figure(_hourly_title(mae, trip_counts), 3.3)
     axes = figure.subplots()
-    shown = np.ma.masked_where(trip_counts < _ENOUGH_RIDES, mae).reshape(7, 24)
+    shown = np.ma.masked_where(trip_counts < _MIN_TRIPS_FOR_TITLE, mae).reshape(7, 24)
     image = axes.imshow(shown, cmap=_HEAT, aspect="auto")
     figure.colorbar(image, ax=axes, label="mean absolute error, minutes", pad=0.02)
     axes.set_yticks(range(7), _DAYS)
     axes.set_xticks(range(0, 24, 2), [f"{hour}:00" for hour in range(0, 24, 2)])
-    style(axes, f"hour of the pickup; blank where there are fewer than {_ENOUGH_RIDES} rides", grid=None)
+    style(axes, f"hour of the pickup; blank where there are fewer than {_MIN_TRIPS_FOR_TITLE} trips", grid=None)
     return png(figure)
 
 
 def _hourly_title(mae: Floats, trip_counts: NDArray[np.int64]) -> str:
-    told = np.flatnonzero(trip_counts >= _ENOUGH_RIDES)
-    if not len(told):
-        return f"No hour of the week has {_ENOUGH_RIDES} rides: too few to tell when the model is off"
-    worst, best = told[mae[told].argmax()], told[mae[told].argmin()]
+    reliable = np.flatnonzero(trip_counts >= _MIN_TRIPS_FOR_TITLE)
+    if not len(reliable):
+        return f"No hour of the week has {_MIN_TRIPS_FOR_TITLE} trips: too few to tell when the model is off"
+    worst, best = reliable[mae[reliable].argmax()], reliable[mae[reliable].argmin()]
     return (
         f"The model is off most on {_DAYS[worst // 24]} at {worst % 24}:00, by {mae[worst]:.1f} minutes, and "
         f"least on {_DAYS[best // 24]} at {best % 24}:00, by {mae[best]:.1f}"
@@ -89,19 +102,19 @@ def _hourly_title(mae: Floats, trip_counts: NDArray[np.int64]) -> str:
 
 
 def draw_predictions(actual: Floats, predicted: Floats) -> bytes:
-    """Actual against predicted minutes: how many rides are where, and the median of the actual ones."""
+    """Actual against predicted minutes: how many trips are where, and the median of the actual ones."""
     half, most = np.quantile(np.abs(predicted - actual), [0.5, 0.9])
-    title = f"Half of the rides end within {half:.1f} minutes of the prediction, nine of ten within {most:.1f}"
-    figure = figure_of(title, 5.6)
+    title = f"Half of the trips end within {half:.1f} minutes of the prediction, nine of ten within {most:.1f}"
+    figure = titled_figure(title, 5.6)
     axes = figure.subplots()
     longest = max(float(np.quantile([actual, predicted], 0.998)), 1.0)
     edges = np.linspace(0, longest, 61)
-    rides, _, _ = np.histogram2d(actual, predicted, [edges, edges])
-    scale = LogNorm(1, max(rides.max(), 10))
-    image = axes.pcolormesh(edges, edges, np.ma.masked_equal(rides, 0), cmap=_HEAT, norm=scale)
-    figure.colorbar(image, ax=axes, label="rides", pad=0.02, format="{x:,.0f}")
+    trips, _, _ = np.histogram2d(actual, predicted, [edges, edges])
+    scale = LogNorm(1, max(trips.max(), 10))
+    image = axes.pcolormesh(edges, edges, np.ma.masked_equal(trips, 0), cmap=_HEAT, norm=scale)
+    figure.colorbar(image, ax=axes, label="trips", pad=0.02, format="{x:,.0f}")
     axes.plot([0, longest], [0, longest], color=INK, linewidth=1, linestyle="--", label="as predicted")
-    axes.plot(*_medians(predicted, actual, edges), color=STRONG, linewidth=2, label="median of the rides")
+    axes.plot(*_medians(predicted, actual, edges), color=ACCENT, linewidth=2, label="median of the trips")
     axes.legend(loc="upper left", fontsize=9, labelcolor=INK)
     style(axes, "predicted, minutes", "actual, minutes", grid=None)
     return png(figure)
@@ -109,7 +122,7 @@ def draw_predictions(actual: Floats, predicted: Floats) -> bytes:
 
 def _medians(predicted: Floats, actual: Floats, edges: Floats) -> tuple[Floats, Floats]:
     groups = pd.Series(actual).groupby(np.searchsorted(edges, predicted, side="right") - 1)
-    medians = groups.median()[groups.size() >= _FEW_RIDES]
+    medians = groups.median()[groups.size() >= _MIN_TRIPS]
     medians = medians[(medians.index >= 0) & (medians.index < len(edges) - 1)]
     return edges[medians.index] + edges[1] / 2, medians.to_numpy(np.float64)
 
@@ -123,67 +136,67 @@ def draw_residuals(actual: Floats, predicted: Floats) -> bytes:
         f"Nine of ten errors lie between {low:+.1f} and {high:+.1f} minutes; on average the model says "
         f"{abs(bias):.2f} minutes too {'long' if bias > 0 else 'short'}"
     )
-    figure = figure_of(title, 3.6)
+    figure = titled_figure(title, 3.6)
     axes = figure.subplots()
-    reach = max(float(np.quantile(np.abs(errors), 0.995)), 1.0)
-    axes.hist(errors, bins=np.linspace(-reach, reach, 81).tolist(), color=MODEL)
-    axes.axvspan(low, high, color=SPAN, zorder=0, label="nine of ten rides")
+    limit = max(float(np.quantile(np.abs(errors), 0.995)), 1.0)
+    axes.hist(errors, bins=np.linspace(-limit, limit, 81).tolist(), color=MODEL_COLOUR)
+    axes.axvspan(low, high, color=BAND, zorder=0, label="nine of ten trips")
     axes.axvline(0, color=INK, linewidth=1)
-    axes.set_xlim(-reach, reach)
+    axes.set_xlim(-limit, limit)
     axes.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=INK)
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    style(axes, "predicted minus actual, minutes", "rides")
+    style(axes, "predicted minus actual, minutes", "trips")
     return png(figure)
 
 
 def draw_slice(slices: pd.DataFrame, name: str) -> bytes:
-    """Mean absolute error and RMSE by the values of one slice; grey where there are few rides.
+    """Mean absolute error and RMSE by the values of one slice; grey where there are few trips.
 
     Args:
         slices: As `evaluation.score_slices` makes it.
         name: One of `evaluation.SLICES`.
     """
     rows = slices[slices["slice"] == name]
-    figure = figure_of(_slice_title(rows, words(name)), 1.1 + 0.36 * len(rows))
+    figure = titled_figure(_slice_title(rows, readable(name)), 1.1 + 0.36 * len(rows))
     axes = figure.subplots()
-    names = [f"{value}  ({rides:,} rides)" for value, rides in zip(rows["value"], rows["rides"], strict=True)]
-    colours = [MODEL if rides >= _ENOUGH_RIDES else OTHER for rides in rows["rides"]]
+    names = [f"{value}  ({trips:,} trips)" for value, trips in zip(rows["value"], rows["trips"], strict=True)]
+    colours = [MODEL_COLOUR if trips >= _MIN_TRIPS_FOR_TITLE else MUTED for trips in rows["trips"]]
     bars = axes.barh(names, rows["mae"], color=colours)
     axes.bar_label(bars, fmt="{:.2f}", label_type="center", color="white", fontsize=9)
     axes.plot(rows["rmse"], range(len(rows)), "o", color=INK, markersize=5)
     axes.invert_yaxis()
     style(
         axes,
-        f"{SLICES[name]}: mean absolute error (bar) and RMSE (dot), minutes; grey: fewer than {_ENOUGH_RIDES} rides",
+        f"{SLICES[name]}: mean absolute error (bar) and RMSE (dot), minutes; grey: fewer than {_MIN_TRIPS_FOR_TITLE} trips",
         grid="x",
     )
     return png(figure)
 
 
 def _slice_title(rows: pd.DataFrame, name: str) -> str:
-    told = rows[rows["rides"] >= _ENOUGH_RIDES]
-    if told.empty:
-        return f"No {name} has {_ENOUGH_RIDES} rides: too few to tell where the model is off"
-    best, worst = told.loc[told["mae"].idxmin()], told.loc[told["mae"].idxmax()]
+    reliable = rows[rows["trips"] >= _MIN_TRIPS_FOR_TITLE]
+    if reliable.empty:
+        return f"No {name} has {_MIN_TRIPS_FOR_TITLE} trips: too few to tell where the model is off"
+    best, worst = reliable.loc[reliable["mae"].idxmin()], reliable.loc[reliable["mae"].idxmax()]
     title = f"By {name}, the model is off most for '{worst['value']}' ({worst['mae']:.1f} minutes)"
-    return title + (f" and least for '{best['value']}' ({best['mae']:.1f})" if len(told) > 1 else "")
+    return title + (f" and least for '{best['value']}' ({best['mae']:.1f})" if len(reliable) > 1 else "")
 
 
 def draw_calibration(bands: pd.DataFrame) -> bytes:
-    """The mean error of rides by what was predicted; where predictions are right, every bar is near zero.
+    """The mean error of trips by what was predicted; where predictions are right, every bar is near zero.
 
     Args:
         bands: As `evaluation.score_slices` makes it of `diagnosis.calibration_bands`.
     """
-    told = bands[bands["rides"] >= _FEW_RIDES]
-    title = f"No band of predictions has {_FEW_RIDES} rides: too few to tell whether they are right"
-    if len(told):
-        worst = told.loc[told["bias"].abs().idxmax()]
+    reliable = bands[bands["trips"] >= _MIN_TRIPS]
+    title = f"No band of predictions has {_MIN_TRIPS} trips: too few to tell whether they are right"
+    if len(reliable):
+        worst = reliable.loc[reliable["bias"].abs().idxmax()]
         title = f"Predictions are furthest off in the band of {worst['value']}: by {worst['bias']:+.2f} on average"
-    figure = figure_of(title, 1.1 + 0.3 * len(bands))
+    figure = titled_figure(title, 1.1 + 0.3 * len(bands))
     axes = figure.subplots()
-    names = [f"{value}  ({rides:,} rides)" for value, rides in zip(bands["value"], bands["rides"], strict=True)]
-    colours = [MODEL if rides >= _FEW_RIDES else OTHER for rides in bands["rides"]]
+    names = [f"{value}  ({trips:,} trips)" for value, trips in zip(bands["value"], bands["trips"], strict=True)]
+    colours = [MODEL_COLOUR if trips >= _MIN_TRIPS else MUTED for trips in bands["trips"]]
     label_bars(axes, axes.barh(names, bands["bias"], color=colours), [f"{bias:+.2f}" for bias in bands["bias"]])
     axes.axvline(0, color=INK, linewidth=1)
     axes.invert_yaxis()
@@ -191,36 +204,38 @@ def draw_calibration(bands: pd.DataFrame) -> bytes:
     return png(figure)
 
 
-def draw_floor(twins: pd.DataFrame, model: str, floor: str) -> bytes:
-    """The RMSE of the model and the baselines on rides with a twin, above the noise no model can remove.
+def draw_noise_floor(matched_pairs: pd.DataFrame, model: str, floor: str) -> bytes:
+    """The RMSE of the model and the baselines on trips with a match, above the noise no model can remove.
 
     Args:
-        twins: Columns `model`, `rides`, `rmse`, of one convention, as `diagnosis.score_twins` makes them.
+        matched_pairs: Columns `model`, `trips`, `rmse`, of one scope, as `diagnosis.score_matched_pairs` makes them.
         model: The model's name among them.
         floor: The noise floor's name.
     """
-    rmse = twins.set_index("model")["rmse"].sort_values(ascending=False)
+    rmse = matched_pairs.set_index("model")["rmse"].sort_values(ascending=False)
     title = (
-        f"On {int(twins['rides'].iloc[0]):,} rides with a twin the model's RMSE is {rmse[model] / rmse[floor]:.3f} "
+        f"On {int(matched_pairs['trips'].iloc[0]):,} trips with a match the model's RMSE is {rmse[model] / rmse[floor]:.3f} "
         "times the noise that no model of zones and time can remove"
     )
-    figure = figure_of(title, 0.9 + 0.4 * len(rmse))
+    figure = titled_figure(title, 0.9 + 0.4 * len(rmse))
     axes = figure.subplots()
-    colours = [MODEL if name == model else STRONG if name == floor else OTHER for name in rmse.index]
-    bars = axes.barh([words(str(name)) for name in rmse.index], rmse, color=colours)
+    colours = [MODEL_COLOUR if name == model else ACCENT if name == floor else MUTED for name in rmse.index]
+    bars = axes.barh([readable(str(name)) for name in rmse.index], rmse, color=colours)
     label_bars(axes, bars, [f"{value:.2f}" for value in rmse])
-    style(axes, "RMSE on the same rides, minutes", grid="x")
+    style(axes, "RMSE on the same trips, minutes", grid="x")
     return png(figure)
 
 
 def draw_importances(importances: Mapping[str, float]) -> bytes:
-    """What the RMSE grows by, in minutes, where a column's values are shuffled among the rides."""
-    names = sorted(importances, key=lambda name: importances[name], reverse=True)[:_MOST_BARS]
+    """What the RMSE grows by, in minutes, where a column's values are shuffled among the trips."""
+    names = sorted(importances, key=lambda name: importances[name], reverse=True)[:_MAX_BARS]
     values = [importances[name] for name in names]
-    title = f"'{words(names[0])}' tells most of a ride: without it the RMSE grows by {values[0]:.2f} minutes"
-    figure = figure_of(title, 1.2 + 0.3 * len(names))
+    title = f"'{readable(names[0])}' tells most of a trip: without it the RMSE grows by {values[0]:.2f} minutes"
+    figure = titled_figure(title, 1.2 + 0.3 * len(names))
     axes = figure.subplots()
-    label_bars(axes, axes.barh([words(name) for name in names], values, color=MODEL), [f"{v:.2f}" for v in values])
+    label_bars(
+        axes, axes.barh([readable(name) for name in names], values, color=MODEL_COLOUR), [f"{v:.2f}" for v in values]
+    )
     axes.invert_yaxis()
     style(axes, "growth of the RMSE where the column is shuffled, minutes", grid="x")
     return png(figure)

@@ -1,27 +1,27 @@
-"""Pictures of months: how far their rides moved, how many of their rows are kept."""
+"""Pictures of months: how far their trips moved, how many of their rows are kept."""
 
 from collections.abc import Mapping, Sequence
 
 from taxi_assets.monitoring.drift import DRIFTED, TARGET, WATCH, DriftReport
-from taxi_assets.plots.canvas import INK, MODEL, VERDICTS, figure_of, label_bars, png, style, words
+from taxi_assets.plots.canvas import INK, MODEL_COLOUR, VERDICT_COLOURS, label_bars, png, readable, style, titled_figure
 
 __all__ = ["draw_drift", "draw_monthly_rows", "draw_rejections"]
 
-_LIKENESS = {"stable": "like", "watch": "moving away from", "drifted": "unlike"}
+_DRIFT_WORDS = {"stable": "like", "watch": "moving away from", "drifted": "unlike"}
 
 
 def draw_drift(report: DriftReport) -> bytes:
     """Population stability index by feature, coloured by verdict, with what chance alone reaches."""
     features = report.features
-    figure = figure_of(_drift_title(report), 1.6 + 0.34 * len(features))
+    figure = titled_figure(_drift_title(report), 1.6 + 0.34 * len(features))
     axes = figure.subplots()
-    names = [words(each.name) + (" (target)" if each.name == TARGET else "") for each in features]
-    bars = axes.barh(names, [each.psi for each in features], color=[VERDICTS[each.verdict] for each in features])
+    names = [readable(each.name) + (" (target)" if each.name == TARGET else "") for each in features]
+    bars = axes.barh(names, [each.psi for each in features], color=[VERDICT_COLOURS[each.verdict] for each in features])
     label_bars(axes, bars, [f"{each.psi:.3f}" for each in features])
-    chance = [each.chance_psi for each in features]
+    chance = [each.psi_noise_floor for each in features]
     axes.plot(chance, range(len(features)), "|", color=INK, markersize=12, label="reached by chance")
     for bound, verdict in ((WATCH, "watch"), (DRIFTED, "drifted")):
-        colour = VERDICTS[verdict]
+        colour = VERDICT_COLOURS[verdict]
         axes.axvline(bound, color=colour, linestyle="--", linewidth=1.2, label=f"{verdict} above {bound:.2f}")
     axes.set_xlim(0, max(1.2 * DRIFTED, 1.12 * max(*chance, features[0].psi)))
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9, labelcolor=INK)
@@ -33,8 +33,8 @@ def draw_drift(report: DriftReport) -> bytes:
 def _drift_title(report: DriftReport) -> str:
     target, months = report.target, len(report.reference_months)
     return (
-        f"{report.month:%Y-%m} is {_LIKENESS[report.verdict]} the {_counted(months, 'month')} learned from: "
-        f"its rides take {target.month_mean:.1f} minutes on average, theirs {target.reference_mean:.1f}"
+        f"{report.month:%Y-%m} is {_DRIFT_WORDS[report.verdict]} the {_counted(months, 'month')} learned from: "
+        f"its trips take {target.month_mean:.1f} minutes on average, theirs {target.reference_mean:.1f}"
     )
 
 
@@ -44,10 +44,12 @@ def draw_rejections(rejected: Mapping[str, int], rows: int) -> bytes:
     reasons = sorted(counts, key=lambda reason: counts[reason], reverse=True)
     total = sum(counts.values())
     title = f"{total:,} of {rows:,} rows ({total / max(rows, 1):.1%}) are rejected"
-    title += f", most of them for '{words(reasons[0])}'" if reasons else ""
-    figure = figure_of(title, 1.1 + 0.4 * max(len(reasons), 1))
+    title += f", most of them for '{readable(reasons[0])}'" if reasons else ""
+    figure = titled_figure(title, 1.1 + 0.4 * max(len(reasons), 1))
     axes = figure.subplots()
-    bars = axes.barh([words(reason) for reason in reasons], [counts[reason] for reason in reasons], color=MODEL)
+    bars = axes.barh(
+        [readable(reason) for reason in reasons], [counts[reason] for reason in reasons], color=MODEL_COLOUR
+    )
     label_bars(axes, bars, [f"{counts[reason]:,}  ({counts[reason] / rows:.2%})" for reason in reasons], room=0.2)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -62,12 +64,12 @@ def draw_monthly_rows(months: Sequence[str], kept: Sequence[int], rejected: Sequ
     shares = [no / max(yes + no, 1) for yes, no in zip(kept, rejected, strict=True)]
     worst = max(range(len(months)), key=lambda position: shares[position])
     share = sum(rejected) / max(sum(kept) + sum(rejected), 1)
-    title = f"{sum(kept):,} rides kept of {_counted(len(months), 'month')}; {share:.1%} of the rows rejected"
+    title = f"{sum(kept):,} trips kept of {_counted(len(months), 'month')}; {share:.1%} of the rows rejected"
     title += f", most in {months[worst]} ({shares[worst]:.1%})" if len(months) > 1 else ""
-    figure = figure_of(title, 3.6)
+    figure = titled_figure(title, 3.6)
     axes = figure.subplots()
-    axes.bar(range(len(months)), kept, color=MODEL, label="kept")
-    axes.bar(range(len(months)), rejected, bottom=kept, color=VERDICTS["watch"], label="rejected")
+    axes.bar(range(len(months)), kept, color=MODEL_COLOUR, label="kept")
+    axes.bar(range(len(months)), rejected, bottom=kept, color=VERDICT_COLOURS["watch"], label="rejected")
     step = -(-len(months) // 24)
     axes.set_xticks(range(0, len(months), step), months[::step], rotation=45 if len(months) > 8 else 0)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9, labelcolor=INK)

@@ -36,7 +36,7 @@ def write_report_page(
     Returns:
         The page's address below that of the reports, such as `model_evaluation/2023-03.html`.
     """
-    rows = "".join(f"<tr><th>{_words(name)}</th><td>{escape(str(fact))}</td></tr>" for name, fact in facts.items())
+    rows = "".join(f"<tr><th>{_readable(name)}</th><td>{escape(str(fact))}</td></tr>" for name, fact in facts.items())
     figures = "".join(_figure(name, png) for name, png in pictures.items())
     title = f"{asset} {month}"
     text = (
@@ -52,13 +52,13 @@ def write_report_page(
     return page.relative_to(settings.reports).as_posix()
 
 
-def _words(name: str) -> str:
+def _readable(name: str) -> str:
     return escape(name.replace("_", " "))
 
 
 def _figure(name: str, png: bytes) -> str:
     data = base64.b64encode(png).decode()
-    caption = _words(name)
+    caption = _readable(name)
     return (
         f'<figure><figcaption>{caption}</figcaption><img alt="{caption}" src="data:image/png;base64,{data}"></figure>'
     )

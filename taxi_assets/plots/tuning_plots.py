@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from taxi_assets.plots.canvas import INK, MODEL, OTHER, STRONG, figure_of, png, style
+from taxi_assets.plots.canvas import ACCENT, INK, MODEL_COLOUR, MUTED, png, style, titled_figure
 
 __all__ = ["draw_trials"]
 
@@ -13,23 +13,23 @@ def draw_trials(trials: pd.DataFrame) -> bytes:
     Args:
         trials: Columns `trial`, `state`, `rmse`; the first row is what the search began from.
     """
-    whole = trials[trials["state"] == "complete"]
-    figure = figure_of(_title(trials, whole), 3.4)
+    complete = trials[trials["state"] == "complete"]
+    figure = titled_figure(_title(trials, complete), 3.4)
     axes = figure.subplots()
-    axes.plot(whole["trial"], whole["rmse"], "o", color=MODEL, markersize=5, label="a trial")
-    axes.plot(whole["trial"], whole["rmse"].cummin(), color=STRONG, linewidth=1.8, label="the best so far")
+    axes.plot(complete["trial"], complete["rmse"], "o", color=MODEL_COLOUR, markersize=5, label="a trial")
+    axes.plot(complete["trial"], complete["rmse"].cummin(), color=ACCENT, linewidth=1.8, label="the best so far")
     short = trials[trials["state"] != "complete"]
     for trial in short["trial"]:
-        axes.axvline(trial, color=OTHER, linewidth=0.8, linestyle=":")
-    if len(whole):
-        axes.axhline(whole["rmse"].iloc[0], color=INK, linewidth=1, linestyle="--", label="where it began")
+        axes.axvline(trial, color=MUTED, linewidth=0.8, linestyle=":")
+    if len(complete):
+        axes.axhline(complete["rmse"].iloc[0], color=INK, linewidth=1, linestyle="--", label="where it began")
         axes.legend(loc="upper right", frameon=False, fontsize=9, labelcolor=INK)
     style(axes, "trial, dotted where it was cut short", "RMSE on later months, minutes")
     return png(figure)
 
 
-def _title(trials: pd.DataFrame, whole: pd.DataFrame) -> str:
-    if whole.empty:
+def _title(trials: pd.DataFrame, complete: pd.DataFrame) -> str:
+    if complete.empty:
         return f"None of {len(trials)} trials was finished"
-    best, first = whole["rmse"].min(), whole["rmse"].iloc[0]
+    best, first = complete["rmse"].min(), complete["rmse"].iloc[0]
     return f"{len(trials)} trials: the best has an RMSE of {best:.3f} minutes, {first - best:.3f} below where it began"

@@ -6,33 +6,33 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import TwoSlopeNorm
 
-from taxi_assets.plots.canvas import INK, SPAN, figure_of, png
+from taxi_assets.plots.canvas import BAND, INK, png, titled_figure
 
 __all__ = ["draw_zone_residuals"]
 
-_FEW_RIDES = 30
+_MIN_TRIPS = 30
 _COLOURS = "RdBu_r"
 _COARSE_FEET = 400  # finer than a dot of the picture: outlines of a tenth of the corners look the same
 
 
 def draw_zone_residuals(errors: pd.DataFrame, zones: pd.DataFrame) -> bytes:
-    """Mean error by pickup zone; zones with few rides stay blank.
+    """Mean error by pickup zone; zones with few trips stay blank.
 
     Args:
-        errors: Columns `zone_id`, `rides`, `bias`, as `diagnosis.score_zones` makes them.
+        errors: Columns `zone_id`, `trips`, `bias`, as `diagnosis.score_zones` makes them.
         zones: Columns `zone_id`, `zone`, `shape_wkb` of `taxi_zones`; zones without a shape are left out.
     """
     shaped = zones.dropna(subset=["shape_wkb"]).merge(errors, on="zone_id", how="left")
-    told = shaped[shaped["rides"].fillna(0) >= _FEW_RIDES]
-    figure = figure_of(_title(told), 6.2)
+    reliable = shaped[shaped["trips"].fillna(0) >= _MIN_TRIPS]
+    figure = titled_figure(_title(reliable), 6.2)
     axes = figure.subplots()
     axes.add_collection(
-        PolyCollection(_outlines(shaped["shape_wkb"]), facecolor=SPAN, edgecolor="white", linewidth=0.3)
+        PolyCollection(_outlines(shaped["shape_wkb"]), facecolor=BAND, edgecolor="white", linewidth=0.3)
     )
-    if len(told):
-        reach = max(float(np.quantile(told["bias"].abs(), 0.95)), 0.1)
-        shades = ScalarMappable(TwoSlopeNorm(0, -reach, reach), _COLOURS)
-        for shape, bias in zip(told["shape_wkb"], told["bias"], strict=True):
+    if len(reliable):
+        limit = max(float(np.quantile(reliable["bias"].abs(), 0.95)), 0.1)
+        shades = ScalarMappable(TwoSlopeNorm(0, -limit, limit), _COLOURS)
+        for shape, bias in zip(reliable["shape_wkb"], reliable["bias"], strict=True):
             rings = PolyCollection(_outlines([shape]), facecolor=shades.to_rgba(bias), edgecolor=INK, linewidth=0.2)
             axes.add_collection(rings)
         figure.colorbar(shades, ax=axes, label="mean of predicted minus actual, minutes", pad=0.01, shrink=0.7)
@@ -42,13 +42,13 @@ def draw_zone_residuals(errors: pd.DataFrame, zones: pd.DataFrame) -> bytes:
     return png(figure)
 
 
-def _title(told: pd.DataFrame) -> str:
-    if told.empty:
-        return f"No zone has {_FEW_RIDES} pickups: too few for a map of errors"
-    worst = told.loc[told["bias"].abs().idxmax()]
+def _title(reliable: pd.DataFrame) -> str:
+    if reliable.empty:
+        return f"No zone has {_MIN_TRIPS} pickups: too few for a map of errors"
+    worst = reliable.loc[reliable["bias"].abs().idxmax()]
     side = "long" if worst["bias"] > 0 else "short"
     return (
-        f"Of {len(told)} zones with {_FEW_RIDES} pickups, predictions are furthest off from {worst['zone']}: "
+        f"Of {len(reliable)} zones with {_MIN_TRIPS} pickups, predictions are furthest off from {worst['zone']}: "
         f"{abs(worst['bias']):.1f} minutes too {side} on average"
     )
 

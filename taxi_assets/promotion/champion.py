@@ -10,48 +10,48 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.evaluation.evaluate import version_for
+from taxi_assets.evaluation.evaluate import require_month_version
 from taxi_assets.evaluation.metrics import DAY, Score
 from taxi_assets.months import Month
 from taxi_assets.promotion.decision import Decision, decide, decision_row
-from taxi_assets.promotion.evidence import Contest, gather, kept_scores
-from taxi_assets.promotion.guards import rides_of
-from taxi_assets.promotion.paired_comparison import Comparison
+from taxi_assets.promotion.evidence import PromotionInput, build_promotion_input, kept_scores
+from taxi_assets.promotion.guards import scope_label
+from taxi_assets.promotion.paired_comparison import PairedComparison
 from taxi_assets.registry import model_versions, run_metrics
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
-from taxi_assets.training.evaluation_scope import HEADLINE
+from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE
 from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["Outcome", "choose_champion"]
+__all__ = ["PromotionOutcome", "decide_champion"]
 
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PromotionOutcome:
     """A decision, the measure that decided, and what it rests on.
 
     Attributes:
         decision: Whether the version is promoted, and why.
-        measure: The measure that decided, in words.
-        scores: The version's and each baseline's, by name; empty where the version may have seen the rides.
+        metric: The measure that decided, in words.
+        scores: The version's and each baseline's, by name; empty where the version may have seen the trips.
         comparison: That with the champion, where there was one.
     """
 
     decision: Decision
-    measure: str
+    metric: str
     scores: Mapping[str, Score]
-    comparison: Comparison | None = None
+    comparison: PairedComparison | None = None
 
 
-def choose_champion(
+def decide_champion(
     settings: Settings, warehouse: Warehouse, month: Month, decided_by: str | None = None, run_id: str | None = None
-) -> Outcome:
-    """Decide on the month's version, on rides neither it nor the champion saw; keep, tag and alias.
+) -> PromotionOutcome:
+    """Decide on the month's version, on trips neither it nor the champion saw; keep, tag and alias.
 
     Args:
         settings: Where MLflow is.
@@ -63,17 +63,17 @@ def choose_champion(
     Raises:
         TaxiError: no version was trained for the month, or it was not evaluated.
     """
-    challenger, current = version_for(settings, month), _usable_champion(settings)
+    challenger, current = require_month_version(settings, month), _usable_champion(settings)
     with warehouse.reading() as connection:
-        kept = _kept_row(connection, month, challenger)
+        recorded = _recorded_decision(connection, month, challenger)
         _require_evaluation(connection, month, challenger, settings.served_condition)
-        scores = kept_scores(connection, month, challenger, settings.served_condition)[HEADLINE.name]
-    if kept and kept["is_promoted"] and current and current.version == challenger.version:
-        model_versions.note_decision(settings, challenger.version, _tags(kept))
-        return Outcome(Decision(True, tuple(kept["reasons"])), _measure(kept), scores)
-    contest = gather(settings, warehouse, month, challenger, current)
-    decision = decide(contest.evidence)
-    row = _row(contest, decision) | {
+        scores = kept_scores(connection, month, challenger, settings.served_condition)[PRIMARY_SCOPE.name]
+    if recorded and recorded["is_promoted"] and current and current.version == challenger.version:
+        model_versions.tag_decision(settings, challenger.version, _tags(recorded))
+        return PromotionOutcome(Decision(True, tuple(recorded["reasons"])), _deciding_metric(recorded), scores)
+    promotion_input = build_promotion_input(settings, warehouse, month, challenger, current)
+    decision = decide(promotion_input.evidence)
+    row = _row(promotion_input, decision) | {
         "month": month.first_day,
         "model_version": challenger.version,
         "decided_by": decided_by or getuser(),
@@ -81,38 +81,47 @@ def choose_champion(
         "decided_at": datetime.now(UTC).replace(tzinfo=None),
     }
     # Kept first: killed in between, the next run finds the old champion and decides again, with the same row.
-    _keep(warehouse, row, run_id)
-    _tell_mlflow(settings, challenger, decision, row, contest.evidence.compared)
-    return Outcome(decision, _measure(row), scores if contest.evidence.own else {}, contest.evidence.compared)
+    _record_decision(warehouse, row, run_id)
+    _tell_mlflow(settings, challenger, decision, row, promotion_input.evidence.valid_comparison)
+    return PromotionOutcome(
+        decision,
+        _deciding_metric(row),
+        scores if promotion_input.evidence.valid_score else {},
+        promotion_input.evidence.valid_comparison,
+    )
 
 
 def _tell_mlflow(
-    settings: Settings, version: Version, decision: Decision, row: Mapping[str, Any], compared: Comparison | None
+    settings: Settings,
+    version: Version,
+    decision: Decision,
+    row: Mapping[str, Any],
+    valid_comparison: PairedComparison | None,
 ) -> None:
     """Write the decision to the version in MLflow: its alias or refusal, its description, its tags."""
-    if compared:
-        run_metrics.log_metrics(settings, version.run_id, {"difference_minutes": compared.interval.difference})
+    if valid_comparison:
+        run_metrics.log_metrics(settings, version.run_id, {"difference_minutes": valid_comparison.interval.difference})
     reasons = " ".join(decision.reasons)
     if decision.promote:
         model_versions.promote(settings, version.version, reasons)
     else:
-        model_versions.note_decision(settings, version.version, {"refusal": reasons})
+        model_versions.tag_decision(settings, version.version, {"refusal": reasons})
     # Last of all: a version with these tags was decided on, and the alias is where the decision put it.
     model_versions.describe(settings, version.version, _description(version, row))
-    model_versions.note_decision(settings, version.version, _tags(row))
+    model_versions.tag_decision(settings, version.version, _tags(row))
 
 
 def _description(version: Version, row: Mapping[str, Any]) -> str:
     """What MLflow shows of the version: from what it learned, what was decided, by which measure, and why."""
-    decided = "Promoted" if row["is_promoted"] else "Not promoted"
-    measured = "" if row["rmse"] is None else f": {_measure(row)}, is {row['rmse']:.3f} minutes"
+    decision_rows = "Promoted" if row["is_promoted"] else "Not promoted"
+    measured = "" if row["rmse"] is None else f": {_deciding_metric(row)}, is {row['rmse']:.3f} minutes"
     reasons = " ".join(row["reasons"])
-    return f"Trained on {version.tags['window']}. {decided} on {row['month']:%Y-%m}{measured}. {reasons}"
+    return f"TrainingResult on {version.tags['window']}. {decision_rows} on {row['month']:%Y-%m}{measured}. {reasons}"
 
 
-def _measure(row: Mapping[str, object]) -> str:
+def _deciding_metric(row: Mapping[str, object]) -> str:
     """The measure that decided, in words."""
-    return f"RMSE on {rides_of(str(row['convention']))}, predicted {str(row['condition']).replace('_', ' ')}"
+    return f"RMSE on {scope_label(str(row['scope']))}, predicted {str(row['condition']).replace('_', ' ')}"
 
 
 def _usable_champion(settings: Settings) -> Version | None:
@@ -124,7 +133,7 @@ def _usable_champion(settings: Settings) -> Version | None:
     return champion
 
 
-def _kept_row(connection: "DuckDBPyConnection", month: Month, version: Version) -> dict[str, Any] | None:
+def _recorded_decision(connection: "DuckDBPyConnection", month: Month, version: Version) -> dict[str, Any] | None:
     found = connection.execute(
         "SELECT * FROM promotions WHERE month = ? AND model_version = ?", [month.first_day, version.version]
     )
@@ -135,9 +144,9 @@ def _kept_row(connection: "DuckDBPyConnection", month: Month, version: Version) 
 def _require_evaluation(connection: "DuckDBPyConnection", month: Month, version: Version, condition: str) -> None:
     query = (
         "SELECT count(*) FROM evaluations "
-        "WHERE month = ? AND model_version = ? AND condition = ? AND convention = ? AND slice = ?"
+        "WHERE month = ? AND model_version = ? AND condition = ? AND scope = ? AND slice = ?"
     )
-    values = [month.first_day, version.version, condition, HEADLINE.name, DAY]
+    values = [month.first_day, version.version, condition, PRIMARY_SCOPE.name, DAY]
     if not connection.execute(query, values).fetchall()[0][0]:
         raise TaxiError(
             f"version {version.version} was not evaluated on {month} {condition.replace('_', ' ')}: "
@@ -145,11 +154,11 @@ def _require_evaluation(connection: "DuckDBPyConnection", month: Month, version:
         )
 
 
-def _row(contest: Contest, decision: Decision) -> dict[str, object]:
-    return decision_row(contest.evidence, decision) | {"snapshot": contest.snapshot}
+def _row(promotion_input: PromotionInput, decision: Decision) -> dict[str, object]:
+    return decision_row(promotion_input.evidence, decision) | {"snapshot": promotion_input.snapshot}
 
 
-def _keep(warehouse: Warehouse, row: dict[str, object], run_id: str | None) -> None:
+def _record_decision(warehouse: Warehouse, row: dict[str, object], run_id: str | None) -> None:
     message = f"promotions {row['month']:%Y-%m} version {row['model_version']}"
     key = [row["month"], row["model_version"]]
     rows = pd.DataFrame({name: [value] for name, value in row.items() if value is not None})

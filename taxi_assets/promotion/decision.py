@@ -1,18 +1,18 @@
 """Whether a challenger becomes the champion: evidence in, a decision with its reasons out.
 
-One measure decides: the RMSE on the trips of the headline's convention, predicted under the served condition. A
-challenger that no guard speaks against is promoted. The guards are in guards.py, their thresholds in gate.py.
+One measure decides: the RMSE on the trips of the headline's scope, predicted under the served condition. A
+challenger that no guard speaks against is promoted. The guards are in guards.py, their thresholds in policy.py.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from taxi_assets.promotion.guards import GUARDS, rides_of, span_of
-from taxi_assets.promotion.paired_comparison import Comparison
-from taxi_assets.promotion.policy import GATE, Gate
-from taxi_assets.promotion.promotion_input import Candidate, Evidence, Guarded
+from taxi_assets.promotion.guards import GUARDS, format_interval, scope_label
+from taxi_assets.promotion.paired_comparison import PairedComparison
+from taxi_assets.promotion.policy import PROMOTION_POLICY, PromotionPolicy
+from taxi_assets.promotion.promotion_input import Candidate, Evidence, GuardrailScores
 
-__all__ = ["Candidate", "Decision", "Evidence", "Guarded", "decide", "decision_row"]
+__all__ = ["Candidate", "Decision", "Evidence", "GuardrailScores", "decide", "decision_row"]
 
 
 @dataclass(frozen=True)
@@ -23,30 +23,30 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-def decide(evidence: Evidence, gate: Gate = GATE) -> Decision:
+def decide(evidence: Evidence, policy: PromotionPolicy = PROMOTION_POLICY) -> Decision:
     """Promote a challenger that is surely better than every baseline and the champion, at nobody's cost."""
-    against = tuple(reason for guard in GUARDS for reason in guard(evidence, gate))
-    return Decision(not against, against or tuple(_reasons_for(evidence)))
+    objections = tuple(reason for guard in GUARDS for reason in guard(evidence, policy))
+    return Decision(not objections, objections or tuple(_reasons_for(evidence)))
 
 
 def decision_row(evidence: Evidence, decision: Decision) -> dict[str, object]:
     """The decision and the figures it rests on, as `promotions` holds them; no figure where nothing is compared."""
-    own, comparison = evidence.own, evidence.compared
+    valid_score, comparison = evidence.valid_score, evidence.valid_comparison
     row: dict[str, object] = {
-        "champion_version": int(evidence.rival.version) if evidence.rival else None,
+        "champion_version": int(evidence.incumbent.version) if evidence.incumbent else None,
         "is_promoted": decision.promote,
         "reasons": list(decision.reasons),
-        "convention": evidence.convention.name,
+        "scope": evidence.scope.name,
         "condition": evidence.condition.name,
-        "rides": comparison.rides if comparison else evidence.rides,
+        "trips": comparison.trips if comparison else evidence.trips,
         "days": comparison.days if comparison else evidence.days,
-        "rmse": comparison.challenger_rmse if comparison else own.rmse if own else None,
-        "bias": own.bias if own else None,
+        "rmse": comparison.challenger_rmse if comparison else valid_score.rmse if valid_score else None,
+        "bias": valid_score.bias if valid_score else None,
     }
     return row | (_compared_figures(comparison) if comparison else {})
 
 
-def _compared_figures(comparison: Comparison) -> dict[str, object]:
+def _compared_figures(comparison: PairedComparison) -> dict[str, object]:
     row: dict[str, object] = {
         "champion_rmse": comparison.champion_rmse,
         "difference_minutes": comparison.interval.difference,
@@ -67,22 +67,22 @@ def _reasons_for(evidence: Evidence) -> Iterator[str]:
         return
     best = min(evidence.baselines, key=lambda name: evidence.baselines[name].rmse)
     yield (
-        f"On {ours.rides:,} unseen {rides_of(evidence.convention.name)} of {evidence.scored_month}, predicted "
+        f"On {ours.trips:,} unseen {scope_label(evidence.scope.name)} of {evidence.scored_month}, predicted "
         f"{evidence.condition.name.replace('_', ' ')}, its RMSE is {ours.rmse:.3f} minutes; "
         f"the best baseline, {best}, has {evidence.baselines[best].rmse:.3f}."
     )
-    comparison = evidence.compared
+    comparison = evidence.valid_comparison
     if evidence.champion is None:
         yield "There was no champion."
-    elif evidence.rival is None or comparison is None:
+    elif evidence.incumbent is None or comparison is None:
         yield f"Version {evidence.challenger.version} is the champion already."
     else:
-        span = span_of(comparison.interval)
-        yield f"Champion {evidence.rival.version} has {comparison.champion_rmse:.3f} on the same rides: {span}."
+        span = format_interval(comparison.interval)
+        yield f"Champion {evidence.incumbent.version} has {comparison.champion_rmse:.3f} on the same trips: {span}."
         yield from _worst_slice(comparison)
 
 
-def _worst_slice(comparison: Comparison) -> Iterator[str]:
+def _worst_slice(comparison: PairedComparison) -> Iterator[str]:
     if not comparison.guarded.empty:
         worst = comparison.guarded.iloc[0]
         change = worst["worsening"]

@@ -1,4 +1,4 @@
-"""Gathers what a promotion rests on: kept scores, both models on the same rides, whether they saw them. No Dagster."""
+"""Gathers what a promotion rests on: kept scores, both models on the same trips, whether they saw them. No Dagster."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,158 +14,160 @@ from taxi_assets.evaluation.metrics import DAY, Score, score, slice_trips
 from taxi_assets.evaluation.predict import predict
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import DayErrors, Interval
-from taxi_assets.promotion.paired_comparison import Comparison, Rivals, compare, compare_days
-from taxi_assets.promotion.promotion_input import Candidate, Evidence, Guarded
+from taxi_assets.promotion.paired_comparison import PairedComparison, PairedPredictions, compare, compare_daily_errors
+from taxi_assets.promotion.promotion_input import Candidate, Evidence, GuardrailScores
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
-from taxi_assets.training.dataset import read_scored, read_zones
-from taxi_assets.training.evaluation_scope import ALL_RIDES, CONVENTIONS, HEADLINE
+from taxi_assets.training.dataset import read_evaluation_trips, read_zones
+from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE, TRIPS_1_TO_180_MINUTES
 from taxi_assets.warehouse.connection import Warehouse, sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["Contest", "gather", "kept_scores"]
+__all__ = ["PromotionInput", "build_promotion_input", "kept_scores"]
 
-_WHAT_A_RIDE_IS = ["service", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "duration_minutes"]
-_GUARDED = [name for name in CONVENTIONS if name != HEADLINE.name]
+_TRIP_IDENTITY = ["service", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "duration_minutes"]
+_GUARDRAIL_SCOPES = [name for name in EVALUATION_SCOPES if name != PRIMARY_SCOPE.name]
 
 
 @dataclass(frozen=True)
-class Contest:
+class PromotionInput:
     """The evidence for a month's decision, and the lake's snapshot it was read from."""
 
     evidence: Evidence
     snapshot: int
 
 
-def gather(
+def build_promotion_input(
     settings: Settings, warehouse: Warehouse, month: Month, challenger: Version, champion: Version | None
-) -> Contest:
+) -> PromotionInput:
     """What a decision on the challenger rests on; the month must have been evaluated with it.
 
     Raises:
-        TaxiError: the month has no rides.
+        TaxiError: the month has no trips.
     """
     snapshot, condition = warehouse.snapshot(), CONDITIONS[settings.served_condition]
     with warehouse.reading() as connection:
         scores = kept_scores(connection, month, challenger, condition.name)
-        against = _against_baselines(connection, month, challenger, condition)
-    rides = read_scored(warehouse, services_of(challenger), month, ALL_RIDES)
+        baseline_intervals = _baseline_intervals(connection, month, challenger, condition)
+    trips = read_evaluation_trips(warehouse, services_of(challenger), month, TRIPS_1_TO_180_MINUTES)
     own = {name: found.pop(MODEL) for name, found in scores.items()}
     evidence = Evidence(
-        challenger=_candidate(warehouse, challenger, own[HEADLINE.name], rides),
-        champion=_candidate(warehouse, champion, None, rides) if champion else None,
-        baselines=scores[HEADLINE.name],
-        against_baselines=against,
+        challenger=_candidate(warehouse, challenger, own[PRIMARY_SCOPE.name], trips),
+        champion=_candidate(warehouse, champion, None, trips) if champion else None,
+        baselines=scores[PRIMARY_SCOPE.name],
+        baseline_intervals=baseline_intervals,
         comparison=None,
         scored_month=month,
-        days=len(np.unique(_days(HEADLINE.admitted(rides)))),
-        guarded={name: Guarded(own[name], scores[name]) for name in _GUARDED},
+        days=len(np.unique(_days(PRIMARY_SCOPE.in_scope(trips)))),
+        guarded={name: GuardrailScores(own[name], scores[name]) for name in _GUARDRAIL_SCOPES},
         condition=condition,
     )
-    return Contest(_compared(settings, warehouse, rides, evidence, challenger, champion), snapshot)
+    return PromotionInput(_with_comparison(settings, warehouse, trips, evidence, challenger, champion), snapshot)
 
 
-def _candidate(warehouse: Warehouse, version: Version, found: Score | None, rides: pd.DataFrame) -> Candidate:
+def _candidate(warehouse: Warehouse, version: Version, found: Score | None, trips: pd.DataFrame) -> Candidate:
     return Candidate(
         str(version.version),
         found,
         window_of(version)[-1],
-        rides_seen=_count_seen(warehouse, version, rides),
+        trips_seen=_count_overlap(warehouse, version, trips),
         services=services_of(version),
         is_servable=version.tags.get("servable", "true") == "true",
     )
 
 
-def _compared(
+def _with_comparison(
     settings: Settings,
     warehouse: Warehouse,
-    rides: pd.DataFrame,
+    trips: pd.DataFrame,
     evidence: Evidence,
     challenger: Version,
     champion: Version | None,
 ) -> Evidence:
-    """The evidence with the comparison of both models, unless one may have seen the rides: then nothing is compared."""
-    if champion is None or evidence.rival is None or not evidence.is_unseen:
+    """The evidence with the comparison of both models, unless one may have seen the trips: then nothing is compared."""
+    if champion is None or evidence.incumbent is None or not evidence.is_unseen:
         return evidence
-    comparison = _compare(settings, warehouse, rides, challenger, champion)
+    comparison = _compare(settings, warehouse, trips, challenger, champion)
     if comparison is None:
         return evidence
-    found = Score(comparison.rides, comparison.champion_rmse, comparison.champion_mae, comparison.champion_bias)
-    return replace(evidence, champion=replace(evidence.rival, score=found), comparison=comparison)
+    found = Score(comparison.trips, comparison.champion_rmse, comparison.champion_mae, comparison.champion_bias)
+    return replace(evidence, champion=replace(evidence.incumbent, score=found), comparison=comparison)
 
 
 def _compare(
-    settings: Settings, warehouse: Warehouse, rides: pd.DataFrame, challenger: Version, champion: Version
-) -> Comparison | None:
-    """Both on the rides of services that both know: a champion cannot be asked about others."""
+    settings: Settings, warehouse: Warehouse, trips: pd.DataFrame, challenger: Version, champion: Version
+) -> PairedComparison | None:
+    """Both on the trips of services that both know: a champion cannot be asked about others."""
     both = [service for service in services_of(challenger) if service in services_of(champion)]
-    asked, condition = rides[rides["service"].isin(both)], CONDITIONS[settings.served_condition]
-    if HEADLINE.admitted(asked).empty:
+    shared_trips, condition = trips[trips["service"].isin(both)], CONDITIONS[settings.served_condition]
+    if PRIMARY_SCOPE.in_scope(shared_trips).empty:
         return None
     models = [model_versions.load_sklearn(settings, version) for version in (challenger, champion)]
-    # Every plausible ride tells each model of the traffic, where it may know that; then the convention's are compared.
-    predicted = [predict(model, asked, condition).minutes for model in models]
-    actual = asked["duration_minutes"].to_numpy(np.float64)
-    own = HEADLINE.covers(actual)
-    rivals = Rivals(_days(asked)[own], actual[own], *(minutes[own] for minutes in predicted))
-    found = compare(rivals, slice_trips(asked[own], read_zones(warehouse)))
-    guarded = {name: CONVENTIONS[name].covers(actual) for name in _GUARDED}
-    return replace(found, beside={name: _pair(actual, predicted, each) for name, each in guarded.items()})
+    # Every plausible trip tells each model of the traffic, where it may know that; then the scope's are compared.
+    predicted = [predict(model, shared_trips, condition).minutes for model in models]
+    actual = shared_trips["duration_minutes"].to_numpy(np.float64)
+    own = PRIMARY_SCOPE.contains(actual)
+    paired = PairedPredictions(_days(shared_trips)[own], actual[own], *(minutes[own] for minutes in predicted))
+    found = compare(paired, slice_trips(shared_trips[own], read_zones(warehouse)))
+    guarded = {name: EVALUATION_SCOPES[name].contains(actual) for name in _GUARDRAIL_SCOPES}
+    return replace(
+        found, guardrail_scores={name: _score_pair(actual, predicted, each) for name, each in guarded.items()}
+    )
 
 
-def _pair(
+def _score_pair(
     actual: NDArray[np.float64], predicted: list[NDArray[np.float64]], chosen: NDArray[np.bool_]
 ) -> tuple[Score, Score]:
     challenger, champion = (score(actual[chosen], minutes[chosen]) for minutes in predicted)
     return challenger, champion
 
 
-def _days(rides: pd.DataFrame) -> NDArray[np.int64]:
-    return np.asarray(rides["pickup_at"].to_numpy("datetime64[D]").astype(np.int64))
+def _days(trips: pd.DataFrame) -> NDArray[np.int64]:
+    return np.asarray(trips["pickup_at"].to_numpy("datetime64[D]").astype(np.int64))
 
 
-def _count_seen(warehouse: Warehouse, version: Version, rides: pd.DataFrame) -> int:
-    """How many of the rides are among those the version learned from, by their content, whatever file they came in."""
-    held = {int(version.tags["data_snapshot"])} & set(warehouse.snapshots())
+def _count_overlap(warehouse: Warehouse, version: Version, trips: pd.DataFrame) -> int:
+    """How many of the trips are among those the version learned from, by their content, whatever file they came in."""
+    kept_snapshot = {int(version.tags["data_snapshot"])} & set(warehouse.snapshots())
     values = {"months": [month.first_day for month in window_of(version)], "services": list(services_of(version))}
     # A snapshot that is no longer kept had the same months: what they hold now is the nearest there is.
-    with warehouse.reading(held.pop() if held else None) as connection:
-        connection.register("scored", rides[_WHAT_A_RIDE_IS])
-        return int(connection.execute(sql("seen_trips"), values).fetchall()[0][0])
+    with warehouse.reading(kept_snapshot.pop() if kept_snapshot else None) as connection:
+        connection.register("scored", trips[_TRIP_IDENTITY])
+        return int(connection.execute(sql("train_test_overlap"), values).fetchall()[0][0])
 
 
 def kept_scores(
     connection: "DuckDBPyConnection", month: Month, version: Version, condition: str
 ) -> dict[str, dict[str, Score]]:
-    """The scores of the version and the baselines on a month, as `evaluations` has them: by convention, then model."""
+    """The scores of the version and the baselines on a month, as `evaluations` has them: by scope, then model."""
     rows = connection.execute(
-        "SELECT convention, model, rides, rmse, mae, bias FROM evaluations "
+        "SELECT scope, model, trips, rmse, mae, bias FROM evaluations "
         "WHERE month = ? AND model_version = ? AND condition = ? AND slice = 'overall'",
         [month.first_day, version.version, condition],
     ).fetchall()
-    found: dict[str, dict[str, Score]] = {name: {} for name in CONVENTIONS}
-    for convention, name, *values in rows:
-        found[convention][name] = Score(*values)
+    found: dict[str, dict[str, Score]] = {name: {} for name in EVALUATION_SCOPES}
+    for scope, name, *values in rows:
+        found[scope][name] = Score(*values)
     return found
 
 
-def _against_baselines(
+def _baseline_intervals(
     connection: "DuckDBPyConnection", month: Month, version: Version, condition: Condition
 ) -> Mapping[str, Interval]:
     """The challenger against each baseline, from the errors kept by day."""
     rows = connection.execute(
-        "SELECT model, value, rides, rmse * rmse * rides AS squares FROM evaluations "
-        "WHERE month = ? AND model_version = ? AND condition = ? AND convention = ? AND slice = ?",
-        [month.first_day, version.version, condition.name, HEADLINE.name, DAY],
+        "SELECT model, value, trips, rmse * rmse * trips AS squares FROM evaluations "
+        "WHERE month = ? AND model_version = ? AND condition = ? AND scope = ? AND slice = ?",
+        [month.first_day, version.version, condition.name, PRIMARY_SCOPE.name, DAY],
     ).df()
     squares = rows.pivot_table(index="value", columns="model", values="squares")
-    rides = rows[rows["model"] == MODEL].set_index("value")["rides"].reindex(squares.index).to_numpy(np.int64)
+    trips = rows[rows["model"] == MODEL].set_index("value")["trips"].reindex(squares.index).to_numpy(np.int64)
     ours = squares[MODEL].to_numpy(np.float64)
     return {
-        str(name): compare_days(DayErrors(rides, ours, squares[name].to_numpy(np.float64)))
+        str(name): compare_daily_errors(DayErrors(trips, ours, squares[name].to_numpy(np.float64)))
         for name in squares
         if name != MODEL
     }

@@ -4,7 +4,7 @@ Importing this package imports no Great Expectations, which takes seconds; calli
 """
 
 from taxi_assets.quality.data_docs import write_data_docs
-from taxi_assets.quality.results import Outcome, Verdict
+from taxi_assets.quality.results import ExpectationResult, SuiteResult
 from taxi_assets.quality.validation import validate
 
-__all__ = ["Outcome", "Verdict", "validate", "write_data_docs"]
+__all__ = ["ExpectationResult", "SuiteResult", "validate", "write_data_docs"]

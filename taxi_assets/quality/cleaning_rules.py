@@ -21,7 +21,7 @@ class Rule:
 
     name: str
     reason: str
-    why: str
+    rationale: str
     threshold: str | None = None  # a name of THRESHOLDS
 
 
@@ -29,12 +29,12 @@ RULES = (
     Rule(
         "needed_value_missing",
         "no pickup or drop-off time or zone, or one that cannot be read",
-        "without them a ride has no duration or no place to learn it for",
+        "without them a trip has no duration or no place to learn it for",
     ),
     Rule(
         "pickup_outside_month",
         "the pickup lies outside the month the file is for",
-        "clocks of meters are wrong in nearly every file; a ride of another month comes, if at all, in that one's",
+        "clocks of meters are wrong in nearly every file; a trip of another month comes, if at all, in that one's",
     ),
     Rule(
         "zone_unknown",
@@ -45,19 +45,19 @@ RULES = (
     Rule(
         "clock_change_ambiguous",
         "an hour is repeated in autumn, and only the longer of two possible durations fits the metered distance",
-        "0.6 % of rides at that hour take over an hour, so the shorter one is taken unless it needs more than 80 mph; "
-        "then the distance may be wrong or the ride long, and nothing in the file says which",
+        "0.6 % of trips at that hour take over an hour, so the shorter one is taken unless it needs more than 80 mph; "
+        "then the distance may be wrong or the trip long, and nothing in the file says which",
     ),
     Rule(
         "duration_too_short",
-        "under a minute: a cancelled ride or a meter pressed by mistake",
+        "under a minute: a cancelled trip or a meter pressed by mistake",
         "nobody is driven anywhere in less; a drop-off before the pickup counts here, too, unless the clocks went back",
         "shortest_minutes",
     ),
     Rule(
         "duration_too_long",
         "over three hours: a meter left running",
-        "the farthest regular ride at rush hour takes that; beyond it are 0.3 % of trips, nearly all forgotten meters",
+        "the farthest regular trip at rush hour takes that; beyond it are 0.3 % of trips, nearly all forgotten meters",
         "longest_minutes",
     ),
     Rule(
@@ -68,7 +68,7 @@ RULES = (
     ),
     Rule(
         "duplicate",
-        "the same ride again, often as a refund",
+        "the same trip again, often as a refund",
         "times, zones and distance to the last digit agree by chance less than once a month; the first copy stays",
     ),
     Rule(

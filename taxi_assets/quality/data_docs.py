@@ -13,17 +13,17 @@ from typing import Any
 from filelock import FileLock
 
 from taxi_assets.months import Month
-from taxi_assets.quality.results import Verdict
+from taxi_assets.quality.results import SuiteResult
 from taxi_assets.quality.suites import SUITES
 
 __all__ = ["write_data_docs"]
 
 
-def write_data_docs(verdict: Verdict, table: str, service: str, month: Month, folder: Path) -> Path:
+def write_data_docs(suite_result: SuiteResult, table: str, service: str, month: Month, folder: Path) -> Path:
     """Write the page of one validation, in place of an earlier one of the same month, and renew the index.
 
     Args:
-        verdict: What `validate` found.
+        suite_result: What `validate` found.
         table: The table it looked at.
         service: The service whose trips these are.
         month: Their month.
@@ -38,24 +38,26 @@ def write_data_docs(verdict: Verdict, table: str, service: str, month: Month, fo
         "table": table,
         "service": service,
         "month": str(month),
-        "rows": verdict.rows,
-        "expectations": len(verdict.outcomes),
-        "failed_errors": len(verdict.failed_errors()),
-        "failed_warnings": len(verdict.failed_warnings()),
+        "rows": suite_result.rows,
+        "expectations": len(suite_result.outcomes),
+        "failed_errors": len(suite_result.failed_errors()),
+        "failed_warnings": len(suite_result.failed_warnings()),
         "page": page.relative_to(folder).as_posix(),
     }
-    _write(page, _render("month_page.html", entry=entry, verdict=verdict, sections=_findings(verdict)))
-    _write(page.with_suffix(".json"), json.dumps(entry | verdict.as_json(), indent=1))
+    _write(page, _render("month_page.html", entry=entry, suite_result=suite_result, sections=_findings(suite_result)))
+    _write(page.with_suffix(".json"), json.dumps(entry | suite_result.as_json(), indent=1))
     with FileLock(folder / ".index.lock"):
         _write(folder / "index.html", _render("months_page.html", tables=_entries(folder)))
     return page
 
 
-def _findings(verdict: Verdict) -> list[dict[str, Any]]:
+def _findings(suite_result: SuiteResult) -> list[dict[str, Any]]:
     """Great Expectations' sections, a column each; not its overview, which links to pages there are not."""
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 
-    sections: list[dict[str, Any]] = ValidationResultsPageRenderer().render(verdict.document).to_json_dict()["sections"]
+    sections: list[dict[str, Any]] = (
+        ValidationResultsPageRenderer().render(suite_result.document).to_json_dict()["sections"]
+    )
     return [section for section in sections if section["section_name"] != "Overview"]
 
 

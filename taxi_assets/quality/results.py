@@ -9,11 +9,11 @@ from typing import Any
 
 from taxi_assets.quality.suites import Severity
 
-__all__ = ["Outcome", "Verdict", "json_safe"]
+__all__ = ["ExpectationResult", "SuiteResult", "json_safe"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExpectationResult:
     """One expectation's result.
 
     `observed` is the value measured or, where rows are judged one by one, the share of them that is as
@@ -40,7 +40,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SuiteResult:
     """All outcomes of one table's suite on one month, in the suite's order.
 
     `document` is the validation as Great Expectations gives it, for the Data Docs.
@@ -48,14 +48,14 @@ class Verdict:
 
     table: str
     rows: int
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ExpectationResult, ...]
     document: Any = field(default=None, repr=False, compare=False)
 
-    def failed_errors(self) -> tuple[Outcome, ...]:
+    def failed_errors(self) -> tuple[ExpectationResult, ...]:
         """Why the month may not be published."""
         return tuple(o for o in self.outcomes if o.severity == "error" and not o.passed)
 
-    def failed_warnings(self) -> tuple[Outcome, ...]:
+    def failed_warnings(self) -> tuple[ExpectationResult, ...]:
         """What a person should know of the month all the same."""
         return tuple(o for o in self.outcomes if o.severity == "warning" and not o.passed)
 

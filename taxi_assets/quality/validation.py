@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from taxi_assets.quality.results import Outcome, Verdict, json_safe
+from taxi_assets.quality.results import ExpectationResult, SuiteResult, json_safe
 from taxi_assets.quality.suite_metrics import Metrics, count_metrics
 from taxi_assets.quality.suites import Expectation, Suite
 
@@ -23,7 +23,7 @@ _VIEW = "rows_under_validation"
 _SEVERITIES = {"error": "critical", "warning": "warning"}
 
 
-def validate(connection: DuckDBPyConnection, relation: str, suite: Suite) -> Verdict:
+def validate(connection: DuckDBPyConnection, relation: str, suite: Suite) -> SuiteResult:
     """Evaluate `suite` on the rows of `relation` as `connection` sees them, uncommitted ones included.
 
     Nothing is written but a temporary view, which is dropped again; no transaction is begun, committed or
@@ -43,19 +43,19 @@ def validate(connection: DuckDBPyConnection, relation: str, suite: Suite) -> Ver
     document = _evaluate(connection, suite)
     connection.execute(f"DROP VIEW {_VIEW}")
     outcomes = tuple(_outcome(*each) for each in zip(suite.expectations, document.results, strict=True))
-    return Verdict(suite.table, rows, outcomes, document)
+    return SuiteResult(suite.table, rows, outcomes, document)
 
 
 def _evaluate(connection: DuckDBPyConnection, suite: Suite) -> "ExpectationSuiteValidationResult":
-    with _quietly():
+    with _silenced():
         try:
             metrics = count_metrics(connection, _VIEW, suite)
         except duckdb.Error as error:
             raise RuntimeError(f"the suite of {suite.table} cannot be evaluated: {error}") from error
-        return _judge(suite, metrics)
+        return _evaluate_metrics(suite, metrics)
 
 
-def _judge(suite: Suite, metrics: Mapping[str, Metrics]) -> "ExpectationSuiteValidationResult":
+def _evaluate_metrics(suite: Suite, metrics: Mapping[str, Metrics]) -> "ExpectationSuiteValidationResult":
     """Great Expectations' verdict on the numbers, as its own validators give it."""
     from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.validator.validation_statistics import calc_validation_statistics
@@ -81,11 +81,11 @@ def _translate(suite: Suite) -> "Sequence[BatchExpectation]":
     ]
 
 
-def _outcome(expectation: Expectation, evaluated: Any) -> Outcome:
+def _outcome(expectation: Expectation, evaluated: Any) -> ExpectationResult:
     result = json_safe(evaluated.result)
     count, percent = result.get("unexpected_count"), result.get("unexpected_percent")
     expected_share = None if percent is None else round(1 - percent / 100, 6)
-    return Outcome(
+    return ExpectationResult(
         name=expectation.name,
         severity=expectation.severity,
         passed=bool(evaluated.success),
@@ -97,7 +97,7 @@ def _outcome(expectation: Expectation, evaluated: Any) -> Outcome:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def _silenced() -> Iterator[None]:
     """No warnings of Great Expectations' own making, nor its log."""
     logger = logging.getLogger("great_expectations")
     level = logger.level

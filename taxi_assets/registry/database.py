@@ -37,7 +37,7 @@ __all__ = [
 EXPERIMENT = "taxi-duration"
 # Opens the experiment's pages for training models instead of those for language models.
 _LOG = logging.getLogger(__name__)
-_TRAINING = ("mlflow.experimentKind", "custom_model_development")
+_EXPERIMENT_KIND_TAG = ("mlflow.experimentKind", "custom_model_development")
 
 
 def initialise(settings: Settings) -> None:
@@ -93,7 +93,7 @@ def _stamp(settings: Settings) -> tuple[Path, str]:
     # Names the place as well: MLflow writes absolute paths into its database.
     return (
         settings.mlflow_home / "ready",
-        f"MLflow {version('mlflow')} in {settings.mlflow_home}, its experiment of {_TRAINING[1]}\n",
+        f"MLflow {version('mlflow')} in {settings.mlflow_home}, its experiment of {_EXPERIMENT_KIND_TAG[1]}\n",
     )
 
 
@@ -136,13 +136,13 @@ def _build(database: Path) -> None:
         _remove(database)
     _upgrade(draft)
     if database.is_file():
-        _keep(database)
+        _back_up(database)
     with draft.open("rb") as file:
         os.fsync(file.fileno())
     draft.replace(database)
 
 
-def _keep(database: Path) -> None:
+def _back_up(database: Path) -> None:
     """Keep a copy of the database as it was before this MLflow."""
     kept = database.with_name(f"{database.name}.before-{version('mlflow')}")
     draft = kept.with_name(f"{kept.name}.draft")
@@ -169,7 +169,7 @@ def _upgrade(draft: Path) -> None:
     from alembic.util import CommandError
 
     upgrade: Any = mlflow.db.upgrade
-    with _unsynced():
+    with _without_fsync():
         try:
             upgrade.callback(f"sqlite:///{draft}")
         except CommandError as error:
@@ -195,14 +195,14 @@ def require_experiment(settings: Settings) -> str:
     store: Any = cast("Any", SqlAlchemyStore)(settings.mlflow_uri, artifacts.as_uri())
     experiment = store.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
-        return str(store.create_experiment(EXPERIMENT, artifacts.as_uri(), tags=[ExperimentTag(*_TRAINING)]))
-    _require_same_place(experiment.artifact_location, artifacts)
+        return str(store.create_experiment(EXPERIMENT, artifacts.as_uri(), tags=[ExperimentTag(*_EXPERIMENT_KIND_TAG)]))
+    _require_same_location(experiment.artifact_location, artifacts)
     if experiment.lifecycle_stage == "active":
-        store.set_experiment_tag(experiment.experiment_id, ExperimentTag(*_TRAINING))
+        store.set_experiment_tag(experiment.experiment_id, ExperimentTag(*_EXPERIMENT_KIND_TAG))
     return str(experiment.experiment_id)
 
 
-def _require_same_place(recorded_uri: str, artifacts: Path) -> None:
+def _require_same_location(recorded_uri: str, artifacts: Path) -> None:
     recorded = Path(url2pathname(urlsplit(recorded_uri).path))
     if not (recorded.is_dir() and recorded.samefile(artifacts)):
         raise TaxiError(
@@ -212,18 +212,18 @@ def _require_same_place(recorded_uri: str, artifacts: Path) -> None:
 
 
 @contextmanager
-def _unsynced() -> Iterator[None]:
+def _without_fsync() -> Iterator[None]:
     # A hundred small migrations would wait five seconds for the disk; the draft is written out once.
     from sqlalchemy import Engine, event
 
-    def stop_waiting(connection: sqlite3.Connection, _record: object) -> None:
+    def disable_fsync(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA synchronous = OFF")
 
-    event.listen(Engine, "connect", stop_waiting)
+    event.listen(Engine, "connect", disable_fsync)
     try:
         yield
     finally:
-        event.remove(Engine, "connect", stop_waiting)
+        event.remove(Engine, "connect", disable_fsync)
 
 
 def _import_mlflow() -> Any:

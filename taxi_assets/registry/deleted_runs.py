@@ -12,7 +12,7 @@ from taxi_assets.settings import Settings
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["active_experiment", "require_kept_experiment", "require_run", "restore_command", "run_stage"]
+__all__ = ["active_experiment", "require_active_experiment", "require_run", "restore_command", "run_stage"]
 
 
 def restore_command(settings: Settings, kind: str, name: str) -> str:
@@ -23,7 +23,7 @@ def restore_command(settings: Settings, kind: str, name: str) -> str:
     return f"MLFLOW_TRACKING_URI={shlex.quote(settings.mlflow_uri)} {shlex.join(words)}"
 
 
-def require_kept_experiment(settings: Settings) -> None:
+def require_active_experiment(settings: Settings) -> None:
     """Refuse to begin where a person deleted the experiment: the run that trains would fail.
 
     Raises:

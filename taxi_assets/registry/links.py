@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-__all__ = ["renew_links", "renewed"]
+__all__ = ["update_links", "updated_link_tags"]
 
 _NOTE = "mlflow.note.content"
 
 
-def renewed(settings: Settings, tags: Mapping[str, str]) -> dict[str, str]:
+def updated_link_tags(settings: Settings, tags: Mapping[str, str]) -> dict[str, str]:
     """The tags that name another address than the servers of these settings have, as they are to be."""
     dagster, mlflow = settings.url(settings.dagster_port), settings.url(settings.mlflow_port)
     wanted = {}
@@ -28,17 +28,17 @@ def renewed(settings: Settings, tags: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in wanted.items() if value != tags[name]}
 
 
-def renew_links(settings: Settings) -> int:
+def update_links(settings: Settings) -> int:
     """Let the links of every run and version lead to today's servers; returns how many runs and versions changed."""
     api = client(settings)
     changed = 0
     for run in _runs(api):
-        tags = renewed(settings, run.data.tags)
+        tags = updated_link_tags(settings, run.data.tags)
         for name, value in tags.items():
             api.set_tag(run.info.run_id, name, value)
         changed += bool(tags)
     for version in api.search_model_versions(f"name = '{MODEL_NAME}'", max_results=10_000):
-        tags = renewed(settings, version.tags)
+        tags = updated_link_tags(settings, version.tags)
         for name, value in tags.items():
             api.set_model_version_tag(MODEL_NAME, version.version, name, value)
         changed += bool(tags)

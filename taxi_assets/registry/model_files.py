@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["DIGEST_TAG", "MODEL_FILE", "REMOVED_TAG", "digest_tag", "is_whole", "load", "model_file"]
+__all__ = ["DIGEST_TAG", "MODEL_FILE", "REMOVED_TAG", "digest_tag", "is_intact", "load", "model_file"]
 
 MODEL_FILE = "model.pkl"
 DIGEST_TAG = "model_sha256"
@@ -39,7 +39,7 @@ def digest_tag(settings: Settings, api: "MlflowClient", model_uri: str) -> dict[
     return {DIGEST_TAG: hashlib.sha256(file.read_bytes()).hexdigest()} if file.is_file() else {}
 
 
-def is_whole(settings: Settings, api: "MlflowClient", version: "ModelVersion") -> bool:
+def is_intact(settings: Settings, api: "MlflowClient", version: "ModelVersion") -> bool:
     """Whether the pickle is there and is the one that was trained."""
     try:
         _read(model_file(settings, api, version), int(version.version), version.tags)

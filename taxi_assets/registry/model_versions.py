@@ -24,31 +24,31 @@ __all__ = [
     "SUPERSEDED_TAG",
     "Version",
     "champion",
-    "choose",
-    "chosen_for",
     "describe",
     "find",
+    "get_month_version",
     "is_usable",
     "latest",
     "load_sklearn",
-    "mark_superseded",
-    "note_decision",
+    "manually_aliased_versions",
     "promote",
+    "referenced_snapshots",
     "register",
     "require",
-    "trained_snapshots",
+    "set_month_version",
+    "tag_decision",
+    "tag_superseded",
     "version_url",
     "versions",
     "versions_by_month",
-    "versions_named_by_a_person",
 ]
 
 MODEL_NAME = "taxi-duration"
 CHAMPION = "champion"
-_MONTH = "month-"
+_MONTH_ALIAS_PREFIX = "month-"
 SUPERSEDED_TAG = "superseded_files"
 
-_SUPERSEDED_LINE = "Learned from superseded files:"
+_SUPERSEDED_PREFIX = "Learned from superseded files:"
 
 
 @dataclass(frozen=True)
@@ -95,24 +95,24 @@ def find(settings: Settings, training_key: str) -> Version | None:
 def is_usable(settings: Settings, version: Version) -> bool:
     """Whether the version's model can be loaded: the file is there and is the one that was trained."""
     api = client(settings)
-    return model_files.is_whole(settings, api, api.get_model_version(version.name, str(version.version)))
+    return model_files.is_intact(settings, api, api.get_model_version(version.name, str(version.version)))
 
 
 def describe(settings: Settings, version: int, description: str) -> None:
     """Set the sentences at the head of a version in MLflow's UI; the one on superseded files stays."""
     api = client(settings)
     before = api.get_model_version(MODEL_NAME, str(version)).description or ""
-    kept = [line for line in before.splitlines() if line.startswith(_SUPERSEDED_LINE)]
+    kept = [line for line in before.splitlines() if line.startswith(_SUPERSEDED_PREFIX)]
     api.update_model_version(MODEL_NAME, str(version), "\n".join([description, *kept]))
 
 
-def choose(settings: Settings, version: Version, month: Month) -> None:
+def set_month_version(settings: Settings, version: Version, month: Month) -> None:
     """Let this be the version that is scored on the month, whether it was just trained or found trained before."""
     with lock(settings):
         client(settings).set_registered_model_alias(MODEL_NAME, _alias(month), str(version.version))
 
 
-def chosen_for(settings: Settings, month: Month) -> Version | None:
+def get_month_version(settings: Settings, month: Month) -> Version | None:
     """The version that is scored on this month: the one its last training came to, not the one numbered highest."""
     if not is_initialised(settings):
         return None
@@ -126,7 +126,7 @@ def chosen_for(settings: Settings, month: Month) -> Version | None:
     return _version(versions[0]) if versions else None
 
 
-def note_decision(settings: Settings, version: int, tags: Mapping[str, str]) -> None:
+def tag_decision(settings: Settings, version: int, tags: Mapping[str, str]) -> None:
     """Tag a version with what was decided on its becoming champion, and on what evidence."""
     api = client(settings)
     for key, value in tags.items():
@@ -155,15 +155,15 @@ def versions(settings: Settings) -> tuple[Version, ...]:
     return tuple(map(_version, _versions(client(settings)))) if is_initialised(settings) else ()
 
 
-def mark_superseded(settings: Settings, version: Version, files: Sequence[str]) -> None:
+def tag_superseded(settings: Settings, version: Version, files: Sequence[str]) -> None:
     """Tag and describe a version by the superseded files it learned from; without files, take the mark off."""
     if version.tags.get(SUPERSEDED_TAG, "") == ", ".join(files):
         return
     api, number = client(settings), str(version.version)
     text = api.get_model_version(MODEL_NAME, number).description or ""
-    lines = [line for line in text.splitlines() if not line.startswith(_SUPERSEDED_LINE)]
+    lines = [line for line in text.splitlines() if not line.startswith(_SUPERSEDED_PREFIX)]
     if files:
-        lines.append(f"{_SUPERSEDED_LINE} {', '.join(files)}.")
+        lines.append(f"{_SUPERSEDED_PREFIX} {', '.join(files)}.")
         api.set_model_version_tag(MODEL_NAME, number, SUPERSEDED_TAG, ", ".join(files))
     else:
         api.delete_model_version_tag(MODEL_NAME, number, SUPERSEDED_TAG)
@@ -184,7 +184,7 @@ def versions_by_month(settings: Settings) -> dict[str, list[int]]:
     return found
 
 
-def trained_snapshots(settings: Settings) -> frozenset[int]:
+def referenced_snapshots(settings: Settings) -> frozenset[int]:
     """Snapshots of the lake that some version, whole or not yet, learned from or was scored on: its tags say which."""
     if not is_initialised(settings):
         return frozenset()
@@ -194,11 +194,15 @@ def trained_snapshots(settings: Settings) -> frozenset[int]:
     return frozenset(int(version.tags[tag]) for version in versions for tag in named if tag in version.tags)
 
 
-def versions_named_by_a_person(settings: Settings) -> set[int]:
+def manually_aliased_versions(settings: Settings) -> set[int]:
     """Versions with an alias that the platform does not give."""
     model = _registered_model(client(settings))
     given = dict(model.aliases) if model else {}
-    return {int(number) for alias, number in given.items() if alias != CHAMPION and not alias.startswith(_MONTH)}
+    return {
+        int(number)
+        for alias, number in given.items()
+        if alias != CHAMPION and not alias.startswith(_MONTH_ALIAS_PREFIX)
+    }
 
 
 def champion(settings: Settings) -> Version | None:
@@ -249,7 +253,7 @@ def version_url(settings: Settings, version: int) -> str:
 
 
 def _alias(month: Month) -> str:
-    return f"{_MONTH}{month}"
+    return f"{_MONTH_ALIAS_PREFIX}{month}"
 
 
 def _version(found: "ModelVersion") -> Version:
@@ -276,7 +280,7 @@ def _versions(api: "MlflowClient", condition: str = "") -> "list[ModelVersion]":
 
 def _find(settings: Settings, api: "MlflowClient", training_key: str) -> "ModelVersion | None":
     for version in _versions(api, f" and tags.training_key = '{training_key}'"):
-        if run_stage(api, str(version.run_id)) == "active" and model_files.is_whole(settings, api, version):
+        if run_stage(api, str(version.run_id)) == "active" and model_files.is_intact(settings, api, version):
             return version
     return None
 

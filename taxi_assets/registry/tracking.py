@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ChildRun",
-    "RunFacts",
+    "LoggedRun",
     "RunStatus",
     "child_run",
     "close_abandoned",
     "end_run",
+    "get_logged_run",
     "log_dataset",
     "log_model",
-    "match_statuses",
     "open_run",
-    "run_facts",
     "run_url",
+    "sync_statuses",
 ]
 
 RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 PREDICTION = "duration_minutes"
 
-_RUNS_A_PAGE = 1000
+_PAGE_SIZE = 1000
 
 # What a logged model needs to be loaded elsewhere. Left to itself MLflow finds out by loading the model in a
 # process of its own, which takes ten times as long as logging it.
@@ -83,7 +83,7 @@ def child_run(settings: Settings, parent_id: str, name: str, tags: Mapping[str, 
     """A run shown below its parent, ended as the block ends: finished, failed, or killed by an interrupt.
 
     A trial that is cut short because others do better has finished. One whose process is killed is ended by
-    `match_statuses`, by its tag `search_of_dagster_run`.
+    `sync_statuses`, by its tag `tuning_dagster_run_id`.
     """
     api = client(settings)
     every = {**tags, "mlflow.parentRunId": parent_id, "mlflow.source.name": "taxi_assets"}
@@ -117,10 +117,10 @@ def close_abandoned(settings: Settings, is_alive: Callable[[str], bool]) -> tupl
     Returns:
         The MLflow ids of the runs ended. Runs that no Dagster run started are left alone.
     """
-    return match_statuses(settings, lambda run_id: None if is_alive(run_id) else "FAILED", only="RUNNING")
+    return sync_statuses(settings, lambda run_id: None if is_alive(run_id) else "FAILED", only="RUNNING")
 
 
-def match_statuses(
+def sync_statuses(
     settings: Settings, status_of: Callable[[str], RunStatus | None], only: str | None = None
 ) -> tuple[str, ...]:
     """Give each MLflow run the status of its Dagster run; of the runs below it, those that have not ended.
@@ -139,8 +139,8 @@ def match_statuses(
     changed = []
     for run in _runs(api, f"attributes.status = '{only}'" if only else ""):
         is_open = run.info.status == "RUNNING"
-        child_of = run.data.tags.get("search_of_dagster_run") if is_open else None
-        dagster_run_id = run.data.tags.get("dagster_run_id", child_of)
+        tuning_run_id = run.data.tags.get("tuning_dagster_run_id") if is_open else None
+        dagster_run_id = run.data.tags.get("dagster_run_id", tuning_run_id)
         status = status_of(dagster_run_id) if dagster_run_id else None
         if status and status != run.info.status:
             api.set_terminated(run.info.run_id, status)
@@ -206,7 +206,7 @@ def log_dataset(
 
 
 @dataclass(frozen=True)
-class RunFacts:
+class LoggedRun:
     """What a run logged: parameters as text, the last value of each metric, tags."""
 
     params: Mapping[str, str]
@@ -214,14 +214,14 @@ class RunFacts:
     tags: Mapping[str, str]
 
 
-def run_facts(settings: Settings, run_id: str) -> RunFacts:
+def get_logged_run(settings: Settings, run_id: str) -> LoggedRun:
     """What was logged on a run, also on one in MLflow's trash.
 
     Raises:
         TaxiError: MLflow has no such run.
     """
     data = _run(settings, run_id).data
-    return RunFacts(dict(data.params), dict(data.metrics), dict(data.tags))
+    return LoggedRun(dict(data.params), dict(data.metrics), dict(data.tags))
 
 
 def run_url(settings: Settings, run_id: str) -> str:
@@ -268,7 +268,7 @@ def _runs(api: "MlflowClient", condition: str) -> "list[Run]":
     token = None
     experiment = api.get_experiment_by_name(EXPERIMENT)
     while experiment:
-        page = api.search_runs([experiment.experiment_id], condition, max_results=_RUNS_A_PAGE, page_token=token)
+        page = api.search_runs([experiment.experiment_id], condition, max_results=_PAGE_SIZE, page_token=token)
         runs.extend(page)
         token = page.token
         if not token:

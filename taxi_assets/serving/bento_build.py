@@ -23,7 +23,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.serving.serving_manifest import read_manifest
 from taxi_assets.settings import Settings, isolated
 
-__all__ = ["BENTO_NAME", "BentoFacts", "build_bento", "folder_of", "latest", "tags_of_version"]
+__all__ = ["BENTO_NAME", "BuiltBento", "bento_folder", "bento_tags", "build_bento", "latest"]
 
 BENTO_NAME = "taxi_duration"
 RELEASE_FILE = "release.json"
@@ -34,12 +34,12 @@ _SERVICE = _PACKAGE.parent / "bento" / "service.py"
 _REQUIREMENTS = ("holidays", "numpy", "onnxruntime", "tzdata")
 
 # The lines the build says at its end are shown where it fails.
-_LINES_SHOWN = 3
-_WORKSHOP = "building-"
+_MAX_ERROR_LINES = 3
+_BUILD_PREFIX = "building-"
 
 
 @dataclass(frozen=True)
-class BentoFacts:
+class BuiltBento:
     """A built Bento: what `bentoml serve` calls it, and what it was labelled with."""
 
     tag: str
@@ -67,40 +67,40 @@ def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, s
     settings.bentoml_home.mkdir(parents=True, exist_ok=True)
     # BentoML refuses to build below a hidden folder, which a home may be: what it builds from lies elsewhere.
     with FileLock(settings.bentoml_home / "build.lock"), tempfile.TemporaryDirectory(prefix="taxi-bento-") as outside:
-        for abandoned in settings.bentoml_home.glob(f"{_WORKSHOP}*"):  # by builds that were killed
+        for abandoned in settings.bentoml_home.glob(f"{_BUILD_PREFIX}*"):  # by builds that were killed
             shutil.rmtree(abandoned, ignore_errors=True)
         # A name of its own: BentoML may outlive a killed build, and go on writing where it began.
-        workshop = Path(tempfile.mkdtemp(prefix=_WORKSHOP, dir=settings.bentoml_home))
+        build_folder = Path(tempfile.mkdtemp(prefix=_BUILD_PREFIX, dir=settings.bentoml_home))
         context = _stage(Path(outside, "context"), serving_folder, labels)
         bento_version = f"v{facts['version']}-{_digest(context)[:12]}"
         tag = f"{BENTO_NAME}:{bento_version}"
         if not (_bentos(settings) / bento_version).is_dir():
             (context / RELEASE_FILE).write_text(json.dumps({"tag": tag, "labels": dict(labels)}))
-            built = _run_bentoml(context, workshop / "home", bento_version)
+            built = _run_bentoml(context, build_folder / "home", bento_version)
             _bentos(settings).mkdir(parents=True, exist_ok=True)
             built.rename(_bentos(settings) / bento_version)
-        _name_latest(settings, bento_version)
-        shutil.rmtree(workshop)
+        _set_latest(settings, bento_version)
+        shutil.rmtree(build_folder)
     return tag
 
 
-def latest(settings: Settings) -> BentoFacts | None:
+def latest(settings: Settings) -> BuiltBento | None:
     """The Bento `bentoml serve taxi_duration:latest` would serve; None before the first was built."""
     try:
         bento_version = (_bentos(settings) / "latest").read_text().strip()
         release = (_bentos(settings) / bento_version / "src" / RELEASE_FILE).read_text()
     except FileNotFoundError:
         return None
-    return BentoFacts(**json.loads(release))
+    return BuiltBento(**json.loads(release))
 
 
-def tags_of_version(settings: Settings, version: int) -> list[str]:
+def bento_tags(settings: Settings, version: int) -> list[str]:
     """The Bentos in the store that hold this version of the model."""
     found = sorted(_bentos(settings).glob(f"v{version}-*/src/{RELEASE_FILE}"))
     return [str(json.loads(path.read_text())["tag"]) for path in found]
 
 
-def folder_of(settings: Settings, tag: str) -> Path:
+def bento_folder(settings: Settings, tag: str) -> Path:
     """Where a Bento of the store is."""
     return _bentos(settings) / tag.partition(":")[2]
 
@@ -165,12 +165,12 @@ def _run_bentoml(context: Path, home: Path, bento_version: str) -> Path:
     }
     done = subprocess.run(command, cwd=context, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = " ".join((done.stdout + done.stderr).split("\n")[-_LINES_SHOWN:]).strip()
-        raise TaxiError(f"BentoML could not build the Bento ({said}): mend bento/service.py or what it imports")
+        message = " ".join((done.stdout + done.stderr).split("\n")[-_MAX_ERROR_LINES:]).strip()
+        raise TaxiError(f"BentoML could not build the Bento ({message}): mend bento/service.py or what it imports")
     return home / "bentos" / BENTO_NAME / bento_version
 
 
-def _name_latest(settings: Settings, bento_version: str) -> None:
+def _set_latest(settings: Settings, bento_version: str) -> None:
     draft = _bentos(settings) / "latest.draft"
     draft.write_text(bento_version)
     draft.replace(_bentos(settings) / "latest")

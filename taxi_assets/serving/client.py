@@ -8,10 +8,10 @@ from taxi_assets.errors import TaxiError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Ride", "ask", "served"]
+__all__ = ["Ride", "get_served_version", "predict"]
 
-ANSWER_SECONDS = 10.0
-LOOK_SECONDS = 2.0
+REQUEST_TIMEOUT_SECONDS = 10.0
+INFO_TIMEOUT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Ride:
     passenger_count: int | None = None
 
 
-def ask(url: str, ride: Ride) -> dict[str, Any]:
+def predict(url: str, ride: Ride) -> dict[str, Any]:
     """What the endpoint answers about the ride.
 
     Args:
@@ -50,43 +50,43 @@ def ask(url: str, ride: Ride) -> dict[str, Any]:
 
     try:
         # A proxy set for the internet must not be asked for what runs on this machine.
-        answer = httpx.post(f"{url}/predict", json=asdict(ride), timeout=ANSWER_SECONDS, trust_env=False)
+        response = httpx.post(f"{url}/predict", json=asdict(ride), timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False)
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise TaxiError(f"no endpoint at {url}: start it with `make up`, or set TAXI_BENTO_PORT to its port") from error
     except httpx.TransportError as error:
         raise TaxiError(f"the endpoint at {url} does not answer ({error}): look at what `make up` prints") from error
-    content = _content(answer)
-    if answer.is_success and "duration_minutes" in content:
+    content = _content(response)
+    if response.is_success and "duration_minutes" in content:
         return content
-    if answer.is_client_error and "error" in content:
+    if response.is_client_error and "error" in content:
         raise TaxiError(f"the endpoint refuses the ride: {content['error']}")
-    raise TaxiError(f"{url} answers with status {answer.status_code} and no ride's duration: {_remedy(answer)}")
+    raise TaxiError(f"{url} answers with status {response.status_code} and no ride's duration: {_remedy(response)}")
 
 
-def served(url: str) -> dict[str, Any] | None:
+def get_served_version(url: str) -> dict[str, Any] | None:
     """What the endpoint that runs there serves: `version` and `bento`; None where none answers as one."""
     import httpx
 
     try:
-        answer = httpx.get(f"{url}/info", timeout=LOOK_SECONDS, trust_env=False)
+        response = httpx.get(f"{url}/info", timeout=INFO_TIMEOUT_SECONDS, trust_env=False)
     except (httpx.TransportError, httpx.InvalidURL):
         return None
-    content = _content(answer)
+    content = _content(response)
     facts = content.get("facts")
-    if not answer.is_success or not isinstance(facts, dict) or "version" not in facts:
+    if not response.is_success or not isinstance(facts, dict) or "version" not in facts:
         return None
     return {"version": facts["version"], "bento": content.get("bento")}
 
 
-def _content(answer: "httpx.Response") -> dict[str, Any]:
+def _content(response: "httpx.Response") -> dict[str, Any]:
     try:
-        content = answer.json()
+        content = response.json()
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
 
 
-def _remedy(answer: "httpx.Response") -> str:
-    if answer.is_server_error:
+def _remedy(response: "httpx.Response") -> str:
+    if response.is_server_error:
         return "look at what `make up` prints"
     return "something else listens there; set TAXI_BENTO_PORT to the endpoint's port"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["to_onnx", "write_serving_folder"]
 
-GOLDEN_RIDES_PER_SERVICE = 64
+GOLDEN_TRIPS_PER_SERVICE = 64
 # Newer ones bring the trees nothing.
 _OPERATORS = {"": 18, "ai.onnx.ml": 3}
 
@@ -54,17 +54,17 @@ def write_serving_folder(model: "DurationModel", folder: Path, facts: Mapping[st
         (whole / MODEL_FILE).write_bytes(to_onnx(model.trees_))
         np.savez(whole / TABLES_FILE, **_tables(model))  # type: ignore[arg-type]  # no table is named allow_pickle
         (whole / MANIFEST_FILE).write_text(json.dumps(_manifest(model, whole, facts), indent=1) + "\n")
-        served = ServedModel.load(whole)
+        served_model = ServedModel.load(whole)
         if folder.exists():
             shutil.rmtree(folder)
         whole.rename(folder)
-    return served
+    return served_model
 
 
 def to_onnx(trees: "HistGradientBoostingRegressor") -> bytes:
     """The trees as an ONNX model over float32 matrices, shape (n, columns), NaN where a value is missing.
 
-    Written here and not by skl2onnx, which sends some rides down the wrong branch (onnx/sklearn-onnx#1192):
+    Written here and not by skl2onnx, which sends some trips down the wrong branch (onnx/sklearn-onnx#1192):
     see `_round_down`.
     """
     from onnx import TensorProto, helper
@@ -123,13 +123,13 @@ def _tables(model: "DurationModel") -> dict[str, NDArray[Any]]:
     # Left as they are: compressed they are half as large and take fifty times as long to write.
     arrays: dict[str, NDArray[Any]] = {f"zones/{name}": values for name, values in vars(model.zones).items()}
     for service, number in _services(model).items():
-        arrays |= {f"{service}/{name}": table for name, table in model.tables_[number].items()}
+        arrays |= {f"{service}/{name}": table for name, table in model.encoding_tables_[number].items()}
     arrays |= {f"intervals/{name}": values for name, values in vars(model.intervals_).items()}
     return arrays
 
 
 def _services(model: "DurationModel") -> dict[str, int]:
-    return {service: number for service, number in SERVICE_IDS.items() if number in model.tables_}
+    return {service: number for service, number in SERVICE_IDS.items() if number in model.encoding_tables_}
 
 
 def _manifest(model: "DurationModel", folder: Path, facts: Mapping[str, object]) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _manifest(model: "DurationModel", folder: Path, facts: Mapping[str, object])
         "inputs": ["service_id", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "passenger_count"],
         "interval_coverage": COVERAGE,
         "services": _services(model),
-        "placed_zone_ids": np.flatnonzero(model.places_.is_placed).tolist(),
+        "placed_zone_ids": np.flatnonzero(model.zone_geometry_.has_location).tolist(),
         "facts": dict(facts),
         "golden": _golden(model),
         "sha256": {name: _sha256(folder / name) for name in (MODEL_FILE, TABLES_FILE)},
@@ -151,30 +151,30 @@ def _sha256(path: Path) -> str:
 
 
 def _golden(model: "DurationModel") -> dict[str, Any]:
-    """A few rides and what the fitted model says of them."""
+    """A few trips and what the fitted model says of them."""
     import pandas as pd
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    rides = _golden_rides(model)
-    frame = pd.DataFrame({**rides, **row_features(rides, model.zones)})
+    trips = _golden_trips(model)
+    frame = pd.DataFrame({**trips, **row_features(trips, model.zones)})
     with threadpool_limits(1):  # on a busy machine the trees' threads wait for each other at every tree
-        told = model.answer(frame)
-    listed = {name: values.tolist() for name, values in rides.items()}
-    listed["pickup_at"] = rides["pickup_at"].astype(str).tolist()
+        prediction = model.predict_interval(frame)
+    listed = {name: values.tolist() for name, values in trips.items()}
+    listed["pickup_at"] = trips["pickup_at"].astype(str).tolist()
     # JSON knows no NaN.
     listed["passenger_count"] = [None if np.isnan(count) else count for count in listed["passenger_count"]]
-    return {"rides": listed, **{name: values.tolist() for name, values in vars(told).items()}}
+    return {"trips": listed, **{name: values.tolist() for name, values in vars(prediction).items()}}
 
 
-def _golden_rides(model: "DurationModel") -> dict[str, NDArray[Any]]:
+def _golden_trips(model: "DurationModel") -> dict[str, NDArray[Any]]:
     """Rides of every service the model knows, over a year and all zones, those without a place included."""
     services = list(_services(model).values())
-    count, draw = GOLDEN_RIDES_PER_SERVICE * len(services), np.random.default_rng(0)
+    count, draw = GOLDEN_TRIPS_PER_SERVICE * len(services), np.random.default_rng(0)
     starts, ends = draw.integers(1, ZONES, count), draw.integers(1, ZONES, count)
     starts[:3], ends[:3] = (264, 1, 265), (1, 264, 265)
     pickup_at = np.datetime64("2023-01-01T00:00:00") + draw.integers(0, 365 * 86_400, count).astype("timedelta64[s]")
     return {
-        "service_id": np.repeat(services, GOLDEN_RIDES_PER_SERVICE),
+        "service_id": np.repeat(services, GOLDEN_TRIPS_PER_SERVICE),
         "pickup_at": pickup_at,
         "passenger_count": np.where(draw.random(count) < 0.5, np.nan, draw.integers(1, 7, count)),
         "pickup_zone_id": starts,

@@ -7,7 +7,7 @@ from typing import Any
 from taxi_assets.serving.request_limits import MAX_BODY_BYTES
 from taxi_assets.serving.ride_request import RIDE_SCHEMA
 
-__all__ = ["ANSWER_SCHEMA", "ANSWER_SECONDS", "describe", "example_ride"]
+__all__ = ["PREDICTION_SCHEMA", "REQUEST_TIMEOUT_SECONDS", "describe", "example_ride"]
 
 _TITLE = "Taxi durations in New York"
 _DESCRIPTION = """\
@@ -19,9 +19,9 @@ Zones are TLC's, 1 to 265. Times are on New York's clock, unless they end in an 
 `GET /info` tells what the model was made of and from.
 """
 
-ANSWER_SECONDS = 2  # how long a request may take, its body included
+REQUEST_TIMEOUT_SECONDS = 2  # how long a request may take, its body included
 
-ANSWER_SCHEMA: dict[str, Any] = {
+PREDICTION_SCHEMA: dict[str, Any] = {
     "type": "object",
     "title": "Answer",
     "properties": {
@@ -54,7 +54,7 @@ ANSWER_SCHEMA: dict[str, Any] = {
         "bento": {"type": "string", "description": "The Bento that answered"},
     },
 }
-ANSWER_SCHEMA["required"] = list(ANSWER_SCHEMA["properties"])
+PREDICTION_SCHEMA["required"] = list(PREDICTION_SCHEMA["properties"])
 _INFO_SCHEMA: dict[str, Any] = {
     "type": "object",
     "title": "Info",
@@ -88,7 +88,7 @@ _PREDICT_ERRORS = {
     413: f"The body is longer than {MAX_BODY_BYTES} bytes",
     415: "The body is not called JSON, is in another charset than UTF-8, or is compressed",
     500: "The endpoint failed; its log says why",
-    504: f"The request took longer than {ANSWER_SECONDS} seconds",
+    504: f"The request took longer than {REQUEST_TIMEOUT_SECONDS} seconds",
 }
 _INFRASTRUCTURE = {
     "/healthz": "Whether it lives",
@@ -117,7 +117,7 @@ def describe(version: str, services: Sequence[str], answer: Mapping[str, Any]) -
         "operationId": "predict",
         "requestBody": {"required": True, "content": _json(_ride_schema(services), example_ride(services))},
         "responses": {
-            "200": {"description": "The prediction", "content": _json(ANSWER_SCHEMA, answer)},
+            "200": {"description": "The prediction", "content": _json(PREDICTION_SCHEMA, answer)},
             **{str(status): _error(sentence, _ERROR_SCHEMA) for status, sentence in _PREDICT_ERRORS.items()},
             "422": _error("A field is missing, wrong, unknown or given twice", _REFUSAL_SCHEMA),
         },

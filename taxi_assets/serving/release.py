@@ -40,9 +40,11 @@ def package_champion(settings: Settings) -> Release:
     labels = {name: str(facts[name]).lower() if name == "synthetic" else str(facts[name]) for name in _LABELS}
     settings.root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.root, prefix=".serving-") as folder:
-        served = write_serving_folder(model_versions.load_sklearn(settings, champion), Path(folder, "model"), facts)
+        served_model = write_serving_folder(
+            model_versions.load_sklearn(settings, champion), Path(folder, "model"), facts
+        )
         tag = bento_build.build_bento(settings, Path(folder, "model"), labels)
-    return Release(tag, labels, served.largest_difference_minutes)
+    return Release(tag, labels, served_model.largest_difference_minutes)
 
 
 def _no_champion(settings: Settings) -> str:
@@ -60,7 +62,7 @@ def _facts(version: Version) -> dict[str, Any]:
         "run_id": version.run_id,
         "window": version.tags["window"],
         "services": version.tags["services"],
-        "convention": version.tags["convention"],
+        "scope": version.tags["scope"],
         "data_snapshot": int(version.tags["data_snapshot"]),
         "data_digest": version.tags["data_digest"],
         "git_commit": version.tags["git_commit"],

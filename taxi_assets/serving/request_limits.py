@@ -6,11 +6,11 @@ from typing import Any
 
 from taxi_assets.errors import TaxiError
 
-__all__ = ["MAX_BODY_BYTES", "BodyRefused", "JsonBodies", "read_json"]
+__all__ = ["MAX_BODY_BYTES", "InvalidBody", "RequestLimits", "parse_json"]
 
 MAX_BODY_BYTES = 64 * 1024
 # What a body may be called: the second is what curl says where it is not told.
-_CALLED_JSON = frozenset({b"", b"application/json", b"application/x-www-form-urlencoded"})
+_ACCEPTED_MEDIA_TYPES = frozenset({b"", b"application/json", b"application/x-www-form-urlencoded"})
 _CHARSETS = frozenset({b"", b"utf-8", b"utf8", b"us-ascii"})
 _MAX_DIGITS = 4300  # Python reads no longer integers
 
@@ -20,7 +20,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-class BodyRefused(TaxiError):
+class InvalidBody(TaxiError):
     """A body the app does not get: the status it is answered with, and of fields that are at fault what is wrong."""
 
     def __init__(self, status: int, sentence: str, fields: Mapping[str, str] | None = None) -> None:
@@ -29,7 +29,7 @@ class BodyRefused(TaxiError):
         self.fields = fields
 
 
-class JsonBodies:
+class RequestLimits:
     """ASGI middleware that answers 400, 413, 415 or 422 itself; anything else reaches the app, called JSON.
 
     Args:
@@ -49,8 +49,8 @@ class JsonBodies:
             headers = dict(scope["headers"])
             _check_headers(headers)
             body = await self._read(receive, headers.get(b"content-length", b"0"))
-            read_json(body)
-        except BodyRefused as refusal:
+            parse_json(body)
+        except InvalidBody as refusal:
             await _refuse(send, refusal)
             return
         others = [header for header in scope["headers"] if header[0] != b"content-type"]
@@ -61,9 +61,9 @@ class JsonBodies:
         """The whole body; no more of it is held than is allowed.
 
         Raises:
-            BodyRefused: it is too long.
+            InvalidBody: it is too long.
         """
-        too_long = BodyRefused(413, f"the body is longer than {self.max_bytes} bytes: ask about one ride")
+        too_long = InvalidBody(413, f"the body is longer than {self.max_bytes} bytes: ask about one ride")
         if announced.isdigit() and int(announced) > self.max_bytes:
             raise too_long
         body, has_more = b"", True
@@ -76,17 +76,20 @@ class JsonBodies:
         return body
 
 
-def read_json(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     """What the body says; nothing at all is an object without fields.
 
     Raises:
-        BodyRefused: it is not JSON in UTF-8, or an object in it names a field twice.
+        InvalidBody: it is not JSON in UTF-8, or an object in it names a field twice.
     """
     if not body:
         return {}
     try:
         return json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=_once_each, parse_constant=_no_number, parse_int=_integer
+            body.decode("utf-8-sig"),
+            object_pairs_hook=_reject_repeated_fields,
+            parse_constant=_reject_constant,
+            parse_int=_integer,
         )
     except UnicodeDecodeError:
         problem = "it is not text in UTF-8"
@@ -94,32 +97,32 @@ def read_json(body: bytes) -> Any:
         problem = "nested too deeply"
     except ValueError as error:
         problem = str(error)[:100]
-    raise BodyRefused(400, f"the body is not JSON ({problem}): send an object such as {{}} with the fields")
+    raise InvalidBody(400, f"the body is not JSON ({problem}): send an object such as {{}} with the fields")
 
 
 def _check_headers(headers: Mapping[bytes, bytes]) -> None:
-    called, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
-    if called.strip() not in _CALLED_JSON:
-        raise BodyRefused(415, f"the body is called {_text(called.strip())}: send application/json")
+    media_type, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
+    if media_type.strip() not in _ACCEPTED_MEDIA_TYPES:
+        raise InvalidBody(415, f"the body is called {_text(media_type.strip())}: send application/json")
     charset = parameters.partition(b"charset=")[2].partition(b";")[0].strip(b' "')
     if charset not in _CHARSETS:
-        raise BodyRefused(415, f"the body is said to be in {_text(charset)}: send application/json in UTF-8")
+        raise InvalidBody(415, f"the body is said to be in {_text(charset)}: send application/json in UTF-8")
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding != b"identity":
-        raise BodyRefused(415, f"the body is compressed ({_text(encoding)}): send application/json as it is")
+        raise InvalidBody(415, f"the body is compressed ({_text(encoding)}): send application/json as it is")
 
 
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_repeated_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         name = next(name for name in names if names.count(name) > 1)
-        shown = json.dumps(name[:40]).strip('"')
-        raise BodyRefused(422, f"{shown} is given twice: give it once", {shown: "is given twice: give it once"})
+        name_json = json.dumps(name[:40]).strip('"')
+        raise InvalidBody(422, f"{name_json} is given twice: give it once", {name_json: "is given twice: give it once"})
     return found
 
 
-def _no_number(text: str) -> None:
+def _reject_constant(text: str) -> None:
     raise ValueError(f"{text} is no number in JSON")
 
 
@@ -141,7 +144,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-async def _refuse(send: Send, refusal: BodyRefused) -> None:
+async def _refuse(send: Send, refusal: InvalidBody) -> None:
     content = {"error": str(refusal)} | ({"fields": dict(refusal.fields)} if refusal.fields else {})
     body = json.dumps(content).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

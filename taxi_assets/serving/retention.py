@@ -40,34 +40,34 @@ def remove_old_models(settings: Settings, is_dry_run: bool = False) -> Removal:
         is_dry_run: Tell what would be removed and remove nothing.
     """
     found = model_versions.versions(settings)
-    kept, newest = _kept(settings, found), bento_build.latest(settings)
-    old = [version for version in found if version.version not in kept]
+    retained, newest = _retained_versions(settings, found), bento_build.latest(settings)
+    old = [version for version in found if version.version not in retained]
     models = [version for version in old if REMOVED_TAG not in version.tags]
-    bentos = [tag for version in old for tag in bento_build.tags_of_version(settings, version.version)]
+    bentos = [tag for version in old for tag in bento_build.bento_tags(settings, version.version)]
     bentos = [tag for tag in bentos if newest is None or tag != newest.tag]
     if not is_dry_run:
         for version in models:
             _remove_model(settings, version)
         for tag in bentos:
-            shutil.rmtree(bento_build.folder_of(settings, tag))
+            shutil.rmtree(bento_build.bento_folder(settings, tag))
     return Removal(tuple(sorted(f"version {each.version}" for each in models)), tuple(sorted(bentos)))
 
 
 def _remove_model(settings: Settings, version: Version) -> None:
     # Tagged first: killed in between, the version says that its model may be gone.
-    model_versions.note_decision(
+    model_versions.tag_decision(
         settings, version.version, {REMOVED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
     )
     api = client(settings)
     model_file(settings, api, api.get_model_version(version.name, str(version.version))).unlink(missing_ok=True)
 
 
-def _kept(settings: Settings, found: Sequence[Version]) -> set[int]:
+def _retained_versions(settings: Settings, found: Sequence[Version]) -> set[int]:
     if not found:
         return set()
-    kept = set(sorted((version.version for version in found), reverse=True)[: settings.keep_models])
+    retained = set(sorted((version.version for version in found), reverse=True)[: settings.keep_models])
     champion = model_versions.champion(settings)
     if champion:
         replaced = champion.tags.get("replaced_version", "none")
-        kept |= {champion.version, *([int(replaced)] if replaced.isdigit() else [])}
-    return kept | model_versions.versions_named_by_a_person(settings)
+        retained |= {champion.version, *([int(replaced)] if replaced.isdigit() else [])}
+    return retained | model_versions.manually_aliased_versions(settings)

@@ -11,7 +11,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import HOLIDAY_YEARS, ZONES
 from taxi_assets.tlc.local_time import NEW_YORK
 
-__all__ = ["RIDE_SCHEMA", "RideRefused", "RideRequest", "arrival", "read_ride"]
+__all__ = ["RIDE_SCHEMA", "InvalidRide", "RideRequest", "arrival_time", "parse_ride"]
 
 # A ride on New Year's Eve must know the holidays of the year after, and one on New Year's Day those before.
 YEARS = HOLIDAY_YEARS[1:-1]
@@ -22,7 +22,7 @@ _ZONE = f"a TLC zone, 1 to {ZONES - 1} (264: unknown, 265: outside New York)"
 _TIME = "a date and time such as 2023-03-01T08:30, on New York's clock unless an offset such as Z follows"
 _YEARS = f"a time of the years {YEARS[0]} to {YEARS[-1]}, whose holidays are known"
 _NO_YEAR = re.compile(r"[+-]?(0000|\d{5,})-|-\d{4}-")  # written as a year, though none that Python's dates have
-_CHANGES = (
+_CLOCK_CHANGES = (
     "A time without an offset that New York's clocks skip in spring is taken an hour later, one that they show twice "
     "in autumn as the first; `warnings` says so"
 )
@@ -47,7 +47,7 @@ RIDE_SCHEMA: dict[str, Any] = {
         },
         "pickup_at": {
             "type": "string",
-            "description": f"When it starts: {_TIME}. {_CHANGES}",
+            "description": f"When it starts: {_TIME}. {_CLOCK_CHANGES}",
             "example": "2023-03-01T08:30",
         },
         "service": {
@@ -91,7 +91,7 @@ class RideRequest:
     warnings: tuple[str, ...] = ()
 
 
-class RideRefused(TaxiError):
+class InvalidRide(TaxiError):
     """What was asked is not a ride; `fields` says of each wrong field what is wrong and what is allowed."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
@@ -99,7 +99,7 @@ class RideRefused(TaxiError):
         self.fields = dict(fields)
 
 
-def read_ride(body: object, services: Sequence[str]) -> RideRequest:
+def parse_ride(body: object, services: Sequence[str]) -> RideRequest:
     """The ride a JSON body asks about.
 
     Args:
@@ -107,12 +107,14 @@ def read_ride(body: object, services: Sequence[str]) -> RideRequest:
         services: Those the model knows; the first is taken where none is named.
 
     Raises:
-        RideRefused: a field is missing, wrong, or none of a ride's.
+        InvalidRide: a field is missing, wrong, or none of a ride's.
     """
     if not isinstance(body, Mapping):
-        raise RideRefused({"body": f"is {_shown(body)}: send a JSON object with {', '.join(_READERS)}"})
+        raise InvalidRide({"body": f"is {_as_json(body)}: send a JSON object with {', '.join(_READERS)}"})
     unknown = [str(name) for name in body if name not in _READERS][:MAX_UNKNOWN_SHOWN]
-    problems = {_shown(name).strip('"'): f"is no field of a ride: there are {', '.join(_READERS)}" for name in unknown}
+    problems = {
+        _as_json(name).strip('"'): f"is no field of a ride: there are {', '.join(_READERS)}" for name in unknown
+    }
     values: dict[str, Any] = {"service": services[0]}
     for name, read in _READERS.items():
         try:
@@ -121,12 +123,12 @@ def read_ride(body: object, services: Sequence[str]) -> RideRequest:
         except ValueError as error:
             problems[name] = str(error)
     if problems:
-        raise RideRefused(problems)
-    pickup_at, warnings = _existing(values["pickup_at"])
+        raise InvalidRide(problems)
+    pickup_at, warnings = _resolve_clock_change(values["pickup_at"])
     return RideRequest(**{**values, "pickup_at": pickup_at}, warnings=warnings)
 
 
-def arrival(ride: RideRequest, minutes: float) -> datetime:
+def arrival_time(ride: RideRequest, minutes: float) -> datetime:
     """When the ride ends, with New York's offset at that moment, to the second."""
     start = ride.pickup_at.replace(tzinfo=NEW_YORK).astimezone(UTC)
     return (start + timedelta(minutes=minutes)).astimezone(NEW_YORK).replace(microsecond=0)
@@ -173,7 +175,7 @@ def _read_time(value: object, _services: Sequence[str]) -> datetime:
     return moment
 
 
-def _existing(moment: datetime) -> tuple[datetime, tuple[str, ...]]:
+def _resolve_clock_change(moment: datetime) -> tuple[datetime, tuple[str, ...]]:
     """The time on New York's clock, without an offset, and how it was read where it has none or two meanings."""
     if moment.tzinfo:
         return moment.replace(tzinfo=None), ()
@@ -208,10 +210,10 @@ _READERS: Mapping[str, Callable[[object, Sequence[str]], object]] = {
 
 
 def _problem(value: object, allowed: str) -> str:
-    return f"is {'missing' if value is None else _shown(value)}: give {allowed}"
+    return f"is {'missing' if value is None else _as_json(value)}: give {allowed}"
 
 
-def _shown(value: object) -> str:
+def _as_json(value: object) -> str:
     """The value as JSON, cut where it is long: what is sent must not fill an answer or a log."""
     text = json.dumps(value, default=str)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -20,7 +20,7 @@ def bento_command(settings: Settings, tag: str) -> str:
 
 def serve_command(settings: Settings, tag: str, port: int) -> tuple[str, ...]:
     """The program and arguments that serve one Bento of the store on a port."""
-    folder = str(bento_build.folder_of(settings, tag).absolute())
+    folder = str(bento_build.bento_folder(settings, tag).absolute())
     return (binary("bentoml"), "serve", folder, "--host", settings.host, "--port", str(port))
 
 
@@ -31,7 +31,7 @@ def home_beside(settings: Settings, name: str) -> Path:
 
 def _port_beside(settings: Settings) -> int:
     """A port near the endpoint's that no program of `taxi up` has."""
-    ports = {settings.dagster_port, settings.bento_port, settings.reports_port, settings.mlflow_port}
+    ports = {settings.dagster_port, settings.bento_port, settings.data_docs_port, settings.mlflow_port}
     step = 1 if settings.bento_port <= 65535 - len(ports) else -1
     return next(port for port in count(settings.bento_port, step) if port not in ports)
 

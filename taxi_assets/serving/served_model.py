@@ -13,18 +13,18 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.features.encoding import encode_rides
-from taxi_assets.features.target_encoding import Tables
-from taxi_assets.features.trip_features import SERVICE_IDS, Rides, ZoneMap, row_features
-from taxi_assets.features.zone_geometry import Places
+from taxi_assets.features.encoding import encode_trips
+from taxi_assets.features.target_encoding import EncodingTables
+from taxi_assets.features.trip_features import SERVICE_IDS, TripColumns, ZoneMap, row_features
+from taxi_assets.features.zone_geometry import ZoneGeometry
 from taxi_assets.serving.ride_request import RideRequest
 from taxi_assets.serving.serving_manifest import MODEL_FILE, REMEDY, TABLES_FILE, read_manifest
 from taxi_assets.training.intervals import Intervals
-from taxi_assets.training.predictions import Answers, answer
+from taxi_assets.training.predictions import Prediction, predict_interval
 
 __all__ = ["GOLDEN_TOLERANCE_MINUTES", "MODEL_INPUT", "ServedModel"]
 
-MODEL_INPUT = "rides"
+MODEL_INPUT = "trips"
 GOLDEN_TOLERANCE_MINUTES = 1e-3
 
 
@@ -35,13 +35,13 @@ class ServedModel:
     Attributes:
         facts: What it was made of and from, as the folder's writer was told.
         services: Those it learned from, the first being the one meant where none is named.
-        largest_difference_minutes: Between its answers to the golden rides and those of the fitted model.
+        largest_difference_minutes: Between its answers to the golden trips and those of the fitted model.
     """
 
     facts: Mapping[str, Any]
     services: tuple[str, ...]
-    places: Places
-    tables: Mapping[int, Tables]
+    geometry: ZoneGeometry
+    tables: Mapping[int, EncodingTables]
     intervals: Intervals
     session: onnxruntime.InferenceSession
     largest_difference_minutes: float = 0.0
@@ -51,7 +51,7 @@ class ServedModel:
         """Read the folder and check it.
 
         Raises:
-            TaxiError: it is not whole, was made by other code, or answers the golden rides otherwise than the
+            TaxiError: it is not whole, was made by other code, or answers the golden trips otherwise than the
                 fitted model did.
         """
         manifest = read_manifest(folder)
@@ -62,29 +62,29 @@ class ServedModel:
             raise TaxiError(f"{folder} is {difference:.3g} minutes off the model it was made from: {REMEDY}")
         return replace(model, largest_difference_minutes=difference)
 
-    def predict(self, rides: Rides) -> NDArray[np.float64]:
-        """Minutes of each ride, shape (n,); see `answer`."""
-        return self.answer(rides).minutes
+    def predict(self, trips: TripColumns) -> NDArray[np.float64]:
+        """Minutes of each ride, shape (n,); see `predict_interval`."""
+        return self.predict_interval(trips).minutes
 
-    def answer(self, rides: Rides) -> Answers:
-        """Minutes of each ride, and the interval nine rides in ten end in.
+    def predict_interval(self, trips: TripColumns) -> Prediction:
+        """Minutes of each ride, and the interval nine trips in ten end in.
 
         Args:
-            rides: `service_id`, `pickup_at` (datetime64, New York's clock), `pickup_zone_id` and
-                `dropoff_zone_id`; any of `SOMETIMES_KNOWN` that is known; shape (n,) each.
+            trips: `service_id`, `pickup_at` (datetime64, New York's clock), `pickup_zone_id` and
+                `dropoff_zone_id`; any of `OPTIONAL_FEATURES` that is known; shape (n,) each.
 
         Raises:
             TaxiError: a ride of a service the model knows nothing of.
         """
-        rides = {**rides, **row_features(rides, self.places.zones)}
-        matrix = encode_rides(rides, self.places, self.tables)
+        trips = {**trips, **row_features(trips, self.geometry.zones)}
+        matrix = encode_trips(trips, self.geometry, self.tables)
         corrections = self.session.run(None, {MODEL_INPUT: matrix})[0][:, 0]
-        return answer(corrections, matrix, None, self.intervals)
+        return predict_interval(corrections, matrix, None, self.intervals)
 
-    def answer_requests(self, requests: Sequence[RideRequest]) -> Answers:
+    def predict_request_intervals(self, requests: Sequence[RideRequest]) -> Prediction:
         """What is answered to each ride someone asks about."""
         passengers = [np.nan if ride.passenger_count is None else ride.passenger_count for ride in requests]
-        return self.answer(
+        return self.predict_interval(
             {
                 "service_id": np.array([SERVICE_IDS[ride.service] for ride in requests]),
                 "pickup_at": np.array([ride.pickup_at for ride in requests], "datetime64[s]"),
@@ -96,25 +96,25 @@ class ServedModel:
 
     def predict_requests(self, requests: Sequence[RideRequest]) -> NDArray[np.float64]:
         """Minutes of each ride someone asks about, shape (n,)."""
-        return self.answer_requests(requests).minutes
+        return self.predict_request_intervals(requests).minutes
 
     def _difference(self, golden: Mapping[str, Any]) -> float:
-        rides = {name: np.array(values) for name, values in golden["rides"].items()}
-        rides["pickup_at"] = rides["pickup_at"].astype("datetime64[s]")
-        rides["passenger_count"] = rides["passenger_count"].astype(np.float64)
-        told = self.answer(rides)
-        differences = [np.abs(values - np.array(golden[name])).max() for name, values in vars(told).items()]
+        trips = {name: np.array(values) for name, values in golden["trips"].items()}
+        trips["pickup_at"] = trips["pickup_at"].astype("datetime64[s]")
+        trips["passenger_count"] = trips["passenger_count"].astype(np.float64)
+        prediction = self.predict_interval(trips)
+        differences = [np.abs(values - np.array(golden[name])).max() for name, values in vars(prediction).items()]
         return float(np.inf if np.isnan(differences).any() else max(differences))
 
 
-def _read_tables(path: Path) -> tuple[Places, dict[int, Tables], Intervals]:
+def _read_tables(path: Path) -> tuple[ZoneGeometry, dict[int, EncodingTables], Intervals]:
     read: dict[str, dict[str, Any]] = {}
     with np.load(path) as arrays:
         for key in arrays.files:
             owner, _, name = key.partition("/")
             read.setdefault(owner, {})[name] = arrays[key]
-    places, intervals = Places(ZoneMap(**read.pop("zones"))), Intervals(**read.pop("intervals"))
-    return places, {SERVICE_IDS[name]: tables for name, tables in read.items()}, intervals
+    geometry, intervals = ZoneGeometry(ZoneMap(**read.pop("zones"))), Intervals(**read.pop("intervals"))
+    return geometry, {SERVICE_IDS[name]: tables for name, tables in read.items()}, intervals
 
 
 def _open_session(path: Path) -> onnxruntime.InferenceSession:

@@ -23,11 +23,11 @@ ZONES = 263
 BOROUGHS = {"Manhattan": 69, "Bronx": 43, "Queens": 69, "Brooklyn": 61, "Staten Island": 20, "EWR": 1}
 AIRPORTS = (132, 138)  # TLC's ids of JFK and LaGuardia
 # Ids which keep TLC's borough: the airports, and zones filed under another's id (see zone_files.py).
-_KEPT = {"Queens": (*AIRPORTS, 56, 57), "Manhattan": (103, 104, 105), "EWR": (1,)}
+_FIXED_ZONE_IDS = {"Queens": (*AIRPORTS, 56, 57), "Manhattan": (103, 104, 105), "EWR": (1,)}
 _COLUMNS, _ROWS = 17, 16
 _HALF_SPAN_MILES = 11.0
 _CROWDING = 1.4  # above 1: zones get smaller towards the middle, as they do in a city
-_MIDDLE_FEET = (998_091, 212_520)  # where on the earth the middle is put, EPSG:2263: 73.95 W, 40.75 N
+_CENTRE_FEET = (998_091, 212_520)  # where on the earth the middle is put, EPSG:2263: 73.95 W, 40.75 N
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class City:
         np.fill_diagonal(distance, 0.5 * np.sqrt(area(self.corners)))
         return distance
 
-    def from_middle_miles(self) -> Floats:
+    def distance_from_centre_miles(self) -> Floats:
         """Distance of each zone's centroid from the city's middle, shape (264,)."""
         return np.hypot(self.x_miles, self.y_miles)
 
@@ -92,7 +92,7 @@ def to_degrees(miles: Floats) -> Floats:
 
 def to_feet(miles: Floats) -> Floats:
     """Points of the plane, shape (..., 2), in the feet of EPSG:2263."""
-    return np.asarray(miles * 5280.0 + _MIDDLE_FEET)
+    return np.asarray(miles * 5280.0 + _CENTRE_FEET)
 
 
 def _lay_out(rng: np.random.Generator) -> Floats:
@@ -119,11 +119,11 @@ def _divide(x: Floats, y: Floats) -> dict[str, NDArray[np.intp]]:
 
 def _draw_ids(rng: np.random.Generator) -> dict[str, NDArray[np.int64]]:
     """The ids of each borough's zones, in the order of its places."""
-    kept = {zone for zones in _KEPT.values() for zone in zones}
+    kept = {zone for zones in _FIXED_ZONE_IDS.values() for zone in zones}
     free = iter(rng.permutation([zone for zone in range(1, ZONES + 1) if zone not in kept]))
     ids = {}
     for name, count in BOROUGHS.items():
-        own = _KEPT.get(name, ())
+        own = _FIXED_ZONE_IDS.get(name, ())
         ids[name] = rng.permutation([*own, *(int(next(free)) for _ in range(count - len(own)))])
     return ids
 

@@ -15,7 +15,7 @@ from taxi_assets.months import Month
 from taxi_assets.synthetic.fares import MONEY
 from taxi_assets.synthetic.trips import Trips, clock_after, seconds
 
-__all__ = ["GAPS", "Rates", "rates_of", "refund", "spoil", "strip_unmetered", "unmetered_share"]
+__all__ = ["GAPS", "Rates", "add_defects", "add_refunds", "rates_of", "strip_unmetered", "unmetered_share"]
 
 
 @dataclass(frozen=True)
@@ -115,19 +115,19 @@ def strip_unmetered(trips: Trips, service: str) -> None:
     trips.values["payment_type"][:] = 0
 
 
-def spoil(trips: Trips, rates: Rates, month: Month, rng: np.random.Generator) -> None:
+def add_defects(trips: Trips, rates: Rates, month: Month, rng: np.random.Generator) -> None:
     """Plant every defect but refunds."""
-    _spoil_durations(trips, rates, rng)
-    _spoil_dates(trips, rates, month, rng)
-    _spoil_distances(trips, rates, rng)
-    _spoil_zones(trips, rates, rng)
+    _add_duration_defects(trips, rates, rng)
+    _add_date_defects(trips, rates, month, rng)
+    _add_distance_defects(trips, rates, rng)
+    _add_zone_defects(trips, rates, rng)
     if "fare" in trips.values:
         rows = _chosen(len(trips), rates.negative_fare, rng)
         trips.values["total"][rows] -= 2 * trips.values["fare"][rows]
         trips.values["fare"][rows] *= -1
 
 
-def refund(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
+def add_refunds(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
     """Turn rows into refunds of the row before: the same trip, its money negated, disputed or not charged."""
     rows = 2 * _chosen(len(trips) // 2, 2 * rates.refunded, rng) + 1
     for values in trips.values.values():
@@ -137,7 +137,7 @@ def refund(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
     trips.values["payment_type"][rows] = rng.integers(3, 5, len(rows))
 
 
-def _spoil_durations(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
+def _add_duration_defects(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
     pickup_at, dropoff_at = trips.values["pickup_at"], trips.values["dropoff_at"]
     short = _chosen(len(trips), rates.under_a_minute, rng)
     dropoff_at[short] = clock_after(pickup_at[short], np.maximum(rng.integers(-3, 60, len(short)), 0))
@@ -152,7 +152,7 @@ def _spoil_durations(trips: Trips, rates: Rates, rng: np.random.Generator) -> No
         dropoff_at[rows] = clock_after(pickup_at[rows], rng.integers(least, most, len(rows)))
 
 
-def _spoil_dates(trips: Trips, rates: Rates, month: Month, rng: np.random.Generator) -> None:
+def _add_date_defects(trips: Trips, rates: Rates, month: Month, rng: np.random.Generator) -> None:
     for rate, start in (
         (0.6 * rates.outside_month, seconds(month) - 3 * 3600),
         (0.4 * rates.outside_month, seconds(month.plus(1))),
@@ -164,14 +164,14 @@ def _spoil_dates(trips: Trips, rates: Rates, month: Month, rng: np.random.Genera
         trips.values["dropoff_at"][rows] += moved
 
 
-def _spoil_distances(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
+def _add_distance_defects(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
     miles = trips.values["trip_distance"]
     miles[_chosen(len(trips), rates.zero_distance, rng)] = 0.0
     absurd = _chosen(len(trips), rates.absurd_distance, rng)
     miles[absurd] = np.round(10 ** rng.uniform(3.0, 5.468, len(absurd)), 2)
 
 
-def _spoil_zones(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
+def _add_zone_defects(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
     rows, starts, ends = len(trips), trips.values["pickup_zone"], trips.values["dropoff_zone"]
     starts[_chosen(rows, rates.pickup_outside, rng)] = 265
     ends[_chosen(rows, rates.dropoff_outside, rng)] = 265

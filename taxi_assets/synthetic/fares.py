@@ -56,7 +56,7 @@ def add_money(trips: Trips, plan: Plan, rng: np.random.Generator) -> None:
 
 def _add_zone_fees(trips: Trips, plan: Plan) -> None:
     add, city = trips.values, plan.city
-    is_core = (city.borough == "Manhattan") & (city.from_middle_miles() < _CORE_MILES)
+    is_core = (city.borough == "Manhattan") & (city.distance_from_centre_miles() < _CORE_MILES)
     in_core = is_core[add["pickup_zone"]] | is_core[add["dropoff_zone"]]
     surcharge = 2.5 if plan.service == "yellow" else 2.75
     at_airport = np.isin(add["pickup_zone"], AIRPORTS)

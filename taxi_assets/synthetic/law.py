@@ -23,11 +23,11 @@ from taxi_assets.synthetic.city import ZONES, Floats, build_city
 from taxi_assets.synthetic.demand import profile_of
 
 __all__ = [
-    "PACE",
+    "DRIVER_SPREAD",
+    "ROUTE_SPREAD",
     "SPREAD",
     "STREET_FACTOR",
-    "WAY",
-    "WEATHER",
+    "WEATHER_SPREAD",
     "best_mae",
     "best_rmse",
     "conditional_mean",
@@ -37,8 +37,8 @@ __all__ = [
 ]
 
 # Standard deviations of the duration's logarithm: together 0.266, about that of real trips of one route.
-WAY, PACE, WEATHER = 0.15, 0.21, 0.065
-SPREAD = float(np.sqrt(WAY**2 + PACE**2 + WEATHER**2))
+ROUTE_SPREAD, DRIVER_SPREAD, WEATHER_SPREAD = 0.15, 0.21, 0.065
+SPREAD = float(np.sqrt(ROUTE_SPREAD**2 + DRIVER_SPREAD**2 + WEATHER_SPREAD**2))
 STREET_FACTOR = 1.3  # streets against the straight line
 
 # How much longer a mile takes in Manhattan, by the hour of the day.
@@ -138,7 +138,7 @@ def _checked(zones: Ids) -> NDArray[np.int64]:
 def _pairs(seed: int) -> tuple[Floats, NDArray[np.int64]]:
     """Of each pair of zones, shape (265, 265): minutes on free streets, and 0 within Manhattan or else 1."""
     city = build_city(seed)
-    mph = np.minimum(_MIDDLE_MPH + _MPH_PER_MILE * city.from_middle_miles(), _MOST_MPH)
+    mph = np.minimum(_MIDDLE_MPH + _MPH_PER_MILE * city.distance_from_centre_miles(), _MOST_MPH)
     distance = city.distance_miles()
     highway = 1 + 0.04 * np.minimum(distance, 10)  # longer trips find faster roads
     free = np.full((ZONES + 2, ZONES + 2), np.nan)

@@ -87,17 +87,17 @@ def _tables(plan: Plan, era: Era, rows: int) -> Iterator[pa.Table]:
 
 def _complete(trips: Trips, plan: Plan, era: Era, piece: Piece) -> None:
     """Add what is recorded beside the trip, and everything that is wrong."""
-    rng, rates = plan.chances(2, piece.number), defects.rates_of(plan.service, era.name)
+    rng, rates = plan.random_draws(2, piece.number), defects.rates_of(plan.service, era.name)
     if plan.service != "fhv":
         add_codes(trips, plan, rng)
         add_money(trips, plan, rng)
-    defects.spoil(trips, rates, plan.month, rng)
+    defects.add_defects(trips, rates, plan.month, rng)
     if plan.service == "fhv":
         add_base_fields(trips, rng)
     elif plan.service == "fhvhv":
         add_company_fields(trips, rng)
     elif piece.is_metered:
-        defects.refund(trips, rates, rng)
+        defects.add_refunds(trips, rates, rng)
     else:
         defects.strip_unmetered(trips, plan.service)
     if era.has_coordinates:
@@ -112,7 +112,7 @@ def _shift_records(trips: Trips, plan: Plan, piece: Piece) -> None:
     trips.values["trip_distance"] = trips.values["trip_distance"] * plan.shift("changed_unit")
     if piece.is_metered and plan.shift("null_burst"):
         length = round(plan.shift("null_burst") * piece.total)
-        start = round(plan.chances(3).random() * (piece.total - length)) - piece.start
+        start = round(plan.random_draws(3).random() * (piece.total - length)) - piece.start
         for name in defects.GAPS[plan.service]:
             trips.hide(name, slice(max(start, 0), max(start + length, 0)))
 

@@ -44,7 +44,7 @@ class Plan:
         """How much of a shift is asked for."""
         return amount_of(self.shifts, name)
 
-    def chances(self, *purpose: int) -> np.random.Generator:
+    def random_draws(self, *purpose: int) -> np.random.Generator:
         """Random draws that belong to this month and purpose alone, whatever the shifts."""
         service = list(PROFILES).index(self.service)
         return np.random.default_rng([self.seed, 3, service, self.month.year, self.month.number, *purpose])
@@ -91,7 +91,7 @@ def seconds(month: Month) -> int:
 
 def split_month(plan: Plan, rows: int, unmetered_share: float) -> Iterator[Piece]:
     """The pieces of a month of `rows` rows, in the order of the file."""
-    rng = plan.chances(0)
+    rng = plan.random_draws(0)
     unmetered = int(rng.binomial(rows, unmetered_share))
     hours = np.arange(seconds(plan.month), seconds(plan.month.plus(1)), 3600)
     in_week = law.hour_of_week(hours.astype("datetime64[s]"))
@@ -110,15 +110,15 @@ def draw_trips(plan: Plan, piece: Piece) -> Trips:
         Fields `pickup_at` and `dropoff_at` (whole seconds since 1970, New York local time), `pickup_zone`,
         `dropoff_zone`, `trip_distance` (miles), and `minutes`, the duration before it is put on the clock.
     """
-    rng, rows = plan.chances(1, piece.number), len(piece.hours)
+    rng, rows = plan.random_draws(1, piece.number), len(piece.hours)
     starts, ends = _draw_routes(plan, rows, rng)
     pickup_at = existing_time((piece.hours + rng.integers(0, 3600, rows)).astype("datetime64[s]")).astype(np.int64)
-    way = law.WAY * rng.standard_normal(rows)
-    chance = way + law.PACE * rng.standard_normal(rows) + _weather(plan)[_day(plan, piece.hours)]
+    way = law.ROUTE_SPREAD * rng.standard_normal(rows)
+    chance = way + law.DRIVER_SPREAD * rng.standard_normal(rows) + _weather(plan)[_day(plan, piece.hours)]
     expected = law.expected_minutes(plan.seed, starts, ends, pickup_at.astype("datetime64[s]"), plan.service)
     minutes = expected * np.exp(chance - law.SPREAD**2 / 2) * plan.shift("slower_city")
     streets = law.STREET_FACTOR * plan.city.distance_miles()[starts, ends]
-    miles = np.maximum(np.round(streets * np.exp(way - law.WAY**2 / 2), 2), 0.01)
+    miles = np.maximum(np.round(streets * np.exp(way - law.ROUTE_SPREAD**2 / 2), 2), 0.01)
     unit = 1 if piece.is_metered else 60  # without a meter, times are noted by the minute
     pickup_at -= pickup_at % unit
     dropoff_at = clock_after(pickup_at, np.round(minutes * 60 / unit).astype(np.int64) * unit)
@@ -164,7 +164,7 @@ def _weather(plan: Plan) -> Floats:
     rng = np.random.default_rng([plan.seed, 4, plan.month.year, plan.month.number])
     days = (seconds(plan.month.plus(1)) - seconds(plan.month)) // 86400
     draws = ndtri((np.arange(days) + 0.5) / days)
-    return rng.permutation(law.WEATHER * draws / draws.std())
+    return rng.permutation(law.WEATHER_SPREAD * draws / draws.std())
 
 
 def _day(plan: Plan, hours: NDArray[np.int64]) -> NDArray[np.int64]:

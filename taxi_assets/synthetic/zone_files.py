@@ -95,7 +95,7 @@ def _names(city: City) -> dict[int, str]:
 def _service_zones(city: City) -> dict[int, str]:
     zones = dict.fromkeys(range(1, ZONES + 1), "Boro Zone") | dict.fromkeys(AIRPORTS, "Airports")
     manhattan = np.flatnonzero(city.borough == "Manhattan")
-    inner = manhattan[np.argsort(city.from_middle_miles()[manhattan])][:_YELLOW_ZONES]
+    inner = manhattan[np.argsort(city.distance_from_centre_miles()[manhattan])][:_YELLOW_ZONES]
     return zones | dict.fromkeys(inner.tolist(), "Yellow Zone") | {1: "EWR"}
 
 

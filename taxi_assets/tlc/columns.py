@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 __all__ = ["RAW_COLUMNS", "REFUSED_SERVICES", "RawColumn"]
 
 REFUSED_SERVICES: dict[str, str] = {
-    "fhv": "other for-hire rides (fhv) have no distance and no fare, and a third of them no pickup zone: "
+    "fhv": "other for-hire trips (fhv) have no distance and no fare, and a third of them no pickup zone: "
     "the platform takes green, yellow and fhvhv",
 }
 
@@ -26,7 +26,7 @@ class RawColumn:
     type: str
     published_as: tuple[str, ...]
     description: str
-    needed: bool = False
+    required: bool = False
     words: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -45,18 +45,18 @@ RAW_COLUMNS: tuple[RawColumn, ...] = (
         "pickup_at",
         "TIMESTAMP",
         ("lpep_pickup_datetime", "tpep_pickup_datetime", "pickup_datetime", "trip_pickup_datetime"),
-        "Start of the ride, New York local time",
-        needed=True,
+        "Start of the trip, New York local time",
+        required=True,
     ),
     RawColumn(
         "dropoff_at",
         "TIMESTAMP",
         ("lpep_dropoff_datetime", "tpep_dropoff_datetime", "dropoff_datetime", "trip_dropoff_datetime"),
-        "End of the ride, New York local time",
-        needed=True,
+        "End of the trip, New York local time",
+        required=True,
     ),
-    RawColumn("pickup_zone_id", "SMALLINT", ("pulocationid",), "TLC zone of the start, 1-265", needed=True),
-    RawColumn("dropoff_zone_id", "SMALLINT", ("dolocationid",), "TLC zone of the end, 1-265", needed=True),
+    RawColumn("pickup_zone_id", "SMALLINT", ("pulocationid",), "TLC zone of the start, 1-265", required=True),
+    RawColumn("dropoff_zone_id", "SMALLINT", ("dolocationid",), "TLC zone of the end, 1-265", required=True),
     RawColumn("pickup_longitude", "DOUBLE", ("pickup_longitude", "start_lon"), "Start, degrees east, until 2016-06"),
     RawColumn("pickup_latitude", "DOUBLE", ("pickup_latitude", "start_lat"), "Start, degrees north, until 2016-06"),
     RawColumn("dropoff_longitude", "DOUBLE", ("dropoff_longitude", "end_lon"), "End, degrees east, until 2016-06"),
@@ -78,16 +78,16 @@ RAW_COLUMNS: tuple[RawColumn, ...] = (
     RawColumn("airport_fee_usd", "DOUBLE", ("airport_fee",), "Airport pickup fee, US dollars"),
     RawColumn("cbd_congestion_fee_usd", "DOUBLE", ("cbd_congestion_fee",), "Manhattan congestion pricing, 2025 on"),
     RawColumn("total_usd", "DOUBLE", ("total_amount", "total_amt"), "Charged in all, US dollars"),
-    RawColumn("company_license", "VARCHAR", ("hvfhs_license_num",), "TLC's license of the company, for-hire rides"),
-    RawColumn("dispatching_base", "VARCHAR", ("dispatching_base_num",), "Base that dispatched, for-hire rides"),
-    RawColumn("originating_base", "VARCHAR", ("originating_base_num",), "Base that took the request, for-hire rides"),
-    RawColumn("requested_at", "TIMESTAMP", ("request_datetime",), "When it was asked for, for-hire rides"),
-    RawColumn("on_scene_at", "TIMESTAMP", ("on_scene_datetime",), "When the car was there, for-hire rides"),
-    RawColumn("trip_seconds", "INTEGER", ("trip_time",), "Duration as the company says, for-hire rides"),
-    RawColumn("black_car_fund_usd", "DOUBLE", ("bcf",), "Black Car Fund, US dollars, for-hire rides"),
-    RawColumn("sales_tax_usd", "DOUBLE", ("sales_tax",), "State's sales tax, US dollars, for-hire rides"),
-    RawColumn("driver_pay_usd", "DOUBLE", ("driver_pay",), "Paid to the driver, US dollars, for-hire rides"),
-    RawColumn("shared_ride_flag", "VARCHAR", ("sr_flag",), "1 where shared, for-hire rides until 2020"),
+    RawColumn("company_license", "VARCHAR", ("hvfhs_license_num",), "TLC's license of the company, for-hire trips"),
+    RawColumn("dispatching_base", "VARCHAR", ("dispatching_base_num",), "Base that dispatched, for-hire trips"),
+    RawColumn("originating_base", "VARCHAR", ("originating_base_num",), "Base that took the request, for-hire trips"),
+    RawColumn("requested_at", "TIMESTAMP", ("request_datetime",), "When it was asked for, for-hire trips"),
+    RawColumn("on_scene_at", "TIMESTAMP", ("on_scene_datetime",), "When the car was there, for-hire trips"),
+    RawColumn("trip_seconds", "INTEGER", ("trip_time",), "Duration as the company says, for-hire trips"),
+    RawColumn("black_car_fund_usd", "DOUBLE", ("bcf",), "Black Car Fund, US dollars, for-hire trips"),
+    RawColumn("sales_tax_usd", "DOUBLE", ("sales_tax",), "State's sales tax, US dollars, for-hire trips"),
+    RawColumn("driver_pay_usd", "DOUBLE", ("driver_pay",), "Paid to the driver, US dollars, for-hire trips"),
+    RawColumn("shared_ride_flag", "VARCHAR", ("sr_flag",), "1 where shared, for-hire trips until 2020"),
     RawColumn("shared_request_flag", "VARCHAR", ("shared_request_flag",), "Y where sharing was agreed to"),
     RawColumn("shared_match_flag", "VARCHAR", ("shared_match_flag",), "Y where it was shared"),
     RawColumn("access_a_ride_flag", "VARCHAR", ("access_a_ride_flag",), "Y where for the MTA's paratransit"),

@@ -17,12 +17,12 @@ __all__ = [
     "RawColumn",
     "check_service",
     "map_columns",
+    "possible_services",
     "schema_era",
-    "service_of",
 ]
 
 # Columns that only one service has had, lower case. A file with none of them can be anyone's.
-_MARKS: dict[str, frozenset[str]] = {
+_SERVICE_COLUMNS: dict[str, frozenset[str]] = {
     "green": frozenset({"lpep_pickup_datetime", "lpep_dropoff_datetime"}),
     "yellow": frozenset(
         {"tpep_pickup_datetime", "tpep_dropoff_datetime", "trip_pickup_datetime", "trip_dropoff_datetime", "vendor_id"}
@@ -39,7 +39,7 @@ _ENDS = ("pickup", "dropoff")
 class ColumnMapping:
     """How one file's columns become canonical ones: `known` is canonical → published name; `unknown` keep theirs.
 
-    `needs_zones` names the ends of a ride, `pickup` and `dropoff`, that have coordinates and no zone id.
+    `needs_zones` names the ends of a trip, `pickup` and `dropoff`, that have coordinates and no zone id.
     """
 
     known: Mapping[str, str]
@@ -65,21 +65,21 @@ def map_columns(published: Sequence[str]) -> ColumnMapping:
         else:
             known[column] = name
     by_coordinates = tuple(end for end in _ENDS if _has_only_coordinates(end, known))
-    held = {*known, *(f"{end}_zone_id" for end in by_coordinates)}
-    missing = [column for column in RAW_COLUMNS if column.needed and column.name not in held]
+    available = {*known, *(f"{end}_zone_id" for end in by_coordinates)}
+    missing = [column for column in RAW_COLUMNS if column.required and column.name not in available]
     if missing:
         names = ", ".join(f"{column.name} (TLC's {' or '.join(column.published_as)})" for column in missing)
         raise TaxiError(f"it has no column for {names}: check that it is a trip file of TLC")
     return ColumnMapping(known, tuple(unknown), by_coordinates)
 
 
-def service_of(columns: Sequence[str]) -> frozenset[str]:
+def possible_services(columns: Sequence[str]) -> frozenset[str]:
     """The services whose file these columns can be: one as a rule, all where nothing tells, none for no trips.
 
     `fhv` is told too, though the platform refuses it (`REFUSED_SERVICES`).
     """
     names = _plain(columns)
-    marked = {service for service, marks in _MARKS.items() if marks & names}
+    marked = {service for service, marks in _SERVICE_COLUMNS.items() if marks & names}
     if "fhvhv" in marked:
         marked -= {"fhv"}  # both name the dispatching base
     starts = next(column for column in RAW_COLUMNS if column.name == "pickup_at").published_as
@@ -96,7 +96,7 @@ def schema_era(columns: Sequence[str], types: Sequence[str]) -> str:
     Returns:
         Such as `2009`, `2013-08`, `A` or `2019-csv`; `unknown` where the columns are not one service's.
     """
-    services = service_of(columns)
+    services = possible_services(columns)
     if len(services) != 1:
         return "unknown"
     (service,) = services
@@ -114,7 +114,7 @@ def check_service(columns: Sequence[str], service: str) -> None:
     Raises:
         TaxiError: with the name of the service whose columns they are.
     """
-    found = service_of(columns)
+    found = possible_services(columns)
     if (service in found and service in SERVICES) or not found:  # where none tells, the mapping says what is missing
         return
     if found <= set(REFUSED_SERVICES):
@@ -156,11 +156,11 @@ def _green_era(kinds: Mapping[str, str]) -> str:
     return _newest_era(kinds) if "congestion_surcharge" in kinds else "2016-07"
 
 
-def _company_era(kinds: Mapping[str, str]) -> str:
+def _fhvhv_era(kinds: Mapping[str, str]) -> str:
     return _newest_era(kinds) if "trip_miles" in kinds else "2019-02"
 
 
-def _base_era(kinds: Mapping[str, str]) -> str:
+def _fhv_era(kinds: Mapping[str, str]) -> str:
     if "pulocationid" not in kinds:
         return "2015"
     if "sr_flag" not in kinds:
@@ -171,6 +171,6 @@ def _base_era(kinds: Mapping[str, str]) -> str:
 _ERA_OF: Mapping[str, Callable[[Mapping[str, str]], str]] = {
     "green": _green_era,
     "yellow": _yellow_era,
-    "fhvhv": _company_era,
-    "fhv": _base_era,
+    "fhvhv": _fhvhv_era,
+    "fhv": _fhv_era,
 }

@@ -16,30 +16,30 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxi_assets.tlc.file_transfer import Origin, Progress, begin_part, begun_part, end_part, length_of
+from taxi_assets.tlc.file_transfer import Origin, Progress, begin_part, end_part, length_of, resumable_origin
 
 if TYPE_CHECKING:
     import httpx
 
 __all__ = [
-    "ABSENT",
-    "TRY_AGAIN",
+    "ABSENT_STATUSES",
+    "RETRY_STATUSES",
     "NotFoundError",
-    "Patience",
     "RefusedError",
+    "RetryPolicy",
     "UnreachableError",
     "client",
     "download",
     "one_line",
     "probe",
+    "redact_url",
     "retry_after",
-    "without_secrets",
 ]
 
 _LOG = logging.getLogger(__name__)
 # 403 too: Amazon's store, where TLC's files are, does not tell strangers whether it lacks an object.
-ABSENT = frozenset({403, 404, 410})
-TRY_AGAIN = frozenset({408, 425, 429})
+ABSENT_STATUSES = frozenset({403, 404, 410})
+RETRY_STATUSES = frozenset({408, 425, 429})
 _CONTINUES = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
@@ -64,7 +64,7 @@ class _BrokenOffError(Exception):
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long to wait for a server: seconds for each step, tries in a row that bring nothing, the sleep."""
 
     attempts: int = 6
@@ -79,31 +79,33 @@ class Patience:
         return min(self.longest_pause_seconds, 2.0 ** (failures - 1) if asked is None else asked)
 
 
-def probe(url: str, patience: Patience) -> None:
-    """Find out within `patience.probe_seconds` in all whether a server answers at this address.
+def probe(url: str, retry_policy: RetryPolicy) -> None:
+    """Find out within `retry_policy.probe_seconds` in all whether a server answers at this address.
 
     Raises:
         UnreachableError: nobody answers, or only a gateway that cannot reach the server.
     """
     # The limit is kept from outside, on a thread that may be left behind: looking up a name has no timeout of
     # its own, and connecting takes its timeout once for each of the server's addresses.
-    answer: Future[None] = Future()
-    threading.Thread(target=_settle, args=(answer, lambda: _ask(url, patience)), daemon=True).start()
+    outcome: Future[None] = Future()
+    threading.Thread(target=_resolve, args=(outcome, lambda: _probe(url, retry_policy)), daemon=True).start()
     try:
-        answer.result(timeout=patience.probe_seconds)
+        outcome.result(timeout=retry_policy.probe_seconds)
     except TimeoutError as error:
-        raise UnreachableError(f"no answer within {patience.probe_seconds:g} s") from error
+        raise UnreachableError(f"no answer within {retry_policy.probe_seconds:g} s") from error
 
 
-def download(url: str, part: Path, known: Origin | None, progress: Progress, patience: Patience) -> Origin | None:
+def download(
+    url: str, part: Path, known_origin: Origin | None, progress: Progress, retry_policy: RetryPolicy
+) -> Origin | None:
     """Bring the file at `url` to `part`, going on with what an earlier try, or process, left there.
 
     Args:
         url: address of the file.
         part: where the bytes gather; complete when this returns, kept when it raises.
-        known: origin of a copy the caller holds, None where it holds none.
+        known_origin: origin of a copy the caller holds, None where it holds none.
         progress: told after every piece.
-        patience: waits and tries.
+        retry_policy: waits and tries.
 
     Returns:
         The origin of the file now at `part`; None where the copy the caller holds is still the server's.
@@ -116,10 +118,10 @@ def download(url: str, part: Path, known: Origin | None, progress: Progress, pat
     import httpx
 
     failures, furthest = 0, length_of(part)
-    with client(patience) as caller:
+    with client(retry_policy) as caller:
         while True:
             try:
-                origin = _receive(caller, url, part, known, progress)
+                origin = _receive(caller, url, part, known_origin, progress)
                 end_part(part)
                 return origin
             except (httpx.TransportError, _BrokenOffError) as error:
@@ -129,46 +131,46 @@ def download(url: str, part: Path, known: Origin | None, progress: Progress, pat
             length = length_of(part)
             failures = 1 if length > furthest else failures + 1
             furthest = max(length, furthest)
-            if failures >= patience.attempts:
+            if failures >= retry_policy.attempts:
                 raise UnreachableError(f"{reason}, {failures} times in a row")
-            pause = patience.pause(failures, asked)
-            _LOG.warning("%s: %s; trying again in %g s", without_secrets(url), reason, pause)
-            patience.sleep(pause)
+            pause = retry_policy.pause(failures, asked)
+            _LOG.warning("%s: %s; trying again in %g s", redact_url(url), reason, pause)
+            retry_policy.sleep(pause)
 
 
-def without_secrets(url: str) -> str:
+def redact_url(url: str) -> str:
     """The address as it may be shown and kept: no password, no query that may hold a token."""
     import httpx
 
     return str(httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
 
 
-def client(patience: Patience) -> httpx.Client:
+def client(retry_policy: RetryPolicy) -> httpx.Client:
     """Asks as the platform does: under its name, following redirections, for the files' own bytes."""
     import httpx
 
     # Identity: ranges and lengths then count the bytes of the file itself.
     headers = {"User-Agent": "taxi-assets", "Accept-Encoding": "identity"}
-    timeout = httpx.Timeout(patience.read_seconds, connect=patience.connect_seconds)
+    timeout = httpx.Timeout(retry_policy.read_seconds, connect=retry_policy.connect_seconds)
     return httpx.Client(headers=headers, timeout=timeout, follow_redirects=True)
 
 
-def _settle(answer: Future[None], ask: Callable[[], None]) -> None:
+def _resolve(outcome: Future[None], ask: Callable[[], None]) -> None:
     try:
         ask()
-        answer.set_result(None)
+        outcome.set_result(None)
     except Exception as error:
-        answer.set_exception(error)
+        outcome.set_exception(error)
 
 
-def _ask(url: str, patience: Patience) -> None:
+def _probe(url: str, retry_policy: RetryPolicy) -> None:
     import httpx
 
     status = 0
     try:
         for pause in (0, 1, 2):
-            patience.sleep(pause)
-            status = _status(url, patience)
+            retry_policy.sleep(pause)
+            status = _status(url, retry_policy)
             if status < 500 and status != 407:
                 return
     except httpx.HTTPError as error:
@@ -176,43 +178,45 @@ def _ask(url: str, patience: Patience) -> None:
     raise UnreachableError(f"it answers {status}")
 
 
-def _status(url: str, patience: Patience) -> int:
+def _status(url: str, retry_policy: RetryPolicy) -> int:
     # GET, its body left unread: some servers know no HEAD.
-    with client(patience) as caller, caller.stream("GET", url, timeout=patience.connect_seconds) as response:
+    with client(retry_policy) as caller, caller.stream("GET", url, timeout=retry_policy.connect_seconds) as response:
         return response.status_code
 
 
-def _receive(caller: httpx.Client, url: str, part: Path, known: Origin | None, progress: Progress) -> Origin | None:
-    begun = begun_part(part, without_secrets(url))
-    with caller.stream("GET", url, headers=_conditions(part, begun, known)) as response:
-        if response.status_code == 304 and known and not begun:
+def _receive(
+    caller: httpx.Client, url: str, part: Path, known_origin: Origin | None, progress: Progress
+) -> Origin | None:
+    begun = resumable_origin(part, redact_url(url))
+    with caller.stream("GET", url, headers=_conditions(part, begun, known_origin)) as response:
+        if response.status_code == 304 and known_origin and not begun:
             return None
-        _check_answer(response, part)
+        _check_response(response, part)
         if begun and response.status_code == 206:
             _write(response, part, "ab", _check_continues(response, part, begun), progress)
             return begun
         if response.status_code != 200:
             raise RefusedError(f"it answers {response.status_code}, which was not asked for")
-        origin = Origin(without_secrets(url), response.headers.get("ETag"), response.headers.get("Last-Modified"))
+        origin = Origin(redact_url(url), response.headers.get("ETag"), response.headers.get("Last-Modified"))
         begin_part(part, origin)
         length = response.headers.get("Content-Length")
         _write(response, part, "wb", None if length is None else int(length), progress)
         return origin
 
 
-def _conditions(part: Path, begun: Origin | None, known: Origin | None) -> dict[str, str]:
+def _conditions(part: Path, begun: Origin | None, known_origin: Origin | None) -> dict[str, str]:
     if begun and begun.validator:
         return {"Range": f"bytes={length_of(part)}-", "If-Range": begun.validator}
-    if known and known.etag:
-        return {"If-None-Match": known.etag}
-    return {"If-Modified-Since": known.modified} if known and known.modified else {}
+    if known_origin and known_origin.etag:
+        return {"If-None-Match": known_origin.etag}
+    return {"If-Modified-Since": known_origin.modified} if known_origin and known_origin.modified else {}
 
 
-def _check_answer(response: httpx.Response, part: Path) -> None:
+def _check_response(response: httpx.Response, part: Path) -> None:
     status = response.status_code
-    if status in ABSENT:
+    if status in ABSENT_STATUSES:
         raise NotFoundError(f"it answers {status}")
-    if status in TRY_AGAIN or status >= 500:
+    if status in RETRY_STATUSES or status >= 500:
         raise _BrokenOffError(f"it answers {status}", retry_after(response))
     if status == 416:
         part.unlink(missing_ok=True)

@@ -26,7 +26,7 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"{", "JSON", _OTHER),
     (b"[", "JSON", _OTHER),
 )
-_LOOK = 4096
+_HEAD_BYTES = 4096
 
 
 def kind_of(path: Path) -> str:
@@ -55,4 +55,4 @@ def foreign_kind(path: Path) -> tuple[str, str] | None:
 
 def _start_of(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(_LOOK)
+        return file.read(_HEAD_BYTES)

@@ -17,18 +17,18 @@ from filelock import FileLock
 from taxi_assets.errors import TaxiError
 
 __all__ = [
-    "Held",
     "Origin",
     "Progress",
+    "StoredFiles",
     "begin_part",
-    "begun_part",
-    "beside",
-    "copy_whole",
+    "copy_file",
     "end_part",
+    "exclusive_write",
     "length_of",
-    "publish_file",
+    "rename_durably",
+    "resumable_origin",
     "sha256_of",
-    "writing",
+    "sidecar",
 ]
 
 Progress = Callable[[int, int | None], None]
@@ -64,20 +64,20 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Held:
+class StoredFiles:
     """What is held of a month already: its files by SHA-256, and the folder for notes on where they came from."""
 
     folder: Path
     files: Mapping[str, Path]
 
 
-def beside(target: Path, suffix: str) -> Path:
+def sidecar(target: Path, suffix: str) -> Path:
     """The hidden companion of a landing file: `.green_tripdata_2023-01.parquet.part`."""
     return target.with_name(f".{target.name}.{suffix}")
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[None]:
+def exclusive_write(target: Path) -> Iterator[None]:
     """Have `target` and its companions to oneself, between processes too; makes the folder.
 
     Raises:
@@ -85,7 +85,7 @@ def writing(target: Path) -> Iterator[None]:
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(beside(target, "lock")):
+        with FileLock(sidecar(target, "lock")):
             yield
     except OSError as error:
         why = f"{error.strerror or error}: {error.filename or target}"
@@ -95,9 +95,9 @@ def writing(target: Path) -> Iterator[None]:
         ) from error
 
 
-def begun_part(part: Path, url: str) -> Origin | None:
+def resumable_origin(part: Path, url: str) -> Origin | None:
     """The origin of the bytes at `part`, where their rest can be asked for at that address."""
-    origin = Origin.read(_note(part)) if length_of(part) else None
+    origin = Origin.read(_origin_path(part)) if length_of(part) else None
     return origin if origin and origin.url == url and origin.validator else None
 
 
@@ -106,19 +106,19 @@ def begin_part(part: Path, origin: Origin) -> None:
     # In this order a process killed in between never leaves old bytes beside a new file's validator.
     end_part(part)
     part.write_bytes(b"")
-    origin.write(_note(part))
+    origin.write(_origin_path(part))
 
 
 def end_part(part: Path) -> None:
     """Forget where the bytes at `part` come from: they are complete, or about to be replaced."""
-    _note(part).unlink(missing_ok=True)
+    _origin_path(part).unlink(missing_ok=True)
 
 
 def length_of(part: Path) -> int:
     return part.stat().st_size if part.is_file() else 0
 
 
-def copy_whole(original: Path, part: Path, progress: Progress) -> None:
+def copy_file(original: Path, part: Path, progress: Progress) -> None:
     """Copy the bytes, never a link: what happens to the original later does not reach the landing folder."""
     total, done = original.stat().st_size, 0
     with original.open("rb") as source, part.open("wb") as copy:
@@ -128,7 +128,7 @@ def copy_whole(original: Path, part: Path, progress: Progress) -> None:
             progress(done, total)
 
 
-def publish_file(part: Path, target: Path) -> None:
+def rename_durably(part: Path, target: Path) -> None:
     """Give a finished part its real name, once its bytes are on the disk; replaces a file of that name."""
     _sync(part)
     part.replace(target)
@@ -141,7 +141,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _note(part: Path) -> Path:
+def _origin_path(part: Path) -> Path:
     return part.with_name(part.name + ".json")
 
 

@@ -14,7 +14,7 @@ from taxi_assets.months import SERVICES, Month
 from taxi_assets.tlc.file_kinds import PARQUET, kind_of
 
 __all__ = [
-    "Arrival",
+    "MonthFile",
     "check_content",
     "file_name",
     "inspect_file",
@@ -29,7 +29,7 @@ _NAME = re.compile(r"([a-z]+)_tripdata_([0-9]{4}-[0-9]{2})\.(?:parquet|csv)")
 
 
 @dataclass(frozen=True)
-class Arrival:
+class MonthFile:
     """A whole month's file; `sha256` in hexadecimal, `bytes` its length.
 
     `is_synthetic` is None for text, which has no place to say it.
@@ -41,12 +41,12 @@ class Arrival:
     sha256: str
     bytes: int
     is_synthetic: bool | None
-    named: str | None = None
+    original_name: str | None = None
 
     @property
     def label(self) -> str:
         """What a person calls it: the name it came under; in the store it is called by its checksum."""
-        return self.named or self.path.name
+        return self.original_name or self.path.name
 
 
 def file_name(service: str, month: Month, suffix: str = "parquet") -> str:
@@ -81,7 +81,7 @@ def read_file_name(name: str) -> tuple[str, Month]:
     return match[1], Month.parse(match[2])
 
 
-def inspect_file(path: Path) -> Arrival:
+def inspect_file(path: Path) -> MonthFile:
     """Look at a file: whose month it is, its checksum, whether it was made up.
 
     Raises:
@@ -94,7 +94,7 @@ def inspect_file(path: Path) -> Arrival:
             is_synthetic = None if _is_text(path) else _is_synthetic(file, str(path))
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            return Arrival(path, *parsed, sha256, os.fstat(file.fileno()).st_size, is_synthetic)
+            return MonthFile(path, *parsed, sha256, os.fstat(file.fileno()).st_size, is_synthetic)
     except OSError as error:
         raise TaxiError(f"cannot read {path} ({error.strerror}): put the file there, readable") from error
 
@@ -111,34 +111,34 @@ def is_synthetic_file(path: Path) -> bool | None:
         return _is_synthetic(file, path.name)
 
 
-def check_content(path: Path, name: str, shown: str) -> None:
+def check_content(path: Path, name: str, display_name: str) -> None:
     """Refuse a file that is not of the kind its name says.
 
     Args:
         path: where its bytes are, perhaps under another name.
         name: TLC's name of it.
-        shown: what an error calls it, an address or a path.
+        display_name: what an error calls it, an address or a path.
 
     Raises:
         TaxiError: it is not a whole parquet, zip or zones' file.
     """
     with path.open("rb") as file:
         if name.endswith(".parquet"):
-            _is_synthetic(file, shown)
+            _is_synthetic(file, display_name)
         elif name.endswith(".zip"):
-            _check_zip(file, shown)
+            _check_zip(file, display_name)
         elif parse_file_name(name):
             if not file.readline(1000).strip():
-                raise _not_a("table of trips (its first line is blank)", shown)
+                raise _not_a("table of trips (its first line is blank)", display_name)
         elif b"LocationID" not in file.readline(1000):
-            raise _not_a("table of zones (no column LocationID)", shown)
+            raise _not_a("table of zones (no column LocationID)", display_name)
 
 
 def _is_text(path: Path) -> bool:
     return path.suffix == ".csv" and kind_of(path) != PARQUET
 
 
-def _is_synthetic(file: BinaryIO, shown: str) -> bool:
+def _is_synthetic(file: BinaryIO, display_name: str) -> bool:
     """Read the footer, which is at a parquet file's end: a file cut off has none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -146,19 +146,19 @@ def _is_synthetic(file: BinaryIO, shown: str) -> bool:
     try:
         metadata = pq.read_metadata(file).metadata
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _not_a("whole parquet file", shown) from error
+        raise _not_a("whole parquet file", display_name) from error
     return _SYNTHETIC_KEY in (metadata or {})
 
 
-def _check_zip(file: BinaryIO, shown: str) -> None:
+def _check_zip(file: BinaryIO, display_name: str) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
             damaged = archive.testzip()
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
-        raise _not_a("whole zip file", shown) from error
+        raise _not_a("whole zip file", display_name) from error
     if damaged:
-        raise _not_a("whole zip file", shown)
+        raise _not_a("whole zip file", display_name)
 
 
-def _not_a(kind: str, shown: str) -> TaxiError:
-    return TaxiError(f"{shown} is not a {kind}: replace it with TLC's own, or name another TAXI_TLC_SOURCE")
+def _not_a(kind: str, display_name: str) -> TaxiError:
+    return TaxiError(f"{display_name} is not a {kind}: replace it with TLC's own, or name another TAXI_TLC_SOURCE")

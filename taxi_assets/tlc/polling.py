@@ -13,20 +13,28 @@ from typing import TYPE_CHECKING
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.tlc import download, tlc_source
-from taxi_assets.tlc.download import Patience
+from taxi_assets.tlc.download import RetryPolicy
 from taxi_assets.tlc.file_transfer import Progress
-from taxi_assets.tlc.polling_plan import Answer, AtSource, Held, Question, Watch, learn, questions
+from taxi_assets.tlc.polling_plan import (
+    AvailableMonth,
+    MonthPoll,
+    PollingState,
+    PollResponse,
+    RemoteFileState,
+    due_polls,
+    record_response,
+)
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Fetch", "Seen", "ask", "watch_once"]
+__all__ = ["Fetch", "PollResult", "poll_month", "poll_once"]
 
 # One try a question: the next tick asks again, later each time.
-_PATIENCE = Patience(attempts=1, connect_seconds=5, read_seconds=10, probe_seconds=5)
+_PATIENCE = RetryPolicy(attempts=1, connect_seconds=5, read_seconds=10, probe_seconds=5)
 TICK_SECONDS = 40  # a sensor's tick is ended after sixty
 
-Fetch = Callable[[Question, Progress, Patience], object]
+Fetch = Callable[[MonthPoll, Progress, RetryPolicy], object]
 """Brings the month of a question to the landing folder."""
 
 
@@ -35,119 +43,133 @@ class _OutOfTimeError(Exception):
 
 
 @dataclass(frozen=True)
-class Seen:
+class PollResult:
     """What one look at the source found: what to remember, and a sentence on each question."""
 
-    watch: Watch
-    sentences: tuple[str, ...]
+    polling_state: PollingState
+    messages: tuple[str, ...]
 
 
-def watch_once(
+def poll_once(
     source: str,
-    held: Mapping[str, Sequence[Held]],
-    watch: Watch,
+    available: Mapping[str, Sequence[AvailableMonth]],
+    polling_state: PollingState,
     fetch: Fetch,
     now: float,
-    patience: Patience = _PATIENCE,
-) -> Seen:
+    retry_policy: RetryPolicy = _PATIENCE,
+) -> PollResult:
     """Ask what is due, oldest need first, and fetch what is there; stops at the first sign that the source is busy.
 
     Args:
         source: TLC's site or a folder.
-        held: months held, of each service in use.
-        watch: what is remembered.
+        available: months held, of each service in use.
+        polling_state: what is remembered.
         fetch: brings a month to the landing folder.
         now: seconds since 1970.
-        patience: waits for one answer.
+        retry_policy: waits for one answer.
     """
     deadline = time.monotonic() + TICK_SECONDS
-    sentences = []
-    for question in questions(watch, held, now):
+    messages = []
+    for month_poll in due_polls(polling_state, available, now):
         if time.monotonic() > deadline:
             break
-        answer = ask(source, question, patience)
-        if answer.kind == "there":
-            answer = _bring(question, answer, fetch, deadline, patience)
-        sentences.append(f"{question.name}: {answer.why}")
-        if answer.kind == "there" and not answer.length:  # out of time: nothing is learned, so it is asked again
+        poll_response = poll_month(source, month_poll, retry_policy)
+        if poll_response.kind == "there":
+            poll_response = _fetch(month_poll, poll_response, fetch, deadline, retry_policy)
+        messages.append(f"{month_poll.name}: {poll_response.why}")
+        if (
+            poll_response.kind == "there" and not poll_response.length
+        ):  # out of time: nothing is learned, so it is asked again
             break
-        watch = learn(watch, question, answer, now)
-        if answer.kind == "busy":
+        polling_state = record_response(polling_state, month_poll, poll_response, now)
+        if poll_response.kind == "busy":
             break
-    return Seen(watch, tuple(sentences))
+    return PollResult(polling_state, tuple(messages))
 
 
-def ask(source: str, question: Question, patience: Patience) -> Answer:
+def poll_month(source: str, month_poll: MonthPoll, retry_policy: RetryPolicy) -> PollResponse:
     """Is there another file than the one that is known? Nothing but its first byte is fetched.
 
     Raises:
         TaxiError: the source is neither a web address nor a folder's path.
     """
     try:
-        place = tlc_source.place_of(source, question.service, question.month)
+        location = tlc_source.month_location(source, month_poll.service, month_poll.month)
     except tlc_source.SourceUnreachable as error:
-        return Answer("busy", str(error))
-    answer = _look(place) if isinstance(place, Path) else _ask_site(place, question.known, patience)
-    if answer.kind == "there" and _is_known(answer, question):
-        return Answer("unchanged", "unchanged", answer.etag, answer.modified, answer.length)
-    return answer
+        return PollResponse("busy", str(error))
+    poll_response = (
+        _stat_file(location)
+        if isinstance(location, Path)
+        else _poll_site(location, month_poll.remote_state, retry_policy)
+    )
+    if poll_response.kind == "there" and _is_unchanged(poll_response, month_poll):
+        return PollResponse("unchanged", "unchanged", poll_response.etag, poll_response.modified, poll_response.length)
+    return poll_response
 
 
-def _is_known(answer: Answer, question: Question) -> bool:
-    known = question.known
-    if known.was_seen:
-        return (answer.etag, answer.modified, answer.length) == (known.etag, known.modified, known.length)
-    return question.held_bytes is not None and answer.length == question.held_bytes
+def _is_unchanged(poll_response: PollResponse, month_poll: MonthPoll) -> bool:
+    remote_state = month_poll.remote_state
+    if remote_state.was_seen:
+        return (poll_response.etag, poll_response.modified, poll_response.length) == (
+            remote_state.etag,
+            remote_state.modified,
+            remote_state.length,
+        )
+    return month_poll.available_bytes is not None and poll_response.length == month_poll.available_bytes
 
 
-def _look(path: Path) -> Answer:
+def _stat_file(path: Path) -> PollResponse:
     try:
         stat = path.stat()
     except FileNotFoundError:
-        return Answer("absent", "not there")
-    return Answer("there", "there", f"{stat.st_size}-{stat.st_mtime_ns}", None, stat.st_size)
+        return PollResponse("absent", "not there")
+    return PollResponse("there", "there", f"{stat.st_size}-{stat.st_mtime_ns}", None, stat.st_size)
 
 
-def _ask_site(url: str, known: AtSource, patience: Patience) -> Answer:
+def _poll_site(url: str, remote_state: RemoteFileState, retry_policy: RetryPolicy) -> PollResponse:
     import httpx
 
     headers = {"Range": "bytes=0-0"}
-    if known.etag:
-        headers["If-None-Match"] = known.etag
-    elif known.modified:
-        headers["If-Modified-Since"] = known.modified
+    if remote_state.etag:
+        headers["If-None-Match"] = remote_state.etag
+    elif remote_state.modified:
+        headers["If-Modified-Since"] = remote_state.modified
     try:
-        with download.client(patience) as client, client.stream("GET", url, headers=headers) as response:
-            return _answer(response)
+        with download.client(retry_policy) as client, client.stream("GET", url, headers=headers) as response:
+            return _to_poll_response(response)
     except httpx.HTTPError as error:
-        return Answer("busy", f"no answer ({download.one_line(error)})")
+        return PollResponse("busy", f"no answer ({download.one_line(error)})")
 
 
-def _answer(response: httpx.Response) -> Answer:
+def _to_poll_response(response: httpx.Response) -> PollResponse:
     status, etag, modified = response.status_code, response.headers.get("ETag"), response.headers.get("Last-Modified")
     if status == 304:
-        return Answer("unchanged", "unchanged", etag, modified)
-    if status in download.ABSENT:
-        return Answer("absent", f"not there (it answers {status})")
-    if status in download.TRY_AGAIN or status >= 500:
-        return Answer("busy", f"the source is busy (it answers {status})", pause=download.retry_after(response))
+        return PollResponse("unchanged", "unchanged", etag, modified)
+    if status in download.ABSENT_STATUSES:
+        return PollResponse("absent", f"not there (it answers {status})")
+    if status in download.RETRY_STATUSES or status >= 500:
+        return PollResponse("busy", f"the source is busy (it answers {status})", pause=download.retry_after(response))
     if status not in (200, 206):
-        return Answer("refused", f"the source refuses (it answers {status})")
+        return PollResponse("refused", f"the source refuses (it answers {status})")
     total = response.headers.get("Content-Range", "").rpartition("/")[2] or response.headers.get("Content-Length", "")
-    return Answer("there", "there", etag, modified, int(total) if total.isdecimal() else 1)
+    return PollResponse("there", "there", etag, modified, int(total) if total.isdecimal() else 1)
 
 
-def _bring(question: Question, answer: Answer, fetch: Fetch, deadline: float, patience: Patience) -> Answer:
-    def within_the_tick(done: int, total: int | None) -> None:
+def _fetch(
+    month_poll: MonthPoll, poll_response: PollResponse, fetch: Fetch, deadline: float, retry_policy: RetryPolicy
+) -> PollResponse:
+    def check_deadline(done: int, total: int | None) -> None:
         if time.monotonic() > deadline and done != total:
             raise _OutOfTimeError
 
     try:
-        fetch(question, within_the_tick, patience)
+        fetch(month_poll, check_deadline, retry_policy)
     except _OutOfTimeError:
-        return Answer("there", "more of it came; the rest in the next tick")
+        return PollResponse("there", "more of it came; the rest in the next tick")
     except tlc_source.SourceUnreachable as error:
-        return Answer("busy", str(error))
+        return PollResponse("busy", str(error))
     except TaxiError as error:
-        return Answer("refused", str(error))
-    return Answer("there", "fetched into the landing folder", answer.etag, answer.modified, answer.length)
+        return PollResponse("refused", str(error))
+    return PollResponse(
+        "there", "fetched into the landing folder", poll_response.etag, poll_response.modified, poll_response.length
+    )

@@ -13,20 +13,29 @@ from typing import Literal
 
 from taxi_assets.months import Month
 
-__all__ = ["Answer", "AtSource", "Held", "Question", "Watch", "learn", "newest_expected", "questions"]
+__all__ = [
+    "AvailableMonth",
+    "MonthPoll",
+    "PollResponse",
+    "PollingState",
+    "RemoteFileState",
+    "due_polls",
+    "newest_expected_month",
+    "record_response",
+]
 
 _HOUR, _DAY = 3600, 86_400
-FIRST_ABSENCE_SECONDS, LONGEST_ABSENCE_SECONDS = 12 * _HOUR, 4 * _DAY
-FIRST_BUSY_SECONDS, LONGEST_BUSY_SECONDS = 15 * 60, _DAY
-HELD_AGAIN_SECONDS = 7 * _DAY
-MOST_QUESTIONS, MOST_HELD_QUESTIONS = 4, 2  # a tick
+MIN_ABSENT_BACKOFF_SECONDS, MAX_ABSENT_BACKOFF_SECONDS = 12 * _HOUR, 4 * _DAY
+MIN_BUSY_BACKOFF_SECONDS, MAX_BUSY_BACKOFF_SECONDS = 15 * 60, _DAY
+RECHECK_SECONDS = 7 * _DAY
+MAX_POLLS, MAX_RECHECKS = 4, 2  # a tick
 _LOOK_BACK_MONTHS = 3  # where nothing is held, the newest that is there is wanted, not the history
 
 Kind = Literal["absent", "busy", "refused", "unchanged", "there"]
 
 
 @dataclass(frozen=True)
-class AtSource:
+class RemoteFileState:
     """What is known of one month's file at the source; times in seconds since 1970."""
 
     next_at: float = 0
@@ -41,10 +50,10 @@ class AtSource:
 
 
 @dataclass(frozen=True)
-class Watch:
+class PollingState:
     """All that is remembered from tick to tick; `months` by service and month, such as `green 2023-01`."""
 
-    months: Mapping[str, AtSource] = field(default_factory=dict)
+    months: Mapping[str, RemoteFileState] = field(default_factory=dict)
     quiet_until: float = 0
     failures: int = 0
 
@@ -52,18 +61,18 @@ class Watch:
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
-    def from_text(cls, text: str | None) -> "Watch":
+    def from_text(cls, text: str | None) -> "PollingState":
         """The watch that was written; a new one where there is none, or none of this kind."""
         try:
             found = json.loads(text or "{}")
-            months = {name: AtSource(**known) for name, known in found.pop("months", {}).items()}
+            months = {name: RemoteFileState(**remote_state) for name, remote_state in found.pop("months", {}).items()}
             return cls(months, **found)
         except (ValueError, TypeError, AttributeError):
             return cls()
 
 
 @dataclass(frozen=True)
-class Held:
+class AvailableMonth:
     """A month the lake holds, and how long its file is, bytes."""
 
     month: Month
@@ -71,13 +80,13 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Question:
+class MonthPoll:
     """Is there a file of this month, other than the one that is known?"""
 
     service: str
     month: Month
-    known: AtSource
-    held_bytes: int | None = None
+    remote_state: RemoteFileState
+    available_bytes: int | None = None
 
     @property
     def name(self) -> str:
@@ -85,7 +94,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class PollResponse:
     """What the source said: `pause` is how long it asks to be left alone, seconds; `why` is for people."""
 
     kind: Kind
@@ -96,88 +105,108 @@ class Answer:
     pause: float | None = None
 
 
-def newest_expected(now: float) -> Month:
+def newest_expected_month(now: float) -> Month:
     """The newest month that can be there: it ended a month ago."""
     today: date = datetime.fromtimestamp(now, UTC).date()
     return Month(today.year, today.month).plus(-2)
 
 
-def questions(watch: Watch, held: Mapping[str, Sequence[Held]], now: float) -> tuple[Question, ...]:
+def due_polls(
+    polling_state: PollingState, available: Mapping[str, Sequence[AvailableMonth]], now: float
+) -> tuple[MonthPoll, ...]:
     """What to ask now, in this order; nothing while the source wants to be left alone.
 
     Args:
-        watch: what is remembered.
-        held: months held, of each service in use.
+        polling_state: what is remembered.
+        available: months held, of each service in use.
         now: seconds since 1970.
     """
-    if _is_ahead(watch.quiet_until, now, LONGEST_BUSY_SECONDS):
+    if _is_ahead(polling_state.quiet_until, now, MAX_BUSY_BACKOFF_SECONDS):
         return ()
-    new = [q for service, months in held.items() for q in _of_new(watch, service, months, now)]
-    again = [q for service, months in held.items() for q in _of_held(watch, service, months, now)]
-    again.sort(key=lambda question: (question.known.next_at, -question.month.year, -question.month.number))
-    return (*new, *again[:MOST_HELD_QUESTIONS])[:MOST_QUESTIONS]
+    new = [q for service, months in available.items() for q in _new_month_polls(polling_state, service, months, now)]
+    again = [q for service, months in available.items() for q in _recheck_polls(polling_state, service, months, now)]
+    again.sort(
+        key=lambda month_poll: (month_poll.remote_state.next_at, -month_poll.month.year, -month_poll.month.number)
+    )
+    return (*new, *again[:MAX_RECHECKS])[:MAX_POLLS]
 
 
-def learn(watch: Watch, question: Question, answer: Answer, now: float) -> Watch:
-    """What is remembered after an answer; an answer `there` counts once the file has been fetched."""
-    known = question.known
-    if answer.kind == "busy":
+def record_response(
+    polling_state: PollingState, month_poll: MonthPoll, poll_response: PollResponse, now: float
+) -> PollingState:
+    """What is remembered after an answer; an answer `months_at_source` counts once the file has been fetched."""
+    remote_state = month_poll.remote_state
+    if poll_response.kind == "busy":
         pause = (
-            _doubling(FIRST_BUSY_SECONDS, watch.failures, LONGEST_BUSY_SECONDS)
-            if answer.pause is None
-            else answer.pause
+            _exponential_backoff(MIN_BUSY_BACKOFF_SECONDS, polling_state.failures, MAX_BUSY_BACKOFF_SECONDS)
+            if poll_response.pause is None
+            else poll_response.pause
         )
-        return replace(watch, quiet_until=now + min(pause, LONGEST_BUSY_SECONDS), failures=watch.failures + 1)
-    if answer.kind in ("absent", "refused"):
-        pause = _doubling(FIRST_ABSENCE_SECONDS, known.absences, LONGEST_ABSENCE_SECONDS)
-        if question.held_bytes is not None:
-            pause = HELD_AGAIN_SECONDS  # TLC has taken it away; it is kept here
-        learned = replace(known, next_at=now + pause, absences=known.absences + 1)
+        return replace(
+            polling_state, quiet_until=now + min(pause, MAX_BUSY_BACKOFF_SECONDS), failures=polling_state.failures + 1
+        )
+    if poll_response.kind in ("absent", "refused"):
+        pause = _exponential_backoff(MIN_ABSENT_BACKOFF_SECONDS, remote_state.absences, MAX_ABSENT_BACKOFF_SECONDS)
+        if month_poll.available_bytes is not None:
+            pause = RECHECK_SECONDS  # TLC has taken it away; it is kept here
+        learned = replace(remote_state, next_at=now + pause, absences=remote_state.absences + 1)
     else:
-        learned = AtSource(
-            now + HELD_AGAIN_SECONDS,
+        learned = RemoteFileState(
+            now + RECHECK_SECONDS,
             0,
-            answer.etag or known.etag,
-            answer.modified or known.modified,
-            known.length if answer.length is None else answer.length,
+            poll_response.etag or remote_state.etag,
+            poll_response.modified or remote_state.modified,
+            remote_state.length if poll_response.length is None else poll_response.length,
         )
-    return replace(watch, months={**watch.months, question.name: learned}, quiet_until=0, failures=0)
+    return replace(polling_state, months={**polling_state.months, month_poll.name: learned}, quiet_until=0, failures=0)
 
 
-def _of_new(watch: Watch, service: str, held: Sequence[Held], now: float) -> Iterator[Question]:
+def _new_month_polls(
+    polling_state: PollingState, service: str, available: Sequence[AvailableMonth], now: float
+) -> Iterator[MonthPoll]:
     """The month after the newest that is held or was fetched; where there is none, the newest there may be."""
-    newest = newest_expected(now)
-    there = {one.month for one in held} | {month for month in _seen(watch, service) if month <= newest}
-    wanted = [max(there).plus(1)] if there else [newest.plus(-back) for back in range(_LOOK_BACK_MONTHS)]
+    newest = newest_expected_month(now)
+    months_at_source = {one.month for one in available} | {
+        month for month in _months_at_source(polling_state, service) if month <= newest
+    }
+    wanted = (
+        [max(months_at_source).plus(1)]
+        if months_at_source
+        else [newest.plus(-back) for back in range(_LOOK_BACK_MONTHS)]
+    )
     for month in wanted:
-        known = watch.months.get(f"{service} {month}", AtSource())
+        remote_state = polling_state.months.get(f"{service} {month}", RemoteFileState())
         if month > newest:
             continue
-        if not _is_ahead(known.next_at, now, HELD_AGAIN_SECONDS):
-            yield Question(service, month, known)
+        if not _is_ahead(remote_state.next_at, now, RECHECK_SECONDS):
+            yield MonthPoll(service, month, remote_state)
             return
-    for month in sorted(_seen(watch, service) - {one.month for one in held}):  # fetched, and not taken in: changed?
-        known = watch.months[f"{service} {month}"]
-        if not _is_ahead(known.next_at, now, HELD_AGAIN_SECONDS):
-            yield Question(service, month, known)
+    for month in sorted(
+        _months_at_source(polling_state, service) - {one.month for one in available}
+    ):  # fetched, and not taken in: changed?
+        remote_state = polling_state.months[f"{service} {month}"]
+        if not _is_ahead(remote_state.next_at, now, RECHECK_SECONDS):
+            yield MonthPoll(service, month, remote_state)
 
 
-def _of_held(watch: Watch, service: str, held: Sequence[Held], now: float) -> Iterator[Question]:
-    for one in held:
-        known = watch.months.get(f"{service} {one.month}", AtSource())
-        if not _is_ahead(known.next_at, now, HELD_AGAIN_SECONDS):
-            yield Question(service, one.month, known, one.bytes)
+def _recheck_polls(
+    polling_state: PollingState, service: str, available: Sequence[AvailableMonth], now: float
+) -> Iterator[MonthPoll]:
+    for one in available:
+        remote_state = polling_state.months.get(f"{service} {one.month}", RemoteFileState())
+        if not _is_ahead(remote_state.next_at, now, RECHECK_SECONDS):
+            yield MonthPoll(service, one.month, remote_state, one.bytes)
 
 
-def _seen(watch: Watch, service: str) -> set[Month]:
-    names = (name.split(" ") for name, known in watch.months.items() if known.was_seen)
+def _months_at_source(polling_state: PollingState, service: str) -> set[Month]:
+    names = (name.split(" ") for name, remote_state in polling_state.months.items() if remote_state.was_seen)
     return {Month.parse(month) for of, month in names if of == service}
 
 
-def _is_ahead(moment: float, now: float, longest: float) -> bool:
+def _is_ahead(at: float, now: float, maximum: float) -> bool:
     """It is still to come; further ahead than anything is ever put off, the clock was changed."""
-    return now < moment <= now + longest
+    return now < at <= now + maximum
 
 
-def _doubling(first: float, times: int, longest: float) -> float:
-    return float(min(longest, first * 2 ** min(times, 20)))
+def _exponential_backoff(first: float, times: int, maximum: float) -> float:
+    return float(min(maximum, first * 2 ** min(times, 20)))

@@ -1,4 +1,4 @@
-"""Rides out of the lake, as the model takes them. Knows neither Dagster nor MLflow."""
+"""Trips out of the lake, as the model takes them. Knows neither Dagster nor MLflow."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import ZONES, ZoneMap, holiday_dates
 from taxi_assets.months import SERVICES, Month
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
-from taxi_assets.training.evaluation_scope import COURSE, Convention
+from taxi_assets.training.evaluation_scope import TRIPS_1_TO_60_MINUTES, EvaluationScope
 from taxi_assets.warehouse.connection import Warehouse, month_key, sql
 
 if TYPE_CHECKING:
@@ -22,21 +22,21 @@ __all__ = [
     "TRAINING_SCOPE",
     "WINDOW_MONTHS",
     "TrainingData",
-    "read_scored",
-    "read_training",
+    "available_window",
+    "read_evaluation_trips",
+    "read_training_data",
     "read_zone_map",
     "read_zones",
-    "window_of_held",
 ]
 
 # Every model learns from these trips, wherever it is trained. Decision 33 says what another choice would cost.
-TRAINING_SCOPE = COURSE
+TRAINING_SCOPE = TRIPS_1_TO_60_MINUTES
 WINDOW_MONTHS = 24
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Rides to learn from: `trips` has the model's inputs and `duration_minutes`; `digest` is of their content."""
+    """Trips to learn from: `trips` has the model's inputs and `duration_minutes`; `digest` is of their content."""
 
     trips: "pd.DataFrame"
     zones: ZoneMap
@@ -46,24 +46,24 @@ class TrainingData:
     digest: str
 
 
-def window_of_held(held: Sequence[Month], month: Month, window_months: int = WINDOW_MONTHS) -> tuple[Month, ...]:
+def available_window(available: Sequence[Month], month: Month, window_months: int = WINDOW_MONTHS) -> tuple[Month, ...]:
     """The months a model for `month` learns from: those held of the `window_months` before it.
 
     Where the lake holds none of these, the last `window_months` it holds before `month`. The same for every way to
     train, so that a figure does not depend on which command asked for it.
     """
-    before = sorted(each for each in held if each < month)
+    before = sorted(each for each in available if each < month)
     recent = tuple(each for each in before if each >= month.plus(-window_months))
     return recent or tuple(before[-window_months:])
 
 
-def read_training(
-    warehouse: Warehouse, services: Sequence[str], months: Sequence[Month], convention: Convention
+def read_training_data(
+    warehouse: Warehouse, services: Sequence[str], months: Sequence[Month], scope: EvaluationScope
 ) -> TrainingData:
-    """The rides of these months, from one snapshot of the lake.
+    """The trips of these months, from one snapshot of the lake.
 
     Raises:
-        TaxiError: there is no ride to learn from.
+        TaxiError: there is no trip to learn from.
     """
     with warehouse.reading() as connection:
         snapshot = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
@@ -71,21 +71,23 @@ def read_training(
             "all_services": list(SERVICES),
             "services": list(services),
             "months": [month.first_day for month in months],
-            "shortest_minutes": convention.shortest_minutes,
-            "longest_minutes": convention.longest_minutes,
+            "shortest_minutes": scope.shortest_minutes,
+            "longest_minutes": scope.longest_minutes,
         }
         trips = connection.execute(sql("training_trips"), values).df()
         zones = read_zone_map(connection)
     if trips.empty:
         window = ", ".join(map(str, months)) or "no month"
-        raise TaxiError(f"no ride of {', '.join(services)} to learn from in {window}: ingest earlier months first")
+        raise TaxiError(f"no trip of {', '.join(services)} to learn from in {window}: ingest earlier months first")
     return TrainingData(trips, zones, tuple(months), tuple(services), int(snapshot), _digest(trips))
 
 
-def read_scored(warehouse: Warehouse, services: Sequence[str], month: Month, convention: Convention) -> "pd.DataFrame":
-    """Every raw trip picked up in the month whose duration the convention admits, with features.
+def read_evaluation_trips(
+    warehouse: Warehouse, services: Sequence[str], month: Month, scope: EvaluationScope
+) -> "pd.DataFrame":
+    """Every raw trip picked up in the month whose duration the scope admits, with features.
 
-    Nothing else is cleaned: a score on trips that were cleaned with knowledge of the ride (its distance, its speed)
+    Nothing else is cleaned: a score on trips that were cleaned with knowledge of the trip (its distance, its speed)
     would flatter the model.
     """
     import pandas as pd
@@ -95,20 +97,20 @@ def read_scored(warehouse: Warehouse, services: Sequence[str], month: Month, con
         for service in services:
             values = {
                 **month_key(service, month),
-                "shortest_minutes": convention.shortest_minutes,
-                "longest_minutes": convention.longest_minutes,
+                "shortest_minutes": scope.shortest_minutes,
+                "longest_minutes": scope.longest_minutes,
                 "zones": THRESHOLDS["zones"],
             }
             connection.execute(f"CREATE OR REPLACE TEMP TABLE trips AS {sql('scored_trips')}", values)
             frame = connection.execute(sql("trip_features"), {"holidays": list(holiday_dates())}).df()
-            # Features are of what a ride is; who drives it is told beside them.
+            # Features are of what a trip is; who drives it is told beside them.
             frame = frame.merge(connection.execute("SELECT source_row, vendor_id FROM trips").df(), on="source_row")
             # In the file's order, on which the last digit of a sum of floats depends.
             frame = frame.sort_values("source_row", ignore_index=True)
             frames.append(frame.assign(service_id=list(SERVICES).index(service)))
     trips = pd.concat(frames, ignore_index=True)
     if trips.empty:
-        raise TaxiError(f"no ride of {', '.join(services)} in {month} to score: ingest that month first")
+        raise TaxiError(f"no trip of {', '.join(services)} in {month} to score: ingest that month first")
     return trips
 
 
@@ -127,14 +129,14 @@ def read_zone_map(connection: DuckDBPyConnection) -> ZoneMap:
     if zones.empty:
         raise TaxiError("the lake has no taxi zones: materialise taxi_zones first")
     boroughs = sorted(zones["borough"].unique())
-    places = {name: np.full(ZONES, np.nan) for name in ("x_miles", "y_miles", "area_square_miles")}
+    coordinates = {name: np.full(ZONES, np.nan) for name in ("x_miles", "y_miles", "area_square_miles")}
     borough, is_airport = np.zeros(ZONES, np.int64), np.zeros(ZONES, bool)
     ids = zones["zone_id"].to_numpy()
-    for name, values in places.items():
+    for name, values in coordinates.items():
         values[ids] = zones[name].to_numpy()
     borough[ids] = [boroughs.index(name) + 1 for name in zones["borough"]]
     is_airport[ids] = zones["is_airport"].to_numpy()
-    return ZoneMap(**places, borough=borough, is_airport=is_airport)
+    return ZoneMap(**coordinates, borough=borough, is_airport=is_airport)
 
 
 def _digest(trips: "pd.DataFrame") -> str:

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 
-__all__ = ["ALL_RIDES", "CONVENTIONS", "COURSE", "HEADLINE", "Convention"]
+__all__ = ["EVALUATION_SCOPES", "PRIMARY_SCOPE", "TRIPS_1_TO_60_MINUTES", "TRIPS_1_TO_180_MINUTES", "EvaluationScope"]
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Convention:
-    """Which rides are scored: those that last this long, ends included. Figures compare within one only."""
+class EvaluationScope:
+    """Which trips are scored: those that last this long, ends included. Figures compare within one only."""
 
     name: str
     shortest_minutes: float
@@ -27,24 +27,28 @@ class Convention:
     @property
     def label(self) -> str:
         """Its trips, as sentences name them."""
-        return f"rides of {self.shortest_minutes:g}-{self.longest_minutes:g} minutes"
+        return f"trips of {self.shortest_minutes:g}-{self.longest_minutes:g} minutes"
 
-    def covers(self, minutes: Floats) -> NDArray[np.bool_]:
+    def contains(self, minutes: Floats) -> NDArray[np.bool_]:
         """Which of these durations are scored."""
         return np.asarray((minutes >= self.shortest_minutes) & (minutes <= self.longest_minutes))
 
-    def admitted(self, rides: pd.DataFrame) -> pd.DataFrame:
-        """Those of the rides that are scored, by their `duration_minutes`."""
-        return rides[self.covers(rides["duration_minutes"].to_numpy(np.float64))].reset_index(drop=True)
+    def in_scope(self, trips: pd.DataFrame) -> pd.DataFrame:
+        """Those of the trips that are scored, by their `duration_minutes`."""
+        return trips[self.contains(trips["duration_minutes"].to_numpy(np.float64))].reset_index(drop=True)
 
 
-COURSE = Convention("course", 1, 60, "rides of 1-60 minutes, as in the MLOps Zoomcamp, to compare with others' figures")
-ALL_RIDES = Convention(
+TRIPS_1_TO_60_MINUTES = EvaluationScope(
+    "1_to_60_minutes", 1, 60, "trips of 1-60 minutes, as in the MLOps Zoomcamp, to compare with others' figures"
+)
+TRIPS_1_TO_180_MINUTES = EvaluationScope(
     "all",
     THRESHOLDS["shortest_minutes"],
     THRESHOLDS["longest_minutes"],
-    "rides of 1-180 minutes, every plausible one",
+    "trips of 1-180 minutes, every plausible one",
 )
-CONVENTIONS: Mapping[str, Convention] = MappingProxyType({each.name: each for each in (COURSE, ALL_RIDES)})
+EVALUATION_SCOPES: Mapping[str, EvaluationScope] = MappingProxyType(
+    {each.name: each for each in (TRIPS_1_TO_60_MINUTES, TRIPS_1_TO_180_MINUTES)}
+)
 # What is printed first everywhere, and by which the champion is chosen; the others are guarded and stand beside it.
-HEADLINE = COURSE
+PRIMARY_SCOPE = TRIPS_1_TO_60_MINUTES

@@ -1,8 +1,8 @@
-"""Between which minutes a ride will end, nine times in ten: split conformal on rides later than those learned from.
+"""Between which minutes a trip will end, nine times in ten: split conformal on trips later than those learned from.
 
-Errors are wider for long rides and for pairs whose rides differ much, and come by borough and time of day. So quantiles
+Errors are wider for long trips and for pairs whose trips differ much, and come by borough and time of day. So quantiles
 of errors are kept by expected minutes and spread, and each borough and part of the day has a factor of its own that
-makes its share of rides inside right (Mondrian conformal prediction).
+makes its share of trips inside right (Mondrian conformal prediction).
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ BANDS = ("night 0-6", "morning rush 6-10", "midday 10-16", "evening rush 16-20",
 _BAND_HOURS = (6, 10, 16, 20)
 _MINUTE_BINS, _SPREAD_BINS = 15, 5
 _BOROUGHS = 16
-_LEAST_RIDES = 40  # of a bin that has quantiles of its own
-_FACTOR_RIDES = 50  # as many draw a borough's factor to that of all
-_LEAST_MARGIN, _LEAST_MINUTES = 0.3, 1.0
+_MIN_TRIPS = 40  # of a bin that has quantiles of its own
+_FACTOR_PRIOR_TRIPS = 50  # as many draw a borough's factor to that of all
+_MIN_MARGIN, _MIN_MINUTES = 0.3, 1.0
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ def bands(minute_of_day: Ints) -> Ints:
 def fit_intervals(
     actual: Floats, predicted: Floats, spread: Floats, borough: Ints, band: Ints, coverage: float = COVERAGE
 ) -> Intervals:
-    """Learn from rides the predictions did not learn from.
+    """Learn from trips the predictions did not learn from.
 
     Args:
-        actual: Minutes the rides took, shape (n,); so are all others.
+        actual: Minutes the trips took, shape (n,); so are all others.
         predicted: Minutes that were predicted.
-        spread: Standard deviation of the pair's rides, minutes.
+        spread: Standard deviation of the pair's trips, minutes.
         borough: Borough of the pickup zone.
         band: Part of the day, see `bands`.
-        coverage: Share of rides that shall end inside.
+        coverage: Share of trips that shall end inside.
     """
     error, outside = actual - predicted, (1 - coverage) / 2
     minute_edges = np.quantile(predicted, np.arange(1, _MINUTE_BINS) / _MINUTE_BINS)
@@ -62,19 +62,19 @@ def fit_intervals(
     low, high = np.full(shape, np.quantile(error, outside)), np.full(shape, np.quantile(error, 1 - outside))
     for number in range(_MINUTE_BINS * _SPREAD_BINS):
         own = error[cell == number]
-        if len(own) >= _LEAST_RIDES:
+        if len(own) >= _MIN_TRIPS:
             low.flat[number], high.flat[number] = np.quantile(own, [outside, 1 - outside])
-    low, high = np.minimum(low, -_LEAST_MARGIN), np.maximum(high, _LEAST_MARGIN)
+    low, high = np.minimum(low, -_MIN_MARGIN), np.maximum(high, _MIN_MARGIN)
     needed = np.maximum(error / high.ravel()[cell], error / low.ravel()[cell])
     return Intervals(minute_edges, spread_edges, low, high, _factors(needed, borough, band, coverage))
 
 
-def interval(told: Intervals, minutes: Floats, spread: Floats, borough: Ints, band: Ints) -> tuple[Floats, Floats]:
+def interval(intervals: Intervals, minutes: Floats, spread: Floats, borough: Ints, band: Ints) -> tuple[Floats, Floats]:
     """Lower and upper end for predicted minutes, shape (n,) each."""
-    cell = _cells(minutes, spread, told.minute_edges, told.spread_edges)
-    factor = told.factors[borough, band]
-    low = minutes + told.low.ravel()[cell] * factor
-    return np.maximum(low, np.minimum(_LEAST_MINUTES, minutes)), minutes + told.high.ravel()[cell] * factor
+    cell = _cells(minutes, spread, intervals.minute_edges, intervals.spread_edges)
+    factor = intervals.factors[borough, band]
+    low = minutes + intervals.low.ravel()[cell] * factor
+    return np.maximum(low, np.minimum(_MIN_MINUTES, minutes)), minutes + intervals.high.ravel()[cell] * factor
 
 
 def _cells(minutes: Floats, spread: Floats, minute_edges: Floats, spread_edges: Floats) -> Ints:
@@ -82,11 +82,11 @@ def _cells(minutes: Floats, spread: Floats, minute_edges: Floats, spread_edges: 
 
 
 def _factors(needed: Floats, borough: Ints, band: Ints, coverage: float) -> Floats:
-    """By how much the margins of each borough and part of the day must grow; few rides draw to that of all."""
+    """By how much the margins of each borough and part of the day must grow; few trips draw to that of all."""
     overall = float(np.quantile(needed, coverage))
     factors = np.full((_BOROUGHS, len(BANDS)), overall)
     for place, time in np.unique(np.column_stack([borough, band]), axis=0).tolist():
         own = needed[(borough == place) & (band == time)]
         exact = np.quantile(own, min(1.0, coverage * (len(own) + 1) / len(own)))
-        factors[place, time] = (len(own) * exact + _FACTOR_RIDES * overall) / (len(own) + _FACTOR_RIDES)
+        factors[place, time] = (len(own) * exact + _FACTOR_PRIOR_TRIPS * overall) / (len(own) + _FACTOR_PRIOR_TRIPS)
     return factors

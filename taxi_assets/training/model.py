@@ -1,7 +1,7 @@
-"""The duration model: what past rides lead to expect, times a correction by boosted trees. Plain scikit-learn.
+"""The duration model: what past trips lead to expect, times a correction by boosted trees. Plain scikit-learn.
 
 `DurationModel` is a scikit-learn regressor over frames of `MODEL_INPUTS`; `OPTIONAL_INPUTS` are used where a frame has
-them. The history of a training row is told by the months before it, that of a predicted ride by all of the window.
+them. The history of a training row is told by the months before it, that of a predicted trip by all of the window.
 The trees learn the ratio of actual to expected minutes, weighted by the square of what was expected: that is the
 squared error in minutes.
 """
@@ -15,34 +15,41 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from taxi_assets.features.encoding import MATRIX_COLUMNS, encode_rides, expected_minutes
-from taxi_assets.features.recent_traffic import NOW_INPUTS, STEADY, FinishedRides
-from taxi_assets.features.target_encoding import Smoothing, Tables
-from taxi_assets.features.trip_features import Rides, ZoneMap
-from taxi_assets.features.zone_geometry import Places
+from taxi_assets.features.encoding import MATRIX_COLUMNS, encode_trips, expected_minutes
+from taxi_assets.features.recent_traffic import FIXED_DURATION, RECENT_TRAFFIC_COLUMNS, CompletedTrips
+from taxi_assets.features.target_encoding import EncodingTables, Smoothing
+from taxi_assets.features.trip_features import TripColumns, ZoneMap
+from taxi_assets.features.zone_geometry import ZoneGeometry
 from taxi_assets.training.intervals import Intervals
-from taxi_assets.training.predictions import Answers, answer, learn_intervals
-from taxi_assets.training.training_set import Lessons, columns, fill_unknown, finished_rides, lessons, now_columns
+from taxi_assets.training.predictions import Prediction, calibrate_intervals, predict_interval
+from taxi_assets.training.training_set import (
+    TrainingSet,
+    build_training_set,
+    completed_trips,
+    model_columns,
+    recent_traffic_columns,
+    zero_empty_columns,
+)
 
 __all__ = ["DurationModel"]
 
 Floats = NDArray[np.float64]
 
-# The last third of the rides, of half a year at most, tells how wide intervals are; a smaller model that learned from
+# The last third of the trips, of half a year at most, tells how wide intervals are; a smaller model that learned from
 # some of the others is judged on them. It costs a tenth, and of its errors nine in ten are as small.
-_CALIBRATION_SHARE, _CALIBRATION_MONTHS, _CALIBRATION_RIDES = 1 / 3, 6, 100_000
-_SMALLER_MODEL = {"max_iter": 25, "max_leaf_nodes": 31, "learning_rate": 0.2, "max_bins": 31}
-_SMALLER_RIDES = 50_000
-_SMALLER_COLUMNS = [
+_CALIBRATION_SHARE, _CALIBRATION_MONTHS, _CALIBRATION_TRIPS = 1 / 3, 6, 100_000
+_CALIBRATION_PARAMETERS = {"max_iter": 25, "max_leaf_nodes": 31, "learning_rate": 0.2, "max_bins": 31}
+_CALIBRATION_TRAIN_TRIPS = 50_000
+_CALIBRATION_COLUMNS = [
     MATRIX_COLUMNS.index(name)
     for name in (
         "minute_of_day",
         "hour_of_week",
-        "ride_miles",
+        "straight_line_miles",
         "reverse_pair_minutes",
         "pair_typical_minutes",
         "pair_spread_minutes",
-        "pair_period_log_rides",
+        "pair_period_log_trips",
         "city_1h_ratio",
         "city_3h_ratio",
         "borough_3h_ratio",
@@ -53,19 +60,19 @@ _SMALLER_COLUMNS = [
 
 
 class DurationModel(RegressorMixin, BaseEstimator):
-    """Minutes of a ride from what is known when it starts.
+    """Minutes of a trip from what is known when it starts.
 
     Args:
         zones: Where the zones are.
         smoothing: How the history is smoothed.
-        row_months: The trees learn from rides of so many months; the history from all.
-        use_now: Let rides that have just ended tell of the streets now.
-        use_passengers: Look at `passenger_count`.
+        row_months: The trees learn from trips of so many months; the history from all.
+        use_recent_traffic: Let trips that have just ended tell of the streets now.
+        use_passenger_count: Look at `passenger_count`.
         learning_rate, max_iter, max_leaf_nodes, min_samples_leaf, l2_regularization, random_state: Of the
             `HistGradientBoostingRegressor`.
 
-    After `fit`: `places_`, `tables_` (history by service id), `finished_` (the last rides by service id),
-    `minutes_range_` (shortest and longest ride learned from), `trees_` and `intervals_`.
+    After `fit`: `zone_geometry_`, `encoding_tables_` (history by service id), `completed_trips_` (the last trips by service id),
+    `minutes_range_` (shortest and longest trip learned from), `trees_` and `intervals_`.
     """
 
     def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter named here
@@ -74,8 +81,8 @@ class DurationModel(RegressorMixin, BaseEstimator):
         smoothing: Smoothing | None = None,
         *,
         row_months: int = 24,
-        use_now: bool = True,
-        use_passengers: bool = True,
+        use_recent_traffic: bool = True,
+        use_passenger_count: bool = True,
         learning_rate: float = 0.1,
         max_iter: int = 130,
         max_leaf_nodes: int = 63,
@@ -86,8 +93,8 @@ class DurationModel(RegressorMixin, BaseEstimator):
         self.zones = zones
         self.smoothing = smoothing
         self.row_months = row_months
-        self.use_now = use_now
-        self.use_passengers = use_passengers
+        self.use_recent_traffic = use_recent_traffic
+        self.use_passenger_count = use_passenger_count
         self.learning_rate = learning_rate
         self.max_iter = max_iter
         self.max_leaf_nodes = max_leaf_nodes
@@ -96,86 +103,93 @@ class DurationModel(RegressorMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: pd.DataFrame, y: Floats) -> Self:  # noqa: N803 - scikit-learn's name
-        """Learn from rides: `X` has the columns `MODEL_INPUTS`, `y` their minutes, shape (n,).
+        """Learn from trips: `X` has the columns `MODEL_INPUTS`, `y` their minutes, shape (n,).
 
-        `passenger_count` and `vendor_id` are used where `X` has them. What rides tell of the streets is worked out
+        `passenger_count` and `vendor_id` are used where `X` has them. What trips tell of the streets is worked out
         here, from pickups and minutes.
         """
-        self.places_ = Places(self.zones)
+        self.zone_geometry_ = ZoneGeometry(self.zones)
         minutes = np.asarray(y, np.float64)
         self.minutes_range_ = (float(minutes.min()), float(minutes.max()))
-        learned = lessons(
-            columns(X),
+        training_set = build_training_set(
+            model_columns(X),
             minutes,
-            self.places_,
+            self.zone_geometry_,
             self.smoothing or Smoothing(),
             self.row_months,
-            self._left_out(),
+            self._excluded(),
             self.random_state,
         )
-        self.tables_: dict[int, Tables] = dict(learned.tables)
-        self.finished_: dict[int, FinishedRides] = dict(learned.finished)
-        self.intervals_ = self._calibrate(learned)
-        ratio = learned.minutes / expected_minutes(learned.matrix)
-        self.trees_ = _learn(self._trees(), learned.matrix, ratio, learned.weights)
+        self.encoding_tables_: dict[int, EncodingTables] = dict(training_set.tables)
+        self.completed_trips_: dict[int, CompletedTrips] = dict(training_set.completed)
+        self.intervals_ = self._calibrate(training_set)
+        ratio = training_set.minutes / expected_minutes(training_set.matrix)
+        self.trees_ = _fit_trees(self._trees(), training_set.matrix, ratio, training_set.weights)
         return self
 
     def predict(self, X: pd.DataFrame) -> Floats:  # noqa: N803
-        """Minutes of each ride, shape (n,)."""
-        return self.answer(X).minutes
+        """Minutes of each trip, shape (n,)."""
+        return self.predict_interval(X).minutes
 
-    def answer(self, X: pd.DataFrame) -> Answers:  # noqa: N803
-        """Minutes of each ride, and the interval nine rides in ten end in."""
+    def predict_interval(self, X: pd.DataFrame) -> Prediction:  # noqa: N803
+        """Minutes of each trip, and the interval nine trips in ten end in."""
         check_is_fitted(self)
         matrix = self.encode(X)
-        steady = self._columns(X).get(STEADY)
-        return answer(self.trees_.predict(matrix), matrix, steady, self.intervals_)
+        fixed_minutes = self._columns(X).get(FIXED_DURATION)
+        return predict_interval(self.trees_.predict(matrix), matrix, fixed_minutes, self.intervals_)
 
     def encode(self, X: pd.DataFrame) -> NDArray[np.float32]:  # noqa: N803
-        """The rides as the trees see them."""
-        return encode_rides(self._columns(X), self.places_, self.tables_)
+        """The trips as the trees see them."""
+        return encode_trips(self._columns(X), self.zone_geometry_, self.encoding_tables_)
 
-    def tell_now(self, rides: pd.DataFrame, finished: pd.DataFrame | None = None) -> pd.DataFrame:
-        """The rides, with what rides that ended before the pickup of each tell of the streets: `NOW_INPUTS`.
+    def add_recent_traffic(self, trips: pd.DataFrame, completed: pd.DataFrame | None = None) -> pd.DataFrame:
+        """The trips, with what trips that ended before the pickup of each tell of the streets: `RECENT_TRAFFIC_COLUMNS`.
 
         Args:
-            rides: Columns `MODEL_INPUTS`, and `vendor_id` where it is known.
-            finished: Rides that are over, with `duration_minutes`; unset, `rides` themselves. The last rides the
-                model learned from are looked at too. None tells a ride anything before its own drop-off.
+            trips: Columns `MODEL_INPUTS`, and `vendor_id` where it is known.
+            completed: Rides that are over, with `duration_minutes`; unset, `trips` themselves. The last trips the
+                model learned from are looked at too. None tells a trip anything before its own drop-off.
         """
         check_is_fitted(self)
-        over = rides if finished is None else finished
+        ended_trips = trips if completed is None else completed
         shortest, longest = self.minutes_range_
-        over = over[over["duration_minutes"].between(shortest, longest)]
-        told = columns(over)
-        minutes, expected = over["duration_minutes"].to_numpy(np.float64), expected_minutes(self.encode(over))
-        known: dict[int, FinishedRides] = {}
-        for service, last in self.finished_.items():
-            own = told["service_id"] == service
-            ended = finished_rides({name: values[own] for name, values in told.items()}, minutes[own], expected[own])
-            known[service] = last.plus(ended)
-        return rides.assign(**now_columns(columns(rides), self.places_, known))
+        ended_trips = ended_trips[ended_trips["duration_minutes"].between(shortest, longest)]
+        completed_columns = model_columns(ended_trips)
+        minutes, expected = (
+            ended_trips["duration_minutes"].to_numpy(np.float64),
+            expected_minutes(self.encode(ended_trips)),
+        )
+        completed_by_service: dict[int, CompletedTrips] = {}
+        for service, last in self.completed_trips_.items():
+            own = completed_columns["service_id"] == service
+            ended = completed_trips(
+                {name: values[own] for name, values in completed_columns.items()}, minutes[own], expected[own]
+            )
+            completed_by_service[service] = last.concat(ended)
+        return trips.assign(**recent_traffic_columns(model_columns(trips), self.zone_geometry_, completed_by_service))
 
-    def _calibrate(self, learned: Lessons) -> Intervals:
-        order = np.argsort(learned.at, kind="stable")
-        late = learned.at[order] >= learned.at.max() - _CALIBRATION_MONTHS * 30 * 86_400
+    def _calibrate(self, training_set: TrainingSet) -> Intervals:
+        order = np.argsort(training_set.pickup_seconds, kind="stable")
+        late = (
+            training_set.pickup_seconds[order] >= training_set.pickup_seconds.max() - _CALIBRATION_MONTHS * 30 * 86_400
+        )
         cut = len(order) - max(1, min(int(late.sum()), int(len(order) * _CALIBRATION_SHARE)))
-        early = _thinned(order[:cut] if cut else order, _SMALLER_RIDES)
-        later = _thinned(order[cut:], _CALIBRATION_RIDES)
-        taught, judged = learned.matrix[early], learned.matrix[later]
-        trees = self._trees().set_params(**_SMALLER_MODEL)
-        ratio = learned.minutes[early] / expected_minutes(taught)
-        _learn(trees, taught[:, _SMALLER_COLUMNS], ratio, learned.weights[early])
-        predicted = trees.predict(judged[:, _SMALLER_COLUMNS]) * expected_minutes(judged)
-        return learn_intervals(learned.minutes[later], predicted, judged)
+        early = _evenly_spaced(order[:cut] if cut else order, _CALIBRATION_TRAIN_TRIPS)
+        later = _evenly_spaced(order[cut:], _CALIBRATION_TRIPS)
+        train_matrix, calibration_matrix = training_set.matrix[early], training_set.matrix[later]
+        trees = self._trees().set_params(**_CALIBRATION_PARAMETERS)
+        ratio = training_set.minutes[early] / expected_minutes(train_matrix)
+        _fit_trees(trees, train_matrix[:, _CALIBRATION_COLUMNS], ratio, training_set.weights[early])
+        predicted = trees.predict(calibration_matrix[:, _CALIBRATION_COLUMNS]) * expected_minutes(calibration_matrix)
+        return calibrate_intervals(training_set.minutes[later], predicted, calibration_matrix)
 
-    def _left_out(self) -> frozenset[str]:
-        now = () if self.use_now else NOW_INPUTS
-        return frozenset(now if self.use_passengers else (*now, "passenger_count"))
+    def _excluded(self) -> frozenset[str]:
+        traffic = () if self.use_recent_traffic else RECENT_TRAFFIC_COLUMNS
+        return frozenset(traffic if self.use_passenger_count else (*traffic, "passenger_count"))
 
-    def _columns(self, frame: pd.DataFrame) -> Rides:
-        left_out = self._left_out()
-        return {name: values for name, values in columns(frame).items() if name not in left_out}
+    def _columns(self, frame: pd.DataFrame) -> TripColumns:
+        excluded = self._excluded()
+        return {name: values for name, values in model_columns(frame).items() if name not in excluded}
 
     def _trees(self) -> HistGradientBoostingRegressor:
         return HistGradientBoostingRegressor(
@@ -189,13 +203,13 @@ class DurationModel(RegressorMixin, BaseEstimator):
         )
 
 
-def _learn(
+def _fit_trees(
     trees: HistGradientBoostingRegressor, matrix: NDArray[np.float32], ratio: Floats, weights: Floats
 ) -> HistGradientBoostingRegressor:
-    fill_unknown(matrix)
+    zero_empty_columns(matrix)
     return trees.fit(matrix, ratio, sample_weight=weights)
 
 
-def _thinned(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+def _evenly_spaced(rows: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
     """So many of the rows at most, evenly spread."""
-    return rows[:: max(1, -(-len(rows) // most))]
+    return rows[:: max(1, -(-len(rows) // limit))]

@@ -1,4 +1,4 @@
-"""A random forest on what is known of the ride alone, without history: another way to learn, to compare with."""
+"""A random forest on what is known of the trip alone, without history: another way to learn, to compare with."""
 
 from typing import Self
 
@@ -11,19 +11,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from taxi_assets.features.trip_features import MODEL_INPUTS
 
-__all__ = ["ForestModel"]
+__all__ = ["RandomForestModel"]
 
-# Each tree sees so many rides at most: more make it slower and hardly better.
-_RIDES_A_TREE = 60_000
+# Each tree sees so many trips at most: more make it slower and hardly better.
+_MAX_TRIPS_PER_TREE = 60_000
 
 
-class ForestModel(RegressorMixin, BaseEstimator):
-    """Minutes of a ride from its zones, places and calendar; takes and gives what `DurationModel` does.
+class RandomForestModel(RegressorMixin, BaseEstimator):
+    """Minutes of a trip from its zones, places and calendar; takes and gives what `DurationModel` does.
 
     Args:
         max_iter: Trees.
         max_leaf_nodes: Leaves of a tree; a forest's are larger than boosted ones: so many times eight.
-        min_samples_leaf: Rides in a leaf; a forest's are smaller: a tenth of it.
+        min_samples_leaf: Trips in a leaf; a forest's are smaller: a tenth of it.
         random_state: Seed.
     """
 
@@ -36,13 +36,13 @@ class ForestModel(RegressorMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: pd.DataFrame, y: NDArray[np.float64]) -> Self:  # noqa: N803 - scikit-learn's name
-        """Learn from rides: `X` has the columns `MODEL_INPUTS`, `y` their minutes, shape (n,)."""
+        """Learn from trips: `X` has the columns `MODEL_INPUTS`, `y` their minutes, shape (n,)."""
         matrix = _matrix(X)
         self.trees_ = RandomForestRegressor(
             n_estimators=max(1, self.max_iter // 4),
             max_leaf_nodes=8 * self.max_leaf_nodes,
             min_samples_leaf=max(1, self.min_samples_leaf // 10),
-            max_samples=min(_RIDES_A_TREE, len(matrix)),
+            max_samples=min(_MAX_TRIPS_PER_TREE, len(matrix)),
             max_features=0.5,
             n_jobs=-1,
             random_state=self.random_state,
@@ -51,12 +51,12 @@ class ForestModel(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.float64]:  # noqa: N803
-        """Minutes of each ride, shape (n,)."""
+        """Minutes of each trip, shape (n,)."""
         check_is_fitted(self)
         return np.asarray(self.trees_.predict(_matrix(X)))
 
 
-def _matrix(rides: pd.DataFrame) -> NDArray[np.float32]:
+def _matrix(trips: pd.DataFrame) -> NDArray[np.float32]:
     """The inputs that are numbers: the calendar tells of the pickup what a forest can learn from."""
     names = [name for name in MODEL_INPUTS if name != "pickup_at"]
-    return rides[names].to_numpy(np.float32)
+    return trips[names].to_numpy(np.float32)

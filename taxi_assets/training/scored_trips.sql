@@ -1,5 +1,5 @@
--- The raw trips of one month, picked up in it, whose duration lies in the stated convention. Nothing else is filtered: not
--- what cleaning rejects, and nothing that is known only after the ride, so that figures compare with anyone's on the same
+-- The raw trips of one month, picked up in it, whose duration lies in the stated scope. Nothing else is filtered: not
+-- what cleaning rejects, and nothing that is known only after the trip, so that figures compare with anyone's on the same
 -- files. A trip dated 2008 in a file of 2023 is no trip of the month, and would count as a day of its own.
 SELECT
     service, month, source_row, pickup_at, pickup_zone_id, dropoff_zone_id, passenger_count, vendor_id,

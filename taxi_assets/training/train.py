@@ -15,14 +15,20 @@ from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.code_revision import git_commit
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
-from taxi_assets.training.dataset import TRAINING_SCOPE, WINDOW_MONTHS, TrainingData, read_training, window_of_held
-from taxi_assets.training.estimators import BOOSTED, build, estimator_named
-from taxi_assets.warehouse.available_months import held_months
+from taxi_assets.training.dataset import (
+    TRAINING_SCOPE,
+    WINDOW_MONTHS,
+    TrainingData,
+    available_window,
+    read_training_data,
+)
+from taxi_assets.training.estimators import BOOSTED_TREES, build_estimator, get_estimator
+from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["Trained", "dagster_url", "fit", "libraries", "train", "window_before"]
+__all__ = ["TrainingResult", "dagster_url", "fit", "library_versions", "train", "training_window"]
 
-# The code that decides what the same rides and parameters make of each other.
+# The code that decides what the same trips and parameters make of each other.
 _SOURCES = (
     "tlc/local_time.py",
     "features/trip_features.py",
@@ -40,12 +46,12 @@ _SOURCES = (
     "features/trip_features.sql",
     "training/training_trips.sql",
 )
-_EXAMPLE_ROWS = 5
+_INPUT_EXAMPLE_ROWS = 5
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A registered version, the rides it learned from, and whether it had been registered before."""
+class TrainingResult:
+    """A registered version, the trips it learned from, and whether it had been registered before."""
 
     version: Version
     data: TrainingData
@@ -59,45 +65,45 @@ def train(
     month: Month,
     window: Sequence[Month],
     parameters: Mapping[str, Any],
-) -> Trained:
-    """Learn from the window, or from the months `window_before` chooses, to predict trips of `month`.
+) -> TrainingResult:
+    """Learn from the window, or from the months `training_window` chooses, to predict trips of `month`.
 
-    The same rides, parameters and code are not learned twice: the version they made is returned. Either way it is
+    The same trips, parameters and code are not learned twice: the version they made is returned. Either way it is
     the one that is scored on the month from now on.
 
     Args:
         settings: Where MLflow and the lake are.
         warehouse: The lake.
         mlflow: The dagster-mlflow resource, on the run to log to.
-        month: The month the model will be scored on; none of its rides is seen.
-        window: Months to learn from; empty, those `window_before` chooses.
+        month: The month the model will be scored on; none of its trips is seen.
+        window: Months to learn from; empty, those `training_window` chooses.
         parameters: `estimator`, one of `ESTIMATORS`, and what it is built with.
 
     Raises:
         TaxiError: there is nothing to learn from, or the window reaches into the scored month.
     """
-    months = window_before(settings, warehouse, month, window)
-    data = read_training(warehouse, settings.services, months, TRAINING_SCOPE)
+    months = training_window(settings, warehouse, month, window)
+    data = read_training_data(warehouse, settings.services, months, TRAINING_SCOPE)
     key = _training_key(data, month, parameters)
-    known = model_versions.find(settings, key)
-    if known:
-        model_versions.choose(settings, known, month)
-        return Trained(known, data, is_new=False)
+    registered = model_versions.find(settings, key)
+    if registered:
+        model_versions.set_month_version(settings, registered, month)
+        return TrainingResult(registered, data, is_new=False)
     model = fit(data, parameters)
-    tags = _tags(settings, data, month, str(parameters.get("estimator", BOOSTED)))
+    tags = _tags(settings, data, month, str(parameters.get("estimator", BOOSTED_TREES)))
     tags |= {"dagster_run_id": mlflow.dagster_run_id, "dagster_url": dagster_url(settings, mlflow.dagster_run_id)}
     tags |= {"mlflow_url": tracking.run_url(settings, mlflow.mlflow_run_id)}
     mlflow.set_tags(tags)
-    mlflow.log_params({**parameters, "window": tags["window"], "services": tags["services"], "rides": len(data.trips)})
+    mlflow.log_params({**parameters, "window": tags["window"], "services": tags["services"], "trips": len(data.trips)})
     version = _register(settings, mlflow.mlflow_run_id, model, data, key, tags)
-    model_versions.choose(settings, version, month)
-    return Trained(version, data, is_new=True)
+    model_versions.set_month_version(settings, version, month)
+    return TrainingResult(version, data, is_new=True)
 
 
 def fit(data: TrainingData, parameters: Mapping[str, Any]) -> Any:
-    """What learning from these rides with these parameters makes: of the same, the same."""
+    """What learning from these trips with these parameters makes: of the same, the same."""
     given = dict(parameters)
-    model = build(given.pop("estimator", BOOSTED), data.zones, given)
+    model = build_estimator(given.pop("estimator", BOOSTED_TREES), data.zones, given)
     return model.fit(data.trips, data.trips["duration_minutes"].to_numpy())
 
 
@@ -106,12 +112,12 @@ def dagster_url(settings: Settings, run_id: str) -> str:
     return f"{settings.url(settings.dagster_port)}/runs/{run_id}"
 
 
-def libraries() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """The versions of the libraries that decide what is learned."""
     return {name: version(name) for name in ("scikit-learn", "numpy", "holidays")}
 
 
-def window_before(
+def training_window(
     settings: Settings,
     warehouse: Warehouse,
     month: Month,
@@ -125,7 +131,7 @@ def window_before(
     """
     if not window:
         with warehouse.reading() as connection:
-            return window_of_held(held_months(connection, settings.services), month, window_months)
+            return available_window(available_months(connection, settings.services), month, window_months)
     late = [str(each) for each in window if each >= month]
     if late:
         raise TaxiError(f"the window holds {', '.join(late)}, not before {month}, the month to be scored: leave it out")
@@ -142,7 +148,7 @@ def _register(
 ) -> Version:
     source = {"snapshot": data.snapshot, "months": [str(month) for month in data.months]}
     tracking.log_dataset(settings, run_id, "trip_features", data.digest, source, len(data.trips))
-    uri = tracking.log_model(model, data.trips[list(MODEL_INPUTS)].head(_EXAMPLE_ROWS))
+    uri = tracking.log_model(model, data.trips[list(MODEL_INPUTS)].head(_INPUT_EXAMPLE_ROWS))
     return model_versions.register(settings, run_id, uri, key, tags)
 
 
@@ -152,19 +158,19 @@ def _tags(settings: Settings, data: TrainingData, month: Month, estimator: str) 
         "months": ",".join(map(str, data.months)),
         "scored_month": str(month),
         "services": ",".join(data.services),
-        "convention": TRAINING_SCOPE.name,
+        "scope": TRAINING_SCOPE.name,
         "data_snapshot": str(data.snapshot),
         "data_digest": data.digest,
         "git_commit": git_commit(),
-        "libraries": ", ".join(f"{name} {number}" for name, number in libraries().items()),
+        "libraries": ", ".join(f"{name} {number}" for name, number in library_versions().items()),
         "estimator": estimator,
-        "servable": str(estimator_named(estimator).is_servable).lower(),
-        "synthetic": str(settings.data_kind == "synthetic").lower(),
+        "servable": str(get_estimator(estimator).is_servable).lower(),
+        "synthetic": str(settings.active_data_kind == "synthetic").lower(),
     }
 
 
 def _training_key(data: TrainingData, month: Month, parameters: Mapping[str, Any]) -> str:
-    """Digest of all that decides what a training makes: rides, purpose, parameters, code, libraries."""
+    """Digest of all that decides what a training makes: trips, purpose, parameters, code, libraries."""
     package = files("taxi_assets")
     code = {name: hashlib.sha256(package.joinpath(name).read_bytes()).hexdigest() for name in _SOURCES}
     parts = [
@@ -172,6 +178,6 @@ def _training_key(data: TrainingData, month: Month, parameters: Mapping[str, Any
         str(month),
         sorted(parameters.items()),
         sorted(code.items()),
-        sorted(libraries().items()),
+        sorted(library_versions().items()),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -11,108 +11,121 @@ from numpy.typing import NDArray
 
 from taxi_assets.features.encoding import (
     MATRIX_COLUMNS,
+    OPTIONAL_FEATURES,
     OPTIONAL_INPUTS,
     SEASONAL_COLUMNS,
-    SOMETIMES_KNOWN,
     encode,
     expected_minutes,
     periods,
 )
-from taxi_assets.features.out_of_fold import first_in_order, past_of_training
+from taxi_assets.features.out_of_fold import encode_training_trips, first_past_only_month
 from taxi_assets.features.recent_traffic import (
-    NOW_INPUTS,
-    STEADY,
-    FinishedRides,
-    now_features,
-    reach_seconds,
-    steady_minutes,
+    FIXED_DURATION,
+    RECENT_TRAFFIC_COLUMNS,
+    CompletedTrips,
+    fixed_duration_minutes,
+    lookback_seconds,
+    recent_traffic_features,
 )
-from taxi_assets.features.target_encoding import HISTORY_FEATURES, PastRides, Smoothing, Tables
-from taxi_assets.features.trip_features import MODEL_INPUTS, Rides
-from taxi_assets.features.zone_geometry import Places
+from taxi_assets.features.target_encoding import TARGET_ENCODING_FEATURES, EncodingTables, PastTrips, Smoothing
+from taxi_assets.features.trip_features import MODEL_INPUTS, TripColumns
+from taxi_assets.features.zone_geometry import ZoneGeometry
 from taxi_assets.tlc.local_time import utc_seconds
 
-__all__ = ["Lessons", "columns", "fill_unknown", "finished_rides", "lessons", "now_columns"]
+__all__ = [
+    "TrainingSet",
+    "build_training_set",
+    "completed_trips",
+    "model_columns",
+    "recent_traffic_columns",
+    "zero_empty_columns",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # A season seen once is told from nothing but chance: with less than a year the trees do not see the calendar's.
-_LEAST_MONTHS_OF_SEASONS = 12
-_WEIGHT_MONTHS = 24  # a ride this much older counts a third as much
-# So many rides are learned from without what is sometimes known: who asks may not know it either.
-_HIDDEN_SHARE = 0.25
+_MIN_MONTHS_FOR_SEASONS = 12
+_WEIGHT_MONTHS = 24  # a trip this much older counts a third as much
+# So many trips are learned from without what is sometimes known: who asks may not know it either.
+_MASKED_SHARE = 0.25
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TrainingSet:
     """What trees learn from, oldest first; and what is kept for later.
 
     Attributes:
         matrix: Rides as the trees see them, shape (n, len(MATRIX_COLUMNS)).
         minutes: How long they took, shape (n,).
         weights: How much they count, shape (n,).
-        at: Their pickups, seconds since 1970, shape (n,).
+        pickup_seconds: Their pickups, seconds since 1970, shape (n,).
         tables: History for the month after, by service id.
-        finished: The last rides, by service id.
+        completed: The last trips, by service id.
     """
 
     matrix: NDArray[np.float32]
     minutes: Floats
     weights: Floats
-    at: Ints
-    tables: Mapping[int, Tables]
-    finished: Mapping[int, FinishedRides]
+    pickup_seconds: Ints
+    tables: Mapping[int, EncodingTables]
+    completed: Mapping[int, CompletedTrips]
 
 
-def lessons(  # noqa: PLR0913, PLR0917
-    rides: Rides,
+def build_training_set(  # noqa: PLR0913, PLR0917
+    trips: TripColumns,
     minutes: Floats,
-    places: Places,
+    geometry: ZoneGeometry,
     smoothing: Smoothing,
     row_months: int,
-    left_out: Set[str],
+    excluded: Set[str],
     seed: int,
-) -> Lessons:
-    """Make them of the rides of a window of months.
+) -> TrainingSet:
+    """Make them of the trips of a window of months.
 
     Args:
-        rides: Columns of `MODEL_INPUTS`; `passenger_count` and `vendor_id` where they are known; shape (n,) each.
+        trips: Columns of `MODEL_INPUTS`; `passenger_count` and `vendor_id` where they are known; shape (n,) each.
         minutes: How long they took, shape (n,).
-        places: Geometry of the zones.
+        geometry: Geometry of the zones.
         smoothing: How the history is smoothed.
-        row_months: Trees learn from rides of the last so many months.
-        left_out: Those of `OPTIONAL_INPUTS` the trees shall not see.
-        seed: Of the choice of rides that are learned from without what is sometimes known.
+        row_months: Trees learn from trips of the last so many months.
+        excluded: Those of `OPTIONAL_INPUTS` the trees shall not see.
+        seed: Of the choice of trips that are learned from without what is sometimes known.
     """
-    month = months(rides)
+    month = months(trips)
     first = int(month.max()) - row_months + 1
-    hidden = np.random.default_rng(seed).random(len(month)) < _HIDDEN_SHARE
-    told = {name: np.full(len(minutes), np.nan, np.float32) for name in (*HISTORY_FEATURES, *NOW_INPUTS)}
-    tables, finished = dict[int, Tables](), dict[int, FinishedRides]()
-    for service in np.unique(rides["service_id"]).tolist():
-        own = rides["service_id"] == service
-        some = _chosen(rides, own)
-        past, tables[service] = past_of_training(_past_rides(some, minutes[own]), places, smoothing, first - 1)
-        known = month[own] >= first - 1
-        over = finished_rides(_chosen(some, known), minutes[own][known], past["expected_minutes"][known])
-        finished[service] = _last(over)
-        _put(told, own, past)
-        if set(NOW_INPUTS) - left_out:
-            recent = own & (month >= first)
-            # What was expected out of fold knows of rides to come, this one too; what it is a share of tells nothing.
-            asked = recent & ~hidden & (month >= first_in_order(month[own]))
-            _put_now(told, rides, recent, asked, places, over)
-    kept = (month >= first) & np.isnan(told[STEADY])
-    rows = _chosen({**rides, **told}, kept)
-    matrix = encode(rows, places, {name: rows[name] for name in told})
-    _hide(matrix, hidden[kept], month[kept], left_out)
+    masked = np.random.default_rng(seed).random(len(month)) < _MASKED_SHARE
+    features = {
+        name: np.full(len(minutes), np.nan, np.float32) for name in (*TARGET_ENCODING_FEATURES, *RECENT_TRAFFIC_COLUMNS)
+    }
+    tables, completed = dict[int, EncodingTables](), dict[int, CompletedTrips]()
+    for service in np.unique(trips["service_id"]).tolist():
+        own_service = trips["service_id"] == service
+        service_trips = _take_rows(trips, own_service)
+        encoded, tables[service] = encode_training_trips(
+            _past_trips(service_trips, minutes[own_service]), geometry, smoothing, first - 1
+        )
+        in_reach = month[own_service] >= first - 1
+        ended_trips = completed_trips(
+            _take_rows(service_trips, in_reach), minutes[own_service][in_reach], encoded["expected_minutes"][in_reach]
+        )
+        completed[service] = _recent_only(ended_trips)
+        _assign(features, own_service, encoded)
+        if set(RECENT_TRAFFIC_COLUMNS) - excluded:
+            recent = own_service & (month >= first)
+            # What was expected out of fold knows of trips to come, this one too; what it is a share of tells nothing.
+            with_traffic = recent & ~masked & (month >= first_past_only_month(month[own_service]))
+            _put_recent_traffic(features, trips, recent, with_traffic, geometry, ended_trips)
+    kept = (month >= first) & np.isnan(features[FIXED_DURATION])
+    rows = _take_rows({**trips, **features}, kept)
+    matrix = encode(rows, geometry, {name: rows[name] for name in features})
+    _mask(matrix, masked[kept], month[kept], excluded)
     weights = expected_minutes(matrix) ** 2 * np.exp(-(month.max() + 1 - month[kept]) / _WEIGHT_MONTHS)
-    return Lessons(matrix, minutes[kept], weights, utc_seconds(rows["pickup_at"]), tables, finished)
+    return TrainingSet(matrix, minutes[kept], weights, utc_seconds(rows["pickup_at"]), tables, completed)
 
 
-def columns(frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
-    """The frame's columns the model looks at, as arrays; what is not known of a ride is NaN, its vendor 0."""
+def model_columns(frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """The frame's columns the model looks at, as arrays; what is not known of a trip is NaN, its vendor 0."""
     found = {name: frame[name].to_numpy() for name in MODEL_INPUTS}
     for name in OPTIONAL_INPUTS:
         if name in frame:
@@ -122,103 +135,112 @@ def columns(frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
     return found
 
 
-def fill_unknown(matrix: NDArray[np.float32]) -> None:
+def zero_empty_columns(matrix: NDArray[np.float32]) -> None:
     """Put zeros into the columns nobody knows, which no tree can then ask for: scikit-learn has no bins for them."""
     matrix[:, np.isnan(matrix).all(0)] = 0
 
 
-def months(rides: Rides) -> Ints:
+def months(trips: TripColumns) -> Ints:
     """Months since 1970 of the pickups."""
-    found: Ints = rides["pickup_at"].astype("datetime64[M]").astype(np.int64)
+    found: Ints = trips["pickup_at"].astype("datetime64[M]").astype(np.int64)
     return found
 
 
-def finished_rides(rides: Rides, minutes: Floats, expected: NDArray[np.floating]) -> FinishedRides:
+def completed_trips(trips: TripColumns, minutes: Floats, expected: NDArray[np.floating]) -> CompletedTrips:
     """Rides of one service that are over, and what history led to expect of them.
 
-    A pickup in an hour that the clocks repeat is taken to be in the second: no ride counts as over before it is.
+    A pickup in an hour that the clocks repeat is taken to be in the second: no trip counts as over before it is.
     """
-    return FinishedRides(
-        over_at=utc_seconds(rides["pickup_at"], repeated="second") + np.rint(minutes * 60).astype(np.int64),
-        starts=rides["pickup_zone_id"].astype(np.int64),
-        ends=rides["dropoff_zone_id"].astype(np.int64),
-        vendor=_vendors(rides),
+    return CompletedTrips(
+        ended_at=utc_seconds(trips["pickup_at"], repeated="second") + np.rint(minutes * 60).astype(np.int64),
+        starts=trips["pickup_zone_id"].astype(np.int64),
+        ends=trips["dropoff_zone_id"].astype(np.int64),
+        vendor=_vendors(trips),
         minutes=minutes,
         expected=expected.astype(np.float64),
     )
 
 
-def now_columns(rides: Rides, places: Places, finished: Mapping[int, FinishedRides]) -> dict[str, NDArray[np.float32]]:
-    """`NOW_INPUTS` of each ride, from finished rides by service id."""
-    told = {name: np.full(len(rides["service_id"]), np.nan, np.float32) for name in NOW_INPUTS}
-    for service, over in finished.items():
-        own = rides["service_id"] == service
-        some = _chosen(rides, own)
-        _put(told, own, _now(some, places, over) | {STEADY: _steady(some, over)})
-    return told
+def recent_traffic_columns(
+    trips: TripColumns, geometry: ZoneGeometry, completed: Mapping[int, CompletedTrips]
+) -> dict[str, NDArray[np.float32]]:
+    """`RECENT_TRAFFIC_COLUMNS` of each trip, from finished trips by service id."""
+    features = {name: np.full(len(trips["service_id"]), np.nan, np.float32) for name in RECENT_TRAFFIC_COLUMNS}
+    for service, ended_trips in completed.items():
+        own_service = trips["service_id"] == service
+        service_trips = _take_rows(trips, own_service)
+        _assign(
+            features,
+            own_service,
+            _recent_traffic(service_trips, geometry, ended_trips)
+            | {FIXED_DURATION: _fixed_duration(service_trips, ended_trips)},
+        )
+    return features
 
 
-def _put_now(
-    told: Rides,
-    rides: Rides,
+def _put_recent_traffic(
+    features: TripColumns,
+    trips: TripColumns,
     recent: NDArray[np.bool_],
-    asked: NDArray[np.bool_],
-    places: Places,
-    finished: FinishedRides,
+    with_traffic: NDArray[np.bool_],
+    geometry: ZoneGeometry,
+    completed: CompletedTrips,
 ) -> None:
-    with ThreadPoolExecutor(1) as beside:  # NumPy lets go of the interpreter while it sorts and looks up
-        steady = beside.submit(_steady, _chosen(rides, recent), finished)
-        _put(told, asked, _now(_chosen(rides, asked), places, finished))
-    _put(told, recent, {STEADY: steady.result()})
+    with ThreadPoolExecutor(1) as pool:  # NumPy lets go of the interpreter while it sorts and looks up
+        fixed_duration = pool.submit(_fixed_duration, _take_rows(trips, recent), completed)
+        _assign(features, with_traffic, _recent_traffic(_take_rows(trips, with_traffic), geometry, completed))
+    _assign(features, recent, {FIXED_DURATION: fixed_duration.result()})
 
 
-def _now(rides: Rides, places: Places, finished: FinishedRides) -> dict[str, NDArray[np.float32]]:
-    return now_features(
-        utc_seconds(rides["pickup_at"]),
-        rides["pickup_zone_id"].astype(np.int64),
-        rides["dropoff_zone_id"].astype(np.int64),
-        places.zones.borough,
-        finished,
+def _recent_traffic(
+    trips: TripColumns, geometry: ZoneGeometry, completed: CompletedTrips
+) -> dict[str, NDArray[np.float32]]:
+    return recent_traffic_features(
+        utc_seconds(trips["pickup_at"]),
+        trips["pickup_zone_id"].astype(np.int64),
+        trips["dropoff_zone_id"].astype(np.int64),
+        geometry.zones.borough,
+        completed,
     )
 
 
-def _steady(rides: Rides, finished: FinishedRides) -> NDArray[np.float32]:
-    return steady_minutes(utc_seconds(rides["pickup_at"]), _vendors(rides), finished)
+def _fixed_duration(trips: TripColumns, completed: CompletedTrips) -> NDArray[np.float32]:
+    return fixed_duration_minutes(utc_seconds(trips["pickup_at"]), _vendors(trips), completed)
 
 
-def _vendors(rides: Rides) -> Ints:
-    unknown = np.zeros(len(rides["service_id"]))
-    return np.asarray(rides.get("vendor_id", unknown), np.int64)
+def _vendors(trips: TripColumns) -> Ints:
+    unknown = np.zeros(len(trips["service_id"]))
+    return np.asarray(trips.get("vendor_id", unknown), np.int64)
 
 
-def _last(finished: FinishedRides) -> FinishedRides:
+def _recent_only(completed: CompletedTrips) -> CompletedTrips:
     """Those that may still be looked at in the month after."""
-    return finished.subset(finished.over_at > finished.over_at.max() - reach_seconds())
+    return completed.subset(completed.ended_at > completed.ended_at.max() - lookback_seconds())
 
 
-def _hide(matrix: NDArray[np.float32], hidden: NDArray[np.bool_], month: Ints, left_out: Set[str]) -> None:
-    if len(np.unique(month)) < _LEAST_MONTHS_OF_SEASONS:
+def _mask(matrix: NDArray[np.float32], masked: NDArray[np.bool_], month: Ints, excluded: Set[str]) -> None:
+    if len(np.unique(month)) < _MIN_MONTHS_FOR_SEASONS:
         matrix[:, [MATRIX_COLUMNS.index(name) for name in SEASONAL_COLUMNS]] = 0
     # They are the last columns.
-    matrix[hidden, -len(SOMETIMES_KNOWN) :] = np.nan
-    matrix[:, [MATRIX_COLUMNS.index(name) for name in SOMETIMES_KNOWN if name in left_out]] = np.nan
+    matrix[masked, -len(OPTIONAL_FEATURES) :] = np.nan
+    matrix[:, [MATRIX_COLUMNS.index(name) for name in OPTIONAL_FEATURES if name in excluded]] = np.nan
 
 
-def _put(told: Rides, rows: NDArray[np.bool_], values: Rides) -> None:
+def _assign(features: TripColumns, rows: NDArray[np.bool_], values: TripColumns) -> None:
     for name, each in values.items():
-        told[name][rows] = each
+        features[name][rows] = each
 
 
-def _chosen(rides: Rides, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-    return dict(rides) if rows.all() else {name: values[rows] for name, values in rides.items()}
+def _take_rows(trips: TripColumns, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    return dict(trips) if rows.all() else {name: values[rows] for name, values in trips.items()}
 
 
-def _past_rides(rides: Rides, minutes: Floats) -> PastRides:
-    return PastRides(
-        starts=rides["pickup_zone_id"].astype(np.int64),
-        ends=rides["dropoff_zone_id"].astype(np.int64),
-        period=periods(rides),
-        month=months(rides),
-        week=rides["pickup_at"].astype("datetime64[W]").astype(np.int64),
+def _past_trips(trips: TripColumns, minutes: Floats) -> PastTrips:
+    return PastTrips(
+        starts=trips["pickup_zone_id"].astype(np.int64),
+        ends=trips["dropoff_zone_id"].astype(np.int64),
+        period=periods(trips),
+        month=months(trips),
+        week=trips["pickup_at"].astype("datetime64[W]").astype(np.int64),
         minutes=minutes,
     )

@@ -1,4 +1,4 @@
--- The rides of a window of months as the model takes them, in an order that never changes.
+-- The trips of a window of months as the model takes them, in an order that never changes.
 SELECT
     list_position($all_services, service) - 1 AS service_id,
     trip_features.* EXCLUDE (service, month, source_row),

@@ -14,33 +14,33 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.conditions import CONDITIONS, Condition
 from taxi_assets.evaluation.metrics import score
 from taxi_assets.evaluation.predict import predict
-from taxi_assets.features.leakage_probes import out_of_order
+from taxi_assets.features.leakage_probes import not_earlier
 from taxi_assets.months import Month
 from taxi_assets.registry import tracking
 from taxi_assets.settings import Settings
-from taxi_assets.training.dataset import TRAINING_SCOPE, TrainingData, read_scored, read_training
-from taxi_assets.training.estimators import build
-from taxi_assets.training.evaluation_scope import ALL_RIDES, HEADLINE
+from taxi_assets.training.dataset import TRAINING_SCOPE, TrainingData, read_evaluation_trips, read_training_data
+from taxi_assets.training.estimators import build_estimator
+from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE, TRIPS_1_TO_180_MINUTES
 from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Fold", "Plan", "Searched", "folds", "search"]
+__all__ = ["TimeSplit", "TuningPlan", "TuningResult", "time_splits", "tune"]
 
 _BOUNDS = 2
 
 
 @dataclass(frozen=True)
-class Fold:
+class TimeSplit:
     """Months to learn from, and the later month that is scored."""
 
-    learned: tuple[Month, ...]
-    scored: Month
+    train: tuple[Month, ...]
+    validation: Month
 
 
 @dataclass(frozen=True)
-class Plan:
+class TuningPlan:
     """What is tried, on which months, for how long.
 
     Attributes:
@@ -65,16 +65,16 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Searched:
+class TuningResult:
     """What came of it: a row for each trial, the first being the parameters searched from, and the best ones."""
 
-    plan: Plan
-    folds: tuple[Fold, ...]
+    plan: TuningPlan
+    time_splits: tuple[TimeSplit, ...]
     trials: pd.DataFrame
     best: Mapping[str, Any] = field(default_factory=dict)
 
 
-def folds(months: Sequence[Month], scored_months: int) -> tuple[Fold, ...]:
+def time_splits(months: Sequence[Month], scored_months: int) -> tuple[TimeSplit, ...]:
     """The last months, each with all before it to learn from.
 
     Raises:
@@ -86,17 +86,17 @@ def folds(months: Sequence[Month], scored_months: int) -> tuple[Fold, ...]:
             "name more months, or score fewer"
         )
     cuts = range(len(months) - scored_months, len(months))
-    found = tuple(Fold(tuple(months[:cut]), months[cut]) for cut in cuts)
-    for fold in found:
-        late = out_of_order(fold.learned, fold.scored)
+    found = tuple(TimeSplit(tuple(months[:cut]), months[cut]) for cut in cuts)
+    for split in found:
+        late = not_earlier(split.train, split.validation)
         if late:
             raise TaxiError(
-                f"{fold.scored} cannot be scored by a model of {', '.join(map(str, late))}: sort the months"
+                f"{split.validation} cannot be scored by a model of {', '.join(map(str, late))}: sort the months"
             )
     return found
 
 
-def search(settings: Settings, warehouse: Warehouse, mlflow: Any, plan: Plan) -> Searched:
+def tune(settings: Settings, warehouse: Warehouse, mlflow: Any, plan: TuningPlan) -> TuningResult:
     """Try parameters until the budget is spent; each trial is an MLflow run below the resource's own.
 
     Args:
@@ -110,12 +110,17 @@ def search(settings: Settings, warehouse: Warehouse, mlflow: Any, plan: Plan) ->
     """
     import optuna
 
-    chosen = folds(plan.months, plan.scored_months)
+    chosen = time_splits(plan.months, plan.scored_months)
     _require_space(plan)
-    grounds = _Grounds(
+    trial_data = _TrialData(
         chosen,
-        read_training(warehouse, settings.services, plan.months[:-1], TRAINING_SCOPE),
-        {fold.scored: read_scored(warehouse, settings.services, fold.scored, ALL_RIDES) for fold in chosen},
+        read_training_data(warehouse, settings.services, plan.months[:-1], TRAINING_SCOPE),
+        {
+            split.validation: read_evaluation_trips(
+                warehouse, settings.services, split.validation, TRIPS_1_TO_180_MINUTES
+            )
+            for split in chosen
+        },
         CONDITIONS[settings.served_condition],
     )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -125,58 +130,63 @@ def search(settings: Settings, warehouse: Warehouse, mlflow: Any, plan: Plan) ->
 
     def objective(trial: "optuna.Trial") -> float:
         parameters = {**plan.fixed, **_suggest(trial, plan.space)}
-        tags = {"search_of_dagster_run": mlflow.dagster_run_id, "trial": str(trial.number)}
+        tags = {"tuning_dagster_run_id": mlflow.dagster_run_id, "trial": str(trial.number)}
         with tracking.child_run(settings, mlflow.mlflow_run_id, f"trial {trial.number}", tags) as run:
             run.log_params({**parameters, "estimator": plan.estimator})
-            return _try(trial, run, grounds, plan.estimator, parameters)
+            return _run_trial(trial, run, trial_data, plan.estimator, parameters)
 
     study.optimize(objective, n_trials=plan.trials, timeout=plan.seconds)
-    return Searched(plan, chosen, _table(study), {**plan.fixed, **study.best_params})
+    return TuningResult(plan, chosen, _table(study), {**plan.fixed, **study.best_params})
 
 
 @dataclass(frozen=True)
-class _Grounds:
+class _TrialData:
     """What every trial is tried on: read once."""
 
-    folds: tuple[Fold, ...]
+    time_splits: tuple[TimeSplit, ...]
     data: TrainingData
-    scored: Mapping[Month, pd.DataFrame]
+    validation: Mapping[Month, pd.DataFrame]
     condition: Condition
 
-    def errors(self, estimator: str, parameters: Mapping[str, Any]) -> Iterator[tuple[Fold, float]]:
+    def errors(self, estimator: str, parameters: Mapping[str, Any]) -> Iterator[tuple[TimeSplit, float]]:
         """The RMSE on each scored month of a model of the months before it."""
         month = self.data.trips["pickup_at"].to_numpy().astype("datetime64[M]")
-        for fold in self.folds:
-            own = np.isin(month, np.array([str(each) for each in fold.learned], "datetime64[M]"))
-            rides, asked = self.data.trips[own], self.scored[fold.scored]
-            model = build(estimator, self.data.zones, parameters).fit(rides, rides["duration_minutes"].to_numpy())
-            predicted, actual = predict(model, asked, self.condition), asked["duration_minutes"].to_numpy(np.float64)
-            own = HEADLINE.covers(actual)
-            yield fold, score(actual[own], predicted.minutes[own]).rmse
+        for split in self.time_splits:
+            own = np.isin(month, np.array([str(each) for each in split.train], "datetime64[M]"))
+            trips, validation_trips = self.data.trips[own], self.validation[split.validation]
+            model = build_estimator(estimator, self.data.zones, parameters).fit(
+                trips, trips["duration_minutes"].to_numpy()
+            )
+            predicted, actual = (
+                predict(model, validation_trips, self.condition),
+                validation_trips["duration_minutes"].to_numpy(np.float64),
+            )
+            own = PRIMARY_SCOPE.contains(actual)
+            yield split, score(actual[own], predicted.minutes[own]).rmse
 
 
-def _try(
+def _run_trial(
     trial: "optuna.Trial",
     run: tracking.ChildRun,
-    grounds: _Grounds,
+    trial_data: _TrialData,
     estimator: str,
     parameters: Mapping[str, Any],
 ) -> float:
     import optuna
 
     errors: list[float] = []
-    for step, (fold, rmse) in enumerate(grounds.errors(estimator, parameters)):
+    for step, (split, rmse) in enumerate(trial_data.errors(estimator, parameters)):
         errors.append(rmse)
-        run.log_metrics({f"rmse_{fold.scored}": rmse, "rmse": float(np.mean(errors))})
-        trial.set_user_attr(f"rmse_{fold.scored}", rmse)
+        run.log_metrics({f"rmse_{split.validation}": rmse, "rmse": float(np.mean(errors))})
+        trial.set_user_attr(f"rmse_{split.validation}", rmse)
         trial.report(float(np.mean(errors)), step)
-        if step + 1 < len(grounds.folds) and trial.should_prune():
+        if step + 1 < len(trial_data.time_splits) and trial.should_prune():
             run.set_tag("pruned", "true")
             raise optuna.TrialPruned
     return float(np.mean(errors))
 
 
-def _require_space(plan: Plan) -> None:
+def _require_space(plan: TuningPlan) -> None:
     for name, bounds in plan.space.items():
         if name not in plan.fixed or isinstance(plan.fixed[name], str | bool):
             known = [key for key, value in plan.fixed.items() if not isinstance(value, str | bool)]

@@ -6,10 +6,10 @@ from duckdb import DuckDBPyConnection
 
 from taxi_assets.months import Month
 
-__all__ = ["features_snapshots", "held_months"]
+__all__ = ["available_months", "features_snapshots"]
 
 
-def held_months(connection: DuckDBPyConnection, services: Sequence[str]) -> tuple[Month, ...]:
+def available_months(connection: DuckDBPyConnection, services: Sequence[str]) -> tuple[Month, ...]:
     """Months whose features are published for every one of these services, oldest first."""
     rows = connection.execute(
         "SELECT month FROM trip_features WHERE service IN (SELECT unnest($services)) "

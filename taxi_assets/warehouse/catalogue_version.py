@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
 
-__all__ = ["DUCKLAKE_VERSION", "require_current"]
+__all__ = ["DUCKLAKE_VERSION", "migrate_if_older"]
 
 # The version the installed extension writes.
 DUCKLAKE_VERSION = "1.0"
@@ -20,7 +20,7 @@ DUCKLAKE_VERSION = "1.0"
 _LOG = logging.getLogger(__name__)
 
 
-def require_current(catalogue: Path, lock: FileLock, migrate: Callable[[], None]) -> None:
+def migrate_if_older(catalogue: Path, lock: FileLock, migrate: Callable[[], None]) -> None:
     """Bring a catalogue that an older DuckLake made up to date, once; a copy of it stays beside it.
 
     Args:

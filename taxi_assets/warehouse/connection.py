@@ -22,11 +22,19 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.local_time import macros
-from taxi_assets.warehouse.catalogue_version import require_current
+from taxi_assets.warehouse.catalogue_version import migrate_if_older
 from taxi_assets.warehouse.full_disk import has_room, readable_copy
 from taxi_assets.warehouse.schema import TABLES, Table
 
-__all__ = ["Warehouse", "choose_month", "define_macros", "month_key", "require_writable", "sql", "view_month"]
+__all__ = [
+    "Warehouse",
+    "create_month_view",
+    "define_macros",
+    "month_key",
+    "require_writable",
+    "set_month_variables",
+    "sql",
+]
 
 _EXTENSIONS = ("ducklake", "sqlite_scanner")
 
@@ -103,7 +111,7 @@ class Warehouse:
             connection.execute("COMMIT")
 
     @contextmanager
-    def maintaining(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def exclusive_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection without a transaction, while nobody publishes: for `maintenance` alone."""
         self._initialise()
         with self._lock, _closing(self._connect()) as connection:
@@ -123,7 +131,7 @@ class Warehouse:
     def _initialise(self) -> None:
         # On a full disk nothing is migrated, and SQLite must not be opened beside the catalogue: reading uses a copy.
         if self._catalog_file.is_file() and has_room(self.settings.warehouse):
-            require_current(self._catalog_file, self._lock, self._migrate)
+            migrate_if_older(self._catalog_file, self._lock, self._migrate)
         marker = self.settings.warehouse / "tables.json"
         tables = json.dumps({name: table.ddl() for name, table in TABLES.items()} | {"options": _OPTIONS}, indent=1)
         if marker.is_file() and marker.read_text() == tables:
@@ -131,7 +139,7 @@ class Warehouse:
         require_writable(self.settings.home)
         (self.settings.warehouse / "data").mkdir(parents=True, exist_ok=True)
         self.settings.landing.mkdir(parents=True, exist_ok=True)
-        self.settings.arrived.mkdir(parents=True, exist_ok=True)
+        self.settings.file_store.mkdir(parents=True, exist_ok=True)
         with self._lock, _closing(self._connect()) as connection:
             connection.execute("BEGIN TRANSACTION")
             for option, value in _OPTIONS.items():
@@ -142,9 +150,9 @@ class Warehouse:
 
     @staticmethod
     def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-        held = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        existing = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
         for table in TABLES.values():
-            if table.name not in held:
+            if table.name not in existing:
                 connection.execute(table.ddl())
                 continue
             _add_columns(connection, table)
@@ -187,7 +195,7 @@ class Warehouse:
         # From here on no statement reaches files beyond the platform's own folders, but for SQLite databases, which
         # their extension opens itself; nor lifts this limit.
         settings = self.settings
-        folders = [f"{folder}/" for folder in (settings.warehouse, settings.landing, settings.arrived)]
+        folders = [f"{folder}/" for folder in (settings.warehouse, settings.landing, settings.file_store)]
         connection.execute(f"SET allowed_directories = [{', '.join(map(_quoted, folders))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
@@ -232,9 +240,9 @@ def _closing(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyC
 
 def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Give a table that an earlier version of the platform made the columns it has since got."""
-    held = {column[0] for column in connection.execute(f"SELECT * FROM {table.name} LIMIT 0").description}
+    existing = {column[0] for column in connection.execute(f"SELECT * FROM {table.name} LIMIT 0").description}
     for column in table.columns:
-        if column.name not in held:
+        if column.name not in existing:
             before = "" if column.before is None else f" DEFAULT {_quoted(column.before)}"
             connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}{before}")
 
@@ -250,13 +258,13 @@ def month_key(service: str, month: Month) -> Mapping[str, object]:
     return {"service": service, "month": month.first_day}
 
 
-def choose_month(connection: duckdb.DuckDBPyConnection, service: str, month: Month) -> None:
-    """Set the month that views made by `view_month` show."""
+def set_month_variables(connection: duckdb.DuckDBPyConnection, service: str, month: Month) -> None:
+    """Set the month that views made by `create_month_view` show."""
     connection.execute("SET VARIABLE service = $service", {"service": service})
     connection.execute("SET VARIABLE month = $month", {"month": month.first_day})
 
 
-def view_month(connection: duckdb.DuckDBPyConnection, view: str, table: str) -> None:
+def create_month_view(connection: duckdb.DuckDBPyConnection, view: str, table: str) -> None:
     """Make `view`, for this connection only, the chosen month's rows of `table`."""
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM lake.{table} "

@@ -1,12 +1,12 @@
 """The moments of a file's way from arrival to publication, each a name. Nothing happens at them.
 
-They are where a campaign stops the process, by putting another function in the place of `reached`, to see that
+They are where a campaign stops the process, by putting another function in the place of `fault_point`, to see that
 whatever had been done by then is finished or undone by the next look.
 """
 
-__all__ = ["MOMENTS", "reached"]
+__all__ = ["FAULT_POINTS", "fault_point"]
 
-MOMENTS = (
+FAULT_POINTS = (
     "seen",  # the landing folder was looked through, nothing has been touched
     "taken",  # a file left the landing folder; the lake does not know of it
     "examined",  # its bytes were read and judged
@@ -21,5 +21,5 @@ MOMENTS = (
 )
 
 
-def reached(moment: str) -> None:
-    """Note that the moment has come."""
+def fault_point(point_name: str) -> None:
+    """Note that the point_name has come."""

@@ -41,7 +41,7 @@ class Maintenance:
 
 
 def maintain(
-    warehouse: Warehouse, trained_on: Collection[int], keep: timedelta, now: datetime, is_dry_run: bool = False
+    warehouse: Warehouse, protected_snapshots: Collection[int], keep: timedelta, now: datetime, is_dry_run: bool = False
 ) -> Maintenance:
     """Delete files nothing needs, expire snapshots older than `keep`, put tables of many small files into one.
 
@@ -49,7 +49,7 @@ def maintain(
 
     Args:
         warehouse: The lake; publishers wait meanwhile, readers do not.
-        trained_on: Snapshots models learned from; they stay.
+        protected_snapshots: Snapshots models learned from; they stay.
         keep: Age up to which a snapshot stays; longer than anyone reads.
         now: The time, with its zone.
         is_dry_run: Tell what would be done and do nothing.
@@ -57,9 +57,9 @@ def maintain(
     folder = warehouse.settings.warehouse
     if is_dry_run:
         with warehouse.reading() as connection:
-            return _plan(connection, folder, trained_on, now - keep, now - GRACE)
-    with warehouse.maintaining() as connection:
-        plan = _plan(connection, folder, trained_on, now - keep, now - GRACE)
+            return _plan(connection, folder, protected_snapshots, now - keep, now - GRACE)
+    with warehouse.exclusive_connection() as connection:
+        plan = _plan(connection, folder, protected_snapshots, now - keep, now - GRACE)
         _delete(connection, plan, now - GRACE)
     for table in plan.merged:
         _merge(warehouse, table)
@@ -67,14 +67,18 @@ def maintain(
 
 
 def _plan(
-    connection: DuckDBPyConnection, folder: Path, trained_on: Collection[int], expires: datetime, unused: datetime
+    connection: DuckDBPyConnection,
+    folder: Path,
+    protected_snapshots: Collection[int],
+    expires: datetime,
+    unused: datetime,
 ) -> Maintenance:
     snapshots = connection.execute("SELECT snapshot_id, snapshot_time FROM lake.snapshots() ORDER BY 1").fetchall()
     old = [number for number, made_at in snapshots[:-1] if made_at < expires]
     files = connection.execute("SELECT table_name, file_count FROM ducklake_table_info('lake')").fetchall()
     return Maintenance(
-        expired_snapshots=tuple(number for number in old if number not in trained_on),
-        kept_for_models=tuple(number for number in old if number in trained_on),
+        expired_snapshots=tuple(number for number in old if number not in protected_snapshots),
+        kept_for_models=tuple(number for number in old if number in protected_snapshots),
         merged={table: count for table, count in sorted(files) if table in _MERGED and count > 1},
         unused_files=_files(connection, _UNUSED.format("true"), unused, folder),
         orphaned_files=_files(connection, _ORPHANED.format("true"), unused, folder),

@@ -33,8 +33,8 @@ _KEY = (
     Column("month", "DATE", "First day of the month of the file the trip came in"),
     Column("source_row", "BIGINT", "Row of the trip in that file, from 0"),
 )
-_RIDE = (
-    Column("pickup_at", "TIMESTAMP", "Start of the ride, New York local time"),
+_TRIP_COLUMNS = (
+    Column("pickup_at", "TIMESTAMP", "Start of the trip, New York local time"),
     Column("pickup_zone_id", "SMALLINT", "TLC zone of the start, 1-265"),
     Column("dropoff_zone_id", "SMALLINT", "TLC zone of the end, 1-265"),
     Column("passenger_count", "SMALLINT", "Passengers, as the driver typed it; often missing"),
@@ -54,7 +54,7 @@ _OTHER = (
 
 _TABLES = (
     Table(
-        "arrivals",
+        "source_files",
         (
             Column("file_name", "VARCHAR", "Name it arrived under; what is not printable is shown escaped"),
             Column("service", "VARCHAR", "TLC's service by the name; NULL where the name is not TLC's"),
@@ -112,7 +112,7 @@ _TABLES = (
         ),
     ),
     Table(
-        "column_changes",
+        "schema_changes",
         (
             *_KEY[:2],
             Column("column_name", "VARCHAR", "The column, as the later of both files calls it"),
@@ -131,10 +131,10 @@ _TABLES = (
         "clean_trips",
         (
             *_KEY,
-            _RIDE[0],
-            Column("dropoff_at", "TIMESTAMP", "End of the ride, New York local time"),
-            *_RIDE[1:],
-            Column("trip_distance_miles", "DOUBLE", "Metered distance, miles; known only after the ride"),
+            _TRIP_COLUMNS[0],
+            Column("dropoff_at", "TIMESTAMP", "End of the trip, New York local time"),
+            *_TRIP_COLUMNS[1:],
+            Column("trip_distance_miles", "DOUBLE", "Metered distance, miles; known only after the trip"),
             _DURATION,
         ),
     ),
@@ -142,7 +142,7 @@ _TABLES = (
         "trip_features",
         (
             *_KEY,
-            *_RIDE,
+            *_TRIP_COLUMNS,
             Column("hour_of_week", "SMALLINT", "0 is Monday midnight to one, 167 Sunday eleven to midnight"),
             Column("minute_of_day", "SMALLINT", "Minutes since midnight, 0-1439"),
             Column("day_of_week", "SMALLINT", "0 is Monday, 6 is Sunday"),
@@ -159,13 +159,13 @@ _TABLES = (
     Table(
         "evaluations",
         (
-            Column("month", "DATE", "First day of the month whose rides were scored"),
+            Column("month", "DATE", "First day of the month whose trips were scored"),
             Column("model_version", "BIGINT", "Registered version the month was scored with"),
-            Column("convention", "VARCHAR", "Which rides: `course` lasts 1-60 minutes, `all` 1-180"),
+            Column("scope", "VARCHAR", "Which trips: `1_to_60_minutes` lasts 1-60 minutes, `all` 1-180"),
             Column("model", "VARCHAR", "`duration_model`, the name of a baseline, or `noise_floor`"),
-            Column("slice", "VARCHAR", "What the rides are divided by; `overall` for all of them"),
+            Column("slice", "VARCHAR", "What the trips are divided by; `overall` for all of them"),
             Column("value", "VARCHAR", "Which part of them"),
-            Column("rides", "BIGINT", "Rides scored"),
+            Column("trips", "BIGINT", "Trips scored"),
             Column("rmse", "DOUBLE", "Root mean squared error, minutes"),
             Column("mae", "DOUBLE", "Mean absolute error, minutes"),
             Column("bias", "DOUBLE", "Mean of predicted minus actual, minutes"),
@@ -176,10 +176,10 @@ _TABLES = (
     Table(
         "evaluation_zones",
         (
-            Column("month", "DATE", "First day of the month whose rides were scored"),
+            Column("month", "DATE", "First day of the month whose trips were scored"),
             Column("model_version", "BIGINT", "Registered version the month was scored with"),
             Column("zone_id", "SMALLINT", "TLC zone of the pickup"),
-            Column("rides", "BIGINT", "Rides from there, of 1-60 minutes"),
+            Column("trips", "BIGINT", "Trips from there, of 1-60 minutes"),
             Column("rmse", "DOUBLE", "Root mean squared error, minutes"),
             Column("mae", "DOUBLE", "Mean absolute error, minutes"),
             Column("bias", "DOUBLE", "Mean of predicted minus actual, minutes"),
@@ -190,11 +190,11 @@ _TABLES = (
     Table(
         "feature_importance",
         (
-            Column("month", "DATE", "First day of the month whose rides were scored"),
+            Column("month", "DATE", "First day of the month whose trips were scored"),
             Column("model_version", "BIGINT", "Registered version the month was scored with"),
             Column("feature", "VARCHAR", "Input, or inputs that say one thing together"),
-            Column("rmse_growth_minutes", "DOUBLE", "What the RMSE grows by where it is shuffled among rides"),
-            Column("rides", "BIGINT", "Rides of the sample"),
+            Column("rmse_growth_minutes", "DOUBLE", "What the RMSE grows by where it is shuffled among trips"),
+            Column("trips", "BIGINT", "Trips of the sample"),
             _CONDITION,
         ),
         monthly=False,
@@ -202,11 +202,11 @@ _TABLES = (
     Table(
         "interval_coverage",
         (
-            Column("month", "DATE", "First day of the month whose rides were scored"),
+            Column("month", "DATE", "First day of the month whose trips were scored"),
             Column("model_version", "BIGINT", "Registered version the month was scored with"),
             Column("pickup_borough", "VARCHAR", "Borough of the pickup zone"),
             Column("hour_band", "VARCHAR", "Part of the day of the pickup"),
-            Column("rides", "BIGINT", "Rides of 1-60 minutes"),
+            Column("trips", "BIGINT", "Trips of 1-60 minutes"),
             Column("inside", "BIGINT", "Those that ended inside their 90 % interval"),
             _CONDITION,
         ),
@@ -220,8 +220,8 @@ _TABLES = (
             Column("champion_version", "BIGINT", "The champion before; NULL where there was none"),
             Column("is_promoted", "BOOLEAN", "It became, or stayed, champion"),
             Column("reasons", "VARCHAR[]", "Why, in sentences"),
-            Column("rides", "BIGINT", "Rides it was scored on, unseen by both"),
-            Column("days", "BIGINT", "Days of these rides, which the bootstrap draws"),
+            Column("trips", "BIGINT", "Trips it was scored on, unseen by both"),
+            Column("days", "BIGINT", "Days of these trips, which the bootstrap draws"),
             Column("rmse", "DOUBLE", "Its RMSE on them, minutes; NULL where it may have seen them"),
             Column("champion_rmse", "DOUBLE", "The champion's on the same, minutes; NULL where nothing was compared"),
             Column("difference_minutes", "DOUBLE", "Its RMSE minus the champion's"),
@@ -232,9 +232,12 @@ _TABLES = (
             Column("decided_by", "VARCHAR", "What or who decided: an asset, or a person's name"),
             Column("run_id", "VARCHAR", "The Dagster run that decided; NULL where a person did"),
             Column("decided_at", "TIMESTAMP", "When, UTC"),
-            Column("snapshot", "BIGINT", "The lake's snapshot the rides were read from"),
+            Column("snapshot", "BIGINT", "The lake's snapshot the trips were read from"),
             Column(
-                "convention", "VARCHAR", "Which rides decided: `course` lasts 1-60 minutes, `all` 1-180", before="all"
+                "scope",
+                "VARCHAR",
+                "Which trips decided: `1_to_60_minutes` lasts 1-60 minutes, `all` 1-180",
+                before="all",
             ),
             _CONDITION,
             Column("bias", "DOUBLE", "Its mean of predicted minus actual on them, minutes"),

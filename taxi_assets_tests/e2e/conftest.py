@@ -23,7 +23,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    settings = Settings(home=tmp_path_factory.mktemp("home"), data="synthetic", bento_port=free_port(HOST))
+    settings = Settings(home=tmp_path_factory.mktemp("home"), data_kind="synthetic", bento_port=free_port(HOST))
     build_bento(settings, model, {"version": "3"})
     return settings
 
@@ -32,9 +32,9 @@ def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def program(built: Settings) -> Program:
     """As the supervisor serves it, but not told the address: what it binds to is left to the Bento."""
     program = bento_program(built)
-    told = list(program.command)
-    del told[told.index("--host") : told.index("--host") + 2]
-    return dataclasses.replace(program, command=tuple(told))
+    command = list(program.command)
+    del command[command.index("--host") : command.index("--host") + 2]
+    return dataclasses.replace(program, command=tuple(command))
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ def post(url: str, path: str = "/predict", **sent: Any) -> httpx.Response:
 
 
 def refusal(url: str, status: int, **sent: Any) -> str:
-    answer = post(url, **sent)
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
-    error: str = answer.json()["error"]
+    response = post(url, **sent)
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/json")
+    error: str = response.json()["error"]
     assert "\n" not in error
     return error

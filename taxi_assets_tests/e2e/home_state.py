@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from command_line import content
+from cli_user import content
 
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.registry import model_versions

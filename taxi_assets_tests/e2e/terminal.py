@@ -26,7 +26,7 @@ class Terminal:
     process: subprocess.Popen[bytes]
     keyboard: int
     shown: list[bytes] = field(default_factory=list)
-    news: threading.Event = field(default_factory=threading.Event)
+    has_output: threading.Event = field(default_factory=threading.Event)
 
     @property
     def text(self) -> str:
@@ -36,7 +36,7 @@ class Terminal:
         with suppress(OSError):  # the program's end closes its side
             while chunk := os.read(self.keyboard, 65536):
                 self.shown.append(chunk)
-                self.news.set()
+                self.has_output.set()
 
     def press(self, keys: bytes) -> None:
         os.write(self.keyboard, keys)
@@ -47,8 +47,8 @@ class Terminal:
         while not re.search(pattern, self.text):
             assert self.process.poll() is None, self.text
             assert time.monotonic() < deadline, self.text
-            self.news.clear()
-            self.news.wait(0.05)
+            self.has_output.clear()
+            self.has_output.wait(0.05)
 
     def kill(self) -> None:
         """As `kill -9` of the program's whole group."""
@@ -83,7 +83,7 @@ def terminal(command: Sequence[str], environment: Mapping[str, str], cwd: Path |
         os.close(keyboard)
 
 
-def living_in(home: Path) -> list[psutil.Process]:
+def processes_of(home: Path) -> list[psutil.Process]:
     """The processes that work in this home."""
     found = []
     for process in psutil.process_iter():

@@ -35,21 +35,21 @@ numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)  # wh
 json_values = st.none() | st.booleans() | numbers | st.text() | st.lists(st.integers())
 
 
-def test_it_answers_as_the_model_does(url: str, model: Path) -> None:
-    served, rides = ServedModel.load(model), small_model.rides(30, seed=21)
+def test_endpoint_predicts_as_the_model(url: str, model: Path) -> None:
+    served, trips = ServedModel.load(model), small_model.trips(30, seed=21)
     names = {number: service for service, number in SERVICE_IDS.items()}
     answers = []
     for row in range(30):
-        ride = {name: values[row].item() for name, values in rides.items() if "zone" in name}
-        ride |= {"pickup_at": str(rides["pickup_at"][row]), "service": names[int(rides["service_id"][row])]}
+        ride = {name: values[row].item() for name, values in trips.items() if "zone" in name}
+        ride |= {"pickup_at": str(trips["pickup_at"][row]), "service": names[int(trips["service_id"][row])]}
         answers.append(post(url, json=ride).json()["duration_minutes"])
-    assert answers == pytest.approx(served.predict(rides), abs=0.006)
+    assert answers == pytest.approx(served.predict(trips), abs=0.006)
 
 
-def test_an_answer_says_what_answered(url: str, built: Settings) -> None:
+def test_response_names_the_model_and_the_bento(url: str, built: Settings) -> None:
     bento = latest(built)
     assert bento
-    answer = client.ask(url, client.Ride(**RIDE))  # type: ignore[arg-type]
+    answer = client.predict(url, client.Ride(**RIDE))  # type: ignore[arg-type]
     low, high = answer.pop("interval_90")
     assert 0 < low <= answer.pop("duration_minutes") <= high
     assert answer.pop("arrives_at").startswith("2023-03-01T08:")
@@ -64,17 +64,17 @@ def test_an_answer_says_what_answered(url: str, built: Settings) -> None:
 
 
 @pytest.mark.parametrize("zone", [264, 265])
-def test_the_two_zones_without_a_place_get_an_answer(url: str, zone: int) -> None:
-    assert client.ask(url, client.Ride(74, zone, "2023-03-01T08:30", "fhvhv"))["duration_minutes"] > 0
+def test_zones_without_coordinates_get_a_prediction(url: str, zone: int) -> None:
+    assert client.predict(url, client.Ride(74, zone, "2023-03-01T08:30", "fhvhv"))["duration_minutes"] > 0
 
 
-def test_the_same_moment_told_by_another_clock_gets_the_same_answer(url: str) -> None:
+def test_same_instant_in_another_time_zone_gets_the_same_prediction(url: str) -> None:
     there = post(url, json={**RIDE, "pickup_at": "2023-03-01T13:30:00Z"}).json()
     assert there == post(url, json=RIDE).json()
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "expected_message"),
     [
         ({"pickup_zone_id": 999}, "pickup_zone_id is 999: give a TLC zone, 1 to 265"),
         ({"pickup_at": "tomorrow"}, 'pickup_at is "tomorrow": give a date and time'),
@@ -82,13 +82,13 @@ def test_the_same_moment_told_by_another_clock_gets_the_same_answer(url: str) ->
         ({"trip_distance": 3}, "trip_distance is no field of a ride"),
     ],
 )
-def test_a_wrong_field_is_named_with_what_is_allowed(url: str, wrong: dict[str, Any], told: str) -> None:
-    assert refusal(url, 422, json={**RIDE, **wrong}).startswith(told)
+def test_a_wrong_field_is_named_with_what_is_allowed(url: str, wrong: dict[str, Any], expected_message: str) -> None:
+    assert refusal(url, 422, json={**RIDE, **wrong}).startswith(expected_message)
 
 
-def test_the_client_tells_the_refusal(url: str) -> None:
+def test_client_reports_the_refusal(url: str) -> None:
     with pytest.raises(TaxiError, match="refuses the ride: dropoff_zone_id is 0"):
-        client.ask(url, client.Ride(74, 0, "2023-03-01T08:30"))
+        client.predict(url, client.Ride(74, 0, "2023-03-01T08:30"))
 
 
 def test_the_client_says_what_is_served(url: str, built: Settings) -> None:
@@ -120,17 +120,17 @@ def test_a_long_body_is_refused(url: str) -> None:
 
 @hypothesis_settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from([*RIDE, "service", "passenger_count", "tip"]), json_values), st.booleans())
-def test_whatever_is_sent_is_answered_or_refused(url: str, sent: dict[str, Any], complete: bool) -> None:
+def test_any_body_is_predicted_or_rejected(url: str, sent: dict[str, Any], complete: bool) -> None:
     answer = post(url, content=json.dumps({**RIDE, **sent} if complete else sent))
     assert answer.status_code in {200, 422}
     assert set(answer.json()) >= ({"duration_minutes"} if answer.is_success else {"error", "fields"})
 
 
-def test_it_tells_what_it_is_made_of(url: str, built: Settings) -> None:
+def test_info_describes_the_model(url: str, built: Settings) -> None:
     bento = latest(built)
     assert bento
-    told = {"bento": bento.tag, "services": ["green", "fhvhv"], "facts": small_model.FACTS}
-    assert httpx.get(f"{url}/info", trust_env=False).json() == told
+    expected_message = {"bento": bento.tag, "services": ["green", "fhvhv"], "facts": small_model.FACTS}
+    assert httpx.get(f"{url}/info", trust_env=False).json() == expected_message
 
 
 def test_it_is_alive_ready_counts_and_describes_itself(url: str) -> None:
@@ -161,10 +161,10 @@ def change_golden_answers(model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"), [(damage_trees, "model.onnx is damaged"), (change_golden_answers, "1 minutes off")]
+    ("damage", "expected_message"), [(damage_trees, "model.onnx is damaged"), (change_golden_answers, "1 minutes off")]
 )
 def test_a_bento_with_a_wrong_model_ends_with_one_line(
-    built: Settings, program: Program, tmp_path: Path, damage: Callable[[Path], None], told: str
+    built: Settings, program: Program, tmp_path: Path, damage: Callable[[Path], None], expected_message: str
 ) -> None:
     bento = latest(built)
     assert bento
@@ -179,7 +179,7 @@ def test_a_bento_with_a_wrong_model_ends_with_one_line(
     )
     assert done.returncode == 1
     assert done.stderr.strip().startswith("error: ")
-    assert told in done.stderr
+    assert expected_message in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from command_line import Person, person, write_months
-from pictures import MOST_BYTES, PICTURES, chromium, photograph
+from browser_tour import MONTHLY, observe, stops, visit
+from cli_user import CliUser, make_cli_user, write_months
 from playwright.sync_api import Browser, Page, expect
-from terminal import CTRL_C, Terminal, living_in, terminal
-from tour import MONTHLY, observe, stops, visit
+from readme_pictures import MOST_BYTES, PICTURES, chromium, photograph
+from terminal import CTRL_C, Terminal, processes_of, terminal
 
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.program_logs import is_notable
@@ -34,32 +34,32 @@ class Up:
     """`make up` in a terminal, and where its servers answer; one Ctrl-C at the end leaves no process behind."""
 
     screen: Terminal
-    somebody: Person
+    cli_user: CliUser
     urls: dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def somebody(tmp_path_factory: pytest.TempPathFactory) -> Person:
+def cli_user(tmp_path_factory: pytest.TempPathFactory) -> CliUser:
     """A person who has had one run."""
-    found = person(tmp_path_factory.mktemp("browser"), write_months(tmp_path_factory.mktemp("months"), 2_500))
-    found.asks("run", "--months", "2023-01..2023-02")
+    found = make_cli_user(tmp_path_factory.mktemp("browser"), write_months(tmp_path_factory.mktemp("months"), 2_500))
+    found.run_json("run", "--months", "2023-01..2023-02")
     return found
 
 
 @pytest.fixture(scope="module")
-def up(somebody: Person) -> Iterator[Up]:
-    ports = {name: free_port(HOST) for name in ("dagster", "mlflow", "reports")} | {"bento": somebody.port}
+def up(cli_user: CliUser) -> Iterator[Up]:
+    ports = {name: free_port(HOST) for name in ("dagster", "mlflow", "reports")} | {"bento": cli_user.port}
     variables = {f"TAXI_{name.upper()}_PORT": str(port) for name, port in ports.items()}
-    environment = {**somebody.environment, **variables}
+    environment = {**cli_user.environment, **variables}
     command = ["make", "-o", "env", f"VENV={sys.prefix}", "up"]
     with terminal(command, environment, CHECKOUT) as screen:
         screen.wait_for("Ctrl-C stops all of them")
-        assert len(living_in(somebody.home)) >= 5
-        yield Up(screen, somebody, {name: f"http://{HOST}:{port}" for name, port in ports.items()})
+        assert len(processes_of(cli_user.home)) >= 5
+        yield Up(screen, cli_user, {name: f"http://{HOST}:{port}" for name, port in ports.items()})
         screen.press(CTRL_C)
         screen.wait_for("all stopped")
         screen.process.wait(30)
-        assert living_in(somebody.home) == []
+        assert processes_of(cli_user.home) == []
         assert "Traceback" not in screen.text
 
 
@@ -124,16 +124,16 @@ def test_a_stored_link_opens_the_report_on_todays_port(up: Up, page: Page) -> No
 
 def test_a_newcomers_tour_asks_no_other_host_and_meets_no_error(up: Up, page: Page, tmp_path: Path) -> None:
     seen = observe(page)
-    run_id = up.somebody.asks("status")["champion"]["run_id"]
+    run_id = up.cli_user.run_json("status")["champion"]["run_id"]
     for stop in stops(up.urls, SCORED, run_id):
         visit(page, stop, tmp_path)
         assert seen.hosts == {HOST}, stop.name
         assert [error for error in seen.errors if not KNOWN_ERRORS.search(error)] == [], stop.name
 
 
-def test_mlflows_pages_are_told_to_send_no_usage_data(up: Up) -> None:
-    answer = httpx.get(f"{up.urls['mlflow']}/ajax-api/3.0/mlflow/ui-telemetry", trust_env=False, timeout=60)
-    assert answer.json()["disable_ui_telemetry"] is True
+def test_mlflow_ui_telemetry_is_off(up: Up) -> None:
+    response = httpx.get(f"{up.urls['mlflow']}/ajax-api/3.0/mlflow/ui-telemetry", trust_env=False, timeout=60)
+    assert response.json()["disable_ui_telemetry"] is True
 
 
 def test_a_request_to_another_host_and_an_error_are_noticed(page: Page) -> None:
@@ -150,11 +150,11 @@ def test_the_terminal_shows_the_table_and_no_line_without_cause(up: Up) -> None:
 
 
 def test_mlflow_shows_the_run_and_the_version(up: Up, page: Page) -> None:
-    status = up.somebody.asks("status")
+    status = up.cli_user.run_json("status")
     page.goto(f"{up.urls['mlflow']}/#/models/taxi-duration/versions/1?workflowType=machine_learning")
     expect(page.get_by_text("Version 1").first).to_be_visible()
     page.goto(f"{up.urls['mlflow']}/#/experiments/1/runs/{status['champion']['run_id']}")
-    expect(page.get_by_text("course/duration_model/rmse").first).to_be_visible()
+    expect(page.get_by_text("1_to_60_minutes/duration_model/rmse").first).to_be_visible()
 
 
 def test_data_docs_show_a_month(up: Up, page: Page) -> None:
@@ -162,18 +162,18 @@ def test_data_docs_show_a_month(up: Up, page: Page) -> None:
     expect(page.get_by_text("median_duration_is_plausible").first).to_be_visible()
 
 
-def test_the_bento_answers(up: Up) -> None:
+def test_bento_responds(up: Up) -> None:
     ride = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30:00"}
-    answer = httpx.post(f"{up.urls['bento']}/predict", json=ride, trust_env=False, timeout=60)
-    assert answer.status_code == 200
-    assert answer.json()["duration_minutes"] > 0
-    told = up.somebody.types("predict", "--pickup", "74", "--dropoff", "75", "--at", "2023-03-01T08:30")
-    assert told.returncode == 0
-    assert f"{answer.json()['duration_minutes']:.1f} minutes" in told.stdout
+    response = httpx.post(f"{up.urls['bento']}/predict", json=ride, trust_env=False, timeout=60)
+    assert response.status_code == 200
+    assert response.json()["duration_minutes"] > 0
+    result = up.cli_user.run("predict", "--pickup", "74", "--dropoff", "75", "--at", "2023-03-01T08:30")
+    assert result.returncode == 0
+    assert f"{response.json()['duration_minutes']:.1f} minutes" in result.stdout
 
 
 def test_the_pictures_of_the_readme_can_be_taken(up: Up, page: Page, tmp_path: Path) -> None:
-    run_id = up.somebody.asks("status")["champion"]["run_id"]
+    run_id = up.cli_user.run_json("status")["champion"]["run_id"]
     for picture in PICTURES:
         file = photograph(page, picture, up.urls, tmp_path, month="2023-02", run_id=run_id)
         assert 5_000 < file.stat().st_size < MOST_BYTES

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import pytest
-from command_line import person, write_months
+from cli_user import make_cli_user, write_months
 from hostile_environment import HOSTILE
 
 from taxi_assets.registry import model_versions, tracking
@@ -34,18 +34,18 @@ def foreign_registry(home: Path) -> Settings:
 @pytest.mark.timeout(900)
 def test_a_run_in_a_hostile_environment_uses_its_own_stores_only(tmp_path: Path) -> None:
     foreign = foreign_registry(tmp_path / "foreign")
-    someone = person(tmp_path, write_months(tmp_path / "months", rows=3_000), "synthetic")
+    cli_user = make_cli_user(tmp_path, write_months(tmp_path / "months", rows=3_000), "synthetic")
     database = (foreign.mlflow_home / "mlflow.db").read_bytes()
     registries = dict.fromkeys(("MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_URI"), foreign.mlflow_uri)
     months = ("--months", "2023-01..2023-02")
-    done = someone.types("run", *months, "--json", str(tmp_path / "run.json"), **{**HOSTILE, **registries, **PROXIES})
+    done = cli_user.run("run", *months, "--json", str(tmp_path / "run.json"), **{**HOSTILE, **registries, **PROXIES})
     assert done.returncode == 0, done.stderr
 
-    champion = model_versions.champion(someone.settings)
+    champion = model_versions.champion(cli_user.settings)
     assert champion
-    own = client(someone.settings).get_run(champion.run_id)
+    own = client(cli_user.settings).get_run(champion.run_id)
     assert own.data.tags["scored_month"] == "2023-02"
-    assert model_versions.load_sklearn(someone.settings, champion).trees_
+    assert model_versions.load_sklearn(cli_user.settings, champion).trees_
     assert (foreign.mlflow_home / "mlflow.db").read_bytes() == database
     assert model_versions.load_sklearn(foreign, model_versions.champion(foreign)) == "the foreign model"
     assert not Path("/nowhere").exists()

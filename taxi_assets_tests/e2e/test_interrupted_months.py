@@ -14,16 +14,16 @@ from threading import Event
 import dagster as dg
 import psutil
 import pytest
-from command_line import HOST, MONTHS, TAXI, write_months
+from cli_user import HOST, MONTHS, TAXI, write_months
 from home_state import HomeState, home_state
-from terminal import CTRL_C, Terminal, living_in, terminal, wait_until
+from terminal import CTRL_C, Terminal, processes_of, terminal, wait_until
 
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.definitions import build
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.defs.runs import run_job
-from taxi_assets.ingestion.file_stability import Pace
-from taxi_assets.ingestion.scan_landing import look
+from taxi_assets.ingestion.file_stability import ScanPolicy
+from taxi_assets.ingestion.scan_landing import scan_landing
 from taxi_assets.monitoring.unfinished_months import unfinished_months
 from taxi_assets.registry import model_versions
 from taxi_assets.serving import bento_build
@@ -34,7 +34,7 @@ from taxi_assets.warehouse.connection import Warehouse
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1800),
-    pytest.mark.filterwarnings("ignore:Asset job month materializes assets with varying Backfill"),
+    pytest.mark.filterwarnings("ignore:Asset job train_month materializes assets with varying Backfill"),
 ]
 
 ROWS = 2_500
@@ -65,14 +65,14 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def january(months: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home that holds January, and February's file, which waits."""
-    settings = Settings(home=tmp_path_factory.mktemp("january") / "home", data="synthetic", tlc_source=str(months))
+    settings = Settings(home=tmp_path_factory.mktemp("january") / "home", data_kind="synthetic", tlc_source=str(months))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", "")
         with open_instance(settings) as instance:
             run_job(build(settings), instance, "ingest_months", [MONTHS[0]], {}, lambda *_: None)
     shutil.copy(months / file_name("green", MONTHS[1]), settings.landing)
     for _ in range(2):
-        look(Warehouse(settings), Pace(seconds_between=0))
+        scan_landing(Warehouse(settings), ScanPolicy(seconds_between=0))
     return settings.home
 
 
@@ -97,7 +97,7 @@ def test_a_month_interrupted_at_any_step_ends_as_if_undisturbed(
         else:
             screen.press(CTRL_C)
             screen.wait_for("all stopped")
-    wait_until(lambda: not living_in(settings.home))
+    wait_until(lambda: not processes_of(settings.home))
     with up(settings) as screen:
         finish(settings, screen)
     assert asdict(state(settings)) == asdict(undisturbed)
@@ -107,19 +107,19 @@ def settings_of(january: Path, folder: Path, months: Path) -> Settings:
     """A home of its own with what is there in January's, and ports of its own."""
     home = Path(shutil.copytree(january, folder / "home"))
     ports = {f"{name}_port": free_port(HOST) for name in ("dagster", "bento", "reports", "mlflow")}
-    return Settings(home=home, data="synthetic", tlc_source=str(months)).model_copy(update=ports)
+    return Settings(home=home, data_kind="synthetic", tlc_source=str(months)).model_copy(update=ports)
 
 
 @contextmanager
 def up(settings: Settings) -> Iterator[Terminal]:
-    names = ("home", "data", "tlc_source", "dagster_port", "bento_port", "reports_port", "mlflow_port")
+    names = ("home", "data", "tlc_source", "dagster_port", "bento_port", "data_docs_port", "mlflow_port")
     variables = {f"TAXI_{name.upper()}": str(getattr(settings, name)) for name in names}
     with terminal([*TAXI, "up"], {**environment(), **variables}) as screen:
         yield screen
         if screen.process.poll() is None:
             screen.press(CTRL_C)
             screen.wait_for("all stopped")
-    wait_until(lambda: not living_in(settings.home))
+    wait_until(lambda: not processes_of(settings.home))
 
 
 def environment() -> dict[str, str]:
@@ -130,7 +130,7 @@ def runs(settings: Settings) -> list[dg.DagsterRun]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", "")
         with open_instance(settings) as instance:
-            return list(instance.get_runs(dg.RunsFilter(job_name="month")))
+            return list(instance.get_runs(dg.RunsFilter(job_name="train_month")))
 
 
 def has_begun(settings: Settings, step: str) -> bool:
@@ -138,7 +138,7 @@ def has_begun(settings: Settings, step: str) -> bool:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", "")
         with open_instance(settings) as instance:
-            found = instance.get_runs(dg.RunsFilter(job_name="month"))
+            found = instance.get_runs(dg.RunsFilter(job_name="train_month"))
             events = [e for run in found for e in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START)]
     return any(event.step_key == step for event in events)
 
@@ -167,7 +167,7 @@ def wait_for(screen: Terminal, condition: Callable[[], bool]) -> None:
 
 def cut_power(settings: Settings, screen: Terminal) -> None:
     """`kill -9` of everything that works in the home, until nothing does."""
-    while found := living_in(settings.home):
+    while found := processes_of(settings.home):
         for process in found:
             with suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -6,9 +6,9 @@ from threading import Event
 from typing import Any
 
 import pytest
-from command_line import TAXI, Person, person, write_months
+from cli_user import TAXI, CliUser, make_cli_user, write_months
 from home_state import HomeState, home_state
-from terminal import living_in, terminal, wait_until
+from terminal import processes_of, terminal, wait_until
 
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.database import client
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROWS = 2_500
 RUN = ("run", "--months", "2023-01..2023-02")
 # What shows on the screen at the moment, and how many seconds later the kill comes.
-MOMENTS = [
+FAULT_POINTS = [
     ("$", 0.0),  # before anything shows
     ("$", 1.5),
     ("$", 3.0),
@@ -56,19 +56,19 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(months: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
-    return state(person(tmp_path_factory.mktemp("undisturbed"), months))
+    return state(make_cli_user(tmp_path_factory.mktemp("undisturbed"), months))
 
 
-def state(somebody: Person) -> State:
+def state(cli_user: CliUser) -> State:
     """The state after a run that nothing disturbs."""
-    facts = somebody.asks(*RUN)
-    settings = Settings(home=somebody.home, data="synthetic")
+    facts = cli_user.run_json(*RUN)
+    settings = Settings(home=cli_user.home, data="synthetic")
     store = settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
     (bento,) = [folder for folder in store.iterdir() if folder.is_dir() and facts["bento"].endswith(folder.name)]
     found = home_state(settings, bento)
     champion = model_versions.champion(settings)
     assert champion
-    assert client(settings).get_run(champion.run_id).data.metrics["course/duration_model/rmse"] > 0
+    assert client(settings).get_run(champion.run_id).data.metrics["1_to_60_minutes/duration_model/rmse"] > 0
     return State(
         **vars(found),
         bentos=len([folder for folder in store.iterdir() if folder.is_dir()]),
@@ -77,26 +77,28 @@ def state(somebody: Person) -> State:
     )
 
 
-@pytest.mark.parametrize(("shown", "later"), MOMENTS, ids=[f"{shown} +{later:g} s" for shown, later in MOMENTS])
+@pytest.mark.parametrize(
+    ("shown", "later"), FAULT_POINTS, ids=[f"{shown} +{later:g} s" for shown, later in FAULT_POINTS]
+)
 def test_a_killed_run_is_made_good_by_the_next(
     months: Path, undisturbed: State, tmp_path: Path, shown: str, later: float
 ) -> None:
-    somebody = person(tmp_path, months)
-    with terminal([*TAXI, *RUN], somebody.environment) as screen:
+    cli_user = make_cli_user(tmp_path, months)
+    with terminal([*TAXI, *RUN], cli_user.environment) as screen:
         screen.wait_for(shown)
         Event().wait(later)  # within a step nothing shows by which to know the moment
         was_under_way = screen.process.poll() is None
         screen.kill()
     assert was_under_way, f"it had ended before the kill: {screen.text}"
-    wait_until(lambda: not living_in(somebody.home))
-    assert asdict(state(somebody)) == asdict(undisturbed)
+    wait_until(lambda: not processes_of(cli_user.home))
+    assert asdict(state(cli_user)) == asdict(undisturbed)
 
 
 def test_a_run_killed_while_the_bento_serves_leaves_no_server(months: Path, undisturbed: State, tmp_path: Path) -> None:
-    somebody = person(tmp_path, months)
-    log = Settings(home=somebody.home, data="synthetic").root / "logs" / "bento.log"
-    with terminal([*TAXI, *RUN], somebody.environment) as screen:
+    cli_user = make_cli_user(tmp_path, months)
+    log = Settings(home=cli_user.home, data="synthetic").root / "logs" / "bento.log"
+    with terminal([*TAXI, *RUN], cli_user.environment) as screen:
         wait_until(lambda: log.is_file() or screen.process.poll() is not None)
         screen.kill()
-    wait_until(lambda: not living_in(somebody.home))
-    assert asdict(state(somebody)) == asdict(undisturbed)
+    wait_until(lambda: not processes_of(cli_user.home))
+    assert asdict(state(cli_user)) == asdict(undisturbed)

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from pictures import MOST_BYTES, PICTURES, REFUSED
+from readme_pictures import MOST_BYTES, PICTURES, REFUSED
 
 CHECKOUT = Path(__file__).parents[2]
 README = (CHECKOUT / "README.md").read_text()

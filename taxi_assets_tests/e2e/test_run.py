@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import MONTHS, Person, content, person, write_months
-from lakes import Source
+from cli_user import MONTHS, CliUser, make_cli_user, table_digests, write_months
+from sample_lake import Source
 
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.settings import Settings
@@ -19,26 +19,26 @@ RUN = ("run", "--months", "2023-01..2023-02")
 
 
 @pytest.fixture(scope="module")
-def somebody(tmp_path_factory: pytest.TempPathFactory) -> Person:
+def cli_user(tmp_path_factory: pytest.TempPathFactory) -> CliUser:
     """A person without network, whose synthetic months were made before, smaller than `taxi run` makes them."""
     nobody = f"http://127.0.0.1:{free_port('127.0.0.1')}"
-    found = person(tmp_path_factory.mktemp("run"), nobody)
-    write_months(Settings(home=found.home, data="synthetic").root / "source", ROWS)
+    found = make_cli_user(tmp_path_factory.mktemp("run"), nobody)
+    write_months(Settings(home=found.home, data_kind="synthetic").root / "source", ROWS)
     return found
 
 
 @pytest.fixture(scope="module")
-def done(somebody: Person) -> subprocess.CompletedProcess[str]:
+def done(cli_user: CliUser) -> subprocess.CompletedProcess[str]:
     """The run, while something else has the endpoint's port, as `taxi up` would."""
-    report = somebody.home.parent / "reports" / "run.json"
-    with socket.create_server(("127.0.0.1", somebody.port)):
-        return somebody.types(*RUN, "--json", str(report))
+    report = cli_user.home.parent / "reports" / "run.json"
+    with socket.create_server(("127.0.0.1", cli_user.port)):
+        return cli_user.run(*RUN, "--json", str(report))
 
 
 @pytest.fixture(scope="module")
-def facts(somebody: Person, done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def facts(cli_user: CliUser, done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads((somebody.home.parent / "reports" / "run.json").read_text())
+    found: dict[str, Any] = json.loads((cli_user.home.parent / "reports" / "run.json").read_text())
     return found
 
 
@@ -62,12 +62,12 @@ def assert_complete(facts: Mapping[str, Any]) -> None:
 
 
 def test_it_goes_on_with_synthetic_months_and_says_so_in_one_line(
-    somebody: Person, done: subprocess.CompletedProcess[str]
+    cli_user: CliUser, done: subprocess.CompletedProcess[str]
 ) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     (line,) = [line for line in done.stdout.splitlines() if "SYNTHETIC" in line]
-    assert line.startswith(f"note: {somebody.source} cannot be reached")
+    assert line.startswith(f"note: {cli_user.source} cannot be reached")
     assert "(synthetic months)" in done.stdout
 
 
@@ -75,7 +75,7 @@ def test_a_taken_endpoint_port_does_not_stop_it(facts: dict[str, Any]) -> None:
     assert facts["prediction"]["bento"] == facts["bento"]
 
 
-def test_the_json_tells_everything(facts: dict[str, Any]) -> None:
+def test_json_has_every_figure(facts: dict[str, Any]) -> None:
     assert_complete(facts)
     assert facts["synthetic"] is True
     assert facts["months"] == [str(month) for month in MONTHS]
@@ -84,9 +84,9 @@ def test_the_json_tells_everything(facts: dict[str, Any]) -> None:
     assert (facts["model"]["version"], facts["model"]["alias"]) == (1, "champion")
 
 
-def test_the_table_shows_what_the_json_tells(done: subprocess.CompletedProcess[str], facts: dict[str, Any]) -> None:
+def test_table_shows_the_json_figures(done: subprocess.CompletedProcess[str], facts: dict[str, Any]) -> None:
     rows, score = facts["rows"], facts["score"]
-    for told in (
+    for text in (
         f"{rows['raw']:,}",
         f"{rows['clean']:,}",
         *(f"{count:,}" for count in rows["rejected"].values()),
@@ -97,13 +97,11 @@ def test_the_table_shows_what_the_json_tells(done: subprocess.CompletedProcess[s
         f"{facts['prediction']['duration_minutes']:.1f} minutes",
         "make up",
     ):
-        assert told in done.stdout
+        assert text in done.stdout
 
 
-def test_the_status_tells_the_same_without_being_told_the_kind_of_months(
-    somebody: Person, facts: dict[str, Any]
-) -> None:
-    status = somebody.asks("status")
+def test_status_agrees_without_the_data_kind_set(cli_user: CliUser, facts: dict[str, Any]) -> None:
+    status = cli_user.run_json("status")
     assert status["synthetic"] is True
     held = [(each["month"], each["rows"], each["models"]) for each in status["months"]]
     assert held == [(str(month), ROWS, models) for month, models in zip(MONTHS, [[], [1]], strict=True)]
@@ -115,15 +113,15 @@ def test_the_status_tells_the_same_without_being_told_the_kind_of_months(
 
 
 @pytest.mark.slow
-def test_running_again_changes_nothing(somebody: Person, facts: dict[str, Any]) -> None:
-    settings = somebody.settings.model_copy(update={"data": "synthetic"})
-    before = content(settings)
-    again = somebody.asks(*RUN)
+def test_running_again_changes_nothing(cli_user: CliUser, facts: dict[str, Any]) -> None:
+    settings = cli_user.settings.model_copy(update={"data": "synthetic"})
+    before = table_digests(settings)
+    again = cli_user.run_json(*RUN)
     assert {**again, "seconds": 0} == {**facts, "seconds": 0}
-    assert content(settings) == before
+    assert table_digests(settings) == before
 
 
-def test_nothing_is_left_running_or_lying_about(somebody: Person, facts: dict[str, Any]) -> None:
+def test_nothing_is_left_running_or_lying_about(cli_user: CliUser, facts: dict[str, Any]) -> None:
     import psutil
 
     homes = []
@@ -132,13 +130,13 @@ def test_nothing_is_left_running_or_lying_about(somebody: Person, facts: dict[st
             homes.append(process.environ().get("TAXI_HOME"))
         except psutil.Error:
             continue
-    assert str(somebody.home) not in homes
-    assert {path.name for path in somebody.home.iterdir()} <= {"synthetic", "real", "data_kind", "run.lock"}
+    assert str(cli_user.home) not in homes
+    assert {path.name for path in cli_user.home.iterdir()} <= {"synthetic", "real", "data_kind", "run.lock"}
 
 
 @pytest.mark.slow
 def test_the_months_it_makes_up_itself_are_of_full_size(tmp_path: Path) -> None:
-    facts = person(tmp_path, f"http://127.0.0.1:{free_port('127.0.0.1')}").asks(*RUN)
+    facts = make_cli_user(tmp_path, f"http://127.0.0.1:{free_port('127.0.0.1')}").run_json(*RUN)
     assert_complete(facts)
     assert facts["synthetic"] is True
     assert facts["rows"]["raw"] == len(MONTHS) * 60_000
@@ -147,7 +145,9 @@ def test_the_months_it_makes_up_itself_are_of_full_size(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_folder_of_months_is_run_on_as_it_is(tmp_path: Path, source: Source) -> None:
     real = source.kind == "real" and (source.folder / "green_tripdata_2023-03.parquet").is_file()
-    facts = person(tmp_path, source.folder).asks("run", "--months", "2023-01..2023-03" if real else "2023-01..2023-02")
+    facts = make_cli_user(tmp_path, source.folder).run_json(
+        "run", "--months", "2023-01..2023-03" if real else "2023-01..2023-02"
+    )
     assert_complete(facts)
     assert facts["synthetic"] is (source.kind == "synthetic")
     if real:

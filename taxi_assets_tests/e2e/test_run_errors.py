@@ -7,13 +7,13 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
-from command_line import MONTHS, Person, content, person, write_months
+from cli_user import MONTHS, CliUser, make_cli_user, table_digests, write_months
 
 from taxi_assets import cli
 from taxi_assets.ingestion import publishing
 from taxi_assets.ingestion.ingest import ingest_month
-from taxi_assets.ingestion.scan_landing import records_of
-from taxi_assets.ingestion.source_files import Record
+from taxi_assets.ingestion.scan_landing import list_source_files
+from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.settings import Settings, remember_data_kind
 from taxi_assets.tlc.file_transfer import sha256_of
 from taxi_assets.tlc.tlc_source import fetch_zones
@@ -28,37 +28,37 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def somebody(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Person:
+def cli_user(source: Path, tmp_path_factory: pytest.TempPathFactory) -> CliUser:
     """A person whose lake holds a month."""
-    found = person(tmp_path_factory.mktemp("errors"), source, "synthetic")
+    found = make_cli_user(tmp_path_factory.mktemp("errors"), source, "synthetic")
     settings = found.settings
     publishing.publish_zones(Warehouse(settings), *fetch_zones(settings.tlc_source, settings.landing))
     ingest_month(Warehouse(settings), "green", MONTHS[0])
     remember_data_kind(settings.home, "synthetic")
-    return Person(found.home, found.source, found.port)
+    return CliUser(found.home, found.source, found.port)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _nothing_published_is_harmed(somebody: Person) -> Iterator[None]:
-    settings = Settings(home=somebody.home, data="synthetic")
-    before, published = content(settings), ingested(settings)
+def _nothing_published_is_harmed(cli_user: CliUser) -> Iterator[None]:
+    settings = Settings(home=cli_user.home, data_kind="synthetic")
+    before, published = table_digests(settings), ingested(settings)
     yield
     # A month that came before another was missed may wait.
-    assert content(settings) | {"arrivals": ""} == before | {"arrivals": ""}
+    assert table_digests(settings) | {"source_files": ""} == before | {"source_files": ""}
     assert ingested(settings) == published
 
 
-def ingested(settings: Settings) -> list[Record]:
-    return [record for record in records_of(Warehouse(settings)) if record.state == "ingested"]
+def ingested(settings: Settings) -> list[SourceFile]:
+    return [record for record in list_source_files(Warehouse(settings)) if record.state == "ingested"]
 
 
-def refusal(somebody: Person, *arguments: str, **variables: str) -> str:
+def refusal(cli_user: CliUser, *arguments: str, **variables: str) -> str:
     """The one line of a refused command, which has left what had arrived as it was."""
-    settings = Settings(home=somebody.home, data="synthetic")
-    kept = sorted(settings.arrived.glob("green/2023-01/*.parquet"))
+    settings = Settings(home=cli_user.home, data_kind="synthetic")
+    kept = sorted(settings.file_store.glob("green/2023-01/*.parquet"))
     before = [sha256_of(file) for file in kept]
     assert before
-    code, shown = in_this_process(arguments, {**somebody.environment, **variables})
+    code, shown = in_this_process(arguments, {**cli_user.environment, **variables})
     assert code == 1, shown
     (line,) = shown.splitlines()
     assert line.startswith("error: ")
@@ -79,15 +79,15 @@ def in_this_process(arguments: Sequence[str], environment: Mapping[str, str]) ->
     return int(str(ended.value.code)), shown.getvalue()
 
 
-def test_a_process_of_its_own_ends_in_one_line(somebody: Person) -> None:
-    done = somebody.types("run", "--months", "2023-13")
+def test_a_process_of_its_own_ends_in_one_line(cli_user: CliUser) -> None:
+    done = cli_user.run("run", "--months", "2023-13")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: '2023-13' is not a month")
     assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected_message"),
     [
         (["--months", "2023-01,2023-01..2023-02"], "the month 2023-01 is given twice"),
         (["--months", "2023-13"], "'2023-13' is not a month: write it as YYYY-MM"),
@@ -101,46 +101,48 @@ def test_a_process_of_its_own_ends_in_one_line(somebody: Person) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_wrong_wish_is_named_with_its_remedy(somebody: Person, arguments: list[str], told: str) -> None:
-    assert told in refusal(somebody, "run", *arguments)
+def test_invalid_argument_is_reported_with_its_remedy(
+    cli_user: CliUser, arguments: list[str], expected_message: str
+) -> None:
+    assert expected_message in refusal(cli_user, "run", *arguments)
 
 
-def test_a_file_that_is_not_parquet_is_named(somebody: Person, source: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_parquet_is_named(cli_user: CliUser, source: Path, tmp_path: Path) -> None:
     for file in source.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     # A month no other test asks for: what has come to the landing folder is not fetched again.
     (tmp_path / "green_tripdata_2023-04.parquet").write_text("<html>503</html>")
-    said = refusal(somebody, "run", "--months", "2023-01,2023-04", "--source", str(tmp_path))
+    said = refusal(cli_user, "run", "--months", "2023-01,2023-04", "--source", str(tmp_path))
     assert "green_tripdata_2023-04.parquet is not a whole parquet file: replace it" in said
 
 
-def test_a_read_only_home_is_named(somebody: Person) -> None:
-    somebody.home.chmod(0o555)
+def test_a_read_only_home_is_named(cli_user: CliUser) -> None:
+    cli_user.home.chmod(0o555)
     try:
-        said = refusal(somebody, "run", "--months", BOTH)
+        said = refusal(cli_user, "run", "--months", BOTH)
     finally:
-        somebody.home.chmod(0o755)
-    assert str(somebody.home) in said
+        cli_user.home.chmod(0o755)
+    assert str(cli_user.home) in said
     assert "set TAXI_HOME to a folder that is" in said
 
 
-def test_a_home_that_is_a_file_is_named(somebody: Person, tmp_path: Path) -> None:
+def test_a_home_that_is_a_file_is_named(cli_user: CliUser, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    said = refusal(somebody, "run", "--months", BOTH, TAXI_HOME=str(file))
+    said = refusal(cli_user, "run", "--months", BOTH, TAXI_HOME=str(file))
     assert str(file) in said
     assert "set TAXI_HOME" in said
 
 
-def test_a_folder_is_no_place_for_the_json(somebody: Person, tmp_path: Path) -> None:
-    said = refusal(somebody, "run", "--months", BOTH, "--json", str(tmp_path))
+def test_a_folder_is_no_place_for_the_json(cli_user: CliUser, tmp_path: Path) -> None:
+    said = refusal(cli_user, "run", "--months", BOTH, "--json", str(tmp_path))
     assert said == f"cannot write JSON to {tmp_path} (Is a directory): name a file, or - to print it"
 
 
-def test_a_setting_that_is_no_port_is_named(somebody: Person) -> None:
-    assert "TAXI_MLFLOW_PORT is 'many'" in refusal(somebody, "status", TAXI_MLFLOW_PORT="many")
+def test_a_setting_that_is_no_port_is_named(cli_user: CliUser) -> None:
+    assert "TAXI_MLFLOW_PORT is 'many'" in refusal(cli_user, "status", TAXI_MLFLOW_PORT="many")
 
 
-def test_without_an_endpoint_predict_says_how_to_start_it(somebody: Person) -> None:
+def test_without_an_endpoint_predict_says_how_to_start_it(cli_user: CliUser) -> None:
     asked = ["--pickup", "74", "--dropoff", "75", "--at", "2023-03-01T08:30"]
-    assert "start it with `make up`" in refusal(somebody, "predict", *asked)
+    assert "start it with `make up`" in refusal(cli_user, "predict", *asked)

@@ -64,7 +64,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         pause.wait(0.1)
 
 
-def living_in(home: Path) -> list[str]:
+def processes_of(home: Path) -> list[str]:
     """The command lines of the processes that work in this home."""
     found = []
     for process in psutil.process_iter():
@@ -81,7 +81,7 @@ def up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]
     ports = {name: free_port(HOST) for name in ("dagster", "bento", "reports", "mlflow")}
     moved = settings.model_copy(update={f"{name}_port": port for name, port in ports.items()})
     variables = {f"TAXI_{name.upper()}_PORT": str(port) for name, port in ports.items()}
-    environment = {**os.environ, **variables, "TAXI_HOME": str(settings.home), "TAXI_DATA": "synthetic"}
+    environment = {**os.environ, **variables, "TAXI_HOME": str(settings.home), "TAXI_DATA_KIND": "synthetic"}
     with subprocess.Popen(
         [sys.executable, "-c", TERMINAL],
         cwd=CHECKOUT,
@@ -96,7 +96,7 @@ def up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]
         yield session
         process.kill()
         reader.join()
-    wait_until(lambda: not living_in(settings.home))
+    wait_until(lambda: not processes_of(settings.home))
 
 
 def asked(url: str, **query: object) -> httpx.Response:
@@ -109,18 +109,18 @@ def asked(url: str, **query: object) -> httpx.Response:
 def test_everything_answers_and_one_ctrl_c_leaves_nothing(up: Session) -> None:
     up.wait_for("Ctrl-C stops all of them")
     settings = up.settings
-    for port in (settings.dagster_port, settings.mlflow_port, settings.reports_port):
+    for port in (settings.dagster_port, settings.mlflow_port, settings.data_docs_port):
         assert settings.url(port) in up.text
         assert asked(settings.url(port)).status_code == 200
     assert "no Bento yet" in up.text  # the table may break the line behind it
 
-    answer = asked(f"{settings.url(settings.dagster_port)}/graphql", query=LOCATIONS).json()
-    (location,) = answer["data"]["workspaceOrError"]["locationEntries"]
+    response = asked(f"{settings.url(settings.dagster_port)}/graphql", query=LOCATIONS).json()
+    (location,) = response["data"]["workspaceOrError"]["locationEntries"]
     assert location == {"name": "taxi_assets", "locationOrLoadError": {"__typename": "RepositoryLocation"}}
-    assert len(living_in(settings.home)) >= 5
+    assert len(processes_of(settings.home)) >= 5
 
     up.press(CTRL_C)
     up.wait_for("all stopped")
     wait_until(lambda: up.process.poll() is not None)
-    assert living_in(settings.home) == []
+    assert processes_of(settings.home) == []
     assert "Traceback" not in up.text

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.evaluation.backtest import Backtest, backtest
+from taxi_assets.evaluation.backtest import BacktestSpec, backtest
 from taxi_assets.evaluation.baselines import BASELINES
-from taxi_assets.evaluation.course_reference import course_rows
+from taxi_assets.evaluation.course_reference import course_reference_rows
 from taxi_assets.months import Month, month_range
 
 FEW: dict[str, Any] = {"max_iter": 20, "max_leaf_nodes": 15}
@@ -17,19 +17,19 @@ FEW: dict[str, Any] = {"max_iter": 20, "max_leaf_nodes": 15}
 
 @pytest.fixture(scope="module")
 def found(lake: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str], Path]:
-    keep, told = tmp_path_factory.mktemp("keep"), list[str]()
+    results_folder, messages = tmp_path_factory.mktemp("keep"), list[str]()
     first, *_, last = lake.source.months
-    asked = Backtest(lake.warehouse, keep, told.append, FEW)
-    return backtest(asked, month_range(first.plus(1), last.plus(1))), told, keep
+    spec = BacktestSpec(lake.warehouse, results_folder, messages.append, FEW)
+    return backtest(spec, month_range(first.plus(1), last.plus(1))), messages, results_folder
 
 
 def test_each_month_held_is_scored_and_the_others_are_named(lake: Any, found: Any) -> None:
-    facts, told, _ = found
+    facts, messages, _ = found
     _, *later = lake.source.months
     assert [month["month"] for month in facts["months"]] == [str(month) for month in later]
     assert facts["missing"] == [str(later[-1].plus(1))]
-    assert f"{later[0]}: learn from {lake.source.months[0]}..{lake.source.months[0]}" in told
-    assert all(month["learned_from"][1] < month["month"] for month in facts["months"])
+    assert f"{later[0]}: learn from {lake.source.months[0]}..{lake.source.months[0]}" in messages
+    assert all(month["trained_on"][1] < month["month"] for month in facts["months"])
 
 
 def test_the_model_is_better_than_the_baselines_and_its_intervals_hold(found: Any) -> None:
@@ -37,35 +37,35 @@ def test_the_model_is_better_than_the_baselines_and_its_intervals_hold(found: An
     for month in facts["months"]:
         assert set(month["baselines"]) == set(BASELINES)
         assert all(month["model"]["rmse"] < each["rmse"] for each in month["baselines"].values())
-        assert month["share_below"]["zone_pair_median"] == pytest.approx(
+        assert month["relative_improvement"]["zone_pair_median"] == pytest.approx(
             1 - month["model"]["rmse"] / month["baselines"]["zone_pair_median"]["rmse"]
         )
         assert 0.8 < month["model"]["coverage_90"] < 0.98
-        assert sum(cell["rides"] for cell in month["coverage"]) == month["rides"]
+        assert sum(cell["trips"] for cell in month["coverage"]) == month["trips"]
 
 
 def test_a_month_scored_before_is_found_and_not_learned_again(lake: Any, found: Any) -> None:
-    facts, _, keep = found
-    told = list[str]()
+    facts, _, results_folder = found
+    messages = list[str]()
     months = [Month.parse(month["month"]) for month in facts["months"]]
-    again = backtest(Backtest(lake.warehouse, keep, told.append, FEW), months)
+    again = backtest(BacktestSpec(lake.warehouse, results_folder, messages.append, FEW), months)
     assert again["months"] == json.loads(json.dumps(facts["months"]))
-    assert all("scored before" in line for line in told)
+    assert all("scored before" in line for line in messages)
 
 
 def test_months_the_lake_has_not_are_told(lake: Any, tmp_path: Path) -> None:
-    asked = Backtest(lake.warehouse, tmp_path, print)
+    spec = BacktestSpec(lake.warehouse, tmp_path, print)
     with pytest.raises(TaxiError, match=r"holds none of 2031-01\.\.2031-02: add --source"):
-        backtest(asked, month_range(Month(2031, 1), Month(2031, 2)))
+        backtest(spec, month_range(Month(2031, 1), Month(2031, 2)))
     with pytest.raises(TaxiError, match="nothing is held before"):
-        backtest(asked, lake.source.months)
+        backtest(spec, lake.source.months)
 
 
 def test_the_reference_figures_are_computed_for_any_two_months(lake: Any) -> None:
     learned, scored = lake.source.months[:2]
-    rows = {row.model: row for row in course_rows(lake.warehouse, "green", learned, scored, print)}
+    rows = {row.model: row for row in course_reference_rows(lake.warehouse, "green", learned, scored, print)}
     assert len(rows) == 5
-    assert len({row.score.rides for row in rows.values()}) == 1
+    assert len({row.score.trips for row in rows.values()}) == 1
     ours = rows.pop("ours, without recent traffic").score.rmse
     assert ours < rows["linear regression PU, DO"].score.rmse
     if lake.source.kind == "real":

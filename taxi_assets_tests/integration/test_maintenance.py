@@ -44,7 +44,7 @@ def publish(warehouse: Warehouse, month: int, seed: int) -> int:
 def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
     """A home whose lake has January four times, February once in between; and the snapshots."""
     home = tmp_path_factory.mktemp("published")
-    warehouse = Warehouse(Settings(home=home, data="synthetic", threads=2, memory_limit="1GB"))
+    warehouse = Warehouse(Settings(home=home, data_kind="synthetic", threads=2, memory_limit="1GB"))
     return home, [publish(warehouse, month, seed) for month, seed in ((1, 7), (1, 8), (2, 9), (1, 10), (1, 11))]
 
 
@@ -63,7 +63,7 @@ def content(warehouse: Warehouse, snapshot: int | None = None) -> dict[str, list
         return {t: [connection.execute(query.format(t)).fetchall()[0] for query in queries] for t in TABLES}
 
 
-def held(warehouse: Warehouse) -> list[int]:
+def existing(warehouse: Warehouse) -> list[int]:
     with warehouse.reading() as connection:
         return [row[0] for row in connection.execute("SELECT snapshot_id FROM lake.snapshots() ORDER BY 1").fetchall()]
 
@@ -73,8 +73,10 @@ def files(warehouse: Warehouse) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in (folder / "data").rglob("*.parquet")}
 
 
-def tidy(warehouse: Warehouse, trained_on: Collection[int] = (), days: int = 40, dry: bool = False) -> Maintenance:
-    return maintain(warehouse, trained_on, KEEP, NOW + timedelta(days=days), dry)
+def tidy(
+    warehouse: Warehouse, protected_snapshots: Collection[int] = (), days: int = 40, dry: bool = False
+) -> Maintenance:
+    return maintain(warehouse, protected_snapshots, KEEP, NOW + timedelta(days=days), dry)
 
 
 def put_orphan(warehouse: Warehouse, age: timedelta) -> str:
@@ -97,7 +99,7 @@ def test_every_tables_content_stays(warehouse: Warehouse, snapshots: list[int]) 
 def test_old_snapshots_go_and_their_files_a_day_later(warehouse: Warehouse, snapshots: list[int]) -> None:
     before = files(warehouse)
     first = tidy(warehouse)
-    assert held(warehouse)[0] == snapshots[-1]
+    assert existing(warehouse)[0] == snapshots[-1]
     assert set(first.expired_snapshots) >= set(snapshots[:-1])
     assert first.unused_files == ()
     assert before <= files(warehouse)
@@ -107,28 +109,28 @@ def test_old_snapshots_go_and_their_files_a_day_later(warehouse: Warehouse, snap
 
 
 def test_young_snapshots_stay(warehouse: Warehouse, snapshots: list[int]) -> None:
-    before = held(warehouse)
+    before = existing(warehouse)
     assert tidy(warehouse, days=29).expired_snapshots == ()
-    assert set(held(warehouse)) >= set(before)
+    assert set(existing(warehouse)) >= set(before)
 
 
 @pytest.mark.slow
-def test_a_snapshot_a_model_learned_from_stays_readable(warehouse: Warehouse, snapshots: list[int]) -> None:
-    trained_on = snapshots[1]
-    then = content(warehouse, trained_on)
+def test_training_snapshot_of_a_model_stays_readable(warehouse: Warehouse, snapshots: list[int]) -> None:
+    protected_snapshots = snapshots[1]
+    then = content(warehouse, protected_snapshots)
     for days in (40, 80):
-        done = tidy(warehouse, [trained_on], days)
-        assert done.kept_for_models == (trained_on,)
-        assert content(warehouse, trained_on) == then
-    assert held(warehouse)[0] == trained_on
-    assert snapshots[0] not in held(warehouse)
+        done = tidy(warehouse, [protected_snapshots], days)
+        assert done.kept_for_models == (protected_snapshots,)
+        assert content(warehouse, protected_snapshots) == then
+    assert existing(warehouse)[0] == protected_snapshots
+    assert snapshots[0] not in existing(warehouse)
     assert then != content(warehouse)
 
 
 def test_the_newest_snapshot_stays_however_old(warehouse: Warehouse, snapshots: list[int]) -> None:
     tidy(warehouse, days=4000)
     tidy(warehouse, days=8000)
-    assert held(warehouse)[-1] == warehouse.snapshot()
+    assert existing(warehouse)[-1] == warehouse.snapshot()
     assert content(warehouse)["clean_trips"][0][0] == 2 * ROWS
 
 
@@ -149,23 +151,23 @@ def test_an_old_orphan_is_deleted_and_a_young_one_left(warehouse: Warehouse, sna
     assert orphan not in files(warehouse)
 
 
-def test_a_dry_run_tells_the_same_and_changes_nothing(warehouse: Warehouse, snapshots: list[int]) -> None:
+def test_dry_run_reports_the_same_and_changes_nothing(warehouse: Warehouse, snapshots: list[int]) -> None:
     tidy(warehouse, [snapshots[1]])
     publish(warehouse, 3, 3)
     put_orphan(warehouse, timedelta(days=2))
-    before = held(warehouse), files(warehouse), content(warehouse)
+    before = existing(warehouse), files(warehouse), content(warehouse)
     told = tidy(warehouse, [snapshots[1]], 80, dry=True)
-    assert (held(warehouse), files(warehouse), content(warehouse)) == before
+    assert (existing(warehouse), files(warehouse), content(warehouse)) == before
     assert told == tidy(warehouse, [snapshots[1]], 80)
     assert all((told.expired_snapshots, told.kept_for_models, told.merged, told.unused_files, told.orphaned_files))
-    assert (held(warehouse), files(warehouse)) != before[:2]
+    assert (existing(warehouse), files(warehouse)) != before[:2]
 
 
 def test_a_lake_with_nothing_to_tidy_is_left_alone(warehouse: Warehouse) -> None:
-    before = held(warehouse)
+    before = existing(warehouse)
     done = maintain(warehouse, (), KEEP, datetime.now(UTC))
     assert (done.merged, done.expired_snapshots, done.unused_files, done.orphaned_files) == ({}, (), (), ())
-    assert held(warehouse) == before
+    assert existing(warehouse) == before
 
 
 def test_a_reader_who_began_before_reads_to_the_end(warehouse: Warehouse, snapshots: list[int]) -> None:
@@ -215,9 +217,9 @@ def test_a_kill_does_no_harm(warehouse: Warehouse, snapshots: list[int], seconds
     publish(warehouse, 1, 13)
 
 
-def test_the_command_tells_and_does(warehouse: Warehouse, snapshots: list[int], monkeypatch) -> None:
+def test_command_reports_and_applies(warehouse: Warehouse, snapshots: list[int], monkeypatch) -> None:
     monkeypatch.setenv("TAXI_HOME", str(warehouse.settings.home))
-    monkeypatch.setenv("TAXI_DATA", "synthetic")
+    monkeypatch.setenv("TAXI_DATA_KIND", "synthetic")
     orphan = put_orphan(warehouse, timedelta(days=2))
     dry = CliRunner().invoke(app, ["maintain", "--dry-run", "--json", "-"])
     assert orphan in files(warehouse)

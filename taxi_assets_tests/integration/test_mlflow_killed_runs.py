@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus, job, op
 
-from taxi_assets.defs.mlflow_resource import match_mlflow_runs
+from taxi_assets.defs.mlflow_resource import sync_mlflow_runs
 from taxi_assets.registry import tracking
 from taxi_assets.registry.database import client
 from taxi_assets.settings import Settings
@@ -45,7 +45,7 @@ def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
 
 @pytest.mark.slow
 def test_killed_run_is_failed_when_dagster_says_so(settings, instance):
-    environment = {**os.environ, "TAXI_HOME": str(settings.home), "TAXI_DATA": "synthetic"}
+    environment = {**os.environ, "TAXI_HOME": str(settings.home), "TAXI_DATA_KIND": "synthetic"}
     command = [sys.executable, "-c", KILLED_RUN, instance.root_directory]
     done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
@@ -53,13 +53,13 @@ def test_killed_run_is_failed_when_dagster_says_so(settings, instance):
     run_id = dead.tags["mlflow_run_id"]
     api = client(settings)
     assert api.get_run(run_id).info.status == "RUNNING"
-    assert match_mlflow_runs(settings, instance) == ()  # while Dagster takes it for alive, it is left alone
+    assert sync_mlflow_runs(settings, instance) == ()  # while Dagster takes it for alive, it is left alone
 
     instance.report_run_failed(dead)
-    assert match_mlflow_runs(settings, instance) == (run_id,)
+    assert sync_mlflow_runs(settings, instance) == (run_id,)
     assert api.get_run(run_id).info.status == "FAILED"
     assert api.get_run(run_id).data.params == {"depth": "3"}
-    assert match_mlflow_runs(settings, instance) == ()
+    assert sync_mlflow_runs(settings, instance) == ()
 
 
 def test_run_killed_between_the_two_verdicts_is_put_right(settings, instance):
@@ -73,11 +73,11 @@ def test_run_killed_between_the_two_verdicts_is_put_right(settings, instance):
     dagster_run = instance.create_run_for_job(failing, status=DagsterRunStatus.FAILURE)
     run_id = tracking.open_run(settings, dagster_run.run_id, "job", {})
     tracking.end_run(settings, run_id, "FINISHED")
-    assert match_mlflow_runs(settings, instance) == (run_id,)
+    assert sync_mlflow_runs(settings, instance) == (run_id,)
     assert client(settings).get_run(run_id).info.status == "FAILED"
 
 
 def test_run_dagster_does_not_know_is_left_alone(settings, instance):
     run_id = tracking.open_run(settings, "of another instance", "job", {})
-    assert match_mlflow_runs(settings, instance) == ()
+    assert sync_mlflow_runs(settings, instance) == ()
     assert client(settings).get_run(run_id).info.status == "RUNNING"

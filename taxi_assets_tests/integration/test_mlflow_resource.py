@@ -226,7 +226,7 @@ def make_flaky_job() -> Any:
 
 def test_run_executed_again_gets_a_run_of_its_own(settings, instance, new_runs, monkeypatch):
     monkeypatch.setenv("TAXI_HOME", str(settings.home))
-    monkeypatch.setenv("TAXI_DATA", "synthetic")
+    monkeypatch.setenv("TAXI_DATA_KIND", "synthetic")
     job = reconstructable(make_flaky_job)
     with execute_job(job, instance=instance) as first:
         assert not first.success

@@ -73,9 +73,9 @@ def test_abandoned_runs_are_failed_and_no_others(settings, api):
 
 
 def test_runs_beyond_the_first_page_are_matched_too(settings, monkeypatch):
-    monkeypatch.setattr(tracking, "_RUNS_A_PAGE", 2)
+    monkeypatch.setattr(tracking, "_PAGE_SIZE", 2)
     run_ids = {tracking.open_run(settings, f"many-{number}", "job", {}) for number in range(5)}
-    closed = tracking.match_statuses(settings, lambda one: "KILLED" if one.startswith("many-") else None)
+    closed = tracking.sync_statuses(settings, lambda one: "KILLED" if one.startswith("many-") else None)
     assert set(closed) == run_ids
 
 

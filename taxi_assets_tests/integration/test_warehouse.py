@@ -10,7 +10,7 @@ import pytest
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse.connection import Warehouse, choose_month, month_key, sql, view_month
+from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key, set_month_variables, sql
 from taxi_assets.warehouse.schema import TABLES
 
 JANUARY = Month(2023, 1)
@@ -26,7 +26,7 @@ def put_rows(connection: duckdb.DuckDBPyConnection, month: Month, rows: int, ser
     )
 
 
-def held(warehouse: Warehouse, snapshot: int | None = None) -> dict[tuple[str, str], int]:
+def existing(warehouse: Warehouse, snapshot: int | None = None) -> dict[tuple[str, str], int]:
     query = "SELECT service, strftime(month, '%Y-%m'), count(*) FROM clean_trips GROUP BY ALL"
     with warehouse.reading(snapshot) as connection:
         return {(service, month): rows for service, month, rows in connection.execute(query).fetchall()}
@@ -51,7 +51,7 @@ def test_what_is_published_is_there_for_all_who_come_later(warehouse: Warehouse)
     before = warehouse.snapshot()
     with warehouse.publishing("clean_trips green 2023-01") as connection:
         put_rows(connection, JANUARY, 5)
-    assert held(Warehouse(warehouse.settings)) == {("green", "2023-01"): 5}
+    assert existing(Warehouse(warehouse.settings)) == {("green", "2023-01"): 5}
     assert warehouse.snapshot() == before + 1
     files = list((warehouse.settings.warehouse / "data").rglob("*.parquet"))
     assert all(path.is_relative_to(warehouse.settings.warehouse) for path in files)
@@ -64,7 +64,7 @@ def test_a_month_is_replaced_and_the_others_stay(warehouse: Warehouse) -> None:
         put_rows(connection, JANUARY, 7, "yellow")
     with warehouse.publishing("one again") as connection:
         put_rows(connection, JANUARY, 2)
-    assert held(warehouse) == {("green", "2023-01"): 2, ("green", "2023-02"): 6, ("yellow", "2023-01"): 7}
+    assert existing(warehouse) == {("green", "2023-01"): 2, ("green", "2023-02"): 6, ("yellow", "2023-01"): 7}
 
 
 class Interrupted(BaseException):
@@ -85,7 +85,7 @@ def test_a_publication_that_fails_leaves_nothing(warehouse: Warehouse, error: ty
 
     with pytest.raises(error, match="in between"):
         fail()
-    assert (held(warehouse), warehouse.snapshot()) == ({("green", "2023-01"): 5}, before)
+    assert (existing(warehouse), warehouse.snapshot()) == ({("green", "2023-01"): 5}, before)
 
 
 def test_a_statement_that_fails_leaves_nothing_and_tells_why(warehouse: Warehouse) -> None:
@@ -98,10 +98,10 @@ def test_a_statement_that_fails_leaves_nothing_and_tells_why(warehouse: Warehous
 
     with pytest.raises(duckdb.ConversionException, match="no day"):
         fail()
-    assert held(warehouse) == {}
+    assert existing(warehouse) == {}
     with warehouse.publishing("right") as connection:
         put_rows(connection, JANUARY, 3)
-    assert held(warehouse) == {("green", "2023-01"): 3}
+    assert existing(warehouse) == {("green", "2023-01"): 3}
 
 
 def test_a_reader_sees_whole_months_while_one_is_being_written(warehouse: Warehouse) -> None:
@@ -109,8 +109,8 @@ def test_a_reader_sees_whole_months_while_one_is_being_written(warehouse: Wareho
         put_rows(connection, JANUARY, 5)
     with warehouse.publishing("second") as connection:
         put_rows(connection, JANUARY, 9)
-        assert held(warehouse) == {("green", "2023-01"): 5}
-    assert held(warehouse) == {("green", "2023-01"): 9}
+        assert existing(warehouse) == {("green", "2023-01"): 5}
+    assert existing(warehouse) == {("green", "2023-01"): 9}
 
 
 def test_a_reader_sees_one_state_throughout(warehouse: Warehouse) -> None:
@@ -122,7 +122,7 @@ def test_a_reader_sees_one_state_throughout(warehouse: Warehouse) -> None:
         with warehouse.publishing("second") as connection:
             put_rows(connection, JANUARY, 9)
         assert reader.execute(count).fetchall() == [(5,)]
-    assert held(warehouse) == {("green", "2023-01"): 9}
+    assert existing(warehouse) == {("green", "2023-01"): 9}
 
 
 def test_an_earlier_snapshot_is_read_as_it_was(warehouse: Warehouse) -> None:
@@ -131,21 +131,21 @@ def test_an_earlier_snapshot_is_read_as_it_was(warehouse: Warehouse) -> None:
         with warehouse.publishing(f"{rows} rows") as connection:
             put_rows(connection, JANUARY, rows)
         snapshots.append(warehouse.snapshot())
-    seen = [held(warehouse, snapshot) for snapshot in snapshots]
+    seen = [existing(warehouse, snapshot) for snapshot in snapshots]
     assert seen == [{}, {("green", "2023-01"): 5}, {("green", "2023-01"): 9}]
 
 
-def test_a_snapshot_nobody_made_is_refused(warehouse: Warehouse) -> None:
+def test_unknown_snapshot_is_refused(warehouse: Warehouse) -> None:
     warehouse.snapshot()
     with pytest.raises(duckdb.Error, match="999"):
-        held(warehouse, 999)
+        existing(warehouse, 999)
 
 
 def test_what_a_reader_writes_is_lost(warehouse: Warehouse) -> None:
     before = warehouse.snapshot()
     with warehouse.reading() as connection:
         put_rows(connection, JANUARY, 5)
-    assert (held(warehouse), warehouse.snapshot()) == ({}, before)
+    assert (existing(warehouse), warehouse.snapshot()) == ({}, before)
 
 
 def test_a_snapshot_tells_who_made_it(warehouse: Warehouse) -> None:
@@ -161,9 +161,9 @@ def test_views_show_the_chosen_month(warehouse: Warehouse) -> None:
     with warehouse.publishing("two months") as connection:
         put_rows(connection, JANUARY, 5)
         put_rows(connection, Month(2023, 2), 6)
-        view_month(connection, "trips", "clean_trips")
+        create_month_view(connection, "trips", "clean_trips")
         for month, rows in ((JANUARY, 5), (Month(2023, 2), 6), (Month(2023, 3), 0)):
-            choose_month(connection, "green", month)
+            set_month_variables(connection, "green", month)
             assert connection.execute("SELECT count(*) FROM trips").fetchall() == [(rows,)]
 
 
@@ -219,12 +219,12 @@ def test_processes_that_publish_at_once_all_succeed(warehouse: Warehouse) -> Non
     for process in processes:
         process.communicate(timeout=120)
         assert process.returncode == 0
-    lake = Warehouse(Settings(home=warehouse.settings.home, data="real"))
-    assert held(lake) == {(s, f"2023-0{number}"): 50 for s in services for number in (1, 2, 3)}
+    lake = Warehouse(Settings(home=warehouse.settings.home, data_kind="real"))
+    assert existing(lake) == {(s, f"2023-0{number}"): 50 for s in services for number in (1, 2, 3)}
 
 
-def test_a_publisher_that_is_killed_leaves_nothing_and_nobody_waits(warehouse: Warehouse) -> None:
-    lake = Warehouse(Settings(home=warehouse.settings.home, data="real"))
+def test_killed_publisher_leaves_no_rows_and_no_lock(warehouse: Warehouse) -> None:
+    lake = Warehouse(Settings(home=warehouse.settings.home, data_kind="real"))
     with lake.publishing("before") as connection:
         put_rows(connection, JANUARY, 5)
     with start(warehouse.settings.home, "green", "1", "wait") as process:
@@ -232,7 +232,7 @@ def test_a_publisher_that_is_killed_leaves_nothing_and_nobody_waits(warehouse: W
         assert process.stdout
         assert process.stdout.readline() == "written\n"
         process.kill()
-    assert held(lake) == {("green", "2023-01"): 5}
+    assert existing(lake) == {("green", "2023-01"): 5}
     with lake.publishing("after") as connection:
         put_rows(connection, JANUARY, 7)
-    assert held(lake) == {("green", "2023-01"): 7}
+    assert existing(lake) == {("green", "2023-01"): 7}

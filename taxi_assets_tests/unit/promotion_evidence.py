@@ -7,15 +7,15 @@ from taxi_assets.evaluation.metrics import Score
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import Interval
 from taxi_assets.promotion.decision import Candidate, Evidence
-from taxi_assets.promotion.paired_comparison import Comparison
-from taxi_assets.promotion.policy import Gate
+from taxi_assets.promotion.paired_comparison import PairedComparison
+from taxi_assets.promotion.policy import PromotionPolicy
 
 MARCH, FEBRUARY = Month(2023, 3), Month(2023, 2)
-GATE = Gate(margin_minutes=0.05, least_rides=1_000, least_days=14, slice_worsening=0.02)
+PROMOTION_POLICY = PromotionPolicy(margin_minutes=0.05, min_trips=1_000, min_days=14, max_slice_worsening=0.02)
 
 
-def scored(rmse: float, rides: int = 2_000) -> Score:
-    return Score(rides, rmse, rmse * 0.7, 0.0)
+def scored(rmse: float, trips: int = 2_000) -> Score:
+    return Score(trips, rmse, rmse * 0.7, 0.0)
 
 
 def slices(*worsening: float, is_guarded: bool = True) -> pd.DataFrame:
@@ -23,7 +23,7 @@ def slices(*worsening: float, is_guarded: bool = True) -> pd.DataFrame:
         {
             "slice": "pickup_borough",
             "value": f"Borough {number}",
-            "rides": 600,
+            "trips": 600,
             "challenger_rmse": 5 * (1 + worse),
             "champion_rmse": 5.0,
             "worsening": worse,
@@ -37,9 +37,9 @@ def slices(*worsening: float, is_guarded: bool = True) -> pd.DataFrame:
 BETTER = Interval(-0.1, -0.15, -0.06)
 
 
-def compared(interval: Interval = BETTER, *worsening: float) -> Comparison:
+def compared(interval: Interval = BETTER, *worsening: float) -> PairedComparison:
     ours = 5.2 + interval.difference
-    return Comparison(2_000, 31, ours, 5.2, 3.4, 0.1, interval, np.zeros(1), slices(*worsening or (-0.02,)))
+    return PairedComparison(2_000, 31, ours, 5.2, 3.4, 0.1, interval, np.zeros(1), slices(*worsening or (-0.02,)))
 
 
 BASELINES = {"zone_pair_median": scored(6.2), "one_hot_linear_regression": scored(7.4)}

@@ -21,11 +21,11 @@ def month(name: str, rmse: float, inside: int = 900) -> dict[str, Any]:
         "month": name,
         "model": ours,
         "baselines": baselines,
-        "share_below": {key: 1 - rmse / each["rmse"] for key, each in baselines.items()},
+        "relative_improvement": {key: 1 - rmse / each["rmse"] for key, each in baselines.items()},
         "other_conditions": {"with_recent_traffic": {**ours, "rmse": rmse - 0.1}},
         "coverage": [
-            {"pickup_borough": "Queens", "hour_band": "midday 10-16", "rides": 1000, "inside": inside},
-            {"pickup_borough": "Bronx", "hour_band": "midday 10-16", "rides": 100, "inside": 1},
+            {"pickup_borough": "Queens", "hour_band": "midday 10-16", "trips": 1000, "inside": inside},
+            {"pickup_borough": "Bronx", "hour_band": "midday 10-16", "trips": 100, "inside": 1},
         ],
     }
 
@@ -40,12 +40,14 @@ def test_means_and_the_least_margin_are_told() -> None:
     assert facts["mean"]["coverage_90"] == pytest.approx(0.92)
     assert facts["mean_other_conditions"]["with_recent_traffic"]["rmse"] == pytest.approx(4.8)
     assert facts["mean_baselines"]["zone_pair_median"] == pytest.approx({"rmse": 6.0, "mae": 4.0, "bias": -0.5})
-    assert facts["least_share_below"] == pytest.approx({"one_hot_linear_regression": 3 / 8, "zone_pair_median": 1 / 6})
+    assert facts["min_relative_improvement"] == pytest.approx(
+        {"one_hot_linear_regression": 3 / 8, "zone_pair_median": 1 / 6}
+    )
 
 
 def test_coverage_is_told_of_places_with_rides_enough() -> None:
-    assert summarise(MONTHS)["coverage_by_borough_and_band"] == pytest.approx([0.92, 0.92])
-    assert summarise([month("2023-02", 4.8) | {"coverage": []}])["coverage_by_borough_and_band"] == []
+    assert summarise(MONTHS)["coverage_range"] == pytest.approx([0.92, 0.92])
+    assert summarise([month("2023-02", 4.8) | {"coverage": []}])["coverage_range"] == []
 
 
 def test_the_picture_says_what_it_shows() -> None:
@@ -58,11 +60,11 @@ def test_the_picture_says_what_it_shows() -> None:
 def test_the_table_names_each_month_whole_at_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = {name: {"rmse": 6.0, "mae": 4.0, "bias": 0.0} for name in ("zone_pair_hour_median", "one", "two")}
     months = [{**each, "baselines": wide} for each in MONTHS]
-    facts = {**FACTS, "months": months, "mean_baselines": wide, "convention": "course", "missing": []}
+    facts = {**FACTS, "months": months, "mean_baselines": wide, "scope": "1_to_60_minutes", "missing": []}
     narrow = Console(width=80, record=True, file=io.StringIO())
     monkeypatch.setattr(model_commands, "console", narrow)
     model_commands._print_months(
-        {**facts, "conventions": {"course": "rides of 1-60 minutes"}, "learned_from": "two months"}
+        {**facts, "scopes": {"1_to_60_minutes": "trips of 1-60 minutes"}, "trained_on": "two months"}
     )
     printed = narrow.export_text()
     assert [name for name in ("2023-02", "2023-03") if name in printed] == ["2023-02", "2023-03"]

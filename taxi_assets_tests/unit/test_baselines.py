@@ -1,4 +1,4 @@
-"""Baselines on rides written here, against scikit-learn, and against figures known for TLC's own months."""
+"""Baselines on trips written here, against scikit-learn, and against figures known for TLC's own months."""
 
 import time
 
@@ -28,7 +28,7 @@ PAST = trips((74, 75, 8, 10), (74, 75, 8, 14), (74, 75, 9, 60), (74, 41, 8, 20),
 
 
 def predict(name: str, *asked_trips: tuple[int, int, int]) -> list[float]:
-    asked = trips(*((*ride, np.nan) for ride in asked_trips)).drop(columns="duration_minutes")
+    asked = trips(*((*trip, np.nan) for trip in asked_trips)).drop(columns="duration_minutes")
     return fit_baselines(PAST)[name].predict(asked).tolist()
 
 
@@ -70,12 +70,12 @@ def test_predictions_do_not_depend_on_the_index_or_order_of_rides() -> None:
         assert baseline.predict(shuffled).tolist() == [expected[row] for row in map(tuple, shuffled.to_numpy())]
 
 
-def city(rides: int, zones: int, seed: int, noise_minutes: float = 0) -> pd.DataFrame:
-    """Rides whose duration is the sum of a part for each zone, and noise."""
+def city(trips: int, zones: int, seed: int, noise_minutes: float = 0) -> pd.DataFrame:
+    """Trips whose duration is the sum of a part for each zone, and noise."""
     random = np.random.default_rng(seed)
-    starts, ends = random.integers(1, zones + 1, (2, rides))
-    minutes = 10 + np.sqrt(starts) + 3 * np.sin(ends) + random.normal(0, noise_minutes, rides)
-    hours = random.integers(0, 168, rides)
+    starts, ends = random.integers(1, zones + 1, (2, trips))
+    minutes = 10 + np.sqrt(starts) + 3 * np.sin(ends) + random.normal(0, noise_minutes, trips)
+    hours = random.integers(0, 168, trips)
     columns = {"hour_of_week": hours, "duration_minutes": minutes}
     return pd.DataFrame({"pickup_zone_id": starts, "dropoff_zone_id": ends} | columns)
 
@@ -86,11 +86,11 @@ def test_the_regression_finds_a_sum_of_zones() -> None:
     np.testing.assert_allclose(found, later["duration_minutes"], atol=1e-8)
 
 
-@pytest.mark.parametrize(("rides", "zones"), [(400, 30), (60, 40), (9, 200), (1, 5)])
+@pytest.mark.parametrize(("trips", "zones"), [(400, 30), (60, 40), (9, 200), (1, 5)])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_regression_is_that_of_scikit_learn(rides: int, zones: int, seed: int) -> None:
-    """Also where zones are unseen, or fall into parts that no ride connects: the solution is the one of least norm."""
-    past, later = city(rides, zones, seed, noise_minutes=4), city(200, zones, seed + 100)
+def test_the_regression_is_that_of_scikit_learn(trips: int, zones: int, seed: int) -> None:
+    """Also where zones are unseen, or fall into parts that no trip connects: the solution is the one of least norm."""
+    past, later = city(trips, zones, seed, noise_minutes=4), city(200, zones, seed + 100)
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     theirs = make_pipeline(encoder, LinearRegression()).fit(past[ZONE_COLUMNS], past["duration_minutes"])
     ours = fit_one_hot_linear_regression(past).predict(later)
@@ -105,11 +105,11 @@ def test_eight_hundred_thousand_rides_take_seconds() -> None:
     assert time.perf_counter() - began < 20  # about 3 s; the sparse solver alone takes a minute
 
 
-# Figures known for TLC's own months: rides of 1-60 minutes, nothing else filtered
+# Figures known for TLC's own months: trips of 1-60 minutes, nothing else filtered
 
 
 def read(source, *months: Month) -> pd.DataFrame | None:
-    """Rides of 1-60 minutes of TLC's files; None where one of them is not at hand."""
+    """Trips of 1-60 minutes of TLC's files; None where one of them is not at hand."""
     paths = [source.folder / f"green_tripdata_{month}.parquet" for month in months]
     if source.kind != "real" or not all(path.is_file() for path in paths):
         return None

@@ -9,18 +9,29 @@ import pandas as pd
 import pytest
 import small_model
 
-from benchmarks import alone as alone_process
 from benchmarks import (
-    asking,
     bench_data,
     bench_large,
     bench_serve,
     bench_train,
-    data_ways,
-    learned_rides,
-    training_ways,
+    http_load,
+    publish_pipelines,
+    training_sample,
+    training_workloads,
 )
-from benchmarks.harness import Comparison, Figure, Goal, Run, Way, alone, here, in_turn, options, report
+from benchmarks import subprocess_timer as alone_process
+from benchmarks.harness import (
+    Comparison,
+    Figure,
+    Goal,
+    Run,
+    TimedRun,
+    alternate,
+    in_process,
+    options,
+    report,
+    subprocess_timer,
+)
 from taxi_assets.errors import TaxiError
 from taxi_assets.quality.suites import SUITES
 from taxi_assets.serving.served_model import ServedModel
@@ -45,7 +56,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return data_ways.prepare_source(tmp_path_factory.mktemp("source"), 3_000)
+    return publish_pipelines.prepare_source(tmp_path_factory.mktemp("source"), 3_000)
 
 
 def test_ratios_are_taken_turn_by_turn_and_their_median_counts() -> None:
@@ -58,14 +69,14 @@ def test_ratios_are_taken_turn_by_turn_and_their_median_counts() -> None:
 def test_ways_take_turns_after_a_warm_up_that_does_not_count() -> None:
     went: list[str] = []
 
-    def way(name: str) -> Way:
+    def way(name: str) -> TimedRun:
         def run() -> Run:
             went.append(name)
             return Run(len(went))
 
         return run
 
-    found = in_turn(way("A"), way("B"), times=2, warm_ups=1)
+    found = alternate(way("A"), way("B"), times=2, warm_ups=1)
     assert went == ["A", "B"] * 3
     assert [run.seconds for run in (*found.ours, *found.theirs)] == [3, 5, 4, 6]
 
@@ -91,34 +102,34 @@ def test_a_short_figure_is_printed_and_kept_with_the_machine(home: Path, capsys:
 def test_a_file_that_is_no_list_of_figures_is_not_overwritten(home: Path) -> None:
     path = home / "bench" / "bench_some.json"
     path.parent.mkdir(parents=True)
-    for held in ("{}", "not json"):
-        path.write_text(held)
+    for text in ("{}", "not json"):
+        path.write_text(text)
         with pytest.raises(TaxiError, match="move it away"):
             report("bench_some", {}, {}, [])
-        assert path.read_text() == held
+        assert path.read_text() == text
 
 
 def test_a_process_of_its_own_tells_time_and_peak_of_memory() -> None:
-    run = alone("benchmarks.alone", "importing", module="decimal")()
+    run = subprocess_timer("benchmarks.subprocess_timer", "importing", module="decimal")()
     assert run.seconds > 0
     assert 5e6 < (run.peak_bytes or 0) < 2e8
 
 
 def test_memory_of_the_caller_is_not_counted_as_the_childs() -> None:
     ballast = b"x" * 300_000_000
-    peak = alone("benchmarks.alone", "importing", module="decimal")().peak_bytes
+    peak = subprocess_timer("benchmarks.subprocess_timer", "importing", module="decimal")().peak_bytes
     assert (peak or 0) < len(ballast)
 
 
 def test_a_process_that_fails_says_why() -> None:
     with pytest.raises(TaxiError, match="no_such_module"):
-        alone("benchmarks.alone", "importing", module="no_such_module")()
+        subprocess_timer("benchmarks.subprocess_timer", "importing", module="no_such_module")()
 
 
 def test_work_of_this_process_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
     done: list[int] = []
-    assert here(lambda: done.append(1))().seconds >= 0
-    alone_process.main("benchmarks.alone", "importing", '{"module": "decimal"}')
+    assert in_process(lambda: done.append(1))().seconds >= 0
+    alone_process.main("benchmarks.subprocess_timer", "importing", '{"module": "decimal"}')
     assert json.loads(capsys.readouterr().out).keys() == {"seconds", "cpu_seconds", "peak_bytes"}
     assert done == [1]
 
@@ -134,8 +145,8 @@ def test_sizes_come_from_the_option_else_the_variable_else_the_default(monkeypat
 
 @pytest.mark.slow
 def test_a_month_is_published_and_prepared_as_the_course_does(source: Path) -> None:
-    data_ways.publish_month(str(source))()
-    data_ways.prepare_as_course(str(source))()
+    publish_pipelines.publish_month(str(source))()
+    publish_pipelines.prepare_as_course(str(source))()
     prepared = pd.read_parquet(source / "as_course_2023-01.pq")
     assert prepared["duration"].between(1, 60).all()
     assert prepared["PULocationID"].map(type).eq(str).all()
@@ -144,24 +155,24 @@ def test_a_month_is_published_and_prepared_as_the_course_does(source: Path) -> N
 
 @pytest.mark.slow
 def test_many_months_are_published(tmp_path: Path) -> None:
-    source = data_ways.prepare_months(tmp_path, 2, 1_000)
-    data_ways.publish_months(str(source), 2)()
+    source = publish_pipelines.prepare_months(tmp_path, 2, 1_000)
+    publish_pipelines.publish_months(str(source), 2)()
     assert sorted(path.name[-15:-8] for path in source.glob("*.parquet")) == ["2022-12", "2023-01", "2023-02"]
 
 
 @pytest.mark.slow
 def test_a_large_month_is_made_of_parts_that_differ_and_published_in_little_memory(tmp_path: Path) -> None:
-    source = data_ways.prepare_large_source(tmp_path, 5_000, 2_000)
+    source = publish_pipelines.prepare_large_source(tmp_path, 5_000, 2_000)
     trips = pd.read_parquet(source / "yellow_tripdata_2023-01.parquet")
     assert len(trips) == 5_000
     assert trips.duplicated().mean() < 0.1
-    data_ways.publish_month(str(source), memory_limit="1GB")()
+    publish_pipelines.publish_month(str(source), memory_limit="1GB")()
 
 
 @pytest.mark.slow
 def test_both_sides_evaluate_the_same_suite_to_the_same_end(source: Path) -> None:
-    verdict = data_ways.validate_in_warehouse(str(source), "raw_trips")()
-    document = data_ways.validate_in_pandas(str(source), "raw_trips")()
+    verdict = publish_pipelines.validate_in_warehouse(str(source), "raw_trips")()
+    document = publish_pipelines.validate_in_pandas(str(source), "raw_trips")()
     in_pandas = {result.expectation_config.meta["name"]: result.success for result in document.results}
     assert in_pandas == {outcome.name: outcome.passed for outcome in verdict.outcomes}  # type: ignore[attr-defined]
     assert len(in_pandas) == len(SUITES["raw_trips"].expectations)
@@ -171,11 +182,11 @@ def test_both_sides_evaluate_the_same_suite_to_the_same_end(source: Path) -> Non
 def test_the_data_part_compares_time_memory_and_suite(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def quick(_module: str, function: str, /, **_: object) -> Way:
+    def quick(_module: str, function: str, /, **_: object) -> TimedRun:
         asked.append(function)
         return lambda: Run(1.0, peak_bytes=1)
 
-    monkeypatch.setattr(bench_data, "alone", quick)
+    monkeypatch.setattr(bench_data, "subprocess_timer", quick)
     figures = [*bench_data.compare_publishing(source, 1)[1], *bench_data.compare_suites(source, 1)[1]]
     figures += [*bench_data.compare_backfill(source, 4, 1)[1], *bench_large.publish_large(source, 1)[1]]
     assert [figure.name for figure in figures] == [
@@ -186,14 +197,14 @@ def test_the_data_part_compares_time_memory_and_suite(source: Path, monkeypatch:
         "large_memory",
     ]
     assert figures[3].ratio == 0.25
-    assert all(callable(getattr(data_ways, function)) for function in asked)
+    assert all(callable(getattr(publish_pipelines, function)) for function in asked)
 
 
 def test_the_bare_trees_learn_from_the_models_own_matrix() -> None:
-    drawn, zones = learned_rides.draw_rides(1, 2_000)
+    drawn, zones = training_sample.sample_trips(1, 2_000)
     week = drawn[drawn["pickup_at"] < "2022-01-03"]
-    (matrix, target), named = training_ways.matrix_of(week, zones)
-    assert len(matrix) == len(target) == len(named["sample_weight"]) == len(week)
+    (matrix, target), fit_kwargs = training_workloads.training_matrix(week, zones)
+    assert len(matrix) == len(target) == len(fit_kwargs["sample_weight"]) == len(week)
     found, figures = bench_train.compare_fits(week, zones, times=1, warm_ups=0)
     assert figures[0].line().startswith("fit_time ratio=")
     assert found.ours[0].seconds > 0
@@ -214,11 +225,11 @@ def test_growth_is_drawn() -> None:
 def test_an_import_is_timed_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
-    def quick(*_: str, module: str) -> Way:
+    def quick(*_: str, module: str) -> TimedRun:
         asked.append(module)
         return lambda: Run(1.0)
 
-    monkeypatch.setattr(bench_train, "alone", quick)
+    monkeypatch.setattr(bench_train, "subprocess_timer", quick)
     assert bench_train.compare_imports(1)[1][0].line() == "import_time ratio=1 goal=≤1.5 ok"
     assert asked == ["taxi_assets.definitions", "dagster"]
 
@@ -226,7 +237,7 @@ def test_an_import_is_timed_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPa
 def test_one_ride_is_answered_by_both_models(tmp_path: Path) -> None:
     served = ServedModel.load(small_model.write(tmp_path / "model"))
     _, figures = bench_serve.compare_single_rides(small_model.fitted(), served, times=1, asked=2)
-    assert figures[0].line().startswith("one_ride_time ratio=")
+    assert figures[0].line().startswith("one_prediction_time ratio=")
 
 
 @pytest.mark.slow
@@ -235,10 +246,10 @@ def test_the_bento_and_fastapi_give_the_same_answer_and_are_timed(tmp_path: Path
 
     with bench_serve.serving_both(tmp_path, small_model.write(tmp_path / "model")) as urls:
         _, figures = bench_serve.compare_endpoints(*urls, seconds=0.05, times=1)
-        answers = [httpx.post(f"{url}/predict", json=asking.RIDE, trust_env=False).json() for url in urls]
+        answers = [httpx.post(f"{url}/predict", json=http_load.RIDE, trust_env=False).json() for url in urls]
         refused = [httpx.post(f"{url}/predict", json={}, trust_env=False) for url in urls]
         with pytest.raises(RuntimeError, match="404"):
-            asking.ask_for(urls[1], 0.05, "/nowhere")
+            http_load.measure_latencies(urls[1], 0.05, "/nowhere")
     assert [figure.name for figure in figures] == ["bento_throughput", "bento_p99"]
     for answer in answers:
         answer.pop("bento")

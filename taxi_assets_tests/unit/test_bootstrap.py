@@ -12,9 +12,9 @@ DAYS = st.lists(DAY, min_size=2, max_size=31)
 
 
 def errors_of(days: list[tuple[int, float, float]]) -> DayErrors:
-    """Days of so many rides, with the RMSE of both models on each."""
-    rides, ours, theirs = (np.array(values) for values in zip(*days, strict=True))
-    return DayErrors(rides.astype(np.int64), rides * ours**2, rides * theirs**2)
+    """Days of so many trips, with the RMSE of both models on each."""
+    trips, ours, theirs = (np.array(values) for values in zip(*days, strict=True))
+    return DayErrors(trips.astype(np.int64), trips * ours**2, trips * theirs**2)
 
 
 def test_as_many_days_are_drawn_as_there_are() -> None:
@@ -28,7 +28,7 @@ def test_as_many_days_are_drawn_as_there_are() -> None:
 
 def test_squared_errors_are_summed_by_day() -> None:
     found = sum_by_day(np.array([0, 2, 2]), 3, np.array([1.0, -2.0, 3.0]), np.array([0.0, 1.0, 1.0]))
-    assert found.rides.tolist() == [1, 0, 2]
+    assert found.trips.tolist() == [1, 0, 2]
     assert found.ours.tolist() == [1, 0, 13]
     assert found.theirs.tolist() == [0, 0, 2]
 
@@ -36,12 +36,12 @@ def test_squared_errors_are_summed_by_day() -> None:
 @given(DAYS)
 def test_the_difference_is_that_of_all_rides(days: list[tuple[int, float, float]]) -> None:
     errors = errors_of(days)
-    interval, drawn = difference_of_rmse(errors, draw_days(len(days), 50, 0), 0.95)
-    every = np.repeat(np.array([ours for _, ours, _ in days]), errors.rides)
-    others = np.repeat(np.array([theirs for _, _, theirs in days]), errors.rides)
+    interval, bootstrap_differences = difference_of_rmse(errors, draw_days(len(days), 50, 0), 0.95)
+    every = np.repeat(np.array([ours for _, ours, _ in days]), errors.trips)
+    others = np.repeat(np.array([theirs for _, _, theirs in days]), errors.trips)
     assert interval.difference == pytest.approx(np.sqrt((every**2).mean()) - np.sqrt((others**2).mean()), abs=1e-9)
     assert interval.low <= interval.high
-    assert len(drawn) == 50
+    assert len(bootstrap_differences) == 50
 
 
 @given(DAYS)
@@ -49,13 +49,13 @@ def test_changing_sides_turns_the_interval_round(days: list[tuple[int, float, fl
     errors = errors_of(days)
     draws = draw_days(len(days), 50, 0)
     one, _ = difference_of_rmse(errors, draws, 0.9)
-    other, _ = difference_of_rmse(DayErrors(errors.rides, errors.theirs, errors.ours), draws, 0.9)
+    other, _ = difference_of_rmse(DayErrors(errors.trips, errors.theirs, errors.ours), draws, 0.9)
     assert (one.difference, one.low, one.high) == pytest.approx((-other.difference, -other.high, -other.low), abs=1e-9)
 
 
 @given(DAYS, st.floats(0.01, 5))
 def test_what_is_better_every_day_is_surely_better(days: list[tuple[int, float, float]], gain: float) -> None:
-    better = errors_of([(rides, theirs, theirs + gain) for rides, theirs, _ in days])
+    better = errors_of([(trips, theirs, theirs + gain) for trips, theirs, _ in days])
     interval, _ = difference_of_rmse(better, draw_days(len(days), 200, 0), 0.95)
     assert interval.high < 0
 
@@ -68,20 +68,20 @@ def test_one_lucky_day_is_not_enough() -> None:
 
 def test_a_resample_without_the_slice_is_left_out() -> None:
     errors = DayErrors(np.array([5, 0, 0]), np.array([5.0, 0, 0]), np.array([20.0, 0, 0]))
-    interval, drawn = difference_of_rmse(errors, draw_days(3, 300, 0), 0.95)
+    interval, bootstrap_differences = difference_of_rmse(errors, draw_days(3, 300, 0), 0.95)
     assert interval == interval.__class__(-1, -1, -1)
-    assert 0 < len(drawn) < 300
+    assert 0 < len(bootstrap_differences) < 300
 
 
 def test_no_rides_cannot_be_compared() -> None:
-    with pytest.raises(ValueError, match="no rides to compare"):
+    with pytest.raises(ValueError, match="no trips to compare"):
         difference_of_rmse(DayErrors(np.zeros(3, np.int64), np.zeros(3), np.zeros(3)), draw_days(3, 9, 0), 0.95)
 
 
 def wrongly_sure(whole_days: bool, months: int) -> float:
     """How often models equally good, each better on days of its own, look surely apart.
 
-    Drawing rides one by one is drawing days that hold one ride each.
+    Drawing trips one by one is drawing days that hold one trip each.
     """
     rng, wrong = np.random.default_rng(0), 0
     day = np.repeat(np.arange(30), 40) if whole_days else np.arange(1200)

@@ -85,7 +85,7 @@ def test_a_time_of_any_type_is_the_same(values: list[Any], kind: pa.DataType) ->
     ("zone", "summer", "winter"),
     [("UTC", 8, 7), ("America/New_York", 8, 7), ("+05:30", 8, 7), ("Asia/Tokyo", 8, 7)],
 )
-def test_a_moment_of_any_zone_is_told_by_new_yorks_clock(unit: str, zone: str, summer: int, winter: int) -> None:
+def test_time_of_any_zone_is_converted_to_new_york_time(unit: str, zone: str, summer: int, winter: int) -> None:
     # Arrow keeps the moment in UTC whatever the zone is called.
     moments = [datetime(2023, 7, 1, 12, 0, tzinfo=UTC), datetime(2023, 1, 1, 12, 0, tzinfo=UTC)]
     found = cast("lpep_pickup_datetime", "pickup_at", moments, pa.timestamp(unit, zone))
@@ -180,7 +180,7 @@ def test_a_time_that_is_a_number_is_refused(kind: pa.DataType) -> None:
         cast("lpep_pickup_datetime", "pickup_at", [None], kind)
 
 
-def test_nested_values_of_a_column_nobody_knows_are_kept() -> None:
+def test_nested_values_of_an_unknown_column_are_kept() -> None:
     kept = cast("stops", "other_columns", [[{"zone": 74}], None], pa.list_(pa.struct({"zone": pa.int64()})))
     assert kept == ['{"stops":[{"zone":74}]}', '{"stops":null}']
 

@@ -80,19 +80,24 @@ def test_markup_in_an_error_is_printed_as_it_is(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "expected_message"),
     [
         ("TAXI_SERVICES", "blue", "TAXI_SERVICES is 'blue': name each service once"),
         ("TAXI_BENTO_PORT", "0", "TAXI_BENTO_PORT is '0': Input should be greater than or equal to 1"),
-        ("TAXI_DATA", "invented", "TAXI_DATA is 'invented': Input should be 'real' or 'synthetic'"),
+        ("TAXI_DATA_KIND", "invented", "TAXI_DATA_KIND is 'invented': Input should be 'real' or 'synthetic'"),
     ],
 )
 def test_a_wrong_setting_is_named(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, told: str
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    expected_message: str,
 ) -> None:
     monkeypatch.setenv(name, value)
     assert main(monkeypatch, "status") == 1
-    assert error(capsys).startswith(told)
+    assert error(capsys).startswith(expected_message)
 
 
 def test_an_option_outranks_the_variable(
@@ -133,7 +138,7 @@ def test_a_folder_is_no_place_for_json(
     assert not home.exists()
 
 
-def test_synth_writes_months_that_can_be_taken_in(tmp_path: Path) -> None:
+def test_synth_writes_months_that_can_be_ingested(tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ["synth", "--months", "2023-01,2023-03", "--rows", "40", "--out", str(out), "--shift", "zone_mix=0.5"]
     done = CliRunner().invoke(cli.app, arguments)

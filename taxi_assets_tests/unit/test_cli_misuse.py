@@ -77,9 +77,9 @@ USES = {
     ),
     "lineage": Use({"VERSION": "1"}, {"VERSION": NO_VERSIONS, "--json": NO_FILES}),
     "reproduce": Use({"VERSION": "1"}, {"VERSION": NO_VERSIONS, "--json": NO_FILES}),
-    "arrivals": Use({}, {"--json": NO_FILES}),
-    "arrivals retry": Use({"FILE": "x"}, {"FILE": ("", "../../etc/[bold]")}),
-    "arrivals accept": Use({"FILE": "x"}, {"FILE": ("", "../../etc/[bold]")}),
+    "files": Use({}, {"--json": NO_FILES}),
+    "files retry": Use({"FILE": "x"}, {"FILE": ("", "../../etc/[bold]")}),
+    "files accept": Use({"FILE": "x"}, {"FILE": ("", "../../etc/[bold]")}),
 }
 FLAGS = {"--dry-run", "--version", "--help"}
 MISUSES = [
@@ -90,18 +90,18 @@ MISUSES = [
 ]
 WRONG_SETTINGS = {
     "TAXI_HOME": ("", " "),
-    "TAXI_DATA": ("", "invented"),
+    "TAXI_DATA_KIND": ("", "invented"),
     "TAXI_SERVED_CONDITION": ("", "invented"),
     "TAXI_TLC_SOURCE": ("",),
     "TAXI_SERVICES": ("", "blue"),
     "TAXI_MEMORY_LIMIT": ("", "lots", "0", "0GB", "-1GB", "1KB", "63.9MB", "1001TB", "999999999TB"),
     "TAXI_THREADS": ("0", "-1", "", str(10**12)),
     "TAXI_KEEP_MODELS": ("0", "", "many"),
-    "TAXI_KEEP_SNAPSHOTS_DAYS": ("0", "", str(10**12)),
+    "TAXI_SNAPSHOT_RETENTION_DAYS": ("0", "", str(10**12)),
     "TAXI_HOST": ("",),
     "TAXI_DAGSTER_PORT": ("0", "65536", ""),
     "TAXI_BENTO_PORT": ("-1", "many"),
-    "TAXI_REPORTS_PORT": ("x",),
+    "TAXI_DATA_DOCS_PORT": ("x",),
     "TAXI_MLFLOW_PORT": (str(10**30),),
 }
 
@@ -194,7 +194,7 @@ def test_a_wrong_setting_is_one_line(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], setting: str, value: str
 ) -> None:
     monkeypatch.setenv(setting, value)
-    line, code = refusal(monkeypatch, capsys, "arrivals")
+    line, code = refusal(monkeypatch, capsys, "files")
     assert code == 1
     assert line.startswith(f"{setting} is '{value}': ")
 

@@ -60,24 +60,24 @@ def serve(asked: list[Any]) -> Iterator[Serve]:
 
 def failure(url: str) -> str:
     with pytest.raises(TaxiError) as caught:
-        client.ask(url, RIDE)
+        client.predict(url, RIDE)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def test_the_answer_is_given_as_it_came(serve: Serve, asked: list[Any]) -> None:
+def test_response_is_returned_unchanged(serve: Serve, asked: list[Any]) -> None:
     url = serve(200, b'{"duration_minutes": 9.8, "bento": "taxi_duration:v3"}')
-    assert client.ask(url, RIDE) == {"duration_minutes": 9.8, "bento": "taxi_duration:v3"}
+    assert client.predict(url, RIDE) == {"duration_minutes": 9.8, "bento": "taxi_duration:v3"}
     ride = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}
     assert asked == [("/predict", {**ride, "service": None, "passenger_count": None})]
 
 
-def test_taxi_predict_prints_the_warnings_of_the_answer(
+def test_taxi_predict_prints_the_warnings_of_the_response(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = {"duration_minutes": 9.84, "interval_90": [6.1, 16.4], "warnings": ["it is taken as the first; [sic]"]}
-    answer |= {"model": {"name": "taxi-duration", "version": 3}, "bento": "taxi_duration:v3"}
-    port = serve(200, json.dumps(answer).encode()).rpartition(":")[2]
+    response = {"duration_minutes": 9.84, "interval_90": [6.1, 16.4], "warnings": ["it is taken as the first; [sic]"]}
+    response |= {"model": {"name": "taxi-duration", "version": 3}, "bento": "taxi_duration:v3"}
+    port = serve(200, json.dumps(response).encode()).rpartition(":")[2]
     monkeypatch.setenv("TAXI_HOME", str(tmp_path))
     monkeypatch.setenv("TAXI_BENTO_PORT", port)
     asked = ("predict", "--pickup", "74", "--dropoff", "75", "--at", "2023-11-05T01:30")
@@ -85,12 +85,12 @@ def test_taxi_predict_prints_the_warnings_of_the_answer(
     assert done.stdout.startswith("9.8 minutes; nine rides in ten take 6.1 to 16.4\n")
     assert done.stderr == "warning: it is taken as the first; [sic]\n"
     to_json = CliRunner().invoke(cli.app, [*asked, "--json", "-"])
-    assert json.loads(to_json.stdout) == answer
+    assert json.loads(to_json.stdout) == response
 
 
 def test_a_proxy_is_not_asked_for_what_runs_here(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port('127.0.0.1')}")
-    assert client.ask(serve(200, b'{"duration_minutes": 1}'), RIDE)
+    assert client.predict(serve(200, b'{"duration_minutes": 1}'), RIDE)
 
 
 def test_where_nothing_listens_it_says_how_to_start_it() -> None:
@@ -98,7 +98,7 @@ def test_where_nothing_listens_it_says_how_to_start_it() -> None:
     assert failure(url) == f"no endpoint at {url}: start it with `make up`, or set TAXI_BENTO_PORT to its port"
 
 
-def test_a_refusal_is_told_in_the_endpoints_words(serve: Serve) -> None:
+def test_refusal_shows_the_endpoints_message(serve: Serve) -> None:
     assert failure(serve(422, b'{"error": "pickup_zone_id is 999: give a TLC zone"}')) == (
         "the endpoint refuses the ride: pickup_zone_id is 999: give a TLC zone"
     )
@@ -112,21 +112,21 @@ def test_something_else_that_listens_there_is_seen(serve: Serve, status: int, bo
 
 
 @pytest.mark.parametrize("body", [b"", b'{"error": "An unexpected error has occurred"}'])
-def test_an_endpoint_that_fails_is_told_apart(serve: Serve, body: bytes) -> None:
+def test_failing_endpoint_is_distinguished(serve: Serve, body: bytes) -> None:
     assert "with status 500" in failure(serve(500, body))
 
 
 def test_an_endpoint_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(client, "REQUEST_TIMEOUT_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "does not answer" in failure(f"http://127.0.0.1:{silent.getsockname()[1]}")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"facts": 1}', b'{"facts": {}}'])
 def test_another_server_serves_no_version(serve: Serve, body: bytes) -> None:
-    assert client.served(serve(200, body)) is None
+    assert client.get_served_version(serve(200, body)) is None
 
 
 def test_a_closed_port_serves_nothing() -> None:
-    assert client.served(f"http://127.0.0.1:{free_port('127.0.0.1')}") is None
-    assert client.served("http://no such host:1") is None
+    assert client.get_served_version(f"http://127.0.0.1:{free_port('127.0.0.1')}") is None
+    assert client.get_served_version("http://no such host:1") is None

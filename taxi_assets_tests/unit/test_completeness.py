@@ -5,7 +5,7 @@ from calendar import monthrange
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.ingestion.completeness import COUNTS, LARGEST_LOSS, Extent, few_rows, losses, missing_parts
+from taxi_assets.ingestion.completeness import COUNTS, MAX_LOSS_SHARE, Extent, few_rows, losses, missing_parts
 from taxi_assets.months import Month
 
 FEBRUARY, MARCH, APRIL = (Month(2020, number) for number in range(2, 5))
@@ -22,7 +22,7 @@ SAMPLE = {"rows": 1_000, "days": 30, "hours": 456}
 NEARBY = [whole(FEBRUARY), whole(MARCH)]
 
 
-def test_a_sample_of_a_month_held_loses_rows_and_hours() -> None:
+def test_a_sample_of_an_available_month_loses_rows_and_hours() -> None:
     assert losses(HELD, SAMPLE) == ["1,000 rows instead of the 35,644 held", "456 hours instead of the 720 held"]
 
 
@@ -36,7 +36,7 @@ def test_a_month_whose_column_is_empty_loses_its_values() -> None:
     assert losses(HELD, after) == []  # held by a version that counted rows, days and hours only
 
 
-def test_the_lockdown_is_no_missing_part_and_worth_a_look() -> None:
+def test_lockdown_month_is_complete_with_a_row_warning() -> None:
     assert missing_parts(whole(APRIL), NEARBY) == []
     assert few_rows(35_644, [398_632, 223_496]) == "35,644 rows, where months nearby have 223,496 or more"
 
@@ -49,7 +49,7 @@ def test_a_sample_misses_hours_of_its_month_and_a_part_misses_days() -> None:
     ]
 
 
-def test_where_nothing_is_held_nearby_nothing_is_missing() -> None:
+def test_without_nearby_months_nothing_is_missing() -> None:
     assert missing_parts(Extent(APRIL, 1, 1), []) == []
     assert few_rows(1, []) is None
 
@@ -62,8 +62,8 @@ counts = st.fixed_dictionaries({name: st.integers(0, 10**7) for name in COUNTS})
 
 
 @given(counts, st.floats(0, 1))
-def test_a_loss_is_told_beyond_the_share_and_only_there(before: dict[str, int], kept: float) -> None:
+def test_only_a_loss_beyond_the_limit_is_reported(before: dict[str, int], kept: float) -> None:
     after = {name: int(count * kept) for name, count in before.items()}
     told = {name for name in before if any(f" {name.replace('_', ' ')} " in clause for clause in losses(before, after))}
-    assert told == {name for name in before if after[name] < before[name] * (1 - LARGEST_LOSS)}
+    assert told == {name for name in before if after[name] < before[name] * (1 - MAX_LOSS_SHARE)}
     assert losses(after, before) == []

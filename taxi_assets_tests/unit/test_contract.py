@@ -4,9 +4,9 @@ import json
 
 import duckdb
 import pytest
-from headers import COMPANY, GREEN, WITH_ZONES, WITHOUT_ZONES, YELLOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from published_headers import COMPANY, GREEN, WITH_ZONES, WITHOUT_ZONES, YELLOW
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.casting import select_list
@@ -181,7 +181,7 @@ def test_a_value_that_does_not_fit_is_missing_and_its_row_is_kept() -> None:
     assert found["dropoff_at"] is not None
 
 
-def test_columns_nobody_knows_are_kept_under_their_names() -> None:
+def test_unknown_columns_are_kept_under_their_names() -> None:
     odd = RIDE | {"ride_time": 930, "Affiliated Base": "B'00\"013", "nothing": None}
     mapping = map_columns(tuple(odd))
     assert mapping.unknown == ("ride_time", "Affiliated Base", "nothing")

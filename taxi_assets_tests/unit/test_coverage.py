@@ -1,4 +1,4 @@
-"""Shares of rides inside their interval: counted by borough and part of the day, judged where there are enough."""
+"""Shares of trips inside their interval: counted by borough and part of the day, judged where there are enough."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ BOROUGHS = pd.DataFrame({"zone_id": [1, 2], "borough": ["Here", "There"]})
 
 
 def test_rides_inside_are_counted_ends_included() -> None:
-    rides = pd.DataFrame(
+    trips = pd.DataFrame(
         {
             "pickup_zone_id": [1, 1, 1, 2],
             "minute_of_day": [30, 60, 720, 30],
@@ -20,8 +20,8 @@ def test_rides_inside_are_counted_ends_included() -> None:
         }
     )
     predictions = Predictions(np.full(4, 10.0), np.full(4, 5.0), np.full(4, 15.0))
-    found = measure_coverage(predictions, rides, BOROUGHS)
-    rows = {(row.pickup_borough, row.hour_band): (row.rides, row.inside) for row in found.cells.itertuples()}
+    found = measure_coverage(predictions, trips, BOROUGHS)
+    rows = {(row.pickup_borough, row.hour_band): (row.trips, row.inside) for row in found.cells.itertuples()}
     assert rows == {("Here", BANDS[0]): (2, 1), ("Here", BANDS[2]): (1, 1), ("There", BANDS[0]): (1, 0)}
     assert found.share == 0.5
 
@@ -29,32 +29,32 @@ def test_rides_inside_are_counted_ends_included() -> None:
 def test_a_model_without_intervals_promises_nothing() -> None:
     found = measure_coverage(Predictions(np.zeros(0)), pd.DataFrame(), BOROUGHS)
     assert found.cells.empty
-    assert found.is_kept
+    assert found.is_within_tolerance
 
 
 def cells(*counts: tuple[int, int]) -> Coverage:
     return Coverage(
         pd.DataFrame([("Here", str(part), *count) for part, count in enumerate(counts)]).set_axis(
-            ["pickup_borough", "hour_band", "rides", "inside"], axis=1
+            ["pickup_borough", "hour_band", "trips", "inside"], axis=1
         )
     )
 
 
 @pytest.mark.parametrize(
-    ("counts", "is_kept"),
+    ("counts", "is_within_tolerance"),
     [
         ([(1000, 900)], True),
         ([(1000, 860)], False),  # too few inside
         ([(1000, 940)], False),  # wider than they need be
         ([(9000, 8100), (500, 424)], False),  # too few in one place
-        ([(9000, 8100), (499, 300)], True),  # too few rides there to tell
+        ([(9000, 8100), (499, 300)], True),  # too few trips there to tell
         ([(100, 90)], True),
     ],
 )
-def test_nine_in_ten_are_wanted_everywhere(counts: list[tuple[int, int]], is_kept: bool) -> None:
-    assert cells(*counts).is_kept is is_kept
+def test_nine_in_ten_are_wanted_everywhere(counts: list[tuple[int, int]], is_within_tolerance: bool) -> None:
+    assert cells(*counts).is_within_tolerance is is_within_tolerance
 
 
 def test_the_span_is_of_cells_with_rides_enough() -> None:
-    assert cells((1000, 900), (1000, 870), (10, 1)).span == (0.87, 0.9)
-    assert cells((10, 5)).span == (0.5, 0.5)
+    assert cells((1000, 900), (1000, 870), (10, 1)).cell_range == (0.87, 0.9)
+    assert cells((10, 5)).cell_range == (0.5, 0.5)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_assets.ingestion import text_lines
-from taxi_assets.ingestion.csv_lines import read_lines
+from taxi_assets.ingestion.csv_lines import read_row_batches
 from taxi_assets.ingestion.text_lines import count_rows, read_header
 
 Row = tuple[str | None, ...]
@@ -20,7 +20,7 @@ def read(path: Path, content: bytes, width: int = 3, separator: str = ",") -> tu
     path.write_bytes(content)
     rows: list[Row] = []
     texts: list[str] = []
-    for lines in read_lines(path, width, separator):
+    for lines in read_row_batches(path, width, separator):
         values = zip(*(column.to_pylist() for column in lines.columns), strict=True)
         found = list(values)
         assert len(found) == lines.rows
@@ -173,7 +173,7 @@ def test_a_line_is_read_alike_whatever_stands_beside_it(
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
-def test_other_separators_are_told_by_the_header(path: Path, separator: str) -> None:
+def test_separator_is_detected_from_the_header(path: Path, separator: str) -> None:
     content = "\n".join(["a,b,c", "1,2,3", ",,", '"x",,"y, z"']).replace(",", separator).encode()
     rows, texts = read(path, content, separator=separator)
     assert read_header(path) == text_lines.Header(("a", "b", "c"), separator)

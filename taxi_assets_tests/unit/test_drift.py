@@ -27,8 +27,8 @@ FOLLOW = {TARGET: {RATIO, SPEED}, "zone_distance_miles": {RATIO, SPEED}}
 LEARNED, MONTH = (date(2023, 1, 1), date(2023, 2, 1)), date(2023, 3, 1)
 
 
-def rides(count: int, seed: int, **shifts: object) -> pd.DataFrame:
-    """Rides of a city where nothing changes but what is given."""
+def trips(count: int, seed: int, **shifts: object) -> pd.DataFrame:
+    """Trips of a city where nothing changes but what is given."""
     random = np.random.default_rng(seed)
     zones = 1 + np.minimum(random.geometric(0.03, (2, count)), 260)
     drawn = {
@@ -70,21 +70,21 @@ def city():
 
 
 @pytest.fixture
-def learned(city: City) -> City:
-    return city.add(LEARNED[0], rides(20_000, 1)).add(LEARNED[1], rides(20_000, 2))
+def trained_on(city: City) -> City:
+    return city.add(LEARNED[0], trips(20_000, 1)).add(LEARNED[1], trips(20_000, 2))
 
 
 def of(report: DriftReport, name: str) -> FeatureDrift:
     return next(feature for feature in report.features if feature.name == name)
 
 
-def test_a_month_like_those_before_is_stable(learned: City) -> None:
-    report = learned.add(MONTH, rides(20_000, 3)).drift()
+def test_a_month_like_those_before_is_stable(trained_on: City) -> None:
+    report = trained_on.add(MONTH, trips(20_000, 3)).drift()
     assert report.verdict == "stable"
     assert {feature.name for feature in report.features} == set(FEATURES)
     assert all(feature.psi < 0.02 and feature.verdict == "stable" for feature in report.features)
     assert (report.month, report.reference_months) == (MONTH, LEARNED)
-    assert (report.reference_rides, report.month_rides) == (40_000, 20_000)
+    assert (report.reference_trips, report.month_trips) == (40_000, 20_000)
 
 
 @pytest.mark.parametrize(
@@ -100,22 +100,22 @@ def test_a_month_like_those_before_is_stable(learned: City) -> None:
         ("is_same_zone", True),
     ],
 )
-def test_a_planted_shift_is_found_where_it_is(learned: City, name: str, change: object) -> None:
-    report = learned.add(MONTH, rides(20_000, 3, **{name: change})).drift()
+def test_a_planted_shift_is_found_where_it_is(trained_on: City, name: str, change: object) -> None:
+    report = trained_on.add(MONTH, trips(20_000, 3, **{name: change})).drift()
     follows = FOLLOW.get(name, set())
     assert report.verdict == "drifted"
     assert report.features[0].name in {name, *follows}
     assert {feature.name for feature in report.features if feature.verdict != "stable"} - follows == {name}
 
 
-def test_a_smaller_shift_is_to_be_watched(learned: City) -> None:
-    report = learned.add(MONTH, rides(20_000, 3, duration_minutes=lambda minutes: minutes * 1.25)).drift()
+def test_a_smaller_shift_is_to_be_watched(trained_on: City) -> None:
+    report = trained_on.add(MONTH, trips(20_000, 3, duration_minutes=lambda minutes: minutes * 1.25)).drift()
     assert report.verdict == "watch"
     assert WATCH < report.target.psi < DRIFTED
 
 
-def test_the_target_tells_how_far_it_moved(learned: City) -> None:
-    target = learned.add(MONTH, rides(20_000, 3, duration_minutes=lambda minutes: minutes + 5)).drift().target
+def test_the_target_tells_how_far_it_moved(trained_on: City) -> None:
+    target = trained_on.add(MONTH, trips(20_000, 3, duration_minutes=lambda minutes: minutes + 5)).drift().target
     assert target.name == TARGET == "duration_minutes"
     assert target.month_mean == pytest.approx(target.reference_mean + 5, abs=0.2)
     assert target.month_median == pytest.approx(target.reference_median + 5, abs=0.2)
@@ -123,95 +123,95 @@ def test_the_target_tells_how_far_it_moved(learned: City) -> None:
 
 
 def test_missing_values_are_told_and_left_out_of_means(city: City) -> None:
-    city.add(LEARNED[0], rides(1_000, 1, passenger_count=2))
+    city.add(LEARNED[0], trips(1_000, 1, passenger_count=2))
     missing = pd.array([None] * 750 + [4] * 250, dtype="Int16")
-    found = of(city.add(MONTH, rides(1_000, 2, passenger_count=missing)).drift(), "passenger_count")
+    found = of(city.add(MONTH, trips(1_000, 2, passenger_count=missing)).drift(), "passenger_count")
     assert (found.reference_missing_share, found.month_missing_share) == (0, 0.75)
     assert (found.reference_mean, found.month_mean, found.month_median) == (2, 4, 4)
 
 
 def test_means_of_labels_and_of_nothing_are_not_told(city: City) -> None:
     nothing = {"passenger_count": pd.array([None] * 100, dtype="Int16")}
-    report = city.add(LEARNED[0], rides(100, 1, **nothing)).add(MONTH, rides(100, 2, **nothing)).drift()
+    report = city.add(LEARNED[0], trips(100, 1, **nothing)).add(MONTH, trips(100, 2, **nothing)).drift()
     assert of(report, "pickup_zone_id").reference_mean is None
     assert of(report, "passenger_count").month_median is None
     assert of(report, "passenger_count").psi == 0
 
 
 def test_the_index_is_the_one_written_down(city: City) -> None:
-    city.add(LEARNED[0], rides(8_000, 1, is_same_zone=lambda same: same.index % 2 == 0))
-    city.add(MONTH, rides(8_000, 2, is_same_zone=lambda same: same.index % 4 == 0))
+    city.add(LEARNED[0], trips(8_000, 1, is_same_zone=lambda same: same.index % 2 == 0))
+    city.add(MONTH, trips(8_000, 2, is_same_zone=lambda same: same.index % 4 == 0))
     found = of(city.drift(), "is_same_zone")
     assert found.psi == pytest.approx((0.25 - 0.5) * np.log(0.25 / 0.5) + (0.75 - 0.5) * np.log(0.75 / 0.5))
     assert (found.reference_mean, found.month_mean) == (0.5, 0.25)
 
 
 def test_a_measure_is_binned_by_tenths_of_what_was_learned_from(city: City) -> None:
-    city.add(LEARNED[0], rides(1_000, 1, duration_minutes=np.arange(1_000) + 1.0))
-    found = city.add(MONTH, rides(1_000, 2, duration_minutes=np.arange(1_000) // 2 + 1.0)).drift().target
+    city.add(LEARNED[0], trips(1_000, 1, duration_minutes=np.arange(1_000) + 1.0))
+    found = city.add(MONTH, trips(1_000, 2, duration_minutes=np.arange(1_000) // 2 + 1.0)).drift().target
     shares = np.array([0.2] * 5 + [0.0001] * 5)
     assert found.psi == pytest.approx(np.sum((shares - 0.1) * np.log(shares / 0.1)), abs=0.01)
 
 
-def test_a_value_never_seen_has_a_finite_index(learned: City) -> None:
-    report = learned.add(MONTH, rides(20_000, 3, pickup_zone_id=265)).drift()
+def test_a_value_never_seen_has_a_finite_index(trained_on: City) -> None:
+    report = trained_on.add(MONTH, trips(20_000, 3, pickup_zone_id=265)).drift()
     assert of(report, "pickup_zone_id").verdict == "drifted"
-    assert all(np.isfinite([feature.psi, feature.chance_psi]).all() for feature in report.features)
+    assert all(np.isfinite([feature.psi, feature.psi_noise_floor]).all() for feature in report.features)
 
 
 @pytest.mark.parametrize("count", [1, 5, 20, 100, 400])
 @pytest.mark.parametrize("seed", [10, 11, 12])
-def test_few_rides_are_not_taken_for_drift(learned: City, count: int, seed: int) -> None:
-    report = learned.add(MONTH, rides(count, seed)).drift()
+def test_few_rides_are_not_taken_for_drift(trained_on: City, count: int, seed: int) -> None:
+    report = trained_on.add(MONTH, trips(count, seed)).drift()
     assert report.verdict == "stable"
-    assert report.month_rides == count
+    assert report.month_trips == count
 
 
-def test_few_rides_have_an_index_that_only_chance_explains(learned: City) -> None:
-    found = of(learned.add(MONTH, rides(100, 10)).drift(), "pickup_zone_id")
+def test_few_rides_have_an_index_that_only_chance_explains(trained_on: City) -> None:
+    found = of(trained_on.add(MONTH, trips(100, 10)).drift(), "pickup_zone_id")
     assert found.psi > DRIFTED
-    assert found.psi <= found.chance_psi
+    assert found.psi <= found.psi_noise_floor
 
 
-def test_few_rides_that_have_all_moved_are_drift(learned: City) -> None:
-    report = learned.add(MONTH, rides(50, 10, duration_minutes=lambda minutes: minutes + 40)).drift()
+def test_few_rides_that_have_all_moved_are_drift(trained_on: City) -> None:
+    report = trained_on.add(MONTH, trips(50, 10, duration_minutes=lambda minutes: minutes + 40)).drift()
     assert {feature.name for feature in report.features if feature.verdict == "drifted"} == {TARGET, RATIO, SPEED}
 
 
-def test_the_same_months_have_the_same_report(learned: City) -> None:
-    learned.add(MONTH, rides(300, 3))
-    assert learned.drift() == learned.drift()
+def test_the_same_months_have_the_same_report(trained_on: City) -> None:
+    trained_on.add(MONTH, trips(300, 3))
+    assert trained_on.drift() == trained_on.drift()
 
 
-def test_other_services_and_months_are_not_looked_at(learned: City) -> None:
-    learned.add(MONTH, rides(5_000, 3))
-    alone = learned.drift()
-    learned.add(MONTH, rides(5_000, 4, duration_minutes=90.0), service="yellow")
-    learned.add(date(2023, 4, 1), rides(5_000, 4, duration_minutes=90.0))
-    assert learned.drift() == alone
+def test_other_services_and_months_are_not_looked_at(trained_on: City) -> None:
+    trained_on.add(MONTH, trips(5_000, 3))
+    alone = trained_on.drift()
+    trained_on.add(MONTH, trips(5_000, 4, duration_minutes=90.0), service="yellow")
+    trained_on.add(date(2023, 4, 1), trips(5_000, 4, duration_minutes=90.0))
+    assert trained_on.drift() == alone
 
 
-def test_another_mix_of_services_is_drift(learned: City) -> None:
-    learned.add(LEARNED[0], rides(20_000, 4), service="yellow")
-    learned.add(MONTH, rides(20_000, 3), service="green").add(MONTH, rides(500, 5), service="yellow")
-    report = learned.drift("yellow", "green")
+def test_another_mix_of_services_is_drift(trained_on: City) -> None:
+    trained_on.add(LEARNED[0], trips(20_000, 4), service="yellow")
+    trained_on.add(MONTH, trips(20_000, 3), service="green").add(MONTH, trips(500, 5), service="yellow")
+    report = trained_on.drift("yellow", "green")
     assert report.features[0].name == "service"
     assert report.verdict == "drifted"
 
 
-def test_a_month_learned_from_is_not_measured(learned: City) -> None:
+def test_a_month_learned_from_is_not_measured(trained_on: City) -> None:
     with pytest.raises(TaxiError, match="2023-02 is a month the model learned from: measure"):
-        measure_drift(learned.connection, ["green"], LEARNED, LEARNED[1])
+        measure_drift(trained_on.connection, ["green"], LEARNED, LEARNED[1])
 
 
-def test_a_month_without_rides_is_not_measured(learned: City) -> None:
-    with pytest.raises(TaxiError, match="no ride of green in 2023-03: ingest"):
-        learned.drift()
+def test_a_month_without_rides_is_not_measured(trained_on: City) -> None:
+    with pytest.raises(TaxiError, match="no trip of green in 2023-03: ingest"):
+        trained_on.drift()
 
 
 def test_nothing_to_compare_with_is_an_error(city: City) -> None:
-    city.add(MONTH, rides(10, 1))
-    with pytest.raises(TaxiError, match="no ride of green in 2023-01, 2023-02: ingest"):
+    city.add(MONTH, trips(10, 1))
+    with pytest.raises(TaxiError, match="no trip of green in 2023-01, 2023-02: ingest"):
         city.drift()
     with pytest.raises(TaxiError, match="in no month: ingest"):
         measure_drift(city.connection, ["green"], [], MONTH)
@@ -224,11 +224,11 @@ def test_every_feature_of_the_rides_is_measured_or_told_by_one_that_is() -> None
 
 
 def test_a_city_that_speeds_up_while_rides_become_longer_is_named(city: City) -> None:
-    """As in a lockdown: other rides are taken, so durations are as before, and each is faster than it used to be."""
+    """As in a lockdown: other trips are taken, so durations are as before, and each is faster than it used to be."""
 
     def taken(count: int, seed: int, pace: float, miles: float) -> pd.DataFrame:
         random = np.random.default_rng(seed)
-        frame = rides(count, seed, pickup_zone_id=random.integers(1, 9, count))
+        frame = trips(count, seed, pickup_zone_id=random.integers(1, 9, count))
         frame["dropoff_zone_id"] = np.clip(np.round(frame["pickup_zone_id"] + random.normal(miles, 1, count)), 1, 30)
         frame["zone_distance_miles"] = (frame["dropoff_zone_id"] - frame["pickup_zone_id"]).abs()
         frame["is_same_zone"] = frame["zone_distance_miles"] == 0

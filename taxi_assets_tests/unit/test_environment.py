@@ -85,10 +85,10 @@ def test_a_program_the_supervisor_starts_sees_none_of_them(monkeypatch: pytest.M
 
     for name, value in HOSTILE.items():
         monkeypatch.setenv(name, value)
-    with processes.guarded_mark() as mark:
+    with processes.guarded_tag() as mark:
         command = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
         process = processes.start(command, {"DAGSTER_HOME": "/data"}, mark, subprocess.PIPE)
-        told, _ = process.communicate()
-    seen = json.loads(told)
+        output, _ = process.communicate()
+    seen = json.loads(output)
     assert seen["DAGSTER_HOME"] == "/data"
     assert not {name for name, value in HOSTILE.items() if seen.get(name) == value}

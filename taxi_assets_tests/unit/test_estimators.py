@@ -1,4 +1,4 @@
-"""The ways to learn: each takes the same rides and gives minutes; what is not known is refused by name."""
+"""The ways to learn: each takes the same trips and gives minutes; what is not known is refused by name."""
 
 import numpy as np
 import pandas as pd
@@ -7,8 +7,8 @@ from sklearn.base import clone
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import MODEL_INPUTS, ZoneMap
-from taxi_assets.training.estimators import BOOSTED, ESTIMATORS, build, estimator_named
-from taxi_assets.training.random_forest import ForestModel
+from taxi_assets.training.estimators import BOOSTED_TREES, ESTIMATORS, build_estimator, get_estimator
+from taxi_assets.training.random_forest import RandomForestModel
 
 PARAMETERS = {
     "learning_rate": 0.1,
@@ -22,28 +22,28 @@ PARAMETERS = {
 
 def test_every_way_to_learn_can_be_built_of_a_trainings_parameters(zones: ZoneMap) -> None:
     for name in ESTIMATORS:
-        model = build(name, zones, PARAMETERS)
+        model = build_estimator(name, zones, PARAMETERS)
         known = model.get_params()
         assert {key: known[key] for key in PARAMETERS if key in known}.items() <= PARAMETERS.items()
         assert known["random_state"] == 3
-    assert [name for name in ESTIMATORS if estimator_named(name).is_servable] == [BOOSTED]
+    assert [name for name in ESTIMATORS if get_estimator(name).is_servable] == [BOOSTED_TREES]
 
 
 def test_a_parameter_that_nobody_knows_is_not_swallowed(zones: ZoneMap) -> None:
     with pytest.raises(TypeError, match="depth"):
-        build(BOOSTED, zones, {**PARAMETERS, "depth": 3})
+        build_estimator(BOOSTED_TREES, zones, {**PARAMETERS, "depth": 3})
 
 
 def test_a_way_that_is_not_there_is_refused_by_name(zones: ZoneMap) -> None:
     with pytest.raises(TaxiError, match="there is no estimator 'oracle': choose one of boosted_trees, random_forest"):
-        build("oracle", zones, PARAMETERS)
+        build_estimator("oracle", zones, PARAMETERS)
 
 
-def test_a_forest_learns_the_same_of_the_same_and_better_than_the_mean(rides: pd.DataFrame) -> None:
-    half = len(rides) // 2
-    learned, asked = rides[:half], rides[half:]
+def test_a_forest_learns_the_same_of_the_same_and_better_than_the_mean(trips: pd.DataFrame) -> None:
+    half = len(trips) // 2
+    learned, asked = trips[:half], trips[half:]
     minutes = learned["duration_minutes"].to_numpy()
-    forest = ForestModel(max_iter=40, min_samples_leaf=50, random_state=1)
+    forest = RandomForestModel(max_iter=40, min_samples_leaf=50, random_state=1)
     first, second = (clone(forest).fit(learned, minutes).predict(asked) for _ in range(2))
     assert np.array_equal(first, second)
     actual = asked["duration_minutes"].to_numpy()

@@ -10,7 +10,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.file_columns import FileColumns, read_columns
 
 
-def test_a_parquet_file_tells_names_types_and_rows(tmp_path: Path) -> None:
+def test_parquet_footer_gives_names_types_and_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"A b": [1, 2], "c": pa.nulls(2), "d": pa.array(["x", "y"], pa.large_string())}), path)
     assert read_columns(path) == FileColumns(("A b", "c", "d"), ("int64", "null", "large_string"), 2)
@@ -23,7 +23,7 @@ def test_a_parquet_file_named_csv_is_parquet(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b",,\n", b"\r"])
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
-def test_a_header_tells_names(tmp_path: Path, start: bytes, end: bytes) -> None:
+def test_csv_header_gives_names(tmp_path: Path, start: bytes, end: bytes) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(start + b'VendorID, Trip_type ,"a,b", Payment_type ' + end + b"1,2,3,4\n")
     names = ("VendorID", "Trip_type", "a,b", "Payment_type")
@@ -61,6 +61,6 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path, name: str, content: byt
 
 
 @pytest.mark.parametrize("name", ["gone.parquet", "gone.csv"])
-def test_a_file_that_is_not_there_is_told(tmp_path: Path, name: str) -> None:
+def test_missing_file_is_reported(tmp_path: Path, name: str) -> None:
     with pytest.raises(TaxiError, match=rf"cannot read .*{name} \(No such file or directory\): put the file there"):
         read_columns(tmp_path / name)

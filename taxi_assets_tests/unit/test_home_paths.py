@@ -95,14 +95,14 @@ def test_a_tilde_is_the_home_folder(name: str, text: str, monkeypatch: pytest.Mo
     assert str(getattr(Settings(), name)) == str(tmp_path / text.removeprefix("~/"))
 
 
-def test_the_home_folder_of_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_of_an_unknown_user_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAXI_HOME", "~nobody-of-this-name/taxi")
     with pytest.raises(ValidationError, match="write the whole path"):
         Settings()
 
 
 @pytest.mark.slow
-def test_a_home_of_strange_signs_holds_lake_records_models_and_bentos(tmp_path: Path) -> None:
+def test_home_with_special_characters_stores_lake_models_and_bentos(tmp_path: Path) -> None:
     import small_model
 
     from taxi_assets.defs.instance import open_instance
@@ -110,7 +110,7 @@ def test_a_home_of_strange_signs_holds_lake_records_models_and_bentos(tmp_path: 
     from taxi_assets.serving import bento_build
     from taxi_assets.warehouse.connection import Warehouse
 
-    settings = Settings(home=tmp_path / 'it\'s "a" café #1; {0} & a:b@c!', data="synthetic")
+    settings = Settings(home=tmp_path / 'it\'s "a" café #1; {0} & a:b@c!', data_kind="synthetic")
     with Warehouse(settings).publishing("a zone") as connection:
         connection.execute("INSERT INTO taxi_zones BY NAME SELECT 1 AS zone_id")
     with open_instance(settings) as instance:

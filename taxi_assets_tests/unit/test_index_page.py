@@ -17,7 +17,7 @@ def test_the_first_page_names_no_other_host_and_lets_none_be_asked() -> None:
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.get("/")
 
-    answer = asyncio.run(ask())
-    assert answer.text == PAGE
-    assert not re.search(r"https?:|=\"//", answer.text)
-    assert answer.headers["content-security-policy"].startswith("default-src 'self'")
+    response = asyncio.run(ask())
+    assert response.text == PAGE
+    assert not re.search(r"https?:|=\"//", response.text)
+    assert response.headers["content-security-policy"].startswith("default-src 'self'")

@@ -1,4 +1,4 @@
-"""Intervals: nine rides in ten inside, in every borough and part of the day; never around a wrong place."""
+"""Intervals: nine trips in ten inside, in every borough and part of the day; never around a wrong place."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from taxi_assets.training.intervals import BANDS, COVERAGE, Intervals, bands, fit_intervals, interval
 
 RIDES = 40_000
-Rides = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]
+IntervalInputs = tuple[
+    NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]
+]
 
 
-def drawn(seed: int, count: int = RIDES) -> Rides:
+def drawn(seed: int, count: int = RIDES) -> IntervalInputs:
     """Rides whose errors grow with their length, are skewed, and are three times as large in one borough by night."""
     draw = np.random.default_rng(seed)
     minutes, borough, band = draw.uniform(3, 60, count), draw.integers(1, 7, count), draw.integers(0, 5, count)
@@ -21,13 +23,13 @@ def drawn(seed: int, count: int = RIDES) -> Rides:
 
 
 @pytest.fixture(scope="module")
-def told() -> Intervals:
+def intervals() -> Intervals:
     return fit_intervals(*drawn(1))
 
 
-def test_nine_rides_in_ten_end_inside_wherever_and_whenever(told: Intervals) -> None:
+def test_nine_rides_in_ten_end_inside_wherever_and_whenever(intervals: Intervals) -> None:
     actual, minutes, spread, borough, band = drawn(2)
-    low, high = interval(told, minutes, spread, borough, band)
+    low, high = interval(intervals, minutes, spread, borough, band)
     inside = (actual >= low) & (actual <= high)
     assert inside.mean() == pytest.approx(COVERAGE, abs=0.01)
     for place, part in np.unique(np.column_stack([borough, band]), axis=0):
@@ -35,27 +37,27 @@ def test_nine_rides_in_ten_end_inside_wherever_and_whenever(told: Intervals) -> 
         assert inside[own].mean() == pytest.approx(COVERAGE, abs=0.05), (place, part)
 
 
-def test_longer_and_less_certain_rides_have_wider_intervals(told: Intervals) -> None:
+def test_longer_and_less_certain_rides_have_wider_intervals(intervals: Intervals) -> None:
     one = (np.array([2]), np.array([2]))
     short, long, uncertain = (
-        interval(told, np.array([minutes]), np.array([spread]), *one)
+        interval(intervals, np.array([minutes]), np.array([spread]), *one)
         for minutes, spread in ((6.0, 1.0), (50.0, 8.0), (50.0, 24.0))
     )
     width = [float((high - low)[0]) for low, high in (short, long, uncertain)]
     assert width == sorted(width)
 
 
-def test_an_interval_holds_what_was_predicted_and_no_negative_time(told: Intervals) -> None:
+def test_an_interval_holds_what_was_predicted_and_no_negative_time(intervals: Intervals) -> None:
     minutes = np.linspace(0.2, 300, 500)
     for place in range(10):
-        low, high = interval(told, minutes, minutes * 0.9, np.full(500, place), np.full(500, 4))
+        low, high = interval(intervals, minutes, minutes * 0.9, np.full(500, place), np.full(500, 4))
         assert (low <= minutes).all()
         assert (minutes < high).all()
         assert (low > 0).all()
 
 
-def test_a_borough_without_rides_has_the_margins_of_all(told: Intervals) -> None:
-    unseen = told.factors[9]
+def test_a_borough_without_rides_has_the_margins_of_all(intervals: Intervals) -> None:
+    unseen = intervals.factors[9]
     assert np.isfinite(unseen).all()
     assert len(set(unseen)) == 1
 
@@ -68,9 +70,9 @@ def test_of_few_rides_intervals_can_be_learned_too(count: int) -> None:
     assert (low < high).all()
 
 
-def test_the_same_rides_make_the_same_intervals(told: Intervals) -> None:
+def test_the_same_rides_make_the_same_intervals(intervals: Intervals) -> None:
     for name, values in vars(fit_intervals(*drawn(1))).items():
-        assert np.array_equal(values, getattr(told, name)), name
+        assert np.array_equal(values, getattr(intervals, name)), name
 
 
 def test_another_share_makes_other_intervals() -> None:

@@ -1,4 +1,4 @@
-"""The model: the same data, the same answers; sensible for rides nobody took; a scikit-learn regressor."""
+"""The model: the same data, the same answers; sensible for trips nobody took; a scikit-learn regressor."""
 
 import pickle
 
@@ -19,16 +19,16 @@ SMALL = {"max_iter": 10, "min_samples_leaf": 20, "learning_rate": 0.3}
 
 
 @pytest.fixture(scope="module")
-def learned(rides: pd.DataFrame) -> pd.DataFrame:
-    """A fortnight of rides."""
-    begin = rides["pickup_at"].min().normalize()
-    return rides[rides["pickup_at"] < begin + pd.Timedelta(days=14)]
+def learned(trips: pd.DataFrame) -> pd.DataFrame:
+    """A fortnight of trips."""
+    begin = trips["pickup_at"].min().normalize()
+    return trips[trips["pickup_at"] < begin + pd.Timedelta(days=14)]
 
 
 @pytest.fixture(scope="module")
-def later(rides: pd.DataFrame) -> pd.DataFrame:
-    """The rides of the next month."""
-    return rides[rides["month_of_year"] == 2]
+def later(trips: pd.DataFrame) -> pd.DataFrame:
+    """The trips of the next month."""
+    return trips[trips["month_of_year"] == 2]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def model(zones: ZoneMap, learned: pd.DataFrame) -> DurationModel:
     return DurationModel(zones, **SMALL).fit(learned[INPUTS], learned["duration_minutes"].to_numpy())
 
 
-def ride(zones: ZoneMap, starts: int, ends: int, at: str = "2023-02-14T08:30") -> pd.DataFrame:
+def trip(zones: ZoneMap, starts: int, ends: int, at: str = "2023-02-14T08:30") -> pd.DataFrame:
     columns = {
         "service_id": np.array([SERVICE_IDS["green"]]),
         "pickup_at": np.array([at], "datetime64[us]"),
@@ -87,24 +87,24 @@ def test_a_ride_is_answered_alone_as_among_many(model: DurationModel, later: pd.
 def test_rides_of_zones_nobody_rode_are_answered_sensibly(
     model: DurationModel, zones: ZoneMap, learned: pd.DataFrame, starts: int, ends: int
 ) -> None:
-    (minutes,) = model.predict(ride(zones, starts, ends))
+    (minutes,) = model.predict(trip(zones, starts, ends))
     assert learned["duration_minutes"].quantile(0.01) < minutes < 120
 
 
 def test_farther_rides_take_longer(model: DurationModel, zones: ZoneMap) -> None:
     near = np.argsort(np.hypot(zones.x_miles - zones.x_miles[74], zones.y_miles - zones.y_miles[74]))
-    minutes = [model.predict(ride(zones, 74, int(near[rank])))[0] for rank in (1, 30, 120, 250)]
+    minutes = [model.predict(trip(zones, 74, int(near[rank])))[0] for rank in (1, 30, 120, 250)]
     assert minutes == sorted(minutes)
 
 
 @pytest.mark.parametrize("at", ["2008-02-29T12:00", "2040-12-31T23:59", "2023-03-12T02:30"])
 def test_any_time_there_can_be_is_answered(model: DurationModel, zones: ZoneMap, at: str) -> None:
-    assert 1 < model.predict(ride(zones, 74, 75, at))[0] < 120
+    assert 1 < model.predict(trip(zones, 74, 75, at))[0] < 120
 
 
 def test_a_service_it_never_saw_is_refused_by_name(model: DurationModel, later: pd.DataFrame) -> None:
     yellow = later.assign(service_id=SERVICE_IDS["yellow"])
-    with pytest.raises(TaxiError, match="not been trained on rides of yellow: train it with --services yellow"):
+    with pytest.raises(TaxiError, match="not been trained on trips of yellow: train it with --services yellow"):
         model.predict(yellow)
     some = later.assign(service_id=np.where(np.arange(len(later)) == 3, SERVICE_IDS["fhvhv"], 0))
     with pytest.raises(TaxiError, match="fhvhv"):
@@ -118,7 +118,7 @@ def test_services_are_told_apart(zones: ZoneMap, learned: pd.DataFrame) -> None:
     minutes = few["duration_minutes"].to_numpy() * np.where(rows % 2, 2, 1)
     model = DurationModel(zones, **SMALL).fit(both[INPUTS], minutes)
     green, yellow = (model.predict(both.assign(service_id=service)) for service in (0, 1))
-    assert sorted(model.tables_) == [0, 1]
+    assert sorted(model.encoding_tables_) == [0, 1]
     assert 1.7 < yellow.mean() / green.mean() < 2.3
 
 

@@ -15,7 +15,7 @@ from taxi_assets.settings import Settings
 
 FILE = "fhvhv_tripdata_2023-02.parquet"
 DIGEST, RUN, BENTO = "0123456789abcdef" * 4, "ce71958d-b2ab-464f-a8c7-7daf57619520", "taxi_duration:v1-28e1f042eb29"
-COMMAND = f"taxi arrivals accept {FILE} --sha256 {DIGEST}"
+COMMAND = f"taxi files accept {FILE} --sha256 {DIGEST}"
 SCORE = {"rmse": 10.4737, "mae": 7.5696, "bias": -0.25, "coverage_90": 0.9}
 BASELINES = dict.fromkeys(("zone_pair_median", "one_hot_linear_regression", "zone_pair_hour_median"), SCORE)
 OTHERS = {"with_recent_traffic": SCORE}
@@ -50,9 +50,9 @@ def print_lineage(_: Console) -> None:
     )
 
 
-def print_arrivals(console: Console) -> None:
+def print_files(console: Console) -> None:
     file = {"file_name": FILE, "state": "unaccepted", "rows": 20_159_102, "sha256": DIGEST}
-    status_report.print_arrivals(
+    status_report.print_files(
         console, [{**file, "reasons": ["much of its month is missing", f"to take it: {COMMAND}"]}]
     )
 
@@ -85,9 +85,9 @@ def print_months(_: Console) -> None:
             "mean_other_conditions": OTHERS,
             "mean_baselines": BASELINES,
             "condition": "without_recent_traffic",
-            "convention": "course",
-            "conventions": {"course": "rides of 1-60 minutes"},
-            "learned_from": "2023-01",
+            "scope": "course",
+            "scopes": {"course": "rides of 1-60 minutes"},
+            "trained_on": "2023-01",
             "missing": [],
         }
     )
@@ -104,7 +104,7 @@ def print_rows(_: Console) -> None:
     ("printer", "whole"),
     [
         (print_lineage, {FILE, DIGEST, DIGEST[:40], RUN, BENTO}),
-        (print_arrivals, {FILE, DIGEST[:12], COMMAND}),
+        (print_files, {FILE, DIGEST[:12], COMMAND}),
         (print_status, {FILE, "20,159,102", DIGEST[:16], DIGEST, RUN, BENTO}),
         (print_months, {"2023-02", "10.474"}),
         (print_rows, {"2023-01", "2023-02", "10.4737"}),

@@ -1,4 +1,4 @@
-"""Pictures of rides made here: each is a small PNG whose title states what the figures say."""
+"""Pictures of trips made here: each is a small PNG whose title states what the figures say."""
 
 import pkgutil
 from collections.abc import Callable
@@ -18,9 +18,9 @@ from taxi_assets.evaluation.metrics import Score
 from taxi_assets.monitoring.drift import TARGET, DriftReport, FeatureDrift
 from taxi_assets.plots.error_plots import (
     draw_calibration,
-    draw_floor,
     draw_hourly_errors,
     draw_importances,
+    draw_noise_floor,
     draw_predictions,
     draw_residuals,
     draw_scores,
@@ -31,8 +31,8 @@ from taxi_assets.plots.promotion_plots import draw_bootstrap, draw_slices_compar
 from taxi_assets.plots.tuning_plots import draw_trials
 from taxi_assets.plots.zone_maps import draw_zone_residuals
 from taxi_assets.promotion.bootstrap import Interval
-from taxi_assets.promotion.paired_comparison import Comparison
-from taxi_assets.training.evaluation_scope import COURSE
+from taxi_assets.promotion.paired_comparison import PairedComparison
+from taxi_assets.training.evaluation_scope import TRIPS_1_TO_60_MINUTES
 
 RANDOM = np.random.default_rng(0)
 RIDES = 60_000
@@ -51,7 +51,7 @@ SLICES = pd.DataFrame(
         ("pickup_borough", "Staten Island", 1, 20.0, 20.0, -20.0),
         ("weekday", "Monday", 10, 5.0, 4.0, 0.0),
     ],
-    columns=["slice", "value", "rides", "rmse", "mae", "bias"],
+    columns=["slice", "value", "trips", "rmse", "mae", "bias"],
 )
 
 
@@ -68,8 +68,8 @@ REPORT = DriftReport(
 )
 MONTHS = [f"{2020 + number // 12}-{number % 12 + 1:02d}" for number in range(40)]
 
-COMPARED = Comparison(
-    rides=RIDES,
+COMPARED = PairedComparison(
+    trips=RIDES,
     days=31,
     challenger_rmse=5.0,
     champion_rmse=5.05,
@@ -81,12 +81,12 @@ COMPARED = Comparison(
         [
             ("pickup_borough", "Queens", 5_000, 6.0, 0.18, 0.1, 0.3, 0.03, True),
             ("hour_band", "night 0-6", 90, 6.0, 0.6, 0.1, 0.9, 0.1, False),
-            ("airport_ride", "no airport", 50_000, 5.0, -0.1, -0.2, -0.05, -0.02, True),
+            ("airport_trip", "no airport", 50_000, 5.0, -0.1, -0.2, -0.05, -0.02, True),
         ],
-        columns=["slice", "value", "rides", "champion_rmse", "difference", "low", "high", "worsening", "is_guarded"],
+        columns=["slice", "value", "trips", "champion_rmse", "difference", "low", "high", "worsening", "is_guarded"],
     ),
 )
-TWINS = pd.DataFrame({"model": ["noise_floor", "duration_model"], "rides": 9_000, "rmse": [3.4, 3.74]})
+MATCHED_PAIRS = pd.DataFrame({"model": ["noise_floor", "duration_model"], "trips": 9_000, "rmse": [3.4, 3.74]})
 ZONES = pd.DataFrame(
     {
         "zone_id": [1, 2, 3, 4],
@@ -94,7 +94,7 @@ ZONES = pd.DataFrame(
         "shape_wkb": [*(box(5_000 * x, 0, 5_000 * x + 4_000, 4_000).wkb for x in range(3)), None],
     }
 )
-ZONE_ERRORS = pd.DataFrame({"zone_id": [1, 2, 3], "rides": [30, 40, 5], "bias": [0.5, -1.5, 99.0]})
+ZONE_ERRORS = pd.DataFrame({"zone_id": [1, 2, 3], "trips": [30, 40, 5], "bias": [0.5, -1.5, 99.0]})
 TRIALS = pd.DataFrame(
     {
         "trial": range(4),
@@ -105,11 +105,11 @@ TRIALS = pd.DataFrame(
 
 PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     "scores": (
-        lambda: draw_scores(SCORES, "duration_model", "2023-03", COURSE),
+        lambda: draw_scores(SCORES, "duration_model", "2023-03", TRIPS_1_TO_60_MINUTES),
         "2023-03: the model is off by 3.40 minutes on average; its RMSE of 5.00 is 20% below the best baseline's",
     ),
     "worse scores": (
-        lambda: draw_scores(SCORES, "one_hot_linear_regression", "2023-03", COURSE),
+        lambda: draw_scores(SCORES, "one_hot_linear_regression", "2023-03", TRIPS_1_TO_60_MINUTES),
         "2023-03: the model is off by 5.05 minutes on average; its RMSE of 7.36 is 47% above the best baseline's",
     ),
     "hourly errors": (
@@ -118,13 +118,13 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
         ),
         "The model is off most on Tuesday at 1:00, by 3.0 minutes, and least on Sunday at 23:00, by 0.5",
     ),
-    "hourly errors of few rides": (
+    "hourly errors of few trips": (
         lambda: draw_hourly_errors(TRIPS.head(300), PREDICTED[:300]),
-        "No hour of the week has 100 rides: too few to tell when the model is off",
+        "No hour of the week has 100 trips: too few to tell when the model is off",
     ),
     "predictions": (
         lambda: draw_predictions(np.full(100, 10.0), np.full(100, 12.5)),
-        "Half of the rides end within 2.5 minutes of the prediction, nine of ten within 2.5",
+        "Half of the trips end within 2.5 minutes of the prediction, nine of ten within 2.5",
     ),
     "residuals": (
         lambda: draw_residuals(np.arange(101.0), np.full(101, 49.0)),
@@ -138,53 +138,53 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: draw_slice(SLICES.head(1), "pickup_borough"),
         "By pickup borough, the model is off most for 'Queens' (4.2 minutes)",
     ),
-    "slice of few rides": (
+    "slice of few trips": (
         lambda: draw_slice(SLICES, "weekday"),
-        "No weekday has 100 rides: too few to tell where the model is off",
+        "No weekday has 100 trips: too few to tell where the model is off",
     ),
     "importances": (
         lambda: draw_importances({f"feature_{number}": number / 10 for number in range(30)}),
-        "'feature 29' tells most of a ride: without it the RMSE grows by 2.90 minutes",
+        "'feature 29' tells most of a trip: without it the RMSE grows by 2.90 minutes",
     ),
     "bootstrap": (
         lambda: draw_bootstrap(COMPARED),
-        "On 60,000 rides the challenger's RMSE is 0.050 minutes below the champion's, surely below",
+        "On 60,000 trips the challenger's RMSE is 0.050 minutes below the champion's, surely below",
     ),
     "bootstrap of chance": (
         lambda: draw_bootstrap(replace(COMPARED, interval=Interval(0.01, -0.02, 0.04))),
-        "On 60,000 rides the challenger's RMSE is 0.010 minutes above the champion's, which may be chance",
+        "On 60,000 trips the challenger's RMSE is 0.010 minutes above the champion's, which may be chance",
     ),
     "bootstrap of few days": (
         lambda: draw_bootstrap(replace(COMPARED, days=13)),
-        "On 60,000 rides the challenger's RMSE is 0.050 minutes below the champion's: too few to tell luck from merit",
+        "On 60,000 trips the challenger's RMSE is 0.050 minutes below the champion's: too few to tell luck from merit",
     ),
     "slices compared": (
         lambda: draw_slices_compared(COMPARED),
         "At worst the RMSE changes by +3.0%, for pickup borough 'Queens'",
     ),
-    "slices compared of few rides": (
+    "slices compared of few trips": (
         lambda: draw_slices_compared(replace(COMPARED, slices=COMPARED.slices.assign(is_guarded=False))),
-        "No slice has 500 rides: none is guarded",
+        "No slice has 500 trips: none is guarded",
     ),
     "calibration": (
         lambda: draw_calibration(SLICES[SLICES["slice"] == "pickup_borough"].assign(bias=[0.1, -0.4, 9.0])),
         "Predictions are furthest off in the band of Manhattan: by -0.40 on average",
     ),
-    "calibration of few rides": (
+    "calibration of few trips": (
         lambda: draw_calibration(SLICES.tail(1)),
-        "No band of predictions has 30 rides: too few to tell whether they are right",
+        "No band of predictions has 30 trips: too few to tell whether they are right",
     ),
     "floor": (
-        lambda: draw_floor(TWINS, "duration_model", "noise_floor"),
-        "On 9,000 rides with a twin the model's RMSE is 1.100 times "
+        lambda: draw_noise_floor(MATCHED_PAIRS, "duration_model", "noise_floor"),
+        "On 9,000 trips with a match the model's RMSE is 1.100 times "
         "the noise that no model of zones and time can remove",
     ),
     "zone residuals": (
         lambda: draw_zone_residuals(ZONE_ERRORS, ZONES),
         "Of 2 zones with 30 pickups, predictions are furthest off from Astoria: 1.5 minutes too short on average",
     ),
-    "zone residuals of few rides": (
-        lambda: draw_zone_residuals(ZONE_ERRORS.assign(rides=29), ZONES),
+    "zone residuals of few trips": (
+        lambda: draw_zone_residuals(ZONE_ERRORS.assign(trips=29), ZONES),
         "No zone has 30 pickups: too few for a map of errors",
     ),
     "trials": (
@@ -194,7 +194,7 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     "no trials": (lambda: draw_trials(TRIALS.assign(state="pruned")), "None of 4 trials was finished"),
     "drift": (
         lambda: draw_drift(REPORT),
-        "2023-03 is unlike the 2 months learned from: its rides take 14.4 minutes on average, theirs 15.1",
+        "2023-03 is unlike the 2 months learned from: its trips take 14.4 minutes on average, theirs 15.1",
     ),
     "rejections": (
         lambda: draw_rejections({"duplicate": 30, "duration_too_short": 70, "zone_unknown": 0}, 2_000),
@@ -203,11 +203,11 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     "no rejections": (lambda: draw_rejections({}, 0), "0 of 0 rows (0.0%) are rejected"),
     "monthly rows": (
         lambda: draw_monthly_rows(MONTHS, [60_000] * 40, [*[2_000] * 39, 9_000]),
-        "2,400,000 rides kept of 40 months; 3.5% of the rows rejected, most in 2023-04 (13.0%)",
+        "2,400,000 trips kept of 40 months; 3.5% of the rows rejected, most in 2023-04 (13.0%)",
     ),
     "one month": (
         lambda: draw_monthly_rows(["2023-01"], [0], [0]),
-        "0 rides kept of 1 month; 0.0% of the rows rejected",
+        "0 trips kept of 1 month; 0.0% of the rows rejected",
     ),
 }
 

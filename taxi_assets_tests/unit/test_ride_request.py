@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.serving.ride_request import RIDE_SCHEMA, RideRefused, RideRequest, arrival, read_ride
+from taxi_assets.serving.ride_request import RIDE_SCHEMA, InvalidRide, RideRequest, arrival_time, parse_ride
 from taxi_assets.tlc.local_time import existing_time, is_repeated
 
 SERVICES = ("green", "fhvhv")
@@ -23,21 +23,21 @@ json_values = st.recursive(
 field_names = st.sampled_from([*RIDE_SCHEMA["properties"], "trip_distance"])
 
 
-def refusal(body: object) -> RideRefused:
-    with pytest.raises(RideRefused) as caught:
-        read_ride(body, SERVICES)
+def refusal(body: object) -> InvalidRide:
+    with pytest.raises(InvalidRide) as caught:
+        parse_ride(body, SERVICES)
     return caught.value
 
 
 def read(**changes: Any) -> RideRequest:
-    return read_ride({**RIDE, **changes}, SERVICES)
+    return parse_ride({**RIDE, **changes}, SERVICES)
 
 
 def test_a_ride_is_read() -> None:
     assert read(service="fhvhv", passenger_count=2) == RideRequest("fhvhv", datetime(2023, 3, 1, 8, 30), 74, 75, 2)
 
 
-def test_the_first_service_and_no_count_of_passengers_are_taken_where_none_is_told() -> None:
+def test_service_and_passenger_count_have_defaults() -> None:
     assert (
         read() == read(service=None, passenger_count=None) == RideRequest("green", datetime(2023, 3, 1, 8, 30), 74, 75)
     )
@@ -54,7 +54,7 @@ def test_a_zone_that_is_none_is_refused(zone: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "local"),
+    ("time_text", "local"),
     [
         ("2023-03-01T08:30:15", datetime(2023, 3, 1, 8, 30, 15)),
         ("2023-03-01 08:30", datetime(2023, 3, 1, 8, 30)),
@@ -64,17 +64,19 @@ def test_a_zone_that_is_none_is_refused(zone: object) -> None:
         ("2023-03-01T00:30+09:00", datetime(2023, 2, 28, 10, 30)),
     ],
 )
-def test_times_are_put_on_new_yorks_clock(told: str, local: datetime) -> None:
-    assert read(pickup_at=told).pickup_at == local
-
-
-@pytest.mark.parametrize("told", ["", "now", "2023-03-01", "2023-02-30T08:30", "08:30", 1677659400, None, "9" * 500])
-def test_a_time_that_is_none_is_refused(told: object) -> None:
-    assert "such as 2023-03-01T08:30" in refusal({**RIDE, "pickup_at": told}).fields["pickup_at"]
+def test_times_are_put_on_new_yorks_clock(time_text: str, local: datetime) -> None:
+    assert read(pickup_at=time_text).pickup_at == local
 
 
 @pytest.mark.parametrize(
-    "told",
+    "time_text", ["", "now", "2023-03-01", "2023-02-30T08:30", "08:30", 1677659400, None, "9" * 500]
+)
+def test_a_time_that_is_none_is_refused(time_text: object) -> None:
+    assert "such as 2023-03-01T08:30" in refusal({**RIDE, "pickup_at": time_text}).fields["pickup_at"]
+
+
+@pytest.mark.parametrize(
+    "time_text",
     [
         "1999-03-01T08:30",
         "2050-01-01T00:00",
@@ -91,12 +93,12 @@ def test_a_time_that_is_none_is_refused(told: object) -> None:
         "+002023-03-01T08:30",
     ],
 )
-def test_years_whose_holidays_are_unknown_are_refused(told: str) -> None:
-    assert "2009 to 2049" in refusal({**RIDE, "pickup_at": told}).fields["pickup_at"]
+def test_years_whose_holidays_are_unknown_are_refused(time_text: str) -> None:
+    assert "2009 to 2049" in refusal({**RIDE, "pickup_at": time_text}).fields["pickup_at"]
 
 
 @pytest.mark.parametrize(
-    ("told", "local", "fold", "warning"),
+    ("time_text", "local", "fold", "warning"),
     [
         ("2023-03-12T01:59", "2023-03-12T01:59", 0, ""),
         ("2023-03-12T02:30", "2023-03-12T03:30", 0, "clocks skip 2023-03-12T02:30; it is taken as 2023-03-12T03:30"),
@@ -115,20 +117,18 @@ def test_years_whose_holidays_are_unknown_are_refused(told: str) -> None:
         ("2023-11-05T02:00", "2023-11-05T02:00", 0, ""),
     ],
 )
-def test_one_moment_is_one_ride_and_a_warning_says_what_was_taken(
-    told: str, local: str, fold: int, warning: str
-) -> None:
-    ride = read(pickup_at=told)
+def test_ambiguous_time_is_one_ride_with_a_warning(time_text: str, local: str, fold: int, warning: str) -> None:
+    ride = read(pickup_at=time_text)
     assert (ride.pickup_at.isoformat(timespec="minutes"), ride.pickup_at.fold) == (local, fold)
     assert len(ride.warnings) == bool(warning)
     assert warning in "".join(ride.warnings)
 
 
-def test_what_a_warning_tells_to_write_is_the_other_hour() -> None:
+def test_time_suggested_by_a_warning_is_the_other_hour() -> None:
     first = read(pickup_at="2023-11-05T01:30")
     second = read(pickup_at=first.warnings[0].split("write ")[1].split()[0])
     # Two times of one zone differ by what their clocks show.
-    assert arrival(second, 10).timestamp() - arrival(first, 10).timestamp() == 3600
+    assert arrival_time(second, 10).timestamp() - arrival_time(first, 10).timestamp() == 3600
     assert second.warnings == ()
 
 
@@ -143,7 +143,7 @@ def test_a_count_of_passengers_that_is_none_is_refused(count: object) -> None:
     assert "0 to 99" in refusal({**RIDE, "passenger_count": count}).fields["passenger_count"]
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_every_error_is_reported_at_once() -> None:
     assert list(refusal({"pickup_zone_id": 0}).fields) == ["pickup_zone_id", "dropoff_zone_id", "pickup_at"]
 
 
@@ -151,7 +151,7 @@ def test_a_field_no_ride_has_is_refused() -> None:
     assert "trip_distance is no field of a ride" in str(refusal({**RIDE, "trip_distance": 3.2}))
 
 
-def test_many_unknown_fields_do_not_make_a_long_answer() -> None:
+def test_many_unknown_fields_keep_the_error_short() -> None:
     assert len(str(refusal({**RIDE, **{f"{number}" * 50: 0 for number in range(1000)}}))) < 1000
 
 
@@ -163,11 +163,11 @@ def test_what_is_no_object_is_refused(body: object) -> None:
 @given(
     json_values | st.dictionaries(field_names, json_values) | st.dictionaries(field_names, json_values).map(RIDE.__or__)
 )
-def test_whatever_is_sent_is_read_or_refused_in_one_short_line(body: object) -> None:
+def test_any_body_is_parsed_or_rejected_in_one_line(body: object) -> None:
     problem = ""
     try:
-        assert read_ride(body, SERVICES).service in SERVICES
-    except RideRefused as refused:
+        assert parse_ride(body, SERVICES).service in SERVICES
+    except InvalidRide as refused:
         problem = str(refused)
     assert "\n" not in problem
     assert len(problem) < 2000
@@ -186,12 +186,12 @@ def test_every_ride_is_read_as_it_was_written(pickup_at: datetime, zone: int, se
 
 
 def test_a_ride_ends_when_its_minutes_are_over() -> None:
-    assert arrival(read(), 9.51).isoformat() == "2023-03-01T08:39:30-05:00"
+    assert arrival_time(read(), 9.51).isoformat() == "2023-03-01T08:39:30-05:00"
 
 
 def test_a_ride_through_the_night_the_clocks_change_takes_as_long() -> None:
     spring = read(pickup_at="2023-03-12T01:50")
-    assert arrival(spring, 20).isoformat() == "2023-03-12T03:10:00-04:00"
+    assert arrival_time(spring, 20).isoformat() == "2023-03-12T03:10:00-04:00"
     autumn, an_hour_later = read(pickup_at="2023-11-05T05:50Z"), read(pickup_at="2023-11-05T06:50Z")
     assert autumn.pickup_at == an_hour_later.pickup_at  # both say 01:50
-    assert arrival(an_hour_later, 20) - arrival(autumn, 20) == timedelta(hours=1)
+    assert arrival_time(an_hour_later, 20) - arrival_time(autumn, 20) == timedelta(hours=1)

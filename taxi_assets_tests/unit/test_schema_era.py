@@ -1,12 +1,12 @@
 """Whose trips a file holds and of which era they are, told by its columns alone."""
 
 import pytest
-from headers import FOR_HIRE, GREEN, WITH_ZONES, WITHOUT_ZONES
+from published_headers import FOR_HIRE, GREEN, WITH_ZONES, WITHOUT_ZONES
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import SERVICES
 from taxi_assets.synthetic import ERAS
-from taxi_assets.tlc.contract import check_service, schema_era, service_of
+from taxi_assets.tlc.contract import check_service, possible_services, schema_era
 
 
 @pytest.mark.parametrize("era", FOR_HIRE)
@@ -17,10 +17,10 @@ def test_other_for_hire_rides_are_refused_with_the_reason(era: str, service: str
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_file_is_of_the_service_its_columns_tell(service: str) -> None:
+def test_service_follows_from_columns(service: str) -> None:
     for era, header in {**{era: header for era, (header, _) in WITH_ZONES.items()}, **WITHOUT_ZONES}.items():
         theirs = era.split()[0]
-        assert service_of(header.split()) == {theirs}
+        assert possible_services(header.split()) == {theirs}
         if service == theirs:
             check_service(header.split(), service)
         else:
@@ -28,10 +28,10 @@ def test_a_file_is_of_the_service_its_columns_tell(service: str) -> None:
                 check_service(header.split(), service)
 
 
-def test_plain_names_can_be_anyones_and_no_trips_are_nobodys() -> None:
+def test_common_names_match_every_service_and_other_files_none() -> None:
     plain = ("pickup_datetime", "dropoff_datetime", "PULocationID", "DOLocationID")
-    assert service_of(plain) == frozenset(SERVICES)
-    assert service_of(("LocationID", "Borough", "Zone")) == frozenset()
+    assert possible_services(plain) == frozenset(SERVICES)
+    assert possible_services(("LocationID", "Borough", "Zone")) == frozenset()
 
 
 ERA_NAMES = [(service, era) for service in ERAS for era in ERAS[service]]
@@ -39,13 +39,13 @@ SAME = {("yellow", "2015-07-csv"): "2015-csv", ("fhv", "B"): "A"}  # capitals an
 
 
 @pytest.mark.parametrize(("service", "era"), ERA_NAMES)
-def test_the_era_is_told_by_the_content(service: str, era: str) -> None:
+def test_era_follows_from_columns_and_types(service: str, era: str) -> None:
     columns = ERAS[service][era].columns
     types = ["string" if era.endswith("-csv") else str(column.type) for column in columns]
     assert schema_era([column.name for column in columns], types) == SAME.get((service, era), era)
 
 
-def test_an_era_takes_a_column_nobody_knows_and_no_mixture() -> None:
+def test_era_allows_unknown_columns_and_rejects_mixed_services() -> None:
     columns = [*GREEN.split(), "ride_time"]
     assert schema_era(columns, ["int64"] * len(columns)) == "A"
     assert schema_era([*columns, "tpep_pickup_datetime"], ["int64"] * (len(columns) + 1)) == "unknown"

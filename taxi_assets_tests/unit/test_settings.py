@@ -20,13 +20,13 @@ READ = {
     "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - only read
     "dagster_port": ("3100", 3100),
     "bento_port": ("3101", 3101),
-    "reports_port": ("65535", 65535),
+    "data_docs_port": ("65535", 65535),
     "mlflow_port": ("1", 1),
-    "keep_snapshots_days": ("7", 7),
+    "snapshot_retention_days": ("7", 7),
     "keep_models": ("3", 3),
     "served_condition": ("with_recent_traffic", "with_recent_traffic"),
 }
-PORTS = ("dagster_port", "bento_port", "reports_port", "mlflow_port")
+PORTS = ("dagster_port", "bento_port", "data_docs_port", "mlflow_port")
 
 
 def test_every_setting_is_tested_here() -> None:
@@ -43,7 +43,7 @@ def test_a_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.Monk
 
 def test_unset_is_a_real_lake_of_green_taxis_on_loopback() -> None:
     settings = Settings()
-    assert (settings.home, settings.data, settings.services) == (Path(".taxi"), None, ("green",))
+    assert (settings.home, settings.data_kind, settings.services) == (Path(".taxi"), None, ("green",))
     assert (settings.tlc_source, settings.threads) == (TLC_SITE, None)
     assert settings.host == "127.0.0.1"
     assert len({getattr(settings, port) for port in PORTS}) == len(PORTS)
@@ -104,7 +104,7 @@ def test_no_service_at_all_is_refused() -> None:
         Settings(services=())
 
 
-def test_a_setting_nobody_knows_is_refused() -> None:
+def test_unknown_setting_is_rejected() -> None:
     with pytest.raises((ValidationError, SettingsError), match="hoem"):
         Settings(hoem="/data")  # type: ignore[call-arg]
 
@@ -132,7 +132,7 @@ def test_everything_made_lies_under_the_root(tmp_path: Path) -> None:
 
 
 def test_real_and_synthetic_months_share_no_folder(tmp_path: Path) -> None:
-    real, synthetic = Settings(home=tmp_path, data="real"), Settings(home=tmp_path, data="synthetic")
+    real, synthetic = Settings(home=tmp_path, data_kind="real"), Settings(home=tmp_path, data_kind="synthetic")
     assert not set(folders(real)) & set(folders(synthetic))
     assert not real.root.is_relative_to(synthetic.root)
     assert not synthetic.root.is_relative_to(real.root)
@@ -145,7 +145,7 @@ def test_a_home_beside_the_code_is_found_from_everywhere(tmp_path: Path, monkeyp
 
 def test_reading_settings_makes_nothing(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
-    assert settings.data_kind == "real"
+    assert settings.active_data_kind == "real"
     assert folders(settings)
     assert not (tmp_path / "home").exists()
 
@@ -158,31 +158,31 @@ def test_addresses_are_those_of_the_host() -> None:
 
 
 def test_months_are_real_unless_said_otherwise(tmp_path: Path) -> None:
-    assert Settings(home=tmp_path).data_kind == "real"
-    assert Settings(home=tmp_path, data="synthetic").data_kind == "synthetic"
+    assert Settings(home=tmp_path).active_data_kind == "real"
+    assert Settings(home=tmp_path, data_kind="synthetic").active_data_kind == "synthetic"
 
 
 @pytest.mark.parametrize("kind", ["real", "synthetic"])
 def test_unset_the_kind_is_that_of_the_last_run(tmp_path: Path, kind: str) -> None:
     remember_data_kind(tmp_path / "new" / "home", kind)  # type: ignore[arg-type]
     settings = Settings(home=tmp_path / "new" / "home")
-    assert settings.data_kind == kind
+    assert settings.active_data_kind == kind
     assert settings.root.name == kind
 
 
 def test_what_is_set_comes_before_the_last_run(tmp_path: Path) -> None:
     remember_data_kind(tmp_path, "synthetic")
-    assert Settings(home=tmp_path, data="real").data_kind == "real"
+    assert Settings(home=tmp_path, data_kind="real").active_data_kind == "real"
 
 
 def test_a_later_run_is_remembered_instead(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     remember_data_kind(tmp_path, "synthetic")
     remember_data_kind(tmp_path, "real")
-    assert settings.data_kind == "real"
+    assert settings.active_data_kind == "real"
 
 
 @pytest.mark.parametrize("content", ["", "nonsense", "../../etc"])
-def test_a_mark_nobody_wrote_means_real_months(tmp_path: Path, content: str) -> None:
+def test_unknown_data_kind_marker_means_real_months(tmp_path: Path, content: str) -> None:
     (tmp_path / "data_kind").write_text(content)
     assert Settings(home=tmp_path).root == tmp_path / "real"

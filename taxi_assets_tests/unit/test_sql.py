@@ -25,9 +25,9 @@ from taxi_assets.warehouse.schema import TABLES
 def test_raw_trips_are_every_arrived_one_under_its_month(memory, put) -> None:
     rows = [trip(number, fare_usd=number) for number in range(5)]
     put(memory, "clean_trips", {"source_row": 1})
-    memory.execute("CREATE TEMP TABLE arrived_trips AS SELECT * EXCLUDE (service, month) FROM raw_trips")
+    memory.execute("CREATE TEMP TABLE canonical_trips AS SELECT * EXCLUDE (service, month) FROM raw_trips")
     put(memory, "raw_trips", *rows)
-    memory.execute("INSERT INTO arrived_trips SELECT * EXCLUDE (service, month) FROM raw_trips")
+    memory.execute("INSERT INTO canonical_trips SELECT * EXCLUDE (service, month) FROM raw_trips")
     before = memory.execute("SELECT * FROM raw_trips ORDER BY source_row").fetchall()
     memory.execute("DELETE FROM raw_trips")
     memory.execute(f"INSERT INTO raw_trips BY NAME {sql('raw_trips')}", KEY)
@@ -149,7 +149,7 @@ def learn_from(connection, **values: Any) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-def test_rides_to_learn_from_are_those_of_the_window_in_order(memory, put) -> None:
+def test_training_trips_are_those_of_the_window_in_order(memory, put) -> None:
     put(
         memory,
         "trip_features",
@@ -169,7 +169,7 @@ def test_rides_to_learn_from_are_those_of_the_window_in_order(memory, put) -> No
     assert learn_from(memory, months=[]) == []
 
 
-def test_rides_to_learn_from_last_as_long_as_the_convention_says(memory, put) -> None:
+def test_training_trips_have_durations_in_scope(memory, put) -> None:
     lasting = (0.99, 1, 60, 60.01, 180)
     put(
         memory,
@@ -183,12 +183,14 @@ def test_rides_to_learn_from_last_as_long_as_the_convention_says(memory, put) ->
 # Rides to score
 
 
-COURSE = KEY | {"shortest_minutes": 1, "longest_minutes": 60, "zones": THRESHOLDS["zones"]}
+TRIPS_1_TO_60_MINUTES = KEY | {"shortest_minutes": 1, "longest_minutes": 60, "zones": THRESHOLDS["zones"]}
 
 
 def score(connection, put, *rows: Row) -> list[int]:
     put(connection, "raw_trips", *rows)
-    found = connection.execute(f"SELECT source_row FROM ({sql('scored_trips')}) ORDER BY 1", COURSE).fetchall()
+    found = connection.execute(
+        f"SELECT source_row FROM ({sql('scored_trips')}) ORDER BY 1", TRIPS_1_TO_60_MINUTES
+    ).fetchall()
     return [row for (row,) in found]
 
 
@@ -206,7 +208,7 @@ def score(connection, put, *rows: Row) -> list[int]:
         {"pickup_at": datetime(2023, 3, 31, 23, 59, 59)},
     ],
 )
-def test_a_ride_of_the_convention_is_scored(memory, put, other: Row) -> None:
+def test_trip_in_scope_is_scored(memory, put, other: Row) -> None:
     assert score(memory, put, trip(0, **other), trip(1, **other)) == [0, 1]
 
 
@@ -228,14 +230,14 @@ def test_a_ride_of_the_convention_is_scored(memory, put, other: Row) -> None:
         {"month": date(2023, 2, 1)},
     ],
 )
-def test_a_ride_outside_the_convention_is_not_scored(memory, put, other: Row) -> None:
+def test_trip_out_of_scope_is_not_scored(memory, put, other: Row) -> None:
     assert score(memory, put, trip(0), trip(1, **other)) == [0]
 
 
 def test_a_scored_ride_lasts_as_long_as_elapses(memory, put) -> None:
     begin, end = datetime(2023, 3, 12, 1, 57, 8), datetime(2023, 3, 12, 3, 3, 52)
     score(memory, put, trip(0, pickup_at=begin, dropoff_at=end))
-    found = memory.execute(f"SELECT duration_minutes FROM ({sql('scored_trips')})", COURSE).fetchall()
+    found = memory.execute(f"SELECT duration_minutes FROM ({sql('scored_trips')})", TRIPS_1_TO_60_MINUTES).fetchall()
     assert found[0][0] == pytest.approx(6 + 44 / 60)
 
 
@@ -270,7 +272,7 @@ def test_a_difference_of_local_times_is_found(text: str) -> None:
 
 def test_scored_rides_become_features_as_clean_ones_do(memory, put) -> None:
     score(memory, put, trip(0), trip(1, pickup_zone_id=265))
-    memory.execute(f"CREATE TEMP TABLE trips AS {sql('scored_trips')}", COURSE)
+    memory.execute(f"CREATE TEMP TABLE trips AS {sql('scored_trips')}", TRIPS_1_TO_60_MINUTES)
     found = memory.execute(sql("trip_features"), {"holidays": list(holiday_dates())})
     assert [column[0] for column in found.description] == [column.name for column in TABLES["trip_features"].columns]
     assert len(found.fetchall()) == 2

@@ -79,7 +79,7 @@ def test_an_answer_is_waited_for_without_a_proxy(answering: str, monkeypatch: py
     assert wait_until_ready(f"{answering}/ok", timeout=30)
 
 
-def test_an_error_is_no_answer(answering: str) -> None:
+def test_error_status_is_not_ready(answering: str) -> None:
     assert not wait_until_ready(f"{answering}/starting", timeout=0.3)
 
 

@@ -16,7 +16,7 @@ from taxi_assets.cli.supervisor import processes
 from taxi_assets.cli.supervisor.home import is_supervised, supervised_home
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import Endpoint, Program
-from taxi_assets.cli.supervisor.supervisor import Patience, running
+from taxi_assets.cli.supervisor.supervisor import Timeouts, running
 from taxi_assets.errors import TaxiError
 
 HOST = "127.0.0.1"
@@ -53,7 +53,7 @@ def supervisor() -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def told_pids(supervisor: subprocess.Popen[str]) -> list[int]:
+def printed_pids(supervisor: subprocess.Popen[str]) -> list[int]:
     """The pids its two programs print, once both have."""
     assert supervisor.stdout
     pids: list[int] = []
@@ -65,14 +65,14 @@ def told_pids(supervisor: subprocess.Popen[str]) -> list[int]:
 
 
 def test_nothing_outlives_a_killed_supervisor(supervisor: subprocess.Popen[str]) -> None:
-    pids = told_pids(supervisor)
+    pids = printed_pids(supervisor)
     assert all(map(is_alive, pids))
     supervisor.send_signal(signal.SIGKILL)
     wait_until(lambda: not any(map(is_alive, pids)))
 
 
 def test_nothing_outlives_a_supervisor_whose_output_is_gone(supervisor: subprocess.Popen[str]) -> None:
-    pids = told_pids(supervisor)
+    pids = printed_pids(supervisor)
     assert supervisor.stdout
     supervisor.stdout.close()
     supervisor.send_signal(signal.SIGTERM)
@@ -80,22 +80,22 @@ def test_nothing_outlives_a_supervisor_whose_output_is_gone(supervisor: subproce
     supervisor.wait(timeout=30)
 
 
-def test_a_mark_covers_those_below_it_and_no_others() -> None:
-    with processes.guarded_mark() as mark:
+def test_parent_tag_covers_its_children_only() -> None:
+    with processes.guarded_tag() as mark:
         names = (f"{mark}/one", f"{mark}/one/more", f"{mark}/oneself")
         command = (sys.executable, "-c", FOREVER)
         started = [processes.start(command, {}, name, subprocess.DEVNULL) for name in names]
-        assert len(processes.marked(f"{mark}/one")) == 2
-        assert len(processes.marked(mark)) == 3
+        assert len(processes.tagged_processes(f"{mark}/one")) == 2
+        assert len(processes.tagged_processes(mark)) == 3
         processes.stop(f"{mark}/one")
-        assert len(processes.marked(mark)) == 1
+        assert len(processes.tagged_processes(mark)) == 1
         processes.stop(mark)
-        assert processes.marked(mark) == []
+        assert processes.tagged_processes(mark) == []
     assert [process.wait() for process in started] == [-signal.SIGTERM] * 3
 
 
 def test_a_process_whose_number_was_another_s_is_ended_as_gently() -> None:
-    with processes.guarded_mark() as mark:
+    with processes.guarded_tag() as mark:
         started = processes.start((sys.executable, "-c", FOREVER), {}, mark, subprocess.DEVNULL)
         remembered = next(process for process in psutil.process_iter() if process.pid == started.pid)
         remembered._ident = (started.pid, 0.0)  # one that began at another time
@@ -111,7 +111,7 @@ def test_a_process_is_waited_for_until_it_can_be_found(monkeypatch: pytest.Monke
         return {} if len(asked) < 3 else environ(process)
 
     monkeypatch.setattr(psutil.Process, "environ", as_while_loading)
-    with processes.guarded_mark() as mark:
+    with processes.guarded_tag() as mark:
         started = processes.start((sys.executable, "-c", FOREVER), {}, mark, subprocess.DEVNULL)
         assert len(asked) >= 3  # more, where it really was still loading
         assert set(asked) == {started.pid}
@@ -121,16 +121,16 @@ def test_a_process_is_waited_for_until_it_can_be_found(monkeypatch: pytest.Monke
 
 def test_what_begins_while_others_end_is_ended_as_gently(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second is not seen at first, as if it were loading its program just then."""
-    with processes.guarded_mark() as mark:
+    with processes.guarded_tag() as mark:
         command = (sys.executable, "-c", FOREVER)
         first, second = (processes.start(command, {}, mark, subprocess.DEVNULL) for _ in range(2))
-        marked, shown = processes.marked, [{first.pid}, set[int]()]
+        tagged_processes, shown = processes.tagged_processes, [{first.pid}, set[int]()]
 
         def as_while_loading(asked: str) -> list[psutil.Process]:
             seen = shown.pop(0) if shown else {first.pid, second.pid}
-            return [process for process in marked(asked) if process.pid in seen]
+            return [process for process in tagged_processes(asked) if process.pid in seen]
 
-        monkeypatch.setattr(processes, "marked", as_while_loading)
+        monkeypatch.setattr(processes, "tagged_processes", as_while_loading)
         processes.stop(mark)
     assert [first.wait(), second.wait()] == [-signal.SIGTERM] * 2
 
@@ -166,9 +166,9 @@ def test_a_program_that_dies_first_points_to_its_log(tmp_path: Path) -> None:
 
 
 def test_a_program_that_never_answers_is_ended(tmp_path: Path) -> None:
-    patience = Patience(ready_seconds=0.5)
+    timeouts = Timeouts(ready_seconds=0.5)
     with pytest.raises(TaxiError, match=r"web was silent for 0.5 s and never answered"):
-        running(web("/not-there"), tmp_path / "web.log", patience).__enter__()
+        running(web("/not-there"), tmp_path / "web.log", timeouts).__enter__()
 
 
 def test_what_misses_something_cannot_run(tmp_path: Path) -> None:

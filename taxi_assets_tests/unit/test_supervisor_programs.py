@@ -71,7 +71,7 @@ def test_a_packaged_bento_is_served_in_its_newest_version(settings: Settings) ->
     (store / "v7-abc" / "src" / RELEASE_FILE).write_text(json.dumps(facts))
     program = bento_program(settings)
     assert program.missing is None
-    assert program.about.endswith("v7-abc")
+    assert program.description.endswith("v7-abc")
     assert f"{BENTO_NAME}:latest" in program.command
 
 
@@ -85,8 +85,8 @@ def test_the_printed_command_takes_no_port_of_a_running_program(settings: Settin
 
 
 def test_servers_stay_with_the_kind_of_months_they_started_with(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, data="synthetic")
-    assert environment(settings)["TAXI_DATA"] == "synthetic"
+    settings = Settings(home=tmp_path, data_kind="synthetic")
+    assert environment(settings)["TAXI_DATA_KIND"] == "synthetic"
     assert environment(settings)["DAGSTER_HOME"] == str(tmp_path / "synthetic" / "dagster")
 
 

@@ -23,7 +23,7 @@ MARCH = Month(2023, 3)
         (("green", MARCH, 10, -7), "the seed -7 is negative: give 0 or more"),
     ],
 )
-def test_what_cannot_be_written_is_refused_before_anything_is(tmp_path, arguments, message):
+def test_unwritable_output_is_rejected_before_any_work(tmp_path, arguments, message):
     with pytest.raises(TaxiError, match=message):
         write_month(tmp_path / "new", *arguments)
     assert not (tmp_path / "new").exists()

@@ -84,8 +84,8 @@ def test_the_contract_knows_every_era_or_says_what_it_lacks(service, name):
         with pytest.raises(TaxiError, match="no column for"):
             map_columns(columns)
     else:
-        needed = {"pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id"}
-        assert needed <= map_columns(columns).known.keys()
+        required = {"pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id"}
+        assert required <= map_columns(columns).known.keys()
 
 
 @pytest.mark.parametrize(

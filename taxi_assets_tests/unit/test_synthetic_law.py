@@ -14,7 +14,7 @@ from taxi_assets.synthetic import (
     expected_minutes,
 )
 from taxi_assets.synthetic.city import BOROUGHS, build_city
-from taxi_assets.synthetic.law import SPREAD, WEATHER, hour_of_week
+from taxi_assets.synthetic.law import SPREAD, WEATHER_SPREAD, hour_of_week
 from taxi_assets.synthetic.trips import Plan, Trips, draw_trips, split_month
 from taxi_assets.tlc.local_time import elapsed_seconds, existing_time, has_two_readings
 
@@ -85,7 +85,7 @@ def test_the_best_errors_are_those_of_the_best_predictions(between):
     assert np.mean(np.abs(minutes - by_median)) == pytest.approx(best_mae(mean, between), rel=0.015)
 
 
-def test_no_other_prediction_is_better():
+def test_conditional_mean_and_median_are_optimal():
     trips, mean = drawn("green")
     scored = (trips.values["minutes"] >= 1) & (trips.values["minutes"] <= 60)
     minutes, mean = trips.values["minutes"][scored], mean[scored]
@@ -146,11 +146,11 @@ def test_each_month_has_its_share_of_weather():
     day = trips.values["pickup_at"] // 86400
     logs = np.log(trips.values["minutes"] / mean) + SPREAD**2 / 2
     of_day = np.array([logs[day == one].mean() for one in np.unique(day)])
-    assert of_day.std() == pytest.approx(WEATHER, rel=0.1)
+    assert of_day.std() == pytest.approx(WEATHER_SPREAD, rel=0.1)
     assert of_day.mean() == pytest.approx(0, abs=0.005)
 
 
-def test_the_metered_distance_betrays_the_way_taken():
+def test_metered_distance_reveals_the_route():
     trips, mean = drawn("green")
     city = build_city(7).distance_miles()
     straight = city[trips.values["pickup_zone"], trips.values["dropoff_zone"]]

@@ -20,9 +20,9 @@ __all__ = [
     "Line",
     "Ready",
     "RestartDue",
-    "StopAsked",
+    "StopRequested",
+    "put_later",
     "signals_to",
-    "tell_later",
     "watch",
 ]
 
@@ -55,15 +55,15 @@ class Ready:
     """A program answers, or has not answered in time."""
 
     name: str
-    answered: bool
+    is_ready: bool
 
 
 @dataclass(frozen=True)
-class StopAsked:
+class StopRequested:
     """Somebody wants everything stopped."""
 
 
-Event = Line | Died | RestartDue | Ready | StopAsked
+Event = Line | Died | RestartDue | Ready | StopRequested
 # A signal handler may put into this kind of queue while the same thread takes from it.
 Events = SimpleQueue[Event]
 
@@ -74,10 +74,10 @@ def watch(program: Program, process: subprocess.Popen[str], events: Events, read
     reader.start()
     threading.Thread(target=_await_end, args=[program.name, process, reader, events], daemon=True).start()
     waiting = [program, process, events, ready_seconds]
-    threading.Thread(target=_await_answer, args=waiting, daemon=True).start()
+    threading.Thread(target=_await_ready, args=waiting, daemon=True).start()
 
 
-def tell_later(event: Event, seconds: float, events: Events) -> None:
+def put_later(event: Event, seconds: float, events: Events) -> None:
     """Put the event into the queue after that time."""
     timer = threading.Timer(seconds, events.put, [event])
     timer.daemon = True
@@ -89,7 +89,7 @@ def signals_to(events: Events) -> Iterator[None]:
     """Turn the signals that end a program into events; a hang-up that `nohup` ignores stays ignored."""
 
     def ask(_signal: int, _frame: FrameType | None) -> None:
-        events.put(StopAsked())
+        events.put(StopRequested())
 
     wanted = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -114,9 +114,9 @@ def _await_end(name: str, process: subprocess.Popen[str], reader: threading.Thre
     events.put(Died(name, code))
 
 
-def _await_answer(program: Program, process: subprocess.Popen[str], events: Events, ready_seconds: float) -> None:
+def _await_ready(program: Program, process: subprocess.Popen[str], events: Events, ready_seconds: float) -> None:
     if program.endpoint is None:
         return
-    answered = wait_until_ready(program.endpoint.ready_url, ready_seconds, lambda: process.poll() is None)
-    if answered or process.poll() is None:
-        events.put(Ready(program.name, answered))
+    is_ready = wait_until_ready(program.endpoint.ready_url, ready_seconds, lambda: process.poll() is None)
+    if is_ready or process.poll() is None:
+        events.put(Ready(program.name, is_ready))

@@ -36,17 +36,17 @@ def supervised_home(home: Path, grace_seconds: float = processes.GRACE_SECONDS) 
         remedy = "stop it with Ctrl-C in its terminal, or set TAXI_HOME to another folder"
         raise TaxiError(f"another `taxi up` runs in {home}: {remedy}") from error
     try:
-        mark = _mark_of(home)
-        processes.stop(mark, grace_seconds)
-        yield mark
+        tag = _process_tag_of(home)
+        processes.stop(tag, grace_seconds)
+        yield tag
     finally:
         lock.release()
 
 
 def is_supervised(home: Path) -> bool:
     """Whether programs of a `taxi up` run in this home; its lock is not touched, which a starting one may want."""
-    return bool(processes.marked(_mark_of(home)))
+    return bool(processes.tagged_processes(_process_tag_of(home)))
 
 
-def _mark_of(home: Path) -> str:
+def _process_tag_of(home: Path) -> str:
     return hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]

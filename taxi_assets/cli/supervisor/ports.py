@@ -12,7 +12,7 @@ from taxi_assets.errors import TaxiError
 __all__ = ["free_port", "require_free", "wait_until_ready"]
 
 POLL_SECONDS = 0.1
-ANSWER_SECONDS = 5.0
+REQUEST_TIMEOUT_SECONDS = 5.0
 
 
 def require_free(host: str, port: int, setting: str) -> None:
@@ -31,7 +31,7 @@ def require_free(host: str, port: int, setting: str) -> None:
     except socket.gaierror as error:
         raise TaxiError(f"host {host} is unknown: set TAXI_HOST to an address of this machine") from error
     except OSError as error:
-        raise TaxiError(_why_not(error, host, port, setting)) from error
+        raise TaxiError(_bind_error_message(error, host, port, setting)) from error
 
 
 def free_port(host: str) -> int:
@@ -73,7 +73,7 @@ def _answers(url: str) -> bool:
 
     try:
         # A proxy set for the internet must not be asked for what runs on this machine.
-        return httpx.get(url, timeout=ANSWER_SECONDS, trust_env=False).status_code < 400
+        return httpx.get(url, timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False).status_code < 400
     except httpx.TransportError:
         return False
 
@@ -83,7 +83,7 @@ def _bind(host: str, port: int) -> socket.socket:
     return socket.create_server(address[:2], family=family)
 
 
-def _why_not(error: OSError, host: str, port: int, setting: str) -> str:
+def _bind_error_message(error: OSError, host: str, port: int, setting: str) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"port {port} is taken{_holder(port)}: stop what listens there, or set {setting} to a free port"
     remedy = f"set TAXI_HOST to an address of this machine and {setting} to a port above 1023"

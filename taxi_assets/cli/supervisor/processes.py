@@ -19,9 +19,9 @@ import psutil
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import isolated
 
-__all__ = ["GRACE_SECONDS", "guarded_mark", "kill", "marked", "start", "stop"]
+__all__ = ["GRACE_SECONDS", "guarded_tag", "kill", "start", "stop", "tagged_processes"]
 
-MARK = "SUPERVISED_BY"
+TAG_VARIABLE = "SUPERVISED_BY"
 GRACE_SECONDS = 10.0
 # A process that outlives SIGKILL this long is stuck in the kernel, and ends when the kernel lets it.
 KILL_SECONDS = 5.0
@@ -29,13 +29,13 @@ LOAD_SECONDS = 5.0  # loading a program takes milliseconds: longer than any busy
 POLL_SECONDS = 0.05
 
 
-def start(command: Sequence[str], env: Mapping[str, str], mark: str, output: int | IO[str]) -> subprocess.Popen[str]:
+def start(command: Sequence[str], env: Mapping[str, str], tag: str, output: int | IO[str]) -> subprocess.Popen[str]:
     """Start a program with the mark, in a session of its own: a terminal's Ctrl-C reaches this process only.
 
     Args:
         command: The program and its arguments.
         env: Variables on top of this process's own, of which those that redirect libraries are cleared.
-        mark: What `marked` and `stop` find it by, and all it starts.
+        tag: What `tagged_processes` and `stop` find it by, and all it starts.
         output: Where its output and errors go: an open file, or `subprocess.PIPE` to read them as text.
 
     Raises:
@@ -44,7 +44,7 @@ def start(command: Sequence[str], env: Mapping[str, str], mark: str, output: int
     try:
         process = subprocess.Popen(
             command,
-            env={**isolated(os.environ), **env, MARK: mark},
+            env={**isolated(os.environ), **env, TAG_VARIABLE: tag},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -59,29 +59,29 @@ def start(command: Sequence[str], env: Mapping[str, str], mark: str, output: int
     return process
 
 
-def marked(mark: str) -> list[psutil.Process]:
+def tagged_processes(tag: str) -> list[psutil.Process]:
     """The living processes whose mark is this one or begins with it and a slash; zombies do not count."""
     # `psutil.process_iter` remembers an ended process by its number, which one of ours may have now.
-    found = (_with_mark(pid, mark) for pid in psutil.pids())
+    found = (_with_tag(pid, tag) for pid in psutil.pids())
     return [process for process in found if process]
 
 
-def stop(mark: str, grace_seconds: float = GRACE_SECONDS) -> None:
+def stop(tag: str, grace_seconds: float = GRACE_SECONDS) -> None:
     """End every process with the mark: by SIGTERM, and by SIGKILL what is left after the grace period."""
     deadline = time.monotonic() + grace_seconds
-    told: set[int] = set()
-    while left := _left(mark):
+    signalled: set[int] = set()
+    while left := _left(tag):
         if time.monotonic() >= deadline:
-            kill(mark)
+            kill(tag)
             return
-        told |= _terminate(left, told)
+        signalled |= _terminate(left, signalled)
         time.sleep(POLL_SECONDS)
 
 
-def kill(mark: str) -> None:
+def kill(tag: str) -> None:
     """End every process with the mark at once; asks again, as one may be starting another meanwhile."""
     deadline = time.monotonic() + KILL_SECONDS
-    while (left := _left(mark)) and time.monotonic() < deadline:
+    while (left := _left(tag)) and time.monotonic() < deadline:
         for process in left:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -89,16 +89,16 @@ def kill(mark: str) -> None:
 
 
 @contextmanager
-def guarded_mark(below: str | None = None) -> Iterator[str]:
+def guarded_tag(parent_tag: str | None = None) -> Iterator[str]:
     """A fresh mark, watched over: what still bears it when this process ends, even by SIGKILL, is stopped.
 
     The watcher is a small process that waits for the end of a pipe only this process holds open.
 
     Args:
-        below: The mark by which all such marks of a place are found at once, if any.
+        parent_tag: The mark by which all such marks of a place are found at once, if any.
     """
-    mark = f"{below}/{uuid4().hex}" if below else uuid4().hex
-    command = (sys.executable, "-m", "taxi_assets.cli.supervisor.processes", mark)
+    tag = f"{parent_tag}/{uuid4().hex}" if parent_tag else uuid4().hex
+    command = (sys.executable, "-m", "taxi_assets.cli.supervisor.processes", tag)
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -106,7 +106,7 @@ def guarded_mark(below: str | None = None) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ):
-        yield mark
+        yield tag
 
 
 def _wait_until_loaded(pid: int) -> None:
@@ -118,24 +118,24 @@ def _wait_until_loaded(pid: int) -> None:
             time.sleep(0.001)
 
 
-def _with_mark(pid: int, mark: str) -> psutil.Process | None:
+def _with_tag(pid: int, tag: str) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
-        found = f"{process.environ().get(MARK, '')}/".startswith(f"{mark}/")
+        found = f"{process.environ().get(TAG_VARIABLE, '')}/".startswith(f"{tag}/")
         return process if found and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:  # it has ended meanwhile, or belongs to somebody else: not one of ours
         return None
 
 
-def _left(mark: str) -> list[psutil.Process]:
+def _left(tag: str) -> list[psutil.Process]:
     """Those with the mark; looked for again before there are none, as one may just be loading its program."""
-    if found := marked(mark):
+    if found := tagged_processes(tag):
         return found
     time.sleep(POLL_SECONDS)
-    return marked(mark)
+    return tagged_processes(tag)
 
 
-def _terminate(processes: Sequence[psutil.Process], told: Set[int]) -> set[int]:
+def _terminate(processes: Sequence[psutil.Process], signalled: Set[int]) -> set[int]:
     """Send SIGTERM to the groups that were not told yet, and return these."""
     # A server ends its own workers, and starts those anew that die before it: so SIGTERM goes to the group of
     # each topmost process, and not to the workers it has put into groups of their own.
@@ -145,16 +145,16 @@ def _terminate(processes: Sequence[psutil.Process], told: Set[int]) -> set[int]:
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
             if process.ppid() not in ours:
                 groups.add(os.getpgid(process.pid))
-    groups -= told
+    groups -= signalled
     for group in groups:
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGTERM)
     return groups
 
 
-def _watch(mark: str) -> None:
+def _watch(tag: str) -> None:
     sys.stdin.buffer.read()
-    stop(mark)
+    stop(tag)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class Program:
         name: How its lines and its end are labelled.
         command: The program and its arguments; the same at every start.
         env: Variables on top of the supervisor's own.
-        about: What a person finds there.
+        description: What a person finds there.
         endpoint: Where it answers, if anywhere.
         missing: What has to be done before it can run; while set, it is shown and not started.
     """
@@ -64,7 +64,7 @@ class Program:
     name: str
     command: tuple[str, ...]
     env: Mapping[str, str]
-    about: str
+    description: str
     endpoint: Endpoint | None = None
     missing: str | None = None
 
@@ -92,7 +92,7 @@ def environment(settings: Settings) -> dict[str, str]:
     """
     return {
         "TAXI_HOME": str(settings.home.absolute()),
-        "TAXI_DATA": settings.data_kind,
+        "TAXI_DATA_KIND": settings.active_data_kind,
         "DAGSTER_HOME": str(settings.dagster_home),
         "BENTOML_HOME": str(settings.bentoml_home),
         "PYTHONUNBUFFERED": "1",
@@ -180,13 +180,13 @@ def _mlflow(settings: Settings) -> Program:
 
 
 def _reports(settings: Settings) -> Program:
-    host, port = settings.host, settings.reports_port
+    host, port = settings.host, settings.data_docs_port
     return Program(
         "reports",
         (sys.executable, "-m", "taxi_assets.cli.report_server", host, str(port), str(settings.reports)),
         environment(settings),
         "Data Docs, plots of every month",
-        Endpoint(host, port, "TAXI_REPORTS_PORT"),
+        Endpoint(host, port, "TAXI_DATA_DOCS_PORT"),
     )
 
 

@@ -21,9 +21,9 @@ from taxi_assets.cli.supervisor.events import (
     Line,
     Ready,
     RestartDue,
-    StopAsked,
+    StopRequested,
+    put_later,
     signals_to,
-    tell_later,
     watch,
 )
 from taxi_assets.cli.supervisor.ports import wait_until_ready
@@ -31,7 +31,7 @@ from taxi_assets.cli.supervisor.program_logs import ProgramLogs, terminal_line
 from taxi_assets.cli.supervisor.programs import Program, require_ports
 from taxi_assets.errors import TaxiError
 
-__all__ = ["Patience", "run", "running"]
+__all__ = ["Timeouts", "run", "running"]
 
 # A program may die this often within the window; the next death brings the rest down.
 MAX_RESTARTS = 3
@@ -40,7 +40,7 @@ COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """How long to wait: for a first answer, before a first restart (doubling), for an end after SIGTERM."""
 
     ready_seconds: float = 120.0
@@ -51,8 +51,8 @@ class Patience:
 def run(
     programs: Sequence[Program],
     console: Console,
-    patience: Patience | None = None,
-    below: str | None = None,
+    timeouts: Timeouts | None = None,
+    parent_tag: str | None = None,
     logs: ProgramLogs | None = None,
 ) -> int:
     """Run the programs until Ctrl-C, SIGTERM or the terminal's end; then end them and all they started.
@@ -62,8 +62,8 @@ def run(
     Args:
         programs: What to run; one that misses something is shown and not started.
         console: Where to print.
-        patience: How long to wait for things.
-        below: The mark of the home they work in, by which a later `taxi up` finds what is left of them.
+        timeouts: How long to wait for things.
+        parent_tag: The mark of the home they work in, by which a later `taxi up` finds what is left of them.
         logs: Where the programs' lines go, warnings and errors to the console too; without it, all go there.
 
     Returns:
@@ -74,18 +74,18 @@ def run(
     """
     require_ports(programs)
     events: Events = SimpleQueue()
-    with signals_to(events), processes.guarded_mark(below) as mark:
-        supervision = _Supervision(programs, console, mark, events, patience or Patience(), logs)
+    with signals_to(events), processes.guarded_tag(parent_tag) as tag:
+        supervision = _Supervision(programs, console, tag, events, timeouts or Timeouts(), logs)
         try:
             return supervision.run()
         finally:
-            supervision.bring_down()
+            supervision.stop_all()
             if logs:
                 logs.close()
 
 
 @contextmanager
-def running(program: Program, log: Path, patience: Patience | None = None) -> Iterator[str]:
+def running(program: Program, log: Path, timeouts: Timeouts | None = None) -> Iterator[str]:
     """Run one program while the block lasts, its output going to a file.
 
     Yields:
@@ -97,17 +97,17 @@ def running(program: Program, log: Path, patience: Patience | None = None) -> It
     if program.missing or program.endpoint is None:
         raise TaxiError(program.missing or f"{program.name} has no address to ask")
     require_ports([program])
-    seconds = (patience or Patience()).ready_seconds
+    seconds = (timeouts or Timeouts()).ready_seconds
     log.parent.mkdir(parents=True, exist_ok=True)
-    with processes.guarded_mark() as mark, log.open("w") as output:
-        process = processes.start(program.command, program.env, mark, output)
+    with processes.guarded_tag() as tag, log.open("w") as output:
+        process = processes.start(program.command, program.env, tag, output)
         try:
             if not wait_until_ready(program.endpoint.ready_url, seconds, lambda: process.poll() is None):
-                fate = _fate(process.poll(), seconds)
-                raise TaxiError(f"{program.name} {fate} and never answered: see {log}")
+                reason = _exit_reason(process.poll(), seconds)
+                raise TaxiError(f"{program.name} {reason} and never answered: see {log}")
             yield program.endpoint.url
         finally:
-            processes.stop(mark)
+            processes.stop(tag)
             process.wait()
 
 
@@ -117,18 +117,18 @@ class _Supervision:
 
     programs: Sequence[Program]
     console: Console
-    mark: str
+    tag: str
     events: Events
-    patience: Patience
+    timeouts: Timeouts
     logs: ProgramLogs | None = None
     deaths: dict[str, list[float]] = field(default_factory=dict)
-    unanswered: set[str] = field(default_factory=set)
+    not_ready: set[str] = field(default_factory=set)
     addresses_shown: bool = False
 
     def run(self) -> int:
         wanted = [program for program in self.programs if not program.missing]
         self._say(f"starting {', '.join(program.name for program in wanted)} ...")
-        self.unanswered = {program.name for program in wanted if program.endpoint}
+        self.not_ready = {program.name for program in wanted if program.endpoint}
         for program in wanted:
             self._start(program)
         self._show_addresses()
@@ -137,9 +137,9 @@ class _Supervision:
             code = self._handle(self.events.get())
         return code
 
-    def bring_down(self) -> None:
+    def stop_all(self) -> None:
         """End everything and print what is said meanwhile; a second Ctrl-C ends the patience."""
-        ending = threading.Thread(target=processes.stop, args=[self.mark, self.patience.stop_seconds])
+        ending = threading.Thread(target=processes.stop, args=[self.tag, self.timeouts.stop_seconds])
         ending.start()
         self._say("stopping all of them ...")
         while ending.is_alive() or not self.events.empty():
@@ -149,8 +149,8 @@ class _Supervision:
                 continue
             if isinstance(event, Line):
                 self._show(event, is_stopping=True)
-            elif isinstance(event, StopAsked):
-                processes.kill(self.mark)
+            elif isinstance(event, StopRequested):
+                processes.kill(self.tag)
         self._say("all stopped")
 
     def _handle(self, event: Event) -> int | None:
@@ -161,42 +161,42 @@ class _Supervision:
                 return self._after_death(name, code)
             case RestartDue(name):
                 self._start(next(program for program in self.programs if program.name == name))
-            case Ready(name, answered):
-                self._after_ready(name, answered)
-            case StopAsked():
+            case Ready(name, is_ready):
+                self._after_ready(name, is_ready)
+            case StopRequested():
                 return 0
         return None
 
     def _start(self, program: Program) -> None:
-        mark = f"{self.mark}/{program.name}"
-        process = processes.start(program.command, program.env, mark, subprocess.PIPE)
-        watch(program, process, self.events, self.patience.ready_seconds)
+        tag = f"{self.tag}/{program.name}"
+        process = processes.start(program.command, program.env, tag, subprocess.PIPE)
+        watch(program, process, self.events, self.timeouts.ready_seconds)
 
     def _after_death(self, name: str, code: int) -> int | None:
-        processes.stop(f"{self.mark}/{name}", self.patience.stop_seconds)  # what it left would hold its port
+        processes.stop(f"{self.tag}/{name}", self.timeouts.stop_seconds)  # what it left would hold its port
         now = time.monotonic()
         recent = [at for at in self.deaths.get(name, []) if at > now - WINDOW_SECONDS]
         self.deaths[name] = [*recent, now]
         if len(recent) == MAX_RESTARTS:
-            self._warn(f"{name} {_fate(code)} after {MAX_RESTARTS} restarts: {self._lines_of(name)} say why")
+            self._warn(f"{name} {_exit_reason(code)} after {MAX_RESTARTS} restarts: {self._lines_of(name)} say why")
             return 1
-        wait = self.patience.back_off_seconds * 2 ** len(recent)
-        self._warn(f"{name} {_fate(code)}: restart {len(recent) + 1} of {MAX_RESTARTS} in {wait:g} s")
-        tell_later(RestartDue(name), wait, self.events)
+        wait = self.timeouts.back_off_seconds * 2 ** len(recent)
+        self._warn(f"{name} {_exit_reason(code)}: restart {len(recent) + 1} of {MAX_RESTARTS} in {wait:g} s")
+        put_later(RestartDue(name), wait, self.events)
         return None
 
-    def _after_ready(self, name: str, answered: bool) -> None:
-        self.unanswered.discard(name)
-        if not answered:
-            fate = _fate(None, self.patience.ready_seconds)
-            self._warn(f"{name} {fate}: {self._lines_of(name)} may say why")
+    def _after_ready(self, name: str, is_ready: bool) -> None:
+        self.not_ready.discard(name)
+        if not is_ready:
+            reason = _exit_reason(None, self.timeouts.ready_seconds)
+            self._warn(f"{name} {reason}: {self._lines_of(name)} may say why")
         elif self.addresses_shown:
             self._say(f"{name} answers again")
         self._show_addresses()
 
     def _show_addresses(self) -> None:
         """Print the addresses once every program has had its chance to answer."""
-        if not self.unanswered and not self.addresses_shown:
+        if not self.not_ready and not self.addresses_shown:
             self.addresses_shown = True
             self._say("up and running")
             for line in _addresses(self.programs):
@@ -228,7 +228,7 @@ class _Supervision:
         self.console.print(Text(sentence, style="bold red"), soft_wrap=True)
 
 
-def _fate(code: int | None, seconds: float = 0) -> str:
+def _exit_reason(code: int | None, seconds: float = 0) -> str:
     if code is None:
         return f"was silent for {seconds:g} s"
     if code < 0:
@@ -241,5 +241,6 @@ def _addresses(programs: Sequence[Program]) -> list[str]:
     width = max(len(program.name) for program in programs)
     where = (program.endpoint.page_url if program.endpoint else "in the background" for program in programs)
     return [
-        f"{p.name:<{width}}  {p.missing or address}  ({p.about})" for p, address in zip(programs, where, strict=True)
+        f"{p.name:<{width}}  {p.missing or address}  ({p.description})"
+        for p, address in zip(programs, where, strict=True)
     ]

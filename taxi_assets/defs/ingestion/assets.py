@@ -5,25 +5,25 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_assets.defs.asset_metadata import Report, column_schema, fail_in_words, publish_months
+from taxi_assets.defs.asset_metadata import AssetEvent, column_schema, fail_in_words, publish_months
 from taxi_assets.defs.checks import check_spec, suite_checks
 from taxi_assets.defs.ingestion.freshness import RAW_TRIPS_FRESHNESS
 from taxi_assets.defs.ingestion.source_files import QUARANTINE_CHECK, quarantine_check
-from taxi_assets.defs.partitions import stretch_asset
+from taxi_assets.defs.partitions import monthly_asset
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
-_OURS: dict[str, Any] = {"group_name": "ingestion", "owners": ["team:data"], "code_version": "1"}
+_COMMON: dict[str, Any] = {"group_name": "ingestion", "owners": ["team:data"], "code_version": "1"}
 
 
 @dg.asset(
-    **_OURS,
+    **_COMMON,
     kinds={"duckdb", "csv"},
     metadata=column_schema("taxi_zones"),
     check_specs=[
         check_spec(
-            "every_zone_of_tlc_is_there",
+            "every_tlc_zone_is_present",
             "taxi_zones",
             "The table has at least the 265 zones of TLC's lookup table",
             is_monthly=False,
@@ -40,7 +40,7 @@ def taxi_zones(
     from taxi_assets.ingestion import publishing
     from taxi_assets.tlc import tlc_source
 
-    lookup, shapes = tlc_source.landed_zones(settings.tlc_source, settings.landing)
+    lookup, shapes = tlc_source.ensure_zone_files(settings.tlc_source, settings.landing)
     zones = publishing.publish_zones(warehouse, lookup, shapes, context.run.run_id)
     return dg.MaterializeResult(
         metadata={"dagster/row_count": zones},
@@ -48,8 +48,8 @@ def taxi_zones(
     )
 
 
-@stretch_asset(
-    **_OURS,
+@monthly_asset(
+    **_COMMON,
     kinds={"duckdb", "parquet"},
     freshness_policy=RAW_TRIPS_FRESHNESS,
     deps=[taxi_zones],  # files of the time before zone ids have coordinates, which the zones place
@@ -60,7 +60,7 @@ def raw_trips(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
-) -> Iterator[Report]:
+) -> Iterator[AssetEvent]:
     """Every row of TLC's monthly files under canonical names and types, nothing dropped."""
     from taxi_assets.ingestion import publishing
     from taxi_assets.ingestion.ingest import ingest_month
@@ -76,8 +76,8 @@ def raw_trips(
     yield quarantine_check(warehouse)
 
 
-@stretch_asset(
-    **_OURS,
+@monthly_asset(
+    **_COMMON,
     kinds={"duckdb", "sql"},
     deps=[raw_trips],
     metadata=column_schema("clean_trips"),
@@ -87,7 +87,7 @@ def clean_trips(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
-) -> Iterator[Report]:
+) -> Iterator[AssetEvent]:
     """The plausible rides; the others are in `rejected_trips`, whole, each with the rule it breaks."""
     from taxi_assets.ingestion import publishing
 
@@ -97,8 +97,8 @@ def clean_trips(
     yield from publish_months(context, settings, "clean_trips", publish)
 
 
-@stretch_asset(
-    **_OURS,
+@monthly_asset(
+    **_COMMON,
     kinds={"duckdb", "sql"},
     deps=[clean_trips, taxi_zones],
     metadata=column_schema("trip_features"),
@@ -108,7 +108,7 @@ def trip_features(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
-) -> Iterator[Report]:
+) -> Iterator[AssetEvent]:
     """What is known of each clean ride when it starts, and its duration."""
     from taxi_assets.ingestion import publishing
 

@@ -1,4 +1,4 @@
-"""What Dagster shows of the files that arrived. The same rows as `taxi arrivals`; nothing is decided here."""
+"""What Dagster shows of the files that arrived. The same rows as `taxi files`; nothing is decided here."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from taxi_assets.ingestion.publishing import Publication
-    from taxi_assets.ingestion.source_files import Record
+    from taxi_assets.ingestion.source_files import SourceFile
 
 __all__ = [
     "QUARANTINE_CHECK",
@@ -24,12 +24,12 @@ __all__ = [
 ]
 
 _NAME = "no_file_is_in_quarantine"
-_MOST_ROWS = 500  # metadata is kept with every run
+_MAX_ROWS = 500  # metadata is kept with every run
 
 QUARANTINE_CHECK = check_spec(
     _NAME,
     "raw_trips",
-    "No file is put aside or unaccepted but copies of files that are held: `taxi arrivals` says of each what to do",
+    "No file is put aside or unaccepted but copies of files that are held: `taxi files` says of each what to do",
     "warning",
     is_monthly=False,
 )
@@ -37,17 +37,17 @@ QUARANTINE_CHECK = check_spec(
 
 def quarantine_check(warehouse: Warehouse) -> dg.AssetCheckResult:
     """The check's result as a step gives it."""
-    from taxi_assets.ingestion.scan_landing import records_of
+    from taxi_assets.ingestion.scan_landing import list_source_files
 
-    return dg.AssetCheckResult(asset_key="raw_trips", check_name=_NAME, **_result(records_of(warehouse)))
+    return dg.AssetCheckResult(asset_key="raw_trips", check_name=_NAME, **_result(list_source_files(warehouse)))
 
 
-def quarantine_event(records: Sequence["Record"]) -> dg.AssetCheckEvaluation:
+def quarantine_event(records: Sequence["SourceFile"]) -> dg.AssetCheckEvaluation:
     """The check's result as a sensor reports it, outside any run."""
     return dg.AssetCheckEvaluation(asset_key=dg.AssetKey("raw_trips"), check_name=_NAME, **_result(records))
 
 
-def listing_digest(records: Sequence["Record"]) -> str:
+def listing_digest(records: Sequence["SourceFile"]) -> str:
     """Tells whether there is anything new to show."""
     shown = [[record.path, record.state, record.reasons, record.request] for record in records]
     return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
@@ -55,7 +55,7 @@ def listing_digest(records: Sequence["Record"]) -> str:
 
 def file_metadata(published: Sequence["Publication"]) -> dict[str, object]:
     """Which files a month's raw trips are, and what a republished one changed; nothing for other tables."""
-    files = [p.arrival for p in published if p.arrival]
+    files = [p.month_file for p in published if p.month_file]
     if not files:
         return {}
     metadata: dict[str, object] = {
@@ -78,28 +78,28 @@ def file_metadata(published: Sequence["Publication"]) -> dict[str, object]:
 
 def data_version(published: Sequence["Publication"]) -> dg.DataVersion | None:
     """The SHA-256 of a month's file; of several files, a digest of theirs. None for tables made of other tables."""
-    hashes = [p.arrival.sha256 for p in published if p.arrival]
+    hashes = [p.month_file.sha256 for p in published if p.month_file]
     if not hashes:
         return None
     return dg.DataVersion(hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest())
 
 
-def _result(records: Sequence["Record"]) -> dict[str, Any]:
+def _result(records: Sequence["SourceFile"]) -> dict[str, Any]:
     from taxi_assets.ingestion.file_state import is_copy
 
-    aside = [each for each in records if each.state in ("quarantined", "unaccepted") and not is_copy(each)]
-    newest = sorted(records, key=lambda record: record.first_seen_at, reverse=True)[:_MOST_ROWS]
+    blocked = [each for each in records if each.state in ("quarantined", "unaccepted") and not is_copy(each)]
+    newest = sorted(records, key=lambda record: record.first_seen_at, reverse=True)[:_MAX_ROWS]
     return {
-        "passed": not aside,
+        "passed": not blocked,
         "severity": dg.AssetCheckSeverity.WARN,
-        "description": f"{len(aside)} of {len(records)} files are in quarantine or unaccepted"
-        if aside
+        "description": f"{len(blocked)} of {len(records)} files are in quarantine or unaccepted"
+        if blocked
         else "nothing is to be done",
-        "metadata": {"arrivals": dg.MetadataValue.table([_row(record) for record in newest])} if newest else {},
+        "metadata": {"source_files": dg.MetadataValue.table([_row(record) for record in newest])} if newest else {},
     }
 
 
-def _row(record: "Record") -> dg.TableRecord:
+def _row(record: "SourceFile") -> dg.TableRecord:
     return dg.TableRecord(
         {
             "file": record.file_name,

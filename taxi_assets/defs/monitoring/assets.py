@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from taxi_assets.defs.asset_metadata import column_schema, fail_in_words, number, report_shown
+from taxi_assets.defs.asset_metadata import column_schema, fail_in_words, float_metadata, report_metadata
 from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.ingestion.assets import trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months_and_own
@@ -42,13 +42,13 @@ def drift_report(
     month = Month.parse(context.partition_key)
     report = monitoring.report_drift(settings, warehouse, month, context.run.run_id)
     farthest = report.features[0]
-    facts = {"verdict": report.verdict, "farthest_moved": farthest.name, "greatest_psi": f"{farthest.psi:.3f}"}
+    facts = {"verdict": report.verdict, "most_drifted_feature": farthest.name, "max_psi": f"{farthest.psi:.3f}"}
     return dg.MaterializeResult(
         metadata={
-            **report_shown(settings, "drift_report", month, facts, {"drift_by_feature": draw_drift(report)}),
+            **report_metadata(settings, "drift_report", month, facts, {"drift_by_feature": draw_drift(report)}),
             "verdict": report.verdict,
-            "greatest_psi": number(farthest.psi),
-            "farthest_moved": farthest.name,
+            "max_psi": float_metadata(farthest.psi),
+            "most_drifted_feature": farthest.name,
             "dagster/row_count": len(report.features),
         },
         check_results=[

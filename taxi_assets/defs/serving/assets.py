@@ -23,7 +23,7 @@ from taxi_assets.settings import Settings
     },
     check_specs=[
         check_spec(
-            "the_bento_answers_as_the_model",
+            "the_bento_predicts_as_the_model",
             "duration_bento",
             "The packaged model predicts as the registered one, to a thousandth of a minute",
             is_monthly=False,

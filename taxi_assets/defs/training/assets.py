@@ -6,11 +6,11 @@ import dagster as dg
 
 from taxi_assets.defs.asset_metadata import (
     column_schema,
-    comparison_shown,
+    comparison_metadata,
     fail_in_words,
+    float_metadata,
     mlflow_link,
-    number,
-    report_shown,
+    report_metadata,
     score_table,
 )
 from taxi_assets.defs.checks import check_spec
@@ -24,7 +24,7 @@ from taxi_assets.warehouse.schema import TABLES
 
 if TYPE_CHECKING:
     from taxi_assets.evaluation.evaluate import Evaluation
-    from taxi_assets.promotion.champion import Outcome
+    from taxi_assets.promotion.champion import PromotionOutcome
 
 _MONTHLY: dict[str, Any] = {
     "partitions_def": MONTHS,
@@ -60,10 +60,10 @@ class TrainingConfig(dg.Config):
     window_months: int = 24
     """How far back the window reaches, in calendar months; the back-test has the same."""
     row_months: int = 24
-    """The trees learn from rides of the last so many months of the window, the history from all."""
-    use_now: bool = True
-    """Let rides that have just ended tell of the streets now."""
-    use_passengers: bool = True
+    """The trees learn from trips of the last so many months of the window, the history from all."""
+    use_recent_traffic: bool = True
+    """Let trips that have just ended tell of the streets now."""
+    use_passenger_count: bool = True
     """Look at how many ride, where that is known."""
     learning_rate: float = 0.1
     max_iter: int = 130
@@ -103,23 +103,23 @@ def duration_model(
 ) -> dg.MaterializeResult:
     """Gradient-boosted trees over the history of zones and hours, learned from the months before the partition's.
 
-    Registered in MLflow as `taxi-duration`. The same rides, parameters and code make no second version.
+    Registered in MLflow as `taxi-duration`. The same trips, parameters and code make no second version.
     """
     from taxi_assets.features import encoding, leakage_rules
-    from taxi_assets.monitoring.superseded_versions import mark_superseded
+    from taxi_assets.monitoring.superseded_versions import tag_superseded
     from taxi_assets.registry import model_versions, tracking
     from taxi_assets.training import train
 
     month, wanted = Month.parse(context.partition_key), [Month.parse(text) for text in config.months or []]
-    window = train.window_before(settings, warehouse, month, wanted, config.window_months)
+    window = train.training_window(settings, warehouse, month, wanted, config.window_months)
     trained = train.train(settings, warehouse, mlflow, month, window, parameters(config))
-    mark_superseded(settings, warehouse)
-    version, leaks = trained.version, leakage_rules.leaking(encoding.MATRIX_COLUMNS)
+    tag_superseded(settings, warehouse)
+    version, leaks = trained.version, leakage_rules.leaking_names(encoding.MATRIX_COLUMNS)
     return dg.MaterializeResult(
         metadata={
             "version": version.version,
             "is_new_version": trained.is_new,
-            "is_synthetic": settings.data_kind == "synthetic",
+            "is_synthetic": settings.active_data_kind == "synthetic",
             "window": version.tags["window"],
             "dagster/row_count": len(trained.data.trips),
             "data_snapshot": trained.data.snapshot,
@@ -144,17 +144,17 @@ def duration_model(
             "warning",
         ),
         check_spec(
-            "no_scored_ride_was_learned_from",
+            "no_scored_trip_was_trained_on",
             "model_evaluation",
             "The scored month is not among the months the model was trained on",
         ),
         check_spec(
-            "every_ride_of_the_convention_is_scored",
+            "every_trip_in_scope_is_scored",
             "model_evaluation",
             "Every raw trip picked up in the month whose duration is in scope has a prediction of every model",
         ),
         check_spec(
-            "nine_rides_in_ten_end_inside_their_interval",
+            "nine_trips_in_ten_end_inside_their_interval",
             "model_evaluation",
             "87 to 93 % of all trips end inside their 90 % interval; 85 to 95 % of those of each borough and part of "
             "the day that has 500",
@@ -169,9 +169,9 @@ def model_evaluation(
     warehouse: dg.ResourceParam[Warehouse],
     mlflow: dg.ResourceParam[Any],
 ) -> dg.MaterializeResult:
-    """The version this month's training came to on its rides, none of which it saw, beside the baselines.
+    """The version this month's training came to on its trips, none of which it saw, beside the baselines.
 
-    Scored on every raw trip picked up in the month whose duration the convention admits (1-60 or 1-180 minutes),
+    Scored on every raw trip picked up in the month whose duration the scope admits (1-60 or 1-180 minutes),
     cleaned of nothing else.
     """
     from taxi_assets.evaluation import evaluate, record_evaluation
@@ -179,21 +179,24 @@ def model_evaluation(
     from taxi_assets.training.dataset import read_zones
 
     evaluation = evaluate.evaluate(settings, warehouse, Month.parse(context.partition_key))
-    rows = record_evaluation.keep_evaluation(warehouse, evaluation, context.run.run_id)
+    rows = record_evaluation.record_evaluation(warehouse, evaluation, context.run.run_id)
     pictures = draw_evaluation(evaluation, read_zones(warehouse, shapes=True))
     record_evaluation.log_evaluation(settings, mlflow, evaluation, pictures)
-    headline = record_evaluation.headline(evaluation)
-    facts = {"version": evaluation.version.version, **{name: f"{value:.3f}" for name, value in headline.items()}}
+    headline_metrics = record_evaluation.headline_metrics(evaluation)
+    facts = {
+        "version": evaluation.version.version,
+        **{name: f"{value:.3f}" for name, value in headline_metrics.items()},
+    }
     return dg.MaterializeResult(
         metadata={
-            **report_shown(settings, "model_evaluation", evaluation.month, facts, pictures),
+            **report_metadata(settings, "model_evaluation", evaluation.month, facts, pictures),
             "version": evaluation.version.version,
             "predicted": evaluation.condition.name.replace("_", " "),
             "dagster/row_count": rows,
-            **{name: number(value) for name, value in headline.items()},
+            **{name: float_metadata(value) for name, value in headline_metrics.items()},
             "scores": score_table(evaluation),
-            "minutes_gained_on_a_ride": number(evaluation.worth.minutes),
-            "share_of_rides_better_off": number(evaluation.worth.share_better_off),
+            "minutes_nearer_per_trip": float_metadata(evaluation.uplift_over_baseline.minutes),
+            "share_of_trips_nearer": float_metadata(evaluation.uplift_over_baseline.share_nearer),
         },
         check_results=_evaluation_checks(evaluation),
     )
@@ -208,23 +211,23 @@ def _evaluation_checks(evaluation: "Evaluation") -> list[dg.AssetCheckResult]:
             metadata={"scores": score_table(evaluation)},
         ),
         dg.AssetCheckResult(
-            check_name="no_scored_ride_was_learned_from",
+            check_name="no_scored_trip_was_trained_on",
             passed=evaluation.is_unseen,
             metadata={"trained_on": evaluation.version.tags["months"]},
         ),
         dg.AssetCheckResult(
-            check_name="every_ride_of_the_convention_is_scored",
-            passed=evaluation.left_out == 0,
-            metadata={"rides_left_out": evaluation.left_out},
+            check_name="every_trip_in_scope_is_scored",
+            passed=evaluation.unscored_trips == 0,
+            metadata={"unscored_trips": evaluation.unscored_trips},
         ),
         dg.AssetCheckResult(
-            check_name="nine_rides_in_ten_end_inside_their_interval",
-            passed=evaluation.coverage.is_kept,
+            check_name="nine_trips_in_ten_end_inside_their_interval",
+            passed=evaluation.coverage.is_within_tolerance,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={
-                "share_inside": number(evaluation.coverage.share),
-                "lowest_share": number(evaluation.coverage.span[0]),
-                "highest_share": number(evaluation.coverage.span[1]),
+                "share_inside": float_metadata(evaluation.coverage.share),
+                "lowest_share": float_metadata(evaluation.coverage.cell_range[0]),
+                "highest_share": float_metadata(evaluation.coverage.cell_range[1]),
             },
         ),
     ]
@@ -247,46 +250,46 @@ def champion_model(
 ) -> dg.MaterializeResult:
     """The version MLflow's alias `champion` names: the challenger where the evidence is for it, else the one before.
 
-    Both are scored on the same unseen rides, under the served condition. The challenger must be surely better, by a
+    Both are scored on the same unseen trips, under the served condition. The challenger must be surely better, by a
     bootstrap over days, and no borough, airport or time of day may pay for it.
     """
-    from taxi_assets.promotion.champion import choose_champion
+    from taxi_assets.promotion.champion import decide_champion
     from taxi_assets.registry import model_versions
 
     month = Month.parse(context.partition_key)
-    outcome = choose_champion(settings, warehouse, month, "asset champion_model", context.run.run_id)
+    outcome = decide_champion(settings, warehouse, month, "asset champion_model", context.run.run_id)
     champion = model_versions.champion(settings)
     page = model_versions.version_url(settings, champion.version) if champion else None
     return dg.MaterializeResult(
         metadata={
             **_comparison_report(settings, month, outcome),
             "decision": _decided(outcome),
-            "measure": outcome.measure,
+            "measure": outcome.metric,
             "reasons": " ".join(outcome.decision.reasons),
             "champion": champion.version if champion else "none",
             **({"mlflow_version": mlflow_link(settings, page)} if page else {}),
-            **(comparison_shown(outcome.comparison) if outcome.comparison else {}),
+            **(comparison_metadata(outcome.comparison) if outcome.comparison else {}),
         },
         check_results=[dg.AssetCheckResult(passed=champion is not None, metadata={"of_month": str(month)})],
     )
 
 
-def _comparison_report(settings: Settings, month: Month, outcome: "Outcome") -> dict[str, dg.MetadataValue]:
+def _comparison_report(settings: Settings, month: Month, outcome: "PromotionOutcome") -> dict[str, dg.MetadataValue]:
     """The report page of a decision: the model against the baselines, and the champion where it was compared."""
     from taxi_assets.evaluation.evaluate import MODEL
     from taxi_assets.plots.error_plots import draw_scores
     from taxi_assets.plots.promotion_plots import draw_bootstrap, draw_slices_compared
-    from taxi_assets.training.evaluation_scope import HEADLINE
+    from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE
 
     pictures = {}
     if len(outcome.scores) > 1:
-        pictures["model_against_baselines"] = draw_scores(outcome.scores, MODEL, str(month), HEADLINE)
+        pictures["model_against_baselines"] = draw_scores(outcome.scores, MODEL, str(month), PRIMARY_SCOPE)
     if outcome.comparison:
         pictures["difference_of_rmse_resampled_by_day"] = draw_bootstrap(outcome.comparison)
         pictures["change_of_rmse_by_slice"] = draw_slices_compared(outcome.comparison)
     facts = {"decision": _decided(outcome), "reasons": " ".join(outcome.decision.reasons)}
-    return report_shown(settings, "champion_model", month, facts, pictures)
+    return report_metadata(settings, "champion_model", month, facts, pictures)
 
 
-def _decided(outcome: "Outcome") -> str:
+def _decided(outcome: "PromotionOutcome") -> str:
     return "promoted" if outcome.decision.promote else "not promoted"

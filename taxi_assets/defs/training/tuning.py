@@ -4,10 +4,10 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_assets.defs.asset_metadata import fail_in_words, mlflow_link, number, report_shown
+from taxi_assets.defs.asset_metadata import fail_in_words, float_metadata, mlflow_link, report_metadata
 from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.ingestion.assets import taxi_zones, trip_features
-from taxi_assets.defs.partitions import MONTHS, chosen_months, earlier_months
+from taxi_assets.defs.partitions import MONTHS, earlier_months, partition_months
 from taxi_assets.defs.training.assets import TrainingConfig, parameters
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
@@ -21,7 +21,7 @@ _COLUMNS = {
 }
 
 
-class SearchConfig(dg.Config):
+class TuningConfig(dg.Config):
     """What is tried, and for how long."""
 
     months: list[str] | None = None
@@ -55,21 +55,21 @@ class SearchConfig(dg.Config):
     deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months()), taxi_zones],
     metadata={
         "dagster/column_schema": dg.TableSchema(
-            columns=[dg.TableColumn(name, kind, told) for name, (kind, told) in _COLUMNS.items()]
+            columns=[dg.TableColumn(name, kind, description) for name, (kind, description) in _COLUMNS.items()]
         )
     },
     check_specs=[
         check_spec(
             "every_trial_was_scored_on_later_months",
-            "model_search",
+            "model_tuning",
             "Every month a trial learned from is before the month it was scored on",
         )
     ],
 )
 @fail_in_words
-def model_search(
+def model_tuning(
     context: dg.AssetExecutionContext,
-    config: SearchConfig,
+    config: TuningConfig,
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
     mlflow: dg.ResourceParam[Any],
@@ -79,18 +79,18 @@ def model_search(
     Each trial learns from the window's earlier months and is scored on its last ones. Nothing is promoted: the best
     parameters are shown as the config of a training, which is judged as any other.
     """
-    from taxi_assets.features.leakage_probes import out_of_order
+    from taxi_assets.features.leakage_probes import not_earlier
     from taxi_assets.plots.tuning_plots import draw_trials
     from taxi_assets.tuning import tuning_run
 
-    (month,) = chosen_months(context)
+    (month,) = partition_months(context)
     wanted = [Month.parse(text) for text in config.months or []]
     defaults = parameters(TrainingConfig())
     del defaults["estimator"]
     found = tuning_run.run(settings, warehouse, mlflow, month, wanted, config.model_dump(), defaults)
     picture = draw_trials(found.trials)
-    tuning_run.log_search(mlflow, found, picture)
-    late = [each for fold in found.folds for each in out_of_order(fold.learned, fold.scored)]
+    tuning_run.log_tuning(mlflow, found, picture)
+    late = [each for split in found.time_splits for each in not_earlier(split.train, split.validation)]
     records = found.trials.round(3).astype(object).where(found.trials.notna(), None).to_dict("records")
     best = float(found.trials["rmse"].min())
     facts = {"trials": len(found.trials), "best_rmse": f"{best:.3f}"}
@@ -100,10 +100,10 @@ def model_search(
                 [dg.TableRecord({str(key): value for key, value in record.items()}) for record in records]
             ),
             "dagster/row_count": len(found.trials),
-            **report_shown(settings, "model_search", month, facts, {"trials": picture}),
-            "best_rmse": number(best),
-            "config_of_the_best": dg.MetadataValue.json(tuning_run.launchpad(found)),
-            "scored_months": ", ".join(str(fold.scored) for fold in found.folds),
+            **report_metadata(settings, "model_tuning", month, facts, {"trials": picture}),
+            "best_rmse": float_metadata(best),
+            "config_of_the_best": dg.MetadataValue.json(tuning_run.training_run_config(found)),
+            "scored_months": ", ".join(str(split.validation) for split in found.time_splits),
             "mlflow_run": mlflow_link(settings, tuning_run.run_url(settings, mlflow)),
         },
         check_results=[dg.AssetCheckResult(passed=not late, metadata={"late": ", ".join(map(str, late)) or "none"})],

@@ -16,9 +16,9 @@ from taxi_assets.quality.suites.suite import (
     ROWS,
     UNIQUE,
     Expectation,
-    Finding,
     Severity,
     Suite,
+    TableCheck,
 )
 from taxi_assets.quality.suites.trip_features import TRIP_FEATURES
 
@@ -35,9 +35,9 @@ __all__ = [
     "TRIP_FEATURES",
     "UNIQUE",
     "Expectation",
-    "Finding",
     "Severity",
     "Suite",
+    "TableCheck",
 ]
 
 SUITES: dict[str, Suite] = {suite.table: suite for suite in (RAW_TRIPS, CLEAN_TRIPS, TRIP_FEATURES)}

@@ -6,13 +6,13 @@ from taxi_assets.quality.suites.suite import (
     IDENTITY,
     IN_MONTH,
     IN_SET,
-    NEEDED,
     PLAUSIBLE_DURATION,
-    RIDE,
+    REQUIRED_COLUMNS,
     SECONDS,
+    TRIP_COLUMNS,
     UNIQUE,
-    Finding,
     Suite,
+    TableCheck,
     all_present,
     error,
     is_true,
@@ -67,9 +67,9 @@ CLEAN_TRIPS = Suite(
         ),
         error(
             "trips_are_not_repeated",
-            "Every ride picked up in the first second of a minute is there once",
+            "Every trip picked up in the first second of a minute is there once",
             UNIQUE,
-            column="sampled_ride",
+            column="sampled_trip",
             min_value=1,
         ),
         warning(
@@ -90,14 +90,14 @@ CLEAN_TRIPS = Suite(
         ),
     ),
     {
-        "is_complete": all_present(*NEEDED, "duration_minutes"),
+        "is_complete": all_present(*REQUIRED_COLUMNS, "duration_minutes"),
         "is_in_month": IN_MONTH,
         "duration_error_minutes": f"abs(duration_minutes - {SECONDS} / 60.0)",
         "is_possible_speed": f"trip_distance_miles <= {THRESHOLDS['fastest_mph']} * duration_minutes / 60",
-        "sampled_ride": f"CASE WHEN second(pickup_at) = 0 THEN hash({RIDE}) END",
+        "sampled_trip": f"CASE WHEN second(pickup_at) = 0 THEN hash({TRIP_COLUMNS}) END",
     },
     (
-        Finding(
+        TableCheck(
             "kept_and_rejected_are_raw",
             "error",
             "Every row of the file is either a clean trip or a rejected one, and none is both",

@@ -7,15 +7,15 @@ from taxi_assets.quality.suites.suite import (
     IN_MONTH,
     IN_SET,
     MEDIAN,
-    NEEDED,
     PLAUSIBLE_DURATION,
     PRESENT,
-    RIDE,
+    REQUIRED_COLUMNS,
     SECONDS,
+    TRIP_COLUMNS,
     UNIQUE,
     Expectation,
-    Finding,
     Suite,
+    TableCheck,
     all_present,
     error,
     is_true,
@@ -99,11 +99,11 @@ _WARNINGS = (
         strict_min=True,
         mostly=0.99,
     ),
-    warning(  # a sample, since counting all distinct rides would double the time the suite takes
+    warning(  # a sample, since counting all distinct trips would double the time the suite takes
         "trips_are_not_repeated",
-        "At least 99 % of the rides picked up in the first second of a minute are there once",
+        "At least 99 % of the trips picked up in the first second of a minute are there once",
         UNIQUE,
-        column="sampled_ride",
+        column="sampled_trip",
         min_value=0.99,
     ),
     warning(  # 0.930 to 0.973; the others are mostly 0
@@ -173,34 +173,34 @@ RAW_TRIPS = Suite(
     {
         "duration_minutes": f"{SECONDS} / 60.0",
         "is_in_month": IN_MONTH,
-        "is_complete": all_present(*NEEDED),
+        "is_complete": all_present(*REQUIRED_COLUMNS),
         "pickup_day": f"CASE WHEN {IN_MONTH} THEN day(pickup_at) END",
         "speed_mph": f"CASE WHEN {SECONDS} > 0 THEN trip_distance_miles * 3600 / {SECONDS} END",
-        "sampled_ride": f"CASE WHEN second(pickup_at) = 0 THEN hash({RIDE}) END",
+        "sampled_trip": f"CASE WHEN second(pickup_at) = 0 THEN hash({TRIP_COLUMNS}) END",
     },
     (
-        Finding(
+        TableCheck(
             "every_row_of_the_file_is_there",
             "error",
             "The month has as many rows as the file's footer says, or a count of its lines that are not blank",
         ),
-        Finding(
+        TableCheck(
             "times_are_new_yorks_clock",
             "warning",
             "The file's times are New York's clock, as TLC writes it; none had to be converted from a time zone",
         ),
-        Finding(
+        TableCheck(
             "columns_are_those_of_the_month_before",
             "warning",
             "The file has the columns of the month held before it, under the same names",
         ),
-        Finding(
+        TableCheck(
             "no_large_part_of_the_month_is_missing",
             "error",
             "Rows, days, hours, distances, fares and zone ids are at least 90 % of those held of the month, days and "
-            "hours 80 % of those of the months nearby; a file with less waits for `taxi arrivals accept`",
+            "hours 80 % of those of the months nearby; a file with less waits for `taxi files accept`",
         ),
-        Finding(
+        TableCheck(
             "rows_are_like_those_of_months_nearby",
             "warning",
             "The month has at least half the rows of the months held within two months of it",

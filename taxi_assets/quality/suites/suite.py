@@ -14,17 +14,17 @@ __all__ = [
     "IN_MONTH",
     "IN_SET",
     "MEDIAN",
-    "NEEDED",
     "PLAUSIBLE_DURATION",
     "PRESENT",
-    "RIDE",
+    "REQUIRED_COLUMNS",
     "ROWS",
     "SECONDS",
+    "TRIP_COLUMNS",
     "UNIQUE",
     "Expectation",
-    "Finding",
     "Severity",
     "Suite",
+    "TableCheck",
     "all_present",
     "error",
     "is_true",
@@ -47,7 +47,7 @@ class Expectation:
 
 
 @dataclass(frozen=True)
-class Finding:
+class TableCheck:
     """What publishing itself finds out by comparing tables, beside Great Expectations, which sees one table's month."""
 
     name: str
@@ -66,7 +66,7 @@ class Suite:
     table: str
     expectations: tuple[Expectation, ...]
     derived: Mapping[str, str] = field(default_factory=dict)
-    findings: tuple[Finding, ...] = ()
+    table_checks: tuple[TableCheck, ...] = ()
 
 
 # Classes of Great Expectations. It bundles them into two scans of the month; MEDIAN takes one more and sorts.
@@ -78,9 +78,9 @@ DISTINCT = "ExpectColumnUniqueValueCountToBeBetween"
 UNIQUE = "ExpectColumnProportionOfUniqueValuesToBeBetween"
 MEDIAN = "ExpectColumnMedianToBeBetween"
 
-# Columns of a ride, and what is derived from them, in SQL.
-NEEDED = ("pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id")
-RIDE = ", ".join((*NEEDED, "trip_distance_miles"))
+# Columns of a trip, and what is derived from them, in SQL.
+REQUIRED_COLUMNS = ("pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id")
+TRIP_COLUMNS = ", ".join((*REQUIRED_COLUMNS, "trip_distance_miles"))
 SECONDS = "elapsed_seconds(pickup_at, dropoff_at)"
 # Four times as fast as comparing with the next month's first day, for which an interval is to be added.
 IN_MONTH = "CAST(pickup_at AS DATE) BETWEEN month AND last_day(month)"

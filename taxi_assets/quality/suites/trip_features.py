@@ -1,4 +1,4 @@
-"""What features must be for a model to learn from: whole, in range, and true to the ride they describe."""
+"""What features must be for a model to learn from: whole, in range, and true to the trip they describe."""
 
 from taxi_assets.quality.suites.suite import (
     BETWEEN,
@@ -18,7 +18,7 @@ from taxi_assets.quality.suites.suite import (
 
 __all__ = ["TRIP_FEATURES"]
 
-_ALWAYS_KNOWN = (
+_ALWAYS_PRESENT = (
     "pickup_at",
     "pickup_zone_id",
     "dropoff_zone_id",
@@ -53,7 +53,7 @@ TRIP_FEATURES = Suite(
         *IDENTITY,
         error(
             "features_are_complete",
-            "Every ride has every feature, but for passenger_count and zone_distance_miles",
+            "Every trip has every feature, but for passenger_count and zone_distance_miles",
             IN_SET,
             **is_true("is_complete"),
         ),
@@ -103,14 +103,14 @@ TRIP_FEATURES = Suite(
         ),
         warning(  # 0.98 or more on real months; unknown are the zones TLC draws no shape for
             "zone_distances_are_known",
-            "At least 95 % of the rides have zone_distance_miles",
+            "At least 95 % of the trips have zone_distance_miles",
             PRESENT,
             column="zone_distance_miles",
             mostly=0.95,
         ),
         warning(
             "most_days_are_no_holidays",
-            "At least 70 % of the rides are on days that are no holidays",
+            "At least 70 % of the trips are on days that are no holidays",
             IN_SET,
             column="is_holiday",
             value_set=(False,),
@@ -118,7 +118,7 @@ TRIP_FEATURES = Suite(
         ),
     ),
     {
-        "is_complete": all_present(*_ALWAYS_KNOWN),
+        "is_complete": all_present(*_ALWAYS_PRESENT),
         "is_in_month": IN_MONTH,
         "is_true_calendar": " AND ".join(f"{column} = {value}" for column, value in _CALENDAR.items()),
         "is_true_same_zone": "is_same_zone = (pickup_zone_id = dropoff_zone_id)",

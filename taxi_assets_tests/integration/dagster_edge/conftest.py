@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from platform import APRIL, FEBRUARY, JANUARY, MARCH, ROWS, SEED, PlatformHarness, settings_in
 
 import pytest
-from town import APRIL, FEBRUARY, JANUARY, MARCH, ROWS, SEED, Town, settings_in
 
 from taxi_assets import synthetic
 from taxi_assets.definitions import build
@@ -13,7 +13,7 @@ from taxi_assets.defs.instance import open_instance
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # `defs.jobs` asks for silence on this when it is loaded; pytest hears of it all the same.
-    silence = pytest.mark.filterwarnings("ignore:Asset job month materializes assets with varying Backfill")
+    silence = pytest.mark.filterwarnings("ignore:Asset job train_month materializes assets with varying Backfill")
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(silence)
@@ -30,28 +30,28 @@ def months_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def empty_town(tmp_path: Path, months_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+def empty_platform(tmp_path: Path, months_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformHarness]:
     """A platform of one's own with nothing in it yet."""
     settings = settings_in(tmp_path / "home", months_folder)
     monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
     with open_instance(settings) as instance:
-        yield Town(settings, build(settings), instance)
+        yield PlatformHarness(settings, build(settings), instance)
 
 
 @pytest.fixture(scope="session")
-def shared_town(tmp_path_factory: pytest.TempPathFactory, months_folder: Path) -> Iterator[Town]:
+def shared_platform(tmp_path_factory: pytest.TempPathFactory, months_folder: Path) -> Iterator[PlatformHarness]:
     settings = settings_in(tmp_path_factory.mktemp("town"), months_folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", str(settings.dagster_home))
         with open_instance(settings) as instance:
-            town = Town(settings, build(settings), instance)
-            town.run("ingest_months", [JANUARY, FEBRUARY])
-            town.run("month", [MARCH])
-            yield town
+            platform = PlatformHarness(settings, build(settings), instance)
+            platform.run("ingest_months", [JANUARY, FEBRUARY])
+            platform.run("train_month", [MARCH])
+            yield platform
 
 
 @pytest.fixture
-def town(shared_town: Town) -> Iterator[Town]:
+def platform(shared_platform: PlatformHarness) -> Iterator[PlatformHarness]:
     """The small platform; tests may add runs and versions, and find the champion they left restored."""
-    with shared_town.champion_kept():
-        yield shared_town
+    with shared_platform.restored_champion():
+        yield shared_platform

@@ -2,10 +2,10 @@
 
 import base64
 import re
+from platform import MARCH, PlatformHarness, first_run_of, pictures, report_page_text
 
 import dagster as dg
 import pytest
-from town import MARCH, Town, page_of, pictures, run_of
 
 from taxi_assets.quality.suites import SUITES
 
@@ -13,11 +13,11 @@ MONTHLY = ("raw_trips", "clean_trips", "trip_features")
 
 
 @pytest.mark.parametrize("asset", ["clean_trips", "model_evaluation", "drift_report"])
-def test_one_page_shows_every_picture_of_a_month(town: Town, asset: str) -> None:
-    shown = town.last_metadata(
+def test_one_page_shows_every_picture_of_a_month(platform: PlatformHarness, asset: str) -> None:
+    shown = platform.last_metadata(
         asset, MARCH
     )  # another test may have materialised it again: the page is then of that run
-    page = page_of(town, shown["report"].value)
+    page = report_page_text(platform, shown["report"].value)
     on_page = [base64.b64decode(each) for each in re.findall(r"data:image/png;base64,([^\"]+)", page)]
     assert [hash(each) for each in on_page] == [hash(each) for each in pictures(shown["pictures"])]
     assert on_page
@@ -28,39 +28,41 @@ def test_one_page_shows_every_picture_of_a_month(town: Town, asset: str) -> None
     ("asset", "figures"),
     [
         ("model_evaluation", {"rmse_minutes", "mae_minutes", "bias_minutes", "interval_coverage"}),
-        ("drift_report", {"greatest_psi"}),
+        ("drift_report", {"max_psi"}),
         ("clean_trips", {"rejected_share"}),
     ],
 )
-def test_figures_are_numbers_that_dagster_draws_over_the_months(town: Town, asset: str, figures: set[str]) -> None:
-    shown = town.metadata(run_of(town, "month"), asset, MARCH)
+def test_figures_are_numbers_that_dagster_draws_over_the_months(
+    platform: PlatformHarness, asset: str, figures: set[str]
+) -> None:
+    shown = platform.metadata(first_run_of(platform, "train_month"), asset, MARCH)
     assert figures <= {name for name, value in shown.items() if isinstance(value, dg.FloatMetadataValue)}
 
 
-def test_figures_have_three_decimals_at_most(town: Town) -> None:
-    run = run_of(town, "month")
+def test_figures_have_three_decimals_at_most(platform: PlatformHarness) -> None:
+    run = first_run_of(platform, "train_month")
     for asset in (*MONTHLY, "model_evaluation", "drift_report", "champion_model"):
-        for name, value in town.metadata(run, asset).items():
+        for name, value in platform.metadata(run, asset).items():
             if isinstance(value, dg.FloatMetadataValue):
                 assert value.value == round(value.value, 3), name
 
 
-def test_mlflow_has_the_figures_under_plain_names_in_the_run_of_the_month(town: Town) -> None:
-    run = run_of(town, "month")
-    (logged,) = town.mlflow_runs(run.run_id)
-    shown = town.metadata(run, "model_evaluation")
+def test_mlflow_has_the_figures_under_plain_names_in_the_run_of_the_month(platform: PlatformHarness) -> None:
+    run = first_run_of(platform, "train_month")
+    (logged,) = platform.mlflow_runs(run.run_id)
+    shown = platform.metadata(run, "model_evaluation")
     for name in ("rmse_minutes", "mae_minutes", "bias_minutes", "interval_coverage"):
         assert logged.data.metrics[name] == pytest.approx(shown[name].value, abs=5e-4)
-    psi = town.metadata(run, "drift_report")["greatest_psi"].value
-    assert logged.data.metrics["greatest_psi"] == pytest.approx(psi, abs=5e-4)
+    psi = platform.metadata(run, "drift_report")["max_psi"].value
+    assert logged.data.metrics["max_psi"] == pytest.approx(psi, abs=5e-4)
 
 
-def test_no_metadata_holds_a_python_dict_or_an_address_with_a_port(town: Town) -> None:
-    run = run_of(town, "month")
-    for asset in town.definitions.resolve_asset_graph().get_all_asset_keys():
-        if asset.to_user_string() in ("model_search", "taxi_zones"):
+def test_no_metadata_holds_a_python_dict_or_an_address_with_a_port(platform: PlatformHarness) -> None:
+    run = first_run_of(platform, "train_month")
+    for asset in platform.definitions.resolve_asset_graph().get_all_asset_keys():
+        if asset.to_user_string() in ("model_tuning", "taxi_zones"):
             continue
-        for name, value in town.metadata(run, asset.to_user_string()).items():
+        for name, value in platform.metadata(run, asset.to_user_string()).items():
             records = value.records if isinstance(value, dg.TableMetadataValue) else ()
             assert not any(str(cell).startswith("{") for record in records for cell in record.data.values()), name
             if isinstance(value, dg.UrlMetadataValue):
@@ -68,28 +70,28 @@ def test_no_metadata_holds_a_python_dict_or_an_address_with_a_port(town: Town) -
 
 
 @pytest.mark.parametrize("table", MONTHLY)
-def test_each_month_has_a_check_result_of_its_own(town: Town, table: str) -> None:
-    run = run_of(town, "ingest_months")
-    events = town.events(run, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+def test_each_month_has_a_check_result_of_its_own(platform: PlatformHarness, table: str) -> None:
+    run = first_run_of(platform, "ingest_months")
+    events = platform.events(run, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     found = [event.asset_check_evaluation_data for event in events]
-    of_suite = {each.name for each in (*SUITES[table].expectations, *SUITES[table].findings)}
+    of_suite = {each.name for each in (*SUITES[table].expectations, *SUITES[table].table_checks)}
     for name in of_suite:
         own = [each for each in found if (each.asset_key, each.check_name) == (dg.AssetKey(table), name)]
         assert [each.partition for each in own] == ["2023-01", "2023-02"]
         key = dg.AssetCheckKey(dg.AssetKey(table), name)
-        history = town.instance.event_log_storage.get_asset_check_execution_history(key, limit=50)
+        history = platform.instance.event_log_storage.get_asset_check_execution_history(key, limit=50)
         of_the_run = [each for each in history if each.run_id == run.run_id]
         assert {each.partition for each in of_the_run} == {"2023-01", "2023-02"}
         assert {each.status.value for each in of_the_run} == {"SUCCEEDED"}
 
 
-def test_no_internal_name_is_on_an_assets_page(town: Town) -> None:
-    run = run_of(town, "month")
+def test_no_internal_name_is_on_an_assets_page(platform: PlatformHarness) -> None:
+    run = first_run_of(platform, "train_month")
     for asset in ("clean_trips", "duration_model", "model_evaluation", "champion_model", "drift_report"):
-        for name, value in town.metadata(run, asset).items():
+        for name, value in platform.metadata(run, asset).items():
             records = value.records if isinstance(value, dg.TableMetadataValue) else ()
             cells = [str(each) for record in records for pair in record.data.items() for each in pair]
             captions = re.findall(r"^### (.+)$", str(value.value), re.MULTILINE)
             told = [name, *cells, *captions, *([str(value.value)] if isinstance(value, dg.TextMetadataValue) else [])]
-            internal = re.compile(r"\bcourse\b|convention|is_promoted|with(?:out)?_recent")
+            internal = re.compile(r"\bcourse\b|scope|is_promoted|with(?:out)?_recent")
             assert [each for each in told if internal.search(each)] == []

@@ -1,10 +1,10 @@
 """A month against those before it: a planted shift is found, an ordinary month is not suspected."""
 
 from pathlib import Path
+from platform import APRIL, FEBRUARY, JANUARY, MARCH, SEED, PlatformHarness
 
 import dagster as dg
 import pytest
-from town import APRIL, FEBRUARY, JANUARY, MARCH, SEED, Town
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
@@ -16,28 +16,28 @@ from taxi_assets.tlc.month_file import inspect_file
 ROWS = 12_000
 
 
-def publish(town: Town, shifts: tuple[Shift, ...]) -> None:
+def publish(platform: PlatformHarness, shifts: tuple[Shift, ...]) -> None:
     """April, with these shifts, down to its features."""
-    folder = town.settings.landing
+    folder = platform.settings.landing
     file = synthetic.write_month(folder, "green", APRIL, ROWS, SEED, None, shifts)
     try:
-        publishing.publish_raw(town.warehouse, inspect_file(file))
-        publishing.publish_clean(town.warehouse, "green", APRIL)
-        publishing.publish_features(town.warehouse, "green", APRIL)
+        publishing.publish_raw(platform.warehouse, inspect_file(file))
+        publishing.publish_clean(platform.warehouse, "green", APRIL)
+        publishing.publish_features(platform.warehouse, "green", APRIL)
     finally:
         file.unlink()
 
 
-def verdicts(town: Town) -> dict[str, str]:
-    with town.warehouse.reading() as connection:
+def verdicts(platform: PlatformHarness) -> dict[str, str]:
+    with platform.warehouse.reading() as connection:
         query = "SELECT feature, verdict FROM drift_reports WHERE month = ?"
         return dict(connection.execute(query, [APRIL.first_day]).fetchall())
 
 
-def forget(town: Town) -> None:
+def forget(platform: PlatformHarness) -> None:
     """April was never there: other tests take it for a month nobody has."""
-    with town.warehouse.publishing("as before") as connection:
-        for table in ("arrivals", "raw_trips", "clean_trips", "rejected_trips", "trip_features", "drift_reports"):
+    with platform.warehouse.publishing("as before") as connection:
+        for table in ("source_files", "raw_trips", "clean_trips", "rejected_trips", "trip_features", "drift_reports"):
             connection.execute(f"DELETE FROM {table} WHERE month = ?", [APRIL.first_day])
 
 
@@ -52,50 +52,50 @@ def forget(town: Town) -> None:
     ],
 )
 def test_a_planted_shift_is_found_where_it_is(
-    town: Town, shift: str | None, feature: str | None, expected: set[str]
+    platform: PlatformHarness, shift: str | None, feature: str | None, expected: set[str]
 ) -> None:
     try:
-        publish(town, (parse_shift(shift),) if shift else ())
-        report = report_drift(town.settings, town.warehouse, APRIL)
-        found = verdicts(town)
+        publish(platform, (parse_shift(shift),) if shift else ())
+        report = report_drift(platform.settings, platform.warehouse, APRIL)
+        found = verdicts(platform)
     finally:
-        forget(town)
+        forget(platform)
     assert report.verdict in expected
     assert {each.name: each.verdict for each in report.features} == found
     if feature:
         assert found[feature] in expected
 
 
-def test_a_month_is_compared_with_those_its_model_learned_from(town: Town) -> None:
-    report = report_drift(town.settings, town.warehouse, MARCH)
+def test_a_month_is_compared_with_those_its_model_learned_from(platform: PlatformHarness) -> None:
+    report = report_drift(platform.settings, platform.warehouse, MARCH)
     assert report.reference_months == (JANUARY.first_day, FEBRUARY.first_day)
 
 
-def test_reporting_again_replaces_the_rows(town: Town) -> None:
-    report_drift(town.settings, town.warehouse, MARCH)
-    before = town.content()["drift_reports"]
-    report_drift(town.settings, town.warehouse, MARCH)
-    assert town.content()["drift_reports"] == before
+def test_reporting_again_replaces_the_rows(platform: PlatformHarness) -> None:
+    report_drift(platform.settings, platform.warehouse, MARCH)
+    before = platform.table_digests()["drift_reports"]
+    report_drift(platform.settings, platform.warehouse, MARCH)
+    assert platform.table_digests()["drift_reports"] == before
 
 
-def test_the_first_month_has_nothing_to_be_compared_with(town: Town) -> None:
+def test_the_first_month_has_nothing_to_be_compared_with(platform: PlatformHarness) -> None:
     with pytest.raises(TaxiError, match="no month before 2023-01 is held to compare it with"):
-        report_drift(town.settings, town.warehouse, JANUARY)
+        report_drift(platform.settings, platform.warehouse, JANUARY)
 
 
-def test_a_drifted_month_is_a_failed_check_that_only_warns(town: Town) -> None:
+def test_a_drifted_month_is_a_failed_check_that_only_warns(platform: PlatformHarness) -> None:
     try:
-        publish(town, (parse_shift("slower_city=2"),))
-        result = town.materialise(APRIL, "drift_report")
+        publish(platform, (parse_shift("slower_city=2"),))
+        result = platform.materialise(APRIL, "drift_report")
     finally:
-        forget(town)
+        forget(platform)
     assert result.success
-    run = town.find(result.run_id)
-    check = town.checks(run, "drift_report")["the_month_is_like_those_before"]
+    run = platform.find(result.run_id)
+    check = platform.checks(run, "drift_report")["the_month_is_like_those_before"]
     assert not check.passed
     assert check.severity == dg.AssetCheckSeverity.WARN
-    assert town.metadata(run, "drift_report")["verdict"].value == "drifted"
+    assert platform.metadata(run, "drift_report")["verdict"].value == "drifted"
 
 
-def test_landing_is_left_as_it_was(town: Town) -> None:
-    assert not Path(town.settings.landing, "green_tripdata_2023-04.parquet").exists()
+def test_landing_is_left_as_it_was(platform: PlatformHarness) -> None:
+    assert not Path(platform.settings.landing, "green_tripdata_2023-04.parquet").exists()

@@ -30,7 +30,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def check(
         kind: DataKind = "real", services: tuple[str, ...] = ("green",), arrived: date | None = None, **newest: Month
     ) -> Any:
-        settings = Settings(home=tmp_path / "home", data=kind, services=services, threads=1)
+        settings = Settings(home=tmp_path / "home", data_kind=kind, services=services, threads=1)
         monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
         with Warehouse(settings).publishing("months") as connection:
             connection.execute("DELETE FROM file_columns")
@@ -41,7 +41,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                 )
                 if arrived:
                     connection.execute(
-                        "INSERT INTO arrivals BY NAME SELECT $service AS service, $month AS month, "
+                        "INSERT INTO source_files BY NAME SELECT $service AS service, $month AS month, "
                         "CAST($arrived AS DATE) AS first_seen_at, 'ingested' AS state",
                         {**values, "arrived": arrived},
                     )
@@ -73,7 +73,7 @@ def test_a_month_that_is_overdue_shows(platform: Any) -> None:
     assert found.description.endswith("or fetch it: taxi run --months 2023-02 --services yellow")
 
 
-def test_a_past_month_taken_in_for_a_trial_is_no_warning(platform: Any) -> None:
+def test_past_month_ingested_for_a_trial_is_no_warning(platform: Any) -> None:
     found = platform(arrived=TODAY, green=Month(2023, 3))
     assert found.passed
     assert found.description == "No new month of green is expected: only past months, up to 2023-03, were taken in."
@@ -97,10 +97,10 @@ def test_the_check_is_looked_at_every_morning() -> None:
 @pytest.mark.parametrize(
     ("days", "state"), [(0, FreshnessState.PASS), (80, FreshnessState.WARN), (101, FreshnessState.FAIL)]
 )
-def test_the_policy_tells_for_how_long_nothing_came(
+def test_freshness_policy_reports_the_time_without_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, state: FreshnessState
 ) -> None:
-    settings = Settings(home=tmp_path, data="real")
+    settings = Settings(home=tmp_path, data_kind="real")
     monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
     with open_instance(settings) as instance:
         assert instance.freshness_enabled

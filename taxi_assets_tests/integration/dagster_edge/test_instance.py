@@ -7,15 +7,15 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from platform import PlatformHarness
 
 import dagster as dg
 import psutil
 import pytest
 from dagster._core.events import DagsterEvent, EngineEventData
-from town import Town
 
 from taxi_assets.defs.instance import last_run, open_instance
-from taxi_assets.defs.run_processes import PROCESS_TAG, close_abandoned, close_dead, process_tag
+from taxi_assets.defs.run_processes import PROCESS_TAG, close_abandoned_runs, close_dead_runs, process_tag
 from taxi_assets.registry import tracking
 from taxi_assets.registry.database import client
 from taxi_assets.settings import Settings
@@ -81,17 +81,17 @@ def test_what_was_run_is_there_after_the_process(settings: Settings) -> None:
 def test_the_run_of_a_dead_process_is_failed_in_dagster_and_mlflow(settings: Settings) -> None:
     with open_instance(settings) as instance:
         run = begin(instance, dead_process())
-        mlflow_run_id = tracking.open_run(settings, run.run_id, "month", {})
-        assert close_abandoned(settings, instance) == [run.run_id]
+        mlflow_run_id = tracking.open_run(settings, run.run_id, "train_month", {})
+        assert close_abandoned_runs(settings, instance) == [run.run_id]
         assert status(instance, run) == dg.DagsterRunStatus.FAILURE
         assert client(settings).get_run(mlflow_run_id).info.status == "FAILED"
-        assert close_abandoned(settings, instance) == []
+        assert close_abandoned_runs(settings, instance) == []
 
 
 def test_the_run_of_a_living_process_is_left_alone(settings: Settings) -> None:
     with open_instance(settings) as instance:
         run = begin(instance, process_tag())
-        assert close_abandoned(settings, instance) == []
+        assert close_abandoned_runs(settings, instance) == []
         assert status(instance, run) == dg.DagsterRunStatus.STARTED
 
 
@@ -99,7 +99,7 @@ def test_a_number_the_system_gave_out_again_is_another_process(settings: Setting
     number, _, created = process_tag().partition("@")
     with open_instance(settings) as instance:
         run = begin(instance, f"{number}@{float(created) - 60}")
-        assert close_abandoned(settings, instance) == [run.run_id]
+        assert close_abandoned_runs(settings, instance) == [run.run_id]
 
 
 # Runs that the daemon launches, which tell their process in the event log
@@ -115,8 +115,8 @@ def daemon_run(
     """A run as the daemon leaves it; a process id is told as Dagster's run worker tells it, first of all."""
     run = instance.create_run_for_job(some_job, status=status, tags=tags)
     if pid:
-        told = EngineEventData.in_process(pid)
-        event = DagsterEvent("ENGINE_EVENT", "some_job", event_specific_data=told, message="Started process for run")
+        tags = EngineEventData.in_process(pid)
+        event = DagsterEvent("ENGINE_EVENT", "some_job", event_specific_data=tags, message="Started process for run")
         instance.report_dagster_event(event, run.run_id, timestamp=told_at)
     return run
 
@@ -128,7 +128,7 @@ def dead_pid() -> int:
 def test_the_run_of_a_dead_worker_is_failed(settings: Settings) -> None:
     with open_instance(settings) as instance:
         dead, lives = daemon_run(instance, dead_pid()), daemon_run(instance, os.getpid())
-        assert close_dead(instance, nothing_launches=True) == [dead.run_id]
+        assert close_dead_runs(instance, no_launcher=True) == [dead.run_id]
         assert status(instance, dead) == dg.DagsterRunStatus.FAILURE
         assert status(instance, lives) == dg.DagsterRunStatus.STARTED
 
@@ -136,35 +136,35 @@ def test_the_run_of_a_dead_worker_is_failed(settings: Settings) -> None:
 def test_a_worker_whose_number_another_process_has_by_now_is_dead(settings: Settings) -> None:
     with open_instance(settings) as instance:
         run = daemon_run(instance, os.getpid(), told_at=psutil.Process().create_time() - 60)
-        assert close_dead(instance) == [run.run_id]
+        assert close_dead_runs(instance) == [run.run_id]
 
 
 def test_a_run_to_be_canceled_whose_worker_is_dead_is_canceled_in_mlflow_too(settings: Settings) -> None:
     with open_instance(settings) as instance:
         run = daemon_run(instance, dead_pid(), dg.DagsterRunStatus.CANCELING)
-        mlflow_run_id = tracking.open_run(settings, run.run_id, "month", {})
-        assert close_abandoned(settings, instance) == [run.run_id]
+        mlflow_run_id = tracking.open_run(settings, run.run_id, "train_month", {})
+        assert close_abandoned_runs(settings, instance) == [run.run_id]
         assert status(instance, run) == dg.DagsterRunStatus.CANCELED
         assert client(settings).get_run(mlflow_run_id).info.status == "KILLED"
 
 
 def test_a_run_that_starts_is_dead_once_its_code_server_is(settings: Settings, tmp_path: Path) -> None:
     address = str(tmp_path / "server.sock")
-    told = {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": address})}
+    tags = {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": address})}
     with open_instance(settings) as instance, socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen()
-        run = daemon_run(instance, None, dg.DagsterRunStatus.STARTING, **told)
-        assert close_dead(instance) == []
+        run = daemon_run(instance, None, dg.DagsterRunStatus.STARTING, **tags)
+        assert close_dead_runs(instance) == []
         server.close()
-        assert close_dead(instance) == [run.run_id]
+        assert close_dead_runs(instance) == [run.run_id]
 
 
 def test_a_run_without_a_process_is_dead_only_where_no_daemon_works(settings: Settings) -> None:
     with open_instance(settings) as instance:
         run = daemon_run(instance, None, dg.DagsterRunStatus.STARTING)
-        assert close_dead(instance) == []
-        assert close_dead(instance, nothing_launches=True) == [run.run_id]
+        assert close_dead_runs(instance) == []
+        assert close_dead_runs(instance, no_launcher=True) == [run.run_id]
 
 
 def test_there_is_no_last_run_before_the_first(settings: Settings) -> None:
@@ -174,8 +174,8 @@ def test_there_is_no_last_run_before_the_first(settings: Settings) -> None:
     assert last_run(settings) is None
 
 
-def test_the_last_run_is_told(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DAGSTER_HOME", str(town.settings.dagster_home))
-    told, run = last_run(town.settings), town.last_run()
-    assert told
-    assert told.items() >= {"job": run.job_name, "status": run.status.value, "run_id": run.run_id}.items()
+def test_last_run_is_reported(platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(platform.settings.dagster_home))
+    tags, run = last_run(platform.settings), platform.last_run()
+    assert tags
+    assert tags.items() >= {"job": run.job_name, "status": run.status.value, "run_id": run.run_id}.items()

@@ -1,9 +1,9 @@
 """The champion as a Bento: what it is labelled with, and when a new one is made."""
 
 from pathlib import Path
+from platform import MARCH, PlatformHarness
 
 import pytest
-from town import MARCH, Town
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.registry import model_versions
@@ -14,8 +14,8 @@ from taxi_assets.serving.serving_manifest import read_manifest
 from taxi_assets.settings import Settings
 
 
-def model_in(town: Town) -> Path:
-    folder = town.settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
+def model_in(platform: PlatformHarness) -> Path:
+    folder = platform.settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
     return folder / (folder / "latest").read_text() / "src" / "model"
 
 
@@ -24,42 +24,42 @@ def test_without_a_champion_there_is_nothing_to_package(settings: Settings) -> N
         package_champion(settings)
 
 
-def test_a_bento_is_labelled_with_where_its_model_comes_from(town: Town) -> None:
-    champion = model_versions.champion(town.settings)
+def test_a_bento_is_labelled_with_where_its_model_comes_from(platform: PlatformHarness) -> None:
+    champion = model_versions.champion(platform.settings)
     assert champion
-    release = package_champion(town.settings)
+    release = package_champion(platform.settings)
     assert release.tag.startswith(f"taxi_duration:v{champion.version}-")
     assert release.labels["version"] == str(champion.version)
     assert release.labels["run_id"] == champion.run_id
     assert release.labels["data_snapshot"] == champion.tags["data_snapshot"]
     assert release.labels["window"] == "2023-01..2023-02"
     assert release.labels["synthetic"] == "true"
-    latest = bento_build.latest(town.settings)
+    latest = bento_build.latest(platform.settings)
     assert latest
     assert (latest.tag, latest.labels) == (release.tag, release.labels)
-    assert read_manifest(model_in(town))["facts"]["version"] == champion.version
+    assert read_manifest(model_in(platform))["facts"]["version"] == champion.version
 
 
-def test_a_bento_answers_as_the_registered_model_does(town: Town) -> None:
-    assert package_champion(town.settings).largest_difference_minutes <= 1e-3
-    assert ServedModel.load(model_in(town))
+def test_bento_predicts_as_the_registered_model(platform: PlatformHarness) -> None:
+    assert package_champion(platform.settings).largest_difference_minutes <= 1e-3
+    assert ServedModel.load(model_in(platform))
 
 
-def test_packaging_again_makes_no_second_bento(town: Town) -> None:
-    first = package_champion(town.settings)
-    folder = town.settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
+def test_packaging_again_makes_no_second_bento(platform: PlatformHarness) -> None:
+    first = package_champion(platform.settings)
+    folder = platform.settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_dir()}
-    assert package_champion(town.settings) == first
+    assert package_champion(platform.settings) == first
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_dir()} == before
 
 
 @pytest.mark.slow
-def test_another_champion_is_another_bento_and_the_latest(town: Town) -> None:
-    first = package_champion(town.settings)
-    other = town.train(MARCH, max_iter=7)
-    model_versions.promote(town.settings, other.version, "for the test")
-    second = package_champion(town.settings)
+def test_another_champion_is_another_bento_and_the_latest(platform: PlatformHarness) -> None:
+    first = package_champion(platform.settings)
+    other = platform.train(MARCH, max_iter=7)
+    model_versions.promote(platform.settings, other.version, "for the test")
+    second = package_champion(platform.settings)
     assert second.tag != first.tag
-    latest = bento_build.latest(town.settings)
+    latest = bento_build.latest(platform.settings)
     assert latest
     assert latest.tag == second.tag

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from taxi_assets.defs.instance import last_run, open_instance
-from taxi_assets.defs.partitions import MONTHS, stretch_asset
+from taxi_assets.defs.partitions import MONTHS, monthly_asset
 from taxi_assets.defs.run_processes import PROCESS_TAG, process_tag
 from taxi_assets.defs.runs import run_job
 from taxi_assets.errors import TaxiError
@@ -17,8 +17,8 @@ from taxi_assets.settings import Settings
 JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
 
 
-@stretch_asset()
-def taken_in(context: dg.AssetExecutionContext) -> None:
+@monthly_asset()
+def ingested_asset(context: dg.AssetExecutionContext) -> None:
     context.add_asset_metadata({"keys": ",".join(context.partition_keys)})
 
 
@@ -71,7 +71,7 @@ def why(instance: dg.DagsterInstance, asset: dg.AssetsDefinition) -> str:
 
 @pytest.mark.parametrize("months", [[JANUARY], [JANUARY, FEBRUARY]], ids=["one month", "a stretch"])
 def test_a_run_is_of_all_its_months_at_once(instance: dg.DagsterInstance, months: list[Month]) -> None:
-    run_id = run_job(job(taken_in), instance, "job", months, {}, lambda *_: None)
+    run_id = run_job(job(ingested_asset), instance, "job", months, {}, lambda *_: None)
     (run,) = instance.get_runs()
     assert run.run_id == run_id
     assert run.status == dg.DagsterRunStatus.SUCCESS
@@ -83,35 +83,35 @@ def test_a_run_is_of_all_its_months_at_once(instance: dg.DagsterInstance, months
     assert run.remote_job_origin.repository_origin.get_label() == "__repository__@taxi_assets"
     (found,) = instance.get_runs(dg.RunsFilter(tags={".dagster/repository": "__repository__@taxi_assets"}))
     assert found.run_id == run_id
-    made = job(taken_in).resolve_job_def("job")
+    made = job(ingested_asset).resolve_job_def("job")
     assert run.job_snapshot_id == made.get_job_snapshot_id()
-    records = instance.fetch_materializations(taken_in.key, limit=10).records
+    records = instance.fetch_materializations(ingested_asset.key, limit=10).records
     assert {record.partition_key for record in records} == {str(month) for month in months}
 
 
-def test_steps_are_told_as_they_begin_and_end(instance: dg.DagsterInstance) -> None:
-    told: list[tuple[str, bool]] = []
-    run_job(job(taken_in), instance, "job", [JANUARY], {}, lambda step, is_over: told.append((step, is_over)))
-    assert told == [("taken_in", False), ("taken_in", True)]
+def test_steps_are_reported_as_they_begin_and_end(instance: dg.DagsterInstance) -> None:
+    steps: list[tuple[str, bool]] = []
+    run_job(job(ingested_asset), instance, "job", [JANUARY], {}, lambda step, is_over: steps.append((step, is_over)))
+    assert steps == [("taken_in", False), ("taken_in", True)]
 
 
-def test_a_persons_mistake_is_told_in_its_own_words(instance: dg.DagsterInstance) -> None:
+def test_user_error_keeps_its_message(instance: dg.DagsterInstance) -> None:
     assert why(instance, mistaken) == "mistaken: the month is not there: fetch it"
 
 
-def test_a_refusal_is_told_in_its_own_words(instance: dg.DagsterInstance) -> None:
+def test_refusal_keeps_its_message(instance: dg.DagsterInstance) -> None:
     assert why(instance, failed) == "the month is refused: 3 rows of 5"
 
 
-def test_any_other_error_is_told_by_its_cause(instance: dg.DagsterInstance) -> None:
+def test_other_errors_are_reported_by_their_cause(instance: dg.DagsterInstance) -> None:
     assert why(instance, broken) == "broken: KeyError: 'key'"
 
 
-def test_what_fails_before_any_step_is_told_in_its_own_words(instance: dg.DagsterInstance) -> None:
+def test_failure_before_any_step_keeps_its_message(instance: dg.DagsterInstance) -> None:
     assert why(instance, without_store) == "the experiment was deleted: restore it with: a command"
 
 
-def test_the_last_run_tells_why_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_last_run_reports_its_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(home=tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
     with open_instance(settings) as instance:

@@ -1,6 +1,7 @@
 """What Dagster's own web API says of a run that `taxi run` made, beside a run of the UI."""
 
 import asyncio
+from platform import PlatformHarness
 from typing import Any
 
 import dagster as dg
@@ -8,7 +9,6 @@ import pytest
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_graphql.schema import create_schema
-from town import Town
 
 from taxi_assets.settings import WORKSPACE
 
@@ -24,14 +24,16 @@ AGAIN = """mutation($params: ReexecutionParams!) { launchRunReexecution(reexecut
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_run_of_the_command_line_looks_like_any_other(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAXI_HOME", str(town.settings.home))
-    monkeypatch.setenv("TAXI_DATA", "synthetic")
-    monkeypatch.setenv("DAGSTER_HOME", str(town.settings.dagster_home))
-    run = town.instance.get_runs(dg.RunsFilter(job_name="month"), ascending=True)[0]
-    with WorkspaceProcessContext(town.instance, WorkspaceFileTarget([str(WORKSPACE)])) as process:
+def test_a_run_of_the_command_line_looks_like_any_other(
+    platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAXI_HOME", str(platform.settings.home))
+    monkeypatch.setenv("TAXI_DATA_KIND", "synthetic")
+    monkeypatch.setenv("DAGSTER_HOME", str(platform.settings.dagster_home))
+    run = platform.instance.get_runs(dg.RunsFilter(job_name="train_month"), ascending=True)[0]
+    with WorkspaceProcessContext(platform.instance, WorkspaceFileTarget([str(WORKSPACE)])) as process:
         jobs = ask(process, RUNS)["repositoryOrError"]["pipelines"]
-        (month,) = [job for job in jobs if job["name"] == "month"]
+        (month,) = [job for job in jobs if job["name"] == "train_month"]
         (shown,) = [each for each in month["runs"] if each["runId"] == run.run_id]
         assert shown["repositoryOrigin"] == {
             "repositoryName": "__repository__",
@@ -42,10 +44,10 @@ def test_a_run_of_the_command_line_looks_like_any_other(town: Town, monkeypatch:
         params = {"parentRunId": run.run_id, "strategy": "ALL_STEPS"}
         again = ask(process, AGAIN, params=params)["launchRunReexecution"]
         assert again["__typename"] == "LaunchRunSuccess", again
-        assert (again["run"]["pipelineName"], again["run"]["parentRunId"]) == ("month", run.run_id)
+        assert (again["run"]["pipelineName"], again["run"]["parentRunId"]) == ("train_month", run.run_id)
         assert {"key": "dagster/partition", "value": "2023-03"} in again["run"]["tags"]
-    (queued,) = town.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
-    town.instance.delete_run(queued.run_id)
+    (queued,) = platform.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
+    platform.instance.delete_run(queued.run_id)
 
 
 def ask(process: WorkspaceProcessContext, query: str, **variables: Any) -> dict[str, Any]:

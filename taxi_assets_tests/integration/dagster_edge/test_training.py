@@ -2,11 +2,11 @@
 
 import json
 import sys
+from platform import FEBRUARY, JANUARY, MARCH, ROWS, TINY, PlatformHarness
 from typing import Any
 
 import dagster as dg
 import pytest
-from town import FEBRUARY, JANUARY, MARCH, ROWS, TINY, Town
 
 from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.registry import model_versions
@@ -16,59 +16,59 @@ EQUAL = {dg.DagsterRunStatus.SUCCESS: "FINISHED", dg.DagsterRunStatus.FAILURE: "
 
 
 @pytest.fixture
-def run(town: Town) -> dg.DagsterRun:
+def run(platform: PlatformHarness) -> dg.DagsterRun:
     """The Dagster run that trained the first version."""
-    return town.instance.get_runs(dg.RunsFilter(job_name="month"), ascending=True)[0]
+    return platform.instance.get_runs(dg.RunsFilter(job_name="train_month"), ascending=True)[0]
 
 
 @pytest.fixture
-def mlflow_run(town: Town, run: dg.DagsterRun) -> Any:
-    (found,) = town.mlflow_runs(run.run_id)
+def mlflow_run(platform: PlatformHarness, run: dg.DagsterRun) -> Any:
+    (found,) = platform.mlflow_runs(run.run_id)
     return found
 
 
 @pytest.fixture
-def version(town: Town, mlflow_run: Any) -> Any:
-    (found,) = client(town.settings).search_model_versions(f"run_id = '{mlflow_run.info.run_id}'")
+def version(platform: PlatformHarness, mlflow_run: Any) -> Any:
+    (found,) = client(platform.settings).search_model_versions(f"run_id = '{mlflow_run.info.run_id}'")
     return found
 
 
-def assert_equal_statuses(town: Town) -> None:
+def assert_equal_statuses(platform: PlatformHarness) -> None:
     """Each Dagster run that trained, scored or searched has one MLflow run of equal status; the others have none."""
-    for dagster_run in town.instance.get_runs():
-        statuses = [found.info.status for found in town.mlflow_runs(dagster_run.run_id)]
-        steps = {event.step_key for event in town.events(dagster_run, dg.DagsterEventType.STEP_START)}
-        logs = steps & {"duration_model", "model_evaluation", "model_search"}
+    for dagster_run in platform.instance.get_runs():
+        statuses = [found.info.status for found in platform.mlflow_runs(dagster_run.run_id)]
+        steps = {event.step_key for event in platform.events(dagster_run, dg.DagsterEventType.STEP_START)}
+        logs = steps & {"duration_model", "model_evaluation", "model_tuning"}
         assert statuses == ([EQUAL[dagster_run.status]] if logs else [])
 
 
-def test_one_dagster_run_is_one_mlflow_run_of_equal_status(town: Town) -> None:
-    assert_equal_statuses(town)
+def test_one_dagster_run_is_one_mlflow_run_of_equal_status(platform: PlatformHarness) -> None:
+    assert_equal_statuses(platform)
 
 
-def test_the_runs_link_to_each_other(town: Town, run: dg.DagsterRun, mlflow_run: Any) -> None:
+def test_the_runs_link_to_each_other(platform: PlatformHarness, run: dg.DagsterRun, mlflow_run: Any) -> None:
     assert run.tags["mlflow_run_id"] == mlflow_run.info.run_id
     assert mlflow_run.data.tags["dagster_run_id"] == run.run_id
     assert mlflow_run.data.tags["dagster_url"] == f"http://127.0.0.1:3000/runs/{run.run_id}"
-    link = str(town.metadata(run, "duration_model")["mlflow_run"].value)
+    link = str(platform.metadata(run, "duration_model")["mlflow_run"].value)
     assert link.startswith("/go/mlflow/#/experiments/")
     assert mlflow_run.info.run_id in link
 
 
-def test_a_run_is_named_by_what_it_does_and_the_month(town: Town, mlflow_run: Any) -> None:
+def test_a_run_is_named_by_what_it_does_and_the_month(platform: PlatformHarness, mlflow_run: Any) -> None:
     assert mlflow_run.info.run_name == "train 2023-03"
-    (scored,) = town.mlflow_runs(town.materialise(MARCH, "model_evaluation").run_id)
+    (scored,) = platform.mlflow_runs(platform.materialise(MARCH, "model_evaluation").run_id)
     assert scored.info.run_name == "evaluate 2023-03"
 
 
-def test_a_version_is_described_by_its_decision_and_the_measure(town: Town, version: Any) -> None:
-    assert version.description.startswith("Trained on 2023-01..2023-02. ")
+def test_a_version_is_described_by_its_decision_and_the_measure(platform: PlatformHarness, version: Any) -> None:
+    assert version.description.startswith("TrainingResult on 2023-01..2023-02. ")
     assert "romoted on 2023-03: RMSE on " in version.description
     assert f", is {float(version.tags['decision_rmse']):.3f} minutes. " in version.description
 
 
-def test_the_experiment_opens_as_one_of_training_models(town: Town) -> None:
-    experiment = client(town.settings).get_experiment_by_name("taxi-duration")
+def test_the_experiment_opens_as_one_of_training_models(platform: PlatformHarness) -> None:
+    experiment = client(platform.settings).get_experiment_by_name("taxi-duration")
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
 
@@ -81,32 +81,34 @@ def test_a_run_says_from_what_it_learned(mlflow_run: Any) -> None:
     assert tags["synthetic"] == "true"
     assert tags["git_commit"]
     assert {name: params[name] for name in TINY} == {name: str(value) for name, value in TINY.items()}
-    assert {"learning_rate", "max_leaf_nodes", "l2_regularization", "random_state", "rides"} <= set(params)
+    assert {"learning_rate", "max_leaf_nodes", "l2_regularization", "random_state", "trips"} <= set(params)
 
 
-def test_a_run_has_the_scores_and_plots_of_its_model(town: Town, mlflow_run: Any) -> None:
-    for convention in ("course", "all"):
+def test_a_run_has_the_scores_and_plots_of_its_model(platform: PlatformHarness, mlflow_run: Any) -> None:
+    for scope in ("1_to_60_minutes", "all"):
         for model in ("duration_model", "zone_pair_median", "one_hot_linear_regression"):
-            assert mlflow_run.data.metrics[f"{convention}/{model}/rmse"] > 0
-    api = client(town.settings)
+            assert mlflow_run.data.metrics[f"{scope}/{model}/rmse"] > 0
+    api = client(platform.settings)
     names = {item.path for item in api.list_artifacts(mlflow_run.info.run_id, "evaluation")}
     assert {"evaluation/residuals.png", "evaluation/errors_by_slice.csv"} <= names
 
 
-def test_a_run_names_its_data(town: Town, mlflow_run: Any) -> None:
+def test_a_run_names_its_data(platform: PlatformHarness, mlflow_run: Any) -> None:
     (used,) = mlflow_run.inputs.dataset_inputs
     source = json.loads(used.dataset.source)
     assert used.dataset.name == "trip_features"
     assert source["months"] == ["2023-01", "2023-02"]
     assert source["digest"] == mlflow_run.data.tags["data_digest"]
     assert source["digest"].startswith(used.dataset.digest)
-    with town.warehouse.reading(source["snapshot"]) as connection:
+    with platform.warehouse.reading(source["snapshot"]) as connection:
         query = "SELECT count(*) FROM trip_features WHERE month < '2023-03-01' AND duration_minutes BETWEEN 1 AND 60"
         rows = connection.execute(query).fetchall()[0][0]
-    assert json.loads(used.dataset.profile)["num_rows"] == int(mlflow_run.data.params["rides"]) == rows < 2 * ROWS
+    assert json.loads(used.dataset.profile)["num_rows"] == int(mlflow_run.data.params["trips"]) == rows < 2 * ROWS
 
 
-def test_a_version_can_be_loaded_and_asked(town: Town, version: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_version_can_be_loaded_and_asked(
+    platform: PlatformHarness, version: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import mlflow
 
     monkeypatch.setattr(sys, "path", list(sys.path))  # MLflow puts the model's code first in it
@@ -121,8 +123,8 @@ def test_a_version_can_be_loaded_and_asked(town: Town, version: Any, monkeypatch
     assert loaded.predict(loaded.input_example).min() > 0
 
 
-def test_a_version_is_found_again_by_its_training(town: Town, run: dg.DagsterRun, version: Any) -> None:
-    shown = town.metadata(run, "duration_model")
+def test_a_version_is_found_again_by_its_training(platform: PlatformHarness, run: dg.DagsterRun, version: Any) -> None:
+    shown = platform.metadata(run, "duration_model")
     assert shown["version"].value == int(version.version)
     assert shown["is_new_version"].value is True
     assert version.tags["dagster_run_id"] == run.run_id
@@ -130,49 +132,51 @@ def test_a_version_is_found_again_by_its_training(town: Town, run: dg.DagsterRun
 
 
 @pytest.mark.slow
-def test_the_same_training_again_makes_no_second_version(town: Town) -> None:
-    first = town.train(FEBRUARY)
-    again = town.materialise(FEBRUARY, "duration_model")
+def test_the_same_training_again_makes_no_second_version(platform: PlatformHarness) -> None:
+    first = platform.train(FEBRUARY)
+    again = platform.materialise(FEBRUARY, "duration_model")
     assert again.success
-    shown = town.metadata(town.find(again.run_id), "duration_model")
+    shown = platform.metadata(platform.find(again.run_id), "duration_model")
     assert shown["is_new_version"].value is False
     assert shown["version"].value == first.version
-    assert_equal_statuses(town)
+    assert_equal_statuses(platform)
 
 
 @pytest.mark.slow
-def test_other_parameters_make_another_version(town: Town) -> None:
-    first, second = town.train(FEBRUARY), town.train(FEBRUARY, max_iter=6)
+def test_other_parameters_make_another_version(platform: PlatformHarness) -> None:
+    first, second = platform.train(FEBRUARY), platform.train(FEBRUARY, max_iter=6)
     assert second.version > first.version
     assert second.tags["training_key"] != first.tags["training_key"]
 
 
-def test_without_a_window_every_earlier_month_is_learned_from(town: Town) -> None:
-    assert town.train(MARCH).tags["months"] == "2023-01,2023-02"
-    assert town.train(FEBRUARY).tags["months"] == "2023-01"
+def test_without_a_window_every_earlier_month_is_learned_from(platform: PlatformHarness) -> None:
+    assert platform.train(MARCH).tags["months"] == "2023-01,2023-02"
+    assert platform.train(FEBRUARY).tags["months"] == "2023-01"
 
 
 @pytest.mark.parametrize(
-    ("months", "told"),
+    ("months", "message"),
     [
         (["2023-02"], "the window holds 2023-02, not before 2023-02"),
-        (["2022-12"], "no ride of green to learn from in 2022-12: ingest earlier months first"),
+        (["2022-12"], "no trip of green to learn from in 2022-12: ingest earlier months first"),
         (["2023-13"], "'2023-13' is not a month"),
     ],
 )
-def test_a_wrong_window_is_refused_and_both_runs_fail(town: Town, months: list[str], told: str) -> None:
-    newest = model_versions.latest(town.settings)
-    result = town.materialise(FEBRUARY, "duration_model", months=months)
-    (failure,) = town.events(town.find(result.run_id), dg.DagsterEventType.STEP_FAILURE)
-    assert told in str(failure.step_failure_data.error)
-    run = town.last_run()
+def test_a_wrong_window_is_refused_and_both_runs_fail(
+    platform: PlatformHarness, months: list[str], message: str
+) -> None:
+    newest = model_versions.latest(platform.settings)
+    result = platform.materialise(FEBRUARY, "duration_model", months=months)
+    (failure,) = platform.events(platform.find(result.run_id), dg.DagsterEventType.STEP_FAILURE)
+    assert message in str(failure.step_failure_data.error)
+    run = platform.last_run()
     assert run.status == dg.DagsterRunStatus.FAILURE
-    (found,) = town.mlflow_runs(run.run_id)
+    (found,) = platform.mlflow_runs(run.run_id)
     assert found.info.status == "FAILED"
-    assert model_versions.latest(town.settings) == newest
+    assert model_versions.latest(platform.settings) == newest
 
 
-def test_the_first_month_has_nothing_to_learn_from(town: Town) -> None:
-    result = town.materialise(JANUARY, "duration_model")
+def test_the_first_month_has_nothing_to_learn_from(platform: PlatformHarness) -> None:
+    result = platform.materialise(JANUARY, "duration_model")
     assert not result.success
-    assert_equal_statuses(town)
+    assert_equal_statuses(platform)

@@ -1,17 +1,17 @@
 """A lake that holds a synthetic January from file to features; tests leave that month as it is."""
 
 import pytest
-from published import JANUARY
+from month_content import JANUARY
 
 from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.month_file import Arrival
+from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse.connection import Warehouse
 
 
 @pytest.fixture(scope="package")
 def full(synthetic_source, tmp_path_factory) -> Warehouse:
-    settings = Settings(home=tmp_path_factory.mktemp("home"), data="synthetic", threads=2, memory_limit="1GB")
+    settings = Settings(home=tmp_path_factory.mktemp("home"), data_kind="synthetic", threads=2, memory_limit="1GB")
     warehouse = Warehouse(settings)
     publish_zones(warehouse, *synthetic_source.zone_files)
     publish_raw(warehouse, synthetic_source.land(settings, JANUARY), "first run")
@@ -21,6 +21,6 @@ def full(synthetic_source, tmp_path_factory) -> Warehouse:
 
 
 @pytest.fixture
-def good(full: Warehouse, synthetic_source) -> Arrival:
+def good(full: Warehouse, synthetic_source) -> MonthFile:
     """The file of that January, landed."""
     return synthetic_source.land(full.settings, JANUARY)

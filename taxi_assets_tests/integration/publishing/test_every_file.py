@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from published import ask
+from month_content import ask
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
@@ -21,7 +21,7 @@ from taxi_assets.settings import Settings
 from taxi_assets.synthetic import ERAS
 from taxi_assets.tlc.contract import schema_era
 from taxi_assets.tlc.file_transfer import sha256_of
-from taxi_assets.tlc.month_file import Arrival, parse_file_name
+from taxi_assets.tlc.month_file import MonthFile, parse_file_name
 from taxi_assets.warehouse.connection import Warehouse
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
@@ -43,29 +43,29 @@ SAMPLE_MONTHS: dict[str, tuple[str, str, str]] = {
 @pytest.fixture(scope="module")
 def lake(synthetic_source, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """A lake that holds zones and nothing else."""
-    settings = Settings(home=tmp_path_factory.mktemp("every"), data="synthetic", threads=2, memory_limit="1GB")
+    settings = Settings(home=tmp_path_factory.mktemp("every"), data_kind="synthetic", threads=2, memory_limit="1GB")
     warehouse = Warehouse(settings)
     publish_zones(warehouse, *synthetic_source.zone_files)
     return warehouse
 
 
-def arrive(lake: Warehouse, path: Path, service: str, month: Month) -> Arrival:
+def arrive(lake: Warehouse, path: Path, service: str, month: Month) -> MonthFile:
     """The file, landed as a month of a service."""
     target = lake.settings.landing / f"{service}_tripdata_{month}{path.suffix}"
     shutil.copyfile(path, target)
-    return Arrival(target, service, month, sha256_of(target), target.stat().st_size, True)
+    return MonthFile(target, service, month, sha256_of(target), target.stat().st_size, True)
 
 
-def require_whole(lake: Warehouse, arrival: Arrival, rows: int) -> dict[str, int]:
+def require_whole(lake: Warehouse, month_file: MonthFile, rows: int) -> dict[str, int]:
     """Publish the month down to its features; every row of the file is in the end kept or rejected for a reason."""
-    raw = publish_raw(lake, arrival)
-    clean = publish_clean(lake, arrival.service, arrival.month)
-    features = publish_features(lake, arrival.service, arrival.month)
+    raw = publish_raw(lake, month_file)
+    clean = publish_clean(lake, month_file.service, month_file.month)
+    features = publish_features(lake, month_file.service, month_file.month)
     assert raw.rows == rows == clean.rows + sum(clean.counts.values())
     assert features.rows == clean.rows
     query = "SELECT count(*), count(reason) FROM rejected_trips WHERE service = $1 AND month = $2"
     rejected = sum(clean.counts.values())
-    assert ask(lake, query, arrival.service, arrival.month.first_day) == [(rejected, rejected)]
+    assert ask(lake, query, month_file.service, month_file.month.first_day) == [(rejected, rejected)]
     return clean.counts
 
 
@@ -105,7 +105,7 @@ def test_every_month_at_hand_is_ingested(lake: Warehouse, tmp_path: Path) -> Non
     ]
     for path in found:
         ingest_month(lake, path)
-    query = "SELECT count(*), count(*) FILTER (compared_with IS NULL) FROM column_changes"
+    query = "SELECT count(*), count(*) FILTER (compared_with IS NULL) FROM schema_changes"
     changes, uncompared = ask(lake, query)[0]
     assert uncompared == 0
     assert changes > 0 or len(found) < 48
@@ -117,14 +117,14 @@ def test_a_sample_is_ingested_or_refused_for_the_right_reason(lake: Warehouse, t
     path = SAMPLES / name
     if not path.is_file():
         path = stand_in(tmp_path, name)
-    arrival = arrive(lake, path, service, Month.parse(month))
+    month_file = arrive(lake, path, service, Month.parse(month))
     if reason:
         with pytest.raises((TaxiError, MonthRefused)) as caught:
-            publish_raw(lake, arrival)
+            publish_raw(lake, month_file)
         assert reason in str(caught.value)
         assert "\n" not in str(caught.value)
     else:
-        require_whole(lake, arrival, read_columns(path).rows or lines(path))
+        require_whole(lake, month_file, read_columns(path).rows or lines(path))
 
 
 def stand_in(folder: Path, name: str) -> Path:

@@ -6,13 +6,13 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from published import FEBRUARY, JANUARY, ROWS, TRIPS, ask, content, rewritten
+from month_content import FEBRUARY, JANUARY, ROWS, TRIPS, ask, content, rewritten
 
 from taxi_assets import synthetic
 from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
 from taxi_assets.quality.cleaning_rules import REASONS
 from taxi_assets.tlc.file_transfer import sha256_of
-from taxi_assets.tlc.month_file import Arrival, inspect_file
+from taxi_assets.tlc.month_file import MonthFile, inspect_file
 from taxi_assets.warehouse.connection import Warehouse
 
 REAL_ROWS = {JANUARY: 68_211, FEBRUARY: 64_809}
@@ -21,7 +21,7 @@ REAL_ROWS = {JANUARY: 68_211, FEBRUARY: 64_809}
 # Months as they come
 
 
-def test_a_month_twice_changes_nothing_but_the_snapshot(full: Warehouse, good: Arrival) -> None:
+def test_a_month_twice_changes_nothing_but_the_snapshot(full: Warehouse, good: MonthFile) -> None:
     before, snapshot = content(full), full.snapshot()
     publications = (
         publish_raw(full, good),
@@ -31,21 +31,21 @@ def test_a_month_twice_changes_nothing_but_the_snapshot(full: Warehouse, good: A
     assert content(full) == before
     assert full.snapshot() == snapshot + len(publications)
     assert [p.rows for p in publications] == [before[t][0] for t in ("raw_trips", "clean_trips", "trip_features")]
-    query = "SELECT count(*) FROM arrivals WHERE service = 'green' AND month = $1 AND state = 'ingested'"
+    query = "SELECT count(*) FROM source_files WHERE service = 'green' AND month = $1 AND state = 'ingested'"
     assert ask(full, query, JANUARY.first_day) == [(1,)]
 
 
-def test_the_file_a_month_came_in_is_recorded(full: Warehouse, good: Arrival) -> None:
+def test_the_file_a_month_came_in_is_recorded(full: Warehouse, good: MonthFile) -> None:
     publish_raw(full, good, "run 7")
     names = "file_name, sha256, bytes, rows, is_synthetic"
-    query = f"SELECT {names} FROM arrivals WHERE service = 'green' AND month = $1 AND state = 'ingested'"
+    query = f"SELECT {names} FROM source_files WHERE service = 'green' AND month = $1 AND state = 'ingested'"
     recorded = (good.path.name, sha256_of(good.path), good.path.stat().st_size, ROWS, True)
     assert ask(full, query, JANUARY.first_day) == [recorded]
     query = "SELECT commit_message, commit_extra_info FROM lake.snapshots() ORDER BY snapshot_id DESC LIMIT 1"
     assert ask(full, query) == [("raw_trips green 2023-01", '{"dagster_run_id": "run 7"}')]
 
 
-def test_every_row_of_the_file_is_there_as_it_came(full: Warehouse, good: Arrival) -> None:
+def test_every_row_of_the_file_is_there_as_it_came(full: Warehouse, good: MonthFile) -> None:
     columns = {"PULocationID": "pickup_zone_id", "trip_distance": "trip_distance_miles", "total_amount": "total_usd"}
     columns |= {"lpep_pickup_datetime": "pickup_at", "payment_type": "payment_type_id"}
     query = f"SELECT {', '.join(columns.values())} FROM raw_trips WHERE service = 'green' AND month = $1"
@@ -67,13 +67,13 @@ def test_raw_trips_are_kept_or_rejected_for_a_reason(full: Warehouse) -> None:
 
 def test_features_are_of_every_clean_trip(full: Warehouse) -> None:
     publication = publish_features(full, "green", JANUARY)
-    assert publication.verdict.failed_errors() == ()
+    assert publication.suite_result.failed_errors() == ()
     assert publication.rows == content(full)["clean_trips"][0]
     key = "service, month, source_row, duration_minutes"
     assert ask(full, f"SELECT {key} FROM clean_trips EXCEPT SELECT {key} FROM trip_features") == []
 
 
-def test_columns_nobody_knows_are_kept_and_counted(full: Warehouse, good: Arrival) -> None:
+def test_unknown_columns_are_kept_and_counted(full: Warehouse, good: MonthFile) -> None:
     odd = {"ride_time": list(range(ROWS)), "Pets allowed": ["Y", "N"] * (ROWS // 2)}
 
     def with_odd(table: pa.Table) -> pa.Table:
@@ -103,7 +103,7 @@ def test_what_companies_report_is_known(full: Warehouse) -> None:
     assert content(full) == before
 
 
-def test_a_month_without_unknown_columns_has_none_counted(full: Warehouse, good: Arrival) -> None:
+def test_a_month_without_unknown_columns_has_none_counted(full: Warehouse, good: MonthFile) -> None:
     assert publish_raw(full, good).counts == {}
     assert ask(full, "SELECT count(*) FROM raw_trips WHERE service = 'green' AND other_columns IS NOT NULL") == [(0,)]
 

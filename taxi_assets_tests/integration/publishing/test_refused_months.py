@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from published import FEBRUARY, JANUARY, ROWS, ask, content, rewritten
+from month_content import FEBRUARY, JANUARY, ROWS, ask, content, rewritten
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.publishing import MonthRefused, publish_clean, publish_features, publish_raw, publish_zones
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.month_file import Arrival
+from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse.connection import Warehouse
 
 
@@ -65,7 +65,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("expectation", REFUSED)
 def test_a_refused_month_tells_what_is_wrong_and_changes_nothing(
-    full: Warehouse, good: Arrival, expectation: str
+    full: Warehouse, good: MonthFile, expectation: str
 ) -> None:
     change = REFUSED[expectation]
     before, snapshot = content(full), full.snapshot()
@@ -74,8 +74,8 @@ def test_a_refused_month_tells_what_is_wrong_and_changes_nothing(
         publish_raw(full, bad)
     error = refused.value
     rows = 0 if change is empty else ROWS
-    (failed,) = (outcome for outcome in error.verdict.failed_errors() if outcome.name == expectation)
-    assert (error.table, error.service, error.month, error.verdict.rows) == ("raw_trips", "green", JANUARY, rows)
+    (failed,) = (outcome for outcome in error.suite_result.failed_errors() if outcome.name == expectation)
+    assert (error.table, error.service, error.month, error.suite_result.rows) == ("raw_trips", "green", JANUARY, rows)
     assert str(error).startswith("raw_trips of green 2023-01 is not published: ")
     assert str(error).endswith("put another one of the month into the landing folder")
     assert len(str(error).splitlines()) == 1
@@ -84,10 +84,10 @@ def test_a_refused_month_tells_what_is_wrong_and_changes_nothing(
     assert (content(full), full.snapshot()) == (before, snapshot)
 
 
-def test_the_observed_value_and_the_rows_are_told(full: Warehouse, good: Arrival) -> None:
+def test_refusal_states_observed_value_and_rows(full: Warehouse, good: MonthFile) -> None:
     with pytest.raises(MonthRefused) as refused:
         publish_raw(full, rewritten(good, "late", a_month_later))
-    (failed,) = (o for o in refused.value.verdict.failed_errors() if o.name == "pickups_are_in_their_month")
+    (failed,) = (o for o in refused.value.suite_result.failed_errors() if o.name == "pickups_are_in_their_month")
     assert failed.observed < 0.01
     assert failed.unexpected_count > 0.98 * ROWS
     assert f"{failed.unexpected_count:,} of 6,000 rows not" in str(refused.value)
@@ -129,7 +129,7 @@ def test_features_without_zones_ask_for_the_zones(warehouse: Warehouse, syntheti
         publish_features(warehouse, "green", JANUARY)
 
 
-def test_a_file_that_does_not_meet_the_contract_is_refused(full: Warehouse, good: Arrival) -> None:
+def test_a_file_that_does_not_meet_the_contract_is_refused(full: Warehouse, good: MonthFile) -> None:
     before = content(full)
     bad = rewritten(good, "columns", lambda table: table.drop_columns(["PULocationID"]))
     with pytest.raises(TaxiError, match=r"green_tripdata_2023-01[.]parquet does not meet the contract: .*pulocationid"):
@@ -137,7 +137,7 @@ def test_a_file_that_does_not_meet_the_contract_is_refused(full: Warehouse, good
     assert content(full) == before
 
 
-def test_a_file_that_went_away_is_refused_and_nothing_changes(full: Warehouse, good: Arrival) -> None:
+def test_a_file_that_went_away_is_refused_and_nothing_changes(full: Warehouse, good: MonthFile) -> None:
     before = content(full)
     gone = replace(good, path=good.path.with_name("green_tripdata_2023-09.parquet"))
     with pytest.raises(TaxiError, match=r"green_tripdata_2023-09.* is not where it was .*put it into the landing"):
@@ -148,29 +148,29 @@ def test_a_file_that_went_away_is_refused_and_nothing_changes(full: Warehouse, g
 # Real and synthetic months
 
 
-def labelled_real(arrival: Arrival) -> Arrival:
-    return rewritten(arrival, "real", lambda table: table.replace_schema_metadata({}))
+def labelled_real(month_file: MonthFile) -> MonthFile:
+    return rewritten(month_file, "real", lambda table: table.replace_schema_metadata({}))
 
 
-def test_a_real_month_does_not_get_among_synthetic_ones(full: Warehouse, good: Arrival) -> None:
+def test_a_real_month_does_not_get_among_synthetic_ones(full: Warehouse, good: MonthFile) -> None:
     before, real = content(full), labelled_real(good)
     assert not real.is_synthetic
     with pytest.raises(
-        TaxiError, match=r"is a real month and this is the warehouse of synthetic ones: .*TAXI_DATA=real"
+        TaxiError, match=r"is a real month and this is the warehouse of synthetic ones: .*TAXI_DATA_KIND=real"
     ):
         publish_raw(full, real)
     assert content(full) == before
 
 
-def test_a_synthetic_month_does_not_get_among_real_ones(good: Arrival, tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path / "home", data="real")
+def test_a_synthetic_month_does_not_get_among_real_ones(good: MonthFile, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", data_kind="real")
     with pytest.raises(TaxiError, match=r"is a synthetic month and this is the warehouse of real ones: .*=synthetic"):
         publish_raw(Warehouse(settings), good)
     assert not settings.home.exists()
 
 
 def test_a_real_month_is_at_home_among_real_ones(lake) -> None:
-    ((kinds,),) = ask(lake.warehouse, "SELECT list(DISTINCT is_synthetic) FROM arrivals")
+    ((kinds,),) = ask(lake.warehouse, "SELECT list(DISTINCT is_synthetic) FROM source_files")
     assert kinds == [lake.source.kind == "synthetic"]
 
 

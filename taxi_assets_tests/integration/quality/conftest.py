@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from good_months import attach
+from valid_months import attach
 
 from taxi_assets.quality.suites import SUITES
 from taxi_assets.warehouse.schema import TABLES

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import duckdb
-from good_months import fill
+from valid_months import fill
 
 from taxi_assets.months import Month
 from taxi_assets.quality import validate, write_data_docs
@@ -15,8 +15,8 @@ FEBRUARY = Month(2023, 2)
 
 def test_a_page_names_every_expectation_and_needs_no_network(lake: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     fill(lake, "raw_trips")
-    verdict = validate(lake, "raw_trips", RAW_TRIPS)
-    page = write_data_docs(verdict, "raw_trips", "green", FEBRUARY, tmp_path / "docs")
+    suite_result = validate(lake, "raw_trips", RAW_TRIPS)
+    page = write_data_docs(suite_result, "raw_trips", "green", FEBRUARY, tmp_path / "docs")
     assert page == tmp_path / "docs" / "raw_trips" / "green_2023-02.html"
     html = page.read_text()
     assert all(f"<code>{e.name}</code>" in html and f'id="{e.name}"' in html for e in RAW_TRIPS.expectations)
@@ -29,8 +29,8 @@ def test_a_page_names_every_expectation_and_needs_no_network(lake: duckdb.DuckDB
 def test_a_refused_month_says_so(lake: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     fill(lake, "raw_trips")
     lake.execute("UPDATE raw_trips SET pickup_at = NULL WHERE source_row < 30")
-    verdict = validate(lake, "raw_trips", RAW_TRIPS)
-    html = write_data_docs(verdict, "raw_trips", "green", FEBRUARY, tmp_path).read_text()
+    suite_result = validate(lake, "raw_trips", RAW_TRIPS)
+    html = write_data_docs(suite_result, "raw_trips", "green", FEBRUARY, tmp_path).read_text()
     assert "refused, 1 of severity error failed" in html
     assert "✘" in (tmp_path / "index.html").read_text()
 
@@ -52,8 +52,8 @@ def test_the_index_lists_every_month_and_pages_of_others_stay(lake: duckdb.DuckD
 def test_a_month_validated_again_has_one_page_the_newest(lake: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     fill(lake, "clean_trips")
     for rows in (60, 59):
-        verdict = validate(lake, "clean_trips", CLEAN_TRIPS)
-        page = write_data_docs(verdict, "clean_trips", "green", FEBRUARY, tmp_path)
+        suite_result = validate(lake, "clean_trips", CLEAN_TRIPS)
+        page = write_data_docs(suite_result, "clean_trips", "green", FEBRUARY, tmp_path)
         assert f"{rows} rows" in page.read_text()
         lake.execute("DELETE FROM clean_trips WHERE source_row = 0")
     assert len(list(tmp_path.glob("clean_trips/*.html"))) == 1

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import duckdb
 import pytest
-from good_months import fill
+from valid_months import fill
 
 from taxi_assets.quality import validate
 from taxi_assets.quality.suites import CLEAN_TRIPS, RAW_TRIPS, SUITES, Expectation, Suite
@@ -86,10 +86,10 @@ def spoil(connection: duckdb.DuckDBPyConnection, table: str, how: str) -> None:
 @pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
 def test_a_good_month_meets_every_expectation(lake: duckdb.DuckDBPyConnection, suite: Suite) -> None:
     fill(lake, suite.table)
-    verdict = validate(lake, suite.table, suite)
-    assert [outcome.name for outcome in verdict.outcomes] == [e.name for e in suite.expectations]
-    assert [outcome.name for outcome in verdict.outcomes if not outcome.passed] == []
-    assert (verdict.rows, verdict.summary()) == (60, ())
+    suite_result = validate(lake, suite.table, suite)
+    assert [outcome.name for outcome in suite_result.outcomes] == [e.name for e in suite.expectations]
+    assert [outcome.name for outcome in suite_result.outcomes if not outcome.passed] == []
+    assert (suite_result.rows, suite_result.summary()) == (60, ())
 
 
 def test_every_expectation_has_a_month_it_refuses() -> None:
@@ -104,12 +104,12 @@ def test_an_expectation_refuses_a_spoilt_month(
 ) -> None:
     fill(lake, suite.table)
     spoil(lake, suite.table, SPOILT[suite.table][expectation.name])
-    verdict = validate(lake, suite.table, replace(suite, expectations=(expectation,)))
-    (outcome,) = verdict.outcomes
+    suite_result = validate(lake, suite.table, replace(suite, expectations=(expectation,)))
+    (outcome,) = suite_result.outcomes
     assert (outcome.name, outcome.passed) == (expectation.name, False)
-    failed = verdict.failed_errors() if expectation.severity == "error" else verdict.failed_warnings()
+    failed = suite_result.failed_errors() if expectation.severity == "error" else suite_result.failed_warnings()
     assert failed == (outcome,)
-    assert json.loads(json.dumps(verdict.as_json(), allow_nan=False))["outcomes"][0]["name"] == expectation.name
+    assert json.loads(json.dumps(suite_result.as_json(), allow_nan=False))["outcomes"][0]["name"] == expectation.name
 
 
 def test_rows_are_counted_and_their_share_is_observed(lake: duckdb.DuckDBPyConnection) -> None:
@@ -130,14 +130,14 @@ def test_a_summary_names_expectation_observation_and_rows(lake: duckdb.DuckDBPyC
 
 
 def test_a_month_without_rows_is_refused_in_plain_words(lake: duckdb.DuckDBPyConnection) -> None:
-    verdict = validate(lake, "raw_trips", RAW_TRIPS)
-    assert verdict.summary()[0] == "month_has_rows: observed 0 over 0 rows (The month has at least one row)"
-    json.dumps(verdict.as_json(), allow_nan=False)
+    suite_result = validate(lake, "raw_trips", RAW_TRIPS)
+    assert suite_result.summary()[0] == "month_has_rows: observed 0 over 0 rows (The month has at least one row)"
+    json.dumps(suite_result.as_json(), allow_nan=False)
 
 
 def test_one_month_is_judged_and_not_its_neighbours(lake: duckdb.DuckDBPyConnection) -> None:
     fill(lake, "clean_trips")
     lake.execute("INSERT INTO clean_trips SELECT * REPLACE (DATE '2023-03-01' AS month) FROM clean_trips")
     lake.execute("CREATE TEMP VIEW audited AS SELECT * FROM lake.clean_trips WHERE month = '2023-02-01'")
-    verdict = validate(lake, "audited", CLEAN_TRIPS)
-    assert (verdict.rows, verdict.summary()) == (60, ())
+    suite_result = validate(lake, "audited", CLEAN_TRIPS)
+    assert (suite_result.rows, suite_result.summary()) == (60, ())

@@ -13,9 +13,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from good_months import attach, create_clean, fill
+from valid_months import attach, create_clean, fill
 
-from taxi_assets.ingestion.canonical_rows import arrived_trips
+from taxi_assets.ingestion.canonical_rows import canonical_trips
 from taxi_assets.months import Month
 from taxi_assets.quality import validate
 from taxi_assets.quality.suite_metrics import count_metrics
@@ -87,17 +87,17 @@ def test_no_transaction_is_begun_where_none_is_under_way(tmp_path: Path) -> None
 def test_nothing_keeps_the_connection_or_uses_it_later(tmp_path: Path) -> None:
     connection = attach(tmp_path)
     create_clean(connection)
-    verdict = validate(connection, "clean_trips", CLEAN_TRIPS)
+    suite_result = validate(connection, "clean_trips", CLEAN_TRIPS)
     alive = weakref.ref(connection)
     del connection
     gc.collect()
     assert alive() is None
-    assert verdict.document.statistics["evaluated_expectations"] == len(CLEAN_TRIPS.expectations)
+    assert suite_result.document.statistics["evaluated_expectations"] == len(CLEAN_TRIPS.expectations)
 
 
 def test_counts_are_those_of_great_expectations_own_engine(lake: duckdb.DuckDBPyConnection) -> None:
     """On rows with gaps, repeats and values out of range, every number is what it counts on a pandas frame."""
-    from benchmarks.data_ways import validate_frame
+    from benchmarks.publish_pipelines import validate_frame
 
     for table, suite in SUITES.items():
         fill(lake, table)
@@ -154,15 +154,15 @@ def test_sql_that_fails_is_an_error_that_tells_the_first_cause(
     assert capfd.readouterr() == ("", "")
 
 
-def test_validating_calls_nobody_and_prints_nothing(
+def test_validation_makes_no_network_call_and_prints_nothing(
     lake: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fill(lake, "trip_features")
     calls: list[object] = []
     monkeypatch.setattr(socket.socket, "connect", lambda _, address: calls.append(address))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **_: calls.append(address))
-    verdict = validate(lake, "trip_features", TRIP_FEATURES)
-    assert (verdict.rows, calls, capfd.readouterr()) == (60, [], ("", ""))
+    suite_result = validate(lake, "trip_features", TRIP_FEATURES)
+    assert (suite_result.rows, calls, capfd.readouterr()) == (60, [], ("", ""))
 
 
 def test_importing_the_package_imports_no_heavy_library() -> None:
@@ -176,10 +176,10 @@ def test_months_as_they_are_published_are_fit_to_be(tmp_path: Path) -> None:
     for service, month, file in months_at_hand(tmp_path):
         with duckdb.connect() as connection:
             define_macros(connection)
-            with arrived_trips(connection, file, service):
+            with canonical_trips(connection, file, service):
                 connection.execute(f"CREATE TABLE arrived AS {sql('raw_trips')}", month_key(service, month))
-            verdict = validate(connection, "arrived", RAW_TRIPS)
-        assert (file.name, verdict.summary()) == (file.name, ())
+            suite_result = validate(connection, "arrived", RAW_TRIPS)
+        assert (file.name, suite_result.summary()) == (file.name, ())
 
 
 def months_at_hand(folder: Path) -> list[tuple[str, Month, Path]]:

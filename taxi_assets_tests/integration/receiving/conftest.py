@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from desk import FEBRUARY, JANUARY, ROWS, Desk
+from landing_harness import FEBRUARY, JANUARY, ROWS, LandingHarness
 
 from taxi_assets import synthetic
 from taxi_assets.settings import Settings
@@ -22,28 +22,28 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make_desk(folder: Path, months: Path) -> Desk:
+def make_landing_harness(folder: Path, months: Path) -> LandingHarness:
     """A home of one's own, whose source has nothing."""
     (folder / "nowhere").mkdir(parents=True, exist_ok=True)
     source = str(folder / "nowhere")
-    settings = Settings(home=folder / "home", data="synthetic", tlc_source=source, threads=2, memory_limit="1GB")
+    settings = Settings(home=folder / "home", data_kind="synthetic", tlc_source=source, threads=2, memory_limit="1GB")
     settings.landing.mkdir(parents=True)
-    return Desk(settings, months)
+    return LandingHarness(settings, months)
 
 
 @pytest.fixture
-def new_desk(tmp_path: Path, months: Path) -> Callable[[str], Desk]:
+def new_landing_harness(tmp_path: Path, months: Path) -> Callable[[str], LandingHarness]:
     """Makes homes of one's own, which takes a second each."""
-    return lambda name: make_desk(tmp_path / name, months)
+    return lambda name: make_landing_harness(tmp_path / name, months)
 
 
 @pytest.fixture(scope="session")
-def used_desk(tmp_path_factory: pytest.TempPathFactory, months: Path) -> Desk:
-    return make_desk(tmp_path_factory.mktemp("desk"), months)
+def used_landing_harness(tmp_path_factory: pytest.TempPathFactory, months: Path) -> LandingHarness:
+    return make_landing_harness(tmp_path_factory.mktemp("desk"), months)
 
 
 @pytest.fixture
-def desk(used_desk: Desk) -> Desk:
+def landing_harness(used_landing_harness: LandingHarness) -> LandingHarness:
     """A home in which nothing has arrived: always the same, emptied."""
-    used_desk.empty()
-    return used_desk
+    used_landing_harness.empty()
+    return used_landing_harness

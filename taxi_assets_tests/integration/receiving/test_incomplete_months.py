@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from desk import FEBRUARY, JANUARY, NAME, ROWS, Desk
+from landing_harness import FEBRUARY, JANUARY, NAME, ROWS, LandingHarness
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
@@ -23,206 +23,210 @@ SAMPLE = Path(__file__).resolve().parents[4] / "shared" / "tlc-samples" / "green
 CHECK = "no_large_part_of_the_month_is_missing"
 
 
-def put_few(desk: Desk, every: int = 10) -> None:
+def put_few(landing_harness: LandingHarness, every: int = 10) -> None:
     """January again with one row in `every`."""
-    table = pq.read_table(desk.months / NAME)
-    pq.write_table(table.take(list(range(0, ROWS, every))), desk.settings.landing / NAME)
+    table = pq.read_table(landing_harness.months / NAME)
+    pq.write_table(table.take(list(range(0, ROWS, every))), landing_harness.settings.landing / NAME)
 
 
-def put_part(desk: Desk, month: Month, days: int) -> None:
+def put_part(landing_harness: LandingHarness, month: Month, days: int) -> None:
     """The first days of a month, as of a file cut off by whoever made it."""
     name = file_name("green", month)
-    table = pq.read_table(desk.months / name)
+    table = pq.read_table(landing_harness.months / name)
     first = pc.less_equal(pc.day(table["lpep_pickup_datetime"]), days)
-    pq.write_table(table.filter(first), desk.settings.landing / name)
+    pq.write_table(table.filter(first), landing_harness.settings.landing / name)
 
 
-def ingest(desk: Desk, month: Month = JANUARY) -> Publication:
-    return ingest_month(desk.warehouse, "green", month, "a run")
+def ingest(landing_harness: LandingHarness, month: Month = JANUARY) -> Publication:
+    return ingest_month(landing_harness.warehouse, "green", month, "a run")
 
 
-def rows(desk: Desk) -> object:
-    return desk.asks("SELECT service, month, count(*), bit_xor(hash(t)) FROM raw_trips AS t GROUP BY ALL ORDER BY ALL")
+def rows(landing_harness: LandingHarness) -> object:
+    return landing_harness.asks(
+        "SELECT service, month, count(*), bit_xor(hash(t)) FROM raw_trips AS t GROUP BY ALL ORDER BY ALL"
+    )
 
 
 @pytest.fixture
-def held(desk: Desk) -> Desk:
+def ingested(landing_harness: LandingHarness) -> LandingHarness:
     """A home that holds January, and into which a tenth of it has come."""
-    desk.put()
-    ingest(desk)
-    put_few(desk)
-    return desk
+    landing_harness.put()
+    ingest(landing_harness)
+    put_few(landing_harness)
+    return landing_harness
 
 
-def test_a_tenth_of_a_month_held_waits_the_month_stays_and_a_person_may_accept_it(held: Desk) -> None:
-    before = rows(held)
-    with pytest.raises(
-        IncompleteMonth, match=r"what is held .* stays: .*taxi arrivals accept [0-9a-f]{16}$"
-    ) as refused:
-        ingest(held)
+def test_tenth_of_an_ingested_month_needs_acceptance(ingested: LandingHarness) -> None:
+    before = rows(ingested)
+    with pytest.raises(IncompleteMonth, match=r"what is held .* stays: .*taxi files accept [0-9a-f]{16}$") as refused:
+        ingest(ingested)
     assert f"300 rows instead of the {ROWS:,} held" in str(refused.value)
-    assert rows(held) == before
-    assert held.states() == {"ingested": 1, "unaccepted": 1}
-    held.check()
-    published = ingest(held)  # the next run goes on with what is held, and says so
+    assert rows(ingested) == before
+    assert ingested.states() == {"ingested": 1, "unaccepted": 1}
+    ingested.check()
+    published = ingest(ingested)  # the next run goes on with what is held, and says so
     assert published.rows == ROWS
     (told,) = published.refused
     assert "goes on with" in told
     assert "is unaccepted" in told
     assert "300 rows instead" in told
 
-    record = accept(held.warehouse, NAME)
+    record = accept(ingested.warehouse, NAME)
     assert (record.state, record.accepted_by, record.reasons) == ("waiting", getuser(), ())
-    published = ingest(held)
-    (outcome,) = [each for each in published.verdict.outcomes if each.name == CHECK]
+    published = ingest(ingested)
+    (outcome,) = [each for each in published.suite_result.outcomes if each.name == CHECK]
     assert (published.rows, outcome.passed, outcome.severity) == (300, False, "warning")
     assert f"accepted by {getuser()}" in str(outcome.observed)
-    (kept,) = [r for r in held.records() if r.state == "ingested"]
+    (kept,) = [r for r in ingested.records() if r.state == "ingested"]
     assert (kept.accepted_by, kept.accepted_at) == (record.accepted_by, record.accepted_at)
-    ingest(held)  # once more: who accepted it is not asked again
-    held.check()
+    ingest(ingested)  # once more: who accepted it is not asked again
+    ingested.check()
 
 
 @pytest.mark.parametrize("are_judged_in_turn", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_of_two_parts_of_a_month_the_later_one_waits_to_be_accepted(held: Desk, are_judged_in_turn: bool) -> None:
+def test_of_two_parts_of_a_month_the_later_one_waits_to_be_accepted(
+    ingested: LandingHarness, are_judged_in_turn: bool
+) -> None:
     if are_judged_in_turn:
         with pytest.raises(IncompleteMonth):
-            ingest(held)
-    held.look()
-    put_few(held, 6)
+            ingest(ingested)
+    ingested.scan_landing()
+    put_few(ingested, 6)
     with pytest.raises(IncompleteMonth, match="500 rows instead") as refused:
-        ingest(held)
+        ingest(ingested)
     if not are_judged_in_turn:
         with pytest.raises(IncompleteMonth, match="300 rows instead"):
-            ingest(held)  # the earlier one, which no run has judged yet
-    (later,) = [r for r in held.records() if r.state == "unaccepted"]
-    (earlier,) = [r for r in held.records() if r.state == "superseded"]
+            ingest(ingested)  # the earlier one, which no run has judged yet
+    (later,) = [r for r in ingested.records() if r.state == "unaccepted"]
+    (earlier,) = [r for r in ingested.records() if r.state == "superseded"]
     assert earlier.reasons[0] == f"replaced by {later.label()} before it was ingested"
     assert any("300 rows instead" in reason for reason in earlier.reasons)
-    before = held.records()
-    assert ingest(held).rows == ROWS
-    assert held.records() == before
-    held.check()
+    before = ingested.records()
+    assert ingest(ingested).rows == ROWS
+    assert ingested.records() == before
+    ingested.check()
 
-    assert accept(held.warehouse, str(earlier.sha256)[:16]).sha256 == earlier.sha256  # as its own sentence said
-    assert held.states() == {"ingested": 1, "superseded": 1, "waiting": 1}
-    assert accept(held.warehouse, str(refused.value).split()[-1]).sha256 == later.sha256
-    held.check()
+    assert accept(ingested.warehouse, str(earlier.sha256)[:16]).sha256 == earlier.sha256  # as its own sentence said
+    assert ingested.states() == {"ingested": 1, "superseded": 1, "waiting": 1}
+    assert accept(ingested.warehouse, str(refused.value).split()[-1]).sha256 == later.sha256
+    ingested.check()
 
 
 @pytest.mark.slow
-def test_the_earlier_of_two_parts_is_unaccepted_again_when_the_later_one_is_removed(held: Desk) -> None:
+def test_the_earlier_of_two_parts_is_unaccepted_again_when_the_later_one_is_removed(ingested: LandingHarness) -> None:
     with pytest.raises(IncompleteMonth):
-        ingest(held)
-    (before,) = [r for r in held.records() if r.state == "unaccepted"]
-    put_few(held, 6)
-    held.look()
-    (later,) = [r for r in held.records() if r.state == "waiting"]
-    held.path(later).unlink()
-    held.look()
-    assert [r for r in held.records() if r.state == "unaccepted"] == [before]
-    held.check()
+        ingest(ingested)
+    (before,) = [r for r in ingested.records() if r.state == "unaccepted"]
+    put_few(ingested, 6)
+    ingested.scan_landing()
+    (later,) = [r for r in ingested.records() if r.state == "waiting"]
+    ingested.path(later).unlink()
+    ingested.scan_landing()
+    assert [r for r in ingested.records() if r.state == "unaccepted"] == [before]
+    ingested.check()
 
 
 @pytest.mark.slow
-def test_a_month_that_lost_its_distances_waits(desk: Desk) -> None:
-    desk.put()
-    ingest(desk)
-    before = rows(desk)
-    table = pq.read_table(desk.months / NAME)
+def test_a_month_that_lost_its_distances_waits(landing_harness: LandingHarness) -> None:
+    landing_harness.put()
+    ingest(landing_harness)
+    before = rows(landing_harness)
+    table = pq.read_table(landing_harness.months / NAME)
     place = table.column_names.index("trip_distance")
     empty = pa.nulls(ROWS, pa.float64())
-    pq.write_table(table.set_column(place, "trip_distance", empty), desk.settings.landing / NAME)
+    pq.write_table(table.set_column(place, "trip_distance", empty), landing_harness.settings.landing / NAME)
     with pytest.raises(IncompleteMonth, match=r"0 distances instead of the [\d,]+ held"):
-        ingest(desk)
-    assert rows(desk) == before
-    assert desk.states() == {"ingested": 1, "unaccepted": 1}
+        ingest(landing_harness)
+    assert rows(landing_harness) == before
+    assert landing_harness.states() == {"ingested": 1, "unaccepted": 1}
 
 
 @pytest.mark.slow
-def test_the_whole_file_that_comes_after_it_is_ingested_without_a_person(desk: Desk) -> None:
-    put_few(desk)
-    assert ingest(desk).rows == 300  # nothing is held, nor nearby, to compare it with
-    desk.put()
-    assert ingest(desk).rows == ROWS
-    desk.check()
+def test_the_whole_file_that_comes_after_it_is_ingested_without_a_person(landing_harness: LandingHarness) -> None:
+    put_few(landing_harness)
+    assert ingest(landing_harness).rows == 300  # nothing is held, nor nearby, to compare it with
+    landing_harness.put()
+    assert ingest(landing_harness).rows == ROWS
+    landing_harness.check()
 
 
 @pytest.mark.slow
-def test_a_whole_file_that_an_unaccepted_one_overtook_is_ingested(desk: Desk) -> None:
-    desk.put("green_tripdata_2023-02.parquet")
-    ingest(desk, FEBRUARY)
-    desk.put()
-    desk.look()
-    put_few(desk)
-    desk.look()
+def test_complete_file_superseded_by_an_unaccepted_one_is_ingested(landing_harness: LandingHarness) -> None:
+    landing_harness.put("green_tripdata_2023-02.parquet")
+    ingest(landing_harness, FEBRUARY)
+    landing_harness.put()
+    landing_harness.scan_landing()
+    put_few(landing_harness)
+    landing_harness.scan_landing()
     with pytest.raises(IncompleteMonth, match="nearby"):
-        ingest(desk)
-    assert ingest(desk).rows == ROWS
-    assert desk.states() == {"ingested": 2, "unaccepted": 1}
-    desk.check()
+        ingest(landing_harness)
+    assert ingest(landing_harness).rows == ROWS
+    assert landing_harness.states() == {"ingested": 2, "unaccepted": 1}
+    landing_harness.check()
 
 
-def test_a_first_file_of_a_few_days_waits(desk: Desk) -> None:
-    desk.put()
-    ingest(desk)
-    put_part(desk, FEBRUARY, 10)
+def test_a_first_file_of_a_few_days_waits(landing_harness: LandingHarness) -> None:
+    landing_harness.put()
+    ingest(landing_harness)
+    put_part(landing_harness, FEBRUARY, 10)
     with pytest.raises(IncompleteMonth, match=r"pickups in 36% of the days instead of 100% nearby"):
-        ingest(desk, FEBRUARY)
+        ingest(landing_harness, FEBRUARY)
     with pytest.raises(TaxiError, match=r"waits to be accepted: .*\. No other is to be had: .* has no green"):
-        ingest(desk, FEBRUARY)  # a source is asked for a whole one, and the cause is not hidden by what it says
-    put_part(desk, FEBRUARY, 27)
-    assert ingest(desk, FEBRUARY).rows < ROWS
-    desk.check()
+        ingest(
+            landing_harness, FEBRUARY
+        )  # a source is asked for a whole one, and the cause is not hidden by what it says
+    put_part(landing_harness, FEBRUARY, 27)
+    assert ingest(landing_harness, FEBRUARY).rows < ROWS
+    landing_harness.check()
 
 
-def test_a_published_sample_of_a_month_waits(desk: Desk, tmp_path: Path) -> None:
+def test_a_published_sample_of_a_month_waits(landing_harness: LandingHarness, tmp_path: Path) -> None:
     """TLC's own 1,000 rows of green 2020-04, where they are there; else as many of the synthetic city."""
     name = file_name("green", APRIL, "csv")
-    synthetic.write_month(desk.settings.landing, "green", APRIL, 5_000, 7)
-    ingest(desk, APRIL)
+    synthetic.write_month(landing_harness.settings.landing, "green", APRIL, 5_000, 7)
+    ingest(landing_harness, APRIL)
     if SAMPLE.is_file():
-        (desk.settings.landing / name).write_bytes(SAMPLE.read_bytes())
+        (landing_harness.settings.landing / name).write_bytes(SAMPLE.read_bytes())
     else:
         table: pa.Table = pq.read_table(synthetic.write_month(tmp_path, "green", APRIL, 1_000, 7))
-        pyarrow.csv.write_csv(table, desk.settings.landing / name)
+        pyarrow.csv.write_csv(table, landing_harness.settings.landing / name)
     with pytest.raises(IncompleteMonth, match="1,000 rows instead of the 5,000 held"):
-        ingest(desk, APRIL)
-    assert desk.states() == {"ingested": 1, "unaccepted": 1}
+        ingest(landing_harness, APRIL)
+    assert landing_harness.states() == {"ingested": 1, "unaccepted": 1}
 
 
 @pytest.mark.slow
-def test_what_is_not_unaccepted_cannot_be_accepted_nor_an_unaccepted_one_retried(held: Desk) -> None:
-    held.look()
+def test_what_is_not_unaccepted_cannot_be_accepted_nor_an_unaccepted_one_retried(ingested: LandingHarness) -> None:
+    ingested.scan_landing()
     with pytest.raises(TaxiError, match=r"nothing to accept: .* is ingested; .* is waiting"):
-        accept(held.warehouse, NAME)
-    with pytest.raises(TaxiError, match="no file is called 'other': see `taxi arrivals`"):
-        accept(held.warehouse, "other")
+        accept(ingested.warehouse, NAME)
+    with pytest.raises(TaxiError, match="no file is called 'other': see `taxi files`"):
+        accept(ingested.warehouse, "other")
     with pytest.raises(IncompleteMonth):
-        ingest(held)
-    with pytest.raises(TaxiError, match=r"nothing to try again: .*`taxi arrivals accept` takes an unaccepted one in"):
-        retry(held.warehouse, NAME)
+        ingest(ingested)
+    with pytest.raises(TaxiError, match=r"nothing to try again: .*`taxi files accept` takes an unaccepted one in"):
+        retry(ingested.warehouse, NAME)
 
 
 @pytest.mark.slow
-def test_the_same_bytes_again_name_the_one_to_accept(held: Desk) -> None:
+def test_the_same_bytes_again_name_the_one_to_accept(ingested: LandingHarness) -> None:
     with pytest.raises(IncompleteMonth):
-        ingest(held)
-    put_few(held)
-    held.look()
-    (copy,) = [r for r in held.records() if r.state == "quarantined"]
-    assert "is unaccepted: `taxi arrivals accept` takes that in" in copy.reasons[0]
+        ingest(ingested)
+    put_few(ingested)
+    ingested.scan_landing()
+    (copy,) = [r for r in ingested.records() if r.state == "quarantined"]
+    assert "is unaccepted: `taxi files accept` takes that in" in copy.reasons[0]
 
 
 @pytest.mark.slow
-def test_an_unaccepted_file_a_person_removed_is_told_of_and_keeps_no_other(held: Desk) -> None:
+def test_removed_unaccepted_file_is_reported_and_blocks_no_other(ingested: LandingHarness) -> None:
     with pytest.raises(IncompleteMonth):
-        ingest(held)
-    (aside,) = [r for r in held.records() if r.state == "unaccepted"]
-    held.path(aside).unlink()
-    held.look()
-    assert held.states() == {"ingested": 1, "quarantined": 1}
-    assert ingest(held).refused == ()
-    put_few(held, 11)  # another
-    held.look()
-    assert held.states() == {"ingested": 1, "quarantined": 1, "waiting": 1}
+        ingest(ingested)
+    (aside,) = [r for r in ingested.records() if r.state == "unaccepted"]
+    ingested.path(aside).unlink()
+    ingested.scan_landing()
+    assert ingested.states() == {"ingested": 1, "quarantined": 1}
+    assert ingest(ingested).refused == ()
+    put_few(ingested, 11)  # another
+    ingested.scan_landing()
+    assert ingested.states() == {"ingested": 1, "quarantined": 1, "waiting": 1}

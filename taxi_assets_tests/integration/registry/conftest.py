@@ -6,15 +6,15 @@ from contextlib import closing
 from functools import partial
 
 import pytest
-import registered
-from registered import Register, connect
+import registered_models
+from registered_models import Register, connect
 
 from taxi_assets.registry.database import initialise
 from taxi_assets.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, sqlite3.Connection]]:
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, sqlite3.Connection]]:
     settings = Settings(home=tmp_path_factory.mktemp("home"), mlflow_port=5999)
     initialise(settings)
     with closing(sqlite3.connect(":memory:")) as copy, closing(connect(settings)) as database:
@@ -23,8 +23,8 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Setting
 
 
 @pytest.fixture
-def settings(pristine: tuple[Settings, sqlite3.Connection]) -> Settings:
-    settings, copy = pristine
+def settings(empty_registry: tuple[Settings, sqlite3.Connection]) -> Settings:
+    settings, copy = empty_registry
     with closing(connect(settings)) as database:
         copy.backup(database)
     return settings
@@ -32,4 +32,4 @@ def settings(pristine: tuple[Settings, sqlite3.Connection]) -> Settings:
 
 @pytest.fixture
 def register(settings: Settings) -> Register:
-    return partial(registered.register, settings)
+    return partial(registered_models.register, settings)

@@ -5,8 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import registered
-from registered import Register, connect, pickle_of
+import registered_models
+from registered_models import Register, connect, model_pickle
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.registry import model_versions
@@ -31,7 +31,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Another registry, with a version 1 of the same name."""
     settings = Settings(home=tmp_path_factory.mktemp("foreign"))
     initialise(settings)
-    registered.register(settings, "key", "the foreign model", scored_month="2023-03")
+    registered_models.register(settings, "key", "the foreign model", scored_month="2023-03")
     return settings
 
 
@@ -52,18 +52,18 @@ def test_another_pickle_than_was_logged_is_refused_before_it_is_unpickled(
     settings: Settings, register: Register, tmp_path: Path
 ) -> None:
     version = register("key", scored_month="2023-03")
-    pickle_of(settings, version).write_bytes(pickle.dumps(Planted(tmp_path / "planted")))
+    model_pickle(settings, version).write_bytes(pickle.dumps(Planted(tmp_path / "planted")))
     with pytest.raises(TaxiError, match=f"version 1 at .* is not the one that was trained .*: {REMEDY}") as refused:
         model_versions.load_sklearn(settings, version)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "planted").exists()
-    pickle.loads(pickle_of(settings, version).read_bytes())  # noqa: S301 - what would have happened
+    pickle.loads(model_pickle(settings, version).read_bytes())  # noqa: S301 - what would have happened
     assert (tmp_path / "planted").exists()
 
 
-def test_a_missing_pickle_is_told_with_what_to_do(settings: Settings, register: Register) -> None:
+def test_missing_pickle_is_reported_with_the_remedy(settings: Settings, register: Register) -> None:
     version = register("key", scored_month="2023-03")
-    pickle_of(settings, version).unlink()
+    model_pickle(settings, version).unlink()
     with pytest.raises(TaxiError, match=f"the model of version 1 is not at .*model.pkl: {REMEDY}"):
         model_versions.load_sklearn(settings, version)
 
@@ -91,7 +91,7 @@ def test_a_version_whose_model_is_not_whole_stands_for_no_training(
 ) -> None:
     version = register("key")
     assert model_versions.is_usable(settings, version)
-    pickle_of(settings, version).unlink() if harm == "missing" else pickle_of(settings, version).write_bytes(b"x")
+    model_pickle(settings, version).unlink() if harm == "missing" else model_pickle(settings, version).write_bytes(b"x")
     assert not model_versions.is_usable(settings, version)
     assert model_versions.find(settings, "key") is None
     again = register("key")

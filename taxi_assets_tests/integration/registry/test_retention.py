@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from registered import Register, pickle_of
+from registered_models import Register, model_pickle
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
@@ -22,7 +22,7 @@ def versions(settings: Settings, register: Register) -> dict[int, Version]:
     """Seven versions, each scored on a month, with a Bento each, the first one's being the newest."""
     made = {number: register(f"key {number}", data_snapshot=str(number)) for number in range(1, 8)}
     for number, version in made.items():
-        model_versions.choose(settings, version, Month(2023, number))
+        model_versions.set_month_version(settings, version, Month(2023, number))
         put_bento(settings, number)
     model_versions.promote(settings, 3, "first")
     model_versions.promote(settings, 2, "better")
@@ -37,19 +37,19 @@ def keeping_two(settings: Settings) -> Settings:
 
 def put_bento(settings: Settings, number: int) -> None:
     tag = f"taxi_duration:v{number}-0f3c"
-    source = bento_build.folder_of(settings, tag) / "src"
+    source = bento_build.bento_folder(settings, tag) / "src"
     source.mkdir(parents=True, exist_ok=True)
     (source / "release.json").write_text(f'{{"tag": "{tag}", "labels": {{}}}}')
     (source.parents[1] / "latest").write_text("v1-0f3c")
 
 
 def bentos(settings: Settings) -> set[int]:
-    folder = bento_build.folder_of(settings, "taxi_duration:x").parent
+    folder = bento_build.bento_folder(settings, "taxi_duration:x").parent
     return {int(path.name[1]) for path in folder.iterdir() if path.is_dir()}
 
 
 def pickles(settings: Settings, versions: dict[int, Version]) -> set[int]:
-    return {number for number, version in versions.items() if pickle_of(settings, version).is_file()}
+    return {number for number, version in versions.items() if model_pickle(settings, version).is_file()}
 
 
 def test_champion_its_predecessor_the_newest_and_what_a_person_names_are_kept(
@@ -62,19 +62,19 @@ def test_champion_its_predecessor_the_newest_and_what_a_person_names_are_kept(
     assert remove_old_models(keeping_two) == Removal((), ())
 
 
-def test_a_dry_run_tells_the_same_and_removes_nothing(keeping_two: Settings, versions: dict[int, Version]) -> None:
-    told = remove_old_models(keeping_two, is_dry_run=True)
+def test_dry_run_reports_the_same_and_removes_nothing(keeping_two: Settings, versions: dict[int, Version]) -> None:
+    removal = remove_old_models(keeping_two, is_dry_run=True)
     assert pickles(keeping_two, versions) == bentos(keeping_two) == set(versions)
-    assert remove_old_models(keeping_two) == told
+    assert remove_old_models(keeping_two) == removal
 
 
 def test_what_reproduce_and_lineage_need_stays(keeping_two: Settings, versions: dict[int, Version]) -> None:
     remove_old_models(keeping_two)
     found = model_versions.require(keeping_two, 4)
     assert found.tags["data_snapshot"] == "4"
-    assert model_versions.trained_snapshots(keeping_two) == set(range(1, 8))
-    assert tracking.run_facts(keeping_two, found.run_id).tags["dagster_run_id"] == "run of key 4"
-    assert model_versions.chosen_for(keeping_two, Month(2023, 4)).version == 4
+    assert model_versions.referenced_snapshots(keeping_two) == set(range(1, 8))
+    assert tracking.get_logged_run(keeping_two, found.run_id).tags["dagster_run_id"] == "run of key 4"
+    assert model_versions.get_month_version(keeping_two, Month(2023, 4)).version == 4
 
 
 def test_a_removed_model_says_so_and_is_trained_again(
@@ -90,7 +90,7 @@ def test_a_removed_model_says_so_and_is_trained_again(
 def test_with_few_versions_nothing_goes(settings: Settings, register: Register) -> None:
     version = register("key")
     assert remove_old_models(settings) == Removal((), ())
-    assert pickle_of(settings, version).is_file()
+    assert model_pickle(settings, version).is_file()
 
 
 def test_a_home_without_models_has_nothing_to_remove(tmp_path: Path) -> None:

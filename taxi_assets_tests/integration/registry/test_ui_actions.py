@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from registered import Register
+from registered_models import Register
 from rich.console import Console
 
 from taxi_assets.cli.run_pipeline import run
@@ -50,12 +50,12 @@ def test_a_version_of_a_deleted_run_is_still_champion_and_loaded(
     api.delete_run(version.run_id)
     assert model_versions.champion(settings).version == 1
     assert model_versions.load_sklearn(settings, version) == "a model"
-    assert tracking.run_facts(settings, version.run_id).tags["dagster_run_id"] == "run of key"
+    assert tracking.get_logged_run(settings, version.run_id).tags["dagster_run_id"] == "run of key"
     assert version.run_id in tracking.run_url(settings, version.run_id)
 
 
-def test_a_run_that_is_gone_for_good_is_told_in_one_line(settings: Settings) -> None:
-    for ask in (tracking.run_facts, tracking.run_url):
+def test_purged_run_is_a_one_line_error(settings: Settings) -> None:
+    for ask in (tracking.get_logged_run, tracking.run_url):
         with pytest.raises(TaxiError, match=r"^the MLflow run 0123 was deleted for good.*: train its month again$"):
             ask(settings, "0123")
 
@@ -68,15 +68,15 @@ def test_the_remedies_of_deleted_runs_and_experiments_run_as_printed(
     version = register("key")
     require_run(settings, version.version, version.run_id)
     api.delete_run(version.run_id)
-    with pytest.raises(TaxiError, match=r"version 1 was deleted: train its month again, or restore it with: ") as told:
+    with pytest.raises(TaxiError, match=r"version 1 was deleted: train its month again, or restore it with: ") as error:
         require_run(settings, version.version, version.run_id)
-    run_as_printed(str(told.value).partition("with: ")[2])
+    run_as_printed(str(error.value).partition("with: ")[2])
     require_run(settings, version.version, version.run_id)
 
     api.delete_experiment(experiment_id(api))
-    with pytest.raises(TaxiError, match=r"'taxi-duration' was deleted: restore it with: MLFLOW_TRACKING_URI") as told:
+    with pytest.raises(TaxiError, match=r"'taxi-duration' was deleted: restore it with: MLFLOW_TRACKING_URI") as error:
         tracking.open_run(settings, "dagster", "job", {})
-    run_as_printed(str(told.value).partition("with: ")[2])
+    run_as_printed(str(error.value).partition("with: ")[2])
     assert tracking.open_run(settings, "dagster", "job", {})
 
 
@@ -90,7 +90,7 @@ def test_the_remedy_names_this_homes_store_and_quotes_it(tmp_path: Any) -> None:
     assert words == ["runs", "restore", "--run-id", "0f3c"]
 
 
-def test_a_deleted_experiment_is_told_to_who_would_make_a_run_only(
+def test_deleted_experiment_is_reported_only_when_a_run_is_made(
     settings: Settings, register: Register, api: Any, tmp_path: Path
 ) -> None:
     version = register("key", "a model")
@@ -101,10 +101,10 @@ def test_a_deleted_experiment_is_told_to_who_would_make_a_run_only(
     api.delete_experiment(experiment_id(api))
     with pytest.raises(TaxiError, match="experiments restore --experiment-id"):
         run(source, (MARCH, MARCH.plus(1)), Console(quiet=True))  # before it takes in any month
-    with pytest.raises(TaxiError, match="experiments restore --experiment-id") as told:
+    with pytest.raises(TaxiError, match="experiments restore --experiment-id") as error:
         tracking.open_run(settings, "dagster", "job", {})
-    assert "\n" not in str(told.value)
-    assert tracking.match_statuses(settings, lambda _: "FAILED") == ()
+    assert "\n" not in str(error.value)
+    assert tracking.sync_statuses(settings, lambda _: "FAILED") == ()
     assert model_versions.champion(settings).version == 1
     assert model_versions.load_sklearn(settings, version) == "a model"
 
@@ -125,11 +125,11 @@ def test_a_deleted_version_is_no_champion_and_is_trained_again(
     settings: Settings, register: Register, api: Any
 ) -> None:
     version = register("key", scored_month="2023-03")
-    model_versions.choose(settings, version, MARCH)
+    model_versions.set_month_version(settings, version, MARCH)
     model_versions.promote(settings, 1, "first")
     api.delete_model_version(MODEL_NAME, "1")
     assert model_versions.champion(settings) is None
-    assert model_versions.chosen_for(settings, MARCH) is None
+    assert model_versions.get_month_version(settings, MARCH) is None
     assert model_versions.find(settings, "key") is None
     with pytest.raises(TaxiError, match="there is no version 1: none was registered yet"):
         model_versions.require(settings, 1)
@@ -140,17 +140,17 @@ def test_a_removed_alias_leaves_no_champion_until_the_next_promotion(
     settings: Settings, register: Register, api: Any
 ) -> None:
     version = register("key", scored_month="2023-03")
-    model_versions.choose(settings, version, MARCH)
+    model_versions.set_month_version(settings, version, MARCH)
     model_versions.promote(settings, 1, "first")
     for alias in ("champion", "month-2023-03"):
         api.delete_registered_model_alias(MODEL_NAME, alias)
     assert model_versions.champion(settings) is None
-    assert model_versions.chosen_for(settings, MARCH).version == 1
+    assert model_versions.get_month_version(settings, MARCH).version == 1
     model_versions.promote(settings, 1, "again")
     assert model_versions.champion(settings).version == 1
 
 
-def test_an_alias_a_person_moved_is_followed(settings: Settings, register: Register, api: Any) -> None:
+def test_manually_moved_alias_is_followed(settings: Settings, register: Register, api: Any) -> None:
     register("a"), register("b")
     model_versions.promote(settings, 1, "first")
     api.set_registered_model_alias(MODEL_NAME, "champion", "2")
@@ -169,7 +169,7 @@ def test_a_model_that_is_deleted_or_renamed_is_begun_anew(
         api.rename_registered_model(MODEL_NAME, "my-model")
     assert model_versions.champion(settings) is None
     assert model_versions.latest(settings) is None
-    assert model_versions.trained_snapshots(settings) == ({7} if action == "rename" else set())
+    assert model_versions.referenced_snapshots(settings) == ({7} if action == "rename" else set())
     assert register("key").version == 1
     assert model_versions.champion(settings) is None
 

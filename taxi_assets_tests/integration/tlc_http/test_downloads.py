@@ -9,14 +9,14 @@ import pytest
 from tlc_site import JANUARY, NAME, PATH, Client, parquet
 
 from taxi_assets.tlc import tlc_source
-from taxi_assets.tlc.month_file import Arrival
+from taxi_assets.tlc.month_file import MonthFile
 
 
 def test_a_month_comes_whole(client: Client) -> None:
     seen: list[tuple[int, int | None]] = []
-    arrival = client.fetch(lambda done, total: seen.append((done, total)))
+    month_file = client.fetch(lambda done, total: seen.append((done, total)))
     digest = sha256(parquet()).hexdigest()
-    assert arrival == Arrival(client.landing / NAME, "green", JANUARY, digest, len(parquet()), False)
+    assert month_file == MonthFile(client.landing / NAME, "green", JANUARY, digest, len(parquet()), False)
     assert seen == sorted(seen)
     assert seen[-1] == (len(parquet()), len(parquet()))
     assert not client.left_over()
@@ -56,7 +56,7 @@ def test_a_torn_note_only_costs_another_fetch(client: Client) -> None:
 def test_zones_come_from_the_sites_other_folder(client: Client) -> None:
     empty_zip = b"PK\5\6" + bytes(18)
     client.site.files |= {"/misc/taxi_zone_lookup.csv": b"LocationID\n1\n", "/misc/taxi_zones.zip": empty_zip}
-    zones = tlc_source.fetch_zones(client.site.url, client.landing, None, client.patience)
+    zones = tlc_source.fetch_zones(client.site.url, client.landing, None, client.retry_policy)
     assert zones.lookup.read_bytes() == b"LocationID\n1\n"
     assert zones.shapes.read_bytes() == empty_zip
 
@@ -75,7 +75,7 @@ def test_a_site_below_a_path_with_a_token_and_a_password(client: Client) -> None
     client.site.files = {f"/mirror{PATH}": parquet()}
     host = client.site.url.removeprefix("http://")
     source = f"http://me:word@{host}/mirror/?sig=token"
-    tlc_source.bring_month(source, "green", JANUARY, client.landing, None, client.patience)
+    tlc_source.fetch_month(source, "green", JANUARY, client.landing, None, client.retry_policy)
     assert client.site.requests[0]["path"] == f"/mirror{PATH}?sig=token"
     assert client.site.requests[0]["Authorization"].startswith("Basic ")
     kept = (client.landing / f".{NAME}.origin.json").read_text()

@@ -7,7 +7,7 @@ import pytest
 from tlc_site import NAME, PATH, Client, Site, parquet, silent, status
 
 from taxi_assets.tlc import tlc_source
-from taxi_assets.tlc.download import Patience
+from taxi_assets.tlc.download import RetryPolicy
 
 
 def test_a_site_that_answers_is_reachable_whatever_it_lacks(client: Client) -> None:
@@ -17,16 +17,16 @@ def test_a_site_that_answers_is_reachable_whatever_it_lacks(client: Client) -> N
     assert client.slept == [0, 0, 1]
 
 
-def test_nobody_at_the_port() -> None:
+def test_closed_port_is_unreachable() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, never listening
         with pytest.raises(tlc_source.SourceUnreachable, match=r"cannot be reached .*refused.*TAXI_TLC_SOURCE"):
             tlc_source.check_reachable(f"http://127.0.0.1:{taken.getsockname()[1]}")
 
 
-def test_a_name_nobody_has() -> None:
+def test_unknown_host_is_unreachable() -> None:
     with pytest.raises(tlc_source.SourceUnreachable, match=r"https://taxi\.invalid cannot be reached"):
-        tlc_source.check_reachable("https://taxi.invalid", Patience(probe_seconds=1))
+        tlc_source.check_reachable("https://taxi.invalid", RetryPolicy(probe_seconds=1))
 
 
 @pytest.mark.parametrize("waits", [{"connect_seconds": 0.1}, {"probe_seconds": 0.1}])

@@ -20,9 +20,9 @@ import pytest
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.tlc import tlc_source
-from taxi_assets.tlc.download import Patience
+from taxi_assets.tlc.download import RetryPolicy
 from taxi_assets.tlc.file_transfer import Progress
-from taxi_assets.tlc.month_file import Arrival, inspect_file
+from taxi_assets.tlc.month_file import MonthFile, inspect_file
 
 JANUARY = Month(2023, 1)
 NAME = "green_tripdata_2023-01.parquet"
@@ -129,12 +129,14 @@ class Client:
     slept: list[float] = field(default_factory=list)
 
     @property
-    def patience(self) -> Patience:
-        return Patience(connect_seconds=5, read_seconds=5, probe_seconds=5, sleep=self.slept.append)
+    def retry_policy(self) -> RetryPolicy:
+        return RetryPolicy(connect_seconds=5, read_seconds=5, probe_seconds=5, sleep=self.slept.append)
 
-    def fetch(self, progress: Progress | None = None, **waits: float) -> Arrival:
-        patience = replace(self.patience, **waits)
-        return inspect_file(tlc_source.bring_month(self.site.url, "green", JANUARY, self.landing, progress, patience))
+    def fetch(self, progress: Progress | None = None, **waits: float) -> MonthFile:
+        retry_policy = replace(self.retry_policy, **waits)
+        return inspect_file(
+            tlc_source.fetch_month(self.site.url, "green", JANUARY, self.landing, progress, retry_policy)
+        )
 
     def refuse(self, wording: str) -> TaxiError:
         """Fetch, which fails with one line that says so."""
@@ -144,7 +146,7 @@ class Client:
         return caught.value
 
     def check(self, **waits: float) -> None:
-        tlc_source.check_reachable(self.site.url, replace(self.patience, **waits))
+        tlc_source.check_reachable(self.site.url, replace(self.retry_policy, **waits))
 
     def left_over(self) -> set[str]:
         return {path.name for path in self.landing.glob(".*part*")}

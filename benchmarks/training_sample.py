@@ -1,0 +1,71 @@
+"""Trips of the synthetic city as the model learns them, by the lake's own SQL in a database in memory."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from taxi_assets import synthetic
+from taxi_assets.features.trip_features import ZoneMap, holiday_dates
+from taxi_assets.ingestion.canonical_rows import canonical_trips
+from taxi_assets.ingestion.taxi_zones import read_zones
+from taxi_assets.months import SERVICES, Month
+from taxi_assets.quality.cleaning_rules import THRESHOLDS
+from taxi_assets.training.dataset import read_zone_map
+from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
+from taxi_assets.warehouse.connection import define_macros, month_key, sql
+from taxi_assets.warehouse.schema import TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["sample_trips"]
+
+SERVICE, SEED = "green", 7
+
+
+def sample_trips(months: int, rows: int) -> tuple["pd.DataFrame", ZoneMap]:
+    """Trips of so many months, about so many in all, with the model's inputs and `duration_minutes`; the zones."""
+    window = [Month(2022 + number // 12, number % 12 + 1) for number in range(months)]
+    with tempfile.TemporaryDirectory(prefix="bench-trips-") as folder, duckdb.connect() as connection:
+        define_macros(connection)
+        _put_zones(connection, Path(folder))
+        for month in window:
+            _put_month(connection, synthetic.write_month(Path(folder), SERVICE, month, rows // months, SEED), month)
+        return connection.execute(sql("training_trips"), _values(window)).df(), read_zone_map(connection)
+
+
+def _values(window: Sequence[Month]) -> dict[str, object]:
+    return {
+        "all_services": list(SERVICES),
+        "services": [SERVICE],
+        "months": [month.first_day for month in window],
+        "shortest_minutes": EVALUATION_SCOPES["all"].shortest_minutes,
+        "longest_minutes": EVALUATION_SCOPES["all"].longest_minutes,
+    }
+
+
+def _put_zones(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    for table in TABLES.values():
+        connection.execute(table.ddl())
+    synthetic.write_zones(folder, SEED)
+    rows = read_zones(folder / "taxi_zone_lookup.csv", folder / "taxi_zones.zip")
+    names = [column.name for column in TABLES["taxi_zones"].columns]
+    marks = ", ".join("?" for _ in names)
+    values = [[row[name] for name in names] for row in rows]
+    connection.executemany(f"INSERT INTO taxi_zones VALUES ({marks})", values)  # noqa: S608
+
+
+def _put_month(connection: duckdb.DuckDBPyConnection, path: Path, month: Month) -> None:
+    connection.execute(
+        "CREATE OR REPLACE TEMP VIEW trips AS SELECT * FROM clean_trips WHERE month = getvariable('month')"
+    )
+    connection.execute("SET VARIABLE month = $month", {"month": month.first_day})
+    values = {**month_key(SERVICE, month), **THRESHOLDS, "holidays": list(holiday_dates())}
+    with canonical_trips(connection, path, SERVICE):
+        for table in ("raw_trips", "rejected_trips", "clean_trips", "trip_features"):
+            query = sql(table)
+            used = {name: value for name, value in values.items() if f"${name}" in query}
+            connection.execute(f"INSERT INTO {table} BY NAME {query}", used)

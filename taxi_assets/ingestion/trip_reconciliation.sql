@@ -1,0 +1,20 @@
+-- How many rows of one month are raw, kept and rejected, and whether one is astray: lost, in both, or there twice.
+WITH raw AS (
+    SELECT count(*) AS rows, coalesce(bit_xor(hash(source_row)), 0) AS content
+    FROM raw_trips
+    WHERE service = $service AND month = $month
+),
+kept AS (
+    SELECT count(*) AS rows, coalesce(bit_xor(hash(source_row)), 0) AS content
+    FROM clean_trips
+    WHERE service = $service AND month = $month
+),
+rejected AS (
+    SELECT count(*) AS rows, coalesce(bit_xor(hash(source_row)), 0) AS content
+    FROM rejected_trips
+    WHERE service = $service AND month = $month
+)
+SELECT
+    raw.rows, kept.rows, rejected.rows,
+    raw.rows <> kept.rows + rejected.rows OR raw.content <> xor(kept.content, rejected.content) AS is_unreconciled
+FROM raw, kept, rejected

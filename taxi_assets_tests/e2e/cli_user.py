@@ -1,0 +1,83 @@
+"""`taxi` as a person starts it: a process of its own, in a home of its own, on ports of its own."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from taxi_assets import synthetic
+from taxi_assets.cli.supervisor.ports import free_port
+from taxi_assets.months import Month
+from taxi_assets.settings import DataKind, Settings
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.schema import TABLES
+
+HOST = "127.0.0.1"
+TAXI = (str(Path(sys.executable).with_name("taxi")),)
+MONTHS = (Month(2023, 1), Month(2023, 2))
+SEED = 7
+RUN_DEPENDENT_COLUMNS = {"run_id", "decided_at", "snapshot", "first_seen_at", "request"}
+
+
+@dataclass(frozen=True)
+class CliUser:
+    """Someone with a home, a source of months and a port, who types `taxi` commands."""
+
+    home: Path
+    source: str
+    port: int
+    data_kind: DataKind | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(home=self.home, data_kind=self.data_kind, tlc_source=self.source, bento_port=self.port)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        ours = {"TAXI_HOME": str(self.home), "TAXI_TLC_SOURCE": self.source, "TAXI_BENTO_PORT": str(self.port)}
+        data_kind = {"TAXI_DATA_KIND": self.data_kind} if self.data_kind else {}
+        return {**os.environ, **ours, **data_kind, "COLUMNS": "200"}
+
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """What the command printed, and its exit code."""
+        environment = {**self.environment, **variables}
+        return subprocess.run([*TAXI, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+    def run_json(self, *arguments: str) -> dict[str, Any]:
+        """The facts the command gives as JSON; it must succeed."""
+        done = self.run(*arguments, "--json", "-")
+        assert done.returncode == 0, done.stderr
+        facts: dict[str, Any] = json.loads(done.stdout)
+        return facts
+
+
+def make_cli_user(folder: Path, source: Path | str, data_kind: DataKind | None = None) -> CliUser:
+    return CliUser(folder / "home", str(source), free_port(HOST), data_kind)
+
+
+def write_months(folder: Path, rows: int, months: tuple[Month, ...] = MONTHS) -> Path:
+    """A source of small synthetic months."""
+    synthetic.write_zones(folder, SEED)
+    for month in months:
+        synthetic.write_month(folder, "green", month, rows, SEED)
+    return folder
+
+
+def stable_columns_query(table: str) -> str:
+    names = [column.name for column in TABLES[table].columns if column.name not in RUN_DEPENDENT_COLUMNS]
+    return f"SELECT {', '.join(names)} FROM {table}"
+
+
+def table_digests(settings: Settings) -> dict[str, str]:
+    """A digest of every table's rows, in no order; which run made them, when and as which snapshot does not count."""
+    with Warehouse(settings).reading() as connection:
+        rows = {
+            name: connection.execute(f"SELECT t::VARCHAR FROM ({stable_columns_query(name)}) AS t").fetchall()
+            for name in TABLES
+        }
+    return {name: hashlib.sha256(repr(sorted(found)).encode()).hexdigest() for name, found in rows.items()}

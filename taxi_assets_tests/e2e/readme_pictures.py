@@ -1,0 +1,157 @@
+"""The README's pictures, taken in Chromium of a real run: `make pictures`.
+
+Runs the months the README quotes in a home of its own, starts `taxi up`, and photographs the pages it shows. For the
+refused month May's file is put into the landing folder under April's name.
+"""
+
+import io
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli_user import HOST, TAXI, CliUser
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from terminal import CTRL_C, terminal, wait_until
+
+from taxi_assets.cli.supervisor.ports import free_port
+
+__all__ = ["MOST_BYTES", "PICTURES", "REFUSED", "chromium", "photograph"]
+
+MONTHS = "2023-01..2023-03"
+SCORED, REFUSED_MONTH, ITS_FILE = "2023-03", "2023-04", "2023-05"
+MOST_BYTES = 300_000
+PATIENCE = 90_000  # milliseconds, for a page's first load
+SERVERS = ("dagster", "mlflow", "reports", "bento")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A page to photograph: its address, the text that shows it has loaded, the text to click then, the window."""
+
+    name: str
+    server: str
+    path: str
+    shows: str
+    click: str | None = None
+    size: tuple[int, int] = (1440, 900)
+
+
+# How Dagster's page names groups whose assets it shows.
+EXPANDED = ",".join(f"global%40global%3A{group}" for group in ("ingestion", "training", "monitoring", "serving"))
+PICTURES = (
+    Picture("lineage", "dagster", f"/asset-groups?expanded={EXPANDED}", "model_evaluation", None, (2800, 1150)),
+    Picture(
+        "model_evaluation",
+        "dagster",
+        "/assets/model_evaluation?view=partitions&partition={month}",
+        "Latest materialization",
+        "[Show Markdown]",
+    ),
+    Picture(
+        "mlflow_run",
+        "mlflow",
+        "/#/experiments/1/runs/{run_id}?workflowType=machine_learning",
+        "duration_model",
+        None,
+        (1440, 1000),
+    ),
+    Picture(
+        "mlflow_version", "mlflow", "/#/models/taxi-duration/versions/1?workflowType=machine_learning", "Version 1"
+    ),
+)
+REFUSED = (
+    Picture(
+        "refused_month", "dagster", "/assets/raw_trips?view=checks&checkDetail=pickups_are_in_their_month", "Failed"
+    ),
+    Picture("data_docs", "reports", "/data_docs/raw_trips/green_{refused}.html", "pickups_are_in_their_month"),
+)
+
+
+def photograph(page: Page, picture: Picture, urls: Mapping[str, str], folder: Path, **known: str) -> Path:
+    """Open the page as a new visitor does, wait until it shows its text, and keep it as a small PNG."""
+    page.set_viewport_size({"width": picture.size[0], "height": picture.size[1]})
+    page.goto("about:blank")  # else a page whose address differs in its fragment only is not loaded anew
+    page.goto(urls[picture.server] + picture.path.format(**known))
+    page.get_by_text(picture.shows).filter(visible=True).first.wait_for()
+    if picture.click:
+        page.get_by_text(picture.click).filter(visible=True).first.click()
+        page.locator("img[src^='data:image/png']").first.wait_for()
+    expect(page.get_by_text("Loading").filter(visible=True)).to_have_count(0, timeout=PATIENCE)
+    page.evaluate("document.fonts.ready")
+    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256)
+    file = folder / f"{picture.name}.png"
+    shot.save(file, optimize=True)
+    assert file.stat().st_size < MOST_BYTES, f"{file} has {file.stat().st_size:,} bytes"
+    return file
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not found:
+        raise SystemExit("error: no Chromium is installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@contextmanager
+def _up(cli_user: CliUser, ports: Mapping[str, int]) -> Iterator[None]:
+    variables = {f"TAXI_{name.upper()}_PORT": str(port) for name, port in ports.items()}
+    with terminal([*TAXI, "up"], {**cli_user.environment, **variables}) as screen:
+        screen.wait_for("Ctrl-C stops all of them")
+        yield
+        screen.press(CTRL_C)
+        screen.wait_for("all stopped")
+
+
+def _refuse_a_month(cli_user: CliUser, source: Path) -> None:
+    """Put a month's file under another's name, and wait for the sensor and its run to put it aside."""
+    landing = cli_user.settings.landing
+    draft = landing / f"green_tripdata_{REFUSED_MONTH}.parquet.part"
+    shutil.copy(source / f"green_tripdata_{ITS_FILE}.parquet", draft)
+    draft.rename(draft.with_suffix(""))
+    wait_until(lambda: f"green_tripdata_{REFUSED_MONTH}.parquet" in _put_aside(cli_user))
+
+
+def _put_aside(cli_user: CliUser) -> list[str]:
+    names: list[str] = cli_user.run_json("status")["files"]["quarantined"]
+    return names
+
+
+def take(source: Path, folder: Path, say: Callable[[str], object] = print) -> None:
+    """Run the months of the source, and take every picture."""
+    with tempfile.TemporaryDirectory(prefix="taxi-pictures-") as home, chromium() as browser:
+        ports = {name: free_port(HOST) for name in SERVERS}
+        cli_user = CliUser(Path(home), str(source), ports["bento"], "real")
+        say(f"running {MONTHS} of {source} ...")
+        cli_user.run_json("run", "--months", MONTHS)
+        known = {"month": SCORED, "refused": REFUSED_MONTH}
+        known["run_id"] = str(cli_user.run_json("status")["champion"]["run_id"])
+        urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
+        with _up(cli_user, ports):
+            page = browser.new_page()
+            page.set_default_timeout(PATIENCE)
+            for picture in PICTURES:
+                say(str(photograph(page, picture, urls, folder, **known)))
+            say(f"waiting until {REFUSED_MONTH} is refused ...")
+            _refuse_a_month(cli_user, source)
+            for picture in REFUSED:
+                say(str(photograph(page, picture, urls, folder, **known)))
+
+
+if __name__ == "__main__":
+    months = Path(os.environ.get("TAXI_TLC_SOURCE", "../shared/tlc"))
+    if not (months / f"green_tripdata_{ITS_FILE}.parquet").is_file():
+        sys.exit(
+            f"error: {months} has no green_tripdata_{ITS_FILE}.parquet: set TAXI_TLC_SOURCE to a folder of TLC's months"
+        )
+    take(months.resolve(), Path(sys.argv[1]))

@@ -1,0 +1,157 @@
+"""A small platform: a home, its Dagster instance and code location, over months of a few thousand rides."""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from taxi_assets import synthetic
+from taxi_assets.defs.runs import run_job
+from taxi_assets.months import Month
+from taxi_assets.registry import model_versions
+from taxi_assets.registry.database import client
+from taxi_assets.settings import Settings
+from taxi_assets.synthetic import Shift
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.schema import TABLES
+
+ROWS = 3_000
+SEED = 7
+JANUARY, FEBRUARY, MARCH, APRIL = (Month(2023, number) for number in range(1, 5))
+RUN_DEPENDENT_COLUMNS = {"run_id", "decided_at", "snapshot"}
+# Few trees: what is tested is what becomes of a model, not how good it is.
+TINY = {"max_iter": 5, "min_samples_leaf": 20}
+
+
+def settings_in(home: Path, source: Path) -> Settings:
+    return Settings(home=home, data_kind="synthetic", tlc_source=str(source), threads=2, memory_limit="1GB")
+
+
+@dataclass(frozen=True)
+class PlatformHarness:
+    """A home of synthetic months, with everything that acts on it."""
+
+    settings: Settings
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return Warehouse(self.settings)
+
+    def run(self, job: str, months: Sequence[Month], /, **model: Any) -> dg.DagsterRun:
+        """Run a job as `taxi run` does, the model's parameters being tiny unless given."""
+        config = {"ops": {"duration_model": {"config": {**TINY, **model}}}} if job == "train_month" else {}
+        return self.find(run_job(self.definitions, self.instance, job, months, config, lambda *_: None))
+
+    def materialise(self, month: Month, *assets: str, **model: Any) -> dg.ExecuteInProcessResult:
+        """Materialise some of a month's assets, as a person who picks them in the Dagster UI."""
+        config = {"ops": {"duration_model": {"config": {**TINY, **model}}}} if "duration_model" in assets else {}
+        return self.definitions.resolve_job_def("train_month").execute_in_process(
+            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            partition_key=str(month),
+            instance=self.instance,
+            run_config={**config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+        )
+
+    def train(self, month: Month, **model: Any) -> model_versions.Version:
+        """Train for a month, unless that very training is there: its version."""
+        result = self.materialise(month, "duration_model", **model)
+        assert result.success
+        number = self.metadata(self.find(result.run_id), "duration_model")["version"].value
+        found = client(self.settings).get_model_version(model_versions.MODEL_NAME, str(number))
+        return model_versions.Version(found.name, int(found.version), found.run_id, found.tags)
+
+    def find(self, run_id: str) -> dg.DagsterRun:
+        run = self.instance.get_run_by_id(run_id)
+        assert run
+        return run
+
+    def last_run(self) -> dg.DagsterRun:
+        return self.instance.get_runs(limit=1)[0]
+
+    def mlflow_runs(self, dagster_run_id: str) -> list[Any]:
+        api = client(self.settings)
+        experiments = [experiment.experiment_id for experiment in api.search_experiments()]
+        return list(api.search_runs(experiments, f"tags.dagster_run_id = '{dagster_run_id}'"))
+
+    def events(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> list[dg.DagsterEvent]:
+        entries = self.instance.all_logs(run.run_id, of_type=kind)
+        return [entry.dagster_event for entry in entries if entry.dagster_event]
+
+    def metadata(self, run: dg.DagsterRun, asset: str, month: Month | None = None) -> Mapping[str, dg.MetadataValue]:
+        """What the run's materialisation of the asset, of one month, shows."""
+        found = [
+            event.materialization.metadata
+            for event in self.events(run, dg.DagsterEventType.ASSET_MATERIALIZATION)
+            if event.asset_key == dg.AssetKey(asset) and (month is None or event.partition == str(month))
+        ]
+        assert len(found) == 1, f"{len(found)} materialisations of {asset} {month}"
+        return found[0]
+
+    def last_metadata(self, asset: str, month: Month) -> Mapping[str, dg.MetadataValue]:
+        """What the newest materialisation of an asset's month shows, whichever run made it."""
+        records = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[str(month)])
+        (found,) = self.instance.fetch_materializations(records, limit=1).records
+        assert found.asset_materialization
+        return found.asset_materialization.metadata
+
+    def checks(self, run: dg.DagsterRun, asset: str) -> dict[str, Any]:
+        """What the run said of the asset's checks."""
+        events = self.events(run, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        data_kind = [event.asset_check_evaluation_data for event in events]
+        return {check.check_name: check for check in data_kind if check.asset_key == dg.AssetKey(asset)}
+
+    def land(self, month: Month, folder: Path, *shifts: Shift, rows: int = ROWS) -> Path:
+        """Put a month's file into the landing folder, made elsewhere as a person's would be."""
+        file = synthetic.write_month(folder, "green", month, rows, SEED, None, shifts)
+        self.settings.landing.mkdir(parents=True, exist_ok=True)
+        return file.replace(self.settings.landing / file.name)
+
+    def table_digests(self) -> dict[str, str]:
+        """A digest of every table's rows, in no order."""
+        return table_digests(self.warehouse)
+
+    @contextmanager
+    def restored_champion(self) -> Iterator[None]:
+        """Whatever becomes champion or a month's version in the block, those before are so again after it."""
+        api = client(self.settings)
+        before = dict(api.get_registered_model(model_versions.MODEL_NAME).aliases)
+        yield
+        for alias, version in before.items():
+            api.set_registered_model_alias(model_versions.MODEL_NAME, alias, version)
+
+
+def stable_columns_query(table: str) -> str:
+    names = [column.name for column in TABLES[table].columns if column.name not in RUN_DEPENDENT_COLUMNS]
+    return f"SELECT {', '.join(names)} FROM {table}"
+
+
+def table_digests(warehouse: Warehouse) -> dict[str, str]:
+    """A digest of every table's rows, in no order; which run made them, when and as which snapshot does not count."""
+    with warehouse.reading() as connection:
+        rows = {
+            name: connection.execute(f"SELECT t::VARCHAR FROM ({stable_columns_query(name)}) AS t").fetchall()
+            for name in TABLES
+        }
+    return {name: hashlib.sha256(repr(sorted(found)).encode()).hexdigest() for name, found in rows.items()}
+
+
+def first_run_of(platform: PlatformHarness, job: str) -> dg.DagsterRun:
+    """The first run of the job, with which the town was founded."""
+    return platform.instance.get_runs(dg.RunsFilter(job_name=job), ascending=True)[0]
+
+
+def pictures(shown: dg.MetadataValue) -> list[bytes]:
+    return [base64.b64decode(part.split(")")[0]) for part in str(shown.value).split("data:image/png;base64,")[1:]]
+
+
+def report_page_text(platform: PlatformHarness, link: object) -> str:
+    """The report that a link of the metadata leads to."""
+    return (platform.settings.reports / str(link).removeprefix("/go/reports/")).read_text()

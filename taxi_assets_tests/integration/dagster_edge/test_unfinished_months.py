@@ -1,0 +1,200 @@
+"""Months that lack what an undisturbed run would have made: noticed, told, finished by the sensor."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from platform import FEBRUARY, JANUARY, MARCH, PlatformHarness
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from taxi_assets.cli import status_report
+from taxi_assets.ingestion import file_stability
+from taxi_assets.monitoring.superseded_versions import superseded_versions, tag_superseded
+from taxi_assets.monitoring.unfinished_months import unfinished_months
+from taxi_assets.registry import model_versions
+from taxi_assets.registry.database import client
+from taxi_assets.synthetic import parse_shift
+
+DECIDED = ("champion_model", "duration_bento")
+SCORED = ("model_evaluation", *DECIDED)
+TRAINED = ("duration_model", "drift_report", *SCORED)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_stability, "WAIT_UNTIL_STABLE", file_stability.ScanPolicy(seconds_between=0))
+
+
+def missing_assets(platform: PlatformHarness) -> dict[str, tuple[str, ...]]:
+    return {str(each.month): each.missing_assets for each in unfinished_months(platform.settings, platform.warehouse)}
+
+
+@contextmanager
+def without(platform: PlatformHarness, table: str, condition: str = "true") -> Iterator[None]:
+    """Rows that were never written, while the block lasts."""
+    with platform.warehouse.publishing("some rows less") as connection:
+        rows = connection.execute(f"SELECT * FROM {table} WHERE {condition}").to_arrow_table()
+        connection.execute(f"DELETE FROM {table} WHERE {condition}")
+    assert rows.num_rows
+    yield
+    with platform.warehouse.publishing("as before") as connection:
+        connection.register("gone", rows)
+        connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM gone")
+
+
+@contextmanager
+def replaced(platform: PlatformHarness, month: str) -> Iterator[None]:
+    """Another file is in force for the month, while the block lasts."""
+    key = f"month = DATE '{month}-01'"
+    with platform.warehouse.publishing("another file") as connection:
+        connection.execute(f"UPDATE source_files SET sha256 = reverse(sha256) WHERE {key}")
+    yield
+    with platform.warehouse.publishing("as before") as connection:
+        connection.execute(f"UPDATE source_files SET sha256 = reverse(sha256) WHERE {key}")
+
+
+@contextmanager
+def tagged(platform: PlatformHarness, **tags: str) -> Iterator[None]:
+    """The version of March says so of itself, while the block lasts."""
+    version = model_versions.get_month_version(platform.settings, MARCH)
+    assert version
+    model_versions.tag_decision(platform.settings, version.version, tags)
+    yield
+    model_versions.tag_decision(platform.settings, version.version, {name: version.tags[name] for name in tags})
+
+
+def test_an_undisturbed_month_lacks_nothing(platform: PlatformHarness) -> None:
+    assert missing_assets(platform) == {}
+    run = platform.instance.get_runs(dg.RunsFilter(job_name="train_month"), ascending=True)[0]
+    assert platform.checks(run, "duration_bento")["every_month_is_finished"].passed
+
+
+@pytest.mark.parametrize(
+    ("table", "condition", "expected"),
+    [
+        ("drift_reports", "true", ("drift_report",)),
+        ("promotions", "true", DECIDED),
+        ("evaluations", "true", SCORED),
+        ("trip_features", "month = DATE '2023-03-01'", ("trip_features",)),
+    ],
+)
+def test_what_was_never_written_is_lacking(
+    platform: PlatformHarness, table: str, condition: str, expected: tuple[str, ...]
+) -> None:
+    with without(platform, table, condition):
+        assert missing_assets(platform) == {"2023-03": expected}
+        assert not status_report.status_summary(platform.settings)["unfinished"][0]["reason"]
+    assert missing_assets(platform) == {}
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [({"evaluation_snapshot": "1"}, SCORED), ({"decision_snapshot": "1"}, DECIDED)],
+    ids=["evaluated before its file came", "killed before the decision was carried out"],
+)
+def test_what_was_begun_for_another_state_is_lacking(
+    platform: PlatformHarness, tags: dict[str, str], expected: tuple[str, ...]
+) -> None:
+    with tagged(platform, **tags):
+        assert missing_assets(platform) == {"2023-03": expected}
+
+
+def test_a_champion_that_was_not_packaged_is_lacking(
+    platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latest = platform.settings.bentoml_home / "bentos" / "taxi_duration" / "latest"
+    text = latest.read_text()
+    latest.unlink()
+    assert missing_assets(platform) == {"2023-03": ("duration_bento",)}
+    latest.write_text(text)
+
+
+def test_the_newest_month_is_trained_for_again_when_a_file_it_learned_from_is_replaced(
+    platform: PlatformHarness,
+) -> None:
+    version = model_versions.get_month_version(platform.settings, MARCH)
+    assert version
+    with replaced(platform, "2023-01"):
+        (found,) = unfinished_months(platform.settings, platform.warehouse)
+        assert found.missing_assets == TRAINED
+        assert found.reason == f"version {version.version} learned from superseded files"
+        assert f"version {version.version}" in found.sentence()
+        tag_superseded(platform.settings, platform.warehouse)
+        shown = client(platform.settings).get_model_version(model_versions.MODEL_NAME, str(version.version))
+        assert shown.tags[model_versions.SUPERSEDED_TAG].startswith("green 2023-01 (")
+        assert "Learned from superseded files: green 2023-01 (" in shown.description
+    with replaced(platform, "2023-03"):  # scored on, not learned from
+        assert version.version not in superseded_versions(platform.settings, platform.warehouse)
+    tag_superseded(platform.settings, platform.warehouse)
+    shown = client(platform.settings).get_model_version(model_versions.MODEL_NAME, str(version.version))
+    assert model_versions.SUPERSEDED_TAG not in shown.tags
+    assert "superseded" not in shown.description
+
+
+# What the sensor does about it
+
+
+def tick(platform: PlatformHarness) -> Any:
+    """What the sensor answers at the second look, at which a file that did not change is whole."""
+    resources = {"settings": platform.settings, "warehouse": platform.warehouse}
+    repository = platform.definitions.get_repository_def()
+    for _ in range(2):
+        with dg.build_sensor_context(
+            instance=platform.instance, resources=resources, repository_def=repository, sensor_name="landing_sensor"
+        ) as context:
+            answer = repository.get_sensor_def("landing_sensor").evaluate_tick(context)
+    return answer
+
+
+def selected(request: Any) -> tuple[str, ...]:
+    return tuple(key.to_user_string() for key in request.asset_selection or ())
+
+
+def report_failed(platform: PlatformHarness, request: Any) -> None:
+    job = platform.definitions.resolve_job_def(str(request.job_name))
+    platform.instance.create_run_for_job(job_def=job, tags=request.tags, status=dg.DagsterRunStatus.FAILURE)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_month_whose_training_was_interrupted_is_finished(empty_platform: PlatformHarness, tmp_path: Path) -> None:
+    platform = empty_platform
+    platform.run(
+        "ingest_months", [JANUARY, FEBRUARY]
+    )  # as a `taxi run` that was interrupted before its last month's run
+    (request,) = tick(platform).run_requests
+    assert (request.job_name, request.partition_key, selected(request)) == ("train_month", "2023-02", TRAINED)
+    (event,) = [each for each in tick(platform).asset_events if each.check_name == "every_month_is_finished"]
+    assert (event.passed, event.description) == (False, f"2023-02 lacks {', '.join(TRAINED)}")
+    status = status_report.status_summary(platform.settings)
+    assert [each["train_month"] for each in status["unfinished"]] == ["2023-02"]
+    json.dumps(status, default=str)
+
+    assert platform.materialise(FEBRUARY, *selected(request)).success
+    assert missing_assets(platform) == {}
+    assert not tick(platform).run_requests
+
+    # January is published again: nothing is trained for it, and the newest month once more.
+    platform.land(JANUARY, tmp_path, parse_shift("slower_city=1.2"))
+    (request,) = tick(platform).run_requests
+    assert (request.job_name, request.partition_key) == ("ingest_months", "2023-01")
+    platform.run("ingest_months", [JANUARY])
+    keys = []
+    for _ in range(3):
+        (request,) = tick(platform).run_requests
+        assert (request.partition_key, selected(request)) == ("2023-02", TRAINED)
+        keys.append(request.run_key.rpartition(".")[2])
+        report_failed(platform, request)
+    assert keys == ["0", "1", "2"]
+    answer = tick(platform)
+    assert not answer.run_requests
+    assert "version 1 learned from superseded files; 3 runs to finish it failed" in str(answer.skip_message)
+    assert platform.materialise(FEBRUARY, *TRAINED).success
+    assert missing_assets(platform) == {}
+    assert not tick(platform).run_requests
+    assert list(superseded_versions(platform.settings, platform.warehouse)) == [1]
+    numbers = [each.version for each in model_versions.versions(platform.settings)]
+    assert numbers == [2, 1]

@@ -1,0 +1,37 @@
+"""What a lake holds, and files that differ from a good one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from taxi_assets.months import Month
+from taxi_assets.tlc.month_file import MonthFile, inspect_file
+from taxi_assets.warehouse.connection import Warehouse
+
+__all__ = ["FEBRUARY", "JANUARY", "ROWS", "TRIPS", "ask", "content", "rewritten"]
+
+JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
+TRIPS = ("raw_trips", "rejected_trips", "clean_trips", "trip_features")
+ROWS = 6000  # of a synthetic month
+
+
+def ask(warehouse: Warehouse, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    with warehouse.reading() as connection:
+        return connection.execute(query, list(values)).fetchall()
+
+
+def content(warehouse: Warehouse, month: Month = JANUARY) -> dict[str, tuple[Any, ...]]:
+    """Rows and a hash of them, by table, of one green month."""
+    with warehouse.reading() as connection:
+        query = "SELECT count(*), bit_xor(hash(t)) FROM {} AS t WHERE service = 'green' AND month = $1"
+        return {t: connection.execute(query.format(t), [month.first_day]).fetchall()[0] for t in TRIPS}
+
+
+def rewritten(month_file: MonthFile, folder: str, change: Callable[[pa.Table], pa.Table]) -> MonthFile:
+    """The same file with other content, in a folder of its own in the landing folder."""
+    path = month_file.path.parent / folder / month_file.path.name
+    path.parent.mkdir(exist_ok=True)
+    pq.write_table(change(pq.read_table(month_file.path)), path)
+    return inspect_file(path)

@@ -1,0 +1,66 @@
+"""What is used, and what the caller is told, where the source has nothing."""
+
+import pytest
+from landing_harness import JANUARY, NAME, ROWS, LandingHarness
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.ingestion.ingest import ingest_month, land_month
+from taxi_assets.ingestion.publishing import MonthRefused
+from taxi_assets.ingestion.source_files import SourceFile
+
+
+def ingest(landing_harness: LandingHarness) -> SourceFile:
+    ingest_month(landing_harness.warehouse, "green", JANUARY, "a run")
+    (record,) = [record for record in landing_harness.records() if record.state == "ingested"]
+    return record
+
+
+def rows(landing_harness: LandingHarness) -> object:
+    return landing_harness.asks("SELECT count(*), bit_xor(hash(t)) FROM raw_trips AS t")
+
+
+def test_the_reason_of_the_quarantine_is_not_hidden_by_the_source(landing_harness: LandingHarness) -> None:
+    landing_harness.put(f"refused/{NAME}")
+    with pytest.raises(MonthRefused):
+        ingest(landing_harness)
+    for ask in (lambda: ingest(landing_harness), lambda: land_month(landing_harness.warehouse, "green", JANUARY)):
+        with pytest.raises(
+            TaxiError,
+            match=r"is in quarantine: .*median_duration_is_plausible.* No other is to be had: .* has no green",
+        ) as caught:
+            ask()
+        assert "retry" not in str(caught.value)  # which would refuse the same bytes again
+
+
+def test_a_file_that_waits_is_used_before_the_source_is_asked(landing_harness: LandingHarness) -> None:
+    landing_harness.put()
+    landing_harness.scan_landing()
+    assert land_month(landing_harness.warehouse, "green", JANUARY) is None
+
+
+def test_available_month_missing_at_the_source_is_used_and_reported(landing_harness: LandingHarness) -> None:
+    landing_harness.put()
+    ingest(landing_harness)
+    told = land_month(landing_harness.warehouse, "green", JANUARY)
+    assert told is not None
+    assert f"green 2023-01: {NAME} is held and used, since" in told
+    (landing_harness.settings.landing / NAME).write_bytes(b"half")
+    landing_harness.scan_landing(1)
+    told = land_month(landing_harness.warehouse, "green", JANUARY)
+    assert told is not None
+    assert "its end is missing" in told
+    assert (landing_harness.settings.landing / NAME).read_bytes() == b"half"
+    assert ingest(landing_harness).state == "ingested"
+
+
+def test_rows_of_a_missing_file_stay_in_use(landing_harness: LandingHarness) -> None:
+    landing_harness.put()
+    record, ingested, snapshot = ingest(landing_harness), rows(landing_harness), landing_harness.warehouse.snapshot()
+    landing_harness.path(record).unlink()
+    published = ingest_month(landing_harness.warehouse, "green", JANUARY)
+    assert (published.rows, published.month_file and published.month_file.sha256) == (ROWS, record.sha256)
+    assert published.suite_result.failed_errors() == ()
+    (told,) = published.refused
+    assert "goes on with the rows held of" in told
+    assert "has no green_tripdata_2023-01" in told
+    assert (rows(landing_harness), landing_harness.warehouse.snapshot()) == (ingested, snapshot)

@@ -1,0 +1,189 @@
+"""A Bento is built whole or not at all, once for the same content, of nothing but what it needs."""
+
+import ast
+import shutil
+import subprocess
+import sys
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+
+import pytest
+import small_model
+import yaml
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.serving import bento_build
+from taxi_assets.serving.bento_build import BENTO_NAME, BuiltBento, build_bento, latest
+from taxi_assets.settings import Settings
+
+LABELS = {"version": "3", "run_id": "0f3c", "synthetic": "true"}
+HEAVY = ("mlflow", "sklearn", "dagster", "pandas", "great_expectations", "duckdb", "matplotlib", "scipy")
+# Left half done by SIGKILL at a moment of one's choice: `{victim}` is the function that is never reached.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from taxi_assets.serving import bento_build as packaging
+from taxi_assets.settings import Settings
+packaging.{victim} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+packaging.build_bento(Settings(home=Path(sys.argv[1]), data="synthetic"), Path(sys.argv[2]), {labels!r})
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_model.write(tmp_path_factory.mktemp("model") / "serving")
+
+
+@pytest.fixture(scope="module")
+def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home with one Bento, built by BentoML itself, while the environment names another store."""
+    home = tmp_path_factory.mktemp("built") / ".hidden"  # BentoML does not like such folders
+    settings = Settings(home=home, data_kind="synthetic")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENTOML_HOME", str(home / "elsewhere"))
+        build_bento(settings, model, LABELS)
+    return settings
+
+
+@pytest.fixture
+def quick_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What BentoML would do, without BentoML: for what is done around it."""
+
+    def copy(context: Path, home: Path, bento_version: str) -> Path:
+        return Path(shutil.copytree(context, home / bento_version / "src")).parent
+
+    monkeypatch.setattr(bento_build, "_run_bentoml", copy)
+
+
+def folder(settings: Settings) -> Path:
+    """The folder of the newest Bento."""
+    bento = latest(settings)
+    assert bento
+    return settings.bentoml_home / "bentos" / bento.tag.replace(":", "/")
+
+
+def bentos(settings: Settings) -> list[str]:
+    """The versions in the store."""
+    store = settings.bentoml_home / "bentos" / BENTO_NAME
+    return sorted(path.name for path in store.iterdir() if path.is_dir()) if store.is_dir() else []
+
+
+def kill_build(settings: Settings, model: Path, victim: str) -> None:
+    script = KILLED.format(victim=victim, labels=LABELS)
+    done = subprocess.run([sys.executable, "-c", script, str(settings.home), str(model)], check=False)
+    assert done.returncode == -9
+
+
+def test_the_tag_names_the_models_version(built: Settings) -> None:
+    bento = latest(built)
+    assert bento
+    assert bento.tag.startswith(f"{BENTO_NAME}:v3-")
+
+
+def test_bentoml_finds_the_bento_and_its_labels(built: Settings) -> None:
+    bento = yaml.safe_load((folder(built) / "bento.yaml").read_text())
+    assert f"{bento['name']}:{bento['version']}" == folder(built).parent.name + ":" + folder(built).name
+    assert bento["labels"] == LABELS
+    assert latest(built) == BuiltBento(f"{BENTO_NAME}:{folder(built).name}", LABELS)
+
+
+def test_nothing_is_left_of_the_building(built: Settings) -> None:
+    assert {path.name for path in built.bentoml_home.iterdir()} <= {"bentos", "build.lock"}
+    assert not (built.home / "elsewhere").exists()
+
+
+def test_the_bento_pins_what_it_imports(built: Settings) -> None:
+    required = (folder(built) / "env" / "python" / "requirements.txt").read_text().split()
+    names = ("bentoml", "holidays", "numpy", "onnxruntime", "tzdata")
+    assert sorted(required) == [f"{name}=={version(name)}" for name in names]
+
+
+def test_everything_imported_is_pinned_or_comes_with_bentoml(built: Settings) -> None:
+    imported = set()
+    for path in (folder(built) / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").partition(".")[0])
+    others = imported - set(sys.stdlib_module_names) - {"taxi_assets"}
+    distributions = {name for module in others for name in packages_distributions()[module]}
+    assert distributions == {"bentoml", "holidays", "numpy", "onnxruntime", "pydantic", "starlette"}
+
+
+def test_the_service_runs_without_what_trains_and_tracks(built: Settings) -> None:
+    script = (
+        "import sys, service\n"
+        "asked = service.TaxiDuration.inner()\n"
+        "asked.model.predict_requests([service.parse_ride(\n"
+        "    {'pickup_zone_id': 74, 'dropoff_zone_id': 75, 'pickup_at': '2023-03-01T08:30'}, ['green'])])\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])\n"
+        "print(sys.modules['taxi_assets'].__file__)\n"
+    )
+    source = folder(built) / "src"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", str(source / "taxi_assets" / "__init__.py")]
+
+
+def test_building_the_same_again_changes_nothing(built: Settings, model: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in folder(built).rglob("*") if path.is_file()}
+    assert build_bento(built, model, LABELS) == f"{BENTO_NAME}:{folder(built).name}"
+    assert {path: path.stat().st_mtime_ns for path in folder(built).rglob("*") if path.is_file()} == before
+
+
+def test_before_the_first_there_is_none(settings: Settings) -> None:
+    assert latest(settings) is None
+
+
+@pytest.mark.usefixtures("quick_build")
+def test_the_newest_asked_for_is_the_latest(settings: Settings, model: Path) -> None:
+    first = build_bento(settings, model, LABELS)
+    second = build_bento(settings, model, {**LABELS, "data_snapshot": "13"})
+    assert len(bentos(settings)) == 2
+    assert latest(settings) == BuiltBento(second, {**LABELS, "data_snapshot": "13"})
+    assert build_bento(settings, model, LABELS) == first
+    assert latest(settings) == BuiltBento(first, LABELS)
+
+
+@pytest.mark.usefixtures("quick_build")
+def test_what_a_killed_build_leaves_is_no_bento(settings: Settings, model: Path) -> None:
+    kill_build(settings, model, "_run_bentoml")
+    assert list(settings.bentoml_home.glob("building-*"))
+    assert (bentos(settings), latest(settings)) == ([], None)
+    tag = build_bento(settings, model, LABELS)
+    assert bentos(settings) == [tag.partition(":")[2]]
+    assert not list(settings.bentoml_home.glob("building-*"))
+
+
+def test_a_build_killed_at_its_very_end_is_ended_by_the_next(settings: Settings, model: Path, built: Settings) -> None:
+    shutil.copytree(built.bentoml_home / "bentos", settings.bentoml_home / "bentos")
+    (settings.bentoml_home / "bentos" / BENTO_NAME / "latest").unlink()
+    kill_build(settings, model, "_set_latest")
+    assert latest(settings) is None
+    assert build_bento(settings, model, LABELS) == f"{BENTO_NAME}:{bentos(settings)[0]}"
+    assert latest(settings) == latest(built)
+
+
+def test_a_folder_that_is_no_whole_model_is_not_packaged(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(TaxiError, match="not a whole model"):
+        build_bento(settings, tmp_path, LABELS)
+    assert bentos(settings) == []
+
+
+def test_service_that_fails_to_load_is_reported_and_leaves_nothing(
+    settings: Settings, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "service.py").write_text("import bentoml\nraise RuntimeError('a wrong line')\n")
+    (tmp_path / "README.md").touch()
+    monkeypatch.setattr(bento_build, "_SERVICE", tmp_path / "service.py")
+    with pytest.raises(TaxiError, match=r"could not build.*a wrong line") as caught:
+        build_bento(settings, model, LABELS)
+    assert "\n" not in str(caught.value)
+    assert (bentos(settings), latest(settings)) == ([], None)
+
+
+def test_away_from_a_checkout_it_says_so(settings: Settings, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bento_build, "_SERVICE", Path("/nowhere/bento/service.py"))
+    with pytest.raises(TaxiError, match="from a checkout"):
+        build_bento(settings, model, LABELS)

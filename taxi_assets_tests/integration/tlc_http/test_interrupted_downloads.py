@@ -1,0 +1,111 @@
+"""Lines that break: the rest is asked for, and only where it is surely the rest of the same file."""
+
+import pytest
+from tlc_site import JANUARY, NAME, PATH, Client, Fault, Handler, cut, parquet, stall, status
+
+from taxi_assets.tlc import tlc_source
+
+
+def test_a_line_that_breaks_twice_is_taken_up_where_it_broke(client: Client) -> None:
+    client.site.faults.extend([cut, cut])
+    assert client.fetch().path.read_bytes() == parquet()
+    assert client.site.sent == len(parquet())  # no byte twice
+    starts = [int(request["Range"][6:-1]) for request in client.site.requests[1:]]
+    assert 0 < starts[0] < starts[1]
+    assert client.slept == [1, 1]  # each break brought something, so none counts as a failure in a row
+
+
+def test_a_line_that_stalls_is_taken_up_where_it_stopped(client: Client) -> None:
+    client.site.faults.append(stall)
+    assert client.fetch(read_seconds=0.2).path.read_bytes() == parquet()
+    assert client.site.sent == len(parquet())
+
+
+def test_another_process_goes_on_with_what_a_killed_one_left(client: Client) -> None:
+    def die(done: int, total: int | None) -> None:
+        if done > len(parquet()) // 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.fetch(die)
+    assert not (client.landing / NAME).exists()
+    left = (client.landing / f".{NAME}.part").stat().st_size
+    assert left > len(parquet()) // 3
+    assert client.fetch().path.read_bytes() == parquet()
+    assert client.site.requests[-1]["Range"] == f"bytes={left}-"
+
+
+def test_one_site_is_not_asked_for_the_rest_of_anothers_file(client: Client) -> None:
+    client.site.faults.extend([cut, status(404)])
+    client.refuse("has no")
+    client.site.files = {f"/mirror{PATH}": parquet(2)}
+    source = f"{client.site.url}/mirror"
+    tlc_source.fetch_month(source, "green", JANUARY, client.landing, None, client.retry_policy)
+    assert "Range" not in client.site.requests[-1]
+    assert (client.landing / NAME).read_bytes() == parquet(2)
+
+
+def test_a_file_that_changes_during_a_break_is_begun_anew(client: Client) -> None:
+    def cut_and_change(handler: Handler, body: bytes) -> None:
+        cut(handler, body)
+        handler.server.files[PATH] = parquet(2)
+
+    client.site.faults.append(cut_and_change)
+    assert client.fetch().path.read_bytes() == parquet(2)
+
+
+@pytest.mark.parametrize("validator", [{"ETag": 'W/"weak"'}, {}])
+def test_without_a_sure_sign_that_it_is_the_same_a_file_is_begun_anew(
+    client: Client, validator: dict[str, str]
+) -> None:
+    client.site.faults.append(
+        lambda handler, body: handler.answer(200, body[:999], Content_Length=str(len(body)), **validator)
+    )
+    assert client.fetch().path.read_bytes() == parquet()
+    assert "Range" not in client.site.requests[1]
+
+
+def test_a_date_serves_where_there_is_no_etag(client: Client) -> None:
+    date = "Wed, 01 Mar 2023 08:00:00 GMT"
+
+    def dated(handler: Handler, body: bytes) -> None:
+        handler.answer(200, body[:999], Content_Length=str(len(body)), Last_Modified=date)
+
+    client.site.faults.append(dated)
+    client.fetch()
+    assert client.site.requests[1]["If-Range"] == date
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        lambda handler, body: handler.answer(
+            206, body[: len(body) - len(body) // 2], Content_Range=f"bytes 0-1/{len(body)}"
+        ),
+        lambda handler, body: handler.answer(206, body, Content_Range="bytes */*"),
+        lambda handler, body: handler.answer(206, body),
+        lambda handler, body: handler.answer(
+            206, body[len(body) // 2 :], ETag='"x"', Content_Range=f"bytes {len(body) // 2}-1/{len(body)}"
+        ),
+        lambda handler, body: handler.answer(
+            206, body[len(body) // 2 :], Content_Range=f"bytes {len(body) // 2}-1/{len(body) - 5}"
+        ),
+        status(416, Content_Range="bytes */5"),
+    ],
+)
+def test_an_odd_answer_to_the_wish_for_the_rest_begins_anew(client: Client, odd: Fault) -> None:
+    client.site.faults.extend([cut, odd])
+    assert client.fetch().path.read_bytes() == parquet()
+    assert "Range" not in client.site.requests[2]
+
+
+def test_a_line_that_never_holds_is_given_up_in_words_and_taken_up_later(client: Client) -> None:
+    def drop(handler: Handler, body: bytes) -> None:
+        handler.close_connection = True
+
+    client.site.faults.extend([cut] + [drop] * 5)
+    error = client.refuse(rf"cannot be reached \({NAME}: .* 6 times in a row\).*TAXI_TLC_SOURCE")
+    assert isinstance(error, tlc_source.SourceUnreachable)
+    assert client.slept == [1, 2, 4, 8, 16]
+    assert client.fetch().path.read_bytes() == parquet()
+    assert client.site.sent == len(parquet())

@@ -1,0 +1,224 @@
+"""The watch over HTTP: polite questions, whatever the site answers; what is new comes to the landing folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tlc_site import JANUARY, NAME, PATH, Client, Handler, cut, parquet, silent, stall, status
+
+from taxi_assets.tlc import polling, tlc_source
+from taxi_assets.tlc.download import RetryPolicy
+from taxi_assets.tlc.file_transfer import Progress
+from taxi_assets.tlc.polling_plan import (
+    MIN_BUSY_BACKOFF_SECONDS,
+    RECHECK_SECONDS,
+    AvailableMonth,
+    MonthPoll,
+    PollingState,
+)
+
+NOW = datetime(2023, 3, 10, tzinfo=UTC).timestamp()  # January is the newest month that can be there
+DECEMBER = JANUARY.plus(-1)
+
+
+@dataclass
+class PollingHarness:
+    """Ticks, with what they remember; a landing folder."""
+
+    client: Client
+    source: str
+    available: dict[str, list[AvailableMonth]]
+    polling_state: PollingState = field(default_factory=PollingState)
+    now: float = NOW
+
+    def tick(self, after: float = 0, read_seconds: float = 5) -> Sequence[str]:
+        self.now += after
+        retry_policy = replace(self.client.retry_policy, attempts=1, read_seconds=read_seconds)
+        polling_state = PollingState.from_text(self.polling_state.as_text())
+        seen = polling.poll_once(self.source, self.available, polling_state, self.fetch, self.now, retry_policy)
+        self.polling_state = seen.polling_state
+        return seen.messages
+
+    def fetch(self, month_poll: MonthPoll, progress: Progress, retry_policy: RetryPolicy) -> None:
+        tlc_source.fetch_month(
+            self.source, month_poll.service, month_poll.month, self.client.landing, progress, retry_policy
+        )
+
+    @property
+    def landed(self) -> bytes | None:
+        path = self.client.landing / NAME
+        return path.read_bytes() if path.is_file() else None
+
+    def forget_december(self, january_bytes: int) -> None:
+        self.available["green"] = [AvailableMonth(JANUARY, january_bytes)]
+        kept = {name: known for name, known in self.polling_state.months.items() if name.endswith(str(JANUARY))}
+        self.polling_state = replace(self.polling_state, months=kept)
+
+    def take(self) -> None:
+        """As the landing sensor does: the month is held, its file elsewhere."""
+        path = self.client.landing / NAME
+        self.forget_december(path.stat().st_size)
+        path.unlink()
+
+
+@pytest.fixture
+def polling_harness(client: Client) -> PollingHarness:
+    return PollingHarness(client, client.site.url, {"green": [AvailableMonth(DECEMBER, 100)]}, settled())
+
+
+def settled() -> PollingState:
+    """December was seen a moment ago, so that only January is asked for."""
+    return PollingState.from_text(
+        f'{{"months": {{"green {DECEMBER}": {{"next_at": {NOW + 6 * 86400}, "length": 100}}}}}}'
+    )
+
+
+def test_a_month_that_is_there_is_fetched_and_asked_for_no_more(polling_harness: PollingHarness) -> None:
+    assert polling_harness.tick() == (f"green {JANUARY}: fetched into the landing folder",)
+    assert polling_harness.landed == parquet()
+    first = polling_harness.client.site.requests[0]
+    assert (first["path"], first["Range"]) == (PATH, "bytes=0-0")
+    assert first["User-Agent"] == "taxi-assets"
+    polling_harness.take()
+    due_polls = len(polling_harness.client.site.requests)
+    assert polling_harness.tick(300) == ()
+    assert len(polling_harness.client.site.requests) == due_polls
+
+
+@pytest.mark.parametrize("code", [403, 404, 410])
+def test_a_month_that_is_not_there_yet_is_asked_for_later(polling_harness: PollingHarness, code: int) -> None:
+    polling_harness.client.site.files.clear()
+    polling_harness.client.site.absent = code
+    assert polling_harness.tick() == (f"green {JANUARY}: not there (it answers {code})",)
+    assert polling_harness.tick(3600) == ()
+    polling_harness.client.site.files[PATH] = parquet()
+    assert polling_harness.tick(12 * 3600) == (f"green {JANUARY}: fetched into the landing folder",)
+
+
+@pytest.mark.parametrize("code", [408, 429, 500, 503])
+def test_a_busy_site_is_left_alone(polling_harness: PollingHarness, code: int) -> None:
+    polling_harness.client.site.faults.append(status(code))
+    assert polling_harness.tick() == (f"green {JANUARY}: the source is busy (it answers {code})",)
+    assert polling_harness.polling_state.quiet_until == NOW + MIN_BUSY_BACKOFF_SECONDS
+    assert polling_harness.tick(MIN_BUSY_BACKOFF_SECONDS - 1) == ()
+    assert len(polling_harness.client.site.requests) == 1
+    assert polling_harness.tick(1) == (f"green {JANUARY}: fetched into the landing folder",)
+    assert (polling_harness.polling_state.quiet_until, polling_harness.polling_state.failures) == (0, 0)
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_site_that_says_how_long_is_left_alone_as_long(polling_harness: PollingHarness, code: int) -> None:
+    polling_harness.client.site.faults.append(status(code, Retry_After="7200"))
+    polling_harness.tick()
+    assert polling_harness.tick(7199) == ()
+    assert polling_harness.tick(1) != ()
+
+
+def test_a_site_that_says_nothing_is_left_alone(polling_harness: PollingHarness) -> None:
+    polling_harness.client.site.faults.append(silent)
+    (sentence,) = polling_harness.tick(read_seconds=0.2)
+    assert sentence.startswith(f"green {JANUARY}: no answer (")
+    assert polling_harness.tick(60) == ()
+
+
+def test_a_site_that_is_not_there_is_left_alone(polling_harness: PollingHarness) -> None:
+    polling_harness.source = "http://127.0.0.1:1"
+    assert "no answer" in polling_harness.tick()[0]
+    assert polling_harness.polling_state.failures == 1
+
+
+def test_a_site_that_refuses_is_asked_again_later(polling_harness: PollingHarness) -> None:
+    polling_harness.client.site.faults.append(status(401))
+    assert polling_harness.tick() == (f"green {JANUARY}: the source refuses (it answers 401)",)
+    assert polling_harness.tick(3600) == ()
+
+
+@pytest.mark.parametrize("fault", [cut, stall])
+def test_a_line_that_breaks_is_taken_up_where_it_broke(polling_harness: PollingHarness, fault: object) -> None:
+    def first_byte(handler: Handler, body: bytes) -> None:
+        handler.send_file(body)
+
+    polling_harness.client.site.faults.extend([first_byte, fault])  # type: ignore[list-item]
+    (sentence,) = polling_harness.tick(read_seconds=0.3)
+    assert "cannot be reached" in sentence
+    assert polling_harness.landed is None
+    left = (polling_harness.client.landing / f".{NAME}.part").stat().st_size
+    assert left > 0
+    assert polling_harness.tick(MIN_BUSY_BACKOFF_SECONDS) == (f"green {JANUARY}: fetched into the landing folder",)
+    assert polling_harness.client.site.requests[-1]["Range"] == f"bytes={left}-"
+    assert polling_harness.landed == parquet()
+
+
+def test_a_large_file_comes_in_several_ticks(polling_harness: PollingHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "TICK_SECONDS", -1)
+    monkeypatch.setattr(polling, "due_polls", lambda *_: ())
+    assert polling_harness.tick() == ()
+    monkeypatch.undo()
+    ticks = iter([0.0, 0.0, 1e9, *[1e9] * 100])
+    monkeypatch.setattr(polling.time, "monotonic", lambda: next(ticks))
+    assert polling_harness.tick() == (f"green {JANUARY}: more of it came; the rest in the next tick",)
+    assert polling_harness.landed is None
+    monkeypatch.undo()
+    assert polling_harness.tick(300) == (f"green {JANUARY}: fetched into the landing folder",)
+    assert polling_harness.client.site.requests[-1]["Range"].startswith("bytes=")
+    assert polling_harness.landed == parquet()
+
+
+def test_what_is_no_month_is_not_landed_and_asked_for_later(polling_harness: PollingHarness) -> None:
+    polling_harness.client.site.files[PATH] = b"<html>a page</html>"
+    assert "is not a whole parquet file" in polling_harness.tick()[0]
+    assert polling_harness.landed is None
+    assert polling_harness.tick(3600) == ()
+
+
+# Months that are held
+
+
+def test_an_unchanged_month_costs_a_question_a_week(polling_harness: PollingHarness) -> None:
+    polling_harness.tick()
+    polling_harness.take()
+    assert polling_harness.tick(RECHECK_SECONDS) == (f"green {JANUARY}: unchanged",)
+    assert "If-None-Match" in polling_harness.client.site.requests[-1]
+    assert polling_harness.landed is None
+    assert polling_harness.tick(300) == ()
+
+
+def test_a_republished_month_is_fetched(polling_harness: PollingHarness) -> None:
+    polling_harness.tick()
+    polling_harness.take()
+    polling_harness.client.site.files[PATH] = parquet(2)
+    assert polling_harness.tick(RECHECK_SECONDS) == (f"green {JANUARY}: fetched into the landing folder",)
+    assert polling_harness.landed == parquet(2)
+
+
+def test_a_month_a_person_brought_is_the_sites_where_it_is_as_long(polling_harness: PollingHarness) -> None:
+    polling_harness.forget_december(len(parquet()))
+    assert polling_harness.tick() == (f"green {JANUARY}: unchanged",)
+    assert polling_harness.landed is None
+    polling_harness.client.site.files[PATH] = parquet(2)
+    assert polling_harness.tick(RECHECK_SECONDS) == (f"green {JANUARY}: fetched into the landing folder",)
+
+
+def test_a_month_a_person_brought_is_fetched_where_the_site_has_another(polling_harness: PollingHarness) -> None:
+    polling_harness.forget_december(5)
+    assert polling_harness.tick() == (f"green {JANUARY}: fetched into the landing folder",)
+
+
+# Folders
+
+
+def test_a_folder_is_watched_too(client: Client, tmp_path: Path) -> None:
+    folder = tmp_path / "mirror"
+    polling_harness = PollingHarness(client, str(folder), {"green": [AvailableMonth(DECEMBER, 100)]}, settled())
+    assert "there is no such folder" in polling_harness.tick()[0]
+    folder.mkdir()
+    assert polling_harness.tick(MIN_BUSY_BACKOFF_SECONDS) == (f"green {JANUARY}: not there",)
+    (folder / NAME).write_bytes(parquet())
+    assert polling_harness.tick(12 * 3600) == (f"green {JANUARY}: fetched into the landing folder",)
+    polling_harness.take()
+    assert polling_harness.tick(RECHECK_SECONDS) == (f"green {JANUARY}: unchanged",)
+    (folder / NAME).write_bytes(parquet(2))
+    assert polling_harness.tick(RECHECK_SECONDS) == (f"green {JANUARY}: fetched into the landing folder",)
+    assert polling_harness.landed == parquet(2)

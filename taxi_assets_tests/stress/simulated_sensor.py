@@ -1,0 +1,61 @@
+"""What the landing sensor and its runs do with files, called in this process; and a kill in the middle of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sample_files import publish_month
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.ingestion import file_stability, scan_landing
+from taxi_assets.ingestion.pending import find_pending
+from taxi_assets.warehouse import fault_points
+from taxi_assets.warehouse.connection import Warehouse
+
+__all__ = ["TICK", "Killed", "killed_at", "publish_pending", "scan"]
+
+TICK = file_stability.ScanPolicy(seconds_between=0)  # two looks make a file whole, however soon one follows the other
+_MOST_ROUNDS = 6
+
+
+class Killed(BaseException):
+    """The process ends here; nobody catches it but the test."""
+
+
+@contextmanager
+def killed_at(point_name: str, nth: int = 1) -> Iterator[None]:
+    """The n-th time the point_name comes, the process ends; swallows that, and nothing else."""
+    left, former = nth, fault_points.fault_point
+
+    def fault_point(now: str) -> None:
+        nonlocal left
+        left -= now == point_name
+        if now == point_name and left == 0:
+            raise Killed
+
+    fault_points.fault_point = fault_point
+    try:
+        with suppress(Killed):
+            yield
+    finally:
+        fault_points.fault_point = former
+
+
+def scan(warehouse: Warehouse) -> None:
+    scan_landing.scan_landing(warehouse, TICK)
+
+
+def publish_pending(warehouse: Warehouse) -> list[str]:
+    """One tick, and the runs it asks for, until none is asked for any more; the errors of those that failed."""
+    scan(warehouse)
+    errors: list[str] = []
+    for _ in range(_MOST_ROUNDS):
+        found = find_pending(warehouse)
+        slots = {(str(r.service), r.month) for r in (*found.waiting, *found.without_features) if r.month}
+        if not slots:
+            return errors
+        for slot in sorted(slots):
+            try:
+                publish_month(warehouse, slot)
+            except TaxiError as error:
+                errors.append(str(error))
+    raise AssertionError(f"there is always more to do: {errors}")

@@ -1,0 +1,122 @@
+"""Bits that flip and files that are cut off after they arrived: every one is caught before anything is read."""
+
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+import pytest
+from lake_state import assert_consistent, raw_trips_hashes, row_hashes
+from sample_files import SLOTS, SampleFile, SampleFiles, land
+from simulated_sensor import publish_pending, scan
+from validation_cache import ReportCounts, close
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.ingestion import file_stability, publishing, scan_landing
+from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.scan_landing import list_source_files
+from taxi_assets.warehouse.connection import Warehouse
+
+pytestmark = pytest.mark.usefixtures("validation_cache")
+
+DAMAGES = 1_000
+PER_HOME = 50  # a home of so many damaged files goes slower, and no test of one rests on another's
+
+
+def spoil(path: Path, chance: random.Random) -> str:
+    """Flip a bit, or cut the file off, anywhere; says which."""
+    data = bytearray(path.read_bytes())
+    path.chmod(0o644)
+    if chance.random() < 0.3:
+        path.write_bytes(data[: chance.randrange(len(data))])
+        return "cut off"
+    place = chance.randrange(len(data))
+    data[place] ^= 1 << chance.randrange(8)
+    path.write_bytes(data)
+    return "bit flipped"
+
+
+def stored(warehouse: Warehouse, good: SampleFile) -> Path:
+    (path,) = (warehouse.settings.file_store / good.slot[0] / str(good.slot[1])).glob("*.parquet")
+    return path
+
+
+class ReadCounter:
+    """Stands where a file's rows begin to be read, and counts who comes by."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.read = 0
+        self.former = publishing.canonical_trips
+        patch.setattr(publishing, "canonical_trips", self.count)
+
+    def count(self, connection: duckdb.DuckDBPyConnection, path: Path, service: str, label: str) -> object:
+        self.read += 1
+        return self.former(connection, path, service, label)
+
+
+def damage_once(warehouse: Warehouse, state: str, good: SampleFile, watched: ReadCounter, chance: random.Random) -> str:
+    """Spoil the store's file, ask for its month, bring a good copy: the lake changes by none of it."""
+    before, read = raw_trips_hashes(warehouse), watched.read
+    kind = spoil(stored(warehouse, good), chance)
+    with pytest.raises(publishing.DamagedFile, match="damaged"):
+        ingest_month(warehouse, *good.slot)
+    assert watched.read == read, "a damaged file was read"
+    assert raw_trips_hashes(warehouse) == before
+    land(good, warehouse.settings.landing)
+    scan_landing.scan_landing(warehouse, file_stability.IMMEDIATE)
+    assert [r.state for r in list_source_files(warehouse) if r.sha256 == good.sha256 and r.is_stored] == [state]
+    assert raw_trips_hashes(warehouse) == before
+    return f"{kind} while {state}"
+
+
+def damage_files(
+    sample_files: SampleFiles, folder: Path, times: int, seed: int, patch: pytest.MonkeyPatch
+) -> Counter[str]:
+    """One file after the other, half of them waiting, half of them ingested already."""
+    chance, counts = random.Random(seed), Counter[str]()  # noqa: S311 - nothing secret
+    watched, slot = ReadCounter(patch), SLOTS[0]
+    warehouse = sample_files.home(folder)
+    first = sample_files.good[slot][0]
+    for state in ("waiting", "ingested"):
+        if state == "waiting":
+            land(first, warehouse.settings.landing)
+            scan_landing.scan_landing(warehouse, file_stability.IMMEDIATE)
+        else:
+            assert publish_pending(warehouse) == []
+        before = row_hashes(warehouse)
+        counts.update(damage_once(warehouse, state, first, watched, chance) for _ in range(times // 2))
+        scan(warehouse)
+        assert_consistent(warehouse)
+        assert row_hashes(warehouse) == before
+    assert publish_pending(warehouse) == []
+    close(warehouse)
+    shutil.rmtree(warehouse.settings.home)
+    return counts
+
+
+def test_some_damaged_files(sample_files: SampleFiles, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = damage_files(sample_files, scratch, 8, 0, monkeypatch)
+    assert counts.total() == 8
+
+
+def test_what_is_read_is_counted(sample_files: SampleFiles, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched, warehouse = ReadCounter(monkeypatch), sample_files.home(scratch)
+    land(sample_files.good[SLOTS[0]][0], warehouse.settings.landing)
+    ingest_month(warehouse, *SLOTS[0])
+    assert watched.read == 1
+    with pytest.raises(TaxiError, match="green_tripdata_2023-02"):
+        ingest_month(warehouse, *SLOTS[1])
+    assert watched.read == 1
+    close(warehouse)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("part", range(DAMAGES // PER_HOME))
+def test_a_thousand_damaged_files(
+    sample_files: SampleFiles, scratch: Path, monkeypatch: pytest.MonkeyPatch, report_counts: ReportCounts, part: int
+) -> None:
+    counts = damage_files(sample_files, scratch, PER_HOME, part, monkeypatch)
+    assert counts.total() == PER_HOME
+    report_counts("files damaged after arrival, all caught, none read", {"files": counts.total(), **counts})

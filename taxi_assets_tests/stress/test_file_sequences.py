@@ -1,0 +1,49 @@
+"""Whatever comes in whatever order, with kills between: each file is ingested once, and nothing else tells of it."""
+
+from collections import Counter
+
+import hypothesis
+import pytest
+from file_sequence_machine import FileSequenceMachine
+from hypothesis import HealthCheck
+from hypothesis.stateful import run_state_machine_as_test
+from reference_lakes import ReferenceLakes
+from sample_files import SampleFiles
+from validation_cache import ReportCounts
+
+PARTS, SEQUENCES, STEPS = 20, 1_000, 10
+
+pytestmark = pytest.mark.usefixtures("validation_cache")
+
+
+@pytest.fixture(scope="module")
+def reference_lakes(
+    sample_files: SampleFiles, validation_cache: None, tmp_path_factory: pytest.TempPathFactory
+) -> ReferenceLakes:
+    return ReferenceLakes(sample_files, tmp_path_factory.mktemp("fresh"))
+
+
+def run_sequences(reference_lakes: ReferenceLakes, sequences: int, steps: int, seed: int | None) -> Counter[str]:
+    """Draw sequences and go through them; how many there were, and how often each thing happened."""
+    counts: Counter[str] = Counter()
+    machine = type("Machine", (FileSequenceMachine,), {"fresh": reference_lakes, "counts": counts})
+    if seed is not None:
+        hypothesis.seed(seed)(machine)
+    wanted = hypothesis.settings(
+        max_examples=sequences, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    run_state_machine_as_test(machine, settings=wanted)
+    return counts
+
+
+def test_a_few_sequences(reference_lakes: ReferenceLakes) -> None:
+    assert run_sequences(reference_lakes, sequences=2, steps=5, seed=None)["sequences"] >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_sequences(reference_lakes: ReferenceLakes, report_counts: ReportCounts, part: int) -> None:
+    counts = run_sequences(reference_lakes, SEQUENCES // PARTS, STEPS, seed=part)
+    assert counts["sequences"] >= SEQUENCES // PARTS
+    report_counts("sequences of arrivals, each in the end as if built anew", {"sequences": 0, **counts})

@@ -1,0 +1,48 @@
+"""A month is overdue when it ended more than a hundred days ago and is not held."""
+
+from datetime import date
+
+import pytest
+
+from taxi_assets.monitoring.overdue_months import NewestMonth, next_months
+from taxi_assets.months import Month
+
+
+@pytest.mark.parametrize(
+    ("today", "is_overdue"),
+    [
+        (date(2023, 5, 1), False),
+        (date(2023, 6, 8), False),  # the hundredth day after the end of February
+        (date(2023, 6, 9), True),
+        (date(2024, 1, 1), True),
+    ],
+)
+def test_month_after_the_newest_available_is_awaited(today: date, is_overdue: bool) -> None:
+    (wait,) = next_months({"green": NewestMonth(Month(2023, 1), date(2023, 3, 20))})
+    assert wait.month == Month(2023, 2)
+    assert wait.is_overdue(today) == is_overdue
+    assert (date(2023, 6, 8) - date(2023, 2, 28)).days == 100
+
+
+def test_people_are_told_since_when_and_what_to_do() -> None:
+    (wait,) = next_months({"green": NewestMonth(Month(2023, 1), date(2023, 3, 20))})
+    assert wait.sentence(date(2023, 6, 18)) == (
+        "green 2023-02 is overdue since 2023-06-09 (10 days); 2023-01 is the newest here. "
+        "Put its file into the landing folder, or fetch it: taxi run --months 2023-02 --services green"
+    )
+    assert wait.sentence(date(2023, 6, 8)) == "green 2023-02 is expected by 2023-06-08; 2023-01 is the newest here."
+
+
+def test_every_service_waits_for_its_own() -> None:
+    waits = next_months({"yellow": NewestMonth(Month(2022, 12)), "green": NewestMonth(Month(2023, 1))})
+    assert [(wait.service, str(wait.month)) for wait in waits] == [("green", "2023-02"), ("yellow", "2023-01")]
+    assert next_months({}) == ()
+
+
+@pytest.mark.parametrize(
+    ("arrived_on", "is_overdue"), [(date(2023, 6, 8), True), (date(2023, 6, 9), False), (date(2026, 11, 27), False)]
+)
+def test_a_past_month_that_is_taken_in_late_awaits_no_other(arrived_on: date, is_overdue: bool) -> None:
+    (wait,) = next_months({"green": NewestMonth(Month(2023, 1), arrived_on)})
+    assert wait.is_overdue(date(2026, 11, 27)) == is_overdue
+    assert wait.sentence(date(2026, 11, 27)).startswith("No new month of green is expected") != is_overdue

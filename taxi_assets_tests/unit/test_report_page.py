@@ -1,0 +1,112 @@
+"""The pages of plots, and the server that shows them: one click to all, nothing listed, nothing of another host."""
+
+import asyncio
+import base64
+import re
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from taxi_assets.cli.report_server import ReportHandler
+from taxi_assets.defs.webserver import LINKS
+from taxi_assets.months import Month
+from taxi_assets.plots.report_page import write_report_page
+from taxi_assets.settings import Settings
+
+MARCH = Month(2023, 3)
+PNG = b"\x89PNG not really"
+
+
+@pytest.fixture
+def page(settings: Settings) -> Path:
+    facts = {"rmse_minutes": "5.189", "why": "<b>better</b>"}
+    return settings.reports / write_report_page(settings, "model_evaluation", MARCH, facts, {"errors_by_hour": PNG})
+
+
+@pytest.fixture
+def served(settings: Settings) -> Iterator[httpx.Client]:
+    """A browser at the reports' address."""
+    settings.reports.mkdir(parents=True, exist_ok=True)
+    handler = partial(ReportHandler, directory=str(settings.reports))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
+        thread.start()
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}", trust_env=False) as client:
+            yield client
+        server.shutdown()
+        thread.join()
+
+
+def test_a_page_has_every_figure_and_picture_in_itself(page: Path) -> None:
+    text = page.read_text()
+    assert "rmse minutes" in text
+    assert "&lt;b&gt;better" in text
+    assert base64.b64encode(PNG).decode() in text
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", text)
+
+
+def test_a_page_is_replaced_whole(page: Path, settings: Settings) -> None:
+    write_report_page(settings, "model_evaluation", MARCH, {}, {})
+    assert "errors by hour" not in page.read_text()
+    assert [each.name for each in page.parent.iterdir()] == ["2023-03.html"]
+
+
+def test_the_first_page_leads_to_every_report(page: Path, settings: Settings, served: httpx.Client) -> None:
+    (settings.reports / "data_docs").mkdir()
+    (settings.reports / "data_docs" / "index.html").write_text("the Data Docs")
+    response = served.get("/")
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    links = re.findall(r'<a href="([^"]+)"', response.text)
+    assert links == ["data_docs/", f"model_evaluation/{page.name}"]
+    assert [served.get(f"/{link}").status_code for link in links] == [200, 200]
+    assert "Directory listing" not in response.text
+
+
+def test_the_first_page_of_an_empty_home_says_what_to_do(served: httpx.Client) -> None:
+    assert "make run" in served.get("/").text
+
+
+@pytest.mark.parametrize("path", ["/model_evaluation/", "/nothing.html", "/../settings.py"])
+def test_folders_are_not_listed_and_nothing_outside_is_served(page: Path, served: httpx.Client, path: str) -> None:
+    assert page.is_file()
+    assert served.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("link", "leads_to"),
+    [
+        ("/go/reports/drift_report/2023-03.html", "http://localhost:7002/drift_report/2023-03.html"),
+        ("/go/mlflow/?workflowType=machine_learning", "http://localhost:7003/?workflowType=machine_learning"),
+        ("/go/bento/", "http://localhost:7001/"),
+    ],
+)
+def test_a_stored_link_leads_to_the_port_of_today(monkeypatch: pytest.MonkeyPatch, link: str, leads_to: str) -> None:
+    for name, port in {"BENTO": 7001, "REPORTS": 7002, "MLFLOW": 7003}.items():
+        monkeypatch.setenv(f"TAXI_{name}_PORT", str(port))
+    response = follow(link)
+    assert (response.status_code, response.headers["location"]) == (307, leads_to)
+
+
+def test_a_link_to_an_unknown_program_says_which_there_are() -> None:
+    response = follow("/go/grafana/x")
+    assert (response.status_code, response.text) == (
+        404,
+        "no program is called grafana: one of mlflow, bento, reports",
+    )
+
+
+def follow(link: str) -> httpx.Response:
+    """What Dagster's web server answers a browser on this machine; of its routes only the links'."""
+    transport = httpx.ASGITransport(Starlette(routes=[LINKS]))
+
+    async def response() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:3000") as client:
+            return await client.get(link)
+
+    return asyncio.run(response())

@@ -1,0 +1,195 @@
+"""Only small JSON bodies reach the app; everything else is answered before it, and nothing large is held."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_assets.serving.request_limits import InvalidBody, Message, Receive, RequestLimits, Send, parse_json
+
+LIMIT = 100
+ARRIVED = 204
+
+json_texts = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=6,
+).map(lambda value: json.dumps(value).encode())
+
+
+def ask(
+    *chunks: bytes, headers: dict[str, str] | None = None, method: str = "POST", ends: bool = True
+) -> tuple[int, str, int]:
+    """Send a body in chunks: the status, the error, and how many chunks were taken."""
+    messages: Iterator[Message] = iter(
+        {"type": "http.request", "body": chunk, "more_body": not ends or number < len(chunks)}
+        for number, chunk in enumerate(chunks, 1)
+    )
+    sent: list[Message] = []
+    taken = 0
+
+    async def receive() -> Message:
+        nonlocal taken
+        taken += 1
+        return next(messages, {"type": "http.disconnect"})
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    pairs = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    scope = {"type": "http", "method": method, "headers": pairs, "sent": b"".join(chunks)}
+    asyncio.run(RequestLimits(app, LIMIT)(scope, receive, send))
+    body = sent[1]["body"] if len(sent) > 1 else b""
+    return sent[0]["status"], json.loads(body or b"{}").get("error", ""), taken
+
+
+async def app(scope: Message, receive: Receive, send: Send) -> None:
+    """Answers 204 where what it reads is what was sent, called JSON."""
+    if scope["method"] == "POST":
+        assert dict(scope["headers"])[b"content-type"] == b"application/json"
+        assert await receive() == {"type": "http.request", "body": scope["sent"], "more_body": False}
+        assert await receive() == {"type": "http.disconnect"}
+    await send({"type": "http.response.start", "status": ARRIVED})
+
+
+@pytest.mark.parametrize(
+    "chunks", [(b'{"a": 1}',), (b'{"a"', b": 1", b"}"), (b"",), (b"7",), (b'"' + b"a" * 98 + b'"',)]
+)
+def test_small_json_arrives_as_it_was_sent(chunks: tuple[bytes, ...]) -> None:
+    assert ask(*chunks)[0] == ARRIVED
+
+
+@pytest.mark.parametrize(
+    "called", ["application/json", "Application/JSON; charset=utf-8", "application/x-www-form-urlencoded"]
+)
+def test_what_is_called_json_or_nothing_in_particular_arrives_as_json(called: str) -> None:
+    assert ask(b"{}", headers={"Content-Type": called})[0] == ARRIVED
+
+
+@pytest.mark.parametrize("called", ["multipart/form-data; boundary=x", "application/vnd.bentoml+pickle", "text/html"])
+def test_what_is_called_something_else_is_refused(called: str) -> None:
+    status, error, _ = ask(b"{}", headers={"Content-Type": called})
+    assert (status, error.endswith("send application/json")) == (415, True)
+
+
+def test_a_body_that_says_it_is_long_is_refused_unread() -> None:
+    assert ask(b"", headers={"Content-Length": str(LIMIT + 1)})[::2] == (413, 0)
+
+
+def test_a_body_that_goes_on_is_read_no_further_than_the_limit() -> None:
+    assert ask(*[b" " * 60] * 50)[::2] == (413, 2)
+
+
+def test_body_over_the_limit_is_rejected_with_the_limit() -> None:
+    status, error, _ = ask(b" " * (LIMIT + 1), headers={"Content-Length": "7"})
+    assert (status, f"longer than {LIMIT} bytes" in error) == (413, True)
+
+
+@pytest.mark.parametrize(
+    "called", ["application/json; charset=latin-1", 'application/json; boundary=x; charset="utf-16"']
+)
+def test_another_charset_is_refused(called: str) -> None:
+    status, error, _ = ask(b"{}", headers={"Content-Type": called})
+    assert (status, error.endswith("send application/json in UTF-8")) == (415, True)
+
+
+def test_a_compressed_body_is_refused() -> None:
+    status, error, _ = ask(b"{}", headers={"Content-Encoding": "gzip"})
+    assert (status, "compressed (gzip)" in error) == (415, True)
+    assert ask(b"{}", headers={"Content-Encoding": "identity"})[0] == ARRIVED
+
+
+@pytest.mark.parametrize(
+    ("body", "expected_message"),
+    [
+        (b"{", "Expecting property name"),
+        (b"{'a': 1}", "Expecting property name"),
+        (b"a=b", "Expecting value"),
+        (b"[" * 90, "Expecting value"),
+        (b"\xff", "it is not text in UTF-8"),
+        ('{"a": 1}'.encode("utf-16"), "it is not text in UTF-8"),
+        ('{"a": "é"}'.encode("latin-1"), "it is not text in UTF-8"),
+        (b'{"a": NaN}', "NaN is no number in JSON"),
+        (b'{"a": Infinity}', "Infinity is no number in JSON"),
+        (b"[-Infinity]", "-Infinity is no number in JSON"),
+        (b'{"a": 1} {"a": 2}', "Extra data"),
+        (b" ", "Expecting value"),
+    ],
+)
+def test_what_is_no_json_is_refused(body: bytes, expected_message: str) -> None:
+    status, error, _ = ask(body)
+    assert (status, error.startswith("the body is not JSON"), expected_message in error) == (400, True, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"a": 1, "b": 2, "a": 1}', "a"),
+        (b'[{"b": {"c": 1, "c": 2}}]', "c"),
+        (b'{"": 1, "": 2}', ""),
+        (b'{"\\ud800": 1, "\\ud800": 2}', "\\ud800"),
+    ],
+)
+def test_a_field_given_twice_is_refused_by_its_name(body: bytes, name: str) -> None:
+    with pytest.raises(InvalidBody) as caught:
+        parse_json(body)
+    assert ask(body)[:2] == (422, f"{name} is given twice: give it once")
+    assert caught.value.fields == {name: "is given twice: give it once"}
+
+
+@pytest.mark.parametrize(("text", "value"), [("1" * 4300, int("1" * 4300)), ("9" * 5000, float("inf")), ("-0", 0)])
+def test_integers_of_any_length_are_read(text: str, value: float) -> None:
+    assert parse_json(text.encode()) == value
+
+
+def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
+    assert parse_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+@given(st.binary(max_size=60) | st.text(max_size=30).map(str.encode) | json_texts)
+def test_any_body_is_parsed_as_json_or_rejected_in_one_line(body: bytes) -> None:
+    try:
+        value = parse_json(body)
+    except InvalidBody as refusal:
+        found = refusal.status in {400, 422} and "\n" not in str(refusal)
+    else:
+        found = value == (json.loads(body) if body else {})
+    assert found
+
+
+def test_json_nested_beyond_reason_is_refused() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"[" * 60_000}
+
+    async def send(message: Message) -> None:
+        sent.append(dict(message))
+
+    asyncio.run(RequestLimits(app)({"type": "http", "method": "POST", "headers": []}, receive, send))
+    assert sent[0]["status"] == 400
+
+
+def test_client_that_disconnects_causes_no_error() -> None:
+    assert ask(b'{"a": ', ends=False)[0] == 400
+
+
+def test_questions_without_a_body_pass() -> None:
+    assert ask(method="GET")[0] == ARRIVED
+
+
+def test_what_is_not_http_passes() -> None:
+    passed: list[str] = []
+
+    async def lifespan(scope: Message, receive: Receive, send: Send) -> None:
+        passed.append(scope["type"])
+
+    async def nothing(*_: object) -> Any:
+        raise AssertionError
+
+    asyncio.run(RequestLimits(lifespan)({"type": "lifespan"}, nothing, nothing))
+    assert passed == ["lifespan"]

@@ -1,0 +1,72 @@
+"""`taxi run` before its work begins: what it refuses, and how it divides the months."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from taxi_assets.cli.run_pipeline import PipelineResult, contiguous_ranges, run
+from taxi_assets.cli.supervisor.ports import free_port
+from taxi_assets.errors import TaxiError
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+
+MONTHS = (Month(2023, 1), Month(2023, 2))
+months = st.builds(Month, st.integers(2009, 2030), st.integers(1, 12))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home", data_kind="synthetic", bento_port=free_port("127.0.0.1"))
+
+
+def refusal(settings: Settings, asked: tuple[Month, ...] = MONTHS) -> str:
+    with pytest.raises(TaxiError) as error:
+        run(settings, asked, Console(quiet=True))
+    return str(error.value)
+
+
+def test_one_month_is_not_enough(settings: Settings) -> None:
+    assert refusal(settings, MONTHS[:1]) == (
+        "one month, 2023-01, is not enough: name at least two, the last is scored by the others"
+    )
+    assert not settings.home.exists()
+
+
+def test_a_home_marked_read_only_is_left_alone(settings: Settings) -> None:
+    settings.home.mkdir()
+    settings.home.chmod(0o555)
+    assert "set TAXI_HOME to a folder that is" in refusal(settings)
+    assert list(settings.home.iterdir()) == []
+
+
+def test_two_runs_do_not_work_in_one_home(settings: Settings) -> None:
+    settings.home.mkdir()
+    with FileLock(settings.home / "run.lock"):
+        said = refusal(settings)
+    assert said == f"another `taxi run` works in {settings.home}: wait for it, or set TAXI_HOME"
+    assert not settings.root.exists()
+
+
+@given(st.sets(months, min_size=1, max_size=30))
+def test_contiguous_ranges_split_at_calendar_gaps(chosen: set[Month]) -> None:
+    ordered = sorted(chosen)
+    stretches = contiguous_ranges(ordered)
+    assert [month for stretch in stretches for month in stretch] == ordered
+    for stretch in stretches:
+        assert all(earlier.plus(1) == later for earlier, later in pairwise(stretch))
+    for earlier, later in pairwise(stretches):
+        assert earlier[-1].plus(1) != later[0]
+
+
+def test_a_step_that_fails_has_no_time(settings: Settings) -> None:
+    outcome = PipelineResult(settings, MONTHS)
+    with outcome.timed("first"):
+        pass
+    with pytest.raises(TaxiError), outcome.timed("second"):
+        raise TaxiError("no")
+    assert set(outcome.seconds) == {"first"}

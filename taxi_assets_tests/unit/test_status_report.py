@@ -1,0 +1,290 @@
+"""The facts of a run and of a home, read from where they are kept, as JSON and as a table."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from score_rows import DECISION, OTHER, scored
+
+from taxi_assets.cli.status_report import (
+    file_summaries,
+    print_files,
+    print_run,
+    print_status,
+    run_summary,
+    status_summary,
+)
+from taxi_assets.cli.supervisor import processes
+from taxi_assets.cli.supervisor.home import supervised_home
+from taxi_assets.ingestion.source_files import SourceFile, write_source_files
+from taxi_assets.months import Month
+from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.schema import TABLES
+
+JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
+JANUARY_1, FEBRUARY_1 = date(2023, 1, 1), date(2023, 2, 1)
+RIDE = {"duration_minutes": 12.5}
+NAME = "green_tripdata_2023-02.parquet"
+
+
+def rows(table: str, month: date, count: int, **values: Any) -> list[dict[str, Any]]:
+    return [{"service": "green", "month": month, "source_row": row, **values} for row in range(count)]
+
+
+def arrived(month: date, rows: int, letter: str, state: str, **values: Any) -> dict[str, Any]:
+    found = {"service": "green", "month": month, "rows": rows, "sha256": letter * 64, "state": state, "request": rows}
+    name = f"green_tripdata_{month:%Y-%m}.parquet"
+    return {**found, "file_name": name, "path": letter, "first_seen_at": datetime(2023, 5, 1), **values}
+
+
+CONTENT = {
+    "raw_trips": [*rows("raw_trips", JANUARY_1, 4), *rows("raw_trips", FEBRUARY_1, 3)],
+    "clean_trips": [*rows("clean_trips", JANUARY_1, 2), *rows("clean_trips", FEBRUARY_1, 2)],
+    "rejected_trips": [
+        *rows("rejected_trips", JANUARY_1, 2, reason="duplicate"),
+        *rows("rejected_trips", FEBRUARY_1, 1, reason="zone_unknown"),
+    ],
+    "source_files": [
+        arrived(JANUARY_1, 4, "a", "ingested"),
+        arrived(FEBRUARY_1, 3, "b", "ingested"),
+        arrived(FEBRUARY_1, 2, "c", "superseded"),
+        arrived(FEBRUARY_1, 1, "d", "quarantined", reasons=["its rows are few"]),
+    ],
+    "evaluations": [
+        scored("duration_model", 4.0),
+        scored("zone_pair_median", 5.0),
+        scored("duration_model", 3.5, OTHER),
+    ],
+    "promotions": [DECISION],
+    "drift_reports": [
+        {"month": FEBRUARY_1, "feature": "service", "psi": 0.0, "verdict": "stable"},
+        {"month": FEBRUARY_1, "feature": "pickup_zone_id", "psi": 0.2, "verdict": "watch"},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home whose lake holds these rows; only read."""
+    settings = Settings(home=tmp_path_factory.mktemp("home"), data_kind="synthetic")
+    with Warehouse(settings).publishing("a few rows") as connection:
+        for table, found in CONTENT.items():
+            names = [column.name for column in TABLES[table].columns]
+            marks = ", ".join("?" for _ in names)
+            connection.executemany(
+                f"INSERT INTO {table} VALUES ({marks})", [[row.get(name) for name in names] for row in found]
+            )
+    return settings
+
+
+@pytest.fixture
+def facts(filled: Settings) -> dict[str, Any]:
+    return run_summary(filled, [JANUARY, FEBRUARY], RIDE, {"fetch": 1.0, "serve": 2.0})
+
+
+def printed(printer: Any, *arguments: Any) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    printer(console, *arguments)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
+
+
+def test_run_reports_every_required_figure(facts: dict[str, Any]) -> None:
+    named = ("source", "synthetic", "months", "services", "rows", "score", "model", "bento", "prediction", "drift")
+    assert {*named, "refused", "seconds", "decision"} == set(facts)
+    assert facts["synthetic"] is True
+    assert facts["months"] == ["2023-01", "2023-02"]
+    assert facts["services"] == ["green"]
+    assert facts["prediction"] == RIDE
+    assert facts["seconds"] == {"fetch": 1.0, "serve": 2.0}
+    assert json.loads(json.dumps(facts)) == facts
+
+
+def test_rows_are_counted_by_what_became_of_them(facts: dict[str, Any]) -> None:
+    assert facts["rows"] == {"raw": 7, "clean": 4, "rejected": {"duplicate": 2, "zone_unknown": 1}}
+
+
+def test_only_the_months_of_the_run_count(filled: Settings) -> None:
+    assert run_summary(filled, [FEBRUARY], RIDE, {})["rows"]["raw"] == 3
+
+
+def test_drift_is_as_bad_as_the_worst_feature(facts: dict[str, Any]) -> None:
+    assert facts["drift"]["verdict"] == "watch"
+    assert list(facts["drift"]["psi"]) == ["pickup_zone_id", "service"]
+
+
+def test_a_source_is_shown_without_its_password(filled: Settings) -> None:
+    secret = filled.model_copy(update={"tlc_source": "https://me:secret@example.org/tlc?token=secret"})
+    assert "secret" not in json.dumps(run_summary(secret, [JANUARY, FEBRUARY], RIDE, {}))
+
+
+def test_run_summary_is_printed(facts: dict[str, Any], filled: Settings) -> None:
+    ran = {"prediction": {**RIDE, "interval_90": [8.24, 19.0]}, "checks": {"passed": 61, "not_passed": ["raw_trips.x"]}}
+    text = printed(print_run, facts | ran, filled)
+    for expected_message in (
+        "synthetic months",
+        "2 the same ride again",
+        "RMSE 4.000, MAE 2.000",
+        "zone_pair_median",
+        "watch",
+        "12.5 minutes (nine in ten: 8.2 to 19.0)",
+        "61 passed",
+        "not passed: raw_trips.x",
+        "3 s",
+        "make up",
+        "http://127.0.0.1:3000",
+    ):
+        assert expected_message in text
+
+
+def test_a_run_without_rejected_rows_says_none(facts: dict[str, Any], filled: Settings) -> None:
+    assert "none" in printed(print_run, facts | {"rows": {"raw": 1, "clean": 1, "rejected": {}}}, filled)
+
+
+def test_a_version_that_is_not_champion_says_why(facts: dict[str, Any], filled: Settings) -> None:
+    model = {"name": "taxi-duration", "version": 3, "alias": None, "run_id": "x", "why": "Champion 2 is better."}
+    assert "(not champion): Champion 2 is better." in printed(print_run, facts | {"model": model}, filled)
+
+
+def test_an_empty_home_has_a_status(settings: Settings) -> None:
+    status = status_summary(settings)
+    assert status["months"] == []
+    assert {status[name] for name in ("champion", "bento", "last_run")} == {None}
+    assert status["files"] == {"waiting": [], "unaccepted": [], "quarantined": []}
+    text = printed(print_status, status)
+    assert text.count("none yet") == 4
+    assert not settings.home.exists()  # to ask makes nothing
+
+
+def test_status_lists_available_months(filled: Settings) -> None:
+    status = status_summary(filled)
+    held = {"service": "green", "month": "2023-01", "rows": 4, "sha256": "a" * 64}
+    assert status["months"][0] == held | {"models": []}
+    assert status["snapshot"] == Warehouse(filled).snapshot()
+    assert "aaaaaaaaaaaaaaaa" in printed(print_status, status)
+
+
+STATUS: dict[str, Any] = {
+    "synthetic": False,
+    "months": [
+        {"service": "green", "month": "2023-01", "rows": 4, "sha256": "a" * 64, "models": []},
+        {"service": "green", "month": "2023-02", "rows": 3, "sha256": "b" * 64, "models": [1, 2]},
+    ],
+    "snapshot": 7,
+    "champion": {"name": "taxi-duration", "version": 2, "run_id": "0f3c"},
+    "bento": "taxi_duration:v2-abc",
+    "served": None,
+    "files": {"waiting": ["green_tripdata_2023-03.parquet"], "quarantined": ["[bold].txt"]},
+    "unfinished": [{"sentence": "2023-02 lacks duration_bento", "next": "`make up` finishes it"}],
+    "superseded_versions": {"1": ["green 2023-01 (aaa, now bbb)"]},
+    "last_run": {"job": "train_month", "status": "FAILURE", "run_id": "0f3c", "why": "deleted: restore [it]"},
+}
+
+
+def test_a_status_says_which_month_has_no_model() -> None:
+    text = printed(print_status, STATUS)
+    assert re.search(r"2023-01 .* none +│\n", text)
+    assert re.search(r"2023-02 .* 1, 2 +│\n", text)
+
+
+def test_a_status_names_files_that_wait_or_are_put_aside() -> None:
+    text = printed(print_status, STATUS)
+    assert "waiting     green_tripdata_2023-03.parquet: see `taxi files`" in text
+    assert "quarantined [bold].txt: see" in text
+
+
+def test_a_status_says_what_is_not_finished_and_what_is_superseded() -> None:
+    text = printed(print_status, STATUS)
+    assert "unfinished  2023-02 lacks duration_bento; `make up` finishes it\n" in text
+    assert "superseded  version 1 learned from green 2023-01 (aaa, now bbb)\n" in text
+    assert "last run  month FAILURE 0f3c: deleted: restore [it]\n" in text
+
+
+def test_a_month_is_being_finished_while_make_up_runs_in_its_home(filled: Settings) -> None:
+    assert "2023-01 lacks trip_features; `make up` finishes it\n" in printed(print_status, status_summary(filled))
+    with supervised_home(filled.home) as mark:
+        program = processes.start(
+            [sys.executable, "-c", "import signal; signal.pause()"], {}, f"{mark}/x", subprocess.DEVNULL
+        )
+        text = printed(print_status, status_summary(filled))
+        processes.stop(mark)
+        program.wait()
+    assert "2023-01 lacks trip_features; `make up` is finishing it: see landing_sensor in Dagster\n" in text
+
+
+@pytest.mark.parametrize(
+    ("served", "expected_message"),
+    [
+        (None, "served    nothing: the endpoint is not running; `make up` starts it"),
+        ({"version": 2, "bento": "taxi_duration:v2-abc"}, "served    version 2 (taxi_duration:v2-abc)\n"),
+        (
+            {"version": 1, "bento": "taxi_duration:v1-abc"},
+            "served    version 1 (taxi_duration:v1-abc); the champion is version 2: start `make up` anew to serve it",
+        ),
+    ],
+)
+def test_a_status_shows_what_is_served_beside_the_champion(
+    served: dict[str, Any] | None, expected_message: str
+) -> None:
+    assert expected_message in printed(print_status, STATUS | {"served": served})
+
+
+def test_run_without_a_refused_file_reports_it(facts: dict[str, Any], filled: Settings) -> None:
+    (expected_message,) = facts["refused"]
+    assert expected_message == (
+        f"green 2023-02 goes on with {NAME} ({'b' * 16}), held before: "
+        f"{NAME} ({'d' * 16}) is quarantined: its rows are few"
+    )
+    assert expected_message in " ".join(printed(print_run, facts, filled).replace("│", " ").split())
+
+
+# Files that arrived
+
+
+def test_file_listing_is_read_only(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", data_kind="synthetic")
+    assert file_summaries(settings) == []
+    assert not settings.home.exists()
+    settings.landing.mkdir(parents=True)
+    (settings.landing / NAME).write_bytes(b"whole or not, nobody asks")
+    assert file_summaries(settings)[0]["state"] == "arriving"
+    Warehouse(settings).snapshot()
+    before = {path: path.stat().st_mtime_ns for path in settings.root.rglob("*") if path.is_file()}
+    snapshot = Warehouse(settings).snapshot()
+    for _ in range(3):
+        (fact,) = file_summaries(settings)
+    assert (fact["file_name"], fact["state"], fact["path"]) == (NAME, "arriving", f"landing/{NAME}")
+    assert "nobody has looked at it yet" in fact["reasons"][0]
+    assert {path: path.stat().st_mtime_ns for path in settings.root.rglob("*") if path.is_file()} == before
+    assert Warehouse(settings).snapshot() == snapshot
+
+
+def test_file_names_are_whole_in_a_terminal_of_80_columns(filled: Settings) -> None:
+    facts = file_summaries(filled)
+    longest = "fhvhv_tripdata_2023-02.parquet"
+    facts.append(facts[-1] | {"file_name": longest, "rows": 20_159_102, "state": "quarantined"})
+    console = Console(file=io.StringIO(), width=80)
+    print_files(console, facts)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= 80
+    rows = [line for line in lines if longest in line and "20,159,102" in line]
+    assert len(rows) == 1
+    assert "quarantined" in rows[0]
+    assert sum(NAME in line for line in lines) >= 3
+
+
+def test_a_file_of_a_service_that_is_not_in_use_says_that_no_run_comes(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", data_kind="synthetic")
+    with Warehouse(settings).publishing("one") as connection:
+        write_source_files(
+            connection, [SourceFile("p", "y", "waiting", datetime(2023, 5, 1), "yellow", JANUARY, request=1)]
+        )
+    assert file_summaries(settings)[0]["reasons"] == ["no run is started for it: yellow is not in TAXI_SERVICES"]
