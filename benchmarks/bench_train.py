@@ -70,7 +70,7 @@ def measure_growth(rows: int, months: tuple[int, ...]) -> dict[int, Run]:
 
 def draw_growth(found: dict[int, Run], rows: int) -> bytes:
     """Seconds and peak of memory by months."""
-    from taxi_assets.plots.canvas import MODEL, label_bars, png, style, titled_figure
+    from taxi_assets.plots.canvas import MODEL_COLOUR, label_bars, png, style, titled_figure
 
     most = max(found)
     title = (
@@ -84,7 +84,7 @@ def draw_growth(found: dict[int, Run], rows: int) -> bytes:
         "peak of memory, GiB": [(run.peak_bytes or 0) / 2**30 for run in found.values()],
     }
     for axes, (label, heights) in zip(figure.subplots(1, 2), values.items(), strict=True):
-        bars = axes.bar(names, heights, color=MODEL)
+        bars = axes.bar(names, heights, color=MODEL_COLOUR)
         label_bars(axes, bars, [f"{height:.1f}" for height in heights])
         style(axes, "", label)
     return png(figure)

@@ -44,9 +44,9 @@ EXPENSIVE_FIXTURES = {
     "dagster_edge": "platform",
     "test_run.py": "run",
     "test_bento.py": "bento",
-    "test_bento_answers.py": "bento",
+    "test_bento_responses.py": "bento",
 }
-EXPENSIVE_FIXTURES |= dict.fromkeys(("publishing", "quality", "test_training_data.py", "test_backtest.py"), "lake")
+EXPENSIVE_FIXTURES |= dict.fromkeys(("publishing", "quality", "test_dataset.py", "test_backtest.py"), "lake")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:

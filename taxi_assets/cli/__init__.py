@@ -17,7 +17,7 @@ from taxi_assets.cli import (
     synthetic_commands,
 )
 from taxi_assets.cli.file_commands import files
-from taxi_assets.cli.terminal import errors
+from taxi_assets.cli.terminal import error_console
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import isolate
 
@@ -78,8 +78,8 @@ def main() -> None:
 
 def _exit(message: str, code: int) -> NoReturn:
     if message:
-        errors.print("[red]error:[/]", end=" ")
-        errors.print(message, soft_wrap=True, highlight=False, markup=False)
+        error_console.print("[red]error:[/]", end=" ")
+        error_console.print(message, soft_wrap=True, highlight=False, markup=False)
     sys.exit(code)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from taxi_assets.cli.terminal import Json, console, errors, load_settings, require_writable_file, say, write_json
+from taxi_assets.cli.terminal import Json, console, error_console, load_settings, require_writable_file, say, write_json
 from taxi_assets.months import Month, month_range
 
 __all__ = ["backtest", "baselines"]
@@ -26,7 +26,7 @@ def baselines(source: Source = None, to_json: Json = None) -> None:
 
     warehouse = Warehouse(load_settings(tlc_source=source))
     rows = []
-    with Status("", console=errors) as status:
+    with Status("", console=error_console) as status:
         if source:
             ensure_months(warehouse, ["green"], sorted({m for pair in TRAIN_TEST_MONTHS for m in pair}), status.update)
         for train_month, test_month in TRAIN_TEST_MONTHS:
@@ -87,11 +87,11 @@ def backtest(
     settings = load_settings(tlc_source=source)
     months = month_range(Month.parse(first), Month.parse(last))
     png = _chart_file(picture, to_json, settings.root)
-    with Status("", console=errors) as status:
+    with Status("", console=error_console) as status:
         if source:
             before = [months[0].plus(-number) for number in range(1, WINDOW_MONTHS + 1)]
             for sentence in ensure_months(Warehouse(settings), settings.services, months, status.update, before):
-                errors.print(f"[yellow]note:[/] {sentence}", soft_wrap=True, highlight=False)
+                error_console.print(f"[yellow]note:[/] {sentence}", soft_wrap=True, highlight=False)
         spec = scoring.BacktestSpec(Warehouse(settings), settings.root / "backtest", status.update)
         facts = scoring.backtest(spec, months)
     png.write_bytes(draw_backtest(facts))

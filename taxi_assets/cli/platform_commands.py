@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from taxi_assets.cli.terminal import Json, Services, console, errors, load_settings, say, write_json
+from taxi_assets.cli.terminal import Json, Services, console, error_console, load_settings, say, write_json
 from taxi_assets.months import parse_months
 
 __all__ = ["run", "status", "up"]
@@ -20,7 +20,7 @@ def run(
     from taxi_assets.cli import run_pipeline, status_report
 
     settings = load_settings(services=services, tlc_source=source)
-    output = errors if to_json == "-" else console
+    output = error_console if to_json == "-" else console
     outcome = run_pipeline.run(settings, parse_months(months), output)
     facts = status_report.run_summary(outcome.settings, outcome.months, outcome.prediction, outcome.seconds)
     facts["refused"] = [*outcome.notices, *facts["refused"]]

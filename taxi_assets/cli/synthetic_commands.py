@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from taxi_assets.cli.terminal import errors, say
+from taxi_assets.cli.terminal import error_console, say
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import parse_months
 
@@ -30,8 +30,8 @@ def synth(  # noqa: PLR0913, PLR0917
     wanted = parse_months(months)
     folder = _make_folder(out)
     synthetic.write_zones(folder, seed)
-    shown = errors.is_terminal  # elsewhere the line of an error stands alone
-    for month in track(wanted, f"{service} months", console=errors, transient=True, disable=not shown):
+    shown = error_console.is_terminal  # elsewhere the line of an error stands alone
+    for month in track(wanted, f"{service} months", console=error_console, transient=True, disable=not shown):
         file = synthetic.write_month(folder, service, month, rows, seed, era, shifts)
         say(str(file))
 

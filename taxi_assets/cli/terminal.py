@@ -15,7 +15,7 @@ __all__ = [
     "Json",
     "Services",
     "console",
-    "errors",
+    "error_console",
     "load_home_settings",
     "load_settings",
     "require_writable_file",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 console = Console()
-errors = Console(stderr=True)
+error_console = Console(stderr=True)
 
 
 def say(line: str) -> None:

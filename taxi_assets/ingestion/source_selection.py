@@ -97,4 +97,4 @@ def _kind_of_source(settings: Settings, months: Sequence[Month]) -> DataKind:
 
 
 def _of_kind(settings: Settings, kind: DataKind) -> Settings:
-    return settings.model_copy(update={"data": kind})
+    return settings.model_copy(update={"data_kind": kind})

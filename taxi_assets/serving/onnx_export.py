@@ -71,10 +71,10 @@ def to_onnx(trees: "HistGradientBoostingRegressor") -> bytes:
 
     columns = trees.n_features_in_
     graph = helper.make_graph(
-        [helper.make_node("TreeEnsembleRegressor", [MODEL_INPUT], ["answers"], **_tree_attributes(trees))],
+        [helper.make_node("TreeEnsembleRegressor", [MODEL_INPUT], ["predictions"], **_tree_attributes(trees))],
         "taxi_duration",
         [helper.make_tensor_value_info(MODEL_INPUT, TensorProto.FLOAT, [None, columns])],
-        [helper.make_tensor_value_info("answers", TensorProto.FLOAT, [None, 1])],
+        [helper.make_tensor_value_info("predictions", TensorProto.FLOAT, [None, 1])],
     )
     operators = [helper.make_opsetid(domain, number) for domain, number in _OPERATORS.items()]
     # The format's version is held too: ONNX writes newer ones than ONNX Runtime reads.

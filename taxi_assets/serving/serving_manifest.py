@@ -20,7 +20,7 @@ __all__ = [
     "read_manifest",
 ]
 
-FORMAT = 2
+FORMAT = 3
 MODEL_FILE, TABLES_FILE, MANIFEST_FILE = "model.onnx", "tables.npz", "manifest.json"
 REQUIRED_FACTS = ("name", "version", "run_id", "data_snapshot", "synthetic")
 REMEDY = "package the model again"

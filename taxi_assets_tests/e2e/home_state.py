@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from cli_user import content
+from cli_user import table_digests
 
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.registry import model_versions
@@ -39,7 +39,7 @@ def home_state(settings: Settings, bento: Path) -> HomeState:
     assert champion
     assert_runs_agree(settings)
     return HomeState(
-        tables=content(settings),
+        tables=table_digests(settings),
         champion=champion.version,
         versions=len(client(settings).search_model_versions("")),
         training_key=champion.tags["training_key"],

@@ -94,7 +94,7 @@ def test_client_reports_the_refusal(url: str) -> None:
 def test_the_client_says_what_is_served(url: str, built: Settings) -> None:
     found = latest(built)
     assert found
-    assert client.served(url) == {"version": 3, "bento": found.tag}
+    assert client.get_served_version(url) == {"version": 3, "bento": found.tag}
 
 
 def test_predict_prints_the_version_that_answered(

@@ -39,7 +39,7 @@ def test_a_hostile_body_is_refused_with_its_reason(
 
 def test_one_instant_has_one_prediction_when_clocks_change(url: str) -> None:
     def ask(pickup_at: str) -> dict[str, Any]:
-        return client.ask(url, client.Ride(74, 75, pickup_at))
+        return client.predict(url, client.Ride(74, 75, pickup_at))
 
     skipped, existing, utc = (ask(f"2023-03-12T{time}") for time in ("02:30", "03:30", "07:30Z"))
     assert "clocks skip 2023-03-12T02:30" in skipped.pop("warnings")[0]

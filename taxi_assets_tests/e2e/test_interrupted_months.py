@@ -112,7 +112,7 @@ def settings_of(january: Path, folder: Path, months: Path) -> Settings:
 
 @contextmanager
 def up(settings: Settings) -> Iterator[Terminal]:
-    names = ("home", "data", "tlc_source", "dagster_port", "bento_port", "data_docs_port", "mlflow_port")
+    names = ("home", "data_kind", "tlc_source", "dagster_port", "bento_port", "data_docs_port", "mlflow_port")
     variables = {f"TAXI_{name.upper()}": str(getattr(settings, name)) for name in names}
     with terminal([*TAXI, "up"], {**environment(), **variables}) as screen:
         yield screen

@@ -62,7 +62,7 @@ def undisturbed(months: Path, tmp_path_factory: pytest.TempPathFactory) -> State
 def state(cli_user: CliUser) -> State:
     """The state after a run that nothing disturbs."""
     facts = cli_user.run_json(*RUN)
-    settings = Settings(home=cli_user.home, data="synthetic")
+    settings = Settings(home=cli_user.home, data_kind="synthetic")
     store = settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
     (bento,) = [folder for folder in store.iterdir() if folder.is_dir() and facts["bento"].endswith(folder.name)]
     found = home_state(settings, bento)
@@ -96,7 +96,7 @@ def test_a_killed_run_is_made_good_by_the_next(
 
 def test_a_run_killed_while_the_bento_serves_leaves_no_server(months: Path, undisturbed: State, tmp_path: Path) -> None:
     cli_user = make_cli_user(tmp_path, months)
-    log = Settings(home=cli_user.home, data="synthetic").root / "logs" / "bento.log"
+    log = Settings(home=cli_user.home, data_kind="synthetic").root / "logs" / "bento.log"
     with terminal([*TAXI, *RUN], cli_user.environment) as screen:
         wait_until(lambda: log.is_file() or screen.process.poll() is not None)
         screen.kill()

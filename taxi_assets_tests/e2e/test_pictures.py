@@ -15,7 +15,7 @@ def test_every_picture_of_the_readme_is_made_by_a_command() -> None:
     made = {picture.name for picture in (*PICTURES, *REFUSED)}
     assert shown == made | {"backtest"}
     assert "--picture docs/images/backtest.png" in README
-    assert "pictures.py docs/images" in (CHECKOUT / "Makefile").read_text()
+    assert "readme_pictures.py docs/images" in (CHECKOUT / "Makefile").read_text()
 
 
 def test_every_picture_is_small() -> None:

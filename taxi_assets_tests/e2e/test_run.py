@@ -114,7 +114,7 @@ def test_status_agrees_without_the_data_kind_set(cli_user: CliUser, facts: dict[
 
 @pytest.mark.slow
 def test_running_again_changes_nothing(cli_user: CliUser, facts: dict[str, Any]) -> None:
-    settings = cli_user.settings.model_copy(update={"data": "synthetic"})
+    settings = cli_user.settings.model_copy(update={"data_kind": "synthetic"})
     before = table_digests(settings)
     again = cli_user.run_json(*RUN)
     assert {**again, "seconds": 0} == {**facts, "seconds": 0}

@@ -33,7 +33,7 @@ with DagsterInstance.local_temp(sys.argv[1]) as instance:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", data="synthetic")
+    return Settings(home=tmp_path / "home", data_kind="synthetic")
 
 
 @pytest.fixture

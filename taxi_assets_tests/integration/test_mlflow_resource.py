@@ -65,7 +65,7 @@ def failing_model(mlflow: ResourceParam[Any]) -> None:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(home=tmp_path_factory.mktemp("home"), data="synthetic")
+    return Settings(home=tmp_path_factory.mktemp("home"), data_kind="synthetic")
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ def test_model_is_logged_with_signature_example_and_requirements(settings, model
         "pandas",
         "cloudpickle",
     }
-    assert (folder / "code" / "taxi_assets" / "rides" / "features.py").is_file()
+    assert (folder / "code" / "taxi_assets" / "features" / "trip_features.py").is_file()
 
 
 def test_logging_leaves_the_import_path_as_it_was(model_uri):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from little_months import SampleFiles, make_sample_files
+from sample_files import SampleFiles, make_sample_files
 from validation_cache import ReportCounts, cached_validation
 
 _SAID = "campaign"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from little_months import SampleFile
+from sample_files import SampleFile
 
 __all__ = ["ExpectedMonth"]
 

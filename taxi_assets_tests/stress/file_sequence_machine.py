@@ -5,8 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import hypothesis.strategies as st
-from expected_arrivals import ExpectedMonth
-from fresh_lakes import ReferenceLakes
+from expected_state import ExpectedMonth
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from lake_state import (
     assert_consistent,
@@ -16,8 +15,9 @@ from lake_state import (
     raw_trips_hashes,
     row_hashes,
 )
-from little_months import SLOTS, SampleFile, Slot, land, publish_month
-from sensor_at_work import killed_at, publish_pending, scan
+from reference_lakes import ReferenceLakes
+from sample_files import SLOTS, SampleFile, Slot, land, publish_month
+from simulated_sensor import killed_at, publish_pending, scan
 from validation_cache import close
 
 from taxi_assets.errors import TaxiError

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from little_months import SLOTS, Slot
+from sample_files import SLOTS, Slot
 
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.ingestion.source_files import SourceFile

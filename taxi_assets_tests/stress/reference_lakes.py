@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from lake_state import ingested_files, row_hashes
-from little_months import SLOTS, SampleFile, SampleFiles, Slot, land
-from sensor_at_work import publish_pending, scan
+from sample_files import SLOTS, SampleFile, SampleFiles, Slot, land
+from simulated_sensor import publish_pending, scan
 from validation_cache import close
 
 from taxi_assets.ingestion.retry_files import accept

@@ -71,7 +71,12 @@ class SampleFiles:
         nowhere = self.folder / "nothing"
         services = tuple(dict.fromkeys(service for service, _ in SLOTS))
         return Settings(
-            home=home, data="synthetic", services=services, tlc_source=str(nowhere), threads=1, memory_limit="500MB"
+            home=home,
+            data_kind="synthetic",
+            services=services,
+            tlc_source=str(nowhere),
+            threads=1,
+            memory_limit="500MB",
         )
 
     def home(self, folder: Path) -> Warehouse:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from crash_scenarios import LakeReader, Scenario, assert_as_undisturbed, scenarios
 from lake_state import file_checksums, row_hashes
 from sample_files import SampleFiles
 from simulated_sensor import publish_pending, scan
-from trials import LakeReader, Scenario, assert_as_undisturbed, scenarios
 from validation_cache import ReportCounts, close
 
 from taxi_assets.errors import TaxiError

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from crash_scenarios import TABLES, ForkServer, LakeReader, Scenario, assert_as_undisturbed, fork_server, scenarios
 from lake_state import Hashes, file_checksums, row_hashes
 from sample_files import SampleFiles
-from trials import TABLES, ForkServer, LakeReader, Scenario, assert_as_undisturbed, fork_server, scenarios
 from validation_cache import ReportCounts, close
 
 from taxi_assets.warehouse.connection import Warehouse

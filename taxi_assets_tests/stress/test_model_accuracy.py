@@ -13,6 +13,7 @@ import pytest
 from benchmarks.training_sample import SEED, sample_trips
 from taxi_assets.features.encoding import expected_minutes as encoded_minutes
 from taxi_assets.serving.onnx_export import to_onnx
+from taxi_assets.serving.served_model import MODEL_INPUT
 from taxi_assets.synthetic import best_mae, expected_minutes
 from taxi_assets.training.model import DurationModel
 
@@ -75,7 +76,7 @@ def test_a_million_rows_are_answered_alike_by_onnx(learned: Any) -> None:
     chosen = draw.integers(0, len(values), ROWS)
     rows[np.arange(ROWS), columns[chosen]] = values[chosen]
     session = onnxruntime.InferenceSession(to_onnx(model.trees_), providers=["CPUExecutionProvider"])
-    predictions = np.concatenate([session.run(None, {"rides": part})[0][:, 0] for part in np.array_split(rows, 20)])
+    predictions = np.concatenate([session.run(None, {MODEL_INPUT: part})[0][:, 0] for part in np.array_split(rows, 20)])
     minutes = encoded_minutes(rows)
     difference = np.abs(predictions.astype(np.float64) * minutes - model.trees_.predict(rows) * minutes)
     assert set(range(len(values))) - set(chosen.tolist()) == set()

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from crash_scenarios import LakeReader
 from expected_state import ExpectedMonth
 from file_sequence_machine import ReferenceLakes
 from lake_state import assert_consistent, ingestions, row_hashes
 from sample_files import SLOTS, SampleFile, SampleFiles, land, publish_month
-from trials import LakeReader
 from validation_cache import close
 
 from taxi_assets.ingestion.scan_landing import list_source_files

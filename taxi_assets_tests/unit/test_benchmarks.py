@@ -236,7 +236,7 @@ def test_an_import_is_timed_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPa
 
 def test_one_ride_is_answered_by_both_models(tmp_path: Path) -> None:
     served = ServedModel.load(small_model.write(tmp_path / "model"))
-    _, figures = bench_serve.compare_single_rides(small_model.fitted(), served, times=1, asked=2)
+    _, figures = bench_serve.compare_single_rides(small_model.fitted(), served, times=1, requests=2)
     assert figures[0].line().startswith("one_prediction_time ratio=")
 
 

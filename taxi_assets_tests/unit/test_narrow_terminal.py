@@ -10,7 +10,7 @@ from rich.console import Console
 from taxi_assets.cli import lineage_commands, model_commands, status_report, terminal
 from taxi_assets.cli.supervisor.programs import programs
 from taxi_assets.cli.supervisor.supervisor import _addresses
-from taxi_assets.monitoring.reproduce import Finding
+from taxi_assets.monitoring.reproduce import ComparedValue
 from taxi_assets.settings import Settings
 
 FILE = "fhvhv_tripdata_2023-02.parquet"
@@ -118,8 +118,8 @@ def test_nothing_is_cut_at_80_columns(narrow: Console, printer: Callable[[Consol
 
 
 def test_a_reproduction_tells_whole_digests(narrow: Console) -> None:
-    lineage_commands._print_findings(
-        [Finding("data digest", DIGEST, DIGEST[::-1], is_same=False), Finding("x", RUN, RUN, True)]
+    lineage_commands._print_compared(
+        [ComparedValue("data digest", DIGEST, DIGEST[::-1], is_same=False), ComparedValue("x", RUN, RUN, True)]
     )
     assert narrow.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
         f"data digest  {DIGEST}, rebuilt {DIGEST[::-1]}: it differs",

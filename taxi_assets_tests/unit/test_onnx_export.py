@@ -13,7 +13,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.encoding import MATRIX_COLUMNS
 from taxi_assets.serving import onnx_export
-from taxi_assets.serving.served_model import ServedModel
+from taxi_assets.serving.served_model import MODEL_INPUT, ServedModel
 
 MINUTES = 1e-3
 
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def predictions(model: bytes, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    return session.run(None, {"rides": matrix})[0][:, 0].astype(np.float64)
+    return session.run(None, {MODEL_INPUT: matrix})[0][:, 0].astype(np.float64)
 
 
 def split_values(trees: HistGradientBoostingRegressor) -> NDArray[np.float32]:

@@ -76,7 +76,7 @@ COMPARED = PairedComparison(
     champion_mae=3.4,
     champion_bias=0.1,
     interval=Interval(-0.05, -0.08, -0.02),
-    drawn=RANDOM.normal(-0.05, 0.015, 4_000),
+    bootstrap_differences=RANDOM.normal(-0.05, 0.015, 4_000),
     slices=pd.DataFrame(
         [
             ("pickup_borough", "Queens", 5_000, 6.0, 0.18, 0.1, 0.3, 0.03, True),

@@ -12,7 +12,7 @@ from taxi_assets.settings import TLC_SITE, Settings, remember_data_kind
 # Each setting: what its variable may say, and what it is then.
 READ = {
     "home": ("/data/taxi", Path("/data/taxi")),
-    "data": ("synthetic", "synthetic"),
+    "data_kind": ("synthetic", "synthetic"),
     "tlc_source": ("/data/tlc", "/data/tlc"),
     "services": ("yellow, green", ("yellow", "green")),
     "memory_limit": ("1GB", "1GB"),
@@ -64,8 +64,8 @@ def test_every_setting_is_described_for_people(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("data", "fake"),
-        ("data", "Real"),
+        ("data_kind", "fake"),
+        ("data_kind", "Real"),
         ("threads", "0"),
         ("threads", "many"),
         *((port, text) for port in PORTS for text in ("0", "65536", "-1", "http")),

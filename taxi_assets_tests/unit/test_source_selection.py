@@ -64,21 +64,21 @@ def with_source(settings: Settings, source: Path) -> Settings:
 def test_a_source_of_real_months_is_used_as_it_is(settings: Settings, genuine: Path) -> None:
     choice = source_selection.select_source(with_source(settings, genuine), MONTHS)
     assert choice.notice is None
-    assert choice.settings.data == "real"
+    assert choice.settings.data_kind == "real"
     assert choice.settings.tlc_source == str(genuine)
 
 
 def test_a_source_of_synthetic_months_gets_the_home_of_those(settings: Settings, made_up: Path) -> None:
     choice = source_selection.select_source(with_source(settings, made_up), MONTHS)
-    assert choice.settings.data == "synthetic"
+    assert choice.settings.data_kind == "synthetic"
     assert choice.notice is None
-    real = settings.model_copy(update={"data": "real"})
+    real = settings.model_copy(update={"data_kind": "real"})
     assert not list(real.landing.glob("*.parquet"))
 
 
 def test_without_a_source_the_months_are_synthetic_and_that_is_said(settings: Settings, closed: str) -> None:
     choice = source_selection.select_source(settings, MONTHS)
-    assert choice.settings.data == "synthetic"
+    assert choice.settings.data_kind == "synthetic"
     assert choice.notice
     assert choice.notice.startswith(f"{closed} cannot be reached")
     assert choice.notice.endswith("Going on with SYNTHETIC months.")
@@ -110,7 +110,7 @@ def test_every_service_asked_for_is_made(settings: Settings) -> None:
 
 
 def test_synthetic_months_that_are_asked_for_need_no_notice(settings: Settings, genuine: Path) -> None:
-    asked = with_source(settings, genuine).model_copy(update={"data": "synthetic"})
+    asked = with_source(settings, genuine).model_copy(update={"data_kind": "synthetic"})
     choice = source_selection.select_source(asked, MONTHS)
     assert choice.notice is None
     assert choice.settings.tlc_source != str(genuine)
@@ -118,51 +118,51 @@ def test_synthetic_months_that_are_asked_for_need_no_notice(settings: Settings, 
 
 def test_real_months_that_are_insisted_on_are_not_made_up(settings: Settings, closed: str) -> None:
     with pytest.raises(TaxiError, match=f"{closed} cannot be reached"):
-        source_selection.select_source(settings.model_copy(update={"data": "real"}), MONTHS)
+        source_selection.select_source(settings.model_copy(update={"data_kind": "real"}), MONTHS)
 
 
 def test_real_months_that_have_landed_are_gone_on_with(settings: Settings, genuine: Path) -> None:
-    real = settings.model_copy(update={"data": "real"})
+    real = settings.model_copy(update={"data_kind": "real"})
     shutil.copytree(genuine, real.landing)
     choice = source_selection.select_source(settings, MONTHS)
-    assert choice.settings.data == "real"
+    assert choice.settings.data_kind == "real"
     assert choice.settings.tlc_source == str(real.landing)
     assert str(choice.notice).endswith("going on with those.")
 
 
 def test_a_month_that_has_landed_as_text_is_there(settings: Settings, genuine: Path) -> None:
-    real = settings.model_copy(update={"data": "real"})
+    real = settings.model_copy(update={"data_kind": "real"})
     shutil.copytree(genuine, real.landing)
     (real.landing / file_name("green", MONTHS[0])).with_suffix(".csv").write_text("VendorID\n1\n")
     (real.landing / file_name("green", MONTHS[0])).unlink()
-    assert source_selection.select_source(settings, MONTHS).settings.data == "real"
+    assert source_selection.select_source(settings, MONTHS).settings.data_kind == "real"
 
 
 def test_a_source_of_text_is_one_of_real_months(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / file_name("green", MONTHS[0], "csv")).write_text("VendorID\n1\n")
-    assert source_selection.select_source(with_source(settings, tmp_path), MONTHS).settings.data == "real"
+    assert source_selection.select_source(with_source(settings, tmp_path), MONTHS).settings.data_kind == "real"
 
 
 def test_real_months_of_which_one_has_not_landed_are_not_enough(settings: Settings, genuine: Path) -> None:
-    real = settings.model_copy(update={"data": "real"})
+    real = settings.model_copy(update={"data_kind": "real"})
     shutil.copytree(genuine, real.landing)
     (real.landing / file_name("green", MONTHS[1])).unlink()
-    assert source_selection.select_source(settings, MONTHS).settings.data == "synthetic"
+    assert source_selection.select_source(settings, MONTHS).settings.data_kind == "synthetic"
 
 
 def test_a_source_without_the_month_is_an_error_not_a_reason_to_make_one_up(settings: Settings, genuine: Path) -> None:
     choice = source_selection.select_source(with_source(settings, genuine), [Month(2020, 5)])
-    assert choice.settings.data == "real"
+    assert choice.settings.data_kind == "real"
     with pytest.raises(TaxiError, match=r"green_tripdata_2020-05\.parquet"):
         tlc_source.fetch_month(choice.settings.tlc_source, "green", Month(2020, 5), choice.settings.landing)
 
 
 def test_what_lies_in_the_landing_folder_is_not_written_over(settings: Settings, genuine: Path) -> None:
     """The kind of the months is told by another; where the source has none, they are real."""
-    real = settings.model_copy(update={"data": "real"})
+    real = settings.model_copy(update={"data_kind": "real"})
     real.landing.mkdir(parents=True)
     mine = real.landing / file_name("green", MONTHS[0])
     mine.write_bytes(b"mine")
     for months in (MONTHS, MONTHS[:1], (MONTHS[0], Month(2020, 5))):
-        assert source_selection.select_source(with_source(settings, genuine), months).settings.data == "real"
+        assert source_selection.select_source(with_source(settings, genuine), months).settings.data_kind == "real"
         assert mine.read_bytes() == b"mine"

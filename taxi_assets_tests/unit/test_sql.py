@@ -1,6 +1,6 @@
 """The statements of `taxi_assets/sql`, on a real database and tables of few rows written here.
 
-Those that clean are tested in `test_cleaning.py`.
+Those that clean are tested in `test_cleaning_rules.py`.
 """
 
 import re

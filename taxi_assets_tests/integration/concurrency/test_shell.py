@@ -20,7 +20,7 @@ def shell_commands() -> list[str]:
 
 def test_the_commands_of_the_readme_read_the_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with Warehouse(Settings(home=Path(".taxi"), data="real")).publishing("one ride") as connection:
+    with Warehouse(Settings(home=Path(".taxi"), data_kind="real")).publishing("one ride") as connection:
         connection.execute("INSERT INTO trip_features (month, duration_minutes) VALUES (DATE '2023-01-01', 7.5)")
     install, *commands = [command for command in shell_commands() if command != "INSTALL sqlite"]
     assert install == "INSTALL ducklake"

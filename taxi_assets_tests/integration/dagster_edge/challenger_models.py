@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
-from platform import SEED, TINY, PlatformHarness
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from platform_harness import SEED, TINY, PlatformHarness
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from taxi_assets.features.trip_features import MODEL_INPUTS

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from platform import APRIL, FEBRUARY, JANUARY, MARCH, ROWS, SEED, PlatformHarness, settings_in
 
 import pytest
+from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, ROWS, SEED, PlatformHarness, settings_in
 
 from taxi_assets import synthetic
 from taxi_assets.definitions import build
@@ -40,7 +40,7 @@ def empty_platform(tmp_path: Path, months_folder: Path, monkeypatch: pytest.Monk
 
 @pytest.fixture(scope="session")
 def shared_platform(tmp_path_factory: pytest.TempPathFactory, months_folder: Path) -> Iterator[PlatformHarness]:
-    settings = settings_in(tmp_path_factory.mktemp("town"), months_folder)
+    settings = settings_in(tmp_path_factory.mktemp("platform"), months_folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", str(settings.dagster_home))
         with open_instance(settings) as instance:

@@ -144,7 +144,7 @@ def table_digests(warehouse: Warehouse) -> dict[str, str]:
 
 
 def first_run_of(platform: PlatformHarness, job: str) -> dg.DagsterRun:
-    """The first run of the job, with which the town was founded."""
+    """The first run of the job, with which the platform was set up."""
     return platform.instance.get_runs(dg.RunsFilter(job_name=job), ascending=True)[0]
 
 

@@ -2,10 +2,10 @@
 
 import base64
 import re
-from platform import MARCH, PlatformHarness, first_run_of, pictures, report_page_text
 
 import dagster as dg
 import pytest
+from platform_harness import MARCH, PlatformHarness, first_run_of, pictures, report_page_text
 
 from taxi_assets.quality.suites import SUITES
 

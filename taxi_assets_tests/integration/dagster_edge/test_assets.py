@@ -2,12 +2,12 @@
 
 import re
 from pathlib import Path
-from platform import FEBRUARY, JANUARY, MARCH, ROWS, PlatformHarness, first_run_of, pictures, report_page_text
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.data_version import DATA_VERSION_TAG, CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
+from platform_harness import FEBRUARY, JANUARY, MARCH, ROWS, PlatformHarness, first_run_of, pictures, report_page_text
 
 from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.errors import TaxiError
@@ -213,7 +213,7 @@ def test_warning_is_reported_and_the_month_published(empty_platform: PlatformHar
 
 
 def test_months_of_the_other_kind_do_not_get_in(platform: PlatformHarness) -> None:
-    real = platform.settings.model_copy(update={"data": "real"})
+    real = platform.settings.model_copy(update={"data_kind": "real"})
     real.landing.mkdir(parents=True)
     name = "green_tripdata_2023-01.parquet"
     (real.landing / name).write_bytes(Path(platform.settings.tlc_source, name).read_bytes())

@@ -1,12 +1,12 @@
 """Which version is champion, through the assets: better challengers become it, the others are refused with reasons."""
 
 from getpass import getuser
-from platform import APRIL, FEBRUARY, JANUARY, MARCH, PlatformHarness, first_run_of
 from typing import Any
 
 import numpy as np
 import pytest
 from challenger_models import OracleModel, PerturbedModel, register
+from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, PlatformHarness, first_run_of
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation import evaluate, record_evaluation

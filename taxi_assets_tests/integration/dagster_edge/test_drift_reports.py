@@ -1,10 +1,10 @@
 """A month against those before it: a planted shift is found, an ordinary month is not suspected."""
 
 from pathlib import Path
-from platform import APRIL, FEBRUARY, JANUARY, MARCH, SEED, PlatformHarness
 
 import dagster as dg
 import pytest
+from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, SEED, PlatformHarness
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError

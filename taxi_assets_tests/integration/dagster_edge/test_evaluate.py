@@ -1,9 +1,9 @@
 """A version's scores on a month it never saw, as the lake keeps them."""
 
 import dataclasses
-from platform import FEBRUARY, JANUARY, MARCH, PlatformHarness
 
 import pytest
+from platform_harness import FEBRUARY, JANUARY, MARCH, PlatformHarness
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation import evaluate, record_evaluation
@@ -90,7 +90,7 @@ def test_a_trip_dated_outside_of_the_month_is_neither_scored_nor_a_day(
     platform: PlatformHarness, evaluation: evaluate.Evaluation
 ) -> None:
     assert evaluation.unscored_trips == 0
-    days = evaluation.others[evaluation.others["slice"] == "pickup_day"]
+    days = evaluation.extra_rows[evaluation.extra_rows["slice"] == "pickup_day"]
     assert set(days["value"]) == {f"2023-03-{day:02d}" for day in range(1, 32)}
     with platform.warehouse.publishing("a trip of 2008 in March's file") as connection:
         connection.execute(

@@ -4,11 +4,11 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from platform import ROWS, SEED, PlatformHarness, settings_in
 
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
+from platform_harness import ROWS, SEED, PlatformHarness, settings_in
 
 from taxi_assets import synthetic
 from taxi_assets.cli import status_report

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from platform import PlatformHarness
 
 import dagster as dg
 import psutil
 import pytest
 from dagster._core.events import DagsterEvent, EngineEventData
+from platform_harness import PlatformHarness
 
 from taxi_assets.defs.instance import last_run, open_instance
 from taxi_assets.defs.run_processes import PROCESS_TAG, close_abandoned_runs, close_dead_runs, process_tag

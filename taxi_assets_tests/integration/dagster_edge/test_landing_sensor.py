@@ -3,12 +3,12 @@
 import shutil
 import subprocess
 from pathlib import Path
-from platform import APRIL, FEBRUARY, JANUARY, MARCH, PlatformHarness
 from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._core.events import DagsterEvent, EngineEventData
+from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, PlatformHarness
 
 from taxi_assets import synthetic
 from taxi_assets.ingestion import file_stability

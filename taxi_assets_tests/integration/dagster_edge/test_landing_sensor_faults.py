@@ -3,11 +3,11 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from platform import FEBRUARY, JANUARY, PlatformHarness, settings_in
 from typing import Any
 
 import dagster as dg
 import pytest
+from platform_harness import FEBRUARY, JANUARY, PlatformHarness, settings_in
 
 from taxi_assets import synthetic
 from taxi_assets.definitions import build

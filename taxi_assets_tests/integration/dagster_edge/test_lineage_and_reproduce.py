@@ -5,12 +5,12 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from platform import MARCH, PlatformHarness
 from typing import Any
 
 import dagster as dg
 import pytest
 from challenger_models import OracleModel, register
+from platform_harness import MARCH, PlatformHarness
 
 from taxi_assets import cli
 from taxi_assets.defs.check_results import check_result_reader
@@ -24,7 +24,7 @@ from taxi_assets.registry.database import client
 
 @pytest.fixture
 def first(platform: PlatformHarness) -> int:
-    """The version the town was founded with."""
+    """The version the platform was set up with."""
     run = platform.instance.get_runs(dg.RunsFilter(job_name="train_month"), ascending=True)[0]
     return int(platform.metadata(run, "duration_model")["version"].value)  # type: ignore[arg-type]
 

@@ -1,9 +1,9 @@
 """The champion as a Bento: what it is labelled with, and when a new one is made."""
 
 from pathlib import Path
-from platform import MARCH, PlatformHarness
 
 import pytest
+from platform_harness import MARCH, PlatformHarness
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.registry import model_versions

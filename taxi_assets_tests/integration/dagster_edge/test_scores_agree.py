@@ -1,15 +1,15 @@
 """The same version on the same month, scored by every way there is: one number."""
 
 from pathlib import Path
-from platform import MARCH, TINY, PlatformHarness
 from typing import Any
 
 import numpy as np
 import pytest
 import small_model
 from challenger_models import OracleModel, register
+from platform_harness import MARCH, TINY, PlatformHarness
 
-from taxi_assets.cli.status_report import get_logged_run
+from taxi_assets.cli.status_report import run_summary
 from taxi_assets.evaluation import evaluate
 from taxi_assets.evaluation.backtest import BacktestSpec, backtest
 from taxi_assets.evaluation.conditions import CONDITIONS
@@ -25,7 +25,7 @@ SERVED, OTHER = CONDITIONS
 
 @pytest.fixture(scope="module")
 def version(shared_platform: PlatformHarness) -> model_versions.Version:
-    """The version the town was founded with."""
+    """The version the platform was set up with."""
     return model_versions.require(shared_platform.settings, 1)
 
 
@@ -80,7 +80,7 @@ def test_the_champion_is_compared_by_the_same_number(
 def test_what_is_printed_and_tracked_is_the_headline(
     platform: PlatformHarness, version: model_versions.Version, recorded: Any
 ) -> None:
-    facts = get_logged_run(platform.settings, [MARCH], {}, {})
+    facts = run_summary(platform.settings, [MARCH], {}, {})
     assert facts["score"]["model"]["rmse"] == recorded[SERVED, "duration_model"]
     assert facts["score"]["other_conditions"][OTHER]["rmse"] == recorded[OTHER, "duration_model"]
     run = platform.mlflow_runs(version.tags["dagster_run_id"])[0]

@@ -1,7 +1,6 @@
 """What Dagster's own web API says of a run that `taxi run` made, beside a run of the UI."""
 
 import asyncio
-from platform import PlatformHarness
 from typing import Any
 
 import dagster as dg
@@ -9,6 +8,7 @@ import pytest
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_graphql.schema import create_schema
+from platform_harness import PlatformHarness
 
 from taxi_assets.settings import WORKSPACE
 

@@ -2,11 +2,11 @@
 
 import json
 import sys
-from platform import FEBRUARY, JANUARY, MARCH, ROWS, TINY, PlatformHarness
 from typing import Any
 
 import dagster as dg
 import pytest
+from platform_harness import FEBRUARY, JANUARY, MARCH, ROWS, TINY, PlatformHarness
 
 from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.registry import model_versions

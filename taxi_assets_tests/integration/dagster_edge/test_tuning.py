@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Mapping
-from platform import FEBRUARY, JANUARY, MARCH, PlatformHarness
 from typing import Any
 
 import dagster as dg
 import pytest
+from platform_harness import FEBRUARY, JANUARY, MARCH, PlatformHarness
 
 from taxi_assets.months import Month
 from taxi_assets.registry import tracking
@@ -124,7 +124,7 @@ def test_a_search_that_cannot_be_is_refused_in_a_sentence(
     result = run_tuning(platform, month, **config)
     (failure,) = platform.events(platform.find(result.run_id), dg.DagsterEventType.STEP_FAILURE)
     error = failure.step_failure_data.error
-    assert re.tune(message, (error.cause or error).message)
+    assert re.search(message, (error.cause or error).message)
 
 
 def test_each_scored_month_is_told_by_all_before_it() -> None:

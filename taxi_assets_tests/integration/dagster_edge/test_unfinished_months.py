@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from platform import FEBRUARY, JANUARY, MARCH, PlatformHarness
 from typing import Any
 
 import dagster as dg
 import pytest
+from platform_harness import FEBRUARY, JANUARY, MARCH, PlatformHarness
 
 from taxi_assets.cli import status_report
 from taxi_assets.ingestion import file_stability

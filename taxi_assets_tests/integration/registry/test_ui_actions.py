@@ -95,7 +95,7 @@ def test_deleted_experiment_is_reported_only_when_a_run_is_made(
 ) -> None:
     version = register("key", "a model")
     model_versions.promote(settings, 1, "first")
-    source = settings.model_copy(update={"data": "real", "tlc_source": str(tmp_path)})
+    source = settings.model_copy(update={"data_kind": "real", "tlc_source": str(tmp_path)})
     with pytest.raises(TaxiError, match="has no"):
         run(source, (MARCH, MARCH.plus(1)), Console(quiet=True))
     api.delete_experiment(experiment_id(api))
