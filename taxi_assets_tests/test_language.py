@@ -1,0 +1,77 @@
+"""The project's language: first lines of docstrings, words of our own that the field does not use, the glossary."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("taxi_assets", "taxi_assets_tests", "benchmarks", "bento")
+# Words that carried a meaning of our own; each has a standard term instead (see docs/glossary.md).
+PRIVATE = re.compile(
+    r"\b(told|tells? (?:of|apart|whether|what)|held|whoever|nobody|somebody|lessons?|astray|looked|looks|moments?|rivals?"
+    r"|learned from|learns? from|what becomes of|whatever becomes|worth|arrivals?|put aside|judged|judges|judging|twins?)\b",
+    re.IGNORECASE,
+)
+RELATIVE = re.compile(r"(What|How|Whether|Where|Which|Who|Whose|When|Why|That)\b")
+# Words of another meaning: names of the public interface and of other people's libraries.
+ALLOWED = re.compile(r"taxi arrivals|held-out|held out|worth_minutes")
+
+
+def sources() -> list[Path]:
+    return sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if path != Path(__file__))
+
+
+def documents() -> list[Path]:
+    own = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml")]
+    more = [path for folder in ("docs", "bento", ".ci", "taxi_assets") for path in (ROOT / folder).rglob("*")]
+    return [path for path in (*own, *more) if path.suffix in ("", ".md", ".toml", ".sql", ".html") and path.is_file()]
+
+
+def docstrings(source: str) -> Iterator[tuple[int, str]]:
+    """The line and the text of every docstring."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                yield getattr(node, "lineno", 1), text
+
+
+def bad_first_lines(source: str) -> list[tuple[int, str]]:
+    """First lines that are longer than 100 characters or begin with a relative clause."""
+    lines = [(line, text.splitlines()[0]) for line, text in docstrings(source)]
+    return [(line, first) for line, first in lines if len(first) > 100 or RELATIVE.match(first)]
+
+
+def private_words(text: str) -> list[tuple[int, str]]:
+    """Private words by line."""
+    lines = enumerate(ALLOWED.sub("", text).splitlines(), 1)
+    return [(number, found[0]) for number, line in lines for found in PRIVATE.finditer(line)]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('"""Reads a month."""', []),
+        ('"""What a month is."""', [(1, "What a month is.")]),
+        (f'def f():\n    """Reads {"a" * 100}."""', [(1, f"Reads {'a' * 100}.")]),
+    ],
+)
+def test_a_bad_first_line_is_found(source: str, found: list[tuple[int, str]]) -> None:
+    assert bad_first_lines(source) == found
+
+
+def test_a_private_word_is_found() -> None:
+    assert private_words("a\nwhat is told of it, on held-out trips") == [(2, "told")]
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_first_lines_of_docstrings_are_short_and_direct(path: Path) -> None:
+    assert bad_first_lines(path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", [*sources(), *documents()], ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_private_word_is_left(path: Path) -> None:
+    assert private_words(path.read_text()) == []
