@@ -1,1 +1,1 @@
-"""What a model knows of a trip, one definition for training and serving. Reads no table and fits no model."""
+"""Features of a trip, defined once for training and serving. Reads no table, fits no model."""

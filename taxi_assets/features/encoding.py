@@ -1,4 +1,4 @@
-"""A trip as the trees see it: one row of numbers. The same code encodes training rows, scored rows and live trips."""
+"""Encodes trips as rows of the model's matrix; training, evaluation and serving share this code."""
 
 from collections.abc import Mapping
 
@@ -25,20 +25,20 @@ __all__ = [
 
 ZONE_FEATURES: Mapping[str, str] = {
     "service_id": "position of the service in the contract",
-    "pickup_x_miles": "place of the pickup zone",
-    "pickup_y_miles": "place of the pickup zone",
-    "dropoff_x_miles": "place of the drop-off zone",
-    "dropoff_y_miles": "place of the drop-off zone",
-    "straight_line_miles": "straight line; within a zone, half the side of a square of its area",
-    "east_miles": "eastward part of the trip",
-    "north_miles": "northward part of the trip",
-    "pickup_borough": "borough of the pickup zone",
-    "dropoff_borough": "borough of the drop-off zone",
-    "months_since_1970": "the trend over the years",
+    "pickup_x_miles": "east coordinate of the pickup zone's centroid",
+    "pickup_y_miles": "north coordinate of the pickup zone's centroid",
+    "dropoff_x_miles": "east coordinate of the drop-off zone's centroid",
+    "dropoff_y_miles": "north coordinate of the drop-off zone's centroid",
+    "straight_line_miles": "distance between the centroids; within a zone, half the side of a square of its area",
+    "east_miles": "distance eastward between the centroids",
+    "north_miles": "distance northward between the centroids",
+    "pickup_borough": "number of the pickup zone's borough",
+    "dropoff_borough": "number of the drop-off zone's borough",
+    "months_since_1970": "month of the pickup, for the trend over the years",
 }
 
 PASSENGERS = "passenger_count"
-# What not everyone who asks can tell: missing in the matrix where it is not among a trip's columns.
+# A client may not know these: they are NaN in the matrix if the trips lack the column.
 OPTIONAL_FEATURES: tuple[str, ...] = (PASSENGERS, *RECENT_TRAFFIC_FEATURES)
 OPTIONAL_INPUTS: tuple[str, ...] = (*OPTIONAL_FEATURES, FIXED_DURATION)
 MATRIX_COLUMNS: tuple[str, ...] = (*ZONE_FEATURES, *ROW_FEATURES, *TARGET_ENCODING_FEATURES, *OPTIONAL_FEATURES)
@@ -51,12 +51,12 @@ def column(matrix: NDArray[np.float32], name: str) -> NDArray[np.float64]:
 
 
 def expected_minutes(matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What history leads to expect of each trip of an encoded matrix, minutes, shape (n,)."""
+    """Expected minutes of each row, from past trips, shape (n,)."""
     return column(matrix, "expected_minutes")
 
 
 def periods(trips: TripColumns) -> NDArray[np.int64]:
-    """The period of each trip's pickup: its hour, plus 24 on a weekend or holiday."""
+    """Period of each pickup: its hour, plus 24 on a weekend or holiday; shape (n,)."""
     is_day_off = (trips["day_of_week"] >= 5) | trips["is_holiday"].astype(bool)
     return is_day_off * 24 + trips["minute_of_day"].astype(np.int64) // 60
 
@@ -64,15 +64,15 @@ def periods(trips: TripColumns) -> NDArray[np.int64]:
 def encode_trips(
     trips: TripColumns, geometry: ZoneGeometry, tables: Mapping[int, EncodingTables]
 ) -> NDArray[np.float32]:
-    """Rides that are to be predicted, shape (n, len(MATRIX_COLUMNS)).
+    """Encodes trips for prediction, shape (n, len(MATRIX_COLUMNS)).
 
     Args:
         trips: Columns of `MODEL_INPUTS`, shape (n,) each, and any of `OPTIONAL_FEATURES`.
         geometry: Geometry of the zones.
-        tables: History by service id.
+        tables: Encoding tables by service id.
 
     Raises:
-        TaxiError: a trip of a service the history says nothing of.
+        TaxiError: a service has no encoding tables.
     """
     services = trips["service_id"].astype(np.int64)
     encoded = {name: np.empty(len(services), np.float32) for name in TARGET_ENCODING_FEATURES}
@@ -91,9 +91,9 @@ def encode_trips(
 
 
 def encode(trips: TripColumns, geometry: ZoneGeometry, encoded: TripColumns) -> NDArray[np.float32]:
-    """The matrix of these trips with the given history, columns as `MATRIX_COLUMNS`."""
+    """Builds the matrix from trips and their target encoding, columns as `MATRIX_COLUMNS`."""
     columns = _zone_features(trips, geometry) | dict(trips) | dict(encoded)
-    # Column by column, as it is filled and as the trees bin it: ten times as fast.
+    # Column-major order: filling and binning go column by column, ten times as fast.
     matrix = np.empty((len(trips["service_id"]), len(MATRIX_COLUMNS)), np.float32, order="F")
     for position, name in enumerate(MATRIX_COLUMNS):
         matrix[:, position] = columns.get(name, np.nan) if name in OPTIONAL_FEATURES else columns[name]

@@ -1,8 +1,7 @@
-"""Finds knowledge of a trip's end, or of later trips, by what happens: change it, and see whose features change.
+"""Finds leaks by experiment: changes data known only later and reports whose features change.
 
-Names are looked at by leakage.py. Here a way to features is any function over a frame of trips, so each guard holds for
-the platform's own and for whatever is put in its place. Trips have `pickup_at` and `duration_minutes`, and `dropoff_at`
-where the function reads it; a guard that changes durations moves the drop-off with them.
+Names are checked by `leakage_rules`. Each probe takes any function from a frame of trips to features. Trips have `pickup_at`, `duration_minutes` and, if the
+function reads it, `dropoff_at`. A probe that changes durations moves the drop-offs with them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -32,13 +31,13 @@ When = TypeVar("When")
 def leaking_columns(
     features: FeatureFunction, trips: pd.DataFrame, post_trip_columns: Iterable[str], seed: int = 0
 ) -> list[str]:
-    """Those of the columns only known after a trip that features follow, whatever the features are called.
+    """Columns known only after a trip on which features depend.
 
     Args:
-        features: The way to features.
+        features: The function to probe.
         trips: Trips with these columns.
         post_trip_columns: Columns known only when a trip is over, such as its fare.
-        seed: Of the order the column's values are shuffled into.
+        seed: Seed of the shuffle of each column.
     """
     before, rng = features(trips), np.random.default_rng(seed)
     found = []
@@ -52,48 +51,48 @@ def leaking_columns(
 def self_leaking_trips(
     features: FeatureFunction, trips: pd.DataFrame, sample_size: int = 8, seed: int = 0
 ) -> list[int]:
-    """Positions of trips, of some that are tried, whose own features change with their own duration.
+    """Positions of sampled trips whose features change with their own duration.
 
-    So a statistic of durations that a trip is part of is found: one made without folds, or over its own month.
+    This finds target statistics that include the trip itself: made without folds, or over its own month.
     """
     before = features(trips)
     chosen = np.random.default_rng(seed).choice(len(trips), min(sample_size, len(trips)), replace=False)
     found = []
     for position in sorted(chosen.tolist()):
-        alone = np.arange(len(trips)) == position
-        if _differing(before, features(_lengthen(trips, alone)))[position]:
+        changed = np.arange(len(trips)) == position
+        if _differing(before, features(_lengthen(trips, changed)))[position]:
             found.append(position)
     return found
 
 
 def future_leaking_trips(features: FeatureFunction, trips: pd.DataFrame, at: pd.Timestamp) -> list[int]:
-    """Positions of trips picked up by then whose features change with trips that end only afterwards.
+    """Positions of trips picked up until `at` whose features change with trips that end after it.
 
-    At its pickup a trip may be told of the trips that have ended, and of no others. All trips that end later are made
-    longer, so they still end later, and those that begin later are left out in a second look.
+    Features may depend only on trips that ended before the pickup. The first test lengthens all trips that end
+    after `at`; the second leaves out all trips picked up after it.
     """
     now = _utc_times(np.array([at.to_datetime64()]))
     early = _utc_times(trips["pickup_at"].to_numpy()) <= now
     later = _ends(trips) > now
     before = features(trips)
     changed = _differing(before, features(_lengthen(trips, later))) & early
-    alone = np.zeros(len(trips), bool)
-    alone[early] = _differing(before[early], features(trips[early]))
-    return np.flatnonzero(changed | alone).tolist()
+    changed_without = np.zeros(len(trips), bool)
+    changed_without[early] = _differing(before[early], features(trips[early]))
+    return np.flatnonzero(changed | changed_without).tolist()
 
 
 def not_earlier(trained_on: Sequence[When], scored: When) -> list[When]:
-    """What was learned from though it is no earlier than what is scored: months, days or pickups."""
+    """Training months, days or pickups that are not earlier than the scored one."""
     return [when for when in trained_on if not when < scored]  # type: ignore[operator]
 
 
 def unscored_count(scored: int, in_scope: int) -> int:
-    """How many trips that the stated scope admits were not scored, or were scored beyond it."""
+    """Number of trips in scope that were not scored; negative if too many were."""
     return in_scope - scored
 
 
 def _lengthen(trips: pd.DataFrame, chosen: NDArray[np.bool_]) -> pd.DataFrame:
-    """The trips, those chosen taking twice as long and a quarter of an hour."""
+    """Makes the chosen trips twice as long plus 15 minutes."""
     minutes = trips["duration_minutes"].to_numpy(np.float64)
     longer = trips.assign(duration_minutes=np.where(chosen, 2 * minutes + 15, minutes))
     if "dropoff_at" not in trips:
@@ -104,18 +103,18 @@ def _lengthen(trips: pd.DataFrame, chosen: NDArray[np.bool_]) -> pd.DataFrame:
 
 
 def _ends(trips: pd.DataFrame) -> NDArray[np.datetime64]:
-    """The moments of the drop-offs; of two possible ones the later."""
+    """Drop-off times in UTC; the later one if the clocks repeat the hour."""
     lasting = pd.to_timedelta(trips["duration_minutes"], unit="min").to_numpy()
     return np.asarray(_utc_times(trips["pickup_at"].to_numpy(), repeated="second") + lasting)
 
 
 def _utc_times(local: NDArray[np.datetime64], repeated: str = "first") -> NDArray[np.datetime64]:
-    """The moments of local times in UTC, to the nanosecond; see `utc_seconds`."""
+    """Local times in UTC, to the nanosecond; see `utc_seconds`."""
     utc = utc_seconds(local, repeated).astype("datetime64[s]")
     return np.asarray(local + (utc - local.astype("datetime64[s]")).astype("timedelta64[ns]"))
 
 
 def _differing(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which rows differ by more than rounding does; what is missing in both is equal."""
+    """True for rows that differ by more than rounding; two missing values are equal."""
     same = np.isclose(before, after, rtol=1e-5, atol=1e-6, equal_nan=True)
     return np.asarray(~same.reshape(len(same), -1).all(1))

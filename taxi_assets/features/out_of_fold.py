@@ -1,7 +1,7 @@
-"""The history of trips that are learned from. No trip may be told by its own duration, nor by what it will not know.
+"""Target encoding of training trips: a trip never contributes to its own encoding.
 
-A trip's past are the months before its own, as when it is served. Where too few months come before, blocks of time
-are told by each other.
+A trip is encoded from the months before its own, as in serving. The first months of a window have too few before them:
+their weeks are split into folds, each encoded from the others.
 """
 
 from collections import deque
@@ -31,14 +31,14 @@ __all__ = ["encode_training_trips", "first_past_only_month", "out_of_fold"]
 
 EncodedTrips = dict[str, NDArray[np.float32]]
 
-_FOLDS = 8  # blocks of whole weeks, about so many: each is told by nearly all the rest
-_MIN_PAST_MONTHS = 3  # within a year: with fewer a trip's past would be thinner than when it is served
-_MAX_WORKERS = 2  # tables that are made at the same time; each takes some hundred megabytes
+_FOLDS = 8  # blocks of whole weeks: each is encoded from about 7/8 of the trips
+_MIN_PAST_MONTHS = 3  # within a year: with fewer, training trips would have less history than served ones
+_MAX_WORKERS = 2  # encoding tables built at the same time; each takes some hundred megabytes
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Rides, by their positions, and what makes the tables they are told by."""
+    """Positions of trips, and the function that builds their encoding tables."""
 
     rows: NDArray[np.int64]
     tables: Callable[[], EncodingTables]
@@ -47,13 +47,16 @@ class Fold:
 def encode_training_trips(
     trips: PastTrips, geometry: ZoneGeometry, smoothing: Smoothing, since: int = 0
 ) -> tuple[EncodedTrips, EncodingTables]:
-    """The history of each training trip, and the tables all trips together make for the month after.
+    """Encodes the training trips, and builds the tables for the month after from all of them.
 
     Args:
         trips: All trips of the window.
         geometry: Geometry of the zones.
-        smoothing: How the history is smoothed.
-        since: The first month whose trips are told, in months since 1970; older ones are NaN.
+        smoothing: Strengths of the smoothing.
+        since: The first month whose trips are encoded, in months since 1970; older trips are NaN.
+
+    Raises:
+        ValueError: there are no trips.
     """
     if not len(trips.minutes):
         raise ValueError("there are no trips")
@@ -64,15 +67,17 @@ def encode_training_trips(
 
 
 def out_of_fold(trips: PastTrips, geometry: ZoneGeometry, smoothing: Smoothing, since: int = 0) -> EncodedTrips:
-    """The history of each trip, told by the trips of other weeks, those of its own block of weeks left out."""
+    """Encodes each trip from the trips of all other blocks of weeks."""
     return _encode_folds(trips, _week_block_folds(trips, np.arange(len(trips.week)), geometry, smoothing, since))[0]
 
 
 def first_past_only_month(months: NDArray[np.int64]) -> int:
-    """The month from which on every month has enough others in the year before it; trips before are told out of fold.
+    """First month from which on every month has enough months in the year before it.
+
+    Trips of this month and later are encoded from past months only, earlier ones out of fold.
 
     Args:
-        months: Of all trips of the window, in months since 1970, shape (n,).
+        months: Months of all trips of the window, in months since 1970, shape (n,).
     """
     present_months = np.unique(months)
     before = np.array([((present_months < month) & (present_months >= month - 12)).sum() for month in present_months])
@@ -82,7 +87,7 @@ def first_past_only_month(months: NDArray[np.int64]) -> int:
 def _week_block_folds(
     trips: PastTrips, candidate_rows: NDArray[np.int64], geometry: ZoneGeometry, smoothing: Smoothing, since: int
 ) -> Iterator[Fold]:
-    """Blocks of weeks of some of the trips; each is told by the others of them."""
+    """Splits the candidates into blocks of weeks, each encoded from the others."""
     candidates = trips.subset(candidate_rows)
     weeks, week = np.unique(candidates.week, return_inverse=True)
     block = week // max(1, round(len(weeks) / _FOLDS))
@@ -98,21 +103,24 @@ def _week_block_folds(
 
 
 def _past_only_folds(trips: PastTrips, geometry: ZoneGeometry, smoothing: Smoothing, since: int) -> Iterator[Fold]:
-    """The months from `since` on, each told by those before it; at last the month after all of them, of no trips."""
+    """Yields the months from `since` on, each encoded from those before it.
+
+    The last fold is the month after the window: it has no trips, and its tables serve predictions.
+    """
     months = np.unique(trips.month).tolist()
     statistics = PairStatistics()
     for month, following in pairwise([*months, months[-1] + 1]):
         own, age = trips.subset(trips.month == month), following - month
-        # Others than the sums before, of which tables may just be made.
+        # A new object: a worker may still build tables from the old one.
         statistics = statistics.decayed(age, smoothing).add(own, np.full(len(own.minutes), float(age)), smoothing)
         if following >= since:
             yield Fold(np.flatnonzero(trips.month == following), partial(build_tables, statistics, geometry, smoothing))
 
 
 def _encode_folds(trips: PastTrips, folds: Iterable[Fold]) -> tuple[EncodedTrips, EncodingTables]:
-    """The history of the lots' trips, NaN for all others; and the tables of the last lot.
+    """Encodes the trips of the folds, NaN for all others, and returns the last fold's tables.
 
-    A few lots at a time, while the next are prepared: most of the work is one array after the other, on one core.
+    Two folds run at a time, since most of a fold's work uses one core.
     """
     found = {name: np.full(len(trips.minutes), np.nan, np.float32) for name in TARGET_ENCODING_FEATURES}
     tables: EncodingTables = {}

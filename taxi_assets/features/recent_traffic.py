@@ -1,7 +1,6 @@
-"""What the streets are like now: how long trips that have just ended took, against what history led to expect.
+"""Recent-traffic features: actual over expected minutes of trips that ended before the pickup.
 
-Only trips whose drop-off lies before a trip's pickup tell it anything. The same code serves training, scoring and the
-service; a trip nobody tells of now has NaN in each of these, which the trees have learned to live with.
+Training, scoring and serving share this code. Without recent trips the features are NaN: trees are trained on NaN too.
 """
 
 from collections.abc import Mapping
@@ -30,7 +29,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Window:
-    """Trips of the last `hours` that are alike in `grouped_by`; `prior_weight` expected minutes draw their ratio to one."""
+    """Trips of the last `hours` with the same `grouped_by` key.
+
+    `prior_weight` expected minutes draw their ratio toward one.
+    """
 
     grouped_by: str
     hours: float
@@ -53,22 +55,25 @@ _WINDOWS: Mapping[str, Window] = {
 }
 _GROUPINGS = tuple(dict.fromkeys(window.grouped_by for window in _WINDOWS.values()))
 RECENT_TRAFFIC_FEATURES: Mapping[str, str] = {
-    name: f"actual over expected minutes of trips that ended in the {window.hours:g} hours before, same {window.grouped_by}"
+    name: (
+        f"actual over expected minutes of trips that ended in the {window.hours:g} hours before, "
+        f"same {window.grouped_by}"
+    )
     for name, window in _WINDOWS.items()
 }
 FIXED_DURATION = "fixed_duration_vendor_minutes"
 RECENT_TRAFFIC_COLUMNS = (*RECENT_TRAFFIC_FEATURES, FIXED_DURATION)
 
-# A trip forgotten on the meter says nothing of the streets.
+# A meter left running, or stopped early, says nothing about traffic: ratios are clipped.
 _MIN_RATIO, _MAX_RATIO = 1 / 3, 2.5
-# A vendor that writes the same length for every trip is known by its last trips.
+# Some vendors write nearly the same duration for every trip: their last trips show it.
 _FIXED_LAST_TRIPS, _FIXED_MIN_TRIPS, _FIXED_LOOKBACK_DAYS, _FIXED_VARIANCE_RATIO = 20, 5, 28, 6.0
-_KEY_STRIDE = 1 << 34  # seconds; more than any two times here lie apart
+_KEY_STRIDE = 1 << 34  # seconds; longer than the span of all times, so keys never overlap
 
 
 @dataclass(frozen=True)
 class CompletedTrips:
-    """Trips that are over, of one service; shape (n,) each, times in seconds since 1970, `vendor` 0 where unknown."""
+    """Completed trips of one service, shape (n,) each; times in seconds since 1970, `vendor` 0 if unknown."""
 
     ended_at: Ints
     starts: Ints
@@ -86,21 +91,21 @@ class CompletedTrips:
 
 
 def lookback_seconds() -> int:
-    """How far back trips are looked at."""
+    """Length of the longest window, seconds."""
     return int(max(window.hours for window in _WINDOWS.values()) * 3600)
 
 
 def recent_traffic_features(
     at: Ints, starts: Ints, ends: Ints, borough: Ints, completed: CompletedTrips
 ) -> dict[str, NDArray[np.float32]]:
-    """One array of shape (n,) for each name of `RECENT_TRAFFIC_FEATURES`.
+    """Computes one array of shape (n,) for each name of `RECENT_TRAFFIC_FEATURES`.
 
     Args:
-        at: Pickups, seconds since 1970, shape (n,); so are the next two.
-        starts: Pickup zones.
-        ends: Drop-off zones.
+        at: Pickup times, seconds since 1970, shape (n,).
+        starts: Pickup zones, shape (n,).
+        ends: Drop-off zones, shape (n,).
         borough: Borough of each zone, shape (266,).
-        completed: Trips of the same service. Those that end at the pickup or later are not looked at.
+        completed: Trips of the same service. Those that end at the pickup or later are ignored.
     """
     queries, ended = _keys(starts, ends, borough), _keys(completed.starts, completed.ends, borough)
     clipped = np.clip(completed.minutes, _MIN_RATIO * completed.expected, _MAX_RATIO * completed.expected)
@@ -111,21 +116,22 @@ def recent_traffic_features(
             grouped_by, queries[grouped_by], at, _SortedTrips.grouped_by(ended[grouped_by], completed.ended_at), minutes
         )
 
-    # NumPy lets go of the interpreter while it sorts and looks up.
+    # NumPy releases the GIL while it sorts and searches.
     with ThreadPoolExecutor() as pool:
         found = {name: ratio for ratios in pool.map(of_windows, _GROUPINGS) for name, ratio in ratios.items()}
     return {name: found[name] for name in RECENT_TRAFFIC_FEATURES}
 
 
 def fixed_duration_minutes(at: Ints, vendor: Ints, completed: CompletedTrips) -> NDArray[np.float32]:
-    """Mean of the vendor's last trips where they are far more like each other than like what was expected of them.
+    """Mean duration of the vendor's last trips, if it writes nearly the same one for every trip.
 
-    NaN for every other trip: of a vendor that measures, whose is not known, or that has had too few trips.
+    A vendor does if the variance of its last trips is far below their squared error against expected minutes. NaN for
+    all other vendors, for unknown ones and for those with too few trips.
 
     Args:
-        at: Pickups, seconds since 1970, shape (n,).
-        vendor: Vendors, 0 where unknown, shape (n,).
-        completed: Trips of the same service. Those that end at the pickup or later are not looked at.
+        at: Pickup times, seconds since 1970, shape (n,).
+        vendor: Vendors, 0 if unknown, shape (n,).
+        completed: Trips of the same service. Those that end at the pickup or later are ignored.
     """
     sorted_trips = _SortedTrips.grouped_by(completed.vendor, completed.ended_at)
     count, square = sorted_trips.sums(completed.minutes), sorted_trips.sums(completed.minutes**2)
@@ -144,7 +150,7 @@ def fixed_duration_minutes(at: Ints, vendor: Ints, completed: CompletedTrips) ->
 def _window_ratios(
     grouped_by: str, key: Ints, at: Ints, sorted_trips: "_SortedTrips", minutes: Floats
 ) -> dict[str, NDArray[np.float32]]:
-    """The windows of one kind; `minutes` are actual and expected ones of the finished trips, shape (n, 2)."""
+    """Ratios of the windows of one grouping; `minutes` are actual and expected ones, shape (n, 2)."""
     sums = sorted_trips.sums(minutes)
     order, queries = sorted_trips.queries(key, at)
     upto = sorted_trips.count_before(queries)
@@ -170,7 +176,7 @@ def _keys(starts: Ints, ends: Ints, borough: Ints) -> dict[str, Ints]:
 
 @dataclass(frozen=True)
 class _SortedTrips:
-    """Finished trips in the order of their key and end, so that those of a key and a span of time are neighbours."""
+    """Completed trips sorted by key and end, so that a key's trips of a time span are adjacent."""
 
     order: Ints
     positions: Ints
@@ -182,20 +188,20 @@ class _SortedTrips:
         return cls(order, positions[order])
 
     def sums(self, values: Floats) -> Floats:
-        """Sums of the values before each place: one more than there are."""
+        """Cumulative sums with a leading zero, shape (n + 1, ...)."""
         sums = np.zeros((len(values) + 1, *values.shape[1:]))
         np.cumsum(values.take(self.order, axis=0), axis=0, out=sums[1:])
         return sums
 
     @staticmethod
     def queries(key: Ints, at: Ints) -> tuple[Ints, Ints]:
-        """An order in which asking is fast, and the places asked about in it."""
+        """The queries' order by position, and their sorted positions: sorted searches are fast."""
         positions = key * _KEY_STRIDE + at
         order = np.argsort(positions, kind="stable")
         return order, positions[order]
 
     def count_before(self, positions: Ints) -> Ints:
-        """How many trips are of lower key, or of the same and ended before."""
+        """Number of trips at lower positions: a lower key, or the same key and an earlier end."""
         return np.searchsorted(self.positions, positions, "left")
 
 

@@ -1,7 +1,7 @@
-"""What past trips say of a trip: smoothed minutes of its zones, by time of day, backed off to their neighbours.
+"""Target encoding: smoothed minutes of past trips by pair of zones and time of day.
 
-Every table is a mean of few trips drawn toward one of more: pair of zones in a period → pair → nearby pairs → zones →
-distance. `fit_tables` makes them of some months, `look_up` reads them for a trip.
+Each mean of few trips is drawn toward a mean of more: pair of zones in a period → pair → nearby pairs → zones →
+distance. `fit_tables` builds the tables from past trips, `look_up` reads them for a trip.
 """
 
 from collections.abc import Mapping
@@ -33,26 +33,26 @@ Ints = NDArray[np.int64]
 EncodingTables = dict[str, NDArray[np.float32]]
 
 TARGET_ENCODING_FEATURES: Mapping[str, str] = {
-    "zone_minutes": "of the distance, times how much slower trips of these two zones are",
-    "neighbour_minutes": "the same, corrected by trips between nearby zones",
-    "pair_minutes": "mean of the pair",
-    "pair_typical_minutes": "geometric mean of the pair, which a long delay moves less",
+    "zone_minutes": "mean of trips of this distance, times a factor of each of the two zones",
+    "neighbour_minutes": "zone_minutes corrected by trips between nearby zones",
+    "pair_minutes": "mean of the pair of zones",
+    "pair_typical_minutes": "geometric mean of the pair, on which long delays weigh less",
     "pair_spread_minutes": "standard deviation of the pair",
     "pair_log_trips": "log of one plus the weight of the pair's trips",
-    "pair_recent_ratio": "the last months against the pair's mean",
-    "reverse_pair_minutes": "mean of the way back",
-    "pickup_period_ratio": "this period against the day, for trips from the zone",
-    "dropoff_period_ratio": "this period against the day, for trips to the zone",
+    "pair_recent_ratio": "mean of the pair's last months over its long-term mean",
+    "reverse_pair_minutes": "mean of the pair in the opposite direction",
+    "pickup_period_ratio": "minutes in this period over the pairs' means, for trips from the zone",
+    "dropoff_period_ratio": "minutes in this period over the pairs' means, for trips to the zone",
     "pair_period_minutes": "mean of the pair in this period",
     "pair_period_log_trips": "log of one plus the weight of the pair's trips in this period",
-    "neighbour_period_ratio": "nearby pairs in this period against what was expected of them",
+    "neighbour_period_ratio": "actual over expected minutes of nearby pairs in this period",
     "expected_minutes": "pair_period_minutes times neighbour_period_ratio",
 }
 
 
 @dataclass(frozen=True)
 class Smoothing:
-    """Strengths of the pulls toward the coarser mean, in trips, and reaches, in miles, hours and months."""
+    """Prior weights of the coarser means, in trips, and bandwidths, in miles, hours and months."""
 
     zone_trips: float = 20
     neighbour_trips: float = 3
@@ -69,7 +69,7 @@ class Smoothing:
 
 @dataclass(frozen=True)
 class PastTrips:
-    """Trips whose duration is known; shape (n,) each. `month` counts months since 1970, for age and folds."""
+    """Trips of known duration, shape (n,) each. `month` counts months since 1970, for age and folds."""
 
     starts: Ints
     ends: Ints
@@ -92,10 +92,7 @@ def _no_periods() -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class PairStatistics:
-    """Weights and weighted minutes of trips by pair, by pair in the last months, and by period and pair.
-
-    Of no trips, unless told otherwise.
-    """
+    """Weights and weighted minutes of trips: by pair, by pair in the last months, and by period and pair."""
 
     count: Floats = field(default_factory=_no_pairs)
     total: Floats = field(default_factory=_no_pairs)
@@ -107,7 +104,7 @@ class PairStatistics:
     period_total: NDArray[np.float32] = field(default_factory=_no_periods)
 
     def add(self, trips: PastTrips, age: Floats, smoothing: Smoothing) -> Self:
-        """These sums, grown in place by trips; `age` is how many months old each counts as, shape (n,)."""
+        """Adds trips in place; `age` is each trip's age in months, shape (n,)."""
         pair = trips.starts * ZONES + trips.ends
         period = trips.period * ZONES**2 + pair
         weights, recent = np.exp(-age / smoothing.months), np.exp(-age / smoothing.recent_months)
@@ -126,26 +123,28 @@ class PairStatistics:
         return self
 
     def decayed(self, months: float, smoothing: Smoothing) -> "PairStatistics":
-        """The same sums so many months later, when every trip in them counts less."""
+        """A copy of the sums so many months later, when each trip weighs less."""
         usual, recent = np.exp(-months / smoothing.months), np.exp(-months / smoothing.recent_months)
         faded = {name: recent if name.startswith("recent") else usual for name in vars(self)}
         return PairStatistics(**{name: values * values.dtype.type(faded[name]) for name, values in vars(self).items()})
 
 
 def fit_tables(trips: PastTrips, geometry: ZoneGeometry, as_of_month: float, smoothing: Smoothing) -> EncodingTables:
-    """EncodingTables over pairs (266, 266), zones x periods (48, 266) and pairs x periods (48, 266, 266).
+    """Fits the encoding tables to past trips.
+
+    Their shapes: pairs (266, 266), periods x zones (48, 266), periods x pairs (48, 266, 266).
 
     Args:
-        trips: The past.
+        trips: Past trips.
         geometry: Geometry of the zones.
-        as_of_month: Trips count less the further their month is from this one.
-        smoothing: How strongly small samples are drawn to larger ones.
+        as_of_month: Trips weigh less the further their month is from this one.
+        smoothing: Strengths of the smoothing.
     """
     return build_tables(PairStatistics().add(trips, np.abs(as_of_month - trips.month), smoothing), geometry, smoothing)
 
 
 def build_tables(sums: PairStatistics, geometry: ZoneGeometry, smoothing: Smoothing) -> EncodingTables:
-    """The tables these sums make."""
+    """Builds the encoding tables from sums of trips."""
     overall = float(sums.total.sum() / sums.count.sum())
     zone = _zone_minutes(sums.count, sums.total, geometry, overall, smoothing)
     neighbour = _neighbour_minutes(zone, sums.count, sums.total, geometry, overall, smoothing)
@@ -156,7 +155,7 @@ def build_tables(sums: PairStatistics, geometry: ZoneGeometry, smoothing: Smooth
 
 
 def look_up(tables: EncodingTables, starts: Ints, ends: Ints, period: Ints) -> dict[str, NDArray[np.float32]]:
-    """The history of each trip: one array of shape (n,) for each name of `TARGET_ENCODING_FEATURES`, in that order."""
+    """Reads each trip's encoding: shape (n,) by name of `TARGET_ENCODING_FEATURES`, in that order."""
     found = {name: table[_index(table, name, starts, ends, period)] for name, table in tables.items()}
     found["reverse_pair_minutes"] = tables["pair_minutes"][ends, starts]
     found["expected_minutes"] = found["pair_period_minutes"] * found["neighbour_period_ratio"]
@@ -181,7 +180,7 @@ def _zone_minutes(count: Floats, total: Floats, geometry: ZoneGeometry, overall:
 
 
 def _distance_curve(count: Floats, total: Floats, geometry: ZoneGeometry, overall: float) -> Floats:
-    """Mean minutes by half-mile of distance, drawn toward a smooth curve through all of them."""
+    """Mean minutes by half-mile of distance, drawn toward a smooth curve."""
     bins = geometry.distance_bin.ravel()
     trips = np.bincount(bins, count.ravel(), DISTANCE_BINS)
     minutes = np.bincount(bins, total.ravel(), DISTANCE_BINS)
@@ -226,7 +225,7 @@ def _period_tables(
 ) -> dict[str, Any]:
     hours = _nearby_hours(smoothing.hours)
     overall = float(sums.total.sum() / sums.count.sum())
-    # Minutes of trips from and to each zone by period: those they took, and those their pairs lead to expect.
+    # Actual and expected minutes of trips from and to each zone, by period.
     taken = [sums.period_total.sum(axis, dtype=np.float64) for axis in (2, 1)]
     expected = [np.einsum(f"pse,se->p{zone}", sums.period_count, pair_minutes) for zone in "se"]
 
@@ -259,7 +258,7 @@ def _pair_period_tables(
         name: np.empty_like(counts)
         for name in ("pair_period_minutes", "pair_period_log_trips", "neighbour_period_ratio")
     }
-    # Period by period: what is worked on stays in the processor's cache.
+    # Period by period: the arrays stay in the processor's cache.
     for period, (count, total) in enumerate(zip(counts, totals, strict=True)):
         prior = starts[period][:, None] * ends[period] * by_pair
         found["pair_period_minutes"][period] = (total + prior_weight * prior) / (count + prior_weight)

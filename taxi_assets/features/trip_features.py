@@ -1,7 +1,7 @@
-"""What the model may know of a trip when it starts: the calendar of its pickup and the places of its zones.
+"""Features known at the pickup: the calendar and the places of the zones.
 
-The warehouse derives the same columns in `sql/trip_features.sql`; a test sends the same trips both ways. What is only
-known once the trip is over may not become a feature: `POST_TRIP_FIELDS` names it and a test watches.
+`trip_features.sql` derives the same columns in the warehouse; a test compares the two on the same trips. Fields known
+only after the trip must not become features: `POST_TRIP_FIELDS` names them, and a test refuses them.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ __all__ = [
     "row_features",
 ]
 
-ZONES = 266  # TLC's ids run from 1 to 265; tables are indexed by the id itself
+ZONES = 266  # TLC's zone ids run from 1 to 265; arrays are indexed by the id itself
 SERVICE_IDS: Mapping[str, int] = {service: number for number, service in enumerate(SERVICES)}
 HOLIDAY_YEARS = range(2008, 2051)
 
@@ -65,9 +65,9 @@ ROW_FEATURES: Mapping[str, str] = {
     "day_of_year": "1 is January 1st",
     "month_of_year": "1 is January",
     "is_holiday": "a public holiday in New York",
-    "is_holiday_eve": "the day before one",
-    "is_after_holiday": "the day after one",
-    "zone_distance_miles": "straight line between the zones' centroids; missing where a zone has no place",
+    "is_holiday_eve": "the day before a public holiday",
+    "is_after_holiday": "the day after a public holiday",
+    "zone_distance_miles": "straight line between the zones' centroids; missing if a zone has no location",
     "is_same_zone": "starts and ends in the same zone",
 }
 
@@ -78,7 +78,7 @@ TripColumns = Mapping[str, NDArray[Any]]
 
 @cache
 def holiday_dates() -> tuple[date, ...]:
-    """New York's public holidays, as the `holidays` package knows them."""
+    """New York's public holidays, from the `holidays` package."""
     import holidays
 
     return tuple(sorted(holidays.country_holidays("US", subdiv="NY", years=HOLIDAY_YEARS)))
@@ -86,9 +86,9 @@ def holiday_dates() -> tuple[date, ...]:
 
 @cache
 def _holidays() -> tuple[np.datetime64, NDArray[np.bool_]]:
-    """A first day, and whether it and each day after it is a holiday.
+    """First day of the calendar, and a flag per day from it on: is it a holiday.
 
-    The outermost two days are none, and stand for all beyond them.
+    The first and the last day are no holidays, so that `take(mode="clip")` gives False beyond the calendar.
     """
     dates = np.array(holiday_dates(), "datetime64[D]")
     first = dates[0] - 1
@@ -99,7 +99,7 @@ def _holidays() -> tuple[np.datetime64, NDArray[np.bool_]]:
 
 @dataclass(frozen=True)
 class ZoneMap:
-    """ZoneGeometry of the zones, indexed by zone id: shape (266,), missing as NaN, boroughs as small integers."""
+    """Zones as arrays indexed by zone id, shape (266,); missing values are NaN, boroughs small integers."""
 
     x_miles: NDArray[np.float64]
     y_miles: NDArray[np.float64]
@@ -109,12 +109,12 @@ class ZoneMap:
 
 
 def row_features(trips: TripColumns, zones: ZoneMap) -> dict[str, NDArray[np.generic]]:
-    """The features of each trip.
+    """Computes the features of each trip.
 
     Args:
-        trips: `pickup_at` (datetime64, New York local time; one in an hour the clocks skip is taken an hour later),
+        trips: `pickup_at` (datetime64, New York local time; a time the clocks skip is taken an hour later),
             `pickup_zone_id`, `dropoff_zone_id`; shape (n,) each.
-        zones: Where the zones are.
+        zones: Locations of the zones.
 
     Returns:
         One array of shape (n,) for each name of `ROW_FEATURES`, in that order.

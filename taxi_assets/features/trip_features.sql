@@ -1,5 +1,5 @@
--- What is known of each trip of `trips` when it starts, and its duration, the target.
--- taxi_assets/features/trip_features.py holds the same definitions for the service.
+-- Features of each trip of `trips` known at its pickup, and its duration, the target.
+-- taxi_assets/features/trip_features.py has the same definitions for the service.
 SELECT
     service, month, source_row, pickup_at, pickup_zone_id, dropoff_zone_id, passenger_count,
     (isodow(pickup_at) - 1) * 24 + hour(pickup_at) AS hour_of_week,

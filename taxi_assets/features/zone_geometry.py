@@ -1,4 +1,4 @@
-"""Geometry of the zones as dense tables: distances, bearings, and which zones are near enough to speak for another."""
+"""Geometry of the zones as dense tables: distances, directions and weights of nearby zones."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,13 +12,13 @@ __all__ = ["DISTANCE_BINS", "ZoneGeometry"]
 
 Table = NDArray[np.float64]
 
-DISTANCE_BINS = 61  # none known, then half-mile steps up to thirty miles
+DISTANCE_BINS = 61  # bin 0: unknown distance; then half-mile steps up to thirty miles
 _UNKNOWN_AREA_SQUARE_MILES = 0.5
 
 
 @dataclass(frozen=True)
 class ZoneGeometry:
-    """Tables over (pickup zone, drop-off zone), shape (266, 266); NaN where a zone has no place."""
+    """Tables over (pickup zone, drop-off zone), shape (266, 266); NaN if a zone has no location."""
 
     zones: ZoneMap
 
@@ -36,7 +36,7 @@ class ZoneGeometry:
 
     @cached_property
     def straight_line_miles(self) -> Table:
-        """Straight line between centroids; within a zone, half the side of a square of its area."""
+        """Distance between centroids; within a zone, half the side of a square of its area."""
         miles = np.hypot(self.east_miles, self.north_miles)
         area = np.where(
             np.isnan(self.zones.area_square_miles), _UNKNOWN_AREA_SQUARE_MILES, self.zones.area_square_miles
@@ -50,7 +50,7 @@ class ZoneGeometry:
         return np.minimum(steps + 1, DISTANCE_BINS - 1)
 
     def proximity_weights(self, miles: float) -> Table:
-        """Gaussian weights by distance between zones; a zone without a place is near itself only."""
+        """Gaussian weights by distance between zones; a zone without a location has only itself."""
         squared = self.east_miles**2 + self.north_miles**2
         weights = np.nan_to_num(np.exp(-0.5 * squared / miles**2))
         weights[weights < 1e-3] = 0
