@@ -10,7 +10,7 @@ The libraries read hundreds of variables that name a registry, a home, a configu
 import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from filelock import FileLock
 from pydantic import Field, field_validator
@@ -118,6 +118,18 @@ class Settings(BaseSettings):
         if bad:
             named = ", ".join(ascii(sign)[1:-1] if not sign.isprintable() else sign for sign in bad)
             raise ValueError(f"{str(value.absolute())!a} holds {named}: set TAXI_HOME to a path without")
+        return value
+
+    @field_validator("home")
+    @classmethod
+    def _refuse_older_layout(cls, value: Path) -> Path:
+        for kind in get_args(DataKind):
+            if (value / kind / "arrived").is_dir():
+                raise ValueError(
+                    "the home has the layout of an earlier version, and nothing in it was touched: set TAXI_HOME to a "
+                    f"new folder, and copy each {kind}/arrived/<service>/<month>/<sha256>.parquet into its landing "
+                    "folder as <service>_tripdata_<month>.parquet"
+                )
         return value
 
     @field_validator("memory_limit")

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from taxi_assets import cli
 from taxi_assets.settings import Settings
 
 UNUSABLE = [
@@ -134,3 +136,20 @@ def _register(settings: Settings, run_id: str) -> Any:
     with mlflow.start_run(run_id):
         uri = tracking.log_model(LinearRegression().fit(example, [0.0, 1.0, 2.0]), example)
     return model_versions.register(settings, run_id, uri, "key", {}), example
+
+
+@pytest.mark.parametrize("kind", ["real", "synthetic"])
+def test_home_of_an_older_layout_is_refused_and_left_as_it_is(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "home" / kind / "arrived" / "green" / "2023-01" / f"{'0' * 64}.parquet"
+    file.parent.mkdir(parents=True)
+    file.write_text("bytes")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setenv("TAXI_HOME", str(tmp_path / "home"))
+    result = CliRunner().invoke(cli.app, ["status"], catch_exceptions=True)
+    message = str(result.exception)
+    assert "layout of an earlier version" in message
+    assert f"copy each {kind}/arrived/<service>/<month>/<sha256>.parquet" in message
+    assert "\n" not in message
+    assert sorted(tmp_path.rglob("*")) == before
