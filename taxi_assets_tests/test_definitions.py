@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from taxi_assets.definitions import defs
+from taxi_assets.defs.code_versions import code_version
 
 CHECKOUT = Path(__file__).parents[1]
 GRAPH = defs.resolve_asset_graph()
@@ -183,7 +184,7 @@ def test_an_asset_says_what_it_is_and_whose(key: str) -> None:
     assert asset.owners
     assert asset.kinds
     assert asset.group_name in {"ingestion", "training", "monitoring", "serving"}
-    assert asset.code_version
+    assert asset.code_version == code_version(key)
     assert checks_of(key)
     assert (asset.partitions_def is None) == (key in UNPARTITIONED)
 

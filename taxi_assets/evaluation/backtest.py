@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from taxi_assets.evaluation.coverage import measure_coverage
 from taxi_assets.evaluation.diagnostics import NOISE_FLOOR, score_matched_pairs
 from taxi_assets.evaluation.month_scores import MODEL, PredictedMonth, ScoredMonth, score_month
 from taxi_assets.months import Month
+from taxi_assets.registry.code_revision import source_digest
 from taxi_assets.training.dataset import TRAINING_SCOPE, WINDOW_MONTHS, available_window, read_training_data, read_zones
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE
 from taxi_assets.training.train import fit, library_versions
@@ -31,7 +31,7 @@ __all__ = ["BacktestSpec", "backtest", "summarise"]
 
 Facts = dict[str, Any]
 
-_CODE = ("features", "training", "evaluation")
+_CODE = ("features/*.py", "training/*.py", "evaluation/*.py", "tlc/local_time.py", "*/*.sql")
 _MIN_TRIPS = 500  # of a borough and part of the day, for its coverage to say something
 
 
@@ -189,10 +189,6 @@ def _key(spec: BacktestSpec, month: Month, window: Sequence[Month]) -> str:
             for row in connection.execute(sql("month_checksums"), month_key(service, month)).fetchall()
             if row[0] in months_used
         ]
-    package = Path(str(files("taxi_assets")))
-    code = [path for name in _CODE for path in sorted((package / name).glob("*.py"))]
-    code += [package / "tlc" / "local_time.py", *sorted(package.rglob("*.sql"))]
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in code]
     settings_used = [spec.served_condition, sorted(spec.parameters.items()), sorted(library_versions().items())]
-    parts = [[str(each) for each in window], available, settings_used, digests]
+    parts = [[str(each) for each in window], available, settings_used, source_digest(*_CODE)]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]

@@ -1,13 +1,16 @@
-"""Which commit of this code is running."""
+"""The code that is running: its commit, and digests of its source files."""
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
 
-__all__ = ["git_commit"]
+__all__ = ["git_commit", "source_digest"]
+
+_PACKAGE = Path(__file__).parents[1]
 
 
-def git_commit(package: Path = Path(__file__).parents[1]) -> str:
+def git_commit(package: Path = _PACKAGE) -> str:
     """The commit this code is of, `+dirty` added where files differ from it; `unknown` outside a checkout."""
     try:
         # The second name fails where the package lies in a checkout of something else, as in its environment.
@@ -15,6 +18,27 @@ def git_commit(package: Path = Path(__file__).parents[1]) -> str:
         return f"{commit}+dirty" if _git(package, "status", "--porcelain", ":/") else commit
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def source_digest(*patterns: str, package: Path = _PACKAGE) -> str:
+    """The SHA-256 of source files, in hexadecimal; it changes with a file's content or name.
+
+    Args:
+        patterns: Paths below the package, such as `evaluation/*.py`.
+        package: The folder of the package.
+
+    Raises:
+        FileNotFoundError: a pattern matches no file.
+    """
+    digest = hashlib.sha256()
+    for pattern in patterns:
+        paths = sorted(package.glob(pattern))
+        if not paths:
+            raise FileNotFoundError(f"no source file matches {pattern} in {package}")
+        for path in paths:
+            name = path.relative_to(package).as_posix()
+            digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def _git(folder: Path, *arguments: str) -> str:

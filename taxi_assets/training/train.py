@@ -5,14 +5,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.resources import files
 from typing import Any
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions, tracking
-from taxi_assets.registry.code_revision import git_commit
+from taxi_assets.registry.code_revision import git_commit, source_digest
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.dataset import (
@@ -23,29 +22,12 @@ from taxi_assets.training.dataset import (
     read_training_data,
 )
 from taxi_assets.training.estimators import BOOSTED_TREES, build_estimator, get_estimator
+from taxi_assets.training.training_sources import TRAINING_SOURCES
 from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["TrainingResult", "dagster_url", "fit", "library_versions", "train", "training_window"]
 
-# The code that decides what the same trips and parameters make of each other.
-_SOURCES = (
-    "tlc/local_time.py",
-    "features/trip_features.py",
-    "features/zone_geometry.py",
-    "features/target_encoding.py",
-    "features/out_of_fold.py",
-    "features/recent_traffic.py",
-    "features/encoding.py",
-    "training/predictions.py",
-    "training/intervals.py",
-    "training/training_set.py",
-    "training/estimators.py",
-    "training/random_forest.py",
-    "training/model.py",
-    "features/trip_features.sql",
-    "training/training_trips.sql",
-)
 _INPUT_EXAMPLE_ROWS = 5
 
 
@@ -171,13 +153,11 @@ def _tags(settings: Settings, data: TrainingData, month: Month, estimator: str) 
 
 def _training_key(data: TrainingData, month: Month, parameters: Mapping[str, Any]) -> str:
     """Digest of all that decides what a training makes: trips, purpose, parameters, code, libraries."""
-    package = files("taxi_assets")
-    code = {name: hashlib.sha256(package.joinpath(name).read_bytes()).hexdigest() for name in _SOURCES}
     parts = [
         data.digest,
         str(month),
         sorted(parameters.items()),
-        sorted(code.items()),
+        source_digest(*TRAINING_SOURCES),
         sorted(library_versions().items()),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

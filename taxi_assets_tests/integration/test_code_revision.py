@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from taxi_assets.registry.code_revision import git_commit
+from taxi_assets.registry.code_revision import git_commit, source_digest
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -57,3 +57,18 @@ def test_repository_of_a_running_hook_is_not_taken_for_ours(package, monkeypatch
     commit = git(package, "rev-parse", "HEAD")
     monkeypatch.setenv("GIT_DIR", str(package))
     assert git_commit(package) == commit
+
+
+def test_source_digest_changes_with_content_and_name(tmp_path: Path) -> None:
+    file = tmp_path / "model.py"
+    file.write_text("a = 1")
+    first = source_digest("*.py", package=tmp_path)
+    file.write_text("a = 2")
+    second = source_digest("*.py", package=tmp_path)
+    file.rename(tmp_path / "renamed.py")
+    assert len({first, second, source_digest("*.py", package=tmp_path)}) == 3
+
+
+def test_source_pattern_without_a_file_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no source file matches gone\.py"):
+        source_digest("gone.py", package=tmp_path)

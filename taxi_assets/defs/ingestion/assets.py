@@ -7,6 +7,7 @@ import dagster as dg
 
 from taxi_assets.defs.asset_metadata import AssetEvent, column_schema, fail_in_words, publish_months
 from taxi_assets.defs.checks import check_spec, suite_checks
+from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.ingestion.freshness import RAW_TRIPS_FRESHNESS
 from taxi_assets.defs.ingestion.source_files import QUARANTINE_CHECK, quarantine_check
 from taxi_assets.defs.partitions import monthly_asset
@@ -14,11 +15,12 @@ from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
-_COMMON: dict[str, Any] = {"group_name": "ingestion", "owners": ["team:data"], "code_version": "1"}
+_COMMON: dict[str, Any] = {"group_name": "ingestion", "owners": ["team:data"]}
 
 
 @dg.asset(
     **_COMMON,
+    code_version=code_version("taxi_zones"),
     kinds={"duckdb", "csv"},
     metadata=column_schema("taxi_zones"),
     check_specs=[
@@ -50,6 +52,7 @@ def taxi_zones(
 
 @monthly_asset(
     **_COMMON,
+    code_version=code_version("raw_trips"),
     kinds={"duckdb", "parquet"},
     freshness_policy=RAW_TRIPS_FRESHNESS,
     deps=[taxi_zones],  # files of the time before zone ids have coordinates, which the zones place
@@ -78,6 +81,7 @@ def raw_trips(
 
 @monthly_asset(
     **_COMMON,
+    code_version=code_version("clean_trips"),
     kinds={"duckdb", "sql"},
     deps=[raw_trips],
     metadata=column_schema("clean_trips"),
@@ -99,6 +103,7 @@ def clean_trips(
 
 @monthly_asset(
     **_COMMON,
+    code_version=code_version("trip_features"),
     kinds={"duckdb", "sql"},
     deps=[clean_trips, taxi_zones],
     metadata=column_schema("trip_features"),

@@ -4,6 +4,7 @@ import dagster as dg
 
 from taxi_assets.defs.asset_metadata import fail_in_words, link
 from taxi_assets.defs.checks import check_spec
+from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.training.assets import champion_model
 from taxi_assets.settings import Settings
 
@@ -11,7 +12,7 @@ from taxi_assets.settings import Settings
 @dg.asset(
     group_name="serving",
     owners=["team:ml"],
-    code_version="1",
+    code_version=code_version("duration_bento"),
     kinds={"bentoml", "onnx"},
     deps=[champion_model],
     metadata={

@@ -14,6 +14,7 @@ from taxi_assets.defs.asset_metadata import (
     score_table,
 )
 from taxi_assets.defs.checks import check_spec
+from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.ingestion.assets import raw_trips, taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.features.trip_features import MODEL_INPUTS
@@ -30,7 +31,6 @@ _MONTHLY: dict[str, Any] = {
     "partitions_def": MONTHS,
     "group_name": "training",
     "owners": ["team:ml"],
-    "code_version": "1",
 }
 
 
@@ -82,6 +82,7 @@ def parameters(config: TrainingConfig) -> dict[str, Any]:
 
 @dg.asset(
     **_MONTHLY,
+    code_version=code_version("duration_model"),
     kinds={"scikitlearn", "mlflow", "python"},
     deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months()), taxi_zones],
     metadata=_MODEL_COLUMNS,
@@ -133,6 +134,7 @@ def duration_model(
 
 @dg.asset(
     **_MONTHLY,
+    code_version=code_version("model_evaluation"),
     kinds={"duckdb", "mlflow", "python"},
     deps=[duration_model, raw_trips],
     metadata=column_schema("evaluations"),
@@ -235,6 +237,7 @@ def _evaluation_checks(evaluation: "Evaluation") -> list[dg.AssetCheckResult]:
 
 @dg.asset(
     **_MONTHLY,
+    code_version=code_version("champion_model"),
     kinds={"mlflow", "duckdb"},
     deps=[model_evaluation],
     metadata=column_schema("promotions"),

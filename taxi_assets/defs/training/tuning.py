@@ -6,6 +6,7 @@ import dagster as dg
 
 from taxi_assets.defs.asset_metadata import fail_in_words, float_metadata, mlflow_link, report_metadata
 from taxi_assets.defs.checks import check_spec
+from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.ingestion.assets import taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months, partition_months
 from taxi_assets.defs.training.assets import TrainingConfig, parameters
@@ -50,7 +51,7 @@ class TuningConfig(dg.Config):
     partitions_def=MONTHS,
     group_name="training",
     owners=["team:ml"],
-    code_version="1",
+    code_version=code_version("model_tuning"),
     kinds={"optuna", "mlflow", "python"},
     deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months()), taxi_zones],
     metadata={

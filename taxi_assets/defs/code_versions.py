@@ -1,0 +1,31 @@
+"""Each asset's code version: a digest of the sources that decide its content, so that Dagster shows what is stale."""
+
+from taxi_assets.registry.code_revision import source_digest
+from taxi_assets.training.training_sources import TRAINING_SOURCES
+
+__all__ = ["ASSET_SOURCES", "code_version"]
+
+_READING = (
+    *("tlc/columns.py", "tlc/contract.py", "tlc/projection.py", "tlc/local_time.py", "ingestion/canonical_rows.py"),
+    *("ingestion/casting.py", "ingestion/csv_lines.py", "ingestion/text_lines.py", "ingestion/row_stream.py"),
+    *("ingestion/file_times.py", "ingestion/time_formats.py", "ingestion/file_columns.py", "ingestion/point_zones.py"),
+    *("ingestion/unreadable_values.py", "ingestion/raw_trips.sql"),
+)
+# An asset whose inputs are stale is stale itself: only an asset's own step is named here.
+ASSET_SOURCES: dict[str, tuple[str, ...]] = {
+    "taxi_zones": ("ingestion/taxi_zones.py",),
+    "raw_trips": _READING,
+    "clean_trips": ("quality/cleaning_rules.py", "ingestion/clean_trips.sql", "ingestion/rejected_trips.sql"),
+    "trip_features": ("features/trip_features.py", "features/trip_features.sql", "tlc/local_time.py"),
+    "duration_model": TRAINING_SOURCES,
+    "model_evaluation": ("evaluation/*.py", "training/evaluation_scope.py", "training/scored_trips.sql"),
+    "champion_model": ("promotion/*.py", "promotion/*.sql"),
+    "duration_bento": ("serving/*.py",),
+    "drift_report": ("monitoring/drift.py", "monitoring/drift_counts.sql"),
+    "model_tuning": ("tuning/*.py", *TRAINING_SOURCES),
+}
+
+
+def code_version(asset: str) -> str:
+    """The digest of the asset's sources, 12 hexadecimal digits."""
+    return source_digest(*ASSET_SOURCES[asset])[:12]
