@@ -1,4 +1,4 @@
-"""A newcomer's tour of the running platform: each page a person is led to, and what the browser says of it."""
+"""Visits the pages of the running platform in a browser and records requests and errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ MONTHLY = (
 class Stop:
     """A page of the tour: the text that shows it has loaded, and the text to click then, if any.
 
-    A page that `polls` asks its server again and again, and never comes to rest.
+    A page that `polls` sends requests without end, so its network never becomes idle.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Stop:
 
 @dataclass
 class BrowserLog:
-    """What a browser did and said during a tour."""
+    """The requests, console messages and errors of a tour."""
 
     hosts: set[str] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
@@ -53,7 +53,7 @@ class BrowserLog:
 
 
 def observe(page: Page) -> BrowserLog:
-    """Record the page's requests and errors from now on."""
+    """Records the page's requests and errors from now on."""
     seen = BrowserLog()
     page.context.on("request", seen.note_request)
     page.context.on("console", seen.note_console)
@@ -62,8 +62,8 @@ def observe(page: Page) -> BrowserLog:
 
 
 def visit(page: Page, stop: Stop, folder: Path) -> Path:
-    """Open the page as a new visitor does, wait until it shows its text, click, and keep a screenshot."""
-    page.goto("about:blank")  # else a page whose address differs in its fragment only is not loaded anew
+    """Opens the page as a new visitor, waits for its text, clicks, and saves a screenshot."""
+    page.goto("about:blank")  # else a page that differs only in the URL's fragment is not reloaded
     page.goto(stop.url)
     visible(page, stop.shows).wait_for()
     if stop.click:
@@ -76,7 +76,7 @@ def visit(page: Page, stop: Stop, folder: Path) -> Path:
 
 
 def visible(page: Page, text: str) -> Locator:
-    """The first place where the text is to be seen: pages hold it hidden, too."""
+    """The first visible element with the text; pages contain hidden ones, too."""
     return page.get_by_text(text).filter(visible=True).first
 
 

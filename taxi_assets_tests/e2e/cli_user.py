@@ -1,4 +1,4 @@
-"""`taxi` as a person starts it: a process of its own, in a home of its own, on ports of its own."""
+"""Runs `taxi` as a user does: in its own process, with its own home and ports."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ RUN_DEPENDENT_COLUMNS = {"run_id", "decided_at", "snapshot", "first_seen_at", "r
 
 @dataclass(frozen=True)
 class CliUser:
-    """Someone with a home, a source of months and a port, who types `taxi` commands."""
+    """A user with a home, a source of months and a port, who types `taxi` commands."""
 
     home: Path
     source: str
@@ -44,12 +44,12 @@ class CliUser:
         return {**os.environ, **ours, **data_kind, "COLUMNS": "200"}
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """What the command printed, and its exit code."""
+        """Runs the command and returns its output and exit code."""
         environment = {**self.environment, **variables}
         return subprocess.run([*TAXI, *arguments], env=environment, capture_output=True, text=True, check=False)
 
     def run_json(self, *arguments: str) -> dict[str, Any]:
-        """The facts the command gives as JSON; it must succeed."""
+        """Runs the command with JSON output, which must succeed, and returns the parsed values."""
         done = self.run(*arguments, "--json", "-")
         assert done.returncode == 0, done.stderr
         facts: dict[str, Any] = json.loads(done.stdout)
@@ -61,7 +61,7 @@ def make_cli_user(folder: Path, source: Path | str, data_kind: DataKind | None =
 
 
 def write_months(folder: Path, rows: int, months: tuple[Month, ...] = MONTHS) -> Path:
-    """A source of small synthetic months."""
+    """Writes small synthetic months to a source folder."""
     synthetic.write_zones(folder, SEED)
     for month in months:
         synthetic.write_month(folder, "green", month, rows, SEED)
@@ -74,7 +74,7 @@ def stable_columns_query(table: str) -> str:
 
 
 def table_digests(settings: Settings) -> dict[str, str]:
-    """A digest of every table's rows, in no order; which run made them, when and as which snapshot does not count."""
+    """A digest of each table's rows in any order, without run ids, times and snapshots."""
     with Warehouse(settings).reading() as connection:
         rows = {
             name: connection.execute(f"SELECT t::VARCHAR FROM ({stable_columns_query(name)}) AS t").fetchall()

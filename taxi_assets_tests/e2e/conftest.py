@@ -1,4 +1,4 @@
-"""A Bento of a small model: built once, served for each file of tests that ask it."""
+"""Fixtures: a Bento of a small model, built once and served once for each test module."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def program(built: Settings) -> Program:
-    """As the supervisor serves it, but not told the address: what it binds to is left to the Bento."""
+    """The supervisor's serve command without the address, so that the Bento chooses what it binds to."""
     program = bento_program(built)
     command = list(program.command)
     del command[command.index("--host") : command.index("--host") + 2]

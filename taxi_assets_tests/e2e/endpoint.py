@@ -1,4 +1,4 @@
-"""Asks a running endpoint over HTTP."""
+"""Sends requests to a running endpoint."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a home holds at the end, compared between one that was disturbed on the way and one that was not."""
+"""The final state of a home, to compare an interrupted run with an uninterrupted one."""
 
 import hashlib
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ EQUAL = {
 
 @dataclass(frozen=True)
 class HomeState:
-    """What must not depend on what happened on the way. Ids, times and snapshots may."""
+    """The parts of a home's state that interruptions must not change. Ids, times and snapshots may differ."""
 
     tables: dict[str, str]
     champion: int
@@ -48,13 +48,13 @@ def home_state(settings: Settings, bento: Path) -> HomeState:
 
 
 def digests(model: Path) -> dict[str, str]:
-    """Of what a Bento's model is made of; the manifest names the run, which is another each time."""
+    """Digests of a Bento's model files, except the manifest: it names the run, which differs each time."""
     files = [file for file in sorted(model.rglob("*")) if file.is_file() and file.suffix != ".json"]
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def assert_runs_agree(settings: Settings) -> None:
-    """Every run has ended, in Dagster as in MLflow, where each that trained has one."""
+    """Asserts that every run has ended, and that Dagster and MLflow agree on its status."""
     api = client(settings)
     experiments = [experiment.experiment_id for experiment in api.search_experiments()]
     ended = {run.data.tags["dagster_run_id"]: run.info.status for run in api.search_runs(experiments)}

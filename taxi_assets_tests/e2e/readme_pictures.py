@@ -1,7 +1,7 @@
-"""The README's pictures, taken in Chromium of a real run: `make pictures`.
+"""Takes the README's pictures of a real run in Chromium: `make pictures`.
 
-Runs the months the README quotes in a home of its own, starts `taxi up`, and photographs the pages it shows. For the
-refused month May's file is put into the landing folder under April's name.
+Runs the months the README quotes in a new home, starts `taxi up`, and takes screenshots of its pages. For the refused
+month, May's file is put into the landing folder under April's name.
 """
 
 import io
@@ -32,7 +32,7 @@ SERVERS = ("dagster", "mlflow", "reports", "bento")
 
 @dataclass(frozen=True)
 class Picture:
-    """A page to photograph: its address, the text that shows it has loaded, the text to click then, the window."""
+    """A page to photograph: its address, the text that shows it has loaded, the text to click, the window."""
 
     name: str
     server: str
@@ -42,7 +42,7 @@ class Picture:
     size: tuple[int, int] = (1440, 900)
 
 
-# How Dagster's page names groups whose assets it shows.
+# The label that Dagster's page gives to a group whose assets are shown.
 EXPANDED = ",".join(f"global%40global%3A{group}" for group in ("ingestion", "training", "monitoring", "serving"))
 PICTURES = (
     Picture("lineage", "dagster", f"/asset-groups?expanded={EXPANDED}", "model_evaluation", None, (2800, 1150)),
@@ -74,9 +74,9 @@ REFUSED = (
 
 
 def photograph(page: Page, picture: Picture, urls: Mapping[str, str], folder: Path, **known: str) -> Path:
-    """Open the page as a new visitor does, wait until it shows its text, and keep it as a small PNG."""
+    """Opens the page as a new visitor, waits for its text, and saves it as a small PNG."""
     page.set_viewport_size({"width": picture.size[0], "height": picture.size[1]})
-    page.goto("about:blank")  # else a page whose address differs in its fragment only is not loaded anew
+    page.goto("about:blank")  # else a page that differs only in the URL's fragment is not reloaded
     page.goto(urls[picture.server] + picture.path.format(**known))
     page.get_by_text(picture.shows).filter(visible=True).first.wait_for()
     if picture.click:
@@ -114,7 +114,7 @@ def _up(cli_user: CliUser, ports: Mapping[str, int]) -> Iterator[None]:
 
 
 def _refuse_a_month(cli_user: CliUser, source: Path) -> None:
-    """Put a month's file under another's name, and wait for the sensor and its run to put it aside."""
+    """Lands a month's file under another month's name, and waits until the sensor's run quarantines it."""
     landing = cli_user.settings.landing
     draft = landing / f"green_tripdata_{REFUSED_MONTH}.parquet.part"
     shutil.copy(source / f"green_tripdata_{ITS_FILE}.parquet", draft)
@@ -128,7 +128,7 @@ def _put_aside(cli_user: CliUser) -> list[str]:
 
 
 def take(source: Path, folder: Path, say: Callable[[str], object] = print) -> None:
-    """Run the months of the source, and take every picture."""
+    """Runs the months of the source, and takes every picture."""
     with tempfile.TemporaryDirectory(prefix="taxi-pictures-") as home, chromium() as browser:
         ports = {name: free_port(HOST) for name in SERVERS}
         cli_user = CliUser(Path(home), str(source), ports["bento"], "real")

@@ -1,4 +1,4 @@
-"""A program in a terminal of its own, watched and typed to as a person would."""
+"""Runs a program in its own terminal, reads its screen and types keys."""
 
 import os
 import pty
@@ -21,7 +21,7 @@ _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 @dataclass
 class Terminal:
-    """A running program; `text` is all that its screen has shown, without colours."""
+    """A running program; `text` is all the output of its screen, without colours."""
 
     process: subprocess.Popen[bytes]
     keyboard: int
@@ -42,7 +42,7 @@ class Terminal:
         os.write(self.keyboard, keys)
 
     def wait_for(self, pattern: str) -> None:
-        """Until the pattern shows; an error if the program ends before."""
+        """Waits for the pattern. Raises an error if the program ends first."""
         deadline = time.monotonic() + SECONDS
         while not re.search(pattern, self.text):
             assert self.process.poll() is None, self.text
@@ -51,17 +51,17 @@ class Terminal:
             self.has_output.wait(0.05)
 
     def kill(self) -> None:
-        """As `kill -9` of the program's whole group."""
+        """Kills the program's process group with SIGKILL."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
 @contextmanager
 def terminal(command: Sequence[str], environment: Mapping[str, str], cwd: Path | None = None) -> Iterator[Terminal]:
-    """The program while the block lasts; what is left of it afterwards is killed."""
+    """Runs the program during the block, then kills all its remaining processes."""
     keyboard, screen = pty.openpty()
     program = subprocess.Popen(
-        # A session of its own, whose terminal this is: Ctrl-C is a signal to the program, and to no one else.
+        # A new session that owns this terminal: Ctrl-C signals only the program.
         ["setsid", "--ctty", "--wait", *command],
         cwd=cwd,
         env={**environment, "TERM": "xterm", "COLUMNS": "200", "LINES": "60"},
@@ -74,7 +74,7 @@ def terminal(command: Sequence[str], environment: Mapping[str, str], cwd: Path |
     reader = threading.Thread(target=opened.read)
     reader.start()
     try:
-        wait_until(lambda: os.getpgid(program.pid) == program.pid)  # else there is no group yet to kill
+        wait_until(lambda: os.getpgid(program.pid) == program.pid)  # else there is no process group to kill yet
         yield opened
     finally:
         if program.poll() is None:
@@ -84,7 +84,7 @@ def terminal(command: Sequence[str], environment: Mapping[str, str], cwd: Path |
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
-    """The processes that work in this home."""
+    """The processes that use this home."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):

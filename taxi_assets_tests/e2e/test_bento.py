@@ -1,4 +1,4 @@
-"""The real Bento, built and served by BentoML, asked over HTTP."""
+"""The HTTP endpoint of a Bento that BentoML built and serves."""
 
 import json
 import os
@@ -31,11 +31,11 @@ from taxi_assets.settings import Settings
 
 HOST = "127.0.0.1"
 
-numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)  # which JSON has no words for
+numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)  # JSON cannot express these two
 json_values = st.none() | st.booleans() | numbers | st.text() | st.lists(st.integers())
 
 
-def test_endpoint_predicts_as_the_model(url: str, model: Path) -> None:
+def test_endpoint_and_model_predictions_agree(url: str, model: Path) -> None:
     served, trips = ServedModel.load(model), small_model.trips(30, seed=21)
     names = {number: service for service, number in SERVICE_IDS.items()}
     answers = []
@@ -82,7 +82,9 @@ def test_same_instant_in_another_time_zone_gets_the_same_prediction(url: str) ->
         ({"trip_distance": 3}, "trip_distance is no field of a ride"),
     ],
 )
-def test_a_wrong_field_is_named_with_what_is_allowed(url: str, wrong: dict[str, Any], expected_message: str) -> None:
+def test_invalid_field_is_reported_with_its_allowed_values(
+    url: str, wrong: dict[str, Any], expected_message: str
+) -> None:
     assert refusal(url, 422, json={**RIDE, **wrong}).startswith(expected_message)
 
 
@@ -91,13 +93,13 @@ def test_client_reports_the_refusal(url: str) -> None:
         client.predict(url, client.Ride(74, 0, "2023-03-01T08:30"))
 
 
-def test_the_client_says_what_is_served(url: str, built: Settings) -> None:
+def test_client_returns_the_served_version(url: str, built: Settings) -> None:
     found = latest(built)
     assert found
     assert client.get_served_version(url) == {"version": 3, "bento": found.tag}
 
 
-def test_predict_prints_the_version_that_answered(
+def test_predict_prints_the_version_it_used(
     url: str, built: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TAXI_BENTO_PORT", str(built.bento_port))
@@ -107,15 +109,17 @@ def test_predict_prints_the_version_that_answered(
     assert f"by version 3 of taxi-duration ({found.tag})" in capsys.readouterr().out
 
 
-def test_what_is_no_ride_is_refused(url: str) -> None:
+def test_invalid_ride_is_rejected(url: str) -> None:
     assert "JSON object" in refusal(url, 422, json=[RIDE])
     assert "is missing" in refusal(url, 422, content=b"")
     assert "application/json" in refusal(url, 415, files={"ride": json.dumps(RIDE)})
 
 
-def test_a_long_body_is_refused(url: str) -> None:
+def test_body_over_the_size_limit_is_rejected(url: str) -> None:
     assert "longer than 65536 bytes" in refusal(url, 413, content=b" " * 70_000)
-    assert "longer than 65536 bytes" in refusal(url, 413, content=iter([b" " * 1_000] * 70))  # its length untold
+    assert "longer than 65536 bytes" in refusal(
+        url, 413, content=iter([b" " * 1_000] * 70)
+    )  # sent without a Content-Length
 
 
 @hypothesis_settings(max_examples=40)
@@ -133,7 +137,7 @@ def test_info_describes_the_model(url: str, built: Settings) -> None:
     assert httpx.get(f"{url}/info", trust_env=False).json() == expected_message
 
 
-def test_it_is_alive_ready_counts_and_describes_itself(url: str) -> None:
+def test_health_metrics_and_openapi_endpoints_respond(url: str) -> None:
     for path in ("/healthz", "/livez", "/readyz", "/"):
         assert httpx.get(url + path, trust_env=False).status_code == 200
     post(url, json=RIDE)
@@ -143,7 +147,7 @@ def test_it_is_alive_ready_counts_and_describes_itself(url: str) -> None:
     assert fields["pickup_zone_id"]["maximum"] == 265
 
 
-def test_it_listens_on_this_machine_only(url: str, built: Settings) -> None:
+def test_endpoint_listens_on_localhost_only(url: str, built: Settings) -> None:
     listening = [found for found in psutil.net_connections("tcp") if found.status == psutil.CONN_LISTEN]
     assert {found.laddr.ip for found in listening if found.laddr.port == built.bento_port} == {HOST}
 
@@ -153,7 +157,7 @@ def damage_trees(model: Path) -> None:
     (model / "model.onnx").write_bytes(b"no model")
 
 
-def change_golden_answers(model: Path) -> None:
+def change_golden_predictions(model: Path) -> None:
     manifest = json.loads((model / "manifest.json").read_text())
     manifest["golden"]["minutes"][0] += 1
     (model / "manifest.json").unlink()
@@ -161,9 +165,10 @@ def change_golden_answers(model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "expected_message"), [(damage_trees, "model.onnx is damaged"), (change_golden_answers, "1 minutes off")]
+    ("damage", "expected_message"),
+    [(damage_trees, "model.onnx is damaged"), (change_golden_predictions, "1 minutes off")],
 )
-def test_a_bento_with_a_wrong_model_ends_with_one_line(
+def test_bento_with_an_invalid_model_exits_with_one_line(
     built: Settings, program: Program, tmp_path: Path, damage: Callable[[Path], None], expected_message: str
 ) -> None:
     bento = latest(built)
@@ -172,7 +177,7 @@ def test_a_bento_with_a_wrong_model_ends_with_one_line(
     damaged = Path(shutil.copytree(store / bento.tag.replace(":", "/"), tmp_path / "bento", copy_function=os.link))
     damage(damaged / "src" / "model")
     command = [program.command[0], "serve", str(damaged), "--port", str(free_port(HOST))]
-    # A home of its own: at its start BentoML removes the figures of whoever serves from the same one.
+    # A separate home: at its start BentoML removes the metrics of other servers that use the same one.
     environment = {**os.environ, **program.env, "BENTOML_HOME": str(tmp_path / "home")}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
@@ -184,10 +189,8 @@ def test_a_bento_with_a_wrong_model_ends_with_one_line(
 
 
 @pytest.mark.slow
-def test_the_command_that_is_printed_serves_the_bento_beside_the_endpoint(
-    url: str, built: Settings, tmp_path: Path
-) -> None:
-    """As a person pastes it into a shell, in another folder and without the platform's variables."""
+def test_printed_serve_command_runs_beside_the_endpoint(url: str, built: Settings, tmp_path: Path) -> None:
+    """The command runs in a plain shell, from another folder and without the platform's variables."""
     bento = latest(built)
     assert bento
     command = bento_command(built, bento.tag)

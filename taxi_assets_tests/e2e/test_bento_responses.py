@@ -1,4 +1,4 @@
-"""The served Bento: hostile bodies, the nights the clocks change, and the answers its OpenAPI document lists."""
+"""Responses of the served Bento: hostile bodies, daylight saving changes, and its OpenAPI document."""
 
 import json
 import threading
@@ -31,9 +31,7 @@ from taxi_assets.serving import client
         (b'{"\\ud800": 1}', 422, "is no field of a ride"),
     ],
 )
-def test_a_hostile_body_is_refused_with_its_reason(
-    url: str, content: bytes, status: int, expected_message: str
-) -> None:
+def test_hostile_body_is_rejected_with_its_reason(url: str, content: bytes, status: int, expected_message: str) -> None:
     assert expected_message in refusal(url, status, content=content)
 
 
@@ -54,7 +52,7 @@ def test_one_instant_has_one_prediction_when_clocks_change(url: str) -> None:
 
 
 def unfinished(url: str) -> httpx.Response:
-    """The answer to a request whose body never comes to its end."""
+    """The response to a request whose body never ends."""
 
     def begin() -> Iterator[bytes]:
         yield b"{"
@@ -79,7 +77,9 @@ def test_responses_match_the_openapi_document(url: str) -> None:
         post(url, content=b'{"pickup_at": 1, "pickup_at": 2}'),
         unfinished(url),
     ]
-    assert {str(answer.status_code) for answer in given_} == set(responses) - {"500"}  # which nobody knows how to get
+    assert {str(answer.status_code) for answer in given_} == set(responses) - {
+        "500"
+    }  # no request is known to cause a 500
     for answer in given_:
         schema = responses[str(answer.status_code)]["content"]["application/json"]["schema"]
         jsonschema.validate(answer.json(), schema)
@@ -91,7 +91,7 @@ def test_responses_match_the_openapi_document(url: str) -> None:
     assert described["info"]["description"].startswith("Minutes of a taxi ride in New York")
 
 
-def test_the_example_of_the_page_is_answered_as_the_page_says(url: str) -> None:
+def test_openapi_example_gets_the_documented_response(url: str) -> None:
     described = httpx.get(f"{url}/docs.json", trust_env=False).json()
     assert described["info"]["title"] == "Taxi durations in New York"
     predict = described["paths"]["/predict"]["post"]

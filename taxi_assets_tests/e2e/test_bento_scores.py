@@ -1,4 +1,4 @@
-"""5,000 trips of a month asked of the running endpoint: the RMSE that the evaluation and the back-test find."""
+"""The endpoint's predictions for 5,000 trips have the RMSE of the evaluation and the back-test."""
 
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def ride_body(trip: Any) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_the_endpoint_has_the_rmse_of_evaluation_and_backtest(lake: Any, tmp_path: Path) -> None:
+def test_endpoint_rmse_equals_evaluation_and_backtest(lake: Any, tmp_path: Path) -> None:
     learned, month = lake.source.months
     model = fit(read_training_data(lake.warehouse, ["green"], [learned], TRAINING_SCOPE), FEW)
     served = lake.settings.served_condition

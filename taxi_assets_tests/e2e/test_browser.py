@@ -1,4 +1,4 @@
-"""`make up` after a run, looked at with a real browser: what a person comes for is to be seen."""
+"""The pages of `make up` after a run, opened in a real browser."""
 
 import re
 import sys
@@ -21,17 +21,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CHECKOUT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
-PATIENCE = 90_000  # milliseconds: a page's first load on a machine that also runs five servers
+PATIENCE = 90_000  # milliseconds, for a page's first load on a machine that also runs five servers
 SCORED = "2023-02"  # the last month of the run
-# MLflow's UI asks who is logged in, and takes the answer that there are no users for an error; on a slow machine its
-# table of runs is laid out over two frames, which Chromium notes.
+# MLflow's UI asks for the logged-in user and logs an error because there are no users. On a slow machine Chromium
+# warns that the layout of its run table takes two frames.
 KNOWN_ERRORS = re.compile(r"404 .*/mlflow/users/current|ResizeObserver loop completed .*/static-files/")
 ASSETS = {*MONTHLY, "taxi_zones", "duration_bento"}
 
 
 @dataclass(frozen=True)
 class Up:
-    """`make up` in a terminal, and where its servers answer; one Ctrl-C at the end leaves no process behind."""
+    """`make up` in a terminal, with the URLs of its servers."""
 
     screen: Terminal
     cli_user: CliUser
@@ -40,7 +40,7 @@ class Up:
 
 @pytest.fixture(scope="module")
 def cli_user(tmp_path_factory: pytest.TempPathFactory) -> CliUser:
-    """A person who has had one run."""
+    """A user who has run `taxi run` once."""
     found = make_cli_user(tmp_path_factory.mktemp("browser"), write_months(tmp_path_factory.mktemp("months"), 2_500))
     found.run_json("run", "--months", "2023-01..2023-02")
     return found
@@ -92,7 +92,7 @@ def test_the_lineage_shows_the_assets(up: Up, page: Page, view: str, shown: set[
         expect(page.get_by_text(asset, exact=True).first).to_be_visible()
 
 
-def test_the_first_page_asks_for_nothing(up: Up, page: Page) -> None:
+def test_first_page_shows_no_community_dialog(up: Up, page: Page) -> None:
     page.goto(f"{up.urls['dagster']}/asset-groups")
     for group in ("ingestion", "training", "monitoring", "serving"):
         expect(page.get_by_text(group, exact=True).first).to_be_visible()
@@ -122,7 +122,7 @@ def test_a_stored_link_opens_the_report_on_todays_port(up: Up, page: Page) -> No
     assert opened.value.url == f"{up.urls['reports']}/model_evaluation/{SCORED}.html"
 
 
-def test_a_newcomers_tour_asks_no_other_host_and_meets_no_error(up: Up, page: Page, tmp_path: Path) -> None:
+def test_browser_tour_contacts_no_other_host_and_has_no_errors(up: Up, page: Page, tmp_path: Path) -> None:
     seen = observe(page)
     run_id = up.cli_user.run_json("status")["champion"]["run_id"]
     for stop in stops(up.urls, SCORED, run_id):
@@ -136,14 +136,14 @@ def test_mlflow_ui_telemetry_is_off(up: Up) -> None:
     assert response.json()["disable_ui_telemetry"] is True
 
 
-def test_a_request_to_another_host_and_an_error_are_noticed(page: Page) -> None:
+def test_request_to_another_host_and_error_are_recorded(page: Page) -> None:
     seen = observe(page)
     page.goto("data:text/html,<script src='http://elsewhere.invalid/tag.js'></script><script>undefined_name()</script>")
     assert seen.hosts == {"elsewhere.invalid"}
     assert any("undefined_name" in error for error in seen.errors)
 
 
-def test_the_terminal_shows_the_table_and_no_line_without_cause(up: Up) -> None:
+def test_terminal_shows_the_table_and_no_stray_lines(up: Up) -> None:
     after = up.screen.text.partition("Ctrl-C stops all of them")[2]
     assert "INFO" not in up.screen.text
     assert [line for line in after.splitlines()[1:] if not is_notable(line)] == []

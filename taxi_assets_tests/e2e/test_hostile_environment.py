@@ -1,4 +1,4 @@
-"""A run in an environment that names other registries, homes, clouds and proxies: all of it stays in its own home."""
+"""`taxi run` uses only its own home, even if the environment names other registries, homes or proxies."""
 
 import pickle
 from pathlib import Path
@@ -17,7 +17,7 @@ PROXIES = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "ALL_PROXY")
 
 
 def foreign_registry(home: Path) -> Settings:
-    """A registry whose `taxi-duration` has a version 1, the champion."""
+    """Creates a registry in which version 1 of `taxi-duration` is champion."""
     settings = Settings(home=home)
     initialise(settings)
     run_id, api = tracking.open_run(settings, "foreign", "job", {}), client(settings)

@@ -1,6 +1,6 @@
-"""A month's run interrupted at any step under `taxi up`, which is started again: the month ends as if undisturbed.
+"""A month's run that is interrupted at any step of `taxi up` is completed after a restart.
 
-Eighteen cases, more than half an hour; CI takes two of them. All: `pytest -m slow` with the name of this file.
+The 18 cases take more than half an hour; CI runs two of them. Run all with `pytest -m slow` and this file's name.
 """
 
 import os
@@ -64,7 +64,7 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def january(months: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that holds January, and February's file, which waits."""
+    """A home with January in the warehouse and February's file in the landing folder."""
     settings = Settings(home=tmp_path_factory.mktemp("january") / "home", data_kind="synthetic", tlc_source=str(months))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", "")
@@ -77,8 +77,8 @@ def january(months: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(january: Path, months: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
-    settings = settings_of(january, tmp_path_factory.mktemp("undisturbed"), months)
+def uninterrupted(january: Path, months: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
+    settings = settings_of(january, tmp_path_factory.mktemp("uninterrupted"), months)
     with up(settings) as screen:
         finish(settings, screen)
     return state(settings)
@@ -86,8 +86,8 @@ def undisturbed(january: Path, months: Path, tmp_path_factory: pytest.TempPathFa
 
 @pytest.mark.parametrize("end", ["interrupted", "killed"])
 @pytest.mark.parametrize("step", STEPS)
-def test_a_month_interrupted_at_any_step_ends_as_if_undisturbed(
-    january: Path, months: Path, undisturbed: State, tmp_path: Path, step: str, end: str
+def test_month_interrupted_at_any_step_is_completed_after_restart(
+    january: Path, months: Path, uninterrupted: State, tmp_path: Path, step: str, end: str
 ) -> None:
     settings = settings_of(january, tmp_path, months)
     with up(settings) as screen:
@@ -100,11 +100,11 @@ def test_a_month_interrupted_at_any_step_ends_as_if_undisturbed(
     wait_until(lambda: not processes_of(settings.home))
     with up(settings) as screen:
         finish(settings, screen)
-    assert asdict(state(settings)) == asdict(undisturbed)
+    assert asdict(state(settings)) == asdict(uninterrupted)
 
 
 def settings_of(january: Path, folder: Path, months: Path) -> Settings:
-    """A home of its own with what is there in January's, and ports of its own."""
+    """Copies January's home to a new one with its own ports."""
     home = Path(shutil.copytree(january, folder / "home"))
     ports = {f"{name}_port": free_port(HOST) for name in ("dagster", "bento", "reports", "mlflow")}
     return Settings(home=home, data_kind="synthetic", tlc_source=str(months)).model_copy(update=ports)
@@ -134,7 +134,7 @@ def runs(settings: Settings) -> list[dg.DagsterRun]:
 
 
 def has_begun(settings: Settings, step: str) -> bool:
-    """A run of the month is at this step."""
+    """True once a run of the month has started this step."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", "")
         with open_instance(settings) as instance:
@@ -144,7 +144,7 @@ def has_begun(settings: Settings, step: str) -> bool:
 
 
 def finish(settings: Settings, screen: Terminal) -> None:
-    """Wait until nothing runs and nothing is lacking."""
+    """Waits until no run is active and no asset is missing."""
     warehouse = Warehouse(settings)
 
     def is_done() -> bool:
@@ -166,7 +166,7 @@ def wait_for(screen: Terminal, condition: Callable[[], bool]) -> None:
 
 
 def cut_power(settings: Settings, screen: Terminal) -> None:
-    """`kill -9` of everything that works in the home, until nothing does."""
+    """Kills every process that uses the home with SIGKILL, until none is left."""
     while found := processes_of(settings.home):
         for process in found:
             with suppress(psutil.NoSuchProcess):

@@ -1,4 +1,4 @@
-"""A `taxi run` killed at any moment, and run again, ends as one that was never disturbed."""
+"""A `taxi run` that is killed at any time and run again gives the result of an uninterrupted run."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,9 +19,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROWS = 2_500
 RUN = ("run", "--months", "2023-01..2023-02")
-# What shows on the screen at the moment, and how many seconds later the kill comes.
+# The text on the screen, and the seconds from then to the kill.
 FAULT_POINTS = [
-    ("$", 0.0),  # before anything shows
+    ("$", 0.0),  # before any output
     ("$", 1.5),
     ("$", 3.0),
     ("raw_trips 2023-01", 0.0),
@@ -55,12 +55,12 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(months: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
-    return state(make_cli_user(tmp_path_factory.mktemp("undisturbed"), months))
+def uninterrupted(months: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
+    return state(make_cli_user(tmp_path_factory.mktemp("uninterrupted"), months))
 
 
 def state(cli_user: CliUser) -> State:
-    """The state after a run that nothing disturbs."""
+    """The state after an uninterrupted run."""
     facts = cli_user.run_json(*RUN)
     settings = Settings(home=cli_user.home, data_kind="synthetic")
     store = settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
@@ -80,25 +80,27 @@ def state(cli_user: CliUser) -> State:
 @pytest.mark.parametrize(
     ("shown", "later"), FAULT_POINTS, ids=[f"{shown} +{later:g} s" for shown, later in FAULT_POINTS]
 )
-def test_a_killed_run_is_made_good_by_the_next(
-    months: Path, undisturbed: State, tmp_path: Path, shown: str, later: float
+def test_killed_run_is_completed_by_the_next(
+    months: Path, uninterrupted: State, tmp_path: Path, shown: str, later: float
 ) -> None:
     cli_user = make_cli_user(tmp_path, months)
     with terminal([*TAXI, *RUN], cli_user.environment) as screen:
         screen.wait_for(shown)
-        Event().wait(later)  # within a step nothing shows by which to know the moment
+        Event().wait(later)  # nothing is printed within a step, so only the time selects the point
         was_under_way = screen.process.poll() is None
         screen.kill()
     assert was_under_way, f"it had ended before the kill: {screen.text}"
     wait_until(lambda: not processes_of(cli_user.home))
-    assert asdict(state(cli_user)) == asdict(undisturbed)
+    assert asdict(state(cli_user)) == asdict(uninterrupted)
 
 
-def test_a_run_killed_while_the_bento_serves_leaves_no_server(months: Path, undisturbed: State, tmp_path: Path) -> None:
+def test_a_run_killed_while_the_bento_serves_leaves_no_server(
+    months: Path, uninterrupted: State, tmp_path: Path
+) -> None:
     cli_user = make_cli_user(tmp_path, months)
     log = Settings(home=cli_user.home, data_kind="synthetic").root / "logs" / "bento.log"
     with terminal([*TAXI, *RUN], cli_user.environment) as screen:
         wait_until(lambda: log.is_file() or screen.process.poll() is not None)
         screen.kill()
     wait_until(lambda: not processes_of(cli_user.home))
-    assert asdict(state(cli_user)) == asdict(undisturbed)
+    assert asdict(state(cli_user)) == asdict(uninterrupted)

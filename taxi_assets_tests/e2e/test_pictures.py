@@ -1,4 +1,4 @@
-"""The README's pictures and promises: each picture is made by a command, and small enough to load at once."""
+"""The README's pictures and statements: each picture is made by a command and is small."""
 
 import re
 import tomllib
@@ -24,11 +24,11 @@ def test_every_picture_is_small() -> None:
     assert {file.name: file.stat().st_size for file in files if file.stat().st_size >= MOST_BYTES} == {}
 
 
-def test_your_own_months_come_before_the_comparison() -> None:
+def test_readme_shows_own_months_before_the_comparison() -> None:
     assert README.index("\n## Your own months") < README.index("\n## Compared with the course")
 
 
-def test_disk_and_platforms_stand_before_the_first_result() -> None:
+def test_readme_names_disk_and_platforms_before_the_first_result() -> None:
     before = README[: README.index("\n## What you will see")]
     assert re.search(r"1\.6 GB of disk", before)
     assert all(name in before for name in ("Linux", "macOS", "WSL"))

@@ -1,4 +1,4 @@
-"""`taxi run` from months to a served prediction, as a person starts it; the small months only save time."""
+"""`taxi run` from months to a served prediction, started from a shell; small months save time."""
 
 import json
 import socket
@@ -20,16 +20,16 @@ RUN = ("run", "--months", "2023-01..2023-02")
 
 @pytest.fixture(scope="module")
 def cli_user(tmp_path_factory: pytest.TempPathFactory) -> CliUser:
-    """A person without network, whose synthetic months were made before, smaller than `taxi run` makes them."""
-    nobody = f"http://127.0.0.1:{free_port('127.0.0.1')}"
-    found = make_cli_user(tmp_path_factory.mktemp("run"), nobody)
+    """A user without network who already has small synthetic months."""
+    unreachable = f"http://127.0.0.1:{free_port('127.0.0.1')}"
+    found = make_cli_user(tmp_path_factory.mktemp("run"), unreachable)
     write_months(Settings(home=found.home, data_kind="synthetic").root / "source", ROWS)
     return found
 
 
 @pytest.fixture(scope="module")
 def done(cli_user: CliUser) -> subprocess.CompletedProcess[str]:
-    """The run, while something else has the endpoint's port, as `taxi up` would."""
+    """Runs `taxi run` while another process uses the endpoint's port, as `taxi up` would."""
     report = cli_user.home.parent / "reports" / "run.json"
     with socket.create_server(("127.0.0.1", cli_user.port)):
         return cli_user.run(*RUN, "--json", str(report))
@@ -43,7 +43,7 @@ def facts(cli_user: CliUser, done: subprocess.CompletedProcess[str]) -> dict[str
 
 
 def assert_complete(facts: Mapping[str, Any]) -> None:
-    """Every field that those who read the JSON rely on is there and means something."""
+    """Asserts that every documented JSON field is present and has a useful value."""
     named = ("source", "synthetic", "months", "services", "rows", "score", "model", "bento", "prediction", "drift")
     assert {*named, "seconds"} <= set(facts)
     rows, score, model = facts["rows"], facts["score"], facts["model"]
@@ -61,7 +61,7 @@ def assert_complete(facts: Mapping[str, Any]) -> None:
     assert {"fetch", "raw_trips", "duration_model", "serve"} <= set(facts["seconds"])
 
 
-def test_it_goes_on_with_synthetic_months_and_says_so_in_one_line(
+def test_unreachable_source_is_replaced_by_synthetic_months(
     cli_user: CliUser, done: subprocess.CompletedProcess[str]
 ) -> None:
     assert done.returncode == 0, done.stderr
@@ -71,7 +71,7 @@ def test_it_goes_on_with_synthetic_months_and_says_so_in_one_line(
     assert "(synthetic months)" in done.stdout
 
 
-def test_a_taken_endpoint_port_does_not_stop_it(facts: dict[str, Any]) -> None:
+def test_occupied_endpoint_port_does_not_stop_the_run(facts: dict[str, Any]) -> None:
     assert facts["prediction"]["bento"] == facts["bento"]
 
 
@@ -103,8 +103,8 @@ def test_table_shows_the_json_figures(done: subprocess.CompletedProcess[str], fa
 def test_status_agrees_without_the_data_kind_set(cli_user: CliUser, facts: dict[str, Any]) -> None:
     status = cli_user.run_json("status")
     assert status["synthetic"] is True
-    held = [(each["month"], each["rows"], each["models"]) for each in status["months"]]
-    assert held == [(str(month), ROWS, models) for month, models in zip(MONTHS, [[], [1]], strict=True)]
+    months = [(each["month"], each["rows"], each["models"]) for each in status["months"]]
+    assert months == [(str(month), ROWS, models) for month, models in zip(MONTHS, [[], [1]], strict=True)]
     assert status["served"] is None
     assert status["champion"]["version"] == facts["model"]["version"]
     assert status["champion"]["run_id"] == facts["model"]["run_id"]
@@ -121,7 +121,7 @@ def test_running_again_changes_nothing(cli_user: CliUser, facts: dict[str, Any])
     assert table_digests(settings) == before
 
 
-def test_nothing_is_left_running_or_lying_about(cli_user: CliUser, facts: dict[str, Any]) -> None:
+def test_run_leaves_no_process_and_no_extra_files(cli_user: CliUser, facts: dict[str, Any]) -> None:
     import psutil
 
     homes = []
@@ -135,7 +135,7 @@ def test_nothing_is_left_running_or_lying_about(cli_user: CliUser, facts: dict[s
 
 
 @pytest.mark.slow
-def test_the_months_it_makes_up_itself_are_of_full_size(tmp_path: Path) -> None:
+def test_generated_synthetic_months_have_full_size(tmp_path: Path) -> None:
     facts = make_cli_user(tmp_path, f"http://127.0.0.1:{free_port('127.0.0.1')}").run_json(*RUN)
     assert_complete(facts)
     assert facts["synthetic"] is True
@@ -143,7 +143,7 @@ def test_the_months_it_makes_up_itself_are_of_full_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_folder_of_months_is_run_on_as_it_is(tmp_path: Path, source: Source) -> None:
+def test_folder_of_months_is_a_source(tmp_path: Path, source: Source) -> None:
     real = source.kind == "real" and (source.folder / "green_tripdata_2023-03.parquet").is_file()
     facts = make_cli_user(tmp_path, source.folder).run_json(
         "run", "--months", "2023-01..2023-03" if real else "2023-01..2023-02"

@@ -1,4 +1,4 @@
-"""What a person can get wrong with `taxi run`: one line names it and the remedy, and nothing published is harmed."""
+"""User errors of `taxi run` end in one line with the remedy and leave published data unchanged."""
 
 import io
 import sys
@@ -29,7 +29,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cli_user(source: Path, tmp_path_factory: pytest.TempPathFactory) -> CliUser:
-    """A person whose lake holds a month."""
+    """A user with one month in the warehouse."""
     found = make_cli_user(tmp_path_factory.mktemp("errors"), source, "synthetic")
     settings = found.settings
     publishing.publish_zones(Warehouse(settings), *fetch_zones(settings.tlc_source, settings.landing))
@@ -43,7 +43,7 @@ def _nothing_published_is_harmed(cli_user: CliUser) -> Iterator[None]:
     settings = Settings(home=cli_user.home, data_kind="synthetic")
     before, published = table_digests(settings), ingested(settings)
     yield
-    # A month that came before another was missed may wait.
+    # An earlier month may still be pending if a later one was missing.
     assert table_digests(settings) | {"source_files": ""} == before | {"source_files": ""}
     assert ingested(settings) == published
 
@@ -53,7 +53,7 @@ def ingested(settings: Settings) -> list[SourceFile]:
 
 
 def refusal(cli_user: CliUser, *arguments: str, **variables: str) -> str:
-    """The one line of a refused command, which has left what had arrived as it was."""
+    """Runs a command that must fail, and returns its one line. Recorded files must not change."""
     settings = Settings(home=cli_user.home, data_kind="synthetic")
     kept = sorted(settings.file_store.glob("green/2023-01/*.parquet"))
     before = [sha256_of(file) for file in kept]
@@ -67,7 +67,7 @@ def refusal(cli_user: CliUser, *arguments: str, **variables: str) -> str:
 
 
 def in_this_process(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
-    """The exit code and stderr of `taxi`; a process of its own would load everything anew."""
+    """Runs `taxi` in this process, which saves the imports; returns its exit code and stderr."""
     shown = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stderr(shown):
         for name in [name for name in environment if name.startswith("TAXI_")]:
@@ -79,7 +79,7 @@ def in_this_process(arguments: Sequence[str], environment: Mapping[str, str]) ->
     return int(str(ended.value.code)), shown.getvalue()
 
 
-def test_a_process_of_its_own_ends_in_one_line(cli_user: CliUser) -> None:
+def test_failed_command_prints_one_line(cli_user: CliUser) -> None:
     done = cli_user.run("run", "--months", "2023-13")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: '2023-13' is not a month")
@@ -110,7 +110,7 @@ def test_invalid_argument_is_reported_with_its_remedy(
 def test_a_file_that_is_not_parquet_is_named(cli_user: CliUser, source: Path, tmp_path: Path) -> None:
     for file in source.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    # A month no other test asks for: what has come to the landing folder is not fetched again.
+    # A month no other test uses: a file in the landing folder is not fetched again.
     (tmp_path / "green_tripdata_2023-04.parquet").write_text("<html>503</html>")
     said = refusal(cli_user, "run", "--months", "2023-01,2023-04", "--source", str(tmp_path))
     assert "green_tripdata_2023-04.parquet is not a whole parquet file: replace it" in said
@@ -134,12 +134,12 @@ def test_a_home_that_is_a_file_is_named(cli_user: CliUser, tmp_path: Path) -> No
     assert "set TAXI_HOME" in said
 
 
-def test_a_folder_is_no_place_for_the_json(cli_user: CliUser, tmp_path: Path) -> None:
+def test_folder_as_json_path_is_rejected(cli_user: CliUser, tmp_path: Path) -> None:
     said = refusal(cli_user, "run", "--months", BOTH, "--json", str(tmp_path))
     assert said == f"cannot write JSON to {tmp_path} (Is a directory): name a file, or - to print it"
 
 
-def test_a_setting_that_is_no_port_is_named(cli_user: CliUser) -> None:
+def test_setting_that_is_not_a_port_is_named(cli_user: CliUser) -> None:
     assert "TAXI_MLFLOW_PORT is 'many'" in refusal(cli_user, "status", TAXI_MLFLOW_PORT="many")
 
 

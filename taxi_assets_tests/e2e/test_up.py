@@ -1,4 +1,4 @@
-"""`make up` as a person uses it: a real terminal, the real servers, one Ctrl-C."""
+"""`make up` in a real terminal with the real servers, stopped by one Ctrl-C."""
 
 import os
 import re
@@ -19,9 +19,9 @@ from taxi_assets.settings import Settings
 
 HOST = "127.0.0.1"
 CHECKOUT = Path(__file__).parents[2]
-# The environment these tests run in is the one to use: `-o env` keeps make from renewing it.
+# Use the environment of these tests: `-o env` keeps make from renewing it.
 MAKE_UP = ["make", "-o", "env", f"VENV={sys.prefix}", "up"]
-# Gives a program a terminal of its own, and types there what comes by standard input.
+# Runs a program in a new terminal, and types its standard input there.
 TERMINAL = f"import pty; pty.spawn({MAKE_UP!r})"
 LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
     name locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
@@ -31,7 +31,7 @@ SECONDS = 150
 
 @dataclass
 class Session:
-    """`make up` in a terminal of its own; `text` is what is on its screen so far."""
+    """`make up` in its own terminal; `text` is its output so far."""
 
     process: subprocess.Popen[bytes]
     settings: Settings
@@ -65,7 +65,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def processes_of(home: Path) -> list[str]:
-    """The command lines of the processes that work in this home."""
+    """The command lines of the processes that use this home."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -106,13 +106,13 @@ def asked(url: str, **query: object) -> httpx.Response:
 
 
 @pytest.mark.slow
-def test_everything_answers_and_one_ctrl_c_leaves_nothing(up: Session) -> None:
+def test_all_servers_respond_and_one_ctrl_c_stops_them(up: Session) -> None:
     up.wait_for("Ctrl-C stops all of them")
     settings = up.settings
     for port in (settings.dagster_port, settings.mlflow_port, settings.data_docs_port):
         assert settings.url(port) in up.text
         assert asked(settings.url(port)).status_code == 200
-    assert "no Bento yet" in up.text  # the table may break the line behind it
+    assert "no Bento yet" in up.text  # the table may wrap the text after it
 
     response = asked(f"{settings.url(settings.dagster_port)}/graphql", query=LOCATIONS).json()
     (location,) = response["data"]["workspaceOrError"]["locationEntries"]

@@ -171,7 +171,7 @@ def ledger(warehouse: Warehouse) -> list[tuple[object, ...]]:
     )
 
 
-def assert_as_undisturbed(warehouse: Warehouse, undisturbed: Warehouse) -> None:
+def assert_as_undisturbed(warehouse: Warehouse, uninterrupted: Warehouse) -> None:
     assert_consistent(warehouse)
-    assert row_hashes(warehouse) == row_hashes(undisturbed)
-    assert ledger(warehouse) == ledger(undisturbed)
+    assert row_hashes(warehouse) == row_hashes(uninterrupted)
+    assert ledger(warehouse) == ledger(uninterrupted)

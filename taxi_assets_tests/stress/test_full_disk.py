@@ -51,11 +51,11 @@ def fill_up(disk: Path, room: int) -> Path:
 
 
 def run_out_of_room(
-    scenario: Scenario, sample_files: SampleFiles, disk: Path, undisturbed: Warehouse, room: int
+    scenario: Scenario, sample_files: SampleFiles, disk: Path, uninterrupted: Warehouse, room: int
 ) -> bool:
     """Publish with so little room, then with enough; tells whether the room was too little."""
     warehouse = scenario.home(sample_files, disk)
-    reader = LakeReader(warehouse, (row_hashes(warehouse), row_hashes(undisturbed)))
+    reader = LakeReader(warehouse, (row_hashes(warehouse), row_hashes(uninterrupted)))
     ballast = fill_up(disk, room)
     try:
         errors = _try(warehouse)
@@ -68,7 +68,7 @@ def run_out_of_room(
     assert _try(warehouse) == []
     reader.scan()
     assert reader.wrong == []
-    assert_as_undisturbed(warehouse, undisturbed)
+    assert_as_undisturbed(warehouse, uninterrupted)
     close(warehouse)
     subprocess.run(["rm", "-rf", warehouse.settings.home], check=True)
     return bool(errors)
@@ -93,10 +93,10 @@ def run_levels(
 ) -> tuple[int, int]:
     """Go through a scenario with so many KiB of room each time; how often, and how often it was too little."""
     scenario = scenarios(sample_files)[number]
-    undisturbed = scenario.home(sample_files, scratch)
-    assert _try(undisturbed) == []
-    full = sum(run_out_of_room(scenario, sample_files, disk, undisturbed, room * KIB) for room in rooms)
-    close(undisturbed)
+    uninterrupted = scenario.home(sample_files, scratch)
+    assert _try(uninterrupted) == []
+    full = sum(run_out_of_room(scenario, sample_files, disk, uninterrupted, room * KIB) for room in rooms)
+    close(uninterrupted)
     return len(rooms), full
 
 

@@ -1,7 +1,7 @@
-"""Processes that use one home at the same time: `python concurrent_clients.py WHAT HOME ...`. Each succeeds, or tells why not.
+"""Programs that use one home concurrently: `python concurrent_clients.py PROGRAM HOME ...`.
 
-Writers are the platform's own: a Dagster run as `taxi run` makes it, or the functions it calls. Readers poll until
-their standard input ends, and require each state they see to be one that was published.
+Writers are Dagster runs as `taxi run` makes them, or the functions it calls. Readers poll until their standard input
+ends, and check that each state they see was published.
 """
 
 import os
@@ -26,14 +26,14 @@ _POLL_SECONDS = 0.3
 
 
 def start(what: str, *arguments: object) -> subprocess.Popen[str]:
-    """One of `PROGRAMS` in a process of its own."""
+    """Starts one of `PROGRAMS` in its own process."""
     command = [sys.executable, __file__, what, *map(str, arguments)]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 def run_together(programs: Sequence[Sequence[object]]) -> float:
-    """Start all together; the seconds until the last is done. All must succeed, and none tell of a lock."""
+    """Runs all programs concurrently and returns the seconds. All must succeed without a lock message."""
     begun = time.monotonic()
     processes = [start(str(program[0]), *program[1:]) for program in programs]
     errors = [_end(process)[1] for process in processes]
@@ -42,7 +42,7 @@ def run_together(programs: Sequence[Sequence[object]]) -> float:
 
 
 def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """End its standard input and wait; what it showed and told."""
+    """Closes the process's standard input, waits for its end and returns its output."""
     try:
         output, errors = process.communicate()
     finally:
@@ -53,7 +53,7 @@ def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 @contextmanager
 def running_readers(*readers: str, home: Path) -> Iterator[dict[str, int]]:
-    """Readers at work during the block; afterwards, how often each looked, and that none was disturbed."""
+    """Runs readers during the block. Yields their number of polls, filled in at the end; all must succeed."""
     processes = {reader: start(reader, home) for reader in readers}
     polls: dict[str, int] = {}
     try:
@@ -68,7 +68,7 @@ def _settings(home: str, source: str = "") -> Settings:
 
 
 def _backfill(home: str, source: str, *months: str) -> None:
-    """A Dagster run of `ingest_months` for a stretch of months."""
+    """Runs the job `ingest_months` for a range of months."""
     from taxi_assets.definitions import build
     from taxi_assets.defs.instance import open_instance
     from taxi_assets.defs.runs import run_job
@@ -80,7 +80,7 @@ def _backfill(home: str, source: str, *months: str) -> None:
 
 
 def publish_month(home: Path, source: Path, month: Month) -> None:
-    """From the file to features, by the functions that the assets call."""
+    """Publishes a month from file to features with the functions that the assets call."""
     from taxi_assets.ingestion import publishing
     from taxi_assets.ingestion.ingest import ingest_month
 
@@ -96,7 +96,7 @@ def _publish(home: str, source: str, *months: str) -> None:
 
 
 def _require_whole_months(connection: duckdb.DuckDBPyConnection) -> None:
-    """Months are there with all their rows, or not at all; kept and rejected rows are together the raw ones."""
+    """Checks that each month is complete or absent, and that clean plus rejected trips equal raw trips."""
     query = "SELECT month, count(*) FROM {} GROUP BY month"
     raw, rejected, clean, features = (dict(connection.execute(query.format(t)).fetchall()) for t in TRIPS)
     listed = dict(connection.execute("SELECT month, rows FROM source_files WHERE state = 'ingested'").fetchall())
@@ -118,7 +118,7 @@ def _read(home: str) -> None:
 
 
 def _shell(home: str) -> None:
-    """A person's `duckdb` shell: attaches the lake anew each time, as the README says, and leaves it again."""
+    """Attaches and detaches the DuckLake on each poll, as the README's `duckdb` shell does."""
     from taxi_assets.warehouse.connection import _extension_file
 
     folder = _settings(home).warehouse
@@ -138,14 +138,14 @@ def _shell(home: str) -> None:
 
 
 def _status(home: str) -> None:
-    """`taxi status`, over and over."""
+    """Repeats `taxi status`."""
     from taxi_assets.cli import status_report
 
     _poll(lambda: status_report.status_summary(_settings(home)), pause=1)
 
 
 def _maintain(home: str) -> None:
-    """Maintenance every few seconds, where a week is usual."""
+    """Runs maintenance every few seconds; the usual interval is a week."""
     from datetime import UTC, datetime, timedelta
 
     from taxi_assets.warehouse.maintenance import maintain

@@ -1,4 +1,4 @@
-"""Many processes use one home at once: nobody meets a lock, and what comes out is what one alone would have made."""
+"""Concurrent processes in one home see no lock errors and produce the same tables as one process."""
 
 import sys
 from itertools import pairwise
@@ -25,14 +25,14 @@ def write_months(folder: Path, months: tuple[Month, ...], rows: int) -> Path:
 
 
 def content(home: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Rows and a hash of them, by month, of the tables of trips."""
+    """The row count and hash of each month in the trip tables."""
     query = "SELECT month, count(*), bit_xor(hash(t)) FROM {} AS t GROUP BY month ORDER BY month"
     with Warehouse(Settings(home=home, data_kind="synthetic")).reading() as connection:
         return {table: connection.execute(query.format(table)).fetchall() for table in TRIPS}
 
 
 def stretches(months: tuple[Month, ...], count: int) -> list[tuple[Month, ...]]:
-    """The months in so many unbroken stretches, as even as can be."""
+    """Splits the months into contiguous ranges of about equal length."""
     bounds = [len(months) * part // count for part in range(count + 1)]
     return [months[begin:end] for begin, end in pairwise(bounds)]
 
@@ -67,7 +67,7 @@ def test_some_publish_the_same_months_while_others_read(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_eight_runs_backfill_three_years_as_one_would(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Runs of Dagster, each in a process of its own, in a home nobody has used; the same runs in turn, to compare."""
+    """Compares eight concurrent Dagster processes in a new home with the same runs one after another."""
     source = write_months(tmp_path, THREE_YEARS, 1_000)
     crowded, alone = tmp_path / "crowded", tmp_path / "alone"
     runs = stretches(THREE_YEARS, 8)
@@ -76,7 +76,7 @@ def test_eight_runs_backfill_three_years_as_one_would(tmp_path: Path, capsys: py
     with running_readers("read", home=alone):
         in_turn = sum(run_together([("backfill", alone, source, *months)]) for months in runs)
     with capsys.disabled():
-        sys.stdout.write(f"\n{together:.0f} s together, {in_turn:.0f} s in turn, {polls} looks of the reader\n")
+        sys.stdout.write(f"\n{together:.0f} s together, {in_turn:.0f} s in turn, {polls} polls of the reader\n")
     assert content(crowded) == content(alone)
     assert len(content(crowded)["trip_features"]) == len(THREE_YEARS)
     assert polls["read"] > 1

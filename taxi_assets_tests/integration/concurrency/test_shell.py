@@ -1,4 +1,4 @@
-"""The README's commands for a person's `duckdb` shell do what it says."""
+"""The README's commands for the `duckdb` shell work as documented."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ def test_the_commands_of_the_readme_read_the_lake(tmp_path: Path, monkeypatch: p
     install, *commands = [command for command in shell_commands() if command != "INSTALL sqlite"]
     assert install == "INSTALL ducklake"
     with duckdb.connect() as shell:
-        for extension in ("ducklake", "sqlite_scanner"):  # without a network: from the packages
+        for extension in ("ducklake", "sqlite_scanner"):  # from the packages, as tests have no network
             shell.load_extension(str(_extension_file(extension)))
         found = [shell.execute(command).fetchall() for command in commands]
         assert found[-2][0][1:] == (1, 7.5)

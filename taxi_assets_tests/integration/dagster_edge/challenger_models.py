@@ -1,4 +1,4 @@
-"""Challengers made for the promotion to judge: trained on nonsense, lucky, unfair, or truly better."""
+"""Challenger models for promotion tests: random, lucky, worse in one borough, or truly better."""
 
 import hashlib
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ Minutes = NDArray[np.float64]
 
 
 class OracleModel(RegressorMixin, BaseEstimator):
-    """Knows the law of the synthetic city: no model of zones and time can be better."""
+    """Predicts with the synthetic city's formula: no model of zones and time can be better."""
 
     def predict(self, X: pd.DataFrame) -> Minutes:  # noqa: N803
         starts, ends = X["pickup_zone_id"].to_numpy(), X["dropoff_zone_id"].to_numpy()
@@ -32,7 +32,7 @@ class OracleModel(RegressorMixin, BaseEstimator):
 
 
 class PerturbedModel(RegressorMixin, BaseEstimator):
-    """Another model's minutes; those of trips from some zones by a worse one, all moved by a little luck."""
+    """Another model's predictions with noise; trips from some zones use a worse model."""
 
     def __init__(
         self,
@@ -57,10 +57,10 @@ class PerturbedModel(RegressorMixin, BaseEstimator):
 def register(
     platform: PlatformHarness, month: Month, name: str, model: Any = None, shuffle_targets: bool = False
 ) -> model_versions.Version:
-    """Register a model as the month's, in the way training does, as if it had learned from the months before."""
+    """Registers a model for the month, as if trained on the months before it."""
     import mlflow
 
-    months = [held for held in (Month(2023, 1), Month(2023, 2)) if held < month]
+    months = [earlier for earlier in (Month(2023, 1), Month(2023, 2)) if earlier < month]
     data = read_training_data(platform.warehouse, ("green",), months, TRIPS_1_TO_180_MINUTES)
     minutes = data.trips["duration_minutes"].to_numpy()
     if shuffle_targets:

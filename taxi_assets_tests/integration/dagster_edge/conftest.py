@@ -1,4 +1,4 @@
-"""The small platform, built once: January and February taken in, March trained for, scored, packaged."""
+"""The small platform: January and February ingested, a model trained, scored and packaged for March."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from taxi_assets.defs.instance import open_instance
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # `defs.jobs` asks for silence on this when it is loaded; pytest hears of it all the same.
+    # `defs.jobs` ignores this warning when it is loaded, but pytest resets the filters.
     silence = pytest.mark.filterwarnings("ignore:Asset job train_month materializes assets with varying Backfill")
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def months_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A source: four synthetic months and the zones."""
+    """A source with four synthetic months and the zones."""
     folder = tmp_path_factory.mktemp("months")
     synthetic.write_zones(folder, SEED)
     for month in (JANUARY, FEBRUARY, MARCH, APRIL):
@@ -31,7 +31,7 @@ def months_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def empty_platform(tmp_path: Path, months_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformHarness]:
-    """A platform of one's own with nothing in it yet."""
+    """A new, empty platform."""
     settings = settings_in(tmp_path / "home", months_folder)
     monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
     with open_instance(settings) as instance:
@@ -52,6 +52,6 @@ def shared_platform(tmp_path_factory: pytest.TempPathFactory, months_folder: Pat
 
 @pytest.fixture
 def platform(shared_platform: PlatformHarness) -> Iterator[PlatformHarness]:
-    """The small platform; tests may add runs and versions, and find the champion they left restored."""
+    """The small platform. Tests may add runs and versions; the champion is restored after each test."""
     with shared_platform.restored_champion():
         yield shared_platform

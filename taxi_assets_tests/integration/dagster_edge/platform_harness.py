@@ -1,4 +1,4 @@
-"""A small platform: a home, its Dagster instance and code location, over months of a few thousand rides."""
+"""A small platform: a home, its Dagster instance and code location, with small synthetic months."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ ROWS = 3_000
 SEED = 7
 JANUARY, FEBRUARY, MARCH, APRIL = (Month(2023, number) for number in range(1, 5))
 RUN_DEPENDENT_COLUMNS = {"run_id", "decided_at", "snapshot"}
-# Few trees: what is tested is what becomes of a model, not how good it is.
+# Few trees: the tests do not depend on the model's quality.
 TINY = {"max_iter": 5, "min_samples_leaf": 20}
 
 
@@ -34,7 +34,7 @@ def settings_in(home: Path, source: Path) -> Settings:
 
 @dataclass(frozen=True)
 class PlatformHarness:
-    """A home of synthetic months, with everything that acts on it."""
+    """A home of synthetic months, with functions that run and inspect its assets."""
 
     settings: Settings
     definitions: dg.Definitions
@@ -45,12 +45,12 @@ class PlatformHarness:
         return Warehouse(self.settings)
 
     def run(self, job: str, months: Sequence[Month], /, **model: Any) -> dg.DagsterRun:
-        """Run a job as `taxi run` does, the model's parameters being tiny unless given."""
+        """Runs a job as `taxi run` does, with small model parameters by default."""
         config = {"ops": {"duration_model": {"config": {**TINY, **model}}}} if job == "train_month" else {}
         return self.find(run_job(self.definitions, self.instance, job, months, config, lambda *_: None))
 
     def materialise(self, month: Month, *assets: str, **model: Any) -> dg.ExecuteInProcessResult:
-        """Materialise some of a month's assets, as a person who picks them in the Dagster UI."""
+        """Materialises some of a month's assets, as if selected in the Dagster UI."""
         config = {"ops": {"duration_model": {"config": {**TINY, **model}}}} if "duration_model" in assets else {}
         return self.definitions.resolve_job_def("train_month").execute_in_process(
             asset_selection=[dg.AssetKey(asset) for asset in assets],
@@ -61,7 +61,7 @@ class PlatformHarness:
         )
 
     def train(self, month: Month, **model: Any) -> model_versions.Version:
-        """Train for a month, unless that very training is there: its version."""
+        """Trains for a month unless the same training exists, and returns its version."""
         result = self.materialise(month, "duration_model", **model)
         assert result.success
         number = self.metadata(self.find(result.run_id), "duration_model")["version"].value
@@ -86,7 +86,7 @@ class PlatformHarness:
         return [entry.dagster_event for entry in entries if entry.dagster_event]
 
     def metadata(self, run: dg.DagsterRun, asset: str, month: Month | None = None) -> Mapping[str, dg.MetadataValue]:
-        """What the run's materialisation of the asset, of one month, shows."""
+        """The metadata of the run's materialisation of an asset, for one month if given."""
         found = [
             event.materialization.metadata
             for event in self.events(run, dg.DagsterEventType.ASSET_MATERIALIZATION)
@@ -96,31 +96,31 @@ class PlatformHarness:
         return found[0]
 
     def last_metadata(self, asset: str, month: Month) -> Mapping[str, dg.MetadataValue]:
-        """What the newest materialisation of an asset's month shows, whichever run made it."""
+        """The metadata of the newest materialisation of an asset's month, from any run."""
         records = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[str(month)])
         (found,) = self.instance.fetch_materializations(records, limit=1).records
         assert found.asset_materialization
         return found.asset_materialization.metadata
 
     def checks(self, run: dg.DagsterRun, asset: str) -> dict[str, Any]:
-        """What the run said of the asset's checks."""
+        """The results of the asset's checks in the run, by check name."""
         events = self.events(run, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-        data_kind = [event.asset_check_evaluation_data for event in events]
-        return {check.check_name: check for check in data_kind if check.asset_key == dg.AssetKey(asset)}
+        results = [event.asset_check_evaluation_data for event in events]
+        return {check.check_name: check for check in results if check.asset_key == dg.AssetKey(asset)}
 
     def land(self, month: Month, folder: Path, *shifts: Shift, rows: int = ROWS) -> Path:
-        """Put a month's file into the landing folder, made elsewhere as a person's would be."""
+        """Writes a month's file elsewhere and moves it into the landing folder."""
         file = synthetic.write_month(folder, "green", month, rows, SEED, None, shifts)
         self.settings.landing.mkdir(parents=True, exist_ok=True)
         return file.replace(self.settings.landing / file.name)
 
     def table_digests(self) -> dict[str, str]:
-        """A digest of every table's rows, in no order."""
+        """A digest of each table's rows in any order."""
         return table_digests(self.warehouse)
 
     @contextmanager
     def restored_champion(self) -> Iterator[None]:
-        """Whatever becomes champion or a month's version in the block, those before are so again after it."""
+        """Restores the champion and the month versions after the block."""
         api = client(self.settings)
         before = dict(api.get_registered_model(model_versions.MODEL_NAME).aliases)
         yield
@@ -134,7 +134,7 @@ def stable_columns_query(table: str) -> str:
 
 
 def table_digests(warehouse: Warehouse) -> dict[str, str]:
-    """A digest of every table's rows, in no order; which run made them, when and as which snapshot does not count."""
+    """A digest of each table's rows in any order, without run ids, times and snapshots."""
     with warehouse.reading() as connection:
         rows = {
             name: connection.execute(f"SELECT t::VARCHAR FROM ({stable_columns_query(name)}) AS t").fetchall()
@@ -144,7 +144,7 @@ def table_digests(warehouse: Warehouse) -> dict[str, str]:
 
 
 def first_run_of(platform: PlatformHarness, job: str) -> dg.DagsterRun:
-    """The first run of the job, with which the platform was set up."""
+    """The first run of the job, which set up the platform."""
     return platform.instance.get_runs(dg.RunsFilter(job_name=job), ascending=True)[0]
 
 
@@ -153,5 +153,5 @@ def pictures(shown: dg.MetadataValue) -> list[bytes]:
 
 
 def report_page_text(platform: PlatformHarness, link: object) -> str:
-    """The report that a link of the metadata leads to."""
+    """The text of the report that a metadata link opens."""
     return (platform.settings.reports / str(link).removeprefix("/go/reports/")).read_text()

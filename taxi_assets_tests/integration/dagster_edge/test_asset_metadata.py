@@ -1,4 +1,4 @@
-"""What an asset of a month shows: plots one click away, figures as numbers, links that last, checks of its own."""
+"""Metadata of monthly assets: plots, numbers, links without a port, and checks for each month."""
 
 import base64
 import re
@@ -16,7 +16,7 @@ MONTHLY = ("raw_trips", "clean_trips", "trip_features")
 def test_one_page_shows_every_picture_of_a_month(platform: PlatformHarness, asset: str) -> None:
     shown = platform.last_metadata(
         asset, MARCH
-    )  # another test may have materialised it again: the page is then of that run
+    )  # another test may have materialised it again: the page then shows that run
     page = report_page_text(platform, shown["report"].value)
     on_page = [base64.b64decode(each) for each in re.findall(r"data:image/png;base64,([^\"]+)", page)]
     assert [hash(each) for each in on_page] == [hash(each) for each in pictures(shown["pictures"])]
@@ -92,6 +92,6 @@ def test_no_internal_name_is_on_an_assets_page(platform: PlatformHarness) -> Non
             records = value.records if isinstance(value, dg.TableMetadataValue) else ()
             cells = [str(each) for record in records for pair in record.data.items() for each in pair]
             captions = re.findall(r"^### (.+)$", str(value.value), re.MULTILINE)
-            told = [name, *cells, *captions, *([str(value.value)] if isinstance(value, dg.TextMetadataValue) else [])]
+            texts = [name, *cells, *captions, *([str(value.value)] if isinstance(value, dg.TextMetadataValue) else [])]
             internal = re.compile(r"\bcourse\b|scope|is_promoted|with(?:out)?_recent")
-            assert [each for each in told if internal.search(each)] == []
+            assert [each for each in texts if internal.search(each)] == []

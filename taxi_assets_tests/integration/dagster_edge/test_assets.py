@@ -1,4 +1,4 @@
-"""Two months taken in and a third trained for, scored and packaged: what Dagster, the lake and a person see of it."""
+"""The assets in Dagster: two months ingested, a third trained for, scored and packaged."""
 
 import re
 from pathlib import Path
@@ -147,7 +147,7 @@ def test_reingesting_a_month_changes_only_the_snapshot(platform: PlatformHarness
 
 
 def told_plainly(platform: PlatformHarness, run: dg.DagsterRun, said: str) -> None:
-    """The run's page shows the sentence, with a link to the findings, and no chain of other errors."""
+    """Asserts that the run's page shows the message with a link to the results, and no chain of errors."""
     (failure,) = [event.step_failure_data for event in platform.events(run, dg.DagsterEventType.STEP_FAILURE)]
     assert failure.user_failure_data
     assert failure.user_failure_data.description == said
@@ -171,7 +171,7 @@ def test_an_asset_that_lacks_what_it_needs_fails_with_the_sentence_alone(
 
 def test_failed_month_is_not_published_and_reports_the_reason(platform: PlatformHarness, tmp_path: Path) -> None:
     before = platform.table_digests()
-    # Every ride a tenth as long: seconds taken for minutes.
+    # Durations are divided by ten, as if seconds were read as minutes.
     platform.land(FEBRUARY, tmp_path, parse_shift("slower_city=0.1"))
     with pytest.raises(TaxiError) as refusal:
         platform.run("ingest_months", [FEBRUARY])
@@ -195,7 +195,7 @@ def test_failed_month_is_not_published_and_reports_the_reason(platform: Platform
     }
     assert platform.table_digests() | {"source_files": ""} == before | {"source_files": ""}
 
-    again = platform.materialise(FEBRUARY, "raw_trips")  # goes on with the file held, and says so
+    again = platform.materialise(FEBRUARY, "raw_trips")  # continues with the file in use, and reports it
     assert again.success
     refused = str(platform.metadata(platform.find(again.run_id), "raw_trips", FEBRUARY)["refused"].value)
     assert "green 2023-02 goes on with green_tripdata_2023-02.parquet" in refused
@@ -227,14 +227,14 @@ def test_months_of_the_other_kind_do_not_get_in(platform: PlatformHarness) -> No
 
 
 def stale(platform: PlatformHarness, asset: str, month: Month) -> bool:
-    """Dagster marks the month of the asset: something it was made from has changed since."""
+    """True if Dagster shows the asset's month as stale."""
     graph = platform.definitions.get_repository_def().asset_graph
     resolver = CachingStaleStatusResolver(platform.instance, graph, LoadingContextForTest(platform.instance))
     return resolver.get_status(dg.AssetKey(asset), str(month)) == StaleStatus.STALE
 
 
 def republish(platform: PlatformHarness, month: Month) -> None:
-    """What Dagster hears when features are made of another file."""
+    """Reports to Dagster that the month's features have a new data version."""
     tags = {DATA_VERSION_TAG: f"of another file of {month}"}
     platform.instance.report_runless_asset_event(
         dg.AssetMaterialization("trip_features", partition=str(month), tags=tags)
@@ -242,13 +242,13 @@ def republish(platform: PlatformHarness, month: Month) -> None:
 
 
 def test_republished_month_tags_versions_trained_on_it(platform: PlatformHarness) -> None:
-    # Whatever other tests took in again before: what is compared begins here.
+    # Other tests may have ingested months again: start from an up-to-date state.
     assert platform.materialise(MARCH, "duration_model", "drift_report").success
     learned = model_versions.get_month_version(platform.settings, MARCH)
     assert learned
     marked = []
     assert not stale(platform, "duration_model", MARCH)
-    republish(platform, MARCH)  # scored on, not learned from
+    republish(platform, MARCH)  # used for scoring only
     marked += [str(MARCH)] if stale(platform, "duration_model", MARCH) else []
     assert stale(platform, "drift_report", MARCH)
     republish(platform, FEBRUARY)

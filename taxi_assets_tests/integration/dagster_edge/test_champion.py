@@ -1,4 +1,4 @@
-"""Which version is champion, through the assets: better challengers become it, the others are refused with reasons."""
+"""Promotion through the assets: better challengers become champion, others are refused with reasons."""
 
 from getpass import getuser
 from typing import Any
@@ -19,20 +19,20 @@ from taxi_assets.training.dataset import read_evaluation_trips
 from taxi_assets.training.evaluation_scope import TRIPS_1_TO_180_MINUTES
 from taxi_assets.warehouse.connection import Warehouse
 
-# Trees that have hardly begun to learn.
+# Too few trees for a good model.
 POOR: dict[str, Any] = {"max_iter": 1, "learning_rate": 0.01}
 
 
 @pytest.fixture
 def weak_challenger(platform: PlatformHarness) -> model_versions.Version:
-    """A champion that is easily beaten."""
+    """A weak champion."""
     version = platform.train(MARCH, **POOR)
     model_versions.promote(platform.settings, version.version, "To be beaten.")
     return version
 
 
 def decide(platform: PlatformHarness, month: Month = MARCH) -> Decision:
-    """What the assets decide on the month's version."""
+    """The assets' promotion decision on the month's version."""
     result = platform.materialise(month, "model_evaluation", "champion_model")
     assert result.success
     row = decided(platform, month, evaluate.require_month_version(platform.settings, month))
@@ -43,7 +43,7 @@ def decide(platform: PlatformHarness, month: Month = MARCH) -> Decision:
 
 
 def decide_as_person(platform: PlatformHarness, month: Month = MARCH) -> Decision:
-    """What a person decides, without Dagster."""
+    """The promotion decision outside of Dagster."""
     record_evaluation.record_evaluation(
         platform.warehouse, evaluate.evaluate(platform.settings, platform.warehouse, month)
     )
@@ -105,7 +105,7 @@ def test_a_truly_better_challenger_becomes_champion_with_its_evidence(
     assert row["difference_low"] < row["difference_minutes"] < row["difference_high"] < 0
     assert row["rmse"] - row["champion_rmse"] == pytest.approx(row["difference_minutes"])
     assert row["trips"] > 2_000
-    assert row["days"] == 31  # trips dated outside of March make no days
+    assert row["days"] == 31  # trips dated outside of March add no days
     assert (row["scope"], row["condition"]) == ("1_to_60_minutes", "without_recent_traffic")
     assert row["worst_slice"].split(":")[0] in {"pickup_borough", "airport_trip", "hour_band"}
 
@@ -186,7 +186,7 @@ def rmse(trips: Any, model: Any) -> float:
 
 
 def test_a_champion_that_saw_the_rides_is_not_compared_on_them(platform: PlatformHarness) -> None:
-    seen = champion(platform)  # learned from January and February
+    seen = champion(platform)  # trained on January and February
     challenger = platform.train(FEBRUARY)
     decision = decide_as_person(platform, FEBRUARY)
     assert not decision.promote
@@ -202,7 +202,7 @@ def test_a_ride_learned_from_out_of_another_months_file_is_found(platform: Platf
             "INSERT INTO trip_features BY NAME SELECT * REPLACE (DATE '2023-02-01' AS month, 9000000 AS source_row) "
             "FROM trip_features WHERE month = DATE '2023-03-01' LIMIT 1"
         )
-    register(platform, MARCH, "after the trip was learned from", OracleModel())
+    register(platform, MARCH, "trained on the trip", OracleModel())
     decision = decide_as_person(platform)
     row = decided(platform, MARCH, evaluate.require_month_version(platform.settings, MARCH))
     with platform.warehouse.publishing("it goes") as connection:
@@ -213,7 +213,7 @@ def test_a_ride_learned_from_out_of_another_months_file_is_found(platform: Platf
     assert [row[name] for name in figures] == [None] * len(figures)
 
 
-# Again, and cut off
+# Repeated and interrupted decisions
 
 
 @pytest.mark.slow
@@ -247,7 +247,7 @@ def test_without_its_evaluation_nothing_is_decided(platform: PlatformHarness) ->
         decide_champion(platform.settings, platform.warehouse, MARCH)
 
 
-# An older training found again
+# Reuse of an older training
 
 
 def test_a_training_found_again_is_the_one_that_is_scored_and_decided_on(platform: PlatformHarness) -> None:

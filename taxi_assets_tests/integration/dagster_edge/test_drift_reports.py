@@ -1,4 +1,4 @@
-"""A month against those before it: a planted shift is found, an ordinary month is not suspected."""
+"""Drift reports find an injected shift and pass an ordinary month."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ ROWS = 12_000
 
 
 def publish(platform: PlatformHarness, shifts: tuple[Shift, ...]) -> None:
-    """April, with these shifts, down to its features."""
+    """Publishes April with these shifts, from file to features."""
     folder = platform.settings.landing
     file = synthetic.write_month(folder, "green", APRIL, ROWS, SEED, None, shifts)
     try:
@@ -35,7 +35,7 @@ def verdicts(platform: PlatformHarness) -> dict[str, str]:
 
 
 def forget(platform: PlatformHarness) -> None:
-    """April was never there: other tests take it for a month nobody has."""
+    """Deletes April, since other tests need a month that was never ingested."""
     with platform.warehouse.publishing("as before") as connection:
         for table in ("source_files", "raw_trips", "clean_trips", "rejected_trips", "trip_features", "drift_reports"):
             connection.execute(f"DELETE FROM {table} WHERE month = ?", [APRIL.first_day])

@@ -1,4 +1,4 @@
-"""A version's scores on a month it never saw, as the lake keeps them."""
+"""Evaluation of a version on a month outside its training data, as stored in the warehouse."""
 
 import dataclasses
 
@@ -65,8 +65,8 @@ def test_slices_add_up_to_all_rides(platform: PlatformHarness, evaluation: evalu
     record_evaluation.record_evaluation(platform.warehouse, evaluation)
     with platform.warehouse.reading() as connection:
         query = (
-            "SELECT slice, sum(trips) FROM evaluations WHERE month = ? AND model_version = ? AND scope = '1_to_60_minutes' "
-            "AND condition = 'without_recent_traffic' AND model = 'duration_model' GROUP BY slice"
+            "SELECT slice, sum(trips) FROM evaluations WHERE month = ? AND model_version = ? "
+            "AND scope = '1_to_60_minutes' AND condition = 'without_recent_traffic' AND model = 'duration_model' GROUP BY slice"
         )
         trips = dict(connection.execute(query, [MARCH.first_day, evaluation.version.version]).fetchall())
     assert len(trips) > 1

@@ -1,4 +1,4 @@
-"""Of every kind of file, the table, Dagster's page and the folders tell the same."""
+"""For each kind of file, the table, Dagster's page and the folders agree."""
 
 import json
 import shutil
@@ -71,7 +71,7 @@ def refused(platform: PlatformHarness, month: Month) -> dg.ExecuteInProcessResul
     return platform.materialise(month, "raw_trips")
 
 
-# What happens, whether its last run succeeds, and state and reason of each file afterwards.
+# The scenario, whether its last run succeeds, and the final state and reason of each file.
 STORIES: dict[
     str, tuple[Callable[[PlatformHarness, Month], dg.ExecuteInProcessResult], bool, list[tuple[str, str]]]
 ] = {
@@ -88,7 +88,7 @@ MONTHS = dict(zip(STORIES, month_range(Month(2023, 1), Month(2023, len(STORIES))
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory, months_folder: Path) -> Iterator[PlatformHarness]:
-    """A platform whose source has the zones only; each story has a month of its own."""
+    """A platform whose source has only the zones; each scenario has its own month."""
     source = tmp_path_factory.mktemp("zones")
     settings = settings_in(tmp_path_factory.mktemp("stories"), source)
     settings.landing.mkdir(parents=True)

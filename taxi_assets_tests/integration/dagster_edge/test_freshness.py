@@ -1,4 +1,4 @@
-"""Whether months come in time shows in Dagster: the check, its schedule, the policy of the asset."""
+"""Overdue months in Dagster: the check, its schedule and the asset's freshness policy."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ RECENT = Month(TODAY.year, TODAY.month).plus(-3)  # the next one ended less than
 
 @pytest.fixture
 def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs the check on a real instance over a lake that holds these months, by service."""
+    """Runs the check on a real instance with the given months of each service in the warehouse."""
 
     def check(
         kind: DataKind = "real", services: tuple[str, ...] = ("green",), arrived: date | None = None, **newest: Month
@@ -69,7 +69,7 @@ def test_a_month_that_is_not_late_passes(platform: Any) -> None:
 def test_a_month_that_is_overdue_shows(platform: Any) -> None:
     found = platform(services=("green", "yellow"), green=RECENT, yellow=Month(2023, 1))
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert found.description.startswith("yellow 2023-02 is overdue since 2023-06-09 (")  # and of green nothing
+    assert found.description.startswith("yellow 2023-02 is overdue since 2023-06-09 (")  # green is not mentioned
     assert found.description.endswith("or fetch it: taxi run --months 2023-02 --services yellow")
 
 

@@ -1,4 +1,4 @@
-"""The persisted instance of a home, and what it does about runs whose process died."""
+"""The Dagster instance of a home, and its handling of runs whose process died."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def test_it_lives_in_the_home_and_runs_one_run_at_a_time(settings: Settings) -> 
         assert Path(instance.root_directory) == settings.dagster_home
         assert instance.get_settings("concurrency") == {"runs": {"max_concurrent_runs": 1}}
         assert not instance.telemetry_enabled
-        assert not instance.nux_enabled  # else the first page asks for an address to send news to
+        assert not instance.nux_enabled  # else the first page asks for an email address for a newsletter
         assert instance.run_monitoring_enabled
     assert os.environ["DAGSTER_HOME"] == str(settings.dagster_home)
 
@@ -102,7 +102,7 @@ def test_a_number_the_system_gave_out_again_is_another_process(settings: Setting
         assert close_abandoned_runs(settings, instance) == [run.run_id]
 
 
-# Runs that the daemon launches, which tell their process in the event log
+# Runs launched by the daemon, which record their process id in the event log
 
 
 def daemon_run(
@@ -112,7 +112,7 @@ def daemon_run(
     told_at: float | None = None,
     **tags: str,
 ) -> dg.DagsterRun:
-    """A run as the daemon leaves it; a process id is told as Dagster's run worker tells it, first of all."""
+    """A run as the daemon launches it. Like Dagster's run worker, it first logs its process id."""
     run = instance.create_run_for_job(some_job, status=status, tags=tags)
     if pid:
         tags = EngineEventData.in_process(pid)

@@ -1,4 +1,4 @@
-"""The landing folder's sensor: what a new file starts, and what starts nothing."""
+"""The landing folder's sensor: the files that start runs, and those that do not."""
 
 import shutil
 import subprocess
@@ -29,13 +29,13 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tick(platform: PlatformHarness) -> Any:
-    """What the sensor answers at the second look, at which a file that did not change is whole."""
+    """The sensor's result at the second scan, where an unchanged file counts as complete."""
     scan(platform)
     return scan(platform)
 
 
 def scan(platform: PlatformHarness) -> Any:
-    """What the sensor answers."""
+    """The sensor's result."""
     resources = {"settings": platform.settings, "warehouse": platform.warehouse}
     repository = platform.definitions.get_repository_def()
     with dg.build_sensor_context(
@@ -49,7 +49,7 @@ def states(platform: PlatformHarness) -> dict[str, str]:
 
 
 def requested(platform: PlatformHarness) -> dict[str, str | None]:
-    """The job asked for, by month."""
+    """The requested job of each month."""
     return {str(request.partition_key): request.job_name for request in tick(platform).run_requests or ()}
 
 
@@ -177,7 +177,7 @@ def test_what_is_published_starts_nothing_and_a_new_month_trains(
 
 
 def forget(platform: PlatformHarness, month: Month) -> None:
-    """It never arrived: other tests take it for a month nobody has."""
+    """Deletes the month, since other tests need one that was never ingested."""
     with platform.warehouse.publishing("as before") as connection:
         connection.execute("DELETE FROM source_files WHERE month = ?", [month.first_day])
     shutil.rmtree(platform.settings.file_store / "green" / str(month))
@@ -187,7 +187,7 @@ def forget(platform: PlatformHarness, month: Month) -> None:
 
 
 def report_run(platform: PlatformHarness, request: dg.RunRequest, status: dg.DagsterRunStatus) -> dg.DagsterRun:
-    """A run as the daemon makes it of the request, that came to this end."""
+    """Adds the run that the daemon makes from the request, with this status."""
     job = platform.definitions.resolve_job_def(str(request.job_name))
     tags = {**request.tags, "dagster/partition": str(request.partition_key), "dagster/run_key": str(request.run_key)}
     run = platform.instance.create_run_for_job(job_def=job, tags=tags, status=status)
@@ -252,7 +252,7 @@ def test_a_run_whose_worker_died_is_closed_in_dagster_and_mlflow(empty_platform:
     assert client(empty_platform.settings).get_run(mlflow_run_id).info.status == "FAILED"
 
 
-# What the UI shows without a run
+# The list of files in the UI
 
 
 def test_the_list_of_files_is_shown_when_it_changes(

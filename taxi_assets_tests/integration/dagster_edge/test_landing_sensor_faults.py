@@ -1,4 +1,4 @@
-"""Whatever is wrong with one file, or one step of the landing sensor: other files are requested, the fault is told."""
+"""A fault in one file or one sensor step is reported and does not block other files."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def module_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platfo
 
 @pytest.fixture
 def platform(module_platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch) -> PlatformHarness:
-    """A platform in which nothing has arrived; two looks, however soon, make a file whole."""
+    """An empty platform where two scans at any interval make a file complete."""
     monkeypatch.setattr(file_stability, "WAIT_UNTIL_STABLE", file_stability.ScanPolicy(seconds_between=0))
     for folder in (
         module_platform.settings.landing,
@@ -47,7 +47,7 @@ def platform(module_platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch) 
 
 
 def ticks(platform: PlatformHarness, capfd: pytest.CaptureFixture[str], times: int = 2) -> tuple[list[str], str]:
-    """The months the last of some ticks asks for, and what it says."""
+    """Runs some ticks; returns the months requested by the last one and its output."""
     repository = platform.definitions.get_repository_def()
     resources = {"settings": platform.settings, "warehouse": platform.warehouse}
     for _ in range(times):
@@ -66,7 +66,7 @@ def land(platform: PlatformHarness, *months: Month) -> None:
 
 
 def poisoned(original: Callable[..., Any], step: str) -> Callable[..., Any]:
-    """The same, but for what has to do with the poisoned file."""
+    """Wraps the function so that it fails for the poisoned file only."""
 
     def call(*given: Any, **named: Any) -> Any:
         if any(POISON in str(each) for each in given if not isinstance(each, dict)) and (
@@ -150,7 +150,7 @@ def test_a_file_of_a_month_that_is_not_over_is_put_aside(
 def test_a_month_that_is_not_over_and_was_taken_before_keeps_no_other(
     platform: PlatformHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A lake of an earlier version holds such a file: it waits, is told of, and is not what is trained for."""
+    """Such a file from an earlier release stays pending, is reported, and starts no training."""
     ahead = newest_month().plus(1)
     land(platform, JANUARY, FEBRUARY)
     ticks(platform, capfd)

@@ -1,4 +1,4 @@
-"""A version rebuilt from its snapshot to the last digit, and told from its files to its Bento."""
+"""`taxi reproduce` rebuilds a version exactly, and `taxi lineage` shows it from files to Bento."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from taxi_assets.registry.database import client
 
 @pytest.fixture
 def first(platform: PlatformHarness) -> int:
-    """The version the platform was set up with."""
+    """The platform's first version."""
     run = platform.instance.get_runs(dg.RunsFilter(job_name="train_month"), ascending=True)[0]
     return int(platform.metadata(run, "duration_model")["version"].value)  # type: ignore[arg-type]
 

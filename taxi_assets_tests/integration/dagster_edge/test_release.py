@@ -1,4 +1,4 @@
-"""The champion as a Bento: what it is labelled with, and when a new one is made."""
+"""The champion as a Bento: its labels, and the cases that need a new build."""
 
 from pathlib import Path
 

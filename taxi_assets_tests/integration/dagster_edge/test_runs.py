@@ -1,4 +1,4 @@
-"""A run in this process: the steps it tells of, and the one sentence it fails with."""
+"""Runs in this process: progress messages and one-line failures."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +57,7 @@ def job(asset: dg.AssetsDefinition) -> dg.Definitions:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")  # else it introduces itself, once
+    (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")  # else Dagster prints its telemetry notice
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         yield instance
 
@@ -76,8 +76,8 @@ def test_a_run_is_of_all_its_months_at_once(instance: dg.DagsterInstance, months
     assert run.run_id == run_id
     assert run.status == dg.DagsterRunStatus.SUCCESS
     assert run.tags[PROCESS_TAG] == process_tag()
-    assert not [tag for tag in run.tags if tag.startswith("taxi/")]  # Dagster shows all tags but its hidden ones
-    # By these the Dagster UI finds it in the timeline, among the job's runs, and can run it again.
+    assert not [tag for tag in run.tags if tag.startswith("taxi/")]  # Dagster shows all tags except its hidden ones
+    # The Dagster UI needs these to list the run in the timeline and the job's page, and to re-execute it.
     assert run.tags["dagster/code_location"] == "taxi_assets"
     assert run.remote_job_origin
     assert run.remote_job_origin.repository_origin.get_label() == "__repository__@taxi_assets"

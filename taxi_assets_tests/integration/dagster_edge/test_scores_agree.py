@@ -1,4 +1,4 @@
-"""The same version on the same month, scored by every way there is: one number."""
+"""All ways to score a version on a month give the same RMSE."""
 
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,13 @@ SERVED, OTHER = CONDITIONS
 
 @pytest.fixture(scope="module")
 def version(shared_platform: PlatformHarness) -> model_versions.Version:
-    """The version the platform was set up with."""
+    """The platform's first version."""
     return model_versions.require(shared_platform.settings, 1)
 
 
 @pytest.fixture(scope="module")
 def recorded(shared_platform: PlatformHarness, version: model_versions.Version) -> dict[tuple[str, str], float]:
-    """The RMSE that `model_evaluation` kept, by condition and model."""
+    """The RMSE that `model_evaluation` stored, by condition and model."""
     with shared_platform.warehouse.reading() as connection:
         query = (
             "SELECT condition, model, rmse FROM evaluations WHERE month = ? AND model_version = ? "

@@ -1,4 +1,4 @@
-"""What Dagster's own web API says of a run that `taxi run` made, beside a run of the UI."""
+"""Dagster's web API shows a run of `taxi run` like a run of the UI."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from platform_harness import PlatformHarness
 
 from taxi_assets.settings import WORKSPACE
 
-# What the timeline groups runs by, what a job's page lists, and what is compared before a run is made again.
+# The fields the timeline groups by, a job's page lists, and a re-execution compares.
 RUNS = """query { repositoryOrError(repositorySelector: {
     repositoryName: "__repository__", repositoryLocationName: "taxi_assets"}) { ... on Repository {
   pipelines { name pipelineSnapshotId runs(limit: 10) { runId pipelineSnapshotId
@@ -39,7 +39,9 @@ def test_a_run_of_the_command_line_looks_like_any_other(
             "repositoryName": "__repository__",
             "repositoryLocationName": "taxi_assets",
         }
-        assert shown["pipelineSnapshotId"] == month["pipelineSnapshotId"]  # else the UI warns of another definition
+        assert (
+            shown["pipelineSnapshotId"] == month["pipelineSnapshotId"]
+        )  # else the UI warns that the job's definition differs
 
         params = {"parentRunId": run.run_id, "strategy": "ALL_STEPS"}
         again = ask(process, AGAIN, params=params)["launchRunReexecution"]

@@ -1,4 +1,4 @@
-"""The sensor that watches TLC's site: what it remembers from tick to tick, and when it asks nothing."""
+"""The sensor that polls TLC's site: its cursor, and the cases without requests."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ NAME = "tlc_polling_sensor"
 
 
 class Platform:
-    """A home whose source is a folder; ticks of the sensor, one after the other."""
+    """A home whose source is a folder, and successive ticks of its sensor."""
 
     def __init__(self, home: Path, source: str, kind: DataKind = "real") -> None:
         self.settings = Settings(home=home, data_kind=kind, tlc_source=source, threads=1)

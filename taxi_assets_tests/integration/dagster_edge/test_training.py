@@ -1,4 +1,4 @@
-"""A training as MLflow and Dagster keep it: one run each, one version, everything a stranger needs to repeat it."""
+"""A training in MLflow and Dagster: one run each, one version, and the data to repeat it."""
 
 import json
 import sys
@@ -34,7 +34,7 @@ def version(platform: PlatformHarness, mlflow_run: Any) -> Any:
 
 
 def assert_equal_statuses(platform: PlatformHarness) -> None:
-    """Each Dagster run that trained, scored or searched has one MLflow run of equal status; the others have none."""
+    """Asserts that each run with a model asset has one MLflow run of equal status, and others have none."""
     for dagster_run in platform.instance.get_runs():
         statuses = [found.info.status for found in platform.mlflow_runs(dagster_run.run_id)]
         steps = {event.step_key for event in platform.events(dagster_run, dg.DagsterEventType.STEP_START)}
@@ -111,7 +111,7 @@ def test_a_version_can_be_loaded_and_asked(
 ) -> None:
     import mlflow
 
-    monkeypatch.setattr(sys, "path", list(sys.path))  # MLflow puts the model's code first in it
+    monkeypatch.setattr(sys, "path", list(sys.path))  # MLflow inserts the model's code at its start
     logged = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}")
     assert [column.name for column in logged.signature.inputs] == list(MODEL_INPUTS)
     assert [column.name for column in logged.signature.outputs] == ["duration_minutes"]

@@ -1,4 +1,4 @@
-"""A tune as Dagster and MLflow keep it: one parent run, a child for each trial, the best as a training's config."""
+"""Tuning in Dagster and MLflow: one parent run, a child run per trial, the best trial as config."""
 
 import json
 import re
@@ -19,7 +19,7 @@ SMALL: dict[str, Any] = {
     "scored_months": 1,
     "space": {"max_iter": [2, 6], "learning_rate": [0.05, 0.3]},
     "start": {"max_iter": 3, "min_samples_leaf": 20},
-    "estimator": "random_forest",  # quick: it tells no history
+    "estimator": "random_forest",  # quick: it needs no target encoding
 }
 
 
@@ -72,7 +72,7 @@ def test_trials_are_compared_in_a_table_and_a_picture(
 ) -> None:
     records = [record.data for record in shown["trials"].records]
     assert [record["trial"] for record in records] == [0, 1, 2]
-    assert records[0]["max_iter"] == 3  # the tune begins from what it was message to
+    assert records[0]["max_iter"] == 3  # the first trial uses the given parameters
     assert {"state", "rmse", "rmse_2023-02", "learning_rate", "seconds"} <= set(records[0])
     assert all(2 <= record["max_iter"] <= 6 and 0.05 <= record["learning_rate"] <= 0.3 for record in records)
     assert shown["best_rmse"].value == min(record["rmse"] for record in records)

@@ -1,4 +1,4 @@
-"""Months that lack what an undisturbed run would have made: noticed, told, finished by the sensor."""
+"""Unfinished months: the sensor finds the missing assets, reports them and completes the month."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def missing_assets(platform: PlatformHarness) -> dict[str, tuple[str, ...]]:
 
 @contextmanager
 def without(platform: PlatformHarness, table: str, condition: str = "true") -> Iterator[None]:
-    """Rows that were never written, while the block lasts."""
+    """Deletes rows during the block, as if never written."""
     with platform.warehouse.publishing("some rows less") as connection:
         rows = connection.execute(f"SELECT * FROM {table} WHERE {condition}").to_arrow_table()
         connection.execute(f"DELETE FROM {table} WHERE {condition}")
@@ -47,7 +47,7 @@ def without(platform: PlatformHarness, table: str, condition: str = "true") -> I
 
 @contextmanager
 def replaced(platform: PlatformHarness, month: str) -> Iterator[None]:
-    """Another file is in force for the month, while the block lasts."""
+    """Replaces the month's file in use during the block."""
     key = f"month = DATE '{month}-01'"
     with platform.warehouse.publishing("another file") as connection:
         connection.execute(f"UPDATE source_files SET sha256 = reverse(sha256) WHERE {key}")
@@ -58,7 +58,7 @@ def replaced(platform: PlatformHarness, month: str) -> Iterator[None]:
 
 @contextmanager
 def tagged(platform: PlatformHarness, **tags: str) -> Iterator[None]:
-    """The version of March says so of itself, while the block lasts."""
+    """Sets tags of March's version during the block."""
     version = model_versions.get_month_version(platform.settings, MARCH)
     assert version
     model_versions.tag_decision(platform.settings, version.version, tags)
@@ -126,7 +126,7 @@ def test_the_newest_month_is_trained_for_again_when_a_file_it_learned_from_is_re
         shown = client(platform.settings).get_model_version(model_versions.MODEL_NAME, str(version.version))
         assert shown.tags[model_versions.SUPERSEDED_TAG].startswith("green 2023-01 (")
         assert "Learned from superseded files: green 2023-01 (" in shown.description
-    with replaced(platform, "2023-03"):  # scored on, not learned from
+    with replaced(platform, "2023-03"):  # used for scoring only
         assert version.version not in superseded_versions(platform.settings, platform.warehouse)
     tag_superseded(platform.settings, platform.warehouse)
     shown = client(platform.settings).get_model_version(model_versions.MODEL_NAME, str(version.version))
@@ -134,11 +134,11 @@ def test_the_newest_month_is_trained_for_again_when_a_file_it_learned_from_is_re
     assert "superseded" not in shown.description
 
 
-# What the sensor does about it
+# The sensor's requests
 
 
 def tick(platform: PlatformHarness) -> Any:
-    """What the sensor answers at the second look, at which a file that did not change is whole."""
+    """The sensor's result at the second scan, where an unchanged file counts as complete."""
     resources = {"settings": platform.settings, "warehouse": platform.warehouse}
     repository = platform.definitions.get_repository_def()
     for _ in range(2):
@@ -162,9 +162,7 @@ def report_failed(platform: PlatformHarness, request: Any) -> None:
 @pytest.mark.timeout(900)
 def test_a_month_whose_training_was_interrupted_is_finished(empty_platform: PlatformHarness, tmp_path: Path) -> None:
     platform = empty_platform
-    platform.run(
-        "ingest_months", [JANUARY, FEBRUARY]
-    )  # as a `taxi run` that was interrupted before its last month's run
+    platform.run("ingest_months", [JANUARY, FEBRUARY])  # as if `taxi run` was interrupted before its last month's run
     (request,) = tick(platform).run_requests
     assert (request.job_name, request.partition_key, selected(request)) == ("train_month", "2023-02", TRAINED)
     (event,) = [each for each in tick(platform).asset_events if each.check_name == "every_month_is_finished"]
@@ -177,7 +175,7 @@ def test_a_month_whose_training_was_interrupted_is_finished(empty_platform: Plat
     assert missing_assets(platform) == {}
     assert not tick(platform).run_requests
 
-    # January is published again: nothing is trained for it, and the newest month once more.
+    # January is republished: only the newest month is trained again.
     platform.land(JANUARY, tmp_path, parse_shift("slower_city=1.2"))
     (request,) = tick(platform).run_requests
     assert (request.job_name, request.partition_key) == ("ingest_months", "2023-01")

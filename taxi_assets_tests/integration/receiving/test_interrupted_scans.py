@@ -98,7 +98,7 @@ def test_next_scan_completes_an_interrupted_one(
 ) -> None:
     STORIES[story](landing_harness)
     finish(landing_harness)
-    undisturbed, met = state(landing_harness), set()
+    uninterrupted, met = state(landing_harness), set()
     for point_name in FAULT_POINTS:
         landing_harness.empty()
         with killed_at(point_name, monkeypatch) as came:
@@ -110,7 +110,7 @@ def test_next_scan_completes_an_interrupted_one(
         ):  # killed before the second file was put there
             landing_harness.put(f"again/{NAME}")
             finish(landing_harness)
-        assert state(landing_harness) == undisturbed, point_name
+        assert state(landing_harness) == uninterrupted, point_name
         landing_harness.check()
     assert met >= {"seen", "taken", "examined", "recorded", "moved", "settled"}
 
