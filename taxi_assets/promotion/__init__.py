@@ -1,1 +1,1 @@
-"""Whether a challenger becomes the champion: policy, paired comparison, decision. Computes no prediction."""
+"""Promotion of a challenger to champion: policy, evidence, paired comparison, decision."""

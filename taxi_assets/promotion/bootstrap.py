@@ -1,10 +1,10 @@
-"""How sure a difference of errors is: a paired bootstrap that draws whole days.
+"""Paired block bootstrap of a difference of RMSE; the blocks are whole days.
 
-Trips of one day share its weather, its traffic and its events, so their errors rise and fall together. Drawing trips
-one by one would take them for independent, and make an interval that is too narrow. Whole days are drawn instead,
-with both models' errors on them: what a hard day does to both cancels out. A month has few days, on which a plain
-percentile interval is too narrow: its ends are moved out as Student's t lies outside the normal (T. Hesterberg, "What
-Teachers Should Know About the Bootstrap", 2015, section 5.2).
+Trips of one day share weather, traffic and events, so their errors are correlated. Drawing single trips would make
+the interval too narrow. Each resample draws whole days with both models' errors, so a hard day affects both alike.
+
+A month has few days, so a plain percentile interval is also too narrow. Its ends are moved outwards by the ratio of
+Student's t to the normal (T. Hesterberg, "What Teachers Should Know About the Bootstrap", 2015, section 5.2).
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class DayErrors:
-    """Trips and sums of squared errors of each day, shape (days,) each; `ours` and `theirs` of the same trips."""
+    """Trips and both models' sums of squared errors by day, shape (days,) each."""
 
     trips: Ints
     ours: Floats
@@ -30,7 +30,7 @@ class DayErrors:
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference of RMSE, minutes, below zero where ours is better, and the bounds it lies within."""
+    """A difference of RMSE in minutes, ours minus theirs, with its confidence bounds."""
 
     difference: float
     low: float
@@ -38,33 +38,33 @@ class Interval:
 
 
 def draw_days(days: int, resamples: int, seed: int) -> Ints:
-    """How often each day is drawn in each resample, shape (resamples, days): as many draws as there are days."""
+    """Draws `days` days with replacement for each resample; returns counts, shape (resamples, days)."""
     return np.random.default_rng(seed).multinomial(days, np.full(days, 1 / days), size=resamples)
 
 
 def sum_by_day(day: Ints, days: int, ours: Floats, theirs: Floats) -> DayErrors:
-    """Sum the squared errors of trips by their day.
+    """Sums the squared errors of trips by day.
 
     Args:
-        day: Position of each trip's day, 0 to `days` - 1, shape (n,).
-        days: How many days there are, those without trips included.
+        day: Index of each trip's day, 0 to `days` - 1, shape (n,).
+        days: Number of days, including days without trips.
         ours: Errors of one model, minutes, shape (n,).
-        theirs: Errors of the other on the same trips.
+        theirs: Errors of the other model on the same trips.
     """
     squares = (np.bincount(day, errors**2, days).astype(np.float64) for errors in (ours, theirs))
     return DayErrors(np.bincount(day, minlength=days), *squares)
 
 
 def difference_of_rmse(errors: DayErrors, draws: Ints, confidence: float) -> tuple[Interval, Floats]:
-    """The difference of RMSE, ours minus theirs, with its expanded percentile interval.
+    """Computes the difference of RMSE, ours minus theirs, with its expanded percentile interval.
 
     Args:
-        errors: Of both models, by day.
-        draws: As `draw_days` makes them, for the same days.
-        confidence: How often such an interval should hold the true difference, 0 to 1.
+        errors: Errors of both models by day.
+        draws: Result of `draw_days` for the same days.
+        confidence: Confidence level of the interval, 0 to 1.
 
     Returns:
-        The interval, and the difference in each resample that holds a trip, shape (at most resamples,).
+        The interval, and the difference in each resample that contains a trip, shape (at most resamples,).
 
     Raises:
         ValueError: there are no trips.
@@ -79,14 +79,14 @@ def difference_of_rmse(errors: DayErrors, draws: Ints, confidence: float) -> tup
 
 
 def _expanded_tail(days: int, confidence: float) -> float:
-    """The share of resamples beyond either end: the normal's beyond the t quantile of so many days."""
+    """The share of resamples outside each end: the normal tail beyond the t quantile for `days` - 1."""
     freedom = max(days - 1, 1)
     return float(ndtr(stdtrit(freedom, (1 - confidence) / 2) * np.sqrt(days / freedom)))
 
 
 def _differences(errors: DayErrors, draws: Ints) -> Floats:
     trips = draws @ errors.trips
-    has_trips = trips > 0  # a resample of a rare slice may draw only days without it
+    has_trips = trips > 0  # a resample of a rare slice may draw only days without its trips
     ours, theirs = (
         np.sqrt((draws @ squares)[has_trips] / trips[has_trips]) for squares in (errors.ours, errors.theirs)
     )

@@ -1,4 +1,4 @@
-"""Lets a month's version become champion, or says why not, and keeps the decision. Knows no Dagster."""
+"""Decides on a month's version, records the decision and sets the MLflow alias. Imports no Dagster."""
 
 import logging
 from collections.abc import Mapping
@@ -33,13 +33,13 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PromotionOutcome:
-    """A decision, the measure that decided, and what it rests on.
+    """A decision with its metric and figures.
 
     Attributes:
-        decision: Whether the version is promoted, and why.
-        metric: The measure that decided, in words.
-        scores: The version's and each baseline's, by name; empty where the version may have seen the trips.
-        comparison: That with the champion, where there was one.
+        decision: The decision and its reasons.
+        metric: The deciding metric, in words.
+        scores: Scores of the version and of each baseline, by name; empty if the version may have seen the trips.
+        comparison: The comparison with the champion, if there was one.
     """
 
     decision: Decision
@@ -51,17 +51,19 @@ class PromotionOutcome:
 def decide_champion(
     settings: Settings, warehouse: Warehouse, month: Month, decided_by: str | None = None, run_id: str | None = None
 ) -> PromotionOutcome:
-    """Decide on the month's version, on trips neither it nor the champion saw; keep, tag and alias.
+    """Decides whether the month's version becomes champion; records the decision and updates MLflow.
+
+    Both models are compared on trips that neither has seen.
 
     Args:
-        settings: Where MLflow is.
-        warehouse: The lake.
+        settings: Location of MLflow.
+        warehouse: The warehouse.
         month: The month the version is scored on.
-        decided_by: What decides; unset, the person this process belongs to.
-        run_id: The Dagster run, if one decides.
+        decided_by: Who or what decides; by default the user of this process.
+        run_id: The Dagster run, if there is one.
 
     Raises:
-        TaxiError: no version was trained for the month, or it was not evaluated.
+        TaxiError: No version was trained for the month, or it was not evaluated.
     """
     challenger, current = require_month_version(settings, month), _usable_champion(settings)
     with warehouse.reading() as connection:
@@ -80,9 +82,9 @@ def decide_champion(
         "run_id": run_id,
         "decided_at": datetime.now(UTC).replace(tzinfo=None),
     }
-    # Kept first: killed in between, the next run finds the old champion and decides again, with the same row.
+    # The warehouse first: after a crash here, the next run sees the old champion and decides again with the same row.
     _record_decision(warehouse, row, run_id)
-    _tell_mlflow(settings, challenger, decision, row, promotion_input.evidence.valid_comparison)
+    _update_mlflow(settings, challenger, decision, row, promotion_input.evidence.valid_comparison)
     return PromotionOutcome(
         decision,
         _deciding_metric(row),
@@ -91,14 +93,14 @@ def decide_champion(
     )
 
 
-def _tell_mlflow(
+def _update_mlflow(
     settings: Settings,
     version: Version,
     decision: Decision,
     row: Mapping[str, Any],
     valid_comparison: PairedComparison | None,
 ) -> None:
-    """Write the decision to the version in MLflow: its alias or refusal, its description, its tags."""
+    """Writes the decision to the version in MLflow: alias or refusal, description, tags."""
     if valid_comparison:
         run_metrics.log_metrics(settings, version.run_id, {"difference_minutes": valid_comparison.interval.difference})
     reasons = " ".join(decision.reasons)
@@ -106,29 +108,29 @@ def _tell_mlflow(
         model_versions.promote(settings, version.version, reasons)
     else:
         model_versions.tag_decision(settings, version.version, {"refusal": reasons})
-    # Last of all: a version with these tags was decided on, and the alias is where the decision put it.
+    # The tags last: a version that has them is decided on, and its alias is already set.
     model_versions.describe(settings, version.version, _description(version, row))
     model_versions.tag_decision(settings, version.version, _tags(row))
 
 
 def _description(version: Version, row: Mapping[str, Any]) -> str:
-    """What MLflow shows of the version: from what it learned, what was decided, by which measure, and why."""
-    decision_rows = "Promoted" if row["is_promoted"] else "Not promoted"
+    """The version's description in MLflow: window, decision, deciding metric and reasons."""
+    decided = "Promoted" if row["is_promoted"] else "Not promoted"
     measured = "" if row["rmse"] is None else f": {_deciding_metric(row)}, is {row['rmse']:.3f} minutes"
     reasons = " ".join(row["reasons"])
-    return f"TrainingResult on {version.tags['window']}. {decision_rows} on {row['month']:%Y-%m}{measured}. {reasons}"
+    return f"Trained on {version.tags['window']}. {decided} on {row['month']:%Y-%m}{measured}. {reasons}"
 
 
 def _deciding_metric(row: Mapping[str, object]) -> str:
-    """The measure that decided, in words."""
+    """The deciding metric, in words."""
     return f"RMSE on {scope_label(str(row['scope']))}, predicted {str(row['condition']).replace('_', ' ')}"
 
 
 def _usable_champion(settings: Settings) -> Version | None:
-    """The champion; None also where its model is missing or damaged: the challenger is then judged as a first one."""
+    """The champion; None if there is none or if its model is missing or damaged."""
     champion = model_versions.champion(settings)
     if champion and not model_versions.is_usable(settings, champion):
-        _LOG.warning("the model of the champion, version %d, cannot be used: it is not compared with", champion.version)
+        _LOG.warning("the champion's model, version %d, cannot be loaded: comparing without it", champion.version)
         return None
     return champion
 
@@ -169,7 +171,7 @@ def _record_decision(warehouse: Warehouse, row: dict[str, object], run_id: str |
 
 
 def _tags(row: Mapping[str, object]) -> dict[str, str]:
-    """The row as tags of the version in MLflow: `decision_rides`, `decision_difference_minutes`."""
+    """The row as tags of the version in MLflow, such as `decision_trips`, `decision_difference_minutes`."""
     shown = {name: value for name, value in row.items() if value is not None and name != "reasons"}
     tags = {f"decision_{name.removeprefix('decision_')}": str(value) for name, value in shown.items()}
     return tags | {"decision": "promoted" if row["is_promoted"] else "refused"}

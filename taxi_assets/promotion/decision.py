@@ -1,7 +1,7 @@
-"""Whether a challenger becomes the champion: evidence in, a decision with its reasons out.
+"""Turns evidence into a promotion decision with its reasons.
 
-One measure decides: the RMSE on the trips of the headline's scope, predicted under the served condition. A
-challenger that no guard speaks against is promoted. The guards are in guards.py, their thresholds in policy.py.
+The deciding metric is the RMSE on trips of the primary scope, predicted under the served condition. A challenger
+without objections is promoted. guards.py has the guards, policy.py their thresholds.
 """
 
 from collections.abc import Iterator
@@ -17,20 +17,20 @@ __all__ = ["Candidate", "Decision", "Evidence", "GuardrailScores", "decide", "de
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to promote, and why or why not, in sentences."""
+    """A promotion or a refusal, with reasons as sentences."""
 
     promote: bool
     reasons: tuple[str, ...]
 
 
 def decide(evidence: Evidence, policy: PromotionPolicy = PROMOTION_POLICY) -> Decision:
-    """Promote a challenger that is surely better than every baseline and the champion, at nobody's cost."""
+    """Promotes a challenger that passes every guard; else refuses it with the guards' objections."""
     objections = tuple(reason for guard in GUARDS for reason in guard(evidence, policy))
     return Decision(not objections, objections or tuple(_reasons_for(evidence)))
 
 
 def decision_row(evidence: Evidence, decision: Decision) -> dict[str, object]:
-    """The decision and the figures it rests on, as `promotions` holds them; no figure where nothing is compared."""
+    """The decision as a row of `promotions`; figures are missing where nothing is compared."""
     valid_score, comparison = evidence.valid_score, evidence.valid_comparison
     row: dict[str, object] = {
         "champion_version": int(evidence.incumbent.version) if evidence.incumbent else None,
@@ -63,7 +63,7 @@ def _compared_figures(comparison: PairedComparison) -> dict[str, object]:
 
 def _reasons_for(evidence: Evidence) -> Iterator[str]:
     ours = evidence.challenger.score
-    if ours is None:  # nobody was scored; a guard has refused it
+    if ours is None:  # a guard has already refused a challenger without a score
         return
     best = min(evidence.baselines, key=lambda name: evidence.baselines[name].rmse)
     yield (
@@ -87,4 +87,4 @@ def _worst_slice(comparison: PairedComparison) -> Iterator[str]:
         worst = comparison.guarded.iloc[0]
         change = worst["worsening"]
         sense = f"worse by {change:.1%}" if change > 0 else f"better by {-change:.1%}"
-        yield f"The guarded slice it does least for is '{worst['value']}': {sense}."
+        yield f"The worst guarded slice is '{worst['value']}': {sense}."

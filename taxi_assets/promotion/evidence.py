@@ -1,4 +1,4 @@
-"""Gathers what a promotion rests on: kept scores, both models on the same trips, whether they saw them. No Dagster."""
+"""Builds a decision's input: recorded scores, paired predictions, training overlap. No Dagster."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ _GUARDRAIL_SCOPES = [name for name in EVALUATION_SCOPES if name != PRIMARY_SCOPE
 
 @dataclass(frozen=True)
 class PromotionInput:
-    """The evidence for a month's decision, and the lake's snapshot it was read from."""
+    """The evidence for a month's decision, and the warehouse snapshot it was read from."""
 
     evidence: Evidence
     snapshot: int
@@ -43,10 +43,10 @@ class PromotionInput:
 def build_promotion_input(
     settings: Settings, warehouse: Warehouse, month: Month, challenger: Version, champion: Version | None
 ) -> PromotionInput:
-    """What a decision on the challenger rests on; the month must have been evaluated with it.
+    """Builds the evidence for a decision on the challenger, which must be evaluated on the month already.
 
     Raises:
-        TaxiError: the month has no trips.
+        TaxiError: The month has no trips.
     """
     snapshot, condition = warehouse.snapshot(), CONDITIONS[settings.served_condition]
     with warehouse.reading() as connection:
@@ -87,7 +87,7 @@ def _with_comparison(
     challenger: Version,
     champion: Version | None,
 ) -> Evidence:
-    """The evidence with the comparison of both models, unless one may have seen the trips: then nothing is compared."""
+    """Adds the comparison of both models, unless one of them may have seen the trips."""
     if champion is None or evidence.incumbent is None or not evidence.is_unseen:
         return evidence
     comparison = _compare(settings, warehouse, trips, challenger, champion)
@@ -100,13 +100,13 @@ def _with_comparison(
 def _compare(
     settings: Settings, warehouse: Warehouse, trips: pd.DataFrame, challenger: Version, champion: Version
 ) -> PairedComparison | None:
-    """Both on the trips of services that both know: a champion cannot be asked about others."""
+    """Compares both models on the trips of the services that both serve."""
     both = [service for service in services_of(challenger) if service in services_of(champion)]
     shared_trips, condition = trips[trips["service"].isin(both)], CONDITIONS[settings.served_condition]
     if PRIMARY_SCOPE.in_scope(shared_trips).empty:
         return None
     models = [model_versions.load_sklearn(settings, version) for version in (challenger, champion)]
-    # Every plausible trip tells each model of the traffic, where it may know that; then the scope's are compared.
+    # Recent traffic needs all plausible trips, so predict first and select the scope's trips afterwards.
     predicted = [predict(model, shared_trips, condition).minutes for model in models]
     actual = shared_trips["duration_minutes"].to_numpy(np.float64)
     own = PRIMARY_SCOPE.contains(actual)
@@ -130,10 +130,10 @@ def _days(trips: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def _count_overlap(warehouse: Warehouse, version: Version, trips: pd.DataFrame) -> int:
-    """How many of the trips are among those the version learned from, by their content, whatever file they came in."""
+    """Counts the trips that the version was trained on, matched by content and not by file."""
     kept_snapshot = {int(version.tags["data_snapshot"])} & set(warehouse.snapshots())
     values = {"months": [month.first_day for month in window_of(version)], "services": list(services_of(version))}
-    # A snapshot that is no longer kept had the same months: what they hold now is the nearest there is.
+    # If the snapshot has expired, the same months of the newest one are the closest substitute.
     with warehouse.reading(kept_snapshot.pop() if kept_snapshot else None) as connection:
         connection.register("scored", trips[_TRIP_IDENTITY])
         return int(connection.execute(sql("train_test_overlap"), values).fetchall()[0][0])
@@ -142,7 +142,7 @@ def _count_overlap(warehouse: Warehouse, version: Version, trips: pd.DataFrame) 
 def kept_scores(
     connection: "DuckDBPyConnection", month: Month, version: Version, condition: str
 ) -> dict[str, dict[str, Score]]:
-    """The scores of the version and the baselines on a month, as `evaluations` has them: by scope, then model."""
+    """Reads the scores of the version and the baselines from `evaluations`: by scope, then by model."""
     rows = connection.execute(
         "SELECT scope, model, trips, rmse, mae, bias FROM evaluations "
         "WHERE month = ? AND model_version = ? AND condition = ? AND slice = 'overall'",
@@ -157,7 +157,7 @@ def kept_scores(
 def _baseline_intervals(
     connection: "DuckDBPyConnection", month: Month, version: Version, condition: Condition
 ) -> Mapping[str, Interval]:
-    """The challenger against each baseline, from the errors kept by day."""
+    """Compares the challenger with each baseline, from the daily errors in `evaluations`."""
     rows = connection.execute(
         "SELECT model, value, trips, rmse * rmse * trips AS squares FROM evaluations "
         "WHERE month = ? AND model_version = ? AND condition = ? AND scope = ? AND slice = ?",

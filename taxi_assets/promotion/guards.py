@@ -1,4 +1,4 @@
-"""The guards of the promotion: each looks at one thing and says, in sentences, what speaks against a challenger."""
+"""Promotion guards: each checks one condition and yields objections to the challenger as sentences."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,23 +13,23 @@ __all__ = ["GUARDS", "format_interval", "scope_label"]
 Guard = Callable[[Evidence, PromotionPolicy], Iterator[str]]
 
 
-def _trip_counts_match(evidence: Evidence, _gate: PromotionPolicy) -> Iterator[str]:
+def _trip_counts_match(evidence: Evidence, _policy: PromotionPolicy) -> Iterator[str]:
     for name, count in evidence.mismatched_trip_counts.items():
         yield f"The challenger was scored on {evidence.trips:,} trips, {name} on {count:,}: they are not compared."
 
 
-def _trips_are_unseen(evidence: Evidence, _gate: PromotionPolicy) -> Iterator[str]:
+def _trips_are_unseen(evidence: Evidence, _policy: PromotionPolicy) -> Iterator[str]:
     month = evidence.scored_month
     for name, candidate in (("challenger", evidence.challenger), ("champion", evidence.incumbent)):
         if candidate and candidate.trained_through >= month:
             yield (
-                f"The {name} {candidate.version} learned from months up to {candidate.trained_through} and may have "
+                f"The {name} {candidate.version} was trained on months up to {candidate.trained_through} and may have "
                 f"seen the trips of {month}: its errors on them are not compared."
             )
         elif candidate and candidate.trips_seen:
             yield (
-                f"The {name} {candidate.version} learned from {candidate.trips_seen:,} of the trips of {month}, though "
-                "of other months' files: its errors on them are not compared."
+                f"The {name} {candidate.version} was trained on {candidate.trips_seen:,} of the trips of {month}, "
+                "from files of other months: its errors on them are not compared."
             )
 
 
@@ -37,22 +37,22 @@ def _trips_are_enough(evidence: Evidence, policy: PromotionPolicy) -> Iterator[s
     trips, days = evidence.trips, evidence.days
     if trips < policy.min_trips or days < policy.min_days:
         yield (
-            f"{trips:,} trips on {days} days are too few to tell luck from merit: "
-            f"it takes {policy.min_trips:,} on {policy.min_days}."
+            f"{trips:,} trips on {days} days are too few for a significant difference: "
+            f"at least {policy.min_trips:,} on {policy.min_days} are needed."
         )
 
 
-def _version_can_be_served(evidence: Evidence, _gate: PromotionPolicy) -> Iterator[str]:
+def _version_can_be_served(evidence: Evidence, _policy: PromotionPolicy) -> Iterator[str]:
     if not evidence.challenger.is_servable:
-        yield f"Version {evidence.challenger.version} cannot be exported for the service: it is there to compare with."
+        yield f"Version {evidence.challenger.version} cannot be exported for serving: it is for comparison only."
     lost = set(evidence.incumbent.services) - set(evidence.challenger.services) if evidence.incumbent else set()
     if lost:
-        yield f"The challenger does not know {', '.join(sorted(lost))}, which the champion answers for."
+        yield f"The challenger does not serve {', '.join(sorted(lost))}, which the champion serves."
 
 
-def _baselines_are_beaten(evidence: Evidence, _gate: PromotionPolicy) -> Iterator[str]:
+def _baselines_are_beaten(evidence: Evidence, _policy: PromotionPolicy) -> Iterator[str]:
     if not evidence.baselines:
-        yield "No baseline was scored: without one nothing says that the challenger is worth having."
+        yield "No baseline was scored: the challenger has nothing to beat."
     if evidence.valid_score is None or evidence.mismatched_trip_counts:
         return
     ours = evidence.valid_score.rmse
@@ -67,7 +67,7 @@ def _baselines_are_beaten(evidence: Evidence, _gate: PromotionPolicy) -> Iterato
             )
 
 
-def _baselines_are_beaten_in_other_scopes(evidence: Evidence, _gate: PromotionPolicy) -> Iterator[str]:
+def _baselines_are_beaten_in_other_scopes(evidence: Evidence, _policy: PromotionPolicy) -> Iterator[str]:
     for scope, guarded in evidence.guarded.items() if evidence.valid_score else ():
         ours = guarded.challenger.rmse
         for name, theirs in guarded.baselines.items():
@@ -94,7 +94,7 @@ def _bias_is_small(evidence: Evidence, policy: PromotionPolicy) -> Iterator[str]
 
 
 def _champion_scores(evidence: Evidence) -> dict[str, Score]:
-    """The champion's scores by scope, where it was compared."""
+    """The champion's scores by scope; empty where it was not compared."""
     comparison, incumbent = evidence.valid_comparison, evidence.incumbent
     if comparison is None or incumbent is None or incumbent.score is None:
         return {}
@@ -110,11 +110,13 @@ def _champion_is_beaten(evidence: Evidence, policy: PromotionPolicy) -> Iterator
         return
     if comparison is None:
         if not any(_trips_are_unseen(evidence, policy)) and not evidence.mismatched_trip_counts:
-            yield f"Nothing was compared with champion {incumbent.version}: without that nobody knows which is better."
+            yield f"No trips were compared with champion {incumbent.version}: it is unknown which model is better."
         return
     ours, theirs, interval = comparison.challenger_rmse, comparison.champion_rmse, comparison.interval
     if not ours < theirs:
-        yield f"Champion {incumbent.version} is no worse: its RMSE is {theirs:.3f} minutes, the challenger's {ours:.3f}."
+        yield (
+            f"Champion {incumbent.version} is no worse: its RMSE is {theirs:.3f} minutes, the challenger's {ours:.3f}."
+        )
     elif not interval.high < 0:
         yield (
             f"That the challenger's RMSE of {ours:.3f} minutes is below champion {incumbent.version}'s {theirs:.3f} "
@@ -122,8 +124,8 @@ def _champion_is_beaten(evidence: Evidence, policy: PromotionPolicy) -> Iterator
         )
     elif not interval.high < -policy.margin_minutes:
         yield (
-            f"The challenger's gain on champion {incumbent.version} may be too small to matter: {format_interval(interval)}, "
-            f"and all of it should be below -{policy.margin_minutes:g}."
+            f"The challenger's gain on champion {incumbent.version} may be too small to matter: "
+            f"{format_interval(interval)}; the whole interval should be below -{policy.margin_minutes:g}."
         )
 
 

@@ -1,4 +1,4 @@
-"""Challenger and champion on the same trips: the difference of their errors, over all trips and by slice."""
+"""Compares challenger and champion on the same trips: difference of RMSE over all trips and by slice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PairedPredictions:
-    """The same trips as both models told them; shape (n,) each. `day` is any number of the pickup's day."""
+    """Actual and predicted minutes of the same trips, shape (n,) each; `day` is one integer a day."""
 
     day: Ints
     actual: Floats
@@ -29,12 +29,20 @@ class PairedPredictions:
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Errors on the same trips, RMSE in minutes.
+    """Both models' errors on the same trips; RMSE in minutes.
 
-    `bootstrap_differences` has the difference in each resample, for the picture. `slices` has a row for each value met: `slice`,
-    `value`, `trips`, `challenger_rmse`, `champion_rmse`, `difference`, `low`, `high`, `worsening` (the difference as
-    a share of the champion's error) and `is_guarded`. `guardrail_scores` has both models' scores, the challenger's first, under
-    each scope that is guarded and does not decide.
+    Attributes:
+        trips: Number of trips.
+        days: Number of days they fall on.
+        challenger_rmse: The challenger's RMSE.
+        champion_rmse: The champion's RMSE.
+        champion_mae: The champion's MAE.
+        champion_bias: The champion's mean error.
+        interval: The difference of RMSE with its bounds.
+        bootstrap_differences: The difference in each resample, for the plot.
+        slices: A row for each value of a slice: `slice`, `value`, `trips`, `challenger_rmse`, `champion_rmse`,
+            `difference`, `low`, `high`, `worsening` (difference / the champion's RMSE) and `is_guarded`.
+        guardrail_scores: Scores of challenger and champion, in this order, by guarded scope.
     """
 
     trips: int
@@ -50,22 +58,22 @@ class PairedComparison:
 
     @property
     def guarded(self) -> pd.DataFrame:
-        """The slices that must not worsen, the one that worsened most first."""
+        """Rows of the guarded slices, the largest worsening first."""
         return self.slices[self.slices["is_guarded"]].sort_values("worsening", ascending=False, kind="stable")
 
 
 def compare(
     paired: PairedPredictions, slices: pd.DataFrame, policy: PromotionPolicy = PROMOTION_POLICY
 ) -> PairedComparison:
-    """Compare both models on the trips, and on each value of each guarded slice.
+    """Compares both models on all trips and on each value of each guarded slice.
 
     Args:
-        paired: What both said of the trips, and what was.
+        paired: Predicted and actual minutes.
         slices: A column of categories for each slice, a row for each trip.
         policy: The thresholds.
 
     Raises:
-        ValueError: there are no trips, or an error is no number.
+        ValueError: There are no trips, or an error is not a finite number.
     """
     ours, theirs = paired.challenger - paired.actual, paired.champion - paired.actual
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
@@ -95,7 +103,7 @@ def compare(
 
 
 def compare_daily_errors(errors: DayErrors, policy: PromotionPolicy = PROMOTION_POLICY) -> Interval:
-    """The interval alone, where errors are known by day only."""
+    """Computes the interval from daily errors alone."""
     return difference_of_rmse(errors, draw_days(len(errors.trips), policy.resamples, policy.seed), policy.confidence)[0]
 
 

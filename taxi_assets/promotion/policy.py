@@ -1,4 +1,4 @@
-"""What a challenger must show to become champion: every threshold of the promotion, each with its reason."""
+"""Thresholds of the promotion, each with its reason."""
 
 from dataclasses import dataclass
 
@@ -9,27 +9,27 @@ __all__ = ["PROMOTION_POLICY", "PromotionPolicy"]
 class PromotionPolicy:
     """The thresholds of a promotion. Errors are RMSE, differences are challenger minus champion."""
 
-    # The whole interval must lie this far below zero. A hundredth of a minute of RMSE is half a second: less is not
-    # worth another model, its Bento and its check by a person, however sure it is.
+    # The whole interval must lie this far below zero. 0.01 minutes of RMSE is half a second: a smaller gain does not
+    # justify a new model, a new Bento and a person's review.
     margin_minutes: float = 0.01
-    # Two-sided, so that a challenger that is no better passes once in forty months at most.
+    # Two-sided: a challenger that is no better passes once in forty months at most.
     confidence: float = 0.95
-    # The ends of the interval then move by less than a fiftieth of its width from seed to seed.
+    # From seed to seed the ends of the interval then move by less than a fiftieth of its width.
     resamples: int = 4_000
-    # Fixed: the same evidence makes the same decision, whoever repeats it.
+    # Fixed: the same evidence always gives the same decision.
     seed: int = 20_230_301
-    # Who is told three minutes too long on average, as by a model of before the lockdown in it, is misled whatever the
-    # RMSE. The 24 months of the back-test, 2023-07 to 2025-06, are 0.61 off at most on 1-60 minutes and 1.09 on 1-180;
-    # a challenger may be further off than this only where the champion is further still.
+    # A biased model misleads riders whatever its RMSE: one from before the lockdown predicts 3 minutes too long in it.
+    # In the 24 months of the back-test, 2023-07 to 2025-06, the bias is at most 0.61 on 1-60 minutes and 1.09 on
+    # 1-180. A challenger may exceed this bound only if the champion's bias is larger.
     max_bias_minutes: float = 1.5
-    # On fewer rides or days the interval itself is not to be trusted: it is told by the days it is drawn from.
+    # With fewer trips or days the bootstrap interval is unreliable, since whole days are drawn.
     min_trips: int = 1_000
     min_days: int = 14
-    # Who rides from a borough, from or to an airport, or at a time of the day must not pay for the others' gain.
+    # A gain on other trips must not cost the trips of a borough, an airport or a part of the day.
     guarded_slices: tuple[str, ...] = ("pickup_borough", "airport_trip", "hour_band")
-    # A slice of fewer rides is told by chance; with this many the error's own chance is about the bound below.
+    # In smaller slices the change of RMSE is mostly noise; with 500 trips the noise is about the bound below.
     min_slice_trips: int = 500
-    # As a share of the champion's RMSE in the slice, whatever the interval says: who rides there has that error.
+    # As a share of the champion's RMSE in the slice. It limits the measured change, not the interval.
     max_slice_worsening: float = 0.02
 
 

@@ -1,4 +1,4 @@
-"""What a decision on the champion rests on: the candidates, their scores on the same trips, what may be compared."""
+"""Evidence for a decision: the candidates, their scores on the same trips, and the valid comparisons."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ __all__ = ["Candidate", "Evidence", "GuardrailScores"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A version of the model.
+    """A model version that takes part in a decision.
 
     Attributes:
         version: Its number.
-        score: Its errors on the scored trips; None for a champion that was not asked about them.
-        trained_through: The last month it learned from.
-        trips_seen: How many of the scored trips are among those it learned from.
-        services: The services it answers for.
-        is_servable: It can be exported for the service.
+        score: Its errors on the scored trips; None for a champion that did not predict them.
+        trained_through: The last month of its training data.
+        trips_seen: Number of scored trips that are also in its training data.
+        services: The services it serves.
+        is_servable: True if it can be exported for serving.
     """
 
     version: str
@@ -36,7 +36,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class GuardrailScores:
-    """Scores under a scope that is guarded and does not decide: the challenger's and the baselines'."""
+    """Scores of the challenger and the baselines in a guarded scope, which can veto but not decide."""
 
     challenger: Score
     baselines: Mapping[str, Score]
@@ -44,11 +44,20 @@ class GuardrailScores:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a decision rests on: all of it is of the same trips of `scored_month`.
+    """The figures of a decision, all of them on the same trips of `scored_month`.
 
-    `baseline_intervals` are the differences of RMSE to the baselines of the same names; `comparison` is with the
-    champion, None where there is none, it is the challenger itself, or either may have seen the trips. `scope` and
-    `condition` say of which trips and of which predictions the deciding RMSE is; `guarded` is by other scopes.
+    Attributes:
+        challenger: The version to decide on.
+        champion: The current champion, if there is one.
+        baselines: Scores of the baselines by name.
+        baseline_intervals: Differences of RMSE between the challenger and each baseline, by name.
+        comparison: The comparison with the champion. None if there is no champion, it is the challenger itself, or
+            one of them may have seen the trips.
+        scored_month: The month of the trips.
+        days: Number of days the trips fall on.
+        guarded: Scores in the other scopes, by scope.
+        scope: Scope of the deciding RMSE.
+        condition: Condition of the deciding RMSE.
     """
 
     challenger: Candidate
@@ -64,38 +73,38 @@ class Evidence:
 
     @property
     def incumbent(self) -> Candidate | None:
-        """The champion, unless the challenger is that very version."""
+        """The champion; None if the challenger is the champion already."""
         same = self.champion is not None and self.champion.version == self.challenger.version
         return None if same else self.champion
 
     @property
     def valid_score(self) -> Score | None:
-        """The challenger's errors; None where it may have seen the trips, on which its errors say nothing."""
+        """The challenger's errors; None if it may have seen the trips."""
         return None if _may_have_seen(self.challenger, self.scored_month) else self.challenger.score
 
     @property
     def valid_comparison(self) -> PairedComparison | None:
-        """The comparison with the champion; None where nothing may be compared: no figure of it is then shown."""
+        """The comparison with the champion; None if it is invalid."""
         return self.comparison if self.incumbent and self.is_unseen and not self.mismatched_trip_counts else None
 
     @property
     def is_unseen(self) -> bool:
-        """Neither the challenger nor the champion it is compared with may have seen the trips."""
+        """True if neither the challenger nor the incumbent may have seen the trips."""
         return not any(_may_have_seen(each, self.scored_month) for each in (self.challenger, self.incumbent) if each)
 
     @property
     def mismatched_trip_counts(self) -> dict[str, int]:
-        """Who was scored on another number of trips than the challenger, by name: these are not compared."""
+        """Trip counts, by name, of models scored on another number of trips than the challenger."""
         trips = {f"the baseline {name}": each.trips for name, each in self.baselines.items()}
         incumbent = self.incumbent
-        # A champion that knows fewer services is compared on theirs.
+        # A champion that serves fewer services is compared on those only, so its count differs rightly.
         if incumbent and incumbent.score and set(incumbent.services) >= set(self.challenger.services):
             trips[f"champion {incumbent.version}"] = incumbent.score.trips
         return {name: count for name, count in trips.items() if count != self.trips}
 
     @property
     def trips(self) -> int:
-        """How many trips the challenger was scored on."""
+        """Number of trips the challenger was scored on."""
         return self.challenger.score.trips if self.challenger.score else 0
 
 

@@ -1,5 +1,5 @@
--- How many of the trips of `scored` are among those of a window, by what they are: not by the file they came in, since
--- TLC may publish a trip again in another month's.
+-- Counts the trips of `scored` that are also in the training window. Trips are matched by content, not by file:
+-- TLC may publish a trip again in another month's file.
 SELECT count(*)
 FROM scored
 SEMI JOIN (

@@ -54,7 +54,7 @@ def test_a_decision_shows_figures_where_something_is_compared_and_only_there(evi
     row, reasons_text = decision_row(evidence, decision), " ".join(decision.reasons)
     assert decision.reasons
     forbidden = "are not compared" in reasons_text
-    if forbidden or "Nothing was compared" in reasons_text or evidence.incumbent is None:
+    if forbidden or "No trips were compared" in reasons_text or evidence.incumbent is None:
         assert not {*COMPARED} & set(row)
     assert not forbidden or not decision.promote
     if row["rmse"] is None:

@@ -39,7 +39,7 @@ def test_a_better_challenger_is_promoted_with_the_figures() -> None:
             "minutes; the best baseline, zone_pair_median, has 6.200.",
             "Champion 1 has 5.200 on the same trips: the difference is -0.100 minutes, with 95 % confidence between "
             "-0.150 and -0.060.",
-            "The guarded slice it does least for is 'Borough 0': better by 2.0%.",
+            "The worst guarded slice is 'Borough 0': better by 2.0%.",
         ),
     )
 
@@ -75,7 +75,7 @@ def test_a_challenger_that_may_be_better_by_chance_is_refused(high: float) -> No
 def test_a_gain_too_small_to_matter_is_refused(high: float) -> None:
     assert refused(
         "The challenger's gain on champion 1 may be too small to matter: the difference is -0.060 minutes, "
-        f"with 95 % confidence between -0.070 and {high:+.3f}, and all of it should be below -0.05.",
+        f"with 95 % confidence between -0.070 and {high:+.3f}; the whole interval should be below -0.05.",
         comparison=compared(Interval(-0.06, -0.07, high)),
     )
 
@@ -94,7 +94,7 @@ def test_a_slice_of_too_few_rides_is_told_by_chance() -> None:
 
 
 def test_a_champion_nothing_was_compared_with_is_not_replaced() -> None:
-    assert refused("Nothing was compared with champion 1: without that nobody knows which is better.", comparison=None)
+    assert refused("No trips were compared with champion 1: it is unknown which model is better.", comparison=None)
 
 
 @pytest.mark.parametrize("rmse", [6.2, 6.3, float("nan")])
@@ -120,15 +120,13 @@ def test_every_reason_is_said() -> None:
 
 
 def test_without_a_baseline_nothing_is_promoted() -> None:
-    assert refused(
-        "No baseline was scored: without one nothing says that the challenger is worth having.", baselines={}
-    )
+    assert refused("No baseline was scored: the challenger has nothing to beat.", baselines={})
 
 
 @pytest.mark.parametrize("through", [MARCH, Month(2023, 4)])
 def test_nothing_is_compared_with_a_champion_that_may_have_seen_the_rides(through: Month) -> None:
     assert refused(
-        f"The champion 1 learned from months up to {through} and may have seen the trips of 2023-03: "
+        f"The champion 1 was trained on months up to {through} and may have seen the trips of 2023-03: "
         "its errors on them are not compared.",
         champion=replace(CHAMPION, trained_through=through),
         comparison=compared(Interval(3, 2, 4), 0.5),
@@ -138,14 +136,14 @@ def test_nothing_is_compared_with_a_champion_that_may_have_seen_the_rides(throug
 def test_a_challenger_that_may_have_seen_the_rides_is_refused() -> None:
     decision = decided(challenger=replace(CHALLENGER, trained_through=MARCH))
     assert not decision.promote
-    assert decision.reasons[0].startswith("The challenger 2 learned from months up to 2023-03")
+    assert decision.reasons[0].startswith("The challenger 2 was trained on months up to 2023-03")
 
 
 @pytest.mark.parametrize("who", ["challenger", "champion"])
 def test_rides_that_came_in_an_earlier_months_file_too_are_found(who: str) -> None:
     seen = replace(CHALLENGER if who == "challenger" else CHAMPION, trips_seen=3)
     assert refused(
-        f"The {who} {seen.version} learned from 3 of the trips of 2023-03, though of other months' files: "
+        f"The {who} {seen.version} was trained on 3 of the trips of 2023-03, from files of other months: "
         "its errors on them are not compared.",
         **{who: seen},
     )
@@ -155,7 +153,7 @@ def test_rides_that_came_in_an_earlier_months_file_too_are_found(who: str) -> No
 def test_luck_on_few_rides_or_days_is_no_merit(trips: int, days: int) -> None:
     few = {name: scored(each.rmse, trips) for name, each in BASELINES.items()}
     assert refused(
-        f"{trips:,} trips on {days} days are too few to tell luck from merit: it takes 1,000 on 14.",
+        f"{trips:,} trips on {days} days are too few for a significant difference: at least 1,000 on 14 are needed.",
         challenger=replace(CHALLENGER, score=scored(5.1, trips)),
         champion=replace(CHAMPION, score=scored(5.2, trips)),
         baselines=few,
@@ -165,14 +163,14 @@ def test_luck_on_few_rides_or_days_is_no_merit(trips: int, days: int) -> None:
 
 def test_what_cannot_be_served_does_not_become_champion() -> None:
     assert refused(
-        "Version 2 cannot be exported for the service: it is there to compare with.",
+        "Version 2 cannot be exported for serving: it is for comparison only.",
         challenger=replace(CHALLENGER, is_servable=False),
     )
 
 
 def test_a_challenger_must_know_the_services_of_the_champion() -> None:
     assert refused(
-        "The challenger does not know fhvhv, yellow, which the champion answers for.",
+        "The challenger does not serve fhvhv, yellow, which the champion serves.",
         challenger=replace(CHALLENGER, services=("green",)),
         champion=replace(CHAMPION, services=("yellow", "green", "fhvhv")),
     )

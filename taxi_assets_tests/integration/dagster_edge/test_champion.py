@@ -176,7 +176,7 @@ def test_a_challenger_better_by_luck_on_200_trips_is_refused(
     register(platform, APRIL, "luck", lucky)
     decision = decide(platform, APRIL)
     assert not decision.promote
-    assert any("are too few to tell luck from merit" in reason for reason in decision.reasons)
+    assert any("are too few for a significant difference" in reason for reason in decision.reasons)
     assert any("champion" in reason and "may be chance" in reason for reason in decision.reasons)
 
 
@@ -208,7 +208,7 @@ def test_a_ride_learned_from_out_of_another_months_file_is_found(platform: Platf
     with platform.warehouse.publishing("it goes") as connection:
         connection.execute("DELETE FROM trip_features WHERE source_row = 9000000")
     assert not decision.promote
-    assert any("learned from 1 of the trips of 2023-03" in reason for reason in decision.reasons)
+    assert any("was trained on 1 of the trips of 2023-03" in reason for reason in decision.reasons)
     figures = ("rmse", "champion_rmse", "difference_minutes", "difference_low", "worst_slice")
     assert [row[name] for name in figures] == [None] * len(figures)
 

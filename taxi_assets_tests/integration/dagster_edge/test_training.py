@@ -62,7 +62,7 @@ def test_a_run_is_named_by_what_it_does_and_the_month(platform: PlatformHarness,
 
 
 def test_a_version_is_described_by_its_decision_and_the_measure(platform: PlatformHarness, version: Any) -> None:
-    assert version.description.startswith("TrainingResult on 2023-01..2023-02. ")
+    assert version.description.startswith("Trained on 2023-01..2023-02. ")
     assert "romoted on 2023-03: RMSE on " in version.description
     assert f", is {float(version.tags['decision_rmse']):.3f} minutes. " in version.description
 
