@@ -1,1 +1,1 @@
-"""What TLC publishes and how to get it: columns, file names, download, polling. No table of ours."""
+"""TLC's published data and its download: columns, file names, polling. Defines no warehouse table."""

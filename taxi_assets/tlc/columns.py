@@ -1,7 +1,7 @@
-"""TLC's columns in every service and era, and the canonical names, types and units the platform knows them by.
+"""TLC's columns in every service and era, with their canonical names, types and units.
 
-Names are matched without regard to capitals and blanks, which TLC has changed more than once. Sources: TLC's data
-dictionaries of each service, and the headers of its files.
+Matching ignores case and blanks, which TLC has changed more than once. Sources: TLC's data dictionaries and the
+headers of its files.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ REFUSED_SERVICES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class RawColumn:
-    """One canonical column: its DuckDB type, every name TLC has published it under, and whether a trip needs it.
+    """One canonical column: its DuckDB type, the names TLC has published it under, whether it is required.
 
-    `words` are codes TLC once published as words, lower case.
+    `words` maps lower-case words, which TLC once published instead of codes, to the codes.
     """
 
     name: str
@@ -40,7 +40,7 @@ _PAYMENTS = {
 
 RAW_COLUMNS: tuple[RawColumn, ...] = (
     RawColumn("vendor_id", "SMALLINT", ("vendorid",), "Provider of the trip's record"),
-    RawColumn("vendor_name", "VARCHAR", ("vendor_name", "vendor_id"), "The same as a word, in 2009 and 2010"),
+    RawColumn("vendor_name", "VARCHAR", ("vendor_name", "vendor_id"), "Provider's name, in 2009 and 2010"),
     RawColumn(
         "pickup_at",
         "TIMESTAMP",
@@ -64,7 +64,12 @@ RAW_COLUMNS: tuple[RawColumn, ...] = (
     RawColumn("passenger_count", "SMALLINT", ("passenger_count",), "Passengers, as the driver typed it"),
     RawColumn("trip_distance_miles", "DOUBLE", ("trip_distance", "trip_miles"), "Metered distance, miles"),
     RawColumn("rate_code_id", "SMALLINT", ("ratecodeid", "rate_code"), "Tariff in force at the end"),
-    RawColumn("store_and_forward_flag", "VARCHAR", ("store_and_fwd_flag", "store_and_forward"), "Y where sent later"),
+    RawColumn(
+        "store_and_forward_flag",
+        "VARCHAR",
+        ("store_and_fwd_flag", "store_and_forward"),
+        "Y if the record was sent later",
+    ),
     RawColumn("payment_type_id", "SMALLINT", ("payment_type",), "How the rider paid", words=_PAYMENTS),
     RawColumn("trip_type_id", "SMALLINT", ("trip_type",), "1 street hail, 2 dispatch"),
     RawColumn("fare_usd", "DOUBLE", ("fare_amount", "fare_amt", "base_passenger_fare"), "Fare, US dollars"),
@@ -77,20 +82,20 @@ RAW_COLUMNS: tuple[RawColumn, ...] = (
     RawColumn("congestion_surcharge_usd", "DOUBLE", ("congestion_surcharge",), "State's surcharge, US dollars"),
     RawColumn("airport_fee_usd", "DOUBLE", ("airport_fee",), "Airport pickup fee, US dollars"),
     RawColumn("cbd_congestion_fee_usd", "DOUBLE", ("cbd_congestion_fee",), "Manhattan congestion pricing, 2025 on"),
-    RawColumn("total_usd", "DOUBLE", ("total_amount", "total_amt"), "Charged in all, US dollars"),
+    RawColumn("total_usd", "DOUBLE", ("total_amount", "total_amt"), "Total charged, US dollars"),
     RawColumn("company_license", "VARCHAR", ("hvfhs_license_num",), "TLC's license of the company, for-hire trips"),
     RawColumn("dispatching_base", "VARCHAR", ("dispatching_base_num",), "Base that dispatched, for-hire trips"),
     RawColumn("originating_base", "VARCHAR", ("originating_base_num",), "Base that took the request, for-hire trips"),
-    RawColumn("requested_at", "TIMESTAMP", ("request_datetime",), "When it was asked for, for-hire trips"),
-    RawColumn("on_scene_at", "TIMESTAMP", ("on_scene_datetime",), "When the car was there, for-hire trips"),
-    RawColumn("trip_seconds", "INTEGER", ("trip_time",), "Duration as the company says, for-hire trips"),
+    RawColumn("requested_at", "TIMESTAMP", ("request_datetime",), "Time of the request, for-hire trips"),
+    RawColumn("on_scene_at", "TIMESTAMP", ("on_scene_datetime",), "Time the car reached the pickup, for-hire trips"),
+    RawColumn("trip_seconds", "INTEGER", ("trip_time",), "Duration reported by the company, for-hire trips"),
     RawColumn("black_car_fund_usd", "DOUBLE", ("bcf",), "Black Car Fund, US dollars, for-hire trips"),
     RawColumn("sales_tax_usd", "DOUBLE", ("sales_tax",), "State's sales tax, US dollars, for-hire trips"),
     RawColumn("driver_pay_usd", "DOUBLE", ("driver_pay",), "Paid to the driver, US dollars, for-hire trips"),
-    RawColumn("shared_ride_flag", "VARCHAR", ("sr_flag",), "1 where shared, for-hire trips until 2020"),
-    RawColumn("shared_request_flag", "VARCHAR", ("shared_request_flag",), "Y where sharing was agreed to"),
-    RawColumn("shared_match_flag", "VARCHAR", ("shared_match_flag",), "Y where it was shared"),
-    RawColumn("access_a_ride_flag", "VARCHAR", ("access_a_ride_flag",), "Y where for the MTA's paratransit"),
-    RawColumn("wav_request_flag", "VARCHAR", ("wav_request_flag",), "Y where a wheelchair's place was asked for"),
-    RawColumn("wav_match_flag", "VARCHAR", ("wav_match_flag",), "Y where the car had one"),
+    RawColumn("shared_ride_flag", "VARCHAR", ("sr_flag",), "1 if the trip was shared, for-hire trips until 2020"),
+    RawColumn("shared_request_flag", "VARCHAR", ("shared_request_flag",), "Y if the rider agreed to share"),
+    RawColumn("shared_match_flag", "VARCHAR", ("shared_match_flag",), "Y if the trip was shared"),
+    RawColumn("access_a_ride_flag", "VARCHAR", ("access_a_ride_flag",), "Y if made for the MTA's paratransit"),
+    RawColumn("wav_request_flag", "VARCHAR", ("wav_request_flag",), "Y if a wheelchair place was requested"),
+    RawColumn("wav_match_flag", "VARCHAR", ("wav_match_flag",), "Y if the car had a wheelchair place"),
 )

@@ -1,6 +1,6 @@
-"""What a file's columns are: whose trips, of which era, and which canonical column each becomes.
+"""Identifies a file's service, era and canonical columns from its column names.
 
-All is told by the columns, never by the file's date: TLC republishes old months in new formats.
+The file's date is ignored, since TLC republishes old months in new formats.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ __all__ = [
     "schema_era",
 ]
 
-# Columns that only one service has had, lower case. A file with none of them can be anyone's.
+# Columns that only one service has had, lower case. A file with none of them can be of any service.
 _SERVICE_COLUMNS: dict[str, frozenset[str]] = {
     "green": frozenset({"lpep_pickup_datetime", "lpep_dropoff_datetime"}),
     "yellow": frozenset(
@@ -37,9 +37,9 @@ _ENDS = ("pickup", "dropoff")
 
 @dataclass(frozen=True)
 class ColumnMapping:
-    """How one file's columns become canonical ones: `known` is canonical → published name; `unknown` keep theirs.
+    """Maps canonical to published names in `known`; `unknown` columns keep their names.
 
-    `needs_zones` names the ends of a trip, `pickup` and `dropoff`, that have coordinates and no zone id.
+    `needs_zones` lists the trip's ends, `pickup` or `dropoff`, that have coordinates and no zone id.
     """
 
     known: Mapping[str, str]
@@ -48,10 +48,10 @@ class ColumnMapping:
 
 
 def map_columns(published: Sequence[str]) -> ColumnMapping:
-    """Match a file's column names with the contract; capitals and blanks around a name mean nothing.
+    """Matches a file's column names with the contract, ignoring case and surrounding blanks.
 
     Raises:
-        TaxiError: a column every trip needs is missing, or two columns claim the same meaning.
+        TaxiError: a required column is missing, or two columns map to the same canonical one.
     """
     canonical = {name: column.name for column in RAW_COLUMNS for name in column.published_as}
     known: dict[str, str] = {}
@@ -74,9 +74,10 @@ def map_columns(published: Sequence[str]) -> ColumnMapping:
 
 
 def possible_services(columns: Sequence[str]) -> frozenset[str]:
-    """The services whose file these columns can be: one as a rule, all where nothing tells, none for no trips.
+    """Services whose files can have these columns.
 
-    `fhv` is told too, though the platform refuses it (`REFUSED_SERVICES`).
+    Usually one; all services if no column is specific; none if the file has no trips. Includes `fhv`, which the
+    platform refuses (`REFUSED_SERVICES`).
     """
     names = _plain(columns)
     marked = {service for service, marks in _SERVICE_COLUMNS.items() if marks & names}
@@ -87,14 +88,16 @@ def possible_services(columns: Sequence[str]) -> frozenset[str]:
 
 
 def schema_era(columns: Sequence[str], types: Sequence[str]) -> str:
-    """Name the era of a file by its content: `A`, `B`, `C` are today's parquet files, others begin when named.
+    """Names the era of a file by its content.
+
+    `A`, `B` and `C` are today's parquet formats; any other era is named after its first year or month.
 
     Args:
         columns: published names, in the file's order.
-        types: their types as Arrow calls them (`int64`, `null`, `large_string`); all `string` for text.
+        types: their Arrow types (`int64`, `null`, `large_string`); all `string` for text.
 
     Returns:
-        Such as `2009`, `2013-08`, `A` or `2019-csv`; `unknown` where the columns are not one service's.
+        Such as `2009`, `2013-08`, `A` or `2019-csv`; `unknown` if the columns fit no service or several.
     """
     services = possible_services(columns)
     if len(services) != 1:
@@ -104,18 +107,20 @@ def schema_era(columns: Sequence[str], types: Sequence[str]) -> str:
     era = _ERA_OF[service](kinds)
     if set(types) != {"string"}:
         return era
-    # As text, the ids of A and B look the same; green's A came as text from 2019 on.
+    # In text, A and B have the same ids; green's A was published as text from 2019 on.
     return {"A": "2019" if service == "green" else "A"}.get(era, era) + "-csv"
 
 
 def check_service(columns: Sequence[str], service: str) -> None:
-    """Refuse a file of another service than it is named after.
+    """Rejects a file whose columns belong to another service than its name says.
 
     Raises:
-        TaxiError: with the name of the service whose columns they are.
+        TaxiError: the columns belong to another service, which the message names.
     """
     found = possible_services(columns)
-    if (service in found and service in SERVICES) or not found:  # where none tells, the mapping says what is missing
+    if (
+        service in found and service in SERVICES
+    ) or not found:  # if none is found, `map_columns` reports what is missing
         return
     if found <= set(REFUSED_SERVICES):
         raise TaxiError(f"its columns are those of {REFUSED_SERVICES[min(found)]}")

@@ -1,6 +1,6 @@
-"""One file over HTTP, patiently: broken lines are taken up where they broke, busy servers are asked again.
+"""Downloads one file over HTTP: resumes broken transfers and retries busy servers.
 
-Knows the protocol, not what the file means: the caller checks the content and words the remedy.
+The caller checks the content and adds the remedy to errors.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
-# 403 too: Amazon's store, where TLC's files are, does not tell strangers whether it lacks an object.
+# 403 too: TLC's files are on Amazon S3, which answers 403 for a missing object without list permission.
 ABSENT_STATUSES = frozenset({403, 404, 410})
 RETRY_STATUSES = frozenset({408, 425, 429})
 _CONTINUES = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 class UnreachableError(Exception):
-    """No whole answer could be had; the message is the last reason."""
+    """No attempt got a complete response; the message is the last reason."""
 
 
 class NotFoundError(Exception):
-    """The server answers, but has no such file."""
+    """The server has no such file."""
 
 
 class RefusedError(Exception):
-    """The server answers what asking again will not mend."""
+    """The server's response will not change on a retry."""
 
 
 class _BrokenOffError(Exception):
-    """Worth another try, after `pause` seconds where the server asked for them."""
+    """Retryable failure; `pause` is the delay in seconds the server asked for, if any."""
 
     def __init__(self, reason: str, pause: float | None = None) -> None:
         super().__init__(reason)
@@ -65,7 +65,7 @@ class _BrokenOffError(Exception):
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long to wait for a server: seconds for each step, tries in a row that bring nothing, the sleep."""
+    """Timeouts in seconds, and the number of attempts in a row without new bytes."""
 
     attempts: int = 6
     connect_seconds: float = 5
@@ -75,15 +75,15 @@ class RetryPolicy:
     sleep: Callable[[float], None] = time.sleep
 
     def pause(self, failures: int, asked: float | None) -> float:
-        """Seconds before the next try: as the server asked, else doubling from one."""
+        """Seconds before the next attempt: as the server asked, else doubling from one."""
         return min(self.longest_pause_seconds, 2.0 ** (failures - 1) if asked is None else asked)
 
 
 def probe(url: str, retry_policy: RetryPolicy) -> None:
-    """Find out within `retry_policy.probe_seconds` in all whether a server answers at this address.
+    """Checks within `retry_policy.probe_seconds` that a server answers at this address.
 
     Raises:
-        UnreachableError: nobody answers, or only a gateway that cannot reach the server.
+        UnreachableError: nothing answers, or only a gateway that cannot reach the server.
     """
     # The limit is kept from outside, on a thread that may be left behind: looking up a name has no timeout of
     # its own, and connecting takes its timeout once for each of the server's addresses.
@@ -98,22 +98,22 @@ def probe(url: str, retry_policy: RetryPolicy) -> None:
 def download(
     url: str, part: Path, known_origin: Origin | None, progress: Progress, retry_policy: RetryPolicy
 ) -> Origin | None:
-    """Bring the file at `url` to `part`, going on with what an earlier try, or process, left there.
+    """Downloads `url` to `part`, resuming from the bytes of an earlier attempt or process.
 
     Args:
         url: address of the file.
-        part: where the bytes gather; complete when this returns, kept when it raises.
-        known_origin: origin of a copy the caller holds, None where it holds none.
-        progress: told after every piece.
-        retry_policy: waits and tries.
+        part: path of the partial file; complete on return, kept on an error.
+        known_origin: origin of the caller's copy; None if it has none.
+        progress: called after every chunk.
+        retry_policy: timeouts and attempts.
 
     Returns:
-        The origin of the file now at `part`; None where the copy the caller holds is still the server's.
+        The origin of the file at `part`; None if the caller's copy is still current.
 
     Raises:
-        UnreachableError: try after try brought nothing more.
+        UnreachableError: all attempts in a row got no new bytes.
         NotFoundError: the server has no such file.
-        RefusedError: another answer that is no file.
+        RefusedError: any other response that is not a file.
     """
     import httpx
 
@@ -139,17 +139,17 @@ def download(
 
 
 def redact_url(url: str) -> str:
-    """The address as it may be shown and kept: no password, no query that may hold a token."""
+    """Removes the password and the query, which may hold a token, from an address."""
     import httpx
 
     return str(httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
 
 
 def client(retry_policy: RetryPolicy) -> httpx.Client:
-    """Asks as the platform does: under its name, following redirections, for the files' own bytes."""
+    """An HTTP client with the platform's user agent; follows redirects and asks for no compression."""
     import httpx
 
-    # Identity: ranges and lengths then count the bytes of the file itself.
+    # With identity encoding, ranges and lengths count the file's own bytes.
     headers = {"User-Agent": "taxi-assets", "Accept-Encoding": "identity"}
     timeout = httpx.Timeout(retry_policy.read_seconds, connect=retry_policy.connect_seconds)
     return httpx.Client(headers=headers, timeout=timeout, follow_redirects=True)
@@ -179,7 +179,7 @@ def _probe(url: str, retry_policy: RetryPolicy) -> None:
 
 
 def _status(url: str, retry_policy: RetryPolicy) -> int:
-    # GET, its body left unread: some servers know no HEAD.
+    # GET without reading the body: some servers do not support HEAD.
     with client(retry_policy) as caller, caller.stream("GET", url, timeout=retry_policy.connect_seconds) as response:
         return response.status_code
 
@@ -196,7 +196,7 @@ def _receive(
             _write(response, part, "ab", _check_continues(response, part, begun), progress)
             return begun
         if response.status_code != 200:
-            raise RefusedError(f"it answers {response.status_code}, which was not asked for")
+            raise RefusedError(f"it answers {response.status_code}, which does not fit the request")
         origin = Origin(redact_url(url), response.headers.get("ETag"), response.headers.get("Last-Modified"))
         begin_part(part, origin)
         length = response.headers.get("Content-Length")
@@ -224,19 +224,19 @@ def _check_response(response: httpx.Response, part: Path) -> None:
     if status not in (200, 206, 304):
         raise RefusedError(f"it answers {status}")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise RefusedError("it sends the file in another encoding, though asked for its own bytes")
+        raise RefusedError("it sends the file in another encoding than requested")
     hops = [*response.history, response]
     if hops[0].url.scheme == "https" and any(hop.url.scheme != "https" for hop in hops):
-        raise RefusedError("it leads away from HTTPS")
+        raise RefusedError("it redirects from HTTPS to another protocol")
 
 
 def _check_continues(response: httpx.Response, part: Path, begun: Origin) -> int:
-    """The length of the whole file, where the answer goes on exactly at the end of the part."""
+    """The length of the whole file, if the response continues exactly at the end of the part."""
     match = _CONTINUES.fullmatch(response.headers.get("Content-Range", ""))
     etag = response.headers.get("ETag", begun.etag)
     if not match or int(match[1]) != length_of(part) or etag != begun.etag:
         part.unlink(missing_ok=True)
-        raise _BrokenOffError("it answered with another range than asked for")
+        raise _BrokenOffError("it answered with another range than requested")
     return int(match[2])
 
 
@@ -250,11 +250,11 @@ def _write(response: httpx.Response, part: Path, mode: str, expected: int | None
     if expected is not None and done != expected:
         if done > expected:
             part.unlink()
-        raise _BrokenOffError(f"{done:,} bytes came instead of {expected:,}")
+        raise _BrokenOffError(f"{done:,} bytes received instead of {expected:,}")
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """Seconds for which the server asks to be left alone; None where it does not say."""
+    """The delay in seconds of the Retry-After header; None if there is none."""
     text = response.headers.get("Retry-After", "")
     if text.isdecimal():
         return float(text)
@@ -265,5 +265,5 @@ def retry_after(response: httpx.Response) -> float | None:
 
 
 def one_line(error: Exception) -> str:
-    """The error's words, or its name where it has none."""
+    """The error's message in one line, or its class name if it has none."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,14 +1,14 @@
-"""What a file is by its first bytes, whatever its name says. Data in, data out."""
+"""Detects a file's kind from its first bytes, not from its name."""
 
 from pathlib import Path
 
 __all__ = ["PARQUET", "TEXT", "foreign_kind", "kind_of"]
 
 PARQUET, TEXT = "parquet", "text"
-_COMPRESSED = "unpack it, and put the .parquet or .csv file that is in it into the landing folder"
-_SHEET = "save it as CSV (UTF-8), and put that into the landing folder"
+_COMPRESSED = "unpack it, and put its .parquet or .csv file into the landing folder"
+_SHEET = "save it as CSV (UTF-8), and put the CSV into the landing folder"
 _OTHER = "put TLC's .parquet or .csv file into the landing folder"
-# What files that are no months begin with, what they are, and what to do with them.
+# First bytes of files that are not a month's file, their kind, and the remedy.
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"\x1f\x8b", "compressed with gzip", _COMPRESSED),
     (b"BZh", "compressed with bzip2", _COMPRESSED),
@@ -30,7 +30,7 @@ _HEAD_BYTES = 4096
 
 
 def kind_of(path: Path) -> str:
-    """`PARQUET`, `TEXT`, or what else it is, in words.
+    """`PARQUET`, `TEXT`, or a description of another kind.
 
     Raises:
         OSError: it cannot be read.
@@ -41,7 +41,7 @@ def kind_of(path: Path) -> str:
 
 
 def foreign_kind(path: Path) -> tuple[str, str] | None:
-    """What a file is that is neither parquet nor text, and what to do with it; None for those two.
+    """The kind of a file that is neither parquet nor text, and the remedy; None for those two.
 
     Raises:
         OSError: it cannot be read.

@@ -1,7 +1,7 @@
-"""The landing folder: a file shows there whole or not at all, whoever is cut off while writing it.
+"""Writes files to the landing folder, where each appears complete or not at all.
 
-What belongs to a file under way bears that file's name behind a dot, so that nobody takes it for a month.
-What a file means is not known here.
+This holds even if the writer is killed. Partial files and notes have hidden names: a dot, then the file's name. The
+content of files is checked elsewhere.
 """
 
 import hashlib
@@ -32,14 +32,14 @@ __all__ = [
 ]
 
 Progress = Callable[[int, int | None], None]
-"""Told the bytes that are there and the bytes in all, None where the sender does not say."""
+"""Called with the bytes received and the total, None if the sender does not give it."""
 
 _CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What the server said of a file, to ask later for its rest or whether it has changed."""
+    """Response headers of a download, for resuming it or asking whether the file has changed."""
 
     url: str
     etag: str | None
@@ -48,7 +48,7 @@ class Origin:
 
     @property
     def validator(self) -> str | None:
-        """What tells byte for byte that the file is still the same. A weak ETag does not promise that."""
+        """The header for a byte-exact comparison. A weak ETag does not promise equal bytes."""
         return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
 
     def write(self, path: Path) -> None:
@@ -56,7 +56,7 @@ class Origin:
 
     @classmethod
     def read(cls, path: Path) -> "Origin | None":
-        """The origin noted at `path`; None where there is none, or a note cut off in the writing."""
+        """Reads the origin at `path`; None if it is missing or was cut off while writing."""
         try:
             return cls(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
@@ -65,7 +65,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class StoredFiles:
-    """What is held of a month already: its files by SHA-256, and the folder for notes on where they came from."""
+    """A month's files in the file store, by SHA-256, and the folder for their origins."""
 
     folder: Path
     files: Mapping[str, Path]
@@ -78,7 +78,7 @@ def sidecar(target: Path, suffix: str) -> Path:
 
 @contextmanager
 def exclusive_write(target: Path) -> Iterator[None]:
-    """Have `target` and its companions to oneself, between processes too; makes the folder.
+    """Locks `target` and its hidden companions against other processes; creates the folder.
 
     Raises:
         TaxiError: the folder cannot be written to, or a file cannot be read.
@@ -90,27 +90,27 @@ def exclusive_write(target: Path) -> Iterator[None]:
     except OSError as error:
         why = f"{error.strerror or error}: {error.filename or target}"
         raise TaxiError(
-            f"cannot bring {target.name} to {target.parent} ({why}): "
+            f"cannot write {target.name} to {target.parent} ({why}): "
             "check the permissions and the free space, or set TAXI_HOME to another folder"
         ) from error
 
 
 def resumable_origin(part: Path, url: str) -> Origin | None:
-    """The origin of the bytes at `part`, where their rest can be asked for at that address."""
+    """The origin of the bytes at `part`, if their download from `url` can be resumed."""
     origin = Origin.read(_origin_path(part)) if length_of(part) else None
     return origin if origin and origin.url == url and origin.validator else None
 
 
 def begin_part(part: Path, origin: Origin) -> None:
-    """Start `part` anew, for the bytes of that origin."""
-    # In this order a process killed in between never leaves old bytes beside a new file's validator.
+    """Empties `part` and stores the origin of the bytes to come."""
+    # In this order, a killed process never leaves old bytes beside a new file's validator.
     end_part(part)
     part.write_bytes(b"")
     origin.write(_origin_path(part))
 
 
 def end_part(part: Path) -> None:
-    """Forget where the bytes at `part` come from: they are complete, or about to be replaced."""
+    """Deletes the origin of `part`: its bytes are complete, or about to be replaced."""
     _origin_path(part).unlink(missing_ok=True)
 
 
@@ -119,7 +119,7 @@ def length_of(part: Path) -> int:
 
 
 def copy_file(original: Path, part: Path, progress: Progress) -> None:
-    """Copy the bytes, never a link: what happens to the original later does not reach the landing folder."""
+    """Copies the bytes, without a link, so that later changes of the original have no effect."""
     total, done = original.stat().st_size, 0
     with original.open("rb") as source, part.open("wb") as copy:
         while chunk := source.read(_CHUNK):
@@ -129,14 +129,14 @@ def copy_file(original: Path, part: Path, progress: Progress) -> None:
 
 
 def rename_durably(part: Path, target: Path) -> None:
-    """Give a finished part its real name, once its bytes are on the disk; replaces a file of that name."""
+    """Renames a finished part to `target`, replacing it, after flushing its bytes to disk."""
     _sync(part)
     part.replace(target)
     _sync(target.parent)
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal; memory stays small whatever the file's size."""
+    """The SHA-256 of a file's bytes, in hexadecimal; reads in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

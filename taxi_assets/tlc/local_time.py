@@ -1,9 +1,10 @@
-"""New York's wall clock, on which TLC writes its times, and the time that elapses on it.
+"""New York local time, in which TLC writes its times, and elapsed time.
 
-In spring the clocks skip an hour and in autumn they repeat one, so elapsed time is not the difference of local times.
-A time in the skipped hour is read as the clock that was not put forward shows it: 02:30 is the same moment as 03:30. A
-time in the repeated hour has two readings. A trip is read so that the least time elapses: a drop-off that looks earlier
-than its pickup is in the second hour. A single time is taken in the first hour.
+Clocks skip an hour in spring and repeat one in autumn, so elapsed time is not the difference of local times.
+
+- Skipped hour: 02:30 is the same instant as 03:30, as on a clock that was not put forward.
+- Repeated hour: a time has two readings. A trip takes the shorter one: a drop-off before its pickup is in the second
+  hour. A single time is in the first hour.
 
 `macros` defines the same for DuckDB. A test compares both with `zoneinfo`.
 """
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 NEW_YORK = ZoneInfo("America/New_York")
-_YEARS = range(1970, 2100)  # of other years no change is known: their times are compared as they are
+_YEARS = range(1970, 2100)  # other years have no known clock changes: their times are compared as they are
 _HOUR = np.timedelta64(3600, "s")
 _STANDARD = 5 * _HOUR  # New York's standard time is this far behind UTC
 
@@ -38,7 +39,7 @@ Bools = NDArray[np.bool_]
 
 
 def elapsed_seconds(pickup_at: NDArray[Any], dropoff_at: NDArray[Any]) -> Ints:
-    """Seconds from local times to others, shape (n,); below zero where the second lies before the first."""
+    """Elapsed seconds between local times, shape (n,); negative if the drop-off is first."""
     start, end = _seconds(pickup_at), _seconds(dropoff_at)
     change = _autumn(start)
     is_second_start = (start >= change) | ((start >= change - _HOUR) & (end >= change))
@@ -51,7 +52,7 @@ def elapsed_seconds(pickup_at: NDArray[Any], dropoff_at: NDArray[Any]) -> Ints:
 
 
 def has_two_readings(pickup_at: NDArray[Any], dropoff_at: NDArray[Any]) -> Bools:
-    """Whether a time may also be an hour longer than `elapsed_seconds`: one end is in the repeated hour."""
+    """True if one end is in the repeated hour: the trip may be an hour longer than `elapsed_seconds`."""
     return np.asarray(
         (is_repeated(pickup_at) | is_repeated(dropoff_at)) & (_seconds(dropoff_at) >= _seconds(pickup_at))
     )
@@ -62,7 +63,7 @@ def utc_seconds(local: NDArray[Any], repeated: str = "first") -> Ints:
 
     Args:
         local: datetime64, New York local time.
-        repeated: Which hour a time in the repeated hour is taken to be in, `first` or `second`.
+        repeated: Reading of a time in the repeated hour, `first` or `second`.
     """
     times = _seconds(local)
     change = _autumn(times) - (_HOUR if repeated == "second" else 0 * _HOUR)
@@ -78,14 +79,14 @@ def local_time(seconds: Ints) -> Times:
 
 
 def existing_time(local: NDArray[Any]) -> Times:
-    """The local times, those in a skipped hour as the clock that was put forward shows them; shape (n,)."""
+    """Moves local times in a skipped hour one hour forward; shape (n,)."""
     times = _seconds(local)
     change = _spring(times)
     return times + _HOUR * ((times >= change - _HOUR) & (times < change)).astype(np.int64)
 
 
 def is_repeated(local: NDArray[Any]) -> Bools:
-    """Whether each local time is in an hour that the clocks show twice."""
+    """True for each local time in an hour that the clocks show twice."""
     times = _seconds(local)
     change = _autumn(times)
     return np.asarray((times >= change - _HOUR) & (times < change))
@@ -93,9 +94,9 @@ def is_repeated(local: NDArray[Any]) -> Bools:
 
 @cache
 def macros() -> tuple[str, ...]:
-    """Statements that define `elapsed_seconds`, `has_two_readings` and `existing_time` on a DuckDB connection.
+    """DuckDB macros: `elapsed_seconds`, `has_two_readings`, `existing_time` and their helpers.
 
-    Each takes columns of local times, as the functions of the same names do; a missing time gives NULL.
+    Each takes columns of local times like the function of the same name; a missing time gives NULL.
     """
     springs, autumns = (changes[1:-1].astype("datetime64[us]").astype(np.int64).tolist() for changes in _changes())
     hour = 3_600_000_000  # in microseconds: DuckDB compares these much faster than it adds intervals
@@ -120,12 +121,12 @@ def _seconds(local: NDArray[Any]) -> Times:
 
 
 def _spring(times: Times) -> Times:
-    """When the clocks go forward in the year of each time: the end of the skipped hour; NaT where none is known."""
+    """The end of the skipped hour in the year of each time; NaT if unknown."""
     return _changes()[0][_year_index(times)]
 
 
 def _autumn(times: Times) -> Times:
-    """When the clocks go back in the year of each time: the end of the repeated hour; NaT where none is known."""
+    """The end of the repeated hour in the year of each time; NaT if unknown."""
     return _changes()[1][_year_index(times)]
 
 
@@ -136,7 +137,7 @@ def _year_index(times: Times) -> Ints:
 
 @cache
 def _changes() -> tuple[Times, Times]:
-    """The changes of each year, as local time; the first and the last are NaT and stand for all other years."""
+    """Clock changes by year, local time; the first and last are NaT, for all other years."""
     springs, autumns = (np.full(len(_YEARS) + 2, "NaT", "datetime64[s]") for _ in range(2))
     months = [datetime(year, month, 1, tzinfo=UTC) for year in _YEARS for month in range(1, 13)]
     for low, high in zip(months, [*months[1:], datetime(_YEARS[-1] + 1, 1, 1, tzinfo=UTC)], strict=True):
@@ -156,5 +157,5 @@ def _first_hour(low: datetime, high: datetime) -> datetime:
     return high
 
 
-def _offset(moment: datetime) -> timedelta:
-    return moment.astimezone(NEW_YORK).utcoffset() or timedelta()
+def _offset(at: datetime) -> timedelta:
+    return at.astimezone(NEW_YORK).utcoffset() or timedelta()

@@ -1,4 +1,4 @@
-"""Files of TLC as they arrive: their names, and a first look inside, so that no other kind gets in."""
+"""TLC's month's files: names, and a check that the content is of the kind the name says."""
 
 import hashlib
 import os
@@ -23,16 +23,16 @@ __all__ = [
     "read_file_name",
 ]
 
-# A file that the platform made up carries this key in its footer; what the key says does not matter.
+# Synthetic files have this key in their footer; its value does not matter.
 _SYNTHETIC_KEY = b"taxi.synthetic"
 _NAME = re.compile(r"([a-z]+)_tripdata_([0-9]{4}-[0-9]{2})\.(?:parquet|csv)")
 
 
 @dataclass(frozen=True)
 class MonthFile:
-    """A whole month's file; `sha256` in hexadecimal, `bytes` its length.
+    """A month's file; `sha256` in hexadecimal, `bytes` its length.
 
-    `is_synthetic` is None for text, which has no place to say it.
+    `is_synthetic` is None for text, which has no metadata.
     """
 
     path: Path
@@ -45,15 +45,15 @@ class MonthFile:
 
     @property
     def label(self) -> str:
-        """What a person calls it: the name it came under; in the store it is called by its checksum."""
+        """Name for people: the original one. In the file store, a file's name is its checksum."""
         return self.original_name or self.path.name
 
 
 def file_name(service: str, month: Month, suffix: str = "parquet") -> str:
-    """TLC's name of a month's file, such as `green_tripdata_2023-01.parquet`; older ones were `csv`.
+    """TLC's name of a month's file, such as `green_tripdata_2023-01.parquet`; older files are `csv`.
 
     Raises:
-        TaxiError: the platform knows no such service.
+        TaxiError: the service is unknown.
     """
     if service not in SERVICES:
         raise TaxiError(f"'{service}' is not a service: name one of {', '.join(SERVICES)}")
@@ -77,19 +77,19 @@ def read_file_name(name: str) -> tuple[str, Month]:
     """
     match = _NAME.fullmatch(name)
     if not match or match[1] not in SERVICES:
-        raise TaxiError(f"{name} is not named as TLC names a month: call it such as green_tripdata_2023-01.parquet")
+        raise TaxiError(f"{name} is not named as TLC names a month: rename it like green_tripdata_2023-01.parquet")
     return match[1], Month.parse(match[2])
 
 
 def inspect_file(path: Path) -> MonthFile:
-    """Look at a file: whose month it is, its checksum, whether it was made up.
+    """Reads a file's service, month, checksum and whether it is synthetic.
 
     Raises:
-        TaxiError: it cannot be read, is not named as TLC names files, or is not a whole parquet file.
+        TaxiError: it cannot be read, its name is not TLC's, or it is not a whole parquet file.
     """
     parsed = read_file_name(path.name)
     try:
-        # One open file throughout: another that takes the name meanwhile does not mix with it.
+        # One open file throughout, so that a new file under the same name does not mix in.
         with path.open("rb") as file:
             is_synthetic = None if _is_text(path) else _is_synthetic(file, str(path))
             file.seek(0)
@@ -100,7 +100,7 @@ def inspect_file(path: Path) -> MonthFile:
 
 
 def is_synthetic_file(path: Path) -> bool | None:
-    """Whether the platform made the file up; None for text, which cannot tell.
+    """True if the platform generated the file; None for text, which has no metadata.
 
     Raises:
         TaxiError: it is not a whole parquet file.
@@ -112,15 +112,15 @@ def is_synthetic_file(path: Path) -> bool | None:
 
 
 def check_content(path: Path, name: str, display_name: str) -> None:
-    """Refuse a file that is not of the kind its name says.
+    """Rejects a file that is not of the kind its name says.
 
     Args:
-        path: where its bytes are, perhaps under another name.
+        path: location of its bytes, possibly under another name.
         name: TLC's name of it.
-        display_name: what an error calls it, an address or a path.
+        display_name: its address or path in error messages.
 
     Raises:
-        TaxiError: it is not a whole parquet, zip or zones' file.
+        TaxiError: it is not a whole parquet file, zip file or zone table.
     """
     with path.open("rb") as file:
         if name.endswith(".parquet"):
@@ -139,7 +139,7 @@ def _is_text(path: Path) -> bool:
 
 
 def _is_synthetic(file: BinaryIO, display_name: str) -> bool:
-    """Read the footer, which is at a parquet file's end: a file cut off has none."""
+    """Reads the footer at the end of a parquet file; a file cut off has none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

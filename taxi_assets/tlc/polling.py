@@ -1,6 +1,6 @@
-"""Asks a source whether a month's file is there, and brings a new one to the landing folder, within a tick's time.
+"""Polls a source for month's files and fetches new ones to the landing folder, within a sensor tick.
 
-What to ask and when is decided in `watch_plan.py`; what a file in the landing folder is for is not known here.
+`polling_plan.py` decides what to poll and when.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Fetch", "PollResult", "poll_month", "poll_once"]
 
-# One try a question: the next tick asks again, later each time.
-_PATIENCE = RetryPolicy(attempts=1, connect_seconds=5, read_seconds=10, probe_seconds=5)
-TICK_SECONDS = 40  # a sensor's tick is ended after sixty
+# One attempt a poll: the next tick polls again, with a growing delay.
+_ONE_ATTEMPT = RetryPolicy(attempts=1, connect_seconds=5, read_seconds=10, probe_seconds=5)
+TICK_SECONDS = 40  # Dagster ends a sensor's tick after 60
 
 Fetch = Callable[[MonthPoll, Progress, RetryPolicy], object]
-"""Brings the month of a question to the landing folder."""
+"""Fetches the month of a poll to the landing folder."""
 
 
 class _OutOfTimeError(Exception):
-    """The tick is over; what has come is kept, and the next goes on with it."""
+    """The tick's time is over; the next tick resumes the partial download."""
 
 
 @dataclass(frozen=True)
 class PollResult:
-    """What one look at the source found: what to remember, and a sentence on each question."""
+    """The polling state after a tick, and one message for each poll."""
 
     polling_state: PollingState
     messages: tuple[str, ...]
@@ -56,17 +56,17 @@ def poll_once(
     polling_state: PollingState,
     fetch: Fetch,
     now: float,
-    retry_policy: RetryPolicy = _PATIENCE,
+    retry_policy: RetryPolicy = _ONE_ATTEMPT,
 ) -> PollResult:
-    """Ask what is due, oldest need first, and fetch what is there; stops at the first sign that the source is busy.
+    """Polls the due months, most urgent first, and fetches new files; stops if the source is busy.
 
     Args:
         source: TLC's site or a folder.
-        available: months held, of each service in use.
-        polling_state: what is remembered.
-        fetch: brings a month to the landing folder.
+        available: months in the warehouse, by service in use.
+        polling_state: the state after the last tick.
+        fetch: fetches a month to the landing folder.
         now: seconds since 1970.
-        retry_policy: waits for one answer.
+        retry_policy: timeouts of one poll.
     """
     deadline = time.monotonic() + TICK_SECONDS
     messages = []
@@ -77,10 +77,8 @@ def poll_once(
         if poll_response.kind == "there":
             poll_response = _fetch(month_poll, poll_response, fetch, deadline, retry_policy)
         messages.append(f"{month_poll.name}: {poll_response.why}")
-        if (
-            poll_response.kind == "there" and not poll_response.length
-        ):  # out of time: nothing is learned, so it is asked again
-            break
+        if poll_response.kind == "there" and not poll_response.length:
+            break  # out of time: the state stays, so the next tick polls this month again
         polling_state = record_response(polling_state, month_poll, poll_response, now)
         if poll_response.kind == "busy":
             break
@@ -88,7 +86,7 @@ def poll_once(
 
 
 def poll_month(source: str, month_poll: MonthPoll, retry_policy: RetryPolicy) -> PollResponse:
-    """Is there another file than the one that is known? Nothing but its first byte is fetched.
+    """Asks the source whether a month's file is new or changed; fetches at most its first byte.
 
     Raises:
         TaxiError: the source is neither a web address nor a folder's path.
@@ -122,8 +120,8 @@ def _stat_file(path: Path) -> PollResponse:
     try:
         stat = path.stat()
     except FileNotFoundError:
-        return PollResponse("absent", "not there")
-    return PollResponse("there", "there", f"{stat.st_size}-{stat.st_mtime_ns}", None, stat.st_size)
+        return PollResponse("absent", "not published")
+    return PollResponse("there", "published", f"{stat.st_size}-{stat.st_mtime_ns}", None, stat.st_size)
 
 
 def _poll_site(url: str, remote_state: RemoteFileState, retry_policy: RetryPolicy) -> PollResponse:
@@ -146,13 +144,13 @@ def _to_poll_response(response: httpx.Response) -> PollResponse:
     if status == 304:
         return PollResponse("unchanged", "unchanged", etag, modified)
     if status in download.ABSENT_STATUSES:
-        return PollResponse("absent", f"not there (it answers {status})")
+        return PollResponse("absent", f"not published (it answers {status})")
     if status in download.RETRY_STATUSES or status >= 500:
         return PollResponse("busy", f"the source is busy (it answers {status})", pause=download.retry_after(response))
     if status not in (200, 206):
         return PollResponse("refused", f"the source refuses (it answers {status})")
     total = response.headers.get("Content-Range", "").rpartition("/")[2] or response.headers.get("Content-Length", "")
-    return PollResponse("there", "there", etag, modified, int(total) if total.isdecimal() else 1)
+    return PollResponse("there", "published", etag, modified, int(total) if total.isdecimal() else 1)
 
 
 def _fetch(
@@ -165,7 +163,7 @@ def _fetch(
     try:
         fetch(month_poll, check_deadline, retry_policy)
     except _OutOfTimeError:
-        return PollResponse("there", "more of it came; the rest in the next tick")
+        return PollResponse("there", "partly downloaded; the next tick resumes it")
     except tlc_source.SourceUnreachable as error:
         return PollResponse("busy", str(error))
     except TaxiError as error:

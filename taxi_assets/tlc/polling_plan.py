@@ -1,8 +1,8 @@
-"""What to ask TLC's site for next, and when: decided from what is held, what was answered, and the clock. No I/O.
+"""Decides which months to poll at TLC's site, and when. No I/O.
 
-TLC publishes a month about two months after its end, and has republished history. So the month after the newest held is
-asked for from one month after its end on, seldom while it is absent; and each held month every week, with a condition,
-so that an unchanged file costs both sides a few bytes.
+TLC publishes a month about two months after its end, and has republished old ones. The month after the newest
+available one is polled from one month after its end, with a growing delay. Each available month is polled once a
+week by a conditional GET, so that an unchanged file costs a few bytes.
 """
 
 import json
@@ -28,15 +28,15 @@ _HOUR, _DAY = 3600, 86_400
 MIN_ABSENT_BACKOFF_SECONDS, MAX_ABSENT_BACKOFF_SECONDS = 12 * _HOUR, 4 * _DAY
 MIN_BUSY_BACKOFF_SECONDS, MAX_BUSY_BACKOFF_SECONDS = 15 * 60, _DAY
 RECHECK_SECONDS = 7 * _DAY
-MAX_POLLS, MAX_RECHECKS = 4, 2  # a tick
-_LOOK_BACK_MONTHS = 3  # where nothing is held, the newest that is there is wanted, not the history
+MAX_POLLS, MAX_RECHECKS = 4, 2  # in one tick
+_LOOK_BACK_MONTHS = 3  # without any month, fetch the newest published one, not the history
 
 Kind = Literal["absent", "busy", "refused", "unchanged", "there"]
 
 
 @dataclass(frozen=True)
 class RemoteFileState:
-    """What is known of one month's file at the source; times in seconds since 1970."""
+    """Last known state of one month's file at the source; times in seconds since 1970."""
 
     next_at: float = 0
     absences: int = 0
@@ -51,7 +51,7 @@ class RemoteFileState:
 
 @dataclass(frozen=True)
 class PollingState:
-    """All that is remembered from tick to tick; `months` by service and month, such as `green 2023-01`."""
+    """State kept between ticks; `months` by service and month, such as `green 2023-01`."""
 
     months: Mapping[str, RemoteFileState] = field(default_factory=dict)
     quiet_until: float = 0
@@ -62,7 +62,7 @@ class PollingState:
 
     @classmethod
     def from_text(cls, text: str | None) -> "PollingState":
-        """The watch that was written; a new one where there is none, or none of this kind."""
+        """Reads a state written by `as_text`; a new one if there is none or it cannot be read."""
         try:
             found = json.loads(text or "{}")
             months = {name: RemoteFileState(**remote_state) for name, remote_state in found.pop("months", {}).items()}
@@ -73,7 +73,7 @@ class PollingState:
 
 @dataclass(frozen=True)
 class AvailableMonth:
-    """A month the lake holds, and how long its file is, bytes."""
+    """A month in the warehouse and the size of its file, bytes."""
 
     month: Month
     bytes: int
@@ -81,7 +81,7 @@ class AvailableMonth:
 
 @dataclass(frozen=True)
 class MonthPoll:
-    """Is there a file of this month, other than the one that is known?"""
+    """A question to the source: is there a new or changed file of this month?"""
 
     service: str
     month: Month
@@ -95,7 +95,7 @@ class MonthPoll:
 
 @dataclass(frozen=True)
 class PollResponse:
-    """What the source said: `pause` is how long it asks to be left alone, seconds; `why` is for people."""
+    """The source's response; `pause` is its Retry-After, seconds; `why` is a message for people."""
 
     kind: Kind
     why: str = ""
@@ -106,7 +106,7 @@ class PollResponse:
 
 
 def newest_expected_month(now: float) -> Month:
-    """The newest month that can be there: it ended a month ago."""
+    """The newest month that can be published: it ended at least a month ago."""
     today: date = datetime.fromtimestamp(now, UTC).date()
     return Month(today.year, today.month).plus(-2)
 
@@ -114,11 +114,11 @@ def newest_expected_month(now: float) -> Month:
 def due_polls(
     polling_state: PollingState, available: Mapping[str, Sequence[AvailableMonth]], now: float
 ) -> tuple[MonthPoll, ...]:
-    """What to ask now, in this order; nothing while the source wants to be left alone.
+    """Months to poll now, most urgent first; none while the source asks to wait.
 
     Args:
-        polling_state: what is remembered.
-        available: months held, of each service in use.
+        polling_state: the state after the last tick.
+        available: months in the warehouse, by service in use.
         now: seconds since 1970.
     """
     if _is_ahead(polling_state.quiet_until, now, MAX_BUSY_BACKOFF_SECONDS):
@@ -134,7 +134,7 @@ def due_polls(
 def record_response(
     polling_state: PollingState, month_poll: MonthPoll, poll_response: PollResponse, now: float
 ) -> PollingState:
-    """What is remembered after an answer; an answer `months_at_source` counts once the file has been fetched."""
+    """The state after a response; record the response `there` only after fetching the file."""
     remote_state = month_poll.remote_state
     if poll_response.kind == "busy":
         pause = (
@@ -148,7 +148,7 @@ def record_response(
     if poll_response.kind in ("absent", "refused"):
         pause = _exponential_backoff(MIN_ABSENT_BACKOFF_SECONDS, remote_state.absences, MAX_ABSENT_BACKOFF_SECONDS)
         if month_poll.available_bytes is not None:
-            pause = RECHECK_SECONDS  # TLC has taken it away; it is kept here
+            pause = RECHECK_SECONDS  # TLC removed the file; the warehouse keeps its month
         learned = replace(remote_state, next_at=now + pause, absences=remote_state.absences + 1)
     else:
         learned = RemoteFileState(
@@ -164,7 +164,7 @@ def record_response(
 def _new_month_polls(
     polling_state: PollingState, service: str, available: Sequence[AvailableMonth], now: float
 ) -> Iterator[MonthPoll]:
-    """The month after the newest that is held or was fetched; where there is none, the newest there may be."""
+    """Polls for the month after the newest one, and for months fetched but not in the warehouse."""
     newest = newest_expected_month(now)
     months_at_source = {one.month for one in available} | {
         month for month in _months_at_source(polling_state, service) if month <= newest
@@ -181,9 +181,8 @@ def _new_month_polls(
         if not _is_ahead(remote_state.next_at, now, RECHECK_SECONDS):
             yield MonthPoll(service, month, remote_state)
             return
-    for month in sorted(
-        _months_at_source(polling_state, service) - {one.month for one in available}
-    ):  # fetched, and not taken in: changed?
+    # Fetched, but not in the warehouse: TLC may have published a better file.
+    for month in sorted(_months_at_source(polling_state, service) - {one.month for one in available}):
         remote_state = polling_state.months[f"{service} {month}"]
         if not _is_ahead(remote_state.next_at, now, RECHECK_SECONDS):
             yield MonthPoll(service, month, remote_state)
@@ -204,7 +203,7 @@ def _months_at_source(polling_state: PollingState, service: str) -> set[Month]:
 
 
 def _is_ahead(at: float, now: float, maximum: float) -> bool:
-    """It is still to come; further ahead than anything is ever put off, the clock was changed."""
+    """True if `at` is in the future; beyond the longest delay, the clock was changed."""
     return now < at <= now + maximum
 
 

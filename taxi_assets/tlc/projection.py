@@ -1,8 +1,8 @@
-"""Degrees of GPS to the plane the zones are drawn on, EPSG:2263, and back: New York Long Island, US survey feet.
+"""Converts GPS degrees to EPSG:2263 (New York Long Island, US survey feet) and back.
 
-A Lambert conformal conic with two standard parallels on the ellipsoid of GRS 80. Formulas: J. P. Snyder, Map
+A Lambert conformal conic with two standard parallels on the GRS 80 ellipsoid. Formulas: J. P. Snyder, Map
 Projections: A Working Manual, USGS Professional Paper 1395, pages 107-109; parameters: the EPSG registry. WGS 84 is
-taken for NAD 83: they differ by about a metre there, a taxi's receiver by ten.
+treated as NAD 83: they differ by about a metre in New York, a taxi's receiver errs by ten.
 """
 
 import math

@@ -1,8 +1,7 @@
-"""Sources of months: TLC's site, or a folder that mirrors it. Knows TLC's names of files, and no Dagster.
+"""Fetches month's files and zone files from TLC's site or a folder.
 
-A source is a plain text: the `https://` or `http://` address of a site laid out as TLC's, or a folder that
-holds the files side by side or laid out as the site is. A file shows in the landing folder whole or not at
-all.
+A source is a text: the `https://` or `http://` address of a site laid out as TLC's, or the path of a folder. The
+folder has all files side by side, or is laid out as the site.
 """
 
 from collections.abc import Sequence
@@ -45,17 +44,17 @@ __all__ = [
 ]
 
 _MONTHS, _ZONES = "trip-data", "misc"  # the site's two folders
-MONTH_SUFFIXES = ("parquet", "csv")  # what a folder may hold; where it holds both, the first counts
+MONTH_SUFFIXES = ("parquet", "csv")  # a folder may have both; the first wins
 ZONE_FILE_NAMES = _LOOKUP, _SHAPES = "taxi_zone_lookup.csv", "taxi_zones.zip"
-_PATIENCE = RetryPolicy()
+_RETRY_POLICY = RetryPolicy()
 
 
 class SourceUnreachable(TaxiError):
-    """The source itself cannot be had, whatever the month: no network, no server, no folder."""
+    """The source cannot be reached: no network, no server or no folder."""
 
 
 class FolderNotFound(SourceUnreachable):
-    """The source is a folder that is not there: a slip of the pen, which no network mends."""
+    """The source is a folder that does not exist, probably a mistyped path."""
 
 
 class ZoneFiles(NamedTuple):
@@ -66,12 +65,12 @@ class ZoneFiles(NamedTuple):
 
 
 def source_label(source: str) -> str:
-    """The source as it may be shown and kept: without a password, without the query that may hold a token."""
+    """The source without its password and its query, which may hold a token."""
     return download.redact_url(str(_address(source))) if _is_site(source) else source
 
 
-def check_reachable(source: str, retry_policy: RetryPolicy = _PATIENCE) -> None:
-    """Find out quickly whether the source is there at all, before anything is asked of it.
+def check_reachable(source: str, retry_policy: RetryPolicy = _RETRY_POLICY) -> None:
+    """Checks quickly that the source can be reached, before any download.
 
     Raises:
         SourceUnreachable: an unknown or silent host, a refused connection; `FolderNotFound`, a missing folder.
@@ -86,33 +85,33 @@ def check_reachable(source: str, retry_policy: RetryPolicy = _PATIENCE) -> None:
         raise _unreachable(source, str(error)) from error
 
 
-def fetch_month(  # noqa: PLR0913, PLR0917 - three name the file, two the places, two are for whoever waits
+def fetch_month(  # noqa: PLR0913, PLR0917 - month, locations and download options
     source: str,
     service: str,
     month: Month,
     landing: Path,
     progress: Progress | None = None,
-    retry_policy: RetryPolicy = _PATIENCE,
+    retry_policy: RetryPolicy = _RETRY_POLICY,
     stored: StoredFiles | None = None,
 ) -> Path:
-    """Bring a month's file to the landing folder, unless the very same file is there, or held already.
+    """Fetches a month's file to the landing folder, unless the same file is there or in the file store.
 
     Args:
         source: TLC's site or a folder.
         service: one of `contract.SERVICES`.
         month: the month.
-        landing: the landing folder; made where it is missing.
-        progress: told the bytes that are there and the bytes in all, or None where the source does not say.
-        retry_policy: waits and tries.
-        stored: the month's files that were taken from the landing folder before.
+        landing: the landing folder; created if missing.
+        progress: called with the bytes received and the total, None if the source does not give it.
+        retry_policy: timeouts and attempts.
+        stored: the month's files in the file store.
 
     Returns:
-        The file in the landing folder, from where it may be taken at any time; or the one that is held.
+        The file in the landing folder, which a scan may move at any time, or the same file in the file store.
 
     Raises:
-        SourceUnreachable: the source cannot be had, after every try; the next call goes on with what came.
-        TaxiError: the source lacks the month, its file is of another kind than its name says, or the folder cannot
-            be written to. What was in the landing folder before is unharmed.
+        SourceUnreachable: all attempts failed; the next call resumes the download.
+        TaxiError: the source has no such month, its file is of another kind than its name says, or the folder
+            cannot be written to. Earlier files in the landing folder stay as they are.
     """
     name = file_name(service, month)
     if not _is_site(source):
@@ -121,10 +120,10 @@ def fetch_month(  # noqa: PLR0913, PLR0917 - three name the file, two the places
 
 
 def month_location(source: str, service: str, month: Month) -> str | Path:
-    """Where a month's file is, or would be: an address of the site, or a path in the folder.
+    """The address or path of a month's file, which may not exist yet.
 
     Raises:
-        SourceUnreachable: there is no such folder.
+        SourceUnreachable: the folder does not exist.
         TaxiError: the source is neither a web address nor a folder's path.
     """
     name = file_name(service, month)
@@ -136,13 +135,13 @@ def month_location(source: str, service: str, month: Month) -> str | Path:
 
 
 def fetch_zones(
-    source: str, landing: Path, progress: Progress | None = None, retry_policy: RetryPolicy = _PATIENCE
+    source: str, landing: Path, progress: Progress | None = None, retry_policy: RetryPolicy = _RETRY_POLICY
 ) -> ZoneFiles:
-    """Bring TLC's two files of zones to the landing folder, as `land_month` brings a month.
+    """Fetches TLC's two zone files to the landing folder.
 
     Raises:
-        SourceUnreachable: as in `land_month`.
-        TaxiError: as in `land_month`.
+        SourceUnreachable: as in `fetch_month`.
+        TaxiError: as in `fetch_month`.
     """
     files = ZoneFiles(landing / _LOOKUP, landing / _SHAPES)
     for target in files:
@@ -151,7 +150,7 @@ def fetch_zones(
 
 
 def ensure_zone_files(source: str, landing: Path) -> ZoneFiles:
-    """The files of zones in the landing folder; fetched where one is missing."""
+    """The zone files in the landing folder; fetches them if one is missing."""
     files = ZoneFiles(landing / _LOOKUP, landing / _SHAPES)
     return files if all(file.is_file() for file in files) else fetch_zones(source, landing)
 
@@ -177,7 +176,7 @@ def _fetch_from_site(
     note = sidecar(stored.folder / target.name if stored else target, "origin.json")
     display_name = source_label(url)
     known_origin = Origin.read(note)
-    # A copy that is no longer what arrived (another file put there, bytes gone bad) is fetched again.
+    # A copy whose bytes have changed since the download is fetched again.
     copy = (
         _existing_copy(known_origin.sha256, target, stored)
         if known_origin and known_origin.url == display_name
@@ -206,7 +205,7 @@ def _fetch_from_folder(source: str, folder: str, target: Path, progress: Progres
         check_content(original, target.name, str(original))
         progress(copy.stat().st_size, copy.stat().st_size)
         return copy
-    # Not the name a download uses, which would go on with these bytes as if they were its own.
+    # Not the name a download uses: it would resume from these bytes.
     part = sidecar(target, "copy.part")
     copy_file(original, part, progress)
     _publish_checked(part, target, str(original))
@@ -214,7 +213,7 @@ def _fetch_from_folder(source: str, folder: str, target: Path, progress: Progres
 
 
 def _existing_copy(sha256: str | None, target: Path, stored: StoredFiles | None) -> Path | None:
-    """Where the very bytes are already: in the landing folder, or where they were taken to."""
+    """A file with this SHA-256 in the landing folder or the file store, if any."""
     candidates = [target, *([stored.files[sha256]] if stored and sha256 and sha256 in stored.files else [])]
     return next((path for path in candidates if path.is_file() and sha256_of(path) == sha256), None)
 
@@ -259,16 +258,16 @@ def _folder(source: str) -> Path:
     try:
         folder = Path(source).expanduser()
         is_there = folder.is_dir()
-    except (OSError, RuntimeError) as error:  # a name too long, a folder closed to us, the home of nobody
+    except (OSError, RuntimeError) as error:  # name too long, no permission, or unknown home directory
         raise _unreachable(source, str(error)) from error
     if not is_there:
         remedy = "correct the path, or name another source with TAXI_TLC_SOURCE"
-        raise FolderNotFound(f"{source!r} cannot be reached (there is no such folder): {remedy}")
+        raise FolderNotFound(f"{source!r} cannot be reached (no such folder): {remedy}")
     return folder
 
 
 def _candidate_paths(source: str, folder: str, names: Sequence[str]) -> list[Path]:
-    """Where a folder may hold a file of one of these names."""
+    """Possible paths of a file of one of these names in a folder source."""
     root = _folder(source)
     return [path for name in names for path in (root / name, root / folder / name)]
 
@@ -291,7 +290,7 @@ def _missing(name: str, source: str, why: str) -> TaxiError:
 
 
 def _may_be_published_later(month: Month) -> bool:
-    """TLC is about two months late, and at times three or four: an older month is not merely late."""
+    """TLC publishes two months late, at times three or four; an older month is missing."""
     today = date.today()
     return month > Month(today.year, today.month).plus(-5)
 
@@ -304,4 +303,4 @@ def _unreachable(source: str, why: str) -> SourceUnreachable:
 
 
 def _ignore_progress(done: int, total: int | None) -> None:
-    """Progress nobody looks at."""
+    """Ignores the progress."""

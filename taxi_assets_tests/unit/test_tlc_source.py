@@ -169,7 +169,7 @@ def test_a_missing_folder_cannot_be_reached(
 
 def test_a_landing_folder_that_cannot_be_written_to_is_named(source: Path, tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file where the folder should be")
-    with pytest.raises(TaxiError, match=r"cannot bring .*Not a directory.*TAXI_HOME"):
+    with pytest.raises(TaxiError, match=r"cannot write .*Not a directory.*TAXI_HOME"):
         fetch(source, tmp_path / "home" / "landing")
 
 

@@ -68,8 +68,8 @@ def test_it_is_off_until_a_person_turns_it_on(platform: Platform) -> None:
 
 
 def test_a_new_month_comes_to_the_landing_folder_once(platform: Platform, folder: Path, month: Any) -> None:
-    assert f"green {month}: not there" in platform.tick()
-    assert f"green {month.plus(-1)}: not there" in platform.tick()
+    assert f"green {month}: not published" in platform.tick()
+    assert f"green {month.plus(-1)}: not published" in platform.tick()
     written = synthetic.write_month(folder, "green", month.plus(-2), 50, SEED)
     assert f"green {month.plus(-2)}: fetched into the landing folder" in platform.tick()
     landed = platform.settings.landing / file_name("green", month.plus(-2))

@@ -91,7 +91,7 @@ def test_a_month_that_is_there_is_fetched_and_asked_for_no_more(polling_harness:
 def test_a_month_that_is_not_there_yet_is_asked_for_later(polling_harness: PollingHarness, code: int) -> None:
     polling_harness.client.site.files.clear()
     polling_harness.client.site.absent = code
-    assert polling_harness.tick() == (f"green {JANUARY}: not there (it answers {code})",)
+    assert polling_harness.tick() == (f"green {JANUARY}: not published (it answers {code})",)
     assert polling_harness.tick(3600) == ()
     polling_harness.client.site.files[PATH] = parquet()
     assert polling_harness.tick(12 * 3600) == (f"green {JANUARY}: fetched into the landing folder",)
@@ -158,7 +158,7 @@ def test_a_large_file_comes_in_several_ticks(polling_harness: PollingHarness, mo
     monkeypatch.undo()
     ticks = iter([0.0, 0.0, 1e9, *[1e9] * 100])
     monkeypatch.setattr(polling.time, "monotonic", lambda: next(ticks))
-    assert polling_harness.tick() == (f"green {JANUARY}: more of it came; the rest in the next tick",)
+    assert polling_harness.tick() == (f"green {JANUARY}: partly downloaded; the next tick resumes it",)
     assert polling_harness.landed is None
     monkeypatch.undo()
     assert polling_harness.tick(300) == (f"green {JANUARY}: fetched into the landing folder",)
@@ -212,9 +212,9 @@ def test_a_month_a_person_brought_is_fetched_where_the_site_has_another(polling_
 def test_a_folder_is_watched_too(client: Client, tmp_path: Path) -> None:
     folder = tmp_path / "mirror"
     polling_harness = PollingHarness(client, str(folder), {"green": [AvailableMonth(DECEMBER, 100)]}, settled())
-    assert "there is no such folder" in polling_harness.tick()[0]
+    assert "no such folder" in polling_harness.tick()[0]
     folder.mkdir()
-    assert polling_harness.tick(MIN_BUSY_BACKOFF_SECONDS) == (f"green {JANUARY}: not there",)
+    assert polling_harness.tick(MIN_BUSY_BACKOFF_SECONDS) == (f"green {JANUARY}: not published",)
     (folder / NAME).write_bytes(parquet())
     assert polling_harness.tick(12 * 3600) == (f"green {JANUARY}: fetched into the landing folder",)
     polling_harness.take()

@@ -60,5 +60,5 @@ def test_https_is_not_left_for_http(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     secure.site.faults.append(status(302, Location=site.url + PATH))
-    secure.refuse("it leads away from HTTPS")
+    secure.refuse("it redirects from HTTPS")
     assert not (secure.landing / NAME).exists()
