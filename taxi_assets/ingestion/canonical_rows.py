@@ -214,7 +214,7 @@ def _raster(connection: duckdb.DuckDBPyConnection) -> "ZoneRaster":
     outlines = tuple((int(zone), bytes(shape)) for zone, shape in connection.execute(query).fetchall())
     if not outlines:
         raise TaxiError(
-            "it has coordinates instead of zone ids, and the lake has no taxi_zones to place them in: "
+            "it has coordinates instead of zone ids, and the warehouse has no taxi_zones to place them in: "
             "materialise taxi_zones, then `taxi files retry`"
         )
     return _build_raster(outlines)

@@ -1,4 +1,4 @@
-"""What a taken file is: its bytes, its month, its columns; and what speaks against it. Changes nothing."""
+"""Inspects a taken file: its bytes, month, columns and faults. Changes nothing."""
 
 import hashlib
 import os
@@ -26,14 +26,14 @@ _FORMATS = (".parquet", ".csv")
 
 
 class FileStillBeingWritten(TaxiError):
-    """Somebody has the file open, or its bytes changed while they were read."""
+    """A process has the file open, or its bytes changed while they were read."""
 
 
 @dataclass(frozen=True)
 class InspectedFile:
-    """A file in `incoming`; `fault` says in a sentence why no month can be made of it, None where one can.
+    """A file in `incoming`. `fault` says why it cannot be ingested; None if it can.
 
-    `service` and `month` are by its name, `columns` as published, `rows` None for text.
+    `service` and `month` come from its name; `columns` are as published.
     """
 
     at: Path
@@ -51,17 +51,21 @@ class InspectedFile:
 
 
 def inspect_taken_file(at: Path, kind: DataKind) -> InspectedFile:
-    """Read a taken file once, whole.
+    """Inspect a taken file, reading all of its bytes.
 
     Raises:
-        FileStillBeingWritten: it cannot be judged yet.
+        FileStillBeingWritten: it is too early to inspect it.
     """
     (take_reason, token), name = take_reason_of(at), at.name
     status = at.lstat()
     if not stat.S_ISREG(status.st_mode):
         what = "a folder" if stat.S_ISDIR(status.st_mode) else "a link" if stat.S_ISLNK(status.st_mode) else "a device"
         return InspectedFile(
-            at, name, take_reason, token, f"it is {what}, not a file: put the month's file itself there"
+            at,
+            name,
+            take_reason,
+            token,
+            f"it is {what}, not a file: put the month's file itself into the landing folder",
         )
     sha256, size = _digest(at)
     parsed = parse_file_name(name)
@@ -70,19 +74,19 @@ def inspect_taken_file(at: Path, kind: DataKind) -> InspectedFile:
     try:
         return _with_content(inspected_file, kind)
     except TaxiError as error:
-        # A file is named without its folder, which is ours for a moment only.
+        # The folder in `incoming` is temporary: leave it out of the message.
         return InspectedFile(
             at, name, take_reason, token, str(error).replace(str(at), escape_name(name)), size, sha256, service, month
         )
 
 
 def _digest(at: Path) -> tuple[str, int]:
-    """SHA-256 and size; never waits for a device, never follows a link."""
+    """SHA-256 and size of a file. Opens it without waiting for a device or following a link."""
     descriptor = os.open(at, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         before = os.fstat(descriptor)
         if is_open_for_writing(descriptor):
-            raise FileStillBeingWritten(f"{escape_name(at.name)} is still being written: somebody has it open")
+            raise FileStillBeingWritten(f"{escape_name(at.name)} is still being written: a process has it open")
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(descriptor)
         after = os.fstat(descriptor)
@@ -104,7 +108,7 @@ def _with_content(inspected_file: InspectedFile, kind: DataKind) -> InspectedFil
     if is_synthetic is not None and is_synthetic != (kind == "synthetic"):
         other = "synthetic" if is_synthetic else "real"
         raise TaxiError(
-            f"it is a {other} month and these are {kind} ones: put it into the landing folder of the {other} ones"
+            f"it is a {other} month in the landing folder of {kind} months: put it into that of {other} months"
         )
     era = schema_era(columns.names, columns.types)
     return InspectedFile(
@@ -115,14 +119,14 @@ def _with_content(inspected_file: InspectedFile, kind: DataKind) -> InspectedFil
 def _require_service(columns: FileColumns, service: str, month: Month) -> None:
     possible = possible_services(columns.names)
     if not possible:
-        raise TaxiError("its columns are not those of a trip file of TLC: check what it is")
+        raise TaxiError("its columns are not those of a TLC trip file: check the file's origin")
     if service in possible:
         return
     refused = [REFUSED_SERVICES[each] for each in possible if each in REFUSED_SERVICES]
     if refused:
         raise TaxiError(f"its columns are not those of {service}: {refused[0]}")
     right = " or ".join(file_name(each, month) for each in sorted(possible))
-    raise TaxiError(f"its columns are not those of {service}: call it {right} and put it into the landing folder again")
+    raise TaxiError(f"its columns are not those of {service}: name it {right} and put it into the landing folder again")
 
 
 def _invalid_name_reason(inspected_file: InspectedFile) -> str:
@@ -131,12 +135,12 @@ def _invalid_name_reason(inspected_file: InspectedFile) -> str:
     except MonthNotOver as error:
         return f"{error}; try the file again after its month"
     except TaxiError:
-        pass  # what is wrong with the name is told with the right one
+        pass  # the reason below also gives the right name
     return _misnamed_reason(inspected_file)
 
 
 def _misnamed_reason(inspected_file: InspectedFile) -> str:
-    """Why the name will not do, and the right one where name or content tell it."""
+    """The fault of the name, and the right name if the name or the content shows it."""
     name = escape_name(inspected_file.name)
     if name.lower().startswith(tuple(f"{service}_" for service in REFUSED_SERVICES)):
         return next(refusal for service, refusal in REFUSED_SERVICES.items() if name.lower().startswith(service))
@@ -147,13 +151,13 @@ def _misnamed_reason(inspected_file: InspectedFile) -> str:
     if near and int(near[2]) < FIRST_MONTH.year:
         return f"TLC has published no month before {FIRST_MONTH}: check the month in its name"
     if not near and inspected_file.at.suffix.lower() not in _FORMATS and kind_of(inspected_file.at) != PARQUET:
-        return "it is no trip file: months come as .parquet or .csv; take it out of the landing folder"
+        return "it is not a trip file: months are .parquet or .csv files; remove it from the landing folder"
     if near:
         right = f"{near[1].lower()}_tripdata_{near[2]}-{near[3]}.{suffix}"
     else:
         service = _service_by_content(inspected_file.at)
         right = f"{service or 'green'}_tripdata_YYYY-MM.{suffix}, with its service and month"
-    return f"it is not named as TLC names a month: call it {right} and put it into the landing folder again"
+    return f"it is not named as TLC names a month: name it {right} and put it into the landing folder again"
 
 
 def _service_by_content(at: Path) -> str | None:

@@ -1,11 +1,11 @@
-"""Where files are on the disk, below the folder of their kind of months, and how they get from one place to another.
+"""Paths of source files, and the moves between them.
 
-    landing/…                              the drop box: anything by anyone, under any name
-    files/incoming/<why>-<token>/<name>  taken, not yet judged: nobody else writes there
-    files/<service>/<month>/<sha256>.…   the store: whole, read-only, under the checksum of its bytes
-    quarantine/<short sha256>-<name>       put aside, `….reason.txt` beside it; never deleted
+    landing/…                            the landing folder: any file under any name
+    files/incoming/<why>-<token>/<name>  taken, not yet inspected; only scans write there
+    files/<service>/<month>/<sha256>.…   the file store: complete, read-only files, named by checksum
+    quarantine/<short sha256>-<name>     refused files, each with `….reason.txt`; never deleted
 
-Names that came from outside are joined to a path in `incoming` only, as the one last part.
+A name from outside becomes part of a path only in `incoming`, as its last part.
 """
 
 import errno
@@ -45,41 +45,41 @@ _REASON = ".reason.txt"
 
 
 def escape_name(name: str) -> str:
-    """A name as it may be shown and kept: bytes that are no text, control and odd characters are escaped."""
+    """The name with undecodable bytes, backslashes and unprintable characters escaped, safe to show and store."""
     return "".join(map(_escape_character, name))
 
 
 def store_path(service: str, month: Month, sha256: str, name: str) -> str:
-    """The place in the store of a file that bears a name of TLC's."""
+    """The path in the file store of a file with a valid TLC name."""
     return f"files/{service}/{month}/{sha256}{Path(name).suffix}"
 
 
 def quarantine_path(sha256: str | None, name: str, token: str) -> str:
-    """The place in quarantine; of what has no bytes, it is told by the token of its folder in `incoming`."""
+    """The path in quarantine; without a checksum, the token of the `incoming` folder makes it unique."""
     safe = _UNSAFE.sub("_", escape_name(name))[-_LONGEST:]
-    safe += "_" if safe.endswith(_REASON) else ""  # else it would pass for the reason of another file, and be removed
+    safe += "_" if safe.endswith(_REASON) else ""  # else it would count as another file's reason and be removed
     return f"quarantine/{sha256[:16]}-{safe}" if sha256 else f"quarantine/nofile-{token}-{safe}"
 
 
 def stored_files(settings: Settings, service: str, month: Month) -> StoredFiles:
-    """The month's files in the store, by SHA-256, and the folder for notes on where they came from."""
+    """The month's stored files by SHA-256, and the folder for notes on their origin."""
     folder = settings.file_store / service / str(month)
     stored = {match[1]: path for path in _entries(folder) if (match := _STORED.fullmatch(path.name))}
     return StoredFiles(folder, stored)
 
 
 def take(settings: Settings, source: Path, take_reason: TakeReason, name: str | None = None, token: str = "") -> Path:
-    """Take a file out of where it is, in one step where the file system allows: nobody finds it there any more.
+    """Move a file into `incoming`, in one step if the file system allows it.
 
     Args:
-        settings: where files are.
-        source: where it is.
-        take_reason: what is to be thought of when it is judged.
-        name: the name it arrived under, where it has another now.
-        token: how the token of its folder begins.
+        settings: names the folders.
+        source: the file's current path.
+        take_reason: why it is taken; the inspection depends on it.
+        name: its original name, if it now has another.
+        token: the start of its folder's token.
     """
     incoming = settings.file_store / "incoming"
-    # Numbered, so that of two files of a month that a kill left here the later one is judged after the earlier.
+    # Numbered, so that two files of a month left here by a kill are inspected in their order.
     folder = incoming / f"{take_reason}-{token}{_next_number(incoming):08d}-{uuid.uuid4().hex[:12]}"
     folder.mkdir(parents=True)
     target = folder / (name or source.name)
@@ -93,17 +93,17 @@ def _next_number(incoming: Path) -> int:
 
 
 def take_reason_of(taken: Path) -> tuple[TakeReason, str]:
-    """Why a file of `incoming` was taken, and the token of its folder."""
+    """The reason why a file in `incoming` was taken, and the token of its folder."""
     take_reason, _, token = taken.parent.name.partition("-")
     return (take_reason if take_reason in ("again", "damaged") else "new"), token  # type: ignore[return-value]
 
 
 def incoming(settings: Settings) -> Iterator[Path]:
-    """Everything taken and not yet moved on; what a copy that was cut off left there is removed."""
+    """The taken files that are not moved on yet. Removes leftovers of interrupted copies."""
     for folder in _entries(settings.file_store / "incoming"):
         for path in _entries(folder):
             if path.name.startswith(".copy-"):
-                path.unlink()  # the original is where it was
+                path.unlink()  # the original still exists
             else:
                 yield path
         if not any(folder.iterdir()):
@@ -111,7 +111,7 @@ def incoming(settings: Settings) -> Iterator[Path]:
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file, or a link or folder as such, and see to it that the disk has it there."""
+    """Move a file durably, also to another file system; move a link or a folder as it is."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         if source.is_file() and not source.is_symlink():
@@ -125,9 +125,9 @@ def move(source: Path, target: Path) -> None:
 
 
 def unrecorded_files(settings: Settings, recorded_paths: Collection[str]) -> Iterator[tuple[Path, str]]:
-    """Files in the store and in quarantine that no row knows, with the names they came under.
+    """Files in the file store and in quarantine without a row, with their original names.
 
-    So it is after a kill between a row and its move, and where the lake was removed and is made anew.
+    They exist after a kill between a row and its move, or after the warehouse was removed.
     """
     for service in SERVICES:
         for folder in _entries(settings.file_store / service):
@@ -144,7 +144,7 @@ def unrecorded_files(settings: Settings, recorded_paths: Collection[str]) -> Ite
 
 
 def _escape_character(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte that is no text, as the system hands it to us
+    if "\udc80" <= character <= "\udcff":  # a byte that is not UTF-8, as Python decodes file names
         return f"\\x{ord(character) - 0xDC00:02x}"
     if character == "\\" or not character.isprintable():
         return character.encode("unicode_escape").decode("ascii")
@@ -152,7 +152,7 @@ def _escape_character(character: str) -> str:
 
 
 def _move_across(source: Path, target: Path) -> None:
-    """Copy to another file system, then remove the original, unless it changed meanwhile."""
+    """Copy to another file system, then remove the original unless it changed meanwhile."""
     from taxi_assets.ingestion.file_stability import signature_of
     from taxi_assets.tlc.file_transfer import copy_file
 

@@ -1,7 +1,7 @@
-"""When a file in the landing folder is whole: nobody has it open for writing, and it is as it was at the look before.
+"""Detects complete files in the landing folder: no writer, unchanged between two scans.
 
-What was seen is kept between looks in a file of the store. No clock of the day is asked and no file's own time is
-compared with another, so a clock that jumps and a file with an old date change nothing.
+Observations are saved in the file store between scans. Intervals use the monotonic clock, and file times are only
+tested for equality. So a clock that jumps or a file with an old date does no harm.
 """
 
 import fcntl
@@ -31,11 +31,15 @@ Signature = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class ScanPolicy:
-    """How patiently to look.
+    """When a file counts as complete, and how much one scan does.
 
-    `observations` unchanged ones, at least `seconds_between` apart, make a file whole; one that cannot be read is given up
-    after `unreadable_observations`. At most `max_files` are taken, and none read, once `budget_seconds` have passed.
-    `lock_seconds` is how long to wait for another who looks; -1 is as long as it takes.
+    Attributes:
+        observations: equal observations that make a file complete.
+        seconds_between: least time between two observations that count.
+        unreadable_observations: equal observations after which an unreadable file is taken all the same.
+        max_files: most files that one scan takes.
+        budget_seconds: time after which a scan reads no further file.
+        lock_seconds: longest wait for another scan to end; -1 for no limit.
     """
 
     observations: int = 2
@@ -47,26 +51,26 @@ class ScanPolicy:
 
 
 WAIT_UNTIL_STABLE = ScanPolicy()
-"""Of the sensor, whose tick must end within a minute, and of `taxi files`."""
+"""For the sensor, whose tick must end within a minute, and for `taxi files`."""
 
 IMMEDIATE = ScanPolicy(observations=1, max_files=10_000, budget_seconds=float("inf"), lock_seconds=-1)
-"""Of whoever asks for a month now: what has it open for writing, and its footer, tell whether a file is whole."""
+"""For commands that need a month at once: a file without a writer and with a whole footer is complete."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen of a file: its signature, how many looks it has had it, when the last of them was counted."""
+    """A file's signature, the number of scans that saw it, and the time of the last one counted."""
 
     signature: Signature
     count: int
-    at: float  # the machine's monotonic clock, which all processes share until it starts anew
+    at: float  # the monotonic clock, which all processes share until the machine restarts
 
     @classmethod
     def first(cls, signature: Signature) -> "Observation":
         return cls(signature, 1, time.monotonic())
 
     def observe_again(self, signature: Signature, policy: ScanPolicy) -> "Observation":
-        """The next look. One that follows too soon after the last does not count."""
+        """The observation of the next scan. A scan too soon after the last one does not count."""
         if signature != self.signature:
             return Observation.first(signature)
         now = time.monotonic()
@@ -75,31 +79,34 @@ class Observation:
 
 
 def signature_of(status: os.stat_result) -> Signature:
-    """What changes whenever a file's bytes do."""
+    """Size, times and inode: at least one changes whenever the file's bytes change."""
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def has_temporary_name(name: str) -> bool:
-    """Whoever writes it says by its name that it is not whole."""
+    """True if the name marks an unfinished file."""
     return name.startswith(".") or name.lower().endswith(_TEMPORARY)
 
 
 def is_open_for_writing(descriptor: int) -> bool:
-    """Any process has the file open for writing, as the kernel tells by refusing a read lease; False if it cannot."""
+    """True if a process has the file open for writing: the kernel then refuses a read lease.
+
+    False also if the file system has no leases.
+    """
     if not hasattr(fcntl, "F_SETLEASE") or not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return False
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except BlockingIOError:
         return True
-    except OSError:  # another's file, or a file system without leases: only the looks tell
+    except OSError:  # another user's file, or no leases: only the observations can tell
         return False
     fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     return False
 
 
 def read_observations(path: Path) -> dict[str, Observation]:
-    """The looks kept at `path`, by file name; none where there is no such file, or one cut off in the writing."""
+    """The saved observations by file name; empty if the file is missing or cut off."""
     try:
         kept = json.loads(path.read_text())
         return {name: Observation((s[0], s[1], s[2], s[3]), count, at) for name, (s, count, at) in kept.items()}
@@ -108,8 +115,8 @@ def read_observations(path: Path) -> dict[str, Observation]:
 
 
 def write_observations(path: Path, observations: Mapping[str, Observation]) -> None:
-    """Keep the looks for the next time."""
-    kept = {name: [look.signature, look.count, look.at] for name, look in observations.items()}
+    """Save the observations for the next scan."""
+    kept = {name: [seen.signature, seen.count, seen.at] for name, seen in observations.items()}
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(json.dumps(kept))
     draft.replace(path)

@@ -1,4 +1,4 @@
-"""What becomes of a file, by what is known of the others. Plain values in and out: touches neither disk nor lake."""
+"""Pure state transitions of source files. Nothing here touches the disk or the warehouse."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -26,13 +26,13 @@ __all__ = [
 
 _SAME_BYTES = "it has the same bytes as"
 _BEFORE = "before it was ingested"
-DAMAGED = "damaged in the store"
-MISSING_FILE = "its file is gone from the store: put it into the landing folder again"
+DAMAGED = "damaged in the file store"
+MISSING_FILE = "its file is gone from the file store: put it into the landing folder again"
 
 
 @dataclass(frozen=True)
 class IncompleteFile:
-    """What is not taken, or not judged, yet: where it is, its name, and why."""
+    """A file that is not taken or not inspected yet, with the reason."""
 
     path: str
     name: str
@@ -42,7 +42,7 @@ class IncompleteFile:
 
 @dataclass(frozen=True)
 class ResolvedStates:
-    """The rows as they are to be, by path, and the place of each file that was found, by where it is now."""
+    """The new rows by path, and the target path of each inspected file."""
 
     rows: Mapping[str, SourceFile]
     target_paths: Mapping[InspectedFile, str]
@@ -55,14 +55,14 @@ def resolve_states(
     file_exists: Callable[[SourceFile], bool],
     at: datetime,
 ) -> ResolvedStates:
-    """Decide for each file, in the order they were found.
+    """Decide the state and the target path of each file, in the given order.
 
     Args:
         records: the rows of `source_files`.
-        inspected_files: files that were taken.
-        incomplete: files that are not.
-        file_exists: whether the file of a row is where the row says.
-        at: the time, for the rows of files seen first.
+        inspected_files: files that were taken and inspected.
+        incomplete: files that were not.
+        file_exists: true if a row's file is at its path.
+        at: the time of the first sight of new files.
     """
     rows = {record.path: record for record in records}
     seen = {r.file_name: r.first_seen_at for r in rows.values() if r.state == "arriving"}
@@ -75,7 +75,7 @@ def resolve_states(
         for inspected_file in inspected_files
     }
     left = list(incomplete)
-    if not any(each.is_stored for each in left):  # else the file may be one of these
+    if not any(each.is_stored for each in left):  # else a missing file may be one that waits in `incoming`
         _mark_missing(rows, set(target_paths.values()), file_exists)
         _undo_superseding(rows)
     for each in left:
@@ -85,7 +85,7 @@ def resolve_states(
 
 
 def find_original(rows: Iterable[SourceFile], sha256: str | None) -> SourceFile | None:
-    """The row of the very same bytes, taken before."""
+    """The row of a stored file with the same SHA-256, if there is one."""
     taken = (row for row in rows if row.is_stored and row.state != "quarantined")
     return next((row for row in taken if row.sha256 == sha256), None) if sha256 else None
 
@@ -93,7 +93,7 @@ def find_original(rows: Iterable[SourceFile], sha256: str | None) -> SourceFile 
 def _mark_missing(
     rows: dict[str, SourceFile], placed: Collection[str], file_exists: Callable[[SourceFile], bool]
 ) -> None:
-    """A person has removed files: one that waited can come again, one that was put aside is forgotten."""
+    """Mark waiting and unaccepted files that a person removed; drop the rows of removed quarantined files."""
     for row in list(rows.values()):
         if row.path in placed or row.state in ("ingested", "superseded") or file_exists(row):
             continue
@@ -106,11 +106,11 @@ def _mark_missing(
 def _resolve_or_quarantine(
     rows: dict[str, SourceFile], inspected_file: InspectedFile, file_exists: Callable[[SourceFile], bool], at: datetime
 ) -> str:
-    """Settle a file; whatever is wrong with it, the others are settled."""
+    """Resolve one file. An error quarantines it and leaves the other files alone."""
     try:
         return _resolve_state(rows, inspected_file, file_exists, at)
     except Exception as error:
-        return _quarantine(rows, inspected_file, f"it cannot be settled ({describe_error(error)})", at)
+        return _quarantine(rows, inspected_file, f"its state cannot be decided ({describe_error(error)})", at)
 
 
 def _resolve_state(
@@ -119,7 +119,7 @@ def _resolve_state(
     request = next_request(rows.values())
     fault = _mark_damaged(rows, inspected_file) if inspected_file.take_reason == "damaged" else inspected_file.fault
     if fault or inspected_file.service is None or inspected_file.month is None or inspected_file.sha256 is None:
-        return _quarantine(rows, inspected_file, fault or "it is no month's file", at)
+        return _quarantine(rows, inspected_file, fault or "it is not a month's file", at)
     original = find_original(_possible_originals(rows, inspected_file), inspected_file.sha256)
     if original and file_exists(original):
         return _quarantine(rows, inspected_file, _duplicate_reason(original), at)
@@ -130,13 +130,13 @@ def _resolve_state(
             original, path=target_path, reasons=tuple(r for r in original.reasons if not r.startswith("damaged"))
         )
         return target_path
-    aside = quarantine_path(inspected_file.sha256, inspected_file.name, inspected_file.token)
-    earlier = rows.get(aside)
+    in_quarantine = quarantine_path(inspected_file.sha256, inspected_file.name, inspected_file.token)
+    earlier = rows.get(in_quarantine)
     if inspected_file.take_reason == "again":
-        rows.pop(aside, None)
+        rows.pop(in_quarantine, None)
     elif earlier and not is_copy(earlier):
-        return aside
-    before = rows.get(target_path)  # of a file that was gone: who accepted these bytes has accepted them
+        return in_quarantine
+    before = rows.get(target_path)  # the row of a removed file: an acceptance of these bytes still counts
     taken = _new_source_file(inspected_file, target_path, request, earlier.first_seen_at if earlier else at)
     rows[target_path] = (
         replace(taken, accepted_by=before.accepted_by, accepted_at=before.accepted_at) if before else taken
@@ -146,7 +146,10 @@ def _resolve_state(
 
 
 def _possible_originals(rows: Mapping[str, SourceFile], inspected_file: InspectedFile) -> list[SourceFile]:
-    """Rows a file may be a copy of: its month's, and what is ingested; the same bytes under a wrong name are not."""
+    """Rows that a file may duplicate: those of its month, and those that have been ingested.
+
+    The same bytes under a wrong name do not count.
+    """
     month = (inspected_file.service, inspected_file.month)
     return [row for row in rows.values() if row.snapshot is not None or (row.service, row.month) == month]
 
@@ -171,7 +174,7 @@ def _new_source_file(inspected_file: InspectedFile, target_path: str, request: i
 
 
 def _supersede(rows: dict[str, SourceFile], new: SourceFile) -> None:
-    """Of files of one month that wait, only the last to arrive is ingested."""
+    """Supersede the month's other waiting and unaccepted files: only the newest is ingested."""
     for row in list(rows.values()):
         is_same = (row.service, row.month) == (new.service, new.month) and row.path != new.path
         if is_same and row.state in ("waiting", "unaccepted"):
@@ -179,9 +182,10 @@ def _supersede(rows: dict[str, SourceFile], new: SourceFile) -> None:
 
 
 def _undo_superseding(rows: dict[str, SourceFile]) -> None:
-    """A file whose successor was refused, removed or not accepted before either was ingested waits again.
+    """Let a superseded file wait again if its successor was quarantined, removed or unaccepted.
 
-    One that was refused as incomplete itself is unaccepted again, unless its successor is.
+    Applies only if neither was ingested. A file that was unaccepted becomes unaccepted again, unless its
+    successor is unaccepted.
     """
     taken = [row for row in rows.values() if row.is_stored and row.state != "quarantined"]
     for row in sorted(taken, key=lambda each: each.request or 0, reverse=True):
@@ -196,26 +200,26 @@ def _undo_superseding(rows: dict[str, SourceFile]) -> None:
 
 
 def _successor(of_month: Iterable[SourceFile], row: SourceFile) -> SourceFile | None:
-    """The file by which a row is replaced; of one that was refused and replaced in turn, its successor."""
+    """The file that superseded a row; if that one was unaccepted and superseded in turn, its successor."""
     kept = [r for r in of_month if r.state != "quarantined"]
     successor = next((r for r in kept if row.reasons[0] == _superseded_reason(r)), None)
     return _successor(kept, successor) if successor and was_unaccepted(successor) else successor
 
 
 def mark_superseded(row: SourceFile, by: SourceFile) -> SourceFile:
-    """The row as superseded before it was ingested; why it was unaccepted, if it was, stays behind the reason."""
+    """The row as superseded before ingestion; reasons of an unaccepted file stay after the new one."""
     return replace(row, state="superseded", reasons=(_superseded_reason(by), *row.reasons))
 
 
 def failed_checks(row: SourceFile) -> bool:
-    """Its rows failed the suite of raw trips, as they would again: only another file helps."""
+    """True if the rows failed the suite of raw trips: the same file would fail again."""
     suite = SUITES["raw_trips"]
     names = {*(each.name for each in suite.expectations), *(each.name for each in suite.table_checks)}
     return bool(row.reasons) and {reason.partition(":")[0] for reason in row.reasons} <= names
 
 
 def was_unaccepted(row: SourceFile) -> bool:
-    """It was unaccepted when another replaced it."""
+    """True if the file was unaccepted when another superseded it."""
     return _is_superseded_before_ingestion(row) and len(row.reasons) > 1
 
 
@@ -244,29 +248,29 @@ def _quarantine(rows: dict[str, SourceFile], inspected_file: InspectedFile, reas
 
 
 def is_copy(row: SourceFile) -> bool:
-    """It was put aside for no fault of its own; the one it is a copy of may be gone by now."""
+    """True if the file was quarantined as a duplicate; its original may be gone by now."""
     return any(reason.startswith(_SAME_BYTES) for reason in row.reasons)
 
 
 def _duplicate_reason(original: SourceFile) -> str:
     if original.state == "unaccepted":
-        return f"{_SAME_BYTES} {original.label()}, which is unaccepted: `taxi files accept` takes that in"
-    back = "; `taxi files retry` goes back to it" if original.state == "superseded" else ""
-    return f"{_SAME_BYTES} {original.label()}, which is {original.state}: nothing is to be done{back}"
+        return f"{_SAME_BYTES} {original.label()}, which is unaccepted: `taxi files accept` ingests that one"
+    back = "; `taxi files retry` returns to that one" if original.state == "superseded" else ""
+    return f"{_SAME_BYTES} {original.label()}, which is {original.state}: there is nothing to do{back}"
 
 
 def _mark_damaged(rows: dict[str, SourceFile], inspected_file: InspectedFile) -> str:
-    """Tell what a file of the store was before it was damaged; if it was waiting, it waits no more."""
+    """Note the damage in the row of the stored file; drop the row if the file was waiting or unaccepted."""
     for row in list(rows.values()):
         if not row.is_stored or row.state == "quarantined" or not inspected_file.token.startswith(checksum_prefix(row)):
             continue
         if row.state in ("waiting", "unaccepted"):
             del rows[row.path]
         else:
-            rows[row.path] = replace(row, reasons=(f"{DAMAGED}: bring a good copy of {row.label()}",))
-    return f"{DAMAGED}: its bytes are not those that arrived; put a good copy into the landing folder"
+            rows[row.path] = replace(row, reasons=(f"{DAMAGED}: provide a good copy of {row.label()}",))
+    return f"{DAMAGED}: its bytes do not match its recorded SHA-256; put a good copy into the landing folder"
 
 
 def checksum_prefix(record: SourceFile) -> str:
-    """What names the bytes of a row in the folder of its damaged file."""
+    """The start of the row's SHA-256, part of the folder name of its damaged file."""
     return (record.sha256 or "")[:12]

@@ -1,4 +1,4 @@
-"""A month's file from the store into the lake: found, fetched where it is missing, proved, published or put aside."""
+"""Ingests one month: finds or fetches its file, then publishes `raw_trips` or quarantines the file."""
 
 import shlex
 from collections.abc import Sequence
@@ -42,14 +42,14 @@ __all__ = ["ingest_month", "land_month", "newer_refusals", "stored_month_file"]
 
 
 def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
-    """Publish `raw_trips` of a month from the file that waits, else anew from the one that is ingested.
+    """Publish `raw_trips` of a month from its waiting file, else again from its ingested file.
 
-    Where the file that is ingested is gone and no other is to be had, the rows held stay as they are.
+    If the ingested file is gone and no other is available, the published rows stay.
 
     Raises:
-        IncompleteMonth: much of the month is missing. The file is unaccepted, and what is held stays.
-        MonthRefused: the rows fail the suite. The file is in quarantine, unless the lake holds it already.
-        TaxiError: there is no file, or it is damaged or does not meet the contract, which puts it aside, too.
+        IncompleteMonth: much of the month is missing. The file becomes unaccepted; the published rows stay.
+        MonthRefused: the rows fail the suite. The file is quarantined unless it is already ingested.
+        TaxiError: there is no file, or it is damaged or breaks the contract. Such a file is quarantined.
     """
     try:
         month_file = stored_month_file(warehouse, service, month)
@@ -58,7 +58,7 @@ def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str |
         is_gone = stored and not (warehouse.settings.root / stored.path).is_file()
         if not stored or not is_gone or _is_waiting(warehouse, service, month):
             raise
-        notice = f"{service} {month} goes on with the rows held of {stored.label()}, whose file is gone: {error}"
+        notice = f"{service} {month} uses the published rows of {stored.label()}, whose file is gone: {error}"
         return replace(check_stored_month(warehouse, _month_file_of(warehouse, stored, month)), refused=(notice,))
     try:
         published = publish_raw(warehouse, month_file, run_id)
@@ -79,10 +79,10 @@ def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str |
 
 
 def stored_month_file(warehouse: Warehouse, service: str, month: Month) -> MonthFile:
-    """The month's file in the store: taken from the landing folder, or fetched where there is none.
+    """The month's file in the file store, taken from the landing folder or fetched from the source.
 
     Raises:
-        TaxiError: no whole file is to be had; the sentence says what there is instead.
+        TaxiError: no complete file is available; the message says which files there are.
     """
     only = {(service, month)}
     scan_landing(warehouse, IMMEDIATE, only)
@@ -97,48 +97,50 @@ def stored_month_file(warehouse: Warehouse, service: str, month: Month) -> Month
 
 
 def land_month(warehouse: Warehouse, service: str, month: Month, progress: Progress | None = None) -> str | None:
-    """Have the source bring a month to the landing folder, unless a file of it waits already.
+    """Fetch a month from the source into the landing folder, unless one of its files is waiting.
 
     Returns:
-        A sentence where the source cannot give the month and the file that is held is used; None as a rule.
+        A notice if the source has no such month and the stored file is used; otherwise None.
 
     Raises:
-        TaxiError: the source cannot give the month, and none is held. If a file of the month was put aside, the
-            sentence says why.
+        TaxiError: the source has no such month, and no file is stored. If a file of the month is quarantined or
+            unaccepted, the message says why.
     """
     settings = warehouse.settings
     stored, incomplete = _stored_file(warehouse, service, month), _incomplete_reason(warehouse, service, month)
     if stored and (_is_waiting(warehouse, service, month) or settings.tlc_source == str(settings.landing)):
         return None
-    if incomplete:  # a file on its way is not replaced by one from elsewhere
+    if incomplete:  # never replace a file that is still being written
         if stored:
-            return f"{service} {month}: {stored.label} is held and used, since {incomplete}"
+            return f"{service} {month}: {stored.label} from the file store is used, since {incomplete}"
         raise TaxiError(incomplete)
     try:
         files = file_paths.stored_files(settings, service, month)
         tlc_source.fetch_month(settings.tlc_source, service, month, settings.landing, progress, stored=files)
     except TaxiError as error:
         if stored:
-            return f"{service} {month}: {stored.label} is held and used, since {error}"
-        aside = _set_aside_files(list_source_files(warehouse), service, month)
-        if aside:
-            raise TaxiError(f"{_no_file_message(aside, service, month)}. No other is to be had: {error}") from error
+            return f"{service} {month}: {stored.label} from the file store is used, since {error}"
+        refused = _refused_files(list_source_files(warehouse), service, month)
+        if refused:
+            raise TaxiError(
+                f"{_no_file_message(refused, service, month)}. No other file is available: {error}"
+            ) from error
         raise
     return None
 
 
 def newer_refusals(records: Sequence[SourceFile], service: str, month: Month) -> tuple[str, ...]:
-    """A sentence for each file that came after the one that is ingested and was refused: the run goes on without it."""
+    """One sentence for each refused file that is newer than the ingested one."""
     stored = _ingested(records, service, month)
     if stored is None:
         return ()
     newer = [
         r
-        for r in _set_aside_files(records, service, month)
+        for r in _refused_files(records, service, month)
         if r.first_seen_at >= stored.first_seen_at and not "".join(r.reasons).startswith((DAMAGED, MISSING_FILE))
     ]
     return tuple(
-        f"{service} {month} goes on with {stored.label()}, held before: {r.label()} is {r.state}: {'; '.join(r.reasons)}"
+        f"{service} {month} uses the earlier file {stored.label()}: {r.label()} is {r.state}: {'; '.join(r.reasons)}"
         for r in newer
     )
 
@@ -161,7 +163,7 @@ def _is_waiting(warehouse: Warehouse, service: str, month: Month) -> bool:
 
 
 def _stored_file(warehouse: Warehouse, service: str, month: Month) -> MonthFile | None:
-    """The file that waits, else the one that is ingested; None where there is neither."""
+    """The waiting file, else the ingested one; None if there is neither."""
     of_month = [r for r in list_source_files(warehouse) if (r.service, r.month) == (service, month) and r.is_stored]
     for state in ("waiting", "ingested"):
         for record in of_month:
@@ -171,37 +173,37 @@ def _stored_file(warehouse: Warehouse, service: str, month: Month) -> MonthFile 
 
 
 def _incomplete_reason(warehouse: Warehouse, service: str, month: Month) -> str | None:
-    """Why a file of the month in the landing folder cannot be taken yet; None where there is none."""
+    """The reason why the month's file in the landing folder cannot be taken yet; None if no file is there."""
     for record in list_source_files(warehouse):
         if record.state == "arriving" and parse_file_name(record.file_name) == (service, month):
             return f"{record.file_name} is in the landing folder, but {'; '.join(record.reasons)}"
     return None
 
 
-def _set_aside_files(records: Sequence[SourceFile], service: str, month: Month) -> list[SourceFile]:
-    """The month's files that are quarantined or unaccepted, oldest first; copies of others are none."""
+def _refused_files(records: Sequence[SourceFile], service: str, month: Month) -> list[SourceFile]:
+    """The month's quarantined and unaccepted files, oldest first, without duplicates of other files."""
     of_month = [r for r in records if (r.service, r.month) == (service, month)]
     return [r for r in of_month if r.state in ("quarantined", "unaccepted") and not is_copy(r)]
 
 
 def _no_file_message(records: Sequence[SourceFile], service: str, month: Month) -> str:
-    """The sentence of the newest file of that month which was put aside."""
-    aside = _set_aside_files(records, service, month)
-    if not aside:
-        return f"no file of {service} {month} has arrived: put it into the landing folder"
-    newest = aside[-1]
+    """The reason and the remedy of the month's newest refused file."""
+    refused = _refused_files(records, service, month)
+    if not refused:
+        return f"there is no file of {service} {month}: put it into the landing folder"
+    newest = refused[-1]
     reasons = "; ".join(newest.reasons)
     if newest.state == "unaccepted":
-        return f"{newest.label()} waits to be accepted: {reasons}; or put the whole file into the landing folder"
+        return f"{newest.label()} waits to be accepted: {reasons}; or put the complete file into the landing folder"
     again = f", or try again: taxi files retry {shlex.quote(newest.path.rpartition('/')[2])}"
     remedy = "Put another file into the landing folder" + ("" if failed_checks(newest) else again)
     return f"{newest.label()} is in quarantine: {reasons}. {remedy}"
 
 
 def _update_waiting(warehouse: Warehouse, month_file: MonthFile, state: State, reasons: Sequence[str]) -> None:
-    """Change the state of a file that waited; one the lake holds stays, since what was published of it does.
+    """Change the state of a waiting file. An ingested file keeps its state, since its rows stay published.
 
-    A month has one file that is unaccepted at most: where it has another, which came later, that replaces this one.
+    A month has at most one unaccepted file: a later one supersedes this one.
     """
     root = warehouse.settings.root
     with (
@@ -211,17 +213,17 @@ def _update_waiting(warehouse: Warehouse, month_file: MonthFile, state: State, r
         records = read_source_files(connection)
         for record in records:
             if root / record.path == month_file.path and record.state == "waiting":
-                is_aside = state == "quarantined"
-                place = file_paths.quarantine_path(record.sha256, record.file_name, "") if is_aside else record.path
+                to_quarantine = state == "quarantined"
+                path = file_paths.quarantine_path(record.sha256, record.file_name, "") if to_quarantine else record.path
                 delete_source_files(connection, [record.path])
-                changed = replace(record, path=place, state=state, reasons=tuple(reasons))
-                later = None if is_aside else _unaccepted(records, month_file.service, month_file.month)
+                changed = replace(record, path=path, state=state, reasons=tuple(reasons))
+                later = None if to_quarantine else _unaccepted(records, month_file.service, month_file.month)
                 write_source_files(connection, [mark_superseded(changed, later) if later else changed])
-    scan_landing(warehouse, IMMEDIATE, ())  # which finds a file in the store without a row, and moves it
+    scan_landing(warehouse, IMMEDIATE, ())  # moves the file, which now has no row at its old path
 
 
 def _take_damaged_file(warehouse: Warehouse, month_file: MonthFile) -> None:
-    """Put aside a file of the store whose bytes are not what they were."""
+    """Quarantine a stored file whose bytes have changed."""
     root = warehouse.settings.root
     with file_moves_lock(warehouse.settings, IMMEDIATE.lock_seconds):
         for record in list_source_files(warehouse):

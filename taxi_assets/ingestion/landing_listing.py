@@ -1,4 +1,4 @@
-"""A look at what is in the landing folder: which files are whole, and why the others are not. Touches none of them."""
+"""Lists the landing folder: complete files, and the others with a reason. Moves no file."""
 
 import os
 import stat
@@ -29,7 +29,7 @@ __all__ = ["LandingListing", "landing_path", "list_files", "list_landing"]
 
 @dataclass(frozen=True)
 class LandingListing:
-    """What a look at the landing folder finds: files that are whole, others with why not, what it passed over."""
+    """One listing of the landing folder: complete files, incomplete ones, and paths of skipped ones."""
 
     complete: Sequence[Path]
     incomplete: Sequence[IncompleteFile]
@@ -37,12 +37,12 @@ class LandingListing:
 
 
 def list_landing(settings: Settings, policy: ScanPolicy, only: Collection[tuple[str, Month]] | None) -> LandingListing:
-    """Look through the folder; what is seen of each file is kept for the next look.
+    """List the landing folder; save an observation of each file for the next scan.
 
     Args:
-        settings: where the folder is.
-        policy: how patiently to look.
-        only: months by service, whose files alone are looked at; None for any.
+        settings: names the folders.
+        policy: when a file counts as complete.
+        only: the pairs of service and month to list files of; None for all.
     """
     kept = settings.file_store / "observations.json"
     before = read_observations(kept)
@@ -63,43 +63,43 @@ def list_landing(settings: Settings, policy: ScanPolicy, only: Collection[tuple[
         except FileNotFoundError:
             after.pop(entry.name, None)
             continue
-        except Exception as error:  # whatever is wrong with one file, the others are looked at
-            reason = f"it cannot be looked at ({describe_error(error)})"
+        except Exception as error:  # one bad file must not block the others
+            reason = f"it cannot be checked ({describe_error(error)})"
         if reason is None and len(complete) < policy.max_files:
             complete.append(entry)
         else:
-            incomplete.append(IncompleteFile(landing_path(entry), entry.name, reason or "others are taken first"))
+            incomplete.append(IncompleteFile(landing_path(entry), entry.name, reason or "other files are taken first"))
     if after != before:
         write_observations(kept, after)
     return LandingListing(complete, incomplete, frozenset(skipped))
 
 
 def list_files(settings: Settings, records: Sequence[SourceFile]) -> list[SourceFile]:
-    """The rows of `source_files` as the folder is now: without files taken away, with files nobody has looked at.
+    """The rows of `source_files`, brought up to date with the landing folder. Changes nothing.
 
-    Changes nothing: no file is taken, no look is kept.
+    Leaves out files that were removed from the folder; adds files that no scan has seen.
     """
-    there = {landing_path(entry): entry for entry in _entries(settings.landing)}
-    known = [record for record in records if record.state != "arriving" or record.path in there]
+    present = {landing_path(entry): entry for entry in _entries(settings.landing)}
+    known = [record for record in records if record.state != "arriving" or record.path in present]
     seen = {record.path for record in known}
-    unseen = "nobody has looked at it yet: the sensor of `make up` does, or `taxi run` with its month"
+    unseen = "it is not scanned yet: the sensor of `make up` scans it, or `taxi run` with its month"
     return [
         *known,
         *(
-            SourceFile(place, file_paths.escape_name(entry.name), "arriving", utc_now(), reasons=(unseen,))
-            for place, entry in there.items()
-            if place not in seen
+            SourceFile(path, file_paths.escape_name(entry.name), "arriving", utc_now(), reasons=(unseen,))
+            for path, entry in present.items()
+            if path not in seen
         ),
     ]
 
 
 def landing_path(entry: Path) -> str:
-    """The place of a file of the landing folder, as its row names it."""
+    """The path of a landing file, as in its row."""
     return f"landing/{file_paths.escape_name(entry.name)}"
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What is in the landing folder and may be a file for us, in the order of the names."""
+    """Entries of the landing folder by name, without hidden files and TLC's zone files."""
     try:
         found = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except (FileNotFoundError, NotADirectoryError):
@@ -108,14 +108,14 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _incomplete_reason(path: Path, seen: Observation, policy: ScanPolicy) -> str | None:
-    """Why a file is left where it is for now; None where it is whole."""
+    """The reason why a file is not taken yet; None if it is complete."""
     if has_temporary_name(path.name):
-        return "it has a temporary name: rename it when it is whole"
+        return "it has a temporary name: rename it when it is complete"
     if not stat.S_ISREG(path.lstat().st_mode):
-        return None if seen.count >= policy.observations else "it has been seen and is looked at again"
+        return None if seen.count >= policy.observations else "it has been seen once: the next scan checks it again"
     reason = _unreadable_footer_reason(path) if parse_file_name(path.name) else _open_reason(path)
     if reason is None:
-        return None if seen.count >= policy.observations else "it may still be being written: it is looked at again"
+        return None if seen.count >= policy.observations else "it may be incomplete: the next scan checks it again"
     return None if seen.count >= policy.unreadable_observations and not reason.startswith("it is still") else reason
 
 
@@ -126,7 +126,7 @@ def _unreadable_footer_reason(path: Path) -> str | None:
     try:
         is_synthetic_file(path)
     except TaxiError:
-        return "its end is missing: it is not whole yet, or not a parquet file"
+        return "its end is missing: it is not complete yet, or not a parquet file"
     return None
 
 
@@ -136,6 +136,6 @@ def _open_reason(path: Path) -> str | None:
     except OSError as error:
         return f"it is still not readable ({error.strerror}): check its permissions"
     try:
-        return "it is still being written: somebody has it open" if is_open_for_writing(descriptor) else None
+        return "it is still being written: a process has it open" if is_open_for_writing(descriptor) else None
     finally:
         os.close(descriptor)

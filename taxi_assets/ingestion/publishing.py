@@ -1,7 +1,7 @@
-"""Publishes a month, table by table: write, audit, commit; or roll back and say why. Knows no Dagster.
+"""Publishes a month table by table: write, audit, then commit or roll back. Dagster does not belong here.
 
-Each `publish_*` replaces one service's month in one transaction, inside which the table's Great Expectations suite
-looks at the rows as they would be seen. A month that fails an error-severity expectation is never seen by anyone.
+Each `publish_*` replaces one service's month in one transaction. Inside it, the table's Great Expectations suite
+checks the new rows. If an error-severity expectation fails, the transaction rolls back and no reader sees the month.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,11 +43,11 @@ __all__ = [
 ]
 
 
-_REMEDY = "The same file would be refused again: put another one of the month into the landing folder"
+_REMEDY = "The same file would fail again: put another file of the month into the landing folder"
 
 
 class DamagedFile(TaxiError):
-    """A file's bytes are not those that arrived, so it is not read."""
+    """A file's bytes do not match its recorded SHA-256, so it is not read."""
 
 
 class MonthRefused(TaxiError):
@@ -60,14 +60,14 @@ class MonthRefused(TaxiError):
 
 
 class IncompleteMonth(MonthRefused):
-    """A file has nothing wrong with it but that much of its month is missing: a person decides."""
+    """The only fault of a file is that much of its month is missing: a person decides."""
 
     def __init__(self, refusal: MonthRefused, month_file: MonthFile) -> None:
         super().__init__(refusal.table, refusal.service, refusal.month, refusal.suite_result)
         reasons = "; ".join(self.suite_result.summary())
         self.args = (
-            f"{month_file.label} waits to be accepted, and what is held of {self.service} {self.month} stays: {reasons}. "
-            "Put the whole file into the landing folder, or take it as it is: "
+            f"{month_file.label} waits to be accepted; the published rows of {self.service} {self.month} stay: "
+            f"{reasons}. Put the complete file into the landing folder, or accept it as it is: "
             f"taxi files accept {month_file.sha256[:16]}",
         )
 
@@ -81,17 +81,17 @@ class Publication:
     rows: int
     suite_result: SuiteResult
     counts: dict[str, int] = field(default_factory=dict)  # rows rejected, by reason; unknown columns, by name
-    schema_changes: tuple[ColumnChange, ...] = ()  # of raw trips, from the month held before
-    month_file: MonthFile | None = None  # the file, of raw trips
-    difference: Mapping[str, Any] | None = None  # of a republished month, from the rows before
-    refused: tuple[str, ...] = ()  # files that came after this one for the month and were refused, in sentences
+    schema_changes: tuple[ColumnChange, ...] = ()  # raw trips only: since the previous available month
+    month_file: MonthFile | None = None  # raw trips only
+    difference: Mapping[str, Any] | None = None  # of a republished month, from its previous rows
+    refused: tuple[str, ...] = ()  # one sentence for each newer file of the month that was refused
 
 
 Fill = Callable[[DuckDBPyConnection], dict[str, int]]
 
 
 def publish_zones(warehouse: Warehouse, lookup: Path, shapes: Path, run_id: str | None = None) -> int:
-    """Replace `taxi_zones`; returns the number of zones."""
+    """Replace `taxi_zones`; return the number of zones."""
     rows = read_zones(lookup, shapes)
     names = [column.name for column in TABLES["taxi_zones"].columns]
     marks = ", ".join("?" for _ in names)
@@ -105,16 +105,16 @@ def publish_zones(warehouse: Warehouse, lookup: Path, shapes: Path, run_id: str 
 
 
 def publish_raw(warehouse: Warehouse, month_file: MonthFile, run_id: str | None = None) -> Publication:
-    """Replace one month of `raw_trips` with the file's rows, every one of them.
+    """Replace one month of `raw_trips` with every row of the file.
 
     Returns:
-        The publication; its counts name the columns the contract does not know, its difference what has changed
-        if the month was published from another file before.
+        The publication. Its counts name the columns that the contract does not know. Its difference compares the
+        month with its previous file, if there was one.
 
     Raises:
-        DamagedFile: the file's bytes are not those that arrived.
-        TaxiError: the file is not there, or its columns do not meet the contract.
-        IncompleteMonth: a large part of the month is missing, beside what is held; nothing else is wrong.
+        DamagedFile: the file's bytes do not match its recorded SHA-256.
+        TaxiError: the file is missing, or its columns do not meet the contract.
+        IncompleteMonth: a large part of the month is missing and nothing else is wrong.
         MonthRefused: the rows fail the table's suite.
     """
     service, month = month_file.service, month_file.month
@@ -142,7 +142,7 @@ def publish_raw(warehouse: Warehouse, month_file: MonthFile, run_id: str | None 
 
 
 def check_stored_month(warehouse: Warehouse, month_file: MonthFile) -> Publication:
-    """Check the rows of `raw_trips` that the lake holds of a month, whose file is gone. Changes nothing."""
+    """Check the published `raw_trips` of a month whose file is gone. Changes nothing."""
     service, month = month_file.service, month_file.month
     with warehouse.reading() as connection:
         set_month_variables(connection, service, month)
@@ -156,7 +156,7 @@ def check_stored_month(warehouse: Warehouse, month_file: MonthFile) -> Publicati
 
 
 def publish_clean(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
-    """Divide one month's raw trips into `clean_trips` and `rejected_trips`, counted by reason.
+    """Split one month's raw trips into `clean_trips` and `rejected_trips`, counted by reason.
 
     Raises:
         TaxiError: there are no raw trips of the month.
@@ -185,7 +185,7 @@ def publish_features(warehouse: Warehouse, service: str, month: Month, run_id: s
     def fill(connection: DuckDBPyConnection) -> dict[str, int]:
         _require_rows(connection, "clean_trips", service, month)
         if not connection.execute("SELECT 1 FROM taxi_zones LIMIT 1").fetchall():
-            raise TaxiError("the lake has no taxi_zones: materialise taxi_zones first")
+            raise TaxiError("the warehouse has no taxi_zones: materialise taxi_zones first")
         create_month_view(connection, "trips", "clean_trips")
         _replace(connection, "trip_features", {**month_key(service, month), "holidays": list(holiday_dates())})
         return {}
@@ -194,28 +194,29 @@ def publish_features(warehouse: Warehouse, service: str, month: Month, run_id: s
 
 
 def _require_recorded_checksum(month_file: MonthFile) -> None:
-    """The bytes about to be read are those that arrived."""
+    """Check the file against its recorded SHA-256 before it is read."""
     try:
         sha256 = sha256_of(month_file.path)
     except OSError as error:
         raise TaxiError(
-            f"{month_file.label} of {month_file.service} {month_file.month} is not where it was ({error.strerror}): "
+            f"{month_file.label} of {month_file.service} {month_file.month} is missing ({error.strerror}): "
             "put it into the landing folder"
         ) from error
     if sha256 != month_file.sha256:
         raise DamagedFile(
-            f"{month_file.label} of {month_file.service} {month_file.month} is damaged: its SHA-256 is {sha256[:16]}…, not "
-            f"{month_file.sha256[:16]}… as when it arrived; it is not read. Put a good copy into the landing folder"
+            f"{month_file.label} of {month_file.service} {month_file.month} is damaged and is not read: "
+            f"its SHA-256 is {sha256[:16]}…, not {month_file.sha256[:16]}… as recorded. "
+            "Put a good copy into the landing folder"
         )
     fault_points.fault_point("checked")
 
 
 def _require_rows(connection: DuckDBPyConnection, table: str, service: str, month: Month) -> None:
-    """The month has rows to work on; nothing that is there is at fault where it has none."""
+    """Refuse a month without rows in the table that comes before."""
     query = f"SELECT 1 FROM {table} WHERE service = $service AND month = $month LIMIT 1"
     if not connection.execute(query, month_key(service, month)).fetchall():
         remedy = "ingest raw_trips first" if table == "raw_trips" else f"materialise {table} of that month first"
-        raise TaxiError(f"the lake has no {table} of {service} {month}: {remedy}")
+        raise TaxiError(f"the warehouse has no {table} of {service} {month}: {remedy}")
 
 
 def _refuse_other_data_kind(warehouse: Warehouse, month_file: MonthFile) -> None:
@@ -223,8 +224,8 @@ def _refuse_other_data_kind(warehouse: Warehouse, month_file: MonthFile) -> None
     if month_file.is_synthetic is not None and month_file.is_synthetic != (kind == "synthetic"):
         other = "synthetic" if month_file.is_synthetic else "real"
         raise TaxiError(
-            f"{month_file.label} is a {other} month and this is the warehouse of {kind} ones: "
-            f"take it out of the landing folder, or set TAXI_DATA_KIND={other}"
+            f"{month_file.label} is a {other} month and this is the warehouse of {kind} months: "
+            f"remove it from the landing folder, or set TAXI_DATA_KIND={other}"
         )
 
 

@@ -1,4 +1,4 @@
-"""`taxi files retry` and `accept`: a file that was put aside is ingested all the same, because a person says so."""
+"""`taxi files retry` and `taxi files accept`: a person has a refused file wait for ingestion again."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,17 +20,17 @@ _SHORTEST_PREFIX = 4
 
 
 def retry(warehouse: Warehouse, text: str) -> SourceFile:
-    """Have a quarantined or superseded file wait again, or one that waits in vain be requested anew.
+    """Make a quarantined or superseded file wait again, or request a waiting file anew.
 
     Args:
-        warehouse: the lake.
-        text: its name as listed, its name in quarantine, or how its SHA-256 begins.
+        warehouse: where the rows are.
+        text: its name as listed, its name in quarantine, or the start of its SHA-256.
 
     Returns:
-        Its row afterwards: waiting, or quarantined again for the reason it has now.
+        Its new row: waiting, or quarantined again with the current reason.
 
     Raises:
-        TaxiError: no such file, several, or one that cannot be tried again; the sentence says what to do.
+        TaxiError: no such file, several, or one that cannot be retried; the message says what to do.
     """
     scan_landing(warehouse, IMMEDIATE, ())
     record = _select_retryable(list_source_files(warehouse), text)
@@ -38,9 +38,9 @@ def retry(warehouse: Warehouse, text: str) -> SourceFile:
         return _reinstate(warehouse, record)
     path = warehouse.settings.root / record.path
     if record.reasons == (MISSING_FILE,) or not path.is_file():
-        raise TaxiError(f"{record.file_name} is not there any more: put it into the landing folder again")
+        raise TaxiError(f"{record.file_name} no longer exists: put it into the landing folder again")
     if parse_file_name(record.file_name) is None:
-        raise TaxiError(f"{record.file_name} cannot be tried again under that name: {'; '.join(record.reasons)}")
+        raise TaxiError(f"{record.file_name} cannot be retried under that name: {'; '.join(record.reasons)}")
     with file_moves_lock(warehouse.settings, IMMEDIATE.lock_seconds):
         file_paths.take(warehouse.settings, path, "again", record.file_name)
     scan_landing(warehouse, IMMEDIATE, ())
@@ -49,13 +49,13 @@ def retry(warehouse: Warehouse, text: str) -> SourceFile:
 
 
 def accept(warehouse: Warehouse, text: str) -> SourceFile:
-    """Have an unaccepted file wait, to be ingested as it is; who accepted it, and when, is kept in its row.
+    """Make an unaccepted file wait for ingestion as it is; record who accepted it, and when.
 
-    One that was unaccepted when another replaced it can be accepted, too, where no other is meant.
+    If no unaccepted file matches, a file that was unaccepted when another superseded it can be accepted.
 
     Args:
-        warehouse: the lake.
-        text: its name as listed, or how its SHA-256 begins.
+        warehouse: where the rows are.
+        text: its name as listed, or the start of its SHA-256.
 
     Raises:
         TaxiError: no such file, several, or one that is not unaccepted.
@@ -73,14 +73,14 @@ def _select_retryable(records: Sequence[SourceFile], text: str) -> SourceFile:
     quarantined = [record for record in quarantined if record.reasons != (MISSING_FILE,)] or quarantined
     candidates = _without_copies(records, quarantined) or [record for record in matches if record.state == "superseded"]
     candidates = candidates or [record for record in matches if record.state == "waiting" and record.is_stored]
-    return _require_single(candidates or _raise_no_candidate(matches, text, "nothing to try again"), text)
+    return _require_single(candidates or _raise_no_candidate(matches, text, "nothing to retry"), text)
 
 
 def _raise_no_candidate(matches: Sequence[SourceFile], text: str, what: str) -> list[SourceFile]:
     if not matches:
         raise TaxiError(f"no file is called '{file_paths.escape_name(text)}': see `taxi files` for their names")
     listed = "; ".join(f"{record.label()} is {record.state}" for record in matches)
-    unaccepted = "; `taxi files accept` takes an unaccepted one in" if _has_unaccepted(matches) else ""
+    unaccepted = "; `taxi files accept` ingests an unaccepted one" if _has_unaccepted(matches) else ""
     raise TaxiError(f"{what}: {listed}{unaccepted}")
 
 
@@ -91,12 +91,12 @@ def _has_unaccepted(records: Sequence[SourceFile]) -> bool:
 def _require_single(candidates: Sequence[SourceFile], text: str) -> SourceFile:
     if len(candidates) > 1:
         listed = ", ".join((record.sha256 or record.path)[:16] for record in candidates)
-        raise TaxiError(f"{len(candidates)} files are meant by '{file_paths.escape_name(text)}': name one of {listed}")
+        raise TaxiError(f"{len(candidates)} files match '{file_paths.escape_name(text)}': name one of {listed}")
     return candidates[0]
 
 
 def _without_copies(records: Sequence[SourceFile], quarantined: Sequence[SourceFile]) -> list[SourceFile]:
-    """Those whose bytes are not in the store as well; of superseded bytes, the store's."""
+    """Quarantined files without a stored original; a superseded original takes its copies' place."""
     found: list[SourceFile] = []
     for record in quarantined:
         original = find_original(records, record.sha256)
@@ -113,7 +113,7 @@ def _matches(record: SourceFile, text: str) -> bool:
 
 
 def _reinstate(warehouse: Warehouse, record: SourceFile, **changes: Any) -> SourceFile:
-    """Have a file of the store wait for another request; it will supersede what has superseded it."""
+    """Make a stored file wait under a new request; supersede the month's other waiting files."""
     with (
         file_moves_lock(warehouse.settings, IMMEDIATE.lock_seconds),
         warehouse.publishing("source_files") as connection,

@@ -1,7 +1,7 @@
-"""One look at the landing folder: what is whole is taken, judged, recorded, and put where it belongs.
+"""Scans the landing folder once: takes complete files, inspects and records them, and moves them to their paths.
 
-Each step can be the last of a process that is killed. What is taken lies in `files/incoming` until it is where its
-row says, and every look begins with what lies there: so it ends as if nobody had been disturbed.
+A kill after any step loses nothing: a taken file stays in `files/incoming` until it is at the path of its row, and
+every scan begins with the files there.
 """
 
 import errno
@@ -51,18 +51,18 @@ MonthKeys = Collection[tuple[str, Month]]
 def scan_landing(
     warehouse: Warehouse, policy: ScanPolicy = WAIT_UNTIL_STABLE, only: MonthKeys | None = None
 ) -> list[SourceFile]:
-    """Look once.
+    """Scan the landing folder once.
 
     Args:
-        warehouse: the lake whose landing folder is looked at.
-        policy: how patiently.
-        only: months by service; files of no other are taken. None for any.
+        warehouse: its settings name the landing folder.
+        policy: when a file counts as complete, and how long a scan may take.
+        only: the pairs of service and month to take files of; None for all.
 
     Returns:
-        The rows of `source_files` that this look wrote.
+        The rows of `source_files` that this scan wrote.
 
     Raises:
-        TaxiError: another process has been looking for too long, or a folder cannot be written to.
+        TaxiError: another process scans for too long, or a folder cannot be written to.
     """
     settings = warehouse.settings
     with file_moves_lock(settings, policy.lock_seconds):
@@ -83,48 +83,46 @@ def list_source_files(warehouse: Warehouse) -> list[SourceFile]:
 
 @contextmanager
 def file_moves_lock(settings: Settings, seconds: float) -> Iterator[None]:
-    """Be the only process that moves files between landing folder, store and quarantine.
+    """Lock all moves of files between landing folder, file store and quarantine.
 
     Raises:
-        TaxiError: another is at it for longer than that, or the folder cannot be written to.
+        TaxiError: another process keeps the lock for more than `seconds`, or the folder cannot be written to.
     """
     try:
         settings.file_store.mkdir(parents=True, exist_ok=True)
         lock = FileLock(settings.file_store / "receive.lock")
         lock.acquire(timeout=seconds)
     except Timeout as error:
-        raise TaxiError("another process is taking files in: try again when it is done") from error
+        raise TaxiError("another process is scanning the landing folder: try again when it is done") from error
     except OSError as error:
         raise TaxiError(f"cannot write to {settings.file_store} ({error.strerror}): make it writable") from error
     try:
         yield
     except OSError as error:
         where = file_paths.escape_name(str(error.filename or settings.root))
-        raise TaxiError(
-            f"cannot take files in ({error.strerror}: {where}): check permissions and free space"
-        ) from error
+        raise TaxiError(f"cannot move files ({error.strerror}: {where}): check permissions and free space") from error
     finally:
         lock.release()
 
 
 def _recover_orphans(settings: Settings, records: Sequence[SourceFile]) -> None:
-    """Take up again what no row knows: a kill came between row and move, or the lake was removed."""
-    inspected_file = list(file_paths.unrecorded_files(settings, {record.path for record in records}))
-    for path, name in sorted(inspected_file, key=lambda pair: pair[0].stat().st_mtime_ns):
-        with suppress(OSError):  # one that cannot be read keeps no other, and is tried again at the next look
-            # A file of the store that is not what its name says was damaged there, and is no new arrival.
+    """Take files without a row: a kill came between row and move, or the warehouse was removed."""
+    orphans = list(file_paths.unrecorded_files(settings, {record.path for record in records}))
+    for path, name in sorted(orphans, key=lambda pair: pair[0].stat().st_mtime_ns):
+        with suppress(OSError):  # an unreadable file does not block the others; the next scan tries again
+            # A stored file whose SHA-256 differs from its name was damaged in the file store: it is not new.
             is_sound = path.is_relative_to(settings.quarantine) or sha256_of(path) == path.stem
             file_paths.take(settings, path, "new" if is_sound else "damaged", name, "" if is_sound else path.stem[:12])
 
 
 def _take_complete_files(settings: Settings, listing: LandingListing) -> LandingListing:
-    """Take what is whole; one that cannot be taken keeps no other."""
+    """Take the complete files. A file that cannot be taken does not block the others."""
     left = list(listing.incomplete)
     for path in listing.complete:
         try:
             file_paths.take(settings, path, "new")
         except FileNotFoundError:
-            continue  # it was taken away
+            continue  # removed meanwhile
         except Exception as error:
             left.append(IncompleteFile(landing_path(path), path.name, f"it cannot be taken ({describe_error(error)})"))
         fault_points.fault_point("taken")
@@ -132,14 +130,13 @@ def _take_complete_files(settings: Settings, listing: LandingListing) -> Landing
 
 
 def _inspect_and_record(warehouse: Warehouse, listing: LandingListing, deadline: float) -> list[SourceFile]:
-    """Examine what was taken, by this look or one that was cut off, and settle it."""
+    """Inspect, record and move the taken files, those of an interrupted scan included."""
     settings = warehouse.settings
     inspected_files, postponed = _inspect_all(settings, deadline)
     records = list_source_files(warehouse)
     for inspected_file in list(inspected_files):
-        with suppress(
-            OSError, FileStillBeingWritten
-        ):  # the copy in the store cannot be read: the next look tries again
+        # If the stored copy cannot be read, the next scan tries again.
+        with suppress(OSError, FileStillBeingWritten):
             damaged = _take_damaged(settings, find_original(records, inspected_file.sha256))
             inspected_files = (
                 [_inspect(damaged, settings.active_data_kind), *inspected_files] if damaged else inspected_files
@@ -158,7 +155,7 @@ def _inspect_and_record(warehouse: Warehouse, listing: LandingListing, deadline:
 
 
 def _move_file(settings: Settings, inspected_file: InspectedFile, target_path: str) -> Exception | None:
-    """Move a file to where its row says; one that cannot be moved keeps no other, and is tried again."""
+    """Move a file to the path of its row; return the error, so that the other files still move."""
     target = settings.root / target_path
     try:
         file_paths.move(inspected_file.at, target)
@@ -178,13 +175,14 @@ def _inspect_all(settings: Settings, deadline: float) -> tuple[list[InspectedFil
     for path in file_paths.incoming(settings):
         where = file_paths.escape_name(str(path.relative_to(settings.root)))
         if time.monotonic() > deadline:
-            postponed.append(IncompleteFile(where, path.name, "it is taken, and read at the next look", is_stored=True))
+            reason = "it is taken, and the next scan reads it"
+            postponed.append(IncompleteFile(where, path.name, reason, is_stored=True))
             continue
         try:
             inspected_files.append(_inspect(path, settings.active_data_kind))
         except FileStillBeingWritten as error:
             postponed.append(IncompleteFile(where, path.name, str(error), is_stored=True))
-    # Damaged ones first, so that a good copy beside them is taken; then in the order they came.
+    # Damaged files first, so that a good copy replaces them; then by name.
     inspected_files.sort(
         key=lambda inspected_file: (inspected_file.take_reason != "damaged", os.fsencode(inspected_file.name))
     )
@@ -192,11 +190,11 @@ def _inspect_all(settings: Settings, deadline: float) -> tuple[list[InspectedFil
 
 
 def _inspect(at: Path, kind: DataKind) -> InspectedFile:
-    """Examine a file; whatever is wrong with it is its own fault, and put aside with it.
+    """Inspect a file; an unexpected error becomes the fault for which it is quarantined.
 
     Raises:
-        FileStillBeingWritten: it cannot be judged yet.
-        OSError: the disk is full, which is no file's fault.
+        FileStillBeingWritten: it is too early to inspect it.
+        OSError: the disk is full, which is not a fault of the file.
     """
     try:
         return inspect_taken_file(at, kind)
@@ -206,12 +204,12 @@ def _inspect(at: Path, kind: DataKind) -> InspectedFile:
         if isinstance(error, OSError) and error.errno in _FULL:
             raise
         return InspectedFile(
-            at, at.name, *file_paths.take_reason_of(at), f"it cannot be examined ({describe_error(error)})"
+            at, at.name, *file_paths.take_reason_of(at), f"it cannot be inspected ({describe_error(error)})"
         )
 
 
 def _take_damaged(settings: Settings, record: SourceFile | None) -> Path | None:
-    """Take a file out of the store whose bytes are not those of its row any more."""
+    """Take a file out of the file store if its bytes no longer match its row."""
     path = settings.root / record.path if record else None
     if not record or not path or not path.is_file() or sha256_of(path) == record.sha256:
         return None
@@ -221,17 +219,16 @@ def _take_damaged(settings: Settings, record: SourceFile | None) -> Path | None:
 def _record(
     warehouse: Warehouse, inspected_files: Sequence[InspectedFile], listing: LandingListing
 ) -> tuple[ResolvedStates, list[SourceFile]]:
-    """Bring the rows up to date, in one transaction, and only if anything is new."""
+    """Update the rows in one transaction, or write nothing if no row changes."""
     root = warehouse.settings.root
 
     def decide(records: Sequence[SourceFile]) -> ResolvedStates:
-        seen_before = [r for r in records if r.path not in listing.skipped]
-        done = resolve_states(
-            seen_before, inspected_files, listing.incomplete, lambda r: os.path.lexists(root / r.path), utc_now()
+        scanned = [r for r in records if r.path not in listing.skipped]
+        skipped = {r.path: r for r in records if r.path in listing.skipped}
+        resolved = resolve_states(
+            scanned, inspected_files, listing.incomplete, lambda r: os.path.lexists(root / r.path), utc_now()
         )
-        return ResolvedStates(
-            {r.path: r for r in records if r.path in listing.skipped} | dict(done.rows), done.target_paths
-        )
+        return ResolvedStates(skipped | dict(resolved.rows), resolved.target_paths)
 
     before = list_source_files(warehouse)
     resolved = decide(before)
@@ -253,7 +250,7 @@ def _changes(before: Sequence[SourceFile], resolved: ResolvedStates) -> tuple[li
 
 
 def _write_reasons(settings: Settings, resolved: ResolvedStates) -> list[OSError]:
-    """Have a readable reason beside every file in quarantine, and none beside what has left it; what went wrong."""
+    """Write a reason beside each quarantined file and remove stale ones; return the errors."""
     faults: list[OSError] = []
     wanted = {row.path: row for row in resolved.rows.values() if row.path.startswith("quarantine/")}
     for path, row in wanted.items():

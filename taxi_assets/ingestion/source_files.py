@@ -1,7 +1,6 @@
-"""The lake's table `source_files`: one row for each file that came, whatever became of it. Knows no folder.
+"""Reads and writes the table `source_files`: one row for each file, whatever its state. Touches no files.
 
-A row is named by its `path`, the place of its file. A month has at most one row that is ingested, at most one that
-waits and at most one that is unaccepted.
+A row's key is the `path` of its file. A month has at most one ingested, one waiting and one unaccepted file.
 """
 
 import json
@@ -37,7 +36,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A row of `source_files`; what a column means is told in `warehouse/schema.py`."""
+    """A row of `source_files`; `warehouse/schema.py` describes the columns."""
 
     path: str
     file_name: str
@@ -61,27 +60,27 @@ class SourceFile:
 
     @property
     def is_stored(self) -> bool:
-        """It is in the store: a whole file of a month."""
+        """True for a complete month's file, which is in the file store."""
         return self.request is not None
 
     def label(self) -> str:
-        """The file as a sentence names it."""
+        """The file's name and the start of its SHA-256, for messages."""
         return f"{self.file_name} ({(self.sha256 or 'not taken')[:16]})"
 
 
 def utc_now() -> datetime:
-    """The time as the ledger keeps it: UTC, without a zone. Nothing is decided by it."""
+    """The current time in UTC, without a time zone. For display only: no decision depends on it."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 def read_source_files(connection: DuckDBPyConnection) -> list[SourceFile]:
-    """Every row, in the order they were first seen, and as requested."""
+    """Every row, ordered by first sight, then by request."""
     query = f"SELECT {_COLUMNS} FROM source_files ORDER BY first_seen_at, request NULLS FIRST, path"
     return [_record(row) for row in connection.execute(query).fetchall()]
 
 
 def write_source_files(connection: DuckDBPyConnection, records: Iterable[SourceFile]) -> None:
-    """Write rows; one of the same path is replaced."""
+    """Write rows; a row of the same path is replaced."""
     new = list(records)
     delete_source_files(connection, [record.path for record in new])
     marks = ", ".join("?" for _ in _COLUMNS.split(","))
@@ -90,13 +89,13 @@ def write_source_files(connection: DuckDBPyConnection, records: Iterable[SourceF
 
 
 def delete_source_files(connection: DuckDBPyConnection, paths: Sequence[str]) -> None:
-    """Forget the rows of these paths."""
+    """Delete the rows of these paths."""
     if paths:
         connection.execute("DELETE FROM source_files WHERE path IN (SELECT unnest($paths))", {"paths": list(paths)})
 
 
 def next_request(records: Iterable[SourceFile]) -> int:
-    """A number no request has had."""
+    """The next unused request number."""
     return 1 + max((record.request or 0 for record in records), default=0)
 
 
@@ -107,10 +106,9 @@ def mark_ingested(
     run_id: str | None,
     difference: Mapping[str, Any] | None = None,
 ) -> None:
-    """Note in the transaction that publishes a month which file it is from now on.
+    """Record the month's file in the transaction that publishes it.
 
-    The file that was ingested before is superseded. A file that is ingested already keeps its row, but for the number
-    of rows, which is the file's own count.
+    The previously ingested file becomes superseded. If the file is already ingested, only its row count changes.
     """
     records = [
         r for r in read_source_files(connection) if (r.service, r.month) == (month_file.service, month_file.month)
@@ -129,12 +127,12 @@ def mark_ingested(
 
 
 def _next_snapshot(connection: DuckDBPyConnection) -> int:
-    """The number the open transaction will have: whoever publishes does so alone."""
+    """The snapshot of the open transaction; safe because the publish lock admits one writer."""
     return int(connection.execute("SELECT max(snapshot_id) + 1 FROM lake.snapshots()").fetchall()[0][0])
 
 
 def _unregistered(month_file: MonthFile, request: int) -> SourceFile:
-    """The row of a file that is published from where it lies."""
+    """The row of a file that is published from outside the file store."""
     return SourceFile(
         path=str(month_file.path),
         file_name=month_file.label,

@@ -94,7 +94,7 @@ def test_coordinates_without_zones_are_refused_with_the_remedy(
     with pytest.raises(
         TaxiError,
         match=r"yellow_tripdata_2010-03.parquet does not meet the contract: it has coordinates "
-        r"instead of zone ids, and the lake has no taxi_zones .*: materialise taxi_zones, then `taxi files retry`",
+        r"instead of zone ids, and the warehouse has no taxi_zones .*: materialise taxi_zones, then `taxi files retry`",
     ):
         read(memory, path, "yellow")
 

@@ -240,8 +240,7 @@ def test_a_status_shows_what_is_served_beside_the_champion(
 def test_run_without_a_refused_file_reports_it(facts: dict[str, Any], filled: Settings) -> None:
     (expected_message,) = facts["refused"]
     assert expected_message == (
-        f"green 2023-02 goes on with {NAME} ({'b' * 16}), held before: "
-        f"{NAME} ({'d' * 16}) is quarantined: its rows are few"
+        f"green 2023-02 uses the earlier file {NAME} ({'b' * 16}): {NAME} ({'d' * 16}) is quarantined: its rows are few"
     )
     assert expected_message in " ".join(printed(print_run, facts, filled).replace("│", " ").split())
 
@@ -262,7 +261,7 @@ def test_file_listing_is_read_only(tmp_path: Path) -> None:
     for _ in range(3):
         (fact,) = file_summaries(settings)
     assert (fact["file_name"], fact["state"], fact["path"]) == (NAME, "arriving", f"landing/{NAME}")
-    assert "nobody has looked at it yet" in fact["reasons"][0]
+    assert "it is not scanned yet" in fact["reasons"][0]
     assert {path: path.stat().st_mtime_ns for path in settings.root.rglob("*") if path.is_file()} == before
     assert Warehouse(settings).snapshot() == snapshot
 

@@ -198,7 +198,7 @@ def test_failed_month_is_not_published_and_reports_the_reason(platform: Platform
     again = platform.materialise(FEBRUARY, "raw_trips")  # continues with the file in use, and reports it
     assert again.success
     refused = str(platform.metadata(platform.find(again.run_id), "raw_trips", FEBRUARY)["refused"].value)
-    assert "green 2023-02 goes on with green_tripdata_2023-02.parquet" in refused
+    assert "green 2023-02 uses the earlier file green_tripdata_2023-02.parquet" in refused
     assert "is quarantined: " in refused
     assert "median_duration_is_plausible" in refused
 

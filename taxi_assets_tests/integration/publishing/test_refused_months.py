@@ -107,10 +107,10 @@ def test_the_wrong_months_file_is_refused_under_another_name(full: Warehouse, sy
 @pytest.mark.parametrize(
     ("publish", "why"),
     [
-        (publish_clean, "the lake has no raw_trips of yellow 2022-06: ingest raw_trips first"),
+        (publish_clean, "the warehouse has no raw_trips of yellow 2022-06: ingest raw_trips first"),
         (
             publish_features,
-            "the lake has no clean_trips of yellow 2022-06: materialise clean_trips of that month first",
+            "the warehouse has no clean_trips of yellow 2022-06: materialise clean_trips of that month first",
         ),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_month_that_is_not_there_is_not_called_bad(full: Warehouse, publish: C
 def test_features_without_zones_ask_for_the_zones(warehouse: Warehouse, synthetic_source) -> None:
     publish_raw(warehouse, synthetic_source.land(warehouse.settings, JANUARY))
     publish_clean(warehouse, "green", JANUARY)
-    with pytest.raises(TaxiError, match="the lake has no taxi_zones: materialise taxi_zones first"):
+    with pytest.raises(TaxiError, match="the warehouse has no taxi_zones: materialise taxi_zones first"):
         publish_features(warehouse, "green", JANUARY)
 
 
@@ -140,7 +140,7 @@ def test_a_file_that_does_not_meet_the_contract_is_refused(full: Warehouse, good
 def test_a_file_that_went_away_is_refused_and_nothing_changes(full: Warehouse, good: MonthFile) -> None:
     before = content(full)
     gone = replace(good, path=good.path.with_name("green_tripdata_2023-09.parquet"))
-    with pytest.raises(TaxiError, match=r"green_tripdata_2023-09.* is not where it was .*put it into the landing"):
+    with pytest.raises(TaxiError, match=r"green_tripdata_2023-09.* is missing .*put it into the landing"):
         publish_raw(full, gone)
     assert content(full) == before
 

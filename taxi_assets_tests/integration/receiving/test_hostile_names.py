@@ -62,7 +62,9 @@ def test_links_folders_and_devices_are_moved_as_such_and_never_opened(
     landing_harness.scan_landing()
     told = {record.file_name[-15:-8]: record.reasons[0] for record in landing_harness.records()}
     what = {"2023-01": "a link", "2023-02": "a link", "2023-03": "a folder", "2023-04": "a device"}
-    assert told == {m: f"it is {kind}, not a file: put the month's file itself there" for m, kind in what.items()}
+    assert told == {
+        m: f"it is {kind}, not a file: put the month's file itself into the landing folder" for m, kind in what.items()
+    }
     assert landing_harness.states() == {"quarantined": 4}
     assert secret.is_file()
     assert not list(landing.iterdir())

@@ -58,7 +58,9 @@ def ingested(landing_harness: LandingHarness) -> LandingHarness:
 
 def test_tenth_of_an_ingested_month_needs_acceptance(ingested: LandingHarness) -> None:
     before = rows(ingested)
-    with pytest.raises(IncompleteMonth, match=r"what is held .* stays: .*taxi files accept [0-9a-f]{16}$") as refused:
+    with pytest.raises(
+        IncompleteMonth, match=r"the published rows .* stay: .*taxi files accept [0-9a-f]{16}$"
+    ) as refused:
         ingest(ingested)
     assert f"300 rows instead of the {ROWS:,} held" in str(refused.value)
     assert rows(ingested) == before
@@ -67,7 +69,7 @@ def test_tenth_of_an_ingested_month_needs_acceptance(ingested: LandingHarness) -
     published = ingest(ingested)  # the next run goes on with what is held, and says so
     assert published.rows == ROWS
     (told,) = published.refused
-    assert "goes on with" in told
+    assert "uses the earlier file" in told
     assert "is unaccepted" in told
     assert "300 rows instead" in told
 
@@ -171,7 +173,7 @@ def test_a_first_file_of_a_few_days_waits(landing_harness: LandingHarness) -> No
     put_part(landing_harness, FEBRUARY, 10)
     with pytest.raises(IncompleteMonth, match=r"pickups in 36% of the days instead of 100% nearby"):
         ingest(landing_harness, FEBRUARY)
-    with pytest.raises(TaxiError, match=r"waits to be accepted: .*\. No other is to be had: .* has no green"):
+    with pytest.raises(TaxiError, match=r"waits to be accepted: .*\. No other file is available: .* has no green"):
         ingest(
             landing_harness, FEBRUARY
         )  # a source is asked for a whole one, and the cause is not hidden by what it says
@@ -204,7 +206,7 @@ def test_what_is_not_unaccepted_cannot_be_accepted_nor_an_unaccepted_one_retried
         accept(ingested.warehouse, "other")
     with pytest.raises(IncompleteMonth):
         ingest(ingested)
-    with pytest.raises(TaxiError, match=r"nothing to try again: .*`taxi files accept` takes an unaccepted one in"):
+    with pytest.raises(TaxiError, match=r"nothing to retry: .*`taxi files accept` ingests an unaccepted one"):
         retry(ingested.warehouse, NAME)
 
 

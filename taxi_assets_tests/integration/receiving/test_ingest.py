@@ -147,7 +147,7 @@ def test_a_damaged_file_is_not_read_and_a_good_copy_is_taken(landing_harness: La
         ingest(landing_harness)
     assert rows(landing_harness) == [(0, None)]
     assert landing_harness.only().state == "quarantined"
-    assert "damaged in the store" in landing_harness.only().reasons[0]
+    assert "damaged in the file store" in landing_harness.only().reasons[0]
     landing_harness.check()
     landing_harness.put()
     assert ingest(landing_harness).sha256 == record.sha256
@@ -248,12 +248,12 @@ def test_retry_says_what_is_wrong(landing_harness: LandingHarness) -> None:
     for text, told in (
         ("nothing", "no file is called 'nothing': see `taxi files`"),
         ("../../etc/passwd\n", r"no file is called '\.\./\.\./etc/passwd\\n'"),
-        ("january.parquet", "nothing to try again: .* is quarantined"),
+        ("january.parquet", "nothing to retry: .* is quarantined"),
     ):
         with pytest.raises(TaxiError, match=told):
             retry(landing_harness.warehouse, text)
     ingest(landing_harness)
-    with pytest.raises(TaxiError, match=r"nothing to try again: .* is ingested"):
+    with pytest.raises(TaxiError, match=r"nothing to retry: .* is ingested"):
         retry(landing_harness.warehouse, NAME)
 
 
@@ -263,6 +263,6 @@ def test_retry_of_one_of_several_asks_which(landing_harness: LandingHarness) -> 
         landing_harness.scan_landing()
     ingested = {"superseded": 2, "waiting": 1}
     assert landing_harness.states() == ingested
-    with pytest.raises(TaxiError, match=r"2 files are meant by .*: name one of"):
+    with pytest.raises(TaxiError, match=r"2 files match .*: name one of"):
         retry(landing_harness.warehouse, NAME)
     assert landing_harness.states() == ingested

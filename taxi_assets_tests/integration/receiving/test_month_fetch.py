@@ -26,7 +26,7 @@ def test_the_reason_of_the_quarantine_is_not_hidden_by_the_source(landing_harnes
     for ask in (lambda: ingest(landing_harness), lambda: land_month(landing_harness.warehouse, "green", JANUARY)):
         with pytest.raises(
             TaxiError,
-            match=r"is in quarantine: .*median_duration_is_plausible.* No other is to be had: .* has no green",
+            match=r"is in quarantine: .*median_duration_is_plausible.* No other file is available: .* has no green",
         ) as caught:
             ask()
         assert "retry" not in str(caught.value)  # which would refuse the same bytes again
@@ -43,7 +43,7 @@ def test_available_month_missing_at_the_source_is_used_and_reported(landing_harn
     ingest(landing_harness)
     told = land_month(landing_harness.warehouse, "green", JANUARY)
     assert told is not None
-    assert f"green 2023-01: {NAME} is held and used, since" in told
+    assert f"green 2023-01: {NAME} from the file store is used, since" in told
     (landing_harness.settings.landing / NAME).write_bytes(b"half")
     landing_harness.scan_landing(1)
     told = land_month(landing_harness.warehouse, "green", JANUARY)
@@ -61,6 +61,6 @@ def test_rows_of_a_missing_file_stay_in_use(landing_harness: LandingHarness) -> 
     assert (published.rows, published.month_file and published.month_file.sha256) == (ROWS, record.sha256)
     assert published.suite_result.failed_errors() == ()
     (told,) = published.refused
-    assert "goes on with the rows held of" in told
+    assert "uses the published rows of" in told
     assert "has no green_tripdata_2023-01" in told
     assert (rows(landing_harness), landing_harness.warehouse.snapshot()) == (ingested, snapshot)

@@ -36,7 +36,7 @@ def landed(landing_harness: LandingHarness, table: pa.Table, name: str = NAME) -
 
 
 def test_columns_of_other_data_are_reported(landing_harness: LandingHarness) -> None:
-    assert "its columns are not those of a trip file of TLC" in landed(landing_harness, columns("holiday", "country"))
+    assert "its columns are not those of a TLC trip file" in landed(landing_harness, columns("holiday", "country"))
 
 
 def test_a_missing_column_is_named(landing_harness: LandingHarness) -> None:
@@ -46,7 +46,7 @@ def test_a_missing_column_is_named(landing_harness: LandingHarness) -> None:
 
 def test_columns_of_another_service_suggest_its_file_name(landing_harness: LandingHarness) -> None:
     reason = landed(landing_harness, pq.read_table(landing_harness.months / NAME), "yellow_tripdata_2023-01.parquet")
-    assert reason.startswith("its columns are not those of yellow: call it green_tripdata_2023-01.parquet")
+    assert reason.startswith("its columns are not those of yellow: name it green_tripdata_2023-01.parquet")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_wrong_file_name_suggests_the_right_one(landing_harness: LandingHarness,
     landing_harness.put(name=name)
     landing_harness.scan_landing()
     assert landing_harness.only().state == "quarantined"
-    assert f"call it {right}" in landing_harness.only().reasons[0]
+    assert f"name it {right}" in landing_harness.only().reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ def test_file_no_name_can_fix_is_rejected_with_the_reason(
     landing_harness.scan_landing()
     assert landing_harness.only().state == "quarantined"
     assert landing_harness.only().reasons[0].startswith(reason)
-    assert "call it" not in landing_harness.only().reasons[0]
+    assert "name it" not in landing_harness.only().reasons[0]
 
 
 def test_misnamed_csv_file_suggests_a_csv_name(landing_harness: LandingHarness) -> None:
     (landing_harness.settings.landing / "copy of yellow 202301.csv").write_bytes(b"VendorID,x\n1,2\n")
     landing_harness.scan_landing()
-    assert "call it yellow_tripdata_2023-01.csv" in landing_harness.only().reasons[0]
+    assert "name it yellow_tripdata_2023-01.csv" in landing_harness.only().reasons[0]
 
 
 def test_csv_named_parquet_suggests_a_csv_name(landing_harness: LandingHarness) -> None:
@@ -110,8 +110,8 @@ def test_other_file_kinds_are_not_suggested_a_parquet_name(landing_harness: Land
     (landing_harness.settings.landing / name).write_text("What lies here.\n")
     landing_harness.scan_landing(3)
     (reason,) = landing_harness.only().reasons
-    assert reason.startswith("it is no trip file")
-    assert "call it" not in reason
+    assert reason.startswith("it is not a trip file")
+    assert "name it" not in reason
     note = (landing_harness.settings.root / f"{landing_harness.only().path}.reason.txt").read_text()
     assert "retry" not in note  # which would refuse it
 
@@ -154,7 +154,7 @@ def test_months_of_the_other_kind_are_put_aside(landing_harness: LandingHarness)
     other = LandingHarness(real, landing_harness.months)
     other.scan_landing()
     assert other.only().reasons == (
-        "it is a synthetic month and these are real ones: put it into the landing folder of the synthetic ones",
+        "it is a synthetic month in the landing folder of real months: put it into that of synthetic months",
     )
 
 
@@ -169,7 +169,9 @@ def test_the_same_bytes_again_are_put_aside(landing_harness: LandingHarness) -> 
         landing_harness.scan_landing()
         first, second = sorted(landing_harness.records(), key=lambda record: record.path)
         assert (first.state, second.state) == ("waiting", "quarantined")
-        assert second.reasons == (f"it has the same bytes as {first.label()}, which is waiting: nothing is to be done",)
+        assert second.reasons == (
+            f"it has the same bytes as {first.label()}, which is waiting: there is nothing to do",
+        )
         landing_harness.check()
 
 
@@ -198,7 +200,7 @@ def test_a_waiting_file_a_person_removed_comes_again_with_its_bytes(landing_harn
     landing_harness.put()
     (record,) = landing_harness.scan_landing()
     landing_harness.path(record).unlink()
-    assert "is gone from the store" in landing_harness.scan_landing(1)[0].reasons[0]
+    assert "is gone from the file store" in landing_harness.scan_landing(1)[0].reasons[0]
     landing_harness.put()
     (again,) = landing_harness.scan_landing()
     assert (again.state, again.path) == ("waiting", record.path)

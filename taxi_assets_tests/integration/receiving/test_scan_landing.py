@@ -78,7 +78,7 @@ def test_files_beyond_the_time_budget_are_read_by_the_next_scan(landing_harness:
     landing_harness.put()
     landing_harness.scan_landing(1)
     scan_landing(landing_harness.warehouse, ScanPolicy(seconds_between=0, budget_seconds=-1))
-    assert landing_harness.only().reasons == ("it is taken, and read at the next look",)
+    assert landing_harness.only().reasons == ("it is taken, and the next scan reads it",)
     assert landing_harness.scan_landing(1)[0].path.startswith("files/green/")
     landing_harness.check()
 
@@ -104,7 +104,7 @@ def test_file_open_for_writing_is_not_taken(landing_harness: LandingHarness) -> 
         file.write(whole)  # its bytes are all there, but nobody can know
         file.flush()
         landing_harness.scan_landing(4)
-        assert landing_harness.only().reasons == ("it is still being written: somebody has it open",)
+        assert landing_harness.only().reasons == ("it is still being written: a process has it open",)
     landing_harness.scan_landing(1)
     assert landing_harness.only().is_stored
 
@@ -164,7 +164,7 @@ def test_broken_file_is_quarantined_by_the_third_scan(landing_harness: LandingHa
 def test_concurrent_scans_exclude_each_other(landing_harness: LandingHarness) -> None:
     with (
         file_moves_lock(landing_harness.settings, 1),
-        pytest.raises(TaxiError, match="another process is taking files in: try again when it is done"),
+        pytest.raises(TaxiError, match="another process is scanning the landing folder: try again when it is done"),
     ):
         scan_landing(landing_harness.warehouse, ScanPolicy(lock_seconds=0.01))
 
