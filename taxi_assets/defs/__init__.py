@@ -1,1 +1,1 @@
-"""The edge: assets, checks, jobs, sensors. The only Dagster code of the project."""
+"""Dagster definitions: assets, checks, jobs, sensors. No other package defines any."""

@@ -1,4 +1,4 @@
-"""What an asset tells Dagster: schemas, checks, counts, pictures. No asset and no rule belongs here."""
+"""Asset metadata for Dagster's UI: schemas, counts, plots, links. Assets and rules belong elsewhere."""
 
 import base64
 from collections import Counter
@@ -53,22 +53,22 @@ def column_schema(table: str) -> dict[str, Any]:
 
 
 def link(program: str, path: str) -> dg.MetadataValue:
-    """A link that leads to the program whatever its port is when somebody follows it: see `defs/webserver.py`."""
+    """A link to one of the platform's programs; the webserver adds the current port (`defs/webserver.py`)."""
     return dg.MetadataValue.url(f"/go/{program}/{path}")
 
 
 def mlflow_link(settings: Settings, url: str) -> dg.MetadataValue:
-    """A page of MLflow's UI, as such a link."""
+    """A link to a page of MLflow's UI."""
     return link("mlflow", url.removeprefix(f"{settings.url(settings.mlflow_port)}/"))
 
 
 def float_metadata(value: float) -> dg.MetadataValue:
-    """A figure as people read it, and as Dagster draws it over the months."""
+    """A float rounded to three decimals, which Dagster plots over the months."""
     return dg.MetadataValue.float(round(float(value), 3))
 
 
 def plots_metadata(pictures: Mapping[str, bytes]) -> dg.MetadataValue:
-    """All plots of a materialisation behind one click, each below its name."""
+    """All plots of a materialisation in one Markdown value, each below its name."""
     shown = [
         f"### {name.replace('_', ' ')}\n\n![{name}](data:image/png;base64,{base64.b64encode(png).decode()})"
         for name, png in pictures.items()
@@ -85,7 +85,7 @@ def report_metadata(
 
 
 def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
-    """Every model under every scope and condition, one a row; errors in minutes, the served condition first."""
+    """Scores of every model by scope and condition, in minutes; the served condition first."""
     from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
 
     served = evaluation.condition.name
@@ -116,7 +116,7 @@ def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
 
 
 def comparison_metadata(comparison: "PairedComparison") -> dict[str, dg.MetadataValue]:
-    """The figures a decision on the champion rests on: the interval, every slice."""
+    """The paired comparison behind a promotion decision: the interval and every slice."""
     interval = comparison.interval
     records = comparison.slices.round(3).to_dict("records")
     return {
@@ -129,7 +129,7 @@ def comparison_metadata(comparison: "PairedComparison") -> dict[str, dg.Metadata
 
 
 def fail_in_words(function: _Shown) -> _Shown:
-    """Have an asset fail with the sentence of a `TaxiError` alone: Dagster then shows no chain of tracebacks."""
+    """Turn a `TaxiError` into a `dagster.Failure`, so that Dagster shows its sentence without tracebacks."""
 
     @wraps(function)
     def run(*arguments: Any, **named: Any) -> Any:
@@ -144,10 +144,10 @@ def fail_in_words(function: _Shown) -> _Shown:
 def publish_months(
     context: dg.AssetExecutionContext, settings: Settings, table: str, publish: Publish
 ) -> Iterator[AssetEvent]:
-    """Publish every chosen month of every service, oldest first; report rows, checks and Data Docs.
+    """Publish every month of the run for every service, oldest first; report rows, checks and Data Docs.
 
     Raises:
-        dagster.Failure: a month was not published, for the reason it tells; those published before it stay.
+        dagster.Failure: a month was refused or failed; months published before it stay.
     """
     from taxi_assets.ingestion.publishing import MonthRefused
 
@@ -202,7 +202,7 @@ def _metadata(settings: Settings, published: Sequence["Publication"], docs: dg.M
 def _cleaning_metadata(
     settings: Settings, published: Sequence["Publication"], counts: Counter[str]
 ) -> dict[str, dg.MetadataValue]:
-    """The report page, the picture and the share of what a month's cleaning rejected."""
+    """A month's rejected rows: the report page, the plot and the share."""
     from taxi_assets.plots.month_plots import draw_rejections
 
     rows = sum(p.rows for p in published) + counts.total()
@@ -240,7 +240,7 @@ def _rule_record(rule: Rule, counts: Mapping[str, int]) -> dg.TableRecord:
 
 
 def _counts(published: Sequence["Publication"]) -> list[tuple[str, str, int]]:
-    """Rows by service and reason of rejection or unknown column, the most first."""
+    """Rows by service and rejection reason or unknown column, largest count first."""
     counted = [(p.service, name, rows) for p in published for name, rows in p.counts.items()]
     return sorted(counted, key=lambda each: -each[2])
 

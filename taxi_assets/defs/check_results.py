@@ -1,4 +1,4 @@
-"""What the checks of a published month said, out of Dagster's event log. Nothing is judged here."""
+"""Reads the results of asset checks from Dagster's event log."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ Facts = dict[str, Any]
 
 
 def check_result_reader(instance: dg.DagsterInstance) -> Callable[[str, str, Month, str | None], Facts]:
-    """A function that tells the results of a table's suite, of a service's month, in a run."""
+    """Return a function that reads the suite results of a table, service and month in a run."""
     runs: dict[str, list[Any]] = {}
 
     def read(table: str, service: str, month: Month, run_id: str | None) -> Facts:
@@ -39,7 +39,7 @@ def check_result_reader(instance: dg.DagsterInstance) -> Callable[[str, str, Mon
 
 
 def summarise_checks(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> Facts:
-    """What all checks of these runs said: how many results passed, and which did not, each `asset.check month`."""
+    """Check results of these runs: the number passed, and those that failed as `asset.check month`."""
     results = [each for run_id in run_ids for each in _evaluations(instance, run_id)]
     failed = [each for each in results if not each.passed]
     names = [f"{each.asset_key.to_user_string()}.{each.check_name} {each.partition or ''}".strip() for each in failed]
@@ -52,9 +52,9 @@ def _evaluations(instance: dg.DagsterInstance, run_id: str) -> list[Any]:
 
 
 def _passed(evaluation: Any, label: str) -> bool | None:
-    """What the check said of the month; None where it was not about it."""
+    """The check's result for the month; None if it has none."""
     months = evaluation.metadata.get("months")
-    # Other checks of the asset, such as that on overdue months, tell of no month in particular.
+    # Some checks of the asset, such as that on overdue months, are of no single month.
     for record in months.records if isinstance(months, dg.TableMetadataValue) else ():
         if record.data["month"] == label:
             return bool(record.data["passed"])

@@ -1,4 +1,4 @@
-"""Asset checks as Dagster knows them: how each is declared, and how a month's results are reported."""
+"""Declares asset checks and reports a month's results to Dagster."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,27 +21,27 @@ _WARNS = "A failure is a warning: the run goes on."
 
 _SEVERITIES = {"error": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
 
-# What publishing found of one service's month.
+# A service and the suite result of its month.
 ServiceVerdict = tuple[str, "SuiteResult"]
 
 
 def check_spec(
     name: str, asset: str, description: str, severity: Severity = "error", *, is_monthly: bool = True, stops: str = ""
 ) -> dg.AssetCheckSpec:
-    """Declare a check that runs with its asset; the description ends with what a failure leads to.
+    """Declare a check that runs with its asset; its description ends with the consequence of a failure.
 
     Args:
         name: A sentence, true when the check passes.
-        asset: The asset it looks at.
+        asset: The asset it checks.
         description: What is expected, without a full stop.
         severity: `error` stops the run, `warning` does not.
-        is_monthly: Whether each month has a result of its own.
-        stops: What a failure of severity `error` leads to, where it is more than the end of the run.
+        is_monthly: True if each month has its own result.
+        stops: Consequence of a failure of severity `error`, if it is more than the end of the run.
     """
     is_error = severity == "error"
     consequence = (stops or _STOPS) if is_error else _WARNS
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)  # partitioned checks are
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # partitioned checks are a preview feature
         return dg.AssetCheckSpec(
             name,
             asset=asset,
@@ -53,13 +53,13 @@ def check_spec(
 
 
 def suite_checks(table: str) -> list[dg.AssetCheckSpec]:
-    """One asset check for each expectation and each finding of the table's suite."""
+    """One asset check for each expectation and each table check of the suite."""
     checked: tuple[Expectation | TableCheck, ...] = (*SUITES[table].expectations, *SUITES[table].table_checks)
     return [check_spec(e.name, table, e.description, e.severity, stops=_NOT_PUBLISHED) for e in checked]
 
 
 def report_checks(table: str, month: Month, verdicts: Sequence[ServiceVerdict]) -> Iterator[dg.AssetCheckEvaluation]:
-    """One evaluation for each check of the table's suite on one month, with a row for each service.
+    """Yield one evaluation for each check of the table's suite on one month, with a row for each service.
 
     `dagster.AssetCheckResult` names no month where the run has several.
     """
@@ -79,7 +79,7 @@ def report_checks(table: str, month: Month, verdicts: Sequence[ServiceVerdict]) 
 
 
 def finish_checks(context: dg.AssetExecutionContext, table: str) -> Iterator[dg.Output[None]]:
-    """The outputs of the suite's checks, which the next asset waits for; call it when every month is reported."""
+    """Yield the outputs of the suite's checks, which the next asset waits for; call it after all months."""
     names = {spec.name for spec in suite_checks(table)}
     for output, spec in context.assets_def.node_check_specs_by_output_name.items():
         if spec.name in names and spec.key in context.selected_asset_check_keys:
@@ -87,7 +87,7 @@ def finish_checks(context: dg.AssetExecutionContext, table: str) -> Iterator[dg.
 
 
 def _result_metadata(month: Month, outcomes: Sequence[tuple[str, "ExpectationResult"]]) -> dict[str, dg.MetadataValue]:
-    """The rows of the services; for one service its numbers too, so that Dagster draws them over the months."""
+    """A row for each service; for a single service also its numbers, which Dagster plots over the months."""
     records = [
         dg.TableRecord(
             {

@@ -1,4 +1,4 @@
-"""Where the Dagster UI finds this code: by it, runs that `taxi run` makes belong to their jobs as any others do."""
+"""The code location's origins: with them, Dagster's UI lists the runs of `taxi run` under their jobs."""
 
 import sys
 
@@ -14,13 +14,13 @@ __all__ = ["code_origin", "remote_origin"]
 
 
 def remote_origin(job_name: str) -> RemoteJobOrigin:
-    """The job as the webserver and the daemon know it, by the workspace's one code location."""
+    """The job's origin in the webserver and the daemon, through the workspace's code location."""
     (location,) = WorkspaceFileTarget([str(WORKSPACE)]).create_origins()
     return RemoteJobOrigin(RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME), job_name)
 
 
 def code_origin(job_name: str) -> JobPythonOrigin:
-    """The job as a Python process finds it."""
+    """The job's origin in a Python process."""
     pointer = CodePointer.from_module("taxi_assets.definitions", "defs", None)
     repository = RepositoryPythonOrigin(sys.executable, pointer, entry_point=DEFAULT_DAGSTER_ENTRY_POINT)
     return JobPythonOrigin(job_name, repository)

@@ -1,4 +1,4 @@
-"""The Dagster instance of a home: its configuration and its newest run."""
+"""The Dagster instance in a home: its configuration and its newest run."""
 
 import os
 
@@ -11,7 +11,7 @@ from taxi_assets.settings import Settings
 
 __all__ = ["last_run", "open_instance"]
 
-# One run at a time: the months of a stretch arrive in order, and each run uses every core anyway.
+# One run at a time: months are ingested in order, and each run uses every core.
 _CONFIGURATION = """\
 telemetry:
   enabled: false
@@ -27,7 +27,7 @@ run_monitoring:
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The persisted instance under the home, made where it is missing; `DAGSTER_HOME` points to it afterwards."""
+    """Open the persisted instance under the home, created if missing, and set `DAGSTER_HOME` to it."""
     configuration = settings.dagster_home / "dagster.yaml"
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     if not configuration.is_file():
@@ -35,14 +35,14 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         draft.write_text(_CONFIGURATION)
         draft.replace(configuration)
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
-    # Whoever opens it first makes its databases, and two at once would trip over each other's tables.
+    # The first process to open it creates its databases; two at once would fail on each other's tables.
     with FileLock(settings.dagster_home / "open.lock"):
         require_current_schema(settings)
         return dg.DagsterInstance.get()
 
 
 def last_run(settings: Settings) -> dict[str, str] | None:
-    """The newest Dagster run: its job, status and id, and why it failed, if it did; None before the first."""
+    """The newest Dagster run: job, status, id and failure message, if any; None before the first."""
     if not (settings.dagster_home / "dagster.yaml").is_file():
         return None
     with open_instance(settings) as instance:

@@ -1,4 +1,4 @@
-"""The jobs: which assets go together in a run. One process a run, which is the fast way here (docs/decisions)."""
+"""Jobs: the assets of one run, executed in one process (fastest here: see docs/decisions)."""
 
 import warnings
 
@@ -6,7 +6,7 @@ import dagster as dg
 
 __all__ = ["JOBS", "ingest_months", "train_month"]
 
-# It is so on purpose: ingestion takes stretches of months in a run, training one month.
+# Intended: an ingestion run takes several months, a training run takes one.
 warnings.filterwarnings(
     "ignore", "Asset job train_month materializes assets with varying BackfillPolicies", UserWarning
 )
@@ -19,21 +19,21 @@ ingest_months = dg.define_asset_job(
     "ingest_months",
     selection=_INGESTION,
     executor_def=dg.in_process_executor,
-    description="Take months in: files to raw trips, clean trips and features. Any stretch of months in one run.",
+    description="Ingest months: files to raw trips, clean trips and features. One run takes any number of months.",
 )
 
 train_month = dg.define_asset_job(
     "train_month",
     selection=dg.AssetSelection.all() - _TUNING,
     executor_def=dg.in_process_executor,
-    description="Take one month in, train on those before it, score on it, and serve the champion.",
+    description="Ingest one month, train on the months before it, score on it, and package the champion.",
 )
 
 tune = dg.define_asset_job(
     "tune",
     selection=_TUNING,
     executor_def=dg.in_process_executor,
-    description="Look for better parameters within a budget of trials and seconds, on the months before one.",
+    description="Tune parameters within a budget of trials and seconds, on the months before the partition's.",
 )
 
 JOBS = (ingest_months, train_month, tune)

@@ -1,4 +1,4 @@
-"""Tidying the lake by itself: a job and its schedule. What is tidied, and what stays, is not said here."""
+"""The maintenance job and its schedule; see `warehouse.maintenance` and `serving.retention`."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ __all__ = ["MAINTENANCE_JOBS", "SCHEDULES", "maintain_lake", "maintenance_schedu
 def run_maintenance(
     context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> None:
-    """Delete files nothing needs and old models, merge small files, expire old snapshots but those of models."""
+    """Delete unused files and old models, merge small files, expire old snapshots except those of models."""
     from taxi_assets.registry import model_versions
     from taxi_assets.serving.retention import remove_old_models
     from taxi_assets.warehouse import maintenance
@@ -28,20 +28,20 @@ def run_maintenance(
 
 @dg.job(
     executor_def=dg.in_process_executor,
-    description="Merge the lake's small files, expire old snapshots, delete files nothing needs.",
+    description="Merge the warehouse's small files, expire old snapshots, delete unused files.",
 )
 def maintain_lake() -> None:
     run_maintenance()
 
 
-# On by default: without it snapshots and files pile up unseen, and what goes is older than a setting and no model's.
+# On by default: snapshots and files pile up otherwise. It removes only what is older than a setting and of no model.
 maintenance_schedule = dg.ScheduleDefinition(
     name="maintenance_schedule",
     job=maintain_lake,
     cron_schedule="0 4 * * 0",
     execution_timezone="America/New_York",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every Sunday at four, when nobody waits.",
+    description="Every Sunday at 4:00, outside working hours.",
 )
 
 MAINTENANCE_JOBS = (maintain_lake,)

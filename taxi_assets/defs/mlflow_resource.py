@@ -1,7 +1,7 @@
-"""The `mlflow` resource: one MLflow run for each Dagster run, ended as that one ends. Nothing of models.
+"""The `mlflow` resource: one MLflow run for each Dagster run, ended with the same status.
 
-For jobs of one process (`in_process_executor`): Dagster then makes the resource once a run, before the
-first step, and takes it down after the last. dagster-mlflow and MLflow are imported only then.
+For jobs with `in_process_executor`: Dagster then creates the resource once a run, before the first step, and
+tears it down after the last. dagster-mlflow and MLflow are imported only then.
 """
 
 import sys
@@ -38,16 +38,16 @@ _STATUS: dict[DagsterRunStatus, RunStatus] = {
 
 
 def mlflow_resource(settings: Settings) -> ResourceDefinition:
-    """The resource for assets that log to MLflow: dagster-mlflow's, with all functions of `mlflow`.
+    """The resource for assets that log to MLflow: dagster-mlflow's, with every function of `mlflow`.
 
-    They act on the Dagster run's MLflow run. Its id is the resource's `mlflow_run_id`, and a tag of that name
-    on the Dagster run.
+    They act on the MLflow run of this Dagster run. Its id is the resource's `mlflow_run_id` and a tag of the same
+    name on the Dagster run.
     """
 
     @resource(description="MLflow's functions, on the one MLflow run of this Dagster run.")
     def mlflow(context: InitResourceContext) -> Iterator[Any]:
         if context.run is None or context.instance is None:
-            raise RuntimeError("the mlflow resource belongs to a Dagster run: it cannot be made outside one")
+            raise RuntimeError("the mlflow resource belongs to a Dagster run: it cannot be created outside one")
         handled_before = sys.exc_info()[1]
         _require_no_active_run(settings)
         status: RunStatus = "FAILED"
@@ -63,14 +63,14 @@ def mlflow_resource(settings: Settings) -> ResourceDefinition:
 
 
 def sync_mlflow_runs(settings: Settings, instance: DagsterInstance, *, only_running: bool = False) -> tuple[str, ...]:
-    """Give the MLflow runs the status of their Dagster runs, wherever a killed process left them apart.
+    """Set the status of MLflow runs to that of their Dagster runs, after a process was killed.
 
-    Call it when the runs of dead processes are marked as failed in Dagster.
+    Call it after the runs of dead processes are marked as failed in Dagster.
 
     Args:
-        settings: Where MLflow's database is.
-        instance: Where the Dagster runs are recorded.
-        only_running: Look only at MLflow runs that have not ended, which costs little however many have.
+        settings: Location of MLflow's database.
+        instance: The instance that records the Dagster runs.
+        only_running: Only check MLflow runs that have not ended, which is fast with any number of ended ones.
 
     Returns:
         The MLflow ids of the runs changed.
@@ -84,7 +84,7 @@ def sync_mlflow_runs(settings: Settings, instance: DagsterInstance, *, only_runn
 
 
 def _require_no_active_run(settings: Settings) -> None:
-    # dagster-mlflow would go on with whatever run it finds active, and log one training on another's run.
+    # dagster-mlflow would reuse any active run, and log one training on another's run.
     client(settings)
     import mlflow
 
@@ -105,7 +105,7 @@ def _open_run(settings: Settings, run: DagsterRun) -> str:
 
 
 def _run_name(run: DagsterRun) -> str:
-    """`train 2023-05`, `tune 2023-05`, or `evaluate 2023-05` where a person picks assets without the training."""
+    """`train 2023-05`, `tune 2023-05`, or `evaluate 2023-05` for a selection of assets without training."""
     selected_assets = {key.to_user_string() for key in run.asset_selection or ()}
     if run.job_name == "tune" or selected_assets == {"model_tuning"}:
         what = "tune"
@@ -116,7 +116,7 @@ def _run_name(run: DagsterRun) -> str:
 
 
 def _attach(settings: Settings, context: InitResourceContext, run: DagsterRun, run_id: str) -> Any:
-    """Let dagster-mlflow make the run this thread's active one."""
+    """Make the run this thread's active one, through dagster-mlflow."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BetaWarning)
         warnings.filterwarnings("ignore", "InitResourceContext", DeprecationWarning)
@@ -128,7 +128,7 @@ def _attach(settings: Settings, context: InitResourceContext, run: DagsterRun, r
             "mlflow_run_id": run_id,
         }
         attached = cast("Any", MlFlow)(context.replace_config(config))
-    # dagster-mlflow calls every run as its job.
+    # dagster-mlflow names every run after its job.
     client(settings).update_run(run_id, name=_run_name(run))
     return attached
 
@@ -144,10 +144,10 @@ def _detach(settings: Settings, run_id: str, status: RunStatus) -> None:
 def _status_at_teardown(
     instance: DagsterInstance, dagster_run_id: str, handled_before: BaseException | None
 ) -> RunStatus:
-    """How the Dagster run is about to end, told the way Dagster tells it right after.
+    """The status that Dagster is about to give its run.
 
-    Teardown comes before Dagster's own verdict. An interrupt, or a resource that could not be made, passes
-    through it as an exception; a failed step is in the event log.
+    Teardown comes before Dagster sets the status. An interrupt, or a resource that could not be created, passes
+    through teardown as an exception; a failed step is in the event log.
     """
     error = sys.exc_info()[1]
     passing = error is not None and error is not handled_before

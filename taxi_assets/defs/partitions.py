@@ -1,4 +1,4 @@
-"""The month, as Dagster's partition: a key reads `2023-01`. No asset and no path belongs here."""
+"""Monthly partitions with keys such as `2023-01`, and their mappings."""
 
 import warnings
 from collections.abc import Callable
@@ -10,32 +10,32 @@ from taxi_assets.months import FIRST_MONTH, Month
 
 __all__ = ["MONTHS", "earlier_months", "earlier_months_and_own", "monthly_asset", "partition_months"]
 
-# Of a hundred upstream partitions and more Dagster does not look for changes.
+# Dagster skips its check for changes with 100 upstream partitions or more.
 _MAX_UPSTREAM_MONTHS = 99
 
-# Dagster counts a month once it is over, in UTC: the same months as `Month.parse` reads.
+# A month is a partition once it is over, in UTC, as in `Month.parse`.
 MONTHS = dg.MonthlyPartitionsDefinition(start_date=str(FIRST_MONTH), fmt="%Y-%m")
 
 
 def partition_months(context: dg.AssetExecutionContext) -> tuple[Month, ...]:
-    """The months this run is for, oldest first."""
+    """The months of this run, oldest first."""
     return tuple(sorted(Month.parse(key) for key in context.partition_keys))
 
 
 def earlier_months() -> dg.TimeWindowPartitionMapping:
-    """The months before a partition's: what its model learns from."""
+    """Maps a partition to the months before it, the training window."""
     return dg.TimeWindowPartitionMapping(start_offset=-_MAX_UPSTREAM_MONTHS, end_offset=-1)
 
 
 def earlier_months_and_own() -> dg.TimeWindowPartitionMapping:
-    """The months before a partition's and the partition's own, which is compared with them."""
+    """Maps a partition to the months before it and its own."""
     return dg.TimeWindowPartitionMapping(start_offset=1 - _MAX_UPSTREAM_MONTHS, end_offset=0)
 
 
 def monthly_asset(**options: Any) -> Callable[..., dg.AssetsDefinition]:
-    """`dagster.asset` for monthly assets that take any stretch of months in one run, so that a backfill is one run."""
+    """`dagster.asset` with monthly partitions and a single-run backfill policy."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)  # the policy is; without it each month starts a process
+        warnings.simplefilter("ignore", dg.BetaWarning)  # of the policy; without it each month starts a process
         decorator: Callable[..., dg.AssetsDefinition] = dg.asset(
             partitions_def=MONTHS, backfill_policy=dg.BackfillPolicy.single_run(), **options
         )

@@ -1,7 +1,7 @@
-"""The processes of Dagster's runs: which of them still live, and the closing of runs whose process is dead.
+"""Finds the processes of Dagster's runs and closes runs whose process is dead.
 
-A run of `taxi run` carries its process as a tag. A run that the daemon launches has it in Dagster's event log, which
-its process writes first of all.
+A run of `taxi run` has its process in a tag. A run launched by the daemon has it in Dagster's event log, as its first
+event.
 """
 
 import json
@@ -18,24 +18,24 @@ from taxi_assets.settings import Settings
 
 __all__ = ["PROCESS_TAG", "close_abandoned_runs", "close_dead_runs", "process_tag"]
 
-PROCESS_TAG = ".dagster/taxi_process"  # of this prefix Dagster's pages show none
+PROCESS_TAG = ".dagster/taxi_process"  # Dagster's UI hides tags with this prefix
 
 _WAITING_FOR_A_PROCESS = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
 _UNFINISHED = [*_WAITING_FOR_A_PROCESS, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-_CLOCK_TOLERANCE_SECONDS = 2.0  # the system reckons a process's start from its boot, to a fraction of a second
+_CLOCK_TOLERANCE_SECONDS = 2.0  # the system computes start times from boot time, with errors under a second
 _CONNECT_TIMEOUT_SECONDS = 2.0
 _DEAD_PROCESS_REASON = "the run's process ended before the run did"
 
 
 @dataclass(frozen=True)
 class _Process:
-    """A process by its number and the latest time it can have been created: the system gives numbers out again."""
+    """A process, identified by its id and its latest possible creation time, since ids are reused."""
 
     pid: int
     created_by: float
 
     def is_alive(self) -> bool:
-        """Whether this very process still runs; a zombie does not."""
+        """True while this process runs; a zombie counts as dead."""
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(self.pid)
             return bool(process.create_time() <= self.created_by and process.status() != psutil.STATUS_ZOMBIE)
@@ -43,20 +43,20 @@ class _Process:
 
 
 def process_tag() -> str:
-    """Names this process beyond its number, which the system gives out again."""
+    """Identify this process by its id and creation time, since ids are reused."""
     process = psutil.Process()
     return f"{process.pid}@{process.create_time()}"
 
 
 def close_dead_runs(instance: dg.DagsterInstance, *, no_launcher: bool = False) -> list[str]:
-    """End the runs whose process is dead: as failed, or as canceled where that was asked for.
+    """End runs whose process is dead: as canceled if a cancellation was requested, otherwise as failed.
 
     Args:
-        instance: Where the runs are recorded.
-        no_launcher: No daemon works in this home, so a run that has not got a process never will.
+        instance: The instance that records the runs.
+        no_launcher: No daemon works in this home, so a run without a process never gets one.
 
     Returns:
-        The ids of the runs ended. Runs in the queue are left there.
+        The ids of the ended runs. Queued runs stay queued.
     """
     unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
     dead = [run for run in unfinished if _is_dead(instance, run, no_launcher)]
@@ -69,7 +69,7 @@ def close_dead_runs(instance: dg.DagsterInstance, *, no_launcher: bool = False) 
 
 
 def close_abandoned_runs(settings: Settings, instance: dg.DagsterInstance, *, no_launcher: bool = False) -> list[str]:
-    """`close_dead_runs`, then give every MLflow run the status of its Dagster run; returns the Dagster ids."""
+    """Call `close_dead_runs`, then give MLflow runs their Dagster run's status; return the Dagster ids."""
     dead = close_dead_runs(instance, no_launcher=no_launcher)
     sync_mlflow_runs(settings, instance)
     return dead
@@ -79,7 +79,7 @@ def _is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun, no_launcher: bool
     process = _process_of(instance, run)
     if process:
         return not process.is_alive()
-    # Launched, or about to be: whoever launches it may just be starting its process.
+    # Launched or about to be: its process may be starting now.
     return run.status in _WAITING_FOR_A_PROCESS and (no_launcher or _is_launcher_gone(run))
 
 
@@ -96,7 +96,7 @@ def _process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> _Process | 
 
 
 def _is_launcher_gone(run: dg.DagsterRun) -> bool:
-    """The code server that was told to start the run no longer listens."""
+    """True if the code server that should start the run no longer listens."""
     grpc_info = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
     if not grpc_info:
         return False

@@ -1,4 +1,4 @@
-"""Runs a job in this process, on the persisted instance, and tells how it goes."""
+"""Runs a job in this process, on the persisted instance, and reports its progress."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ __all__ = ["failure_message", "run_job"]
 
 OnProgress = Callable[[str, bool], None]
 
-# What says why a run failed, the most telling first: a step, a resource before any step, Dagster itself.
+# Events with the reason of a failed run, most specific first: a step, a resource, Dagster itself.
 _FAILURES = (
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.RESOURCE_INIT_FAILURE,
@@ -40,21 +40,21 @@ def run_job(
     config: Mapping[str, Any],
     on_progress: OnProgress,
 ) -> str:
-    """Materialise the job's assets for a stretch of months.
+    """Materialise the job's assets for a range of months.
 
     Args:
         definitions: The code location.
-        instance: Where the run is recorded.
+        instance: The instance that records the run.
         job_name: One of `jobs.JOBS`.
         months: Consecutive months, oldest first.
         config: Run config of the job's assets.
-        on_progress: Called with a step's name and whether it is over, as steps begin and end.
+        on_progress: Called as steps begin and end, with a step's name and True when it has ended.
 
     Returns:
         The Dagster run's id.
 
     Raises:
-        TaxiError: the run failed; the sentence is that of the step or resource that failed.
+        TaxiError: the run failed, with the message of the failed step or resource.
     """
     job = definitions.resolve_job_def(job_name)
     tags = {**job.run_tags, PROCESS_TAG: process_tag()}
@@ -106,7 +106,7 @@ def _follow(instance: dg.DagsterInstance, run_id: str, on_progress: OnProgress, 
 
 
 def failure_message(instance: dg.DagsterInstance, run_id: str) -> str | None:
-    """The sentence of the first thing that failed in a run: a failure's own, or its innermost cause's."""
+    """The message of the first failure in a run: its own, or that of its innermost cause."""
     for kind in _FAILURES:
         for entry in instance.all_logs(run_id, of_type=kind):
             if entry.dagster_event:
@@ -119,7 +119,7 @@ def _sentence(event: dg.DagsterEvent) -> str | None:
     own = getattr(failure, "user_failure_data", None)
     if own and own.description:
         return str(own.description)
-    error = getattr(failure, "error", None)  # of a run whose process died, there is none
+    error = getattr(failure, "error", None)  # None if the run's process died
     while error and error.cause:
         error = error.cause
     if not error:

@@ -1,4 +1,4 @@
-"""What starts runs by itself: files that land, and the tidying after processes that died."""
+"""The landing sensor: ingests landed files, requests runs and closes runs of dead processes."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -30,24 +30,24 @@ __all__ = ["SENSORS", "landing_sensor"]
 
 MAX_REQUESTS_PER_TICK = 24
 
-_SOURCE_FILE_TAG = ".dagster/taxi_arrival"  # of this prefix Dagster's pages show none
+_SOURCE_FILE_TAG = ".dagster/taxi_arrival"  # Dagster's UI hides tags with this prefix
 
 
 @dg.sensor(
     jobs=[ingest_months, train_month],
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Takes whole files out of the landing folder and starts the run of each one's month.",
+    description="Takes complete files from the landing folder and starts a run for each file's month.",
 )
 def landing_sensor(
     context: dg.SensorEvaluationContext,
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.SensorResult:
-    """Files that wait start a run each: training only for the newest, once others are in.
+    """Requests a run for each waiting file; trains only the newest month, after the others are ingested.
 
-    When no file waits, what the newest month lacks is asked for. What is requested is told by the tables, the registry
-    and the runs there are, by nothing kept here. The cursor only tells what has been shown as it is.
+    When no file waits, it requests the missing assets of the newest month. Requests depend only on the tables, the
+    registry and existing runs. The cursor only records which listing was last shown.
     """
     from taxi_assets.ingestion import file_stability, scan_landing
 
@@ -55,16 +55,16 @@ def landing_sensor(
     requests: list[dg.RunRequest] = []
     events: list[dg.AssetCheckEvaluation] = []
     files, _, months = (context.cursor or "").partition(" ")
-    # Each step is guarded: what is wrong with one file, or one step, keeps no other file from being requested.
+    # Each step is guarded: a fault in one file or step does not stop the requests of other files.
     with _report_failure(messages, "closing dead runs"):
         close_dead_runs(context.instance)
     with _report_failure(messages, "matching the runs of MLflow"):
         sync_mlflow_runs(settings, context.instance, only_running=True)
     if busy := _busy_reason(settings):
         return dg.SensorResult(skip_reason="; ".join([*messages, busy]))
-    with _report_failure(messages, "taking files in"):
+    with _report_failure(messages, "ingesting files"):
         messages += _quarantine_messages(scan_landing.scan_landing(warehouse, file_stability.WAIT_UNTIL_STABLE))
-    with _report_failure(messages, "asking for runs"):
+    with _report_failure(messages, "requesting runs"):
         requests = _requests(context.instance, warehouse, messages)
     with _report_failure(messages, "showing the files"):
         records = scan_landing.list_source_files(warehouse)
@@ -73,7 +73,7 @@ def landing_sensor(
         files = listing_digest(records)
     with _report_failure(messages, "finishing months"):
         found = _unfinished(settings, warehouse)
-        if not requests:  # what a file starts may finish its month, too
+        if not requests:  # a file's run may also finish its month
             requests = unfinished_month_requests(context.instance, found, messages)
         left = not_in_progress(context.instance, found)
         events += [finished_check_event(left)] if _digest(left) != months else []
@@ -83,7 +83,7 @@ def landing_sensor(
 
 
 def _unfinished(settings: Settings, warehouse: Warehouse) -> tuple["UnfinishedMonth", ...]:
-    """The months that lack assets; versions that learned from superseded files are marked meanwhile."""
+    """Months with missing assets; also tags the versions trained on superseded files."""
     from taxi_assets.monitoring.superseded_versions import tag_superseded
     from taxi_assets.monitoring.unfinished_months import unfinished_months
 
@@ -92,7 +92,7 @@ def _unfinished(settings: Settings, warehouse: Warehouse) -> tuple["UnfinishedMo
 
 
 def _digest(found: Sequence["UnfinishedMonth"]) -> str:
-    """Tells whether there is anything new to show; empty where every month is finished."""
+    """A digest that changes when there is anything new to show; empty if every month is finished."""
     sentences = "; ".join(each.sentence() for each in found)
     return hashlib.sha256(sentences.encode()).hexdigest()[:16] if found else ""
 
@@ -101,9 +101,9 @@ def _busy_reason(settings: Settings) -> str | None:
     from taxi_assets.ingestion import pending
 
     if pending.is_run_active(settings):
-        return "a `taxi run` is at work: what has landed is its to publish"
+        return "a `taxi run` is working in this home: it publishes the landed files"
     if pending.is_publish_locked(settings):
-        return "a month is being published: the landing folder is looked at after it"
+        return "a month is being published: the landing folder is scanned after it"
     return None
 
 
@@ -114,7 +114,7 @@ def _result(
     events: list[dg.AssetCheckEvaluation],
     cursor: str,
 ) -> dg.SensorResult:
-    """A tick that asks for runs has no message of its own in Dagster: its log has the sentences then."""
+    """The tick's result; if it requests runs, its messages go to the log, as Dagster shows none."""
     for sentence in messages if requests else ():
         context.log.warning(sentence)
     return dg.SensorResult(
@@ -127,7 +127,7 @@ def _result(
 
 @contextmanager
 def _report_failure(messages: list[str], what: str) -> Iterator[None]:
-    """Have a fault told in the tick's message, and the tick go on."""
+    """Add a fault to the tick's messages and let the tick go on."""
     try:
         yield
     except Exception as error:
@@ -135,11 +135,11 @@ def _report_failure(messages: list[str], what: str) -> Iterator[None]:
 
 
 def _quarantine_messages(changed: Sequence["SourceFile"]) -> list[str]:
-    return [f"{r.file_name} is put aside: {'; '.join(r.reasons)}" for r in changed if r.state == "quarantined"]
+    return [f"{r.file_name} is quarantined: {'; '.join(r.reasons)}" for r in changed if r.state == "quarantined"]
 
 
 def _requests(instance: dg.DagsterInstance, warehouse: Warehouse, messages: list[str]) -> list[dg.RunRequest]:
-    """The runs to ask for, oldest month first; adds a sentence to `messages` for each file for which none is asked."""
+    """The runs to request, oldest month first; adds a message for each file without a request."""
     from taxi_assets.ingestion import pending
 
     work = pending.find_pending(warehouse)
@@ -148,7 +148,7 @@ def _requests(instance: dg.DagsterInstance, warehouse: Warehouse, messages: list
         trains = pending.newest_trainable(warehouse, work.waiting)
     requests: list[dg.RunRequest] = []
     for record in (*work.waiting, *work.without_features):
-        with _report_failure(messages, f"{record.label()}: asking for its run"):
+        with _report_failure(messages, f"{record.label()}: requesting its run"):
             request = _request_of(instance, record, messages, is_last=record == trains)
             if request and len(requests) < MAX_REQUESTS_PER_TICK:
                 requests.append(request)
@@ -158,7 +158,7 @@ def _requests(instance: dg.DagsterInstance, warehouse: Warehouse, messages: list
 def _request_of(
     instance: dg.DagsterInstance, record: "SourceFile", messages: list[str], is_last: bool
 ) -> dg.RunRequest | None:
-    """The run to ask for; None where one is under way, or too many have failed."""
+    """The run to request; None if one is in progress or too many have failed."""
     runs = instance.get_runs(dg.RunsFilter(tags={_SOURCE_FILE_TAG: _tag(record)}))
     if not all(run.is_finished for run in runs) or _is_running(instance, record):
         return None
@@ -166,13 +166,13 @@ def _request_of(
         again = f"taxi files retry {str(record.sha256)[:16]}"
         messages.append(f"{record.label()}: {len(runs)} runs failed; see them, then `{again}`")
         return None
-    Month.parse(str(record.month))  # an unknown partition would fail the tick, and with it every other request
+    Month.parse(str(record.month))  # an unknown partition would fail the tick and all its requests
     return _request(record, len(runs), is_last)
 
 
 def _request(record: "SourceFile", attempt: int, is_last: bool) -> dg.RunRequest:
     return dg.RunRequest(
-        # The checksum makes a republished month a new request, the number of the request a retried one.
+        # The checksum makes a republished month a new request; the attempt's number does so for a retry.
         run_key=f"{record.service}-{record.month}-{record.sha256}-{record.request}.{attempt}",
         job_name=train_month.name if is_last else ingest_months.name,
         partition_key=str(record.month),
@@ -189,7 +189,7 @@ def _tag(record: "SourceFile") -> str:
 
 
 def _is_running(instance: dg.DagsterInstance, record: "SourceFile") -> bool:
-    """The run that ingested it goes on, to its features perhaps."""
+    """True while the run that ingested the file is in progress, for example on its features."""
     run = instance.get_run_by_id(record.run_id) if record.run_id else None
     return run is not None and not run.is_finished
 

@@ -1,4 +1,4 @@
-"""The schema of Dagster's databases in a home: an older one is upgraded, one of a later release refused."""
+"""Upgrades Dagster's databases in a home to the installed release; refuses those of a later release."""
 
 import logging
 import shutil
@@ -19,9 +19,9 @@ _LOG = logging.getLogger(__name__)
 
 
 def require_current_schema(settings: Settings) -> None:
-    """Bring databases that an older Dagster made up to date, once; copies of them stay in the folder.
+    """Upgrade databases made by an older Dagster; copies of them stay in the folder.
 
-    Call it with the home's Dagster to oneself. Where this Dagster was found right before, nothing is done.
+    Call it while no other process uses the home's Dagster. Does nothing if the stamp names this Dagster.
 
     Raises:
         TaxiError: a database is of a later Dagster.
@@ -51,7 +51,7 @@ def _is_older(database: Path) -> bool:
 
 
 def _revision(database: Path) -> str | None:
-    """The revision a database is stamped with; None where there is no database or no stamp yet."""
+    """The schema revision of a database; None if there is no database or no revision yet."""
     if not database.is_file():
         return None
     with suppress(sqlite3.OperationalError), closing(sqlite3.connect(database)) as connection:
@@ -64,6 +64,6 @@ def _upgrade(home: Path) -> None:
     kept = home / f"before-dagster-{version('dagster')}"
     for folder in ("history", "schedules"):
         shutil.copytree(home / folder, kept / folder, dirs_exist_ok=True)
-    _LOG.warning("upgrading Dagster's databases to %s; they are kept as they were in %s", version("dagster"), kept)
+    _LOG.warning("upgrading Dagster's databases to %s; copies of the old ones are in %s", version("dagster"), kept)
     with dg.DagsterInstance.get() as instance:
         instance.upgrade()

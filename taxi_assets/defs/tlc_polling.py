@@ -1,4 +1,4 @@
-"""The sensor that asks TLC's site for new and republished months. Off until a person turns it on."""
+"""The sensor that polls TLC's site for new and republished months. Off by default."""
 
 import time
 from functools import partial
@@ -20,24 +20,24 @@ __all__ = ["tlc_polling_sensor"]
 
 @dg.sensor(
     minimum_interval_seconds=300,
-    default_status=dg.DefaultSensorStatus.STOPPED,  # nobody's first `make up` shall ask TLC's site for anything
-    description="Asks TLC's site for the next months and for changed ones, and brings them to the landing folder. "
-    "Most ticks ask nothing: an absent month is asked for twice a day at most, a held one once a week.",
+    default_status=dg.DefaultSensorStatus.STOPPED,  # the first `make up` must not send requests to TLC's site
+    description="Polls TLC's site for the next months and for changed ones, and fetches them to the landing folder. "
+    "Most ticks send no request: a missing month is polled at most twice a day, an available one once a week.",
 )
 def tlc_polling_sensor(
     context: dg.SensorEvaluationContext,
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.SensorResult:
-    """A file it brings is taken in by `landing_sensor`. The cursor holds what was answered and when to ask again."""
+    """Fetches months to the landing folder. The cursor stores TLC's responses and the next poll times."""
     from taxi_assets.ingestion import pending
     from taxi_assets.tlc import polling, tlc_source
     from taxi_assets.tlc.polling_plan import PollingState
 
     if settings.active_data_kind == "synthetic":
-        return dg.SensorResult(skip_reason="these months are made up: set TAXI_DATA_KIND=real to watch TLC's")
+        return dg.SensorResult(skip_reason="these months are synthetic: set TAXI_DATA_KIND=real to poll TLC's site")
     if pending.is_run_active(settings):
-        return dg.SensorResult(skip_reason="a `taxi run` is at work: TLC's site is asked after it")
+        return dg.SensorResult(skip_reason="a `taxi run` is working in this home: TLC's site is polled after it")
     try:
         available = _available_months(warehouse)
         result = polling.poll_once(
@@ -51,14 +51,14 @@ def tlc_polling_sensor(
         return dg.SensorResult(skip_reason=str(error))
     for sentence in result.messages:
         context.log.info(sentence)
-    message = "; ".join(result.messages) or "nothing to ask yet"
+    message = "; ".join(result.messages) or "nothing to poll yet"
     return dg.SensorResult(
         skip_reason=f"{tlc_source.source_label(settings.tlc_source)}: {message}", cursor=result.polling_state.as_text()
     )
 
 
 def _available_months(warehouse: Warehouse) -> "dict[str, list[AvailableMonth]]":
-    """The months of each service in use that the lake holds, by their files."""
+    """The months in the warehouse by service in use, with their files."""
     from taxi_assets.ingestion.scan_landing import list_source_files
     from taxi_assets.tlc.polling_plan import AvailableMonth
 
@@ -70,7 +70,7 @@ def _available_months(warehouse: Warehouse) -> "dict[str, list[AvailableMonth]]"
 
 
 def _fetch(settings: Settings, month_poll: "MonthPoll", progress: "Progress", retry_policy: "RetryPolicy") -> None:
-    """Bring the month to the landing folder; not the very file that the store holds."""
+    """Fetch the month to the landing folder, unless the file store has the same file."""
     from taxi_assets.ingestion import file_paths
     from taxi_assets.tlc import tlc_source
 

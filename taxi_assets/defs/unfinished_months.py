@@ -1,4 +1,4 @@
-"""Asks for what unfinished months lack, and shows it as a check. What a month needs is not said here."""
+"""Requests runs for unfinished months and reports them as a check. `monitoring` finds the months."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -22,10 +22,10 @@ __all__ = [
     "unfinished_month_requests",
 ]
 
-MAX_ATTEMPTS = 3  # of what fails for another reason than its file, such as a full disk
+MAX_ATTEMPTS = 3  # of runs that fail for a reason other than their file, such as a full disk
 FINISHED_CHECK = "every_month_is_finished"
 
-_TAG = ".dagster/taxi_unfinished"  # of this prefix Dagster's pages show none
+_TAG = ".dagster/taxi_unfinished"  # Dagster's UI hides tags with this prefix
 _BENTO = "duration_bento"
 _IN_PROGRESS = [
     dg.DagsterRunStatus.QUEUED,
@@ -40,14 +40,14 @@ _IN_PROGRESS = [
     asset=_BENTO,
     name=FINISHED_CHECK,
     additional_deps=["drift_report"],
-    description="Every month held has features; the newest has a model of the files in force, its evaluation, a "
+    description="Every available month has features; the newest has a model of its current files, an evaluation, a "
     "decision, a drift report and the champion's Bento. A failure is a warning: the sensor finishes the month.",
     metadata={"severity": "warning"},
 )
 def every_month_is_finished(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.AssetCheckResult:
-    """What a run leaves undone when it is interrupted; the sensor `landing_sensor` finishes it."""
+    """Finds assets that an interrupted run left missing; `landing_sensor` finishes them."""
     from taxi_assets.monitoring.unfinished_months import unfinished_months
 
     passed, text = _verdict(unfinished_months(settings, warehouse))
@@ -55,7 +55,7 @@ def every_month_is_finished(
 
 
 def finished_check_event(found: Sequence["UnfinishedMonth"]) -> dg.AssetCheckEvaluation:
-    """The check's result as a sensor reports it, outside any run."""
+    """The check's result, as reported by a sensor outside any run."""
     passed, text = _verdict(found)
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(_BENTO),
@@ -69,17 +69,17 @@ def finished_check_event(found: Sequence["UnfinishedMonth"]) -> dg.AssetCheckEva
 def unfinished_month_requests(
     instance: dg.DagsterInstance, found: Sequence["UnfinishedMonth"], messages: list[str]
 ) -> list[dg.RunRequest]:
-    """The run that finishes the newest month; adds a sentence to `messages` for each month for which none is asked.
+    """Request the run that finishes the newest month; add a message for each month without a request.
 
-    Features of earlier months are asked for with their files. While anything runs or is queued, nothing is asked for:
-    it may make what is lacking.
+    Earlier months get their features through their files' runs. While any run is queued or in progress, nothing is
+    requested, since that run may make the missing assets.
     """
     requests: list[dg.RunRequest] = []
     is_busy = bool(instance.get_runs(dg.RunsFilter(statuses=_IN_PROGRESS), limit=1))
     for each in found:
         runs = instance.get_runs(dg.RunsFilter(tags={_TAG: each.key})) if each.key else []
         if is_busy or not each.key:
-            messages.append(f"{each.sentence()} (it is finished after the runs that are under way)")
+            messages.append(f"{each.sentence()} (it is finished after the runs in progress)")
         elif len(runs) >= MAX_ATTEMPTS:
             remedy = f"see them, then materialise the job `{train_month.name}` for {each.month} in Dagster"
             messages.append(f"{each.sentence()}; {len(runs)} runs to finish it failed: {remedy}")
@@ -89,7 +89,7 @@ def unfinished_month_requests(
 
 
 def not_in_progress(instance: dg.DagsterInstance, found: Sequence["UnfinishedMonth"]) -> list["UnfinishedMonth"]:
-    """Those of the months that no run works on: a month that is being made is no warning."""
+    """The months without a run in progress, which would make a warning false."""
     return [
         each
         for each in found
@@ -100,7 +100,7 @@ def not_in_progress(instance: dg.DagsterInstance, found: Sequence["UnfinishedMon
 
 
 def _request(unfinished: "UnfinishedMonth", attempt: int) -> dg.RunRequest:
-    # The Bento belongs to no month: a run of it alone has no partition.
+    # The Bento has no partitions, and so has a run of the Bento alone.
     is_of_month = unfinished.missing_assets != (_BENTO,)
     return dg.RunRequest(
         run_key=f"finish-{unfinished.month}-{unfinished.key}.{attempt}",

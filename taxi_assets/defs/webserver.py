@@ -1,6 +1,6 @@
-"""`dagster-webserver` with one route more: `/go/<program>/<path>` leads to the platform's other servers.
+"""`dagster-webserver` with the route `/go/<program>/<path>`, which redirects to the other servers.
 
-Metadata is kept as it was when an asset was made. Its links name a program, and the server finds the port of today.
+Asset metadata never changes. So its links name a program, and the server adds that program's current port.
 """
 
 from typing import Any
@@ -17,12 +17,12 @@ __all__ = ["LINKS", "LinkingWebserver", "main"]
 
 
 def follow_link(request: Request) -> Response:
-    """Redirect to the program on the host this server was asked by; a browser keeps the fragment."""
+    """Redirect to the program on the host of the request; a browser keeps the fragment."""
     settings = Settings()
     ports = {"mlflow": settings.mlflow_port, "bento": settings.bento_port, "reports": settings.data_docs_port}
     program = request.path_params["program"]
     if program not in ports:
-        return PlainTextResponse(f"no program is called {program}: one of {', '.join(ports)}", status_code=404)
+        return PlainTextResponse(f"no program is named {program}: use one of {', '.join(ports)}", status_code=404)
     return RedirectResponse(request.url.replace(port=ports[program], path=f"/{request.path_params['path']}"))
 
 
@@ -30,15 +30,15 @@ LINKS = Route("/go/{program}/{path:path}", follow_link)
 
 
 class LinkingWebserver(DagsterWebserver[Any, Any]):
-    """Dagster's own web server, and the links."""
+    """Dagster's webserver with the links."""
 
     def build_routes(self) -> list[Any]:
-        # First: Dagster's last route answers whatever is asked with its UI.
+        # First, since Dagster's last route catches every path.
         return [LINKS, *super().build_routes()]  # type: ignore[no-untyped-call]
 
 
 def main() -> None:
-    """Run `dagster-webserver` with the arguments of the command line."""
+    """Run `dagster-webserver` with the command-line arguments."""
     app.DagsterWebserver = LinkingWebserver  # type: ignore[attr-defined]
     cli.main()  # type: ignore[no-untyped-call]
 

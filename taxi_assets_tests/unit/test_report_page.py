@@ -97,7 +97,7 @@ def test_a_link_to_an_unknown_program_says_which_there_are() -> None:
     response = follow("/go/grafana/x")
     assert (response.status_code, response.text) == (
         404,
-        "no program is called grafana: one of mlflow, bento, reports",
+        "no program is named grafana: use one of mlflow, bento, reports",
     )
 
 

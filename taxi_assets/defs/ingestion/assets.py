@@ -1,4 +1,4 @@
-"""From TLC's files to features: the months, as tables of the lake. What a rule or a column is, is not said here."""
+"""Assets from TLC's files to features. Rules and columns belong in `quality` and `warehouse`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -55,7 +55,7 @@ def taxi_zones(
     code_version=code_version("raw_trips"),
     kinds={"duckdb", "parquet"},
     freshness_policy=RAW_TRIPS_FRESHNESS,
-    deps=[taxi_zones],  # files of the time before zone ids have coordinates, which the zones place
+    deps=[taxi_zones],  # old files have coordinates instead of zone ids: the zones' shapes map them
     metadata=column_schema("raw_trips"),
     check_specs=[*suite_checks("raw_trips"), QUARANTINE_CHECK],
 )
@@ -64,7 +64,7 @@ def raw_trips(
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> Iterator[AssetEvent]:
-    """Every row of TLC's monthly files under canonical names and types, nothing dropped."""
+    """Every row of TLC's monthly files, with canonical column names and types."""
     from taxi_assets.ingestion import publishing
     from taxi_assets.ingestion.ingest import ingest_month
 
@@ -92,7 +92,7 @@ def clean_trips(
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> Iterator[AssetEvent]:
-    """The plausible rides; the others are in `rejected_trips`, whole, each with the rule it breaks."""
+    """Plausible trips. All others are in `rejected_trips`, with all columns and the rule each one breaks."""
     from taxi_assets.ingestion import publishing
 
     def publish(service: str, month: Month) -> publishing.Publication:
@@ -114,7 +114,7 @@ def trip_features(
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> Iterator[AssetEvent]:
-    """What is known of each clean ride when it starts, and its duration."""
+    """Features of each clean trip, known at pickup, and its duration."""
     from taxi_assets.ingestion import publishing
 
     def publish(service: str, month: Month) -> publishing.Publication:

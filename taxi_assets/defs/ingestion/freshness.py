@@ -1,4 +1,4 @@
-"""Whether TLC's months come in time: the policy of `raw_trips`, the check that looks at months, its schedule."""
+"""Freshness of TLC's months: the policy of `raw_trips`, the check on overdue months and its schedule."""
 
 import warnings
 from datetime import date, timedelta
@@ -11,7 +11,7 @@ from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["FRESHNESS_SCHEDULES", "RAW_TRIPS_FRESHNESS", "check_freshness", "no_month_is_overdue"]
 
-# A policy looks at when the asset was last materialised, not at which month that was for; the check does.
+# Dagster's policy sees only when the asset was last materialised; the check sees the months.
 RAW_TRIPS_FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=OVERDUE_DAYS), warn_window=timedelta(days=OVERDUE_DAYS - 31)
 )
@@ -19,26 +19,26 @@ RAW_TRIPS_FRESHNESS = dg.FreshnessPolicy.time_window(
 
 @dg.asset_check(
     asset="raw_trips",
-    description=f"No service waits more than {OVERDUE_DAYS} days after a month's end for TLC's file of that month. "
-    "Services of which only past months were taken in wait for none. "
+    description=f"Every service has TLC's file of a month within {OVERDUE_DAYS} days after the month's end. "
+    "Services with past months only are not checked. "
     "A failure is a warning: the run goes on.",
     metadata={"severity": "warning"},
 )
 def no_month_is_overdue(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.AssetCheckResult:
-    """TLC publishes a month about two months after its end: one much later is missed, or was not fetched."""
+    """TLC publishes a month about two months after its end; a much later one was missed or not fetched."""
     today = date.today()
     with warehouse.reading() as connection:
         newest = newest_months(connection)
     expected_months = [wait for wait in next_months(newest) if wait.service in settings.services]
     is_synthetic = settings.active_data_kind == "synthetic"
     overdue = [] if is_synthetic else [wait for wait in expected_months if wait.is_overdue(today)]
-    told = "\n".join(wait.sentence(today) for wait in overdue or expected_months) or "No month has been taken in yet."
+    sentences = "\n".join(wait.sentence(today) for wait in overdue or expected_months)
     return dg.AssetCheckResult(
         passed=not overdue,
         severity=dg.AssetCheckSeverity.WARN,
-        description="Synthetic months are never overdue." if is_synthetic else told,
+        description="Synthetic months are never overdue." if is_synthetic else sentences or "No month is ingested yet.",
     )
 
 
@@ -48,7 +48,7 @@ with warnings.catch_warnings():
         "check_freshness",
         selection=dg.AssetSelection.checks(no_month_is_overdue),
         executor_def=dg.in_process_executor,
-        description="Look whether a month of TLC's is overdue.",
+        description="Check for overdue TLC months.",
     )
 
 FRESHNESS_SCHEDULES = (
@@ -58,6 +58,6 @@ FRESHNESS_SCHEDULES = (
         cron_schedule="0 7 * * *",
         execution_timezone="America/New_York",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Every morning, whether a month of TLC's is overdue.",
+        description="Checks for overdue TLC months every morning.",
     ),
 )

@@ -1,4 +1,4 @@
-"""What Dagster shows of the files that arrived. The same rows as `taxi files`; nothing is decided here."""
+"""Shows source files in Dagster, the same rows as `taxi files`. `ingestion` decides their states."""
 
 import hashlib
 import json
@@ -29,32 +29,32 @@ _MAX_ROWS = 500  # metadata is kept with every run
 QUARANTINE_CHECK = check_spec(
     _NAME,
     "raw_trips",
-    "No file is put aside or unaccepted but copies of files that are held: `taxi files` says of each what to do",
+    "No file is quarantined or unaccepted, except copies of ingested files: `taxi files` shows a remedy for each",
     "warning",
     is_monthly=False,
 )
 
 
 def quarantine_check(warehouse: Warehouse) -> dg.AssetCheckResult:
-    """The check's result as a step gives it."""
+    """The check's result, as returned by a step."""
     from taxi_assets.ingestion.scan_landing import list_source_files
 
     return dg.AssetCheckResult(asset_key="raw_trips", check_name=_NAME, **_result(list_source_files(warehouse)))
 
 
 def quarantine_event(records: Sequence["SourceFile"]) -> dg.AssetCheckEvaluation:
-    """The check's result as a sensor reports it, outside any run."""
+    """The check's result, as reported by a sensor outside any run."""
     return dg.AssetCheckEvaluation(asset_key=dg.AssetKey("raw_trips"), check_name=_NAME, **_result(records))
 
 
 def listing_digest(records: Sequence["SourceFile"]) -> str:
-    """Tells whether there is anything new to show."""
+    """A digest of the listing, which changes when there is anything new to show."""
     shown = [[record.path, record.state, record.reasons, record.request] for record in records]
     return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
 
 
 def file_metadata(published: Sequence["Publication"]) -> dict[str, object]:
-    """Which files a month's raw trips are, and what a republished one changed; nothing for other tables."""
+    """Source files of raw trips and the changes in a republished one; empty for other tables."""
     files = [p.month_file for p in published if p.month_file]
     if not files:
         return {}
@@ -77,7 +77,7 @@ def file_metadata(published: Sequence["Publication"]) -> dict[str, object]:
 
 
 def data_version(published: Sequence["Publication"]) -> dg.DataVersion | None:
-    """The SHA-256 of a month's file; of several files, a digest of theirs. None for tables made of other tables."""
+    """The SHA-256 of a month's file, or a digest of several; None for tables derived from other tables."""
     hashes = [p.month_file.sha256 for p in published if p.month_file]
     if not hashes:
         return None
@@ -94,7 +94,7 @@ def _result(records: Sequence["SourceFile"]) -> dict[str, Any]:
         "severity": dg.AssetCheckSeverity.WARN,
         "description": f"{len(blocked)} of {len(records)} files are in quarantine or unaccepted"
         if blocked
-        else "nothing is to be done",
+        else "nothing to do",
         "metadata": {"source_files": dg.MetadataValue.table([_row(record) for record in newest])} if newest else {},
     }
 

@@ -1,4 +1,4 @@
-"""Is the month still like those the model learned from? How drift is measured is not said here."""
+"""The drift report of a month. Drift is measured in `monitoring`."""
 
 import dagster as dg
 
@@ -25,7 +25,7 @@ from taxi_assets.warehouse.connection import Warehouse
         check_spec(
             "the_month_is_like_those_before",
             "drift_report",
-            "No feature's population stability index reaches 0.25 against the months the model learned from",
+            "No feature's population stability index reaches 0.25 against the months the model was trained on",
             "warning",
         )
     ],
@@ -36,7 +36,7 @@ def drift_report(
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
-    """How far each feature, and the duration, moved against the months before: population stability index."""
+    """Population stability index of each feature and of the duration, against the months before."""
     from taxi_assets.monitoring import drift_reports as monitoring
     from taxi_assets.plots.month_plots import draw_drift
 

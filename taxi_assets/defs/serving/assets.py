@@ -1,4 +1,4 @@
-"""The champion, packaged for riders' apps. What a Bento holds and how it answers is not said here."""
+"""The champion as a Bento. The Bento's contents and endpoint are defined in `serving`."""
 
 import dagster as dg
 
@@ -18,7 +18,7 @@ from taxi_assets.settings import Settings
     metadata={
         "dagster/column_schema": dg.TableSchema(
             columns=[
-                dg.TableColumn("duration_minutes", "float", "What POST /predict answers: minutes of the ride"),
+                dg.TableColumn("duration_minutes", "float", "The prediction of POST /predict: minutes of the ride"),
             ]
         )
     },
@@ -33,7 +33,7 @@ from taxi_assets.settings import Settings
 )
 @fail_in_words
 def duration_bento(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
-    """The champion as a Bento: ONNX trees, the history's tables, and the service that answers `POST /predict`."""
+    """The champion as a Bento: ONNX trees, target-encoding tables, and the service of `POST /predict`."""
     from taxi_assets.serving import release
     from taxi_assets.serving.serve_command import bento_command
 

@@ -1,4 +1,4 @@
-"""From features to a champion: train, evaluate, decide. How a model learns or is judged is not said here."""
+"""Assets from features to a champion. The logic is in `training`, `evaluation` and `promotion`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ _MONTHLY: dict[str, Any] = {
 
 
 _INPUTS = {column.name: column for column in TABLES["trip_features"].columns}
-# What the model is asked with and answers: it is kept in MLflow, and is no table.
+# The model's inputs and prediction. The model is stored in MLflow and is no table.
 _MODEL_COLUMNS = {
     "dagster/column_schema": dg.TableSchema(
         columns=[
@@ -53,18 +53,18 @@ _MODEL_COLUMNS = {
 
 
 class TrainingConfig(dg.Config):
-    """What is varied from training to training."""
+    """Parameters of one training."""
 
     months: list[str] | None = None
-    """Months to learn from, such as 2023-01; unset, those held of the `window_months` before the one to be scored."""
+    """Months to train on, such as 2023-01; unset, the available ones of the `window_months` before the partition."""
     window_months: int = 24
-    """How far back the window reaches, in calendar months; the back-test has the same."""
+    """Length of the training window in calendar months, also in the back-test."""
     row_months: int = 24
-    """The trees learn from trips of the last so many months of the window, the history from all."""
+    """The trees are trained on the last so many months of the window, the target encoding on all."""
     use_recent_traffic: bool = True
-    """Let trips that have just ended tell of the streets now."""
+    """Use features of recent traffic: trips completed shortly before the pickup."""
     use_passenger_count: bool = True
-    """Look at how many ride, where that is known."""
+    """Use the passenger count, where it is known."""
     learning_rate: float = 0.1
     max_iter: int = 130
     max_leaf_nodes: int = 63
@@ -72,11 +72,11 @@ class TrainingConfig(dg.Config):
     l2_regularization: float = 5.0
     random_state: int = 0
     estimator: str = "boosted_trees"
-    """Or `random_forest`, a challenger of another kind, which is compared and never served."""
+    """Or `random_forest`, a challenger that is compared and never served."""
 
 
 def parameters(config: TrainingConfig) -> dict[str, Any]:
-    """What the estimator is built with: all of the config but the window."""
+    """The estimator's parameters: the config without the window."""
     return config.model_dump(exclude={"months", "window_months"})
 
 
@@ -90,7 +90,7 @@ def parameters(config: TrainingConfig) -> dict[str, Any]:
         check_spec(
             "no_feature_is_known_only_after_the_ride",
             "duration_model",
-            "No column of the training matrix is known only when the trip is over, such as the fare",
+            "No column of the training matrix is known only after the trip, such as the fare",
         )
     ],
 )
@@ -102,9 +102,9 @@ def duration_model(
     warehouse: dg.ResourceParam[Warehouse],
     mlflow: dg.ResourceParam[Any],
 ) -> dg.MaterializeResult:
-    """Gradient-boosted trees over the history of zones and hours, learned from the months before the partition's.
+    """Gradient-boosted trees over target encodings of zones and hours, trained on the months before.
 
-    Registered in MLflow as `taxi-duration`. The same trips, parameters and code make no second version.
+    Registered in MLflow as `taxi-duration`. The same trips, parameters and code give the same version again.
     """
     from taxi_assets.features import encoding, leakage_rules
     from taxi_assets.monitoring.superseded_versions import tag_superseded
@@ -158,8 +158,8 @@ def duration_model(
         check_spec(
             "nine_trips_in_ten_end_inside_their_interval",
             "model_evaluation",
-            "87 to 93 % of all trips end inside their 90 % interval; 85 to 95 % of those of each borough and part of "
-            "the day that has 500",
+            "87 to 93 % of all trips end inside their 90 % interval; 85 to 95 % in each borough and part of the day "
+            "with at least 500 trips",
             "warning",
         ),
     ],
@@ -171,10 +171,10 @@ def model_evaluation(
     warehouse: dg.ResourceParam[Warehouse],
     mlflow: dg.ResourceParam[Any],
 ) -> dg.MaterializeResult:
-    """The version this month's training came to on its trips, none of which it saw, beside the baselines.
+    """Scores of the month's model version and of the baselines on the month's unseen trips.
 
-    Scored on every raw trip picked up in the month whose duration the scope admits (1-60 or 1-180 minutes),
-    cleaned of nothing else.
+    Scores every raw trip picked up in the month whose duration is in scope (1-60 or 1-180 minutes), without other
+    cleaning.
     """
     from taxi_assets.evaluation import evaluate, record_evaluation
     from taxi_assets.plots.evaluation_plots import draw_evaluation
@@ -251,10 +251,10 @@ def champion_model(
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
-    """The version MLflow's alias `champion` names: the challenger where the evidence is for it, else the one before.
+    """The version with MLflow's alias `champion`: the challenger if it is better, otherwise the incumbent.
 
-    Both are scored on the same unseen trips, under the served condition. The challenger must be surely better, by a
-    bootstrap over days, and no borough, airport or time of day may pay for it.
+    Both are scored on the same unseen trips, under the served condition. The challenger must be better with
+    confidence, by a bootstrap over days, and not worse for any borough, airport or time of day.
     """
     from taxi_assets.promotion.champion import decide_champion
     from taxi_assets.registry import model_versions
@@ -278,7 +278,7 @@ def champion_model(
 
 
 def _comparison_report(settings: Settings, month: Month, outcome: "PromotionOutcome") -> dict[str, dg.MetadataValue]:
-    """The report page of a decision: the model against the baselines, and the champion where it was compared."""
+    """The report page of a decision: the model against the baselines and, if compared, the champion."""
     from taxi_assets.evaluation.evaluate import MODEL
     from taxi_assets.plots.error_plots import draw_scores
     from taxi_assets.plots.promotion_plots import draw_bootstrap, draw_slices_compared

@@ -1,4 +1,4 @@
-"""The search for parameters: what to try is configured here, how trials are made and scored is not said."""
+"""The tuning asset and its config. Trials are run and scored in `tuning`."""
 
 from typing import Any
 
@@ -15,24 +15,24 @@ from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
 _COLUMNS = {
-    "trial": ("int", "Number of the trial; the first takes the parameters the search begins from"),
-    "state": ("string", "complete, pruned where it was cut short, or fail"),
+    "trial": ("int", "Number of the trial; the first uses the starting parameters"),
+    "state": ("string", "complete, pruned if stopped early, or fail"),
     "rmse": ("float", "Mean over the scored months, minutes"),
-    "seconds": ("float", "How long it took"),
+    "seconds": ("float", "Duration of the trial"),
 }
 
 
 class TuningConfig(dg.Config):
-    """What is tried, and for how long."""
+    """The search space and the budget."""
 
     months: list[str] | None = None
-    """The window, such as 2023-01; unset, those a training for the partition would learn from."""
+    """The window, such as 2023-01; unset, the training window of the partition."""
     scored_months: int = 2
-    """So many of its last months are scored, each by a model of all months before it."""
+    """Number of last months of the window to score, each by a model trained on all months before it."""
     trials: int = 20
-    """At most so many trials."""
+    """Maximum number of trials."""
     seconds: float = 900
-    """No trial begins later than this after the first."""
+    """No trial starts later than this after the first."""
     space: dict[str, list[float]] = {  # noqa: RUF012 - pydantic copies it
         "learning_rate": [0.03, 0.3],
         "max_iter": [60, 300],
@@ -40,9 +40,9 @@ class TuningConfig(dg.Config):
         "min_samples_leaf": [50, 800],
         "l2_regularization": [0.1, 50.0],
     }
-    """Lowest and highest value of each parameter that is varied; whole numbers where both are."""
+    """Lowest and highest value of each parameter; integers if both are integers."""
     start: dict[str, float] = {}  # noqa: RUF012
-    """Where the search begins, where that is not what a training takes unless told otherwise."""
+    """Starting values, where they differ from the defaults of a training."""
     estimator: str = "boosted_trees"
     seed: int = 0
 
@@ -63,7 +63,7 @@ class TuningConfig(dg.Config):
         check_spec(
             "every_trial_was_scored_on_later_months",
             "model_tuning",
-            "Every month a trial learned from is before the month it was scored on",
+            "Every month a trial was trained on is before the month it was scored on",
         )
     ],
 )
@@ -75,10 +75,10 @@ def model_tuning(
     warehouse: dg.ResourceParam[Warehouse],
     mlflow: dg.ResourceParam[Any],
 ) -> dg.MaterializeResult:
-    """Parameters for the month's training, looked for within a budget: a run for each trial below this one's.
+    """Tuned parameters for the month's training, with one child run for each trial.
 
-    Each trial learns from the window's earlier months and is scored on its last ones. Nothing is promoted: the best
-    parameters are shown as the config of a training, which is judged as any other.
+    Each trial is trained on the window's earlier months and scored on its last ones. Nothing is promoted: the best
+    parameters are shown as a training config.
     """
     from taxi_assets.features.leakage_probes import not_earlier
     from taxi_assets.plots.tuning_plots import draw_trials

@@ -85,7 +85,7 @@ def test_services_that_are_not_in_use_are_not_waited_for(platform: Any) -> None:
 
 def test_made_up_months_and_an_empty_lake_are_never_overdue(platform: Any) -> None:
     assert platform("synthetic", green=Month(2023, 1)).passed
-    assert platform().description == "No month has been taken in yet."
+    assert platform().description == "No month is ingested yet."
 
 
 def test_the_check_is_looked_at_every_morning() -> None:

@@ -142,7 +142,7 @@ def test_a_file_of_a_month_that_is_not_over_is_put_aside(
     land(platform, ahead, FEBRUARY)
     asked, output = ticks(platform, capfd)
     assert asked == ["2023-02"]
-    assert f"green_tripdata_{ahead}.parquet is put aside: {ahead} is not over" in output
+    assert f"green_tripdata_{ahead}.parquet is quarantined: {ahead} is not over" in output
     (aside,) = [r for r in list_source_files(platform.warehouse) if r.state == "quarantined"]
     assert aside.reasons[0].startswith(f"{ahead} is not over: the newest month that is over is {newest_month()}")
 

@@ -75,7 +75,7 @@ def test_a_new_month_comes_to_the_landing_folder_once(platform: Platform, folder
     landed = platform.settings.landing / file_name("green", month.plus(-2))
     assert landed.read_bytes() == written.read_bytes()
     landed.unlink()
-    assert "nothing to ask yet" in platform.tick()
+    assert "nothing to poll yet" in platform.tick()
     assert not landed.exists()
 
 
@@ -90,7 +90,7 @@ def test_polling_state_is_in_the_cursor(platform: Platform, month: Any) -> None:
 
 def test_synthetic_months_are_not_polled(platform: Platform) -> None:
     made_up = Platform(platform.settings.home, platform.settings.tlc_source, "synthetic")
-    assert "made up" in made_up.tick()
+    assert "synthetic" in made_up.tick()
 
 
 def test_while_a_run_is_at_work_nothing_is_asked(platform: Platform) -> None:
