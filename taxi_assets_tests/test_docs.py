@@ -216,7 +216,7 @@ def first_names(text: str, header: str) -> set[str]:
     [
         ("README.md", "Asset", {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}),
         ("README.md", "Shift", set(SHIFTS)),
-        ("docs/architecture.md", "Table of the lake", set(TABLES)),
+        ("docs/architecture.md", "Table of the warehouse", set(TABLES)),
         ("docs/architecture.md", "Reason", set(REASONS)),
         (
             "docs/architecture.md",
