@@ -1,7 +1,8 @@
 """Finds leaks by experiment: changes data known only later and reports whose features change.
 
-Names are checked by `leakage_rules`. Each probe takes any function from a frame of trips to features. Trips have `pickup_at`, `duration_minutes` and, if the
-function reads it, `dropoff_at`. A probe that changes durations moves the drop-offs with them.
+Names are checked by `leakage_rules`. Each probe takes any function from a frame of trips to features. Trips have
+`pickup_at`, `duration_minutes` and, if the function reads it, `dropoff_at`. A probe that changes durations moves the
+drop-offs with them.
 """
 
 from collections.abc import Callable, Iterable, Sequence

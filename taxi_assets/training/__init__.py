@@ -1,1 +1,1 @@
-"""From features to a registered model: dataset, training set, estimators, intervals. Judges no model."""
+"""From features to a registered model: dataset, training set, estimators, intervals. Scores no model."""

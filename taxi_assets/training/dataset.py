@@ -1,4 +1,4 @@
-"""Trips out of the lake, as the model takes them. Knows neither Dagster nor MLflow."""
+"""Reads trips and zones for training and evaluation. Uses neither Dagster nor MLflow."""
 
 import hashlib
 from collections.abc import Sequence
@@ -29,14 +29,14 @@ __all__ = [
     "read_zones",
 ]
 
-# Every model learns from these trips, wherever it is trained. Decision 33 says what another choice would cost.
+# Every model is trained on these trips. Decision 33 says what another choice would cost.
 TRAINING_SCOPE = TRIPS_1_TO_60_MINUTES
 WINDOW_MONTHS = 24
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Trips to learn from: `trips` has the model's inputs and `duration_minutes`; `digest` is of their content."""
+    """Training trips: `trips` has the model's inputs and `duration_minutes`; `digest` identifies it."""
 
     trips: "pd.DataFrame"
     zones: ZoneMap
@@ -47,10 +47,10 @@ class TrainingData:
 
 
 def available_window(available: Sequence[Month], month: Month, window_months: int = WINDOW_MONTHS) -> tuple[Month, ...]:
-    """The months a model for `month` learns from: those held of the `window_months` before it.
+    """The training months of a model for `month`: the available ones of the `window_months` before it.
 
-    Where the lake holds none of these, the last `window_months` it holds before `month`. The same for every way to
-    train, so that a figure does not depend on which command asked for it.
+    If none of these is available, the last `window_months` available before `month`. Every command trains on this
+    window, so that figures do not depend on the command.
     """
     before = sorted(each for each in available if each < month)
     recent = tuple(each for each in before if each >= month.plus(-window_months))
@@ -60,10 +60,10 @@ def available_window(available: Sequence[Month], month: Month, window_months: in
 def read_training_data(
     warehouse: Warehouse, services: Sequence[str], months: Sequence[Month], scope: EvaluationScope
 ) -> TrainingData:
-    """The trips of these months, from one snapshot of the lake.
+    """Reads the trips of these months that are in scope, from one snapshot of the lake.
 
     Raises:
-        TaxiError: there is no trip to learn from.
+        TaxiError: there is no such trip.
     """
     with warehouse.reading() as connection:
         snapshot = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
@@ -78,17 +78,19 @@ def read_training_data(
         zones = read_zone_map(connection)
     if trips.empty:
         window = ", ".join(map(str, months)) or "no month"
-        raise TaxiError(f"no trip of {', '.join(services)} to learn from in {window}: ingest earlier months first")
+        raise TaxiError(f"no trip of {', '.join(services)} to train on in {window}: ingest earlier months first")
     return TrainingData(trips, zones, tuple(months), tuple(services), int(snapshot), _digest(trips))
 
 
 def read_evaluation_trips(
     warehouse: Warehouse, services: Sequence[str], month: Month, scope: EvaluationScope
 ) -> "pd.DataFrame":
-    """Every raw trip picked up in the month whose duration the scope admits, with features.
+    """Reads every raw trip picked up in the month whose duration is in scope, with features.
 
-    Nothing else is cleaned: a score on trips that were cleaned with knowledge of the trip (its distance, its speed)
-    would flatter the model.
+    No other cleaning is done: scores on trips cleaned by their distance or speed would flatter the model.
+
+    Raises:
+        TaxiError: there is no such trip.
     """
     import pandas as pd
 
@@ -103,9 +105,9 @@ def read_evaluation_trips(
             }
             connection.execute(f"CREATE OR REPLACE TEMP TABLE trips AS {sql('scored_trips')}", values)
             frame = connection.execute(sql("trip_features"), {"holidays": list(holiday_dates())}).df()
-            # Features are of what a trip is; who drives it is told beside them.
+            # The features lack the vendor, which recent traffic needs.
             frame = frame.merge(connection.execute("SELECT source_row, vendor_id FROM trips").df(), on="source_row")
-            # In the file's order, on which the last digit of a sum of floats depends.
+            # In the file's order: the last digit of a sum of floats depends on it.
             frame = frame.sort_values("source_row", ignore_index=True)
             frames.append(frame.assign(service_id=list(SERVICES).index(service)))
     trips = pd.concat(frames, ignore_index=True)
@@ -115,7 +117,7 @@ def read_evaluation_trips(
 
 
 def read_zones(warehouse: Warehouse, shapes: bool = False) -> "pd.DataFrame":
-    """The rows of `taxi_zones`, without their shapes unless asked for."""
+    """Reads `taxi_zones`, by default without the zones' shapes."""
     if shapes:
         with warehouse.reading() as connection:
             return connection.execute("SELECT * FROM taxi_zones ORDER BY zone_id").df()
@@ -124,7 +126,11 @@ def read_zones(warehouse: Warehouse, shapes: bool = False) -> "pd.DataFrame":
 
 
 def read_zone_map(connection: DuckDBPyConnection) -> ZoneMap:
-    """The zones' places as arrays indexed by zone id."""
+    """Reads the zones as arrays indexed by zone id.
+
+    Raises:
+        TaxiError: the lake has no zones.
+    """
     zones = connection.execute("SELECT * EXCLUDE (shape_wkb) FROM taxi_zones ORDER BY zone_id").df()
     if zones.empty:
         raise TaxiError("the lake has no taxi zones: materialise taxi_zones first")

@@ -1,4 +1,4 @@
-"""The ways to learn there are, by name: what `fit(trips, minutes)` and `predict(trips)` a training gets."""
+"""The estimators by name. Each has `fit(trips, minutes)` and `predict(trips)`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ BOOSTED_TREES = "boosted_trees"
 
 @dataclass(frozen=True)
 class EstimatorSpec:
-    """One way to learn: how it is made, whether it can be exported for the service, which parameters it knows."""
+    """An estimator's factory, whether the service can run it, and the parameters it takes (None: all)."""
 
     make: Callable[[ZoneMap, Mapping[str, Any]], Any]
     is_servable: bool
-    parameters: frozenset[str] | None = None  # None: all there are
+    parameters: frozenset[str] | None = None
 
 
 ESTIMATORS: Mapping[str, EstimatorSpec] = {
@@ -34,7 +34,7 @@ ESTIMATORS: Mapping[str, EstimatorSpec] = {
 
 
 def get_estimator(name: str) -> EstimatorSpec:
-    """The way to learn of this name.
+    """Returns the estimator of this name.
 
     Raises:
         TaxiError: there is none.
@@ -45,7 +45,7 @@ def get_estimator(name: str) -> EstimatorSpec:
 
 
 def build_estimator(name: str, zones: ZoneMap, parameters: Mapping[str, Any]) -> Any:
-    """An estimator that has not learned yet, with those of the parameters it knows."""
+    """Makes an unfitted estimator with the parameters it takes; others are ignored."""
     chosen = get_estimator(name)
     accepted = chosen.parameters
     return chosen.make(zones, {key: value for key, value in parameters.items() if accepted is None or key in accepted})

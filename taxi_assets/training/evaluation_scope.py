@@ -1,4 +1,4 @@
-"""Which trips models are trained on and scored on, by their duration. Figures compare within one scope only."""
+"""Ranges of duration for training and evaluation. Figures compare within one scope only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class EvaluationScope:
-    """Which trips are scored: those that last this long, ends included. Figures compare within one only."""
+    """A range of durations, both ends included."""
 
     name: str
     shortest_minutes: float
@@ -26,15 +26,15 @@ class EvaluationScope:
 
     @property
     def label(self) -> str:
-        """Its trips, as sentences name them."""
+        """Name of its trips for use in a sentence."""
         return f"trips of {self.shortest_minutes:g}-{self.longest_minutes:g} minutes"
 
     def contains(self, minutes: Floats) -> NDArray[np.bool_]:
-        """Which of these durations are scored."""
+        """True for durations in scope, shape (n,)."""
         return np.asarray((minutes >= self.shortest_minutes) & (minutes <= self.longest_minutes))
 
     def in_scope(self, trips: pd.DataFrame) -> pd.DataFrame:
-        """Those of the trips that are scored, by their `duration_minutes`."""
+        """The trips whose `duration_minutes` is in scope."""
         return trips[self.contains(trips["duration_minutes"].to_numpy(np.float64))].reset_index(drop=True)
 
 
@@ -50,5 +50,5 @@ TRIPS_1_TO_180_MINUTES = EvaluationScope(
 EVALUATION_SCOPES: Mapping[str, EvaluationScope] = MappingProxyType(
     {each.name: each for each in (TRIPS_1_TO_60_MINUTES, TRIPS_1_TO_180_MINUTES)}
 )
-# What is printed first everywhere, and by which the champion is chosen; the others are guarded and stand beside it.
+# Reports show it first, and promotion compares models on it; guards check the other scopes.
 PRIMARY_SCOPE = TRIPS_1_TO_60_MINUTES

@@ -1,8 +1,7 @@
-"""Between which minutes a trip will end, nine times in ten: split conformal on trips later than those learned from.
+"""90 % prediction intervals: split conformal prediction, calibrated on trips after the training trips.
 
-Errors are wider for long trips and for pairs whose trips differ much, and come by borough and time of day. So quantiles
-of errors are kept by expected minutes and spread, and each borough and part of the day has a factor of its own that
-makes its share of trips inside right (Mondrian conformal prediction).
+Errors grow with the minutes and with the spread of the pair of zones, so their quantiles are kept by bins of both. Each
+borough and part of the day has a factor that corrects its coverage (Mondrian conformal prediction).
 """
 
 from dataclasses import dataclass
@@ -20,14 +19,14 @@ BANDS = ("night 0-6", "morning rush 6-10", "midday 10-16", "evening rush 16-20",
 _BAND_HOURS = (6, 10, 16, 20)
 _MINUTE_BINS, _SPREAD_BINS = 15, 5
 _BOROUGHS = 16
-_MIN_TRIPS = 40  # of a bin that has quantiles of its own
-_FACTOR_PRIOR_TRIPS = 50  # as many draw a borough's factor to that of all
+_MIN_TRIPS = 40  # a bin with fewer trips takes the quantiles of all trips
+_FACTOR_PRIOR_TRIPS = 50  # weight of the overall factor
 _MIN_MARGIN, _MIN_MINUTES = 0.3, 1.0
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """Quantiles of errors by bins of minutes and spread, shape (15, 5), and factors, shape (boroughs, bands)."""
+    """Error quantiles by bins of minutes and spread, shape (15, 5), and factors, shape (boroughs, bands)."""
 
     minute_edges: Floats
     spread_edges: Floats
@@ -37,22 +36,22 @@ class Intervals:
 
 
 def bands(minute_of_day: Ints) -> Ints:
-    """The part of the day of each pickup, a position in `BANDS`."""
+    """Part of the day of each pickup, as a position in `BANDS`."""
     return np.digitize(minute_of_day, [hour * 60 for hour in _BAND_HOURS])
 
 
 def fit_intervals(
     actual: Floats, predicted: Floats, spread: Floats, borough: Ints, band: Ints, coverage: float = COVERAGE
 ) -> Intervals:
-    """Learn from trips the predictions did not learn from.
+    """Calibrates intervals on trips that the predicting model was not trained on.
 
     Args:
-        actual: Minutes the trips took, shape (n,); so are all others.
-        predicted: Minutes that were predicted.
-        spread: Standard deviation of the pair's trips, minutes.
-        borough: Borough of the pickup zone.
-        band: Part of the day, see `bands`.
-        coverage: Share of trips that shall end inside.
+        actual: Minutes the trips took, shape (n,).
+        predicted: Minutes predicted for them, shape (n,).
+        spread: Standard deviation of the pair's trips, minutes, shape (n,).
+        borough: Borough of the pickup zone, shape (n,).
+        band: Part of the day, see `bands`, shape (n,).
+        coverage: Share of trips that end inside their interval.
     """
     error, outside = actual - predicted, (1 - coverage) / 2
     minute_edges = np.quantile(predicted, np.arange(1, _MINUTE_BINS) / _MINUTE_BINS)
@@ -70,7 +69,7 @@ def fit_intervals(
 
 
 def interval(intervals: Intervals, minutes: Floats, spread: Floats, borough: Ints, band: Ints) -> tuple[Floats, Floats]:
-    """Lower and upper end for predicted minutes, shape (n,) each."""
+    """Lower and upper ends for predicted minutes, shape (n,) each."""
     cell = _cells(minutes, spread, intervals.minute_edges, intervals.spread_edges)
     factor = intervals.factors[borough, band]
     low = minutes + intervals.low.ravel()[cell] * factor
@@ -82,7 +81,7 @@ def _cells(minutes: Floats, spread: Floats, minute_edges: Floats, spread_edges: 
 
 
 def _factors(needed: Floats, borough: Ints, band: Ints, coverage: float) -> Floats:
-    """By how much the margins of each borough and part of the day must grow; few trips draw to that of all."""
+    """Factors on the margins by borough and band, drawn toward the overall one if trips are few."""
     overall = float(np.quantile(needed, coverage))
     factors = np.full((_BOROUGHS, len(BANDS)), overall)
     for place, time in np.unique(np.column_stack([borough, band]), axis=0).tolist():

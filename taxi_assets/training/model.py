@@ -1,9 +1,9 @@
-"""The duration model: what past trips lead to expect, times a correction by boosted trees. Plain scikit-learn.
+"""The duration model: expected minutes from past trips, times a correction by boosted trees.
 
-`DurationModel` is a scikit-learn regressor over frames of `MODEL_INPUTS`; `OPTIONAL_INPUTS` are used where a frame has
-them. The history of a training row is told by the months before it, that of a predicted trip by all of the window.
-The trees learn the ratio of actual to expected minutes, weighted by the square of what was expected: that is the
-squared error in minutes.
+`DurationModel` is a scikit-learn regressor over frames of `MODEL_INPUTS` and optional columns of `OPTIONAL_INPUTS`. A
+training row is encoded from the months before it, a predicted trip from the whole window. The trees are fitted to the
+ratio of actual to expected minutes. Its weight is the square of expected minutes: the loss is the squared error in
+minutes.
 """
 
 from typing import Self
@@ -35,8 +35,8 @@ __all__ = ["DurationModel"]
 
 Floats = NDArray[np.float64]
 
-# The last third of the trips, of half a year at most, tells how wide intervals are; a smaller model that learned from
-# some of the others is judged on them. It costs a tenth, and of its errors nine in ten are as small.
+# Intervals are calibrated on the last third of the trips, at most half a year, with the errors of a smaller model
+# trained on earlier trips. It costs a tenth of the full model and has errors of similar size.
 _CALIBRATION_SHARE, _CALIBRATION_MONTHS, _CALIBRATION_TRIPS = 1 / 3, 6, 100_000
 _CALIBRATION_PARAMETERS = {"max_iter": 25, "max_leaf_nodes": 31, "learning_rate": 0.2, "max_bins": 31}
 _CALIBRATION_TRAIN_TRIPS = 50_000
@@ -60,19 +60,19 @@ _CALIBRATION_COLUMNS = [
 
 
 class DurationModel(RegressorMixin, BaseEstimator):
-    """Minutes of a trip from what is known when it starts.
+    """Predicts a trip's minutes from data known at its pickup.
 
     Args:
-        zones: Where the zones are.
-        smoothing: How the history is smoothed.
-        row_months: The trees learn from trips of so many months; the history from all.
-        use_recent_traffic: Let trips that have just ended tell of the streets now.
-        use_passenger_count: Look at `passenger_count`.
-        learning_rate, max_iter, max_leaf_nodes, min_samples_leaf, l2_regularization, random_state: Of the
+        zones: Locations of the zones.
+        smoothing: Strengths of the target encoding's smoothing.
+        row_months: The trees are trained on the last so many months, the encoding tables on all.
+        use_recent_traffic: Use the recent-traffic features.
+        use_passenger_count: Use `passenger_count`.
+        learning_rate, max_iter, max_leaf_nodes, min_samples_leaf, l2_regularization, random_state: Parameters of
             `HistGradientBoostingRegressor`.
 
-    After `fit`: `zone_geometry_`, `encoding_tables_` (history by service id), `completed_trips_` (the last trips by service id),
-    `minutes_range_` (shortest and longest trip learned from), `trees_` and `intervals_`.
+    After `fit`: `zone_geometry_`, `encoding_tables_` and `completed_trips_` (the last ones) by service id,
+    `minutes_range_` (shortest and longest training trip), `trees_` and `intervals_`.
     """
 
     def __init__(  # noqa: PLR0913 - scikit-learn wants every parameter named here
@@ -103,10 +103,9 @@ class DurationModel(RegressorMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: pd.DataFrame, y: Floats) -> Self:  # noqa: N803 - scikit-learn's name
-        """Learn from trips: `X` has the columns `MODEL_INPUTS`, `y` their minutes, shape (n,).
+        """Fits the model: `X` has the columns `MODEL_INPUTS`, `y` the trips' minutes, shape (n,).
 
-        `passenger_count` and `vendor_id` are used where `X` has them. What trips tell of the streets is worked out
-        here, from pickups and minutes.
+        `passenger_count` and `vendor_id` are used if `X` has them. Recent traffic is computed here from `X` and `y`.
         """
         self.zone_geometry_ = ZoneGeometry(self.zones)
         minutes = np.asarray(y, np.float64)
@@ -132,23 +131,23 @@ class DurationModel(RegressorMixin, BaseEstimator):
         return self.predict_interval(X).minutes
 
     def predict_interval(self, X: pd.DataFrame) -> Prediction:  # noqa: N803
-        """Minutes of each trip, and the interval nine trips in ten end in."""
+        """Minutes of each trip and its 90 % interval."""
         check_is_fitted(self)
         matrix = self.encode(X)
         fixed_minutes = self._columns(X).get(FIXED_DURATION)
         return predict_interval(self.trees_.predict(matrix), matrix, fixed_minutes, self.intervals_)
 
     def encode(self, X: pd.DataFrame) -> NDArray[np.float32]:  # noqa: N803
-        """The trips as the trees see them."""
+        """The matrix of the trips, shape (n, len(MATRIX_COLUMNS))."""
         return encode_trips(self._columns(X), self.zone_geometry_, self.encoding_tables_)
 
     def add_recent_traffic(self, trips: pd.DataFrame, completed: pd.DataFrame | None = None) -> pd.DataFrame:
-        """The trips, with what trips that ended before the pickup of each tell of the streets: `RECENT_TRAFFIC_COLUMNS`.
+        """The trips with `RECENT_TRAFFIC_COLUMNS`, from trips that ended before each pickup.
 
         Args:
-            trips: Columns `MODEL_INPUTS`, and `vendor_id` where it is known.
-            completed: Rides that are over, with `duration_minutes`; unset, `trips` themselves. The last trips the
-                model learned from are looked at too. None tells a trip anything before its own drop-off.
+            trips: Columns `MODEL_INPUTS`, and `vendor_id` if known.
+            completed: Completed trips with `duration_minutes`; if None, `trips` themselves. The last training trips
+                are added. A trip counts only after its own drop-off.
         """
         check_is_fitted(self)
         ended_trips = trips if completed is None else completed
@@ -198,7 +197,7 @@ class DurationModel(RegressorMixin, BaseEstimator):
             max_leaf_nodes=self.max_leaf_nodes,
             min_samples_leaf=self.min_samples_leaf,
             l2_regularization=self.l2_regularization,
-            early_stopping=False,  # a fixed number of trees: the same data give the same model everywhere
+            early_stopping=False,  # with a fixed number of trees, the same data give the same model
             random_state=self.random_state,
         )
 
@@ -211,5 +210,5 @@ def _fit_trees(
 
 
 def _evenly_spaced(rows: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
-    """So many of the rows at most, evenly spread."""
+    """At most `limit` of the rows, evenly spaced."""
     return rows[:: max(1, -(-len(rows) // limit))]

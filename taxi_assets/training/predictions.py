@@ -1,4 +1,4 @@
-"""From what the trees say to minutes and an interval; the same for the fitted model and the service."""
+"""Turns the trees' output into minutes and an interval, for the fitted model and for the service."""
 
 from dataclasses import dataclass
 
@@ -25,13 +25,13 @@ class Prediction:
 def predict_interval(
     corrections: NDArray[np.floating], matrix: NDArray[np.float32], fixed_minutes: Floats | None, intervals: Intervals
 ) -> Prediction:
-    """What is answered for an encoded matrix.
+    """Minutes and intervals of an encoded matrix.
 
     Args:
-        corrections: What the trees make of the matrix, shape (n,).
-        matrix: The trips as the trees see them.
-        fixed_minutes: Minutes of a vendor whose trips all last alike, NaN for others; None where no vendor is known.
-        intervals: How wide intervals are.
+        corrections: Output of the trees for the matrix, shape (n,).
+        matrix: The encoded trips.
+        fixed_minutes: Minutes of vendors that write one duration for all trips, NaN for others; None if unknown.
+        intervals: Calibrated intervals.
     """
     minutes = np.asarray(corrections, np.float64) * expected_minutes(matrix)
     if fixed_minutes is not None:
@@ -40,7 +40,7 @@ def predict_interval(
 
 
 def calibrate_intervals(actual: Floats, minutes: Floats, matrix: NDArray[np.float32]) -> Intervals:
-    """How wide intervals must be, from trips the minutes were not learned from."""
+    """Calibrates intervals on trips that the predicting model was not trained on."""
     return fit_intervals(actual, minutes, *_interval_inputs(matrix))
 
 

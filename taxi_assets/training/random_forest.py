@@ -1,4 +1,4 @@
-"""A random forest on what is known of the trip alone, without history: another way to learn, to compare with."""
+"""A random forest on the trip's own features, without target encoding, for comparison."""
 
 from typing import Self
 
@@ -13,17 +13,19 @@ from taxi_assets.features.trip_features import MODEL_INPUTS
 
 __all__ = ["RandomForestModel"]
 
-# Each tree sees so many trips at most: more make it slower and hardly better.
+# Trips per tree: more make it slower and hardly better.
 _MAX_TRIPS_PER_TREE = 60_000
 
 
 class RandomForestModel(RegressorMixin, BaseEstimator):
-    """Minutes of a trip from its zones, places and calendar; takes and gives what `DurationModel` does.
+    """Predicts a trip's minutes from its zones and calendar, with the interface of `DurationModel`.
+
+    The parameters are those of boosted trees, scaled to a forest.
 
     Args:
-        max_iter: Trees.
-        max_leaf_nodes: Leaves of a tree; a forest's are larger than boosted ones: so many times eight.
-        min_samples_leaf: Trips in a leaf; a forest's are smaller: a tenth of it.
+        max_iter: Four times the number of trees.
+        max_leaf_nodes: An eighth of the leaves of a tree.
+        min_samples_leaf: Ten times the fewest trips of a leaf.
         random_state: Seed.
     """
 
@@ -36,7 +38,7 @@ class RandomForestModel(RegressorMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: pd.DataFrame, y: NDArray[np.float64]) -> Self:  # noqa: N803 - scikit-learn's name
-        """Learn from trips: `X` has the columns `MODEL_INPUTS`, `y` their minutes, shape (n,)."""
+        """Fits the forest: `X` has the columns `MODEL_INPUTS`, `y` the trips' minutes, shape (n,)."""
         matrix = _matrix(X)
         self.trees_ = RandomForestRegressor(
             n_estimators=max(1, self.max_iter // 4),
@@ -47,7 +49,7 @@ class RandomForestModel(RegressorMixin, BaseEstimator):
             n_jobs=-1,
             random_state=self.random_state,
         ).fit(matrix, np.asarray(y, np.float64))
-        self.trees_.set_params(n_jobs=1)  # threads would add the trees' minutes in an order of their own
+        self.trees_.set_params(n_jobs=1)  # threads would sum the trees' minutes in varying order
         return self
 
     def predict(self, X: pd.DataFrame) -> NDArray[np.float64]:  # noqa: N803
@@ -57,6 +59,6 @@ class RandomForestModel(RegressorMixin, BaseEstimator):
 
 
 def _matrix(trips: pd.DataFrame) -> NDArray[np.float32]:
-    """The inputs that are numbers: the calendar tells of the pickup what a forest can learn from."""
+    """The numeric inputs; calendar features stand for `pickup_at`."""
     names = [name for name in MODEL_INPUTS if name != "pickup_at"]
     return trips[names].to_numpy(np.float32)

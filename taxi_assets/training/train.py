@@ -1,4 +1,4 @@
-"""Trains a model on a window of months, logs it to the active MLflow run and registers it. Knows no Dagster."""
+"""Trains a model on a window of months, logs it to MLflow and registers it. Does not use Dagster."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ _INPUT_EXAMPLE_ROWS = 5
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A registered version, the trips it learned from, and whether it had been registered before."""
+    """A registered version, its training data, and whether this training registered it."""
 
     version: Version
     data: TrainingData
@@ -48,21 +48,20 @@ def train(
     window: Sequence[Month],
     parameters: Mapping[str, Any],
 ) -> TrainingResult:
-    """Learn from the window, or from the months `training_window` chooses, to predict trips of `month`.
+    """Trains a model to predict trips of `month`, registers it and makes it the month's version.
 
-    The same trips, parameters and code are not learned twice: the version they made is returned. Either way it is
-    the one that is scored on the month from now on.
+    If the same trips, parameters and code were trained on before, the version registered then is reused.
 
     Args:
-        settings: Where MLflow and the lake are.
-        warehouse: The lake.
+        settings: The project's settings.
+        warehouse: The warehouse to read from.
         mlflow: The dagster-mlflow resource, on the run to log to.
-        month: The month the model will be scored on; none of its trips is seen.
-        window: Months to learn from; empty, those `training_window` chooses.
-        parameters: `estimator`, one of `ESTIMATORS`, and what it is built with.
+        month: The month the model will be scored on; none of its trips is used.
+        window: Training months; if empty, those of `training_window`.
+        parameters: `estimator`, one of `ESTIMATORS`, and its parameters.
 
     Raises:
-        TaxiError: there is nothing to learn from, or the window reaches into the scored month.
+        TaxiError: there is no training trip, or the window reaches into the scored month.
     """
     months = training_window(settings, warehouse, month, window)
     data = read_training_data(warehouse, settings.services, months, TRAINING_SCOPE)
@@ -83,19 +82,19 @@ def train(
 
 
 def fit(data: TrainingData, parameters: Mapping[str, Any]) -> Any:
-    """What learning from these trips with these parameters makes: of the same, the same."""
+    """Fits an estimator; the same data and parameters give the same model."""
     given = dict(parameters)
     model = build_estimator(given.pop("estimator", BOOSTED_TREES), data.zones, given)
     return model.fit(data.trips, data.trips["duration_minutes"].to_numpy())
 
 
 def dagster_url(settings: Settings, run_id: str) -> str:
-    """The Dagster run's page."""
+    """URL of the run's page in Dagster's UI."""
     return f"{settings.url(settings.dagster_port)}/runs/{run_id}"
 
 
 def library_versions() -> dict[str, str]:
-    """The versions of the libraries that decide what is learned."""
+    """Versions of the libraries that change the fitted model."""
     return {name: version(name) for name in ("scikit-learn", "numpy", "holidays")}
 
 
@@ -106,7 +105,7 @@ def training_window(
     window: Sequence[Month],
     window_months: int = WINDOW_MONTHS,
 ) -> tuple[Month, ...]:
-    """The months to learn from: those wanted, oldest first, or those held of the `window_months` before `month`.
+    """The training months, oldest first: the given window, or the available one before `month`.
 
     Raises:
         TaxiError: the window reaches into the month to be scored.
@@ -116,7 +115,7 @@ def training_window(
             return available_window(available_months(connection, settings.services), month, window_months)
     late = [str(each) for each in window if each >= month]
     if late:
-        raise TaxiError(f"the window holds {', '.join(late)}, not before {month}, the month to be scored: leave it out")
+        raise TaxiError(f"the window has {', '.join(late)}, not before {month}, the month to be scored: leave it out")
     return tuple(sorted(window))
 
 
@@ -152,7 +151,7 @@ def _tags(settings: Settings, data: TrainingData, month: Month, estimator: str) 
 
 
 def _training_key(data: TrainingData, month: Month, parameters: Mapping[str, Any]) -> str:
-    """Digest of all that decides what a training makes: trips, purpose, parameters, code, libraries."""
+    """Digest of all that decides the model: trips, scored month, parameters, code, libraries."""
     parts = [
         data.digest,
         str(month),

@@ -1,4 +1,4 @@
-"""Rides as they are learned from: each told by what came before it, and by nothing it would not know when served."""
+"""Builds the training matrix using only data available before each pickup."""
 
 from collections.abc import Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -44,24 +44,24 @@ __all__ = [
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# A season seen once is told from nothing but chance: with less than a year the trees do not see the calendar's.
+# With less than a year of data, seasonal columns are noise: they are set to zero.
 _MIN_MONTHS_FOR_SEASONS = 12
-_WEIGHT_MONTHS = 24  # a trip this much older counts a third as much
-# So many trips are learned from without what is sometimes known: who asks may not know it either.
+_WEIGHT_MONTHS = 24  # a trip this much older weighs a third as much
+# Share of training rows whose optional features are masked: served trips may lack them too.
 _MASKED_SHARE = 0.25
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What trees learn from, oldest first; and what is kept for later.
+    """The training rows, and the tables and trips that later predictions need.
 
     Attributes:
-        matrix: Rides as the trees see them, shape (n, len(MATRIX_COLUMNS)).
-        minutes: How long they took, shape (n,).
-        weights: How much they count, shape (n,).
-        pickup_seconds: Their pickups, seconds since 1970, shape (n,).
-        tables: History for the month after, by service id.
-        completed: The last trips, by service id.
+        matrix: Encoded trips, shape (n, len(MATRIX_COLUMNS)).
+        minutes: Durations, shape (n,).
+        weights: Sample weights, shape (n,).
+        pickup_seconds: Pickup times, seconds since 1970, shape (n,).
+        tables: Encoding tables for the month after, by service id.
+        completed: The last completed trips, by service id.
     """
 
     matrix: NDArray[np.float32]
@@ -81,16 +81,16 @@ def build_training_set(  # noqa: PLR0913, PLR0917
     excluded: Set[str],
     seed: int,
 ) -> TrainingSet:
-    """Make them of the trips of a window of months.
+    """Builds the training set from the trips of a window of months.
 
     Args:
-        trips: Columns of `MODEL_INPUTS`; `passenger_count` and `vendor_id` where they are known; shape (n,) each.
-        minutes: How long they took, shape (n,).
+        trips: Columns of `MODEL_INPUTS`, and `passenger_count` and `vendor_id` if known; shape (n,) each.
+        minutes: Durations, shape (n,).
         geometry: Geometry of the zones.
-        smoothing: How the history is smoothed.
-        row_months: Trees learn from trips of the last so many months.
-        excluded: Those of `OPTIONAL_INPUTS` the trees shall not see.
-        seed: Of the choice of trips that are learned from without what is sometimes known.
+        smoothing: Strengths of the target encoding's smoothing.
+        row_months: The training rows are trips of the last so many months.
+        excluded: Names of `OPTIONAL_INPUTS` the trees must not use.
+        seed: Seed of the choice of masked rows.
     """
     month = months(trips)
     first = int(month.max()) - row_months + 1
@@ -113,7 +113,7 @@ def build_training_set(  # noqa: PLR0913, PLR0917
         _assign(features, own_service, encoded)
         if set(RECENT_TRAFFIC_COLUMNS) - excluded:
             recent = own_service & (month >= first)
-            # What was expected out of fold knows of trips to come, this one too; what it is a share of tells nothing.
+            # Out-of-fold expectations include later trips, so traffic ratios would leak; leave them NaN.
             with_traffic = recent & ~masked & (month >= first_past_only_month(month[own_service]))
             _put_recent_traffic(features, trips, recent, with_traffic, geometry, ended_trips)
     kept = (month >= first) & np.isnan(features[FIXED_DURATION])
@@ -125,7 +125,7 @@ def build_training_set(  # noqa: PLR0913, PLR0917
 
 
 def model_columns(frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
-    """The frame's columns the model looks at, as arrays; what is not known of a trip is NaN, its vendor 0."""
+    """The frame's columns that the model uses, as arrays; unknown values are NaN, unknown vendors 0."""
     found = {name: frame[name].to_numpy() for name in MODEL_INPUTS}
     for name in OPTIONAL_INPUTS:
         if name in frame:
@@ -136,20 +136,20 @@ def model_columns(frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
 
 
 def zero_empty_columns(matrix: NDArray[np.float32]) -> None:
-    """Put zeros into the columns nobody knows, which no tree can then ask for: scikit-learn has no bins for them."""
+    """Sets all-NaN columns to zero in place: scikit-learn cannot bin them, and no tree splits on them."""
     matrix[:, np.isnan(matrix).all(0)] = 0
 
 
 def months(trips: TripColumns) -> Ints:
-    """Months since 1970 of the pickups."""
+    """Months of the pickups since 1970, shape (n,)."""
     found: Ints = trips["pickup_at"].astype("datetime64[M]").astype(np.int64)
     return found
 
 
 def completed_trips(trips: TripColumns, minutes: Floats, expected: NDArray[np.floating]) -> CompletedTrips:
-    """Rides of one service that are over, and what history led to expect of them.
+    """The completed trips of one service with their expected minutes.
 
-    A pickup in an hour that the clocks repeat is taken to be in the second: no trip counts as over before it is.
+    A pickup in an hour that the clocks repeat is placed in the second one, so that no trip ends too early.
     """
     return CompletedTrips(
         ended_at=utc_seconds(trips["pickup_at"], repeated="second") + np.rint(minutes * 60).astype(np.int64),
@@ -164,7 +164,7 @@ def completed_trips(trips: TripColumns, minutes: Floats, expected: NDArray[np.fl
 def recent_traffic_columns(
     trips: TripColumns, geometry: ZoneGeometry, completed: Mapping[int, CompletedTrips]
 ) -> dict[str, NDArray[np.float32]]:
-    """`RECENT_TRAFFIC_COLUMNS` of each trip, from finished trips by service id."""
+    """`RECENT_TRAFFIC_COLUMNS` of each trip, from completed trips by service id."""
     features = {name: np.full(len(trips["service_id"]), np.nan, np.float32) for name in RECENT_TRAFFIC_COLUMNS}
     for service, ended_trips in completed.items():
         own_service = trips["service_id"] == service
@@ -186,7 +186,7 @@ def _put_recent_traffic(
     geometry: ZoneGeometry,
     completed: CompletedTrips,
 ) -> None:
-    with ThreadPoolExecutor(1) as pool:  # NumPy lets go of the interpreter while it sorts and looks up
+    with ThreadPoolExecutor(1) as pool:  # NumPy releases the GIL while it sorts and searches
         fixed_duration = pool.submit(_fixed_duration, _take_rows(trips, recent), completed)
         _assign(features, with_traffic, _recent_traffic(_take_rows(trips, with_traffic), geometry, completed))
     _assign(features, recent, {FIXED_DURATION: fixed_duration.result()})
@@ -214,14 +214,14 @@ def _vendors(trips: TripColumns) -> Ints:
 
 
 def _recent_only(completed: CompletedTrips) -> CompletedTrips:
-    """Those that may still be looked at in the month after."""
+    """The trips that are in a window of the month after."""
     return completed.subset(completed.ended_at > completed.ended_at.max() - lookback_seconds())
 
 
 def _mask(matrix: NDArray[np.float32], masked: NDArray[np.bool_], month: Ints, excluded: Set[str]) -> None:
     if len(np.unique(month)) < _MIN_MONTHS_FOR_SEASONS:
         matrix[:, [MATRIX_COLUMNS.index(name) for name in SEASONAL_COLUMNS]] = 0
-    # They are the last columns.
+    # The optional features are the last columns.
     matrix[masked, -len(OPTIONAL_FEATURES) :] = np.nan
     matrix[:, [MATRIX_COLUMNS.index(name) for name in OPTIONAL_FEATURES if name in excluded]] = np.nan
 

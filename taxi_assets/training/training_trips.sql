@@ -1,4 +1,4 @@
--- The trips of a window of months as the model takes them, in an order that never changes.
+-- The model's inputs and target for the trips of a window of months, in a fixed order.
 SELECT
     list_position($all_services, service) - 1 AS service_id,
     trip_features.* EXCLUDE (service, month, source_row),

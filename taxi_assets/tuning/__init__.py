@@ -1,1 +1,1 @@
-"""The search for parameters of the model within a budget. How a model is trained or scored does not belong here."""
+"""Hyperparameter tuning within a budget. Training and scoring a model do not belong here."""

@@ -1,6 +1,7 @@
-"""Looks for parameters within a budget: each trial learns from earlier months and is scored on later ones. No Dagster.
+"""Tunes parameters within a budget: trials train on earlier months and are scored on later ones.
 
-Months are never split at random. The window's last months are each scored by a model of all months before it.
+Months are never split at random: each of the window's last months is scored by a model of all months before it. Does
+not use Dagster.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ _BOUNDS = 2
 
 @dataclass(frozen=True)
 class TimeSplit:
-    """Months to learn from, and the later month that is scored."""
+    """Training months, and the later month that is scored."""
 
     train: tuple[Month, ...]
     validation: Month
@@ -41,17 +42,17 @@ class TimeSplit:
 
 @dataclass(frozen=True)
 class TuningPlan:
-    """What is tried, on which months, for how long.
+    """Window, budget, search space and estimator of a tuning.
 
     Attributes:
-        months: The window, oldest first; all of it lies before the month the model is for.
-        scored_months: How many of its last months are scored.
-        trials: So many trials at most.
-        seconds: No trial begins later than this after the first.
-        space: Lowest and highest value of each parameter that is varied; whole numbers where both are.
-        fixed: The other parameters, and what the first trial takes of those that are varied.
-        estimator: Name of the way to learn.
-        seed: Of the sampler.
+        months: The window, oldest first; all its months are before the month the model is for.
+        scored_months: Number of its last months that are scored.
+        trials: Maximum number of trials.
+        seconds: No trial starts later than this after the first.
+        space: Lowest and highest value of each tuned parameter; integers if both are whole.
+        fixed: Values of the other parameters, and the first trial's values of the tuned ones.
+        estimator: Name of the estimator.
+        seed: Seed of the sampler.
     """
 
     months: tuple[Month, ...]
@@ -66,7 +67,7 @@ class TuningPlan:
 
 @dataclass(frozen=True)
 class TuningResult:
-    """What came of it: a row for each trial, the first being the parameters searched from, and the best ones."""
+    """A table with a row per trial, the start parameters first, and the best parameters."""
 
     plan: TuningPlan
     time_splits: tuple[TimeSplit, ...]
@@ -75,15 +76,15 @@ class TuningResult:
 
 
 def time_splits(months: Sequence[Month], scored_months: int) -> tuple[TimeSplit, ...]:
-    """The last months, each with all before it to learn from.
+    """Splits the months: each of the last ones is scored by a model of all months before it.
 
     Raises:
-        TaxiError: no month is left to learn from.
+        TaxiError: no training month is left, or the months are not sorted.
     """
     if not 0 < scored_months < len(months):
         raise TaxiError(
-            f"{scored_months} of {len(months)} months cannot be scored by models of those before: "
-            "name more months, or score fewer"
+            f"cannot score {scored_months} of {len(months)} months with models of earlier months: "
+            "give more months, or score fewer"
         )
     cuts = range(len(months) - scored_months, len(months))
     found = tuple(TimeSplit(tuple(months[:cut]), months[cut]) for cut in cuts)
@@ -91,22 +92,23 @@ def time_splits(months: Sequence[Month], scored_months: int) -> tuple[TimeSplit,
         late = not_earlier(split.train, split.validation)
         if late:
             raise TaxiError(
-                f"{split.validation} cannot be scored by a model of {', '.join(map(str, late))}: sort the months"
+                f"{split.validation} cannot be scored by a model trained on {', '.join(map(str, late))}: "
+                "sort the months"
             )
     return found
 
 
 def tune(settings: Settings, warehouse: Warehouse, mlflow: Any, plan: TuningPlan) -> TuningResult:
-    """Try parameters until the budget is spent; each trial is an MLflow run below the resource's own.
+    """Runs trials until the budget is spent; each is an MLflow run nested in the resource's run.
 
     Args:
-        settings: Where MLflow and the lake are.
-        warehouse: The lake.
-        mlflow: The dagster-mlflow resource, on the run that is the trials' parent.
-        plan: What is tried.
+        settings: The project's settings.
+        warehouse: The warehouse to read from.
+        mlflow: The dagster-mlflow resource, on the parent run of the trials.
+        plan: Window, budget and search space.
 
     Raises:
-        TaxiError: the plan cannot be carried out.
+        TaxiError: the plan is not valid, or a month has no trips.
     """
     import optuna
 
@@ -141,7 +143,7 @@ def tune(settings: Settings, warehouse: Warehouse, mlflow: Any, plan: TuningPlan
 
 @dataclass(frozen=True)
 class _TrialData:
-    """What every trial is tried on: read once."""
+    """The data of all trials, read once."""
 
     time_splits: tuple[TimeSplit, ...]
     data: TrainingData
@@ -149,7 +151,7 @@ class _TrialData:
     condition: Condition
 
     def errors(self, estimator: str, parameters: Mapping[str, Any]) -> Iterator[tuple[TimeSplit, float]]:
-        """The RMSE on each scored month of a model of the months before it."""
+        """Yields each split with the RMSE of a model trained on its months."""
         month = self.data.trips["pickup_at"].to_numpy().astype("datetime64[M]")
         for split in self.time_splits:
             own = np.isin(month, np.array([str(each) for each in split.train], "datetime64[M]"))
@@ -190,15 +192,15 @@ def _require_space(plan: TuningPlan) -> None:
     for name, bounds in plan.space.items():
         if name not in plan.fixed or isinstance(plan.fixed[name], str | bool):
             known = [key for key, value in plan.fixed.items() if not isinstance(value, str | bool)]
-            raise TaxiError(f"'{name}' cannot be searched: choose among {', '.join(known)}")
+            raise TaxiError(f"'{name}' cannot be tuned: choose among {', '.join(known)}")
         if len(bounds) != _BOUNDS or not 0 <= bounds[0] <= bounds[1]:
             raise TaxiError(f"the space of '{name}' is {list(bounds)}: give its lowest and its highest value")
     if plan.trials < 1 or plan.seconds <= 0:
-        raise TaxiError(f"a budget of {plan.trials} trials in {plan.seconds:g} seconds tries nothing: give more")
+        raise TaxiError(f"a budget of {plan.trials} trials in {plan.seconds:g} seconds runs no trial: give more")
 
 
 def _suggest(trial: "optuna.Trial", space: Mapping[str, Sequence[float]]) -> dict[str, float | int]:
-    """A value for each parameter: drawn on a logarithmic scale where the highest is over ten times the lowest."""
+    """Suggests a value per parameter, on a log scale if the highest is over ten times the lowest."""
     found: dict[str, float | int] = {}
     for name, (low, high) in space.items():
         wide = 0 < 10 * low < high
@@ -210,7 +212,7 @@ def _suggest(trial: "optuna.Trial", space: Mapping[str, Sequence[float]]) -> dic
 
 
 def _table(study: "optuna.Study") -> pd.DataFrame:
-    """A row for each trial: `trial`, `state`, `rmse` (NaN where it was cut short), errors by month, parameters."""
+    """A row per trial: `trial`, `state`, `rmse` (NaN if pruned), `seconds`, RMSE by month, parameters."""
     rows = [
         {
             "trial": trial.number,

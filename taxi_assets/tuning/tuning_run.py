@@ -1,4 +1,4 @@
-"""A tune from its config to its record in MLflow: plan, trials, table, the best as the config of a training."""
+"""Runs a tuning from its config and logs it to MLflow; gives the best parameters as run config."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,23 +25,23 @@ def run(  # noqa: PLR0913, PLR0917
     config: Mapping[str, Any],
     defaults: Mapping[str, Any],
 ) -> TuningResult:
-    """Search on the window, or on the months a training would learn from; each trial is a nested MLflow run.
+    """Tunes on the window, or on the training months of `month`; each trial is a nested MLflow run.
 
     Args:
-        settings: Where MLflow and the lake are.
-        warehouse: The lake.
+        settings: The project's settings.
+        warehouse: The warehouse to read from.
         mlflow: The dagster-mlflow resource.
-        month: The month the parameters are for; none of its trips is seen.
-        window: Months to learn from and score on; empty, those a training for `month` would learn from.
+        month: The month the parameters are for; none of its trips is used.
+        window: Months to train and score on; if empty, the training months of `month`.
         config: `scored_months`, `trials`, `seconds`, `space`, `start`, `estimator`, `seed`.
-        defaults: What a training takes unless told otherwise.
+        defaults: Default parameters of a training.
 
     Raises:
-        TaxiError: the config cannot be carried out.
+        TaxiError: the config is not valid, or a month has no trips.
     """
     unknown = set(config["start"]) - set(defaults)
     if unknown:
-        raise TaxiError(f"a training has no parameter {', '.join(sorted(unknown))}: choose among {', '.join(defaults)}")
+        raise TaxiError(f"unknown training parameter {', '.join(sorted(unknown))}: choose among {', '.join(defaults)}")
     start = {name: type(defaults[name])(value) for name, value in config["start"].items()}
     plan = TuningPlan(
         months=training_window(settings, warehouse, month, window),
@@ -61,19 +61,19 @@ def run(  # noqa: PLR0913, PLR0917
 
 
 def training_run_config(found: TuningResult) -> dict[str, Any]:
-    """The best parameters as run config of a training: to be pasted into Dagster's training_run_config."""
+    """The best parameters as run config of a training, to paste into Dagster's launchpad."""
     months = [str(month) for month in found.plan.months]
     config = {"months": months, **found.best, "estimator": found.plan.estimator}
     return {"ops": {"duration_model": {"config": config}}}
 
 
 def run_url(settings: Settings, mlflow: Any) -> str:
-    """The parent run's page in MLflow's UI."""
+    """URL of the parent run's page in MLflow's UI."""
     return tracking.run_url(settings, mlflow.mlflow_run_id)
 
 
 def log_tuning(mlflow: Any, found: TuningResult, picture: bytes) -> None:
-    """Log the best parameters, the table of trials and its picture, a PNG, on the parent run."""
+    """Logs the best parameters, the table of trials and its plot, a PNG, on the parent run."""
     mlflow.log_params({f"best_{name}": value for name, value in found.best.items()})
     mlflow.log_metric("best_rmse", float(found.trials["rmse"].min()))
     with tempfile.TemporaryDirectory() as folder:

@@ -121,9 +121,9 @@ def test_rides_come_by_service_month_and_row_whatever_is_asked_first(written: Wa
 @pytest.mark.parametrize(
     ("services", "months", "told"),
     [
-        (["green"], [MARCH], "no trip of green to learn from in 2023-03: ingest earlier months first"),
-        (["fhvhv"], [JANUARY], "no trip of fhvhv to learn from in 2023-01"),
-        (["green"], [], "no trip of green to learn from in no month"),
+        (["green"], [MARCH], "no trip of green to train on in 2023-03: ingest earlier months first"),
+        (["fhvhv"], [JANUARY], "no trip of fhvhv to train on in 2023-01"),
+        (["green"], [], "no trip of green to train on in no month"),
     ],
 )
 def test_without_rides_there_is_nothing_to_learn(written: Warehouse, services, months, told: str) -> None:

@@ -154,7 +154,7 @@ def test_planted_random_split_is_found(sample: pd.DataFrame) -> None:
     assert not_earlier(list(pickups[:cut]), pickups[cut]) == []
     drawn = pickups.sample(frac=1, random_state=0)
     assert not_earlier(list(drawn[:cut]), drawn.iloc[cut:].min())
-    with pytest.raises(TaxiError, match="2023-02 cannot be scored by a model of 2023-03"):
+    with pytest.raises(TaxiError, match="2023-02 cannot be scored by a model trained on 2023-03"):
         time_splits([*parse_months("2023-03"), *parse_months("2023-01..2023-02")], 1)
 
 

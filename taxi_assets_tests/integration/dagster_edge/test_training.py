@@ -157,8 +157,8 @@ def test_without_a_window_every_earlier_month_is_learned_from(platform: Platform
 @pytest.mark.parametrize(
     ("months", "message"),
     [
-        (["2023-02"], "the window holds 2023-02, not before 2023-02"),
-        (["2022-12"], "no trip of green to learn from in 2022-12: ingest earlier months first"),
+        (["2023-02"], "the window has 2023-02, not before 2023-02"),
+        (["2022-12"], "no trip of green to train on in 2022-12: ingest earlier months first"),
         (["2023-13"], "'2023-13' is not a month"),
     ],
 )

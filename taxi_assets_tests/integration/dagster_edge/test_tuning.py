@@ -106,16 +106,16 @@ def test_a_failed_search_fails_with_its_trials(platform: PlatformHarness) -> Non
 @pytest.mark.parametrize(
     ("month", "config", "message"),
     [
-        (MARCH, {"trials": 0}, "a budget of 0 trials in 900 seconds tries nothing"),
-        (MARCH, {"seconds": 0}, "a budget of 3 trials in 0 seconds tries nothing"),
-        (MARCH, {"space": {"depth": [1, 2]}}, "'depth' cannot be searched: choose among .*learning_rate, max_iter"),
+        (MARCH, {"trials": 0}, "a budget of 0 trials in 900 seconds runs no trial"),
+        (MARCH, {"seconds": 0}, "a budget of 3 trials in 0 seconds runs no trial"),
+        (MARCH, {"space": {"depth": [1, 2]}}, "'depth' cannot be tuned: choose among .*learning_rate, max_iter"),
         (MARCH, {"space": {"max_iter": [5, 2]}}, r"the space of 'max_iter' is \[5.0, 2.0\]"),
-        (MARCH, {"start": {"depth": 3}}, "a training has no parameter depth"),
+        (MARCH, {"start": {"depth": 3}}, "unknown training parameter depth"),
         (MARCH, {"estimator": "oracle"}, "there is no estimator 'oracle': choose one of boosted_trees, random_forest"),
-        (MARCH, {"months": ["2023-03"]}, "the window holds 2023-03, not before 2023-03"),
-        (MARCH, {"scored_months": 2}, "2 of 2 months cannot be scored"),
-        (JANUARY, {}, "1 of 0 months cannot be scored"),
-        (FEBRUARY, {}, "1 of 1 months cannot be scored"),
+        (MARCH, {"months": ["2023-03"]}, "the window has 2023-03, not before 2023-03"),
+        (MARCH, {"scored_months": 2}, "cannot score 2 of 2 months"),
+        (JANUARY, {}, "cannot score 1 of 0 months"),
+        (FEBRUARY, {}, "cannot score 1 of 1 months"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused_in_a_sentence(
