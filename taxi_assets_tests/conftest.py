@@ -1,7 +1,7 @@
-"""Fixtures of all tests: a home of one's own, months to put into it, a lake that holds them.
+"""Fixtures of all tests: an empty home, months to put into it, a warehouse with these months.
 
-Months are TLC's own where they can be had (`TAXI_TLC_SOURCE`, or `../shared/tlc` beside the clone), else
-synthetic ones: no test is skipped for want of them. What is scoped to the session is only read.
+Months are TLC's own if `TAXI_TLC_SOURCE` or `../shared/tlc` beside the clone has them, else synthetic ones: no test
+is skipped for lack of them. Fixtures of session scope are read-only.
 """
 
 import os
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from taxi_assets.features.trip_features import ZoneMap
 
-# How long an example takes tells of the machine, not of the code.
-# A merge does not wait for luck: in CI the drawn cases are the same each time.
+# An example's duration depends on the machine, not on the code: no deadline.
+# In CI the drawn cases are the same each time, so that a merge does not depend on chance.
 hypothesis.settings.register_profile("taxi", deadline=None, print_blob=True, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("taxi")
 
@@ -39,7 +39,7 @@ _FOLDERS = (
 
 Put = Callable[..., None]
 
-# What takes long to make begins first, and the tests that share it stay in one worker.
+# Tests of a slow fixture start first and stay in one worker.
 EXPENSIVE_FIXTURES = {
     "dagster_edge": "platform",
     "test_run.py": "run",
@@ -50,7 +50,7 @@ EXPENSIVE_FIXTURES |= dict.fromkeys(("publishing", "quality", "test_dataset.py",
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `--dist loadscope`: a module's tests go to one worker, and those that share a dear fixture."""
+    """With `--dist loadscope`, sends a module's tests, and those of a slow fixture, to one worker."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Modules(LoadScopeScheduling):
@@ -63,7 +63,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(trylast=True)  # after the order that pytest-randomly gives
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what takes longest begin first, so that no worker waits for it at the end."""
+    """Puts the slowest tests first, so that no worker waits for them at the end."""
     items.sort(key=lambda item: not _expensive_fixture(item.nodeid.partition("::")[0]))
 
 
@@ -73,7 +73,7 @@ def _expensive_fixture(module: str) -> str | None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_settings_from_outside() -> Iterator[None]:
-    """Whoever runs the tests may have set `TAXI_*` variables: no test sees them."""
+    """Hides the caller's `TAXI_*` variables from the tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("TAXI_")]:
             patch.delenv(name)
@@ -82,9 +82,9 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_signals_ignored_from_outside() -> None:
-    """A script may have started the tests with Ctrl-C or hang-up ignored: what they start would ignore them too.
+    """Restores Ctrl-C and hang-up if the caller ignores them: child processes would inherit that.
 
-    SIGTERM as well: Dagster does with it what is done with SIGINT.
+    SIGTERM as well: Dagster gives it SIGINT's handler.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -94,7 +94,7 @@ def _no_signals_ignored_from_outside() -> None:
 
 @pytest.fixture(scope="session")
 def synthetic_source(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    """Small synthetic months, wherever the tests run."""
+    """Small synthetic months, the same on every machine."""
     from taxi_assets import synthetic
 
     folder = tmp_path_factory.mktemp("synthetic")
@@ -106,7 +106,7 @@ def synthetic_source(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 @pytest.fixture(scope="session")
 def source(request: pytest.FixtureRequest) -> Source:
-    """TLC's months where they can be had, else synthetic ones."""
+    """TLC's months if available, else synthetic ones."""
     wanted = (*ZONE_FILES, *(file_name("green", month) for month in MONTHS))
     for folder in filter(None, _FOLDERS):
         if all((Path(folder) / name).is_file() for name in wanted):
@@ -118,7 +118,7 @@ def source(request: pytest.FixtureRequest) -> Source:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """A home of one's own, of synthetic months, with nothing in it yet."""
+    """Settings of an empty home of synthetic months."""
     return Settings(home=tmp_path / "home", data_kind="synthetic", threads=2, memory_limit="1GB")
 
 
@@ -129,7 +129,6 @@ def warehouse(settings: Settings) -> Warehouse:
 
 @pytest.fixture(scope="session")
 def lake(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """The source's months, published down to their features."""
     from taxi_assets.ingestion import publishing
 
     home = tmp_path_factory.mktemp("lake")
@@ -153,7 +152,7 @@ def zone_rows(synthetic_source: Source) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def memory() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Every table of the lake, empty, in a database of one's own."""
+    """Every warehouse table, empty, in an in-memory database."""
     with duckdb.connect() as connection:
         _create_tables(connection)
         yield connection
@@ -161,13 +160,13 @@ def memory() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture(scope="session")
 def put() -> Put:
-    """Puts rows into a table: `put(connection, "raw_trips", {"source_row": 0}, …)`; the rest is NULL."""
+    """Inserts rows: `put(connection, "raw_trips", {"source_row": 0}, …)`; columns not given are NULL."""
     return _put
 
 
 @pytest.fixture(scope="session")
 def city(zone_rows: list[dict[str, Any]]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The lake's tables in memory, with the zones of the synthetic city."""
+    """The warehouse tables in memory, with the zones of the synthetic city."""
     with duckdb.connect() as connection:
         _create_tables(connection)
         _put(connection, "taxi_zones", *zone_rows)
@@ -176,7 +175,7 @@ def city(zone_rows: list[dict[str, Any]]) -> Iterator[duckdb.DuckDBPyConnection]
 
 @pytest.fixture(scope="session")
 def zones(city: duckdb.DuckDBPyConnection) -> "ZoneMap":
-    """Where the zones of the synthetic city are."""
+    """Geometry of the synthetic city's zones."""
     from taxi_assets.training.dataset import read_zone_map
 
     return read_zone_map(city)
@@ -184,7 +183,7 @@ def zones(city: duckdb.DuckDBPyConnection) -> "ZoneMap":
 
 @pytest.fixture(scope="session")
 def trips(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.DataFrame":
-    """Rides of the synthetic months, with the model's inputs and `duration_minutes`, by the lake's SQL."""
+    """Trips of the synthetic months, made by the warehouse's SQL: model inputs and `duration_minutes`."""
     from taxi_assets.features.trip_features import holiday_dates
     from taxi_assets.ingestion.canonical_rows import canonical_trips
     from taxi_assets.months import SERVICES

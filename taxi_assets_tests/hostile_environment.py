@@ -1,4 +1,4 @@
-"""Variables by which a caller's environment leads the libraries to other stores, and to hosts nobody answers on."""
+"""Environment variables that redirect libraries to other stores and to unreachable hosts."""
 
 HOSTILE = {
     "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
@@ -17,7 +17,7 @@ HOSTILE = {
     "GX_CLOUD_BASE_URL": "http://127.0.0.1:9",
     "GE_HOME": "/nowhere",
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-    "AWS_PROFILE": "nobody",
+    "AWS_PROFILE": "missing-profile",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
     "UVICORN_PORT": "9",
     "GUNICORN_CMD_ARGS": "--bind 127.0.0.1:9",

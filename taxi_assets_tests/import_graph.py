@@ -17,7 +17,7 @@ def modules(root: Path = ROOT) -> dict[str, Path]:
 
 
 def imports(module: str, path: Path, *, only_at_load: bool = False) -> set[str]:
-    """What a module imports, by dotted names; on request without what functions and type checkers import."""
+    """The dotted names a module imports; with `only_at_load`, without those in functions and type checks."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     found: set[str] = set()
     for node in _nodes(ast.parse(path.read_text()), only_at_load=only_at_load):
@@ -48,7 +48,7 @@ def is_within(name: str, homes: tuple[str, ...]) -> bool:
 
 
 def small_package(tmp_path: Path) -> Path:
-    """A package of one's own to break rules in."""
+    """A small package to break rules in."""
     for name in ("__init__", "features/__init__", "warehouse/__init__"):
         path = tmp_path / PACKAGE / f"{name}.py"
         path.parent.mkdir(exist_ok=True)

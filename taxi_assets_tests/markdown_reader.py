@@ -1,4 +1,4 @@
-"""Reads the project's Markdown: its code, its prose, its tables, its pictures of folders."""
+"""Reads the project's Markdown: code, prose, tables and folder trees."""
 
 import re
 
@@ -23,7 +23,7 @@ def prose(text: str) -> str:
 
 
 def spans(text: str) -> list[str]:
-    """What stands between backticks, wherever a line is broken."""
+    """The texts between backticks, also across a line break."""
     return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose(text))]
 
 
@@ -32,13 +32,13 @@ def code(text: str) -> str:
 
 
 def table(text: str, header: str) -> list[list[str]]:
-    """The rows of the table whose first column is headed so."""
+    """The rows of the table whose first column has this heading."""
     match = re.search(rf"^\| {re.escape(header)} \|.*\n\|[-:| ]+\|\n((?:\|.*\n?)*)", text, re.MULTILINE)
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in match[1].splitlines()] if match else []
 
 
 def tree(text: str, root: str) -> set[str]:
-    """The paths of the block that begins with this folder, as its indentation has them."""
+    """The paths of the folder tree that begins with this folder."""
     match = re.search(rf"^```text\n({re.escape(root)}.*?)^```$", text, re.MULTILINE | re.DOTALL)
     parents: list[str] = []
     found = set()
@@ -50,6 +50,6 @@ def tree(text: str, root: str) -> set[str]:
 
 
 def headings(text: str) -> set[str]:
-    """The headings as links name them."""
+    """The headings as links write them."""
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}

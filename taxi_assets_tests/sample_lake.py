@@ -1,4 +1,4 @@
-"""Months to test with, and a lake that holds them; the fixtures of these names are in `conftest.py`."""
+"""Months to test with, and a warehouse with these months; their fixtures are in `conftest.py`."""
 
 import shutil
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ ZONE_FILES = ("taxi_zone_lookup.csv", "taxi_zones.zip")
 
 @dataclass(frozen=True)
 class Source:
-    """A folder with green months, `MONTHS`, and the zones' two files, named as TLC names them; read-only."""
+    """A read-only folder with green months, `MONTHS`, and the two zone files, named as TLC names them."""
 
     folder: Path
     kind: DataKind
@@ -29,14 +29,14 @@ class Source:
         return self.folder / ZONE_FILES[0], self.folder / ZONE_FILES[1]
 
     def land(self, settings: Settings, month: Month) -> MonthFile:
-        """Copy a month into the landing folder."""
+        """Copies a month into the landing folder."""
         settings.landing.mkdir(parents=True, exist_ok=True)
         return inspect_file(Path(shutil.copy(self.folder / file_name("green", month), settings.landing)))
 
 
 @dataclass(frozen=True)
 class Lake:
-    """A lake that holds every month of its source; for reading only."""
+    """A read-only warehouse with every month of its source."""
 
     settings: Settings
     warehouse: Warehouse

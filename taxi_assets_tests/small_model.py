@@ -1,4 +1,4 @@
-"""A model of an invented town, made in moments from one week of trips, and trips to ask it about."""
+"""A model of an invented town, fitted in under a second on one week of trips, and trips to predict."""
 
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ FACTS = {"name": "taxi-duration", "version": 3, "run_id": "0f3c", "data_snapshot
 
 @cache
 def zone_map() -> ZoneMap:
-    """Zones strewn over ten miles by ten; like TLC's last two, 264 and 265 have no place."""
+    """Zones scattered over ten miles by ten; like TLC's last two, 264 and 265 have no coordinates."""
     draw = np.random.default_rng(1)
     east, north, area = draw.uniform(0, 10, ZONES), draw.uniform(0, 10, ZONES), draw.uniform(0.2, 2, ZONES)
     for values in (east, north, area):
@@ -33,7 +33,7 @@ def zone_map() -> ZoneMap:
 
 
 def trips(count: int, seed: int) -> dict[str, NDArray[Any]]:
-    """Rides of one week, spread over all zones and over `SERVICES`."""
+    """Trips of one week, spread over all zones and over `SERVICES`."""
     draw = np.random.default_rng(seed)
     starts = draw.integers(1, ZONES, count)
     return {
@@ -51,9 +51,9 @@ def frame(asked: dict[str, NDArray[Any]]) -> pd.DataFrame:
 
 @cache
 def fitted() -> DurationModel:
-    """Three minutes a mile, faster at night, and noise; its history is that of all its trips together.
+    """A model of three minutes a mile, faster at night, with noise; one target encoding for all its trips.
 
-    `DurationModel.fit` would tell the history anew for every week and service, which takes its time.
+    `DurationModel.fit` would compute out-of-fold encodings for every week and service, which is slow.
     """
     known = frame(trips(4_000, seed=2))
     miles = known["zone_distance_miles"].fillna(5).to_numpy()

@@ -1,4 +1,4 @@
-"""The rules of the architecture: who may import whom, and what loading it costs."""
+"""Rules of the architecture: which modules may import which."""
 
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -15,14 +15,14 @@ HOMES = {
     "bentoml": ("taxi_assets.serving.bento_build",),
     "typer": ("taxi_assets.cli",),
 }
-# Who may start what Dagster knows.
-STARTS_DAGSTER = (
+# Modules that may start Dagster's definitions.
+DAGSTER_STARTERS = (
     "taxi_assets.defs",
     "taxi_assets.definitions",
     "taxi_assets.cli",
 )
-# Data in, data out. What touches the world (adapters) and what starts it (the edge) is for others.
-MIDDLE = (
+# Pure modules: data in, data out. Adapters and the edge, which have side effects, are not listed.
+PURE = (
     "taxi_assets.errors",
     "taxi_assets.months",
     "taxi_assets.tlc.local_time",
@@ -77,20 +77,20 @@ MIDDLE = (
 
 
 def importers(of: Imports, what: str) -> set[str]:
-    """The modules that import `what`, or something of it."""
+    """The modules that import `what` or something of it."""
     return {name for name, found in of.items() if any(is_within(each, (what,)) for each in found)}
 
 
-def strangers(of: Imports, what: str, homes: tuple[str, ...]) -> set[str]:
-    """The modules that import `what` and may not."""
+def forbidden_importers(of: Imports, what: str, homes: tuple[str, ...]) -> set[str]:
+    """The modules that import `what` without permission."""
     return {name for name in importers(of, what) if not is_within(name, homes)}
 
 
-def outside_middle(of: Imports) -> dict[str, set[str]]:
-    """What of the package the middle imports though it is not of the middle; packages only hold modules."""
+def impure_imports(of: Imports) -> dict[str, set[str]]:
+    """Imports of pure modules from modules of the package that are not pure; packages only hold modules."""
     packages = {name.rpartition(".")[0] for name in of}
-    middle = {name: found & set(of) - packages for name, found in of.items() if is_within(name, MIDDLE)}
-    strange = {name: {each for each in found if not is_within(each, MIDDLE)} for name, found in middle.items()}
+    middle = {name: found & set(of) - packages for name, found in of.items() if is_within(name, PURE)}
+    strange = {name: {each for each in found if not is_within(each, PURE)} for name, found in middle.items()}
     return {name: found for name, found in strange.items() if found}
 
 
@@ -104,35 +104,35 @@ def tree(tmp_path: Path) -> Path:
     return small_package(tmp_path)
 
 
-# Who imports whom
+# Rules of imports
 
 
 @pytest.mark.parametrize("framework", HOMES)
-def test_a_framework_is_known_to_its_own_modules_only(everything: Imports, framework: str) -> None:
-    assert strangers(everything, framework, HOMES[framework]) == set()
+def test_a_framework_is_imported_by_its_own_modules_only(everything: Imports, framework: str) -> None:
+    assert forbidden_importers(everything, framework, HOMES[framework]) == set()
 
 
-def test_only_who_starts_dagster_knows_its_edge(everything: Imports) -> None:
+def test_only_dagster_starters_import_the_edge(everything: Imports) -> None:
     for edge in ("taxi_assets.defs", "taxi_assets.definitions"):
-        assert strangers(everything, edge, STARTS_DAGSTER) == set()
+        assert forbidden_importers(everything, edge, DAGSTER_STARTERS) == set()
 
 
 @pytest.mark.parametrize("framework", [*HOMES, "httpx", "filelock", "rich"])
-def test_the_middle_knows_no_framework(everything: Imports, framework: str) -> None:
-    assert {name for name in importers(everything, framework) if is_within(name, MIDDLE)} == set()
+def test_pure_modules_import_no_framework(everything: Imports, framework: str) -> None:
+    assert {name for name in importers(everything, framework) if is_within(name, PURE)} == set()
 
 
-def test_the_middle_imports_only_the_middle(everything: Imports) -> None:
-    assert outside_middle(everything) == {}
+def test_pure_modules_import_only_pure_modules(everything: Imports) -> None:
+    assert impure_imports(everything) == {}
 
 
-def test_every_module_the_rules_name_is_there(everything: Imports) -> None:
-    named = {*MIDDLE, *STARTS_DAGSTER, *(home for homes in HOMES.values() for home in homes)}
+def test_every_module_the_rules_name_exists(everything: Imports) -> None:
+    named = {*PURE, *DAGSTER_STARTERS, *(home for homes in HOMES.values() for home in homes)}
     assert named <= set(everything)
 
 
-def circle(of: Imports) -> list[str]:
-    """Modules that import each other at load, the first named again at the end; a package may hold who imports it."""
+def import_cycle(of: Imports) -> list[str]:
+    """A cycle of imports at load, the first module named twice; packages may import their members."""
     others = {n: {e for e in found & set(of) if not is_within(n, (e,))} for n, found in of.items()}
     try:
         TopologicalSorter(others).prepare()
@@ -141,22 +141,22 @@ def circle(of: Imports) -> list[str]:
     return []
 
 
-def test_no_module_imports_itself_in_a_circle() -> None:
-    assert circle(all_imports(only_at_load=True)) == []
+def test_modules_have_no_import_cycle() -> None:
+    assert import_cycle(all_imports(only_at_load=True)) == []
 
 
-def test_a_circle_is_found(tree: Path) -> None:
+def test_an_import_cycle_is_found(tree: Path) -> None:
     write(tree, "features/trip_features", "from taxi_assets.features.zone_geometry import x\n")
     write(tree, "features/zone_geometry", "def later():\n    from taxi_assets.features.trip_features import y\n")
-    assert circle(all_imports(tree, only_at_load=True)) == []
+    assert import_cycle(all_imports(tree, only_at_load=True)) == []
     write(tree, "features/zone_geometry", "from .trip_features import y\n")
-    assert set(circle(all_imports(tree, only_at_load=True))) == {
+    assert set(import_cycle(all_imports(tree, only_at_load=True))) == {
         "taxi_assets.features.trip_features",
         "taxi_assets.features.zone_geometry",
     }
 
 
-def test_the_service_knows_only_rides_and_its_own() -> None:
+def test_the_bento_service_imports_only_serving_and_errors() -> None:
     found = imports("service", ROOT / "bento" / "service.py")
     ours = {each for each in found if is_within(each, (PACKAGE,))}
     assert ours
@@ -176,10 +176,10 @@ def test_the_service_knows_only_rides_and_its_own() -> None:
         "try:\n    import dagster\nexcept ImportError:\n    pass\n",
     ],
 )
-def test_a_module_that_knows_a_framework_is_found(tree: Path, line: str) -> None:
+def test_a_forbidden_framework_import_is_found(tree: Path, line: str) -> None:
     write(tree, "features/trip_features", line)
     write(tree, "features/zone_geometry", "import dagsterly\n")
-    assert strangers(all_imports(tree), "dagster", HOMES["dagster"]) == {"taxi_assets.features.trip_features"}
+    assert forbidden_importers(all_imports(tree), "dagster", HOMES["dagster"]) == {"taxi_assets.features.trip_features"}
 
 
 @pytest.mark.parametrize(
@@ -193,12 +193,12 @@ def test_a_module_that_knows_a_framework_is_found(tree: Path, line: str) -> None
         "def later():\n    from taxi_assets.warehouse.connection import sql\n",
     ],
 )
-def test_a_middle_that_touches_the_world_is_found(tree: Path, line: str) -> None:
+def test_an_impure_import_is_found(tree: Path, line: str) -> None:
     write(tree, "warehouse/connection", "")
     write(tree, "features/trip_features", line)
     write(
         tree, "features/zone_geometry", "from taxi_assets.features import trip_features\nfrom . import trip_features\n"
     )
-    assert outside_middle(all_imports(tree)) == {
+    assert impure_imports(all_imports(tree)) == {
         "taxi_assets.features.trip_features": {"taxi_assets.warehouse.connection"}
     }

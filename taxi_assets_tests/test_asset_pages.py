@@ -1,4 +1,4 @@
-"""What an asset's page in Dagster says of its checks and its storage is so."""
+"""An asset's page in Dagster describes its checks and its storage correctly."""
 
 import dagster as dg
 
@@ -9,7 +9,7 @@ GRAPH = defs.resolve_asset_graph()
 INGESTION = {"clean_trips", "raw_trips", "taxi_zones", "trip_features"}
 
 
-def test_every_check_says_what_it_expects_and_what_a_failure_leads_to() -> None:
+def test_every_check_states_its_expectation_and_the_effect_of_a_failure() -> None:
     for check in GRAPH.asset_check_keys:
         spec = GRAPH.get_check_spec(check)
         is_error = spec.metadata["severity"] == "error"
@@ -29,7 +29,7 @@ def test_checks_of_a_month_are_partitioned_by_month() -> None:
         assert (partitions is None) == (not is_monthly), check
 
 
-def test_only_tables_show_a_tables_storage() -> None:
+def test_only_tables_show_table_storage() -> None:
     tables = {}
     for key in GRAPH.get_all_asset_keys():
         metadata = GRAPH.get(key).metadata

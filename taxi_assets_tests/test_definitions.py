@@ -1,4 +1,4 @@
-"""The asset graph as it is meant to be: a change of it is a change of the literals here."""
+"""The expected asset graph, jobs, sensors and schedules: change the literals here with them."""
 
 import json
 import os
@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).parents[1]
 GRAPH = defs.resolve_asset_graph()
 KEYS = sorted(key.to_user_string() for key in GRAPH.get_all_asset_keys())
 
-# Each asset, what it is made from, and its checks.
+# Each asset with its parents and its checks.
 ASSETS = {
     "champion_model": ({"model_evaluation"}, {"there_is_a_champion"}),
     "clean_trips": (
@@ -130,10 +130,10 @@ SENSORS = {"landing_sensor": {"ingest_months", "train_month"}, "tlc_polling_sens
 SCHEDULES = {"maintenance_schedule": "maintain_lake", "check_freshness_daily": "check_freshness"}
 UNPARTITIONED = {"taxi_zones", "duration_bento"}
 
-# `defs.jobs` asks for silence on this when it is loaded; pytest hears of it all the same.
+# `defs.jobs` silences this warning when it is loaded; pytest records it all the same.
 OF_BOTH_POLICIES = pytest.mark.filterwarnings("ignore:Asset job train_month materializes assets with varying Backfill")
 
-# In turn: which of them runs first must not decide.
+# In turn: the result must not depend on which runs first.
 IMPORT_SECONDS = """
 import subprocess, sys, time, json
 def seconds(module):
@@ -165,19 +165,19 @@ def run(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(program, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_the_assets_are_these() -> None:
+def test_asset_keys() -> None:
     assert set(ASSETS) == set(KEYS)
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_an_asset_has_the_parents_and_checks_meant_for_it(key: str) -> None:
+def test_asset_has_its_parents_and_checks(key: str) -> None:
     parents = {parent.to_user_string() for parent in GRAPH.get(dg.AssetKey(key)).parent_keys}
-    # Months build on the months before, so that an asset may be its own parent.
+    # Months build on the months before: an asset may be its own parent.
     assert (parents - {key}, checks_of(key)) == ASSETS[key]
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_an_asset_says_what_it_is_and_whose(key: str) -> None:
+def test_asset_has_a_description_owner_and_kinds(key: str) -> None:
     asset = GRAPH.get(dg.AssetKey(key))
     assert asset.description
     assert "\n\n\n" not in asset.description
@@ -190,7 +190,7 @@ def test_an_asset_says_what_it_is_and_whose(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_an_asset_shows_its_columns_each_described(key: str) -> None:
+def test_asset_describes_each_column(key: str) -> None:
     schema = schema_of(key)
     assert schema
     assert schema.columns
@@ -198,7 +198,7 @@ def test_an_asset_shows_its_columns_each_described(key: str) -> None:
 
 
 @OF_BOTH_POLICIES
-def test_the_jobs_are_these() -> None:
+def test_job_names_and_selections() -> None:
     jobs = {job.name: job for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
     selected = {
         name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys} for name, job in jobs.items()
@@ -213,21 +213,21 @@ def test_a_job_runs_in_one_process() -> None:
         assert defs.resolve_job_def(name).executor_def is dg.in_process_executor
 
 
-def test_the_sensors_are_these_and_run() -> None:
+def test_sensors_and_their_default_status() -> None:
     sensors = {sensor.name: sensor for sensor in defs.sensors or ()}
     jobs = {name: {job.name for job in sensor.jobs} if sensor.has_jobs else set() for name, sensor in sensors.items()}
     assert jobs == SENSORS
     running = {name for name, sensor in sensors.items() if sensor.default_status == dg.DefaultSensorStatus.RUNNING}
-    assert running == {"landing_sensor"}  # whoever starts the platform does not ask TLC's site by that
+    assert running == {"landing_sensor"}  # starting the platform must not start requests to TLC's site
 
 
-def test_the_schedules_are_these_and_run() -> None:
+def test_schedules_and_their_default_status() -> None:
     schedules = {schedule.name: schedule for schedule in defs.schedules or ()}
     assert {name: schedule.job_name for name, schedule in schedules.items()} == SCHEDULES
     assert {schedule.default_status for schedule in schedules.values()} == {dg.DefaultScheduleStatus.RUNNING}
 
 
-def test_months_begin_with_the_first_that_tlc_published() -> None:
+def test_months_begin_with_tlcs_first_month() -> None:
     partitions = GRAPH.get(dg.AssetKey("raw_trips")).partitions_def
     assert partitions is not None
     assert partitions.get_first_partition_key() == "2009-01"
@@ -259,7 +259,7 @@ def test_dg_finds_the_definitions_valid(tmp_path: Path) -> None:
     assert "All definitions loaded successfully" in done.stdout + done.stderr
 
 
-def test_loading_the_code_location_makes_nothing(tmp_path: Path) -> None:
+def test_loading_the_code_location_writes_nothing(tmp_path: Path) -> None:
     home = tmp_path / "home"
     environment = {**os.environ, "TAXI_HOME": str(home)}
     subprocess.run([sys.executable, "-c", "import taxi_assets.definitions"], env=environment, cwd=tmp_path, check=True)

@@ -1,4 +1,4 @@
-"""The documentation tells the truth: what it names exists, and what exists is named."""
+"""Documents and code agree: each name in a document exists, and each public name is documented."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -53,7 +53,7 @@ def commands() -> Mapping[str, set[str]]:
 
 @cache
 def source() -> str:
-    """The text of everything but tests and documents."""
+    """The text of all files except tests and documents."""
     folders = ("taxi_assets", "bento", "benchmarks")
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".sql"}]
     return "\n".join(path.read_text() for path in [*paths, ROOT / "pyproject.toml", ROOT / "Makefile"])
@@ -70,7 +70,7 @@ def home_folders() -> set[str]:
     }
 
 
-# What a document may not say; each check gives what is wrong
+# Errors a document may have; each check returns the wrong texts
 
 
 def unknown_settings(_name: str, text: str) -> set[str]:
@@ -78,7 +78,7 @@ def unknown_settings(_name: str, text: str) -> set[str]:
 
 
 def home_tree() -> set[str]:
-    """The picture of the home in the README."""
+    """The tree of the home in the README."""
     return tree(DOCUMENTS["README.md"], f"{HOME}/")
 
 
@@ -91,7 +91,7 @@ def unknown_targets(_name: str, text: str) -> set[str]:
 
 
 def named_commands(text: str) -> list[tuple[str, str]]:
-    """Each command of `taxi` with what follows it."""
+    """Each command of `taxi` with the words after it."""
     return re.findall(r"(?:^|[ /])taxi ([a-z]+)(.*)", code(text), re.MULTILINE)
 
 
@@ -133,7 +133,7 @@ def unknown_ports(_name: str, text: str) -> set[str]:
     return {port for port in re.findall(r"127\.0\.0\.1:([0-9]+)", text) if int(port) not in PORTS}
 
 
-def strange_hosts(_name: str, text: str) -> set[str]:
+def unknown_hosts(_name: str, text: str) -> set[str]:
     return {host for host in re.findall(r"https?://([\w.-]+)", text) if host not in HOSTS} - {
         str(SETTINGS["TAXI_TLC_SOURCE"].default).removeprefix("https://")
     }
@@ -145,7 +145,7 @@ def machine_paths(_name: str, text: str) -> set[str]:
 
 Check = Callable[[str, str], set[str]]
 
-# Each check with a text that it finds fault with, and the fault.
+# Each check with a text in which it finds an error, and the error.
 CHECKS: list[tuple[Check, str, set[str]]] = [
     (unknown_settings, "set `TAXI_HOME` or `TAXI_HOUSE`", {"TAXI_HOUSE"}),
     (unknown_targets, "`make run` or\n\n    TAXI_HOME=x make walk\n\nto make it", {"walk"}),
@@ -160,26 +160,26 @@ CHECKS: list[tuple[Check, str, set[str]]] = [
     ),
     (broken_links, "[a](CHANGELOG.md#unreleased) [b](CHANGELOG.md#released)", {"CHANGELOG.md#released"}),
     (unknown_ports, "http://127.0.0.1:3000 and http://127.0.0.1:3999", {"3999"}),
-    (strange_hosts, "https://pypi.example.org/simple and https://semver.org/", {"pypi.example.org"}),
+    (unknown_hosts, "https://pypi.example.org/simple and https://semver.org/", {"pypi.example.org"}),
     (machine_paths, "from /home/me/tlc, not ~/tlc nor .taxi/data/", {"/home/me/tlc"}),
 ]
 
 
 @pytest.mark.parametrize("check", dict.fromkeys(check for check, _, _ in CHECKS), ids=lambda check: check.__name__)
-def test_documents_name_what_exists(check: Check) -> None:
+def test_documents_name_only_existing_things(check: Check) -> None:
     assert {name: found for name, text in DOCUMENTS.items() if (found := check(name, text))} == {}
 
 
 @pytest.mark.parametrize(("check", "text", "faults"), CHECKS, ids=[check.__name__ for check, _, _ in CHECKS])
-def test_what_does_not_exist_is_found(check: Check, text: str, faults: set[str]) -> None:
+def test_a_wrong_name_is_found(check: Check, text: str, faults: set[str]) -> None:
     assert check("README.md", text) == faults
 
 
-# What the documents must name
+# Names the documents must have
 
 
 def settings_rows() -> list[list[str]]:
-    """The table of settings as it must read."""
+    """The expected table of settings."""
 
     def shown(default: object) -> str:
         return "unset" if default is None else f"`{','.join(default) if isinstance(default, tuple) else default}`"
@@ -192,11 +192,11 @@ def make_rows() -> list[list[str]]:
     return [[f"`{name}`", f"`{default}`"] for name, default in variables]
 
 
-def test_the_table_of_settings_is_the_code() -> None:
+def test_the_table_of_settings_agrees_with_the_code() -> None:
     assert table(DOCUMENTS["docs/settings.md"], "Variable") == settings_rows()
 
 
-def test_the_table_of_make_variables_is_the_makefile() -> None:
+def test_the_table_of_make_variables_agrees_with_the_makefile() -> None:
     rest = DOCUMENTS["docs/settings.md"].partition("## Variables of make")[2]
     assert [row[:2] for row in table(rest, "Variable")] == make_rows()
 
@@ -228,7 +228,7 @@ def first_names(text: str, header: str) -> set[str]:
         ),
     ],
 )
-def test_a_table_names_all_there_are(document: str, header: str, exist: set[str]) -> None:
+def test_tables_are_complete(document: str, header: str, exist: set[str]) -> None:
     assert first_names(DOCUMENTS[document], header) == exist
 
 
@@ -248,19 +248,19 @@ def test_every_task_and_command_is_named() -> None:
     assert in_any(lambda text: set(re.findall(r"127\.0\.0\.1:([0-9]+)", text))) == {str(port) for port in PORTS}
 
 
-def test_the_picture_of_the_code_is_the_code() -> None:
+def test_the_tree_of_the_code_agrees_with_the_code() -> None:
     named = tree(DOCUMENTS["README.md"], "taxi_assets/")
     folders = {path.relative_to(ROOT).as_posix() for path in (ROOT / "taxi_assets").iterdir() if path.is_dir()}
     assert {path for path in named if not (ROOT / path).exists()} == set()
     assert {folder for folder in folders if not folder.endswith("__pycache__")} - named == set()
 
 
-def test_the_picture_of_the_home_is_the_settings() -> None:
+def test_the_tree_of_the_home_agrees_with_the_settings() -> None:
     assert home_folders() - home_tree() == set()
     assert {path for path in home_tree() - home_folders() if path.rpartition("/")[2] not in source()} == set()
 
 
-def test_a_picture_of_folders_is_read() -> None:
+def test_a_folder_tree_is_read() -> None:
     assert tree("```text\na/\n  b/   it\n    c.py\n  d.py\ne/\n```\n", "a/") == {"a", "a/b", "a/b/c.py", "a/d.py", "e"}
 
 
@@ -281,12 +281,12 @@ def test_a_large_image_is_found(tmp_path: Path) -> None:
 
 
 def is_of_form(decision: str) -> bool:
-    """Short, and in four parts."""
+    """True if the decision is short and has its four parts."""
     parts = re.findall(r"^## (.+)$", decision, re.MULTILINE)
     return parts == ["Context", "Decision", "Evidence", "Consequences"] and len(decision) <= MAX_DECISION_CHARACTERS
 
 
-def test_decisions_are_listed_short_and_of_one_form() -> None:
+def test_decisions_are_listed_and_short_and_have_four_parts() -> None:
     files = sorted(path for path in (ROOT / "docs" / "decisions").iterdir() if path.name != "README.md")
     rows = table(DOCUMENTS["docs/decisions/README.md"], "No.")
     listed = [
@@ -296,7 +296,7 @@ def test_decisions_are_listed_short_and_of_one_form() -> None:
     assert [file.name for file in files if not is_of_form(file.read_text())] == []
 
 
-def test_a_decision_of_another_form_is_found() -> None:
+def test_a_decision_without_its_four_parts_is_found() -> None:
     whole = "# 1. A\n\n## Context\n\n## Decision\n\n## Evidence\n\n## Consequences\n"
     assert is_of_form(whole)
     assert not is_of_form(whole.replace("## Evidence\n", ""))

@@ -1,4 +1,4 @@
-"""What loading the code location, the command line and the service costs: no heavy library, no file."""
+"""The code location, the command line and the service load no heavy library and write no file."""
 
 import json
 import os
@@ -13,7 +13,7 @@ HEAVY = ("mlflow", "great_expectations", "sklearn", "bentoml", "pandas", "matplo
 
 
 def load(statement: str, folder: Path) -> list[str]:
-    """The modules there are in a fresh process once it has run the statement."""
+    """The modules loaded in a fresh process by a statement."""
     code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TAXI_", "DAGSTER_"))}
     environment |= {"TAXI_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -24,24 +24,24 @@ def load(statement: str, folder: Path) -> list[str]:
     return loaded
 
 
-def test_the_code_location_loads_nothing_heavy_and_makes_nothing(tmp_path: Path) -> None:
+def test_the_code_location_loads_no_heavy_library_and_writes_nothing(tmp_path: Path) -> None:
     loaded = load("import taxi_assets.definitions", tmp_path)
     assert "dagster" in loaded
     assert [name for name in HEAVY if name in loaded] == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_line_loads_neither_dagster_nor_anything_heavy(tmp_path: Path) -> None:
+def test_the_command_line_loads_neither_dagster_nor_heavy_libraries(tmp_path: Path) -> None:
     loaded = load("import taxi_assets.cli", tmp_path)
     assert [name for name in (*HEAVY, "dagster", "duckdb") if name in loaded] == []
 
 
-def test_what_answers_rides_loads_no_library_of_training(tmp_path: Path) -> None:
+def test_the_service_loads_no_library_of_training(tmp_path: Path) -> None:
     loaded = load("import taxi_assets.serving.served_model, taxi_assets.serving.ride_request", tmp_path)
     strange = ("mlflow", "sklearn", "dagster", "great_expectations", "pandas", "duckdb", "matplotlib")
     assert [name for name in strange if name in loaded] == []
 
 
 @pytest.mark.parametrize("heavy", ["pandas", "sklearn"])
-def test_what_is_loaded_is_seen(tmp_path: Path, heavy: str) -> None:
+def test_a_loaded_module_is_seen(tmp_path: Path, heavy: str) -> None:
     assert heavy in load(f"import {heavy}", tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from import_graph import PACKAGE, Imports, all_imports, small_package, write
 
-# The packages in the order of the data's flow: each imports from those before it only.
+# The packages in the order of the data's flow: each imports only from those before it.
 FLOW = (
     *("errors", "months", "settings"),
     *(
@@ -22,7 +22,7 @@ FLOW = (
     ),
     *("promotion", "serving", "monitoring", "plots", "defs", "definitions", "cli", "__main__"),
 )
-# A month's features are derived in the transaction that publishes them, by their one definition.
+# The transaction that publishes a month also derives its features, by the one definition of them.
 UP = {("ingestion", "features")}
 
 
@@ -47,7 +47,7 @@ def package_imports(of: Imports) -> set[tuple[str, str]]:
 
 
 def arrows_up(of: Imports) -> set[tuple[str, str]]:
-    """The imports from a package that comes later in the flow."""
+    """The imports from a package later in the flow."""
     return {(one, other) for one, other in package_imports(of) if FLOW.index(one) < FLOW.index(other)}
 
 
@@ -56,7 +56,7 @@ def test_packages_import_down_the_flow(everything: Imports) -> None:
     assert not {pair for pair in package_imports(everything) if pair[::-1] in package_imports(everything)}
 
 
-def test_the_flow_names_every_package_and_nothing_else(everything: Imports) -> None:
+def test_the_flow_lists_every_package(everything: Imports) -> None:
     assert {package_of(name) for name in everything} - {""} == set(FLOW)
     assert len([name for name in FLOW if not name.startswith("_")]) <= 20
 

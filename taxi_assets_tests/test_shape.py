@@ -1,4 +1,4 @@
-"""How the code is cut: nothing too long, nothing vague, every module with a word on what it is for."""
+"""Limits on the code: length of files and functions, specific names, a docstring for every module."""
 
 import ast
 from pathlib import Path
@@ -14,7 +14,7 @@ def sources() -> list[Path]:
 
 
 def too_long(path: Path) -> list[str]:
-    """The file, where it has too many lines, and each of its functions that has."""
+    """The file and the functions that have too many lines."""
     text = path.read_text()
     found = [path.name] if len(text.splitlines()) > LONGEST_FILE else []
     for node in ast.walk(ast.parse(text)):
@@ -23,11 +23,11 @@ def too_long(path: Path) -> list[str]:
     return found
 
 
-def test_no_file_and_no_function_is_too_long() -> None:
+def test_files_and_functions_are_short() -> None:
     assert {str(path.relative_to(ROOT)): found for path in sources() if (found := too_long(path))} == {}
 
 
-def test_what_is_too_long_is_found(tmp_path: Path) -> None:
+def test_a_long_file_and_a_long_function_are_found(tmp_path: Path) -> None:
     def lines(count: int) -> str:
         return "def f():\n" + "    x = 1\n" * (count - 1)
 
@@ -46,27 +46,27 @@ def is_vague(path: Path) -> bool:
     return bool(VAGUE & {*path.stem.split("_"), path.parent.name})
 
 
-def test_names_say_what_is_inside() -> None:
+def test_module_names_are_specific() -> None:
     assert [str(path.relative_to(ROOT)) for path in sources() if is_vague(path)] == []
 
 
-def test_a_name_that_says_nothing_is_found() -> None:
+def test_a_vague_module_name_is_found() -> None:
     assert is_vague(Path("lake/sql_helpers.py"))
     assert is_vague(Path("common/tables.py"))
     assert not is_vague(Path("warehouse/schema.py"))
 
 
-def is_silent(path: Path) -> bool:
-    """It holds code and does not say what for."""
+def lacks_docstring(path: Path) -> bool:
+    """True if the module has code and no docstring."""
     tree = ast.parse(path.read_text())
     return bool(tree.body) and not ast.get_docstring(tree)
 
 
-def test_every_module_says_what_it_is_for() -> None:
-    assert [str(path.relative_to(ROOT)) for path in sources() if is_silent(path)] == []
+def test_every_module_has_a_docstring() -> None:
+    assert [str(path.relative_to(ROOT)) for path in sources() if lacks_docstring(path)] == []
 
 
-def test_a_module_that_says_nothing_is_found(tmp_path: Path) -> None:
+def test_a_module_without_a_docstring_is_found(tmp_path: Path) -> None:
     for text, silent in (("x = 1\n", True), ('"""Holds x."""\nx = 1\n', False), ("", False)):
         (tmp_path / "a.py").write_text(text)
-        assert is_silent(tmp_path / "a.py") is silent
+        assert lacks_docstring(tmp_path / "a.py") is silent

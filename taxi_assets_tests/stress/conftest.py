@@ -1,4 +1,4 @@
-"""What the campaigns share: little months, a home to copy, and lines of counts that show when all is over."""
+"""Fixtures of the stress tests: small months, a home to copy, and a report of counts at the end."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ def sample_files(tmp_path_factory: pytest.TempPathFactory) -> SampleFiles:
 
 @pytest.fixture
 def report_counts(record_property: Callable[[str, object], None]) -> ReportCounts:
-    """Have counts added up and shown when all is over, whichever process a part of the campaign ran in."""
+    """Collects counts from every worker process; the terminal summary shows their sums."""
     return lambda campaign, counts: record_property(_SAID, [campaign, dict(counts)])
 
 
 @pytest.fixture(scope="module")
 def validation_cache() -> Iterator[None]:
-    """Do once what is the same in every home."""
+    """Caches the validation results and the loaded extensions that all homes share."""
     with cached_validation():
         yield
 
@@ -43,7 +43,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def scratch(tmp_path: Path) -> Path:
-    """A folder for homes that are made and removed by the hundred."""
+    """A folder for hundreds of short-lived homes."""
     folder = tmp_path / "homes"
     folder.mkdir()
     return folder

@@ -1,4 +1,4 @@
-"""Trials of killed processes: what happens in each, who watches meanwhile, and what must be so afterwards."""
+"""Scenarios of killed processes: their files, a concurrent reader, and the state expected afterwards."""
 
 import json
 import select
@@ -20,7 +20,7 @@ from validation_cache import close
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["ForkServer", "LakeReader", "Scenario", "fork_server", "ledger", "scenarios"]
+__all__ = ["ForkServer", "LakeReader", "Scenario", "file_rows", "fork_server", "scenarios"]
 
 SECONDS = 120.0
 TABLES = ("raw_trips", "rejected_trips", "clean_trips", "trip_features")
@@ -28,14 +28,14 @@ TABLES = ("raw_trips", "rejected_trips", "clean_trips", "trip_features")
 
 @dataclass(frozen=True)
 class Scenario:
-    """Files that are taken in before anything is disturbed, and those of the trial."""
+    """Files ingested before the disturbance, and files that land during it."""
 
     name: str
     before: Sequence[SampleFile]
     landing: Sequence[SampleFile]
 
     def home(self, sample_files: SampleFiles, folder: Path) -> Warehouse:
-        """As it is when the trial begins: the files of the trial have just landed."""
+        """A home in which the scenario's files have just landed."""
         warehouse = sample_files.home(folder)
         for sample_file in self.before:
             land(sample_file, warehouse.settings.landing)
@@ -60,16 +60,16 @@ def scenarios(sample_files: SampleFiles) -> tuple[Scenario, ...]:
 
 @dataclass
 class ForkServer:
-    """Forks a process for each trial."""
+    """Client of the fork server: runs one process for each trial."""
 
     process: "subprocess.Popen[str]"
     counts: Path
 
     def run(self, warehouse: Warehouse, kill_at: tuple[str, int] | None = None, group: bool = False) -> dict[str, Any]:
-        """Take in and publish what has landed, in a process of its own; killed at a moment, on request.
+        """Ingests and publishes the landed files in its own process; kills it at a fault point on request.
 
         Returns:
-            How often each moment came, and the errors of runs; nothing of a process that was killed.
+            How often each fault point was reached, and the errors of runs; stale if the process was killed.
         """
         settings = warehouse.settings.model_dump(mode="json")
         request = {"settings": settings, "kill_at": kill_at, "group": group, "counts": str(self.counts)}
@@ -79,7 +79,7 @@ class ForkServer:
         answer = self.answer()
         killed = answer["status"] == signal.SIGKILL
         assert killed or answer["status"] == 0, f"the process failed: {answer}"
-        assert killed == (kill_at is not None), f"{kill_at} came {'not ' if kill_at else ''}while it worked"
+        assert killed == (kill_at is not None), f"{kill_at} was {'not ' if kill_at else ''}reached"
         passed: dict[str, Any] = answer["passed"]
         return passed
 
@@ -106,10 +106,10 @@ def fork_server(sample_files: SampleFiles, folder: Path) -> Iterator[ForkServer]
 
 @dataclass
 class LakeReader:
-    """Asks for every table of a home all the time, until told to stop."""
+    """Reads every table of a home in a loop until stopped."""
 
     warehouse: Warehouse
-    whole: Sequence[Hashes]  # what the months may look like, in the order they may do so
+    whole: Sequence[Hashes]  # the allowed states of the months, in order
     polls: int = 0
     wrong: list[str] = field(default_factory=list)
     latest: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
@@ -133,25 +133,25 @@ class LakeReader:
         assert not self.wrong, "\n".join(self.wrong)
 
     def scan(self) -> None:
-        """From one thread at a time: of two, the one that saw the earlier state could be judged last."""
+        """Reads all tables once; one thread only: a second one could record an earlier state last."""
         try:
             hashes = row_hashes(self.warehouse, TABLES)
             for table in TABLES:
                 self._check(table, hashes[table])
-        except Exception as error:  # whatever reaches a reader is what the trial is about
+        except Exception as error:  # the trial checks that readers see no error
             self.wrong.append(repr(error))
         with self._has_read:
             self.polls += 1
             self._has_read.notify_all()
 
     def await_read(self) -> None:
-        """While watching: wait for a look that began after this call, which is the second one to end."""
+        """While watching: waits for a read that began after this call, so for the second one to end."""
         with self._has_read:
             enough = self.polls + 2
-            assert self._has_read.wait_for(lambda: self.polls >= enough, SECONDS), "nobody looks"
+            assert self._has_read.wait_for(lambda: self.polls >= enough, SECONDS), "the reader has stopped"
 
     def _check(self, table: str, hashes: Mapping[Any, tuple[int, str]]) -> None:
-        """Every month of the table is whole, and none goes back to what it was."""
+        """Checks that every month of the table is whole and never returns to an earlier state."""
         for slot in SLOTS:
             key = slot[0], str(slot[1])
             shown = [of[table].get(key) for of in self.whole]
@@ -163,8 +163,8 @@ class LakeReader:
                 self.latest[seen] = since + shown[since:].index(hashes.get(key))
 
 
-def ledger(warehouse: Warehouse) -> list[tuple[object, ...]]:
-    """The rows of `source_files`, but for times and numbers that a disturbance may change."""
+def file_rows(warehouse: Warehouse) -> list[tuple[object, ...]]:
+    """The rows of `source_files`, without times and numbers that a disturbance may change."""
     return sorted(
         (r.path, r.file_name, r.state, str(r.service), str(r.month), r.bytes, r.sha256, r.rows, r.reasons, r.columns)
         for r in list_source_files(warehouse)
@@ -174,4 +174,4 @@ def ledger(warehouse: Warehouse) -> list[tuple[object, ...]]:
 def assert_as_undisturbed(warehouse: Warehouse, uninterrupted: Warehouse) -> None:
     assert_consistent(warehouse)
     assert row_hashes(warehouse) == row_hashes(uninterrupted)
-    assert ledger(warehouse) == ledger(uninterrupted)
+    assert file_rows(warehouse) == file_rows(uninterrupted)

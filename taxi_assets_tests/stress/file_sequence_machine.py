@@ -1,4 +1,4 @@
-"""Files that come in any order, twice, cut off and again, while processes die: what must be true in the end."""
+"""State machine of files that land in any order, twice or cut off, while processes are killed."""
 
 import shutil
 from collections import Counter
@@ -27,12 +27,12 @@ from taxi_assets.warehouse.fault_points import FAULT_POINTS
 
 __all__ = ["FileSequenceMachine"]
 
-_SETTLING_LOOKS = 4  # a file that is never finished is given up at the third
+_SETTLING_SCANS = 4  # a file that stays incomplete is quarantined at the third
 _DATES = st.sampled_from((None, 1_000_000_000))
 
 
 class FileSequenceMachine(RuleBasedStateMachine):
-    """One home, from the first file to rest. A subclass says where files and fresh lakes come from."""
+    """One home, from the first file to the last check. Subclasses set `reference_lakes` and `counts`."""
 
     reference_lakes: ReferenceLakes
     counts: Counter[str]
@@ -43,12 +43,12 @@ class FileSequenceMachine(RuleBasedStateMachine):
         self.warehouse: Warehouse = self.sample_files.home(self.reference_lakes.folder)
         self.expected = {
             slot: ExpectedMonth(has_neighbours=slot[0] == "green") for slot in SLOTS
-        }  # an older month is held
-        self.landed: dict[str, tuple[SampleFile, int]] = {}  # by name: the file, and how many of its bytes are there
-        self.acknowledged: set[str] = set()  # SHA-256 of what was accepted and never removed by a person
+        }  # an older green month is in the warehouse
+        self.landed: dict[str, tuple[SampleFile, int]] = {}  # by name: the file, and how many of its bytes have landed
+        self.acknowledged: set[str] = set()  # SHA-256 of files accepted and never removed by a person
         self.removed: set[str] = set()
 
-    # What people do
+    # Actions of people
 
     @initialize(slots=st.lists(st.sampled_from(SLOTS), min_size=1, max_size=3), data=st.data(), scans=st.integers(0, 2))
     def begin(self, slots: list[Slot], data: st.DataObject, scans: int) -> None:
@@ -57,17 +57,17 @@ class FileSequenceMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), slot=st.sampled_from(SLOTS), scans=st.integers(0, 2), modified=_DATES)
     def arrive(self, data: st.DataObject, slot: Slot, scans: int, modified: int | None) -> None:
-        """New, again, or published with other bytes: whatever comes next of this month, with any date."""
+        """Lands a good file of the month, new, repeated or corrected, with any date."""
         sample_file = data.draw(st.sampled_from(self.sample_files.good[slot]))
         land(sample_file, self.landing, modified=modified)
         self.landed[sample_file.name] = sample_file, len(sample_file.data)
-        self.counts["arrivals"] += 1
+        self.counts["files landed"] += 1
         for _ in range(scans):
             self.scan()
 
     @rule(data=st.data(), slot=st.sampled_from(SLOTS), kind=st.sampled_from(("copy", "bad", "partial")))
     def arrive_otherwise(self, data: st.DataObject, slot: Slot, kind: str) -> None:
-        """Under another name, with rows of another month or none, or only the beginning of a file."""
+        """Lands a file under another name, with rows of another month or none, or only its beginning."""
         sample_file = data.draw(
             st.sampled_from(self.sample_files.good[slot] if kind != "bad" else self.sample_files.bad)
         )
@@ -98,7 +98,7 @@ class FileSequenceMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), folder=st.sampled_from(("landing", "files", "quarantine")))
     def delete(self, data: st.DataObject, folder: str) -> None:
-        """A person removes a file by hand."""
+        """Removes a file by hand."""
         files = file_checksums(self.warehouse, self.warehouse.settings.root / folder)
         files = {p: s for p, s in files.items() if not p.name.startswith(".") and p.suffix == ".parquet"}
         if not files:
@@ -118,7 +118,7 @@ class FileSequenceMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), slot=st.sampled_from(SLOTS))
     def retry(self, data: st.DataObject, slot: Slot) -> None:
-        """`taxi files retry`: to go back to what was superseded, or to try a refused file again."""
+        """Runs `taxi files retry`: returns to a superseded file, or tries a refused one again."""
         sample_file = data.draw(st.sampled_from(self.sample_files.good[slot]))
         try:
             record = retry(self.warehouse, sample_file.sha256)
@@ -132,7 +132,7 @@ class FileSequenceMachine(RuleBasedStateMachine):
 
     @rule(slot=st.sampled_from(SLOTS))
     def accept(self, slot: Slot) -> None:
-        """`taxi files accept`: to have a file of few rows all the same."""
+        """Runs `taxi files accept`: accepts a file with few rows."""
         sample_file = self.sample_files.good[slot][-1]
         try:
             accept(self.warehouse, sample_file.sha256)
@@ -143,18 +143,18 @@ class FileSequenceMachine(RuleBasedStateMachine):
         self.counts["accepted"] += 1
         self.expected[slot].accept_small(sample_file)
 
-    # What the platform does
+    # Actions of the platform
 
     @rule()
     def scan(self) -> None:
-        self.counts["looks"] += 1
+        self.counts["scans"] += 1
         scan(self.warehouse)
         self.after_scan()
 
     @rule()
     def publish_pending(self) -> None:
-        """Ticks and runs, until there is nothing to do."""
-        self.counts["work"] += 1
+        """Runs ticks and their runs until nothing is pending."""
+        self.counts["publications"] += 1
         publish_pending(self.warehouse)
         self.after_scan()
         for expected in self.expected.values():
@@ -163,7 +163,7 @@ class FileSequenceMachine(RuleBasedStateMachine):
 
     @rule(slot=st.sampled_from(SLOTS))
     def run_again(self, slot: Slot) -> None:
-        """A person materialises a month, whether there is anything new or not."""
+        """Materialises a month again, with or without new files."""
         try:
             publish_month(self.warehouse, slot)
         except TaxiError:
@@ -173,7 +173,7 @@ class FileSequenceMachine(RuleBasedStateMachine):
         self.counts["months run again"] += 1
 
     @rule(
-        doing=st.sampled_from(("look", "work", "run")),
+        doing=st.sampled_from(("scan", "publish", "run")),
         point_name=st.sampled_from(FAULT_POINTS),
         nth=st.integers(1, 2),
         restarts=st.booleans(),
@@ -184,9 +184,9 @@ class FileSequenceMachine(RuleBasedStateMachine):
                 if doing == "run":
                     publish_month(self.warehouse, SLOTS[nth])
                 else:
-                    scan(self.warehouse) if doing == "look" else publish_pending(self.warehouse)
+                    scan(self.warehouse) if doing == "scan" else publish_pending(self.warehouse)
         except TaxiError:
-            self.counts["told"] += 1  # a sentence for a person is an answer; what became of the file is checked below
+            self.counts["errors shown"] += 1  # a TaxiError is allowed here; the file's state is checked below
         self.counts["disturbed"] += 1
         if restarts:
             self.restart()
@@ -197,11 +197,11 @@ class FileSequenceMachine(RuleBasedStateMachine):
         close(self.warehouse)
         self.warehouse = Warehouse(self.warehouse.settings)
 
-    # What must be so
+    # Invariants
 
     def teardown(self) -> None:
         try:
-            for _ in range(_SETTLING_LOOKS):
+            for _ in range(_SETTLING_SCANS):
                 if self.landed:
                     self.scan()
             self.publish_pending()
@@ -219,7 +219,7 @@ class FileSequenceMachine(RuleBasedStateMachine):
 
     def assert_nothing_lost(self) -> None:
         assert self.acknowledged <= self.kept(), f"bytes are lost: {self.acknowledged - self.kept()}"
-        assert not self.landed, f"left where they landed: {sorted(self.landed)}"
+        assert not self.landed, f"left in the landing folder: {sorted(self.landed)}"
 
     def assert_once(self) -> None:
         for slot, shown in ingestions(self.warehouse).items():
@@ -231,7 +231,7 @@ class FileSequenceMachine(RuleBasedStateMachine):
         shown = self.shown()
         assert shown == {slot: each.published for slot, each in self.expected.items()}
 
-    # What happened meanwhile
+    # Follow-up of actions
 
     @property
     def landing(self) -> Path:
@@ -257,7 +257,7 @@ class FileSequenceMachine(RuleBasedStateMachine):
                 self.expected[slot].remove(sample_file)
 
     def note_taken(self) -> None:
-        """What has left the landing folder is the platform's to keep."""
+        """Counts files that have left the landing folder as accepted by the platform."""
         for name in [name for name in self.landed if not (self.landing / name).exists()]:
             sample_file, size = self.landed.pop(name)
             part = SampleFile(sample_file.slot, sample_file.data[:size], is_good=False)
@@ -271,7 +271,7 @@ class FileSequenceMachine(RuleBasedStateMachine):
             expected.finish_scan()
 
     def after_kill(self) -> None:
-        """Nobody knows how far it came; what the lake shows tells which months were published."""
+        """Follows a killed process: reads from the warehouse which months it published."""
         self.note_taken()
         for slot, sample_file in self.shown().items():
             self.expected[slot].found_published(sample_file)

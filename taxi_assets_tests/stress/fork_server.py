@@ -1,7 +1,7 @@
-"""A process with everything loaded, which forks a real one for each trial, to be killed without seconds of loading.
+"""Fork server: loads everything once, then forks a process for each trial to save seconds of loading.
 
-Reads a line of JSON for each, answers with one. The trial runs as Dagster's runs do: a worker below a launcher, both
-in a process group of their own.
+Reads one JSON line for each trial and writes one. As in Dagster, a trial runs as a worker below a launcher, both in a
+process group of their own.
 """
 
 import json
@@ -41,7 +41,7 @@ def say(answer: object) -> None:
 
 
 def launch(request: dict[str, Any]) -> None:
-    """Lead a group, start the worker, and end as it ends."""
+    """Leads a process group, starts the worker, and exits with its status."""
     os.setsid()
     worker = os.fork()
     if worker == 0:
@@ -53,7 +53,7 @@ def launch(request: dict[str, Any]) -> None:
 
 
 def run(request: dict[str, Any]) -> None:
-    """Take in and publish what has landed; killed at the n-th time a point_name comes, if it is wished."""
+    """Ingests and publishes the landed files; kills itself at the requested fault point."""
     passed: Counter[str] = Counter()
 
     def fault_point(point_name: str) -> None:
@@ -66,15 +66,15 @@ def run(request: dict[str, Any]) -> None:
         warehouse = Warehouse(Settings.model_validate(request["settings"]))
         scan(warehouse)
         errors = publish_pending(warehouse)
-        Path(request["counts"]).write_text(json.dumps({"moments": passed, "errors": errors}))
-    except BaseException:  # whatever it is, it must not go on to serve as the zygote does
+        Path(request["counts"]).write_text(json.dumps({"reached": passed, "errors": errors}))
+    except BaseException:  # after any error the worker must not continue as the fork server
         traceback.print_exc()
         os._exit(FAILED)
     os._exit(0)
 
 
 def warm_up(home: str) -> None:
-    """Load what is loaded at first use, in a process that has nothing open afterwards."""
+    """Loads lazily loaded modules, in a process that has nothing open afterwards."""
     from validation_cache import close
 
     warehouse = Warehouse(Settings.model_validate(json.loads(home)))

@@ -1,4 +1,4 @@
-"""Names that files and partitions must never have: a list by hand, and an endless supply."""
+"""Hostile names of files and partitions: a list by hand, and a strategy that draws more."""
 
 import string
 
@@ -103,7 +103,7 @@ _NEARLY = st.tuples(st.integers(0, len(_TLC)), st.binary(min_size=1, max_size=4)
 
 
 def _can_be_a_name(name: bytes) -> bytes:
-    """The same without what no file system allows in a name."""
+    """Leaves out names that no file system allows."""
     return name.replace(b"/", b"\\").replace(b"\0", b"0")[:255]
 
 

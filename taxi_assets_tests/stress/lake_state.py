@@ -1,4 +1,4 @@
-"""What a home holds, in a form that two homes can be compared in; and what must be so in any home at rest."""
+"""State of a home in comparable form, and the invariants of any home at rest."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -17,12 +17,12 @@ __all__ = ["assert_consistent", "file_checksums", "ingested_files", "ingestions"
 
 Hashes = Mapping[str, Mapping[Any, tuple[int, str]]]
 _HASH = "count(*), concat_ws('-', bit_xor(hash(t)), sum(hash(t)::HUGEINT))"
-# The history of a home is in `source_files`; two homes that hold the same have different ones.
+# Left out of comparisons: `source_files` keeps a home's history, which differs between equal homes.
 _HISTORY = ("source_files",)
 
 
 def row_hashes(warehouse: Warehouse, tables: Collection[str] = tuple(TABLES)) -> Hashes:
-    """Count and hash of the rows of tables, by service and month where they have them."""
+    """Row count and hash of tables, by service and month where they have them."""
     with warehouse.reading() as connection:
         found: dict[str, dict[Any, tuple[int, str]]] = {}
         for table in TABLES.values():
@@ -35,7 +35,7 @@ def row_hashes(warehouse: Warehouse, tables: Collection[str] = tuple(TABLES)) ->
 
 
 def raw_trips_hashes(warehouse: Warehouse) -> dict[tuple[str, str], tuple[int, str]]:
-    """The same for the table of raw trips alone."""
+    """Row count and hash of raw trips, by service and month."""
     key = "(service, strftime(month, '%Y-%m'))"
     with warehouse.reading() as connection:
         rows = connection.execute(f"SELECT {key}, {_HASH} FROM raw_trips AS t GROUP BY 1").fetchall()
@@ -43,7 +43,7 @@ def raw_trips_hashes(warehouse: Warehouse) -> dict[tuple[str, str], tuple[int, s
 
 
 def ingested_files(warehouse: Warehouse) -> list[tuple[object, ...]]:
-    """The rows of `source_files` of the files the lake holds, but for what two ways to it may differ in."""
+    """The rows of `source_files` of ingested files, without columns that depend on the history."""
     return sorted(
         (str(r.service), str(r.month), r.path, r.file_name, r.bytes, r.sha256, r.rows, r.schema_era, r.columns)
         for r in list_source_files(warehouse)
@@ -52,7 +52,7 @@ def ingested_files(warehouse: Warehouse) -> list[tuple[object, ...]]:
 
 
 def ingestions(warehouse: Warehouse) -> dict[Slot, list[str]]:
-    """The files whose rows each month has shown, one after the other, over all snapshots of the lake."""
+    """The files whose rows each month has shown, in order, over all snapshots."""
     found: dict[Slot, list[str]] = {slot: [] for slot in SLOTS}
     with warehouse.reading() as connection:
         query = "SELECT snapshot_id FROM lake.snapshots() WHERE commit_message = $message ORDER BY 1"
@@ -71,7 +71,7 @@ def ingestions(warehouse: Warehouse) -> dict[Slot, list[str]]:
 
 
 def file_checksums(warehouse: Warehouse, *folders: Path) -> dict[Path, str]:
-    """The files below the folders with their SHA-256; without notes and the platform's own small files."""
+    """Files below the folders with their SHA-256, without notes and the platform's own small files."""
     settings = warehouse.settings
     found = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     own = {settings.file_store / name for name in ("observations.json", "receive.lock")}
@@ -79,11 +79,11 @@ def file_checksums(warehouse: Warehouse, *folders: Path) -> dict[Path, str]:
 
 
 def assert_consistent(warehouse: Warehouse, removed: Collection[str] = ()) -> None:
-    """Rows of `source_files` and files on the disk tell the same, and no month has two files.
+    """Checks that `source_files` and the files on disk agree, and that no month has two files.
 
     Args:
-        warehouse: the lake, after a look that nothing disturbed.
-        removed: SHA-256 of files a person took out of the store, whose rows may outlive them.
+        warehouse: the warehouse, after an undisturbed scan.
+        removed: SHA-256 of files a person removed from the file store; their rows may remain.
     """
     settings, records = warehouse.settings, list_source_files(warehouse)
     files = file_checksums(warehouse, settings.file_store, settings.quarantine)

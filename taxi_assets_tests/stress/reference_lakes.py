@@ -1,4 +1,4 @@
-"""Lakes built from files that nothing disturbs, to compare with what a disturbed home ends as."""
+"""Warehouses built from files without disturbance, to compare disturbed homes with."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ __all__ = ["ReferenceLakes"]
 
 
 class ReferenceLakes:
-    """Lakes built from a set of files that nothing disturbs, each built once."""
+    """Builds an undisturbed warehouse for a set of files, once for each set."""
 
     def __init__(self, sample_files: SampleFiles, folder: Path) -> None:
         self.sample_files, self.folder = sample_files, folder
@@ -25,7 +25,7 @@ class ReferenceLakes:
         self.by_rows: dict[Slot, dict[tuple[int, str], SampleFile]] = {slot: {} for slot in SLOTS}
 
     def file_of(self, slot: Slot, raw: tuple[int, str] | None) -> SampleFile | None:
-        """The file whose rows the lake shows as the month's raw trips; None where it shows none."""
+        """The file whose rows are the month's raw trips; None if there are no rows."""
         if raw is None:
             return None
         known = self.by_rows[slot]
@@ -37,7 +37,7 @@ class ReferenceLakes:
         return known[raw]
 
     def lake(self, sample_file_set: frozenset[SampleFile]) -> tuple[object, object]:
-        """The hashes of every table, and the rows of the files that are ingested."""
+        """The hashes of every table, and the rows of the ingested files."""
         if sample_file_set not in self.built:
             warehouse = self.sample_files.home(self.folder)
             for sample_file in sample_file_set:

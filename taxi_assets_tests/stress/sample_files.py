@@ -1,4 +1,4 @@
-"""SampleFile months made in memory, and a home to be copied for each trial, which holds the zones and one older month."""
+"""Sample months made in memory, and a home to copy for each trial, with the zones and one older month."""
 
 import hashlib
 import io
@@ -35,9 +35,9 @@ _SEED, _ROWS = 7, 240
 
 @dataclass(frozen=True)
 class SampleFile:
-    """A file of some hundred rows: what it is named, its bytes, and whether the platform should take it in.
+    """A file of a few hundred rows: its name, its bytes, and if the platform should accept it.
 
-    One of few rows is taken in beside others only if a person accepts it.
+    A file with few rows is accepted beside others only by a person.
     """
 
     slot: Slot
@@ -59,7 +59,7 @@ class SampleFile:
 
 @dataclass(frozen=True)
 class SampleFiles:
-    """Good months by slot, each published four times with other bytes; bad ones; a home to begin with."""
+    """Good months by slot, each published four times with other bytes; bad files; a home to start from."""
 
     folder: Path
     good: Mapping[Slot, tuple[SampleFile, ...]]
@@ -67,7 +67,7 @@ class SampleFiles:
     first_home: Path
 
     def settings(self, home: Path) -> Settings:
-        """Of a home; no month can be fetched, so what is there has arrived."""
+        """Settings of a home that cannot fetch months: its files must land."""
         nowhere = self.folder / "nothing"
         services = tuple(dict.fromkeys(service for service, _ in SLOTS))
         return Settings(
@@ -80,7 +80,7 @@ class SampleFiles:
         )
 
     def home(self, folder: Path) -> Warehouse:
-        """A home of one's own, which holds an older month and nothing else."""
+        """A new home with one older month."""
         home = folder / uuid.uuid4().hex[:8]
         shutil.copytree(self.first_home, home)
         return Warehouse(self.settings(home))
@@ -102,7 +102,7 @@ def make_sample_files(folder: Path) -> SampleFiles:
 
 
 def land(sample_file: SampleFile, landing: Path, name: str | None = None, modified: int | None = None) -> Path:
-    """Put a file into the landing folder in one step, under its name or another, with an old date on request."""
+    """Puts a file into the landing folder in one step; other name and old date on request."""
     draft, target = landing / f".{uuid.uuid4().hex}", landing / (name or sample_file.name)
     draft.write_bytes(sample_file.data)
     if modified is not None:
@@ -112,7 +112,7 @@ def land(sample_file: SampleFile, landing: Path, name: str | None = None, modifi
 
 
 def publish_month(warehouse: Warehouse, slot: Slot) -> None:
-    """From the file to features.
+    """Publishes a month from its file to its features.
 
     Raises:
         TaxiError: there is no file, or it is refused.
@@ -127,7 +127,7 @@ def _first(folder: Path, slot: Slot) -> pa.Table:
 
 
 def _published_again(slot: Slot, first: pa.Table) -> tuple[SampleFile, ...]:
-    """As it was, with rows missing, with fares corrected, and with most rows missing."""
+    """The rows unchanged, with rows missing, with corrected fares, and with most rows missing."""
     place = first.schema.get_field_index("fare_amount")
     dearer = first.set_column(place, first.schema.field(place), pc.add(first.column(place), 1.0))
     tables = (first, first.slice(0, _ROWS - 5), dearer)

@@ -1,4 +1,4 @@
-"""What the landing sensor and its runs do with files, called in this process; and a kill in the middle of it."""
+"""The landing sensor and its runs, called in this process, with kills at fault points."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,17 +13,17 @@ from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["TICK", "Killed", "killed_at", "publish_pending", "scan"]
 
-TICK = file_stability.ScanPolicy(seconds_between=0)  # two looks make a file whole, however soon one follows the other
+TICK = file_stability.ScanPolicy(seconds_between=0)  # two scans complete a file, however soon
 _MOST_ROUNDS = 6
 
 
 class Killed(BaseException):
-    """The process ends here; nobody catches it but the test."""
+    """Simulates the end of the process; only the test catches it."""
 
 
 @contextmanager
 def killed_at(point_name: str, nth: int = 1) -> Iterator[None]:
-    """The n-th time the point_name comes, the process ends; swallows that, and nothing else."""
+    """Ends the process's work at the n-th time a fault point is reached; suppresses `Killed` only."""
     left, former = nth, fault_points.fault_point
 
     def fault_point(now: str) -> None:
@@ -45,7 +45,7 @@ def scan(warehouse: Warehouse) -> None:
 
 
 def publish_pending(warehouse: Warehouse) -> list[str]:
-    """One tick, and the runs it asks for, until none is asked for any more; the errors of those that failed."""
+    """Runs ticks and the runs they request until none is requested; returns the errors of failed runs."""
     scan(warehouse)
     errors: list[str] = []
     for _ in range(_MOST_ROUNDS):

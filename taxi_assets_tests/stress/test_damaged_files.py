@@ -1,4 +1,4 @@
-"""Bits that flip and files that are cut off after they arrived: every one is caught before anything is read."""
+"""Files with flipped bits or cut off after they were accepted: each is detected before it is read."""
 
 import random
 import shutil
@@ -21,11 +21,11 @@ from taxi_assets.warehouse.connection import Warehouse
 pytestmark = pytest.mark.usefixtures("validation_cache")
 
 DAMAGES = 1_000
-PER_HOME = 50  # a home of so many damaged files goes slower, and no test of one rests on another's
+PER_HOME = 50  # one home would get slower with each damaged file; a fresh home keeps the tests independent
 
 
 def spoil(path: Path, chance: random.Random) -> str:
-    """Flip a bit, or cut the file off, anywhere; says which."""
+    """Flips a bit, or cuts the file off, at a random place; returns which."""
     data = bytearray(path.read_bytes())
     path.chmod(0o644)
     if chance.random() < 0.3:
@@ -43,7 +43,7 @@ def stored(warehouse: Warehouse, good: SampleFile) -> Path:
 
 
 class ReadCounter:
-    """Stands where a file's rows begin to be read, and counts who comes by."""
+    """Replaces the function that reads a file's rows, and counts its calls."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.read = 0
@@ -56,7 +56,7 @@ class ReadCounter:
 
 
 def damage_once(warehouse: Warehouse, state: str, good: SampleFile, watched: ReadCounter, chance: random.Random) -> str:
-    """Spoil the store's file, ask for its month, bring a good copy: the lake changes by none of it."""
+    """Damages the stored file, publishes its month, lands a good copy: the warehouse does not change."""
     before, read = raw_trips_hashes(warehouse), watched.read
     kind = spoil(stored(warehouse, good), chance)
     with pytest.raises(publishing.DamagedFile, match="damaged"):
@@ -73,7 +73,7 @@ def damage_once(warehouse: Warehouse, state: str, good: SampleFile, watched: Rea
 def damage_files(
     sample_files: SampleFiles, folder: Path, times: int, seed: int, patch: pytest.MonkeyPatch
 ) -> Counter[str]:
-    """One file after the other, half of them waiting, half of them ingested already."""
+    """Damages one file after the other; half of them wait, half are ingested."""
     chance, counts = random.Random(seed), Counter[str]()  # noqa: S311 - nothing secret
     watched, slot = ReadCounter(patch), SLOTS[0]
     warehouse = sample_files.home(folder)
@@ -100,7 +100,7 @@ def test_some_damaged_files(sample_files: SampleFiles, scratch: Path, monkeypatc
     assert counts.total() == 8
 
 
-def test_what_is_read_is_counted(sample_files: SampleFiles, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_of_a_file_are_counted(sample_files: SampleFiles, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watched, warehouse = ReadCounter(monkeypatch), sample_files.home(scratch)
     land(sample_files.good[SLOTS[0]][0], warehouse.settings.landing)
     ingest_month(warehouse, *SLOTS[0])
@@ -119,4 +119,6 @@ def test_a_thousand_damaged_files(
 ) -> None:
     counts = damage_files(sample_files, scratch, PER_HOME, part, monkeypatch)
     assert counts.total() == PER_HOME
-    report_counts("files damaged after arrival, all caught, none read", {"files": counts.total(), **counts})
+    report_counts(
+        "files damaged after they were accepted, all detected, none read", {"files": counts.total(), **counts}
+    )

@@ -1,4 +1,4 @@
-"""Whatever comes in whatever order, with kills between: each file is ingested once, and nothing else tells of it."""
+"""Files in any order, with kills between: each is ingested once; the end state is as if built anew."""
 
 from collections import Counter
 
@@ -24,7 +24,7 @@ def reference_lakes(
 
 
 def run_sequences(reference_lakes: ReferenceLakes, sequences: int, steps: int, seed: int | None) -> Counter[str]:
-    """Draw sequences and go through them; how many there were, and how often each thing happened."""
+    """Draws sequences and runs them; returns how many there were, and how often each action happened."""
     counts: Counter[str] = Counter()
     machine = type("Machine", (FileSequenceMachine,), {"fresh": reference_lakes, "counts": counts})
     if seed is not None:
@@ -46,4 +46,4 @@ def test_a_few_sequences(reference_lakes: ReferenceLakes) -> None:
 def test_sequences(reference_lakes: ReferenceLakes, report_counts: ReportCounts, part: int) -> None:
     counts = run_sequences(reference_lakes, SEQUENCES // PARTS, STEPS, seed=part)
     assert counts["sequences"] >= SEQUENCES // PARTS
-    report_counts("sequences of arrivals, each in the end as if built anew", {"sequences": 0, **counts})
+    report_counts("sequences of landed files, each end state as if built anew", {"sequences": 0, **counts})

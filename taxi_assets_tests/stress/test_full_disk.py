@@ -1,6 +1,6 @@
-"""A disk that fills up between arrival and publication: what was there stays readable, and room mends the rest.
+"""A disk that fills up during ingestion: published data stays readable; with more room work resumes.
 
-Needs a small disk of its own, which only the administrator can mount; elsewhere it is skipped, and says so.
+Needs a small disk of its own, which only the administrator can mount; elsewhere these tests are skipped.
 """
 
 import subprocess
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("validation_cache")
 
 DISK = 24 * 1024 * 1024
 KIB = 1024
-ROOMS = (0, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # KiB; a month of some hundred rows needs about 200
+ROOMS = (0, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # KiB; a month of a few hundred rows needs about 200
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill_up(disk: Path, room: int) -> Path:
-    """Leave only so many bytes on the disk."""
+    """Leaves only so many bytes on the disk."""
     ballast = disk / "ballast"
     size = int(subprocess.run(["stat", "-f", "-c", "%a", disk], capture_output=True, text=True, check=True).stdout)
     with ballast.open("wb") as file:
@@ -53,13 +53,13 @@ def fill_up(disk: Path, room: int) -> Path:
 def run_out_of_room(
     scenario: Scenario, sample_files: SampleFiles, disk: Path, uninterrupted: Warehouse, room: int
 ) -> bool:
-    """Publish with so little room, then with enough; tells whether the room was too little."""
+    """Publishes with so little room, then with enough; returns True if the room was too little."""
     warehouse = scenario.home(sample_files, disk)
     reader = LakeReader(warehouse, (row_hashes(warehouse), row_hashes(uninterrupted)))
     ballast = fill_up(disk, room)
     try:
         errors = _try(warehouse)
-        close(warehouse)  # the old state is readable for whoever comes anew, too
+        close(warehouse)  # a new connection reads the old state, too
         reader.scan()
         assert reader.wrong == []
         _assert_kept(warehouse, scenario)
@@ -75,7 +75,7 @@ def run_out_of_room(
 
 
 def _try(warehouse: Warehouse) -> list[str]:
-    """What a person is told, by whichever error ends the work."""
+    """The message of the error that ends the work."""
     try:
         scan(warehouse)
         return publish_pending(warehouse)
@@ -91,7 +91,7 @@ def _assert_kept(warehouse: Warehouse, scenario: Scenario) -> None:
 def run_levels(
     sample_files: SampleFiles, disk: Path, scratch: Path, rooms: Sequence[int], number: int
 ) -> tuple[int, int]:
-    """Go through a scenario with so many KiB of room each time; how often, and how often it was too little."""
+    """Runs a scenario with each size of room; returns how often, and how often the room was too little."""
     scenario = scenarios(sample_files)[number]
     uninterrupted = scenario.home(sample_files, scratch)
     assert _try(uninterrupted) == []
@@ -101,14 +101,14 @@ def run_levels(
 
 
 @pytest.mark.slow
-def test_a_disk_without_room(sample_files: SampleFiles, small_disk: Path, scratch: Path) -> None:
+def test_full_disk_keeps_published_data_readable(sample_files: SampleFiles, small_disk: Path, scratch: Path) -> None:
     assert run_levels(sample_files, small_disk, scratch, [0], 1) == (1, 1)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("number", [0, 1])
-def test_every_shortage_of_room(
+def test_every_size_of_free_space(
     sample_files: SampleFiles, small_disk: Path, scratch: Path, report_counts: ReportCounts, number: int
 ) -> None:
     trials, full = run_levels(sample_files, small_disk, scratch, ROOMS, number)

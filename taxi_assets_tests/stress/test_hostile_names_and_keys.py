@@ -1,4 +1,4 @@
-"""A thousand names and keys by somebody who means harm: none leaves its folder, none becomes a statement of SQL."""
+"""A thousand hostile names and keys: none leaves its folder, none becomes an SQL statement."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("validation_cache")
 
 NAMES_IN_ALL, KEYS_IN_ALL = 1_000, 1_000
 AT_ONCE = 50  # names that land together
-LOOKS = 4
+SCANS = 4
 OWN = ("landing", "files", "quarantine", "warehouse")
 
 
@@ -50,7 +50,7 @@ def drawn(strategy: "hypothesis.strategies.SearchStrategy[bytes]", number: int) 
 
 
 class Fenced:
-    """A home with a fence: whatever stands outside its own folders, and all the lake shows, must stay the same."""
+    """A home that must not change: neither files outside its own folders nor its published tables."""
 
     def __init__(self, sample_files: SampleFiles, folder: Path) -> None:
         self.folder = folder
@@ -81,12 +81,12 @@ def fenced(sample_files: SampleFiles, scratch: Path) -> Iterator[Fenced]:
 
 
 def land_names(fenced: Fenced, names: list[bytes], content: bytes) -> Counter[str]:
-    """Files under these names, each with bytes of its own, are looked at until all is said; what became of them."""
+    """Lands files under these names, each with other bytes, and scans; counts the resulting states."""
     landing, settings = fenced.warehouse.settings.landing, fenced.warehouse.settings
     known = {record.path for record in list_source_files(fenced.warehouse)}
     for number, name in enumerate(names):
         (landing / os.fsdecode(name)).write_bytes(content + b"%d" % number)
-    for _ in range(LOOKS):
+    for _ in range(SCANS):
         scan(fenced.warehouse)
     fenced.check()
     assert_consistent(fenced.warehouse)
@@ -102,8 +102,8 @@ def land_names(fenced: Fenced, names: list[bytes], content: bytes) -> Counter[st
     return Counter("left" if r.state == "arriving" else r.state for r in new)
 
 
-def ask_by_name(fenced: Fenced, names: list[bytes]) -> None:
-    """A name given to `taxi files retry` moves nothing that is not meant."""
+def retry_by_name(fenced: Fenced, names: list[bytes]) -> None:
+    """`taxi files retry` with a hostile name changes nothing."""
     for name in names:
         text = os.fsdecode(name)
         if parse_file_name(text) is None:
@@ -113,7 +113,7 @@ def ask_by_name(fenced: Fenced, names: list[bytes]) -> None:
 
 
 def refuse_keys(fenced: Fenced, keys: list[str]) -> Counter[str]:
-    """Keys are refused by Dagster's partitions, or are months; what is no month never gets as far as a path."""
+    """Each key is refused by Dagster's partitions or is a month; other keys never become a path."""
     counts: Counter[str] = Counter()
     for key in keys:
         if MONTHS.has_partition_key(key):
@@ -133,16 +133,16 @@ def refuse_keys(fenced: Fenced, keys: list[str]) -> Counter[str]:
     return counts
 
 
-def test_names_by_hand(fenced: Fenced, sample_files: SampleFiles) -> None:
+def test_listed_hostile_names(fenced: Fenced, sample_files: SampleFiles) -> None:
     assert land_names(fenced, list(HOSTILE_NAMES), sample_files.good[SLOTS[0]][0].data).total() > 50
-    ask_by_name(fenced, list(HOSTILE_NAMES[:12]))
+    retry_by_name(fenced, list(HOSTILE_NAMES[:12]))
 
 
-def test_keys_by_hand(fenced: Fenced) -> None:
+def test_listed_hostile_keys(fenced: Fenced) -> None:
     assert refuse_keys(fenced, list(HOSTILE_KEYS))["refused"] >= len(HOSTILE_KEYS) - 2
 
 
-def test_fence_reports_what_crosses_it(fenced: Fenced, sample_files: SampleFiles) -> None:
+def test_file_outside_the_home_is_reported(fenced: Fenced, sample_files: SampleFiles) -> None:
     (fenced.folder / "escaped").write_text("touched")
     with pytest.raises(AssertionError):
         fenced.check()
@@ -154,7 +154,7 @@ def test_fence_reports_what_crosses_it(fenced: Fenced, sample_files: SampleFiles
 
 
 @pytest.mark.parametrize("key", HOSTILE_KEYS)
-def test_a_run_of_a_hostile_key_does_not_start(key: str) -> None:
+def test_run_with_a_hostile_key_does_not_start(key: str) -> None:
     @dg.asset(partitions_def=MONTHS)
     def months(context: dg.AssetExecutionContext) -> None:
         raise AssertionError(f"it started for {context.partition_key}")
@@ -170,7 +170,7 @@ def test_a_thousand_names(fenced: Fenced, sample_files: SampleFiles, report_coun
     names = drawn(NAMES, NAMES_IN_ALL)[part * AT_ONCE :][:AT_ONCE]
     became = land_names(fenced, names, sample_files.good[SLOTS[0]][0].data)
     assert became.total() > 0
-    ask_by_name(fenced, names[:5])
+    retry_by_name(fenced, names[:5])
     report_counts("hostile names, none escaped, none reached SQL", {"names": len(names), **became})
 
 

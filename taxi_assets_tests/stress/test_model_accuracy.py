@@ -1,4 +1,4 @@
-"""The model against a truth that is known: the synthetic city's best possible error; and its ONNX form, row for row."""
+"""The model against the synthetic city's lowest possible error, and its ONNX form against the model."""
 
 import os
 import subprocess
@@ -25,19 +25,20 @@ import numpy as np
 from benchmarks.training_sample import sample_trips
 from taxi_assets.training.model import DurationModel
 from taxi_assets.evaluation.metrics import score
-rides, zones = sample_trips(2, 40_000)
-late = rides["pickup_at"] >= rides["pickup_at"].max().normalize().replace(day=1)
-model = DurationModel(zones, max_iter=30).fit(rides[~late], rides.loc[~late, "duration_minutes"].to_numpy())
-asked = rides[late].reset_index(drop=True)
+trips, zones = sample_trips(2, 40_000)
+late = trips["pickup_at"] >= trips["pickup_at"].max().normalize().replace(day=1)
+model = DurationModel(zones, max_iter=30).fit(trips[~late], trips.loc[~late, "duration_minutes"].to_numpy())
+asked = trips[late].reset_index(drop=True)
 prediction = model.predict_interval(model.add_recent_traffic(asked))
 found = score(asked["duration_minutes"].to_numpy(), prediction.minutes)
-print([value.hex() for value in (found.rmse, found.mae, found.bias, float(prediction.low.sum()), float(prediction.high.sum()))])
+ends = float(prediction.low.sum()), float(prediction.high.sum())
+print([value.hex() for value in (found.rmse, found.mae, found.bias, *ends)])
 """
 
 
 @pytest.fixture(scope="module")
-def learned() -> tuple[DurationModel, pd.DataFrame]:
-    """A model of four months of the synthetic city, and the rides of the fifth."""
+def model_and_trips() -> tuple[DurationModel, pd.DataFrame]:
+    """A model of four months of the synthetic city, and the trips of the fifth."""
     trips, zones = sample_trips(5, 300_000)
     trips = trips[trips["duration_minutes"] <= 60]
     late = trips["pickup_at"] >= trips["pickup_at"].max().normalize().replace(day=1)
@@ -46,8 +47,8 @@ def learned() -> tuple[DurationModel, pd.DataFrame]:
 
 
 @pytest.mark.parametrize("with_traffic", [True, False])
-def test_it_errs_hardly_more_than_anything_could(learned: Any, with_traffic: bool) -> None:
-    model, trips = learned
+def test_error_is_close_to_the_lowest_possible(model_and_trips: Any, with_traffic: bool) -> None:
+    model, trips = model_and_trips
     asked = model.add_recent_traffic(trips) if with_traffic else trips
     error = np.abs(model.predict(asked) - trips["duration_minutes"].to_numpy()).mean()
     zone_ids = (trips[f"{end}_zone_id"].to_numpy() for end in ("pickup", "dropoff"))
@@ -55,16 +56,16 @@ def test_it_errs_hardly_more_than_anything_could(learned: Any, with_traffic: boo
     assert 0.97 * best < error <= 1.05 * best
 
 
-def test_nine_rides_in_ten_end_inside_their_interval(learned: Any) -> None:
-    model, trips = learned
+def test_intervals_cover_nine_trips_in_ten(model_and_trips: Any) -> None:
+    model, trips = model_and_trips
     prediction = model.predict_interval(model.add_recent_traffic(trips))
     actual = trips["duration_minutes"].to_numpy()
     assert np.mean((actual >= prediction.low) & (actual <= prediction.high)) == pytest.approx(0.9, abs=0.015)
 
 
-def test_a_million_rows_are_answered_alike_by_onnx(learned: Any) -> None:
-    """Values at and beside every split among them."""
-    model, trips = learned
+def test_onnx_predicts_a_million_rows_as_the_model(model_and_trips: Any) -> None:
+    """Includes values at and beside every split."""
+    model, trips = model_and_trips
     matrix = model.encode(model.add_recent_traffic(trips))
     draw = np.random.default_rng(0)
     rows = matrix[draw.integers(0, len(matrix), ROWS)]
@@ -83,7 +84,7 @@ def test_a_million_rows_are_answered_alike_by_onnx(learned: Any) -> None:
     assert difference.max() <= 1e-3
 
 
-def test_two_fresh_processes_find_the_same_figures() -> None:
+def test_two_fresh_processes_give_the_same_scores() -> None:
     environment = {**os.environ, "PYTHONHASHSEED": "random"}
     found = {
         subprocess.run(

@@ -1,4 +1,4 @@
-"""Whoever watches a campaign sees what is wrong: each of their checks fails where it should."""
+"""The assertions of the stress tests fail where they should."""
 
 from collections.abc import Iterator
 
@@ -22,15 +22,15 @@ SLOT = SLOTS[0]
 def ingested(
     sample_files: SampleFiles, validation_cache: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Warehouse]:
-    """A lake that holds one of the months."""
-    warehouse = sample_files.home(tmp_path_factory.mktemp("held"))
+    """A warehouse with one of the months."""
+    warehouse = sample_files.home(tmp_path_factory.mktemp("ingested"))
     land(sample_files.good[SLOT][0], warehouse.settings.landing)
     publish_month(warehouse, SLOT)
     yield warehouse
     close(warehouse)
 
 
-def test_files_and_rows_that_differ_are_seen(ingested: Warehouse, sample_files: SampleFiles) -> None:
+def test_differing_files_and_rows_are_reported(ingested: Warehouse, sample_files: SampleFiles) -> None:
     assert_consistent(ingested)
     stray = ingested.settings.quarantine / "0123456789abcdef-stray.parquet"
     stray.parent.mkdir(exist_ok=True)
@@ -53,7 +53,7 @@ def test_files_and_rows_that_differ_are_seen(ingested: Warehouse, sample_files: 
     assert_consistent(ingested, {sample_files.good[SLOT][0].sha256})
 
 
-def test_half_a_month_and_a_lost_one_are_seen(ingested: Warehouse, sample_files: SampleFiles) -> None:
+def test_half_published_and_lost_months_are_reported(ingested: Warehouse, sample_files: SampleFiles) -> None:
     whole = row_hashes(ingested)
     reader = LakeReader(ingested, (whole,))
     with reader.watching():
@@ -76,7 +76,7 @@ def test_half_a_month_and_a_lost_one_are_seen(ingested: Warehouse, sample_files:
     assert len(reverting.wrong) == 1
 
 
-def test_raw_trips_of_no_file_are_seen(
+def test_raw_trips_of_no_file_are_reported(
     ingested: Warehouse, sample_files: SampleFiles, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     reference_lakes = ReferenceLakes(sample_files, tmp_path_factory.mktemp("fresh"))
@@ -89,7 +89,7 @@ def test_raw_trips_of_no_file_are_seen(
 
 def test_two_ingestions_are_counted(ingested: Warehouse, sample_files: SampleFiles) -> None:
     first, second, *_ = sample_files.good[SLOT]
-    publish_month(ingested, SLOT)  # the same again is no other ingestion
+    publish_month(ingested, SLOT)  # publishing the same file again is no new ingestion
     land(second, ingested.settings.landing)
     publish_month(ingested, SLOT)
     assert ingestions(ingested)[SLOT] == [first.sha256, second.sha256]
@@ -100,7 +100,7 @@ def two(sample_files: SampleFiles) -> tuple[SampleFile, SampleFile]:
     return sample_files.good[SLOT][0], sample_files.good[SLOT][1]
 
 
-def test_what_is_expected_of_one_file_after_the_other(two: tuple[SampleFile, SampleFile]) -> None:
+def test_second_file_of_a_month_is_expected_after_the_first(two: tuple[SampleFile, SampleFile]) -> None:
     first, second = two
     month = ExpectedMonth(accepted=[first, second])
     month.finish_scan()
@@ -114,7 +114,7 @@ def test_what_is_expected_of_one_file_after_the_other(two: tuple[SampleFile, Sam
     assert (month.published, month.waiting, month.allowed_ingestions[first.sha256]) == (first, second, 1)
 
 
-def test_unexpected_month_is_detected(two: tuple[SampleFile, SampleFile]) -> None:
+def test_unexpected_month_is_reported(two: tuple[SampleFile, SampleFile]) -> None:
     first, second = two
     month = ExpectedMonth(accepted=[first])
     with pytest.raises(AssertionError, match="was due"):

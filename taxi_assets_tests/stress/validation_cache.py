@@ -1,4 +1,4 @@
-"""What makes a thousand little homes affordable: nothing is left out, some things are done once only."""
+"""Caches that make a thousand small homes affordable: every step runs, some run only once."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,14 +25,14 @@ _OPEN = Warehouse._open
 
 @contextmanager
 def cached_validation() -> Iterator[None]:
-    """Extensions are loaded, and the same rows judged, once.
+    """Loads extensions once, and validates the same rows once.
 
-    Great Expectations is nine tenths of what a little month costs, and its verdict rests on the rows alone. To load
-    DuckDB's extensions takes longer than to publish one. The walls around a connection, which cannot be taken down
-    for another home, are left away; they have tests of their own.
+    Validation by Great Expectations takes nine tenths of a small month's time; its result depends on the rows alone.
+    Loading DuckDB's extensions takes longer than publishing a month. The connection's access limits are left out, since
+    they cannot be lifted for another home; they have tests of their own.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publishing, "validate", _remembering(publishing.validate))
+        patch.setattr(publishing, "validate", _cached(publishing.validate))
         patch.setattr(Warehouse, "_open", _open)
         yield
     while _idle:
@@ -40,14 +40,14 @@ def cached_validation() -> Iterator[None]:
 
 
 def close(warehouse: Warehouse) -> None:
-    """Forget what this process holds open of a home, as the process's end would."""
+    """Drops this process's open connection to a home, as the process's end would."""
     for key in [key for key in lake_warehouse._databases if key[2] == warehouse.settings]:
         connection = lake_warehouse._databases.pop(key)
         if Warehouse._open is _open:
             try:
                 connection.execute("USE memory")
                 connection.execute("DETACH lake")
-            except duckdb.Error:  # a full disk
+            except duckdb.Error:  # the disk is full
                 connection.close()
             else:
                 _idle.append(connection)
@@ -72,15 +72,15 @@ def _with_extensions(warehouse: Warehouse) -> DuckDBPyConnection:
     return connection
 
 
-def _remembering(validate: Validate) -> Validate:
-    """The same verdicts, each asked for once: known by the suite and the rows it looks at."""
+def _cached(validate: Validate) -> Validate:
+    """The validation function with cached results, by suite and rows."""
     known: dict[tuple[object, ...], SuiteResult] = {}
 
-    def judge(connection: DuckDBPyConnection, relation: str, suite: Suite) -> SuiteResult:
+    def validate_once(connection: DuckDBPyConnection, relation: str, suite: Suite) -> SuiteResult:
         query = f"SELECT count(*), bit_xor(hash(t)), sum(hash(t)::HUGEINT) FROM {relation} AS t"
         key = (suite.table, *connection.execute(query).fetchall()[0])
         if key not in known:
             known[key] = validate(connection, relation, suite)
         return known[key]
 
-    return judge
+    return validate_once
