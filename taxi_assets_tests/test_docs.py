@@ -22,12 +22,8 @@ from taxi_assets.synthetic import SHIFTS
 from taxi_assets.warehouse.schema import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
-PATHS = [
-    ROOT / "README.md",
-    ROOT / "CHANGELOG.md",
-    ROOT / "bento" / "README.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-]
+NAMES = ("README.md", "CHANGELOG.md", "bento/README.md")
+PATHS = [*(ROOT / name for name in NAMES), *sorted((ROOT / "docs").rglob("*.md"))]
 DOCUMENTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PATHS}
 IMAGES = sorted((ROOT / "docs" / "images").iterdir())
 MAX_IMAGE_BYTES = 300_000

@@ -1,4 +1,4 @@
-"""Scores, slices, uplift_over_baseline and noise floor on trips few enough to check by hand, and against brute force."""
+"""Scores, slices, uplift and noise floor on a few trips checked by hand, and against brute force."""
 
 from datetime import datetime, timedelta
 
