@@ -1,1 +1,1 @@
-"""What happens after training: drift, overdue and unfinished months, superseded versions, lineage, reproduction."""
+"""After training: drift, overdue and unfinished months, superseded versions, lineage, reproduction."""

@@ -1,8 +1,8 @@
-"""How far a month's trips have moved from those a model learned from. Knows distributions, not the model.
+"""Drift of a month's features and target against a model's training months. Uses no model.
 
-The numeric is the population stability index (PSI): the sum over bins of (q - p) ln(q / p), where p and q are
-a bin's shares of the two samples. Labels and counts have a bin for each value, measures ten bins that hold
-a tenth of the reference each; missing values have a bin of their own.
+Drift is the population stability index (PSI): the sum over bins of (q - p) ln(q / p), where p and q are a bin's
+shares of the two samples. Categorical and discrete features have a bin for each value. Numeric features have ten
+bins, each with a tenth of the reference. Missing values have their own bin.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,13 +37,13 @@ Ints = NDArray[np.int64]
 DriftVerdict = Literal["stable", "watch", "drifted"]
 FeatureKind = Literal["categorical", "discrete", "numeric"]
 
-# The bounds credit scoring has used since the 1990s. They fit taxis: against the twelve months before, green
-# months from 2023-02 to 2025-06 stay below 0.08; those of early 2022, against the year before, reach 0.74.
+# The usual bounds of credit scoring. They fit taxi trips: against the twelve months before, the PSI of green months
+# from 2023-02 to 2025-06 stays below 0.08; in early 2022, against the year before, it reaches 0.74.
 WATCH = 0.10
 DRIFTED = 0.25
 
 TARGET = "duration_minutes"
-# Of the target, given the trip: how long it took as a share of what was expected of it, and how fast it went.
+# The target given the trip: the duration divided by the expected minutes, and the speed.
 RATIO, SPEED = "duration_ratio", "straight_line_mph"
 FEATURES: Mapping[str, FeatureKind] = MappingProxyType(
     {
@@ -61,21 +61,22 @@ FEATURES: Mapping[str, FeatureKind] = MappingProxyType(
     }
 )
 
-_BINS = 10  # of a numeric: the usual number, and coarse enough that a thousand trips fill each with a hundred
-_RARE_SHARE = 0.002  # values with a smaller share of the reference have one bin together: alone they tell of chance
-_SMALLEST_SHARE = 0.0001  # an empty bin counts as this, since the logarithm of nothing is infinite
-_DRAWS = 999  # chance goes beyond the farthest of them once in 1,000
+_BINS = 10  # of a numeric feature: the usual number; with 1,000 trips each bin has 100
+_RARE_SHARE = 0.002  # values with a smaller share of the reference share one bin: alone they are noise
+_SMALLEST_SHARE = 0.0001  # share of an empty bin, since the logarithm of zero is infinite
+_DRAWS = 999  # their maximum is exceeded by chance once in 1,000
 
 
 @dataclass(frozen=True)
 class FeatureDrift:
-    """How far one feature moved; means and medians are None where values are labels, or all missing."""
+    """Drift of one feature; means and medians are None for categorical or missing values.
+
+    Without drift, `psi` exceeds `psi_noise_floor` once in 1,000 by chance.
+    """
 
     name: str
     psi: float
-    psi_noise_floor: (
-        float  # what samples of these sizes reach by chance: beyond it once in 1,000 where nothing has moved
-    )
+    psi_noise_floor: float
     verdict: DriftVerdict
     reference_mean: float | None
     month_mean: float | None
@@ -87,7 +88,7 @@ class FeatureDrift:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """A month against those a model learned from; `features`, the target among them, farthest moved first."""
+    """Drift of a month against the training months; `features` include the target, the highest PSI first."""
 
     month: date
     reference_months: tuple[date, ...]
@@ -97,18 +98,18 @@ class DriftReport:
 
     @property
     def verdict(self) -> DriftVerdict:
-        """The worst of the features'."""
+        """The worst verdict of all features."""
         return max((feature.verdict for feature in self.features), key=get_args(DriftVerdict).index)
 
     @property
     def target(self) -> FeatureDrift:
-        """The duration's."""
+        """Drift of the trip duration."""
         return next(feature for feature in self.features if feature.name == TARGET)
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """One feature's distinct values, ascending, the missing one (NaN) last, and how many trips have each."""
+    """One feature's distinct values, ascending, NaN last, with the number of trips for each."""
 
     values: Floats
     reference: Ints
@@ -118,19 +119,19 @@ class _Sample:
 def measure_drift(
     connection: DuckDBPyConnection, services: Sequence[str], reference_months: Sequence[date], month: date
 ) -> DriftReport:
-    """Compare a month's trips with those of the reference months, feature by feature.
+    """Compares a month's trips with those of the reference months, feature by feature.
 
     Args:
-        connection: Sees the table `trip_features`.
-        services: TLC's services whose trips discrete, in the reference and in the month.
-        reference_months: First days of the months the model learned from.
-        month: First day of the month to look at.
+        connection: A connection with the table `trip_features`.
+        services: TLC's services whose trips count, in the reference and in the month.
+        reference_months: First days of the months the model was trained on.
+        month: First day of the month to measure.
 
     Raises:
-        TaxiError: the month is one of the reference's, or either has no trips.
+        TaxiError: The month is a reference month, or either side has no trips.
     """
     if month in reference_months:
-        raise TaxiError(f"{month:%Y-%m} is a month the model learned from: numeric the drift of a later one")
+        raise TaxiError(f"{month:%Y-%m} is a training month of the model: measure the drift of a later one")
     values = {"services": sorted(services), "months": [*reference_months, month], "month": month}
     query = files("taxi_assets.monitoring").joinpath("drift_counts.sql").read_text()
     counts = connection.execute(query, values).df()
@@ -178,8 +179,8 @@ def _bins(kind: FeatureKind, sample: _Sample) -> Ints:
     missing = np.isnan(sample.values)
     present = np.where(missing, 0, sample.reference)
     if kind == "numeric" and present.any():
-        reached = np.searchsorted(present.cumsum() / present.sum(), np.arange(1, _BINS) / _BINS)
-        bins = np.searchsorted(np.unique(sample.values[reached]), sample.values)
+        quantiles = np.searchsorted(present.cumsum() / present.sum(), np.arange(1, _BINS) / _BINS)
+        bins = np.searchsorted(np.unique(sample.values[quantiles]), sample.values)
     else:
         is_common = present >= _RARE_SHARE * sample.reference.sum()
         bins = np.where(is_common, is_common.cumsum(), 0)
@@ -193,9 +194,9 @@ def _psi(reference: Ints, month: Ints) -> Floats:
 
 
 def _psi_noise_floor(reference: Ints, month: Ints) -> float:
-    """The farthest that `_DRAWS` pairs of samples of these sizes get apart, drawn from both put together.
+    """The highest PSI of `_DRAWS` pairs of samples of these sizes, drawn from the pooled trips.
 
-    Drawn rather than looked up: with few trips in many bins, no formula for the PSI's distribution holds.
+    Simulated, because no formula for the PSI's distribution holds with few trips in many bins.
     """
     shares = (reference + month) / (reference + month).sum()
     draw = np.random.default_rng(seed=0).multinomial
@@ -217,5 +218,5 @@ def _median(values: Floats, trips: Ints) -> float | None:
     present = ~np.isnan(values)
     if not trips[present].any():
         return None
-    reached = trips[present].cumsum()
-    return float(values[present][np.searchsorted(reached, reached[-1] / 2)])
+    cumulated = trips[present].cumsum()
+    return float(values[present][np.searchsorted(cumulated, cumulated[-1] / 2)])

@@ -1,7 +1,7 @@
--- How often each value of each feature occurs in the months a model learned from and in the month that is measured:
--- one row for each value. A feature the calendar alone moves from month to month (day of the year, holidays) is left out.
--- Beside the features: the duration as a share of what the months learned from lead to expect between the same zones,
--- and the speed over the straight line. A city that becomes faster shows in them whatever trips are taken.
+-- Counts each value of each feature in the training months and in the measured month: one row for each value.
+-- Features that follow the calendar alone (day of the year, holidays) are left out. Two columns are added: the
+-- duration divided by the training months' mean between the same zones, and the straight-line speed. They show a
+-- change of traffic speed even if the mix of trips stays the same.
 WITH chosen AS (
     SELECT *, month = $month AS is_current_month, round(zone_distance_miles) AS mile
     FROM trip_features
@@ -13,7 +13,7 @@ pairs AS (
     FROM chosen
     WHERE NOT is_current_month
     GROUP BY ALL
-    -- A trip is part of its own pair's mean: with so many others it hardly moves it.
+    -- A trip is part of its own pair's mean; among 30 or more trips its weight is small.
     HAVING count(*) >= 30
 ),
 

@@ -1,4 +1,4 @@
-"""Measures a month's drift in the lake and keeps the report there. Knows no Dagster."""
+"""Measures a month's drift and publishes the report to the warehouse. Imports no Dagster."""
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.evaluate import window_of
@@ -14,10 +14,12 @@ __all__ = ["report_drift"]
 
 
 def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id: str | None = None) -> DriftReport:
-    """Compare the month with those its model learned from, or a training would learn from; replace its rows.
+    """Measures the month against its model's training months and replaces its rows of `drift_reports`.
+
+    A month without a model is compared with the months its training would use.
 
     Raises:
-        TaxiError: there is no earlier month to compare with.
+        TaxiError: No earlier month is available.
     """
     version = model_versions.get_month_version(settings, month)
     reference = window_of(version) if version else _earlier_months(settings, warehouse, month)
@@ -41,5 +43,5 @@ def _earlier_months(settings: Settings, warehouse: Warehouse, month: Month) -> t
     with warehouse.reading() as connection:
         reference = available_window(available_months(connection, settings.services), month)
     if not reference:
-        raise TaxiError(f"no month before {month} is held to compare it with: ingest earlier months first")
+        raise TaxiError(f"no month before {month} is in the warehouse to compare with: ingest earlier months first")
     return reference

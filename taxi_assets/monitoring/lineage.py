@@ -1,4 +1,4 @@
-"""Where a version came from and where it went: files, checks, features, training, decision, Bentos."""
+"""Lineage of a model version: files, checks, features, training, decision, Bentos."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ CHECKED_TABLES = ("raw_trips", "clean_trips", "trip_features")
 
 Facts = dict[str, Any]
 CheckResults = Callable[[str, str, Month, str | None], Facts]
-"""The results of a table's suite, of a service's month, in a Dagster run."""
+"""Returns the check results of a table, for a service, a month and a Dagster run id."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class _FileIdentity:
 
 
 def trace_lineage(settings: Settings, warehouse: Warehouse, number: int, checks: CheckResults) -> Facts:
-    """Everything `taxi lineage --json` gives.
+    """Collects the facts that `taxi lineage --json` prints.
 
     Args:
-        settings: Where things live.
-        warehouse: The lake.
+        settings: Locations of the registry and the Bento store.
+        warehouse: The warehouse.
         number: The version's number.
-        checks: Tells what the checks of a published month said.
+        checks: Returns the check results of a published month.
 
     Raises:
-        TaxiError: there is no such version.
+        TaxiError: There is no such version.
     """
     version = model_versions.require(settings, number)
     months = [*window_of(version), Month.parse(version.tags["scored_month"])]
@@ -64,7 +64,7 @@ def trace_lineage(settings: Settings, warehouse: Warehouse, number: int, checks:
 
 
 def source_file_of(connection: "DuckDBPyConnection", service: str, month: Month) -> _FileIdentity | None:
-    """The file a service's month came from, as the lake noted it."""
+    """The ingested file of a service's month, from `source_files`."""
     query = (
         "SELECT file_name, sha256 FROM source_files WHERE service = $service AND month = $month AND state = 'ingested'"
     )
@@ -85,7 +85,7 @@ def _month(connection: "DuckDBPyConnection", service: str, month: Month, checks:
 
 
 def _publishing_run(connection: "DuckDBPyConnection", table: str, service: str, month: Month) -> str | None:
-    """The Dagster run that last published the month up to the state that is read."""
+    """The Dagster run that last published the month, up to the snapshot being read."""
     row = connection.execute(
         "SELECT json_extract_string(commit_extra_info, '$.dagster_run_id') FROM lake.snapshots() "
         "WHERE commit_message = $message AND snapshot_id <= (SELECT id FROM lake.current_snapshot()) "
@@ -110,7 +110,7 @@ def _version(settings: Settings, version: Version) -> Facts:
 
 
 def _decision(connection: "DuckDBPyConnection", version: Version) -> Mapping[str, Any] | None:
-    """The last decision on the version; None before there was one."""
+    """The latest decision on the version; None if there is none."""
     found = connection.execute(
         "SELECT * FROM promotions WHERE model_version = ? ORDER BY decided_at DESC NULLS LAST LIMIT 1",
         [version.version],

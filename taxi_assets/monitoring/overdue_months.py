@@ -1,4 +1,4 @@
-"""Which service waits too long for its next month. Plain values, no framework."""
+"""The next month of each service and when it is overdue. Imports no framework."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from taxi_assets.months import Month
 
 __all__ = ["OVERDUE_DAYS", "NewestMonth", "NextMonth", "newest_months", "next_months"]
 
-OVERDUE_DAYS = 100  # after the month's end; TLC takes about two months, never yet more than three
+OVERDUE_DAYS = 100  # after the month's end; TLC takes about two months, so far never more than three
 
 
 @dataclass(frozen=True)
 class NewestMonth:
-    """The newest month of a service in the lake, and the day its first file arrived, where that is known."""
+    """The newest month of a service in the warehouse, and the day its first file arrived, if known."""
 
     month: Month
     arrived_on: date | None = None
@@ -23,10 +23,9 @@ class NewestMonth:
 
 @dataclass(frozen=True)
 class NextMonth:
-    """The month a service waits for: the one after the newest held, and the day from which it is overdue.
+    """The month after a service's newest one, and the last day before it is overdue.
 
-    Who takes in an old month for a trial does not follow the service, and waits for nothing: the newest month must
-    have arrived before the next one was overdue.
+    `is_awaited` is false if the newest month itself arrived late: then only past months are ingested, as in a trial.
     """
 
     service: str
@@ -39,21 +38,21 @@ class NextMonth:
         return self.is_awaited and today > self.overdue_from
 
     def sentence(self, today: date) -> str:
-        """The month that is expected next, since when it is overdue and what to do, for people."""
+        """States the next month, when it is due or since when it is overdue, and the remedy."""
         if not self.is_awaited:
-            return f"No new month of {self.service} is expected: only past months, up to {self.newest}, were taken in."
+            return f"No new month of {self.service} is expected: only past months, up to {self.newest}, were ingested."
         if not self.is_overdue(today):
-            return f"{self.service} {self.month} is expected by {self.overdue_from}; {self.newest} is the newest here."
+            return f"{self.service} {self.month} is expected by {self.overdue_from}; the newest month is {self.newest}."
         days, since = (today - self.overdue_from).days, self.overdue_from + timedelta(days=1)
         return (
             f"{self.service} {self.month} is overdue since {since} ({days} {'day' if days == 1 else 'days'}); "
-            f"{self.newest} is the newest here. Put its file into the landing folder, or fetch it: "
+            f"the newest month is {self.newest}. Put its file into the landing folder, or fetch it: "
             f"taxi run --months {self.month} --services {self.service}"
         )
 
 
 def newest_months(connection: DuckDBPyConnection) -> dict[str, NewestMonth]:
-    """The newest month held of each service."""
+    """Reads the newest month of each service in the warehouse."""
     query = (
         "SELECT service, month, CAST(min(first_seen_at) AS DATE) FROM "
         "(SELECT service, max(month) AS month FROM file_columns GROUP BY service) "
@@ -64,7 +63,7 @@ def newest_months(connection: DuckDBPyConnection) -> dict[str, NewestMonth]:
 
 
 def next_months(newest: Mapping[str, NewestMonth]) -> tuple[NextMonth, ...]:
-    """The month each service waits for, given the newest it holds."""
+    """The next month of each service, given its newest one."""
     return tuple(_next_month(service, newest[service]) for service in sorted(newest))
 
 

@@ -1,4 +1,4 @@
-"""Rebuilds a registered version from the lake's snapshot it learned from, and compares the two to the last digits."""
+"""Retrains a registered version from its training snapshot and compares data and metrics to 1e-9."""
 
 import ast
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ __all__ = ["TOLERANCE", "ComparedValue", "Reproduction", "reproduce"]
 
 TOLERANCE = 1e-9
 _MEASURES = ("rmse", "mae", "bias")
-# What a run says of its training that is no parameter of it.
+# Logged as MLflow params, but not parameters of the model.
 _NOT_PARAMETERS = {"window", "services", "trips"}
 
 
 @dataclass(frozen=True)
 class ComparedValue:
-    """One thing looked at: what was recorded, what came of rebuilding it, and whether they are the same."""
+    """A value as recorded and as rebuilt."""
 
     name: str
     recorded: str
@@ -38,12 +38,12 @@ class ComparedValue:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What rebuilding a version came to.
+    """Result of rebuilding a version.
 
     Attributes:
         version: The version's number.
-        compared_values: What must be the same: the data, every metric.
-        notes: What may differ and explains a difference: the code's commit, the libraries, what is no longer kept.
+        compared_values: The data digest, the number of trips and every metric; they must be equal.
+        notes: Possible causes of a difference: code commit, library versions, expired snapshots.
     """
 
     version: int
@@ -52,28 +52,28 @@ class Reproduction:
 
     @property
     def is_same(self) -> bool:
-        """The data and every metric are the same."""
+        """True if all compared values are equal."""
         return all(finding.is_same for finding in self.compared_values)
 
 
 def reproduce(settings: Settings, warehouse: Warehouse, number: int) -> Reproduction:
-    """Learn again from the version's snapshot, window, parameters and seeds; score again on its month; compare.
+    """Retrains a version from its snapshot, window, parameters and seeds, rescores it, and compares.
 
-    Nothing is registered, kept or changed.
+    It registers, writes and changes nothing.
 
     Raises:
-        TaxiError: there is no such version, its snapshot is no longer kept, or it was never evaluated.
+        TaxiError: There is no such version, its snapshot has expired, or it was never evaluated.
     """
     version = model_versions.require(settings, number)
     run = tracking.get_logged_run(settings, version.run_id)
     recorded = _recorded_metrics(version, run.metrics)
     data = _reread_training_data(warehouse, version)
     compared_values = [_compare("data digest", version.tags["data_digest"], data.digest)]
-    compared_values.append(_compare("trips learned from", run.params["trips"], str(len(data.trips))))
+    compared_values.append(_compare("training trips", run.params["trips"], str(len(data.trips))))
     model = fit(data, _parameters(run.params))
     month, notes = Month.parse(version.tags["scored_month"]), _notes(version)
     scored, snapshot_notes = _evaluation_warehouse(warehouse, version)
-    # Versions evaluated before there were conditions were scored with recent traffic.
+    # Versions without this tag are from before conditions existed: they were scored with recent traffic.
     condition = version.tags.get("evaluation_condition", WITH_RECENT_TRAFFIC.name)
     rebuilt = rescore(scored, model, services_of(version), month, condition)
     for name, value in recorded.items():
@@ -88,7 +88,7 @@ def _reread_training_data(warehouse: Warehouse, version: Version) -> TrainingDat
     snapshot = int(version.tags["data_snapshot"])
     if snapshot not in warehouse.snapshots():
         raise TaxiError(
-            f"snapshot {snapshot}, from which version {version.version} learned, is no longer kept: "
+            f"snapshot {snapshot}, the training data of version {version.version}, is no longer kept: "
             "only versions whose snapshots are kept can be rebuilt"
         )
     scope = EVALUATION_SCOPES[version.tags["scope"]]
@@ -96,25 +96,25 @@ def _reread_training_data(warehouse: Warehouse, version: Version) -> TrainingDat
 
 
 def _evaluation_warehouse(warehouse: Warehouse, version: Version) -> tuple[Warehouse, tuple[str, ...]]:
-    """The lake as it was when the version was evaluated."""
+    """The warehouse at the version's evaluation snapshot, or the newest one with a note."""
     snapshot = int(version.tags["evaluation_snapshot"])
     if snapshot in warehouse.snapshots():
         return warehouse.at(snapshot), ()
-    return warehouse, (f"snapshot {snapshot}, on which it was scored, is no longer kept: scored on the newest one.",)
+    return warehouse, (f"snapshot {snapshot} of the evaluation is no longer kept: scored on the newest one.",)
 
 
 def _recorded_metrics(version: Version, metrics: Mapping[str, float]) -> dict[str, float]:
     names = [f"{scope}/{MODEL}/{measure}" for scope in EVALUATION_SCOPES for measure in _MEASURES]
     if "evaluation_snapshot" not in version.tags or not set(names) <= set(metrics):
         raise TaxiError(
-            f"version {version.version} has no metrics to compare with: materialise model_evaluation of "
+            f"version {version.version} has no metrics to compare: materialise model_evaluation of "
             f"{version.tags['scored_month']} first"
         )
     return {name: metrics[name] for name in names}
 
 
 def _parameters(params: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters as they were given: MLflow keeps them as text."""
+    """Parses the model's parameters, which MLflow stores as text."""
     return {name: _value(text) for name, text in params.items() if name not in _NOT_PARAMETERS}
 
 
@@ -122,18 +122,18 @@ def _value(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        return text  # a name, such as that of the estimator
+        return text  # a plain name, such as the estimator's
 
 
 def _notes(version: Version) -> list[str]:
     notes = []
     commit, before = git_commit(), version.tags["git_commit"]
     if commit != before:
-        notes.append(f"the code is of commit {commit}, the version was made by {before}.")
+        notes.append(f"the code is at commit {commit}, the version was trained at {before}.")
     for name, number in library_versions().items():
         then = dict(each.split(" ") for each in version.tags.get("libraries", "").split(", ") if each).get(name)
         if then and then != number:
-            notes.append(f"{name} is {number}, the version was made with {then}.")
+            notes.append(f"{name} is {number}, the version was trained with {then}.")
     return notes
 
 

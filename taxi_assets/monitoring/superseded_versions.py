@@ -1,4 +1,4 @@
-"""Versions that learned from files which others have replaced since: found in the lake, marked in the registry."""
+"""Finds versions trained on files that were replaced since, and tags them in the registry."""
 
 from duckdb import DuckDBPyConnection
 
@@ -13,12 +13,13 @@ _FileDigests = dict[tuple[str, str], str]
 
 
 def superseded_files(connection: DuckDBPyConnection, version: Version) -> tuple[str, ...]:
-    """The files the version learned from that are no longer in force, such as `green 2023-01 (0f3a…, now 77c1…)`.
+    """The replaced files of a version's training data, such as `green 2023-01 (0f3a…, now 77c1…)`.
+
+    The result is empty if the snapshot has expired, or if the tags name none since a person registered the version.
 
     Args:
-        connection: The newest state of the lake.
-        version: A registered version. Where its snapshot is not kept, or its tags name none since a person
-            registered it, nothing is known of its files.
+        connection: The newest snapshot of the warehouse.
+        version: A registered version.
     """
     if not {"data_snapshot", "months", "services"} <= set(version.tags):
         return ()
@@ -42,16 +43,16 @@ def superseded_files(connection: DuckDBPyConnection, version: Version) -> tuple[
 
 
 def superseded_versions(settings: Settings, warehouse: Warehouse) -> dict[int, tuple[str, ...]]:
-    """The superseded files of each version that learned from any, the newest version first."""
+    """The superseded training files by version, the newest version first; versions without any are absent."""
     with warehouse.reading() as connection:
         found = {each.version: superseded_files(connection, each) for each in model_versions.versions(settings)}
     return {version: files for version, files in found.items() if files}
 
 
 def tag_superseded(settings: Settings, warehouse: Warehouse) -> dict[int, tuple[str, ...]]:
-    """Tag and describe in the registry which versions learned from superseded files; returns them.
+    """Tags and describes versions trained on superseded files; returns the files by version.
 
-    A version whose files are in force again loses the mark.
+    A version whose files are current again loses the tag.
     """
     found = superseded_versions(settings, warehouse)
     for version in model_versions.versions(settings):
@@ -60,7 +61,7 @@ def tag_superseded(settings: Settings, warehouse: Warehouse) -> dict[int, tuple[
 
 
 def _files(connection: DuckDBPyConnection, snapshot: int) -> _FileDigests:
-    """The SHA-256 of each month's file in a state of the lake."""
+    """The SHA-256 of each month's ingested file at a snapshot."""
     query = "SELECT service, strftime(month, '%Y-%m'), sha256 FROM lake.source_files AT (VERSION => ?) WHERE state = ?"
     found = connection.execute(query, [snapshot, "ingested"]).fetchall()
     return {(service, month): sha256 for service, month, sha256 in found}

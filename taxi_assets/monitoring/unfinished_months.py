@@ -1,7 +1,7 @@
-"""Which months in the lake are not finished, told by the tables, the registry and the Bento store. Knows no Dagster.
+"""Finds months with missing or stale assets in tables, registry and Bento store. Imports no Dagster.
 
-Of every month the lake needs features. Of the newest, where an earlier one is there to learn from, it needs a version
-that learned from the files in force, its evaluation, a decision, the drift report and the champion's Bento.
+Every month needs features. The newest month, if there is an earlier one to train on, also needs a version trained on
+the current files, its evaluation, a decision, a drift report and the champion's Bento.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["UnfinishedMonth", "unfinished_months"]
 
-# In the order of the assets: what is made of another is made anew with it.
+# In the order of the assets: if one is stale, those after it are stale too.
 _TRAINING_CHAIN = ("duration_model", "model_evaluation", "champion_model", "duration_bento")
 
 
@@ -34,9 +34,9 @@ class UnfinishedMonth:
 
     Attributes:
         month: The month.
-        missing_assets: The assets to be made for it, in their order.
-        reason: Why one of them has to be made again; empty where they were never made.
-        key: Digest of what they would be made from: another file makes it another.
+        missing_assets: The assets to materialise, in their order.
+        reason: The cause, if an asset has to be materialised again; else empty.
+        key: Digest of the inputs; a changed file changes it.
     """
 
     month: Month
@@ -45,7 +45,7 @@ class UnfinishedMonth:
     key: str = ""
 
     def sentence(self) -> str:
-        """What the month lacks, for people."""
+        """States the missing assets and the reason."""
         return f"{self.month} lacks {', '.join(self.missing_assets)}" + (f": {self.reason}" if self.reason else "")
 
     def as_json(self) -> dict[str, Any]:
@@ -55,14 +55,14 @@ class UnfinishedMonth:
 
 
 def unfinished_months(settings: Settings, warehouse: Warehouse) -> tuple[UnfinishedMonth, ...]:
-    """The months in the lake that are not finished, oldest first."""
+    """The unfinished months in the warehouse, oldest first."""
     with warehouse.reading() as connection:
         ingested = [
             r for r in read_source_files(connection) if r.state == "ingested" and r.service in settings.services
         ]
         months_without_features = _months_without_features(connection, ingested)
         available = available_months(connection, settings.services)
-        # A later month that is about to get its features is the one to train for.
+        # If a later month is still to get its features, training waits for that month.
         is_newest = len(available) > 1 and not any(month >= available[-1] for month in months_without_features)
         newest = _newest_month(settings, connection, available[-1], ingested) if is_newest else None
     found = [UnfinishedMonth(month, ("trip_features",)) for month in sorted(months_without_features)]
@@ -77,7 +77,7 @@ def _months_without_features(connection: DuckDBPyConnection, records: Sequence[S
 def _newest_month(
     settings: Settings, connection: DuckDBPyConnection, month: Month, records: Sequence[SourceFile]
 ) -> UnfinishedMonth | None:
-    """What the newest month lacks; None where it lacks nothing."""
+    """The newest month's missing assets; None if there are none."""
     version = model_versions.get_month_version(settings, month)
     published = max(record.snapshot or 0 for record in records if record.month == month)
     superseded = superseded_files(connection, version) if version else ()
@@ -92,12 +92,12 @@ def _newest_month(
         )
     if not missing_assets:
         return None
-    reason = f"version {version.version} learned from superseded files" if version and superseded else ""
+    reason = f"version {version.version} was trained on superseded files" if version and superseded else ""
     return UnfinishedMonth(month, tuple(missing_assets), reason, _key(settings, month, records, missing_assets))
 
 
 def _first_stale_asset(connection: DuckDBPyConnection, month: Month, version: Version, published: int) -> str | None:
-    """The first of evaluation and decision that was not made of the month's file in force."""
+    """The first asset, evaluation or decision, that is older than the month's current file."""
     scored = int(version.tags.get("evaluation_snapshot", -1))
     key = [month.first_day, version.version]
     rows = connection.execute("SELECT count(*) FROM evaluations WHERE month = ? AND model_version = ?", key).fetchall()
@@ -105,10 +105,10 @@ def _first_stale_asset(connection: DuckDBPyConnection, month: Month, version: Ve
         return "model_evaluation"
     query = "SELECT is_promoted, snapshot FROM promotions WHERE month = ? AND model_version = ?"
     decided = connection.execute(query, key).fetchone()
-    # The tags are the last thing a decision does: where they tell of another one, it was interrupted.
+    # A decision writes its tags last: if they belong to another decision, this one was interrupted.
     if not decided or version.tags.get("decision_snapshot") != str(decided[1]):
         return "champion_model"
-    is_stale = decided[1] < published and not decided[0]  # what is champion is not decided on again
+    is_stale = decided[1] < published and not decided[0]  # a promoted version is not decided on again
     return "champion_model" if is_stale else None
 
 

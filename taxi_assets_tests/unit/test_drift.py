@@ -200,7 +200,7 @@ def test_another_mix_of_services_is_drift(trained_on: City) -> None:
 
 
 def test_a_month_learned_from_is_not_measured(trained_on: City) -> None:
-    with pytest.raises(TaxiError, match="2023-02 is a month the model learned from: measure"):
+    with pytest.raises(TaxiError, match="2023-02 is a training month of the model: measure"):
         measure_drift(trained_on.connection, ["green"], LEARNED, LEARNED[1])
 
 

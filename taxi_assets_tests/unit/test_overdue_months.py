@@ -27,10 +27,10 @@ def test_month_after_the_newest_available_is_awaited(today: date, is_overdue: bo
 def test_people_are_told_since_when_and_what_to_do() -> None:
     (wait,) = next_months({"green": NewestMonth(Month(2023, 1), date(2023, 3, 20))})
     assert wait.sentence(date(2023, 6, 18)) == (
-        "green 2023-02 is overdue since 2023-06-09 (10 days); 2023-01 is the newest here. "
+        "green 2023-02 is overdue since 2023-06-09 (10 days); the newest month is 2023-01. "
         "Put its file into the landing folder, or fetch it: taxi run --months 2023-02 --services green"
     )
-    assert wait.sentence(date(2023, 6, 8)) == "green 2023-02 is expected by 2023-06-08; 2023-01 is the newest here."
+    assert wait.sentence(date(2023, 6, 8)) == "green 2023-02 is expected by 2023-06-08; the newest month is 2023-01."
 
 
 def test_every_service_waits_for_its_own() -> None:

@@ -79,7 +79,7 @@ def test_reporting_again_replaces_the_rows(platform: PlatformHarness) -> None:
 
 
 def test_the_first_month_has_nothing_to_be_compared_with(platform: PlatformHarness) -> None:
-    with pytest.raises(TaxiError, match="no month before 2023-01 is held to compare it with"):
+    with pytest.raises(TaxiError, match="no month before 2023-01 is in the warehouse to compare with"):
         report_drift(platform.settings, platform.warehouse, JANUARY)
 
 

@@ -63,7 +63,7 @@ def test_a_month_that_is_not_late_passes(platform: Any) -> None:
     found = platform(green=RECENT)
     assert (found.check_name, found.passed) == (CHECK, True)
     assert found.description.startswith(f"green {RECENT.plus(1)} is expected by 20")
-    assert found.description.endswith(f"; {RECENT} is the newest here.")
+    assert found.description.endswith(f"; the newest month is {RECENT}.")
 
 
 def test_a_month_that_is_overdue_shows(platform: Any) -> None:
@@ -76,7 +76,7 @@ def test_a_month_that_is_overdue_shows(platform: Any) -> None:
 def test_past_month_ingested_for_a_trial_is_no_warning(platform: Any) -> None:
     found = platform(arrived=TODAY, green=Month(2023, 3))
     assert found.passed
-    assert found.description == "No new month of green is expected: only past months, up to 2023-03, were taken in."
+    assert found.description == "No new month of green is expected: only past months, up to 2023-03, were ingested."
 
 
 def test_services_that_are_not_in_use_are_not_waited_for(platform: Any) -> None:

@@ -45,7 +45,7 @@ def test_a_version_is_rebuilt_to_the_last_digit_though_the_lake_went_on(platform
     finally:
         restore(platform, before)
     assert found.is_same, found
-    assert {finding.name for finding in found.compared_values} >= {"data digest", "trips learned from"}
+    assert {finding.name for finding in found.compared_values} >= {"data digest", "training trips"}
     assert {finding.name for finding in found.compared_values} >= {
         f"{scope}/duration_model/{measure}"
         for scope in ("1_to_60_minutes", "all")
@@ -77,8 +77,8 @@ def test_a_difference_is_found_and_told(platform: PlatformHarness, first: int, m
     found = reproduce(platform.settings, platform.warehouse, first)
     assert not found.is_same
     assert differing(found) == {"data digest", "all/duration_model/mae"}
-    assert any("the version was made by abc" in note for note in found.notes)
-    assert any(note.startswith("numpy is") and note.endswith("made with 1.0.") for note in found.notes)
+    assert any("the version was trained at abc" in note for note in found.notes)
+    assert any(note.startswith("numpy is") and note.endswith("trained with 1.0.") for note in found.notes)
 
 
 def test_what_cannot_be_rebuilt_says_why(
@@ -89,11 +89,11 @@ def test_what_cannot_be_rebuilt_says_why(
     version = model_versions.require(platform.settings, first)
     expired = replace(version, tags={**version.tags, "data_snapshot": "999999"})
     monkeypatch.setattr(model_versions, "require", lambda *_: expired)
-    with pytest.raises(TaxiError, match=r"snapshot 999999, from which version .* is no longer kept"):
+    with pytest.raises(TaxiError, match=r"snapshot 999999, the training data of version .* is no longer kept"):
         reproduce(platform.settings, platform.warehouse, first)
     never = {name: value for name, value in version.tags.items() if name != "evaluation_snapshot"}
     monkeypatch.setattr(model_versions, "require", lambda *_: replace(version, tags=never))
-    with pytest.raises(TaxiError, match="has no metrics to compare with: materialise model_evaluation of 2023-03"):
+    with pytest.raises(TaxiError, match="has no metrics to compare: materialise model_evaluation of 2023-03"):
         reproduce(platform.settings, platform.warehouse, first)
 
 

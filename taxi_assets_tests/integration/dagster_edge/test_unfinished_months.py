@@ -120,7 +120,7 @@ def test_the_newest_month_is_trained_for_again_when_a_file_it_learned_from_is_re
     with replaced(platform, "2023-01"):
         (found,) = unfinished_months(platform.settings, platform.warehouse)
         assert found.missing_assets == TRAINED
-        assert found.reason == f"version {version.version} learned from superseded files"
+        assert found.reason == f"version {version.version} was trained on superseded files"
         assert f"version {version.version}" in found.sentence()
         tag_superseded(platform.settings, platform.warehouse)
         shown = client(platform.settings).get_model_version(model_versions.MODEL_NAME, str(version.version))
@@ -189,7 +189,7 @@ def test_a_month_whose_training_was_interrupted_is_finished(empty_platform: Plat
     assert keys == ["0", "1", "2"]
     answer = tick(platform)
     assert not answer.run_requests
-    assert "version 1 learned from superseded files; 3 runs to finish it failed" in str(answer.skip_message)
+    assert "version 1 was trained on superseded files; 3 runs to finish it failed" in str(answer.skip_message)
     assert platform.materialise(FEBRUARY, *TRAINED).success
     assert missing_assets(platform) == {}
     assert not tick(platform).run_requests
