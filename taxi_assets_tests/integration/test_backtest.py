@@ -1,4 +1,4 @@
-"""A back-test over a lake: months scored by models of the months before, as the assets do it, kept, and found again."""
+"""A back-test scores each month with a model of earlier months, and reuses stored results."""
 
 import json
 from pathlib import Path
@@ -71,7 +71,7 @@ def test_the_reference_figures_are_computed_for_any_two_months(lake: Any) -> Non
     if lake.source.kind == "real":
         linear, distance = rows["linear regression PU, DO"].score, rows["linear regression PU_DO + distance"].score
         assert (linear.rmse, linear.mae) == pytest.approx((7.3562, 5.0476), abs=1e-3)
-        # The recipe's solver stops before it converges, and where depends on how the processor's BLAS adds: kernels
+        # The reference solver stops before convergence, so results depend on the processor's BLAS kernel: those
         # for Haswell, Skylake and Nehalem give RMSE 6.0384, 6.0385 and 6.0372, MAE 3.9378, 3.9378 and 3.9333.
         assert distance.rmse == pytest.approx(6.0385, abs=2e-3)
         assert distance.mae == pytest.approx(3.9379, abs=6e-3)

@@ -1,4 +1,4 @@
-"""A Bento is built whole or not at all, once for the same content, of nothing but what it needs."""
+"""A Bento is built completely or not at all, once per content, and contains only what it needs."""
 
 import ast
 import shutil
@@ -18,7 +18,7 @@ from taxi_assets.settings import Settings
 
 LABELS = {"version": "3", "run_id": "0f3c", "synthetic": "true"}
 HEAVY = ("mlflow", "sklearn", "dagster", "pandas", "great_expectations", "duckdb", "matplotlib", "scipy")
-# Left half done by SIGKILL at a moment of one's choice: `{victim}` is the function that is never reached.
+# Kills the build with SIGKILL when it calls the function `{victim}`.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -36,8 +36,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A home with one Bento, built by BentoML itself, while the environment names another store."""
-    home = tmp_path_factory.mktemp("built") / ".hidden"  # BentoML does not like such folders
+    """A home with one Bento, built by BentoML while the environment names another store."""
+    home = tmp_path_factory.mktemp("built") / ".hidden"  # BentoML has problems with hidden folders
     settings = Settings(home=home, data_kind="synthetic")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENTOML_HOME", str(home / "elsewhere"))
@@ -47,7 +47,7 @@ def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture
 def quick_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What BentoML would do, without BentoML: for what is done around it."""
+    """Replaces BentoML's build by a copy, to test the steps around it."""
 
     def copy(context: Path, home: Path, bento_version: str) -> Path:
         return Path(shutil.copytree(context, home / bento_version / "src")).parent

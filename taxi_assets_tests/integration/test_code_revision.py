@@ -1,4 +1,4 @@
-"""The commit of the running code, asked of a real git."""
+"""Reads the commit of the running code with a real git."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Trips out of the lake: those asked for, in an order that never changes, from one state of it."""
+"""Reads trips from one snapshot of the warehouse, in a fixed order."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def scored(lake) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, put) -> Warehouse:
-    """A lake of few trips, written here: green and yellow ones, of three months."""
+    """A warehouse with a few green and yellow trips of three months."""
     home = tmp_path_factory.mktemp("written")
     warehouse = Warehouse(Settings(home=home, data_kind="synthetic", threads=2, memory_limit="1GB"))
     trips = [("green", JANUARY), ("yellow", JANUARY), ("green", FEBRUARY), ("yellow", MARCH), ("green", JANUARY)]
@@ -65,7 +65,7 @@ def written(tmp_path_factory, put) -> Warehouse:
     return warehouse
 
 
-# To learn from
+# Training data
 
 
 def test_rides_have_what_the_model_takes_and_their_duration(january: TrainingData) -> None:
@@ -119,15 +119,15 @@ def test_rides_come_by_service_month_and_row_whatever_is_asked_first(written: Wa
 
 
 @pytest.mark.parametrize(
-    ("services", "months", "told"),
+    ("services", "months", "message"),
     [
         (["green"], [MARCH], "no trip of green to train on in 2023-03: ingest earlier months first"),
         (["fhvhv"], [JANUARY], "no trip of fhvhv to train on in 2023-01"),
         (["green"], [], "no trip of green to train on in no month"),
     ],
 )
-def test_without_rides_there_is_nothing_to_learn(written: Warehouse, services, months, told: str) -> None:
-    with pytest.raises(TaxiError, match=told):
+def test_without_rides_there_is_nothing_to_learn(written: Warehouse, services, months, message: str) -> None:
+    with pytest.raises(TaxiError, match=message):
         read_training_data(written, services, months, TRIPS_1_TO_60_MINUTES)
 
 
@@ -150,7 +150,7 @@ def test_every_month_published_is_held(lake) -> None:
         assert available_months(connection, GREEN) == lake.source.months
 
 
-# To score
+# Scoring data
 
 
 def test_every_raw_ride_of_the_convention_is_scored(lake, scored: pd.DataFrame) -> None:

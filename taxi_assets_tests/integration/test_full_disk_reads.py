@@ -1,4 +1,4 @@
-"""A lake whose disk is full is read from a copy of its catalogue. (With a disk that is full: see the campaigns.)"""
+"""On a full disk, reads use a copy of DuckLake's catalogue. (The stress tests use a full disk.)"""
 
 import shutil
 from collections import namedtuple
@@ -17,7 +17,7 @@ Usage = namedtuple("Usage", "total used free")
 
 @pytest.fixture
 def full(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
-    """A lake with one row, on a disk that says that it is full."""
+    """A warehouse with one row, on a disk that reports it is full."""
     with warehouse.publishing("a decision") as connection:
         connection.execute("INSERT INTO promotions BY NAME SELECT 7 AS model_version")
     monkeypatch.setattr(full_disk.shutil, "disk_usage", lambda _: Usage(1, 1, 0))

@@ -1,4 +1,4 @@
-"""Homes that another release of DuckLake or Dagster made: an older one is brought up to date, a newer one refused."""
+"""Homes of other DuckLake or Dagster releases: older ones are upgraded, newer ones refused."""
 
 import sqlite3
 from contextlib import closing
@@ -26,7 +26,7 @@ def value(database: Path, query: str) -> str:
 
 @pytest.fixture
 def catalogue(warehouse: Warehouse) -> Path:
-    """The catalogue of a lake with one zone in it, as a later process finds it."""
+    """The catalogue of a DuckLake with one zone, with all connections closed."""
     with warehouse.publishing("a zone") as connection:
         connection.execute("INSERT INTO taxi_zones BY NAME SELECT 1 AS zone_id")
     close_connections(warehouse.settings)
@@ -34,7 +34,7 @@ def catalogue(warehouse: Warehouse) -> Path:
 
 
 def close_connections(settings: Settings) -> None:
-    """Close what this process holds open of the lake."""
+    """Closes this process's connections to the DuckLake."""
     for key in [key for key in lake._databases if key[2] == settings]:
         lake._databases.pop(key).close()
 
@@ -69,7 +69,7 @@ def test_a_lake_of_an_older_ducklake_is_migrated_and_its_catalogue_kept(
 def test_a_migration_that_fails_leaves_the_catalogue_and_says_where_its_copy_is(
     warehouse: Warehouse, catalogue: Path
 ) -> None:
-    set_version(catalogue, "0.2")  # whose tables these are not
+    set_version(catalogue, "0.2")  # version 0.2 had other tables
     with pytest.raises(
         TaxiError, match=r"cannot be migrated from DuckLake 0.2 .*as it was is .*ducklake-0.2$"
     ) as error:

@@ -1,4 +1,4 @@
-"""Maintenance deletes what nothing needs, and nothing else; whoever reads notices nothing."""
+"""Maintenance deletes only unneeded data and does not disturb readers."""
 
 import json
 import os
@@ -26,7 +26,7 @@ ROWS = 5_000
 
 
 def publish(warehouse: Warehouse, month: int, seed: int) -> int:
-    """Replace a month of clean trips, add to two small tables; returns the snapshot."""
+    """Replaces a month of clean trips, adds rows to two small tables, and returns the snapshot."""
     with warehouse.publishing(f"month {month}, {seed}") as connection:
         values = {"month": f"2023-{month:02}-01"}
         connection.execute("DELETE FROM clean_trips WHERE month = $month::DATE", values)
@@ -42,7 +42,7 @@ def publish(warehouse: Warehouse, month: int, seed: int) -> int:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
-    """A home whose lake has January four times, February once in between; and the snapshots."""
+    """A home with January published four times and February once in between, and its snapshots."""
     home = tmp_path_factory.mktemp("published")
     warehouse = Warehouse(Settings(home=home, data_kind="synthetic", threads=2, memory_limit="1GB"))
     return home, [publish(warehouse, month, seed) for month, seed in ((1, 7), (1, 8), (2, 9), (1, 10), (1, 11))]
@@ -50,14 +50,14 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]
 
 @pytest.fixture
 def snapshots(settings: Settings, published: tuple[Path, list[int]]) -> list[int]:
-    """Those of the lake, which is a copy of the published one."""
+    """Copies the published home into the test's home, and returns the snapshots."""
     home, snapshots = published
     shutil.copytree(home, settings.home)
     return snapshots
 
 
 def content(warehouse: Warehouse, snapshot: int | None = None) -> dict[str, list[tuple[object, ...]]]:
-    """Rows and a hash of them, of every table."""
+    """The row count and hash of every table."""
     with warehouse.reading(snapshot) as connection:
         queries = "SELECT count(*) FROM {}", "SELECT bit_xor(hash(t)) FROM {} AS t"
         return {t: [connection.execute(query.format(t)).fetchall()[0] for query in queries] for t in TABLES}
@@ -156,10 +156,11 @@ def test_dry_run_reports_the_same_and_changes_nothing(warehouse: Warehouse, snap
     publish(warehouse, 3, 3)
     put_orphan(warehouse, timedelta(days=2))
     before = existing(warehouse), files(warehouse), content(warehouse)
-    told = tidy(warehouse, [snapshots[1]], 80, dry=True)
+    planned = tidy(warehouse, [snapshots[1]], 80, dry=True)
     assert (existing(warehouse), files(warehouse), content(warehouse)) == before
-    assert told == tidy(warehouse, [snapshots[1]], 80)
-    assert all((told.expired_snapshots, told.kept_for_models, told.merged, told.unused_files, told.orphaned_files))
+    assert planned == tidy(warehouse, [snapshots[1]], 80)
+    lists = (planned.expired_snapshots, planned.kept_for_models, planned.merged)
+    assert all((*lists, planned.unused_files, planned.orphaned_files))
     assert (existing(warehouse), files(warehouse)) != before[:2]
 
 
@@ -171,7 +172,7 @@ def test_a_lake_with_nothing_to_tidy_is_left_alone(warehouse: Warehouse) -> None
 
 
 def test_a_reader_who_began_before_reads_to_the_end(warehouse: Warehouse, snapshots: list[int]) -> None:
-    asked = ("count(*)", "bit_xor(hash(t))")  # to count, DuckLake reads no rows
+    asked = ("count(*)", "bit_xor(hash(t))")  # DuckLake counts without reading rows
     queries = [f"SELECT {what} FROM {table} AS t" for table in ("clean_trips", "drift_reports") for what in asked]
     with warehouse.reading() as connection:
         before = [connection.execute(query).fetchall() for query in queries]
@@ -181,7 +182,7 @@ def test_a_reader_who_began_before_reads_to_the_end(warehouse: Warehouse, snapsh
     assert content(warehouse)["clean_trips"] != before[0]
 
 
-# Killed at some moment of a call that does everything there is to do; the lake is then tidied by another.
+# Killed at various times of a full maintenance call; a second call then completes it.
 KILLED = """
 import sys
 from datetime import UTC, datetime, timedelta
@@ -225,8 +226,12 @@ def test_command_reports_and_applies(warehouse: Warehouse, snapshots: list[int],
     assert orphan in files(warehouse)
     shown = CliRunner().invoke(app, ["maintain"])
     assert (dry.exit_code, shown.exit_code) == (0, 0), shown.output
-    told = json.loads(dry.stdout)
-    assert (told.pop("is_dry_run"), told["orphaned_files"], told["merged"]) == (True, [orphan], {"drift_reports": 5})
-    assert all(name.replace("_", " ") in shown.stdout for name in told)
+    report = json.loads(dry.stdout)
+    assert (report.pop("is_dry_run"), report["orphaned_files"], report["merged"]) == (
+        True,
+        [orphan],
+        {"drift_reports": 5},
+    )
+    assert all(name.replace("_", " ") in shown.stdout for name in report)
     assert orphan in shown.stdout
     assert orphan not in files(warehouse)

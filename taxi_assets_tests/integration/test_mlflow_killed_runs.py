@@ -1,4 +1,4 @@
-"""MLflow runs whose process was killed take over the status Dagster gives their run."""
+"""MLflow runs whose process was killed get the status of their Dagster run."""
 
 import os
 import signal
@@ -53,7 +53,7 @@ def test_killed_run_is_failed_when_dagster_says_so(settings, instance):
     run_id = dead.tags["mlflow_run_id"]
     api = client(settings)
     assert api.get_run(run_id).info.status == "RUNNING"
-    assert sync_mlflow_runs(settings, instance) == ()  # while Dagster takes it for alive, it is left alone
+    assert sync_mlflow_runs(settings, instance) == ()  # unchanged while Dagster considers it alive
 
     instance.report_run_failed(dead)
     assert sync_mlflow_runs(settings, instance) == (run_id,)

@@ -1,4 +1,4 @@
-"""One MLflow run for each Dagster run, with equal statuses, on a real instance and a real MLflow database."""
+"""Each Dagster run has one MLflow run of equal status, with real databases."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ EQUAL = {
 
 
 class TroubleError(Exception):
-    """What the failing assets raise."""
+    """The error of the failing assets."""
 
 
 @asset
@@ -76,7 +76,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterInstan
 
 @pytest.fixture
 def new_runs(instance: DagsterInstance) -> Callable[[], list[DagsterRun]]:
-    """The Dagster runs made since the test began, the latest first."""
+    """The Dagster runs since the start of the test, latest first."""
     old = {run.run_id for run in instance.get_runs()}
     return lambda: [run for run in instance.get_runs() if run.run_id not in old]
 
@@ -91,7 +91,7 @@ def run(settings: Settings, instance: DagsterInstance) -> Callable[..., ExecuteI
 
 
 def assert_equal_statuses(settings: Settings, dagster_runs: list[DagsterRun], count: int = 1) -> list[Any]:
-    """Each Dagster run has one MLflow run, which ended as it did; none is left active."""
+    """Asserts that each Dagster run has one MLflow run of equal status, and none is active."""
     import mlflow
 
     assert len(dagster_runs) == count

@@ -1,4 +1,4 @@
-"""MLflow's database under what happens to it: many openers, killed processes, other versions, moves."""
+"""MLflow's database with concurrent openers, killed processes, other versions and moved homes."""
 
 import multiprocessing
 import os
@@ -217,7 +217,7 @@ assert not asked, asked
 
 @pytest.mark.slow
 def test_training_in_a_new_process_is_silent_and_asks_no_network(settings):
-    # Under pytest MLflow sends nothing anyway, so the process must not know that it is tested.
+    # Under pytest MLflow sends no telemetry, so the process must not detect pytest.
     environment = {key: value for key, value in os.environ.items() if key not in {"PYTEST_CURRENT_TEST", "CI"}}
     environment |= {"TAXI_HOME": str(settings.home), "TAXI_DATA_KIND": "real", "PYTHONWARNINGS": "default"}
     for name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):

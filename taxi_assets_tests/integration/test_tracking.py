@@ -1,4 +1,4 @@
-"""Runs in a real MLflow database: one for each Dagster run, ended whatever happens, and what they log."""
+"""Runs in a real MLflow database: one per Dagster run, always ended, and their logged data."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The lake: what is published is seen whole by everyone, or not at all; nothing reaches beyond its folders."""
+"""Publications to the warehouse are atomic, and readers see one snapshot."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ JANUARY = Month(2023, 1)
 
 
 def put_rows(connection: duckdb.DuckDBPyConnection, month: Month, rows: int, service: str = "green") -> None:
-    """Replace a month of clean trips with so many."""
+    """Replaces a month of clean trips with this number of rows."""
     key = month_key(service, month)
     connection.execute("DELETE FROM clean_trips WHERE service = $service AND month = $month", key)
     connection.execute(
@@ -32,7 +32,7 @@ def existing(warehouse: Warehouse, snapshot: int | None = None) -> dict[tuple[st
         return {(service, month): rows for service, month, rows in connection.execute(query).fetchall()}
 
 
-# What is there, and when
+# Publishing and reading
 
 
 def test_a_new_lake_has_every_table_and_no_rows(warehouse: Warehouse) -> None:
@@ -68,7 +68,7 @@ def test_a_month_is_replaced_and_the_others_stay(warehouse: Warehouse) -> None:
 
 
 class Interrupted(BaseException):
-    """Stands for Ctrl-C and its like, which are no `Exception`."""
+    """Stands for Ctrl-C and other errors that are not an `Exception`."""
 
 
 @pytest.mark.parametrize("error", [TaxiError, Interrupted])
@@ -153,8 +153,8 @@ def test_a_snapshot_tells_who_made_it(warehouse: Warehouse) -> None:
         put_rows(connection, JANUARY, 5)
     query = "SELECT author, commit_message, commit_extra_info FROM lake.snapshots() ORDER BY snapshot_id DESC LIMIT 1"
     with warehouse.reading() as connection:
-        told = connection.execute(query).fetchall()
-    assert told == [("taxi", "it's green's", '{"dagster_run_id": "run \\"7\\""}')]
+        found = connection.execute(query).fetchall()
+    assert found == [("taxi", "it's green's", '{"dagster_run_id": "run \\"7\\""}')]
 
 
 def test_views_show_the_chosen_month(warehouse: Warehouse) -> None:
@@ -215,7 +215,7 @@ def test_processes_that_publish_at_once_all_succeed(warehouse: Warehouse) -> Non
     services = ("green", "yellow")
     processes = [start(warehouse.settings.home, service, "3") for service in services]
     for process in processes:
-        tell(process)  # neither has made the lake yet
+        tell(process)  # neither has created the DuckLake yet
     for process in processes:
         process.communicate(timeout=120)
         assert process.returncode == 0

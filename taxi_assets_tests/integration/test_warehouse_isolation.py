@@ -1,4 +1,4 @@
-"""Where the lake lies, and that no statement on its connections reaches beyond that."""
+"""The warehouse's location, and the limits of its connections to the home's folders."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,7 +79,7 @@ def test_a_writable_home_is_made_and_left_clean(tmp_path: Path) -> None:
     assert list((tmp_path / "new" / "home").iterdir()) == []
 
 
-# What nobody may do on a connection
+# Forbidden statements
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_no_statement_reaches_beyond_the_platforms_folders(
 ) -> None:
     with connection.cursor() as own, pytest.raises(duckdb.Error):
         own.execute(statement).fetchall()
-    assert not list(Path("/tmp").glob("taxi-should-not-be-there*"))  # noqa: S108 - to see that it is not
+    assert not list(Path("/tmp").glob("taxi-should-not-be-there*"))  # noqa: S108 - must not exist
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,8 @@ def test_slices_add_up_to_all_rides(platform: PlatformHarness, evaluation: evalu
     with platform.warehouse.reading() as connection:
         query = (
             "SELECT slice, sum(trips) FROM evaluations WHERE month = ? AND model_version = ? "
-            "AND scope = '1_to_60_minutes' AND condition = 'without_recent_traffic' AND model = 'duration_model' GROUP BY slice"
+            "AND scope = '1_to_60_minutes' AND condition = 'without_recent_traffic' "
+            "AND model = 'duration_model' GROUP BY slice"
         )
         trips = dict(connection.execute(query, [MARCH.first_day, evaluation.version.version]).fetchall())
     assert len(trips) > 1

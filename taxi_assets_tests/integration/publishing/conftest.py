@@ -1,4 +1,4 @@
-"""A lake that holds a synthetic January from file to features; tests leave that month as it is."""
+"""Fixtures: a warehouse with a synthetic January from file to features, which tests leave unchanged."""
 
 import pytest
 from month_content import JANUARY
@@ -22,5 +22,5 @@ def full(synthetic_source, tmp_path_factory) -> Warehouse:
 
 @pytest.fixture
 def good(full: Warehouse, synthetic_source) -> MonthFile:
-    """The file of that January, landed."""
+    """The landed file of January."""
     return synthetic_source.land(full.settings, JANUARY)

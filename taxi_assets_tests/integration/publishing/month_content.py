@@ -1,4 +1,4 @@
-"""What a lake holds, and files that differ from a good one."""
+"""Reads a month's tables and writes changed copies of its file."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,14 +23,14 @@ def ask(warehouse: Warehouse, query: str, *values: Any) -> list[tuple[Any, ...]]
 
 
 def content(warehouse: Warehouse, month: Month = JANUARY) -> dict[str, tuple[Any, ...]]:
-    """Rows and a hash of them, by table, of one green month."""
+    """The row count and hash of a green month in each table."""
     with warehouse.reading() as connection:
         query = "SELECT count(*), bit_xor(hash(t)) FROM {} AS t WHERE service = 'green' AND month = $1"
         return {t: connection.execute(query.format(t), [month.first_day]).fetchall()[0] for t in TRIPS}
 
 
 def rewritten(month_file: MonthFile, folder: str, change: Callable[[pa.Table], pa.Table]) -> MonthFile:
-    """The same file with other content, in a folder of its own in the landing folder."""
+    """Writes a changed copy of the file into its own subfolder of the landing folder."""
     path = month_file.path.parent / folder / month_file.path.name
     path.parent.mkdir(exist_ok=True)
     pq.write_table(change(pq.read_table(month_file.path)), path)

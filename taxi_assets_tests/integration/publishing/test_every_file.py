@@ -1,7 +1,7 @@
-"""Every file at hand is ingested or refused for the right reason; kept and rejected trips are its rows.
+"""Every available file is ingested or refused for the right reason, and no row is lost.
 
-TLC's own months and odd samples where they can be had (`TAXI_TLC_SOURCE`, or `../shared/tlc` beside the clone, and
-`tlc-samples` beside that); everywhere, synthetic files of every service and era.
+Uses synthetic files of every service and era. TLC's own months and samples are added if `TAXI_TLC_SOURCE` or
+`../shared/tlc` beside the clone has them, with `tlc-samples` next to it.
 """
 
 import os
@@ -26,10 +26,10 @@ from taxi_assets.warehouse.connection import Warehouse
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 TLC = Path(os.environ.get("TAXI_TLC_SOURCE") or SHARED / "tlc")
-MARCH = Month(2012, 3)  # of no other file here: nothing is held to compare it with
+MARCH = Month(2012, 3)  # no other file here has this month, so there is nothing to compare with
 SAMPLES = TLC.parent / "tlc-samples"
 ERAS_OF_TLC = {"A": Month(2020, 8), "B": Month(2023, 2), "C": Month(2025, 1)}
-# Sample: the month and service it is given as, and the beginning of why it is refused, or nothing.
+# Sample: its service and month, and the beginning of the refusal, or nothing.
 SAMPLE_MONTHS: dict[str, tuple[str, str, str]] = {
     "green_tripdatasample_2020-04.csv": ("green", "2020-04", ""),
     "yellow_tripdatasample_2020-04.csv": ("yellow", "2020-04", ""),
@@ -42,7 +42,7 @@ SAMPLE_MONTHS: dict[str, tuple[str, str, str]] = {
 
 @pytest.fixture(scope="module")
 def lake(synthetic_source, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    """A lake that holds zones and nothing else."""
+    """A warehouse with only the zones."""
     settings = Settings(home=tmp_path_factory.mktemp("every"), data_kind="synthetic", threads=2, memory_limit="1GB")
     warehouse = Warehouse(settings)
     publish_zones(warehouse, *synthetic_source.zone_files)
@@ -50,14 +50,14 @@ def lake(synthetic_source, tmp_path_factory: pytest.TempPathFactory) -> Warehous
 
 
 def arrive(lake: Warehouse, path: Path, service: str, month: Month) -> MonthFile:
-    """The file, landed as a month of a service."""
+    """Lands the file as a month of a service."""
     target = lake.settings.landing / f"{service}_tripdata_{month}{path.suffix}"
     shutil.copyfile(path, target)
     return MonthFile(target, service, month, sha256_of(target), target.stat().st_size, True)
 
 
 def require_whole(lake: Warehouse, month_file: MonthFile, rows: int) -> dict[str, int]:
-    """Publish the month down to its features; every row of the file is in the end kept or rejected for a reason."""
+    """Publishes the month up to its features; each row must be kept or rejected for a reason."""
     raw = publish_raw(lake, month_file)
     clean = publish_clean(lake, month_file.service, month_file.month)
     features = publish_features(lake, month_file.service, month_file.month)
@@ -128,7 +128,7 @@ def test_a_sample_is_ingested_or_refused_for_the_right_reason(lake: Warehouse, t
 
 
 def stand_in(folder: Path, name: str) -> Path:
-    """A synthetic file like the sample: its service and format, and pickups of another month where it has those."""
+    """A synthetic file with the sample's service and format, and its pickups of another month."""
     service, month, reason = SAMPLE_MONTHS[name]
     if name.startswith("fhv_"):
         return synthetic.write_month(folder, "fhv", Month(2020, 4), 1000, 7, "2019-csv")

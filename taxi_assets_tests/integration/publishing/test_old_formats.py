@@ -1,4 +1,4 @@
-"""Files of old formats come in by the landing folder like any other: text, coordinates, what speaks against them."""
+"""Files of old formats come through the landing folder: CSV, coordinates, and their refusals."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A month is published whole and as it came, and as often as one likes."""
+"""Publishing keeps every row of a month unchanged and can be repeated."""
 
 import json
 from collections import Counter
@@ -18,7 +18,7 @@ from taxi_assets.warehouse.connection import Warehouse
 REAL_ROWS = {JANUARY: 68_211, FEBRUARY: 64_809}
 
 
-# Months as they come
+# Months
 
 
 def test_a_month_twice_changes_nothing_but_the_snapshot(full: Warehouse, good: MonthFile) -> None:
@@ -108,13 +108,13 @@ def test_a_month_without_unknown_columns_has_none_counted(full: Warehouse, good:
     assert ask(full, "SELECT count(*) FROM raw_trips WHERE service = 'green' AND other_columns IS NOT NULL") == [(0,)]
 
 
-# TLC's months, where they can be had
+# TLC's months, if available
 
 
 def test_whole_months_are_divided_into_kept_and_rejected(lake) -> None:
     for month in lake.source.months:
-        held = content(lake.warehouse, month)
-        raw, rejected, clean, features = (held[table][0] for table in TRIPS)
+        tables = content(lake.warehouse, month)
+        raw, rejected, clean, features = (tables[table][0] for table in TRIPS)
         assert raw == (REAL_ROWS[month] if lake.source.kind == "real" else ROWS)
         assert clean + rejected == raw
         assert features == clean

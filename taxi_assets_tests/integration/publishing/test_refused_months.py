@@ -1,4 +1,4 @@
-"""What may not be published: why is told, and what was there stays as it was."""
+"""Refused months: the message gives the reason, and published data stays unchanged."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def put(table: pa.Table, name: str, values: Any) -> pa.Table:
 
 
 def in_seconds(table: pa.Table) -> pa.Table:
-    """Every ride lasts as many minutes as it lasted seconds."""
+    """Multiplies each duration by 60, as if seconds were read as minutes."""
     begin, end = table["lpep_pickup_datetime"], table["lpep_dropoff_datetime"]
     longer = pc.multiply(pc.subtract(end, begin).cast(pa.int64()), 60).cast(pa.duration("us"))
     return put(table, "lpep_dropoff_datetime", pc.add(begin, longer))

@@ -1,4 +1,4 @@
-"""Kept and rejected trips are the raw ones, or the month is not published."""
+"""A month is published only if its clean and rejected trips together equal its raw trips."""
 
 from typing import Any
 

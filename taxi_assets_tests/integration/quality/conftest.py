@@ -1,4 +1,4 @@
-"""One lake for all tests of quality; each looks at it in a transaction of its own, which is rolled back."""
+"""Fixtures: one DuckLake for all quality tests, each in a transaction that is rolled back."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def shared_lake(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture
 def lake(shared_lake: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The lake in a transaction that is rolled back."""
+    """The DuckLake in a transaction that is rolled back."""
     shared_lake.execute("BEGIN TRANSACTION")
     yield shared_lake
     shared_lake.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""Data Docs: a page for each table and month, an index of all, and nothing fetched from anywhere."""
+"""Data Docs: a page for each table and month and an index, without network access."""
 
 import re
 from pathlib import Path

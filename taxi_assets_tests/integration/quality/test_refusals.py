@@ -1,4 +1,4 @@
-"""What each expectation refuses: a good month, spoilt in one way."""
+"""Each expectation refuses a good month that is damaged in one way."""
 
 import json
 from dataclasses import replace
@@ -78,7 +78,7 @@ CASES = [(suite, expectation) for suite in SUITES.values() for expectation in su
 
 
 def spoil(connection: duckdb.DuckDBPyConnection, table: str, how: str) -> None:
-    """Do what is said, or update the table as is said."""
+    """Runs the SQL statement, or updates the table with these assignments."""
     statement = how if how.startswith(("DELETE", "INSERT")) else f"UPDATE {table} SET {how}"
     connection.execute(statement.format(table=table))
 

@@ -1,4 +1,4 @@
-"""Great Expectations inside a lake's transaction: what validating sees, and what it leaves behind: nothing."""
+"""Great Expectations inside a DuckLake transaction sees uncommitted rows and leaves nothing behind."""
 
 import gc
 import os
@@ -47,8 +47,8 @@ def test_uncommitted_rows_are_judged_and_a_rollback_leaves_nothing(folder: Path)
         assert rows_seen_by_others(folder, "clean_trips") == 0
         connection.execute("ROLLBACK")
         assert connection.table("clean_trips").count("*").fetchall() == [(0,)]
-        held = connection.execute("SELECT table_name FROM information_schema.tables").fetchall()
-        assert sorted(row[0] for row in held) == sorted(SUITES)
+        tables = connection.execute("SELECT table_name FROM information_schema.tables").fetchall()
+        assert sorted(row[0] for row in tables) == sorted(SUITES)
     assert rows_seen_by_others(folder, "clean_trips") == 0
 
 
@@ -96,7 +96,7 @@ def test_nothing_keeps_the_connection_or_uses_it_later(tmp_path: Path) -> None:
 
 
 def test_counts_are_those_of_great_expectations_own_engine(lake: duckdb.DuckDBPyConnection) -> None:
-    """On rows with gaps, repeats and values out of range, every number is what it counts on a pandas frame."""
+    """On nulls, duplicates and values out of range, all counts equal those on a pandas frame."""
     from benchmarks.publish_pipelines import validate_frame
 
     for table, suite in SUITES.items():
@@ -113,7 +113,7 @@ def test_counts_are_those_of_great_expectations_own_engine(lake: duckdb.DuckDBPy
 
 
 def counted(result: Any) -> dict[str, Any]:
-    """The numbers of a result, to ten digits."""
+    """The numbers of a result, rounded to ten digits."""
     names = ("element_count", "unexpected_count", "missing_count", "unexpected_percent", "observed_value")
     numbers = {name: result.result.get(name) for name in names}
     return {name: None if number is None else float(f"{number:.10g}") for name, number in numbers.items()}
@@ -172,7 +172,7 @@ def test_importing_the_package_imports_no_heavy_library() -> None:
 
 
 def test_months_as_they_are_published_are_fit_to_be(tmp_path: Path) -> None:
-    """Real months where TLC's files are at hand, else synthetic ones: not one fails an error."""
+    """No published month fails an expectation of severity error. Uses TLC's files, or synthetic months."""
     for service, month, file in months_at_hand(tmp_path):
         with duckdb.connect() as connection:
             define_macros(connection)

@@ -1,4 +1,4 @@
-"""A lake as the platform locks it down, and good months for it: sixty trips of February 2023, made in SQL."""
+"""A locked-down DuckLake, and SQL for valid months of sixty trips in February 2023."""
 
 import importlib.util
 from pathlib import Path
@@ -35,7 +35,7 @@ _SELECT = {
 
 
 def attach(folder: Path) -> duckdb.DuckDBPyConnection:
-    """The lake of this folder, as locked down as the platform's own connections are."""
+    """Attaches the folder's DuckLake, with the same restrictions as the platform's connections."""
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     for name in ("ducklake", "sqlite_scanner"):
         spec = importlib.util.find_spec(f"duckdb_extension_{name}")
@@ -51,11 +51,11 @@ def attach(folder: Path) -> duckdb.DuckDBPyConnection:
 
 
 def fill(connection: duckdb.DuckDBPyConnection, table: str) -> None:
-    """Put a good month in the table."""
+    """Inserts a valid month into the table."""
     connection.execute(f"INSERT INTO {table} BY NAME {_RIDES} {_SELECT[table]} FROM trips")
 
 
 def create_clean(connection: duckdb.DuckDBPyConnection) -> None:
-    """Put a good month in a table of its own lake."""
+    """Creates a table `clean_trips` with a valid month."""
     connection.execute(TABLES["clean_trips"].ddl())
     fill(connection, "clean_trips")

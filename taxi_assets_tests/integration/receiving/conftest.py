@@ -1,4 +1,4 @@
-"""Homes with a landing folder, and months to put there."""
+"""Fixtures: homes with a landing folder, and months to land."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from taxi_assets.settings import Settings
 
 @pytest.fixture(scope="session")
 def months(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """January and February, and January as it was published again, in `again/`."""
+    """January and February, and in `again/` a republished January."""
     folder = tmp_path_factory.mktemp("months")
     for month in (JANUARY, FEBRUARY):
         synthetic.write_month(folder, "green", month, ROWS, 7)
@@ -23,7 +23,7 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_landing_harness(folder: Path, months: Path) -> LandingHarness:
-    """A home of one's own, whose source has nothing."""
+    """Makes a new home whose source is empty."""
     (folder / "nowhere").mkdir(parents=True, exist_ok=True)
     source = str(folder / "nowhere")
     settings = Settings(home=folder / "home", data_kind="synthetic", tlc_source=source, threads=2, memory_limit="1GB")
@@ -33,7 +33,7 @@ def make_landing_harness(folder: Path, months: Path) -> LandingHarness:
 
 @pytest.fixture
 def new_landing_harness(tmp_path: Path, months: Path) -> Callable[[str], LandingHarness]:
-    """Makes homes of one's own, which takes a second each."""
+    """A function that makes a new home, which takes about a second."""
     return lambda name: make_landing_harness(tmp_path / name, months)
 
 
@@ -44,6 +44,6 @@ def used_landing_harness(tmp_path_factory: pytest.TempPathFactory, months: Path)
 
 @pytest.fixture
 def landing_harness(used_landing_harness: LandingHarness) -> LandingHarness:
-    """A home in which nothing has arrived: always the same, emptied."""
+    """An empty home, reused and emptied for each test."""
     used_landing_harness.empty()
     return used_landing_harness

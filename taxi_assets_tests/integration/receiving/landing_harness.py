@@ -1,4 +1,4 @@
-"""A home as whoever receives files sees it: what is put there, what is looked at, what is told of it."""
+"""A harness for ingestion: lands files, scans the landing folder and reads the source files."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ class LandingHarness:
         return Warehouse(self.settings)
 
     def empty(self) -> None:
-        """As if nothing had ever arrived."""
+        """Deletes all files and their records."""
         for folder in (self.settings.landing, self.settings.file_store, self.settings.quarantine):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -39,12 +39,12 @@ class LandingHarness:
                 connection.execute(f"DELETE FROM {table}")
 
     def put(self, which: str = NAME, name: str | None = None) -> Path:
-        """Put a file of the source into the landing folder, whole."""
+        """Copies a test month into the landing folder."""
         target = self.settings.landing / (name or Path(which).name)
         return Path(shutil.copy(self.months / which, target))
 
     def scan_landing(self, times: int = 2) -> list[SourceFile]:
-        """Look so often: a file that has not changed at the second look is whole. What is known then."""
+        """Scans repeatedly and returns the source files. A file unchanged at the second scan is complete."""
         for _ in range(times):
             scan_landing(self.warehouse, NO_WAIT)
         return self.records()
@@ -67,7 +67,7 @@ class LandingHarness:
         return record
 
     def check(self) -> None:
-        """What must be true whenever nobody is in the middle of anything."""
+        """Asserts the invariants between files and records while no scan or run is active."""
         records = self.records()
         kept = {record.path: record for record in records if (self.settings.root / record.path).is_file()}
         for record in kept.values():
@@ -82,7 +82,7 @@ class LandingHarness:
 
 
 def files_below(settings: Settings) -> set[str]:
-    """Every file of the store and of quarantine, but the reasons and our own notes."""
+    """Every file in the file store and quarantine, except reason files and notes."""
     found = [path for folder in (settings.file_store, settings.quarantine) for path in folder.rglob("*")]
     files = [path for path in found if path.is_file() and not path.name.endswith((".reason.txt", ".lock"))]
     return {

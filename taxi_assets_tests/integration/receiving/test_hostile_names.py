@@ -1,4 +1,4 @@
-"""Whatever stands in the landing folder, under whatever name: nothing outside is touched, nothing hangs."""
+"""Hostile names and file types in the landing folder change nothing outside it and never block."""
 
 import os
 import string
@@ -21,7 +21,7 @@ NAMES = [
     b"[red]markup[bold].parquet",
     b"\xff\xfe not text.parquet",
     b"\x1b[2Jescape.parquet",
-    "green_tripdata_２０２３-01.parquet".encode(),  # noqa: RUF001 - digits of another script
+    "green_tripdata_２０２３-01.parquet".encode(),  # noqa: RUF001 - full-width digits
     "\u202egnp.parquet".encode(),
     b"green_tripdata_2023-01.parquet ",
     b"-rf",
@@ -60,9 +60,9 @@ def test_links_folders_and_devices_are_moved_as_such_and_never_opened(
     (landing / "green_tripdata_2023-03.parquet" / "inside").write_text("kept")
     os.mkfifo(landing / "green_tripdata_2023-04.parquet")
     landing_harness.scan_landing()
-    told = {record.file_name[-15:-8]: record.reasons[0] for record in landing_harness.records()}
+    reasons = {record.file_name[-15:-8]: record.reasons[0] for record in landing_harness.records()}
     what = {"2023-01": "a link", "2023-02": "a link", "2023-03": "a folder", "2023-04": "a device"}
-    assert told == {
+    assert reasons == {
         m: f"it is {kind}, not a file: put the month's file itself into the landing folder" for m, kind in what.items()
     }
     assert landing_harness.states() == {"quarantined": 4}
@@ -95,6 +95,6 @@ def test_any_name_is_put_aside_and_nothing_else_changes(landing_harness: Landing
     around = set(landing_harness.settings.home.parent.iterdir())
     put(landing_harness, name, b"no trips")
     landing_harness.scan_landing(3)
-    assert {r.state for r in landing_harness.records()} <= {"quarantined", "arriving"}  # `….part` and its like wait
+    assert {r.state for r in landing_harness.records()} <= {"quarantined", "arriving"}  # names like `….part` wait
     assert set(landing_harness.settings.home.parent.iterdir()) == around
     landing_harness.check()

@@ -1,4 +1,4 @@
-"""A file of which much of its month is missing waits for a person; what is held stays, and the run says so."""
+"""An incomplete file needs acceptance by a user; published rows stay, and the run reports it."""
 
 from getpass import getuser
 from pathlib import Path
@@ -24,13 +24,13 @@ CHECK = "no_large_part_of_the_month_is_missing"
 
 
 def put_few(landing_harness: LandingHarness, every: int = 10) -> None:
-    """January again with one row in `every`."""
+    """Lands January again with one row in `every`."""
     table = pq.read_table(landing_harness.months / NAME)
     pq.write_table(table.take(list(range(0, ROWS, every))), landing_harness.settings.landing / NAME)
 
 
 def put_part(landing_harness: LandingHarness, month: Month, days: int) -> None:
-    """The first days of a month, as of a file cut off by whoever made it."""
+    """Lands the first days of a month, as in a truncated file."""
     name = file_name("green", month)
     table = pq.read_table(landing_harness.months / name)
     first = pc.less_equal(pc.day(table["lpep_pickup_datetime"]), days)
@@ -49,7 +49,7 @@ def rows(landing_harness: LandingHarness) -> object:
 
 @pytest.fixture
 def ingested(landing_harness: LandingHarness) -> LandingHarness:
-    """A home that holds January, and into which a tenth of it has come."""
+    """A home with January in the warehouse, and a tenth of January as a newer file."""
     landing_harness.put()
     ingest(landing_harness)
     put_few(landing_harness)
@@ -66,12 +66,12 @@ def test_tenth_of_an_ingested_month_needs_acceptance(ingested: LandingHarness) -
     assert rows(ingested) == before
     assert ingested.states() == {"ingested": 1, "unaccepted": 1}
     ingested.check()
-    published = ingest(ingested)  # the next run goes on with what is held, and says so
+    published = ingest(ingested)  # the next run continues with the published rows, and reports it
     assert published.rows == ROWS
-    (told,) = published.refused
-    assert "uses the earlier file" in told
-    assert "is unaccepted" in told
-    assert "300 rows instead" in told
+    (message,) = published.refused
+    assert "uses the earlier file" in message
+    assert "is unaccepted" in message
+    assert "300 rows instead" in message
 
     record = accept(ingested.warehouse, NAME)
     assert (record.state, record.accepted_by, record.reasons) == ("waiting", getuser(), ())
@@ -81,7 +81,7 @@ def test_tenth_of_an_ingested_month_needs_acceptance(ingested: LandingHarness) -
     assert f"accepted by {getuser()}" in str(outcome.observed)
     (kept,) = [r for r in ingested.records() if r.state == "ingested"]
     assert (kept.accepted_by, kept.accepted_at) == (record.accepted_by, record.accepted_at)
-    ingest(ingested)  # once more: who accepted it is not asked again
+    ingest(ingested)  # a repeated run needs no second acceptance
     ingested.check()
 
 
@@ -98,7 +98,7 @@ def test_of_two_parts_of_a_month_the_later_one_waits_to_be_accepted(
         ingest(ingested)
     if not are_judged_in_turn:
         with pytest.raises(IncompleteMonth, match="300 rows instead"):
-            ingest(ingested)  # the earlier one, which no run has judged yet
+            ingest(ingested)  # the earlier one, which no run has validated yet
     (later,) = [r for r in ingested.records() if r.state == "unaccepted"]
     (earlier,) = [r for r in ingested.records() if r.state == "superseded"]
     assert earlier.reasons[0] == f"replaced by {later.label()} before it was ingested"
@@ -108,7 +108,7 @@ def test_of_two_parts_of_a_month_the_later_one_waits_to_be_accepted(
     assert ingested.records() == before
     ingested.check()
 
-    assert accept(ingested.warehouse, str(earlier.sha256)[:16]).sha256 == earlier.sha256  # as its own sentence said
+    assert accept(ingested.warehouse, str(earlier.sha256)[:16]).sha256 == earlier.sha256  # as its message said
     assert ingested.states() == {"ingested": 1, "superseded": 1, "waiting": 1}
     assert accept(ingested.warehouse, str(refused.value).split()[-1]).sha256 == later.sha256
     ingested.check()
@@ -146,7 +146,7 @@ def test_a_month_that_lost_its_distances_waits(landing_harness: LandingHarness) 
 @pytest.mark.slow
 def test_the_whole_file_that_comes_after_it_is_ingested_without_a_person(landing_harness: LandingHarness) -> None:
     put_few(landing_harness)
-    assert ingest(landing_harness).rows == 300  # nothing is held, nor nearby, to compare it with
+    assert ingest(landing_harness).rows == 300  # no published month to compare it with
     landing_harness.put()
     assert ingest(landing_harness).rows == ROWS
     landing_harness.check()
@@ -174,16 +174,15 @@ def test_a_first_file_of_a_few_days_waits(landing_harness: LandingHarness) -> No
     with pytest.raises(IncompleteMonth, match=r"pickups in 36% of the days instead of 100% nearby"):
         ingest(landing_harness, FEBRUARY)
     with pytest.raises(TaxiError, match=r"waits to be accepted: .*\. No other file is available: .* has no green"):
-        ingest(
-            landing_harness, FEBRUARY
-        )  # a source is asked for a whole one, and the cause is not hidden by what it says
+        # The source is asked for a complete file; its reply must not hide the cause.
+        ingest(landing_harness, FEBRUARY)
     put_part(landing_harness, FEBRUARY, 27)
     assert ingest(landing_harness, FEBRUARY).rows < ROWS
     landing_harness.check()
 
 
 def test_a_published_sample_of_a_month_waits(landing_harness: LandingHarness, tmp_path: Path) -> None:
-    """TLC's own 1,000 rows of green 2020-04, where they are there; else as many of the synthetic city."""
+    """Uses TLC's own 1,000 rows of green 2020-04 if available, else as many synthetic ones."""
     name = file_name("green", APRIL, "csv")
     synthetic.write_month(landing_harness.settings.landing, "green", APRIL, 5_000, 7)
     ingest(landing_harness, APRIL)
@@ -229,6 +228,6 @@ def test_removed_unaccepted_file_is_reported_and_blocks_no_other(ingested: Landi
     ingested.scan_landing()
     assert ingested.states() == {"ingested": 1, "quarantined": 1}
     assert ingest(ingested).refused == ()
-    put_few(ingested, 11)  # another
+    put_few(ingested, 11)  # another incomplete file
     ingested.scan_landing()
     assert ingested.states() == {"ingested": 1, "quarantined": 1, "waiting": 1}

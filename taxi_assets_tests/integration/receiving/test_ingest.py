@@ -1,4 +1,4 @@
-"""A month's file into the lake: once, undamaged, and the next one of the same month with what it changes."""
+"""Ingestion of a month's file: repeats, damaged files, republished months and refusals."""
 
 import os
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_a_month_that_is_nowhere_is_fetched(landing_harness: LandingHarness) -> 
     try:
         record = ingest(landing_harness)
         assert record.sha256 == sha256_of(source)
-        landing_harness.path(record).unlink()  # gone from the store as well: it comes again, and is no other arrival
+        landing_harness.path(record).unlink()  # fetched again; the same bytes make no new record
         assert ingest(landing_harness) == record
     finally:
         source.unlink()
@@ -113,7 +113,7 @@ def test_rows_and_columns_that_came_and_went_are_counted(landing_harness: Landin
     assert (columns["added"], columns["removed"], columns["shared"]) == (["note"], ["ehail_fee"], table.num_columns - 1)
     counted = difference["rows"]
     assert counted["removed"] - counted["added"] == 100
-    assert counted["changed"] == 0  # a column that came is no change of a row
+    assert counted["changed"] == 0  # a new column does not change a row
     statistics = difference["statistics"]
     assert statistics["rows"] == {"before": ROWS, "after": ROWS - 100}
     median = statistics["median_duration_minutes"]
@@ -125,7 +125,7 @@ def test_retry_restores_a_superseded_file(landing_harness: LandingHarness) -> No
     first, rows_before = ingest(landing_harness), rows(landing_harness)
     landing_harness.put(f"again/{NAME}")
     ingest(landing_harness)
-    landing_harness.put()  # the old bytes once more are no news
+    landing_harness.put()  # the old bytes again have no effect
     landing_harness.scan_landing()
     assert landing_harness.states() == {"superseded": 1, "ingested": 1, "quarantined": 1}
     again = retry(landing_harness.warehouse, str(first.sha256)[:12])
@@ -163,7 +163,7 @@ def test_what_was_published_outlives_its_file(landing_harness: LandingHarness) -
         ingest(landing_harness)
     assert rows(landing_harness) == rows_before
     assert landing_harness.states() == {"ingested": 1, "quarantined": 1}
-    landing_harness.put()  # a good copy goes back into the store, without another ingestion
+    landing_harness.put()  # a good copy returns to the file store without another ingestion
     landing_harness.scan_landing()
     restored = next(r for r in landing_harness.records() if r.state == "ingested")
     assert restored == record
@@ -205,12 +205,12 @@ def test_a_refused_month_is_put_aside_with_the_reasons(landing_harness: LandingH
     assert (record.state, record.reasons) == ("quarantined", refused.value.suite_result.summary())
     note = (landing_harness.settings.root / f"{record.path}.reason.txt").read_text()
     assert "median_duration_is_plausible" in note
-    assert "retry" not in note  # which would refuse the same bytes again
+    assert "retry" not in note  # a retry would refuse the same bytes again
     landing_harness.check()
-    landing_harness.put(f"refused/{NAME}")  # the same again is not tried again
+    landing_harness.put(f"refused/{NAME}")  # the same bytes are not tried again
     landing_harness.scan_landing()
     assert landing_harness.only() == record
-    landing_harness.put()  # a good one is
+    landing_harness.put()  # a good file is
     ingest(landing_harness)
     landing_harness.check()
 
@@ -238,19 +238,19 @@ def test_a_refused_month_tried_again_is_requested_anew(landing_harness: LandingH
     landing_harness.check()
 
 
-# What cannot be tried again
+# Failed retries
 
 
 def test_retry_says_what_is_wrong(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     landing_harness.put(name="january.parquet")
     landing_harness.scan_landing()
-    for text, told in (
+    for text, message in (
         ("nothing", "no file is called 'nothing': see `taxi files`"),
         ("../../etc/passwd\n", r"no file is called '\.\./\.\./etc/passwd\\n'"),
         ("january.parquet", "nothing to retry: .* is quarantined"),
     ):
-        with pytest.raises(TaxiError, match=told):
+        with pytest.raises(TaxiError, match=message):
             retry(landing_harness.warehouse, text)
     ingest(landing_harness)
     with pytest.raises(TaxiError, match=r"nothing to retry: .* is ingested"):

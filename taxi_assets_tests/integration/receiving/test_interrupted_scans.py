@@ -1,4 +1,4 @@
-"""Cut off at any point_name and looked at again: as if it had never been. (With real kills: see the campaigns.)"""
+"""A scan interrupted at any fault point is completed by the next. (The stress tests use real kills.)"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,12 +18,12 @@ from taxi_assets.warehouse.fault_points import FAULT_POINTS
 
 
 class Killed(BaseException):
-    """The process is no more."""
+    """Stands for a killed process."""
 
 
 @contextmanager
 def killed_at(point_name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """End whatever is done in the block when the point_name comes; tells whether it came."""
+    """Raises `Killed` at the fault point, and yields a list of the fault points reached."""
     came: list[str] = []
 
     def fault_point(name: str) -> None:
@@ -62,7 +62,7 @@ def misnamed(landing_harness: LandingHarness) -> None:
 
 
 def finish(landing_harness: LandingHarness) -> None:
-    """What the sensor and its runs do."""
+    """Scans and ingests, as the sensor and its runs do."""
     landing_harness.scan_landing(3)
     while any(record.state == "waiting" and record.is_stored for record in landing_harness.records()):
         try:
@@ -105,9 +105,7 @@ def test_next_scan_completes_an_interrupted_one(
             STORIES[story](landing_harness)
         met |= set(came)
         finish(landing_harness)
-        if (
-            story == "republished" and len(landing_harness.records()) == 1
-        ):  # killed before the second file was put there
+        if story == "republished" and len(landing_harness.records()) == 1:  # killed before the second file landed
             landing_harness.put(f"again/{NAME}")
             finish(landing_harness)
         assert state(landing_harness) == uninterrupted, point_name

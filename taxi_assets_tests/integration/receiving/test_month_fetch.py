@@ -1,4 +1,4 @@
-"""What is used, and what the caller is told, where the source has nothing."""
+"""Fetching a month that the source does not have: the file used, and the message."""
 
 import pytest
 from landing_harness import JANUARY, NAME, ROWS, LandingHarness
@@ -29,7 +29,7 @@ def test_the_reason_of_the_quarantine_is_not_hidden_by_the_source(landing_harnes
             match=r"is in quarantine: .*median_duration_is_plausible.* No other file is available: .* has no green",
         ) as caught:
             ask()
-        assert "retry" not in str(caught.value)  # which would refuse the same bytes again
+        assert "retry" not in str(caught.value)  # a retry would refuse the same bytes again
 
 
 def test_a_file_that_waits_is_used_before_the_source_is_asked(landing_harness: LandingHarness) -> None:
@@ -41,14 +41,14 @@ def test_a_file_that_waits_is_used_before_the_source_is_asked(landing_harness: L
 def test_available_month_missing_at_the_source_is_used_and_reported(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     ingest(landing_harness)
-    told = land_month(landing_harness.warehouse, "green", JANUARY)
-    assert told is not None
-    assert f"green 2023-01: {NAME} from the file store is used, since" in told
+    message = land_month(landing_harness.warehouse, "green", JANUARY)
+    assert message is not None
+    assert f"green 2023-01: {NAME} from the file store is used, since" in message
     (landing_harness.settings.landing / NAME).write_bytes(b"half")
     landing_harness.scan_landing(1)
-    told = land_month(landing_harness.warehouse, "green", JANUARY)
-    assert told is not None
-    assert "its end is missing" in told
+    message = land_month(landing_harness.warehouse, "green", JANUARY)
+    assert message is not None
+    assert "its end is missing" in message
     assert (landing_harness.settings.landing / NAME).read_bytes() == b"half"
     assert ingest(landing_harness).state == "ingested"
 
@@ -60,7 +60,7 @@ def test_rows_of_a_missing_file_stay_in_use(landing_harness: LandingHarness) -> 
     published = ingest_month(landing_harness.warehouse, "green", JANUARY)
     assert (published.rows, published.month_file and published.month_file.sha256) == (ROWS, record.sha256)
     assert published.suite_result.failed_errors() == ()
-    (told,) = published.refused
-    assert "uses the published rows of" in told
-    assert "has no green_tripdata_2023-01" in told
+    (message,) = published.refused
+    assert "uses the published rows of" in message
+    assert "has no green_tripdata_2023-01" in message
     assert (rows(landing_harness), landing_harness.warehouse.snapshot()) == (ingested, snapshot)

@@ -1,4 +1,4 @@
-"""Files of a month that follow each other closely, or under a wrong name: the right one is ingested, none is lost."""
+"""Several files of a month, some with a wrong name: the right one is ingested and none is lost."""
 
 import shutil
 from collections.abc import Callable
@@ -18,7 +18,7 @@ LATER = f"again/{NAME}"
 
 
 class Killed(BaseException):
-    """The process is no more."""
+    """Stands for a killed process."""
 
 
 def kill_when_taken(landing_harness: LandingHarness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +32,7 @@ def kill_when_taken(landing_harness: LandingHarness, monkeypatch: pytest.MonkeyP
             scan_landing(landing_harness.warehouse, IMMEDIATE)
 
 
-@pytest.mark.parametrize("attempt", range(4))  # by chance the right order comes one time in two
+@pytest.mark.parametrize("attempt", range(4))  # a random order is right half of the time
 def test_of_two_files_a_kill_left_the_later_one_counts(
     landing_harness: LandingHarness, monkeypatch: pytest.MonkeyPatch, attempt: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""Files no month can be made of, copies and successors: where they go, and why."""
+"""Quarantine of invalid files, copies and superseded files, with reasons."""
 
 import os
 import shlex
@@ -17,7 +17,7 @@ from taxi_assets import synthetic
 from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.settings import Settings
 
-# Names and content that will not do
+# Invalid names and content
 
 
 def columns(*names: str) -> pa.Table:
@@ -25,7 +25,7 @@ def columns(*names: str) -> pa.Table:
 
 
 def landed(landing_harness: LandingHarness, table: pa.Table, name: str = NAME) -> str:
-    """The reason why such a file is put aside."""
+    """Lands the table and returns the reason of its quarantine."""
     pq.write_table(table.replace_schema_metadata({"taxi.synthetic": "yes"}), landing_harness.settings.landing / name)
     landing_harness.scan_landing()
     record = landing_harness.only()
@@ -54,7 +54,7 @@ def test_columns_of_another_service_suggest_its_file_name(landing_harness: Landi
     [
         ("green_tripdata_2023-01 (1).parquet", "green_tripdata_2023-01.parquet"),
         ("Green_Tripdata_2023-01.PARQUET", "green_tripdata_2023-01.parquet"),
-        ("copy of yellow 202301.csv", "yellow_tripdata_2023-01.parquet"),  # which it is, whatever its name says
+        ("copy of yellow 202301.csv", "yellow_tripdata_2023-01.parquet"),  # its content is Parquet despite the name
         ("january.parquet", "green_tripdata_YYYY-MM.parquet, with its service and month"),
         ("green_tripdata_2023-13.parquet", "green_tripdata_YYYY-MM.parquet, with its service and month"),
     ],
@@ -113,11 +113,11 @@ def test_other_file_kinds_are_not_suggested_a_parquet_name(landing_harness: Land
     assert reason.startswith("it is not a trip file")
     assert "name it" not in reason
     note = (landing_harness.settings.root / f"{landing_harness.only().path}.reason.txt").read_text()
-    assert "retry" not in note  # which would refuse it
+    assert "retry" not in note  # a retry would refuse it
 
 
 def test_the_command_in_the_reason_runs_as_printed(landing_harness: LandingHarness, tmp_path: Path) -> None:
-    """In a shell too, whatever the name is."""
+    """The command also works in a shell, for any file name."""
     name = "green_tripdata_2023-01 (1) $(touch pwned) 'x'.parquet"
     landing_harness.put(name=name)
     (landing_harness.settings.landing / NAME).write_bytes(b"")
@@ -164,7 +164,7 @@ def test_months_of_the_other_kind_are_put_aside(landing_harness: LandingHarness)
 def test_the_same_bytes_again_are_put_aside(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     landing_harness.scan_landing()
-    for _ in range(2):  # however often they come
+    for _ in range(2):  # repeats have no effect
         landing_harness.put()
         landing_harness.scan_landing()
         first, second = sorted(landing_harness.records(), key=lambda record: record.path)

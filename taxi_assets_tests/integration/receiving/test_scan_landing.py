@@ -1,4 +1,4 @@
-"""What becomes of a file in the landing folder: taken when it is whole, once, and put where its row says."""
+"""Scans take each complete file once and move it to the path that its record names."""
 
 import os
 import stat
@@ -12,7 +12,7 @@ from taxi_assets.ingestion.file_stability import IMMEDIATE, ScanPolicy
 from taxi_assets.ingestion.scan_landing import file_moves_lock, scan_landing
 from taxi_assets.tlc.file_transfer import sha256_of
 
-# Whole files
+# Complete files
 
 
 def test_complete_file_is_taken_by_the_second_scan(landing_harness: LandingHarness) -> None:
@@ -94,14 +94,14 @@ def test_text_of_the_contract_is_taken(landing_harness: LandingHarness) -> None:
     assert record.schema_era == "2019-csv"
 
 
-# Not whole yet
+# Incomplete files
 
 
 def test_file_open_for_writing_is_not_taken(landing_harness: LandingHarness) -> None:
     whole = (landing_harness.months / NAME).read_bytes()
     path = landing_harness.settings.landing / NAME
     with path.open("wb") as file:
-        file.write(whole)  # its bytes are all there, but nobody can know
+        file.write(whole)  # the file is complete but still open
         file.flush()
         landing_harness.scan_landing(4)
         assert landing_harness.only().reasons == ("it is still being written: a process has it open",)
@@ -158,7 +158,7 @@ def test_broken_file_is_quarantined_by_the_third_scan(landing_harness: LandingHa
     landing_harness.check()
 
 
-# Others at the same time
+# Concurrent scans
 
 
 def test_concurrent_scans_exclude_each_other(landing_harness: LandingHarness) -> None:

@@ -1,4 +1,4 @@
-"""An MLflow registry with nothing in it, made once and put back before each test."""
+"""Fixtures: an empty MLflow registry, made once and restored before each test."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Models to register: pickles of plain values, as the registry looks at digests only."""
+"""Models to register: pickles of plain values, since the registry checks only digests."""
 
 import pickle
 import sqlite3
@@ -21,7 +21,7 @@ def connect(settings: Settings) -> sqlite3.Connection:
 
 
 def register(settings: Settings, training_key: str, model: Any = None, **tags: str) -> Version:
-    """Log a value as the model of this training, in a run of its own, and register it."""
+    """Logs a value as this training's model in a new run, and registers it."""
     run_id = tracking.open_run(settings, f"run of {training_key}", "job", {})
     api = client(settings)
     logged = api.create_logged_model(api.get_run(run_id).info.experiment_id, source_run_id=run_id)
@@ -32,6 +32,6 @@ def register(settings: Settings, training_key: str, model: Any = None, **tags: s
 
 
 def model_pickle(settings: Settings, version: Version) -> Path:
-    """The file a version is loaded from."""
+    """The pickle file of a version."""
     uri = client(settings).get_model_version_download_uri(version.name, str(version.version))
     return Path(url2pathname(urlsplit(uri).path)) / "model.pkl"

@@ -1,4 +1,4 @@
-"""What is loaded is what was trained here: from this home, by the digest that was logged, unpickled last."""
+"""A model is loaded only from this home, and unpickled only after its digest is checked."""
 
 import pickle
 from contextlib import closing
@@ -17,7 +17,7 @@ REMEDY = "materialise duration_model of 2023-03 to train it again"
 
 
 class Planted:
-    """Touches a file where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -57,7 +57,7 @@ def test_another_pickle_than_was_logged_is_refused_before_it_is_unpickled(
         model_versions.load_sklearn(settings, version)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "planted").exists()
-    pickle.loads(model_pickle(settings, version).read_bytes())  # noqa: S301 - what would have happened
+    pickle.loads(model_pickle(settings, version).read_bytes())  # noqa: S301 - shows that unpickling has this effect
     assert (tmp_path / "planted").exists()
 
 

@@ -1,4 +1,4 @@
-"""Versions in a real MLflow registry: registered once for each training, promoted by alias, read back."""
+"""Versions in a real MLflow registry: registered once per training, promoted by alias, loaded."""
 
 import hashlib
 import pickle

@@ -1,4 +1,4 @@
-"""Old versions give up their pickles and Bentos by a setting; what `taxi reproduce` and `lineage` need stays."""
+"""Retention removes pickles and Bentos of old versions; data for `taxi reproduce` and `lineage` stays."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from taxi_assets.serving import bento_build
 from taxi_assets.serving.retention import Removal, remove_old_models
 from taxi_assets.settings import Settings
 
-KEPT = {2, 3, 5, 6, 7}  # 2: champion; 3: it replaced; 5: a person's alias; 6 and 7: the newest two
+KEPT = {2, 3, 5, 6, 7}  # 2: champion; 3: the one before; 5: a user's alias; 6 and 7: the newest two
 
 
 @pytest.fixture
 def versions(settings: Settings, register: Register) -> dict[int, Version]:
-    """Seven versions, each scored on a month, with a Bento each, the first one's being the newest."""
+    """Seven versions, each with a scored month and a Bento; version 1 has the newest Bento."""
     made = {number: register(f"key {number}", data_snapshot=str(number)) for number in range(1, 8)}
     for number, version in made.items():
         model_versions.set_month_version(settings, version, Month(2023, number))

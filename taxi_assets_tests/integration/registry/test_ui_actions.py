@@ -1,4 +1,4 @@
-"""What a person may do in MLflow's UI: each deletion and change has a defined outcome."""
+"""Deletions and changes that a user makes in MLflow's UI have defined results."""
 
 import subprocess
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_purged_run_is_a_one_line_error(settings: Settings) -> None:
 def test_the_remedies_of_deleted_runs_and_experiments_run_as_printed(
     settings: Settings, register: Register, api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the command says which store it means
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the command names its store and ignores this one
     version = register("key")
     require_run(settings, version.version, version.run_id)
     api.delete_run(version.run_id)
@@ -100,7 +100,7 @@ def test_deleted_experiment_is_reported_only_when_a_run_is_made(
         run(source, (MARCH, MARCH.plus(1)), Console(quiet=True))
     api.delete_experiment(experiment_id(api))
     with pytest.raises(TaxiError, match="experiments restore --experiment-id"):
-        run(source, (MARCH, MARCH.plus(1)), Console(quiet=True))  # before it takes in any month
+        run(source, (MARCH, MARCH.plus(1)), Console(quiet=True))  # before any month is ingested
     with pytest.raises(TaxiError, match="experiments restore --experiment-id") as error:
         tracking.open_run(settings, "dagster", "job", {})
     assert "\n" not in str(error.value)
@@ -133,7 +133,7 @@ def test_a_deleted_version_is_no_champion_and_is_trained_again(
     assert model_versions.find(settings, "key") is None
     with pytest.raises(TaxiError, match="there is no version 1: none was registered yet"):
         model_versions.require(settings, 1)
-    assert register("key", scored_month="2023-03").version == 2  # MLflow gives no number twice
+    assert register("key", scored_month="2023-03").version == 2  # MLflow never reuses a number
 
 
 def test_a_removed_alias_leaves_no_champion_until_the_next_promotion(

@@ -1,4 +1,4 @@
-"""Fixtures: the site, its twin behind HTTPS, and who fetches from them."""
+"""Fixtures: the site over HTTP and HTTPS, and their clients."""
 
 import ipaddress
 import ssl
@@ -27,7 +27,7 @@ def client(site: Site, tmp_path: Path) -> Client:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate and key of 127.0.0.1 that vouches for itself."""
+    """A self-signed certificate and key for 127.0.0.1."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

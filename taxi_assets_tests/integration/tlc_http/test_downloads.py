@@ -1,4 +1,4 @@
-"""Whole files over HTTP: brought once, brought again when they change."""
+"""Complete files over HTTP: fetched once, and again when they change."""
 
 import threading
 from collections.abc import Callable

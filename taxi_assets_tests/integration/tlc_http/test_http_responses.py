@@ -1,4 +1,4 @@
-"""Busy servers are asked again; answers that are no month are refused in words."""
+"""Busy servers are retried; invalid responses are refused with a message."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -40,7 +40,7 @@ def test_a_server_may_give_a_date_to_come_again(client: Client, ahead: int, leas
     assert least <= client.slept[0] <= most
 
 
-# Answers that are no month
+# Invalid responses
 
 
 @pytest.mark.parametrize("absent", [403, 404, 410])

@@ -1,4 +1,4 @@
-"""Lines that break: the rest is asked for, and only where it is surely the rest of the same file."""
+"""Interrupted downloads resume only if the rest certainly belongs to the same file."""
 
 import pytest
 from tlc_site import JANUARY, NAME, PATH, Client, Fault, Handler, cut, parquet, stall, status
@@ -9,10 +9,10 @@ from taxi_assets.tlc import tlc_source
 def test_a_line_that_breaks_twice_is_taken_up_where_it_broke(client: Client) -> None:
     client.site.faults.extend([cut, cut])
     assert client.fetch().path.read_bytes() == parquet()
-    assert client.site.sent == len(parquet())  # no byte twice
+    assert client.site.sent == len(parquet())  # no byte is sent twice
     starts = [int(request["Range"][6:-1]) for request in client.site.requests[1:]]
     assert 0 < starts[0] < starts[1]
-    assert client.slept == [1, 1]  # each break brought something, so none counts as a failure in a row
+    assert client.slept == [1, 1]  # each attempt received some bytes, so no failures are consecutive
 
 
 def test_a_line_that_stalls_is_taken_up_where_it_stopped(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""The watch over HTTP: polite questions, whatever the site answers; what is new comes to the landing folder."""
+"""Polling over HTTP: few requests for any response; new months are landed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,13 +19,13 @@ from taxi_assets.tlc.polling_plan import (
     PollingState,
 )
 
-NOW = datetime(2023, 3, 10, tzinfo=UTC).timestamp()  # January is the newest month that can be there
+NOW = datetime(2023, 3, 10, tzinfo=UTC).timestamp()  # January is the newest month that can be available
 DECEMBER = JANUARY.plus(-1)
 
 
 @dataclass
 class PollingHarness:
-    """Ticks, with what they remember; a landing folder."""
+    """Runs polling ticks with their state and a landing folder."""
 
     client: Client
     source: str
@@ -57,7 +57,7 @@ class PollingHarness:
         self.polling_state = replace(self.polling_state, months=kept)
 
     def take(self) -> None:
-        """As the landing sensor does: the month is held, its file elsewhere."""
+        """Records the month as available and removes its file, as the landing sensor does."""
         path = self.client.landing / NAME
         self.forget_december(path.stat().st_size)
         path.unlink()
@@ -69,7 +69,7 @@ def polling_harness(client: Client) -> PollingHarness:
 
 
 def settled() -> PollingState:
-    """December was seen a moment ago, so that only January is asked for."""
+    """A state where December was just checked, so only January is requested."""
     return PollingState.from_text(
         f'{{"months": {{"green {DECEMBER}": {{"next_at": {NOW + 6 * 86400}, "length": 100}}}}}}'
     )
@@ -173,7 +173,7 @@ def test_what_is_no_month_is_not_landed_and_asked_for_later(polling_harness: Pol
     assert polling_harness.tick(3600) == ()
 
 
-# Months that are held
+# Available months
 
 
 def test_an_unchanged_month_costs_a_question_a_week(polling_harness: PollingHarness) -> None:

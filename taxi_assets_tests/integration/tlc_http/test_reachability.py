@@ -1,4 +1,4 @@
-"""Whether a site is there at all, and HTTPS."""
+"""Checks of the site's reachability, and HTTPS."""
 
 import socket
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A site laid out as TLC's, on loopback, whose answers a test can spoil; and a client that never sleeps."""
+"""A local copy of TLC's site with injectable faults, and a client that never sleeps."""
 
 import io
 import ssl
@@ -31,7 +31,7 @@ PATH = f"/trip-data/{NAME}"
 
 @cache
 def parquet(seed: int = 1, rows: int = 60_000) -> bytes:
-    """About half a megabyte that does not compress."""
+    """A Parquet file of about half a megabyte of incompressible data."""
     file = io.BytesIO()
     pq.write_table(pa.table({"fare": np.random.default_rng(seed).random(rows)}), file)
     return file.getvalue()
@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.faults:
             self.server.faults.popleft()(self, body or b"")
         elif body is None:
-            self.answer(self.server.absent)  # as TLC's site answers for what it lacks
+            self.answer(self.server.absent)  # TLC's status for a missing file
         else:
             self.send_file(body)
 
@@ -59,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def send_file(self, body: bytes, end: float = 1.0) -> None:
-        """The file or its rest, as asked; up to that share of what is due."""
+        """Sends the requested range of the file, up to the share `end`."""
         etag = f'"{sha256(body).hexdigest()}"'
         if self.headers["If-None-Match"] == etag:
             self.answer(304, ETag=etag)
@@ -74,14 +74,14 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(206 if ranges else 200, sent, Content_Length=str(len(due)), ETag=etag, **ranges)
 
     def log_message(self, *args: object) -> None:
-        """Quiet."""
+        """Prints nothing."""
 
 
 Fault = Callable[[Handler, bytes], None]
 
 
 class Site(ThreadingHTTPServer):
-    """A site laid out as TLC's; each of `faults` spoils one answer, in order."""
+    """A site with the layout of TLC's; each of `faults` replaces one response, in order."""
 
     daemon_threads = True
 
@@ -94,7 +94,7 @@ class Site(ThreadingHTTPServer):
         self.released = threading.Event()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up or do not trust us are what is tested here; anything else is shown."""
+        """Ignores closed connections and rejected certificates, which the tests cause; prints other errors."""
         if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)
 
@@ -122,7 +122,7 @@ def status(code: int, **headers: str) -> Fault:
 
 @dataclass
 class Client:
-    """What calls the site, with a sleep that only notes the seconds."""
+    """A client of the site, with a sleep that only records the seconds."""
 
     site: Site
     landing: Path
@@ -139,7 +139,7 @@ class Client:
         )
 
     def refuse(self, wording: str) -> TaxiError:
-        """Fetch, which fails with one line that says so."""
+        """Fetches, which must fail with one line that matches the wording."""
         with pytest.raises(TaxiError, match=wording) as caught:
             self.fetch()
         assert "\n" not in str(caught.value)
