@@ -1,1 +1,4 @@
-"""From a file in the landing folder to raw and clean trips in the warehouse. Features and models do not belong here."""
+"""Brings files from the landing folder into the warehouse as trips.
+
+Getting files from TLC, and models, do not belong here.
+"""

@@ -1,7 +1,7 @@
-"""An trips_view file as rows under canonical names: the view `canonical_trips`, whatever the file's era and kind.
+"""Creates the view `canonical_trips`: a file's rows under canonical names, for any era and format.
 
-Parquet with zone ids is read by DuckDB itself. Text, coordinates and names DuckDB would bend are streamed through
-Arrow in batches, so that a month of any size fits into memory; such a view can be read once.
+DuckDB itself reads parquet with zone ids. Arrow streams the rest in batches, so that a month of any size fits into
+memory: text, coordinates, and column names that DuckDB would change. A streamed view can be read once.
 """
 
 from collections import Counter
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 __all__ = ["CanonicalTrips", "canonical_trips"]
 
-_STREAM_ERROR_PREFIX = "get_next failed(): "  # how DuckDB tells of an error in a stream
+_STREAM_ERROR_PREFIX = "get_next failed(): "  # DuckDB's mark of an error in a stream
 
 
 @dataclass
 class CanonicalTrips:
-    """What the file behind `canonical_trips` has: its columns, how its times are read, and what was counted.
+    """The file behind `canonical_trips`: its columns, the readings of its times, and counts.
 
-    `unreadable` names the published columns with values that cannot be read, which the view keeps.
-    `counts` is complete once the view was read: points by what they were taken for, and what cannot be read.
+    `unreadable` names the published columns with unreadable values, whose text the view keeps.
+    `counts` has the points without a zone and the unreadable values; it is complete after the view is read.
     """
 
     path: Path
@@ -53,7 +53,7 @@ class CanonicalTrips:
     unreadable: list[str] = field(default_factory=list)
 
     def columns_of(self, type_: str) -> dict[str, str]:
-        """The known columns of a canonical type: the canonical and the published name."""
+        """The known columns of a canonical type: published by canonical name."""
         known = self.mapping.known
         return {
             column.name: known[column.name] for column in RAW_COLUMNS if column.type == type_ and column.name in known
@@ -61,12 +61,12 @@ class CanonicalTrips:
 
     @property
     def types(self) -> dict[str, str]:
-        """Arrow's names of the types, by published name."""
+        """Arrow's type names by published name."""
         return dict(zip(self.columns.names, self.columns.types, strict=True))
 
     @property
     def stream_columns(self) -> dict[str, str]:
-        """What a stream calls the columns, by published name."""
+        """The column names of a stream, by published name."""
         return {name: f"c{number}" for number, name in enumerate(self.columns.names)}
 
 
@@ -74,16 +74,18 @@ class CanonicalTrips:
 def canonical_trips(
     connection: duckdb.DuckDBPyConnection, path: Path, service: str, label: str | None = None
 ) -> Iterator[CanonicalTrips]:
-    """Make the temporary view `canonical_trips` of a file: `source_row`, the columns of the contract, `other_columns`.
+    """Create the temporary view `canonical_trips` of a file.
+
+    Its columns are `source_row`, those of the contract, `other_columns` and `unreadable`.
 
     Args:
-        connection: where the view is made; its `taxi_zones` place coordinates.
-        path: a whole parquet or CSV file.
-        service: whose month it is said to be.
-        label: what errors call the file, where its name tells a person nothing.
+        connection: where the view is created; its `taxi_zones` turn coordinates into zone ids.
+        path: a complete parquet or CSV file.
+        service: the expected service.
+        label: the file's name in errors, if not the name of `path`.
 
     Raises:
-        TaxiError: the file does not meet the contract, before a row is read; or cannot be read to its end.
+        TaxiError: the file breaks the contract (before a row is read), or cannot be read to its end.
     """
     columns, label = read_columns(path), label or path.name
     with _blame_file(label, path, columns):
@@ -111,7 +113,7 @@ def _create_view(
 
 @contextmanager
 def _blame_file(label: str, path: Path, columns: FileColumns) -> Iterator[None]:
-    """An error of DuckDB's that comes from the file is told as such."""
+    """Turn a DuckDB error that the file causes into a `TaxiError` that names the file."""
     try:
         yield
     except duckdb.Error as error:
@@ -123,7 +125,10 @@ def _blame_file(label: str, path: Path, columns: FileColumns) -> Iterator[None]:
 
 
 def _is_plain(columns: FileColumns) -> bool:
-    """DuckDB reads it without help: it renames columns that differ by capitals only, and has two names of its own."""
+    """True if DuckDB can read the parquet file with its column names unchanged.
+
+    DuckDB renames columns that differ only in case, and reserves the empty name and `file_row_number`.
+    """
     names = {name.casefold() for name in columns.names} - {"", "file_row_number"}
     return columns.rows is not None and len(names) == len(columns.names)
 
@@ -156,7 +161,7 @@ def _view_stream(connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTri
 
 
 def _survey_columns(connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTrips, is_plain: bool) -> None:
-    """Decide how each column of times is read, and count what cannot be read; one look at the columns that need it."""
+    """Choose each time column's reading and count unreadable values, in one pass over those columns."""
     kinds = {name: trips_view.types[name] for name in trips_view.columns_of("TIMESTAMP").values()}
     sources = {} if is_plain else trips_view.stream_columns
     texts = {name: word(sources.get(name, identifier(name))) for name, kind in kinds.items() if is_text(kind)}
@@ -172,7 +177,7 @@ def _survey_columns(connection: duckdb.DuckDBPyConnection, trips_view: Canonical
 
 
 def _numbers(trips_view: CanonicalTrips, sources: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Columns of numbers that may have values that cannot be read, by published name: of what type they are tells."""
+    """SQL of the number columns that may have unreadable values, by published name. The type decides."""
     bounds = integer_bounds(trips_view.path, trips_view.columns)
     found = {}
     for column in RAW_COLUMNS:
@@ -184,7 +189,7 @@ def _numbers(trips_view: CanonicalTrips, sources: Mapping[str, str]) -> dict[str
 
 
 def _count_unreadable(trips_view: CanonicalTrips, counted: Mapping[str, Mapping[str, Any]]) -> None:
-    """Note the columns with values that cannot be read; the times among them were looked at before."""
+    """Record the columns with unreadable values; refuse number columns with too many."""
     for column in RAW_COLUMNS:
         name = trips_view.mapping.known.get(column.name, "")
         if name in counted and counted[name]["unreadable"]:
@@ -198,7 +203,7 @@ def _count_unreadable(trips_view: CanonicalTrips, counted: Mapping[str, Mapping[
 def _unparsed_relation(
     connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTrips, is_plain: bool
 ) -> Iterator[str]:
-    """The file's own columns as a relation to be read once, before its trips are."""
+    """The file's raw columns as a relation that can be read once."""
     if is_plain:
         yield "read_parquet(getvariable('trips_view'), hive_partitioning = false)"
         return
@@ -228,10 +233,10 @@ def _build_raster(outlines: tuple[tuple[int, bytes], ...]) -> "ZoneRaster":
 
 
 def _with_unique_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, a number added to those that came before."""
+    """The names, with a number added to each repeated one."""
     seen: Counter[str] = Counter()
-    apart = []
+    unique = []
     for name in names:
         seen[name] += 1
-        apart.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return tuple(apart)
+        unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return tuple(unique)

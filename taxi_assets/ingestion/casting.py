@@ -1,6 +1,6 @@
-"""SQL that turns a file's columns into canonical ones. A value that does not fit becomes NULL, and is kept aside.
+"""SQL that casts a file's columns to the canonical types.
 
-A row without a value it needs is rejected by name when trips are cleaned.
+A value that does not fit becomes NULL; its text is kept in `unreadable`. Cleaning, not casting, rejects rows.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +16,7 @@ _WHOLE = {"SMALLINT": 2**15, "INTEGER": 2**31}
 _NESTED = ("struct", "list", "large_list", "fixed_size_list", "map", "union")
 _TEXT = ("string", "large_string", "string_view", "binary", "large_binary", "fixed_size_binary", "dictionary")
 _REAL = ("float", "double", "halffloat", "decimal")
-_NULL_WORDS = ("", "nan", "null", "none", "\\n", "<na>", "nat")  # how programs write that there is no value
+_NULL_WORDS = ("", "nan", "null", "none", "\\n", "<na>", "nat")  # common spellings of a missing value
 
 
 def select_list(
@@ -27,18 +27,18 @@ def select_list(
     times: Mapping[str, TimeReading] | None = None,
     unreadable: Collection[str] = (),
 ) -> str:
-    """Expressions, one a line, in the order of `RAW_COLUMNS`; the unknown columns, and what is unreadable, as JSON.
+    """SQL expressions in the order of `RAW_COLUMNS`, then `other_columns` and `unreadable` as JSON.
 
     Args:
-        mapping: how the file's columns become canonical ones.
-        types: Arrow's name of the type of each published column.
-        sources: SQL identifier of each published column, where it is not its name.
-        placed: SQL identifier of `pickup_zone_id` and `dropoff_zone_id`, where coordinates were made zones.
-        times: how times that are text are read, by published name.
-        unreadable: published columns with values that cannot be read, which are to be kept.
+        mapping: the canonical column of each published one.
+        types: Arrow's type name of each published column.
+        sources: SQL identifier of each published column, if not its name.
+        placed: SQL identifier of `pickup_zone_id` and `dropoff_zone_id`, if they come from coordinates.
+        times: the readings of text times, by published name.
+        unreadable: published columns whose unreadable values are kept.
 
     Raises:
-        TaxiError: a known column holds what can never be its type, such as a list.
+        TaxiError: a known column has a type that cannot be cast, such as a list.
     """
     sources, placed, times = sources or {}, placed or {}, times or {}
     parts, kept = [], []
@@ -61,23 +61,23 @@ def select_list(
 
 
 def identifier(name: str) -> str:
-    """The name as SQL quotes it, whatever it holds."""
+    """The name quoted as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _unreadable(values: Sequence[tuple[str, str]]) -> str:
-    """Values by column, as JSON; NULL where there is none."""
+    """SQL of the unreadable values as JSON by column; NULL if there is none."""
     if not values:
         return "NULL::JSON"
     pairs = ", ".join(f"{_text(name)}, {value}" for name, value in values)
-    return f"nullif(json_merge_patch('{{}}', json_object({pairs})), '{{}}')"  # which leaves out what is null
+    return f"nullif(json_merge_patch('{{}}', json_object({pairs})), '{{}}')"  # the merge drops null values
 
 
 def _cast(column: RawColumn, value: str, kind: str, reading: TimeReading | None) -> str:
     if kind == "null":
         return f"NULL::{column.type}"
     if kind.startswith(_NESTED):
-        raise TaxiError(f"column {column.name} holds values of type {kind}: check that it is a trip file of TLC")
+        raise TaxiError(f"column {column.name} has values of type {kind}: check that it is a TLC trip file")
     if column.type == "TIMESTAMP":
         return _time(column, value, kind, reading)
     if column.type == "VARCHAR":
@@ -86,26 +86,26 @@ def _cast(column: RawColumn, value: str, kind: str, reading: TimeReading | None)
 
 
 def word(value: str) -> str:
-    """The text without blanks around it; NULL where it says that there is none."""
+    """SQL of the trimmed text; NULL for spellings of a missing value, such as `nan`."""
     text = f"trim(CAST({value} AS VARCHAR))"
     return f"CASE WHEN lower({text}) NOT IN ({', '.join(map(_text, _NULL_WORDS))}) THEN {text} END"
 
 
 def _present(value: str, kind: str) -> str:
-    """The value as text; NULL where there is none, as for a number that is none."""
+    """SQL of the value as text; NULL if it is missing or not a finite number."""
     return f"CASE WHEN isfinite({value}) THEN CAST({value} AS VARCHAR) END" if kind.startswith(_REAL) else word(value)
 
 
 def read_number(
     column: RawColumn, value: str, kind: str, bounds: tuple[int, int] | None = None
 ) -> tuple[str, str] | None:
-    """SQL of the number and of the text it is read from; None where every value of the type can be read.
+    """SQL of the number and of its text; None if every value of the type can be read.
 
     Args:
-        column: a column of numbers.
+        column: a number column.
         value: SQL of the published value.
-        kind: Arrow's name of its type.
-        bounds: its least and greatest value, where known.
+        kind: Arrow's type name.
+        bounds: the least and the greatest value, if known.
     """
     limit = _WHOLE.get(column.type)
     fits = limit is None or (bounds is not None and -limit <= bounds[0] <= bounds[1] < limit)
@@ -116,7 +116,7 @@ def read_number(
 
 
 def _strict(value: str, kind: str) -> str:
-    """A value as JSON has it: for a number that is none JSON has no word, and DuckDB writes one of its own."""
+    """SQL of a value that is valid in JSON: NaN and infinity are not, though DuckDB writes them."""
     if kind.startswith(_REAL):
         return f"CASE WHEN isfinite({value}) THEN {value} END"
     if kind.startswith(_NESTED):
@@ -127,7 +127,7 @@ def _strict(value: str, kind: str) -> str:
 
 
 def is_text(kind: str) -> bool:
-    """Whether Arrow's name is of a type whose values DuckDB reads as text."""
+    """True for Arrow types whose values DuckDB reads as text."""
     return kind.startswith(_TEXT)
 
 
@@ -138,11 +138,9 @@ def _time(column: RawColumn, value: str, kind: str, reading: TimeReading | None)
         return (reading or UNDECIDED).expression.replace("{}", word(value))
     if kind.startswith("date"):
         raise TaxiError(
-            f"column {column.name} holds dates without a time of day ({kind}): replace the file with TLC's own"
+            f"column {column.name} has dates without a time of day ({kind}): replace the file with TLC's own"
         )
-    raise TaxiError(
-        f"column {column.name} holds values of type {kind}, which are no times: check that it is TLC's file"
-    )
+    raise TaxiError(f"column {column.name} has values of type {kind}, which are not times: check that it is TLC's file")
 
 
 def _number(column: RawColumn, value: str, kind: str) -> str:
@@ -150,7 +148,7 @@ def _number(column: RawColumn, value: str, kind: str) -> str:
     if not (is_text(kind) or is_real):
         return f"TRY_CAST({value} AS {column.type})"
     real = f"TRY_CAST({f'CAST({value} AS VARCHAR)' if is_text(kind) else value} AS DOUBLE)"
-    # Half a zone is none, and a value that is no number is no value: both would slip through a plain cast.
+    # A plain cast would round 7.5 to a zone id and pass NaN and infinity.
     fits = f"{real} = trunc({real})" if column.type in _WHOLE else f"isfinite({real})"
     number = f"CASE WHEN {fits} THEN TRY_CAST({real} AS {column.type}) END"
     if not (column.words and is_text(kind)):

@@ -1,7 +1,7 @@
-"""TLC's months as text, read line by line: every line becomes a row, also one that cannot be read.
+"""Reads TLC's CSV months as batches of rows. Every line becomes a row, also an unreadable one.
 
-A line is a record, since no value of TLC's spans lines; what a line is, `text_lines.py` says. Blocks are parsed as a
-whole where every line of them is in order; any other block line by line. Memory holds one block.
+No value of TLC's spans lines; `text_lines.py` defines a line. A block is parsed at once if all its lines are regular,
+otherwise line by line. Only one block is in memory.
 """
 
 import csv
@@ -22,9 +22,9 @@ __all__ = ["RowBatch", "read_row_batches"]
 
 @dataclass(frozen=True)
 class RowBatch:
-    """Consecutive rows: `columns` holds an array for each column of the file, NULL where a field is empty.
+    """Consecutive rows: `columns` has an array for each column of the file, NULL for empty fields.
 
-    `unreadable` has, by position, number and text of the lines that are no record of the file's columns; their
+    `unreadable` maps positions in the batch to the number and text of lines that do not fit the file's columns; their
     values are NULL.
     """
 
@@ -34,12 +34,12 @@ class RowBatch:
 
 
 def read_row_batches(path: Path, width: int, separator: str = ",") -> Iterator[RowBatch]:
-    """Every line below the header that is not blank, in order.
+    """Every non-blank line below the header, in order.
 
     Args:
         path: the file; its first line names the columns.
-        width: how many columns it has.
-        separator: what stands between them.
+        width: the number of columns.
+        separator: the character between fields.
 
     Raises:
         ValueError: a line is longer than a megabyte.
@@ -52,7 +52,7 @@ def read_row_batches(path: Path, width: int, separator: str = ",") -> Iterator[R
 
 
 class _BlockParser:
-    """A file's blocks become rows; what is found out in one holds for those after it."""
+    """Parses a file's blocks; the first block sets the number of surplus fields for all."""
 
     def __init__(self, width: int, separator: str) -> None:
         self.width, self.separator = width, separator
@@ -68,7 +68,7 @@ class _BlockParser:
         return lines
 
     def _empty_fields_at_the_end(self, block: bytes) -> int:
-        """TLC ended the lines of some years with commas too many: how many."""
+        """The number of surplus commas at line ends, which TLC wrote in some years."""
         for line in block.split(b"\n"):
             if line.strip(self.blank):
                 surplus = line.split(self.separator.encode())[self.width :]
@@ -76,7 +76,7 @@ class _BlockParser:
         return 0
 
     def _parse_block(self, block: bytes, extra: int) -> RowBatch | None:
-        """All lines at once; None where one of them needs a closer look."""
+        """Parse all lines at once; None if one of them is not regular."""
         import pyarrow as pa
         from pyarrow import csv as pa_csv
 
@@ -121,7 +121,7 @@ class _BlockParser:
 
     def _fields(self, line: bytes) -> list[str | None] | None:
         if (trimmed := line.rstrip(self.blank)).endswith(b'"'):
-            line = trimmed  # blanks behind a closing quote belong to no field
+            line = trimmed  # blanks after a closing quote belong to no field
         try:
             record = next(csv.reader([line.decode("utf-8")], delimiter=self.separator, strict=True), [])
         except (csv.Error, UnicodeDecodeError):
@@ -132,7 +132,7 @@ class _BlockParser:
 
 
 def _are_quotes_regular(block: bytes, separator: str) -> bool:
-    """Every quote begins or ends a field: of others, Arrow's reader makes something else than Python's."""
+    """True if every quote begins or ends a field. Arrow and Python parse other quotes differently."""
     text = np.frombuffer(b"\n" + block + b"\n", np.uint8)
     quotes = np.flatnonzero(text == ord('"'))
     edges = (ord(separator), ord("\n"))

@@ -1,4 +1,4 @@
-"""Months a command needs, published in the lake where they are missing. Knows no Dagster."""
+"""Publishes the months that a command needs and the warehouse lacks. No Dagster here."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,20 +20,20 @@ def ensure_months(
     on_progress: Callable[[str], None],
     optional: Sequence[Month] = (),
 ) -> list[str]:
-    """Publish those of the months that the lake lacks, down to their features.
+    """Publish the months that the warehouse lacks, from raw trips to features.
 
     Args:
-        warehouse: The lake; its settings say where months come from.
-        services: Whose months.
-        required: Months that must be there afterwards.
-        on_progress: Called with what is being done.
-        optional: Months that are taken along where they can be had.
+        warehouse: The warehouse; its settings name the source of months.
+        services: The services of the months.
+        required: Months that must be available afterwards.
+        on_progress: Called with a message at each step.
+        optional: Months that are published if their files are available.
 
     Returns:
-        A sentence for each useful month that could not be had.
+        A sentence for each optional month that could not be published.
 
     Raises:
-        TaxiError: a needed month is not to be had, or does not pass its checks.
+        TaxiError: a required month has no file or fails its checks.
     """
     settings, messages = warehouse.settings, []
     publishing.publish_zones(warehouse, *tlc_source.ensure_zone_files(settings.tlc_source, settings.landing))
@@ -46,7 +46,7 @@ def ensure_months(
         except TaxiError as error:
             if month in required:
                 raise
-            messages.append(f"{month} is left out: {error}")
+            messages.append(f"{month} is skipped: {error}")
     return messages
 
 

@@ -1,4 +1,4 @@
-"""The columns of an arrived file, parquet or CSV, read from its footer or its first line. Data in, data out."""
+"""Reads the columns of a parquet or CSV file from its footer or its first line."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ __all__ = ["FileColumns", "can_be_read", "integer_bounds", "read_columns"]
 
 @dataclass(frozen=True)
 class FileColumns:
-    """Names as published and types as Arrow calls them, in the file's order.
+    """Published names and Arrow's type names, in the file's order.
 
     `rows` is None for text, `separator` None for parquet.
     """
@@ -26,10 +26,10 @@ class FileColumns:
 
 
 def read_columns(path: Path) -> FileColumns:
-    """The columns of a parquet or CSV file, told by its content; those of text are all of type `string`.
+    """The columns of a parquet or CSV file, detected by content; CSV columns have type `string`.
 
     Raises:
-        TaxiError: the file is cut off, empty or of another kind; the sentence says of which.
+        TaxiError: the file is cut off, empty or of another kind, which the message names.
     """
     try:
         if foreign := foreign_kind(path):
@@ -44,7 +44,7 @@ def read_columns(path: Path) -> FileColumns:
 
 
 def can_be_read(path: Path) -> bool:
-    """Whether a parquet file can be read to its end; for when something went wrong, since it reads the whole file."""
+    """True if a parquet file can be read to its end. Slow, so call it only after an error."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -58,13 +58,13 @@ def can_be_read(path: Path) -> bool:
 
 
 def integer_bounds(path: Path, columns: FileColumns) -> dict[str, tuple[int, int]]:
-    """The least and the greatest value of a parquet file's columns of whole numbers, where its footer has them."""
+    """The least and greatest value of each integer column, if a parquet footer has them."""
     import pyarrow.parquet as pq
 
     if columns.rows is None:
         return {}
     footer = pq.read_metadata(path)
-    if footer.num_columns != len(columns.names):  # nested columns have no place of their own
+    if footer.num_columns != len(columns.names):  # nested columns shift the positions
         return {}
     bounds = {}
     for number, (name, kind) in enumerate(zip(columns.names, columns.types, strict=True)):
@@ -93,7 +93,7 @@ def _footer_of(opened: BinaryIO, name: str) -> FileColumns:
 
 
 def _not_parquet(path: Path) -> str:
-    """What is wrong with a file named parquet that is none: it may be a month's text."""
+    """The fault of a file named `.parquet` that is not parquet: it may be a month's CSV."""
     header = _header_of(path)
     if header and possible_services(header.names):
         return f"{path.name} is text, not parquet: name it {path.stem}.csv and put it into the landing folder again"

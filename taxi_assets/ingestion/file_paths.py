@@ -45,7 +45,7 @@ _REASON = ".reason.txt"
 
 
 def escape_name(name: str) -> str:
-    """The name with undecodable bytes, backslashes and unprintable characters escaped, safe to show and store."""
+    """The name, safe to show and store: undecodable bytes and unprintable characters are escaped."""
     return "".join(map(_escape_character, name))
 
 

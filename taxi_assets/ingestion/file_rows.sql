@@ -1,4 +1,4 @@
--- How many raw rows a month has, how many its file has, and how many of the rows are lines that cannot be read.
+-- Counts a month's raw rows, the rows of its file, and the raw rows that are unreadable lines.
 WITH file AS (
     SELECT coalesce(max(rows), 0) AS rows
     FROM source_files

@@ -31,7 +31,7 @@ Signature = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class ScanPolicy:
-    """When a file counts as complete, and how much one scan does.
+    """Rules of a scan: the evidence for a complete file, and limits of work and time.
 
     Attributes:
         observations: equal observations that make a file complete.

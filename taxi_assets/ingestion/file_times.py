@@ -1,7 +1,7 @@
-"""How a file's times are read: TLC's columns are New York's wall clock, whatever the file's format.
+"""Chooses how a file's time columns are read as New York wall-clock times.
 
-A time with a zone is converted to that clock, one without is taken as it is, and a file that has both is refused. Which
-of day and month comes first is decided for a column by all of its values. Data in, data out.
+A time with a zone is converted; a time without one is taken as it is; a file with both is refused. All values of a
+column together decide whether day or month comes first. Pure functions.
 """
 
 import re
@@ -20,9 +20,9 @@ _WRITE = "write times as 2023-01-31 14:05:00"
 
 @dataclass(frozen=True)
 class TimeReading:
-    """SQL that reads a column's times, `{}` where the value goes; and what is done to them in words, if anything.
+    """SQL that reads a column's times, with `{}` for the value, and a note on any conversion.
 
-    `is_aware` is None where the column has no value.
+    `is_aware` is true for times with a zone; None if the column has no value.
     """
 
     expression: str
@@ -34,7 +34,7 @@ UNDECIDED = TimeReading(any_time("{}", "month"))
 
 
 def read_typed(kind: str) -> TimeReading:
-    """The reading of timestamps, by Arrow's name of their type."""
+    """The reading of a timestamp column, by its Arrow type name."""
     zone = re.search(r"tz=([^\]]+)", kind)
     if zone is None:
         return TimeReading("TRY_CAST({} AS TIMESTAMP)")
@@ -43,12 +43,12 @@ def read_typed(kind: str) -> TimeReading:
 
 
 def survey_query(texts: Sequence[str], relation: str, numbers: Sequence[tuple[str, str]] = ()) -> str:
-    """One query, of one row, that has for each column a struct of what is to be known, the times' first.
+    """A query of one row with a struct of counts for each column, time columns first.
 
     Args:
-        texts: SQL of the text of each column of times, NULL where there is no value; for `decide_readings`.
-        relation: what to read.
-        numbers: SQL of each column of numbers, and of the text it is read from; for `require_numbers`.
+        texts: SQL of each time column's text, NULL for no value; for `decide_readings`.
+        relation: the relation to read.
+        numbers: SQL of each number and of its text, for `require_numbers`.
     """
     columns, counts = number_counts(numbers)
     given = ", ".join([*(f"{text} AS t{n}" for n, text in enumerate(texts)), *columns])
@@ -57,17 +57,21 @@ def survey_query(texts: Sequence[str], relation: str, numbers: Sequence[tuple[st
         f"AS odd{n}"
         for n in range(len(texts))
     ]
-    looked_at = ", ".join(["*", *(_parsed_columns(n) for n in range(len(texts)))])
+    parsed = ", ".join(["*", *(_parsed_columns(n) for n in range(len(texts)))])
     figures = ", ".join([*(_counts(n) for n in range(len(texts))), *counts])
     inner = f"SELECT {', '.join(['*', *odd])} FROM (SELECT {given} FROM {relation})"  # noqa: S608
-    return f"SELECT {figures} FROM (SELECT {looked_at} FROM ({inner}))"  # noqa: S608
+    return f"SELECT {figures} FROM (SELECT {parsed} FROM ({inner}))"  # noqa: S608
 
 
 def decide_readings(names: Sequence[str], row: Sequence[Mapping[str, Any]]) -> dict[str, TimeReading]:
-    """The readings of these columns, by published name.
+    """The readings of the time columns, by published name.
+
+    Args:
+        names: the published names.
+        row: their counts, from the query of `survey_query`.
 
     Raises:
-        TaxiError: times that can mean two things, that have no clock, or most of which cannot be read.
+        TaxiError: times that are ambiguous, have no time of day, or are unreadable in over a fifth of the rows.
     """
     found = dict(zip(names, row, strict=True))
     orders = {name: _order(name, counted) for name, counted in found.items()}
@@ -77,10 +81,10 @@ def decide_readings(names: Sequence[str], row: Sequence[Mapping[str, Any]]) -> d
 
 
 def refuse_mixed_time_zones(readings: Mapping[str, TimeReading]) -> None:
-    """A file has times with a zone or times without.
+    """Refuse a file with both kinds of times.
 
     Raises:
-        TaxiError: it has both.
+        TaxiError: some columns have a time zone and others have none.
     """
     aware = [name for name, reading in readings.items() if reading.is_aware]
     naive = [name for name, reading in readings.items() if reading.is_aware is False]
@@ -116,7 +120,7 @@ def _counts(number: int) -> str:
 
 
 def _order(name: str, counted: Mapping[str, Any]) -> Order | None:
-    """What comes first in a column's numbered dates; None where its values do not tell."""
+    """The first part of a column's numeric dates, day or month; None if its values leave it open."""
     if counted["day_first"] and counted["month_first"]:
         raise TaxiError(
             f"column {name} has days before months, such as '{counted['day_first_sample']}', and months before days, "
@@ -139,10 +143,10 @@ def _reading(name: str, counted: Mapping[str, Any], order: Order | None) -> Time
     if counted["unsure"] and order is None:
         if not counted["half_days"]:
             raise TaxiError(
-                f"column {name} has times such as '{counted['unsure_sample']}', and none tells whether the day or the "
+                f"column {name} has times such as '{counted['unsure_sample']}', and none shows if the day or the "
                 f"month comes first: {_WRITE}"
             )
-        order = "month"  # as New York's open data portal exports times, with AM and PM
+        order = "month"  # New York's open data portal exports such times, with AM and PM
     notes = ["converted from its time zone to New York's clock"] if counted["aware"] else []
     notes += [f"{order} first" if counted["unsure"] or counted["day_first"] or counted["month_first"] else ""]
     note = ", ".join(filter(None, notes)) or None
@@ -151,7 +155,7 @@ def _reading(name: str, counted: Mapping[str, Any], order: Order | None) -> Time
 
 
 def _require_times(name: str, counted: Mapping[str, Any]) -> None:
-    """Most values are times, and some have a clock."""
+    """Refuse a column with too many unreadable values, or with dates only."""
     require_readable(name, "a time", counted, _WRITE)
     if counted["dates"] and counted["dates"] + counted["unreadable"] == counted["texts"]:
         raise TaxiError(f"column {name} has dates without a time of day, such as '{counted['dates_sample']}': {_WRITE}")

@@ -1,7 +1,7 @@
-"""What a republished month changed: rows, columns and the figures a person would look at first.
+"""Compares a republished month with its previous rows: rows, columns and main statistics.
 
-Two rows are of the same trip where vendor, times and zones agree; such a trip is changed where the values of columns
-that both files have differ. Rides are counted, since the same row can be in a file twice.
+Rows with equal vendor, times and zones are the same trip. A trip is changed if other columns that both files have
+differ. A file can contain the same row twice, so the comparison counts rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ _STATISTICS = (
 
 @dataclass(frozen=True)
 class PreviousMonth:
-    """The month as it was published before, from another file; its rows are in the temporary table `previous_trips`."""
+    """The month as published before from another file; the table `previous_trips` has its row hashes."""
 
     record: SourceFile
     statistics: Mapping[str, Any]
@@ -47,7 +47,7 @@ class PreviousMonth:
 
 @dataclass(frozen=True)
 class SharedColumns:
-    """Columns of two files of a month: canonical names in both, names no contract knows in both, and the rest."""
+    """Columns of two files of a month: canonical and unknown names in both, then added and removed ones."""
 
     canonical: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -55,13 +55,13 @@ class SharedColumns:
     removed: tuple[str, ...]
 
     def values(self) -> Mapping[str, list[str]]:
-        """What `$shared` and `$unknown_pointers` of the SQL files stand for."""
+        """Values of the SQL parameters `$shared` and `$unknown_pointers`."""
         pointers = ["/" + name.replace("~", "~0").replace("/", "~1") for name in self.unknown]
         return {"shared": list(self.canonical), "unknown_pointers": pointers}
 
 
 def shared_columns(before: Sequence[str], after: Sequence[str]) -> SharedColumns:
-    """Match the columns of two files by what they mean, so that another spelling is no other column."""
+    """Match the columns of two files by meaning, so that a renamed column counts as shared."""
     former, latter = map_columns(before), map_columns(after)
     unknown = tuple(name for name in latter.unknown if name in former.unknown)
     known = tuple(name for name in latter.known if name in former.known)
@@ -74,7 +74,7 @@ def shared_columns(before: Sequence[str], after: Sequence[str]) -> SharedColumns
 
 
 def hash_previous_month(connection: DuckDBPyConnection, month_file: MonthFile) -> PreviousMonth | None:
-    """Remember the month's rows before they are replaced; None where none are, or by the same file."""
+    """Hash the month's rows before they are replaced; None if the month is new or its file is the same."""
     of_month = [
         r for r in read_source_files(connection) if (r.service, r.month) == (month_file.service, month_file.month)
     ]
@@ -88,7 +88,7 @@ def hash_previous_month(connection: DuckDBPyConnection, month_file: MonthFile) -
 
 
 def compare_month(connection: DuckDBPyConnection, former: PreviousMonth, month_file: MonthFile) -> dict[str, Any]:
-    """The difference between the rows of the open transaction and those before it, as JSON knows values."""
+    """The difference between the new rows of the open transaction and the previous ones, ready for JSON."""
     _hash_trips(connection, "replacing_trips", month_file, former.columns)
     added, removed, changed = connection.execute(sql("republished_trips")).fetchall()[0]
     for table in ("previous_trips", "replacing_trips"):

@@ -1,4 +1,4 @@
--- How many days and hours of its calendar month the raw trips of each month cover.
+-- Counts the days and hours of each calendar month with pickups in its raw trips.
 SELECT
     month,
     count(DISTINCT pickup_at::DATE) FILTER (pickup_at::DATE BETWEEN month AND last_day(month)) AS days,

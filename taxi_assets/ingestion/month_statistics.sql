@@ -1,4 +1,4 @@
--- The figures of a raw month that a person looks at first.
+-- Main statistics of one month's raw trips.
 SELECT
     count(*) AS rows,
     count(DISTINCT pickup_at::DATE) FILTER (pickup_at::DATE BETWEEN month AND last_day(month)) AS days,

@@ -1,4 +1,4 @@
-"""What there is to ingest: files that wait in the store, and months whose rows did not get as far as features."""
+"""Finds pending work: waiting files in the file store, and ingested months without features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ _LOCK_WAIT_SECONDS = 5
 
 @dataclass(frozen=True)
 class PendingWork:
-    """Rows of `source_files`, oldest month first: files to ingest; and ingested ones without features made of them."""
+    """Waiting files, and ingested files without current features; oldest month first."""
 
     waiting: tuple[SourceFile, ...]
     without_features: tuple[SourceFile, ...]
 
 
 def find_pending(warehouse: Warehouse) -> PendingWork:
-    """What there is to do for the services in use. Reads no file."""
+    """The pending work of the services in use. Reads only tables."""
     with warehouse.reading() as connection:
         records = read_source_files(connection)
         made = features_snapshots(connection)
@@ -39,7 +39,7 @@ def find_pending(warehouse: Warehouse) -> PendingWork:
 
 
 def is_run_active(settings: Settings) -> bool:
-    """A `taxi run` is taking files in by itself: what has landed is its to publish."""
+    """True if a `taxi run` is active: it publishes the landed files itself."""
     try:
         with run_lock(settings).acquire(timeout=0):
             return False
@@ -48,18 +48,18 @@ def is_run_active(settings: Settings) -> bool:
 
 
 def is_publish_locked(settings: Settings) -> bool:
-    """Somebody has been publishing for seconds: whoever must be done within a minute does not queue for the lake."""
+    """True if the publish lock stays busy for 5 seconds; sensors must not block."""
     try:
         with FileLock(settings.warehouse / "publish.lock").acquire(timeout=_LOCK_WAIT_SECONDS):
             return False
     except Timeout:
         return True
-    except FileNotFoundError:  # no lake yet
+    except FileNotFoundError:  # no warehouse yet
         return False
 
 
 def newest_trainable(warehouse: Warehouse, waiting: Sequence[SourceFile]) -> SourceFile | None:
-    """The newest of the files, if no later month is held, and an earlier one is, or waits with it, to learn from."""
+    """The newest waiting file, if no later month is available and an earlier one is available or waiting."""
     waiting = [record for record in waiting if record.month and record.month <= newest_month()]
     if not waiting:
         return None

@@ -1,7 +1,7 @@
-"""Which taxi zone a point is in: TLC's coordinates of 2009 to 2016 made zone ids. Data in, data out.
+"""Finds the taxi zone of a point, for TLC's coordinates of 2009 to 2016. Pure functions.
 
-Most points are told by a raster of the city whose cells lie within one zone; only those in a cell that a border runs
-through are compared with the outlines themselves. So the answer is that of the outlines, at the raster's speed.
+A raster gives the zone of most points: cells without a border lie in one zone. Points in border cells are tested
+against the outlines. So the result is as exact as the outlines, at nearly the raster's speed.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ UNKNOWN, OUTSIDE = 264, 265  # TLC's ids for "unknown" and "outside of the city"
 
 _CELL_DEGREES = 0.0005  # finer costs more to make than it saves on a month
 _BORDER = -1
-# A receiver without a fix writes 0, 0 or worse. Within a day's ride of the city a point is believed.
+# A GPS receiver without a fix writes 0, 0 or worse: only points within a day's drive of the city count.
 _PLAUSIBLE_LONGITUDES, _PLAUSIBLE_LATITUDES = (-76.0, -72.0), (39.0, 42.5)
 
 Zones = NDArray[np.int16]
@@ -27,7 +27,7 @@ Zones = NDArray[np.int16]
 
 @dataclass(frozen=True, eq=False)
 class ZoneRaster:
-    """The zones by cell: an id, 0 for none, or -1 where the outlines must be asked; row 0 is south, column 0 west."""
+    """Zones by cell: an id, 0 for no zone, -1 for border cells. Row 0 is south, column 0 is west."""
 
     cells: Zones
     west: float
@@ -37,17 +37,23 @@ class ZoneRaster:
     tree: Any
 
     def zones_of(self, longitude: Floats, latitude: Floats) -> Zones:
-        """Zone ids of points in degrees, shape (n,); `OUTSIDE` of every zone is one, too.
+        """Zone ids of points.
 
-        `UNKNOWN` is a place that is not believed, such as 0, 0; without a value, NaN, the zone is 0.
+        Args:
+            longitude: degrees, shape (n,), NaN for missing.
+            latitude: degrees, shape (n,), NaN for missing.
+
+        Returns:
+            Zone ids, shape (n,): `OUTSIDE` for points in no zone, `UNKNOWN` for implausible points such as 0, 0, and
+            0 for missing points.
         """
         zones = np.full(len(longitude), UNKNOWN, np.int16)
         zones[np.isnan(longitude) | np.isnan(latitude)] = 0
-        (believed,) = np.nonzero(
+        (plausible,) = np.nonzero(
             _is_within(longitude, _PLAUSIBLE_LONGITUDES) & _is_within(latitude, _PLAUSIBLE_LATITUDES)
         )
-        found = self._look_up(longitude[believed], latitude[believed])
-        zones[believed] = np.where(found == 0, OUTSIDE, found)
+        found = self._look_up(longitude[plausible], latitude[plausible])
+        zones[plausible] = np.where(found == 0, OUTSIDE, found)
         return zones
 
     def _look_up(self, longitude: Floats, latitude: Floats) -> Zones:
@@ -63,14 +69,14 @@ class ZoneRaster:
 
 
 def build_raster(outlines: Mapping[int, bytes]) -> ZoneRaster:
-    """The raster of zones, given by id as well-known binary in the feet of EPSG:2263."""
+    """Build the raster from outlines by zone id: well-known binary, in feet of EPSG:2263."""
     import shapely
 
     zone_ids = np.array(sorted(outlines), np.int16)
     shapes = shapely.from_wkb([outlines[int(zone)] for zone in zone_ids])
     shapely.prepare(shapes)
     tree = shapely.STRtree(shapes)
-    # Points along every border, nearer to each other than half of a cell's side.
+    # Points along every border, closer together than half a cell's side.
     borders = shapely.segmentize(shapely.boundary(shapes), 60.0)
     east, north = to_degrees(*shapely.get_coordinates(borders).T)
     west, south = east.min() - 2 * _CELL_DEGREES, north.min() - 2 * _CELL_DEGREES
@@ -88,7 +94,7 @@ def build_raster(outlines: Mapping[int, bytes]) -> ZoneRaster:
 
 
 def _locate_in_outlines(tree: Any, outlines: NDArray[Any], zone_ids: Zones, x_feet: Floats, y_feet: Floats) -> Zones:
-    """The zone each point is in, borders included; the lowest id where zones overlap, 0 where there is none."""
+    """The zone of each point, borders included: the lowest id if zones overlap, 0 for no zone."""
     import shapely
 
     zones = np.zeros(len(x_feet), np.int16)
@@ -96,7 +102,7 @@ def _locate_in_outlines(tree: Any, outlines: NDArray[Any], zone_ids: Zones, x_fe
     order = np.argsort(-outline, kind="stable")
     point, outline = point[order], outline[order]
     firsts = np.flatnonzero(np.diff(outline, prepend=-1))
-    for first, points in zip(firsts, np.split(point, firsts[1:]), strict=False):  # no point, no first
+    for first, points in zip(firsts, np.split(point, firsts[1:]), strict=False):  # without points, `firsts` is empty
         is_in = shapely.intersects_xy(outlines[outline[first]], x_feet[points], y_feet[points])
         zones[points[is_in]] = zone_ids[outline[first]]
     return zones

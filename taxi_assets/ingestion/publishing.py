@@ -1,4 +1,4 @@
-"""Publishes a month table by table: write, audit, then commit or roll back. Dagster does not belong here.
+"""Publishes a month table by table: write, audit, then commit or roll back. No Dagster here.
 
 Each `publish_*` replaces one service's month in one transaction. Inside it, the table's Great Expectations suite
 checks the new rows. If an error-severity expectation fails, the transaction rolls back and no reader sees the month.

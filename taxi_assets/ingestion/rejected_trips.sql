@@ -1,5 +1,6 @@
--- The raw trips of one month that break a rule, whole, with the first rule each breaks. Names and reasons of the rules: taxi_assets/quality/cleaning_rules.py.
--- Only what the rules look at is judged; the few trips that break one are then read whole.
+-- The raw trips of one month that break a rule, with the first rule that each breaks.
+-- taxi_assets/quality/cleaning_rules.py has the rules' names and reasons.
+-- Only the columns that the rules use are read first; all columns are read for the few rejected trips.
 WITH measured AS (
     SELECT
         source_row, pickup_at, dropoff_at, pickup_zone_id, dropoff_zone_id, trip_distance_miles,

@@ -1,4 +1,4 @@
--- How many trips a republished month added, removed and changed, from `previous_trips` to `replacing_trips`.
+-- Counts the trips that a republished month added, removed and changed, from `previous_trips` to `replacing_trips`.
 WITH
     contents AS (
         SELECT trip, content, sum(after) - sum(before) AS surplus

@@ -1,6 +1,6 @@
-"""A file's rows as a stream of Arrow batches: text or parquet in, rows out that DuckDB reads once, in bounded memory.
+"""Streams a text or parquet file as Arrow batches that DuckDB reads once, in bounded memory.
 
-Columns are called `c0`, `c1`, … by their place in the file, whatever their names. Coordinates become zone ids here.
+Columns are named `c0`, `c1`, … by their position in the file. Coordinates become zone ids here.
 """
 
 from collections import Counter
@@ -29,16 +29,16 @@ _BUFFER_BYTES = 1024 * 1024
 def open_stream(
     path: Path, columns: FileColumns, mapping: ColumnMapping, raster: "ZoneRaster | None", counts: Counter[str]
 ) -> "pa.RecordBatchReader":
-    """Every row of the file: `source_row`, its columns, `pickup_zone` and `dropoff_zone` where needed.
+    """A reader of every row: `source_row`, the file's columns, `pickup_zone` and `dropoff_zone` if needed.
 
-    `line_number` and `line` have a value where the file's line is no record of its columns.
+    `line_number` and `line` are NULL except for lines that do not fit the file's columns.
 
     Args:
         path: the file.
         columns: its columns.
-        mapping: which of them mean what.
-        raster: where the zones are, if the mapping needs them.
-        counts: grows while the stream is read.
+        mapping: their canonical names.
+        raster: the zones, if the file has coordinates.
+        counts: updated while the stream is read.
     """
     import pyarrow as pa
 
@@ -83,7 +83,7 @@ def _read(path: Path, columns: FileColumns) -> Iterator[RowBatch]:
         return
     import pyarrow.parquet as pq
 
-    # Buffered, so that a month in one row group is read a piece at a time.
+    # The buffer lets a month in one row group be read in pieces.
     with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
         for batch in file.iter_batches(_BATCH_ROWS):
             yield RowBatch(batch.columns, {}, batch.num_rows)
@@ -108,7 +108,7 @@ def _place(
 
 
 def _numbers(values: "pa.Array") -> "Floats":
-    """The values as floats; NaN where there is none, or it is no number."""
+    """The values as floats; NaN if missing or not a number."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

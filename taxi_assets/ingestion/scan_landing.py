@@ -1,4 +1,4 @@
-"""Scans the landing folder once: takes complete files, inspects and records them, and moves them to their paths.
+"""Scans the landing folder once: takes, inspects, records and moves its complete files.
 
 A kill after any step loses nothing: a taken file stays in `files/incoming` until it is at the path of its row, and
 every scan begins with the files there.

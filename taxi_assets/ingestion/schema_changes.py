@@ -1,4 +1,4 @@
-"""What changed in TLC's columns from month to month: the tables `file_columns` and `schema_changes`."""
+"""Records columns and their changes by month, in the tables `file_columns` and `schema_changes`."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +14,7 @@ __all__ = ["ColumnChange", "read_schema_changes", "record_schema"]
 
 @dataclass(frozen=True)
 class ColumnChange:
-    """One column that is `new`, `gone`, `renamed` or `retyped` since the month held before."""
+    """One column that is `new`, `gone`, `renamed` or `retyped` since the previous available month."""
 
     column_name: str
     change: str
@@ -32,9 +32,9 @@ class ColumnChange:
 
 
 def record_schema(connection: DuckDBPyConnection, service: str, month: Month, trips_view: CanonicalTrips) -> None:
-    """Replace the month's rows of both tables, and the changes of the month held after it, which follow from them.
+    """Replace the month's rows of both tables, and the changes of the next available month.
 
-    So the tables are the same in whatever order the months came.
+    So the order in which months are ingested does not matter.
     """
     key = month_key(service, month)
     canonical = {published: name for name, published in trips_view.mapping.known.items()}
@@ -52,7 +52,7 @@ def record_schema(connection: DuckDBPyConnection, service: str, month: Month, tr
 
 
 def read_schema_changes(connection: DuckDBPyConnection, service: str, month: Month) -> tuple[ColumnChange, ...]:
-    """What changed in the month's columns, by name; nothing for the first month held."""
+    """The changes of the month's columns, by name; none for the first available month."""
     query = (
         "SELECT column_name, change, name_before, type_before, type_after, compared_with FROM schema_changes "
         "WHERE service = $service AND month = $month ORDER BY column_name"

@@ -1,5 +1,5 @@
--- How the columns of one month's file differ from those of the month held before it. A column is followed by what it
--- means, one nobody knows by its name. Text has no types to compare.
+-- Column changes of one month's file since the previous available month. Known columns are matched by meaning,
+-- unknown ones by name. Types of text files are not compared.
 WITH earlier AS (
     SELECT max(month) AS month FROM file_columns WHERE service = $service AND month < $month
 ),

@@ -1,4 +1,4 @@
-"""Reads and writes the table `source_files`: one row for each file, whatever its state. Touches no files.
+"""Reads and writes the table `source_files`: one row for each file, in any state. Touches no files.
 
 A row's key is the `path` of its file. A month has at most one ingested, one waiting and one unaccepted file.
 """

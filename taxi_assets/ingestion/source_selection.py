@@ -1,4 +1,4 @@
-"""Decides where a run's months come from: the source asked for, what has landed already, or the synthetic city."""
+"""Selects the source of a run's months: the configured one, stored files, or the synthetic city."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ _SYNTHETIC_ROWS = 60_000  # about a month of green taxis
 
 @dataclass(frozen=True)
 class SourceSelection:
-    """Settings of the kind of months chosen, and what a person must be told about it, if anything."""
+    """The settings for the selected source, with a notice if it is not the configured one."""
 
     settings: Settings
     notice: str | None = None
 
 
 def select_source(settings: Settings, months: Sequence[Month]) -> SourceSelection:
-    """Choose real months where they can be had, else synthetic ones, in a home of their own.
+    """Select real months if they are available, else synthetic ones, which have a separate home.
 
     Raises:
-        TaxiError: the source is there but has not what is asked for, or is a folder that is not there; or real
-            months were insisted on.
+        TaxiError: the source is reachable but lacks the months, or is a folder that does not exist; or it is
+            unreachable and the settings require real months.
     """
     if settings.data_kind == "synthetic":
         return SourceSelection(_synthetic_source(settings, months))
@@ -45,14 +45,15 @@ def _without_source(settings: Settings, months: Sequence[Month], why: tlc_source
     zones = all((real.landing / name).is_file() for name in tlc_source.ZONE_FILE_NAMES)
     if zones and all(_has_landed(real, service, month) for service in settings.services for month in months):
         landed = real.model_copy(update={"tlc_source": str(real.landing)})
-        return SourceSelection(landed, f"{why}. The files have landed before: going on with those.")
-    if settings.data_kind == "real" or isinstance(why, tlc_source.FolderNotFound):  # months made up would hide the slip
+        return SourceSelection(landed, f"{why}. Using the files that are already here.")
+    # With a mistyped folder, synthetic months would hide the mistake.
+    if settings.data_kind == "real" or isinstance(why, tlc_source.FolderNotFound):
         raise why
-    return SourceSelection(_synthetic_source(settings, months), f"{why}. Going on with SYNTHETIC months.")
+    return SourceSelection(_synthetic_source(settings, months), f"{why}. Using SYNTHETIC months.")
 
 
 def _has_landed(settings: Settings, service: str, month: Month) -> bool:
-    """It is in the landing folder, or was taken from there."""
+    """True if the month's file is in the landing folder or in the file store."""
     return _lies_in_landing(settings, service, month) or bool(stored_files(settings, service, month).files)
 
 
@@ -77,7 +78,7 @@ def _synthetic_source(settings: Settings, months: Sequence[Month]) -> Settings:
 
 
 def _kind_of_source(settings: Settings, months: Sequence[Month]) -> DataKind:
-    """The kind of the first month that the source has; what a person put into the landing folder is left alone."""
+    """The kind of the first month that the source has. Skips months that are in the landing folder."""
     real, service = _of_kind(settings, "real"), settings.services[0]
     for month in months:
         if _lies_in_landing(real, service, month):
@@ -88,7 +89,7 @@ def _kind_of_source(settings: Settings, months: Sequence[Month]) -> DataKind:
         except tlc_source.SourceUnreachable:
             raise
         except TaxiError:
-            continue  # whether the month can do without is known to whoever fetches it
+            continue  # the later fetch decides if a missing month is an error
         if not is_synthetic_file(path):
             return "real"
         path.unlink()

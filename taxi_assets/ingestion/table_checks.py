@@ -1,4 +1,4 @@
-"""What publishing finds out by comparing tables, in the transaction that publishes: outcomes beside the suite's own."""
+"""Checks that compare tables, run in the publishing transaction beside the Great Expectations suite."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,7 +17,7 @@ from taxi_assets.warehouse.connection import month_key, sql
 __all__ = ["COMPLETENESS", "name_other_month", "run_table_checks"]
 
 COMPLETENESS = "no_large_part_of_the_month_is_missing"
-"""The finding a person can overrule, by `taxi files accept`."""
+"""The only check that a person can overrule, with `taxi files accept`."""
 
 _IN_MONTH = "pickups_are_in_their_month"
 
@@ -25,7 +25,7 @@ _IN_MONTH = "pickups_are_in_their_month"
 def run_table_checks(
     connection: DuckDBPyConnection, table: str, service: str, month: Month
 ) -> tuple[ExpectationResult, ...]:
-    """The outcome of each finding of the table's suite, on the rows as the open transaction sees them."""
+    """The result of each table check of the suite, on the rows of the open transaction."""
     outcomes = []
     for check in SUITES[table].table_checks:
         passed, observed, rows = _TABLE_CHECKS[check.name](connection, service, month)
@@ -37,7 +37,7 @@ def run_table_checks(
 
 
 def name_other_month(connection: DuckDBPyConnection, relation: str, suite_result: SuiteResult) -> SuiteResult:
-    """The suite_result on raw trips that are not of their month, with the month that most of the pickups are of."""
+    """Add the month of most pickups to the failed check that pickups are in their month."""
     outcomes = {outcome.name: outcome for outcome in suite_result.failed_errors()}
     if _IN_MONTH not in outcomes:
         return suite_result
@@ -46,9 +46,9 @@ def name_other_month(connection: DuckDBPyConnection, relation: str, suite_result
         f"FROM {relation} WHERE pickup_at IS NOT NULL GROUP BY picked_up_in ORDER BY share DESC, picked_up_in LIMIT 1"
     )
     other, share = connection.execute(query).fetchall()[0]
-    told = f"{outcomes[_IN_MONTH].description}; {100 * share:.0f} % of them are of {other}"
-    found = [replace(each, description=told) if each.name == _IN_MONTH else each for each in suite_result.outcomes]
-    return replace(suite_result, outcomes=tuple(found))
+    text = f"{outcomes[_IN_MONTH].description}; {100 * share:.0f} % of them are of {other}"
+    named = [replace(each, description=text) if each.name == _IN_MONTH else each for each in suite_result.outcomes]
+    return replace(suite_result, outcomes=tuple(named))
 
 
 def _every_row_of_the_file_is_there(
@@ -62,7 +62,7 @@ def _every_row_of_the_file_is_there(
 def _severity_if_accepted(
     connection: DuckDBPyConnection, service: str, month: Month, observed: str
 ) -> tuple[Severity, str]:
-    """A file that was accepted, or was held already, is published all the same; the check tells."""
+    """A warning if the file was accepted or was ingested before, otherwise an error."""
     record = _ingested(connection, service, month)
     if record.accepted_by:
         return "warning", f"{observed}; accepted by {record.accepted_by} on {record.accepted_at:%Y-%m-%d}"
@@ -75,7 +75,7 @@ def _ingested(connection: DuckDBPyConnection, service: str, month: Month) -> Sou
 
 
 def _is_ingested_now(connection: DuckDBPyConnection, record: SourceFile) -> bool:
-    """The open transaction ingests it."""
+    """True if the open transaction ingests the file."""
     newest = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
     return (record.snapshot or 0) > int(newest)
 
@@ -85,10 +85,10 @@ def _no_large_part_of_the_month_is_missing(
 ) -> tuple[bool, Any, int | None]:
     record = _ingested(connection, service, month)
     statistics = record.difference["statistics"] if record.difference else {}
-    counts = {name: of for name, of in statistics.items() if name in COUNTS}  # earlier versions noted fewer
+    counts = {name: of for name, of in statistics.items() if name in COUNTS}  # earlier versions recorded fewer
     before, after = ({name: of[when] for name, of in counts.items()} for when in ("before", "after"))
     clauses = losses(before, after) or missing_parts(*_extents(connection, service, month))
-    return not clauses, ", ".join(clauses) or "as complete as what is held", None
+    return not clauses, ", ".join(clauses) or "no large part is missing", None
 
 
 def _rows_are_like_those_of_months_nearby(
@@ -99,11 +99,11 @@ def _rows_are_like_those_of_months_nearby(
     )
     rows = dict(connection.execute(query, _nearby(service, month)).fetchall())
     clause = few_rows(rows.pop(month.first_day, 0), list(rows.values()))
-    return clause is None, clause or "as many", None
+    return clause is None, clause or "as many as in months nearby", None
 
 
 def _extents(connection: DuckDBPyConnection, service: str, month: Month) -> tuple[Extent, list[Extent]]:
-    """What the month covers, and what the months held nearby cover."""
+    """The extent of the month, and those of the available months nearby."""
     rows = connection.execute(sql("month_extents"), _nearby(service, month)).fetchall()
     found = [Extent(Month(day.year, day.month), days, hours) for day, days, hours in rows]
     own = next((extent for extent in found if extent.month == month), Extent(month, 0, 0))
@@ -124,7 +124,7 @@ def _times_are_new_yorks_clock(
     )
     notes = connection.execute(query, month_key(service, month)).fetchall()
     is_converted = any(note.startswith("converted") for _, note in notes)
-    return not is_converted, "; ".join(f"{name}: {note}" for name, note in notes) or "as they are", None
+    return not is_converted, "; ".join(f"{name}: {note}" for name, note in notes) or "not converted", None
 
 
 def _columns_are_those_of_the_month_before(
@@ -133,7 +133,7 @@ def _columns_are_those_of_the_month_before(
     changes = read_schema_changes(connection, service, month)
     if not changes:
         return True, "no change", None
-    # Values of another type are cast to the table's, and fail the month where they cannot be: nothing is to be done.
+    # Another type passes: its values are cast to the table's type, and too many that cannot be read fail the month.
     is_same = all(change.change == "retyped" for change in changes)
     return is_same, f"since {changes[0].compared_with:%Y-%m}: " + "; ".join(map(str, changes)), None
 

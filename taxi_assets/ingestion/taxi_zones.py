@@ -1,4 +1,4 @@
-"""TLC's taxi zones: names from the lookup table, shapes from the shapefile. Data in, data out."""
+"""Reads TLC's taxi zones: names from the lookup table, shapes from the shapefile."""
 
 import csv
 import zipfile
@@ -16,18 +16,18 @@ ZoneRow = dict[str, object]
 
 
 def read_zones(lookup: Path, shapes: Path) -> list[ZoneRow]:
-    """The rows of `taxi_zones`, one a zone of the lookup table.
+    """The rows of `taxi_zones`, one for each zone of the lookup table.
 
     Args:
         lookup: TLC's `taxi_zone_lookup.csv`.
         shapes: TLC's `taxi_zones.zip`, a shapefile in EPSG:2263 (feet).
 
     Raises:
-        TaxiError: a file is not what it should be.
+        TaxiError: a file is missing or is not TLC's.
     """
     for path in (lookup, shapes):
         if not path.is_file():
-            raise TaxiError(f"there is no {path.name} in {path.parent}: fetch TLC's two files of zones")
+            raise TaxiError(f"there is no {path.name} in {path.parent}: fetch TLC's two zone files")
     try:
         geometries = dict(_read_shapes(shapes))
         with lookup.open(encoding="utf-8-sig", newline="") as file:

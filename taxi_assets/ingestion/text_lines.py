@@ -1,7 +1,7 @@
-"""A text file as lines: its encoding, its header, its separator. The one definition of a line, for every reader.
+"""Splits a text file into lines and detects its encoding, header and separator, for every reader.
 
-A line ends with a line feed, a carriage return, or both together; a blank line is no row. Readers get UTF-8 whose
-lines end with line feeds, whatever the file has.
+A line ends with a line feed, a carriage return, or both. A blank line is not a row. Readers get UTF-8 with line
+feeds, whatever the file's encoding.
 """
 
 import codecs
@@ -18,7 +18,7 @@ _LONGEST_HEADER = 65_536
 _SEPARATORS = (",", ";", "\t", "|")
 _ENCODINGS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, since it begins with that mark
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
@@ -33,10 +33,10 @@ class Header:
 
 
 def read_header(path: Path) -> Header | None:
-    """The first line; None where it has no end, is too long, or names nothing.
+    """The header; None if the first line has no end, is too long, or has no names.
 
     Raises:
-        UnicodeDecodeError: it is no text.
+        UnicodeDecodeError: the first line is not text.
     """
     try:
         line, end, _ = next(_whole_lines(path, _LONGEST_HEADER), b"").partition(b"\n")
@@ -47,13 +47,13 @@ def read_header(path: Path) -> Header | None:
     text = line.decode("utf-8")
     separator = max(_SEPARATORS, key=lambda each: len(next(csv.reader([text], delimiter=each), [])))
     names = [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]
-    while names and not names[-1]:  # TLC ended some lines with commas too many
+    while names and not names[-1]:  # TLC ended some lines with surplus commas
         names.pop()
     return Header(tuple(names), separator) if names else None
 
 
 def line_blocks(path: Path) -> Iterator[bytes]:
-    """The lines below the header, some megabytes of whole ones at a time.
+    """The lines below the header, in blocks of whole lines of some megabytes.
 
     Raises:
         ValueError: a line is longer than a megabyte.
@@ -65,7 +65,7 @@ def line_blocks(path: Path) -> Iterator[bytes]:
 
 
 def count_rows(path: Path) -> int:
-    """How many lines below the header are not blank, as Python's own text reader divides them: a second opinion."""
+    """Count the non-blank lines below the header with Python's own text reader, as an independent check."""
     # Latin-1 has a character for every byte, and the same line ends and blanks as UTF-8.
     encoding = _encoding(path)
     blank = blanks(header.separator).decode() if (header := read_header(path)) else " "
@@ -75,12 +75,12 @@ def count_rows(path: Path) -> int:
 
 
 def blanks(separator: str) -> bytes:
-    """What a blank line may hold: in a table separated by tabs, a tab is none."""
+    """Bytes that a blank line may contain; the separator is not one of them."""
     return b" \t\x0b\x0c\r\n".replace(separator.encode(), b"")
 
 
 def _whole_lines(path: Path, longest: int) -> Iterator[bytes]:
-    """Every line of the file; the last may lack its end."""
+    """Blocks of whole lines; the last line may lack its end."""
     rest, done = b"", 0
     for chunk in _chunks(path):
         whole, newline, after = chunk.rpartition(b"\n")
@@ -97,7 +97,7 @@ def _whole_lines(path: Path, longest: int) -> Iterator[bytes]:
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
-    """The file's bytes as UTF-8 without a mark, their line ends made line feeds."""
+    """The file as UTF-8 without a byte order mark, every line end a line feed."""
     encoding = _encoding(path)
     decoder = None if encoding.startswith("utf-8") else codecs.getincrementaldecoder(encoding)("replace")
     carried = b""
@@ -123,7 +123,7 @@ def _encoding(path: Path) -> str:
     for mark, encoding in _ENCODINGS:
         if start.startswith(mark):
             return encoding
-    # A header begins with a letter, whose other byte is zero in UTF-16.
+    # UTF-16 without a mark: the second byte of the header's first letter is zero.
     if start[1:2] == b"\0" and start[:1] > b"\0":
         return "utf-16-le"
     return "utf-16-be" if start[:1] == b"\0" and start[1:2] > b"\0" else "utf-8"

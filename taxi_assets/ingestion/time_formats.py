@@ -1,7 +1,7 @@
-"""SQL that reads a time from text, in every notation that can mean one thing only.
+"""SQL that reads a time from text in every unambiguous notation.
 
-Year first, a month's name, or, where the file tells which comes first, day and month as numbers. A zone or an offset
-at the end makes it a moment, which is converted to New York's clock.
+Accepts dates with the year first, with a month's name, or with day and month as numbers in a given order. A time with
+a zone or an offset is converted to New York's clock.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ __all__ = ["AWARE", "DAY_AND_MONTH", "HALF_DAY", "NEW_YORK", "PLAIN", "Order", "
 Order = Literal["month", "day"]
 
 NEW_YORK = "America/New_York"
-PLAIN = r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?"  # what TLC writes, which needs no closer look
+PLAIN = r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?"  # TLC's format: read without further checks
 AWARE = r"(:\d{2}(\.\d+)?) *(Z|z|UTC|GMT|EST|EDT|[+-](0\d|1[0-4])(:?[0-5]\d)?)$"
 DAY_AND_MONTH = r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(,? |T|$)"
 HALF_DAY = "[AaPp][Mm]$"
@@ -26,18 +26,18 @@ _COMPACT = ("%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", "%Y%m%d %H%M%S", "%Y%m%d %H:%M:%S",
 
 
 def any_time(text: str, order: Order) -> str:
-    """The time of a text, with a zone or without, as a TIMESTAMP of New York's clock; NULL where it is none.
+    """SQL of a text's time as a TIMESTAMP of New York's clock; NULL if it is not a time.
 
     Args:
         text: an SQL expression.
-        order: what comes first where day and month are numbers before a year.
+        order: the first part of dates such as 01/02/2023.
     """
-    body = f"CASE WHEN regexp_matches(t, '{AWARE}') THEN {_moment('t', order)} ELSE {_wall_clock('t', order)} END"
+    body = f"CASE WHEN regexp_matches(t, '{AWARE}') THEN {_converted('t', order)} ELSE {_wall_clock('t', order)} END"
     return _let("t", text, body)
 
 
 def _let(name: str, value: str, body: str) -> str:
-    """SQL has no word for naming a value: else each use would repeat it, and the query grow beyond reason."""
+    """SQL that binds a value to a name. Without it the expression would be repeated at each use."""
     return f"list_transform([{value}], lambda {name}: {body})[1]"
 
 
@@ -54,7 +54,7 @@ def _wall_clock(text: str, order: Order) -> str:
     )
 
 
-def _moment(text: str, order: Order) -> str:
+def _converted(text: str, order: Order) -> str:
     hours, minutes = "CAST(z[2:3] AS INTEGER)", "CASE WHEN len(z) > 3 THEN CAST(z[-2:] AS INTEGER) ELSE 0 END"
     size = f"({hours} * 60 + {minutes})"
     offset = (

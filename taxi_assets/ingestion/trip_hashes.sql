@@ -1,5 +1,5 @@
--- Each raw row of a month as two numbers: of which trip it is, and of what it says in the columns `$shared`; those
--- the contract does not know are named by their JSON pointers, `$unknown_pointers`.
+-- Two hashes of each raw row of a month: of the trip it describes, and of its values in the columns that both files
+-- have: `$shared`, and the unknown ones by JSON pointer, `$unknown_pointers`.
 SELECT
     hash(vendor_id, pickup_at, dropoff_at, pickup_zone_id, dropoff_zone_id) AS trip,
     hash(

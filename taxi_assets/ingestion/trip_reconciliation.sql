@@ -1,4 +1,4 @@
--- How many rows of one month are raw, kept and rejected, and whether one is astray: lost, in both, or there twice.
+-- Counts one month's raw, kept and rejected rows; `is_unreconciled` is true if a row is lost, duplicated or in both.
 WITH raw AS (
     SELECT count(*) AS rows, coalesce(bit_xor(hash(source_row)), 0) AS content
     FROM raw_trips

@@ -1,4 +1,4 @@
-"""Counts the values of a file that cannot be read, and refuses columns that have many. Data in, data out."""
+"""Counts unreadable values of a file and refuses columns with too many. Pure functions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,20 +8,20 @@ from taxi_assets.tlc.columns import RawColumn
 
 __all__ = ["number_counts", "require_numbers", "require_readable"]
 
-_MAX_UNREADABLE_SHARE = 0.2  # as many may be missing of a month that is published
+_MAX_UNREADABLE_SHARE = 0.2  # the same share may be missing in a published month
 
 
 def require_readable(name: str, kind: str, counted: Mapping[str, Any], remedy: str) -> None:
-    """Most values of a column can be read.
+    """Refuse a column with too many unreadable values.
 
     Args:
-        name: the column, as published.
-        kind: what its values are read as, such as `a time`.
-        counted: the number of values in `texts`, of those that cannot be read in `unreadable`, and an example.
-        remedy: how to write them.
+        name: the published name.
+        kind: the kind of its values, such as `a time`.
+        counted: the number of values (`texts`), of unreadable ones (`unreadable`), and an example.
+        remedy: the right way to write them.
 
     Raises:
-        TaxiError: more than a fifth of its values cannot be read.
+        TaxiError: more than a fifth of the values cannot be read.
     """
     texts, unreadable = counted["texts"], counted["unreadable"]
     if unreadable > _MAX_UNREADABLE_SHARE * texts:
@@ -32,10 +32,10 @@ def require_readable(name: str, kind: str, counted: Mapping[str, Any], remedy: s
 
 
 def require_numbers(name: str, column: RawColumn, counted: Mapping[str, Any]) -> None:
-    """Most values of a column of numbers can be read.
+    """Refuse a number column with too many unreadable values.
 
     Raises:
-        TaxiError: more than a fifth of its values cannot be read.
+        TaxiError: more than a fifth of the values cannot be read.
     """
     if column.type == "DOUBLE":
         remedy = "write numbers as 1234.5, with a decimal point and without other commas or currency signs"
@@ -46,10 +46,10 @@ def require_numbers(name: str, column: RawColumn, counted: Mapping[str, Any]) ->
 
 
 def number_counts(numbers: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    """SQL that counts: columns of a query over the file, and of each number a struct of counts over that query.
+    """SQL that counts unreadable numbers: inner columns, and a struct of counts for each number.
 
     Args:
-        numbers: SQL of the number and of the text it is read from, each NULL where there is none.
+        numbers: SQL of each number and of its text, NULL for missing values.
     """
     columns, counts = [], []
     for n, (number, text) in enumerate(numbers):

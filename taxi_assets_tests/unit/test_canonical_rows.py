@@ -167,7 +167,7 @@ def test_nested_values_of_unknown_columns_are_kept(memory: duckdb.DuckDBPyConnec
 
 
 def test_a_known_column_of_nested_values_is_refused(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    with pytest.raises(TaxiError, match=r"2023-03.parquet does not meet the contract: column fare_usd holds values of"):
+    with pytest.raises(TaxiError, match=r"2023-03.parquet does not meet the contract: column fare_usd has values of"):
         read(memory, write(tmp_path, ("fare_amount", [1.0])))
 
 

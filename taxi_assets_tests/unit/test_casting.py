@@ -164,19 +164,19 @@ def test_json_of_unknown_columns_is_strict(value: Any, kind: pa.DataType, kept: 
     ],
 )
 def test_a_known_column_of_nested_values_is_refused(published: str, kind: pa.DataType) -> None:
-    with pytest.raises(TaxiError, match=r"holds values of type (list|struct|map|large_list).*: check"):
+    with pytest.raises(TaxiError, match=r"has values of type (list|struct|map|large_list).*: check"):
         cast(published, "pickup_at", [None], kind)
 
 
 @pytest.mark.parametrize("kind", [pa.date32(), pa.date64()])
 def test_dates_are_no_times(kind: pa.DataType) -> None:
-    with pytest.raises(TaxiError, match="column pickup_at holds dates without a time of day"):
+    with pytest.raises(TaxiError, match="column pickup_at has dates without a time of day"):
         cast("lpep_pickup_datetime", "pickup_at", [None], kind)
 
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.bool_()])
 def test_a_time_that_is_a_number_is_refused(kind: pa.DataType) -> None:
-    with pytest.raises(TaxiError, match=r"column pickup_at holds values of type .*, which are no times"):
+    with pytest.raises(TaxiError, match=r"column pickup_at has values of type .*, which are not times"):
         cast("lpep_pickup_datetime", "pickup_at", [None], kind)
 
 

@@ -114,7 +114,7 @@ def test_a_column_that_does_not_tell_follows_the_other(memory: duckdb.DuckDBPyCo
 
 
 REFUSED = {
-    "none tells whether the day or the month comes first": ["01/03/2023 10:00", "02/03/2023 10:00"],
+    "none shows if the day or the month comes first": ["01/03/2023 10:00", "02/03/2023 10:00"],
     r"days before months, such as '13/03/2023 10:00', and months before days, such as '03/13/2023 10:00'": [
         "13/03/2023 10:00",
         "03/13/2023 10:00",

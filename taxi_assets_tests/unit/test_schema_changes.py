@@ -112,7 +112,7 @@ def test_a_republished_month_takes_its_old_changes_along(memory: duckdb.DuckDBPy
 @pytest.mark.parametrize(
     ("notes", "passed", "observed"),
     [
-        ({}, True, "as they are"),
+        ({}, True, "not converted"),
         ({"lpep_pickup_datetime": "day first"}, True, "lpep_pickup_datetime: day first"),
         ({"lpep_pickup_datetime": "in New York's time zone"}, True, "lpep_pickup_datetime: in New York's time zone"),
         (

@@ -81,7 +81,7 @@ def test_without_a_source_the_months_are_synthetic_and_that_is_said(settings: Se
     assert choice.settings.data_kind == "synthetic"
     assert choice.notice
     assert choice.notice.startswith(f"{closed} cannot be reached")
-    assert choice.notice.endswith("Going on with SYNTHETIC months.")
+    assert choice.notice.endswith("Using SYNTHETIC months.")
     assert "\n" not in choice.notice
     files = {file.name for file in Path(choice.settings.tlc_source).iterdir()}
     assert files == {*tlc_source.ZONE_FILE_NAMES, *(file_name("green", month) for month in MONTHS)}
@@ -127,7 +127,7 @@ def test_real_months_that_have_landed_are_gone_on_with(settings: Settings, genui
     choice = source_selection.select_source(settings, MONTHS)
     assert choice.settings.data_kind == "real"
     assert choice.settings.tlc_source == str(real.landing)
-    assert str(choice.notice).endswith("going on with those.")
+    assert str(choice.notice).endswith("Using the files that are already here.")
 
 
 def test_a_month_that_has_landed_as_text_is_there(settings: Settings, genuine: Path) -> None:

@@ -114,7 +114,7 @@ def test_a_file_that_is_not_tlcs_is_refused_in_words(folder: Path, broken: str, 
 @pytest.mark.parametrize("missing", [LOOKUP, SHAPES])
 def test_a_missing_file_is_named(folder: Path, missing: str) -> None:
     (folder / missing).unlink()
-    with pytest.raises(TaxiError, match=f"there is no {missing} in .*: fetch TLC's two files of zones"):
+    with pytest.raises(TaxiError, match=f"there is no {missing} in .*: fetch TLC's two zone files"):
         read(folder)
 
 
