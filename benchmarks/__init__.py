@@ -1,1 +1,1 @@
-"""What the platform costs, each figure a ratio to something anyone can run: `make bench`. See docs/benchmarks.md."""
+"""Benchmarks of the platform against common tools, as ratios: `make bench`. See docs/benchmarks.md."""

@@ -1,4 +1,4 @@
-"""The same answers from FastAPI alone, run by Uvicorn: what an endpoint costs that does nothing but answer."""
+"""The service's `/predict` in plain FastAPI under Uvicorn, the baseline for the Bento."""
 
 import os
 from pathlib import Path

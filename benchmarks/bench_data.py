@@ -1,4 +1,4 @@
-"""A month from TLC's file to published features, and its quality suite: each against the usual way in pandas.
+"""Compares publishing a month, and validating it, with the usual code in pandas.
 
 `python -m benchmarks.bench_data [--rows N] [--times N] [--months N] [--month_rows N]`; the months are synthetic.
 """
@@ -18,9 +18,9 @@ _SUITE = "raw_trips"
 
 
 def compare_publishing(source: Path, times: int, warm_ups: int = 0) -> tuple[Comparison, list[Figure]]:
-    """Publish the month's raw, clean and feature tables; against the course's preparation in pandas.
+    """Compares publishing raw, clean and feature tables with the course's preparation in pandas.
 
-    Both are warmed inside their process, by a month of a few rows, so that no import is timed.
+    Both warm up in their process with a small month, so that no import is timed.
     """
     ours = subprocess_timer(_PIPELINES, "publish_month", source=str(source))
     theirs = subprocess_timer(_PIPELINES, "prepare_as_course", source=str(source))
@@ -29,21 +29,21 @@ def compare_publishing(source: Path, times: int, warm_ups: int = 0) -> tuple[Com
         found.times_better(
             "data_time",
             Goal("≥", 5),
-            "seconds of pandas for read, filter, cast, write, divided by ours for raw, clean and feature tables with "
-            "their suites, published",
+            "seconds pandas needs to read, filter, cast and write, divided by those we need to validate and publish "
+            "the raw, clean and feature tables",
             lambda run: run.seconds,
         ),
         found.share(
             "data_memory",
             Goal("≤", 1 / 3),
-            "our peak of memory divided by that of pandas, libraries included, for the same work",
+            "our peak memory divided by that of pandas for the same work, libraries included",
             lambda run: run.peak_bytes or 0,
         ),
     ]
 
 
 def compare_suites(source: Path, times: int, warm_ups: int = 0) -> tuple[Comparison, list[Figure]]:
-    """Evaluate a suite in the warehouse; against Great Expectations on a pandas frame of the same rows."""
+    """Compares a suite in the warehouse with Great Expectations on a pandas frame of the same rows."""
     ours = subprocess_timer(_PIPELINES, "validate_in_warehouse", source=str(source), table=_SUITE)
     theirs = subprocess_timer(_PIPELINES, "validate_in_pandas", source=str(source), table=_SUITE)
     found = alternate(ours, theirs, times, warm_ups)
@@ -55,7 +55,7 @@ def compare_suites(source: Path, times: int, warm_ups: int = 0) -> tuple[Compari
 
 
 def compare_backfill(source: Path, months: int, times: int, warm_ups: int = 0) -> tuple[Comparison, list[Figure]]:
-    """Publish many months of the same size; against one."""
+    """Compares publishing many months with publishing one of the same size."""
     ours = subprocess_timer(_PIPELINES, "publish_months", source=str(source), months=months)
     theirs = subprocess_timer(_PIPELINES, "publish_months", source=str(source), months=1)
     found = alternate(ours, theirs, times, warm_ups)

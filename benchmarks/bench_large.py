@@ -1,6 +1,6 @@
-"""A month of 50,000,000 rows goes through, from file to published features, though DuckDB may use 2 GB of memory only.
+"""Publishes a month of 50,000,000 rows while DuckDB may use 2 GB of memory only.
 
-`python -m benchmarks.bench_large [--rows N] [--times N]`; takes a quarter of an hour, and 15 GB of disk.
+`python -m benchmarks.bench_large [--rows N] [--times N]`; takes a quarter of an hour and 15 GB of disk.
 """
 
 import tempfile
@@ -16,14 +16,14 @@ _PART = 3_000_000
 
 
 def publish_large(source: Path, times: int) -> tuple[Comparison, list[Figure]]:
-    """Publish the large month so many times; that it ends at all is what is to be known, beside its peak."""
+    """Publishes the large month several times and measures the peak memory."""
     run = subprocess_timer(
         "benchmarks.publish_pipelines", "publish_month", source=str(source), memory_limit=f"{_LIMIT_GB}GB"
     )
     runs = [run() for _ in range(times)]
     peak = max(each.peak_bytes or 0 for each in runs)
-    # What is not DuckDB's: Python, Great Expectations, pandas and the libraries they load are about half a gigabyte.
-    meaning = f"peak of the process's memory, libraries included, divided by the {_LIMIT_GB} GB that DuckDB may use"
+    # Python, Great Expectations, pandas and their libraries take about half a gigabyte beside DuckDB.
+    meaning = f"peak memory of the process, libraries included, divided by the {_LIMIT_GB} GB that DuckDB may use"
     return Comparison(runs, runs), [Figure("large_memory", peak / (_LIMIT_GB * 1e9), Goal("≤", 1.5), meaning)]
 
 

@@ -1,4 +1,4 @@
-"""One ride by the served model against scikit-learn's; the Bento against FastAPI alone with the same handler.
+"""Compares the served model with scikit-learn's, and the Bento with plain FastAPI.
 
 `python -m benchmarks.bench_serve [--rows N] [--seconds N] [--times N]`; loopback, one connection, one worker each.
 """
@@ -37,7 +37,7 @@ _FACTS = {"name": "taxi-duration", "version": 1, "run_id": "none", "data_snapsho
 def compare_single_rides(
     model: "DurationModel", served: ServedModel, times: int, requests: int = 200
 ) -> tuple[Comparison, list[Figure]]:
-    """Answer one ride, from what was asked to its minutes; against the fitted model's predict on its frame of a row."""
+    """Compares `ServedModel.predict_requests` for one request with `DurationModel.predict` for one row."""
     import pandas as pd
 
     request = parse_ride(RIDE, served.services)
@@ -58,9 +58,9 @@ def compare_single_rides(
 
 
 def compare_endpoints(bento: str, fastapi: str, seconds: float, times: int) -> tuple[Comparison, list[Figure]]:
-    """Ask both URLs by turns, one request after the other."""
+    """Compares both endpoints in turn, one request after the other."""
     found = alternate(_timed_requests(bento, seconds), _timed_requests(fastapi, seconds), times)
-    per_second, p99 = "the Bento's answers a second divided by FastAPI's", "the Bento's p99 divided by FastAPI's"
+    per_second, p99 = "the Bento's requests per second divided by FastAPI's", "the Bento's p99 divided by FastAPI's"
     return found, [
         found.share("bento_throughput", Goal("≥", 0.8), per_second, lambda run: run.extra["per_second"]),
         found.share("bento_p99", Goal("≤", 3), p99, lambda run: run.extra["p99_ms"]),
@@ -69,7 +69,7 @@ def compare_endpoints(bento: str, fastapi: str, seconds: float, times: int) -> t
 
 @contextmanager
 def serving_both(folder: Path, model: Path) -> Iterator[tuple[str, str]]:
-    """The Bento and FastAPI alone, each in a process of its own, from the model's serving folder; their URLs."""
+    """Serves the model's folder by the Bento and by FastAPI, a process each; yields their URLs."""
     settings = Settings(home=folder / "home", data_kind="synthetic", bento_port=free_port(_HOST))
     build_bento(settings, model, {"version": "1"})
     with running(bento_program(settings), folder / "bento.log") as bento:
@@ -105,8 +105,8 @@ def main() -> None:
     from taxi_assets.training.model import DurationModel
 
     arguments = options("bench_serve", rows=60_000, seconds=4, times=3)
-    rides, zones = sample_trips(1, arguments.rows)
-    model = DurationModel(zones).fit(rides[list(MODEL_INPUTS)], rides["duration_minutes"].to_numpy())
+    trips, zones = sample_trips(1, arguments.rows)
+    model = DurationModel(zones).fit(trips[list(MODEL_INPUTS)], trips["duration_minutes"].to_numpy())
     with tempfile.TemporaryDirectory(prefix="bench-serve-") as folder:
         served = write_serving_folder(model, Path(folder, "model"), _FACTS)
         single, figures = compare_single_rides(model, served, arguments.times)

@@ -1,4 +1,4 @@
-"""What the platform adds to scikit-learn's fit and to Dagster's import; time and memory by months learned from.
+"""Compares training with scikit-learn's fit and the import with Dagster's; measures growth by months.
 
 `python -m benchmarks.bench_train [--rows N] [--months N] [--times N] [--most N]`; the trips are synthetic green ones.
 """
@@ -27,7 +27,7 @@ _WORKLOADS = "benchmarks.training_workloads"
 def compare_fits(
     trips: "pd.DataFrame", zones: "ZoneMap", times: int, warm_ups: int = 1
 ) -> tuple[Comparison, list[Figure]]:
-    """Fit the model, history, intervals and all; against the bare trees on the same matrix."""
+    """Compares `DurationModel.fit`, with encoding and intervals, with its trees on the same matrix."""
     fit_args, fit_kwargs = training_matrix(trips, zones)
     minutes = trips["duration_minutes"].to_numpy()
     found = alternate(
@@ -43,23 +43,24 @@ def compare_fits(
 def compare_assets(
     home: str, months: int, rows: int, times: int, name: str = "asset_time"
 ) -> tuple[Comparison, list[Figure]]:
-    """Materialise `duration_model` of a month in a fresh process; against the bare trees on the same matrix."""
+    """Compares materialising `duration_model` of a month with fitting its trees; a fresh process each."""
     month = str(publish_months(home, months, rows))
 
     def materialise() -> Run:
-        with tempfile.TemporaryDirectory(prefix="bench-train-") as copy:  # the same trips are not learned from twice
+        # In a copy of the home: a second training on the same trips would reuse the first model.
+        with tempfile.TemporaryDirectory(prefix="bench-train-") as copy:
             shutil.copytree(home, copy, dirs_exist_ok=True)
             return subprocess_timer(_WORKLOADS, "materialise", home=copy, month=month, assets=_TRAINED)()
 
     found = alternate(
         materialise, subprocess_timer(_WORKLOADS, "fit_bare_trees", home=home, month=month), times, warm_ups=0
     )
-    meaning = f"seconds of the asset duration_model, of {months} months, divided by those of the bare fit on its matrix"
+    meaning = f"seconds of the asset duration_model of {months} months, divided by those of fitting the trees alone"
     return found, [found.share(name, Goal("≤", 1.3), meaning, lambda run: run.seconds)]
 
 
 def measure_growth(rows: int, months: tuple[int, ...]) -> dict[int, Run]:
-    """Train, register and evaluate, on so many months of so many rows, each in a lake and process of its own."""
+    """Runs training, registration and evaluation for each number of months, in a fresh home and process."""
     found = {}
     for count in months:
         with tempfile.TemporaryDirectory(prefix="bench-train-") as home:
@@ -69,19 +70,19 @@ def measure_growth(rows: int, months: tuple[int, ...]) -> dict[int, Run]:
 
 
 def draw_growth(found: dict[int, Run], rows: int) -> bytes:
-    """Seconds and peak of memory by months."""
+    """Draws seconds and peak memory by number of months, a PNG."""
     from taxi_assets.plots.canvas import MODEL_COLOUR, label_bars, png, style, titled_figure
 
     most = max(found)
     title = (
-        f"{most} months of {rows:,} trips are learned from, registered and evaluated in {found[most].seconds:.0f} s "
-        f"with {(found[most].peak_bytes or 0) / 2**30:.1f} GiB"
+        f"Training on {most} months of {rows:,} trips, with evaluation, takes {found[most].seconds:.0f} s "
+        f"and {(found[most].peak_bytes or 0) / 2**30:.1f} GiB"
     )
     figure = titled_figure(title, 3.2)
     names = [f"{count} months" for count in found]
     values = {
         "seconds": [run.seconds for run in found.values()],
-        "peak of memory, GiB": [(run.peak_bytes or 0) / 2**30 for run in found.values()],
+        "peak memory, GiB": [(run.peak_bytes or 0) / 2**30 for run in found.values()],
     }
     for axes, (label, heights) in zip(figure.subplots(1, 2), values.items(), strict=True):
         bars = axes.bar(names, heights, color=MODEL_COLOUR)
@@ -91,7 +92,7 @@ def draw_growth(found: dict[int, Run], rows: int) -> bytes:
 
 
 def compare_imports(times: int, warm_ups: int = 1) -> tuple[Comparison, list[Figure]]:
-    """Import the code location; against Dagster subprocess_timer. Each in a fresh process, its start not counted."""
+    """Compares importing the code location with importing Dagster, each in a fresh process."""
     ours, theirs = (
         subprocess_timer("benchmarks.subprocess_timer", "importing", module=module)
         for module in ("taxi_assets.definitions", "dagster")
@@ -115,7 +116,7 @@ def main() -> None:
         figures += more
     growth = measure_growth(arguments.rows // arguments.months, tuple(sorted({3, arguments.months, arguments.most})))
     seconds = growth[arguments.months].seconds
-    meaning = f"seconds to learn, register and evaluate {arguments.months} months, divided by {_SECONDS_ALLOWED:.0f}"
+    meaning = f"seconds to train on, register and evaluate {arguments.months} months, over {_SECONDS_ALLOWED:.0f}"
     figures.append(Figure("train_and_evaluate", seconds / _SECONDS_ALLOWED, Goal("≤", 1), meaning))
     picture = Settings().home / "bench" / "bench_train.png"
     picture.parent.mkdir(parents=True, exist_ok=True)

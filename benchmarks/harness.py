@@ -1,7 +1,7 @@
-"""Compares two ways of doing the same thing: in turn, several times, by the median of the turns' ratios.
+"""Compares two implementations by the median ratio of alternating runs.
 
-Ways are run A B A B …, so that a machine that slows down meanwhile slows both. A short figure is printed and kept like
-any other, and fails nothing.
+They run A B A B …, so that a machine that slows down slows both. A figure short of its goal is reported like any other
+and fails nothing.
 """
 
 import argparse
@@ -39,7 +39,7 @@ _ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Run:
-    """What one go took; `peak_bytes` is None where other ways share the process, `extra` a way's own numbers."""
+    """Measurements of one run; `peak_bytes` is None if the process is shared, `extra` has other numbers."""
 
     seconds: float
     cpu_seconds: float | None = None
@@ -53,7 +53,7 @@ Quantity = Callable[[Run], float]
 
 @dataclass(frozen=True)
 class Goal:
-    """Where a ratio should lie: at least or at most this."""
+    """A lower (≥) or upper (≤) limit of a ratio."""
 
     side: Literal["≥", "≤"]
     value: float
@@ -84,23 +84,23 @@ class Figure:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two ways' runs, turn by turn."""
+    """The runs of both implementations, in the order they took turns."""
 
     ours: Sequence[Run]
     theirs: Sequence[Run]
 
     def times_better(self, name: str, goal: Goal, meaning: str, quantity: Quantity) -> Figure:
-        """Theirs divided by ours: how many times as fast."""
+        """Theirs divided by ours: the speed-up."""
         ratios = [quantity(theirs) / quantity(ours) for ours, theirs in zip(self.ours, self.theirs, strict=True)]
         return Figure(name, statistics.median(ratios), goal, meaning)
 
     def share(self, name: str, goal: Goal, meaning: str, quantity: Quantity) -> Figure:
-        """Ours divided by theirs: what it costs beside the other."""
+        """Ours divided by theirs: the relative cost."""
         return Comparison(self.theirs, self.ours).times_better(name, goal, meaning, quantity)
 
 
 def alternate(ours: TimedRun, theirs: TimedRun, times: int, warm_ups: int = 1) -> Comparison:
-    """Run both by turns, so many times, after as many goes of each that do not count."""
+    """Runs both in turn, `times` times each, after `warm_ups` runs that are not counted."""
     for _ in range(warm_ups):
         ours()
         theirs()
@@ -109,7 +109,7 @@ def alternate(ours: TimedRun, theirs: TimedRun, times: int, warm_ups: int = 1) -
 
 
 def in_process(work: Callable[[], object]) -> TimedRun:
-    """Time the work in this process."""
+    """Returns a function that times the work in this process."""
 
     def run() -> Run:
         cpu, start = time.process_time(), time.perf_counter()
@@ -120,27 +120,29 @@ def in_process(work: Callable[[], object]) -> TimedRun:
 
 
 def subprocess_timer(module: str, function: str, /, **arguments: object) -> TimedRun:
-    """Time in a fresh process the work that the module's function prepares; see `benchmarks.subprocess_timer`.
+    """Returns a function that times work in a fresh process; see `benchmarks.subprocess_timer`.
 
     Args:
-        module: Of this package.
-        function: Returns the work.
-        arguments: Of the function, as JSON knows values.
+        module: Name of the function's module.
+        function: Name of a function that prepares and returns the work.
+        arguments: Its arguments, values that JSON can hold.
+
+    The returned function raises TaxiError if the process fails.
     """
     command = [sys.executable, "-m", "benchmarks.subprocess_timer", module, function, json.dumps(arguments)]
 
     def run() -> Run:
         done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise TaxiError(f"{function} of {module} ended with exit code {done.returncode}: {last}")
+            last = (done.stderr.strip().splitlines() or ["no error output"])[-1]
+            raise TaxiError(f"{function} of {module} failed with exit code {done.returncode}: {last}")
         return Run(**json.loads(done.stdout.splitlines()[-1]))
 
     return run
 
 
 def options(part: str, **defaults: int) -> argparse.Namespace:
-    """The part's sizes: by option `--rows 5000`, else by variable `BENCH_ROWS`, else by default."""
+    """Reads the part's sizes: from option `--rows 5000`, else variable `BENCH_ROWS`, else the default."""
     parser = argparse.ArgumentParser(prog=f"benchmarks.{part}")
     for name, default in defaults.items():
         configured = os.environ.get(f"BENCH_{name.upper()}", default)
@@ -151,19 +153,19 @@ def options(part: str, **defaults: int) -> argparse.Namespace:
 def report(
     part: str, sizes: Mapping[str, int], comparisons: Mapping[str, Comparison], figures: Sequence[Figure]
 ) -> Path:
-    """Print a line for each figure and add all of them to the part's file, with the machine they are of.
+    """Prints a line per figure and appends the figures and the machine to the part's file.
 
     Args:
-        part: Such as `bench_data`.
-        sizes: What was asked for: rows, times.
-        comparisons: The runs behind the figures, by what was compared.
-        figures: What was found.
+        part: Name of the benchmark, such as `bench_data`.
+        sizes: Its options: rows, times.
+        comparisons: The runs behind the figures, by name.
+        figures: The results.
 
     Returns:
-        `<TAXI_HOME>/bench/<part>.json`: a list, the newest at its end.
+        `<TAXI_HOME>/bench/<part>.json`, a list with the newest entry last.
 
     Raises:
-        TaxiError: the file is there and is something else.
+        TaxiError: the file exists and is not such a list.
     """
     for figure in figures:
         print(figure.line(), flush=True)

@@ -1,4 +1,4 @@
-"""Asks an endpoint again and again over one connection, at so little cost that the endpoint's own is seen."""
+"""Measures an endpoint's latency over one connection with as little client cost as possible."""
 
 import json
 import socket
@@ -11,13 +11,13 @@ RIDE = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08
 
 
 def measure_latencies(url: str, seconds: float, path: str = "/predict") -> list[float]:
-    """Post the ride one request after the other for so long; returns the seconds each answer took.
+    """Posts the ride one request after the other for so many seconds; returns the seconds of each.
 
-    A client library would take as long as the endpoint does: the request's bytes are made once, and of the answer only
-    the status and the length are read.
+    An HTTP library would take as long as the endpoint. So the request's bytes are made once, and only the response's
+    status and length are parsed.
 
     Raises:
-        RuntimeError: an answer's status is not 200.
+        RuntimeError: a response's status is not 200, or the endpoint closes the connection.
     """
     address = urlsplit(url)
     request = _request(address.netloc, path)

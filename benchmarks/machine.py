@@ -1,4 +1,4 @@
-"""The machine a figure was taken on, so that figures of two machines are not compared by mistake."""
+"""Describes the machine of a benchmark, so that figures of two machines are not compared by mistake."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ _LIBRARIES = ("dagster", "duckdb", "great-expectations", "pandas", "scikit-learn
 
 
 def describe_machine() -> dict[str, object]:
-    """Processor, memory, Python, libraries, and how busy the machine is with other things."""
+    """Processor, memory, system, versions of Python and libraries, and load average."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),

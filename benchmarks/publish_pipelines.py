@@ -1,6 +1,6 @@
-"""The ways `bench_data` compares. Each `prepare`s in its own process and returns the work that is timed.
+"""The pipelines that `bench_data` compares: each function prepares its work and returns it for timing.
 
-A source is a folder with a month of many rows, the zones, and a month of few rows that warms libraries up.
+A source is a folder with a large month, a small month for the warm-up, and the zones.
 """
 
 import atexit
@@ -34,7 +34,7 @@ Work = Callable[[], object]
 
 
 def prepare_source(folder: Path, rows: int) -> Path:
-    """Write the months and zones the ways work on."""
+    """Writes the large month, the small month and the zones."""
     from taxi_assets import synthetic
 
     synthetic.write_zones(folder, _SEED)
@@ -44,7 +44,7 @@ def prepare_source(folder: Path, rows: int) -> Path:
 
 
 def prepare_large_source(folder: Path, rows: int, part: int) -> Path:
-    """A month too large to be made in one piece: parts of so many rows, each of another seed, in one file."""
+    """Writes a month too large to generate at once: parts of `part` rows, a seed each, in one file."""
     import pyarrow.parquet as pq
 
     from taxi_assets import synthetic
@@ -67,7 +67,7 @@ def prepare_large_source(folder: Path, rows: int, part: int) -> Path:
 
 
 def prepare_months(folder: Path, months: int, rows: int) -> Path:
-    """Write so many months of so many rows, and the small one that warms libraries up."""
+    """Writes `months` months of `rows` rows, the small month and the zones."""
     from taxi_assets import synthetic
 
     synthetic.write_zones(folder, _SEED)
@@ -78,14 +78,14 @@ def prepare_months(folder: Path, months: int, rows: int) -> Path:
 
 
 def publish_month(source: str, memory_limit: str = "4GB") -> Work:
-    """The platform's way: the file's rows, the clean ones and their features, each audited and published."""
+    """Publishes the month's raw, clean and feature tables, each audited."""
     warehouse = _new_lake(Path(source), memory_limit)
     _publish(warehouse, SMALL_MONTH)
     return lambda: _publish(warehouse, MONTH)
 
 
 def publish_months(source: str, months: int) -> Work:
-    """The platform's way with that many months, one after the other, in one process."""
+    """Publishes so many months one after the other in one process."""
     warehouse = _new_lake(Path(source))
     _publish(warehouse, SMALL_MONTH)
 
@@ -102,13 +102,13 @@ def _months(count: int) -> tuple[Month, ...]:
 
 
 def prepare_as_course(source: str) -> Work:
-    """The way of the MLOps Zoomcamp: durations of 1 to 60 minutes, zone ids as text, all columns kept."""
+    """Prepares the month as the MLOps Zoomcamp does: 1 to 60 minutes, zone ids as text, all columns."""
     _prepare_in_pandas(Path(source), SMALL_MONTH)
     return lambda: _prepare_in_pandas(Path(source), MONTH)
 
 
 def validate_in_warehouse(source: str, table: str) -> Work:
-    """The suite on a connection to a lake that holds the month."""
+    """Validates the month's table in the warehouse."""
     from taxi_assets.quality import validate
     from taxi_assets.quality.suites import SUITES
 
@@ -127,7 +127,7 @@ def validate_in_warehouse(source: str, table: str) -> Work:
 
 
 def validate_in_pandas(source: str, table: str) -> Work:
-    """The same suite by Great Expectations on a pandas frame; the derived columns are there beforehand."""
+    """Validates a pandas frame of the table with Great Expectations; derived columns are prepared."""
     warehouse = _new_lake(Path(source))
     frames = {}
     for month in (SMALL_MONTH, MONTH):
@@ -150,7 +150,7 @@ def _new_lake(source: Path, memory_limit: str = "4GB") -> Warehouse:
 
 
 def _publish(warehouse: Warehouse, month: Month, last: str = "trip_features") -> None:
-    """Publish the month's tables up to this one."""
+    """Publishes the month's tables up to `last`."""
     from taxi_assets.ingestion import publishing
     from taxi_assets.tlc.month_file import file_name, inspect_file
 
@@ -170,13 +170,13 @@ def _prepare_in_pandas(source: Path, month: Month) -> None:
     trips["duration"] = (trips["tpep_dropoff_datetime"] - trips["tpep_pickup_datetime"]).dt.total_seconds() / 60
     trips = trips[(trips["duration"] >= 1) & (trips["duration"] <= 60)]
     zones = ["PULocationID", "DOLocationID"]
-    with pd.option_context("mode.chained_assignment", None):  # a copy would hush the warning, and take memory
+    with pd.option_context("mode.chained_assignment", None):  # a copy would avoid the warning but take memory
         trips[zones] = trips[zones].astype(str)
     trips.to_parquet(source / f"as_course_{month}.pq")
 
 
 def _frame(warehouse: Warehouse, month: Month, table: str) -> Any:
-    """The month's rows and the suite's derived columns; times and numbers as pandas has them."""
+    """The month's rows with the suite's derived columns as a pandas frame."""
     from taxi_assets.quality.suites import SUITES
 
     derived = ", ".join(f"{sql} AS {name}" for name, sql in SUITES[table].derived.items())
@@ -187,11 +187,11 @@ def _frame(warehouse: Warehouse, month: Month, table: str) -> Any:
 
 
 def validate_frame(frame: Any, table: str) -> Any:
-    """What Great Expectations' own engine finds on a pandas frame that has the suite's derived columns."""
+    """Validates a frame that has the suite's derived columns by Great Expectations' pandas engine."""
     from taxi_assets.quality import validation
     from taxi_assets.quality.suites import SUITES
 
-    # The platform's own translation: both sides evaluate the very same expectations.
+    # The platform's translation, so that both sides evaluate the same expectations.
     with validation._silenced():
         from great_expectations import ExpectationSuite
 
@@ -204,7 +204,7 @@ def validate_frame(frame: Any, table: str) -> Any:
 
 
 def _context() -> Any:
-    """A context of Great Expectations that lives in memory, reports to nobody and shows no progress bars."""
+    """An in-memory context of Great Expectations without analytics and progress bars."""
     import great_expectations
     from great_expectations.data_context.types.base import (
         DataContextConfig,

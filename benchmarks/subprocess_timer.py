@@ -1,8 +1,7 @@
-"""Times one piece of work in a fresh process: `python -m benchmarks.subprocess_timer MODULE FUNCTION ARGUMENTS`.
+"""Times work in a fresh process: `python -m benchmarks.subprocess_timer MODULE FUNCTION ARGUMENTS`.
 
-The function prepares, imports included, and returns the work; only the work is timed. What the process needed at
-its peak, preparation and libraries included, is told beside it. Imports nothing of the project by itself: what an
-import costs is measured here too.
+The function prepares, imports included, and returns the work; only the work is timed. The peak memory includes
+preparation and libraries. This module imports nothing of the project, since it times imports too.
 """
 
 import importlib
@@ -19,12 +18,12 @@ Work = Callable[[], object]
 
 
 def importing(module: str) -> Work:
-    """The work of importing a module for the first time."""
+    """Returns the work of importing a module."""
     return lambda: importlib.import_module(module)
 
 
 def main(module: str, function: str, arguments: str) -> None:
-    """Prepare, work, and print a line of JSON: seconds, processor seconds, peak of memory in bytes."""
+    """Prepares, runs the work and prints a line of JSON: seconds, processor seconds, peak memory in bytes."""
     work = getattr(importlib.import_module(module), function)(**json.loads(arguments))
     cpu, start = _cpu_seconds(), time.perf_counter()
     work()
@@ -33,13 +32,13 @@ def main(module: str, function: str, arguments: str) -> None:
 
 
 def _cpu_seconds() -> float:
-    return sum(os.times()[:4])  # of this process and of those it waited for
+    return sum(os.times()[:4])  # this process and the children it waited for
 
 
 def _peak_bytes() -> int:
     status = Path("/proc/self/status")
     if status.is_file():
-        # Not the peak `resource` tells: on Linux that is at least what the process had that started this one.
+        # Not the peak of `resource`: on Linux it includes that of the parent process.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
     import resource

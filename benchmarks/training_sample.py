@@ -1,4 +1,4 @@
-"""Trips of the synthetic city as the model learns them, by the lake's own SQL in a database in memory."""
+"""Samples training trips of the synthetic city with the warehouse's SQL in an in-memory database."""
 
 import tempfile
 from collections.abc import Sequence
@@ -27,7 +27,10 @@ SERVICE, SEED = "green", 7
 
 
 def sample_trips(months: int, rows: int) -> tuple["pd.DataFrame", ZoneMap]:
-    """Trips of so many months, about so many in all, with the model's inputs and `duration_minutes`; the zones."""
+    """Returns about `rows` trips of `months` months, as training data, and the zones.
+
+    The trips have the model's inputs and `duration_minutes`.
+    """
     window = [Month(2022 + number // 12, number % 12 + 1) for number in range(months)]
     with tempfile.TemporaryDirectory(prefix="bench-trips-") as folder, duckdb.connect() as connection:
         define_macros(connection)

@@ -1,4 +1,4 @@
-"""What is timed of training, each in a process of its own: the assets of a month, and the bare trees."""
+"""The training workloads that `bench_train` times: the assets of a month, and the model's trees alone."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ def benchmark_settings(home: str) -> Settings:
 
 
 def publish_months(home: str, months: int, rows: int) -> Month:
-    """A lake of so many synthetic months and one more, each of so many rows; returns the last, which is scored."""
+    """Publishes `months` synthetic months of `rows` rows and one more, which is returned for scoring."""
     from taxi_assets import synthetic
     from taxi_assets.ingestion.ensure_months import ensure_months
 
@@ -35,10 +35,10 @@ def publish_months(home: str, months: int, rows: int) -> Month:
 
 
 def materialise(home: str, month: str, assets: list[str]) -> Work:
-    """The work of materialising these assets of a month, as `taxi run` does.
+    """Returns the work of materialising these assets of a month, as `taxi run` does.
 
-    The code location, MLflow and scikit-learn are loaded, as scikit-learn is for the bare fit, and MLflow's database
-    is there, as from a home's second month on.
+    The code location, MLflow and scikit-learn are imported before, and MLflow's database exists, as from a home's
+    second month on.
     """
     import dagster as dg
     import sklearn.ensemble  # noqa: F401
@@ -48,7 +48,7 @@ def materialise(home: str, month: str, assets: list[str]) -> Work:
     from taxi_assets.registry import database
 
     settings = benchmark_settings(home)
-    job, instance = build(settings).resolve_job_def("month"), open_instance(settings)
+    job, instance = build(settings).resolve_job_def("train_month"), open_instance(settings)
     database.client(settings)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     keys = [dg.AssetKey(asset) for asset in assets]
@@ -58,7 +58,7 @@ def materialise(home: str, month: str, assets: list[str]) -> Work:
 
 
 def training_matrix(trips: Any, zones: Any) -> tuple[tuple[Any, Any], dict[str, Any]]:
-    """What `DurationModel.fit` hands to its trees: the matrix and the target, and the weights."""
+    """The arguments `DurationModel.fit` gives to its trees: matrix, target and weights."""
     from taxi_assets.features.encoding import expected_minutes
     from taxi_assets.features.target_encoding import Smoothing
     from taxi_assets.features.zone_geometry import ZoneGeometry
@@ -82,7 +82,7 @@ def training_matrix(trips: Any, zones: Any) -> tuple[tuple[Any, Any], dict[str, 
 
 
 def fit_bare_trees(home: str, month: str) -> Work:
-    """The work of `HistGradientBoostingRegressor.fit` on what the month's `duration_model` learns from."""
+    """Returns the work of fitting the trees alone on the training matrix of the month's `duration_model`."""
     from taxi_assets.training.dataset import read_training_data
     from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
     from taxi_assets.training.model import DurationModel
@@ -91,6 +91,6 @@ def fit_bare_trees(home: str, month: str) -> Work:
     warehouse = Warehouse(benchmark_settings(home))
     with warehouse.reading() as connection:
         window = [each for each in available_months(connection, [SERVICE]) if each < Month.parse(month)]
-    data_kind = read_training_data(warehouse, [SERVICE], window, EVALUATION_SCOPES["all"])
-    fit_args, fit_kwargs = training_matrix(data_kind.trips, data_kind.zones)
-    return lambda: DurationModel(data_kind.zones)._trees().fit(*fit_args, **fit_kwargs)
+    data = read_training_data(warehouse, [SERVICE], window, EVALUATION_SCOPES["all"])
+    fit_args, fit_kwargs = training_matrix(data.trips, data.zones)
+    return lambda: DurationModel(data.zones)._trees().fit(*fit_args, **fit_kwargs)

@@ -1,4 +1,4 @@
-"""The source files that decide what a training makes of the same trips and parameters."""
+"""The source files that decide which model the same trips and parameters give."""
 
 __all__ = ["TRAINING_SOURCES"]
 

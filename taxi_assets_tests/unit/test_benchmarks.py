@@ -1,4 +1,4 @@
-"""The benchmarks compare what they say, on sizes too small to tell anything."""
+"""The benchmarks run and report on small sizes; the figures themselves are not tested."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ from benchmarks import (
     training_sample,
     training_workloads,
 )
-from benchmarks import subprocess_timer as alone_process
+from benchmarks import subprocess_timer as timer_process
 from benchmarks.harness import (
     Comparison,
     Figure,
@@ -59,36 +59,36 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return publish_pipelines.prepare_source(tmp_path_factory.mktemp("source"), 3_000)
 
 
-def test_ratios_are_taken_turn_by_turn_and_their_median_counts() -> None:
+def test_a_figure_is_the_median_ratio_of_paired_runs() -> None:
     found = Comparison(ours=TENTH, theirs=WHOLE)
     assert found.times_better("t", Goal("≥", 5), "", seconds).ratio == 5
     assert found.share("t", Goal("≤", 1), "", seconds).ratio == 0.2
     assert found.share("m", Goal("≤", 1), "", lambda run: run.peak_bytes or 0).ratio == 2
 
 
-def test_ways_take_turns_after_a_warm_up_that_does_not_count() -> None:
-    went: list[str] = []
+def test_runs_alternate_and_warm_ups_are_not_counted() -> None:
+    calls: list[str] = []
 
-    def way(name: str) -> TimedRun:
+    def recorded(name: str) -> TimedRun:
         def run() -> Run:
-            went.append(name)
-            return Run(len(went))
+            calls.append(name)
+            return Run(len(calls))
 
         return run
 
-    found = alternate(way("A"), way("B"), times=2, warm_ups=1)
-    assert went == ["A", "B"] * 3
+    found = alternate(recorded("A"), recorded("B"), times=2, warm_ups=1)
+    assert calls == ["A", "B"] * 3
     assert [run.seconds for run in (*found.ours, *found.theirs)] == [3, 5, 4, 6]
 
 
-def test_a_line_tells_ratio_goal_and_whether_it_is_met() -> None:
+def test_a_line_shows_ratio_goal_and_result() -> None:
     assert figure(5.25, Goal("≥", 5)).line() == "some_time ratio=5.25 goal=≥5 ok"
     assert figure(4.9, Goal("≥", 5)).line() == "some_time ratio=4.9 goal=≥5 short"
     assert figure(0.3, Goal("≤", 1 / 3)).line() == "some_time ratio=0.3 goal=≤0.333 ok"
     assert figure(1.31, Goal("≤", 1.3)).line() == "some_time ratio=1.31 goal=≤1.3 short"
 
 
-def test_a_short_figure_is_printed_and_kept_with_the_machine(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_are_printed_and_saved_with_the_machine(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = Comparison(TENTH, WHOLE)
     paths = {report("bench_some", {"rows": 1}, {"some": runs}, [figure(r, Goal("≥", 5))]) for r in (1.0, 7.0)}
     assert paths == {home / "bench" / "bench_some.json"}
@@ -99,7 +99,7 @@ def test_a_short_figure_is_printed_and_kept_with_the_machine(home: Path, capsys:
     assert short["runs"]["some"]["ours"][0]["peak_bytes"] == 100
 
 
-def test_a_file_that_is_no_list_of_figures_is_not_overwritten(home: Path) -> None:
+def test_a_file_that_is_not_a_list_of_figures_is_not_overwritten(home: Path) -> None:
     path = home / "bench" / "bench_some.json"
     path.parent.mkdir(parents=True)
     for text in ("{}", "not json"):
@@ -109,32 +109,32 @@ def test_a_file_that_is_no_list_of_figures_is_not_overwritten(home: Path) -> Non
         assert path.read_text() == text
 
 
-def test_a_process_of_its_own_tells_time_and_peak_of_memory() -> None:
+def test_a_fresh_process_reports_time_and_peak_memory() -> None:
     run = subprocess_timer("benchmarks.subprocess_timer", "importing", module="decimal")()
     assert run.seconds > 0
     assert 5e6 < (run.peak_bytes or 0) < 2e8
 
 
-def test_memory_of_the_caller_is_not_counted_as_the_childs() -> None:
+def test_peak_memory_of_a_fresh_process_excludes_its_parent() -> None:
     ballast = b"x" * 300_000_000
     peak = subprocess_timer("benchmarks.subprocess_timer", "importing", module="decimal")().peak_bytes
     assert (peak or 0) < len(ballast)
 
 
-def test_a_process_that_fails_says_why() -> None:
+def test_a_failed_process_reports_its_last_error_line() -> None:
     with pytest.raises(TaxiError, match="no_such_module"):
         subprocess_timer("benchmarks.subprocess_timer", "importing", module="no_such_module")()
 
 
-def test_work_of_this_process_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_work_in_this_process_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
     done: list[int] = []
     assert in_process(lambda: done.append(1))().seconds >= 0
-    alone_process.main("benchmarks.subprocess_timer", "importing", '{"module": "decimal"}')
+    timer_process.main("benchmarks.subprocess_timer", "importing", '{"module": "decimal"}')
     assert json.loads(capsys.readouterr().out).keys() == {"seconds", "cpu_seconds", "peak_bytes"}
     assert done == [1]
 
 
-def test_sizes_come_from_the_option_else_the_variable_else_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_option_overrides_the_variable_and_that_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["bench"])
     assert options("bench", rows=3).rows == 3
     monkeypatch.setenv("BENCH_ROWS", "4")
@@ -144,7 +144,7 @@ def test_sizes_come_from_the_option_else_the_variable_else_the_default(monkeypat
 
 
 @pytest.mark.slow
-def test_a_month_is_published_and_prepared_as_the_course_does(source: Path) -> None:
+def test_a_month_is_published_and_is_prepared_in_pandas(source: Path) -> None:
     publish_pipelines.publish_month(str(source))()
     publish_pipelines.prepare_as_course(str(source))()
     prepared = pd.read_parquet(source / "as_course_2023-01.pq")
@@ -161,7 +161,7 @@ def test_many_months_are_published(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_large_month_is_made_of_parts_that_differ_and_published_in_little_memory(tmp_path: Path) -> None:
+def test_a_large_month_has_distinct_parts_and_is_published_in_1_gb(tmp_path: Path) -> None:
     source = publish_pipelines.prepare_large_source(tmp_path, 5_000, 2_000)
     trips = pd.read_parquet(source / "yellow_tripdata_2023-01.parquet")
     assert len(trips) == 5_000
@@ -170,20 +170,20 @@ def test_a_large_month_is_made_of_parts_that_differ_and_published_in_little_memo
 
 
 @pytest.mark.slow
-def test_both_sides_evaluate_the_same_suite_to_the_same_end(source: Path) -> None:
-    verdict = publish_pipelines.validate_in_warehouse(str(source), "raw_trips")()
+def test_warehouse_and_pandas_give_the_same_suite_results(source: Path) -> None:
+    in_warehouse = publish_pipelines.validate_in_warehouse(str(source), "raw_trips")()
     document = publish_pipelines.validate_in_pandas(str(source), "raw_trips")()
     in_pandas = {result.expectation_config.meta["name"]: result.success for result in document.results}
-    assert in_pandas == {outcome.name: outcome.passed for outcome in verdict.outcomes}  # type: ignore[attr-defined]
+    assert in_pandas == {outcome.name: outcome.passed for outcome in in_warehouse.outcomes}  # type: ignore[attr-defined]
     assert len(in_pandas) == len(SUITES["raw_trips"].expectations)
 
 
 @pytest.mark.slow
-def test_the_data_part_compares_time_memory_and_suite(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+def test_data_benchmarks_report_time_memory_suite_and_backfill(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    functions: list[str] = []
 
     def quick(_module: str, function: str, /, **_: object) -> TimedRun:
-        asked.append(function)
+        functions.append(function)
         return lambda: Run(1.0, peak_bytes=1)
 
     monkeypatch.setattr(bench_data, "subprocess_timer", quick)
@@ -197,12 +197,12 @@ def test_the_data_part_compares_time_memory_and_suite(source: Path, monkeypatch:
         "large_memory",
     ]
     assert figures[3].ratio == 0.25
-    assert all(callable(getattr(publish_pipelines, function)) for function in asked)
+    assert all(callable(getattr(publish_pipelines, function)) for function in functions)
 
 
-def test_the_bare_trees_learn_from_the_models_own_matrix() -> None:
-    drawn, zones = training_sample.sample_trips(1, 2_000)
-    week = drawn[drawn["pickup_at"] < "2022-01-03"]
+def test_fit_comparison_uses_the_models_training_matrix() -> None:
+    trips, zones = training_sample.sample_trips(1, 2_000)
+    week = trips[trips["pickup_at"] < "2022-01-03"]
     (matrix, target), fit_kwargs = training_workloads.training_matrix(week, zones)
     assert len(matrix) == len(target) == len(fit_kwargs["sample_weight"]) == len(week)
     found, figures = bench_train.compare_fits(week, zones, times=1, warm_ups=0)
@@ -211,7 +211,7 @@ def test_the_bare_trees_learn_from_the_models_own_matrix() -> None:
 
 
 @pytest.mark.slow
-def test_training_is_timed_as_the_assets_do_it(tmp_path: Path) -> None:
+def test_materialising_the_model_is_compared_with_fitting_its_trees(tmp_path: Path) -> None:
     found, figures = bench_train.compare_assets(str(tmp_path), 1, 1_500, times=2)
     assert figures[0].line().startswith("asset_time ratio=")
     assert all(ours.seconds > theirs.seconds > 0 for ours, theirs in zip(found.ours, found.theirs, strict=True))
@@ -219,48 +219,48 @@ def test_training_is_timed_as_the_assets_do_it(tmp_path: Path) -> None:
 
 def test_growth_is_drawn() -> None:
     png = bench_train.draw_growth({3: Run(5.0, peak_bytes=2**30), 12: Run(20.0, peak_bytes=2**31)}, 60_000)
-    assert b"12 months of 60,000 rides are learned from, registered and evaluated in 20 s with 2.0 GiB" in png
+    assert b"Training on 12 months of 60,000 trips, with evaluation, takes 20 s and 2.0 GiB" in png
 
 
-def test_an_import_is_timed_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
+def test_the_import_is_compared_with_dagsters(monkeypatch: pytest.MonkeyPatch) -> None:
+    modules: list[object] = []
 
     def quick(*_: str, module: str) -> TimedRun:
-        asked.append(module)
+        modules.append(module)
         return lambda: Run(1.0)
 
     monkeypatch.setattr(bench_train, "subprocess_timer", quick)
     assert bench_train.compare_imports(1)[1][0].line() == "import_time ratio=1 goal=≤1.5 ok"
-    assert asked == ["taxi_assets.definitions", "dagster"]
+    assert modules == ["taxi_assets.definitions", "dagster"]
 
 
-def test_one_ride_is_answered_by_both_models(tmp_path: Path) -> None:
+def test_served_and_fitted_model_predict_one_ride(tmp_path: Path) -> None:
     served = ServedModel.load(small_model.write(tmp_path / "model"))
     _, figures = bench_serve.compare_single_rides(small_model.fitted(), served, times=1, requests=2)
     assert figures[0].line().startswith("one_prediction_time ratio=")
 
 
 @pytest.mark.slow
-def test_the_bento_and_fastapi_give_the_same_answer_and_are_timed(tmp_path: Path) -> None:
+def test_the_bento_and_fastapi_give_the_same_responses_and_are_timed(tmp_path: Path) -> None:
     import httpx
 
     with bench_serve.serving_both(tmp_path, small_model.write(tmp_path / "model")) as urls:
         _, figures = bench_serve.compare_endpoints(*urls, seconds=0.05, times=1)
-        answers = [httpx.post(f"{url}/predict", json=http_load.RIDE, trust_env=False).json() for url in urls]
+        bodies = [httpx.post(f"{url}/predict", json=http_load.RIDE, trust_env=False).json() for url in urls]
         refused = [httpx.post(f"{url}/predict", json={}, trust_env=False) for url in urls]
         with pytest.raises(RuntimeError, match="404"):
             http_load.measure_latencies(urls[1], 0.05, "/nowhere")
     assert [figure.name for figure in figures] == ["bento_throughput", "bento_p99"]
-    for answer in answers:
-        answer.pop("bento")
-    assert answers[0] == answers[1]
-    assert [answer.status_code for answer in refused] == [422, 422]
+    for body in bodies:
+        body.pop("bento")
+    assert bodies[0] == bodies[1]
+    assert [response.status_code for response in refused] == [422, 422]
     assert refused[0].json() == refused[1].json()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["bench_data", "bench_large", "bench_train", "bench_serve"])
-def test_each_part_is_a_command(part: str) -> None:
+def test_each_benchmark_is_a_command(part: str) -> None:
     command = [sys.executable, "-m", f"benchmarks.{part}", "--help"]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
     assert "--times" in done.stdout
