@@ -1,4 +1,4 @@
-"""`taxi`: the command line, thin over the same functions as the Dagster assets."""
+"""The command line `taxi`, a thin layer over the functions that the Dagster assets call."""
 
 import sys
 from importlib import metadata
@@ -24,7 +24,7 @@ from taxi_assets.settings import isolate
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Learn, run and trust a taxi-duration model.",
+    help="Train, run and monitor a taxi-duration model.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,7 +48,7 @@ app.add_typer(files, name="files")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"taxi {metadata.version('taxi-assets')}")  # noqa: T201 - the answer itself
+        print(f"taxi {metadata.version('taxi-assets')}")  # noqa: T201 - the command's output
         raise typer.Exit
 
 
@@ -58,11 +58,11 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Learn, run and trust a taxi-duration model."""
+    """Train, run and monitor a taxi-duration model."""
 
 
 def main() -> None:
-    """The console script: a mistake is one line on stderr and exit code 1, or 2 for wrong usage."""
+    """Run the command line. An error is one line on stderr and exit code 1, or 2 for wrong usage."""
     isolate()
     try:
         sys.exit(app(prog_name="taxi", standalone_mode=False))
@@ -71,9 +71,9 @@ def main() -> None:
     except TaxiError as error:
         _exit(str(error), 1)
     except OSError as error:
-        # A disk can fail anywhere: what no command expects still ends in a sentence.
+        # Disk errors can happen anywhere: report one line for those that no command handles.
         named = f"cannot use {error.filename}" if error.filename else "the system refuses"
-        _exit(f"{named} ({error.strerror}): mend that, or set TAXI_HOME to a folder elsewhere", 1)
+        _exit(f"{named} ({error.strerror}): fix that, or set TAXI_HOME to another folder", 1)
 
 
 def _exit(message: str, code: int) -> NoReturn:
@@ -84,7 +84,7 @@ def _exit(message: str, code: int) -> NoReturn:
 
 
 def _usage_message(error: TyperException) -> str:
-    """What is wrong, the value, and where the right usage is; empty where the help itself was printed."""
+    """The error, the value and the help command; empty if the help was printed."""
     message = error.format_message().rstrip(".")
     if isinstance(error.__cause__, ValidationError):
         message += f", not {error.__cause__.errors()[0]['input']!r}"

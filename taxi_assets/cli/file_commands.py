@@ -1,4 +1,4 @@
-"""Commands on the files that arrived."""
+"""Commands on source files."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 __all__ = ["files"]
 
-files = typer.Typer(help="Every file that arrived, and what became of it.", invoke_without_command=True)
+files = typer.Typer(help="List source files and their states; retry or accept one.", invoke_without_command=True)
 
 
 @files.callback()
 def show(context: typer.Context, to_json: Json = None) -> None:
-    """List every file and its state: arriving, waiting, unaccepted, ingested, superseded or quarantined."""
+    """List every source file with its state, from arriving to ingested or quarantined."""
     from taxi_assets.cli import status_report
 
     if context.invoked_subcommand:
@@ -29,7 +29,7 @@ def show(context: typer.Context, to_json: Json = None) -> None:
 
 @files.command()
 def retry(file: Annotated[str, typer.Argument(help="Its name, or how its SHA-256 begins.")]) -> None:
-    """Have a file that was put aside, or superseded, wait for another run."""
+    """Move a quarantined or superseded file back to the state `waiting`, for another run."""
     from taxi_assets.ingestion import retry_files
     from taxi_assets.warehouse.connection import Warehouse
 
@@ -38,7 +38,7 @@ def retry(file: Annotated[str, typer.Argument(help="Its name, or how its SHA-256
 
 @files.command()
 def accept(file: Annotated[str, typer.Argument(help="Its name, or how its SHA-256 begins.")]) -> None:
-    """Have an unaccepted file, of which much of its month is missing, ingested as it is."""
+    """Accept a file with much of its month missing, so that it is ingested as it is."""
     from taxi_assets.ingestion import retry_files
     from taxi_assets.warehouse.connection import Warehouse
 
@@ -47,7 +47,7 @@ def accept(file: Annotated[str, typer.Argument(help="Its name, or how its SHA-25
 
 def _say(record: "SourceFile") -> None:
     if record.state == "waiting":
-        message = f"{record.label()} waits: the sensor of `make up` ingests it, or `taxi run` with {record.month}"
+        message = f"{record.label()} is waiting: `make up` ingests it, or `taxi run` with {record.month}"
     else:
         message = f"{record.label()} is {record.state} again: {'; '.join(record.reasons)}"
     say(message)

@@ -1,4 +1,4 @@
-"""Commands that look back from a version: rebuild it, or tell where it came from."""
+"""Commands on a version's origin: rebuild it, or show its lineage."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,7 @@ Number = Annotated[int, typer.Argument(metavar="VERSION", min=1, help="Number of
 
 
 def reproduce(version: Number, to_json: Json = None) -> None:
-    """Rebuild a version from its snapshot and compare: data and every metric equal, or exit code 1."""
+    """Rebuild a version from its snapshot and compare it; exit code 1 if data or any metric differs."""
     from dataclasses import asdict
 
     from taxi_assets.monitoring.reproduce import reproduce as rebuild
@@ -40,7 +40,7 @@ def _print_compared(compared_values: "Sequence[ComparedValue]") -> None:
 
 
 def lineage(version: Number, to_json: Json = None) -> None:
-    """Where a version came from and went: files, checks, features, training, decision, Bentos."""
+    """Show a version's lineage: files, checks, features, training, promotion decision, Bentos."""
     from taxi_assets.defs.check_results import check_result_reader
     from taxi_assets.defs.instance import open_instance
     from taxi_assets.monitoring.lineage import trace_lineage
@@ -48,7 +48,7 @@ def lineage(version: Number, to_json: Json = None) -> None:
     from taxi_assets.warehouse.connection import Warehouse
 
     settings = load_home_settings()
-    model_versions.require(settings, version)  # before an instance is made where there is none
+    model_versions.require(settings, version)  # fail before a Dagster instance is created
     with open_instance(settings) as instance:
         facts = trace_lineage(settings, Warehouse(settings), version, check_result_reader(instance))
     if to_json != "-":
@@ -58,7 +58,7 @@ def lineage(version: Number, to_json: Json = None) -> None:
 
 def _print_lineage(facts: dict[str, Any]) -> None:
     for row in facts["months"]:
-        say(f"{row['service']} {row['month']}  {row['file'] or 'not held'}")
+        say(f"{row['service']} {row['month']}  {row['file'] or 'not in the warehouse'}")
         checks = [_checked(table, result) for table, result in row["checks"].items()]
         for comparison in (f"sha256 {row['sha256']}", *checks) if row["sha256"] else checks:
             say(f"    {comparison}")
@@ -69,20 +69,20 @@ def _print_lineage(facts: dict[str, Any]) -> None:
 
 def _version_lines(facts: dict[str, Any]) -> list[tuple[str, list[str]]]:
     features, version, decision = facts["features"], facts["version"], facts["decision"]
-    replaced = ["learned from files replaced since:", *facts["superseded_files"]] if facts["superseded_files"] else []
+    replaced = ["trained on superseded files:", *facts["superseded_files"]] if facts["superseded_files"] else []
     return [
         ("features", [f"{features['window']}, snapshot {features['snapshot']}", f"digest {features['digest']}"]),
         ("version", [f"{version['version']}{' (champion)' if version['is_champion'] else ''}"]),
         ("superseded", replaced),
         ("code", [str(version["git_commit"])]),
         ("runs", [f"Dagster {version['dagster_run_id']}", f"MLflow {version['mlflow_run_id']}"]),
-        ("decision", [" ".join(decision["reasons"]) if decision else "none was taken"]),
-        ("Bentos", facts["bentos"] or ["none was built"]),
+        ("decision", [" ".join(decision["reasons"]) if decision else "none yet"]),
+        ("Bentos", facts["bentos"] or ["none"]),
     ]
 
 
 def _checked(table: str, result: dict[str, Any]) -> str:
     if result["run_id"] is None:
-        return f"{table}: not known"
+        return f"{table}: no checks recorded"
     troubles = [*result["failed"], *(f"{name} (warning)" for name in result["warned"])]
     return f"{table}: {result['passed']} passed{', not ' + ', '.join(troubles) if troubles else ''}"

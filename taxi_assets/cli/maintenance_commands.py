@@ -1,4 +1,4 @@
-"""Commands that tidy up."""
+"""The maintenance command."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,10 +12,10 @@ __all__ = ["maintain"]
 
 
 def maintain(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")] = False,
     to_json: Json = None,
 ) -> None:
-    """Merge the lake's small files; remove old snapshots no model learned from, old models, unused files."""
+    """Merge small files; remove old snapshots that no model uses, old models and unused files."""
     from taxi_assets.registry import model_versions
     from taxi_assets.serving.retention import remove_old_models
     from taxi_assets.warehouse import maintenance

@@ -1,4 +1,4 @@
-"""Commands that compare models: the reference figures, and the months one after the other."""
+"""Commands that compare models: the reference figures and the back-test."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,13 +10,13 @@ from taxi_assets.months import Month, month_range
 
 __all__ = ["backtest", "baselines"]
 
-Source = Annotated[str | None, typer.Option(help="TLC's site or a folder like it: months the lake lacks come from it.")]
+Source = Annotated[str | None, typer.Option(help="TLC's site, or a folder that mirrors it, for missing months.")]
 
 
 def baselines(source: Source = None, to_json: Json = None) -> None:
-    """The reference figures of 2021 and 2023, computed afresh, beside the published ones and the model's.
+    """Recompute the reference figures of 2021 and 2023, and show the published ones and the model's.
 
-    The model's first row is of what the endpoint knows of a trip (`TAXI_SERVED_CONDITION`).
+    The model's first row is under the served condition (`TAXI_SERVED_CONDITION`).
     """
     from rich.status import Status
 
@@ -53,7 +53,7 @@ def _print_rows(rows: list[Any]) -> None:
     from rich.table import Table
 
     table = Table(
-        "learned", "scored", "model", title="Trips of 1-60 minutes (1_to_60_minutes); minutes", title_justify="left"
+        "trained on", "scored", "model", title="Trips of 1-60 minutes (1_to_60_minutes); minutes", title_justify="left"
     )
     for name in ("RMSE", "MAE", "published RMSE", "published MAE"):
         table.add_column(name, justify="right", overflow="fold")
@@ -68,13 +68,13 @@ def backtest(
     first: Annotated[str, typer.Option("--from", help="First month to score, such as 2023-07.")],
     last: Annotated[str, typer.Option("--to", help="Last month to score.")],
     source: Source = None,
-    picture: Annotated[str | None, typer.Option(help="PNG of the chart; beside the JSON file where unset.")] = None,
+    picture: Annotated[str | None, typer.Option(help="PNG of the chart; unset, beside the JSON file.")] = None,
     to_json: Json = None,
 ) -> None:
-    """Score month after month, each by a model of the months before it only, beside the baselines.
+    """Score each month with a model trained only on the months before it, beside the baselines.
 
-    A month's figures are those `model_evaluation` finds for it. The headline is of what the endpoint knows of a trip
-    (`TAXI_SERVED_CONDITION`); other conditions are columns of their own.
+    A month's figures equal those of the asset `model_evaluation`. The headline is the served condition
+    (`TAXI_SERVED_CONDITION`); other conditions have their own columns.
     """
     from rich.status import Status
 
@@ -102,7 +102,7 @@ def backtest(
 
 
 def _chart_file(picture: str | None, to_json: str | None, root: Path) -> Path:
-    """Where the chart goes: as asked, else beside the JSON file, else into the home."""
+    """The chart's file: `picture`, otherwise beside the JSON file, otherwise in the home."""
     if picture is not None:
         require_writable_file(picture, "the chart")
     name = picture or (to_json if to_json and to_json != "-" else None)
@@ -126,9 +126,9 @@ def _print_months(facts: dict[str, Any]) -> None:
         table.add_row(month["month"], *_figures(month["model"], month["other_conditions"], month["baselines"]))
     table.add_row("mean", *_figures(facts["mean"], facts["mean_other_conditions"], facts["mean_baselines"]))
     console.print(table)
-    say(f"learned from {facts['trained_on']}")
+    say(f"trained on {facts['trained_on']}")
     for month in facts["missing"]:
-        say(f"{month} is not in the lake: add --source, or ingest it")
+        say(f"{month} is not in the warehouse: add --source, or ingest it")
 
 
 def _figures(ours: dict[str, Any], *beside: dict[str, dict[str, Any]]) -> list[str]:

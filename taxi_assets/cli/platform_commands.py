@@ -1,4 +1,4 @@
-"""Commands on the whole platform: run it, look at it, keep it up."""
+"""Commands on the whole platform: `run`, `status`, `up`."""
 
 from typing import Annotated
 
@@ -11,12 +11,12 @@ __all__ = ["run", "status", "up"]
 
 
 def run(
-    months: Annotated[str, typer.Option(help="Such as 2023-01..2023-03; all but the last train, it is scored.")],
+    months: Annotated[str, typer.Option(help="Such as 2023-01..2023-03; the last is scored, the others train.")],
     services: Services = None,
     source: Annotated[str | None, typer.Option(help="TLC's site or a folder that mirrors it.")] = None,
     to_json: Json = None,
 ) -> None:
-    """Months to a served prediction: fetch, check, train, evaluate, build the Bento, ask it for one ride."""
+    """Run everything: fetch months, check, train, evaluate, build the Bento, predict one ride."""
     from taxi_assets.cli import run_pipeline, status_report
 
     settings = load_settings(services=services, tlc_source=source)
@@ -30,7 +30,7 @@ def run(
 
 
 def status(to_json: Json = None) -> None:
-    """Months held, their rows and snapshot, the champion, the Bento, the last run."""
+    """Show the months in the warehouse, the snapshot, the champion, the Bento and the last run."""
     from taxi_assets.cli import status_report
 
     facts = status_report.status_summary(load_settings())
@@ -40,7 +40,7 @@ def status(to_json: Json = None) -> None:
 
 
 def up() -> None:
-    """Dagster, MLflow, the Bento and the reports on loopback, until Ctrl-C."""
+    """Serve Dagster, MLflow, the Bento and the reports on loopback, until Ctrl-C."""
     from taxi_assets.cli.supervisor.home import supervised_home
     from taxi_assets.cli.supervisor.ports import free_port
     from taxi_assets.cli.supervisor.program_logs import ProgramLogs
@@ -52,14 +52,14 @@ def up() -> None:
     from taxi_assets.registry.links import update_links
 
     settings = load_settings()
-    free_port(settings.host)  # a host that is not this machine is named before anything is made
+    free_port(settings.host)  # fail on a host of another machine before anything is created
     with supervised_home(settings.home) as tag:
-        initialise(settings)  # before two of the programs would do it at once
+        initialise(settings)  # before two programs do it at once
         update_links(settings)
         with open_instance(settings) as instance:
-            # Else the queue would wait for runs that a power cut ended.
+            # Otherwise the queue would wait for runs that a power cut ended.
             closed = close_abandoned_runs(settings, instance, no_launcher=True)
         if closed:
-            say(f"closed {len(closed)} run(s) whose process had ended: the sensor finishes their months")
+            say(f"closed {len(closed)} interrupted run(s): the sensor finishes their months")
         code = supervise(programs(settings), console, parent_tag=tag, logs=ProgramLogs(settings.logs / "up"))
     raise typer.Exit(code)

@@ -1,4 +1,4 @@
-"""Serves the folder of the reports to browsers: its first page lists what there is, no folder is listed."""
+"""Serves the reports folder over HTTP, with an index page and without directory listings."""
 
 import socket
 import sys
@@ -18,8 +18,8 @@ _DOCS = "data_docs"
 
 
 def index_page(folder: Path) -> str:
-    """What there is in the folder, as it is now: the Data Docs, and the pages of each asset, the newest month first."""
-    docs = f'<li><a href="{_DOCS}/">Data Docs</a>: the expectations of each month, and what was found</li>'
+    """The index page: Data Docs and the pages of each asset, newest month first."""
+    docs = f'<li><a href="{_DOCS}/">Data Docs</a>: the expectations of each month and their results</li>'
     assets = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name != _DOCS]
     found = "".join(_asset_section(path) for path in assets)
     listed = docs if (folder / _DOCS / "index.html").is_file() else "<li>none yet: run <code>make run</code></li>"
@@ -36,10 +36,10 @@ def _asset_section(folder: Path) -> str:
 
 
 class ReportHandler(SimpleHTTPRequestHandler):
-    """Files of the folder, by their paths; errors only are logged."""
+    """Serves files of the folder by path; logs errors only."""
 
     def list_directory(self, path: "str | Path") -> BinaryIO | None:  # type: ignore[override]
-        """The index for the folder itself; nothing for one within that has no page of its own."""
+        """Send the index page for the root folder, and 404 for any other."""
         if Path(path) != Path(self.directory):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
@@ -51,11 +51,11 @@ class ReportHandler(SimpleHTTPRequestHandler):
         return BytesIO(body)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nothing: who looked at which page is of no interest."""
+        """Log no requests."""
 
 
 def main(host: str, port: int, folder: Path) -> None:
-    """Serve until the process is ended."""
+    """Serve until the process ends."""
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     server_class = type("ReportServer", (ThreadingHTTPServer,), {"address_family": family})
     with server_class(address[:2], partial(ReportHandler, directory=str(folder))) as server:

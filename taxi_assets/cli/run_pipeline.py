@@ -1,4 +1,4 @@
-"""`taxi run`: months to a served prediction, step by step, through the same jobs that sensors and people start."""
+"""`taxi run`: from months to a served prediction, through the same jobs that sensors start."""
 
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -26,7 +26,7 @@ __all__ = ["PipelineResult", "run"]
 
 @dataclass
 class PipelineResult:
-    """What a run leaves: settings, notices, the time of each step, the ride's prediction, the checks' results."""
+    """The result of a run: settings, notices, seconds of each step, one prediction, check results."""
 
     settings: Settings
     months: tuple[Month, ...]
@@ -43,16 +43,16 @@ class PipelineResult:
 
 
 def run(settings: Settings, months: Sequence[Month], console: Console) -> PipelineResult:
-    """Fetch the months, materialise every asset, build the Bento, serve it, ask it for one ride, stop it.
+    """Fetch the months, materialise every asset, serve the Bento, predict one ride, stop the Bento.
 
     All months but the last train; the last is scored.
 
     Raises:
-        TaxiError: whatever went wrong, in one line; what was published before is unharmed.
+        TaxiError: a step failed; months published before stay.
     """
     if len(months) < 2:
-        raise TaxiError(f"one month, {months[0]}, is not enough: name at least two, the last is scored by the others")
-    free_port(settings.host)  # a host that is not this machine is named before the work, not after it
+        raise TaxiError(f"{months[0]} is a single month: name two or more, as the last is scored and the others train")
+    free_port(settings.host)  # fail on a host of another machine before the work, not after it
     require_writable(settings.home)
     with _exclusive_run(settings):
         choice = source_selection.select_source(settings, months)
@@ -73,9 +73,9 @@ def run(settings: Settings, months: Sequence[Month], console: Console) -> Pipeli
 def _exclusive_run(settings: Settings) -> Iterator[None]:
     lock = run_lock(settings)
     try:
-        lock.acquire(timeout=1)  # a sensor that looks whether anyone holds it does so for a moment
+        lock.acquire(timeout=1)  # sensors take it briefly to see if it is free
     except Timeout as error:
-        raise TaxiError(f"another `taxi run` works in {settings.home}: wait for it, or set TAXI_HOME") from error
+        raise TaxiError(f"another `taxi run` is using {settings.home}: wait for it, or set TAXI_HOME") from error
     try:
         yield
     finally:
@@ -90,7 +90,7 @@ def _fetch(result: PipelineResult, console: Console) -> None:
     settings = result.settings
     wanted = [(service, month) for service in settings.services for month in result.months]
     warehouse = Warehouse(settings)
-    scan_landing(warehouse, IMMEDIATE, wanted)  # what lies there is used before the source is asked
+    scan_landing(warehouse, IMMEDIATE, wanted)  # landed files come before the source's
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bars:
         tlc_source.ensure_zone_files(settings.tlc_source, settings.landing)
@@ -136,7 +136,7 @@ def _materialise(result: PipelineResult, console: Console) -> None:
 
 
 class _StepProgress:
-    """A line of the terminal for each asset of a run, with its time."""
+    """Shows a terminal line for each asset of a run, with its time."""
 
     def __init__(self, progress: Progress, label: str, assets: Collection[str]) -> None:
         self._progress, self._label, self._assets = progress, label, assets
@@ -145,7 +145,7 @@ class _StepProgress:
 
     def __call__(self, step: str, is_over: bool) -> None:
         if step not in self._assets:
-            return  # a check that has a step of its own is no work anybody waits for
+            return  # a check with its own step takes no noticeable time
         if not is_over:
             self._begun[step] = (
                 self._progress.add_task(f"{step} [dim]{self._label}[/]", total=1),
@@ -158,7 +158,7 @@ class _StepProgress:
 
 
 def contiguous_ranges(months: Sequence[Month]) -> list[list[Month]]:
-    """Months in order, cut where the calendar has a gap: a run takes consecutive ones."""
+    """Split ordered months into ranges of consecutive ones, as a run takes."""
     stretches = [[months[0]]]
     for earlier, later in pairwise(months):
         if earlier.plus(1) == later:
@@ -178,7 +178,7 @@ def _serve_one_ride(result: PipelineResult) -> dict[str, Any]:
     bento = bento_build.latest(settings)
     if bento is None:
         raise TaxiError(f"no Bento was built: see the run of {month} in Dagster")
-    # `taxi up` may be serving rides on the usual port meanwhile.
+    # `taxi up` may be using the default port.
     program = bento_beside(settings, bento.tag, free_port(settings.host), "one_ride")
     with running(program, settings.logs / "bento.log") as url:
         return client.predict(url, ride)

@@ -1,4 +1,4 @@
-"""Commands to the running endpoint."""
+"""Commands on the running endpoint."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ def predict(
     pickup: Annotated[int, typer.Option(min=1, max=265, help="TLC zone of the start, 1-265.")],
     dropoff: Annotated[int, typer.Option(min=1, max=265, help="TLC zone of the end, 1-265.")],
     at: Annotated[str, typer.Option(help="New York local time, such as 2023-03-01T08:30.")],
-    service: Annotated[str | None, typer.Option(help="The kind of taxi; unset, the first the model knows.")] = None,
+    service: Annotated[str | None, typer.Option(help="The kind of taxi; unset, the model's first.")] = None,
     to_json: Json = None,
 ) -> None:
     """Ask the running endpoint how long a ride takes."""
@@ -25,6 +25,6 @@ def predict(
         low, high = prediction["interval_90"]
         say(f"{prediction['duration_minutes']:.1f} minutes; nine rides in ten take {low:.1f} to {high:.1f}")
         say(f"by version {prediction['model']['version']} of {prediction['model']['name']} ({prediction['bento']})")
-    for warning in prediction.get("warnings", ()):  # which an endpoint of an earlier version does not have
+    for warning in prediction.get("warnings", ()):  # missing from endpoints of earlier versions
         error_console.print(f"warning: {warning}", soft_wrap=True, highlight=False, markup=False)
     write_json(prediction, to_json)

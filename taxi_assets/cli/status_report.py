@@ -1,6 +1,6 @@
-"""What `taxi run` and `taxi status` tell: the facts as JSON, and as a table a person likes to read.
+"""The reports of `taxi run`, `taxi status` and `taxi files`, as JSON facts and as tables.
 
-Facts are read from where they are kept (the lake, MLflow, the Bento store), not from what a run remembers.
+Facts come from the warehouse, MLflow and the Bento store, and not from a run's memory.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,14 @@ from taxi_assets.warehouse.connection import Warehouse
 __all__ = ["file_summaries", "print_files", "print_run", "print_status", "run_summary", "status_summary"]
 
 Facts = dict[str, Any]
-# A file in one of these has no month made of it, yet or at all.
+# States of files that are not in the warehouse.
 _OPEN_STATES = ("waiting", "unaccepted", "quarantined")
 
 
 def run_summary(
     settings: Settings, months: Sequence[Month], prediction: Mapping[str, Any], seconds: Mapping[str, float]
 ) -> Facts:
-    """Everything `taxi run --json` gives."""
+    """The facts of `taxi run --json`."""
     from taxi_assets.serving import bento_build
     from taxi_assets.tlc.tlc_source import source_label
 
@@ -55,7 +55,7 @@ def run_summary(
 
 
 def status_summary(settings: Settings) -> Facts:
-    """Everything `taxi status --json` gives."""
+    """The facts of `taxi status --json`."""
     from taxi_assets.defs.instance import last_run
     from taxi_assets.monitoring.superseded_versions import superseded_versions
     from taxi_assets.registry import model_versions
@@ -66,7 +66,7 @@ def status_summary(settings: Settings) -> Facts:
     warehouse = Warehouse(settings)
     with warehouse.reading() as connection:
         query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM source_files WHERE state = 'ingested'"
-        held = connection.execute(f"{query} ORDER BY ALL").fetchall()
+        ingested = connection.execute(f"{query} ORDER BY ALL").fetchall()
         snapshot = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
     champion, bento = model_versions.champion(settings), bento_build.latest(settings)
     models = model_versions.versions_by_month(settings)
@@ -74,7 +74,7 @@ def status_summary(settings: Settings) -> Facts:
         "synthetic": settings.active_data_kind == "synthetic",
         "months": [
             dict(zip(("service", "month", "rows", "sha256"), row, strict=True)) | {"models": models.get(row[1], [])}
-            for row in held
+            for row in ingested
         ],
         "files": _files(warehouse),
         "snapshot": snapshot,
@@ -92,7 +92,7 @@ def status_summary(settings: Settings) -> Facts:
 
 
 def _empty_status(settings: Settings) -> Facts:
-    """The status of a home that is not there: to ask for it makes none."""
+    """The status of a home that does not exist, without creating it."""
     from taxi_assets.serving import client
 
     absent = dict.fromkeys(("snapshot", "champion", "bento", "last_run"))
@@ -108,7 +108,7 @@ def _empty_status(settings: Settings) -> Facts:
 
 
 def _unfinished(settings: Settings, warehouse: Warehouse) -> list[Facts]:
-    """The months that lack assets, and what becomes of each."""
+    """Months with missing assets, and the next step for each."""
     from taxi_assets.cli.supervisor.home import is_supervised
     from taxi_assets.monitoring.unfinished_months import unfinished_months
 
@@ -119,7 +119,7 @@ def _unfinished(settings: Settings, warehouse: Warehouse) -> list[Facts]:
 
 
 def _files(warehouse: Warehouse) -> Facts:
-    """Names of the files that no month was made of: waiting for a run or to be accepted, or put aside."""
+    """Names of files that are not in the warehouse, by state."""
     from taxi_assets.ingestion.scan_landing import list_source_files
 
     records = list_source_files(warehouse)
@@ -127,13 +127,13 @@ def _files(warehouse: Warehouse) -> Facts:
 
 
 def file_summaries(settings: Settings) -> list[Facts]:
-    """Everything `taxi files --json` gives. Lists and changes nothing."""
+    """The facts of `taxi files --json`. Changes nothing."""
     from taxi_assets.ingestion.landing_listing import list_files
     from taxi_assets.ingestion.scan_landing import list_source_files
 
     rows = (
         list_source_files(Warehouse(settings)) if settings.warehouse.is_dir() else []
-    )  # a lake is not made for a listing
+    )  # a listing creates no warehouse
     records = list_files(settings, rows)
     return [
         asdict(r)
@@ -143,14 +143,14 @@ def file_summaries(settings: Settings) -> list[Facts]:
 
 
 def _with_service_note(settings: Settings, state: str, service: str | None, reasons: Sequence[str]) -> list[str]:
-    """A file's reasons; and that no run will come for one of a service that is not in use."""
+    """A file's reasons, with a note if its service is not in use and so gets no run."""
     is_unused = state == "waiting" and service not in settings.services
-    return [*reasons, *([f"no run is started for it: {service} is not in TAXI_SERVICES"] if is_unused else [])]
+    return [*reasons, *([f"it gets no run: {service} is not in TAXI_SERVICES"] if is_unused else [])]
 
 
 def print_files(console: Console, facts: Sequence[Facts]) -> None:
-    """`taxi files`, to be read, in a terminal of 80 columns too: a table of all files, then why some are where."""
-    table = Table(title="Files that arrived", title_justify="left")
+    """Print `taxi files`: a table that fits 80 columns, then the reasons of some states."""
+    table = Table(title="Source files", title_justify="left")
     table.add_column("file", overflow="fold", min_width=32)
     table.add_column("state", no_wrap=True)
     table.add_column("rows", justify="right", no_wrap=True)
@@ -167,7 +167,7 @@ def print_files(console: Console, facts: Sequence[Facts]) -> None:
 
 
 def print_run(console: Console, facts: Facts, settings: Settings) -> None:
-    """The end of `taxi run`, to be read."""
+    """Print the summary of `taxi run`."""
     label = " [yellow](synthetic months)[/]" if facts["synthetic"] else ""
     table = Table(title=f"Taxi durations, {facts['months'][0]} to {facts['months'][-1]}{label}", show_header=False)
     table.add_column(style="bold", no_wrap=True)
@@ -178,15 +178,15 @@ def print_run(console: Console, facts: Facts, settings: Settings) -> None:
 
 
 def print_status(console: Console, facts: Facts) -> None:
-    """`taxi status`, to be read."""
-    table = Table(title="Months held" + (" (synthetic)" if facts["synthetic"] else ""))
+    """Print `taxi status`."""
+    table = Table(title="Months in the warehouse" + (" (synthetic)" if facts["synthetic"] else ""))
     for column in ("service", "month", "rows", "sha256", "models scored on it"):
         table.add_column(
             column, justify="right" if column == "rows" else "left", no_wrap=not column.startswith("models")
         )
-    for held in facts["months"]:
-        models = ", ".join(map(str, held["models"])) or "none"
-        table.add_row(held["service"], held["month"], f"{held['rows']:,}", held["sha256"][:16], models)
+    for month in facts["months"]:
+        models = ", ".join(map(str, month["models"])) or "none"
+        table.add_row(month["service"], month["month"], f"{month['rows']:,}", month["sha256"][:16], models)
     console.print(table)
     champion, last = facts["champion"], facts["last_run"]
     console.print(f"snapshot  {'none yet' if facts['snapshot'] is None else facts['snapshot']}")
@@ -200,7 +200,7 @@ def print_status(console: Console, facts: Facts) -> None:
     for month in facts["unfinished"]:
         console.print(f"unfinished  {month['sentence']}; {month['next']}", soft_wrap=True, markup=False)
     for version, files in facts["superseded_versions"].items():
-        console.print(f"superseded  version {version} learned from {', '.join(files)}", soft_wrap=True)
+        console.print(f"superseded  version {version} was trained on {', '.join(files)}", soft_wrap=True)
     console.print(f"last run  {_last_run_line(last)}", soft_wrap=True, markup=False)
 
 
@@ -215,7 +215,7 @@ def _served_line(facts: Facts) -> str:
         return "nothing: the endpoint is not running; `make up` starts it"
     line = f"version {served['version']} ({served['bento']})"
     if champion and champion["version"] != served["version"]:
-        line += f"; the champion is version {champion['version']}: start `make up` anew to serve it"
+        line += f"; the champion is version {champion['version']}: restart `make up` to serve it"
     return line
 
 
@@ -253,7 +253,7 @@ def _checks_line(checks: Facts) -> str:
 
 
 def _interval(ride: Facts) -> str:
-    """The interval of a prediction; nothing where the model gives none."""
+    """The interval of a prediction; empty if the model gives none."""
     if not ride.get("interval_90"):
         return ""
     low, high = ride["interval_90"]
@@ -270,7 +270,7 @@ def _rows(connection: DuckDBPyConnection, services: Sequence[str], months: Seque
 
 
 def _refused(connection: DuckDBPyConnection, services: Sequence[str], months: Sequence[Month]) -> list[str]:
-    """A sentence for each file the run went on without, since it was refused and another is held."""
+    """A sentence for each refused file whose month stays in the warehouse from another file."""
     from taxi_assets.ingestion.ingest import newer_refusals
     from taxi_assets.ingestion.source_files import read_source_files
 
@@ -295,7 +295,7 @@ def _model(settings: Settings, month: Month) -> Facts:
             "version": None,
             "alias": None,
             "run_id": None,
-            "why": "none was trained",
+            "why": "no model was trained",
         }
     is_champion = champion is not None and champion.version == version.version
     why = version.tags.get("promotion_reason" if is_champion else "refusal", "")

@@ -1,4 +1,4 @@
-"""Commands that make months up."""
+"""The command that writes synthetic months."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,14 +14,14 @@ __all__ = ["synth"]
 
 def synth(  # noqa: PLR0913, PLR0917
     months: Annotated[str, typer.Option(help="Such as 2023-01..2023-03.")],
-    out: Annotated[str, typer.Option(help="Folder the files are written to; made where it is missing.")],
+    out: Annotated[str, typer.Option(help="Folder for the files; created if missing.")],
     service: Annotated[str, typer.Option(help="green, yellow, fhvhv or fhv.")] = "green",
     rows: Annotated[int, typer.Option(min=1, max=100_000_000, help="Trips a month.")] = 60_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
-    era: Annotated[str | None, typer.Option(help="TLC's format of another time than the month's own.")] = None,
+    era: Annotated[str | None, typer.Option(help="Use TLC's file format of another period.")] = None,
     shift: Annotated[list[str] | None, typer.Option(help="A planted change, such as slower_city=1.3.")] = None,
 ) -> None:
-    """Write months of the synthetic city, in TLC's format, with its zones."""
+    """Write months of the synthetic city and its zones, in TLC's format."""
     from rich.progress import track
 
     from taxi_assets import synthetic
@@ -30,7 +30,7 @@ def synth(  # noqa: PLR0913, PLR0917
     wanted = parse_months(months)
     folder = _make_folder(out)
     synthetic.write_zones(folder, seed)
-    shown = error_console.is_terminal  # elsewhere the line of an error stands alone
+    shown = error_console.is_terminal  # without a terminal, stderr has only an error's line
     for month in track(wanted, f"{service} months", console=error_console, transient=True, disable=not shown):
         file = synthetic.write_month(folder, service, month, rows, seed, era, shifts)
         say(str(file))

@@ -1,4 +1,4 @@
-"""What every command shares: the terminal, the settings, the JSON option. No command belongs here."""
+"""Shared by all commands: terminal output, settings, the JSON option. Commands belong elsewhere."""
 
 import json
 from pathlib import Path
@@ -28,12 +28,12 @@ error_console = Console(stderr=True)
 
 
 def say(line: str) -> None:
-    """Print a line as it is: a name, path, hash or command in it is whole, however narrow the terminal."""
+    """Print a line without wrapping, so that names, paths, hashes and commands stay whole."""
     console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def require_writable_file(target: str, what: str, remedy: str = "name a file") -> None:
-    """Refuse a file that cannot be written before the work is done, not after it; leaves none behind."""
+    """Check that the file can be written, before the work starts; leaves no new file behind."""
     path = Path(target)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ Services = Annotated[str | None, typer.Option(help="Services, separated by comma
 
 
 def load_settings(**given: Any) -> Settings:
-    """The settings of the environment, with what was given on the command line over them."""
+    """The settings of the environment, overridden by those of the command line."""
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
@@ -81,23 +81,23 @@ def _require_folder(home: Path) -> None:
 
 
 def load_home_settings() -> Settings:
-    """The settings of the environment, for a command that only looks back.
+    """The settings of the environment, for a command that only reads a home.
 
     Raises:
-        TaxiError: there is no such home yet, and the command would only make an empty one.
+        TaxiError: the home does not exist yet.
     """
     settings = load_settings()
     if not settings.root.is_dir():
-        raise TaxiError(f"there is nothing in {settings.root} yet: run `make run` first, or set TAXI_HOME")
+        raise TaxiError(f"{settings.root} does not exist yet: run `make run` first, or set TAXI_HOME")
     return settings
 
 
 def write_json(facts: dict[str, Any], target: str | None) -> None:
-    """Write the facts to a file or, for `-`, to standard output; nothing without a target."""
+    """Write the facts to a file or, for `-`, to standard output; do nothing without a target."""
     if target is None:
         return
     text = json.dumps(facts, indent=2, default=str)
     if target == "-":
-        print(text)  # noqa: T201 - the answer itself, for a pipe
+        print(text)  # noqa: T201 - JSON for a pipe
         return
     Path(target).write_text(text + "\n")

@@ -92,7 +92,7 @@ def test_failed_command_prints_one_line(cli_user: CliUser) -> None:
         (["--months", "2023-01,2023-01..2023-02"], "the month 2023-01 is given twice"),
         (["--months", "2023-13"], "'2023-13' is not a month: write it as YYYY-MM"),
         (["--months", "2023-02..2023-01"], "the range '2023-02..2023-01' runs backwards"),
-        (["--months", "2023-01"], "one month, 2023-01, is not enough: name at least two"),
+        (["--months", "2023-01"], "2023-01 is a single month: name two or more"),
         (["--months", ""], "'' is not a month"),
         (["--months", BOTH, "--services", "blue"], "name each service once, of green, yellow, fhvhv"),
         (["--months", BOTH, "--services", "green,green"], "name each service once"),

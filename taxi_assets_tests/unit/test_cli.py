@@ -126,7 +126,7 @@ def test_status_of_an_empty_home_is_json_alone_on_stdout(home: Path) -> None:
 def test_status_writes_json_beside_the_table(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "new" / "status.json"
     done = CliRunner().invoke(cli.app, ["status", "--json", str(file)])
-    assert "Months held" in done.stdout
+    assert "Months in the warehouse" in done.stdout
     assert json.loads(file.read_text())["champion"] is None
 
 
@@ -202,5 +202,5 @@ def test_to_ask_about_a_home_that_is_not_there_makes_none(
         assert code == 0
     else:
         assert code == 1
-        assert error(capsys).startswith(f"there is nothing in {home / 'real'} yet: run `make run` first")
+        assert error(capsys).startswith(f"{home / 'real'} does not exist yet: run `make run` first")
     assert not home.exists()

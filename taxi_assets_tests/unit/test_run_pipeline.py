@@ -32,7 +32,7 @@ def refusal(settings: Settings, asked: tuple[Month, ...] = MONTHS) -> str:
 
 def test_one_month_is_not_enough(settings: Settings) -> None:
     assert refusal(settings, MONTHS[:1]) == (
-        "one month, 2023-01, is not enough: name at least two, the last is scored by the others"
+        "2023-01 is a single month: name two or more, as the last is scored and the others train"
     )
     assert not settings.home.exists()
 
@@ -48,7 +48,7 @@ def test_two_runs_do_not_work_in_one_home(settings: Settings) -> None:
     settings.home.mkdir()
     with FileLock(settings.home / "run.lock"):
         said = refusal(settings)
-    assert said == f"another `taxi run` works in {settings.home}: wait for it, or set TAXI_HOME"
+    assert said == f"another `taxi run` is using {settings.home}: wait for it, or set TAXI_HOME"
     assert not settings.root.exists()
 
 

@@ -204,7 +204,7 @@ def test_a_status_names_files_that_wait_or_are_put_aside() -> None:
 def test_a_status_says_what_is_not_finished_and_what_is_superseded() -> None:
     text = printed(print_status, STATUS)
     assert "unfinished  2023-02 lacks duration_bento; `make up` finishes it\n" in text
-    assert "superseded  version 1 learned from green 2023-01 (aaa, now bbb)\n" in text
+    assert "superseded  version 1 was trained on green 2023-01 (aaa, now bbb)\n" in text
     assert "last run  month FAILURE 0f3c: deleted: restore [it]\n" in text
 
 
@@ -227,7 +227,7 @@ def test_a_month_is_being_finished_while_make_up_runs_in_its_home(filled: Settin
         ({"version": 2, "bento": "taxi_duration:v2-abc"}, "served    version 2 (taxi_duration:v2-abc)\n"),
         (
             {"version": 1, "bento": "taxi_duration:v1-abc"},
-            "served    version 1 (taxi_duration:v1-abc); the champion is version 2: start `make up` anew to serve it",
+            "served    version 1 (taxi_duration:v1-abc); the champion is version 2: restart `make up` to serve it",
         ),
     ],
 )
@@ -286,4 +286,4 @@ def test_a_file_of_a_service_that_is_not_in_use_says_that_no_run_comes(tmp_path:
         write_source_files(
             connection, [SourceFile("p", "y", "waiting", datetime(2023, 5, 1), "yellow", JANUARY, request=1)]
         )
-    assert file_summaries(settings)[0]["reasons"] == ["no run is started for it: yellow is not in TAXI_SERVICES"]
+    assert file_summaries(settings)[0]["reasons"] == ["it gets no run: yellow is not in TAXI_SERVICES"]

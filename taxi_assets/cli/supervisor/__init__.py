@@ -1,5 +1,5 @@
 """Runs the platform's programs together: Dagster, MLflow, the Bento and the reports.
 
-`programs` says what there is to run, `run` runs it, `events` tells what happens to it, `processes` starts and
-ends whole process trees, `ports` looks after addresses. What the programs do is not this package's business.
+`programs` lists them, `supervisor` runs them, `events` reports on them, `processes` starts and ends process trees,
+`ports` checks addresses.
 """

@@ -1,4 +1,4 @@
-"""What happens to running programs, told as events in one queue; the threads that tell do nothing else."""
+"""Events of running programs in one queue, sent by threads that do nothing else."""
 
 import signal
 import subprocess
@@ -45,14 +45,14 @@ class Died:
 
 @dataclass(frozen=True)
 class RestartDue:
-    """A dead program has waited long enough."""
+    """A dead program is due for a restart."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A program answers, or has not answered in time."""
+    """A program is ready, or was not ready in time."""
 
     name: str
     is_ready: bool
@@ -60,16 +60,16 @@ class Ready:
 
 @dataclass(frozen=True)
 class StopRequested:
-    """Somebody wants everything stopped."""
+    """A signal asks to stop every program."""
 
 
 Event = Line | Died | RestartDue | Ready | StopRequested
-# A signal handler may put into this kind of queue while the same thread takes from it.
+# SimpleQueue is reentrant: a signal handler may put while the same thread gets.
 Events = SimpleQueue[Event]
 
 
 def watch(program: Program, process: subprocess.Popen[str], events: Events, ready_seconds: float) -> None:
-    """Tell of the process's lines, its end, and when it first answers."""
+    """Send events for the process's lines, its readiness and its end."""
     reader = threading.Thread(target=_read, args=[program.name, process, events], daemon=True)
     reader.start()
     threading.Thread(target=_await_end, args=[program.name, process, reader, events], daemon=True).start()
@@ -78,7 +78,7 @@ def watch(program: Program, process: subprocess.Popen[str], events: Events, read
 
 
 def put_later(event: Event, seconds: float, events: Events) -> None:
-    """Put the event into the queue after that time."""
+    """Put the event into the queue after a delay."""
     timer = threading.Timer(seconds, events.put, [event])
     timer.daemon = True
     timer.start()
@@ -86,7 +86,7 @@ def put_later(event: Event, seconds: float, events: Events) -> None:
 
 @contextmanager
 def signals_to(events: Events) -> Iterator[None]:
-    """Turn the signals that end a program into events; a hang-up that `nohup` ignores stays ignored."""
+    """Turn SIGINT, SIGTERM and SIGHUP into events; a SIGHUP ignored by `nohup` stays ignored."""
 
     def ask(_signal: int, _frame: FrameType | None) -> None:
         events.put(StopRequested())
@@ -103,14 +103,14 @@ def signals_to(events: Events) -> Iterator[None]:
 
 
 def _read(name: str, process: subprocess.Popen[str], events: Events) -> None:
-    with cast("IO[str]", process.stdout) as lines:  # a pipe: it was started with one
+    with cast("IO[str]", process.stdout) as lines:  # a pipe, set at the start
         for line in lines:
             events.put(Line(name, line.rstrip("\n")))
 
 
 def _await_end(name: str, process: subprocess.Popen[str], reader: threading.Thread, events: Events) -> None:
     code = process.wait()
-    reader.join(timeout=0.3)  # its last words come first; but what it left behind may keep the pipe open
+    reader.join(timeout=0.3)  # send its last lines first; a child it left behind may keep the pipe open
     events.put(Died(name, code))
 
 

@@ -1,4 +1,4 @@
-"""One `taxi up` for each home: a second is refused, and what a killed one left running is ended."""
+"""One `taxi up` for each home: refuses a second one, and ends the programs left by a killed one."""
 
 import hashlib
 from collections.abc import Iterator
@@ -16,17 +16,17 @@ __all__ = ["is_supervised", "supervised_home"]
 
 @contextmanager
 def supervised_home(home: Path, grace_seconds: float = processes.GRACE_SECONDS) -> Iterator[str]:
-    """Hold the home's lock while the block lasts; the system frees it when the holder dies, however it dies.
+    """Hold the home's lock during the block; the system releases it when the process dies.
 
     Args:
         home: The folder of everything the platform makes.
-        grace_seconds: How long what a killed `taxi up` left may take to end after SIGTERM.
+        grace_seconds: Time between SIGTERM and SIGKILL for programs left by a killed `taxi up`.
 
     Yields:
-        The mark below which this home's programs start.
+        The process tag of this home, the parent of its programs' tags.
 
     Raises:
-        TaxiError: another `taxi up` holds the home, or the home cannot be written to.
+        TaxiError: another `taxi up` runs in the home, or the home is not writable.
     """
     require_writable(home)
     lock = FileLock(home / "up.lock")
@@ -44,7 +44,7 @@ def supervised_home(home: Path, grace_seconds: float = processes.GRACE_SECONDS) 
 
 
 def is_supervised(home: Path) -> bool:
-    """Whether programs of a `taxi up` run in this home; its lock is not touched, which a starting one may want."""
+    """True if programs of a `taxi up` run in this home; leaves the lock free for one that is starting."""
     return bool(processes.tagged_processes(_process_tag_of(home)))
 
 

@@ -1,4 +1,4 @@
-"""Ports: is one free, who holds it, does something answer there."""
+"""Checks ports: free or taken, by which process, ready or not."""
 
 import errno
 import socket
@@ -16,12 +16,12 @@ REQUEST_TIMEOUT_SECONDS = 5.0
 
 
 def require_free(host: str, port: int, setting: str) -> None:
-    """Make sure a server can bind to the port.
+    """Check that a server can bind to the port.
 
     Args:
         host: The address it will bind to.
         port: The port.
-        setting: The variable that sets the port, for the remedy.
+        setting: The variable that sets the port, for the error message.
 
     Raises:
         TaxiError: the port is taken or not allowed, or the address is not one of this machine.
@@ -35,7 +35,7 @@ def require_free(host: str, port: int, setting: str) -> None:
 
 
 def free_port(host: str) -> int:
-    """A port nobody listens on at the moment.
+    """A port that is free now.
 
     Raises:
         TaxiError: the address is not one of this machine.
@@ -50,15 +50,15 @@ def free_port(host: str) -> int:
 
 
 def wait_until_ready(url: str, timeout: float, alive: Callable[[], bool] = lambda: True) -> bool:
-    """Ask until the URL answers without an error.
+    """Send requests until the URL responds without an error.
 
     Args:
-        url: What to ask.
-        timeout: Seconds to go on for.
-        alive: Whether the server still runs: asking ends when it does not.
+        url: The address to request.
+        timeout: Seconds to wait.
+        alive: Returns False once the server has ended, which ends the wait.
 
     Returns:
-        Whether it answered.
+        True if it responded in time.
     """
     deadline = time.monotonic() + timeout
     while alive() and time.monotonic() < deadline:
@@ -72,7 +72,7 @@ def _answers(url: str) -> bool:
     import httpx
 
     try:
-        # A proxy set for the internet must not be asked for what runs on this machine.
+        # Requests to this machine must not go through an internet proxy.
         return httpx.get(url, timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False).status_code < 400
     except httpx.TransportError:
         return False
@@ -98,5 +98,5 @@ def _holder(port: int) -> str:
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid
         ]
         return f" by {psutil.Process(listening[0]).name()} (process {listening[0]})" if listening else ""
-    except psutil.Error:  # some systems do not tell other people's connections; the remedy stands without the name
+    except psutil.Error:  # some systems hide other users' connections; the message then has no name
         return ""

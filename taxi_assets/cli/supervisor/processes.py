@@ -1,7 +1,7 @@
-"""Process trees: start a program so that all it starts can be found again, and end every part of it.
+"""Starts programs with a process tag and ends their whole process trees.
 
-A child may start others, leave its process group, or die before those it started; process ids are used again.
-So each program gets a mark in its environment, which everything below it inherits, and that is looked for.
+A child may start others, leave its process group, or die before its own children, and process ids are reused. So
+each program gets a tag in its environment, which all its descendants inherit.
 """
 
 import os
@@ -23,20 +23,20 @@ __all__ = ["GRACE_SECONDS", "guarded_tag", "kill", "start", "stop", "tagged_proc
 
 TAG_VARIABLE = "SUPERVISED_BY"
 GRACE_SECONDS = 10.0
-# A process that outlives SIGKILL this long is stuck in the kernel, and ends when the kernel lets it.
+# A process that survives SIGKILL this long is blocked in the kernel.
 KILL_SECONDS = 5.0
-LOAD_SECONDS = 5.0  # loading a program takes milliseconds: longer than any busy machine needs
+LOAD_SECONDS = 5.0  # loading a program takes milliseconds, even on a busy machine
 POLL_SECONDS = 0.05
 
 
 def start(command: Sequence[str], env: Mapping[str, str], tag: str, output: int | IO[str]) -> subprocess.Popen[str]:
-    """Start a program with the mark, in a session of its own: a terminal's Ctrl-C reaches this process only.
+    """Start a program with the tag, in its own session, so that a terminal's Ctrl-C does not reach it.
 
     Args:
         command: The program and its arguments.
-        env: Variables on top of this process's own, of which those that redirect libraries are cleared.
-        tag: What `tagged_processes` and `stop` find it by, and all it starts.
-        output: Where its output and errors go: an open file, or `subprocess.PIPE` to read them as text.
+        env: Variables added to this process's own, without those that redirect libraries.
+        tag: The tag by which `tagged_processes` and `stop` find the program and its descendants.
+        output: The target of its output and errors: an open file, or `subprocess.PIPE` to read them as text.
 
     Raises:
         TaxiError: the program cannot be started.
@@ -60,14 +60,14 @@ def start(command: Sequence[str], env: Mapping[str, str], tag: str, output: int 
 
 
 def tagged_processes(tag: str) -> list[psutil.Process]:
-    """The living processes whose mark is this one or begins with it and a slash; zombies do not count."""
-    # `psutil.process_iter` remembers an ended process by its number, which one of ours may have now.
+    """Running processes with this tag or one below it, `<tag>/...`; zombies do not count."""
+    # `psutil.process_iter` caches ended processes by id, which a new process of ours may have.
     found = (_with_tag(pid, tag) for pid in psutil.pids())
     return [process for process in found if process]
 
 
 def stop(tag: str, grace_seconds: float = GRACE_SECONDS) -> None:
-    """End every process with the mark: by SIGTERM, and by SIGKILL what is left after the grace period."""
+    """End every process with the tag: by SIGTERM, then by SIGKILL after the grace period."""
     deadline = time.monotonic() + grace_seconds
     signalled: set[int] = set()
     while left := _left(tag):
@@ -79,7 +79,7 @@ def stop(tag: str, grace_seconds: float = GRACE_SECONDS) -> None:
 
 
 def kill(tag: str) -> None:
-    """End every process with the mark at once; asks again, as one may be starting another meanwhile."""
+    """Kill every process with the tag; repeats, since one may start another meanwhile."""
     deadline = time.monotonic() + KILL_SECONDS
     while (left := _left(tag)) and time.monotonic() < deadline:
         for process in left:
@@ -90,12 +90,12 @@ def kill(tag: str) -> None:
 
 @contextmanager
 def guarded_tag(parent_tag: str | None = None) -> Iterator[str]:
-    """A fresh mark, watched over: what still bears it when this process ends, even by SIGKILL, is stopped.
+    """A new tag with a watcher that stops its processes when this process ends, even by SIGKILL.
 
-    The watcher is a small process that waits for the end of a pipe only this process holds open.
+    The watcher is a small process that waits for the end of a pipe, which only this process keeps open.
 
     Args:
-        parent_tag: The mark by which all such marks of a place are found at once, if any.
+        parent_tag: A common parent of several tags, if any.
     """
     tag = f"{parent_tag}/{uuid4().hex}" if parent_tag else uuid4().hex
     command = (sys.executable, "-m", "taxi_assets.cli.supervisor.processes", tag)
@@ -110,7 +110,7 @@ def guarded_tag(parent_tag: str | None = None) -> Iterator[str]:
 
 
 def _wait_until_loaded(pid: int) -> None:
-    """A process has no environment to be found by while its program is being loaded."""
+    """Wait until the process has loaded its program, as its environment is not readable before."""
     deadline = time.monotonic() + LOAD_SECONDS
     with suppress(psutil.Error):  # it has ended already
         process = psutil.Process(pid)
@@ -123,12 +123,12 @@ def _with_tag(pid: int, tag: str) -> psutil.Process | None:
         process = psutil.Process(pid)
         found = f"{process.environ().get(TAG_VARIABLE, '')}/".startswith(f"{tag}/")
         return process if found and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.Error:  # it has ended meanwhile, or belongs to somebody else: not one of ours
+    except psutil.Error:  # it has ended meanwhile, or belongs to another user
         return None
 
 
 def _left(tag: str) -> list[psutil.Process]:
-    """Those with the mark; looked for again before there are none, as one may just be loading its program."""
+    """Processes with the tag; checks twice before it returns none, as one may be loading its program."""
     if found := tagged_processes(tag):
         return found
     time.sleep(POLL_SECONDS)
@@ -136,9 +136,9 @@ def _left(tag: str) -> list[psutil.Process]:
 
 
 def _terminate(processes: Sequence[psutil.Process], signalled: Set[int]) -> set[int]:
-    """Send SIGTERM to the groups that were not told yet, and return these."""
-    # A server ends its own workers, and starts those anew that die before it: so SIGTERM goes to the group of
-    # each topmost process, and not to the workers it has put into groups of their own.
+    """Send SIGTERM to the process groups not yet signalled, and return them."""
+    # A server ends its own workers, and restarts those that die before it. So SIGTERM goes to the group of each
+    # topmost process, and not to workers in groups of their own.
     ours = {process.pid for process in processes}
     groups = set()
     for process in processes:

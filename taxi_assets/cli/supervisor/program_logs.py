@@ -1,4 +1,4 @@
-"""What programs print: all of it in a log file of each, and on the terminal only what a person should know."""
+"""Programs' output: a log file for each program, and warnings and errors on the terminal."""
 
 import logging
 import re
@@ -8,27 +8,27 @@ from pathlib import Path
 
 __all__ = ["ProgramLogs", "is_notable", "terminal_line"]
 
-_LARGEST_BYTES = 10_000_000  # of a file; the one before it is kept as `.log.1`
-# The line before a traceback says what went wrong, at its level; the traceback itself stays in the log.
+_LARGEST_BYTES = 10_000_000  # of a file; the previous one is kept as `.log.1`
+# The line before a traceback names the error, with its level; the traceback stays in the log.
 _NOTABLE = re.compile(r"\b(?:WARNING|ERROR|CRITICAL|FATAL)\b|^error:")
-# Dagster prints each event of a run: "<time> - dagster - ERROR - <job> - <run id> - <what>". One failed step is an
-# ERROR of its own, of every step after it, and of the run, whose line is the last.
+# Dagster prints each event of a run: "<time> - dagster - ERROR - <job> - <run id> - <event>". A failed step gives an
+# ERROR for itself, for every step after it, and for the run, whose line is the last.
 _RUN_EVENT = re.compile(r" - dagster - [A-Z]+ - (?P<job>\w+) - (?P<run>[0-9a-f]{8}-[0-9a-f-]{27}) - (?P<event>.*)")
 _FAILED_STEPS = re.compile(r"RUN_FAILURE - .*?(?:Steps failed: (?P<steps>\[.*\]))?[.]?$")
 
 
 def is_notable(line: str) -> bool:
-    """Whether a line is a warning or an error, by the level that every program here names in capitals."""
+    """True for a warning or an error, by its level in capitals."""
     return _NOTABLE.search(line) is not None
 
 
 class _LogFile(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Nothing: what a full disk keeps out of a log must not fill the terminal."""
+        """Ignore errors: with a full disk they would fill the terminal."""
 
 
 def terminal_line(line: str) -> str | None:
-    """A program's line as the terminal shows it; None where only the log has it. A failed run is one sentence."""
+    """The line as shown on the terminal, a failed run as one sentence; None if only the log has it."""
     event = _RUN_EVENT.search(line)
     if not event:
         return line if is_notable(line) else None
@@ -54,7 +54,7 @@ class ProgramLogs:
         """Add a line to the program's file."""
         if name not in self._files:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # Not one of `logging.getLogger`: nobody else's configuration reaches it.
+            # Not from `logging.getLogger`, so that no other configuration applies.
             self._files[name] = logging.Logger(name)
             handler = _LogFile(self.path(name), maxBytes=_LARGEST_BYTES, backupCount=1, encoding="utf-8", delay=True)
             self._files[name].addHandler(handler)

@@ -1,4 +1,4 @@
-"""The programs of `taxi up`: what each is called, how it starts, where it answers. Starts nothing."""
+"""Defines the programs of `taxi up`: names, commands, addresses. Starts none."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a program answers: at `ready_path` without an error once it is ready, to people at `page`.
+    """A program's address: `ready_path` responds without an error once it is ready, `page` is for people.
 
     `setting` sets the port.
     """
@@ -53,12 +53,12 @@ class Program:
     """A program that runs until it is stopped.
 
     Attributes:
-        name: How its lines and its end are labelled.
+        name: The label of its output lines.
         command: The program and its arguments; the same at every start.
-        env: Variables on top of the supervisor's own.
-        description: What a person finds there.
-        endpoint: Where it answers, if anywhere.
-        missing: What has to be done before it can run; while set, it is shown and not started.
+        env: Variables added to the supervisor's own.
+        description: A short description for people.
+        endpoint: Its address, if any.
+        missing: What must be done before it can run; while set, it is shown and not started.
     """
 
     name: str
@@ -70,10 +70,10 @@ class Program:
 
 
 def programs(settings: Settings) -> tuple[Program, ...]:
-    """What `taxi up` runs, in the order of the printed table; makes the folders they work in.
+    """The programs of `taxi up`, in the order of the printed table; creates their folders.
 
     Raises:
-        TaxiError: a folder cannot be made.
+        TaxiError: a folder cannot be created.
     """
     _make_folders(settings)
     return (
@@ -88,7 +88,7 @@ def programs(settings: Settings) -> tuple[Program, ...]:
 def environment(settings: Settings) -> dict[str, str]:
     """Variables that keep Dagster, MLflow and BentoML in the platform's folders, over `settings.isolated`.
 
-    The kind of months is fixed: a later run on the other kind must not lead running servers to its warehouse.
+    The data kind is fixed: a later run on the other kind must not change the warehouse of running servers.
     """
     return {
         "TAXI_HOME": str(settings.home.absolute()),
@@ -96,12 +96,12 @@ def environment(settings: Settings) -> dict[str, str]:
         "DAGSTER_HOME": str(settings.dagster_home),
         "BENTOML_HOME": str(settings.bentoml_home),
         "PYTHONUNBUFFERED": "1",
-        "PYTHONSAFEPATH": "1",  # or a script lying in the current folder takes the place of a library
+        "PYTHONSAFEPATH": "1",  # otherwise a script in the current folder could replace a library
     }
 
 
 def bento_program(settings: Settings) -> Program:
-    """The newest Bento of the store, found at every start: a restart serves what was packaged meanwhile."""
+    """The newest Bento of the store, found at every start, so that a restart serves a newer one."""
     packaged = bento_build.latest(settings)
     tag = f"{bento_build.BENTO_NAME}:latest"
     return Program(
@@ -115,7 +115,7 @@ def bento_program(settings: Settings) -> Program:
 
 
 def bento_beside(settings: Settings, tag: str, port: int, name: str) -> Program:
-    """One Bento of the store, served beside the endpoint of `taxi up`: see `serving/serve_command.py`."""
+    """One Bento of the store, served beside `taxi up`: see `serving/serve_command.py`."""
     return Program(
         "bento",
         serve_command(settings, tag, port),
@@ -126,7 +126,7 @@ def bento_beside(settings: Settings, tag: str, port: int, name: str) -> Program:
 
 
 def require_ports(wanted: Sequence[Program]) -> None:
-    """Make sure each of these programs can have its port.
+    """Check that each of these programs can have its port.
 
     Raises:
         TaxiError: a port is taken, or two programs want the same.
@@ -152,7 +152,7 @@ def _dagster_webserver(settings: Settings) -> Program:
 
 
 def _dagster_daemon(settings: Settings) -> Program:
-    # It renews its code server every minute, which the old one calls a warning each time.
+    # It restarts its code server every minute, and each time the old one logs a warning.
     command = (binary("dagster-daemon"), "run", "-w", str(WORKSPACE), "--code-server-log-level", "error")
     return Program("daemon", command, environment(settings), "sensors, queues, backfills")
 
@@ -162,19 +162,18 @@ def _mlflow(settings: Settings) -> Program:
     command = (
         *(binary("mlflow"), "server", "--host", host, "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", settings.mlflow_uri),
-        # Runs name their artifacts by file, so the server reads the folder and stores none for others.
+        # Runs record artifacts by file path, so the server reads the folder and need not store artifacts.
         *("--no-serve-artifacts", "--default-artifact-root", (settings.mlflow_home / "artifacts").as_uri()),
         *("--uvicorn-opts", "--log-level warning"),
     )
-    # Its job runner, several processes, is for language models. Its warnings are about its own use of other
-    # libraries.
+    # Its job runner, several processes, is for language models. Its warnings concern its own use of libraries.
     env = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
     return Program(
         "mlflow",
         command,
         environment(settings) | env,
         "runs, registered models",
-        # Else MLflow opens its pages for language models.
+        # Otherwise MLflow opens its pages for language models.
         Endpoint(host, port, "TAXI_MLFLOW_PORT", "/health", page="/#/experiments?workflowType=machine_learning"),
     )
 
@@ -197,5 +196,5 @@ def _make_folders(settings: Settings) -> None:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TaxiError(
-            f"cannot write to {error.filename} ({error.strerror}): mend its rights or set TAXI_HOME"
+            f"cannot write to {error.filename} ({error.strerror}): fix its permissions or set TAXI_HOME"
         ) from error

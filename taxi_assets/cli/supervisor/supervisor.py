@@ -1,4 +1,4 @@
-"""Several programs with one output, one list of addresses and one Ctrl-C; a dead one is started again."""
+"""Runs several programs with one output, one list of addresses and one Ctrl-C; restarts a dead one."""
 
 import signal
 import subprocess
@@ -33,7 +33,7 @@ from taxi_assets.errors import TaxiError
 
 __all__ = ["Timeouts", "run", "running"]
 
-# A program may die this often within the window; the next death brings the rest down.
+# Restarts of a program within the window; the next death stops every program.
 MAX_RESTARTS = 3
 WINDOW_SECONDS = 600.0
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
@@ -41,7 +41,7 @@ COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How long to wait: for a first answer, before a first restart (doubling), for an end after SIGTERM."""
+    """Waiting times: until a program is ready, before its first restart (then doubling), after SIGTERM."""
 
     ready_seconds: float = 120.0
     back_off_seconds: float = 1.0
@@ -55,19 +55,19 @@ def run(
     parent_tag: str | None = None,
     logs: ProgramLogs | None = None,
 ) -> int:
-    """Run the programs until Ctrl-C, SIGTERM or the terminal's end; then end them and all they started.
+    """Run the programs until Ctrl-C, SIGTERM or the terminal's end; then end their process trees.
 
-    Call it from the main thread: it handles signals.
+    Call it from the main thread, since it handles signals.
 
     Args:
-        programs: What to run; one that misses something is shown and not started.
-        console: Where to print.
-        timeouts: How long to wait for things.
-        parent_tag: The mark of the home they work in, by which a later `taxi up` finds what is left of them.
-        logs: Where the programs' lines go, warnings and errors to the console too; without it, all go there.
+        programs: The programs; one with `missing` set is shown and not started.
+        console: Target of the output.
+        timeouts: Waiting times.
+        parent_tag: The home's tag, by which a later `taxi up` finds processes left behind.
+        logs: Log files for the programs' lines; the console then shows only warnings and errors.
 
     Returns:
-        The exit code: 0 when asked to stop, 1 when a program died too often.
+        The exit code: 0 after a stop signal, 1 when a program died too often.
 
     Raises:
         TaxiError: a port is taken, or a program cannot be started.
@@ -86,16 +86,16 @@ def run(
 
 @contextmanager
 def running(program: Program, log: Path, timeouts: Timeouts | None = None) -> Iterator[str]:
-    """Run one program while the block lasts, its output going to a file.
+    """Run one program during the block, with its output in a file.
 
     Yields:
-        The URL where it answers.
+        Its URL.
 
     Raises:
-        TaxiError: it misses something, its port is taken, or it does not come to answer.
+        TaxiError: it has `missing` set, its port is taken, or it does not become ready.
     """
     if program.missing or program.endpoint is None:
-        raise TaxiError(program.missing or f"{program.name} has no address to ask")
+        raise TaxiError(program.missing or f"{program.name} has no address")
     require_ports([program])
     seconds = (timeouts or Timeouts()).ready_seconds
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def running(program: Program, log: Path, timeouts: Timeouts | None = None) -> It
         try:
             if not wait_until_ready(program.endpoint.ready_url, seconds, lambda: process.poll() is None):
                 reason = _exit_reason(process.poll(), seconds)
-                raise TaxiError(f"{program.name} {reason} and never answered: see {log}")
+                raise TaxiError(f"{program.name} {reason}: see {log}")
             yield program.endpoint.url
         finally:
             processes.stop(tag)
@@ -113,7 +113,7 @@ def running(program: Program, log: Path, timeouts: Timeouts | None = None) -> It
 
 @dataclass
 class _Supervision:
-    """The state of one `run`; only the main thread touches it, the others send events."""
+    """The state of one `run`. Only the main thread uses it; other threads send events."""
 
     programs: Sequence[Program]
     console: Console
@@ -138,7 +138,7 @@ class _Supervision:
         return code
 
     def stop_all(self) -> None:
-        """End everything and print what is said meanwhile; a second Ctrl-C ends the patience."""
+        """End every program, logging its last lines; a second Ctrl-C kills them at once."""
         ending = threading.Thread(target=processes.stop, args=[self.tag, self.timeouts.stop_seconds])
         ending.start()
         self._say("stopping all of them ...")
@@ -173,12 +173,12 @@ class _Supervision:
         watch(program, process, self.events, self.timeouts.ready_seconds)
 
     def _after_death(self, name: str, code: int) -> int | None:
-        processes.stop(f"{self.tag}/{name}", self.timeouts.stop_seconds)  # what it left would hold its port
+        processes.stop(f"{self.tag}/{name}", self.timeouts.stop_seconds)  # its children may still use its port
         now = time.monotonic()
         recent = [at for at in self.deaths.get(name, []) if at > now - WINDOW_SECONDS]
         self.deaths[name] = [*recent, now]
         if len(recent) == MAX_RESTARTS:
-            self._warn(f"{name} {_exit_reason(code)} after {MAX_RESTARTS} restarts: {self._lines_of(name)} say why")
+            self._warn(f"{name} {_exit_reason(code)} after {MAX_RESTARTS} restarts: see {self._lines_of(name)}")
             return 1
         wait = self.timeouts.back_off_seconds * 2 ** len(recent)
         self._warn(f"{name} {_exit_reason(code)}: restart {len(recent) + 1} of {MAX_RESTARTS} in {wait:g} s")
@@ -189,26 +189,26 @@ class _Supervision:
         self.not_ready.discard(name)
         if not is_ready:
             reason = _exit_reason(None, self.timeouts.ready_seconds)
-            self._warn(f"{name} {reason}: {self._lines_of(name)} may say why")
+            self._warn(f"{name} {reason}: see {self._lines_of(name)}")
         elif self.addresses_shown:
-            self._say(f"{name} answers again")
+            self._say(f"{name} is ready again")
         self._show_addresses()
 
     def _show_addresses(self) -> None:
-        """Print the addresses once every program has had its chance to answer."""
+        """Print the addresses once every program is ready or has timed out."""
         if not self.not_ready and not self.addresses_shown:
             self.addresses_shown = True
             self._say("up and running")
             for line in _addresses(self.programs):
                 self.console.print(line, soft_wrap=True, markup=False)
-            where = f"; what they print is in {self.logs.folder}" if self.logs else ""
+            where = f"; their logs are in {self.logs.folder}" if self.logs else ""
             self._say(f"Ctrl-C stops all of them{where}")
 
     def _lines_of(self, name: str) -> str:
-        return f"the lines of {self.logs.path(name)}" if self.logs else "its lines above"
+        return str(self.logs.path(name)) if self.logs else "its lines above"
 
     def _show(self, line: Line, *, is_stopping: bool = False) -> None:
-        """Show the line; with log files only one to be known of, and none of what programs say when they are ended."""
+        """Show the line; with log files, only warnings and errors, and none while stopping."""
         text = Text.from_ansi(line.text)
         if self.logs:
             self.logs.write(line.name, text.plain)
@@ -230,14 +230,14 @@ class _Supervision:
 
 def _exit_reason(code: int | None, seconds: float = 0) -> str:
     if code is None:
-        return f"was silent for {seconds:g} s"
+        return f"was not ready after {seconds:g} s"
     if code < 0:
         return f"was ended by signal {-code} ({signal.strsignal(-code)})"
     return f"ended with exit code {code}"
 
 
 def _addresses(programs: Sequence[Program]) -> list[str]:
-    """A line for each program: no table, in whose columns a narrow terminal cuts addresses."""
+    """A line for each program. A table would cut addresses in a narrow terminal."""
     width = max(len(program.name) for program in programs)
     where = (program.endpoint.page_url if program.endpoint else "in the background" for program in programs)
     return [

@@ -96,7 +96,7 @@ def test_synthetic_months_are_not_polled(platform: Platform) -> None:
 def test_while_a_run_is_at_work_nothing_is_asked(platform: Platform) -> None:
     platform.settings.home.mkdir(parents=True)
     with FileLock(run_lock(platform.settings).lock_file):
-        assert "at work" in platform.tick()
+        assert "working in this home" in platform.tick()
     assert platform.cursor is None
 
 
