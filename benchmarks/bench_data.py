@@ -18,7 +18,7 @@ _SUITE = "raw_trips"
 
 
 def compare_publishing(source: Path, times: int, warm_ups: int = 0) -> tuple[Comparison, list[Figure]]:
-    """Compares publishing raw, clean and feature tables with the course's preparation in pandas.
+    """Compares publishing raw, clean and feature tables with the Zoomcamp's preparation in pandas.
 
     Both warm up in their process with a small month, so that no import is timed.
     """

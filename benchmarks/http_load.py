@@ -44,7 +44,7 @@ def _read_response(connection: socket.socket) -> None:
         response += _receive(connection)
     head, _, body = response.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200"):
-        raise RuntimeError(f"the endpoint answered {head.splitlines()[0].decode('latin-1')}")
+        raise RuntimeError(f"the endpoint returned {head.splitlines()[0].decode('latin-1')}")
     length = int(head.lower().partition(b"content-length:")[2].split(None, 1)[0])
     while len(body) < length:
         body += _receive(connection)

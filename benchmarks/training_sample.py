@@ -34,13 +34,13 @@ def sample_trips(months: int, rows: int) -> tuple["pd.DataFrame", ZoneMap]:
     window = [Month(2022 + number // 12, number % 12 + 1) for number in range(months)]
     with tempfile.TemporaryDirectory(prefix="bench-trips-") as folder, duckdb.connect() as connection:
         define_macros(connection)
-        _put_zones(connection, Path(folder))
+        _insert_zones(connection, Path(folder))
         for month in window:
-            _put_month(connection, synthetic.write_month(Path(folder), SERVICE, month, rows // months, SEED), month)
-        return connection.execute(sql("training_trips"), _values(window)).df(), read_zone_map(connection)
+            _insert_month(connection, synthetic.write_month(Path(folder), SERVICE, month, rows // months, SEED), month)
+        return connection.execute(sql("training_trips"), _window_values(window)).df(), read_zone_map(connection)
 
 
-def _values(window: Sequence[Month]) -> dict[str, object]:
+def _window_values(window: Sequence[Month]) -> dict[str, object]:
     return {
         "all_services": list(SERVICES),
         "services": [SERVICE],
@@ -50,7 +50,7 @@ def _values(window: Sequence[Month]) -> dict[str, object]:
     }
 
 
-def _put_zones(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+def _insert_zones(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for table in TABLES.values():
         connection.execute(table.ddl())
     synthetic.write_zones(folder, SEED)
@@ -61,7 +61,7 @@ def _put_zones(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     connection.executemany(f"INSERT INTO taxi_zones VALUES ({marks})", values)  # noqa: S608
 
 
-def _put_month(connection: duckdb.DuckDBPyConnection, path: Path, month: Month) -> None:
+def _insert_month(connection: duckdb.DuckDBPyConnection, path: Path, month: Month) -> None:
     connection.execute(
         "CREATE OR REPLACE TEMP VIEW trips AS SELECT * FROM clean_trips WHERE month = getvariable('month')"
     )

@@ -109,7 +109,7 @@ class PairStatistics:
         period = trips.period * ZONES**2 + pair
         weights, recent = np.exp(-age / smoothing.months), np.exp(-age / smoothing.recent_months)
         timed = weights * trips.minutes
-        for sums, place, values in (
+        for sums, index, values in (
             (self.count, pair, weights),
             (self.total, pair, timed),
             (self.logs, pair, weights * np.log(trips.minutes)),
@@ -119,7 +119,7 @@ class PairStatistics:
             (self.period_count, period, weights),
             (self.period_total, period, timed),
         ):
-            np.add.at(sums.reshape(-1), place, values.astype(sums.dtype))
+            np.add.at(sums.reshape(-1), index, values.astype(sums.dtype))
         return self
 
     def decayed(self, months: float, smoothing: Smoothing) -> "PairStatistics":

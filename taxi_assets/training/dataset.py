@@ -129,11 +129,11 @@ def read_zone_map(connection: DuckDBPyConnection) -> ZoneMap:
     """Reads the zones as arrays indexed by zone id.
 
     Raises:
-        TaxiError: the lake has no zones.
+        TaxiError: the warehouse has no zones.
     """
     zones = connection.execute("SELECT * EXCLUDE (shape_wkb) FROM taxi_zones ORDER BY zone_id").df()
     if zones.empty:
-        raise TaxiError("the lake has no taxi zones: materialise taxi_zones first")
+        raise TaxiError("the warehouse has no taxi zones: materialise taxi_zones first")
     boroughs = sorted(zones["borough"].unique())
     coordinates = {name: np.full(ZONES, np.nan) for name in ("x_miles", "y_miles", "area_square_miles")}
     borough, is_airport = np.zeros(ZONES, np.int64), np.zeros(ZONES, bool)

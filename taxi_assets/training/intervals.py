@@ -84,8 +84,8 @@ def _factors(needed: Floats, borough: Ints, band: Ints, coverage: float) -> Floa
     """Factors on the margins by borough and band, drawn toward the overall one if trips are few."""
     overall = float(np.quantile(needed, coverage))
     factors = np.full((_BOROUGHS, len(BANDS)), overall)
-    for place, time in np.unique(np.column_stack([borough, band]), axis=0).tolist():
-        own = needed[(borough == place) & (band == time)]
+    for row, column in np.unique(np.column_stack([borough, band]), axis=0).tolist():
+        own = needed[(borough == row) & (band == column)]
         exact = np.quantile(own, min(1.0, coverage * (len(own) + 1) / len(own)))
-        factors[place, time] = (len(own) * exact + _FACTOR_PRIOR_TRIPS * overall) / (len(own) + _FACTOR_PRIOR_TRIPS)
+        factors[row, column] = (len(own) * exact + _FACTOR_PRIOR_TRIPS * overall) / (len(own) + _FACTOR_PRIOR_TRIPS)
     return factors

@@ -36,7 +36,7 @@ __all__ = ["DurationModel"]
 Floats = NDArray[np.float64]
 
 # Intervals are calibrated on the last third of the trips, at most half a year, with the errors of a smaller model
-# trained on earlier trips. It costs a tenth of the full model and has errors of similar size.
+# trained on earlier trips. It costs a tenth of the full model, and nine in ten of its errors are as small.
 _CALIBRATION_SHARE, _CALIBRATION_MONTHS, _CALIBRATION_TRIPS = 1 / 3, 6, 100_000
 _CALIBRATION_PARAMETERS = {"max_iter": 25, "max_leaf_nodes": 31, "learning_rate": 0.2, "max_bins": 31}
 _CALIBRATION_TRAIN_TRIPS = 50_000

@@ -115,7 +115,7 @@ def build_training_set(  # noqa: PLR0913, PLR0917
             recent = own_service & (month >= first)
             # Out-of-fold expectations include later trips, so traffic ratios would leak; leave them NaN.
             with_traffic = recent & ~masked & (month >= first_past_only_month(month[own_service]))
-            _put_recent_traffic(features, trips, recent, with_traffic, geometry, ended_trips)
+            _fill_recent_traffic(features, trips, recent, with_traffic, geometry, ended_trips)
     kept = (month >= first) & np.isnan(features[FIXED_DURATION])
     rows = _take_rows({**trips, **features}, kept)
     matrix = encode(rows, geometry, {name: rows[name] for name in features})
@@ -178,7 +178,7 @@ def recent_traffic_columns(
     return features
 
 
-def _put_recent_traffic(
+def _fill_recent_traffic(
     features: TripColumns,
     trips: TripColumns,
     recent: NDArray[np.bool_],
