@@ -1,9 +1,10 @@
-"""The glossary names modules that exist and contain the term; the list of tasks names files that exist."""
+"""The glossary, the list of tasks and the hooks name files and programs that exist."""
 
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 from markdown_reader import table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,3 +71,20 @@ def test_each_file_of_the_tasks_exists() -> None:
 def test_a_missing_file_of_a_task_is_found() -> None:
     text = "| Task | File |\n|---|---|\n| a | `README.md`, `taxi_assets/nothing.py` |\n"
     assert missing_files(text) == {"taxi_assets/nothing.py"}
+
+
+def foreign_hooks(text: str) -> list[str]:
+    """Hooks that would download something or run a program outside the environment."""
+    repos = yaml.safe_load(text)["repos"]
+    found = [repo["repo"] for repo in repos if repo["repo"] != "local"]
+    hooks = [hook for repo in repos for hook in repo["hooks"] if repo["repo"] == "local"]
+    return found + [hook["id"] for hook in hooks if not hook["entry"].startswith(".venv/bin/")]
+
+
+def test_hooks_run_the_programs_of_the_environment() -> None:
+    assert foreign_hooks((ROOT / ".pre-commit-config.yaml").read_text()) == []
+
+
+def test_a_foreign_hook_is_found() -> None:
+    text = "repos: [{repo: a, hooks: []}, {repo: local, hooks: [{id: b, entry: b}, {id: c, entry: .venv/bin/c}]}]"
+    assert foreign_hooks(text) == ["a", "b"]
