@@ -1,4 +1,4 @@
-"""Evidence of a promotion, of figures written here: a challenger that is better than the champion and the baselines."""
+"""Evidence of a promotion with figures written here: a challenger better than champion and baselines."""
 
 import numpy as np
 import pandas as pd

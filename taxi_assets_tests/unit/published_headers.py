@@ -1,4 +1,4 @@
-"""Headers as published, of TLC's files and of the history of its columns."""
+"""Published headers of TLC's files, and of the history of its columns."""
 
 __all__ = ["COMPANY", "FOR_HIRE", "GREEN", "WITHOUT_ZONES", "WITH_ZONES", "YELLOW"]
 
@@ -18,7 +18,7 @@ COMPANY = (
     "base_passenger_fare tolls bcf sales_tax congestion_surcharge airport_fee tips driver_pay "
     "shared_request_flag shared_match_flag access_a_ride_flag wav_request_flag wav_match_flag"
 )
-# Each with how many columns the contract does not know.
+# Each with the number of columns the contract does not know.
 WITH_ZONES = {
     "green from 2016-07": (GREEN.replace(" congestion_surcharge", ""), 0),
     "green from 2019-01": (GREEN, 0),

@@ -13,7 +13,7 @@ NINE = datetime(2023, 3, 14, 9, 0)
 
 
 def trip(number: int = 0, minutes: float = 15, **other: Any) -> Row:
-    """A raw trip that breaks no rule, but for what is said otherwise."""
+    """A raw trip that breaks no rule; keyword arguments replace columns."""
     begins = other.get("pickup_at", NINE)
     return {
         **KEY,

@@ -1,4 +1,4 @@
-"""Rows of `evaluations` and `promotions` as a run writes them: version 2 scored on 2023-02, and not promoted."""
+"""Rows of `evaluations` and `promotions`, as a run writes them: version 2 on 2023-02, not promoted."""
 
 from datetime import date
 from typing import Any

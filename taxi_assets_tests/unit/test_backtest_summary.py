@@ -1,4 +1,4 @@
-"""The picture and the summary of a back-test, of figures written here."""
+"""The plot and the summary of a backtest, from figures written here."""
 
 import io
 from typing import Any
@@ -34,7 +34,7 @@ MONTHS = [month("2023-02", 4.8), month("2023-03", 5.0, inside=940)]
 FACTS = {"months": MONTHS, "condition": "without_recent_traffic"} | summarise(MONTHS)
 
 
-def test_means_and_the_least_margin_are_told() -> None:
+def test_summary_states_means_and_smallest_margin() -> None:
     facts = summarise(MONTHS)
     assert facts["mean"]["rmse"] == pytest.approx(4.9)
     assert facts["mean"]["coverage_90"] == pytest.approx(0.92)
@@ -45,19 +45,19 @@ def test_means_and_the_least_margin_are_told() -> None:
     )
 
 
-def test_coverage_is_told_of_places_with_rides_enough() -> None:
+def test_coverage_is_stated_for_places_with_enough_trips() -> None:
     assert summarise(MONTHS)["coverage_range"] == pytest.approx([0.92, 0.92])
     assert summarise([month("2023-02", 4.8) | {"coverage": []}])["coverage_range"] == []
 
 
-def test_the_picture_says_what_it_shows() -> None:
+def test_plot_states_its_findings() -> None:
     png = draw_backtest(FACTS)
     assert png.startswith(b"\x89PNG")
     assert b"Over 2 months, each scored by a model of the months before it, the RMSE is 4.90 minutes" in png
     assert draw_backtest(FACTS) == png
 
 
-def test_the_table_names_each_month_whole_at_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_shows_each_month_in_full_at_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = {name: {"rmse": 6.0, "mae": 4.0, "bias": 0.0} for name in ("zone_pair_hour_median", "one", "two")}
     months = [{**each, "baselines": wide} for each in MONTHS]
     facts = {**FACTS, "months": months, "mean_baselines": wide, "scope": "1_to_60_minutes", "missing": []}

@@ -1,4 +1,4 @@
-"""Baselines on trips written here, against scikit-learn, and against figures known for TLC's own months."""
+"""Baselines on trips written here, against scikit-learn, and against known errors of TLC's own months."""
 
 import time
 
@@ -37,20 +37,20 @@ def test_every_baseline_is_fitted_and_described() -> None:
     assert all(BASELINES.values())
 
 
-def test_no_trips_teach_nothing() -> None:
+def test_baselines_without_trips_are_refused() -> None:
     with pytest.raises(TaxiError, match="no trips to learn the baselines from: choose months"):
         fit_baselines(PAST.head(0))
 
 
-def test_a_pair_is_told_by_its_median() -> None:
+def test_a_pair_is_predicted_by_its_median() -> None:
     assert predict("zone_pair_median", (74, 75, 0), (74, 41, 0), (7, 7, 0)) == [14, 20, 2]
 
 
-def test_an_unseen_pair_is_told_by_its_pickup_zone_and_that_by_all_rides() -> None:
+def test_an_unseen_pair_falls_back_to_its_pickup_zone_then_to_all_trips() -> None:
     assert predict("zone_pair_median", (74, 7, 0), (200, 75, 0)) == [17, 14]
 
 
-def test_an_hour_is_told_from_five_rides_on() -> None:
+def test_an_hour_has_its_own_median_from_five_trips_on() -> None:
     four, five = trips(*[(74, 75, 8, 30)] * 4, *[(74, 75, 9, 10)] * 9), trips((74, 75, 8, 30))
     asked = trips((74, 75, 8, 0), (74, 75, 100, 0))
     before = fit_baselines(four)["zone_pair_hour_median"].predict(asked)
@@ -59,11 +59,11 @@ def test_an_hour_is_told_from_five_rides_on() -> None:
     assert after.tolist() == [30, 10]
 
 
-def test_no_rides_have_no_predictions() -> None:
+def test_no_trips_have_no_predictions() -> None:
     assert all(baseline.predict(PAST.head(0)).shape == (0,) for baseline in fit_baselines(PAST).values())
 
 
-def test_predictions_do_not_depend_on_the_index_or_order_of_rides() -> None:
+def test_predictions_do_not_depend_on_the_index_or_order_of_trips() -> None:
     shuffled = PAST.sample(frac=1, random_state=0).set_index(np.arange(5) * 7)
     for baseline in fit_baselines(PAST).values():
         expected = dict(zip(map(tuple, PAST.to_numpy()), baseline.predict(PAST), strict=True))
@@ -71,7 +71,7 @@ def test_predictions_do_not_depend_on_the_index_or_order_of_rides() -> None:
 
 
 def city(trips: int, zones: int, seed: int, noise_minutes: float = 0) -> pd.DataFrame:
-    """Trips whose duration is the sum of a part for each zone, and noise."""
+    """Trips whose duration is a sum of one part for each zone, plus noise."""
     random = np.random.default_rng(seed)
     starts, ends = random.integers(1, zones + 1, (2, trips))
     minutes = 10 + np.sqrt(starts) + 3 * np.sin(ends) + random.normal(0, noise_minutes, trips)
@@ -80,7 +80,7 @@ def city(trips: int, zones: int, seed: int, noise_minutes: float = 0) -> pd.Data
     return pd.DataFrame({"pickup_zone_id": starts, "dropoff_zone_id": ends} | columns)
 
 
-def test_the_regression_finds_a_sum_of_zones() -> None:
+def test_regression_recovers_a_sum_of_zones() -> None:
     past, later = city(20_000, 265, seed=0), city(500, 265, seed=1)
     found = fit_one_hot_linear_regression(past).predict(later)
     np.testing.assert_allclose(found, later["duration_minutes"], atol=1e-8)
@@ -88,8 +88,8 @@ def test_the_regression_finds_a_sum_of_zones() -> None:
 
 @pytest.mark.parametrize(("trips", "zones"), [(400, 30), (60, 40), (9, 200), (1, 5)])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_regression_is_that_of_scikit_learn(trips: int, zones: int, seed: int) -> None:
-    """Also where zones are unseen, or fall into parts that no trip connects: the solution is the one of least norm."""
+def test_regression_agrees_with_scikit_learn(trips: int, zones: int, seed: int) -> None:
+    """Also with unseen zones and unconnected groups of zones: the solution has the least norm."""
     past, later = city(trips, zones, seed, noise_minutes=4), city(200, zones, seed + 100)
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     theirs = make_pipeline(encoder, LinearRegression()).fit(past[ZONE_COLUMNS], past["duration_minutes"])
@@ -97,7 +97,7 @@ def test_the_regression_is_that_of_scikit_learn(trips: int, zones: int, seed: in
     np.testing.assert_allclose(ours, theirs.predict(later[ZONE_COLUMNS]), atol=1e-8)
 
 
-def test_eight_hundred_thousand_rides_take_seconds() -> None:
+def test_eight_hundred_thousand_trips_take_seconds() -> None:
     past = city(800_000, 265, seed=0, noise_minutes=5)
     began = time.perf_counter()
     for baseline in fit_baselines(past).values():
@@ -105,11 +105,11 @@ def test_eight_hundred_thousand_rides_take_seconds() -> None:
     assert time.perf_counter() - began < 20  # about 3 s; the sparse solver alone takes a minute
 
 
-# Figures known for TLC's own months: trips of 1-60 minutes, nothing else filtered
+# Known errors on TLC's own months: trips of 1-60 minutes, no other filter
 
 
 def read(source, *months: Month) -> pd.DataFrame | None:
-    """Trips of 1-60 minutes of TLC's files; None where one of them is not at hand."""
+    """Trips of 1-60 minutes of TLC's files; None if a file is missing."""
     paths = [source.folder / f"green_tripdata_{month}.parquet" for month in months]
     if source.kind != "real" or not all(path.is_file() for path in paths):
         return None
@@ -123,7 +123,7 @@ def read(source, *months: Month) -> pd.DataFrame | None:
         return connection.execute(query, {"paths": [str(path) for path in paths]}).df()
 
 
-# Elsewhere the same is asked of a city whose best regression is known: the noise is what is left of the error.
+# Without TLC's files, a city with a known best regression is used: its noise is the remaining error.
 NOISE_MINUTES = 6.0
 
 
@@ -135,7 +135,7 @@ NOISE_MINUTES = 6.0
         ((Month(2023, 1), Month(2023, 12)), Month(2024, 1), 7.233, None),
     ],
 )
-def test_the_regression_has_the_error_known_for_it(source, learned, scored, rmse: float, mae: float | None) -> None:
+def test_regression_has_its_known_error(source, learned, scored, rmse: float, mae: float | None) -> None:
     past, later, margin = read(source, *month_range(*learned)), read(source, scored), 0.001
     if past is None or later is None:
         past, later = (city(60_000, 200, seed, NOISE_MINUTES) for seed in (1, 2))
@@ -145,7 +145,7 @@ def test_the_regression_has_the_error_known_for_it(source, learned, scored, rmse
     assert mae is None or found.mae == pytest.approx(mae, abs=margin)
 
 
-def test_the_pair_median_has_the_error_known_for_it_and_backing_off_lowers_it(source) -> None:
+def test_pair_median_has_its_known_error_and_backing_off_lowers_it(source) -> None:
     months = month_range(Month(2023, 1), Month(2023, 12))
     past, later, rmse, margin = read(source, *months), read(source, Month(2024, 1)), 5.773, 0.001
     if past is None or later is None:
@@ -162,7 +162,7 @@ def test_regression_on_distance_does_not_depend_on_the_number_of_threads() -> No
     past = trips(*((a, b, 0, 10.0) for a, b in draw.integers(1, 60, (30_000, 2))))
     past = past.assign(pickup_at=np.arange(len(past)), duration_minutes=draw.gamma(4, 4, len(past)))
     miles = draw.gamma(2, 2, len(past))
-    miles[:5] = 80_000  # such as the files have: with them the solver does not converge
+    miles[:5] = 80_000  # as in TLC's files: with them the solver does not converge
     predictions = []
     for threads in (1, 2):
         with threadpool_limits(threads, user_api="blas"):

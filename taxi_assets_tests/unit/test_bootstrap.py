@@ -1,4 +1,4 @@
-"""The bootstrap by days: what it makes of errors known by hand, and how often it is wrong where chance decides."""
+"""The bootstrap by days: its results on known errors, and its error rate where only chance decides."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def errors_of(days: list[tuple[int, float, float]]) -> DayErrors:
     return DayErrors(trips.astype(np.int64), trips * ours**2, trips * theirs**2)
 
 
-def test_as_many_days_are_drawn_as_there_are() -> None:
+def test_a_resample_draws_as_many_days_as_there_are() -> None:
     draws = draw_days(31, 500, seed=1)
     assert draws.shape == (500, 31)
     assert set(draws.sum(1)) == {31}
@@ -34,7 +34,7 @@ def test_squared_errors_are_summed_by_day() -> None:
 
 
 @given(DAYS)
-def test_the_difference_is_that_of_all_rides(days: list[tuple[int, float, float]]) -> None:
+def test_the_difference_is_that_of_all_trips(days: list[tuple[int, float, float]]) -> None:
     errors = errors_of(days)
     interval, bootstrap_differences = difference_of_rmse(errors, draw_days(len(days), 50, 0), 0.95)
     every = np.repeat(np.array([ours for _, ours, _ in days]), errors.trips)
@@ -45,7 +45,7 @@ def test_the_difference_is_that_of_all_rides(days: list[tuple[int, float, float]
 
 
 @given(DAYS)
-def test_changing_sides_turns_the_interval_round(days: list[tuple[int, float, float]]) -> None:
+def test_swapping_the_models_mirrors_the_interval(days: list[tuple[int, float, float]]) -> None:
     errors = errors_of(days)
     draws = draw_days(len(days), 50, 0)
     one, _ = difference_of_rmse(errors, draws, 0.9)
@@ -54,7 +54,7 @@ def test_changing_sides_turns_the_interval_round(days: list[tuple[int, float, fl
 
 
 @given(DAYS, st.floats(0.01, 5))
-def test_what_is_better_every_day_is_surely_better(days: list[tuple[int, float, float]], gain: float) -> None:
+def test_a_model_better_every_day_is_surely_better(days: list[tuple[int, float, float]], gain: float) -> None:
     better = errors_of([(trips, theirs, theirs + gain) for trips, theirs, _ in days])
     interval, _ = difference_of_rmse(better, draw_days(len(days), 200, 0), 0.95)
     assert interval.high < 0
@@ -73,15 +73,15 @@ def test_a_resample_without_the_slice_is_left_out() -> None:
     assert 0 < len(bootstrap_differences) < 300
 
 
-def test_no_rides_cannot_be_compared() -> None:
+def test_comparison_without_trips_is_refused() -> None:
     with pytest.raises(ValueError, match="no trips to compare"):
         difference_of_rmse(DayErrors(np.zeros(3, np.int64), np.zeros(3), np.zeros(3)), draw_days(3, 9, 0), 0.95)
 
 
 def wrongly_sure(whole_days: bool, months: int) -> float:
-    """How often models equally good, each better on days of its own, look surely apart.
+    """Share of comparisons of equal models, each better on some days, that find a sure difference.
 
-    Drawing trips one by one is drawing days that hold one trip each.
+    With one trip a day, drawing days is drawing single trips.
     """
     rng, wrong = np.random.default_rng(0), 0
     day = np.repeat(np.arange(30), 40) if whole_days else np.arange(1200)
@@ -95,6 +95,6 @@ def wrongly_sure(whole_days: bool, months: int) -> float:
     return wrong / months
 
 
-def test_whole_days_are_honest_where_rides_are_not() -> None:
+def test_whole_days_keep_the_error_rate_and_single_trips_do_not() -> None:
     assert wrongly_sure(whole_days=True, months=2_000) < 0.07
     assert wrongly_sure(whole_days=False, months=30) > 0.20

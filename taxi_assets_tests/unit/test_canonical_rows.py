@@ -1,4 +1,4 @@
-"""A file of any service and era becomes the same rows: all of them, under canonical names, places as zones."""
+"""Files of any service and era give the same rows: all of them, canonical names, points as zones."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from taxi_assets.warehouse.schema import TABLES
 
 SEED, ROWS = 7, 400
 ALL_ERAS = [(service, era) for service in SERVICES for era in ERAS[service]]
-RIDE = ("pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id", "trip_distance_miles", "fare_usd")
+TRIP = ("pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id", "trip_distance_miles", "fare_usd")
 NEEDED: dict[str, Any] = {
     "lpep_pickup_datetime": datetime(2023, 3, 1, 8, 30),
     "lpep_dropoff_datetime": datetime(2023, 3, 1, 8, 45),
@@ -40,7 +40,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path, service: str = "gree
 
 
 def write(folder: Path, *columns: tuple[str, Any]) -> Path:
-    """A month of one row, with these columns beside those it needs; names may repeat."""
+    """A month of one row, with these columns beside the required ones; names may repeat."""
     path = folder / "green_tripdata_2023-03.parquet"
     every = [*NEEDED.items(), *columns]
     table = pa.Table.from_arrays([pa.array([value]) for _, value in every], names=[name for name, _ in every])
@@ -49,34 +49,34 @@ def write(folder: Path, *columns: tuple[str, Any]) -> Path:
 
 
 def test_a_folder_named_like_a_column_changes_no_value(city: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    folder = tmp_path / "PULocationID=7"  # which DuckDB would take for a value of every row
+    folder = tmp_path / "PULocationID=7"  # DuckDB would read this folder name as a value of every row
     folder.mkdir()
     rows, _ = read(city, write(folder))
     assert [row["pickup_zone_id"] for row in rows] == [74]
 
 
 @pytest.mark.parametrize(("service", "era"), ALL_ERAS)
-def test_every_era_gives_the_same_rides(
+def test_every_era_gives_the_same_trips(
     city: duckdb.DuckDBPyConnection, tmp_path: Path, service: str, era: str
 ) -> None:
     month = Month(2023, 3)
     path = synthetic.write_month(tmp_path / era, service, month, ROWS, SEED, era)
     rows, trips_view = read(city, path, service)
-    alike = era if era in ("B", "C") else "A"  # where the city has other things wrong
+    alike = era if era in ("B", "C") else "A"  # rows in which the city has other defects
     known = synthetic.write_month(tmp_path / "alike", service, month, ROWS, SEED, alike)
     expected, _ = read(city, known, service)
     assert len(rows) == ROWS
     assert trips_view.mapping.unknown == ()
-    ride = [name for name in RIDE if any(row[name] is not None for row in rows)]
-    assert set(RIDE) - set(ride) <= {"trip_distance_miles", "fare_usd"}
-    # Without coordinates a zone is a zone; with them, none outside the map can be told from another.
+    trip = [name for name in TRIP if any(row[name] is not None for row in rows)]
+    assert set(TRIP) - set(trip) <= {"trip_distance_miles", "fare_usd"}
+    # Files with coordinates cannot distinguish the zones outside the map.
     zones = [264, 265] if trips_view.mapping.needs_zones else []
     for row, other in zip(rows, expected, strict=True):
-        theirs = {name: 264 if other[name] in zones else other[name] for name in ride}
-        assert {name: row[name] for name in ride} == theirs
+        theirs = {name: 264 if other[name] in zones else other[name] for name in trip}
+        assert {name: row[name] for name in trip} == theirs
 
 
-def test_points_are_counted_by_what_they_were_taken_for(city: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_points_are_counted_by_their_outcome(city: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     path = synthetic.write_month(tmp_path, "green", Month(2014, 3), 5000, SEED, "2013-08-csv")
     rows, trips_view = read(city, path)
     unknown = sum(row["pickup_zone_id"] == 264 for row in rows)
@@ -99,7 +99,7 @@ def test_coordinates_without_zones_are_refused_with_the_remedy(
         read(memory, path, "yellow")
 
 
-def test_points_that_are_no_numbers_or_not_there_have_no_zone(city: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_missing_and_non_numeric_points_have_no_zone(city: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     path = tmp_path / "green_tripdata_2014-03.csv"
     header = (
         "lpep_pickup_datetime,Lpep_dropoff_datetime,Pickup_longitude,Pickup_latitude,Dropoff_longitude,Dropoff_latitude"
@@ -120,7 +120,7 @@ def test_points_that_are_no_numbers_or_not_there_have_no_zone(city: duckdb.DuckD
     }
 
 
-# Columns of every name
+# Columns of any name
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_points_that_are_no_numbers_or_not_there_have_no_zone(city: duckdb.DuckD
         ("",),
     ],
 )
-def test_a_column_is_kept_whatever_it_is_called(
+def test_a_column_of_any_name_is_kept(
     memory: duckdb.DuckDBPyConnection, tmp_path: Path, names: tuple[str, ...]
 ) -> None:
     path = write(tmp_path, *((name, number) for number, name in enumerate(names)))
@@ -174,7 +174,7 @@ def test_a_known_column_of_nested_values_is_refused(memory: duckdb.DuckDBPyConne
 # Text
 
 
-def test_a_line_that_cannot_be_read_is_a_row_that_keeps_it(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_an_unreadable_line_becomes_a_row_with_its_text(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     path = synthetic.write_month(tmp_path, "green", Month(2019, 3), 50, SEED, "2019-csv")
     lines = path.read_text().splitlines()
     lines = [*lines[:10], "torn,line", *lines[10:]]
@@ -188,13 +188,13 @@ def test_a_line_that_cannot_be_read_is_a_row_that_keeps_it(memory: duckdb.DuckDB
     assert {row["other_columns"] for row in rows if row is not torn} == {'{"unreadable_line":"x"}'}
     assert torn["other_columns"] is None
     assert torn["source_row"] == 9
-    assert all(torn[name] is None for name in RIDE)
+    assert all(torn[name] is None for name in TRIP)
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 @pytest.mark.parametrize("end", ["\n", "\r"])
-def test_text_of_other_programs_is_the_same(
+def test_text_of_other_programs_gives_the_same_rows(
     memory: duckdb.DuckDBPyConnection, tmp_path: Path, separator: str, encoding: str, end: str
 ) -> None:
     path = synthetic.write_month(tmp_path, "green", Month(2019, 3), 50, SEED, "2019-csv")
@@ -204,9 +204,7 @@ def test_text_of_other_programs_is_the_same(
     assert read(memory, path)[0] == expected
 
 
-def test_a_header_that_ends_otherwise_than_the_lines_loses_no_row(
-    memory: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
+def test_a_header_with_another_line_ending_loses_no_row(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     path = synthetic.write_month(tmp_path, "green", Month(2019, 3), 50, SEED, "2019-csv")
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r", 1))
     assert len(read(memory, path)[0]) == 50

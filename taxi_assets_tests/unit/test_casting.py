@@ -1,4 +1,4 @@
-"""Values of every type TLC has used become canonical ones; what does not fit becomes NULL, and says so."""
+"""Values of every type TLC has used become canonical values; values that do not fit become NULL."""
 
 import json
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ NOON = datetime(2023, 3, 1, 12, 0)
 
 
 def cast(published: str, canonical: str, values: list[Any], kind: pa.DataType) -> list[Any]:
-    """What a column of that type becomes, read by DuckDB as Arrow has it."""
+    """The cast values of a column of that type, read by DuckDB from Arrow."""
     length = len(values)
     table = pa.table({**{name: pa.nulls(length) for name in NEEDED}, published: pa.array(values, kind)})
     types = {field.name: str(field.type) for field in table.schema}
@@ -48,7 +48,7 @@ def cast(published: str, canonical: str, values: list[Any], kind: pa.DataType) -
         (["74"], pa.dictionary(pa.int32(), pa.string())),
     ],
 )
-def test_a_zone_id_of_any_type_is_the_same(values: list[Any], kind: pa.DataType) -> None:
+def test_zone_ids_of_any_type_are_equal(values: list[Any], kind: pa.DataType) -> None:
     assert cast("PULocationID", "pickup_zone_id", values, kind) == [74]
 
 
@@ -61,7 +61,7 @@ def test_a_zone_id_of_any_type_is_the_same(values: list[Any], kind: pa.DataType)
         ([None, None], pa.null()),
     ],
 )
-def test_what_is_no_zone_id_is_missing(values: list[Any], kind: pa.DataType) -> None:
+def test_a_value_that_is_no_zone_id_is_missing(values: list[Any], kind: pa.DataType) -> None:
     assert cast("PULocationID", "pickup_zone_id", values, kind) == [None] * len(values)
 
 
@@ -76,7 +76,7 @@ def test_what_is_no_zone_id_is_missing(values: list[Any], kind: pa.DataType) -> 
         ([" 2023-03-01T12:00:00 "], pa.string()),
     ],
 )
-def test_a_time_of_any_type_is_the_same(values: list[Any], kind: pa.DataType) -> None:
+def test_times_of_any_type_are_equal(values: list[Any], kind: pa.DataType) -> None:
     assert cast("lpep_pickup_datetime", "pickup_at", values, kind) == [NOON]
 
 
@@ -86,13 +86,13 @@ def test_a_time_of_any_type_is_the_same(values: list[Any], kind: pa.DataType) ->
     [("UTC", 8, 7), ("America/New_York", 8, 7), ("+05:30", 8, 7), ("Asia/Tokyo", 8, 7)],
 )
 def test_time_of_any_zone_is_converted_to_new_york_time(unit: str, zone: str, summer: int, winter: int) -> None:
-    # Arrow keeps the moment in UTC whatever the zone is called.
-    moments = [datetime(2023, 7, 1, 12, 0, tzinfo=UTC), datetime(2023, 1, 1, 12, 0, tzinfo=UTC)]
-    found = cast("lpep_pickup_datetime", "pickup_at", moments, pa.timestamp(unit, zone))
+    # Arrow stores the time in UTC, whatever the zone's name.
+    instants = [datetime(2023, 7, 1, 12, 0, tzinfo=UTC), datetime(2023, 1, 1, 12, 0, tzinfo=UTC)]
+    found = cast("lpep_pickup_datetime", "pickup_at", instants, pa.timestamp(unit, zone))
     assert found == [datetime(2023, 7, 1, summer, 0), datetime(2023, 1, 1, winter, 0)]
 
 
-def test_numbers_that_are_none_are_missing() -> None:
+def test_invalid_numbers_are_missing() -> None:
     assert cast("trip_distance", "trip_distance_miles", [1.5, float("nan"), float("-inf")], pa.float64()) == [
         1.5,
         None,
@@ -102,13 +102,13 @@ def test_numbers_that_are_none_are_missing() -> None:
     assert cast("ehail_fee", "ehail_fee_usd", [None], pa.null()) == [None]
 
 
-def test_words_of_old_files_become_todays_codes() -> None:
+def test_words_of_old_files_become_current_codes() -> None:
     words = ["CASH", "Credit", "No Charge", "DIS", "unk", "3", " crd ", "barter", None]
     assert cast("Payment_Type", "payment_type_id", words, pa.string()) == [2, 1, 3, 4, 5, 3, 1, None, None]
     assert cast("payment_type", "payment_type_id", [2.0, None], pa.float64()) == [2, None]
 
 
-def test_blank_text_is_missing_and_other_is_trimmed() -> None:
+def test_blank_text_is_missing_and_other_text_is_trimmed() -> None:
     assert cast("store_and_fwd_flag", "store_and_forward_flag", [" ", "", "Y ", None], pa.string()) == [
         None,
         None,
@@ -169,13 +169,13 @@ def test_a_known_column_of_nested_values_is_refused(published: str, kind: pa.Dat
 
 
 @pytest.mark.parametrize("kind", [pa.date32(), pa.date64()])
-def test_dates_are_no_times(kind: pa.DataType) -> None:
+def test_dates_without_a_time_are_refused(kind: pa.DataType) -> None:
     with pytest.raises(TaxiError, match="column pickup_at has dates without a time of day"):
         cast("lpep_pickup_datetime", "pickup_at", [None], kind)
 
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.bool_()])
-def test_a_time_that_is_a_number_is_refused(kind: pa.DataType) -> None:
+def test_numbers_as_times_are_refused(kind: pa.DataType) -> None:
     with pytest.raises(TaxiError, match=r"column pickup_at has values of type .*, which are not times"):
         cast("lpep_pickup_datetime", "pickup_at", [None], kind)
 
@@ -185,5 +185,5 @@ def test_nested_values_of_an_unknown_column_are_kept() -> None:
     assert kept == ['{"stops":[{"zone":74}]}', '{"stops":null}']
 
 
-def test_a_name_is_quoted_whatever_it_holds() -> None:
+def test_any_column_name_is_quoted() -> None:
     assert identifier('a"b') == '"a""b"'

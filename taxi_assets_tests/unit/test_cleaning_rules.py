@@ -1,4 +1,4 @@
-"""Rules of cleaning: what breaks each, what lies at its threshold and does not, how people are told."""
+"""Rules of cleaning: trips that break them, trips at their thresholds, and their texts for people."""
 
 import re
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from taxi_assets.warehouse.connection import define_macros, sql
 from taxi_assets.warehouse.schema import TABLES
 
 
-def test_the_sql_knows_the_reasons_and_no_others_in_their_order() -> None:
+def test_the_sql_has_the_reasons_in_their_order() -> None:
     assert re.findall(r"THEN '(\w+)'", sql("rejected_trips")) == list(REASONS)
 
 
-def test_the_sql_takes_every_threshold_and_holds_none_itself() -> None:
+def test_the_sql_takes_every_threshold_as_a_parameter() -> None:
     text = sql("rejected_trips")
     assert set(re.findall(r"\$(\w+)", text)) == {*THRESHOLDS, "service", "month"}
     case = text[text.index("CASE") : text.index("END AS reason")]
@@ -28,15 +28,15 @@ def test_the_sql_takes_every_threshold_and_holds_none_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "threshold", "told"),
+    ("reason", "threshold", "wording"),
     [
         ("duration_too_short", "shortest_minutes", {1: "under a minute"}),
         ("duration_too_long", "longest_minutes", {180: "over three hours"}),
         ("speed_impossible", "fastest_mph", {80: "80 mph"}),
     ],
 )
-def test_a_reason_tells_its_threshold(reason: str, threshold: str, told: dict[float, str]) -> None:
-    assert told[THRESHOLDS[threshold]] in REASONS[reason]
+def test_a_reason_has_its_threshold(reason: str, threshold: str, wording: dict[float, str]) -> None:
+    assert wording[THRESHOLDS[threshold]] in REASONS[reason]
 
 
 @pytest.mark.parametrize("reason", REASONS)
@@ -45,19 +45,19 @@ def test_a_reason_is_a_name_and_a_sentence_for_people(reason: str) -> None:
     assert re.fullmatch(r"[^\n.]{10,}", REASONS[reason])
 
 
-def test_rules_do_not_change_while_the_platform_runs() -> None:
+def test_rules_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         THRESHOLDS["longest_minutes"] = 240  # type: ignore[index]
     with pytest.raises(TypeError):
-        REASONS["too_dear"] = "a fare nobody pays"  # type: ignore[index]
+        REASONS["too_dear"] = "a fare too high"  # type: ignore[index]
 
 
-# The rules on rows
+# The rules applied to rows
 
 
 @pytest.fixture
 def clean(memory, put):
-    """Cleans rows: reasons by source row, None for the trips that are kept."""
+    """Cleans rows: reasons by source row, None for kept trips."""
 
     def clean(*rows: Row) -> dict[int, str | None]:
         put(memory, "raw_trips", *rows)
@@ -135,7 +135,7 @@ def test_unreadable_line_and_missing_value_have_different_reasons(clean) -> None
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
-def test_a_rule_says_why_and_by_which_threshold(rule: Rule) -> None:
+def test_a_rule_states_its_reason_and_its_threshold(rule: Rule) -> None:
     assert re.fullmatch(r"[^\n]{20,}", rule.rationale)
     assert rule.threshold is None or rule.threshold in THRESHOLDS
 
@@ -154,11 +154,11 @@ def test_a_trip_at_a_threshold_is_kept(clean, kept: Row) -> None:
     assert clean(trip(0, **kept)) == {0: None}
 
 
-def test_of_the_same_ride_the_first_row_is_kept(clean) -> None:
+def test_the_first_of_equal_trips_is_kept(clean) -> None:
     assert clean(trip(7), trip(3), trip(5, fare_usd=-12.5)) == {3: None, 5: "duplicate", 7: "duplicate"}
 
 
-def test_without_a_distance_a_ride_is_the_same_too(clean) -> None:
+def test_equal_trips_without_a_distance_are_duplicates(clean) -> None:
     assert clean(*(trip(row, trip_distance_miles=None) for row in (0, 1))) == {0: None, 1: "duplicate"}
 
 
@@ -173,12 +173,12 @@ def test_without_a_distance_a_ride_is_the_same_too(clean) -> None:
         {"trip_distance_miles": None},
     ],
 )
-def test_rides_that_differ_are_no_duplicates(clean, other: Row) -> None:
+def test_trips_that_differ_are_no_duplicates(clean, other: Row) -> None:
     assert clean(trip(0), trip(1, **other)) == {0: None, 1: None}
 
 
 @pytest.mark.parametrize("service", ["yellow", "fhvhv"])
-def test_a_ride_of_another_service_or_month_is_no_duplicate(clean, service: str) -> None:
+def test_a_trip_of_another_service_or_month_is_no_duplicate(clean, service: str) -> None:
     others = trip(1, service=service), trip(2, month=date(2023, 2, 1))
     assert clean(trip(3), *others) == {3: None}
 
@@ -199,7 +199,7 @@ def test_a_trip_counts_under_the_first_rule_it_breaks(clean, first: str, broken:
     assert clean(*(trip(row, **broken) for row in (0, 1))) == {0: first, 1: first}
 
 
-def test_rejected_trips_are_whole(memory, clean) -> None:
+def test_rejected_trips_keep_all_columns(memory, clean) -> None:
     whole = {
         "vendor_id": 2,
         "store_and_forward_flag": "N",
@@ -251,7 +251,7 @@ def scratch() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=150)
 @given(rows=st.lists(raw_rows, min_size=5, max_size=5))
-def test_kept_and_rejected_trips_are_the_raw_ones(scratch, put, rows: list[Row]) -> None:
+def test_kept_and_rejected_trips_are_the_raw_trips(scratch, put, rows: list[Row]) -> None:
     for table in ("raw_trips", "rejected_trips", "clean_trips"):
         scratch.execute(f"DELETE FROM {table}")
     put(scratch, "raw_trips", *(row | {"source_row": number} for number, row in enumerate(rows)))

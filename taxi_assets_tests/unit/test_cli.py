@@ -1,4 +1,4 @@
-"""The command line: its help, its errors in one line, and the commands that need no servers."""
+"""The command line: its help, its errors of one line, and the commands that need no servers."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ COMMANDS = (
 
 
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """The exit code of `taxi` with these arguments, in this process."""
+    """The exit code of `taxi` with these arguments, run in this process."""
     monkeypatch.setattr(sys, "argv", ["taxi", *arguments])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -51,7 +51,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def test_the_commands_are_these_and_each_has_help() -> None:
+def test_every_command_is_listed_and_has_help() -> None:
     names = {command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback}
     assert names == set(COMMANDS)
     for name in COMMANDS:
@@ -61,18 +61,18 @@ def test_the_commands_are_these_and_each_has_help() -> None:
 
 
 @pytest.mark.parametrize("name", ["run", "status", "predict", "lineage", "reproduce"])
-def test_what_reports_can_write_json(name: str) -> None:
+def test_reports_can_be_written_as_json(name: str) -> None:
     assert "--json" in CliRunner().invoke(cli.app, [name, "--help"], env={"COLUMNS": "200"}).output
 
 
-def test_a_persons_mistake_is_one_line(
+def test_a_users_mistake_is_reported_in_one_line(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(monkeypatch, "run", "--months", "2023-13") == 1
     assert error(capsys).startswith("'2023-13' is not a month")
 
 
-def test_markup_in_an_error_is_printed_as_it_is(
+def test_markup_in_an_error_is_printed_unchanged(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(monkeypatch, "run", "--months", "[bold]2023") == 1
@@ -100,7 +100,7 @@ def test_a_wrong_setting_is_named(
     assert error(capsys).startswith(expected_message)
 
 
-def test_an_option_outranks_the_variable(
+def test_an_option_overrides_the_variable(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TAXI_SERVICES", "green")
@@ -130,7 +130,7 @@ def test_status_writes_json_beside_the_table(home: Path, tmp_path: Path) -> None
     assert json.loads(file.read_text())["champion"] is None
 
 
-def test_a_folder_is_no_place_for_json(
+def test_a_folder_as_json_file_is_refused(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(monkeypatch, "run", "--months", "2023-01..2023-02", "--json", str(tmp_path)) == 1
@@ -149,7 +149,7 @@ def test_synth_writes_months_that_can_be_ingested(tmp_path: Path) -> None:
     assert [name for name in done.stdout.split() if name.endswith(".parquet")] == [str(file) for file in files]
 
 
-def test_synth_names_the_shifts_there_are(
+def test_synth_lists_the_available_shifts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["synth", "--months", "2023-01", "--out", str(tmp_path), "--shift", "faster=2"]
@@ -170,7 +170,7 @@ def test_the_version_is_that_of_the_package() -> None:
     assert (done.exit_code, done.stdout) == (0, f"taxi {metadata.version('taxi-assets')}\n")
 
 
-def test_settings_default_to_what_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_default_to_the_documented_values(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().services == ("green",)
 
 
@@ -194,7 +194,7 @@ def test_ctrl_c_while_the_command_line_is_loading_prints_no_traceback() -> None:
 
 
 @pytest.mark.parametrize("command", [("status",), ("lineage", "1"), ("reproduce", "1"), ("maintain", "--dry-run")])
-def test_to_ask_about_a_home_that_is_not_there_makes_none(
+def test_a_report_on_a_missing_home_creates_none(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:
     code = main(monkeypatch, *command)

@@ -1,6 +1,6 @@
-"""Every command with every option misused: one line with what is wrong, exit code 1 or 2, never a traceback.
+"""Every option of every command misused: one line with the error, exit code 1 or 2, no traceback.
 
-The commands and their options are read from the command line itself: a new one without a line here fails a test.
+The commands and options are read from the command line itself: a new one without a line here fails a test.
 """
 
 import sys
@@ -28,7 +28,7 @@ RIDE = {"--pickup": "74", "--dropoff": "75", "--at": "2023-03-01T08:30"}
 
 @dataclass(frozen=True)
 class Use:
-    """How a command is used rightly, and what each of its options and arguments cannot be."""
+    """A correct call of a command, and wrong values of each of its options and arguments."""
 
     right: dict[str, str]
     wrong: dict[str, tuple[str, ...]]
@@ -47,7 +47,7 @@ USES = {
     "status": Use({}, {"--json": NO_FILES}),
     "predict": Use(
         RIDE,
-        # What else the endpoint refuses is in test_ride_request; here is none.
+        # More errors of the endpoint are in test_ride_request; no endpoint runs here.
         {"--pickup": NO_ZONES, "--dropoff": NO_ZONES, "--at": ("", "x"), "--service": ("", "x"), "--json": NO_FILES},
     ),
     "synth": Use(
@@ -107,7 +107,7 @@ WRONG_SETTINGS = {
 
 
 def commands() -> Iterator[tuple[str, Any]]:
-    """Every command of `taxi`, with the ones below a group, by the words that call it."""
+    """Every command of `taxi`, also those of a group, by the words that call it."""
     waiting: list[tuple[str, Any]] = [("", typer.main.get_command(cli.app))]
     while waiting:
         name, command = waiting.pop()
@@ -119,7 +119,7 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a file in it; a home that is not there yet, and no endpoint."""
+    """A folder with a file in it; a home that does not exist yet; no endpoint."""
     (tmp_path / "file").write_text("no folder\n")
     monkeypatch.setenv("TAXI_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TAXI_BENTO_PORT", str(free_port("127.0.0.1")))
@@ -129,7 +129,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[str, int]:
-    """The one line of `taxi` so used, and its exit code."""
+    """The one line `taxi` prints for this misuse, and its exit code."""
     monkeypatch.setattr(sys, "argv", ["taxi", *arguments])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -159,17 +159,17 @@ def test_every_command_and_option_is_misused_here() -> None:
 
 
 @pytest.mark.parametrize(("name", "option", "value"), MISUSES)
-def test_a_wrong_value_is_one_line(
+def test_a_wrong_value_is_refused_in_one_line(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, option: str, value: str
 ) -> None:
     line, _ = refusal(monkeypatch, capsys, *arguments_of(name, place, **{option: value}))
-    assert ": " in line  # what is wrong, then the remedy
+    assert ": " in line  # the error, then the remedy
     assert not (place / "home" / "real" / "warehouse" / "data" / "raw_trips").exists()
 
 
 @pytest.mark.parametrize("name", USES)
 @pytest.mark.parametrize("extra", ["extra", "--no-such-option"])
-def test_what_no_command_knows_is_one_line(
+def test_an_unknown_option_is_refused_in_one_line(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, extra: str
 ) -> None:
     line, code = refusal(monkeypatch, capsys, *name.split(), extra, *arguments_of(name, place)[len(name.split()) :])
@@ -181,7 +181,7 @@ def test_what_no_command_knows_is_one_line(
 @pytest.mark.parametrize(
     ("name", "option"), [(name, option) for name, use in USES.items() for option in use.right if option in RIDE]
 )
-def test_what_is_missing_is_one_line(
+def test_a_missing_argument_is_refused_in_one_line(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, option: str
 ) -> None:
     given = [each for each in arguments_of(name, place) if not each.startswith(f"{option}=")]
@@ -190,7 +190,7 @@ def test_what_is_missing_is_one_line(
 
 
 @pytest.mark.parametrize(("setting", "value"), [(key, value) for key, them in WRONG_SETTINGS.items() for value in them])
-def test_a_wrong_setting_is_one_line(
+def test_a_wrong_setting_is_refused_in_one_line(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], setting: str, value: str
 ) -> None:
     monkeypatch.setenv(setting, value)
@@ -199,7 +199,7 @@ def test_a_wrong_setting_is_one_line(
     assert line.startswith(f"{setting} is '{value}': ")
 
 
-@pytest.mark.parametrize("name", [name for name in USES if name != "synth"])  # which needs no setting
+@pytest.mark.parametrize("name", [name for name in USES if name != "synth"])  # needs no setting
 def test_every_command_checks_the_settings(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
@@ -208,8 +208,8 @@ def test_every_command_checks_the_settings(
 
 
 @pytest.mark.parametrize("home", ["file", "file/below"])
-@pytest.mark.parametrize("name", [name for name in USES if name not in {"synth", "predict"}])  # which need no home
-def test_a_home_that_cannot_be_is_one_line(
+@pytest.mark.parametrize("name", [name for name in USES if name not in {"synth", "predict"}])  # need no home
+def test_an_impossible_home_is_refused_in_one_line(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, home: str
 ) -> None:
     monkeypatch.setenv("TAXI_HOME", str(place / home))
@@ -219,7 +219,7 @@ def test_a_home_that_cannot_be_is_one_line(
 
 
 @pytest.mark.parametrize("name", ["run", "predict", "up"])
-def test_an_unknown_host_is_one_line(
+def test_an_unknown_host_is_reported_in_one_line(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     monkeypatch.setenv("TAXI_HOST", "no such host")
@@ -227,11 +227,11 @@ def test_an_unknown_host_is_one_line(
     assert not (place / "home").exists()
 
 
-def test_every_setting_is_set_wrongly_here() -> None:
+def test_every_setting_is_misused_here() -> None:
     assert {f"TAXI_{name.upper()}" for name in Settings.model_fields} == set(WRONG_SETTINGS)
 
 
-def test_a_full_disk_is_one_line(
+def test_a_full_disk_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: Path
 ) -> None:
     if not Path("/dev/full").exists():

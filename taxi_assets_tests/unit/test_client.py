@@ -1,4 +1,4 @@
-"""The client says what the endpoint says, or in one line what is wrong and what to do."""
+"""The client passes on the endpoint's response, or reports in one line what is wrong and the remedy."""
 
 import json
 import socket
@@ -22,13 +22,13 @@ Serve = Callable[[int, bytes], str]
 
 @pytest.fixture
 def asked() -> list[Any]:
-    """What the server was sent: paths and bodies."""
+    """The paths and bodies the server received."""
     return []
 
 
 @pytest.fixture
 def serve(asked: list[Any]) -> Iterator[Serve]:
-    """Serves one answer to everything; gives the server's URL."""
+    """Serves one response to every request; returns the server's URL."""
     servers = []
 
     def start(status: int, body: bytes) -> str:
@@ -88,12 +88,12 @@ def test_taxi_predict_prints_the_warnings_of_the_response(
     assert json.loads(to_json.stdout) == response
 
 
-def test_a_proxy_is_not_asked_for_what_runs_here(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_addresses_bypass_the_proxy(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port('127.0.0.1')}")
     assert client.predict(serve(200, b'{"duration_minutes": 1}'), RIDE)
 
 
-def test_where_nothing_listens_it_says_how_to_start_it() -> None:
+def test_a_closed_port_is_reported_with_the_command_to_start_it() -> None:
     url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
     assert failure(url) == f"no endpoint at {url}: start it with `make up`, or set TAXI_BENTO_PORT to its port"
 
@@ -107,7 +107,7 @@ def test_refusal_shows_the_endpoints_message(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("status", "body"), [(200, b"<html>"), (200, b"[]"), (200, b"{}"), (404, b"Not Found"), (405, b"{}"), (302, b"")]
 )
-def test_something_else_that_listens_there_is_seen(serve: Serve, status: int, body: bytes) -> None:
+def test_another_server_on_the_port_is_detected(serve: Serve, status: int, body: bytes) -> None:
     assert "something else listens there" in failure(serve(status, body))
 
 
@@ -116,17 +116,17 @@ def test_failing_endpoint_is_distinguished(serve: Serve, body: bytes) -> None:
     assert "with status 500" in failure(serve(500, body))
 
 
-def test_an_endpoint_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_endpoint_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "REQUEST_TIMEOUT_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "does not answer" in failure(f"http://127.0.0.1:{silent.getsockname()[1]}")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"facts": 1}', b'{"facts": {}}'])
-def test_another_server_serves_no_version(serve: Serve, body: bytes) -> None:
+def test_another_server_has_no_version(serve: Serve, body: bytes) -> None:
     assert client.get_served_version(serve(200, body)) is None
 
 
-def test_a_closed_port_serves_nothing() -> None:
+def test_a_closed_port_has_no_version() -> None:
     assert client.get_served_version(f"http://127.0.0.1:{free_port('127.0.0.1')}") is None
     assert client.get_served_version("http://no such host:1") is None

@@ -1,4 +1,4 @@
-"""How much of its month a file may miss, beside the file held and the months nearby."""
+"""Completeness of a month's file, compared with the published file and the months nearby."""
 
 from calendar import monthrange
 
@@ -16,24 +16,30 @@ def whole(month: Month) -> Extent:
     return Extent(month, days, 24 * days)
 
 
-# Green as TLC published it: the lockdown took nine rows in ten, no day and no hour.
-HELD = {"rows": 35_644, "days": 30, "hours": 720}
+# Green as TLC published it: the lockdown removed nine rows in ten, but no day and no hour.
+PUBLISHED = {"rows": 35_644, "days": 30, "hours": 720}
 SAMPLE = {"rows": 1_000, "days": 30, "hours": 456}
 NEARBY = [whole(FEBRUARY), whole(MARCH)]
 
 
 def test_a_sample_of_an_available_month_loses_rows_and_hours() -> None:
-    assert losses(HELD, SAMPLE) == ["1,000 rows instead of 35,644 before", "456 hours instead of 720 before"]
+    assert losses(PUBLISHED, SAMPLE) == ["1,000 rows instead of 35,644 before", "456 hours instead of 720 before"]
 
 
-def test_a_month_whose_column_is_empty_loses_its_values() -> None:
-    held = {**HELD, "distances": 35_644, "fares": 35_644, "pickup_zone_ids": 35_644, "dropoff_zone_ids": 35_600}
-    after = {**held, "distances": 0, "dropoff_zone_ids": 30_000}
-    assert losses(held, after) == [
+def test_a_month_with_an_empty_column_loses_its_values() -> None:
+    published = {
+        **PUBLISHED,
+        "distances": 35_644,
+        "fares": 35_644,
+        "pickup_zone_ids": 35_644,
+        "dropoff_zone_ids": 35_600,
+    }
+    after = {**published, "distances": 0, "dropoff_zone_ids": 30_000}
+    assert losses(published, after) == [
         "0 distances instead of 35,644 before",
         "30,000 dropoff zone ids instead of 35,600 before",
     ]
-    assert losses(HELD, after) == []  # held by a version that counted rows, days and hours only
+    assert losses(PUBLISHED, after) == []  # published by a version that counted only rows, days and hours
 
 
 def test_lockdown_month_is_complete_with_a_row_warning() -> None:
@@ -41,7 +47,7 @@ def test_lockdown_month_is_complete_with_a_row_warning() -> None:
     assert few_rows(35_644, [398_632, 223_496]) == "35,644 rows, where months nearby have 223,496 or more"
 
 
-def test_a_sample_misses_hours_of_its_month_and_a_part_misses_days() -> None:
+def test_a_sample_misses_hours_and_a_part_of_a_month_misses_days() -> None:
     assert missing_parts(Extent(APRIL, 30, 456), NEARBY) == ["pickups in 63% of the hours instead of 100% nearby"]
     assert missing_parts(Extent(APRIL, 10, 240), NEARBY) == [
         "pickups in 33% of the days instead of 100% nearby",
@@ -49,7 +55,7 @@ def test_a_sample_misses_hours_of_its_month_and_a_part_misses_days() -> None:
     ]
 
 
-def test_without_nearby_months_nothing_is_missing() -> None:
+def test_nothing_is_missing_without_nearby_months() -> None:
     assert missing_parts(Extent(APRIL, 1, 1), []) == []
     assert few_rows(1, []) is None
 
@@ -64,6 +70,8 @@ counts = st.fixed_dictionaries({name: st.integers(0, 10**7) for name in COUNTS})
 @given(counts, st.floats(0, 1))
 def test_only_a_loss_beyond_the_limit_is_reported(before: dict[str, int], kept: float) -> None:
     after = {name: int(count * kept) for name, count in before.items()}
-    told = {name for name in before if any(f" {name.replace('_', ' ')} " in clause for clause in losses(before, after))}
-    assert told == {name for name in before if after[name] < before[name] * (1 - MAX_LOSS_SHARE)}
+    reported = {
+        name for name in before if any(f" {name.replace('_', ' ')} " in clause for clause in losses(before, after))
+    }
+    assert reported == {name for name in before if after[name] < before[name] * (1 - MAX_LOSS_SHARE)}
     assert losses(after, before) == []

@@ -1,4 +1,4 @@
-"""A file's columns are matched with the contract, whatever era it is of and whatever they are called."""
+"""A file's columns are matched with the contract in any era and under any spelling."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_every_era_with_zones_meets_the_contract(era: str) -> None:
 
 
 @pytest.mark.parametrize("era", WITHOUT_ZONES)
-def test_eras_with_coordinates_need_zones_and_lack_nothing_else(era: str) -> None:
+def test_eras_with_coordinates_need_zones_and_nothing_else(era: str) -> None:
     mapping = map_columns(WITHOUT_ZONES[era].split())
     assert mapping.needs_zones == ("pickup", "dropoff")
     assert mapping.unknown == ()
@@ -42,18 +42,18 @@ def test_coordinates_beside_zone_ids_change_nothing() -> None:
     assert map_columns((*GREEN.split(), "Pickup_longitude", "Pickup_latitude")).needs_zones == ()
 
 
-def test_half_a_place_is_none() -> None:
+def test_half_a_point_is_no_place() -> None:
     published = WITHOUT_ZONES["yellow from 2010-01"].replace("dropoff_latitude", "").split()
     with pytest.raises(TaxiError, match=r"no column for dropoff_zone_id \(TLC's dolocationid\): check"):
         map_columns(published)
 
 
-def test_blanks_around_a_name_mean_nothing() -> None:
+def test_blanks_around_a_name_are_ignored() -> None:
     published = [f" {name}\t" for name in GREEN.split()]
     assert set(map_columns(published).known) == set(map_columns(GREEN.split()).known)
 
 
-def test_every_service_has_a_name_for_what_a_trip_is() -> None:
+def test_every_service_has_a_name_for_each_required_column() -> None:
     meant = {
         "fare_usd",
         "tip_usd",
@@ -72,12 +72,12 @@ def test_every_service_has_a_name_for_what_a_trip_is() -> None:
     ("service", "era"),
     [(service, era) for service in SERVICES for era in ERAS[service] if not ERAS[service][era].has_coordinates],
 )
-def test_what_the_synthetic_city_writes_meets_the_contract(service: str, era: str) -> None:
+def test_files_of_the_synthetic_city_meet_the_contract(service: str, era: str) -> None:
     assert map_columns(tuple(column.name for column in ERAS[service][era].columns)).known
 
 
 @given(st.sampled_from(sorted(WITH_ZONES)), st.randoms())
-def test_capitals_and_order_mean_nothing(era: str, chance: object) -> None:
+def test_capitals_and_order_are_ignored(era: str, chance: object) -> None:
     plain = WITH_ZONES[era][0].lower().split()
     published = ["".join(chance.choice((c, c.upper())) for c in name) for name in plain]  # type: ignore[attr-defined]
     chance.shuffle(published)  # type: ignore[attr-defined]
@@ -88,14 +88,14 @@ def test_capitals_and_order_mean_nothing(era: str, chance: object) -> None:
 
 
 @pytest.mark.parametrize("left_out", NEEDED)
-def test_a_file_without_a_column_every_trip_needs_is_refused_by_name(left_out: str) -> None:
+def test_a_file_without_a_required_column_is_refused_by_its_name(left_out: str) -> None:
     published = tuple(name for name in GREEN.split() if name != left_out)
     with pytest.raises(TaxiError, match=f"it has no column for .*{left_out.lower()}.*: check that it is a trip file"):
         map_columns(published)
     assert map_columns(NEEDED).known
 
 
-def test_a_file_of_something_else_is_refused() -> None:
+def test_a_file_without_trips_is_refused() -> None:
     for published in ((), ("LocationID", "Borough", "Zone", "service_zone")):
         with pytest.raises(
             TaxiError, match=r"no column for pickup_at .*, dropoff_at .*, pickup_zone_id .*, dropoff_zone"
@@ -122,7 +122,7 @@ def test_each_published_name_has_one_meaning() -> None:
     assert all(name == name.lower() for name in published)
 
 
-# The SQL made of a mapping, on a real database
+# The SQL made from a mapping, on a real database
 
 
 def arrow_name(value: object) -> str:
@@ -147,14 +147,14 @@ def quoted(name: str) -> str:
 
 
 RIDE: dict[str, object] = {
-    "PULocationID": 74.0,  # a double where TLC's rows have gaps
+    "PULocationID": 74.0,  # a double where TLC's column has NULLs
     "DOLocationID": 75,
     "lpep_pickup_datetime": "2023-03-01 08:30:00",
     "lpep_dropoff_datetime": "2023-03-01 08:45:30",
 }
 
 
-def test_columns_come_in_the_contracts_order_and_types() -> None:
+def test_columns_have_the_contracts_order_and_types() -> None:
     found = select(map_columns(tuple(RIDE)), RIDE)
     assert list(found) == [*CANONICAL, "other_columns", "unreadable"]
     assert (found["pickup_zone_id"], found["dropoff_zone_id"]) == (74, 75)
@@ -163,7 +163,7 @@ def test_columns_come_in_the_contracts_order_and_types() -> None:
     assert found["other_columns"] is None
 
 
-def test_columns_are_those_of_the_lakes_table() -> None:
+def test_columns_are_those_of_the_raw_trips_table() -> None:
     columns = [column.name for column in TABLES["raw_trips"].columns]
     assert columns == ["service", "month", "source_row", *CANONICAL, "other_columns", "unreadable"]
 
@@ -192,7 +192,7 @@ def test_unknown_columns_are_kept_under_their_names() -> None:
 @pytest.mark.parametrize(
     "name", [HOSTILE, "a'); DROP TABLE raw_trips; --", "--", "/* ", "$service", "?", "zone\nid", "ü💥"]
 )
-def test_a_hostile_name_of_a_column_is_only_a_name(name: str) -> None:
+def test_a_hostile_column_name_is_quoted(name: str) -> None:
     odd = RIDE | {name: 1}
     kept = json.loads(str(select(map_columns(tuple(odd)), odd)["other_columns"]))
     assert kept == {name: 1}
@@ -204,7 +204,7 @@ free = names.filter(lambda name: name.lower() not in {n for column in RAW_COLUMN
 
 @settings(max_examples=40)
 @given(st.lists(free, min_size=1, max_size=4, unique_by=str.casefold))
-def test_whatever_a_column_is_called_its_value_is_kept(unknown: list[str]) -> None:
+def test_a_column_of_any_name_keeps_its_value(unknown: list[str]) -> None:
     odd = RIDE | {name: number for number, name in enumerate(unknown)}
     kept = json.loads(str(select(map_columns(tuple(odd)), odd)["other_columns"]))
     assert list(kept.values()) == list(range(len(unknown)))

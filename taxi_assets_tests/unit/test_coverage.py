@@ -1,4 +1,4 @@
-"""Shares of trips inside their interval: counted by borough and part of the day, judged where there are enough."""
+"""Interval coverage: counted by borough and part of the day, required where there are enough trips."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from taxi_assets.training.intervals import BANDS
 BOROUGHS = pd.DataFrame({"zone_id": [1, 2], "borough": ["Here", "There"]})
 
 
-def test_rides_inside_are_counted_ends_included() -> None:
+def test_interval_ends_count_as_inside() -> None:
     trips = pd.DataFrame(
         {
             "pickup_zone_id": [1, 1, 1, 2],
@@ -26,7 +26,7 @@ def test_rides_inside_are_counted_ends_included() -> None:
     assert found.share == 0.5
 
 
-def test_a_model_without_intervals_promises_nothing() -> None:
+def test_a_model_without_intervals_has_no_coverage() -> None:
     found = measure_coverage(Predictions(np.zeros(0)), pd.DataFrame(), BOROUGHS)
     assert found.cells.empty
     assert found.is_within_tolerance
@@ -45,16 +45,16 @@ def cells(*counts: tuple[int, int]) -> Coverage:
     [
         ([(1000, 900)], True),
         ([(1000, 860)], False),  # too few inside
-        ([(1000, 940)], False),  # wider than they need be
-        ([(9000, 8100), (500, 424)], False),  # too few in one place
-        ([(9000, 8100), (499, 300)], True),  # too few trips there to tell
+        ([(1000, 940)], False),  # wider than needed
+        ([(9000, 8100), (500, 424)], False),  # too few in one borough
+        ([(9000, 8100), (499, 300)], True),  # too few trips in one borough to decide
         ([(100, 90)], True),
     ],
 )
-def test_nine_in_ten_are_wanted_everywhere(counts: list[tuple[int, int]], is_within_tolerance: bool) -> None:
+def test_every_large_cell_needs_nine_in_ten(counts: list[tuple[int, int]], is_within_tolerance: bool) -> None:
     assert cells(*counts).is_within_tolerance is is_within_tolerance
 
 
-def test_the_span_is_of_cells_with_rides_enough() -> None:
+def test_the_span_covers_cells_with_enough_trips() -> None:
     assert cells((1000, 900), (1000, 870), (10, 1)).cell_range == (0.87, 0.9)
     assert cells((10, 5)).cell_range == (0.5, 0.5)

@@ -1,4 +1,4 @@
-"""Every line of a CSV becomes a row: read where it can be, else kept as it is."""
+"""Every line of a CSV file becomes a row; the text of unreadable lines is kept."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ Row = tuple[str | None, ...]
 
 
 def read(path: Path, content: bytes, width: int = 3, separator: str = ",") -> tuple[list[Row], list[str]]:
-    """Rows, and the texts of those that cannot be read."""
+    """The rows, and the texts of unreadable lines."""
     path.write_bytes(content)
     rows: list[Row] = []
     texts: list[str] = []
@@ -38,13 +38,13 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 @pytest.mark.parametrize("last", [b"", b"4,5,6"])
-def test_lines_end_as_they_like(path: Path, end: bytes, last: bytes) -> None:
+def test_any_line_ending_is_read(path: Path, end: bytes, last: bytes) -> None:
     rows, texts = read(path, b"a,b,c" + end + b"1,2,3" + end + last)
     assert rows == [("1", "2", "3"), *([("4", "5", "6")] if last else [])]
     assert texts == []
 
 
-def test_quotes_blanks_and_nothing(path: Path) -> None:
+def test_quotes_blanks_and_empty_fields(path: Path) -> None:
     rows, texts = read(path, b'a,b,c\n"1","",\n"x, ""y""", z ,0.50\n')
     assert rows == [("1", None, None), ('x, "y"', " z ", "0.50")]
     assert texts == []
@@ -55,7 +55,7 @@ def test_blank_lines_are_no_rows(path: Path) -> None:
     assert read(path, b"a,b,c\n") == ([], [])
 
 
-def test_commas_too_many_at_the_ends_are_nothing(path: Path) -> None:
+def test_extra_commas_at_line_ends_are_ignored(path: Path) -> None:
     many = b"a,b,c\n" + b"1,2,3,,\n" * 3
     assert read(path, many) == ([("1", "2", "3")] * 3, [])
     assert read(path, many + b"1,2,3,,9\n4,5,6\n") == (
@@ -74,7 +74,7 @@ def test_commas_too_many_at_the_ends_are_nothing(path: Path) -> None:
         (b"garbage", "garbage"),
     ],
 )
-def test_a_broken_line_is_kept_with_its_number_and_spoils_no_other(path: Path, line: bytes, shown: str) -> None:
+def test_a_broken_line_is_kept_with_its_number_and_affects_no_other(path: Path, line: bytes, shown: str) -> None:
     rows, texts = read(path, b'a,b,c\n1,"2",3\n' + line + b'\n4,"5",6\n')
     assert rows == [("1", "2", "3"), (None, None, None), ("4", "5", "6")]
     assert texts == [f"line 3: {shown}"]
@@ -90,7 +90,7 @@ def test_lines_are_counted_across_blocks(path: Path, monkeypatch: pytest.MonkeyP
     assert [row for row in rows if row[0]] == [tuple(line.split(",")) for line in good]
 
 
-def test_a_line_without_end_is_refused_by_its_number(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_line_is_refused_by_its_number(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_lines, "BLOCK_BYTES", 64)
     monkeypatch.setattr(text_lines, "LONGEST_LINE_BYTES", 256)
     with pytest.raises(ValueError, match="line 3 is longer than a megabyte"):
@@ -101,7 +101,9 @@ fields = st.text(st.characters(codec="ascii", exclude_characters="\r\n\0"), max_
 
 
 @given(st.lists(st.tuples(fields, fields, fields), max_size=20))
-def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, records: list[tuple[str, str, str]]) -> None:
+def test_written_rows_are_read_back(
+    tmp_path_factory: pytest.TempPathFactory, records: list[tuple[str, str, str]]
+) -> None:
     text = io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(records)
     rows, texts = read(tmp_path_factory.mktemp("csv") / "month.csv", b"a,b,c\n" + text.getvalue().encode())
@@ -119,7 +121,7 @@ ends = st.sampled_from([b"\n", b"\r\n", b"\r"])
 
 
 def expected(records: list[bytes]) -> tuple[int, int]:
-    """Rows there are, and those of them that are no records of three columns, line by line."""
+    """The number of rows, and those that are no records of three columns, line by line."""
     found = [record for record in records if record.strip()]
     return len(found), sum(not readable(record) for record in found)
 
@@ -140,7 +142,7 @@ def readable(record: bytes) -> bool:
     is_last_ended=st.booleans(),
     block=st.sampled_from([7, 64, 1 << 20]),
 )
-def test_every_line_is_a_row_however_lines_end(  # noqa: PLR0917 - what a file may differ in
+def test_every_line_is_a_row_with_any_line_ending(  # noqa: PLR0917 - the ways a file may differ
     tmp_path_factory: pytest.TempPathFactory,
     records: list[bytes],
     data: st.DataObject,
@@ -164,7 +166,7 @@ def test_every_line_is_a_row_however_lines_end(  # noqa: PLR0917 - what a file m
 
 
 @given(st.lists(line, max_size=8))
-def test_a_line_is_read_alike_whatever_stands_beside_it(
+def test_a_line_is_read_the_same_beside_any_other(
     tmp_path_factory: pytest.TempPathFactory, records: list[bytes]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "beside.csv"
@@ -183,7 +185,7 @@ def test_separator_is_detected_from_the_header(path: Path, separator: str) -> No
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_text_in_other_encodings_is_the_same(
+def test_text_in_other_encodings_gives_the_same_rows(
     path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, end: str
 ) -> None:
     monkeypatch.setattr(text_lines, "BLOCK_BYTES", 7)

@@ -1,4 +1,4 @@
-"""Whatever the evidence: a decision's reasons agree with the figures kept and shown beside them."""
+"""For any evidence, a decision's reasons agree with its stored figures."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ candidates = st.builds(
 
 @st.composite
 def evidences(draw: st.DrawFn) -> Evidence:
-    """Evidence of any kind, also such as gathering never makes: figures beside what may not be compared."""
+    """Evidence of any kind, also figures of inadmissible comparisons, which the product never gathers."""
     challenger, champion = replace(draw(candidates), version="2"), draw(st.none() | candidates)
     thousandths, below, above = draw(spans)
     difference = thousandths / 1_000
@@ -49,7 +49,7 @@ COMPARED = ("champion_rmse", "difference_minutes", "difference_low", "difference
 
 
 @given(evidences())
-def test_a_decision_shows_figures_where_something_is_compared_and_only_there(evidence: Evidence) -> None:
+def test_a_decision_has_figures_exactly_where_a_comparison_is_admissible(evidence: Evidence) -> None:
     decision = decide(evidence, PROMOTION_POLICY)
     row, reasons_text = decision_row(evidence, decision), " ".join(decision.reasons)
     assert decision.reasons
@@ -64,7 +64,7 @@ def test_a_decision_shows_figures_where_something_is_compared_and_only_there(evi
 
 
 @given(evidences())
-def test_what_a_reason_says_of_the_champion_is_what_is_kept(evidence: Evidence) -> None:
+def test_a_reason_about_the_champion_agrees_with_the_stored_figures(evidence: Evidence) -> None:
     decision = decide(evidence, PROMOTION_POLICY)
     row, reasons_text = decision_row(evidence, decision), " ".join(decision.reasons)
     if "difference_minutes" not in row or evidence.incumbent is None:

@@ -1,4 +1,4 @@
-"""Where a model errs: zones, bands of predictions, matched_pairs, the worth of inputs, on trips made to order."""
+"""Diagnostics on trips made to order: zones, bands of predictions, matched pairs, feature importance."""
 
 import numpy as np
 import pandas as pd
@@ -25,12 +25,12 @@ def test_zones_are_scored_by_their_pickups() -> None:
     }
 
 
-def test_predictions_lie_in_their_band() -> None:
+def test_predictions_are_grouped_by_band() -> None:
     bands = calibration_bands(np.array([0.0, 3.0, 3.1, 59.9, 60.1, 500.0]))
     assert list(bands) == ["0-3 minutes", "0-3 minutes", "3-5 minutes", "40-60 minutes", *["over 60 minutes"] * 2]
 
 
-def test_twins_tell_the_floor_and_every_models_error_on_the_same_rides() -> None:
+def test_matched_pairs_give_the_noise_floor_and_every_models_error_on_the_same_trips() -> None:
     trips = pd.DataFrame(
         {
             "pickup_at": pd.to_datetime(["2023-01-01 08:00", "2023-01-01 08:10", "2023-01-01 12:00"]),
@@ -59,7 +59,7 @@ def law(trips: pd.DataFrame) -> np.ndarray:
     return 5.0 * trips["pickup_zone_id"].to_numpy() + trips["minute_of_day"].to_numpy() / 720
 
 
-def test_what_a_model_goes_by_is_important_and_nothing_else() -> None:
+def test_only_features_the_model_uses_are_important() -> None:
     columns = ["pickup_zone_id", "minute_of_day", "season_of_nobody"]
     found = permutation_importance(law, daily_trips(), columns)
     assert list(found["feature"]) == ["pickup_zone_id", "time_of_day", "season_of_nobody"]
@@ -71,14 +71,14 @@ def test_what_a_model_goes_by_is_important_and_nothing_else() -> None:
     assert set(found["trips"]) == {4_000}
 
 
-def test_the_same_seed_measures_the_same() -> None:
+def test_the_same_seed_gives_the_same_importance() -> None:
     columns = ["pickup_zone_id", "minute_of_day"]
     one, other = (permutation_importance(law, daily_trips(), columns, seed=3) for _ in range(2))
     pd.testing.assert_frame_equal(one, other)
     assert not one.equals(permutation_importance(law, daily_trips(), columns, seed=4))
 
 
-def test_columns_that_say_one_thing_are_shuffled_together() -> None:
+def test_columns_of_one_feature_are_shuffled_together() -> None:
     trips = daily_trips(500).assign(day_of_week=lambda frame: frame["minute_of_day"] % 7)
     trips["hour_of_week"] = trips["day_of_week"] * 24
 

@@ -1,4 +1,4 @@
-"""A trip becomes one row of numbers, its columns where they belong, whoever asks."""
+"""A trip becomes one row of numbers, its columns in their order, alone or among others."""
 
 from datetime import datetime
 
@@ -35,7 +35,7 @@ def sample(trips: pd.DataFrame) -> TripColumns:
 
 
 def constant_tables(value: float) -> EncodingTables:
-    """A history that says the same of every trip: the value in each of its tables, and its square expected."""
+    """Encoding tables with the same value for every trip, and its square as expected error."""
     shapes = dict.fromkeys(TARGET_ENCODING_FEATURES, (ZONES, ZONES))
     shapes |= dict.fromkeys(("pickup_period_ratio", "dropoff_period_ratio"), (PERIODS, ZONES))
     cubes = ("pair_period_minutes", "pair_period_log_trips", "neighbour_period_ratio")
@@ -65,7 +65,7 @@ def test_every_column_has_its_own_name() -> None:
     assert set(SEASONAL_COLUMNS) < set(MATRIX_COLUMNS) - set(TARGET_ENCODING_FEATURES)
 
 
-def test_rides_are_encoded_in_their_order_and_columns(sample: TripColumns, geometry: ZoneGeometry) -> None:
+def test_trips_are_encoded_in_their_order_and_columns(sample: TripColumns, geometry: ZoneGeometry) -> None:
     matrix = encode_trips(sample, geometry, {GREEN: constant_tables(3)})
     assert matrix.shape == (1000, len(MATRIX_COLUMNS))
     assert matrix.dtype == np.float32
@@ -81,7 +81,7 @@ def test_rides_are_encoded_in_their_order_and_columns(sample: TripColumns, geome
     assert set(column(matrix, "service_id")) == {GREEN}
 
 
-def test_history_is_in_its_columns(sample: TripColumns, geometry: ZoneGeometry) -> None:
+def test_target_encodings_are_in_their_columns(sample: TripColumns, geometry: ZoneGeometry) -> None:
     matrix = encode_trips(sample, geometry, {GREEN: constant_tables(3)})
     for name in TARGET_ENCODING_FEATURES:
         assert set(column(matrix, name)) == {9 if name == "expected_minutes" else 3}, name
@@ -89,7 +89,7 @@ def test_history_is_in_its_columns(sample: TripColumns, geometry: ZoneGeometry) 
     assert expected_minutes(matrix).dtype == np.float64
 
 
-def test_each_service_has_its_own_history(sample: TripColumns, geometry: ZoneGeometry) -> None:
+def test_each_service_has_its_own_encoding_tables(sample: TripColumns, geometry: ZoneGeometry) -> None:
     mixed = sample | {"service_id": np.where(np.arange(1000) % 3, GREEN, YELLOW)}
     matrix = encode_trips(mixed, geometry, {GREEN: constant_tables(3), YELLOW: constant_tables(5)})
     assert np.array_equal(column(matrix, "pair_minutes"), np.where(np.arange(1000) % 3, 3, 5))
@@ -98,7 +98,7 @@ def test_each_service_has_its_own_history(sample: TripColumns, geometry: ZoneGeo
 
 
 @pytest.mark.parametrize("service", ["yellow", "fhvhv"])
-def test_a_service_history_says_nothing_of_is_refused_by_name(
+def test_a_service_without_encoding_tables_is_refused_by_name(
     sample: TripColumns, geometry: ZoneGeometry, service: str
 ) -> None:
     strange = sample | {"service_id": np.full(1000, SERVICE_IDS[service])}
@@ -106,7 +106,7 @@ def test_a_service_history_says_nothing_of_is_refused_by_name(
         encode_trips(strange, geometry, {GREEN: constant_tables(3)})
 
 
-def test_one_ride_is_encoded_as_among_many(sample: TripColumns, geometry: ZoneGeometry) -> None:
+def test_a_trip_is_encoded_alone_as_among_many(sample: TripColumns, geometry: ZoneGeometry) -> None:
     tables = {GREEN: constant_tables(3)}
     many = encode_trips(sample, geometry, tables)
     for row in (0, 499, 999):
@@ -114,12 +114,12 @@ def test_one_ride_is_encoded_as_among_many(sample: TripColumns, geometry: ZoneGe
         assert np.array_equal(one[0], many[row], equal_nan=True)
 
 
-def test_no_rides_make_no_rows(sample: TripColumns, geometry: ZoneGeometry) -> None:
+def test_no_trips_give_no_rows(sample: TripColumns, geometry: ZoneGeometry) -> None:
     nothing = {name: values[:0] for name, values in sample.items()}
     assert encode_trips(nothing, geometry, {}).shape == (0, len(MATRIX_COLUMNS))
 
 
-def test_a_zone_without_a_place_is_missing_and_not_zero(sample: TripColumns, geometry: ZoneGeometry) -> None:
+def test_a_zone_without_coordinates_is_missing_and_not_zero(sample: TripColumns, geometry: ZoneGeometry) -> None:
     unknown = sample | {"dropoff_zone_id": np.full(1000, 265)}
     matrix = encode_trips(unknown, geometry, {GREEN: constant_tables(3)})
     for name in ("dropoff_x_miles", "dropoff_y_miles", "straight_line_miles", "east_miles"):
@@ -127,7 +127,7 @@ def test_a_zone_without_a_place_is_missing_and_not_zero(sample: TripColumns, geo
     assert not np.isnan(column(matrix, "dropoff_borough")).any()
 
 
-def test_a_column_nobody_gives_is_missed(sample: TripColumns, geometry: ZoneGeometry) -> None:
+def test_a_missing_column_is_reported(sample: TripColumns, geometry: ZoneGeometry) -> None:
     past = {name: np.zeros(1000, np.float32) for name in TARGET_ENCODING_FEATURES}
     assert encode(sample, geometry, past).shape == (1000, len(MATRIX_COLUMNS))
     with pytest.raises(KeyError, match="pair_minutes"):
@@ -150,7 +150,7 @@ def test_periods_are_hours_of_working_days_and_days_off(zones, pickup_at: dateti
     assert list(periods(rides_at(pickup_at, zones=zones))) == [period]
 
 
-def test_periods_of_a_city_of_rides_are_in_range(sample: TripColumns) -> None:
+def test_periods_of_the_citys_trips_are_in_range(sample: TripColumns) -> None:
     found = periods(sample)
     assert found.dtype.kind == "i"
     assert found.min() >= 0

@@ -1,4 +1,4 @@
-"""What a process of the platform keeps of the environment it is started in."""
+"""Environment variables a process of the platform keeps, and those it drops."""
 
 import os
 import sys
@@ -23,12 +23,12 @@ def test_telemetry_is_off_whatever_was_set() -> None:
     assert isolated(HOSTILE).items() >= TELEMETRY_OFF.items()
 
 
-def test_everything_else_stays() -> None:
+def test_other_variables_are_kept() -> None:
     kept = {"PATH": "/bin", "HOME": "/root", "TAXI_HOME": "/data", "HTTPS_PROXY": "http://proxy:8080", "GECKO": "x"}
     assert isolated(kept).items() >= kept.items()
 
 
-def test_what_dagster_gives_its_processes_stays_within_them() -> None:
+def test_dagsters_own_variables_are_kept_in_its_processes() -> None:
     given_by_dagster = {"DAGSTER_HOME": "/data", "DAGSTER_EXECUTE_RUN_ARGS": "{}"}
     assert isolated(given_by_dagster, within_dagster=True).items() >= given_by_dagster.items()
     assert not given_by_dagster.keys() & isolated(given_by_dagster).keys()
@@ -36,7 +36,7 @@ def test_what_dagster_gives_its_processes_stays_within_them() -> None:
 
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
 @pytest.mark.parametrize("url", ["http://127.0.0.1:3001/predict", "http://localhost:3000", "http://[::1]:5000"])
-def test_no_proxy_is_asked_for_an_address_of_this_machine(monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
+def test_local_addresses_bypass_the_proxy(monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
     import httpx
 
     for each in ("NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -51,7 +51,7 @@ def test_no_proxy_is_asked_for_an_address_of_this_machine(monkeypatch: pytest.Mo
         assert client._transport_for_url(httpx.URL("http://example.org")) is not client._transport
 
 
-def test_a_wish_for_no_proxy_at_all_is_kept() -> None:
+def test_a_setting_without_any_proxy_is_kept() -> None:
     assert isolated({"NO_PROXY": "*"})["no_proxy"] == "*"
 
 
@@ -77,7 +77,7 @@ def test_the_command_line_isolates_its_process_before_any_command(
     assert not {name for name, value in HOSTILE.items() if seen.get(name) == value}
 
 
-def test_a_program_the_supervisor_starts_sees_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_of_the_supervisor_sees_no_such_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     import json
     import subprocess
 

@@ -1,4 +1,4 @@
-"""The ways to learn: each takes the same trips and gives minutes; what is not known is refused by name."""
+"""Estimators take the same trips and predict minutes; unknown names and parameters are refused."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ PARAMETERS = {
 }
 
 
-def test_every_way_to_learn_can_be_built_of_a_trainings_parameters(zones: ZoneMap) -> None:
+def test_every_estimator_is_built_from_training_parameters(zones: ZoneMap) -> None:
     for name in ESTIMATORS:
         model = build_estimator(name, zones, PARAMETERS)
         known = model.get_params()
@@ -29,17 +29,17 @@ def test_every_way_to_learn_can_be_built_of_a_trainings_parameters(zones: ZoneMa
     assert [name for name in ESTIMATORS if get_estimator(name).is_servable] == [BOOSTED_TREES]
 
 
-def test_a_parameter_that_nobody_knows_is_not_swallowed(zones: ZoneMap) -> None:
+def test_an_unknown_parameter_is_refused(zones: ZoneMap) -> None:
     with pytest.raises(TypeError, match="depth"):
         build_estimator(BOOSTED_TREES, zones, {**PARAMETERS, "depth": 3})
 
 
-def test_a_way_that_is_not_there_is_refused_by_name(zones: ZoneMap) -> None:
+def test_an_unknown_estimator_is_refused_by_name(zones: ZoneMap) -> None:
     with pytest.raises(TaxiError, match="there is no estimator 'oracle': choose one of boosted_trees, random_forest"):
         build_estimator("oracle", zones, PARAMETERS)
 
 
-def test_a_forest_learns_the_same_of_the_same_and_better_than_the_mean(trips: pd.DataFrame) -> None:
+def test_a_forest_is_deterministic_and_better_than_the_mean(trips: pd.DataFrame) -> None:
     half = len(trips) // 2
     learned, asked = trips[:half], trips[half:]
     minutes = learned["duration_minutes"].to_numpy()
