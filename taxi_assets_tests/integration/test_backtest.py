@@ -23,7 +23,7 @@ def found(lake: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str
     return backtest(spec, month_range(first.plus(1), last.plus(1))), messages, results_folder
 
 
-def test_each_month_held_is_scored_and_the_others_are_named(lake: Any, found: Any) -> None:
+def test_each_available_month_is_scored_and_others_are_reported(lake: Any, found: Any) -> None:
     facts, messages, _ = found
     _, *later = lake.source.months
     assert [month["month"] for month in facts["months"]] == [str(month) for month in later]
@@ -44,7 +44,7 @@ def test_the_model_is_better_than_the_baselines_and_its_intervals_hold(found: An
         assert sum(cell["trips"] for cell in month["coverage"]) == month["trips"]
 
 
-def test_a_month_scored_before_is_found_and_not_learned_again(lake: Any, found: Any) -> None:
+def test_scored_month_is_reused_without_training(lake: Any, found: Any) -> None:
     facts, _, results_folder = found
     messages = list[str]()
     months = [Month.parse(month["month"]) for month in facts["months"]]
@@ -53,7 +53,7 @@ def test_a_month_scored_before_is_found_and_not_learned_again(lake: Any, found: 
     assert all("scored before" in line for line in messages)
 
 
-def test_months_the_lake_has_not_are_told(lake: Any, tmp_path: Path) -> None:
+def test_months_missing_from_the_warehouse_are_reported(lake: Any, tmp_path: Path) -> None:
     spec = BacktestSpec(lake.warehouse, tmp_path, print)
     with pytest.raises(TaxiError, match=r"holds none of 2031-01\.\.2031-02: add --source"):
         backtest(spec, month_range(Month(2031, 1), Month(2031, 2)))

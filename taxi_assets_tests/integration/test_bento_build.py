@@ -87,7 +87,7 @@ def test_bentoml_finds_the_bento_and_its_labels(built: Settings) -> None:
     assert latest(built) == BuiltBento(f"{BENTO_NAME}:{folder(built).name}", LABELS)
 
 
-def test_nothing_is_left_of_the_building(built: Settings) -> None:
+def test_build_leaves_no_temporary_files(built: Settings) -> None:
     assert {path.name for path in built.bentoml_home.iterdir()} <= {"bentos", "build.lock"}
     assert not (built.home / "elsewhere").exists()
 
@@ -111,7 +111,7 @@ def test_everything_imported_is_pinned_or_comes_with_bentoml(built: Settings) ->
     assert distributions == {"bentoml", "holidays", "numpy", "onnxruntime", "pydantic", "starlette"}
 
 
-def test_the_service_runs_without_what_trains_and_tracks(built: Settings) -> None:
+def test_service_runs_without_training_and_tracking_libraries(built: Settings) -> None:
     script = (
         "import sys, service\n"
         "asked = service.TaxiDuration.inner()\n"
@@ -126,18 +126,18 @@ def test_the_service_runs_without_what_trains_and_tracks(built: Settings) -> Non
     assert done.stdout.splitlines() == ["[]", str(source / "taxi_assets" / "__init__.py")]
 
 
-def test_building_the_same_again_changes_nothing(built: Settings, model: Path) -> None:
+def test_repeated_build_changes_nothing(built: Settings, model: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder(built).rglob("*") if path.is_file()}
     assert build_bento(built, model, LABELS) == f"{BENTO_NAME}:{folder(built).name}"
     assert {path: path.stat().st_mtime_ns for path in folder(built).rglob("*") if path.is_file()} == before
 
 
-def test_before_the_first_there_is_none(settings: Settings) -> None:
+def test_new_home_has_no_bento(settings: Settings) -> None:
     assert latest(settings) is None
 
 
 @pytest.mark.usefixtures("quick_build")
-def test_the_newest_asked_for_is_the_latest(settings: Settings, model: Path) -> None:
+def test_last_requested_bento_is_the_latest(settings: Settings, model: Path) -> None:
     first = build_bento(settings, model, LABELS)
     second = build_bento(settings, model, {**LABELS, "data_snapshot": "13"})
     assert len(bentos(settings)) == 2
@@ -147,7 +147,7 @@ def test_the_newest_asked_for_is_the_latest(settings: Settings, model: Path) -> 
 
 
 @pytest.mark.usefixtures("quick_build")
-def test_what_a_killed_build_leaves_is_no_bento(settings: Settings, model: Path) -> None:
+def test_killed_build_leaves_no_bento(settings: Settings, model: Path) -> None:
     kill_build(settings, model, "_run_bentoml")
     assert list(settings.bentoml_home.glob("building-*"))
     assert (bentos(settings), latest(settings)) == ([], None)
@@ -156,7 +156,7 @@ def test_what_a_killed_build_leaves_is_no_bento(settings: Settings, model: Path)
     assert not list(settings.bentoml_home.glob("building-*"))
 
 
-def test_a_build_killed_at_its_very_end_is_ended_by_the_next(settings: Settings, model: Path, built: Settings) -> None:
+def test_build_killed_at_its_end_is_completed_by_the_next(settings: Settings, model: Path, built: Settings) -> None:
     shutil.copytree(built.bentoml_home / "bentos", settings.bentoml_home / "bentos")
     (settings.bentoml_home / "bentos" / BENTO_NAME / "latest").unlink()
     kill_build(settings, model, "_set_latest")
@@ -165,7 +165,7 @@ def test_a_build_killed_at_its_very_end_is_ended_by_the_next(settings: Settings,
     assert latest(settings) == latest(built)
 
 
-def test_a_folder_that_is_no_whole_model_is_not_packaged(settings: Settings, tmp_path: Path) -> None:
+def test_incomplete_model_folder_is_not_packaged(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(TaxiError, match="not a whole model"):
         build_bento(settings, tmp_path, LABELS)
     assert bentos(settings) == []
@@ -183,7 +183,7 @@ def test_service_that_fails_to_load_is_reported_and_leaves_nothing(
     assert (bentos(settings), latest(settings)) == ([], None)
 
 
-def test_away_from_a_checkout_it_says_so(settings: Settings, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_outside_a_checkout_is_an_error(settings: Settings, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bento_build, "_SERVICE", Path("/nowhere/bento/service.py"))
     with pytest.raises(TaxiError, match="from a checkout"):
         build_bento(settings, model, LABELS)

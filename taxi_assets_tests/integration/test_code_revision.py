@@ -53,7 +53,7 @@ def test_machine_without_git_is_unknown(package, monkeypatch):
     assert git_commit(package) == "unknown"
 
 
-def test_repository_of_a_running_hook_is_not_taken_for_ours(package, monkeypatch):
+def test_repository_of_a_running_hook_is_ignored(package, monkeypatch):
     commit = git(package, "rev-parse", "HEAD")
     monkeypatch.setenv("GIT_DIR", str(package))
     assert git_commit(package) == commit

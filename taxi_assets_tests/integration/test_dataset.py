@@ -68,7 +68,7 @@ def written(tmp_path_factory, put) -> Warehouse:
 # Training data
 
 
-def test_rides_have_what_the_model_takes_and_their_duration(january: TrainingData) -> None:
+def test_training_trips_have_model_features_and_duration(january: TrainingData) -> None:
     assert {*MODEL_INPUTS, "duration_minutes"} <= set(january.trips)
     assert not january.trips[list(MODEL_INPUTS)].drop(columns="zone_distance_miles").isna().any().any()
     assert january.trips["duration_minutes"].between(1, 60).all()
@@ -77,21 +77,21 @@ def test_rides_have_what_the_model_takes_and_their_duration(january: TrainingDat
     assert (january.months, january.services) == ((JANUARY,), ("green",))
 
 
-def test_rides_to_learn_from_are_the_clean_ones(lake, january: TrainingData) -> None:
+def test_training_trips_are_the_clean_trips(lake, january: TrainingData) -> None:
     with lake.warehouse.reading() as connection:
         query = "SELECT count(*) FROM clean_trips WHERE month = $1 AND duration_minutes <= 60"
         ((rows,),) = connection.execute(query, [JANUARY.first_day]).fetchall()
     assert len(january.trips) == rows
 
 
-def test_the_same_rides_have_the_same_digest(lake, january: TrainingData) -> None:
+def test_same_trips_have_the_same_digest(lake, january: TrainingData) -> None:
     again = read_training_data(lake.warehouse, GREEN, [JANUARY], TRIPS_1_TO_60_MINUTES)
     pd.testing.assert_frame_equal(again.trips, january.trips)
     assert (again.digest, again.snapshot) == (january.digest, january.snapshot)
     assert january.snapshot == lake.warehouse.snapshot()
 
 
-def test_other_rides_have_another_digest(lake, january: TrainingData) -> None:
+def test_other_trips_have_another_digest(lake, january: TrainingData) -> None:
     others = [
         read_training_data(lake.warehouse, GREEN, [FEBRUARY], TRIPS_1_TO_60_MINUTES),
         read_training_data(lake.warehouse, GREEN, [JANUARY, FEBRUARY], TRIPS_1_TO_60_MINUTES),
@@ -100,7 +100,7 @@ def test_other_rides_have_another_digest(lake, january: TrainingData) -> None:
     assert len({january.digest, *(other.digest for other in others)}) == 4
 
 
-def test_one_ride_that_changed_changes_the_digest(written: Warehouse) -> None:
+def test_changed_trip_changes_the_digest(written: Warehouse) -> None:
     before = read_training_data(written, GREEN, [JANUARY], TRIPS_1_TO_60_MINUTES)
     with written.publishing("one trip") as connection:
         connection.execute("UPDATE trip_features SET is_holiday = true WHERE service = 'green' AND source_row = 10")
@@ -112,7 +112,7 @@ def test_one_ride_that_changed_changes_the_digest(written: Warehouse) -> None:
     assert read_training_data(written, GREEN, [JANUARY], TRIPS_1_TO_60_MINUTES).digest == before.digest
 
 
-def test_rides_come_by_service_month_and_row_whatever_is_asked_first(written: Warehouse) -> None:
+def test_trips_are_ordered_by_service_month_and_row(written: Warehouse) -> None:
     both = read_training_data(written, ["yellow", "green"], [FEBRUARY, JANUARY], TRIPS_1_TO_60_MINUTES).trips
     assert list(both["duration_minutes"]) == [14, 10, 12, 11]
     assert list(both["service_id"]) == [0, 0, 0, list(SERVICES).index("yellow")]
@@ -126,7 +126,7 @@ def test_rides_come_by_service_month_and_row_whatever_is_asked_first(written: Wa
         (["green"], [], "no trip of green to train on in no month"),
     ],
 )
-def test_without_rides_there_is_nothing_to_learn(written: Warehouse, services, months, message: str) -> None:
+def test_training_data_without_trips_is_an_error(written: Warehouse, services, months, message: str) -> None:
     with pytest.raises(TaxiError, match=message):
         read_training_data(written, services, months, TRIPS_1_TO_60_MINUTES)
 
@@ -140,12 +140,12 @@ def test_without_rides_there_is_nothing_to_learn(written: Warehouse, services, m
         (["green", "fhvhv"], []),
     ],
 )
-def test_months_are_held_where_every_service_has_them(written: Warehouse, services, months) -> None:
+def test_months_of_every_service_are_available(written: Warehouse, services, months) -> None:
     with written.reading() as connection:
         assert available_months(connection, services) == tuple(months)
 
 
-def test_every_month_published_is_held(lake) -> None:
+def test_every_published_month_is_available(lake) -> None:
     with lake.warehouse.reading() as connection:
         assert available_months(connection, GREEN) == lake.source.months
 
@@ -153,7 +153,7 @@ def test_every_month_published_is_held(lake) -> None:
 # Scoring data
 
 
-def test_every_raw_ride_of_the_convention_is_scored(lake, scored: pd.DataFrame) -> None:
+def test_every_raw_trip_of_the_scope_is_scored(lake, scored: pd.DataFrame) -> None:
     with lake.warehouse.reading() as connection:
         query = (
             "SELECT count(*) FROM raw_trips WHERE month = $1 AND pickup_zone_id BETWEEN 1 AND 265 "
@@ -170,7 +170,7 @@ def test_every_raw_ride_of_the_convention_is_scored(lake, scored: pd.DataFrame) 
         assert len(scored) == 62_551
 
 
-def test_scored_rides_have_the_features_the_service_would_make(lake, scored: pd.DataFrame) -> None:
+def test_scored_trips_have_the_served_features(lake, scored: pd.DataFrame) -> None:
     with lake.warehouse.reading() as connection:
         zones = read_zone_map(connection)
     made = row_features({name: scored[name].to_numpy() for name in MODEL_INPUTS}, zones)
@@ -184,11 +184,11 @@ def test_services_are_scored_together(written: Warehouse) -> None:
     assert sorted(zip(both["service_id"], both["duration_minutes"], strict=True)) == [(0, 10), (0, 14), (1, 11)]
 
 
-def test_a_service_without_rides_that_month_is_scored_as_none(written: Warehouse) -> None:
+def test_service_without_trips_in_the_month_adds_no_trips(written: Warehouse) -> None:
     assert len(read_evaluation_trips(written, ["green", "yellow"], FEBRUARY, TRIPS_1_TO_60_MINUTES)) == 1
 
 
-def test_without_rides_there_is_nothing_to_score(written: Warehouse) -> None:
+def test_scoring_data_without_trips_is_an_error(written: Warehouse) -> None:
     with pytest.raises(TaxiError, match="no trip of green in 2023-03 to score: ingest that month first"):
         read_evaluation_trips(written, GREEN, MARCH, TRIPS_1_TO_60_MINUTES)
 
@@ -196,7 +196,7 @@ def test_without_rides_there_is_nothing_to_score(written: Warehouse) -> None:
 # Zones
 
 
-def test_places_are_found_by_the_zones_id(lake) -> None:
+def test_zone_geometry_is_indexed_by_zone_id(lake) -> None:
     with lake.warehouse.reading() as connection:
         zones = read_zone_map(connection)
         known = connection.execute("SELECT zone_id, x_miles, y_miles FROM taxi_zones WHERE x_miles > 0").fetchall()
@@ -207,7 +207,7 @@ def test_places_are_found_by_the_zones_id(lake) -> None:
     assert {*zones.borough[1:266]} == set(range(1, 9))  # five boroughs, Newark, unknown, outside
 
 
-def test_boroughs_are_told_apart_and_what_is_not_there_is_missing(written: Warehouse) -> None:
+def test_boroughs_have_distinct_codes_and_missing_values_are_nan(written: Warehouse) -> None:
     with written.reading() as connection:
         zones = read_zone_map(connection)
     assert list(zones.borough[:4]) == [0, 1, 2, 0]
@@ -216,7 +216,7 @@ def test_boroughs_are_told_apart_and_what_is_not_there_is_missing(written: Wareh
     assert np.isnan(zones.x_miles[3])
 
 
-def test_without_zones_nothing_is_read(tmp_path: Path) -> None:
+def test_reading_without_zones_is_an_error(tmp_path: Path) -> None:
     empty = Warehouse(Settings(home=tmp_path, threads=2, memory_limit="1GB"))
     with empty.reading() as connection, pytest.raises(TaxiError, match="no taxi zones: materialise taxi_zones first"):
         read_zone_map(connection)

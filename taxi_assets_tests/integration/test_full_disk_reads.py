@@ -24,7 +24,7 @@ def full(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
     return warehouse
 
 
-def test_what_is_published_is_read_and_nothing_is_written_beside_it(full: Warehouse) -> None:
+def test_published_rows_are_read_and_nothing_is_written(full: Warehouse) -> None:
     before = sorted(full.settings.warehouse.iterdir())
     lake_warehouse._databases.clear()
     with full.reading() as connection:
@@ -33,7 +33,7 @@ def test_what_is_published_is_read_and_nothing_is_written_beside_it(full: Wareho
     assert full.snapshot() > 0
 
 
-def test_a_state_of_the_past_is_read(full: Warehouse) -> None:
+def test_earlier_snapshot_is_read(full: Warehouse) -> None:
     first = full.snapshots()[0]
     with full.reading(first) as connection:
         assert connection.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(0,)]
@@ -76,7 +76,7 @@ def test_a_catalogue_that_changes_meanwhile_is_an_error_of_one_line(
         pass
 
 
-def test_where_no_other_disk_has_room_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_disk_with_room_is_a_one_line_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_room(source: Path, folder: Path) -> None:
         raise OSError(28, "No space left on device")
 

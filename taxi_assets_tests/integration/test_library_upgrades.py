@@ -47,11 +47,11 @@ def set_version(catalogue: Path, version: str) -> None:
     change(catalogue, "UPDATE ducklake_metadata SET value = ? WHERE key = 'version'", version)
 
 
-def test_the_version_read_is_the_one_the_extension_writes(catalogue: Path) -> None:
+def test_catalogue_version_equals_the_extensions_version(catalogue: Path) -> None:
     assert ducklake_version(catalogue) == DUCKLAKE_VERSION
 
 
-def test_a_lake_of_an_older_ducklake_is_migrated_and_its_catalogue_kept(
+def test_older_ducklake_is_migrated_and_its_catalogue_is_backed_up(
     warehouse: Warehouse, catalogue: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     set_version(catalogue, "0.4")
@@ -66,9 +66,7 @@ def test_a_lake_of_an_older_ducklake_is_migrated_and_its_catalogue_kept(
         connection.execute("INSERT INTO taxi_zones BY NAME SELECT 2 AS zone_id")
 
 
-def test_a_migration_that_fails_leaves_the_catalogue_and_says_where_its_copy_is(
-    warehouse: Warehouse, catalogue: Path
-) -> None:
+def test_failed_migration_leaves_the_catalogue_and_names_its_copy(warehouse: Warehouse, catalogue: Path) -> None:
     set_version(catalogue, "0.2")  # version 0.2 had other tables
     with pytest.raises(
         TaxiError, match=r"cannot be migrated from DuckLake 0.2 .*as it was is .*ducklake-0.2$"
@@ -79,7 +77,7 @@ def test_a_migration_that_fails_leaves_the_catalogue_and_says_where_its_copy_is(
 
 
 @pytest.mark.parametrize("version", ["1.1", "2.0", "1.0.1", "10.0"])
-def test_a_lake_of_a_later_ducklake_is_refused_in_one_line_and_left(
+def test_newer_ducklake_is_refused_in_one_line_and_unchanged(
     warehouse: Warehouse, catalogue: Path, version: str
 ) -> None:
     set_version(catalogue, version)
@@ -90,7 +88,7 @@ def test_a_lake_of_a_later_ducklake_is_refused_in_one_line_and_left(
     assert catalogue.read_bytes() == before
 
 
-def test_a_file_that_is_no_catalogue_is_refused(settings: Settings) -> None:
+def test_file_that_is_not_a_catalogue_is_refused(settings: Settings) -> None:
     settings.warehouse.mkdir(parents=True)
     (settings.warehouse / "catalog.sqlite").write_bytes(b"no database at all, but long enough to be read as one" * 99)
     with pytest.raises(TaxiError, match=r"is not a lake's catalogue .*: move it away"):
@@ -105,7 +103,7 @@ def dagster_home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
-def test_dagsters_databases_of_a_later_release_are_refused_in_one_line_and_left(
+def test_newer_dagster_databases_are_refused_in_one_line_and_unchanged(
     settings: Settings, dagster_home: Path, name: str
 ) -> None:
     change(dagster_home / name, "UPDATE alembic_version SET version_num = 'fromthefuture'")
@@ -116,7 +114,7 @@ def test_dagsters_databases_of_a_later_release_are_refused_in_one_line_and_left(
     assert value(dagster_home / name, "SELECT version_num FROM alembic_version") == "fromthefuture"
 
 
-def test_dagsters_databases_of_an_older_release_are_upgraded_and_kept(
+def test_older_dagster_databases_are_upgraded_and_backed_up(
     settings: Settings, dagster_home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     database, query = dagster_home / "history" / "runs.db", "SELECT version_num FROM alembic_version"

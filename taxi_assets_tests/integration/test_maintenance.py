@@ -88,7 +88,7 @@ def put_orphan(warehouse: Warehouse, age: timedelta) -> str:
     return orphan.relative_to(warehouse.settings.warehouse).as_posix()
 
 
-def test_every_tables_content_stays(warehouse: Warehouse, snapshots: list[int]) -> None:
+def test_maintenance_keeps_the_content_of_every_table(warehouse: Warehouse, snapshots: list[int]) -> None:
     before = content(warehouse)
     for days in (40, 80):
         tidy(warehouse, days=days)
@@ -96,7 +96,7 @@ def test_every_tables_content_stays(warehouse: Warehouse, snapshots: list[int]) 
     assert before["clean_trips"][0][0] == 2 * ROWS
 
 
-def test_old_snapshots_go_and_their_files_a_day_later(warehouse: Warehouse, snapshots: list[int]) -> None:
+def test_old_snapshots_expire_and_their_files_go_a_day_later(warehouse: Warehouse, snapshots: list[int]) -> None:
     before = files(warehouse)
     first = tidy(warehouse)
     assert existing(warehouse)[0] == snapshots[-1]
@@ -127,14 +127,14 @@ def test_training_snapshot_of_a_model_stays_readable(warehouse: Warehouse, snaps
     assert then != content(warehouse)
 
 
-def test_the_newest_snapshot_stays_however_old(warehouse: Warehouse, snapshots: list[int]) -> None:
+def test_newest_snapshot_stays_at_any_age(warehouse: Warehouse, snapshots: list[int]) -> None:
     tidy(warehouse, days=4000)
     tidy(warehouse, days=8000)
     assert existing(warehouse)[-1] == warehouse.snapshot()
     assert content(warehouse)["clean_trips"][0][0] == 2 * ROWS
 
 
-def test_small_files_become_one_and_months_stay_files_of_their_own(warehouse: Warehouse, snapshots: list[int]) -> None:
+def test_small_files_are_merged_and_months_keep_their_own_files(warehouse: Warehouse, snapshots: list[int]) -> None:
     assert tidy(warehouse).merged == {"drift_reports": 5}
     with warehouse.reading() as connection:
         counted = connection.execute("SELECT table_name, file_count FROM ducklake_table_info('lake')").fetchall()
@@ -164,14 +164,14 @@ def test_dry_run_reports_the_same_and_changes_nothing(warehouse: Warehouse, snap
     assert (existing(warehouse), files(warehouse)) != before[:2]
 
 
-def test_a_lake_with_nothing_to_tidy_is_left_alone(warehouse: Warehouse) -> None:
+def test_maintenance_without_work_changes_nothing(warehouse: Warehouse) -> None:
     before = existing(warehouse)
     done = maintain(warehouse, (), KEEP, datetime.now(UTC))
     assert (done.merged, done.expired_snapshots, done.unused_files, done.orphaned_files) == ({}, (), (), ())
     assert existing(warehouse) == before
 
 
-def test_a_reader_who_began_before_reads_to_the_end(warehouse: Warehouse, snapshots: list[int]) -> None:
+def test_reader_started_before_maintenance_finishes(warehouse: Warehouse, snapshots: list[int]) -> None:
     asked = ("count(*)", "bit_xor(hash(t))")  # DuckLake counts without reading rows
     queries = [f"SELECT {what} FROM {table} AS t" for table in ("clean_trips", "drift_reports") for what in asked]
     with warehouse.reading() as connection:
@@ -200,7 +200,7 @@ for days in range(40, 60):
 @pytest.mark.parametrize(
     "seconds", [0.7, *(pytest.param(each / 10, marks=pytest.mark.slow) for each in range(4, 24) if each != 7)]
 )
-def test_a_kill_does_no_harm(warehouse: Warehouse, snapshots: list[int], seconds: float) -> None:
+def test_killed_maintenance_damages_nothing(warehouse: Warehouse, snapshots: list[int], seconds: float) -> None:
     put_orphan(warehouse, timedelta(days=2))
     before = content(warehouse)
     command = [sys.executable, "-c", KILLED, str(warehouse.settings.home)]

@@ -62,7 +62,7 @@ def test_killed_run_is_failed_when_dagster_says_so(settings, instance):
     assert sync_mlflow_runs(settings, instance) == ()
 
 
-def test_run_killed_between_the_two_verdicts_is_put_right(settings, instance):
+def test_run_killed_between_both_status_updates_is_corrected(settings, instance):
     @op
     def nothing() -> None: ...
 
@@ -77,7 +77,7 @@ def test_run_killed_between_the_two_verdicts_is_put_right(settings, instance):
     assert client(settings).get_run(run_id).info.status == "FAILED"
 
 
-def test_run_dagster_does_not_know_is_left_alone(settings, instance):
+def test_run_unknown_to_dagster_is_unchanged(settings, instance):
     run_id = tracking.open_run(settings, "of another instance", "job", {})
     assert sync_mlflow_runs(settings, instance) == ()
     assert client(settings).get_run(run_id).info.status == "RUNNING"

@@ -89,7 +89,7 @@ def test_process_killed_while_making_the_database_does_no_harm(settings, stateme
     assert tracking.open_run(settings, "dagster", "job", {})
 
 
-def test_journal_of_a_removed_database_is_not_played_into_the_new_one(settings):
+def test_journal_of_a_deleted_database_is_not_applied_to_the_new_one(settings):
     settings.mlflow_home.mkdir(parents=True)
     for name in ("mlflow.db-journal", "draft.db", "draft.db-wal"):
         (settings.mlflow_home / name).write_bytes(b"left behind")
@@ -97,7 +97,7 @@ def test_journal_of_a_removed_database_is_not_played_into_the_new_one(settings):
     assert query(settings, "PRAGMA integrity_check") == [("ok",)]
 
 
-def test_ready_database_is_left_alone(settings):
+def test_current_database_is_unchanged(settings):
     initialise(settings)
     database = settings.mlflow_home / "mlflow.db"
     before = database.stat()
@@ -118,7 +118,7 @@ def make_older_database(settings: Settings, results: Any) -> None:
     (settings.mlflow_home / "ready").write_text("MLflow 3.0.0")
 
 
-def test_database_of_an_older_mlflow_is_brought_up_to_date_with_its_runs(settings):
+def test_database_of_an_older_mlflow_is_upgraded_with_its_runs(settings):
     results = PROCESSES.Queue()
     process = PROCESSES.Process(target=make_older_database, args=(settings, results))
     process.start()
@@ -216,7 +216,7 @@ assert not asked, asked
 
 
 @pytest.mark.slow
-def test_training_in_a_new_process_is_silent_and_asks_no_network(settings):
+def test_training_in_a_new_process_is_silent_and_uses_no_network(settings):
     # Under pytest MLflow sends no telemetry, so the process must not detect pytest.
     environment = {key: value for key, value in os.environ.items() if key not in {"PYTEST_CURRENT_TEST", "CI"}}
     environment |= {"TAXI_HOME": str(settings.home), "TAXI_DATA_KIND": "real", "PYTHONWARNINGS": "default"}

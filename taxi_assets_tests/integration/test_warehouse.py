@@ -35,7 +35,7 @@ def existing(warehouse: Warehouse, snapshot: int | None = None) -> dict[tuple[st
 # Publishing and reading
 
 
-def test_a_new_lake_has_every_table_and_no_rows(warehouse: Warehouse) -> None:
+def test_new_warehouse_has_every_table_and_no_rows(warehouse: Warehouse) -> None:
     with warehouse.reading() as connection:
         query = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'"
         names = {name for (name,) in connection.execute(query).fetchall()}
@@ -47,7 +47,7 @@ def test_a_new_lake_has_every_table_and_no_rows(warehouse: Warehouse) -> None:
     assert warehouse.settings.landing.is_dir()
 
 
-def test_what_is_published_is_there_for_all_who_come_later(warehouse: Warehouse) -> None:
+def test_published_rows_are_visible_to_later_readers(warehouse: Warehouse) -> None:
     before = warehouse.snapshot()
     with warehouse.publishing("clean_trips green 2023-01") as connection:
         put_rows(connection, JANUARY, 5)
@@ -88,7 +88,7 @@ def test_a_publication_that_fails_leaves_nothing(warehouse: Warehouse, error: ty
     assert (existing(warehouse), warehouse.snapshot()) == ({("green", "2023-01"): 5}, before)
 
 
-def test_a_statement_that_fails_leaves_nothing_and_tells_why(warehouse: Warehouse) -> None:
+def test_failed_statement_leaves_nothing_and_reports_the_cause(warehouse: Warehouse) -> None:
     warehouse.snapshot()
 
     def fail() -> None:
@@ -141,14 +141,14 @@ def test_unknown_snapshot_is_refused(warehouse: Warehouse) -> None:
         existing(warehouse, 999)
 
 
-def test_what_a_reader_writes_is_lost(warehouse: Warehouse) -> None:
+def test_writes_of_a_reader_are_discarded(warehouse: Warehouse) -> None:
     before = warehouse.snapshot()
     with warehouse.reading() as connection:
         put_rows(connection, JANUARY, 5)
     assert (existing(warehouse), warehouse.snapshot()) == ({}, before)
 
 
-def test_a_snapshot_tells_who_made_it(warehouse: Warehouse) -> None:
+def test_snapshot_names_its_author_and_run(warehouse: Warehouse) -> None:
     with warehouse.publishing("it's green's", 'run "7"') as connection:
         put_rows(connection, JANUARY, 5)
     query = "SELECT author, commit_message, commit_extra_info FROM lake.snapshots() ORDER BY snapshot_id DESC LIMIT 1"
@@ -167,7 +167,7 @@ def test_views_show_the_chosen_month(warehouse: Warehouse) -> None:
             assert connection.execute("SELECT count(*) FROM trips").fetchall() == [(rows,)]
 
 
-def test_sql_that_is_not_there_is_missed_by_name() -> None:
+def test_missing_sql_file_is_reported_by_name() -> None:
     assert sql("raw_trips").startswith("--")
     with pytest.raises(FileNotFoundError, match="no_such_trips"):
         sql("no_such_trips")

@@ -21,7 +21,7 @@ def existing(warehouse: Warehouse) -> int:
 
 
 @pytest.mark.parametrize("name", ["o'; DROP TABLE raw_trips; --", 'a "home", häus (屋) 100 x; y #z & co'])
-def test_a_home_of_any_name_will_do(tmp_path: Path, name: str) -> None:
+def test_home_may_have_any_name(tmp_path: Path, name: str) -> None:
     warehouse = Warehouse(Settings(home=tmp_path / name, threads=2, memory_limit="1GB"))
     with warehouse.publishing("first") as connection:
         put_rows(connection, 5)
@@ -32,7 +32,7 @@ def test_a_home_of_any_name_will_do(tmp_path: Path, name: str) -> None:
         assert connection.execute("SELECT miles FROM read_csv($path)", {"path": str(landed)}).fetchall() == [(2.5,)]
 
 
-def test_a_home_given_from_here_is_found_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_home_is_read_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Warehouse(Settings(home=Path("home"))).publishing("first") as connection:
         put_rows(connection, 5)
@@ -134,7 +134,7 @@ def test_no_statement_reaches_beyond_the_platforms_folders(
         "SET memory_limit = '100GB'",
     ],
 )
-def test_the_limit_is_not_lifted(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+def test_restrictions_cannot_be_removed(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
     with connection.cursor() as own, pytest.raises(duckdb.Error):
         own.execute(statement)
     with connection.cursor() as own, pytest.raises(duckdb.PermissionException):
@@ -142,9 +142,7 @@ def test_the_limit_is_not_lifted(connection: duckdb.DuckDBPyConnection, statemen
 
 
 @pytest.mark.parametrize(("column", "before"), [("condition", "with_recent_traffic"), ("scope", "all")])
-def test_rows_of_an_earlier_release_say_under_what_they_were_made(
-    warehouse: Warehouse, column: str, before: str
-) -> None:
+def test_rows_of_an_earlier_release_get_the_default_value(warehouse: Warehouse, column: str, before: str) -> None:
     with warehouse.publishing("as an earlier release") as connection:
         connection.execute(f"ALTER TABLE promotions DROP COLUMN {column}")
         connection.execute("INSERT INTO promotions BY NAME SELECT 7 AS model_version")

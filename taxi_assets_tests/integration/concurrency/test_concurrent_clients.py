@@ -46,7 +46,7 @@ def stretches(months: tuple[Month, ...], count: int) -> list[tuple[Month, ...]]:
     ],
 )
 @pytest.mark.timeout(900)
-def test_some_publish_the_same_months_while_others_read(
+def test_concurrent_publishers_and_readers_of_the_same_months_succeed(
     tmp_path: Path, writers: int, stretch: str, readers: tuple[str, ...]
 ) -> None:
     months = parse_months(stretch)
@@ -66,7 +66,7 @@ def test_some_publish_the_same_months_while_others_read(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_eight_runs_backfill_three_years_as_one_would(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_eight_concurrent_backfills_equal_sequential_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Compares eight concurrent Dagster processes in a new home with the same runs one after another."""
     source = write_months(tmp_path, THREE_YEARS, 1_000)
     crowded, alone = tmp_path / "crowded", tmp_path / "alone"

@@ -18,7 +18,7 @@ def shell_commands() -> list[str]:
     return [command.strip() for command in block[1].split(";") if command.strip()]
 
 
-def test_the_commands_of_the_readme_read_the_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readme_commands_read_the_ducklake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Warehouse(Settings(home=Path(".taxi"), data_kind="real")).publishing("one ride") as connection:
         connection.execute("INSERT INTO trip_features (month, duration_minutes) VALUES (DATE '2023-01-01', 7.5)")

@@ -13,7 +13,7 @@ MONTHLY = ("raw_trips", "clean_trips", "trip_features")
 
 
 @pytest.mark.parametrize("asset", ["clean_trips", "model_evaluation", "drift_report"])
-def test_one_page_shows_every_picture_of_a_month(platform: PlatformHarness, asset: str) -> None:
+def test_one_page_shows_every_plot_of_a_month(platform: PlatformHarness, asset: str) -> None:
     shown = platform.last_metadata(
         asset, MARCH
     )  # another test may have materialised it again: the page then shows that run
@@ -32,7 +32,7 @@ def test_one_page_shows_every_picture_of_a_month(platform: PlatformHarness, asse
         ("clean_trips", {"rejected_share"}),
     ],
 )
-def test_figures_are_numbers_that_dagster_draws_over_the_months(
+def test_figures_are_numbers_that_dagster_plots_by_month(
     platform: PlatformHarness, asset: str, figures: set[str]
 ) -> None:
     shown = platform.metadata(first_run_of(platform, "train_month"), asset, MARCH)
@@ -47,7 +47,7 @@ def test_figures_have_three_decimals_at_most(platform: PlatformHarness) -> None:
                 assert value.value == round(value.value, 3), name
 
 
-def test_mlflow_has_the_figures_under_plain_names_in_the_run_of_the_month(platform: PlatformHarness) -> None:
+def test_mlflow_run_of_the_month_has_the_figures(platform: PlatformHarness) -> None:
     run = first_run_of(platform, "train_month")
     (logged,) = platform.mlflow_runs(run.run_id)
     shown = platform.metadata(run, "model_evaluation")
@@ -57,7 +57,7 @@ def test_mlflow_has_the_figures_under_plain_names_in_the_run_of_the_month(platfo
     assert logged.data.metrics["max_psi"] == pytest.approx(psi, abs=5e-4)
 
 
-def test_no_metadata_holds_a_python_dict_or_an_address_with_a_port(platform: PlatformHarness) -> None:
+def test_metadata_has_no_python_dict_and_no_url_with_a_port(platform: PlatformHarness) -> None:
     run = first_run_of(platform, "train_month")
     for asset in platform.definitions.resolve_asset_graph().get_all_asset_keys():
         if asset.to_user_string() in ("model_tuning", "taxi_zones"):
@@ -70,7 +70,7 @@ def test_no_metadata_holds_a_python_dict_or_an_address_with_a_port(platform: Pla
 
 
 @pytest.mark.parametrize("table", MONTHLY)
-def test_each_month_has_a_check_result_of_its_own(platform: PlatformHarness, table: str) -> None:
+def test_each_month_has_its_own_check_result(platform: PlatformHarness, table: str) -> None:
     run = first_run_of(platform, "ingest_months")
     events = platform.events(run, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     found = [event.asset_check_evaluation_data for event in events]
@@ -85,7 +85,7 @@ def test_each_month_has_a_check_result_of_its_own(platform: PlatformHarness, tab
         assert {each.status.value for each in of_the_run} == {"SUCCEEDED"}
 
 
-def test_no_internal_name_is_on_an_assets_page(platform: PlatformHarness) -> None:
+def test_asset_page_shows_no_internal_name(platform: PlatformHarness) -> None:
     run = first_run_of(platform, "train_month")
     for asset in ("clean_trips", "duration_model", "model_evaluation", "champion_model", "drift_report"):
         for name, value in platform.metadata(run, asset).items():

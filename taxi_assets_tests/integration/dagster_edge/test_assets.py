@@ -28,7 +28,7 @@ def count(platform: PlatformHarness, table: str, month: Month) -> int:
 
 
 @pytest.mark.parametrize("month", [JANUARY, FEBRUARY, MARCH], ids=str)
-def test_no_row_of_a_file_is_lost(platform: PlatformHarness, month: Month) -> None:
+def test_every_row_of_a_file_is_kept_or_rejected(platform: PlatformHarness, month: Month) -> None:
     kept, rejected = count(platform, "clean_trips", month), count(platform, "rejected_trips", month)
     assert count(platform, "raw_trips", month) == kept + rejected == ROWS
     assert count(platform, "trip_features", month) == kept
@@ -37,7 +37,7 @@ def test_no_row_of_a_file_is_lost(platform: PlatformHarness, month: Month) -> No
 
 @pytest.mark.parametrize("table", MONTHLY)
 @pytest.mark.parametrize("month", [JANUARY, FEBRUARY], ids=str)
-def test_each_month_of_a_stretch_shows_its_own_rows(platform: PlatformHarness, table: str, month: Month) -> None:
+def test_each_month_of_a_range_shows_its_own_rows(platform: PlatformHarness, table: str, month: Month) -> None:
     shown = platform.metadata(first_run_of(platform, "ingest_months"), table, month)
     assert shown["dagster/partition_row_count"].value == count(platform, table, month)
     (services,) = [record.data for record in shown["services"].records]  # type: ignore[attr-defined]
@@ -45,14 +45,14 @@ def test_each_month_of_a_stretch_shows_its_own_rows(platform: PlatformHarness, t
 
 
 @pytest.mark.parametrize("table", MONTHLY)
-def test_a_month_links_to_data_docs_that_are_there(platform: PlatformHarness, table: str) -> None:
+def test_month_links_to_existing_data_docs(platform: PlatformHarness, table: str) -> None:
     link = platform.metadata(first_run_of(platform, "train_month"), table, MARCH)["data_docs"].value
     page = report_page_text(platform, link)
     assert "<html" in page
     assert "2023-03" in page
 
 
-def test_rejected_rows_are_counted_by_reason_and_drawn(platform: PlatformHarness) -> None:
+def test_rejected_rows_are_counted_by_reason_and_plotted(platform: PlatformHarness) -> None:
     shown = platform.metadata(first_run_of(platform, "train_month"), "clean_trips", MARCH)
     with platform.warehouse.reading() as connection:
         query = "SELECT reason, count(*) FROM rejected_trips WHERE month = ? GROUP BY reason"
@@ -89,7 +89,7 @@ def test_asset_shows_its_key_metadata(platform: PlatformHarness, asset: str, nam
     assert names <= set(platform.metadata(first_run_of(platform, "train_month"), asset))
 
 
-def test_every_rule_of_cleaning_is_shown_with_its_rows_and_why(platform: PlatformHarness) -> None:
+def test_every_cleaning_rule_is_shown_with_its_rows_and_reason(platform: PlatformHarness) -> None:
     rules = platform.metadata(first_run_of(platform, "train_month"), "clean_trips")["rules"].records
     assert [rule.data["rule"] for rule in rules] == [rule.name for rule in RULES]
     assert sum(rule.data["rows"] for rule in rules) == count(platform, "rejected_trips", MARCH) > 0
@@ -97,7 +97,7 @@ def test_every_rule_of_cleaning_is_shown_with_its_rows_and_why(platform: Platfor
     assert all(rule.data["why"] for rule in rules)
 
 
-def test_what_changed_in_the_columns_is_shown_with_the_month(platform: PlatformHarness) -> None:
+def test_schema_changes_are_shown_with_the_month(platform: PlatformHarness) -> None:
     run = first_run_of(platform, "ingest_months")
     assert "schema_changes" not in platform.metadata(run, "raw_trips", JANUARY)
     changes = [record.data for record in platform.metadata(run, "raw_trips", FEBRUARY)["schema_changes"].records]
@@ -146,7 +146,7 @@ def test_reingesting_a_month_changes_only_the_snapshot(platform: PlatformHarness
     assert platform.warehouse.snapshot() > snapshot
 
 
-def told_plainly(platform: PlatformHarness, run: dg.DagsterRun, said: str) -> None:
+def assert_failure_message(platform: PlatformHarness, run: dg.DagsterRun, said: str) -> None:
     """Asserts that the run's page shows the message with a link to the results, and no chain of errors."""
     (failure,) = [event.step_failure_data for event in platform.events(run, dg.DagsterEventType.STEP_FAILURE)]
     assert failure.user_failure_data
@@ -157,9 +157,7 @@ def told_plainly(platform: PlatformHarness, run: dg.DagsterRun, said: str) -> No
 
 
 @pytest.mark.parametrize("asset", ["raw_trips", "clean_trips", "duration_model", "model_evaluation", "champion_model"])
-def test_an_asset_that_lacks_what_it_needs_fails_with_the_sentence_alone(
-    empty_platform: PlatformHarness, asset: str
-) -> None:
+def test_asset_without_its_inputs_fails_with_one_message(empty_platform: PlatformHarness, asset: str) -> None:
     result = empty_platform.materialise(Month(2019, 1), asset)
     run = empty_platform.find(result.run_id)
     (failure,) = [event.step_failure_data for event in empty_platform.events(run, dg.DagsterEventType.STEP_FAILURE)]
@@ -184,7 +182,7 @@ def test_failed_month_is_not_published_and_reports_the_reason(platform: Platform
     assert "\n" not in said
     run = platform.last_run()
     assert run.status == dg.DagsterRunStatus.FAILURE
-    told_plainly(platform, run, said)
+    assert_failure_message(platform, run, said)
     checks = platform.checks(run, "raw_trips")
     assert not checks["median_duration_is_plausible"].passed
     assert checks["median_duration_is_plausible"].severity == dg.AssetCheckSeverity.ERROR
@@ -212,7 +210,7 @@ def test_warning_is_reported_and_the_month_published(empty_platform: PlatformHar
     assert count(empty_platform, "raw_trips", JANUARY) == ROWS
 
 
-def test_months_of_the_other_kind_do_not_get_in(platform: PlatformHarness) -> None:
+def test_months_of_the_other_data_kind_are_rejected(platform: PlatformHarness) -> None:
     real = platform.settings.model_copy(update={"data_kind": "real"})
     real.landing.mkdir(parents=True)
     name = "green_tripdata_2023-01.parquet"
@@ -257,7 +255,7 @@ def test_republished_month_tags_versions_trained_on_it(platform: PlatformHarness
 
 
 @pytest.mark.parametrize("asset", ["duration_model", "model_tuning"])
-def test_what_learns_depends_on_every_earlier_month_and_not_on_its_own(platform: PlatformHarness, asset: str) -> None:
+def test_training_assets_depend_on_earlier_months_only(platform: PlatformHarness, asset: str) -> None:
     graph = platform.definitions.get_repository_def().asset_graph
     mapping = graph.get_partition_mapping(dg.AssetKey(asset), dg.AssetKey("trip_features"))
     assert mapping == earlier_months()

@@ -89,7 +89,7 @@ def test_the_first_decision_shows_the_model_against_the_baselines(platform: Plat
 # Who is promoted
 
 
-def test_a_truly_better_challenger_becomes_champion_with_its_evidence(
+def test_better_challenger_is_promoted_with_its_evidence(
     platform: PlatformHarness, weak_challenger: model_versions.Version
 ) -> None:
     good = register(platform, MARCH, "truly better", OracleModel())
@@ -145,7 +145,7 @@ def test_a_challenger_trained_on_shuffled_targets_is_refused(platform: PlatformH
     assert tags(platform, shuffled)["decision"] == "refused"
 
 
-def test_a_challenger_that_gains_at_one_boroughs_cost_is_refused(
+def test_challenger_that_worsens_one_borough_is_refused(
     platform: PlatformHarness, weak_challenger: model_versions.Version
 ) -> None:
     with platform.warehouse.reading() as connection:
@@ -161,7 +161,7 @@ def test_a_challenger_that_gains_at_one_boroughs_cost_is_refused(
 
 
 @pytest.mark.slow
-def test_a_challenger_better_by_luck_on_200_trips_is_refused(
+def test_challenger_with_a_random_gain_on_200_trips_is_refused(
     platform: PlatformHarness, tmp_path: Any, weak_challenger: model_versions.Version
 ) -> None:
     platform.land(APRIL, tmp_path, rows=210)
@@ -185,7 +185,7 @@ def rmse(trips: Any, model: Any) -> float:
     return float(np.sqrt((errors**2).mean()))
 
 
-def test_a_champion_that_saw_the_rides_is_not_compared_on_them(platform: PlatformHarness) -> None:
+def test_champion_is_not_compared_on_its_training_trips(platform: PlatformHarness) -> None:
     seen = champion(platform)  # trained on January and February
     challenger = platform.train(FEBRUARY)
     decision = decide_as_person(platform, FEBRUARY)
@@ -196,7 +196,7 @@ def test_a_champion_that_saw_the_rides_is_not_compared_on_them(platform: Platfor
     assert champion(platform).version == seen.version != challenger.version
 
 
-def test_a_ride_learned_from_out_of_another_months_file_is_found(platform: PlatformHarness) -> None:
+def test_training_trip_from_another_months_file_is_detected(platform: PlatformHarness) -> None:
     with platform.warehouse.publishing("a trip of March is among February's, as in lakes of before") as connection:
         connection.execute(
             "INSERT INTO trip_features BY NAME SELECT * REPLACE (DATE '2023-02-01' AS month, 9000000 AS source_row) "
@@ -217,7 +217,7 @@ def test_a_ride_learned_from_out_of_another_months_file_is_found(platform: Platf
 
 
 @pytest.mark.slow
-def test_deciding_again_changes_nothing_and_a_decision_cut_off_is_taken_again(
+def test_repeated_decision_changes_nothing_and_interrupted_one_is_repeated(
     platform: PlatformHarness, weak_challenger: model_versions.Version
 ) -> None:
     good = register(platform, MARCH, "truly better", OracleModel())
@@ -234,12 +234,12 @@ def test_deciding_again_changes_nothing_and_a_decision_cut_off_is_taken_again(
     assert (row["decided_by"], row["run_id"]) == (getuser(), None)
 
 
-def test_without_a_version_there_is_nothing_to_decide(platform: PlatformHarness) -> None:
+def test_decision_without_a_version_is_an_error(platform: PlatformHarness) -> None:
     with pytest.raises(TaxiError, match="no model was trained for 2023-01"):
         decide_champion(platform.settings, platform.warehouse, JANUARY)
 
 
-def test_without_its_evaluation_nothing_is_decided(platform: PlatformHarness) -> None:
+def test_decision_without_an_evaluation_is_an_error(platform: PlatformHarness) -> None:
     version = register(platform, MARCH, "never evaluated", OracleModel())
     with pytest.raises(
         TaxiError, match=f"version {version.version} was not evaluated on 2023-03 without recent traffic: materialise"
@@ -250,7 +250,7 @@ def test_without_its_evaluation_nothing_is_decided(platform: PlatformHarness) ->
 # Reuse of an older training
 
 
-def test_a_training_found_again_is_the_one_that_is_scored_and_decided_on(platform: PlatformHarness) -> None:
+def test_reused_training_is_scored_and_decided_on(platform: PlatformHarness) -> None:
     older, newer = platform.train(MARCH), platform.train(MARCH, max_iter=7)
     assert older.version < newer.version
     platform.train(MARCH)
@@ -259,7 +259,7 @@ def test_a_training_found_again_is_the_one_that_is_scored_and_decided_on(platfor
     assert evaluate.require_month_version(platform.settings, MARCH).version == older.version
 
 
-def test_a_promotion_of_an_older_lake_gets_the_new_columns(platform: PlatformHarness, tmp_path: Any) -> None:
+def test_promotions_of_an_older_release_get_the_new_columns(platform: PlatformHarness, tmp_path: Any) -> None:
     from taxi_assets.settings import Settings
 
     settings = Settings(home=tmp_path / "home", data_kind="synthetic", threads=2, memory_limit="1GB")

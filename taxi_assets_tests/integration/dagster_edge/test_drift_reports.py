@@ -51,7 +51,7 @@ def forget(platform: PlatformHarness) -> None:
         ("null_burst=0.5", "passenger_count", {"drifted"}),
     ],
 )
-def test_a_planted_shift_is_found_where_it_is(
+def test_injected_shift_is_found_in_its_feature(
     platform: PlatformHarness, shift: str | None, feature: str | None, expected: set[str]
 ) -> None:
     try:
@@ -66,7 +66,7 @@ def test_a_planted_shift_is_found_where_it_is(
         assert found[feature] in expected
 
 
-def test_a_month_is_compared_with_those_its_model_learned_from(platform: PlatformHarness) -> None:
+def test_month_is_compared_with_its_models_training_months(platform: PlatformHarness) -> None:
     report = report_drift(platform.settings, platform.warehouse, MARCH)
     assert report.reference_months == (JANUARY.first_day, FEBRUARY.first_day)
 
@@ -78,12 +78,12 @@ def test_reporting_again_replaces_the_rows(platform: PlatformHarness) -> None:
     assert platform.table_digests()["drift_reports"] == before
 
 
-def test_the_first_month_has_nothing_to_be_compared_with(platform: PlatformHarness) -> None:
+def test_first_month_has_no_drift_report(platform: PlatformHarness) -> None:
     with pytest.raises(TaxiError, match="no month before 2023-01 is in the warehouse to compare with"):
         report_drift(platform.settings, platform.warehouse, JANUARY)
 
 
-def test_a_drifted_month_is_a_failed_check_that_only_warns(platform: PlatformHarness) -> None:
+def test_drifted_month_fails_a_check_of_severity_warning(platform: PlatformHarness) -> None:
     try:
         publish(platform, (parse_shift("slower_city=2"),))
         result = platform.materialise(APRIL, "drift_report")
@@ -97,5 +97,5 @@ def test_a_drifted_month_is_a_failed_check_that_only_warns(platform: PlatformHar
     assert platform.metadata(run, "drift_report")["verdict"].value == "drifted"
 
 
-def test_landing_is_left_as_it_was(platform: PlatformHarness) -> None:
+def test_landing_folder_is_unchanged(platform: PlatformHarness) -> None:
     assert not Path(platform.settings.landing, "green_tripdata_2023-04.parquet").exists()

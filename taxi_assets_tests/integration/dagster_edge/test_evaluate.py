@@ -17,7 +17,7 @@ def evaluation(shared_platform: PlatformHarness) -> evaluate.Evaluation:
     return evaluate.evaluate(shared_platform.settings, shared_platform.warehouse, MARCH)
 
 
-def test_every_model_is_scored_on_the_same_rides(evaluation: evaluate.Evaluation) -> None:
+def test_every_model_is_scored_on_the_same_trips(evaluation: evaluate.Evaluation) -> None:
     for models in evaluation.scores.values():
         assert len({score.trips for score in models.values()}) == 1
         assert "duration_model" in models
@@ -34,7 +34,7 @@ def test_raw_trips_are_scored_not_only_clean_ones(platform: PlatformHarness, eva
     assert evaluation.scores["all"]["duration_model"].trips > clean
 
 
-def test_the_rides_were_not_learned_from(evaluation: evaluate.Evaluation) -> None:
+def test_scored_trips_are_not_training_trips(evaluation: evaluate.Evaluation) -> None:
     assert evaluation.is_unseen
     seen = dataclasses.replace(
         evaluation,
@@ -43,14 +43,14 @@ def test_the_rides_were_not_learned_from(evaluation: evaluate.Evaluation) -> Non
     assert not seen.is_unseen
 
 
-def test_a_model_beats_the_baselines_under_every_convention_or_not_at_all(evaluation: evaluate.Evaluation) -> None:
+def test_model_must_beat_the_baselines_in_every_scope(evaluation: evaluate.Evaluation) -> None:
     assert evaluation.beats_baselines
     best = evaluation.scores["all"]["duration_model"]
     worse = {**evaluation.scores["all"], "one_hot_linear_regression": dataclasses.replace(best, rmse=best.rmse)}
     assert not dataclasses.replace(evaluation, scores={**evaluation.scores, "all": worse}).beats_baselines
 
 
-def test_keeping_an_evaluation_again_replaces_it(platform: PlatformHarness, evaluation: evaluate.Evaluation) -> None:
+def test_storing_an_evaluation_again_replaces_it(platform: PlatformHarness, evaluation: evaluate.Evaluation) -> None:
     first = record_evaluation.record_evaluation(platform.warehouse, evaluation)
     before = platform.table_digests()["evaluations"]
     assert record_evaluation.record_evaluation(platform.warehouse, evaluation) == first
@@ -61,7 +61,7 @@ def test_keeping_an_evaluation_again_replaces_it(platform: PlatformHarness, eval
         assert connection.execute(query, values).fetchall() == [(first,)]
 
 
-def test_slices_add_up_to_all_rides(platform: PlatformHarness, evaluation: evaluate.Evaluation) -> None:
+def test_slices_add_up_to_all_trips(platform: PlatformHarness, evaluation: evaluate.Evaluation) -> None:
     record_evaluation.record_evaluation(platform.warehouse, evaluation)
     with platform.warehouse.reading() as connection:
         query = (
@@ -74,12 +74,12 @@ def test_slices_add_up_to_all_rides(platform: PlatformHarness, evaluation: evalu
     assert trips["pickup_borough"] == trips["pickup_day"] == trips["overall"]
 
 
-def test_a_month_nobody_trained_for_cannot_be_scored(platform: PlatformHarness) -> None:
+def test_month_without_a_version_cannot_be_scored(platform: PlatformHarness) -> None:
     with pytest.raises(TaxiError, match="no model was trained for 2023-01: materialise duration_model"):
         evaluate.evaluate(platform.settings, platform.warehouse, JANUARY)
 
 
-def test_a_month_without_rides_cannot_be_scored(platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_month_without_trips_cannot_be_scored(platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     version = platform.train(FEBRUARY)
     yellow = dataclasses.replace(version, tags={**version.tags, "services": "yellow"})
     monkeypatch.setattr(model_versions, "get_month_version", lambda *_: yellow)
@@ -87,7 +87,7 @@ def test_a_month_without_rides_cannot_be_scored(platform: PlatformHarness, monke
         evaluate.evaluate(platform.settings, platform.warehouse, FEBRUARY)
 
 
-def test_a_trip_dated_outside_of_the_month_is_neither_scored_nor_a_day(
+def test_trip_dated_outside_of_the_month_is_not_scored(
     platform: PlatformHarness, evaluation: evaluate.Evaluation
 ) -> None:
     assert evaluation.unscored_trips == 0

@@ -141,7 +141,7 @@ def test_table_page_and_folders_agree(platform: PlatformHarness, story: str) -> 
         file.unlink()
 
 
-def test_a_republished_month_shows_what_it_changed(platform: PlatformHarness) -> None:
+def test_republished_month_shows_its_changes(platform: PlatformHarness) -> None:
     month = Month(2023, 9)
     run = platform.find(republished(platform, month).run_id)
     shown = platform.metadata(run, "raw_trips", month)

@@ -59,36 +59,36 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return check
 
 
-def test_a_month_that_is_not_late_passes(platform: Any) -> None:
+def test_month_in_time_passes(platform: Any) -> None:
     found = platform(green=RECENT)
     assert (found.check_name, found.passed) == (CHECK, True)
     assert found.description.startswith(f"green {RECENT.plus(1)} is expected by 20")
     assert found.description.endswith(f"; the newest month is {RECENT}.")
 
 
-def test_a_month_that_is_overdue_shows(platform: Any) -> None:
+def test_overdue_month_is_reported(platform: Any) -> None:
     found = platform(services=("green", "yellow"), green=RECENT, yellow=Month(2023, 1))
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert found.description.startswith("yellow 2023-02 is overdue since 2023-06-09 (")  # green is not mentioned
     assert found.description.endswith("or fetch it: taxi run --months 2023-02 --services yellow")
 
 
-def test_past_month_ingested_for_a_trial_is_no_warning(platform: Any) -> None:
+def test_ingested_past_month_causes_no_warning(platform: Any) -> None:
     found = platform(arrived=TODAY, green=Month(2023, 3))
     assert found.passed
     assert found.description == "No new month of green is expected: only past months, up to 2023-03, were ingested."
 
 
-def test_services_that_are_not_in_use_are_not_waited_for(platform: Any) -> None:
+def test_unused_services_are_never_overdue(platform: Any) -> None:
     assert platform(green=RECENT, yellow=Month(2023, 1)).passed
 
 
-def test_made_up_months_and_an_empty_lake_are_never_overdue(platform: Any) -> None:
+def test_synthetic_months_and_an_empty_warehouse_are_never_overdue(platform: Any) -> None:
     assert platform("synthetic", green=Month(2023, 1)).passed
     assert platform().description == "No month is ingested yet."
 
 
-def test_the_check_is_looked_at_every_morning() -> None:
+def test_freshness_check_runs_every_morning() -> None:
     (schedule,) = freshness.FRESHNESS_SCHEDULES
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     assert schedule.job_name == "check_freshness"

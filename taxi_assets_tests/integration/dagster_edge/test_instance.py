@@ -54,7 +54,7 @@ def status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunSta
     return found.status
 
 
-def test_it_lives_in_the_home_and_runs_one_run_at_a_time(settings: Settings) -> None:
+def test_instance_is_in_the_home_and_runs_one_run_at_a_time(settings: Settings) -> None:
     with open_instance(settings) as instance:
         assert Path(instance.root_directory) == settings.dagster_home
         assert instance.get_settings("concurrency") == {"runs": {"max_concurrent_runs": 1}}
@@ -64,14 +64,14 @@ def test_it_lives_in_the_home_and_runs_one_run_at_a_time(settings: Settings) -> 
     assert os.environ["DAGSTER_HOME"] == str(settings.dagster_home)
 
 
-def test_a_configuration_a_person_changed_is_kept(settings: Settings) -> None:
+def test_changed_configuration_is_kept(settings: Settings) -> None:
     open_instance(settings).dispose()
     (settings.dagster_home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     with open_instance(settings) as instance:
         assert not instance.run_monitoring_enabled
 
 
-def test_what_was_run_is_there_after_the_process(settings: Settings) -> None:
+def test_runs_persist_after_the_process(settings: Settings) -> None:
     with open_instance(settings) as instance:
         run = begin(instance, None)
     with open_instance(settings) as instance:
@@ -95,7 +95,7 @@ def test_the_run_of_a_living_process_is_left_alone(settings: Settings) -> None:
         assert status(instance, run) == dg.DagsterRunStatus.STARTED
 
 
-def test_a_number_the_system_gave_out_again_is_another_process(settings: Settings) -> None:
+def test_reused_process_id_is_another_process(settings: Settings) -> None:
     number, _, created = process_tag().partition("@")
     with open_instance(settings) as instance:
         run = begin(instance, f"{number}@{float(created) - 60}")
@@ -133,13 +133,13 @@ def test_the_run_of_a_dead_worker_is_failed(settings: Settings) -> None:
         assert status(instance, lives) == dg.DagsterRunStatus.STARTED
 
 
-def test_a_worker_whose_number_another_process_has_by_now_is_dead(settings: Settings) -> None:
+def test_worker_whose_process_id_was_reused_is_dead(settings: Settings) -> None:
     with open_instance(settings) as instance:
         run = daemon_run(instance, os.getpid(), told_at=psutil.Process().create_time() - 60)
         assert close_dead_runs(instance) == [run.run_id]
 
 
-def test_a_run_to_be_canceled_whose_worker_is_dead_is_canceled_in_mlflow_too(settings: Settings) -> None:
+def test_canceling_run_of_a_dead_worker_is_canceled_in_mlflow(settings: Settings) -> None:
     with open_instance(settings) as instance:
         run = daemon_run(instance, dead_pid(), dg.DagsterRunStatus.CANCELING)
         mlflow_run_id = tracking.open_run(settings, run.run_id, "train_month", {})
@@ -148,7 +148,7 @@ def test_a_run_to_be_canceled_whose_worker_is_dead_is_canceled_in_mlflow_too(set
         assert client(settings).get_run(mlflow_run_id).info.status == "KILLED"
 
 
-def test_a_run_that_starts_is_dead_once_its_code_server_is(settings: Settings, tmp_path: Path) -> None:
+def test_starting_run_is_dead_once_its_code_server_is(settings: Settings, tmp_path: Path) -> None:
     address = str(tmp_path / "server.sock")
     tags = {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": address})}
     with open_instance(settings) as instance, socket.socket(socket.AF_UNIX) as server:
@@ -160,14 +160,14 @@ def test_a_run_that_starts_is_dead_once_its_code_server_is(settings: Settings, t
         assert close_dead_runs(instance) == [run.run_id]
 
 
-def test_a_run_without_a_process_is_dead_only_where_no_daemon_works(settings: Settings) -> None:
+def test_run_without_a_process_is_dead_only_without_a_daemon(settings: Settings) -> None:
     with open_instance(settings) as instance:
         run = daemon_run(instance, None, dg.DagsterRunStatus.STARTING)
         assert close_dead_runs(instance) == []
         assert close_dead_runs(instance, no_launcher=True) == [run.run_id]
 
 
-def test_there_is_no_last_run_before_the_first(settings: Settings) -> None:
+def test_new_instance_has_no_last_run(settings: Settings) -> None:
     assert last_run(settings) is None
     assert not settings.dagster_home.exists()
     open_instance(settings).dispose()

@@ -69,7 +69,7 @@ def test_an_empty_folder_starts_nothing(empty_platform: PlatformHarness, landing
     assert str(landing) in str(data.skip_message)
 
 
-def test_a_folder_that_is_not_there_starts_nothing(empty_platform: PlatformHarness) -> None:
+def test_missing_folder_starts_nothing(empty_platform: PlatformHarness) -> None:
     assert not tick(empty_platform).run_requests
 
 
@@ -80,7 +80,7 @@ def test_first_month_is_ingested_and_not_trained(
     assert requested(empty_platform) == {"2023-01": "ingest_months"}
 
 
-def test_the_newest_of_several_is_trained_for_after_the_others(
+def test_newest_of_several_months_is_trained_after_the_others(
     empty_platform: PlatformHarness, months_folder: Path, landing: Path
 ) -> None:
     for month in (MARCH, JANUARY, FEBRUARY):
@@ -111,7 +111,7 @@ def test_run_request_is_keyed_by_the_files_checksum(
     assert again.run_key == request.run_key
 
 
-def test_republished_bytes_are_another_request(
+def test_republished_file_is_another_request(
     empty_platform: PlatformHarness, months_folder: Path, landing: Path, tmp_path: Path
 ) -> None:
     put(months_folder, landing, JANUARY)
@@ -133,7 +133,7 @@ def test_other_files_start_no_run(empty_platform: PlatformHarness, months_folder
     assert {path.name for path in landing.iterdir()} == {*unfinished, *hidden}
 
 
-def test_months_of_a_service_that_is_not_in_use_wait(empty_platform: PlatformHarness, tmp_path: Path) -> None:
+def test_months_of_an_unused_service_wait(empty_platform: PlatformHarness, tmp_path: Path) -> None:
     synthetic.write_month(empty_platform.settings.landing, "yellow", JANUARY, 300, 7)
     assert requested(empty_platform) == {}
     assert states(empty_platform) == {"yellow_tripdata_2023-01.parquet": "waiting"}
@@ -150,13 +150,13 @@ def test_file_is_not_taken_by_the_first_scan(
     assert scan(empty_platform).run_requests
 
 
-def test_a_broken_file_stops_no_other(empty_platform: PlatformHarness, months_folder: Path, landing: Path) -> None:
+def test_broken_file_blocks_no_other(empty_platform: PlatformHarness, months_folder: Path, landing: Path) -> None:
     put(months_folder, landing, JANUARY)
     (landing / file_name("green", FEBRUARY)).write_bytes(b"PAR1 and nothing more")
     assert requested(empty_platform) == {"2023-01": "ingest_months"}
 
 
-def test_a_file_that_stays_broken_is_named_then_put_aside(empty_platform: PlatformHarness, landing: Path) -> None:
+def test_broken_file_is_reported_then_quarantined(empty_platform: PlatformHarness, landing: Path) -> None:
     (landing / file_name("green", FEBRUARY)).write_bytes(b"")
     data = tick(empty_platform)
     assert not data.run_requests
@@ -165,7 +165,7 @@ def test_a_file_that_stays_broken_is_named_then_put_aside(empty_platform: Platfo
     assert states(empty_platform) == {file_name("green", FEBRUARY): "quarantined"}
 
 
-def test_what_is_published_starts_nothing_and_a_new_month_trains(
+def test_published_month_starts_nothing_and_a_new_month_is_trained(
     platform: PlatformHarness, months_folder: Path, tmp_path: Path
 ) -> None:
     assert requested(platform) == {}
@@ -195,7 +195,7 @@ def report_run(platform: PlatformHarness, request: dg.RunRequest, status: dg.Dag
 
 
 @pytest.mark.slow
-def test_a_run_that_waits_or_goes_on_is_not_asked_for_again(
+def test_queued_or_active_run_is_not_requested_again(
     empty_platform: PlatformHarness, months_folder: Path, landing: Path
 ) -> None:
     put(months_folder, landing, JANUARY)
@@ -226,7 +226,7 @@ def test_file_with_failing_runs_is_retried_three_times_and_blocks_no_other(
 
 
 @pytest.mark.slow
-def test_a_month_without_its_features_is_finished(
+def test_month_without_features_is_completed(
     empty_platform: PlatformHarness, months_folder: Path, landing: Path
 ) -> None:
     put(months_folder, landing, JANUARY)

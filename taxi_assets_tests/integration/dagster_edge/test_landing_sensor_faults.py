@@ -117,7 +117,7 @@ def test_one_failing_file_blocks_no_other(
         (sensors, "listing_digest"),
     ],
 )
-def test_a_step_that_fails_keeps_no_request(
+def test_failed_sensor_step_blocks_no_request(
     platform: PlatformHarness,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -135,7 +135,7 @@ def test_a_step_that_fails_keeps_no_request(
     assert "poison" in output
 
 
-def test_a_file_of_a_month_that_is_not_over_is_put_aside(
+def test_file_of_an_unfinished_month_is_quarantined(
     platform: PlatformHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ahead = newest_month().plus(2)
@@ -147,7 +147,7 @@ def test_a_file_of_a_month_that_is_not_over_is_put_aside(
     assert aside.reasons[0].startswith(f"{ahead} is not over: the newest month that is over is {newest_month()}")
 
 
-def test_a_month_that_is_not_over_and_was_taken_before_keeps_no_other(
+def test_recorded_file_of_an_unfinished_month_blocks_no_other(
     platform: PlatformHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Such a file from an earlier release stays pending, is reported, and starts no training."""

@@ -34,7 +34,7 @@ def differing(found: Reproduction) -> set[str]:
 
 
 @pytest.mark.slow
-def test_a_version_is_rebuilt_to_the_last_digit_though_the_lake_went_on(platform: PlatformHarness, first: int) -> None:
+def test_version_is_rebuilt_exactly_after_later_publications(platform: PlatformHarness, first: int) -> None:
     before = platform.warehouse.snapshot()
     with platform.warehouse.publishing("a month is published anew, without half of its trips") as connection:
         connection.execute("DELETE FROM trip_features WHERE month = DATE '2023-01-01' AND source_row % 2 = 0")
@@ -67,7 +67,9 @@ def restore(platform: PlatformHarness, snapshot: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_difference_is_found_and_told(platform: PlatformHarness, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_difference_is_found_and_reported(
+    platform: PlatformHarness, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     version = model_versions.require(platform.settings, first)
     facts = rebuilding.tracking.get_logged_run(platform.settings, version.run_id)
     forged = {**facts.metrics, "all/duration_model/mae": facts.metrics["all/duration_model/mae"] + 2e-9}
@@ -81,7 +83,7 @@ def test_a_difference_is_found_and_told(platform: PlatformHarness, first: int, m
     assert any(note.startswith("numpy is") and note.endswith("trained with 1.0.") for note in found.notes)
 
 
-def test_what_cannot_be_rebuilt_says_why(
+def test_failed_reproduction_reports_the_reason(
     platform: PlatformHarness, first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(TaxiError, match="there is no version 999: the newest are"):
@@ -97,7 +99,7 @@ def test_what_cannot_be_rebuilt_says_why(
         reproduce(platform.settings, platform.warehouse, first)
 
 
-def test_a_version_is_told_from_its_files_to_its_bento(
+def test_lineage_shows_a_version_from_files_to_bento(
     platform: PlatformHarness, first: int, months_folder: Path
 ) -> None:
     facts = trace_lineage(platform.settings, platform.warehouse, first, check_result_reader(platform.instance))
@@ -117,7 +119,7 @@ def test_a_version_is_told_from_its_files_to_its_bento(
     assert [tag.split("-")[0] for tag in facts["bentos"]] == [f"taxi_duration:v{first}"]
 
 
-def test_a_version_nobody_decided_on_or_built_says_so(platform: PlatformHarness) -> None:
+def test_lineage_of_a_new_version_has_no_decision_and_no_bento(platform: PlatformHarness) -> None:
     version = register(platform, MARCH, "never evaluated", OracleModel())
     facts = trace_lineage(
         platform.settings, platform.warehouse, version.version, check_result_reader(platform.instance)
@@ -125,7 +127,7 @@ def test_a_version_nobody_decided_on_or_built_says_so(platform: PlatformHarness)
     assert (facts["decision"], facts["bentos"]) == (None, [])
 
 
-def test_the_commands_print_and_exit_as_they_should(
+def test_lineage_and_reproduce_commands_print_and_exit(
     platform: PlatformHarness, first: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TAXI_HOME", str(platform.settings.home))

@@ -19,12 +19,12 @@ def model_in(platform: PlatformHarness) -> Path:
     return folder / (folder / "latest").read_text() / "src" / "model"
 
 
-def test_without_a_champion_there_is_nothing_to_package(settings: Settings) -> None:
+def test_packaging_without_a_champion_is_an_error(settings: Settings) -> None:
     with pytest.raises(TaxiError, match="there is no champion to package: materialise champion_model"):
         package_champion(settings)
 
 
-def test_a_bento_is_labelled_with_where_its_model_comes_from(platform: PlatformHarness) -> None:
+def test_bento_labels_name_the_models_origin(platform: PlatformHarness) -> None:
     champion = model_versions.champion(platform.settings)
     assert champion
     release = package_champion(platform.settings)
@@ -45,7 +45,7 @@ def test_bento_predicts_as_the_registered_model(platform: PlatformHarness) -> No
     assert ServedModel.load(model_in(platform))
 
 
-def test_packaging_again_makes_no_second_bento(platform: PlatformHarness) -> None:
+def test_repeated_packaging_makes_no_second_bento(platform: PlatformHarness) -> None:
     first = package_champion(platform.settings)
     folder = platform.settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_dir()}
@@ -54,7 +54,7 @@ def test_packaging_again_makes_no_second_bento(platform: PlatformHarness) -> Non
 
 
 @pytest.mark.slow
-def test_another_champion_is_another_bento_and_the_latest(platform: PlatformHarness) -> None:
+def test_another_champion_makes_another_latest_bento(platform: PlatformHarness) -> None:
     first = package_champion(platform.settings)
     other = platform.train(MARCH, max_iter=7)
     model_versions.promote(platform.settings, other.version, "for the test")

@@ -70,7 +70,7 @@ def why(instance: dg.DagsterInstance, asset: dg.AssetsDefinition) -> str:
 
 
 @pytest.mark.parametrize("months", [[JANUARY], [JANUARY, FEBRUARY]], ids=["one month", "a stretch"])
-def test_a_run_is_of_all_its_months_at_once(instance: dg.DagsterInstance, months: list[Month]) -> None:
+def test_one_run_covers_all_its_months(instance: dg.DagsterInstance, months: list[Month]) -> None:
     run_id = run_job(job(ingested_asset), instance, "job", months, {}, lambda *_: None)
     (run,) = instance.get_runs()
     assert run.run_id == run_id

@@ -67,7 +67,7 @@ def test_the_promotion_decides_on_the_headline(
     assert rmse == pytest.approx(recorded[SERVED, "duration_model"], abs=1e-9)
 
 
-def test_the_champion_is_compared_by_the_same_number(
+def test_champion_comparison_uses_the_same_rmse(
     platform: PlatformHarness, version: model_versions.Version, recorded: Any
 ) -> None:
     other = register(platform, MARCH, "beside the first", OracleModel())
@@ -77,7 +77,7 @@ def test_the_champion_is_compared_by_the_same_number(
     assert comparison.champion_rmse == pytest.approx(recorded[SERVED, "duration_model"], abs=1e-9)
 
 
-def test_what_is_printed_and_tracked_is_the_headline(
+def test_printed_and_logged_rmse_is_the_headline(
     platform: PlatformHarness, version: model_versions.Version, recorded: Any
 ) -> None:
     facts = run_summary(platform.settings, [MARCH], {}, {})
@@ -88,7 +88,7 @@ def test_what_is_printed_and_tracked_is_the_headline(
     assert run.data.metrics[f"{OTHER}/1_to_60_minutes/duration_model/rmse"] == recorded[OTHER, "duration_model"]
 
 
-def test_a_model_scored_anew_and_as_it_is_served_has_that_number(
+def test_recomputed_and_served_rmse_is_the_headline(
     platform: PlatformHarness, version: model_versions.Version, recorded: Any, tmp_path: Path
 ) -> None:
     model = model_versions.load_sklearn(platform.settings, version)

@@ -24,7 +24,7 @@ AGAIN = """mutation($params: ReexecutionParams!) { launchRunReexecution(reexecut
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_run_of_the_command_line_looks_like_any_other(
+def test_command_line_run_equals_a_ui_run_in_dagster(
     platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TAXI_HOME", str(platform.settings.home))

@@ -62,12 +62,12 @@ def month() -> Any:
     return newest_expected_month(time.time())
 
 
-def test_it_is_off_until_a_person_turns_it_on(platform: Platform) -> None:
+def test_sensor_is_off_by_default(platform: Platform) -> None:
     sensor = platform.definitions.get_repository_def().get_sensor_def(NAME)
     assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
 
 
-def test_a_new_month_comes_to_the_landing_folder_once(platform: Platform, folder: Path, month: Any) -> None:
+def test_new_month_is_landed_once(platform: Platform, folder: Path, month: Any) -> None:
     assert f"green {month}: not published" in platform.tick()
     assert f"green {month.plus(-1)}: not published" in platform.tick()
     written = synthetic.write_month(folder, "green", month.plus(-2), 50, SEED)
@@ -93,7 +93,7 @@ def test_synthetic_months_are_not_polled(platform: Platform) -> None:
     assert "synthetic" in made_up.tick()
 
 
-def test_while_a_run_is_at_work_nothing_is_asked(platform: Platform) -> None:
+def test_no_request_is_sent_during_a_run(platform: Platform) -> None:
     platform.settings.home.mkdir(parents=True)
     with FileLock(run_lock(platform.settings).lock_file):
         assert "working in this home" in platform.tick()

@@ -55,24 +55,24 @@ def test_the_runs_link_to_each_other(platform: PlatformHarness, run: dg.DagsterR
     assert mlflow_run.info.run_id in link
 
 
-def test_a_run_is_named_by_what_it_does_and_the_month(platform: PlatformHarness, mlflow_run: Any) -> None:
+def test_run_name_has_the_task_and_the_month(platform: PlatformHarness, mlflow_run: Any) -> None:
     assert mlflow_run.info.run_name == "train 2023-03"
     (scored,) = platform.mlflow_runs(platform.materialise(MARCH, "model_evaluation").run_id)
     assert scored.info.run_name == "evaluate 2023-03"
 
 
-def test_a_version_is_described_by_its_decision_and_the_measure(platform: PlatformHarness, version: Any) -> None:
+def test_version_description_has_the_decision_and_its_rmse(platform: PlatformHarness, version: Any) -> None:
     assert version.description.startswith("Trained on 2023-01..2023-02. ")
     assert "romoted on 2023-03: RMSE on " in version.description
     assert f", is {float(version.tags['decision_rmse']):.3f} minutes. " in version.description
 
 
-def test_the_experiment_opens_as_one_of_training_models(platform: PlatformHarness) -> None:
+def test_experiment_is_shown_as_model_training(platform: PlatformHarness) -> None:
     experiment = client(platform.settings).get_experiment_by_name("taxi-duration")
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
 
-def test_a_run_says_from_what_it_learned(mlflow_run: Any) -> None:
+def test_run_names_its_training_data(mlflow_run: Any) -> None:
     tags, params = mlflow_run.data.tags, mlflow_run.data.params
     assert tags["window"] == params["window"] == "2023-01..2023-02"
     assert tags["months"] == "2023-01,2023-02"
@@ -106,7 +106,7 @@ def test_a_run_names_its_data(platform: PlatformHarness, mlflow_run: Any) -> Non
     assert json.loads(used.dataset.profile)["num_rows"] == int(mlflow_run.data.params["trips"]) == rows < 2 * ROWS
 
 
-def test_a_version_can_be_loaded_and_asked(
+def test_version_can_be_loaded_and_predicts(
     platform: PlatformHarness, version: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mlflow
@@ -123,7 +123,7 @@ def test_a_version_can_be_loaded_and_asked(
     assert loaded.predict(loaded.input_example).min() > 0
 
 
-def test_a_version_is_found_again_by_its_training(platform: PlatformHarness, run: dg.DagsterRun, version: Any) -> None:
+def test_version_is_found_by_its_training(platform: PlatformHarness, run: dg.DagsterRun, version: Any) -> None:
     shown = platform.metadata(run, "duration_model")
     assert shown["version"].value == int(version.version)
     assert shown["is_new_version"].value is True
@@ -132,7 +132,7 @@ def test_a_version_is_found_again_by_its_training(platform: PlatformHarness, run
 
 
 @pytest.mark.slow
-def test_the_same_training_again_makes_no_second_version(platform: PlatformHarness) -> None:
+def test_repeated_training_makes_no_second_version(platform: PlatformHarness) -> None:
     first = platform.train(FEBRUARY)
     again = platform.materialise(FEBRUARY, "duration_model")
     assert again.success
@@ -149,7 +149,7 @@ def test_other_parameters_make_another_version(platform: PlatformHarness) -> Non
     assert second.tags["training_key"] != first.tags["training_key"]
 
 
-def test_without_a_window_every_earlier_month_is_learned_from(platform: PlatformHarness) -> None:
+def test_training_without_a_window_uses_every_earlier_month(platform: PlatformHarness) -> None:
     assert platform.train(MARCH).tags["months"] == "2023-01,2023-02"
     assert platform.train(FEBRUARY).tags["months"] == "2023-01"
 
@@ -162,7 +162,7 @@ def test_without_a_window_every_earlier_month_is_learned_from(platform: Platform
         (["2023-13"], "'2023-13' is not a month"),
     ],
 )
-def test_a_wrong_window_is_refused_and_both_runs_fail(
+def test_invalid_window_is_rejected_and_both_runs_fail(
     platform: PlatformHarness, months: list[str], message: str
 ) -> None:
     newest = model_versions.latest(platform.settings)
@@ -176,7 +176,7 @@ def test_a_wrong_window_is_refused_and_both_runs_fail(
     assert model_versions.latest(platform.settings) == newest
 
 
-def test_the_first_month_has_nothing_to_learn_from(platform: PlatformHarness) -> None:
+def test_first_month_has_no_training_data(platform: PlatformHarness) -> None:
     result = platform.materialise(JANUARY, "duration_model")
     assert not result.success
     assert_equal_statuses(platform)

@@ -54,7 +54,7 @@ def shown(shared_platform: PlatformHarness, run: dg.DagsterRun) -> Mapping[str, 
     return shared_platform.metadata(run, "model_tuning")
 
 
-def test_each_trial_is_a_run_below_the_one_of_dagster(platform: PlatformHarness, run: dg.DagsterRun) -> None:
+def test_each_trial_is_a_child_run(platform: PlatformHarness, run: dg.DagsterRun) -> None:
     (parent,) = platform.mlflow_runs(run.run_id)
     trials = children(platform, parent)
     assert parent.info.status == "FINISHED"
@@ -67,9 +67,7 @@ def test_each_trial_is_a_run_below_the_one_of_dagster(platform: PlatformHarness,
     assert names == {"tune/trials.csv", "tune/trials.png"}
 
 
-def test_trials_are_compared_in_a_table_and_a_picture(
-    platform: PlatformHarness, run: dg.DagsterRun, shown: Any
-) -> None:
+def test_trials_are_compared_in_a_table_and_a_plot(platform: PlatformHarness, run: dg.DagsterRun, shown: Any) -> None:
     records = [record.data for record in shown["trials"].records]
     assert [record["trial"] for record in records] == [0, 1, 2]
     assert records[0]["max_iter"] == 3  # the first trial uses the given parameters
@@ -81,7 +79,7 @@ def test_trials_are_compared_in_a_table_and_a_picture(
     assert platform.checks(run, "model_tuning")["every_trial_was_scored_on_later_months"].passed
 
 
-def test_the_best_is_a_config_a_training_takes(platform: PlatformHarness, shown: Any) -> None:
+def test_best_trial_is_a_valid_training_config(platform: PlatformHarness, shown: Any) -> None:
     config = json.loads(json.dumps(shown["config_of_the_best"].value))["ops"]["duration_model"]["config"]
     assert config["months"] == ["2023-01", "2023-02"]
     version = platform.train(MARCH, **config)
@@ -89,13 +87,13 @@ def test_the_best_is_a_config_a_training_takes(platform: PlatformHarness, shown:
     assert version.tags["servable"] == "false"
 
 
-def test_the_same_seed_tries_the_same(platform: PlatformHarness, shown: Any) -> None:
+def test_same_seed_gives_the_same_trials(platform: PlatformHarness, shown: Any) -> None:
     again = platform.metadata(platform.find(run_tuning(platform, MARCH).run_id), "model_tuning")
     first, second = ([{**r.data, "seconds": 0} for r in each["trials"].records] for each in (shown, again))
     assert first == second
 
 
-def test_a_failed_search_fails_with_its_trials(platform: PlatformHarness) -> None:
+def test_failed_tuning_fails_with_its_trials(platform: PlatformHarness) -> None:
     result = run_tuning(platform, MARCH, space={"max_iter": [6, 6]}, start={"max_iter": 6, "max_leaf_nodes": 0})
     assert not result.success
     (parent,) = platform.mlflow_runs(result.run_id)
@@ -118,7 +116,7 @@ def test_a_failed_search_fails_with_its_trials(platform: PlatformHarness) -> Non
         (FEBRUARY, {}, "cannot score 1 of 1 months"),
     ],
 )
-def test_a_search_that_cannot_be_is_refused_in_a_sentence(
+def test_invalid_tuning_config_is_rejected(
     platform: PlatformHarness, month: Month, config: dict[str, Any], message: str
 ) -> None:
     result = run_tuning(platform, month, **config)
@@ -127,7 +125,7 @@ def test_a_search_that_cannot_be_is_refused_in_a_sentence(
     assert re.search(message, (error.cause or error).message)
 
 
-def test_each_scored_month_is_told_by_all_before_it() -> None:
+def test_each_scored_month_uses_all_earlier_months() -> None:
     months = [Month(2023, number) for number in range(1, 6)]
     found = time_splits(months, 2)
     assert [(len(split.train), str(split.validation)) for split in found] == [(3, "2023-04"), (4, "2023-05")]
@@ -136,7 +134,7 @@ def test_each_scored_month_is_told_by_all_before_it() -> None:
 # Trials and kills
 
 
-def test_a_trial_that_is_interrupted_was_killed(platform: PlatformHarness, run: dg.DagsterRun) -> None:
+def test_interrupted_trial_is_marked_killed(platform: PlatformHarness, run: dg.DagsterRun) -> None:
     (parent,) = platform.mlflow_runs(run.run_id)
 
     def interrupted(by: BaseException) -> str:
@@ -152,7 +150,7 @@ def test_a_trial_that_is_interrupted_was_killed(platform: PlatformHarness, run: 
         )
 
 
-def test_a_trial_whose_process_was_killed_ends_with_its_search(platform: PlatformHarness, run: dg.DagsterRun) -> None:
+def test_trial_of_a_killed_process_ends_with_its_tuning_run(platform: PlatformHarness, run: dg.DagsterRun) -> None:
     (parent,) = platform.mlflow_runs(run.run_id)
     tags = {"mlflow.parentRunId": parent.info.run_id, "tuning_dagster_run_id": "a run that died"}
     left = client(platform.settings).create_run(parent.info.experiment_id, tags=tags).info.run_id

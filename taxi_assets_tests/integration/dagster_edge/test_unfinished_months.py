@@ -66,7 +66,7 @@ def tagged(platform: PlatformHarness, **tags: str) -> Iterator[None]:
     model_versions.tag_decision(platform.settings, version.version, {name: version.tags[name] for name in tags})
 
 
-def test_an_undisturbed_month_lacks_nothing(platform: PlatformHarness) -> None:
+def test_complete_month_has_no_missing_assets(platform: PlatformHarness) -> None:
     assert missing_assets(platform) == {}
     run = platform.instance.get_runs(dg.RunsFilter(job_name="train_month"), ascending=True)[0]
     assert platform.checks(run, "duration_bento")["every_month_is_finished"].passed
@@ -81,7 +81,7 @@ def test_an_undisturbed_month_lacks_nothing(platform: PlatformHarness) -> None:
         ("trip_features", "month = DATE '2023-03-01'", ("trip_features",)),
     ],
 )
-def test_what_was_never_written_is_lacking(
+def test_unwritten_rows_are_missing(
     platform: PlatformHarness, table: str, condition: str, expected: tuple[str, ...]
 ) -> None:
     with without(platform, table, condition):
@@ -95,16 +95,14 @@ def test_what_was_never_written_is_lacking(
     [({"evaluation_snapshot": "1"}, SCORED), ({"decision_snapshot": "1"}, DECIDED)],
     ids=["evaluated before its file came", "killed before the decision was carried out"],
 )
-def test_what_was_begun_for_another_state_is_lacking(
+def test_assets_of_another_state_are_missing(
     platform: PlatformHarness, tags: dict[str, str], expected: tuple[str, ...]
 ) -> None:
     with tagged(platform, **tags):
         assert missing_assets(platform) == {"2023-03": expected}
 
 
-def test_a_champion_that_was_not_packaged_is_lacking(
-    platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unpackaged_champion_is_missing(platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     latest = platform.settings.bentoml_home / "bentos" / "taxi_duration" / "latest"
     text = latest.read_text()
     latest.unlink()
@@ -112,7 +110,7 @@ def test_a_champion_that_was_not_packaged_is_lacking(
     latest.write_text(text)
 
 
-def test_the_newest_month_is_trained_for_again_when_a_file_it_learned_from_is_replaced(
+def test_newest_month_is_retrained_after_a_training_file_is_replaced(
     platform: PlatformHarness,
 ) -> None:
     version = model_versions.get_month_version(platform.settings, MARCH)
@@ -160,7 +158,7 @@ def report_failed(platform: PlatformHarness, request: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_month_whose_training_was_interrupted_is_finished(empty_platform: PlatformHarness, tmp_path: Path) -> None:
+def test_month_with_interrupted_training_is_completed(empty_platform: PlatformHarness, tmp_path: Path) -> None:
     platform = empty_platform
     platform.run("ingest_months", [JANUARY, FEBRUARY])  # as if `taxi run` was interrupted before its last month's run
     (request,) = tick(platform).run_requests

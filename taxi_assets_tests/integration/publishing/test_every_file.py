@@ -99,7 +99,7 @@ def test_a_month_of_each_era_is_ingested(lake: Warehouse, tmp_path: Path, month:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_every_month_at_hand_is_ingested(lake: Warehouse, tmp_path: Path) -> None:
+def test_every_available_month_is_ingested(lake: Warehouse, tmp_path: Path) -> None:
     found = list(months()) or [
         synthetic.write_month(tmp_path, "green", Month(2022, number), 3000, 7) for number in range(1, 13)
     ]

@@ -47,7 +47,7 @@ def test_a_csv_with_coordinates_is_ingested(warehouse: Warehouse, synthetic_sour
     assert outcome.observed == "2,001 rows of 2,001 in the file, 1 of them lines that cannot be read"
 
 
-def test_a_month_that_lacks_a_row_of_its_file_is_refused(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_with_a_lost_row_is_refused(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     land(warehouse, "green", "2019-csv")
 
     def lose_one(connection: Any, table: str, service: str, month: Month) -> Any:
@@ -60,7 +60,7 @@ def test_a_month_that_lacks_a_row_of_its_file_is_refused(warehouse: Warehouse, m
     assert ask(warehouse, "SELECT count(*) FROM raw_trips") == [(0,)]
 
 
-def test_a_count_of_an_earlier_version_is_put_right(warehouse: Warehouse) -> None:
+def test_row_count_of_an_earlier_release_is_corrected(warehouse: Warehouse) -> None:
     land(warehouse, "green", "2019-csv")
     ingest_month(warehouse, "green", MARCH)
     with warehouse.publishing("source_files") as connection:
@@ -69,7 +69,7 @@ def test_a_count_of_an_earlier_version_is_put_right(warehouse: Warehouse) -> Non
     assert ask(warehouse, "SELECT rows FROM source_files") == [(2000,)]
 
 
-def test_coordinates_wait_in_quarantine_for_the_zones(warehouse: Warehouse, synthetic_source) -> None:
+def test_coordinates_without_zones_are_quarantined(warehouse: Warehouse, synthetic_source) -> None:
     land(warehouse, "yellow", "2010")
     with pytest.raises(TaxiError, match=r"yellow_tripdata_2014-03\.parquet does not meet the contract: it has coord"):
         ingest_month(warehouse, "yellow", MARCH)

@@ -21,7 +21,7 @@ REAL_ROWS = {JANUARY: 68_211, FEBRUARY: 64_809}
 # Months
 
 
-def test_a_month_twice_changes_nothing_but_the_snapshot(full: Warehouse, good: MonthFile) -> None:
+def test_republishing_a_month_changes_only_the_snapshot(full: Warehouse, good: MonthFile) -> None:
     before, snapshot = content(full), full.snapshot()
     publications = (
         publish_raw(full, good),
@@ -35,7 +35,7 @@ def test_a_month_twice_changes_nothing_but_the_snapshot(full: Warehouse, good: M
     assert ask(full, query, JANUARY.first_day) == [(1,)]
 
 
-def test_the_file_a_month_came_in_is_recorded(full: Warehouse, good: MonthFile) -> None:
+def test_file_of_a_month_is_recorded(full: Warehouse, good: MonthFile) -> None:
     publish_raw(full, good, "run 7")
     names = "file_name, sha256, bytes, rows, is_synthetic"
     query = f"SELECT {names} FROM source_files WHERE service = 'green' AND month = $1 AND state = 'ingested'"
@@ -45,7 +45,7 @@ def test_the_file_a_month_came_in_is_recorded(full: Warehouse, good: MonthFile) 
     assert ask(full, query) == [("raw_trips green 2023-01", '{"dagster_run_id": "run 7"}')]
 
 
-def test_every_row_of_the_file_is_there_as_it_came(full: Warehouse, good: MonthFile) -> None:
+def test_every_row_of_the_file_is_stored_unchanged(full: Warehouse, good: MonthFile) -> None:
     columns = {"PULocationID": "pickup_zone_id", "trip_distance": "trip_distance_miles", "total_amount": "total_usd"}
     columns |= {"lpep_pickup_datetime": "pickup_at", "payment_type": "payment_type_id"}
     query = f"SELECT {', '.join(columns.values())} FROM raw_trips WHERE service = 'green' AND month = $1"
@@ -91,7 +91,7 @@ def test_unknown_columns_are_kept_and_counted(full: Warehouse, good: MonthFile) 
     publish_raw(full, good)
 
 
-def test_what_companies_report_is_known(full: Warehouse) -> None:
+def test_columns_reported_by_companies_are_known(full: Warehouse) -> None:
     before = content(full)
     path = synthetic.write_month(full.settings.landing, "fhvhv", JANUARY, 3000, 7)
     publication = publish_raw(full, inspect_file(path))
@@ -111,7 +111,7 @@ def test_a_month_without_unknown_columns_has_none_counted(full: Warehouse, good:
 # TLC's months, if available
 
 
-def test_whole_months_are_divided_into_kept_and_rejected(lake) -> None:
+def test_trips_of_tlc_months_are_clean_or_rejected(lake) -> None:
     for month in lake.source.months:
         tables = content(lake.warehouse, month)
         raw, rejected, clean, features = (tables[table][0] for table in TRIPS)
@@ -121,7 +121,7 @@ def test_whole_months_are_divided_into_kept_and_rejected(lake) -> None:
         assert 0.01 < rejected / raw < 0.08
 
 
-def test_most_rides_last_as_long_as_rides_do(lake) -> None:
+def test_trip_durations_are_plausible(lake) -> None:
     query = "SELECT avg((duration_minutes BETWEEN 1 AND 60)::INT), median(duration_minutes) FROM {} WHERE month = $1"
     ((share, median),) = ask(lake.warehouse, query.format("trip_features"), JANUARY.first_day)
     assert 0.97 < share < 1
@@ -134,6 +134,6 @@ def test_most_rides_last_as_long_as_rides_do(lake) -> None:
 # Zones
 
 
-def test_zones_are_replaced_whole(full: Warehouse, synthetic_source) -> None:
+def test_zones_are_replaced_completely(full: Warehouse, synthetic_source) -> None:
     assert publish_zones(full, *synthetic_source.zone_files) == 265
     assert ask(full, "SELECT count(*), count(DISTINCT zone_id), count(x_miles) FROM taxi_zones") == [(265, 265, 263)]

@@ -64,7 +64,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("expectation", REFUSED)
-def test_a_refused_month_tells_what_is_wrong_and_changes_nothing(
+def test_refused_month_reports_the_reason_and_changes_nothing(
     full: Warehouse, good: MonthFile, expectation: str
 ) -> None:
     change = REFUSED[expectation]
@@ -94,7 +94,7 @@ def test_refusal_states_observed_value_and_rows(full: Warehouse, good: MonthFile
     assert re.search(r"; 9\d % of them are of 2023-02\)", str(refused.value))
 
 
-def test_the_wrong_months_file_is_refused_under_another_name(full: Warehouse, synthetic_source) -> None:
+def test_file_named_as_another_month_is_refused(full: Warehouse, synthetic_source) -> None:
     february = synthetic_source.land(full.settings, FEBRUARY)
     misnamed = replace(february, month=Month(2023, 3))
     with pytest.raises(
@@ -114,7 +114,7 @@ def test_the_wrong_months_file_is_refused_under_another_name(full: Warehouse, sy
         ),
     ],
 )
-def test_a_month_that_is_not_there_is_not_called_bad(full: Warehouse, publish: Callable[..., object], why: str) -> None:
+def test_missing_month_is_not_reported_as_invalid(full: Warehouse, publish: Callable[..., object], why: str) -> None:
     before = full.snapshot()
     with pytest.raises(TaxiError) as caught:
         publish(full, "yellow", Month(2022, 6))
@@ -122,14 +122,14 @@ def test_a_month_that_is_not_there_is_not_called_bad(full: Warehouse, publish: C
     assert full.snapshot() == before
 
 
-def test_features_without_zones_ask_for_the_zones(warehouse: Warehouse, synthetic_source) -> None:
+def test_features_without_zones_are_an_error_with_the_remedy(warehouse: Warehouse, synthetic_source) -> None:
     publish_raw(warehouse, synthetic_source.land(warehouse.settings, JANUARY))
     publish_clean(warehouse, "green", JANUARY)
     with pytest.raises(TaxiError, match="the warehouse has no taxi_zones: materialise taxi_zones first"):
         publish_features(warehouse, "green", JANUARY)
 
 
-def test_a_file_that_does_not_meet_the_contract_is_refused(full: Warehouse, good: MonthFile) -> None:
+def test_file_that_violates_the_contract_is_refused(full: Warehouse, good: MonthFile) -> None:
     before = content(full)
     bad = rewritten(good, "columns", lambda table: table.drop_columns(["PULocationID"]))
     with pytest.raises(TaxiError, match=r"green_tripdata_2023-01[.]parquet does not meet the contract: .*pulocationid"):
@@ -137,7 +137,7 @@ def test_a_file_that_does_not_meet_the_contract_is_refused(full: Warehouse, good
     assert content(full) == before
 
 
-def test_a_file_that_went_away_is_refused_and_nothing_changes(full: Warehouse, good: MonthFile) -> None:
+def test_deleted_file_is_refused_and_nothing_changes(full: Warehouse, good: MonthFile) -> None:
     before = content(full)
     gone = replace(good, path=good.path.with_name("green_tripdata_2023-09.parquet"))
     with pytest.raises(TaxiError, match=r"green_tripdata_2023-09.* is missing .*put it into the landing"):
@@ -152,7 +152,7 @@ def labelled_real(month_file: MonthFile) -> MonthFile:
     return rewritten(month_file, "real", lambda table: table.replace_schema_metadata({}))
 
 
-def test_a_real_month_does_not_get_among_synthetic_ones(full: Warehouse, good: MonthFile) -> None:
+def test_real_month_is_refused_in_a_synthetic_warehouse(full: Warehouse, good: MonthFile) -> None:
     before, real = content(full), labelled_real(good)
     assert not real.is_synthetic
     with pytest.raises(
@@ -162,14 +162,14 @@ def test_a_real_month_does_not_get_among_synthetic_ones(full: Warehouse, good: M
     assert content(full) == before
 
 
-def test_a_synthetic_month_does_not_get_among_real_ones(good: MonthFile, tmp_path: Path) -> None:
+def test_synthetic_month_is_refused_in_a_real_warehouse(good: MonthFile, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", data_kind="real")
     with pytest.raises(TaxiError, match=r"is a synthetic month and this is the warehouse of real ones: .*=synthetic"):
         publish_raw(Warehouse(settings), good)
     assert not settings.home.exists()
 
 
-def test_a_real_month_is_at_home_among_real_ones(lake) -> None:
+def test_source_files_record_the_data_kind(lake) -> None:
     ((kinds,),) = ask(lake.warehouse, "SELECT list(DISTINCT is_synthetic) FROM source_files")
     assert kinds == [lake.source.kind == "synthetic"]
 
@@ -177,7 +177,7 @@ def test_a_real_month_is_at_home_among_real_ones(lake) -> None:
 # Zones
 
 
-def test_zones_that_cannot_be_read_leave_those_that_are_there(full: Warehouse, synthetic_source, tmp_path) -> None:
+def test_unreadable_zones_leave_the_published_ones(full: Warehouse, synthetic_source, tmp_path) -> None:
     (tmp_path / "taxi_zone_lookup.csv").write_text("LocationID,Zone\nnone,none\n")
     with pytest.raises(TaxiError, match="is not TLC's"):
         publish_zones(full, tmp_path / "taxi_zone_lookup.csv", synthetic_source.zone_files[1])

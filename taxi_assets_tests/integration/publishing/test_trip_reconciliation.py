@@ -15,7 +15,7 @@ CHECK = "kept_and_rejected_are_raw"
 KEY = {"service": "green", "month": JANUARY.first_day}
 
 
-def test_every_month_says_so(full: Warehouse) -> None:
+def test_published_month_passes_the_reconciliation(full: Warehouse) -> None:
     publication = publish_clean(full, "green", JANUARY)
     (outcome,) = [outcome for outcome in publication.suite_result.outcomes if outcome.name == CHECK]
     assert (outcome.severity, outcome.passed) == ("error", True)

@@ -13,7 +13,7 @@ from taxi_assets.quality.suites import CLEAN_TRIPS, RAW_TRIPS
 FEBRUARY = Month(2023, 2)
 
 
-def test_a_page_names_every_expectation_and_needs_no_network(lake: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_page_shows_every_expectation_without_network(lake: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     fill(lake, "raw_trips")
     suite_result = validate(lake, "raw_trips", RAW_TRIPS)
     page = write_data_docs(suite_result, "raw_trips", "green", FEBRUARY, tmp_path / "docs")
@@ -26,7 +26,7 @@ def test_a_page_names_every_expectation_and_needs_no_network(lake: duckdb.DuckDB
         assert not re.search(r"""(src|href)=["']?(https?:)?//|url\(|@import|<script""", text)
 
 
-def test_a_refused_month_says_so(lake: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_page_of_a_refused_month_shows_the_refusal(lake: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     fill(lake, "raw_trips")
     lake.execute("UPDATE raw_trips SET pickup_at = NULL WHERE source_row < 30")
     suite_result = validate(lake, "raw_trips", RAW_TRIPS)
@@ -35,7 +35,7 @@ def test_a_refused_month_says_so(lake: duckdb.DuckDBPyConnection, tmp_path: Path
     assert "✘" in (tmp_path / "index.html").read_text()
 
 
-def test_the_index_lists_every_month_and_pages_of_others_stay(lake: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_index_lists_every_month_and_other_pages_stay(lake: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     fill(lake, "raw_trips")
     fill(lake, "clean_trips")
     raw, clean = validate(lake, "raw_trips", RAW_TRIPS), validate(lake, "clean_trips", CLEAN_TRIPS)
@@ -49,7 +49,7 @@ def test_the_index_lists_every_month_and_pages_of_others_stay(lake: duckdb.DuckD
     assert not list(tmp_path.rglob("*.html.*"))
 
 
-def test_a_month_validated_again_has_one_page_the_newest(lake: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_month_validated_again_has_only_its_newest_page(lake: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     fill(lake, "clean_trips")
     for rows in (60, 59):
         suite_result = validate(lake, "clean_trips", CLEAN_TRIPS)

@@ -92,14 +92,14 @@ def test_a_good_month_meets_every_expectation(lake: duckdb.DuckDBPyConnection, s
     assert (suite_result.rows, suite_result.summary()) == (60, ())
 
 
-def test_every_expectation_has_a_month_it_refuses() -> None:
+def test_every_expectation_has_a_test_that_fails_it() -> None:
     assert {(suite.table, expectation.name) for suite, expectation in CASES} == {
         (table, name) for table, spoilt in SPOILT.items() for name in spoilt
     }
 
 
 @pytest.mark.parametrize(("suite", "expectation"), CASES, ids=[f"{s.table}-{e.name}" for s, e in CASES])
-def test_an_expectation_refuses_a_spoilt_month(
+def test_expectation_refuses_a_damaged_month(
     lake: duckdb.DuckDBPyConnection, suite: Suite, expectation: Expectation
 ) -> None:
     fill(lake, suite.table)
@@ -129,13 +129,13 @@ def test_a_summary_names_expectation_observation_and_rows(lake: duckdb.DuckDBPyC
     assert median.startswith("median_duration_is_plausible: observed 600 over 60 rows (The median trip")
 
 
-def test_a_month_without_rows_is_refused_in_plain_words(lake: duckdb.DuckDBPyConnection) -> None:
+def test_month_without_rows_is_refused(lake: duckdb.DuckDBPyConnection) -> None:
     suite_result = validate(lake, "raw_trips", RAW_TRIPS)
     assert suite_result.summary()[0] == "month_has_rows: observed 0 over 0 rows (The month has at least one row)"
     json.dumps(suite_result.as_json(), allow_nan=False)
 
 
-def test_one_month_is_judged_and_not_its_neighbours(lake: duckdb.DuckDBPyConnection) -> None:
+def test_validation_covers_only_its_own_month(lake: duckdb.DuckDBPyConnection) -> None:
     fill(lake, "clean_trips")
     lake.execute("INSERT INTO clean_trips SELECT * REPLACE (DATE '2023-03-01' AS month) FROM clean_trips")
     lake.execute("CREATE TEMP VIEW audited AS SELECT * FROM lake.clean_trips WHERE month = '2023-02-01'")

@@ -39,7 +39,7 @@ def rows_seen_by_others(folder: Path, table: str) -> int:
         return int(other.table(table).count("*").fetchall()[0][0])
 
 
-def test_uncommitted_rows_are_judged_and_a_rollback_leaves_nothing(folder: Path) -> None:
+def test_uncommitted_rows_are_validated_and_a_rollback_leaves_nothing(folder: Path) -> None:
     with attach(folder) as connection:
         connection.execute("BEGIN TRANSACTION")
         fill(connection, "clean_trips")
@@ -52,7 +52,7 @@ def test_uncommitted_rows_are_judged_and_a_rollback_leaves_nothing(folder: Path)
     assert rows_seen_by_others(folder, "clean_trips") == 0
 
 
-def test_a_month_without_a_ride_in_a_first_second_is_not_refused(tmp_path: Path) -> None:
+def test_duplicate_check_passes_without_a_trip_at_second_zero(tmp_path: Path) -> None:
     with attach(tmp_path) as connection:
         connection.execute("BEGIN TRANSACTION")
         create_clean(connection)
@@ -63,7 +63,7 @@ def test_a_month_without_a_ride_in_a_first_second_is_not_refused(tmp_path: Path)
         assert found["trips_are_not_repeated"].passed
 
 
-def test_a_month_can_be_committed_after_it_was_judged(tmp_path: Path) -> None:
+def test_month_can_be_committed_after_validation(tmp_path: Path) -> None:
     with attach(tmp_path) as connection:
         connection.execute("BEGIN TRANSACTION")
         create_clean(connection)
@@ -76,7 +76,7 @@ def test_a_month_can_be_committed_after_it_was_judged(tmp_path: Path) -> None:
     assert rows_seen_by_others(tmp_path, "clean_trips") == 59
 
 
-def test_no_transaction_is_begun_where_none_is_under_way(tmp_path: Path) -> None:
+def test_validation_starts_no_transaction(tmp_path: Path) -> None:
     with attach(tmp_path) as connection:
         create_clean(connection)
         validate(connection, "clean_trips", CLEAN_TRIPS)
@@ -84,7 +84,7 @@ def test_no_transaction_is_begun_where_none_is_under_way(tmp_path: Path) -> None
             connection.execute("COMMIT")
 
 
-def test_nothing_keeps_the_connection_or_uses_it_later(tmp_path: Path) -> None:
+def test_validation_keeps_no_reference_to_the_connection(tmp_path: Path) -> None:
     connection = attach(tmp_path)
     create_clean(connection)
     suite_result = validate(connection, "clean_trips", CLEAN_TRIPS)
@@ -95,7 +95,7 @@ def test_nothing_keeps_the_connection_or_uses_it_later(tmp_path: Path) -> None:
     assert suite_result.document.statistics["evaluated_expectations"] == len(CLEAN_TRIPS.expectations)
 
 
-def test_counts_are_those_of_great_expectations_own_engine(lake: duckdb.DuckDBPyConnection) -> None:
+def test_counts_equal_the_pandas_engine_of_great_expectations(lake: duckdb.DuckDBPyConnection) -> None:
     """On nulls, duplicates and values out of range, all counts equal those on a pandas frame."""
     from benchmarks.publish_pipelines import validate_frame
 
@@ -120,7 +120,7 @@ def counted(result: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("values", [(), (None,), (-65, -64, -1, 0, 1, 63, 64, -1, 64, None), (2**62, -(2**62), 2**62)])
-def test_whole_numbers_are_counted_once_each_and_the_median_is_in_the_middle(values: tuple[int | None, ...]) -> None:
+def test_distinct_count_and_median_of_integers_are_exact(values: tuple[int | None, ...]) -> None:
     expectations = (
         Expectation("distinct", DISTINCT, {"column": "number"}, "error", ""),
         Expectation("proportion", UNIQUE, {"column": "number"}, "error", ""),
@@ -136,14 +136,14 @@ def test_whole_numbers_are_counted_once_each_and_the_median_is_in_the_middle(val
     assert found["median"]["column.median"] == (statistics.median(present) if present else None)
 
 
-def test_a_column_there_is_not_is_an_error_and_no_finding(lake: duckdb.DuckDBPyConnection) -> None:
+def test_missing_column_is_an_error_and_not_a_failed_check(lake: duckdb.DuckDBPyConnection) -> None:
     fill(lake, "clean_trips")
     stray = replace(CLEAN_TRIPS.expectations[1], name="tips_are_of_one_kind", arguments={"column": "tip"})
     with pytest.raises(RuntimeError, match=r'tips_are_of_one_kind cannot be evaluated: .*"tip"'):
         validate(lake, "clean_trips", replace(CLEAN_TRIPS, expectations=(stray,)))
 
 
-def test_sql_that_fails_is_an_error_that_tells_the_first_cause(
+def test_failed_sql_is_an_error_with_its_root_cause(
     lake: duckdb.DuckDBPyConnection, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fill(lake, "clean_trips")
@@ -171,7 +171,7 @@ def test_importing_the_package_imports_no_heavy_library() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_months_as_they_are_published_are_fit_to_be(tmp_path: Path) -> None:
+def test_published_months_pass_every_error_expectation(tmp_path: Path) -> None:
     """No published month fails an expectation of severity error. Uses TLC's files, or synthetic months."""
     for service, month, file in months_at_hand(tmp_path):
         with duckdb.connect() as connection:

@@ -35,7 +35,7 @@ def put(landing_harness: LandingHarness, name: bytes, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
-def test_a_hostile_name_is_put_aside_and_shown_escaped(landing_harness: LandingHarness, name: bytes) -> None:
+def test_hostile_name_is_quarantined_and_shown_escaped(landing_harness: LandingHarness, name: bytes) -> None:
     content = (landing_harness.months / NAME).read_bytes()
     put(landing_harness, name, content)
     landing_harness.scan_landing(3)
@@ -48,7 +48,7 @@ def test_a_hostile_name_is_put_aside_and_shown_escaped(landing_harness: LandingH
     landing_harness.check()
 
 
-def test_links_folders_and_devices_are_moved_as_such_and_never_opened(
+def test_links_folders_and_devices_are_quarantined_without_opening(
     landing_harness: LandingHarness, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret.parquet"
@@ -78,7 +78,7 @@ NASTY = st.text(st.sampled_from("./\\'\"\n\r\t;%$`*?[]{}|<>&\u202e\u200b\ud800" 
 
 
 @given(ANY_NAME.map(os.fsdecode) | NASTY)
-def test_a_place_in_quarantine_is_one_name_of_plain_letters(name: str) -> None:
+def test_quarantine_path_is_one_plain_ascii_name(name: str) -> None:
     for sha256 in ("a" * 64, None):
         folder, _, last = quarantine_path(sha256, name, "token").partition("/")
         assert folder == "quarantine"
@@ -90,7 +90,7 @@ def test_a_place_in_quarantine_is_one_name_of_plain_letters(name: str) -> None:
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ANY_NAME)
-def test_any_name_is_put_aside_and_nothing_else_changes(landing_harness: LandingHarness, name: bytes) -> None:
+def test_any_name_is_quarantined_and_nothing_else_changes(landing_harness: LandingHarness, name: bytes) -> None:
     landing_harness.empty()
     around = set(landing_harness.settings.home.parent.iterdir())
     put(landing_harness, name, b"no trips")

@@ -86,9 +86,7 @@ def test_tenth_of_an_ingested_month_needs_acceptance(ingested: LandingHarness) -
 
 
 @pytest.mark.parametrize("are_judged_in_turn", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_of_two_parts_of_a_month_the_later_one_waits_to_be_accepted(
-    ingested: LandingHarness, are_judged_in_turn: bool
-) -> None:
+def test_later_of_two_incomplete_files_needs_acceptance(ingested: LandingHarness, are_judged_in_turn: bool) -> None:
     if are_judged_in_turn:
         with pytest.raises(IncompleteMonth):
             ingest(ingested)
@@ -115,7 +113,7 @@ def test_of_two_parts_of_a_month_the_later_one_waits_to_be_accepted(
 
 
 @pytest.mark.slow
-def test_the_earlier_of_two_parts_is_unaccepted_again_when_the_later_one_is_removed(ingested: LandingHarness) -> None:
+def test_earlier_incomplete_file_needs_acceptance_after_the_later_is_removed(ingested: LandingHarness) -> None:
     with pytest.raises(IncompleteMonth):
         ingest(ingested)
     (before,) = [r for r in ingested.records() if r.state == "unaccepted"]
@@ -129,7 +127,7 @@ def test_the_earlier_of_two_parts_is_unaccepted_again_when_the_later_one_is_remo
 
 
 @pytest.mark.slow
-def test_a_month_that_lost_its_distances_waits(landing_harness: LandingHarness) -> None:
+def test_month_without_distances_needs_acceptance(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     ingest(landing_harness)
     before = rows(landing_harness)
@@ -144,7 +142,7 @@ def test_a_month_that_lost_its_distances_waits(landing_harness: LandingHarness) 
 
 
 @pytest.mark.slow
-def test_the_whole_file_that_comes_after_it_is_ingested_without_a_person(landing_harness: LandingHarness) -> None:
+def test_later_complete_file_is_ingested_without_acceptance(landing_harness: LandingHarness) -> None:
     put_few(landing_harness)
     assert ingest(landing_harness).rows == 300  # no published month to compare it with
     landing_harness.put()
@@ -167,7 +165,7 @@ def test_complete_file_superseded_by_an_unaccepted_one_is_ingested(landing_harne
     landing_harness.check()
 
 
-def test_a_first_file_of_a_few_days_waits(landing_harness: LandingHarness) -> None:
+def test_first_file_of_a_few_days_needs_acceptance(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     ingest(landing_harness)
     put_part(landing_harness, FEBRUARY, 10)
@@ -181,7 +179,7 @@ def test_a_first_file_of_a_few_days_waits(landing_harness: LandingHarness) -> No
     landing_harness.check()
 
 
-def test_a_published_sample_of_a_month_waits(landing_harness: LandingHarness, tmp_path: Path) -> None:
+def test_sample_of_a_published_month_needs_acceptance(landing_harness: LandingHarness, tmp_path: Path) -> None:
     """Uses TLC's own 1,000 rows of green 2020-04 if available, else as many synthetic ones."""
     name = file_name("green", APRIL, "csv")
     synthetic.write_month(landing_harness.settings.landing, "green", APRIL, 5_000, 7)
@@ -197,7 +195,7 @@ def test_a_published_sample_of_a_month_waits(landing_harness: LandingHarness, tm
 
 
 @pytest.mark.slow
-def test_what_is_not_unaccepted_cannot_be_accepted_nor_an_unaccepted_one_retried(ingested: LandingHarness) -> None:
+def test_only_unaccepted_files_are_accepted_and_they_are_not_retried(ingested: LandingHarness) -> None:
     ingested.scan_landing()
     with pytest.raises(TaxiError, match=r"nothing to accept: .* is ingested; .* is waiting"):
         accept(ingested.warehouse, NAME)
@@ -210,7 +208,7 @@ def test_what_is_not_unaccepted_cannot_be_accepted_nor_an_unaccepted_one_retried
 
 
 @pytest.mark.slow
-def test_the_same_bytes_again_name_the_one_to_accept(ingested: LandingHarness) -> None:
+def test_duplicate_of_an_unaccepted_file_names_the_file_to_accept(ingested: LandingHarness) -> None:
     with pytest.raises(IncompleteMonth):
         ingest(ingested)
     put_few(ingested)

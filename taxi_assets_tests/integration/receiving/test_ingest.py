@@ -32,7 +32,7 @@ def rows(landing_harness: LandingHarness) -> object:
     return landing_harness.asks("SELECT count(*), bit_xor(hash(t)) FROM raw_trips AS t")
 
 
-def test_a_file_that_waits_is_ingested(landing_harness: LandingHarness) -> None:
+def test_waiting_file_is_ingested(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     record = ingest(landing_harness, "run 7")
     assert (record.run_id, record.rows, record.reasons, record.difference) == ("run 7", ROWS, (), None)
@@ -52,7 +52,7 @@ def test_reingestion_changes_only_the_snapshot(landing_harness: LandingHarness) 
     assert landing_harness.warehouse.snapshot() == snapshot + 1
 
 
-def test_a_month_that_is_nowhere_is_fetched(landing_harness: LandingHarness) -> None:
+def test_missing_month_is_fetched(landing_harness: LandingHarness) -> None:
     source = Path(landing_harness.settings.tlc_source) / NAME
     source.write_bytes((landing_harness.months / NAME).read_bytes())
     try:
@@ -71,7 +71,7 @@ def test_month_without_a_file_is_a_one_line_error(landing_harness: LandingHarnes
         ingest_month(landing_harness.warehouse, "green", FEBRUARY)
 
 
-def test_a_file_on_its_way_is_not_written_over(landing_harness: LandingHarness) -> None:
+def test_fetch_does_not_overwrite_an_arriving_file(landing_harness: LandingHarness) -> None:
     with (landing_harness.settings.landing / NAME).open("wb") as file:
         file.write(b"half")
         file.flush()
@@ -101,7 +101,7 @@ def test_republished_month_reports_its_differences(landing_harness: LandingHarne
     landing_harness.check()
 
 
-def test_rows_and_columns_that_came_and_went_are_counted(landing_harness: LandingHarness) -> None:
+def test_added_and_removed_rows_and_columns_are_counted(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     ingest(landing_harness)
     table = pq.read_table(landing_harness.months / NAME)
@@ -155,7 +155,7 @@ def test_a_damaged_file_is_not_read_and_a_good_copy_is_taken(landing_harness: La
     landing_harness.check()
 
 
-def test_what_was_published_outlives_its_file(landing_harness: LandingHarness) -> None:
+def test_published_rows_stay_after_their_file_is_deleted(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     record, rows_before = ingest(landing_harness), rows(landing_harness)
     flip(landing_harness.path(record), 4_000)
@@ -171,7 +171,7 @@ def test_what_was_published_outlives_its_file(landing_harness: LandingHarness) -
     landing_harness.check()
 
 
-def test_a_copy_that_comes_by_itself_replaces_a_damaged_one(landing_harness: LandingHarness) -> None:
+def test_landed_copy_replaces_a_damaged_file(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     (record,) = landing_harness.scan_landing()
     os.truncate(landing_harness.path(record), 100)
@@ -182,7 +182,7 @@ def test_a_copy_that_comes_by_itself_replaces_a_damaged_one(landing_harness: Lan
     landing_harness.check()
 
 
-def test_bytes_that_arrive_rotten_are_put_aside(landing_harness: LandingHarness) -> None:
+def test_corrupt_new_file_is_quarantined(landing_harness: LandingHarness) -> None:
     content = bytearray((landing_harness.months / NAME).read_bytes())
     start = pq.ParquetFile(landing_harness.months / NAME).metadata.row_group(0).column(1).data_page_offset
     content[start : start + 40] = bytes(40)
@@ -197,7 +197,7 @@ def test_bytes_that_arrive_rotten_are_put_aside(landing_harness: LandingHarness)
 # Refused
 
 
-def test_a_refused_month_is_put_aside_with_the_reasons(landing_harness: LandingHarness) -> None:
+def test_refused_month_is_quarantined_with_its_reasons(landing_harness: LandingHarness) -> None:
     landing_harness.put(f"refused/{NAME}")
     with pytest.raises(MonthRefused) as refused:
         ingest(landing_harness)
@@ -226,7 +226,7 @@ def test_ingested_month_stays_when_its_successor_is_refused(landing_harness: Lan
     landing_harness.check()
 
 
-def test_a_refused_month_tried_again_is_requested_anew(landing_harness: LandingHarness) -> None:
+def test_retried_refused_month_is_requested_again(landing_harness: LandingHarness) -> None:
     landing_harness.put(f"refused/{NAME}")
     with pytest.raises(MonthRefused):
         ingest(landing_harness)
@@ -241,7 +241,7 @@ def test_a_refused_month_tried_again_is_requested_anew(landing_harness: LandingH
 # Failed retries
 
 
-def test_retry_says_what_is_wrong(landing_harness: LandingHarness) -> None:
+def test_invalid_retry_reports_the_reason(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     landing_harness.put(name="january.parquet")
     landing_harness.scan_landing()
@@ -257,7 +257,7 @@ def test_retry_says_what_is_wrong(landing_harness: LandingHarness) -> None:
         retry(landing_harness.warehouse, NAME)
 
 
-def test_retry_of_one_of_several_asks_which(landing_harness: LandingHarness) -> None:
+def test_ambiguous_retry_asks_for_one_file(landing_harness: LandingHarness) -> None:
     for which in (NAME, f"again/{NAME}", f"refused/{NAME}"):
         landing_harness.put(which)
         landing_harness.scan_landing()

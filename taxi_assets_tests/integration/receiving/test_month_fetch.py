@@ -19,7 +19,7 @@ def rows(landing_harness: LandingHarness) -> object:
     return landing_harness.asks("SELECT count(*), bit_xor(hash(t)) FROM raw_trips AS t")
 
 
-def test_the_reason_of_the_quarantine_is_not_hidden_by_the_source(landing_harness: LandingHarness) -> None:
+def test_quarantine_reason_is_reported_with_the_sources_error(landing_harness: LandingHarness) -> None:
     landing_harness.put(f"refused/{NAME}")
     with pytest.raises(MonthRefused):
         ingest(landing_harness)
@@ -32,7 +32,7 @@ def test_the_reason_of_the_quarantine_is_not_hidden_by_the_source(landing_harnes
         assert "retry" not in str(caught.value)  # a retry would refuse the same bytes again
 
 
-def test_a_file_that_waits_is_used_before_the_source_is_asked(landing_harness: LandingHarness) -> None:
+def test_waiting_file_is_used_without_a_request_to_the_source(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     landing_harness.scan_landing()
     assert land_month(landing_harness.warehouse, "green", JANUARY) is None

@@ -33,7 +33,7 @@ def kill_when_taken(landing_harness: LandingHarness, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("attempt", range(4))  # a random order is right half of the time
-def test_of_two_files_a_kill_left_the_later_one_counts(
+def test_later_of_two_files_after_a_kill_is_used(
     landing_harness: LandingHarness, monkeypatch: pytest.MonkeyPatch, attempt: int
 ) -> None:
     landing_harness.put()
@@ -43,7 +43,7 @@ def test_of_two_files_a_kill_left_the_later_one_counts(
     assert {r.sha256 == newest: r.state for r in landing_harness.records()} == {True: "waiting", False: "superseded"}
 
 
-def test_good_bytes_are_taken_again_though_a_copy_was_put_aside(landing_harness: LandingHarness) -> None:
+def test_valid_file_is_taken_after_its_copy_was_quarantined(landing_harness: LandingHarness) -> None:
     for _ in range(2):
         landing_harness.put()
         landing_harness.scan_landing()
@@ -67,7 +67,7 @@ def test_quarantined_copy_is_retried_when_the_stored_file_is_missing(landing_har
     landing_harness.check()
 
 
-def test_a_month_is_taken_though_its_bytes_wait_under_a_wrong_name(landing_harness: LandingHarness) -> None:
+def test_file_is_taken_while_its_misnamed_copy_waits(landing_harness: LandingHarness) -> None:
     landing_harness.put(name="green_tripdata_2023-02.parquet")
     landing_harness.scan_landing()
     landing_harness.put()
@@ -90,7 +90,7 @@ def remove(landing_harness: LandingHarness) -> None:
 
 
 @pytest.mark.parametrize("lose", [refuse, remove])
-def test_a_good_file_waits_again_when_its_successor_is_lost(
+def test_superseded_file_waits_again_after_its_successor_is_removed(
     landing_harness: LandingHarness, lose: Callable[[LandingHarness], None]
 ) -> None:
     good = sha256_of(landing_harness.put())
@@ -104,7 +104,7 @@ def test_a_good_file_waits_again_when_its_successor_is_lost(
     assert [r.sha256 for r in landing_harness.records() if r.state == "ingested"] == [good]
 
 
-def test_a_file_named_as_a_reason_is_kept(landing_harness: LandingHarness) -> None:
+def test_file_named_like_a_reason_file_is_kept(landing_harness: LandingHarness) -> None:
     shutil.copy(landing_harness.months / NAME, landing_harness.settings.landing / "x.reason.txt")
     landing_harness.scan_landing(3)
     landing_harness.check()

@@ -141,13 +141,13 @@ def test_the_command_in_the_reason_runs_as_printed(landing_harness: LandingHarne
     assert first_lines == {shlex.quote(name), NAME}
 
 
-def test_a_service_that_is_refused_says_why(landing_harness: LandingHarness) -> None:
+def test_unsupported_service_is_refused_with_the_reason(landing_harness: LandingHarness) -> None:
     synthetic.write_month(landing_harness.settings.landing, "fhv", JANUARY, 100, 7)
     landing_harness.scan_landing()
     assert "the platform takes green, yellow and fhvhv" in landing_harness.only().reasons[0]
 
 
-def test_months_of_the_other_kind_are_put_aside(landing_harness: LandingHarness) -> None:
+def test_months_of_the_other_data_kind_are_quarantined(landing_harness: LandingHarness) -> None:
     real = Settings(home=landing_harness.settings.home, data_kind="real")
     real.landing.mkdir(parents=True, exist_ok=True)
     shutil.copy(landing_harness.months / NAME, real.landing)
@@ -161,7 +161,7 @@ def test_months_of_the_other_kind_are_put_aside(landing_harness: LandingHarness)
 # The same bytes, other bytes
 
 
-def test_the_same_bytes_again_are_put_aside(landing_harness: LandingHarness) -> None:
+def test_duplicate_file_is_quarantined(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     landing_harness.scan_landing()
     for _ in range(2):  # repeats have no effect
@@ -175,7 +175,7 @@ def test_the_same_bytes_again_are_put_aside(landing_harness: LandingHarness) -> 
         landing_harness.check()
 
 
-def test_ingested_bytes_under_another_month_are_put_aside(landing_harness: LandingHarness) -> None:
+def test_ingested_file_named_as_another_month_is_quarantined(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     ingest_month(landing_harness.warehouse, "green", JANUARY)
     landing_harness.put(NAME, "green_tripdata_2023-05.parquet")
@@ -196,7 +196,7 @@ def test_newer_file_supersedes_a_waiting_one(landing_harness: LandingHarness) ->
     landing_harness.check()
 
 
-def test_a_waiting_file_a_person_removed_comes_again_with_its_bytes(landing_harness: LandingHarness) -> None:
+def test_removed_waiting_file_is_taken_when_landed_again(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     (record,) = landing_harness.scan_landing()
     landing_harness.path(record).unlink()
@@ -208,7 +208,7 @@ def test_a_waiting_file_a_person_removed_comes_again_with_its_bytes(landing_harn
     landing_harness.check()
 
 
-def test_a_file_a_person_removed_from_quarantine_is_forgotten(landing_harness: LandingHarness) -> None:
+def test_file_removed_from_quarantine_is_forgotten(landing_harness: LandingHarness) -> None:
     landing_harness.put(name="january.parquet")
     (record,) = landing_harness.scan_landing()
     landing_harness.path(record).unlink()
@@ -216,7 +216,7 @@ def test_a_file_a_person_removed_from_quarantine_is_forgotten(landing_harness: L
     assert not list(landing_harness.settings.quarantine.iterdir())
 
 
-def test_where_the_lake_was_removed_the_store_is_taken_in_anew(
+def test_file_store_is_recorded_again_after_the_warehouse_was_deleted(
     new_landing_harness: Callable[[str], LandingHarness],
 ) -> None:
     landing_harness = new_landing_harness("home")
@@ -229,7 +229,9 @@ def test_where_the_lake_was_removed_the_store_is_taken_in_anew(
     landing_harness.check()
 
 
-def test_a_store_on_another_disk_gets_copies(landing_harness: LandingHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_store_on_another_disk_receives_copies(
+    landing_harness: LandingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = landing_harness.put()
     os.utime(file, ns=(5, 5))
     rename = Path.replace

@@ -53,7 +53,7 @@ def test_repeated_scan_writes_nothing(landing_harness: LandingHarness) -> None:
     assert landing_harness.warehouse.snapshot() == snapshot
 
 
-def test_only_the_months_asked_for_are_taken(landing_harness: LandingHarness) -> None:
+def test_only_requested_months_are_taken(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     landing_harness.put("green_tripdata_2023-02.parquet")
     landing_harness.scan_landing(1)
@@ -64,7 +64,7 @@ def test_only_the_months_asked_for_are_taken(landing_harness: LandingHarness) ->
     }
 
 
-def test_at_most_so_many_are_taken_at_once(landing_harness: LandingHarness) -> None:
+def test_scan_takes_at_most_the_maximum_number_of_files(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     landing_harness.put("green_tripdata_2023-02.parquet")
     policy = ScanPolicy(seconds_between=0, max_files=1)
@@ -83,7 +83,7 @@ def test_files_beyond_the_time_budget_are_read_by_the_next_scan(landing_harness:
     landing_harness.check()
 
 
-def test_text_of_the_contract_is_taken(landing_harness: LandingHarness) -> None:
+def test_csv_file_of_the_contract_is_taken(landing_harness: LandingHarness) -> None:
     header = "VendorID,lpep_pickup_datetime,lpep_dropoff_datetime,PULocationID,DOLocationID,congestion_surcharge\r\n"
     (landing_harness.settings.landing / "green_tripdata_2020-04.csv").write_text(
         header + "2,2020-04-01,2020-04-01,74,75,0\r\n"
@@ -139,7 +139,7 @@ def test_scans_in_quick_succession_count_once(landing_harness: LandingHarness) -
     assert not landing_harness.only().is_stored
 
 
-def test_a_file_taken_away_again_is_forgotten(landing_harness: LandingHarness) -> None:
+def test_file_removed_from_landing_is_forgotten(landing_harness: LandingHarness) -> None:
     file = landing_harness.put()
     landing_harness.scan_landing(1)
     file.unlink()
@@ -189,6 +189,6 @@ def test_file_that_cannot_be_taken_blocks_no_other(
     }
 
 
-def test_a_landing_folder_that_is_not_there_is_no_error(landing_harness: LandingHarness) -> None:
+def test_missing_landing_folder_is_no_error(landing_harness: LandingHarness) -> None:
     landing_harness.settings.landing.rmdir()
     assert scan_landing(landing_harness.warehouse, NO_WAIT) == []

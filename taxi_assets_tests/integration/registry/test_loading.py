@@ -36,7 +36,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.mark.parametrize("names", [("MLFLOW_REGISTRY_URI",), ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")])
-def test_the_registry_of_the_environment_is_not_asked(
+def test_registry_of_the_environment_is_not_used(
     settings: Settings, foreign: Settings, register: Register, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
     import mlflow
@@ -48,9 +48,7 @@ def test_the_registry_of_the_environment_is_not_asked(
     assert model_versions.load_sklearn(settings, version) == "the model of this home"
 
 
-def test_another_pickle_than_was_logged_is_refused_before_it_is_unpickled(
-    settings: Settings, register: Register, tmp_path: Path
-) -> None:
+def test_changed_pickle_is_refused_before_unpickling(settings: Settings, register: Register, tmp_path: Path) -> None:
     version = register("key", scored_month="2023-03")
     model_pickle(settings, version).write_bytes(pickle.dumps(Planted(tmp_path / "planted")))
     with pytest.raises(TaxiError, match=f"version 1 at .* is not the one that was trained .*: {REMEDY}") as refused:
@@ -77,7 +75,7 @@ def test_a_version_without_a_digest_is_refused(settings: Settings, register: Reg
 
 
 @pytest.mark.parametrize("place", ["file:///elsewhere", "s3://bucket/models", "http://127.0.0.1:9/models"])
-def test_a_version_that_lies_elsewhere_is_refused(settings: Settings, register: Register, place: str) -> None:
+def test_version_outside_the_home_is_refused(settings: Settings, register: Register, place: str) -> None:
     version = register("key")
     with closing(connect(settings)) as database, database:
         database.execute("UPDATE model_versions SET storage_location = ?", [place])
@@ -86,9 +84,7 @@ def test_a_version_that_lies_elsewhere_is_refused(settings: Settings, register: 
 
 
 @pytest.mark.parametrize("harm", ["missing", "damaged"])
-def test_a_version_whose_model_is_not_whole_stands_for_no_training(
-    settings: Settings, register: Register, harm: str
-) -> None:
+def test_version_with_an_incomplete_model_is_not_reused(settings: Settings, register: Register, harm: str) -> None:
     version = register("key")
     assert model_versions.is_usable(settings, version)
     model_pickle(settings, version).unlink() if harm == "missing" else model_pickle(settings, version).write_bytes(b"x")

@@ -46,7 +46,7 @@ def test_version_that_is_not_ready_is_not_taken(settings, register):
     assert register("key").version == 2
 
 
-def test_version_is_shown_on_the_model_it_was_made_of(settings, register):
+def test_version_is_shown_on_its_logged_model(settings, register):
     version = register("key")
     api = client(settings)
     (model,) = api.search_logged_models([api.get_run(version.run_id).info.experiment_id])
@@ -92,7 +92,7 @@ def test_unknown_version_is_not_promoted(settings, register):
     assert model_versions.champion(settings).version == 1
 
 
-def test_version_is_loaded_as_it_was_fitted(settings):
+def test_loaded_version_equals_the_fitted_model(settings):
     import pandas as pd
     from sklearn.linear_model import LinearRegression
 
@@ -111,7 +111,7 @@ def test_url_is_the_version_in_the_user_interface(settings):
     assert model_versions.version_url(settings, 3) == page
 
 
-def test_links_of_runs_and_versions_lead_to_the_ports_of_today(settings, register):
+def test_links_of_runs_and_versions_use_the_current_ports(settings, register):
     page = "http://127.0.0.1:3000/runs/abc"
     links = {"dagster_url": page, "mlflow_url": "http://127.0.0.1:5999/#/experiments/1/runs/x"}
     version = register("key", **links)

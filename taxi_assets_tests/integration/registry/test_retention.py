@@ -52,7 +52,7 @@ def pickles(settings: Settings, versions: dict[int, Version]) -> set[int]:
     return {number for number, version in versions.items() if model_pickle(settings, version).is_file()}
 
 
-def test_champion_its_predecessor_the_newest_and_what_a_person_names_are_kept(
+def test_champion_predecessor_newest_and_aliased_versions_are_kept(
     keeping_two: Settings, versions: dict[int, Version]
 ) -> None:
     done = remove_old_models(keeping_two)
@@ -68,7 +68,7 @@ def test_dry_run_reports_the_same_and_removes_nothing(keeping_two: Settings, ver
     assert remove_old_models(keeping_two) == removal
 
 
-def test_what_reproduce_and_lineage_need_stays(keeping_two: Settings, versions: dict[int, Version]) -> None:
+def test_data_for_reproduce_and_lineage_stays(keeping_two: Settings, versions: dict[int, Version]) -> None:
     remove_old_models(keeping_two)
     found = model_versions.require(keeping_two, 4)
     assert found.tags["data_snapshot"] == "4"
@@ -77,7 +77,7 @@ def test_what_reproduce_and_lineage_need_stays(keeping_two: Settings, versions: 
     assert model_versions.get_month_version(keeping_two, Month(2023, 4)).version == 4
 
 
-def test_a_removed_model_says_so_and_is_trained_again(
+def test_removed_model_is_reported_and_trained_again(
     keeping_two: Settings, versions: dict[int, Version], register: Register
 ) -> None:
     remove_old_models(keeping_two)
@@ -87,7 +87,7 @@ def test_a_removed_model_says_so_and_is_trained_again(
     assert register("key 4").version == 8
 
 
-def test_with_few_versions_nothing_goes(settings: Settings, register: Register) -> None:
+def test_few_versions_are_all_kept(settings: Settings, register: Register) -> None:
     version = register("key")
     assert remove_old_models(settings) == Removal((), ())
     assert model_pickle(settings, version).is_file()

@@ -34,7 +34,7 @@ def run_as_printed(command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_deleted_run_does_not_stand_for_its_training(settings: Settings, register: Register, api: Any) -> None:
+def test_training_of_a_deleted_run_is_not_reused(settings: Settings, register: Register, api: Any) -> None:
     first = register("key", scored_month="2023-03")
     api.delete_run(first.run_id)
     assert model_versions.find(settings, "key") is None
@@ -42,9 +42,7 @@ def test_a_deleted_run_does_not_stand_for_its_training(settings: Settings, regis
     assert (again.version, again.run_id != first.run_id) == (2, True)
 
 
-def test_a_version_of_a_deleted_run_is_still_champion_and_loaded(
-    settings: Settings, register: Register, api: Any
-) -> None:
+def test_champion_of_a_deleted_run_can_be_loaded(settings: Settings, register: Register, api: Any) -> None:
     version = register("key", "a model")
     model_versions.promote(settings, version.version, "first")
     api.delete_run(version.run_id)
@@ -121,9 +119,7 @@ def test_a_renamed_experiment_keeps_its_runs_and_a_new_one_begins(
     assert model_versions.load_sklearn(settings, version) == "a model"
 
 
-def test_a_deleted_version_is_no_champion_and_is_trained_again(
-    settings: Settings, register: Register, api: Any
-) -> None:
+def test_deleted_version_is_not_champion_and_is_trained_again(settings: Settings, register: Register, api: Any) -> None:
     version = register("key", scored_month="2023-03")
     model_versions.set_month_version(settings, version, MARCH)
     model_versions.promote(settings, 1, "first")
@@ -158,7 +154,7 @@ def test_manually_moved_alias_is_followed(settings: Settings, register: Register
 
 
 @pytest.mark.parametrize("action", ["delete", "rename"])
-def test_a_model_that_is_deleted_or_renamed_is_begun_anew(
+def test_deleted_or_renamed_model_is_created_again(
     settings: Settings, register: Register, api: Any, action: str
 ) -> None:
     register("key", scored_month="2023-03", data_snapshot="7")
@@ -174,7 +170,7 @@ def test_a_model_that_is_deleted_or_renamed_is_begun_anew(
     assert model_versions.champion(settings) is None
 
 
-def test_a_deleted_logged_model_page_does_not_matter(settings: Settings, register: Register, api: Any) -> None:
+def test_deleted_logged_model_page_has_no_effect(settings: Settings, register: Register, api: Any) -> None:
     version = register("key", "a model")
     (model,) = api.search_logged_models([experiment_id(api)])
     api.delete_logged_model(model.model_id)

@@ -12,7 +12,7 @@ from taxi_assets.tlc import tlc_source
 from taxi_assets.tlc.month_file import MonthFile
 
 
-def test_a_month_comes_whole(client: Client) -> None:
+def test_month_is_fetched_completely(client: Client) -> None:
     seen: list[tuple[int, int | None]] = []
     month_file = client.fetch(lambda done, total: seen.append((done, total)))
     digest = sha256(parquet()).hexdigest()
@@ -23,7 +23,7 @@ def test_a_month_comes_whole(client: Client) -> None:
     assert client.site.requests[0]["Accept-Encoding"] == "identity"
 
 
-def test_the_same_file_is_asked_for_and_not_sent_again(client: Client) -> None:
+def test_unchanged_file_is_not_sent_again(client: Client) -> None:
     first, before = client.fetch(), (client.landing / NAME).stat()
     seen: list[tuple[int, int | None]] = []
     assert client.fetch(lambda done, total: seen.append((done, total))) == first
@@ -39,14 +39,12 @@ def test_a_republished_month_replaces_the_old_one(client: Client) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(parquet(3)), Path.unlink])
-def test_a_copy_that_is_no_longer_what_arrived_is_fetched_again(
-    client: Client, damage: Callable[[Path], object]
-) -> None:
+def test_changed_local_copy_is_fetched_again(client: Client, damage: Callable[[Path], object]) -> None:
     damage(client.fetch().path)
     assert client.fetch().path.read_bytes() == parquet()
 
 
-def test_a_torn_note_only_costs_another_fetch(client: Client) -> None:
+def test_damaged_note_causes_another_fetch(client: Client) -> None:
     client.fetch()
     (client.landing / f".{NAME}.origin.json").write_text('{"url": "http')
     assert client.fetch().path.read_bytes() == parquet()
@@ -61,7 +59,7 @@ def test_zones_come_from_the_sites_other_folder(client: Client) -> None:
     assert zones.shapes.read_bytes() == empty_zip
 
 
-def test_two_who_fetch_at_once_do_not_spoil_each_other(client: Client) -> None:
+def test_concurrent_fetches_do_not_damage_the_file(client: Client) -> None:
     threads = [threading.Thread(target=client.fetch) for _ in range(2)]
     for thread in threads:
         thread.start()

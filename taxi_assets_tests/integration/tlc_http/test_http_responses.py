@@ -11,13 +11,13 @@ from taxi_assets.tlc.month_file import inspect_file
 
 
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
-def test_a_busy_server_is_asked_again_after_doubling_pauses(client: Client, code: int) -> None:
+def test_busy_server_is_retried_with_doubling_pauses(client: Client, code: int) -> None:
     client.site.faults.extend([status(code)] * 3)
     assert client.fetch().bytes == len(parquet())
     assert client.slept == [1, 2, 4]
 
 
-def test_a_server_always_busy_is_given_up(client: Client) -> None:
+def test_permanently_busy_server_is_an_error(client: Client) -> None:
     client.site.faults.extend([status(503)] * 6)
     assert isinstance(client.refuse("it answers 503, 6 times in a row"), tlc_source.SourceUnreachable)
     assert client.slept == [1, 2, 4, 8, 16]
@@ -26,14 +26,14 @@ def test_a_server_always_busy_is_given_up(client: Client) -> None:
 @pytest.mark.parametrize(
     ("asked", "slept"), [("7", 7), ("0", 0), ("86400", 60), ("soon", 1), ("-5", 1), ("", 1), ("9" * 400, 60)]
 )
-def test_a_server_says_when_to_come_again_within_reason(client: Client, asked: str, slept: float) -> None:
+def test_retry_after_seconds_are_limited(client: Client, asked: str, slept: float) -> None:
     client.site.faults.append(status(429, Retry_After=asked))
     client.fetch()
     assert client.slept == [slept]
 
 
 @pytest.mark.parametrize(("ahead", "least", "most"), [(30, 25, 30), (-30, 0, 0), (9999, 60, 60)])
-def test_a_server_may_give_a_date_to_come_again(client: Client, ahead: int, least: int, most: int) -> None:
+def test_retry_after_date_is_followed_within_limits(client: Client, ahead: int, least: int, most: int) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)
     client.site.faults.append(status(503, Retry_After=date))
     client.fetch()
@@ -53,7 +53,7 @@ def test_a_month_the_site_lacks_names_it_and_the_remedy(client: Client, absent: 
 
 
 @pytest.mark.parametrize("code", [204, 206, 304, 400, 401, 407])
-def test_what_asking_again_does_not_mend_is_not_asked_again(client: Client, code: int) -> None:
+def test_permanent_errors_are_not_retried(client: Client, code: int) -> None:
     client.site.faults.append(
         lambda handler, body: handler.answer(code) if code in (204, 304) else status(code)(handler, body)
     )
@@ -61,7 +61,7 @@ def test_what_asking_again_does_not_mend_is_not_asked_again(client: Client, code
     assert len(client.site.requests) == 1
 
 
-def test_a_page_instead_of_parquet_harms_nothing(client: Client) -> None:
+def test_html_page_instead_of_parquet_is_refused(client: Client) -> None:
     good = client.fetch()
     client.site.files[PATH] = b"<html>sign in first</html>"
     client.refuse(rf"http.*{NAME} is not a whole parquet file")
@@ -71,7 +71,7 @@ def test_a_page_instead_of_parquet_harms_nothing(client: Client) -> None:
     assert client.fetch().path.read_bytes() == parquet(2)
 
 
-def test_a_file_without_length_that_ends_early_is_not_taken_for_whole(client: Client) -> None:
+def test_truncated_file_without_length_is_refused(client: Client) -> None:
     def no_length(handler: Handler, body: bytes) -> None:
         handler.send_response(200)
         handler.end_headers()
@@ -88,7 +88,7 @@ def test_a_file_in_another_encoding_is_refused(client: Client) -> None:
     assert not (client.landing / NAME).exists()
 
 
-def test_a_mirror_may_lead_elsewhere_but_not_in_circles(client: Client) -> None:
+def test_redirects_are_followed_but_not_in_circles(client: Client) -> None:
     client.site.files["/store"] = parquet(2)
     client.site.faults.append(status(302, Location="/store"))
     assert client.fetch().path.read_bytes() == parquet(2)

@@ -6,7 +6,7 @@ from tlc_site import JANUARY, NAME, PATH, Client, Fault, Handler, cut, parquet, 
 from taxi_assets.tlc import tlc_source
 
 
-def test_a_line_that_breaks_twice_is_taken_up_where_it_broke(client: Client) -> None:
+def test_download_resumes_after_two_interruptions(client: Client) -> None:
     client.site.faults.extend([cut, cut])
     assert client.fetch().path.read_bytes() == parquet()
     assert client.site.sent == len(parquet())  # no byte is sent twice
@@ -15,13 +15,13 @@ def test_a_line_that_breaks_twice_is_taken_up_where_it_broke(client: Client) -> 
     assert client.slept == [1, 1]  # each attempt received some bytes, so no failures are consecutive
 
 
-def test_a_line_that_stalls_is_taken_up_where_it_stopped(client: Client) -> None:
+def test_stalled_download_is_resumed(client: Client) -> None:
     client.site.faults.append(stall)
     assert client.fetch(read_seconds=0.2).path.read_bytes() == parquet()
     assert client.site.sent == len(parquet())
 
 
-def test_another_process_goes_on_with_what_a_killed_one_left(client: Client) -> None:
+def test_download_of_a_killed_process_is_resumed(client: Client) -> None:
     def die(done: int, total: int | None) -> None:
         if done > len(parquet()) // 3:
             raise KeyboardInterrupt
@@ -35,7 +35,7 @@ def test_another_process_goes_on_with_what_a_killed_one_left(client: Client) -> 
     assert client.site.requests[-1]["Range"] == f"bytes={left}-"
 
 
-def test_one_site_is_not_asked_for_the_rest_of_anothers_file(client: Client) -> None:
+def test_partial_file_is_not_resumed_from_another_site(client: Client) -> None:
     client.site.faults.extend([cut, status(404)])
     client.refuse("has no")
     client.site.files = {f"/mirror{PATH}": parquet(2)}
@@ -45,7 +45,7 @@ def test_one_site_is_not_asked_for_the_rest_of_anothers_file(client: Client) -> 
     assert (client.landing / NAME).read_bytes() == parquet(2)
 
 
-def test_a_file_that_changes_during_a_break_is_begun_anew(client: Client) -> None:
+def test_file_changed_during_an_interruption_is_restarted(client: Client) -> None:
     def cut_and_change(handler: Handler, body: bytes) -> None:
         cut(handler, body)
         handler.server.files[PATH] = parquet(2)
@@ -55,9 +55,7 @@ def test_a_file_that_changes_during_a_break_is_begun_anew(client: Client) -> Non
 
 
 @pytest.mark.parametrize("validator", [{"ETag": 'W/"weak"'}, {}])
-def test_without_a_sure_sign_that_it_is_the_same_a_file_is_begun_anew(
-    client: Client, validator: dict[str, str]
-) -> None:
+def test_download_without_a_validator_is_restarted(client: Client, validator: dict[str, str]) -> None:
     client.site.faults.append(
         lambda handler, body: handler.answer(200, body[:999], Content_Length=str(len(body)), **validator)
     )
@@ -65,7 +63,7 @@ def test_without_a_sure_sign_that_it_is_the_same_a_file_is_begun_anew(
     assert "Range" not in client.site.requests[1]
 
 
-def test_a_date_serves_where_there_is_no_etag(client: Client) -> None:
+def test_last_modified_is_used_without_an_etag(client: Client) -> None:
     date = "Wed, 01 Mar 2023 08:00:00 GMT"
 
     def dated(handler: Handler, body: bytes) -> None:
@@ -93,13 +91,13 @@ def test_a_date_serves_where_there_is_no_etag(client: Client) -> None:
         status(416, Content_Range="bytes */5"),
     ],
 )
-def test_an_odd_answer_to_the_wish_for_the_rest_begins_anew(client: Client, odd: Fault) -> None:
+def test_invalid_response_to_a_range_request_restarts_the_download(client: Client, odd: Fault) -> None:
     client.site.faults.extend([cut, odd])
     assert client.fetch().path.read_bytes() == parquet()
     assert "Range" not in client.site.requests[2]
 
 
-def test_a_line_that_never_holds_is_given_up_in_words_and_taken_up_later(client: Client) -> None:
+def test_repeatedly_failed_download_is_an_error_and_resumed_later(client: Client) -> None:
     def drop(handler: Handler, body: bytes) -> None:
         handler.close_connection = True
 

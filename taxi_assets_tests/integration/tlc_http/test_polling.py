@@ -75,7 +75,7 @@ def settled() -> PollingState:
     )
 
 
-def test_a_month_that_is_there_is_fetched_and_asked_for_no_more(polling_harness: PollingHarness) -> None:
+def test_available_month_is_fetched_and_not_requested_again(polling_harness: PollingHarness) -> None:
     assert polling_harness.tick() == (f"green {JANUARY}: fetched into the landing folder",)
     assert polling_harness.landed == parquet()
     first = polling_harness.client.site.requests[0]
@@ -88,7 +88,7 @@ def test_a_month_that_is_there_is_fetched_and_asked_for_no_more(polling_harness:
 
 
 @pytest.mark.parametrize("code", [403, 404, 410])
-def test_a_month_that_is_not_there_yet_is_asked_for_later(polling_harness: PollingHarness, code: int) -> None:
+def test_unavailable_month_is_requested_later(polling_harness: PollingHarness, code: int) -> None:
     polling_harness.client.site.files.clear()
     polling_harness.client.site.absent = code
     assert polling_harness.tick() == (f"green {JANUARY}: not published (it answers {code})",)
@@ -98,7 +98,7 @@ def test_a_month_that_is_not_there_yet_is_asked_for_later(polling_harness: Polli
 
 
 @pytest.mark.parametrize("code", [408, 429, 500, 503])
-def test_a_busy_site_is_left_alone(polling_harness: PollingHarness, code: int) -> None:
+def test_busy_site_gets_no_further_request(polling_harness: PollingHarness, code: int) -> None:
     polling_harness.client.site.faults.append(status(code))
     assert polling_harness.tick() == (f"green {JANUARY}: the source is busy (it answers {code})",)
     assert polling_harness.polling_state.quiet_until == NOW + MIN_BUSY_BACKOFF_SECONDS
@@ -109,34 +109,34 @@ def test_a_busy_site_is_left_alone(polling_harness: PollingHarness, code: int) -
 
 
 @pytest.mark.parametrize("code", [429, 503])
-def test_a_site_that_says_how_long_is_left_alone_as_long(polling_harness: PollingHarness, code: int) -> None:
+def test_retry_after_delays_the_next_request(polling_harness: PollingHarness, code: int) -> None:
     polling_harness.client.site.faults.append(status(code, Retry_After="7200"))
     polling_harness.tick()
     assert polling_harness.tick(7199) == ()
     assert polling_harness.tick(1) != ()
 
 
-def test_a_site_that_says_nothing_is_left_alone(polling_harness: PollingHarness) -> None:
+def test_silent_site_gets_no_further_request(polling_harness: PollingHarness) -> None:
     polling_harness.client.site.faults.append(silent)
     (sentence,) = polling_harness.tick(read_seconds=0.2)
     assert sentence.startswith(f"green {JANUARY}: no answer (")
     assert polling_harness.tick(60) == ()
 
 
-def test_a_site_that_is_not_there_is_left_alone(polling_harness: PollingHarness) -> None:
+def test_unreachable_site_gets_no_further_request(polling_harness: PollingHarness) -> None:
     polling_harness.source = "http://127.0.0.1:1"
     assert "no answer" in polling_harness.tick()[0]
     assert polling_harness.polling_state.failures == 1
 
 
-def test_a_site_that_refuses_is_asked_again_later(polling_harness: PollingHarness) -> None:
+def test_refused_request_is_repeated_later(polling_harness: PollingHarness) -> None:
     polling_harness.client.site.faults.append(status(401))
     assert polling_harness.tick() == (f"green {JANUARY}: the source refuses (it answers 401)",)
     assert polling_harness.tick(3600) == ()
 
 
 @pytest.mark.parametrize("fault", [cut, stall])
-def test_a_line_that_breaks_is_taken_up_where_it_broke(polling_harness: PollingHarness, fault: object) -> None:
+def test_interrupted_download_is_resumed_by_the_next_tick(polling_harness: PollingHarness, fault: object) -> None:
     def first_byte(handler: Handler, body: bytes) -> None:
         handler.send_file(body)
 
@@ -166,7 +166,7 @@ def test_a_large_file_comes_in_several_ticks(polling_harness: PollingHarness, mo
     assert polling_harness.landed == parquet()
 
 
-def test_what_is_no_month_is_not_landed_and_asked_for_later(polling_harness: PollingHarness) -> None:
+def test_invalid_file_is_not_landed_and_requested_later(polling_harness: PollingHarness) -> None:
     polling_harness.client.site.files[PATH] = b"<html>a page</html>"
     assert "is not a whole parquet file" in polling_harness.tick()[0]
     assert polling_harness.landed is None
@@ -176,7 +176,7 @@ def test_what_is_no_month_is_not_landed_and_asked_for_later(polling_harness: Pol
 # Available months
 
 
-def test_an_unchanged_month_costs_a_question_a_week(polling_harness: PollingHarness) -> None:
+def test_unchanged_month_is_requested_once_a_week(polling_harness: PollingHarness) -> None:
     polling_harness.tick()
     polling_harness.take()
     assert polling_harness.tick(RECHECK_SECONDS) == (f"green {JANUARY}: unchanged",)
@@ -193,7 +193,7 @@ def test_a_republished_month_is_fetched(polling_harness: PollingHarness) -> None
     assert polling_harness.landed == parquet(2)
 
 
-def test_a_month_a_person_brought_is_the_sites_where_it_is_as_long(polling_harness: PollingHarness) -> None:
+def test_manually_landed_month_of_equal_length_is_not_fetched(polling_harness: PollingHarness) -> None:
     polling_harness.forget_december(len(parquet()))
     assert polling_harness.tick() == (f"green {JANUARY}: unchanged",)
     assert polling_harness.landed is None
@@ -201,7 +201,7 @@ def test_a_month_a_person_brought_is_the_sites_where_it_is_as_long(polling_harne
     assert polling_harness.tick(RECHECK_SECONDS) == (f"green {JANUARY}: fetched into the landing folder",)
 
 
-def test_a_month_a_person_brought_is_fetched_where_the_site_has_another(polling_harness: PollingHarness) -> None:
+def test_manually_landed_month_of_another_length_is_fetched(polling_harness: PollingHarness) -> None:
     polling_harness.forget_december(5)
     assert polling_harness.tick() == (f"green {JANUARY}: fetched into the landing folder",)
 
@@ -209,7 +209,7 @@ def test_a_month_a_person_brought_is_fetched_where_the_site_has_another(polling_
 # Folders
 
 
-def test_a_folder_is_watched_too(client: Client, tmp_path: Path) -> None:
+def test_folder_source_is_polled(client: Client, tmp_path: Path) -> None:
     folder = tmp_path / "mirror"
     polling_harness = PollingHarness(client, str(folder), {"green": [AvailableMonth(DECEMBER, 100)]}, settled())
     assert "no such folder" in polling_harness.tick()[0]

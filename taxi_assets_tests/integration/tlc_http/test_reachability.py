@@ -10,7 +10,7 @@ from taxi_assets.tlc import tlc_source
 from taxi_assets.tlc.download import RetryPolicy
 
 
-def test_a_site_that_answers_is_reachable_whatever_it_lacks(client: Client) -> None:
+def test_responding_site_is_reachable_without_the_month(client: Client) -> None:
     client.check()
     client.site.faults.extend([status(503), status(429)])
     client.check()
@@ -30,32 +30,32 @@ def test_unknown_host_is_unreachable() -> None:
 
 
 @pytest.mark.parametrize("waits", [{"connect_seconds": 0.1}, {"probe_seconds": 0.1}])
-def test_a_server_that_says_nothing(client: Client, waits: dict[str, float]) -> None:
+def test_silent_server_is_unreachable(client: Client, waits: dict[str, float]) -> None:
     client.site.faults.append(silent)
     with pytest.raises(tlc_source.SourceUnreachable, match=r"timed out|no answer within 0\.1 s"):
         client.check(**waits)
 
 
 @pytest.mark.parametrize("code", [407, 502, 504])
-def test_a_gateway_that_cannot_reach_the_site(client: Client, code: int) -> None:
+def test_gateway_error_is_unreachable(client: Client, code: int) -> None:
     client.site.faults.extend([status(code)] * 3)
     with pytest.raises(tlc_source.SourceUnreachable, match=f"it answers {code}"):
         client.check()
 
 
-def test_a_certificate_that_is_trusted(secure: Client, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trusted_certificate_is_accepted(secure: Client, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     secure.check()
     assert secure.fetch().path.read_bytes() == parquet()
 
 
-def test_a_certificate_that_is_not_trusted_is_no_source(secure: Client) -> None:
+def test_untrusted_certificate_is_rejected(secure: Client) -> None:
     with pytest.raises(tlc_source.SourceUnreachable, match="certificate verify failed"):
         secure.check()
     assert secure.site.requests == []
 
 
-def test_https_is_not_left_for_http(
+def test_redirect_from_https_to_http_is_rejected(
     secure: Client, site: Site, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
