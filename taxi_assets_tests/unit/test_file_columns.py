@@ -1,4 +1,4 @@
-"""A file's columns, read from its footer or its first line."""
+"""A file's columns, read from its parquet footer or its CSV header."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def test_csv_header_gives_names(tmp_path: Path, start: bytes, end: bytes) -> Non
         ("a.parquet", b"lpep_pickup_datetime,b\n1,2\n", "a.parquet is text, not parquet: name it a.csv"),
     ],
 )
-def test_what_is_no_such_file_is_refused(tmp_path: Path, name: str, content: bytes, wording: str) -> None:
+def test_other_files_are_refused(tmp_path: Path, name: str, content: bytes, wording: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(TaxiError, match=wording):
         read_columns(tmp_path / name)

@@ -1,4 +1,4 @@
-"""When a file counts as whole."""
+"""Detection of complete files: no writer, unchanged between two scans."""
 
 import os
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_observations_in_quick_succession_count_once() -> None:
     assert seen.observe_again((1, 2, 3, 4), ScanPolicy(seconds_between=60)) == seen
 
 
-def test_a_machine_started_anew_counts_on() -> None:
+def test_counting_continues_after_a_reboot() -> None:
     before_the_restart = Observation((1, 2, 3, 4), 1, at=1e12)
     assert before_the_restart.observe_again((1, 2, 3, 4), ScanPolicy(seconds_between=60)).count == 2
 
@@ -65,12 +65,12 @@ def test_writer_of_an_open_file_is_detected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [".hidden", "a.part", "a.parquet.PART", "a.crdownload", "a.csv~", "a.tmp"])
-def test_names_of_files_on_their_way_are_known(name: str) -> None:
+def test_names_of_unfinished_files_are_recognised(name: str) -> None:
     assert has_temporary_name(name)
 
 
 @pytest.mark.parametrize("name", ["green_tripdata_2023-01.parquet", "part.csv", "tmp", "a.partial.parquet"])
-def test_other_names_are_not_taken_for_them(name: str) -> None:
+def test_other_names_are_not_taken_as_unfinished(name: str) -> None:
     assert not has_temporary_name(name)
 
 

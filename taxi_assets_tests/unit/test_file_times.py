@@ -1,4 +1,4 @@
-"""Times of a file, whatever its format: New York's clock as it is, or converted to it, or refused with the reason."""
+"""Times of a file in any format: New York time kept, other zones converted, ambiguous times refused."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -74,7 +74,7 @@ NOTATIONS = [
 
 
 @pytest.mark.parametrize("text", NOTATIONS)
-def test_what_can_mean_one_thing_is_read(memory: duckdb.DuckDBPyConnection, tmp_path: Path, text: str) -> None:
+def test_unambiguous_times_are_read(memory: duckdb.DuckDBPyConnection, tmp_path: Path, text: str) -> None:
     assert read(memory, write_text(tmp_path, [f" {text} "]))[0] == [(NOON, NOON, None)]
 
 
@@ -88,14 +88,18 @@ def test_what_can_mean_one_thing_is_read(memory: duckdb.DuckDBPyConnection, tmp_
         ("2023-01-21T13:05Z", datetime(2023, 1, 21, 8, 5)),
     ],
 )
-def test_without_seconds_too(memory: duckdb.DuckDBPyConnection, tmp_path: Path, text: str, meant: datetime) -> None:
+def test_times_without_seconds_are_read(
+    memory: duckdb.DuckDBPyConnection, tmp_path: Path, text: str, meant: datetime
+) -> None:
     assert read(memory, write_text(tmp_path, [text]))[0] == [(meant, meant, None)]
 
 
 # Day and month
 
 
-def test_a_column_tells_by_all_its_values_what_comes_first(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_the_order_of_day_and_month_follows_from_the_whole_column(
+    memory: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     few = [f"0{day}/03/2023 10:00:00" for day in range(1, 10)]
     rows, trips_view = read(memory, write_text(tmp_path, [*few, "31/03/2023 10:00:00"]))
     assert [row[0] for row in rows] == [
@@ -108,7 +112,7 @@ def test_a_column_tells_by_all_its_values_what_comes_first(memory: duckdb.DuckDB
     assert trips_view.times[PICKUP].note == "month first"
 
 
-def test_a_column_that_does_not_tell_follows_the_other(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_an_ambiguous_column_follows_the_other(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     path = write_text(tmp_path, ["01/03/2023 10:00", "02/03/2023 10:00"], ["13/03/2023 10:10", "02/03/2023 10:10"])
     assert [row[0] for row in read(memory, path)[0]] == [datetime(2023, 3, 1, 10), datetime(2023, 3, 2, 10)]
 
@@ -141,7 +145,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("reason", REFUSED)
-def test_what_can_mean_two_things_or_none_is_refused_with_an_example(
+def test_ambiguous_and_unreadable_columns_are_refused_with_an_example(
     memory: duckdb.DuckDBPyConnection, tmp_path: Path, reason: str
 ) -> None:
     with pytest.raises(TaxiError, match=rf"{CSV} does not meet the contract: column {PICKUP} .*{reason}") as caught:
@@ -149,9 +153,7 @@ def test_what_can_mean_two_things_or_none_is_refused_with_an_example(
     assert "\n" not in str(caught.value)
 
 
-def test_a_few_values_that_are_no_times_are_kept_as_they_came(
-    memory: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
+def test_a_few_invalid_times_are_kept_as_text(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     good = ["2023-03-21 13:05:07"] * 9
     rows, trips_view = read(memory, write_text(tmp_path, [*good, "soon"], [*good[1:], "NULL", "\\N"]))
     assert rows[:8] == [(NOON, NOON, None)] * 8
@@ -164,7 +166,7 @@ def test_a_few_values_that_are_no_times_are_kept_as_they_came(
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Europe/Berlin"])
-def test_parquet_with_a_zone_is_converted_and_says_so(
+def test_parquet_times_with_a_zone_are_converted_and_reported(
     memory: duckdb.DuckDBPyConnection, tmp_path: Path, zone: str
 ) -> None:
     times = pa.array([datetime(2023, 3, 1, 3, 0, tzinfo=UTC)], pa.timestamp("us", zone))
@@ -175,7 +177,7 @@ def test_parquet_with_a_zone_is_converted_and_says_so(
     )
 
 
-def test_parquet_and_text_of_the_same_moments_are_the_same(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_parquet_and_text_of_equal_times_are_equal(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     times = pa.array([datetime(2023, 3, 1, 3, 0, tzinfo=UTC)], pa.timestamp("us", "America/New_York"))
     rows, _ = read(memory, write_parquet(tmp_path, times, times))
     assert read(memory, write_text(tmp_path, ["2023-02-28 22:00:00-05:00"]))[0] == rows
@@ -195,20 +197,20 @@ def test_one_column_with_a_zone_and_one_without_are_refused(memory: duckdb.DuckD
     assert len(read(memory, write_parquet(tmp_path, aware, pa.nulls(1, pa.string())))[0]) == 1
 
 
-moments = st.datetimes(datetime(2009, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC)).map(
-    lambda moment: moment.replace(microsecond=0)
+instants = st.datetimes(datetime(2009, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC)).map(
+    lambda instant: instant.replace(microsecond=0)
 )
 
 
 @settings(max_examples=5)
-@given(st.lists(moments, min_size=1, max_size=60), st.sampled_from(["UTC", "+03:30", "Asia/Tokyo"]))
-def test_every_moment_is_new_yorks_clock(
-    tmp_path_factory: pytest.TempPathFactory, moments: list[datetime], zone: str
+@given(st.lists(instants, min_size=1, max_size=60), st.sampled_from(["UTC", "+03:30", "Asia/Tokyo"]))
+def test_every_instant_becomes_new_york_time(
+    tmp_path_factory: pytest.TempPathFactory, instants: list[datetime], zone: str
 ) -> None:
-    expected = [moment.astimezone(NEW_YORK).replace(tzinfo=None) for moment in moments]
+    expected = [instant.astimezone(NEW_YORK).replace(tzinfo=None) for instant in instants]
     folder = tmp_path_factory.getbasetemp()
     with duckdb.connect() as connection:
-        times = pa.array(moments, pa.timestamp("us", zone))
+        times = pa.array(instants, pa.timestamp("us", zone))
         assert [row[0] for row in read(connection, write_parquet(folder, times, times))[0]] == expected
-        texts = [moment.isoformat() for moment in moments]
+        texts = [instant.isoformat() for instant in instants]
         assert [row[0] for row in read(connection, write_text(folder, texts))[0]] == expected

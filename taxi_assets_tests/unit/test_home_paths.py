@@ -1,4 +1,4 @@
-"""`TAXI_HOME` becomes part of addresses: what they cannot hold is refused before any work, the rest works."""
+"""`TAXI_HOME` becomes part of URLs: characters they cannot hold are refused first, others work."""
 
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,13 @@ USABLE = ["a home", "it's", 'a "quoted"', "café 中 😀", "a#b", "a;b", "a&b=c
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_a_home_that_an_address_cannot_hold_is_refused(name: str, tmp_path: Path) -> None:
+def test_home_with_a_forbidden_character_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match=r"holds .*: set TAXI_HOME to a path without"):
         Settings(home=tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_default_home_in_such_a_folder_is_refused_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_home_in_such_a_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "100%").mkdir()
     monkeypatch.chdir(tmp_path / "100%")
     with pytest.raises(ValidationError, match="holds %: set TAXI_HOME"):
@@ -45,7 +45,7 @@ def test_the_default_home_in_such_a_folder_is_refused_too(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("name", ["a%20b", "a\nb", "a\\b", "a?b"])
-def test_the_command_line_says_so_in_one_line(
+def test_command_line_reports_the_home_in_one_line(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from taxi_assets import cli
@@ -61,7 +61,7 @@ def test_the_command_line_says_so_in_one_line(
 
 
 @pytest.mark.parametrize("name", USABLE)
-def test_any_other_home_is_written_in_its_own_place(name: str, tmp_path: Path) -> None:
+def test_any_other_home_is_written_in_its_own_folder(name: str, tmp_path: Path) -> None:
     from sqlalchemy import create_engine
 
     settings = Settings(home=tmp_path / name)
@@ -73,12 +73,12 @@ def test_any_other_home_is_written_in_its_own_place(name: str, tmp_path: Path) -
     assert (settings.mlflow_home / "mlflow.db").is_file()
 
 
-# Every sign that a path may hold but those that end or divide it.
+# Every character a path may hold, except those that end or divide it.
 SIGNS = st.characters(codec="utf-8", exclude_characters="/\x00")
 
 
 @given(name=st.text(SIGNS, min_size=1, max_size=12).filter(lambda text: text.strip(".")))
-def test_what_is_not_refused_comes_back_out_of_the_address(name: str) -> None:
+def test_accepted_home_is_unchanged_in_the_url(name: str) -> None:
     from sqlalchemy import make_url
 
     home = Path("/nowhere") / name
@@ -98,7 +98,7 @@ def test_a_tilde_is_the_home_folder(name: str, text: str, monkeypatch: pytest.Mo
 
 
 def test_home_of_an_unknown_user_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAXI_HOME", "~nobody-of-this-name/taxi")
+    monkeypatch.setenv("TAXI_HOME", "~unknown-user-of-this-name/taxi")
     with pytest.raises(ValidationError, match="write the whole path"):
         Settings()
 

@@ -1,4 +1,4 @@
-"""The endpoint's first page is ours, and names no other host."""
+"""The endpoint's first page is the project's own and names no other host."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ from starlette.routing import Route
 from taxi_assets.serving.index_page import PAGE, show_index
 
 
-def test_the_first_page_names_no_other_host_and_lets_none_be_asked() -> None:
+def test_first_page_names_no_other_host_and_forbids_requests_to_others() -> None:
     transport = httpx.ASGITransport(Starlette(routes=[Route("/", show_index)]))
 
     async def ask() -> httpx.Response:

@@ -1,4 +1,4 @@
-"""Intervals: nine trips in ten inside, in every borough and part of the day; never around a wrong place."""
+"""Intervals cover nine trips in ten in every borough and part of the day, with correct borough names."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ IntervalInputs = tuple[
 
 
 def drawn(seed: int, count: int = RIDES) -> IntervalInputs:
-    """Rides whose errors grow with their length, are skewed, and are three times as large in one borough by night."""
+    """Trips whose skewed errors grow with length and are three times as large in one borough at night."""
     draw = np.random.default_rng(seed)
     minutes, borough, band = draw.uniform(3, 60, count), draw.integers(1, 7, count), draw.integers(0, 5, count)
     spread = minutes * draw.uniform(0.1, 0.5, count)
@@ -27,7 +27,7 @@ def intervals() -> Intervals:
     return fit_intervals(*drawn(1))
 
 
-def test_nine_rides_in_ten_end_inside_wherever_and_whenever(intervals: Intervals) -> None:
+def test_nine_trips_in_ten_are_inside_everywhere_and_at_any_time(intervals: Intervals) -> None:
     actual, minutes, spread, borough, band = drawn(2)
     low, high = interval(intervals, minutes, spread, borough, band)
     inside = (actual >= low) & (actual <= high)
@@ -37,7 +37,7 @@ def test_nine_rides_in_ten_end_inside_wherever_and_whenever(intervals: Intervals
         assert inside[own].mean() == pytest.approx(COVERAGE, abs=0.05), (place, part)
 
 
-def test_longer_and_less_certain_rides_have_wider_intervals(intervals: Intervals) -> None:
+def test_longer_and_less_certain_trips_have_wider_intervals(intervals: Intervals) -> None:
     one = (np.array([2]), np.array([2]))
     short, long, uncertain = (
         interval(intervals, np.array([minutes]), np.array([spread]), *one)
@@ -47,7 +47,7 @@ def test_longer_and_less_certain_rides_have_wider_intervals(intervals: Intervals
     assert width == sorted(width)
 
 
-def test_an_interval_holds_what_was_predicted_and_no_negative_time(intervals: Intervals) -> None:
+def test_an_interval_contains_the_prediction_and_no_negative_minutes(intervals: Intervals) -> None:
     minutes = np.linspace(0.2, 300, 500)
     for place in range(10):
         low, high = interval(intervals, minutes, minutes * 0.9, np.full(500, place), np.full(500, 4))
@@ -56,26 +56,26 @@ def test_an_interval_holds_what_was_predicted_and_no_negative_time(intervals: In
         assert (low > 0).all()
 
 
-def test_a_borough_without_rides_has_the_margins_of_all(intervals: Intervals) -> None:
+def test_a_borough_without_trips_has_the_margins_of_all(intervals: Intervals) -> None:
     unseen = intervals.factors[9]
     assert np.isfinite(unseen).all()
     assert len(set(unseen)) == 1
 
 
 @pytest.mark.parametrize("count", [1, 3, 50])
-def test_of_few_rides_intervals_can_be_learned_too(count: int) -> None:
+def test_intervals_can_be_fitted_on_a_few_trips(count: int) -> None:
     few = fit_intervals(*drawn(3, count))
     low, high = interval(few, *drawn(4)[1:])
     assert np.isfinite(low).all()
     assert (low < high).all()
 
 
-def test_the_same_rides_make_the_same_intervals(intervals: Intervals) -> None:
+def test_the_same_trips_give_the_same_intervals(intervals: Intervals) -> None:
     for name, values in vars(fit_intervals(*drawn(1))).items():
         assert np.array_equal(values, getattr(intervals, name)), name
 
 
-def test_another_share_makes_other_intervals() -> None:
+def test_another_coverage_gives_other_intervals() -> None:
     actual, minutes, spread, borough, band = drawn(1)
     half = fit_intervals(actual, minutes, spread, borough, band, coverage=0.5)
     low, high = interval(half, minutes, spread, borough, band)

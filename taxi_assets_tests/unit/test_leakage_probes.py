@@ -1,4 +1,4 @@
-"""Ten leaks, each planted, each found by name; and the platform's own way to features, in which nothing is found."""
+"""Ten planted leaks are each found by name; in the platform's own features nothing is found."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -30,7 +30,7 @@ POST_TRIP_FIELDS = ["trip_distance_miles", "fare_usd", "tip_usd", "payment_type_
 
 
 class Recorder(HistGradientBoostingRegressor):
-    """Trees that keep what they were taught."""
+    """Trees that keep their training features."""
 
     def fit(self, X: Matrix, y: Matrix, sample_weight: Matrix | None = None) -> Self:  # noqa: N803
         self.training_features = np.array(X)
@@ -38,7 +38,7 @@ class Recorder(HistGradientBoostingRegressor):
 
 
 class Recorded(DurationModel):
-    """The platform's model, whose trees hardly learn and keep what they were taught."""
+    """The platform's model with a single tree that keeps its training features."""
 
     def _trees(self) -> Recorder:
         return Recorder(max_iter=1, min_samples_leaf=5, early_stopping=False)
@@ -46,7 +46,7 @@ class Recorded(DurationModel):
 
 @pytest.fixture(scope="module")
 def sample(trips: pd.DataFrame) -> pd.DataFrame:
-    """A few hundred trips of two months, in the order of the file, with what is known only after each."""
+    """A few hundred trips of two months, in file order, with fields known only after each trip."""
     chosen = trips.iloc[:: len(trips) // 300].reset_index(drop=True)
     rng = np.random.default_rng(0)
     return chosen.assign(
@@ -60,21 +60,21 @@ def sample(trips: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def serving_features(zones: Any, sample: pd.DataFrame) -> Callable[[pd.DataFrame], Matrix]:
-    """The features of trips that are scored or served, by a model of other trips."""
+    """Features of other trips by a fitted model, without recent traffic."""
     model = Recorded(zones).fit(sample, sample["duration_minutes"].to_numpy())
     return model.encode
 
 
 @pytest.fixture(scope="module")
 def scored(zones: Any, sample: pd.DataFrame) -> Callable[[pd.DataFrame], Matrix]:
-    """The same of trips that are scored: what has just ended tells of the streets."""
+    """Features of scored trips, with recent traffic."""
     model = Recorded(zones).fit(sample, sample["duration_minutes"].to_numpy())
     return lambda trips: model.encode(model.add_recent_traffic(trips))
 
 
 @pytest.fixture(scope="module")
 def training_features(zones: Any) -> Callable[[pd.DataFrame], Matrix]:
-    """The features of trips that are learned from, as the trees are taught them."""
+    """Features of training trips, as the trees are fitted on them."""
 
     def features(trips: pd.DataFrame) -> Matrix:
         model = Recorded(zones).fit(trips, trips["duration_minutes"].to_numpy())
@@ -90,43 +90,43 @@ def middle(trips: pd.DataFrame) -> pd.Timestamp:
 # The platform's own features
 
 
-def test_no_feature_follows_what_is_known_after_a_ride(serving_features: Any, sample: pd.DataFrame) -> None:
+def test_no_feature_depends_on_post_trip_fields(serving_features: Any, sample: pd.DataFrame) -> None:
     assert leaking_columns(serving_features, sample, [*POST_TRIP_FIELDS, "duration_minutes"]) == []
 
 
 @pytest.mark.slow
-def test_no_ride_learned_from_tells_of_itself(training_features: Any, sample: pd.DataFrame) -> None:
+def test_no_training_trip_depends_on_its_own_duration(training_features: Any, sample: pd.DataFrame) -> None:
     assert training_features(sample).shape[0] == len(sample)
     assert self_leaking_trips(training_features, sample, sample_size=3) == []
 
 
 @pytest.mark.slow
-def test_no_ride_of_a_long_window_tells_of_itself(training_features: Any, sample: pd.DataFrame) -> None:
-    """From the fourth month on trips are told of now, too: by trips whose own past is none of theirs."""
+def test_no_trip_of_a_long_window_depends_on_its_own_duration(training_features: Any, sample: pd.DataFrame) -> None:
+    """From the fourth month on, recent traffic uses expectations from earlier months only."""
     later = pd.to_timedelta(np.arange(len(sample)) % 9 * 31, unit="D")
-    spread = sample.assign(pickup_at=sample["pickup_at"] + later, vendor_id=0)  # a steady vendor's are left out
+    spread = sample.assign(pickup_at=sample["pickup_at"] + later, vendor_id=0)
     month = spread["pickup_at"].dt.year * 12 + spread["pickup_at"].dt.month
     before, late = training_features(spread), (month - month.min() > 3).to_numpy()
-    now = before[:, [MATRIX_COLUMNS.index(name) for name in RECENT_TRAFFIC_FEATURES]]
-    assert np.isnan(now[(month - month.min() < 3).to_numpy()]).all()
-    assert np.isfinite(now[late]).any()
+    traffic = before[:, [MATRIX_COLUMNS.index(name) for name in RECENT_TRAFFIC_FEATURES]]
+    assert np.isnan(traffic[(month - month.min() < 3).to_numpy()]).all()
+    assert np.isfinite(traffic[late]).any()
     for position in np.flatnonzero(late)[:3]:
         own = spread.index == position
         longer = spread.assign(duration_minutes=spread["duration_minutes"].mask(own, 55.0))
         np.testing.assert_array_equal(training_features(longer)[position], before[position])
 
 
-def test_no_scored_ride_tells_of_itself_or_is_told_of_later_ones(scored: Any, sample: pd.DataFrame) -> None:
-    assert (scored(sample) != scored(sample.assign(duration_minutes=10.0))).any()  # it is told of earlier ones
+def test_no_scored_trip_depends_on_itself_or_on_later_trips(scored: Any, sample: pd.DataFrame) -> None:
+    assert (scored(sample) != scored(sample.assign(duration_minutes=10.0))).any()  # it depends on earlier ones
     assert self_leaking_trips(scored, sample, sample_size=5) == []
     assert future_leaking_trips(scored, sample, middle(sample)) == []
 
 
-# Planted
+# Planted leaks
 
 
 @pytest.mark.parametrize("post_trip_field", POST_TRIP_FIELDS)
-def test_planted_what_is_known_after_the_ride_is_found_by_name_and_under_any_other(
+def test_planted_post_trip_field_is_found_under_any_name(
     serving_features: Any, sample: pd.DataFrame, post_trip_field: str
 ) -> None:
     def planted(trips: pd.DataFrame) -> Matrix:
@@ -167,9 +167,9 @@ def test_planted_target_encoding_without_folds_is_found(serving_features: Any, s
     assert len(self_leaking_trips(planted, sample, sample_size=8)) == 8
 
 
-def recent(trips: pd.DataFrame, *, honest: bool) -> NDArray[np.float64]:
-    """Mean minutes of the ten trips before, by when they ended, or dishonestly by when they began."""
-    when = trips["dropoff_at"] if honest else trips["pickup_at"]
+def recent(trips: pd.DataFrame, *, by_dropoff: bool) -> NDArray[np.float64]:
+    """Mean minutes of the ten trips before, by drop-off time; with the leak, by pickup time."""
+    when = trips["dropoff_at"] if by_dropoff else trips["pickup_at"]
     order = np.argsort(when.to_numpy())
     sums = np.concatenate([[0.0], np.cumsum(trips["duration_minutes"].to_numpy()[order])])
     upto = np.searchsorted(when.to_numpy()[order], trips["pickup_at"].to_numpy(), "left")
@@ -177,14 +177,14 @@ def recent(trips: pd.DataFrame, *, honest: bool) -> NDArray[np.float64]:
     return (sums[upto] - sums[since]) / np.maximum(upto - since, 1)
 
 
-def test_planted_future_rides_in_recent_speed_are_found(serving_features: Any, sample: pd.DataFrame) -> None:
-    # Rides are made to overlap: in a crowd, who began before has often not ended.
+def test_planted_future_trips_in_recent_speed_are_found(serving_features: Any, sample: pd.DataFrame) -> None:
+    # Trips are made to overlap: many that began earlier have not ended.
     first = sample["pickup_at"].min()
     crowd = sample.assign(pickup_at=first + (sample["pickup_at"] - first) / 2000)
     crowd["dropoff_at"] = crowd["pickup_at"] + pd.to_timedelta(crowd["duration_minutes"], unit="min")
     at = middle(crowd)
-    assert future_leaking_trips(lambda trips: recent(trips, honest=True)[:, None], crowd, at) == []
-    assert future_leaking_trips(lambda trips: recent(trips, honest=False)[:, None], crowd, at)
+    assert future_leaking_trips(lambda trips: recent(trips, by_dropoff=True)[:, None], crowd, at) == []
+    assert future_leaking_trips(lambda trips: recent(trips, by_dropoff=False)[:, None], crowd, at)
 
     def centred(trips: pd.DataFrame) -> Matrix:
         return trips["duration_minutes"].rolling(5, center=True, min_periods=1).mean().to_numpy()[:, None]
@@ -192,16 +192,16 @@ def test_planted_future_rides_in_recent_speed_are_found(serving_features: Any, s
     assert future_leaking_trips(centred, sample.sort_values("pickup_at", ignore_index=True), middle(sample))
 
 
-def test_planted_filter_of_the_scored_rides_is_found(sample: pd.DataFrame) -> None:
+def test_planted_filter_of_the_scored_trips_is_found(sample: pd.DataFrame) -> None:
     scored = sample[sample["trip_distance_miles"] > sample["trip_distance_miles"].median()]
     assert unscored_count(len(scored), len(sample)) == len(sample) - len(scored) > 0
     assert unscored_count(len(sample), len(sample)) == 0
 
 
-# The guards themselves
+# The probes themselves
 
 
-def test_a_ride_that_comes_later_may_change() -> None:
+def test_a_later_trip_may_change() -> None:
     pickups = pd.date_range("2023-01-01", periods=10, freq="h")
     trips = pd.DataFrame({"pickup_at": pickups, "duration_minutes": 10.0})
 
@@ -214,6 +214,6 @@ def test_a_ride_that_comes_later_may_change() -> None:
     assert ended_before(trips)[-1] > ended_before(trips)[5]
 
 
-def test_what_is_missing_before_and_after_is_equal() -> None:
+def test_nan_before_and_after_is_equal() -> None:
     trips = pd.DataFrame({"pickup_at": pd.date_range("2023-01-01", periods=3), "duration_minutes": [1.0, 2, 3]})
     assert self_leaking_trips(lambda trips: np.full((len(trips), 2), np.nan), trips) == []

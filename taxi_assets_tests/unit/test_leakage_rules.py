@@ -1,4 +1,4 @@
-"""The model knows nothing of a trip's end: no feature is named after it, none changes with it."""
+"""The model uses no post-trip field: no feature is named after one, none changes with one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,7 +33,7 @@ KNOWN_BEFORE = {
     "vendor_name",
     "pickup_longitude",
     "pickup_latitude",
-    "dropoff_longitude",  # of the place asked for, as its zone is
+    "dropoff_longitude",  # of the requested place, as its zone is
     "dropoff_latitude",
     "company_license",
     "dispatching_base",
@@ -43,7 +43,7 @@ KNOWN_BEFORE = {
     "shared_request_flag",
     "access_a_ride_flag",
     "wav_request_flag",
-    "wav_match_flag",  # of the car that came
+    "wav_match_flag",  # of the taxi that came
 }
 NEITHER = {"store_and_forward_flag"}  # of the meter's connection, no feature of a trip
 
@@ -51,7 +51,7 @@ NEITHER = {"store_and_forward_flag"}  # of the meter's connection, no feature of
 
 
 @pytest.mark.parametrize("names", FEATURES.values(), ids=FEATURES)
-def test_no_feature_is_known_only_after_the_ride(names: tuple[str, ...]) -> None:
+def test_no_feature_is_a_post_trip_field(names: tuple[str, ...]) -> None:
     assert leaking_names(names) == []
 
 
@@ -91,7 +91,7 @@ LEAKS = [
 
 @pytest.mark.parametrize("features", FEATURES)
 @pytest.mark.parametrize("name", LEAKS)
-def test_a_feature_of_the_rides_end_is_named(features: str, name: str) -> None:
+def test_a_post_trip_feature_is_named(features: str, name: str) -> None:
     assert leaking_names((*FEATURES[features], name)) == [name]
 
 
@@ -114,12 +114,12 @@ def test_a_feature_of_the_rides_end_is_named(features: str, name: str) -> None:
         "stipend",
     ],
 )
-def test_what_is_known_at_pickup_is_let_through(name: str) -> None:
+def test_pickup_fields_are_allowed(name: str) -> None:
     assert leaking_names([name]) == []
 
 
 @pytest.mark.parametrize("known", POST_TRIP_FIELDS)
-def test_each_known_thing_is_found_alone_and_among_words(known: str) -> None:
+def test_each_post_trip_field_is_found_alone_and_among_words(known: str) -> None:
     assert leaking_names([known, f"{known}_usd", f"mean_{known}", f"a_{known}_b"]) == [
         known,
         f"{known}_usd",
@@ -128,7 +128,7 @@ def test_each_known_thing_is_found_alone_and_among_words(known: str) -> None:
     ]
 
 
-def test_every_column_of_tlc_is_known_before_or_leaks_under_all_its_names() -> None:
+def test_every_tlc_column_is_classified_under_all_its_names() -> None:
     for column in (column for column in RAW_COLUMNS if column.name not in NEITHER):
         names = [column.name, *column.published_as, *(name.upper() for name in column.published_as)]
         assert leaking_names(names) == ([] if column.name in KNOWN_BEFORE else names), column.name
@@ -139,7 +139,7 @@ def test_leaks_are_named_in_their_order() -> None:
     assert leaking_names([]) == []
 
 
-# By what happens
+# By effect
 
 OTHER_VALUES = {
     "SMALLINT": "coalesce({}, 0) + 7",
@@ -152,7 +152,7 @@ KEPT = {"pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id", "passeng
 
 
 def derive(connection: duckdb.DuckDBPyConnection, raw: Any, other: Mapping[str, str]) -> pd.DataFrame:
-    """Features of raw trips, each through the lake's SQL, with some columns put in place by others."""
+    """Features of raw trips, computed by the warehouse's SQL, with some columns replaced."""
     key = {"service": "green", "month": raw["month"][0].as_py()}
     connection.register("arrived", raw)
     replaced = ", ".join(f"{value} AS {name}" for name, value in other.items()) or "month AS month"
@@ -187,11 +187,11 @@ def model(zones, trips) -> DurationModel:
     return fitted.fit(week[list(MODEL_INPUTS)], week["duration_minutes"].to_numpy())
 
 
-def test_nothing_told_after_the_ride_changes_features_or_predictions(with_zones, raw, model) -> None:
+def test_post_trip_fields_change_neither_features_nor_predictions(with_zones, raw, model) -> None:
     post_trip_columns = {
         column.name: OTHER_VALUES[column.type].format(column.name) for column in RAW_COLUMNS if column.name not in KEPT
     } | {
-        # Faster than no street allows is cleaned away, and the same trip twice: neither may come of the change.
+        # Speeds above the limit and duplicates would be removed by cleaning: the changes must cause neither.
         "trip_distance_miles": "least(coalesce(trip_distance_miles, 0) * 0.5, 1) + source_row * 1e-6",
         "other_columns": """'{"driver_pay": 12.5, "trip_time": 60}'::JSON""",
     }
@@ -203,14 +203,14 @@ def test_nothing_told_after_the_ride_changes_features_or_predictions(with_zones,
     assert np.array_equal(model.predict(changed), model.predict(features))
 
 
-def test_what_is_known_at_pickup_changes_them(with_zones, raw, model) -> None:
+def test_pickup_fields_change_features_and_predictions(with_zones, raw, model) -> None:
     features = derive(with_zones, raw, {})
     elsewhere = derive(with_zones, raw, {"dropoff_zone_id": "(dropoff_zone_id % 263 + 1)::SMALLINT"})
     assert not elsewhere["zone_distance_miles"].equals(features["zone_distance_miles"])
     assert not np.array_equal(model.predict(elsewhere), model.predict(features))
 
 
-def test_how_long_a_scored_ride_took_changes_nothing_it_is_scored_by(trips, model) -> None:
+def test_duration_of_a_scored_trip_changes_none_of_its_features(trips, model) -> None:
     scored = trips.tail(500)
     longer = scored.assign(duration_minutes=scored["duration_minutes"] * 3 + 17)
     assert np.array_equal(model.encode(longer), model.encode(scored), equal_nan=True)
@@ -219,7 +219,7 @@ def test_how_long_a_scored_ride_took_changes_nothing_it_is_scored_by(trips, mode
     assert np.array_equal(model.predict(without), model.predict(scored))
 
 
-def test_columns_the_model_does_not_ask_for_change_nothing(trips, model) -> None:
+def test_unused_columns_change_nothing(trips, model) -> None:
     scored = trips.tail(500)
     more = scored.assign(
         trip_distance_miles=99.0, fare_usd=scored["duration_minutes"] * 2, dropoff_at=scored["pickup_at"]

@@ -1,4 +1,4 @@
-"""Elapsed time on New York's wall clock: by SQL, by NumPy and by `zoneinfo` it is the same."""
+"""Elapsed time on New York's clock: SQL, NumPy and `zoneinfo` agree."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from taxi_assets.tlc.local_time import (
 )
 from taxi_assets.warehouse.connection import define_macros
 
-# Midnight before each kind of change, of laws old and new.
+# Midnight before each kind of clock change, under old and new laws.
 NIGHTS = [
     datetime(2023, 3, 12),
     datetime(2023, 11, 5),
@@ -57,7 +57,7 @@ def by_sql(duck: duckdb.DuckDBPyConnection, trips: list[tuple[Any, Any]], what: 
 
 
 def readings(local: datetime) -> set[float]:
-    """The moments a local time may mean, seconds since 1970, by `zoneinfo`."""
+    """The instants a local time may mean, in seconds since 1970, by `zoneinfo`."""
     folds = [local.replace(tzinfo=NEW_YORK, fold=fold).timestamp() for fold in (0, 1)]
     return {folds[0]} if folds[0] >= folds[1] else set(folds)  # in a skipped hour the first is the later
 
@@ -76,17 +76,17 @@ def arrays(trips: list[tuple[datetime, datetime]]) -> tuple[np.ndarray, np.ndarr
 @example(trips=[(datetime(2023, 3, 12, 1, 57, 8), datetime(2023, 3, 12, 3, 3, 52))])
 @example(trips=[(datetime(2022, 11, 6, 1, 58, 21), datetime(2022, 11, 6, 1, 4, 20))])
 @example(trips=[(datetime(2023, 11, 5, 1, 30), datetime(2023, 11, 5, hour, 30)) for hour in (0, 1, 2)])
-def test_elapsed_time_is_that_of_zoneinfo(duck, trips: list[tuple[datetime, datetime]]) -> None:
+def test_elapsed_time_agrees_with_zoneinfo(duck, trips: list[tuple[datetime, datetime]]) -> None:
     expected = [by_zoneinfo(*trip) for trip in trips]
     assert elapsed_seconds(*arrays(trips)).tolist() == expected
     assert by_sql(duck, trips, "elapsed_seconds(p, d)") == expected
 
 
 @given(trips=trips)
-def test_two_readings_are_where_zoneinfo_has_two_later_than_the_pickup(
+def test_two_readings_exist_where_zoneinfo_has_two_after_the_pickup(
     duck, trips: list[tuple[datetime, datetime]]
 ) -> None:
-    """More than one time of at least no length is possible, and the times on the clock are in order."""
+    """More than one duration is possible and not negative, and the local times are in order."""
     expected = [
         len({end - begin for begin, end in product(readings(p), readings(d)) if end >= begin}) > 1 and d >= p
         for p, d in trips
@@ -96,7 +96,7 @@ def test_two_readings_are_where_zoneinfo_has_two_later_than_the_pickup(
 
 
 @given(times=st.lists(times, min_size=1, max_size=20))
-def test_single_times_are_those_of_zoneinfo(duck, times: list[datetime]) -> None:
+def test_single_times_agree_with_zoneinfo(duck, times: list[datetime]) -> None:
     local = np.array(times, "datetime64[us]")
     assert utc_seconds(local).tolist() == [min(readings(time)) for time in times]
     assert utc_seconds(local, repeated="second").tolist() == [max(readings(time)) for time in times]
@@ -114,7 +114,7 @@ def test_single_times_are_those_of_zoneinfo(duck, times: list[datetime]) -> None
     [
         ("2023-03-12T01:57:08", "2023-03-12T03:03:52", 6 + 44 / 60),  # real: 1.2 miles, 66.7 minutes on the clock
         ("2022-11-06T01:58:21", "2022-11-06T01:04:20", 5 + 59 / 60),  # real: 1.2 miles
-        ("2023-03-12T02:30", "2023-03-12T03:40", 10),  # 02:30 is the moment others call 03:30
+        ("2023-03-12T02:30", "2023-03-12T03:40", 10),  # 02:30 does not exist: it is read as 03:30
         ("2023-03-12T01:50", "2023-03-12T02:10", 20),
         ("2023-11-05T00:50", "2023-11-05T02:10", 140),
         ("2023-11-05T01:50", "2023-11-05T02:10", 20),
@@ -123,7 +123,7 @@ def test_single_times_are_those_of_zoneinfo(duck, times: list[datetime]) -> None
         ("1960-11-05T01:50", "2150-11-05T02:10", 99930260),  # years without a known change
     ],
 )
-def test_a_night_of_the_change_is_read_so(duck, pickup: str, dropoff: str, minutes: float) -> None:
+def test_a_night_of_a_clock_change(duck, pickup: str, dropoff: str, minutes: float) -> None:
     trip = (datetime.fromisoformat(pickup), datetime.fromisoformat(dropoff))
     assert elapsed_seconds(*arrays([trip])).tolist() == [round(minutes * 60)]
     assert by_sql(duck, [trip], "elapsed_seconds(p, d)") == [round(minutes * 60)]
@@ -135,7 +135,7 @@ def test_a_missing_time_has_no_elapsed_time(duck) -> None:
     assert by_sql(duck, [(None, noon)], "existing_time(p)") == [None]
 
 
-def test_endless_times_are_no_error(duck) -> None:
+def test_infinite_times_are_no_error(duck) -> None:
     duck.execute("DELETE FROM trips")
     duck.execute("INSERT INTO trips VALUES (0, '-infinity', 'infinity'), (1, '290309-12-22 (BC)', '294247-01-10')")
     for what in ("elapsed_seconds(p, d)", "has_two_readings(p, d)", "existing_time(p)", "existing_time(d)"):

@@ -35,40 +35,40 @@ def test_a_score_is_of_predicted_minus_actual() -> None:
 
 
 @given(PAIRS)
-def test_an_error_is_never_below_its_bias(pairs: list[tuple[float, float]]) -> None:
+def test_rmse_is_never_below_the_bias(pairs: list[tuple[float, float]]) -> None:
     found = score(*np.array(pairs).T)
     assert found.trips == len(pairs)
     assert found.rmse >= found.mae - 1e-9 >= abs(found.bias) - 2e-9
 
 
-def test_no_rides_have_no_score() -> None:
+def test_scoring_without_trips_is_refused() -> None:
     with pytest.raises(TaxiError, match="no trips to score: choose a month"):
         score(np.array([]), np.array([]))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_what_is_no_number_is_not_scored(bad: float) -> None:
+def test_non_finite_values_are_refused(bad: float) -> None:
     with pytest.raises(ValueError, match="1 durations or predictions are not finite"):
         score(np.array([1.0, 2.0]), np.array([1.0, bad]))
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 1)])
-def test_predictions_of_other_rides_are_not_scored(shape: tuple[int, ...]) -> None:
+def test_predictions_of_other_trips_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="do not match"):
         score(np.ones(2), np.ones(shape))
 
 
-# Conventions
+# Evaluation scopes
 
 
-def test_conventions_say_which_durations_they_cover() -> None:
+def test_scopes_state_their_durations() -> None:
     minutes = np.array([0.99, 1, 60, 60.01, 180, 180.01])
     assert list(EVALUATION_SCOPES) == ["1_to_60_minutes", "all"]
     assert TRIPS_1_TO_60_MINUTES.contains(minutes).tolist() == [False, True, True, False, False, False]
     assert TRIPS_1_TO_180_MINUTES.contains(minutes).tolist() == [False, True, True, True, True, False]
 
 
-def test_all_rides_are_those_cleaning_keeps() -> None:
+def test_the_scope_of_all_trips_is_that_of_cleaning() -> None:
     assert TRIPS_1_TO_180_MINUTES.shortest_minutes == THRESHOLDS["shortest_minutes"]
     assert TRIPS_1_TO_180_MINUTES.longest_minutes == THRESHOLDS["longest_minutes"]
 
@@ -108,7 +108,7 @@ def test_each_trip_has_a_value_of_each_slice() -> None:
         (23, "late evening 20-24"),
     ],
 )
-def test_a_band_of_hours_begins_with_its_first(hour: int, band: str) -> None:
+def test_a_band_of_hours_includes_its_first_hour(hour: int, band: str) -> None:
     assert slices_of(("green", 74, 74, 48 + hour, 0.0))["hour_band"].tolist() == [band]
 
 
@@ -116,11 +116,11 @@ def test_a_band_of_hours_begins_with_its_first(hour: int, band: str) -> None:
     ("miles", "band"),
     [(0.01, "up to 1 mile"), (1, "up to 1 mile"), (1.01, "1-2 miles"), (8, "4-8 miles"), (40, "over 8 miles")],
 )
-def test_a_band_of_distances_ends_with_its_last(miles: float, band: str) -> None:
+def test_a_band_of_distances_includes_its_upper_end(miles: float, band: str) -> None:
     assert slices_of(("green", 74, 74, 0, miles))["distance_band"].tolist() == [band]
 
 
-def test_a_zone_that_is_not_known_is_of_no_borough() -> None:
+def test_an_unknown_zone_has_no_borough() -> None:
     assert slices_of(("green", 7, 7, 0, 0.0))["pickup_borough"].tolist() == ["Unknown"]
 
 
@@ -134,7 +134,7 @@ def test_slices_are_scored_in_their_order() -> None:
     ]
 
 
-def test_slices_are_parts_of_the_whole(trips, zone_rows) -> None:
+def test_slices_add_up_to_the_whole(trips, zone_rows) -> None:
     predicted = np.full(len(trips), 12.0)
     overall = score(trips["duration_minutes"].to_numpy(), predicted)
     found = score_slices(trips, predicted, slice_trips(trips.assign(service="green"), pd.DataFrame(zone_rows)))
@@ -148,14 +148,14 @@ def test_slices_are_parts_of_the_whole(trips, zone_rows) -> None:
 # Uplift
 
 
-def test_a_gain_is_in_minutes_and_in_rides() -> None:
+def test_uplift_is_in_minutes_and_in_share_of_trips() -> None:
     actual, model, baseline = np.array([[10, 10, 10, 10], [10, 12, 7, 11], [13, 12, 10, 8]], dtype=float)
     found = uplift_over_baseline(actual, model, baseline)
     assert found.minutes == pytest.approx((3 + 0 - 3 + 1) / 4)
-    assert found.share_nearer == 0.5  # the second trip is as well off
+    assert found.share_nearer == 0.5  # the second trip has equal errors
 
 
-def test_a_model_gains_nothing_on_itself() -> None:
+def test_a_model_has_no_uplift_over_itself() -> None:
     minutes = np.array([3.0, 4.0])
     assert vars(uplift_over_baseline(minutes, minutes + 1, minutes + 1)) == {"minutes": 0.0, "share_nearer": 0.0}
 
@@ -171,7 +171,7 @@ def matched_pairs(*rows: tuple[int, int, float, float]) -> pd.DataFrame:
     return pd.DataFrame(begun, columns=["pickup_zone_id", "dropoff_zone_id", "pickup_at", "duration_minutes"])
 
 
-def test_every_pair_of_twins_counts() -> None:
+def test_every_matched_pair_counts() -> None:
     found = noise_floor(
         matched_pairs((1, 2, 20, 16.0), (1, 3, 5, 90.0), (1, 2, 0, 10.0), (1, 2, 10, 13.0), (2, 1, 1, 80.0))
     )
@@ -182,7 +182,7 @@ def test_every_pair_of_twins_counts() -> None:
 
 
 @pytest.mark.parametrize(("apart", "pairs"), [(15, 1), (15 + 1 / 60, None)])
-def test_twins_begin_within_fifteen_minutes(apart: float, pairs: int | None) -> None:
+def test_matched_pairs_begin_within_fifteen_minutes(apart: float, pairs: int | None) -> None:
     found = noise_floor(matched_pairs((1, 2, 0, 10.0), (1, 2, apart, 12.0)))
     assert (found and found.pairs) == pairs
 
@@ -191,24 +191,24 @@ def test_twins_begin_within_fifteen_minutes(apart: float, pairs: int | None) -> 
     ("first", "second", "pairs"),
     [
         (datetime(2023, 3, 12, 1, 55), datetime(2023, 3, 12, 3, 5), 1),  # ten minutes apart: the clocks go forward
-        (datetime(2023, 11, 5, 0, 50), datetime(2023, 11, 5, 1, 5), None),  # which of two hours is not known
+        (datetime(2023, 11, 5, 0, 50), datetime(2023, 11, 5, 1, 5), None),  # the hour is ambiguous
         (datetime(2023, 11, 5, 1, 5), datetime(2023, 11, 5, 1, 5), None),
         (datetime(2023, 11, 5, 2, 5), datetime(2023, 11, 5, 2, 15), 1),
     ],
 )
-def test_twins_are_apart_by_elapsed_time(first: datetime, second: datetime, pairs: int | None) -> None:
+def test_matched_pairs_are_apart_by_elapsed_time(first: datetime, second: datetime, pairs: int | None) -> None:
     trips = matched_pairs((1, 2, 0, 10.0), (1, 2, 0, 12.0)).assign(pickup_at=[first, second])
     found = noise_floor(trips)
     assert (found and found.pairs) == pairs
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_without_twins_there_is_no_floor(rows: int) -> None:
+def test_without_matched_pairs_there_is_no_noise_floor(rows: int) -> None:
     assert noise_floor(matched_pairs((1, 2, 0, 10.0)).head(rows)) is None
 
 
 @given(st.lists(st.tuples(st.integers(1, 2), st.integers(1, 2), st.integers(0, 90), MINUTES), max_size=25))
-def test_the_floor_is_that_of_all_pairs_looked_at_one_by_one(rows: list[tuple[int, int, int, float]]) -> None:
+def test_the_noise_floor_agrees_with_a_loop_over_all_pairs(rows: list[tuple[int, int, int, float]]) -> None:
     trips = matched_pairs(*rows)
     pairs = [
         (a, b)
@@ -226,7 +226,7 @@ def test_the_floor_is_that_of_all_pairs_looked_at_one_by_one(rows: list[tuple[in
     assert set(np.flatnonzero(found.has_match)) == {position for pair in pairs for position in pair}
 
 
-def test_the_floor_is_the_noise_of_rides_that_are_else_alike() -> None:
+def test_the_noise_floor_is_the_noise_of_otherwise_equal_trips() -> None:
     random = np.random.default_rng(0)
     zones, past = random.integers(1, 4, 6_000), random.integers(0, 6_000, 6_000)
     minutes = zones * 5 + random.normal(20, 3, 6_000)
@@ -236,7 +236,7 @@ def test_the_floor_is_the_noise_of_rides_that_are_else_alike() -> None:
     assert found.rmse == pytest.approx(3, rel=0.03)
 
 
-def test_the_floor_is_the_one_known_for_the_month(source) -> None:
+def test_the_noise_floor_is_the_known_one_of_the_month(source) -> None:
     path = source.folder / f"green_tripdata_{Month(2023, 2)}.parquet"
     query = """
         SELECT PULocationID AS pickup_zone_id, DOLocationID AS dropoff_zone_id, lpep_pickup_datetime AS pickup_at,

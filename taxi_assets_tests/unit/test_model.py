@@ -1,4 +1,4 @@
-"""The model: the same data, the same answers; sensible for trips nobody took; a scikit-learn regressor."""
+"""The duration model is deterministic, sensible for unseen trips, and a scikit-learn regressor."""
 
 import pickle
 
@@ -20,7 +20,7 @@ SMALL = {"max_iter": 10, "min_samples_leaf": 20, "learning_rate": 0.3}
 
 @pytest.fixture(scope="module")
 def learned(trips: pd.DataFrame) -> pd.DataFrame:
-    """A fortnight of trips."""
+    """Two weeks of trips."""
     begin = trips["pickup_at"].min().normalize()
     return trips[trips["pickup_at"] < begin + pd.Timedelta(days=14)]
 
@@ -50,12 +50,12 @@ def rmse(predicted: np.ndarray, frame: pd.DataFrame) -> float:
     return float(np.sqrt(np.mean((predicted - frame["duration_minutes"].to_numpy()) ** 2)))
 
 
-def test_it_knows_more_than_a_mean(model: DurationModel, learned: pd.DataFrame, later: pd.DataFrame) -> None:
+def test_model_is_better_than_the_mean(model: DurationModel, learned: pd.DataFrame, later: pd.DataFrame) -> None:
     mean = np.full(len(later), learned["duration_minutes"].mean())
     assert rmse(model.predict(later), later) < 0.8 * rmse(mean, later)
 
 
-def test_it_answers_in_minutes_a_ride_may_take(model: DurationModel, later: pd.DataFrame) -> None:
+def test_predictions_are_possible_minutes(model: DurationModel, later: pd.DataFrame) -> None:
     predicted = model.predict(later)
     assert predicted.shape == (len(later),)
     assert predicted.dtype == np.float64
@@ -63,19 +63,19 @@ def test_it_answers_in_minutes_a_ride_may_take(model: DurationModel, later: pd.D
     assert abs(predicted.mean() - later["duration_minutes"].mean()) < 2
 
 
-def test_the_same_data_make_the_same_model(model: DurationModel, learned: pd.DataFrame, later: pd.DataFrame) -> None:
+def test_the_same_data_give_the_same_model(model: DurationModel, learned: pd.DataFrame, later: pd.DataFrame) -> None:
     again = clone(model).fit(learned[INPUTS].copy(), learned["duration_minutes"].to_numpy().copy())
     assert np.array_equal(again.predict(later), model.predict(later))
     assert np.array_equal(again.encode(later), model.encode(later), equal_nan=True)
 
 
-def test_other_data_make_another_model(zones: ZoneMap, model: DurationModel, later: pd.DataFrame) -> None:
+def test_other_data_give_another_model(zones: ZoneMap, model: DurationModel, later: pd.DataFrame) -> None:
     half = later.iloc[: len(later) // 3]
     other = DurationModel(zones, **SMALL).fit(half[INPUTS], half["duration_minutes"].to_numpy() * 1.5)
     assert other.predict(later).mean() > 1.3 * model.predict(later).mean()
 
 
-def test_a_ride_is_answered_alone_as_among_many(model: DurationModel, later: pd.DataFrame) -> None:
+def test_a_trip_is_predicted_alone_as_among_many(model: DurationModel, later: pd.DataFrame) -> None:
     many = model.predict(later)
     order = np.random.default_rng(3).permutation(len(later))
     assert np.array_equal(model.predict(later.iloc[order]), many[order])
@@ -84,25 +84,25 @@ def test_a_ride_is_answered_alone_as_among_many(model: DurationModel, later: pd.
 
 
 @pytest.mark.parametrize(("starts", "ends"), [(264, 265), (265, 265), (1, 264), (99, 110), (110, 99), (103, 103)])
-def test_rides_of_zones_nobody_rode_are_answered_sensibly(
+def test_unseen_zones_have_sensible_predictions(
     model: DurationModel, zones: ZoneMap, learned: pd.DataFrame, starts: int, ends: int
 ) -> None:
     (minutes,) = model.predict(trip(zones, starts, ends))
     assert learned["duration_minutes"].quantile(0.01) < minutes < 120
 
 
-def test_farther_rides_take_longer(model: DurationModel, zones: ZoneMap) -> None:
+def test_longer_trips_have_longer_predictions(model: DurationModel, zones: ZoneMap) -> None:
     near = np.argsort(np.hypot(zones.x_miles - zones.x_miles[74], zones.y_miles - zones.y_miles[74]))
     minutes = [model.predict(trip(zones, 74, int(near[rank])))[0] for rank in (1, 30, 120, 250)]
     assert minutes == sorted(minutes)
 
 
 @pytest.mark.parametrize("at", ["2008-02-29T12:00", "2040-12-31T23:59", "2023-03-12T02:30"])
-def test_any_time_there_can_be_is_answered(model: DurationModel, zones: ZoneMap, at: str) -> None:
+def test_any_pickup_time_is_predicted(model: DurationModel, zones: ZoneMap, at: str) -> None:
     assert 1 < model.predict(trip(zones, 74, 75, at))[0] < 120
 
 
-def test_a_service_it_never_saw_is_refused_by_name(model: DurationModel, later: pd.DataFrame) -> None:
+def test_an_unseen_service_is_refused_by_name(model: DurationModel, later: pd.DataFrame) -> None:
     yellow = later.assign(service_id=SERVICE_IDS["yellow"])
     with pytest.raises(TaxiError, match="not been trained on trips of yellow: train it with --services yellow"):
         model.predict(yellow)
@@ -111,7 +111,7 @@ def test_a_service_it_never_saw_is_refused_by_name(model: DurationModel, later: 
         model.predict(some)
 
 
-def test_services_are_told_apart(zones: ZoneMap, learned: pd.DataFrame) -> None:
+def test_services_have_different_predictions(zones: ZoneMap, learned: pd.DataFrame) -> None:
     few = learned[learned["day_of_year"] <= 4]
     rows = np.arange(len(few))
     both = few.assign(service_id=rows % 2)
@@ -122,26 +122,26 @@ def test_services_are_told_apart(zones: ZoneMap, learned: pd.DataFrame) -> None:
     assert 1.7 < yellow.mean() / green.mean() < 2.3
 
 
-def test_a_column_it_needs_is_missed_by_name(model: DurationModel, later: pd.DataFrame) -> None:
+def test_a_missing_column_is_named(model: DurationModel, later: pd.DataFrame) -> None:
     with pytest.raises(KeyError, match="is_holiday_eve"):
         model.predict(later.drop(columns="is_holiday_eve"))
 
 
-def test_less_than_a_year_tells_nothing_of_seasons(model: DurationModel, later: pd.DataFrame) -> None:
+def test_seasonal_columns_are_unused_in_the_first_year(model: DurationModel, later: pd.DataFrame) -> None:
     summer = later.assign(month_of_year=7, day_of_year=190)
     assert np.array_equal(model.predict(summer), model.predict(later))
     assert not np.array_equal(model.predict(later.assign(minute_of_day=5)), model.predict(later))
 
 
-# As scikit-learn expects it
+# Conventions of scikit-learn
 
 
-def test_it_is_pickled_and_comes_back(model: DurationModel, later: pd.DataFrame) -> None:
+def test_model_survives_pickling(model: DurationModel, later: pd.DataFrame) -> None:
     back = pickle.loads(pickle.dumps(model))  # noqa: S301 - made here
     assert np.array_equal(back.predict(later), model.predict(later))
 
 
-def test_a_clone_has_its_parameters_and_nothing_it_learned(model: DurationModel, later: pd.DataFrame) -> None:
+def test_a_clone_has_the_parameters_and_is_not_fitted(model: DurationModel, later: pd.DataFrame) -> None:
     copy = clone(model.set_params(smoothing=Smoothing(hours=2)))
     model.set_params(smoothing=None)
     assert copy.get_params()["smoothing"] == Smoothing(hours=2)
@@ -152,12 +152,12 @@ def test_a_clone_has_its_parameters_and_nothing_it_learned(model: DurationModel,
         copy.predict(later)
 
 
-def test_it_is_a_regressor_with_a_score(model: DurationModel, later: pd.DataFrame) -> None:
+def test_model_is_a_regressor_with_a_score(model: DurationModel, later: pd.DataFrame) -> None:
     assert is_regressor(model)
     assert 0 < model.score(later, later["duration_minutes"]) < 1
 
 
-def test_its_matrix_has_the_columns_of_its_trees(model: DurationModel, later: pd.DataFrame) -> None:
+def test_matrix_has_the_columns_of_the_trees(model: DurationModel, later: pd.DataFrame) -> None:
     assert model.encode(later).shape == (len(later), len(MATRIX_COLUMNS))
     assert model.trees_.n_features_in_ == len(MATRIX_COLUMNS)
     assert model.trees_.n_iter_ == SMALL["max_iter"]

@@ -1,4 +1,4 @@
-"""TLC's names, and the look inside a file."""
+"""TLC's file names, and the inspection of a month's file."""
 
 import io
 import zipfile
@@ -46,12 +46,12 @@ months = st.sampled_from(month_range(FIRST_MONTH, newest_month()))
 
 
 @given(st.sampled_from(sorted(SERVICES)), months)
-def test_a_name_written_is_read_again(service: str, month: Month) -> None:
+def test_a_written_name_is_read_back(service: str, month: Month) -> None:
     assert parse_file_name(file_name(service, month)) == (service, month)
 
 
 def near_names() -> st.SearchStrategy[str]:
-    """Names one edit away from a right one, and names built of parts that are right, odd or hostile."""
+    """Names one edit away from a valid one, and names built of valid, odd or hostile parts."""
     odd = st.sampled_from(["..", "/", "\\", "\n", "\0", " ", ".", "%2e", "\u0661", "\uff11", "\u202e", "'"])
     services = st.sampled_from([*SERVICES, "fhv", "GREEN", "Green", "../green", "gre\u200ben", ""])
     numbers = st.sampled_from(["2023", "01", "1", "13", "00", "2008", "٢٠٢٣", "-1", "2023-01", ""])
@@ -69,7 +69,7 @@ def near_names() -> st.SearchStrategy[str]:
 @example("green_tripdata_\uff12\uff10\uff12\uff13-01.parquet")
 @example("fhv_tripdata_2023-01.parquet")
 @example(".green_tripdata_2023-01.parquet.part")
-def test_only_exactly_tlcs_names_are_read(name: str) -> None:
+def test_only_tlcs_exact_names_are_accepted(name: str) -> None:
     parsed = parse_file_name(name)
     assert parsed is None or file_name(*parsed) == name
 
@@ -80,7 +80,7 @@ def test_unknown_service_has_no_file_name(service: str) -> None:
         file_name(service, JANUARY)
 
 
-# The look inside a file
+# Inspection of files
 
 
 def test_month_file_states_service_month_and_checksum(source: Path) -> None:
@@ -107,7 +107,7 @@ def test_missing_file_is_rejected(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, len(parquet()) - 1))
-def test_a_parquet_file_cut_off_anywhere_is_refused(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+def test_a_truncated_parquet_file_is_refused(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     path = tmp_path_factory.getbasetemp() / NAME
     path.write_bytes(parquet()[:cut])
     with pytest.raises(TaxiError, match="is not a whole parquet file"):
@@ -118,7 +118,7 @@ damages = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_s
 
 
 @given(st.sampled_from([NAME, "taxi_zones.zip"]), damages)
-def test_damaged_bytes_are_refused_in_words_or_pass(
+def test_damaged_bytes_are_accepted_or_refused_with_a_taxi_error(
     tmp_path_factory: pytest.TempPathFactory, name: str, damage: list[tuple[int, int]]
 ) -> None:
     content = bytearray(parquet() if name == NAME else zipped())
@@ -129,4 +129,4 @@ def test_damaged_bytes_are_refused_in_words_or_pass(
     try:
         check_content(path, name, name)
     except TaxiError as error:
-        assert "is not a whole" in str(error)  # noqa: PT017, passing is right too
+        assert "is not a whole" in str(error)  # noqa: PT017, accepting is correct too

@@ -1,4 +1,4 @@
-"""Months are read as a person writes them, and nothing else is taken for one."""
+"""Months and ranges of months are read as a person writes them; other text is refused."""
 
 from datetime import date
 
@@ -19,7 +19,7 @@ JANUARY = Month(2023, 1)
 
 
 @given(months)
-def test_a_month_written_is_read_again(month: Month) -> None:
+def test_a_written_month_is_read_back(month: Month) -> None:
     assert Month.parse(str(month)) == month
     assert Month.parse(f" {month}\n") == month
 
@@ -47,7 +47,7 @@ def test_a_month_written_is_read_again(month: Month) -> None:
         "2023-01\0",
     ],
 )
-def test_what_is_no_month_is_refused_by_name(text: str) -> None:
+def test_other_text_is_refused_by_name(text: str) -> None:
     with pytest.raises(TaxiError) as refused:
         Month.parse(text)
     assert "is not a month: write it as YYYY-MM" in str(refused.value)
@@ -56,7 +56,7 @@ def test_what_is_no_month_is_refused_by_name(text: str) -> None:
 
 @given(st.text(max_size=20))
 @example("2023-01\u2028")
-def test_a_text_is_a_month_or_refused_in_words(text: str) -> None:
+def test_any_text_is_a_month_or_a_taxi_error(text: str) -> None:
     try:
         month = Month.parse(text)
     except TaxiError:
@@ -70,7 +70,7 @@ def test_a_text_is_a_month_or_refused_in_words(text: str) -> None:
 @example("2008-12")
 @example(str(newest_month()))
 @example(str(newest_month().plus(1)))
-def test_names_partitions_and_commands_know_the_same_months(text: str) -> None:
+def test_file_names_partitions_and_commands_accept_the_same_months(text: str) -> None:
     try:
         parse_months(text)
         is_month = True
@@ -81,19 +81,19 @@ def test_names_partitions_and_commands_know_the_same_months(text: str) -> None:
     assert (parse_file_name(f"green_tripdata_{text}.csv") is not None) == is_month
 
 
-def test_a_month_that_is_not_over_is_refused_as_such() -> None:
+def test_an_unfinished_month_is_refused() -> None:
     for ahead in (1, 2, 600):
         with pytest.raises(MonthNotOver, match=rf"is not over: the newest month that is over is {newest_month()}"):
             Month.parse(str(newest_month().plus(ahead)))
 
 
-def test_months_are_in_the_calendars_order() -> None:
+def test_months_are_ordered_by_the_calendar() -> None:
     assert Month(2022, 12) < JANUARY < Month(2023, 2)
     assert JANUARY.first_day == date(2023, 1, 1)
 
 
 @given(months, st.integers(-2000, 2000))
-def test_months_later_are_those_of_the_calendar(month: Month, count: int) -> None:
+def test_adding_months_follows_the_calendar(month: Month, count: int) -> None:
     assume(1000 < month.year + count / 12 < 9000)
     later = month.plus(count)
     assert later.plus(-count) == month
@@ -105,11 +105,11 @@ def test_months_later_are_those_of_the_calendar(month: Month, count: int) -> Non
     ("count", "expected"),
     [(0, "2023-01"), (11, "2023-12"), (12, "2024-01"), (-1, "2022-12"), (-13, "2021-12")],
 )
-def test_a_year_ends_after_december(count: int, expected: str) -> None:
+def test_january_follows_december(count: int, expected: str) -> None:
     assert str(JANUARY.plus(count)) == expected
 
 
-def test_a_range_holds_both_its_ends() -> None:
+def test_a_range_includes_both_ends() -> None:
     assert [str(month) for month in month_range(Month(2022, 11), JANUARY)] == [
         "2022-11",
         "2022-12",
@@ -118,13 +118,13 @@ def test_a_range_holds_both_its_ends() -> None:
     assert month_range(JANUARY, JANUARY) == (JANUARY,)
 
 
-def test_no_range_runs_backwards() -> None:
+def test_a_reversed_range_is_refused_when_built() -> None:
     with pytest.raises(TaxiError, match=r"the range '2023-01\.\.2022-12' runs backwards"):
         month_range(JANUARY, Month(2022, 12))
 
 
 @given(months, st.integers(0, 40))
-def test_a_range_read_is_every_month_of_it(first: Month, length: int) -> None:
+def test_a_range_is_read_as_its_months(first: Month, length: int) -> None:
     assume(first.plus(length) <= newest_month())
     read = parse_months(f"{first}..{first.plus(length)}")
     assert read == tuple(first.plus(step) for step in range(length + 1))
@@ -150,7 +150,7 @@ def test_a_month_given_twice_is_refused(text: str) -> None:
         parse_months(text)
 
 
-def test_a_range_that_runs_backwards_is_refused() -> None:
+def test_a_reversed_range_is_refused_when_read() -> None:
     with pytest.raises(
         TaxiError, match=r"the range '2023-03\.\.2023-01' runs backwards: write the earlier month first"
     ):
@@ -160,18 +160,18 @@ def test_a_range_that_runs_backwards_is_refused() -> None:
 @pytest.mark.parametrize(
     "text", ["", ",", "2023-01,", "2023-01..", "..2023-01", "2023-01...2023-03", "2023-01-2023-03"]
 )
-def test_a_list_with_a_part_that_is_no_month_is_refused(text: str) -> None:
+def test_a_list_with_an_invalid_part_is_refused(text: str) -> None:
     with pytest.raises(TaxiError, match="is not a month: write it as YYYY-MM"):
         parse_months(text)
 
 
 @given(st.lists(st.sampled_from(["2023-01", "2023-13", "..", ",", " ", "2022-12", "\n", "'", "9999-12"]), max_size=6))
-def test_a_list_is_months_in_order_or_refused_in_words(parts: list[str]) -> None:
+def test_any_list_is_months_in_order_or_a_taxi_error(parts: list[str]) -> None:
     text = "".join(parts)
     try:
         found = parse_months(text)
     except TaxiError as error:
-        assert len(str(error).splitlines()) == 1  # noqa: PT017 - passing is right too
+        assert len(str(error).splitlines()) == 1  # noqa: PT017 - accepting is correct too
         return
     assert found
     assert list(found) == sorted(set(found))

@@ -1,4 +1,4 @@
-"""What is printed in a terminal of 80 columns: a name, path, hash, address or command is whole, on one line."""
+"""In a terminal of 80 columns each name, path, hash, address and command stays whole on one line."""
 
 import io
 from collections.abc import Callable
@@ -117,7 +117,7 @@ def test_nothing_is_cut_at_80_columns(narrow: Console, printer: Callable[[Consol
     assert {each for each in whole if not any(each in line for line in text.splitlines())} == set()
 
 
-def test_a_reproduction_tells_whole_digests(narrow: Console) -> None:
+def test_reproduction_prints_whole_digests(narrow: Console) -> None:
     lineage_commands._print_compared(
         [ComparedValue("data digest", DIGEST, DIGEST[::-1], is_same=False), ComparedValue("x", RUN, RUN, True)]
     )
@@ -127,7 +127,7 @@ def test_a_reproduction_tells_whole_digests(narrow: Console) -> None:
     ]
 
 
-def test_the_addresses_of_the_programs_are_whole(settings: Settings) -> None:
+def test_addresses_of_the_programs_are_whole(settings: Settings) -> None:
     found = programs(settings)
     lines = _addresses(found)
     for program, line in zip(found, lines, strict=True):

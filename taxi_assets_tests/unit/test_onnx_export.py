@@ -1,4 +1,4 @@
-"""What is served answers as the fitted model does, to the last split, and is written whole or not at all."""
+"""The ONNX model predicts as the fitted model at every split, and is written whole or not at all."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def predictions(model: bytes, matrix: NDArray[np.float32]) -> NDArray[np.float64
 
 
 def split_values(trees: HistGradientBoostingRegressor) -> NDArray[np.float32]:
-    """Rows with each value a tree splits at, as near as float32 comes to it, and its neighbours on both sides."""
+    """Rows with each split value, its nearest float32 value, and the neighbours on both sides."""
     nodes = np.concatenate([predictor.nodes for (predictor,) in trees._predictors])
     splits = nodes[nodes["is_leaf"] == 0]
     nearest = splits["num_threshold"].astype(np.float32)
@@ -70,11 +70,11 @@ def test_neighbouring_float32_values_are_distinguished() -> None:
     rows = np.array([[lower], [upper]] * 20, np.float32)
     trees = HistGradientBoostingRegressor(max_iter=1, min_samples_leaf=1, learning_rate=1.0)
     trees.fit(rows, np.array([0.0, 10.0] * 20))
-    assert np.float32((float(lower) + float(upper)) / 2) == upper  # rounding to the nearest would join them
+    assert np.float32((float(lower) + float(upper)) / 2) == upper  # rounding to nearest would make them equal
     assert predictions(onnx_export.to_onnx(trees), rows[:2]) == pytest.approx([0, 10])
 
 
-def test_a_missing_value_goes_where_the_trees_send_it() -> None:
+def test_a_missing_value_takes_the_branch_of_the_trees() -> None:
     rows = np.array([[0.0], [1.0], [np.nan], [np.nan]] * 20, np.float32)
     for minutes in ([0.0, 9.0, 9.0, 9.0], [9.0, 0.0, 9.0, 9.0], [9.0, 9.0, 0.0, 0.0]):
         trees = HistGradientBoostingRegressor(max_iter=2, min_samples_leaf=1).fit(rows, minutes * 20)
@@ -88,7 +88,7 @@ def test_trees_that_split_by_category_are_refused() -> None:
         onnx_export.to_onnx(trees.fit(rows, rows[:, 0]))
 
 
-def test_the_manifest_says_what_it_is_of(folder: Path) -> None:
+def test_the_manifest_describes_the_model(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["columns"] == list(MATRIX_COLUMNS)
     assert manifest["services"] == {"green": 0, "fhvhv": 2}
@@ -105,7 +105,7 @@ def test_the_same_model_gives_the_same_bytes(folder: Path, tmp_path: Path) -> No
         assert (again / path.name).read_bytes() == path.read_bytes()
 
 
-def test_what_was_there_is_replaced(tmp_path: Path) -> None:
+def test_an_existing_folder_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "serving").mkdir()
     (tmp_path / "serving" / "old").touch()
     small_model.write(tmp_path / "serving")

@@ -1,4 +1,4 @@
-"""The history of trips that are learned from: the months before, else other blocks of time; never the trip itself."""
+"""Encodings of training trips: from the months before, else from other blocks of time."""
 
 from typing import Any
 
@@ -32,11 +32,11 @@ def trips(geometry: ZoneGeometry) -> PastTrips:
 
 @pytest.fixture(scope="module")
 def past(geometry: ZoneGeometry, trips: PastTrips) -> tuple[dict[str, Any], EncodingTables]:
-    """What all of the trips are told, and the tables of the month after; takes two seconds."""
+    """The encodings of all trips, and the tables of the month after; takes two seconds."""
     return encode_training_trips(trips, geometry, Smoothing())
 
 
-def test_from_the_fourth_month_on_a_ride_is_told_by_the_months_before_it(
+def test_from_the_fourth_month_on_a_trip_is_encoded_by_earlier_months(
     geometry: ZoneGeometry, trips: PastTrips, past: Any
 ) -> None:
     found, _ = past
@@ -47,7 +47,9 @@ def test_from_the_fourth_month_on_a_ride_is_told_by_the_months_before_it(
             assert np.allclose(found[name][own], before[name], rtol=1e-4), name
 
 
-def test_nothing_of_its_month_or_later_tells_it_anything(geometry: ZoneGeometry, trips: PastTrips, past: Any) -> None:
+def test_the_same_month_and_later_ones_do_not_affect_a_trip(
+    geometry: ZoneGeometry, trips: PastTrips, past: Any
+) -> None:
     before, _ = past
     after, _ = encode_training_trips(changed(trips, trips.month >= JANUARY + 7), geometry, Smoothing())
     own = trips.month <= JANUARY + 7
@@ -56,7 +58,7 @@ def test_nothing_of_its_month_or_later_tells_it_anything(geometry: ZoneGeometry,
     assert not np.array_equal(after["expected_minutes"][~own], before["expected_minutes"][~own])
 
 
-def test_the_first_months_are_told_by_each_other(geometry: ZoneGeometry, trips: PastTrips, past: Any) -> None:
+def test_the_first_months_are_encoded_out_of_fold(geometry: ZoneGeometry, trips: PastTrips, past: Any) -> None:
     found, _ = past
     early = trips.month < JANUARY + 3
     folds = out_of_fold(trips.subset(early), geometry, Smoothing())
@@ -64,14 +66,14 @@ def test_the_first_months_are_told_by_each_other(geometry: ZoneGeometry, trips: 
         assert np.array_equal(found[name][early], folds[name]), name
 
 
-def test_all_rides_make_the_tables_of_the_month_after(geometry: ZoneGeometry, trips: PastTrips, past: Any) -> None:
+def test_final_tables_use_all_trips(geometry: ZoneGeometry, trips: PastTrips, past: Any) -> None:
     _, tables = past
     whole = fit_tables(trips, geometry, JANUARY + MONTHS, Smoothing())
     for name, table in whole.items():
         assert np.allclose(tables[name], table, rtol=1e-4, atol=1e-5), name
 
 
-def test_months_too_old_to_be_learned_from_are_not_told(geometry: ZoneGeometry, trips: PastTrips, past: Any) -> None:
+def test_months_before_the_window_are_not_encoded(geometry: ZoneGeometry, trips: PastTrips, past: Any) -> None:
     found, tables = encode_training_trips(trips, geometry, Smoothing(), since=JANUARY + 2)
     whole, same = past
     old = trips.month < JANUARY + 2
@@ -81,13 +83,13 @@ def test_months_too_old_to_be_learned_from_are_not_told(geometry: ZoneGeometry, 
     assert all(np.array_equal(tables[name], same[name]) for name in tables)
 
 
-def test_after_a_gap_months_are_early_again(geometry: ZoneGeometry, trips: PastTrips) -> None:
+def test_months_after_a_gap_are_encoded_out_of_fold(geometry: ZoneGeometry, trips: PastTrips) -> None:
     gap = PastTrips(**vars(trips) | {"month": np.where(trips.month > JANUARY + 6, trips.month + 12, trips.month)})
     found, _ = encode_training_trips(gap, geometry, Smoothing())
     folds = out_of_fold(gap, geometry, Smoothing())
     assert np.array_equal(found["pair_minutes"], folds["pair_minutes"])
 
 
-def test_no_rides_have_no_past(geometry: ZoneGeometry, trips: PastTrips) -> None:
+def test_encoding_no_trips_is_refused(geometry: ZoneGeometry, trips: PastTrips) -> None:
     with pytest.raises(ValueError, match="no trips"):
         encode_training_trips(trips.subset(trips.minutes < 0), geometry, Smoothing())

@@ -1,4 +1,4 @@
-"""A month is overdue when it ended more than a hundred days ago and is not held."""
+"""A month is overdue if it ended over a hundred days ago and is not in the warehouse."""
 
 from datetime import date
 
@@ -24,7 +24,7 @@ def test_month_after_the_newest_available_is_awaited(today: date, is_overdue: bo
     assert (date(2023, 6, 8) - date(2023, 2, 28)).days == 100
 
 
-def test_people_are_told_since_when_and_what_to_do() -> None:
+def test_the_message_states_since_when_and_the_remedy() -> None:
     (wait,) = next_months({"green": NewestMonth(Month(2023, 1), date(2023, 3, 20))})
     assert wait.sentence(date(2023, 6, 18)) == (
         "green 2023-02 is overdue since 2023-06-09 (10 days); the newest month is 2023-01. "
@@ -33,7 +33,7 @@ def test_people_are_told_since_when_and_what_to_do() -> None:
     assert wait.sentence(date(2023, 6, 8)) == "green 2023-02 is expected by 2023-06-08; the newest month is 2023-01."
 
 
-def test_every_service_waits_for_its_own() -> None:
+def test_every_service_has_its_own_overdue_month() -> None:
     waits = next_months({"yellow": NewestMonth(Month(2022, 12)), "green": NewestMonth(Month(2023, 1))})
     assert [(wait.service, str(wait.month)) for wait in waits] == [("green", "2023-02"), ("yellow", "2023-01")]
     assert next_months({}) == ()
@@ -42,7 +42,7 @@ def test_every_service_waits_for_its_own() -> None:
 @pytest.mark.parametrize(
     ("arrived_on", "is_overdue"), [(date(2023, 6, 8), True), (date(2023, 6, 9), False), (date(2026, 11, 27), False)]
 )
-def test_a_past_month_that_is_taken_in_late_awaits_no_other(arrived_on: date, is_overdue: bool) -> None:
+def test_a_late_past_month_makes_no_other_overdue(arrived_on: date, is_overdue: bool) -> None:
     (wait,) = next_months({"green": NewestMonth(Month(2023, 1), arrived_on)})
     assert wait.is_overdue(date(2026, 11, 27)) == is_overdue
     assert wait.sentence(date(2026, 11, 27)).startswith("No new month of green is expected") != is_overdue

@@ -1,4 +1,4 @@
-"""Two models on the same trips: the differences, over all and by slice, on trips few enough to check by hand."""
+"""Two models on the same few trips: the differences over all and by slice, checked by hand."""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ def boroughs(count: int) -> pd.DataFrame:
 
 
 @given(ERRORS)
-def test_all_rides_and_slices_add_up(errors: list[tuple[float, float]]) -> None:
+def test_all_trips_and_slices_add_up(errors: list[tuple[float, float]]) -> None:
     ours, theirs = (list(map(float, side)) for side in zip(*errors, strict=True))
     found = compare(paired(ours, theirs), boroughs(len(ours)), PROMOTION_POLICY)
     assert (found.trips, found.days) == (len(ours), 15)
@@ -38,7 +38,7 @@ def test_all_rides_and_slices_add_up(errors: list[tuple[float, float]]) -> None:
     assert list(found.slices["value"]) == ["Manhattan", "Queens"]
 
 
-def test_only_slices_with_enough_rides_are_guarded_the_worst_first() -> None:
+def test_only_slices_with_enough_trips_are_guarded_the_worst_first() -> None:
     ours = [2.0 if number % 3 == 0 else 0.5 for number in range(60)]
     found = compare(paired(ours, [1.0] * 60), boroughs(60), PROMOTION_POLICY)
     assert list(found.guarded["value"]) == ["Queens", "Manhattan"]
@@ -47,12 +47,12 @@ def test_only_slices_with_enough_rides_are_guarded_the_worst_first() -> None:
     assert list(few.guarded["value"]) == ["Manhattan"]
 
 
-def test_against_an_errorless_champion_any_error_is_endlessly_worse() -> None:
+def test_any_error_is_infinitely_worse_than_an_errorless_champion() -> None:
     found = compare(paired([1.0] * 60, [0.0] * 60), boroughs(60), PROMOTION_POLICY)
     assert found.slices["worsening"].tolist() == [np.inf, np.inf]
 
 
-def test_the_same_evidence_makes_the_same_interval() -> None:
+def test_the_same_evidence_gives_the_same_interval() -> None:
     rng = np.random.default_rng(0)
     ours, theirs = rng.normal(0, 5, 300), rng.normal(0, 5, 300)
     one, other = (compare(paired(list(ours), list(theirs)), boroughs(300), PROMOTION_POLICY) for _ in range(2))
@@ -62,6 +62,6 @@ def test_the_same_evidence_makes_the_same_interval() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_what_is_no_number_is_not_compared(bad: float) -> None:
+def test_non_finite_predictions_are_refused(bad: float) -> None:
     with pytest.raises(ValueError, match="not a finite number"):
         compare(paired([bad, *[1.0] * 29], [1.0] * 30), boroughs(30), PROMOTION_POLICY)
