@@ -84,7 +84,7 @@ def stops(urls: Mapping[str, str], month: str, run_id: str) -> tuple[Stop, ...]:
     """The pages in the order a newcomer meets them.
 
     Args:
-        urls: Where `dagster`, `mlflow`, `reports` and `bento` answer.
+        urls: The URLs of `dagster`, `mlflow`, `reports` and `bento`.
         month: A month that was trained for and scored.
         run_id: The champion's MLflow run.
     """

@@ -38,22 +38,22 @@ json_values = st.none() | st.booleans() | numbers | st.text() | st.lists(st.inte
 def test_endpoint_and_model_predictions_agree(url: str, model: Path) -> None:
     served, trips = ServedModel.load(model), small_model.trips(30, seed=21)
     names = {number: service for service, number in SERVICE_IDS.items()}
-    answers = []
+    predictions = []
     for row in range(30):
         ride = {name: values[row].item() for name, values in trips.items() if "zone" in name}
         ride |= {"pickup_at": str(trips["pickup_at"][row]), "service": names[int(trips["service_id"][row])]}
-        answers.append(post(url, json=ride).json()["duration_minutes"])
-    assert answers == pytest.approx(served.predict(trips), abs=0.006)
+        predictions.append(post(url, json=ride).json()["duration_minutes"])
+    assert predictions == pytest.approx(served.predict(trips), abs=0.006)
 
 
 def test_response_names_the_model_and_the_bento(url: str, built: Settings) -> None:
     bento = latest(built)
     assert bento
-    answer = client.predict(url, client.Ride(**RIDE))  # type: ignore[arg-type]
-    low, high = answer.pop("interval_90")
-    assert 0 < low <= answer.pop("duration_minutes") <= high
-    assert answer.pop("arrives_at").startswith("2023-03-01T08:")
-    assert answer == {
+    prediction = client.predict(url, client.Ride(**RIDE))  # type: ignore[arg-type]
+    low, high = prediction.pop("interval_90")
+    assert 0 < low <= prediction.pop("duration_minutes") <= high
+    assert prediction.pop("arrives_at").startswith("2023-03-01T08:")
+    assert prediction == {
         "service": "green",
         "warnings": [],
         "model": {"name": "taxi-duration", "version": 3, "run_id": "0f3c"},
@@ -117,17 +117,16 @@ def test_invalid_ride_is_rejected(url: str) -> None:
 
 def test_body_over_the_size_limit_is_rejected(url: str) -> None:
     assert "longer than 65536 bytes" in refusal(url, 413, content=b" " * 70_000)
-    assert "longer than 65536 bytes" in refusal(
-        url, 413, content=iter([b" " * 1_000] * 70)
-    )  # sent without a Content-Length
+    chunks = iter([b" " * 1_000] * 70)  # sent without a Content-Length
+    assert "longer than 65536 bytes" in refusal(url, 413, content=chunks)
 
 
 @hypothesis_settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from([*RIDE, "service", "passenger_count", "tip"]), json_values), st.booleans())
 def test_any_body_is_predicted_or_rejected(url: str, sent: dict[str, Any], complete: bool) -> None:
-    answer = post(url, content=json.dumps({**RIDE, **sent} if complete else sent))
-    assert answer.status_code in {200, 422}
-    assert set(answer.json()) >= ({"duration_minutes"} if answer.is_success else {"error", "fields"})
+    response = post(url, content=json.dumps({**RIDE, **sent} if complete else sent))
+    assert response.status_code in {200, 422}
+    assert set(response.json()) >= ({"duration_minutes"} if response.is_success else {"error", "fields"})
 
 
 def test_info_describes_the_model(url: str, built: Settings) -> None:

@@ -59,16 +59,19 @@ def unfinished(url: str) -> httpx.Response:
         answered.wait(30)
 
     answered = threading.Event()
-    with httpx.Client(trust_env=False) as session, session.stream("POST", f"{url}/predict", content=begin()) as answer:
+    with (
+        httpx.Client(trust_env=False) as session,
+        session.stream("POST", f"{url}/predict", content=begin()) as response,
+    ):
         answered.set()
-        answer.read()
-        return answer
+        response.read()
+        return response
 
 
 def test_responses_match_the_openapi_document(url: str) -> None:
     described = httpx.get(f"{url}/docs.json", trust_env=False).json()
     responses = described["paths"]["/predict"]["post"]["responses"]
-    given_ = [
+    received = [
         post(url, json=RIDE),
         post(url, content=b"{"),
         post(url, content=b" " * 70_000),
@@ -77,13 +80,12 @@ def test_responses_match_the_openapi_document(url: str) -> None:
         post(url, content=b'{"pickup_at": 1, "pickup_at": 2}'),
         unfinished(url),
     ]
-    assert {str(answer.status_code) for answer in given_} == set(responses) - {
-        "500"
-    }  # no request is known to cause a 500
-    for answer in given_:
-        schema = responses[str(answer.status_code)]["content"]["application/json"]["schema"]
-        jsonschema.validate(answer.json(), schema)
-        assert set(answer.json()) <= set(schema["properties"])
+    # No request is known to cause a 500.
+    assert {str(response.status_code) for response in received} == set(responses) - {"500"}
+    for response in received:
+        schema = responses[str(response.status_code)]["content"]["application/json"]["schema"]
+        jsonschema.validate(response.json(), schema)
+        assert set(response.json()) <= set(schema["properties"])
     info = described["paths"]["/info"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     jsonschema.validate(httpx.get(f"{url}/info", trust_env=False).json(), info)
     for path, methods in described["paths"].items():
@@ -97,6 +99,6 @@ def test_openapi_example_gets_the_documented_response(url: str) -> None:
     predict = described["paths"]["/predict"]["post"]
     sent = predict["requestBody"]["content"]["application/json"]
     jsonschema.validate(sent["example"], sent["schema"])
-    answer = post(url, json=sent["example"])
-    assert answer.status_code == 200
-    assert answer.json() == predict["responses"]["200"]["content"]["application/json"]["example"]
+    response = post(url, json=sent["example"])
+    assert response.status_code == 200
+    assert response.json() == predict["responses"]["200"]["content"]["application/json"]["example"]

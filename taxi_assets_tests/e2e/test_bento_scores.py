@@ -52,7 +52,7 @@ def test_endpoint_rmse_equals_evaluation_and_backtest(lake: Any, tmp_path: Path)
         running(bento_program(settings), tmp_path / "bento.log") as url,
         httpx.Client(trust_env=False) as client,
     ):
-        answers = [client.post(f"{url}/predict", json=ride_body(trip)) for trip in trips.itertuples()]
-    minutes = np.array([response.raise_for_status().json()["duration_minutes"] for response in answers])
+        responses = [client.post(f"{url}/predict", json=ride_body(trip)) for trip in trips.itertuples()]
+    minutes = np.array([response.raise_for_status().json()["duration_minutes"] for response in responses])
     ours = score(actual, predicted.predictions[served].minutes[chosen])
     assert score(actual, minutes).rmse == pytest.approx(ours.rmse, abs=1e-3)

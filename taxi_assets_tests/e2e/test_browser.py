@@ -114,7 +114,7 @@ def test_one_click_shows_every_plot_of_an_asset(up: Up, page: Page) -> None:
     assert all(pictures.nth(number).evaluate("image => image.naturalWidth") > 100 for number in range(pictures.count()))
 
 
-def test_a_stored_link_opens_the_report_on_todays_port(up: Up, page: Page) -> None:
+def test_stored_link_opens_the_report_on_the_current_port(up: Up, page: Page) -> None:
     page.goto(f"{up.urls['dagster']}/assets/model_evaluation?view=partitions&partition={SCORED}")
     with page.context.expect_page() as opened:
         page.get_by_text(f"/go/reports/model_evaluation/{SCORED}.html").first.click()

@@ -112,37 +112,37 @@ def test_a_file_that_is_not_parquet_is_named(cli_user: CliUser, source: Path, tm
         (tmp_path / file.name).write_bytes(file.read_bytes())
     # A month no other test uses: a file in the landing folder is not fetched again.
     (tmp_path / "green_tripdata_2023-04.parquet").write_text("<html>503</html>")
-    said = refusal(cli_user, "run", "--months", "2023-01,2023-04", "--source", str(tmp_path))
-    assert "green_tripdata_2023-04.parquet is not a whole parquet file: replace it" in said
+    message = refusal(cli_user, "run", "--months", "2023-01,2023-04", "--source", str(tmp_path))
+    assert "green_tripdata_2023-04.parquet is not a whole parquet file: replace it" in message
 
 
 def test_a_read_only_home_is_named(cli_user: CliUser) -> None:
     cli_user.home.chmod(0o555)
     try:
-        said = refusal(cli_user, "run", "--months", BOTH)
+        message = refusal(cli_user, "run", "--months", BOTH)
     finally:
         cli_user.home.chmod(0o755)
-    assert str(cli_user.home) in said
-    assert "set TAXI_HOME to a folder that is" in said
+    assert str(cli_user.home) in message
+    assert "set TAXI_HOME to a folder that is" in message
 
 
 def test_a_home_that_is_a_file_is_named(cli_user: CliUser, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    said = refusal(cli_user, "run", "--months", BOTH, TAXI_HOME=str(file))
-    assert str(file) in said
-    assert "set TAXI_HOME" in said
+    message = refusal(cli_user, "run", "--months", BOTH, TAXI_HOME=str(file))
+    assert str(file) in message
+    assert "set TAXI_HOME" in message
 
 
 def test_folder_as_json_path_is_rejected(cli_user: CliUser, tmp_path: Path) -> None:
-    said = refusal(cli_user, "run", "--months", BOTH, "--json", str(tmp_path))
-    assert said == f"cannot write JSON to {tmp_path} (Is a directory): name a file, or - to print it"
+    message = refusal(cli_user, "run", "--months", BOTH, "--json", str(tmp_path))
+    assert message == f"cannot write JSON to {tmp_path} (Is a directory): name a file, or - to print it"
 
 
 def test_setting_that_is_not_a_port_is_named(cli_user: CliUser) -> None:
     assert "TAXI_MLFLOW_PORT is 'many'" in refusal(cli_user, "status", TAXI_MLFLOW_PORT="many")
 
 
-def test_without_an_endpoint_predict_says_how_to_start_it(cli_user: CliUser) -> None:
+def test_predict_without_an_endpoint_shows_how_to_start_it(cli_user: CliUser) -> None:
     asked = ["--pickup", "74", "--dropoff", "75", "--at", "2023-03-01T08:30"]
     assert "start it with `make up`" in refusal(cli_user, "predict", *asked)

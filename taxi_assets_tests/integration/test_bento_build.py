@@ -98,7 +98,7 @@ def test_the_bento_pins_what_it_imports(built: Settings) -> None:
     assert sorted(required) == [f"{name}=={version(name)}" for name in names]
 
 
-def test_everything_imported_is_pinned_or_comes_with_bentoml(built: Settings) -> None:
+def test_every_import_is_pinned_or_a_dependency_of_bentoml(built: Settings) -> None:
     imported = set()
     for path in (folder(built) / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

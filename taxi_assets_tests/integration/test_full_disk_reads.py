@@ -62,9 +62,7 @@ def test_the_log_is_copied_with_the_catalogue(tmp_path: Path) -> None:
     assert not copy.parent.exists()
 
 
-def test_a_catalogue_that_changes_meanwhile_is_an_error_of_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_catalogue_changed_during_the_copy_is_a_one_line_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog = tmp_path / "catalog.sqlite"
     catalog.write_text("")
 

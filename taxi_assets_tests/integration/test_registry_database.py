@@ -50,7 +50,7 @@ def do_at_once(settings: Settings, barrier: Any, results: Any) -> None:
     results.put((run_id, version.version))
 
 
-def test_four_processes_at_once_make_one_of_each(settings):
+def test_four_concurrent_processes_create_one_database(settings):
     barrier, results = PROCESSES.Barrier(4), PROCESSES.Queue()
     processes = [PROCESSES.Process(target=do_at_once, args=(settings, barrier, results)) for _ in range(4)]
     for process in processes:
@@ -79,7 +79,7 @@ def initialise_until_killed(settings: Settings, statements: int) -> None:
 
 
 @pytest.mark.parametrize("statements", [0, 40, 400])
-def test_process_killed_while_making_the_database_does_no_harm(settings, statements):
+def test_killed_database_creation_is_completed_by_the_next_process(settings, statements):
     process = PROCESSES.Process(target=initialise_until_killed, args=(settings, statements))
     process.start()
     process.join(120)
@@ -146,7 +146,7 @@ def test_database_of_a_newer_mlflow_is_refused_and_kept(settings):
     assert list(settings.mlflow_home.glob("mlflow.db.before-*")) == []
 
 
-def test_file_that_is_no_database_is_refused_and_kept(settings):
+def test_file_that_is_not_a_database_is_refused_and_kept(settings):
     settings.mlflow_home.mkdir(parents=True)
     (settings.mlflow_home / "mlflow.db").write_text("my diary")
     with pytest.raises(TaxiError, match=r"is not MLflow's database .*: move it away"):

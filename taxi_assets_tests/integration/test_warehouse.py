@@ -72,7 +72,7 @@ class Interrupted(BaseException):
 
 
 @pytest.mark.parametrize("error", [TaxiError, Interrupted])
-def test_a_publication_that_fails_leaves_nothing(warehouse: Warehouse, error: type[BaseException]) -> None:
+def test_failed_publication_leaves_nothing(warehouse: Warehouse, error: type[BaseException]) -> None:
     with warehouse.publishing("first") as connection:
         put_rows(connection, JANUARY, 5)
     before = warehouse.snapshot()
@@ -104,7 +104,7 @@ def test_failed_statement_leaves_nothing_and_reports_the_cause(warehouse: Wareho
     assert existing(warehouse) == {("green", "2023-01"): 3}
 
 
-def test_a_reader_sees_whole_months_while_one_is_being_written(warehouse: Warehouse) -> None:
+def test_reader_sees_complete_months_during_a_publication(warehouse: Warehouse) -> None:
     with warehouse.publishing("first") as connection:
         put_rows(connection, JANUARY, 5)
     with warehouse.publishing("second") as connection:
@@ -113,7 +113,7 @@ def test_a_reader_sees_whole_months_while_one_is_being_written(warehouse: Wareho
     assert existing(warehouse) == {("green", "2023-01"): 9}
 
 
-def test_a_reader_sees_one_state_throughout(warehouse: Warehouse) -> None:
+def test_reader_sees_one_snapshot(warehouse: Warehouse) -> None:
     with warehouse.publishing("first") as connection:
         put_rows(connection, JANUARY, 5)
     count = "SELECT count(*) FROM clean_trips"

@@ -41,7 +41,7 @@ def test_relative_home_is_read_from_another_folder(tmp_path: Path, monkeypatch: 
     assert existing(Warehouse(Settings(home=Path("../home")))) == 5
 
 
-def test_a_home_that_was_moved_is_read_where_it_is(tmp_path: Path) -> None:
+def test_moved_home_is_read_from_its_new_place(tmp_path: Path) -> None:
     with Warehouse(Settings(home=tmp_path / "home")).publishing("first") as connection:
         put_rows(connection, 100_000)
     moved, link = (tmp_path / "home").rename(tmp_path / "moved"), tmp_path / "link"
@@ -58,7 +58,7 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
     folder.chmod(0o755)
 
 
-def test_a_read_only_home_is_refused_to_everyone(read_only: Path) -> None:
+def test_read_only_home_is_refused(read_only: Path) -> None:
     remedy = "make it writable or set TAXI_HOME to a folder that is"
     for refused in (lambda: require_writable(read_only), Warehouse(Settings(home=read_only)).snapshot):
         with pytest.raises(TaxiError, match=f"read-only.*: {remedy}"):
@@ -74,7 +74,7 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
         require_writable(tmp_path / "home" / "below")
 
 
-def test_a_writable_home_is_made_and_left_clean(tmp_path: Path) -> None:
+def test_writable_home_is_created_and_stays_clean(tmp_path: Path) -> None:
     require_writable(tmp_path / "new" / "home")
     assert list((tmp_path / "new" / "home").iterdir()) == []
 
@@ -112,9 +112,7 @@ def test_the_landing_folder_may_be_read(connection: duckdb.DuckDBPyConnection) -
         "EXPORT DATABASE '/tmp/taxi-should-not-be-there'",
     ],
 )
-def test_no_statement_reaches_beyond_the_platforms_folders(
-    connection: duckdb.DuckDBPyConnection, statement: str
-) -> None:
+def test_statements_cannot_access_other_folders(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
     with connection.cursor() as own, pytest.raises(duckdb.Error):
         own.execute(statement).fetchall()
     assert not list(Path("/tmp").glob("taxi-should-not-be-there*"))  # noqa: S108 - must not exist

@@ -14,9 +14,8 @@ MONTHLY = ("raw_trips", "clean_trips", "trip_features")
 
 @pytest.mark.parametrize("asset", ["clean_trips", "model_evaluation", "drift_report"])
 def test_one_page_shows_every_plot_of_a_month(platform: PlatformHarness, asset: str) -> None:
-    shown = platform.last_metadata(
-        asset, MARCH
-    )  # another test may have materialised it again: the page then shows that run
+    # Another test may have materialised it again: the page then shows that run.
+    shown = platform.last_metadata(asset, MARCH)
     page = report_page_text(platform, shown["report"].value)
     on_page = [base64.b64decode(each) for each in re.findall(r"data:image/png;base64,([^\"]+)", page)]
     assert [hash(each) for each in on_page] == [hash(each) for each in pictures(shown["pictures"])]

@@ -146,11 +146,11 @@ def test_reingesting_a_month_changes_only_the_snapshot(platform: PlatformHarness
     assert platform.warehouse.snapshot() > snapshot
 
 
-def assert_failure_message(platform: PlatformHarness, run: dg.DagsterRun, said: str) -> None:
+def assert_failure_message(platform: PlatformHarness, run: dg.DagsterRun, message: str) -> None:
     """Asserts that the run's page shows the message with a link to the results, and no chain of errors."""
     (failure,) = [event.step_failure_data for event in platform.events(run, dg.DagsterEventType.STEP_FAILURE)]
     assert failure.user_failure_data
-    assert failure.user_failure_data.description == said
+    assert failure.user_failure_data.description == message
     assert "data_docs" in failure.user_failure_data.metadata
     assert failure.error
     assert (failure.error.cause, failure.error.context) == (None, None)
@@ -174,15 +174,15 @@ def test_failed_month_is_not_published_and_reports_the_reason(platform: Platform
     with pytest.raises(TaxiError) as refusal:
         platform.run("ingest_months", [FEBRUARY])
 
-    said = str(refusal.value)
-    assert said.startswith("raw_trips of green 2023-02 is not published: ")
-    assert "median_duration_is_plausible" in said
-    assert "observed" in said or "as expected" in said
-    assert f"{ROWS:,} rows" in said
-    assert "\n" not in said
+    message = str(refusal.value)
+    assert message.startswith("raw_trips of green 2023-02 is not published: ")
+    assert "median_duration_is_plausible" in message
+    assert "observed" in message or "as expected" in message
+    assert f"{ROWS:,} rows" in message
+    assert "\n" not in message
     run = platform.last_run()
     assert run.status == dg.DagsterRunStatus.FAILURE
-    assert_failure_message(platform, run, said)
+    assert_failure_message(platform, run, message)
     checks = platform.checks(run, "raw_trips")
     assert not checks["median_duration_is_plausible"].passed
     assert checks["median_duration_is_plausible"].severity == dg.AssetCheckSeverity.ERROR

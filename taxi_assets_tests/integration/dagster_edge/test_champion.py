@@ -86,7 +86,7 @@ def test_the_first_decision_shows_the_model_against_the_baselines(platform: Plat
     assert str(shown["report"].value).startswith("/go/reports/champion_model/2023-03")
 
 
-# Who is promoted
+# Promotions
 
 
 def test_better_challenger_is_promoted_with_its_evidence(
@@ -130,7 +130,7 @@ def test_better_challenger_is_promoted_with_its_evidence(
     assert slices == {"pickup_borough", "airport_trip", "hour_band"}
 
 
-# Who is refused, and why
+# Refusals
 
 
 def test_a_challenger_trained_on_shuffled_targets_is_refused(platform: PlatformHarness) -> None:
@@ -217,7 +217,7 @@ def test_training_trip_from_another_months_file_is_detected(platform: PlatformHa
 
 
 @pytest.mark.slow
-def test_repeated_decision_changes_nothing_and_interrupted_one_is_repeated(
+def test_repeated_or_interrupted_decision_gives_the_same_result(
     platform: PlatformHarness, weak_challenger: model_versions.Version
 ) -> None:
     good = register(platform, MARCH, "truly better", OracleModel())

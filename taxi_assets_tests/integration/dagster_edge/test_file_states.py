@@ -72,7 +72,7 @@ def refused(platform: PlatformHarness, month: Month) -> dg.ExecuteInProcessResul
 
 
 # The scenario, whether its last run succeeds, and the final state and reason of each file.
-STORIES: dict[
+SCENARIOS: dict[
     str, tuple[Callable[[PlatformHarness, Month], dg.ExecuteInProcessResult], bool, list[tuple[str, str]]]
 ] = {
     "good": (good, True, [("ingested", "")]),
@@ -83,14 +83,14 @@ STORIES: dict[
     "unknown schema": (unknown_schema, False, [("quarantined", "it does not meet the contract")]),
     "refused": (refused, False, [("quarantined", "median_duration_is_plausible")]),
 }
-MONTHS = dict(zip(STORIES, month_range(Month(2023, 1), Month(2023, len(STORIES))), strict=True))
+MONTHS = dict(zip(SCENARIOS, month_range(Month(2023, 1), Month(2023, len(SCENARIOS))), strict=True))
 
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory, months_folder: Path) -> Iterator[PlatformHarness]:
     """A platform whose source has only the zones; each scenario has its own month."""
     source = tmp_path_factory.mktemp("zones")
-    settings = settings_in(tmp_path_factory.mktemp("stories"), source)
+    settings = settings_in(tmp_path_factory.mktemp("scenarios"), source)
     settings.landing.mkdir(parents=True)
     for name in ZONE_FILE_NAMES:
         shutil.copy(months_folder / name, source)
@@ -105,11 +105,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory, months_folder: Path) -> I
             yield platform
 
 
-@pytest.mark.parametrize("story", STORIES)
-def test_table_page_and_folders_agree(platform: PlatformHarness, story: str) -> None:
-    happens, succeeds, expected = STORIES[story]
-    name = f"green_tripdata_{MONTHS[story]}.parquet"
-    result = happens(platform, MONTHS[story])
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_table_page_and_folders_agree(platform: PlatformHarness, scenario: str) -> None:
+    happens, succeeds, expected = SCENARIOS[scenario]
+    name = f"green_tripdata_{MONTHS[scenario]}.parquet"
+    result = happens(platform, MONTHS[scenario])
     assert result.success == succeeds
 
     everything = status_report.file_summaries(platform.settings)

@@ -88,7 +88,7 @@ def test_the_run_of_a_dead_process_is_failed_in_dagster_and_mlflow(settings: Set
         assert close_abandoned_runs(settings, instance) == []
 
 
-def test_the_run_of_a_living_process_is_left_alone(settings: Settings) -> None:
+def test_run_of_a_living_process_is_unchanged(settings: Settings) -> None:
     with open_instance(settings) as instance:
         run = begin(instance, process_tag())
         assert close_abandoned_runs(settings, instance) == []
@@ -109,7 +109,7 @@ def daemon_run(
     instance: dg.DagsterInstance,
     pid: int | None,
     status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED,
-    told_at: float | None = None,
+    logged_at: float | None = None,
     **tags: str,
 ) -> dg.DagsterRun:
     """A run as the daemon launches it. Like Dagster's run worker, it first logs its process id."""
@@ -117,7 +117,7 @@ def daemon_run(
     if pid:
         tags = EngineEventData.in_process(pid)
         event = DagsterEvent("ENGINE_EVENT", "some_job", event_specific_data=tags, message="Started process for run")
-        instance.report_dagster_event(event, run.run_id, timestamp=told_at)
+        instance.report_dagster_event(event, run.run_id, timestamp=logged_at)
     return run
 
 
@@ -135,7 +135,7 @@ def test_the_run_of_a_dead_worker_is_failed(settings: Settings) -> None:
 
 def test_worker_whose_process_id_was_reused_is_dead(settings: Settings) -> None:
     with open_instance(settings) as instance:
-        run = daemon_run(instance, os.getpid(), told_at=psutil.Process().create_time() - 60)
+        run = daemon_run(instance, os.getpid(), logged_at=psutil.Process().create_time() - 60)
         assert close_dead_runs(instance) == [run.run_id]
 
 

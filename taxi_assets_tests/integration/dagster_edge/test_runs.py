@@ -115,8 +115,8 @@ def test_last_run_reports_its_failure(tmp_path: Path, monkeypatch: pytest.Monkey
     settings = Settings(home=tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", str(settings.dagster_home))
     with open_instance(settings) as instance:
-        said = why(instance, without_store)
-    assert last_run(settings)["why"] == said
+        message = why(instance, without_store)
+    assert last_run(settings)["why"] == message
 
 
 def test_nothing_is_printed(instance: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]) -> None:

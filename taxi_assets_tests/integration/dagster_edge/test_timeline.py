@@ -39,9 +39,8 @@ def test_command_line_run_equals_a_ui_run_in_dagster(
             "repositoryName": "__repository__",
             "repositoryLocationName": "taxi_assets",
         }
-        assert (
-            shown["pipelineSnapshotId"] == month["pipelineSnapshotId"]
-        )  # else the UI warns that the job's definition differs
+        # Else the UI warns that the job's definition differs.
+        assert shown["pipelineSnapshotId"] == month["pipelineSnapshotId"]
 
         params = {"parentRunId": run.run_id, "strategy": "ALL_STEPS"}
         again = ask(process, AGAIN, params=params)["launchRunReexecution"]
@@ -56,7 +55,7 @@ def ask(process: WorkspaceProcessContext, query: str, **variables: Any) -> dict[
     asked = create_schema().execute_async(
         query, variable_values=variables, context_value=process.create_request_context()
     )
-    answer = asyncio.run(asked)
-    assert not answer.errors, answer.errors
-    data: dict[str, Any] = answer.data
+    response = asyncio.run(asked)
+    assert not response.errors, response.errors
+    data: dict[str, Any] = response.data
     return data

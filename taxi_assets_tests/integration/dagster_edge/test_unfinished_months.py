@@ -143,8 +143,8 @@ def tick(platform: PlatformHarness) -> Any:
         with dg.build_sensor_context(
             instance=platform.instance, resources=resources, repository_def=repository, sensor_name="landing_sensor"
         ) as context:
-            answer = repository.get_sensor_def("landing_sensor").evaluate_tick(context)
-    return answer
+            result = repository.get_sensor_def("landing_sensor").evaluate_tick(context)
+    return result
 
 
 def selected(request: Any) -> tuple[str, ...]:
@@ -185,9 +185,9 @@ def test_month_with_interrupted_training_is_completed(empty_platform: PlatformHa
         keys.append(request.run_key.rpartition(".")[2])
         report_failed(platform, request)
     assert keys == ["0", "1", "2"]
-    answer = tick(platform)
-    assert not answer.run_requests
-    assert "version 1 was trained on superseded files; 3 runs to finish it failed" in str(answer.skip_message)
+    result = tick(platform)
+    assert not result.run_requests
+    assert "version 1 was trained on superseded files; 3 runs to finish it failed" in str(result.skip_message)
     assert platform.materialise(FEBRUARY, *TRAINED).success
     assert missing_assets(platform) == {}
     assert not tick(platform).run_requests

@@ -58,7 +58,7 @@ class LandingHarness:
     def path(self, record: SourceFile) -> Path:
         return self.settings.root / record.path
 
-    def asks(self, query: str) -> list[tuple[object, ...]]:
+    def fetch(self, query: str) -> list[tuple[object, ...]]:
         with self.warehouse.reading() as connection:
             return connection.execute(query).fetchall()
 

@@ -42,7 +42,7 @@ def ingest(landing_harness: LandingHarness, month: Month = JANUARY) -> Publicati
 
 
 def rows(landing_harness: LandingHarness) -> object:
-    return landing_harness.asks(
+    return landing_harness.fetch(
         "SELECT service, month, count(*), bit_xor(hash(t)) FROM raw_trips AS t GROUP BY ALL ORDER BY ALL"
     )
 
@@ -113,7 +113,7 @@ def test_later_of_two_incomplete_files_needs_acceptance(ingested: LandingHarness
 
 
 @pytest.mark.slow
-def test_earlier_incomplete_file_needs_acceptance_after_the_later_is_removed(ingested: LandingHarness) -> None:
+def test_earlier_incomplete_file_waits_after_the_later_is_removed(ingested: LandingHarness) -> None:
     with pytest.raises(IncompleteMonth):
         ingest(ingested)
     (before,) = [r for r in ingested.records() if r.state == "unaccepted"]

@@ -29,7 +29,7 @@ def flip(path: Path, at: int) -> None:
 
 
 def rows(landing_harness: LandingHarness) -> object:
-    return landing_harness.asks("SELECT count(*), bit_xor(hash(t)) FROM raw_trips AS t")
+    return landing_harness.fetch("SELECT count(*), bit_xor(hash(t)) FROM raw_trips AS t")
 
 
 def test_waiting_file_is_ingested(landing_harness: LandingHarness) -> None:
@@ -210,7 +210,7 @@ def test_refused_month_is_quarantined_with_its_reasons(landing_harness: LandingH
     landing_harness.put(f"refused/{NAME}")  # the same bytes are not tried again
     landing_harness.scan_landing()
     assert landing_harness.only() == record
-    landing_harness.put()  # a good file is
+    landing_harness.put()  # a good file is ingested
     ingest(landing_harness)
     landing_harness.check()
 

@@ -77,12 +77,12 @@ def state(landing_harness: LandingHarness) -> tuple[list[SourceFile], object]:
         replace(r, first_seen_at=datetime.min, snapshot=None, request=r.request and 1)
         for r in landing_harness.records()
     ]
-    return sorted(lasting, key=lambda r: r.path), landing_harness.asks(
+    return sorted(lasting, key=lambda r: r.path), landing_harness.fetch(
         "SELECT count(*), bit_xor(hash(t)) FROM raw_trips AS t"
     )
 
 
-STORIES: dict[str, Callable[[LandingHarness], None]] = {
+SCENARIOS: dict[str, Callable[[LandingHarness], None]] = {
     "good": good,
     "republished": republished,
     "refused": refused,
@@ -91,21 +91,21 @@ STORIES: dict[str, Callable[[LandingHarness], None]] = {
 
 
 @pytest.mark.parametrize(
-    "story", ["misnamed", *(pytest.param(name, marks=pytest.mark.slow) for name in STORIES if name != "misnamed")]
+    "scenario", ["misnamed", *(pytest.param(name, marks=pytest.mark.slow) for name in SCENARIOS if name != "misnamed")]
 )
 def test_next_scan_completes_an_interrupted_one(
-    landing_harness: LandingHarness, monkeypatch: pytest.MonkeyPatch, story: str
+    landing_harness: LandingHarness, monkeypatch: pytest.MonkeyPatch, scenario: str
 ) -> None:
-    STORIES[story](landing_harness)
+    SCENARIOS[scenario](landing_harness)
     finish(landing_harness)
     uninterrupted, met = state(landing_harness), set()
     for point_name in FAULT_POINTS:
         landing_harness.empty()
         with killed_at(point_name, monkeypatch) as came:
-            STORIES[story](landing_harness)
+            SCENARIOS[scenario](landing_harness)
         met |= set(came)
         finish(landing_harness)
-        if story == "republished" and len(landing_harness.records()) == 1:  # killed before the second file landed
+        if scenario == "republished" and len(landing_harness.records()) == 1:  # killed before the second file landed
             landing_harness.put(f"again/{NAME}")
             finish(landing_harness)
         assert state(landing_harness) == uninterrupted, point_name

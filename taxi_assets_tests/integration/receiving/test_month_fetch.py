@@ -16,7 +16,7 @@ def ingest(landing_harness: LandingHarness) -> SourceFile:
 
 
 def rows(landing_harness: LandingHarness) -> object:
-    return landing_harness.asks("SELECT count(*), bit_xor(hash(t)) FROM raw_trips AS t")
+    return landing_harness.fetch("SELECT count(*), bit_xor(hash(t)) FROM raw_trips AS t")
 
 
 def test_quarantine_reason_is_reported_with_the_sources_error(landing_harness: LandingHarness) -> None:

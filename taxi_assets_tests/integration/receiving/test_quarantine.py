@@ -76,7 +76,7 @@ def test_wrong_file_name_suggests_the_right_one(landing_harness: LandingHarness,
         ("green_tripdata_1999-01.parquet", b"PAR1", "TLC has published no month before 2009-01: check the month"),
     ],
 )
-def test_file_no_name_can_fix_is_rejected_with_the_reason(
+def test_file_without_a_valid_name_is_rejected_with_the_reason(
     landing_harness: LandingHarness, name: str, start: bytes, reason: str
 ) -> None:
     (landing_harness.settings.landing / name).write_bytes(start)

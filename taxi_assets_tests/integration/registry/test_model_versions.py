@@ -74,7 +74,7 @@ def test_promoting_the_champion_changes_nothing(settings, register):
     assert model_versions.champion(settings) == champion
 
 
-def test_a_description_keeps_the_sentence_on_superseded_files(settings, register):
+def test_description_keeps_the_note_on_superseded_files(settings, register):
     version = register("a")
     model_versions.describe(settings, 1, "TrainingResult.")
     model_versions.tag_superseded(settings, version, ["green_tripdata_2023-01.parquet"])

@@ -59,7 +59,7 @@ def test_purged_run_is_a_one_line_error(settings: Settings) -> None:
 
 
 @pytest.mark.slow
-def test_the_remedies_of_deleted_runs_and_experiments_run_as_printed(
+def test_printed_remedies_for_deleted_runs_and_experiments_work(
     settings: Settings, register: Register, api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the command names its store and ignores this one
@@ -78,7 +78,7 @@ def test_the_remedies_of_deleted_runs_and_experiments_run_as_printed(
     assert tracking.open_run(settings, "dagster", "job", {})
 
 
-def test_the_remedy_names_this_homes_store_and_quotes_it(tmp_path: Any) -> None:
+def test_remedy_quotes_the_homes_own_store(tmp_path: Any) -> None:
     import shlex
 
     settings = Settings(home=tmp_path / "it's a home; a & b")

@@ -44,7 +44,7 @@ def test_retry_after_date_is_followed_within_limits(client: Client, ahead: int, 
 
 
 @pytest.mark.parametrize("absent", [403, 404, 410])
-def test_a_month_the_site_lacks_names_it_and_the_remedy(client: Client, absent: int) -> None:
+def test_missing_month_error_names_the_site_and_the_remedy(client: Client, absent: int) -> None:
     client.site.files, client.site.absent = {}, absent
     error = client.refuse(rf"127\.0\.0\.1:\d+ has no {NAME} .*answers {absent}.*TAXI_TLC_SOURCE, or choose.*MONTHS=")
     assert not isinstance(error, tlc_source.SourceUnreachable)
@@ -55,7 +55,7 @@ def test_a_month_the_site_lacks_names_it_and_the_remedy(client: Client, absent: 
 @pytest.mark.parametrize("code", [204, 206, 304, 400, 401, 407])
 def test_permanent_errors_are_not_retried(client: Client, code: int) -> None:
     client.site.faults.append(
-        lambda handler, body: handler.answer(code) if code in (204, 304) else status(code)(handler, body)
+        lambda handler, body: handler.respond(code) if code in (204, 304) else status(code)(handler, body)
     )
     client.refuse(rf"cannot fetch http.*{NAME} \(it answers {code}.*check TAXI_TLC_SOURCE")
     assert len(client.site.requests) == 1
@@ -83,7 +83,7 @@ def test_truncated_file_without_length_is_refused(client: Client) -> None:
 
 
 def test_a_file_in_another_encoding_is_refused(client: Client) -> None:
-    client.site.faults.append(lambda handler, body: handler.answer(200, body, Content_Encoding="gzip"))
+    client.site.faults.append(lambda handler, body: handler.respond(200, body, Content_Encoding="gzip"))
     client.refuse("in another encoding")
     assert not (client.landing / NAME).exists()
 

@@ -57,7 +57,7 @@ def test_file_changed_during_an_interruption_is_restarted(client: Client) -> Non
 @pytest.mark.parametrize("validator", [{"ETag": 'W/"weak"'}, {}])
 def test_download_without_a_validator_is_restarted(client: Client, validator: dict[str, str]) -> None:
     client.site.faults.append(
-        lambda handler, body: handler.answer(200, body[:999], Content_Length=str(len(body)), **validator)
+        lambda handler, body: handler.respond(200, body[:999], Content_Length=str(len(body)), **validator)
     )
     assert client.fetch().path.read_bytes() == parquet()
     assert "Range" not in client.site.requests[1]
@@ -67,7 +67,7 @@ def test_last_modified_is_used_without_an_etag(client: Client) -> None:
     date = "Wed, 01 Mar 2023 08:00:00 GMT"
 
     def dated(handler: Handler, body: bytes) -> None:
-        handler.answer(200, body[:999], Content_Length=str(len(body)), Last_Modified=date)
+        handler.respond(200, body[:999], Content_Length=str(len(body)), Last_Modified=date)
 
     client.site.faults.append(dated)
     client.fetch()
@@ -77,15 +77,15 @@ def test_last_modified_is_used_without_an_etag(client: Client) -> None:
 @pytest.mark.parametrize(
     "odd",
     [
-        lambda handler, body: handler.answer(
+        lambda handler, body: handler.respond(
             206, body[: len(body) - len(body) // 2], Content_Range=f"bytes 0-1/{len(body)}"
         ),
-        lambda handler, body: handler.answer(206, body, Content_Range="bytes */*"),
-        lambda handler, body: handler.answer(206, body),
-        lambda handler, body: handler.answer(
+        lambda handler, body: handler.respond(206, body, Content_Range="bytes */*"),
+        lambda handler, body: handler.respond(206, body),
+        lambda handler, body: handler.respond(
             206, body[len(body) // 2 :], ETag='"x"', Content_Range=f"bytes {len(body) // 2}-1/{len(body)}"
         ),
-        lambda handler, body: handler.answer(
+        lambda handler, body: handler.respond(
             206, body[len(body) // 2 :], Content_Range=f"bytes {len(body) // 2}-1/{len(body) - 5}"
         ),
         status(416, Content_Range="bytes */5"),

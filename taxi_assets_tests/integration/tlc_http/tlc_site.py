@@ -47,11 +47,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.faults:
             self.server.faults.popleft()(self, body or b"")
         elif body is None:
-            self.answer(self.server.absent)  # TLC's status for a missing file
+            self.respond(self.server.absent)  # TLC's status for a missing file
         else:
             self.send_file(body)
 
-    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+    def respond(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
         for name, value in {"Content_Length": str(len(body)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         """Sends the requested range of the file, up to the share `end`."""
         etag = f'"{sha256(body).hexdigest()}"'
         if self.headers["If-None-Match"] == etag:
-            self.answer(304, ETag=etag)
+            self.respond(304, ETag=etag)
             return
         start, ranges = 0, {}
         if self.headers["Range"] and self.headers["If-Range"] == etag:
@@ -71,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
         due = body[start:]
         sent = due[: int(len(due) * end)]
         self.server.sent += len(sent)
-        self.answer(206 if ranges else 200, sent, Content_Length=str(len(due)), ETag=etag, **ranges)
+        self.respond(206 if ranges else 200, sent, Content_Length=str(len(due)), ETag=etag, **ranges)
 
     def log_message(self, *args: object) -> None:
         """Prints nothing."""
@@ -117,7 +117,7 @@ def silent(handler: Handler, body: bytes) -> None:
 
 
 def status(code: int, **headers: str) -> Fault:
-    return lambda handler, _: handler.answer(code, b"<html>busy</html>", **headers)
+    return lambda handler, _: handler.respond(code, b"<html>busy</html>", **headers)
 
 
 @dataclass
