@@ -1,1 +1,1 @@
-"""MLflow: runs, registered model versions and their aliases. What a model computes does not belong here."""
+"""MLflow: runs, registered model versions and their aliases. Models themselves are in `training`."""

@@ -1,4 +1,4 @@
-"""The code that is running: its commit, and digests of its source files."""
+"""The running code: its commit and digests of its source files."""
 
 import hashlib
 import os
@@ -11,9 +11,9 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def git_commit(package: Path = _PACKAGE) -> str:
-    """The commit this code is of, `+dirty` added where files differ from it; `unknown` outside a checkout."""
+    """The commit of the package's checkout, with `+dirty` if files differ; `unknown` outside a checkout."""
     try:
-        # The second name fails where the package lies in a checkout of something else, as in its environment.
+        # The second name fails if the package is inside another project's checkout, as in its environment.
         commit = _git(package, "rev-parse", "HEAD", "HEAD:./__init__.py").split()[0]
         return f"{commit}+dirty" if _git(package, "status", "--porcelain", ":/") else commit
     except (OSError, subprocess.SubprocessError):
@@ -42,7 +42,7 @@ def source_digest(*patterns: str, package: Path = _PACKAGE) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    # A git hook that runs this has its own repository in these variables.
+    # In a git hook these variables name the hook's repository.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     command = ["git", "--no-optional-locks", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=10, check=True)

@@ -1,7 +1,7 @@
-"""MLflow's database: made, brought up to date and opened. What is written there: tracking.py and registry.py.
+"""Creates, upgrades and opens MLflow's database. `tracking` and `model_versions` write to it.
 
-Importing MLflow takes seconds, so it is imported by the functions that need it, through `client`: that also
-keeps MLflow from sending usage data and from talking on the terminal.
+Importing MLflow takes seconds, so only the functions that need it import it, through `client`. This also stops MLflow
+from sending usage data and from printing to the terminal.
 """
 
 import logging
@@ -41,13 +41,13 @@ _EXPERIMENT_KIND_TAG = ("mlflow.experimentKind", "custom_model_development")
 
 
 def initialise(settings: Settings) -> None:
-    """Create MLflow's database and experiment, or bring older ones up to the MLflow installed.
+    """Create MLflow's database and experiment, or upgrade older ones to the installed MLflow.
 
-    Any number of processes may call this at once. The work is done on a copy, put in place whole at the end:
-    a process killed half-way leaves what was there before. Where all is ready, nothing is done.
+    Any number of processes may call this at once. It works on a copy and replaces the database at the end, so a
+    killed process leaves the old one. Does nothing if the database is ready.
 
     Raises:
-        TaxiError: the file is not MLflow's, is of a newer MLflow, or the home was moved.
+        TaxiError: the file is not MLflow's, a newer MLflow made it, or the home was moved.
     """
     if _is_ready(settings):
         return
@@ -58,17 +58,17 @@ def initialise(settings: Settings) -> None:
 
 
 def is_initialised(settings: Settings) -> bool:
-    """Whether there is a database: a reader that finds none need not import MLflow to know."""
+    """True if the database exists; does not import MLflow."""
     return _database(settings).is_file()
 
 
 def lock(settings: Settings) -> FileLock:
-    """Held by one process at a time while it looks for a thing in MLflow and makes it where it is missing."""
+    """The lock for finding an item in MLflow and creating it if it is missing."""
     return FileLock(settings.mlflow_home / "mlflow.lock")
 
 
 def client(settings: Settings) -> "MlflowClient":
-    """MLflow's client on the platform's database, made ready; later `mlflow.…` calls use that database."""
+    """MLflow's client on the initialised database; later `mlflow.…` calls use the same database."""
     initialise(settings)
     mlflow = _import_mlflow()
     mlflow.set_tracking_uri(settings.mlflow_uri)
@@ -77,7 +77,7 @@ def client(settings: Settings) -> "MlflowClient":
 
 
 def ui_url(settings: Settings, page: str) -> str:
-    """A page of MLflow's UI, which opens with its pages for language models unless told otherwise."""
+    """The URL of a page in MLflow's UI; the query avoids its default pages for language models."""
     return f"{settings.url(settings.mlflow_port)}/#/{page}?workflowType=machine_learning"
 
 
@@ -90,7 +90,7 @@ def _artifacts(settings: Settings) -> Path:
 
 
 def _stamp(settings: Settings) -> tuple[Path, str]:
-    # Names the place as well: MLflow writes absolute paths into its database.
+    # Includes the path, since MLflow writes absolute paths into its database.
     return (
         settings.mlflow_home / "ready",
         f"MLflow {version('mlflow')} in {settings.mlflow_home}, its experiment of {_EXPERIMENT_KIND_TAG[1]}\n",
@@ -116,7 +116,7 @@ def _revision(database: Path) -> str:
         with closing(sqlite3.connect(database)) as connection:
             return str(connection.execute("SELECT version_num FROM alembic_version").fetchall())
     except sqlite3.DatabaseError as error:
-        raise TaxiError(f"'{database}' is not MLflow's database ({error}): move it away to begin anew") from error
+        raise TaxiError(f"'{database}' is not MLflow's database ({error}): move it away to start a new one") from error
 
 
 def _newest_revision() -> str:
@@ -143,17 +143,17 @@ def _build(database: Path) -> None:
 
 
 def _back_up(database: Path) -> None:
-    """Keep a copy of the database as it was before this MLflow."""
+    """Keep a copy of the database from before the upgrade."""
     kept = database.with_name(f"{database.name}.before-{version('mlflow')}")
     draft = kept.with_name(f"{kept.name}.draft")
     _remove(draft)
     _copy(database, draft)
     draft.replace(kept)
-    _LOG.warning("upgraded MLflow's database to MLflow %s; it is kept as it was in %s", version("mlflow"), kept)
+    _LOG.warning("upgraded MLflow's database to MLflow %s; a copy of the old one is in %s", version("mlflow"), kept)
 
 
 def _remove(database: Path) -> None:
-    # SQLite would play a dead process's journal into the file that next has the name.
+    # SQLite would apply a dead process's journal to the next file of this name.
     for suffix in ("", "-journal", "-wal", "-shm"):
         database.with_name(database.name + suffix).unlink(missing_ok=True)
 
@@ -180,12 +180,12 @@ def _upgrade(draft: Path) -> None:
 
 
 def require_experiment(settings: Settings) -> str:
-    """The id of the platform's experiment, made where there is none: a renamed one keeps its runs, a new one begins.
+    """The id of the platform's experiment, created if missing, also after a person renamed it.
 
-    Call it with `lock` held.
+    Call it while holding `lock`.
 
     Raises:
-        TaxiError: the home was moved, so that MLflow would look elsewhere for its files.
+        TaxiError: the home was moved, and MLflow's database has the old path.
     """
     _import_mlflow()
     from mlflow.entities import ExperimentTag
@@ -206,14 +206,14 @@ def _require_same_location(recorded_uri: str, artifacts: Path) -> None:
     recorded = Path(url2pathname(urlsplit(recorded_uri).path))
     if not (recorded.is_dir() and recorded.samefile(artifacts)):
         raise TaxiError(
-            f"'{artifacts.parent}' was moved or copied from '{recorded.parent}', where MLflow still looks "
-            "for its files: move it back, or remove it and train again"
+            f"'{artifacts.parent}' was moved or copied from '{recorded.parent}', the path in MLflow's "
+            "database: move it back, or remove it and train again"
         )
 
 
 @contextmanager
 def _without_fsync() -> Iterator[None]:
-    # A hundred small migrations would wait five seconds for the disk; the draft is written out once.
+    # About 100 small migrations would wait 5 s for the disk; the draft is synced once at the end.
     from sqlalchemy import Engine, event
 
     def disable_fsync(connection: sqlite3.Connection, _record: object) -> None:
@@ -229,7 +229,7 @@ def _without_fsync() -> Iterator[None]:
 def _import_mlflow() -> Any:
     isolate(within_dagster=True)
     with warnings.catch_warnings():
-        # MLflow's own, raised while the module loads.
+        # MLflow raises it while it is imported.
         warnings.filterwarnings("ignore", "The ``noload`` loader strategy", DeprecationWarning)
         import mlflow
         import mlflow.store.tracking.sqlalchemy_store

@@ -1,4 +1,4 @@
-"""What a person deleted in MLflow's UI: how much of a run is left, and the command that restores it."""
+"""Detects runs and experiments deleted in MLflow's UI, and names the command that restores them."""
 
 import shlex
 import sys
@@ -24,10 +24,10 @@ def restore_command(settings: Settings, kind: str, name: str) -> str:
 
 
 def require_active_experiment(settings: Settings) -> None:
-    """Refuse to begin where a person deleted the experiment: the run that trains would fail.
+    """Check that the experiment is not deleted, since a training run would fail.
 
     Raises:
-        TaxiError: with the command that restores it.
+        TaxiError: a person deleted it; the message has the command that restores it.
     """
     if is_initialised(settings):
         api = client(settings)
@@ -36,10 +36,10 @@ def require_active_experiment(settings: Settings) -> None:
 
 
 def active_experiment(settings: Settings, api: "MlflowClient") -> str:
-    """The id of the experiment that new runs belong to; call it with `lock` held.
+    """The id of the experiment of new runs; call it while holding `lock`.
 
     Raises:
-        TaxiError: a person deleted it; with the command that restores it.
+        TaxiError: a person deleted it; the message names the command that restores it.
     """
     experiment = api.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
@@ -51,10 +51,10 @@ def active_experiment(settings: Settings, api: "MlflowClient") -> str:
 
 
 def require_run(settings: Settings, version: int, run_id: str) -> None:
-    """Refuse a version whose MLflow run a person deleted: nothing more can be logged on it.
+    """Check that the version's MLflow run is not deleted, since nothing can be logged on a deleted run.
 
     Raises:
-        TaxiError: with the command that restores the run.
+        TaxiError: a person deleted it; the message has the command that restores the run.
     """
     if run_stage(client(settings), run_id) == "deleted":
         command = restore_command(settings, "runs", run_id)
@@ -64,7 +64,7 @@ def require_run(settings: Settings, version: int, run_id: str) -> None:
 
 
 def run_stage(api: "MlflowClient", run_id: str) -> str:
-    """`active`, `deleted`, or `gone` where the run was deleted for good."""
+    """`active`, `deleted`, or `gone` if the run was deleted permanently."""
     from mlflow.exceptions import MlflowException
 
     try:

@@ -1,4 +1,4 @@
-"""The addresses in MLflow's tags: kept as they were when a run was made, renewed when the servers move."""
+"""Updates the links in MLflow's tags when the servers' addresses change."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ _NOTE = "mlflow.note.content"
 
 
 def updated_link_tags(settings: Settings, tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags that name another address than the servers of these settings have, as they are to be."""
+    """New values of the tags with a link to an address other than the settings'."""
     dagster, mlflow = settings.url(settings.dagster_port), settings.url(settings.mlflow_port)
     wanted = {}
     for name in tags.keys() & {"dagster_url", _NOTE}:
@@ -29,7 +29,7 @@ def updated_link_tags(settings: Settings, tags: Mapping[str, str]) -> dict[str, 
 
 
 def update_links(settings: Settings) -> int:
-    """Let the links of every run and version lead to today's servers; returns how many runs and versions changed."""
+    """Update the links of every run and version; return the number of changed runs and versions."""
     api = client(settings)
     changed = 0
     for run in _runs(api):
@@ -46,7 +46,7 @@ def update_links(settings: Settings) -> int:
 
 
 def _runs(api: "MlflowClient") -> "Iterator[Run]":
-    """Every run of the platform's that was not deleted."""
+    """Every run of the platform's experiment that is not deleted."""
     experiment = api.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
         return

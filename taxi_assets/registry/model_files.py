@@ -1,4 +1,4 @@
-"""A version's pickled model on the disk: where it is, whether it is the one that was trained, and loading it."""
+"""Finds, checks and loads the pickled model of a version."""
 
 import hashlib
 import pickle
@@ -23,24 +23,24 @@ REMOVED_TAG = "model_removed_at"
 
 
 def model_file(settings: Settings, api: "MlflowClient", version: "ModelVersion") -> Path:
-    """Where the pickle of a version is.
+    """The path of a version's pickle.
 
     Raises:
-        TaxiError: the registry names a place outside this home.
+        TaxiError: the registry names a path outside this home.
     """
     uri = str(api.get_model_version_download_uri(version.name, version.version))
     return _file(settings, uri, f"version {version.version}")
 
 
 def digest_tag(settings: Settings, api: "MlflowClient", model_uri: str) -> dict[str, str]:
-    """The tag that holds the SHA-256 of a model just logged, by which later loads know it; none without a pickle."""
+    """A tag with the SHA-256 of a logged model's pickle, checked by later loads; empty without a pickle."""
     logged = api.get_logged_model(model_uri.removeprefix("models:/"))
     file = _file(settings, str(logged.artifact_location), f"the model {logged.model_id}")
     return {DIGEST_TAG: hashlib.sha256(file.read_bytes()).hexdigest()} if file.is_file() else {}
 
 
 def is_intact(settings: Settings, api: "MlflowClient", version: "ModelVersion") -> bool:
-    """Whether the pickle is there and is the one that was trained."""
+    """True if the pickle exists with the SHA-256 logged at training."""
     try:
         _read(model_file(settings, api, version), int(version.version), version.tags)
     except TaxiError:
@@ -49,12 +49,12 @@ def is_intact(settings: Settings, api: "MlflowClient", version: "ModelVersion") 
 
 
 def load(file: Path, version: int, tags: Mapping[str, str]) -> Any:
-    """The fitted estimator, unpickled from bytes whose SHA-256 is the one logged at training.
+    """Load the fitted estimator, after checking the SHA-256 logged at training.
 
     Raises:
-        TaxiError: the file is missing, was removed by retention, or is another one.
+        TaxiError: the file is missing, was removed by retention, or differs.
     """
-    # What the digest knows was pickled here; nothing else gets this far.
+    # Safe to unpickle: the digest shows that this platform wrote the bytes.
     return pickle.loads(_read(file, version, tags))  # noqa: S301
 
 
@@ -62,14 +62,14 @@ def _read(file: Path, version: int, tags: Mapping[str, str]) -> bytes:
     month = tags.get("scored_month")
     remedy = f"materialise duration_model of {month or 'its month'} to train it again"
     if REMOVED_TAG in tags:
-        raise TaxiError(f"the model of version {version} was removed as an old one (TAXI_KEEP_MODELS): {remedy}")
+        raise TaxiError(f"the model of version {version} was removed by retention (TAXI_KEEP_MODELS): {remedy}")
     if not file.is_file():
         raise TaxiError(f"the model of version {version} is not at {file}: {remedy}")
     content, logged = file.read_bytes(), tags.get(DIGEST_TAG)
     found = hashlib.sha256(content).hexdigest()
     if found != logged:
         raise TaxiError(
-            f"the model of version {version} at {file} is not the one that was trained (SHA-256 {found[:16]}, "
+            f"the model of version {version} at {file} differs from the trained one (SHA-256 {found[:16]}, "
             f"logged {(logged or 'none')[:16]}): {remedy}"
         )
     return content

@@ -1,4 +1,4 @@
-"""The registered model and its versions in MLflow; the champion is the one with that alias. No Dagster."""
+"""The registered model in MLflow, its versions and their aliases, `champion` among them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -48,12 +48,12 @@ CHAMPION = "champion"
 _MONTH_ALIAS_PREFIX = "month-"
 SUPERSEDED_TAG = "superseded_files"
 
-_SUPERSEDED_PREFIX = "Learned from superseded files:"
+_SUPERSEDED_PREFIX = "Trained on superseded files:"
 
 
 @dataclass(frozen=True)
 class Version:
-    """One registered version: its number, the MLflow run that made it, and the tags that say from what."""
+    """A registered version: its number, its MLflow run and its tags."""
 
     name: str
     version: int
@@ -62,24 +62,24 @@ class Version:
 
 
 def register(settings: Settings, run_id: str, model_uri: str, training_key: str, tags: Mapping[str, str]) -> Version:
-    """Register a logged model, unless a version of the same training is there: then that one is returned.
+    """Register a logged model, or return the existing version of the same training.
 
-    Call it when everything else about the model is logged: a version, once there, stands for a finished
-    training, also when the process is killed right after.
+    Call it after everything else about the model is logged: an existing version means a finished training, even if
+    the process is killed right after.
 
     Args:
-        settings: Where MLflow's database is.
+        settings: Location of MLflow's database.
         run_id: The MLflow run that logged the model.
         model_uri: The logged model's address, as `tracking.log_model` returned it.
-        training_key: Digest of everything that went into the training: data, config, code.
-        tags: What a person wants to know of the version: window, snapshot, commit, Dagster run.
+        training_key: Digest of the training's inputs: data, config, code.
+        tags: Facts on the version for people: window, snapshot, commit, Dagster run.
     """
     api = client(settings)
     with lock(settings):
         known = _find(settings, api, training_key)
         if known is None:
             if _registered_model(api) is None:
-                api.create_registered_model(MODEL_NAME, description="Minutes a ride takes, as known at pickup")
+                api.create_registered_model(MODEL_NAME, description="Trip duration in minutes, predicted at pickup")
             tags = {**tags, **model_files.digest_tag(settings, api, model_uri), "training_key": training_key}
             known = api.create_model_version(MODEL_NAME, model_uri, run_id, tags=tags)
         _link_to_model(api, known)
@@ -87,19 +87,19 @@ def register(settings: Settings, run_id: str, model_uri: str, training_key: str,
 
 
 def find(settings: Settings, training_key: str) -> Version | None:
-    """The newest version that came of this training, of those whose model is whole and whose run is not deleted."""
+    """The newest usable version of this training, with an intact model and a run that is not deleted."""
     found = _find(settings, client(settings), training_key) if is_initialised(settings) else None
     return _version(found) if found else None
 
 
 def is_usable(settings: Settings, version: Version) -> bool:
-    """Whether the version's model can be loaded: the file is there and is the one that was trained."""
+    """True if the version's model file exists and is the trained one."""
     api = client(settings)
     return model_files.is_intact(settings, api, api.get_model_version(version.name, str(version.version)))
 
 
 def describe(settings: Settings, version: int, description: str) -> None:
-    """Set the sentences at the head of a version in MLflow's UI; the one on superseded files stays."""
+    """Set a version's description in MLflow's UI; keeps the sentence on superseded files."""
     api = client(settings)
     before = api.get_model_version(MODEL_NAME, str(version)).description or ""
     kept = [line for line in before.splitlines() if line.startswith(_SUPERSEDED_PREFIX)]
@@ -107,13 +107,13 @@ def describe(settings: Settings, version: int, description: str) -> None:
 
 
 def set_month_version(settings: Settings, version: Version, month: Month) -> None:
-    """Let this be the version that is scored on the month, whether it was just trained or found trained before."""
+    """Set the version that is scored on the month, newly trained or reused."""
     with lock(settings):
         client(settings).set_registered_model_alias(MODEL_NAME, _alias(month), str(version.version))
 
 
 def get_month_version(settings: Settings, month: Month) -> Version | None:
-    """The version that is scored on this month: the one its last training came to, not the one numbered highest."""
+    """The version scored on this month: that of its last training, which may not have the highest number."""
     if not is_initialised(settings):
         return None
     api = client(settings)
@@ -121,23 +121,23 @@ def get_month_version(settings: Settings, month: Month) -> Version | None:
     number = model.aliases.get(_alias(month)) if model else None
     if number:
         return _version(api.get_model_version(MODEL_NAME, number))
-    # Registered before versions were chosen by alias, or by a training that was killed before it could.
+    # Without an alias: an old version, or its training was killed before it set the alias.
     versions = _versions(api, f" and tags.scored_month = '{month}'")
     return _version(versions[0]) if versions else None
 
 
 def tag_decision(settings: Settings, version: int, tags: Mapping[str, str]) -> None:
-    """Tag a version with what was decided on its becoming champion, and on what evidence."""
+    """Tag a version with the promotion decision and its evidence."""
     api = client(settings)
     for key, value in tags.items():
         api.set_model_version_tag(MODEL_NAME, str(version), key, value)
 
 
 def require(settings: Settings, version: int) -> Version:
-    """The version of this number.
+    """The version with this number.
 
     Raises:
-        TaxiError: there is none.
+        TaxiError: it does not exist.
     """
     found = _versions(client(settings)) if is_initialised(settings) else []
     for each in found:
@@ -151,12 +151,12 @@ def require(settings: Settings, version: int) -> Version:
 
 
 def versions(settings: Settings) -> tuple[Version, ...]:
-    """Every whole version, the newest first."""
+    """Every complete version, newest first."""
     return tuple(map(_version, _versions(client(settings)))) if is_initialised(settings) else ()
 
 
 def tag_superseded(settings: Settings, version: Version, files: Sequence[str]) -> None:
-    """Tag and describe a version by the superseded files it learned from; without files, take the mark off."""
+    """Tag and describe a version trained on superseded files; without files, remove tag and sentence."""
     if version.tags.get(SUPERSEDED_TAG, "") == ", ".join(files):
         return
     api, number = client(settings), str(version.version)
@@ -185,17 +185,17 @@ def versions_by_month(settings: Settings) -> dict[str, list[int]]:
 
 
 def referenced_snapshots(settings: Settings) -> frozenset[int]:
-    """Snapshots of the lake that some version, whole or not yet, learned from or was scored on: its tags say which."""
+    """Snapshots that any version, complete or not, was trained or scored on, from its tags."""
     if not is_initialised(settings):
         return frozenset()
-    # Of whatever model: a person may have renamed it, and its versions can still be rebuilt.
+    # Of any model: a person may have renamed it, and its versions can still be rebuilt.
     versions = client(settings).search_model_versions(max_results=10_000)
     named = ("data_snapshot", "evaluation_snapshot")
     return frozenset(int(version.tags[tag]) for version in versions for tag in named if tag in version.tags)
 
 
 def manually_aliased_versions(settings: Settings) -> set[int]:
-    """Versions with an alias that the platform does not give."""
+    """Versions with an alias set by a person."""
     model = _registered_model(client(settings))
     given = dict(model.aliases) if model else {}
     return {
@@ -206,15 +206,15 @@ def manually_aliased_versions(settings: Settings) -> set[int]:
 
 
 def champion(settings: Settings) -> Version | None:
-    """The version that is to be served; None before the first was promoted."""
+    """The version to serve; None before the first promotion."""
     return _champion(client(settings)) if is_initialised(settings) else None
 
 
 def promote(settings: Settings, version: int, reason: str) -> Version:
-    """Make a version the champion, tagged with why, when, and which it replaced; a champion is left as it is.
+    """Make a version the champion and tag it with reason, time and replaced version.
 
     Raises:
-        TaxiError: there is no such version.
+        TaxiError: the version does not exist.
     """
     api = client(settings)
     with lock(settings):
@@ -237,10 +237,10 @@ def promote(settings: Settings, version: int, reason: str) -> Version:
 
 
 def load_sklearn(settings: Settings, version: Version) -> Any:
-    """The fitted estimator of a version, once its digest is the one logged at training.
+    """Load the fitted estimator of a version, after checking its digest.
 
     Raises:
-        TaxiError: the model is missing, or is another one than was trained.
+        TaxiError: the model is missing or differs from the trained one.
     """
     api = client(settings)
     found = api.get_model_version(version.name, str(version.version))
@@ -272,7 +272,7 @@ def _champion(api: "MlflowClient") -> Version | None:
 
 
 def _versions(api: "MlflowClient", condition: str = "") -> "list[ModelVersion]":
-    """Versions that are whole, the newest first."""
+    """Complete versions, newest first."""
     found = api.search_model_versions(f"name = '{MODEL_NAME}'{condition}", max_results=10_000)
     whole = [version for version in found if version.status == "READY"]
     return sorted(whole, key=lambda version: int(version.version), reverse=True)
@@ -286,10 +286,10 @@ def _find(settings: Settings, api: "MlflowClient", training_key: str) -> "ModelV
 
 
 def _link_to_model(api: "MlflowClient", version: "ModelVersion") -> None:
-    """Let the pages of the run and the logged model show the version, as MLflow's `register_model` does."""
+    """Show the version on the pages of its run and logged model, as MLflow's `register_model` does."""
     from mlflow.exceptions import MlflowException
 
     model_id = str(version.source).removeprefix("models:/")
     tag = json.dumps([{"name": version.name, "version": int(version.version)}])
-    with suppress(MlflowException):  # a person deleted the page; the version does not need it
+    with suppress(MlflowException):  # a person may have deleted the page, which the version does not need
         api.set_logged_model_tags(model_id, {"mlflow.modelVersions": tag})

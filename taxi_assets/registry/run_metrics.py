@@ -1,4 +1,4 @@
-"""Metrics of a run that may have ended. Knows no Dagster."""
+"""Logs metrics on runs, also on ended ones."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ __all__ = ["log_metrics"]
 
 
 def log_metrics(settings: Settings, run_id: str, values: Mapping[str, float]) -> None:
-    """Log figures of a run that may have ended."""
+    """Log metrics on a run, also on an ended one."""
     api = client(settings)
     for key, value in values.items():
         api.log_metric(run_id, key, value)

@@ -1,4 +1,4 @@
-"""MLflow's runs and what is logged on them. Knows no Dagster; the model's versions are in registry.py."""
+"""MLflow's runs and the items logged on them. Model versions are in `model_versions`."""
 
 import json
 import logging
@@ -42,13 +42,13 @@ PREDICTION = "duration_minutes"
 
 _PAGE_SIZE = 1000
 
-# What a logged model needs to be loaded elsewhere. Left to itself MLflow finds out by loading the model in a
-# process of its own, which takes ten times as long as logging it.
+# Requirements of a logged model. By default MLflow infers them by loading the model in another process, which takes
+# ten times as long as logging it.
 _MODEL_PACKAGES = ("scikit-learn", "numpy", "pandas", "cloudpickle")
 
 
 def open_run(settings: Settings, dagster_run_id: str, name: str, tags: Mapping[str, str]) -> str:
-    """The id of the one MLflow run of this Dagster run, which is made with `tags` where there is none yet."""
+    """The id of this Dagster run's MLflow run, created with `tags` if missing."""
     api = client(settings)
     with lock(settings):
         found = _runs(api, f"tags.dagster_run_id = '{dagster_run_id}'")
@@ -60,7 +60,7 @@ def open_run(settings: Settings, dagster_run_id: str, name: str, tags: Mapping[s
 
 @dataclass(frozen=True)
 class ChildRun:
-    """A run below another: what is logged here is the child's."""
+    """A child run; its methods log on the child."""
 
     api: "MlflowClient"
     run_id: str
@@ -80,10 +80,10 @@ class ChildRun:
 
 @contextmanager
 def child_run(settings: Settings, parent_id: str, name: str, tags: Mapping[str, str]) -> Iterator[ChildRun]:
-    """A run shown below its parent, ended as the block ends: finished, failed, or killed by an interrupt.
+    """Open a child run, and end it with the block as finished, failed, or killed by an interrupt.
 
-    A trial that is cut short because others do better has finished. One whose process is killed is ended by
-    `sync_statuses`, by its tag `tuning_dagster_run_id`.
+    A pruned trial counts as finished. If the process is killed, `sync_statuses` ends the trial by its tag
+    `tuning_dagster_run_id`.
     """
     api = client(settings)
     every = {**tags, "mlflow.parentRunId": parent_id, "mlflow.source.name": "taxi_assets"}
@@ -103,19 +103,19 @@ def child_run(settings: Settings, parent_id: str, name: str, tags: Mapping[str, 
 
 
 def end_run(settings: Settings, run_id: str, status: RunStatus) -> None:
-    """End a run with this status, whichever it had."""
+    """End a run with this status."""
     client(settings).set_terminated(run_id, status)
 
 
 def close_abandoned(settings: Settings, is_alive: Callable[[str], bool]) -> tuple[str, ...]:
-    """End as FAILED what is still RUNNING though its Dagster run is dead.
+    """End RUNNING runs as FAILED if their Dagster run is dead.
 
     Args:
-        settings: Where MLflow's database is; nothing is done where there is none.
-        is_alive: Tells of a Dagster run's id whether its process still lives.
+        settings: Location of MLflow's database; without a database, nothing is done.
+        is_alive: Returns True for the id of a Dagster run whose process is running.
 
     Returns:
-        The MLflow ids of the runs ended. Runs that no Dagster run started are left alone.
+        The MLflow ids of the ended runs. Runs not started by a Dagster run stay unchanged.
     """
     return sync_statuses(settings, lambda run_id: None if is_alive(run_id) else "FAILED", only="RUNNING")
 
@@ -123,15 +123,15 @@ def close_abandoned(settings: Settings, is_alive: Callable[[str], bool]) -> tupl
 def sync_statuses(
     settings: Settings, status_of: Callable[[str], RunStatus | None], only: str | None = None
 ) -> tuple[str, ...]:
-    """Give each MLflow run the status of its Dagster run; of the runs below it, those that have not ended.
+    """Set each MLflow run, and its child runs that have not ended, to the status of its Dagster run.
 
     Args:
-        settings: Where MLflow's database is; nothing is done where there is none.
-        status_of: Tells of a Dagster run's id how it ended; None where it has not, or is not known.
-        only: Look at the runs of this status only.
+        settings: Location of MLflow's database; without a database, nothing is done.
+        status_of: Returns the end status for a Dagster run's id; None if it has not ended or is unknown.
+        only: Only sync runs with this status.
 
     Returns:
-        The MLflow ids of the runs changed.
+        The MLflow ids of the changed runs.
     """
     if not is_initialised(settings):
         return ()
@@ -149,14 +149,14 @@ def sync_statuses(
 
 
 def log_model(estimator: Any, example: "DataFrame") -> str:
-    """Log a fitted estimator on the active run, with signature, example, pip requirements and this package.
+    """Log a fitted estimator on the active run, with signature, example, requirements and this package.
 
     Args:
-        estimator: Anything scikit-learn calls a regressor; predicts minutes.
-        example: A few rows to predict from: numbers and text, as MLflow cannot describe pandas' categories.
+        estimator: A scikit-learn regressor that predicts minutes.
+        example: A few input rows of numbers and text, as MLflow cannot describe pandas' categories.
 
     Returns:
-        The logged model's address, `models:/m-…`. Metrics logged before it show on the model's page too.
+        The logged model's URI, `models:/m-…`. Metrics logged before also show on the model's page.
     """
     import mlflow
     import pandas as pd
@@ -170,7 +170,7 @@ def log_model(estimator: Any, example: "DataFrame") -> str:
             name="model",
             signature=mlflow.models.infer_signature(example, predicted),
             input_example=example,
-            # MLflow's own format refuses most estimators. What is served is ONNX; this is for looking into.
+            # MLflow's own format refuses most estimators. The pickle is for analysis; ONNX is served.
             serialization_format="cloudpickle",
             pip_requirements=[f"{name}=={version(name)}" for name in _MODEL_PACKAGES],
             code_paths=[str(Path(__file__).parents[1])],
@@ -181,14 +181,14 @@ def log_model(estimator: Any, example: "DataFrame") -> str:
 def log_dataset(
     settings: Settings, run_id: str, name: str, digest: str, source: Mapping[str, object], rows: int
 ) -> None:
-    """Log what a model was trained on, for the run's list of datasets.
+    """Log a model's training data in the run's list of datasets.
 
     Args:
-        settings: Where MLflow's database is.
+        settings: Location of MLflow's database.
         run_id: The MLflow run.
         name: Name of the data, such as `trip_features`.
-        digest: Digest of the content. MLflow keeps 36 characters; `source` has it whole.
-        source: Where to find just this data again, such as the lake's snapshot and the months.
+        digest: Digest of the content. MLflow keeps 36 characters; `source` has all.
+        source: Identifies the data, such as the warehouse's snapshot and the months.
         rows: Number of rows.
     """
     api = client(settings)
@@ -207,7 +207,7 @@ def log_dataset(
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """What a run logged: parameters as text, the last value of each metric, tags."""
+    """Items logged on a run: parameters as text, the last value of each metric, tags."""
 
     params: Mapping[str, str]
     metrics: Mapping[str, float]
@@ -215,7 +215,7 @@ class LoggedRun:
 
 
 def get_logged_run(settings: Settings, run_id: str) -> LoggedRun:
-    """What was logged on a run, also on one in MLflow's trash.
+    """Read the items logged on a run, also on a deleted one.
 
     Raises:
         TaxiError: MLflow has no such run.
@@ -232,10 +232,10 @@ def run_url(settings: Settings, run_id: str) -> str:
 
 @contextmanager
 def _sklearn_flavour() -> Iterator[Any]:
-    """MLflow's scikit-learn module, held to silence on what is known here, and kept from leaving traces.
+    """MLflow's scikit-learn module, without known warnings and side effects.
 
-    It warns of integers that could be missing, which here never are, and of pickles; and it puts the model's
-    copy of this package first in `sys.path`, where a later process would find it instead of the package.
+    It warns of integer columns, which have no missing values here, and of pickles. It also puts the model's copy of
+    this package first in `sys.path`, where it would replace the package.
     """
     logger, path = logging.getLogger("mlflow.sklearn"), list(sys.path)
     level = logger.level
@@ -259,7 +259,7 @@ def _run(settings: Settings, run_id: str) -> "Run":
         return client(settings).get_run(run_id)
     except MlflowException as error:
         raise TaxiError(
-            f"the MLflow run {run_id} was deleted for good, with what it logged: train its month again"
+            f"the MLflow run {run_id} was deleted permanently, with its metrics: train its month again"
         ) from error
 
 

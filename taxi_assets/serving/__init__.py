@@ -1,1 +1,1 @@
-"""The champion as a Bento: ONNX export, the served model, the build and a client. Imports no library of training."""
+"""ONNX export, the served model, the Bento build and a client. Imports no training library."""

@@ -1,7 +1,7 @@
-"""Builds the Bento: the service, the code it needs and a model's serving folder. Knows no MLflow, no Dagster.
+"""Builds a Bento from the service, the code it imports and a model's serving folder.
 
-BentoML does its part in a process of its own: it settles on its folders when it is first imported, and loads
-the service by importing it, where this process may have imported other code under the same names.
+BentoML runs in its own process: it fixes its folders at its first import, and imports the service, whose module names
+may clash with code already imported here.
 """
 
 import ast
@@ -30,46 +30,46 @@ RELEASE_FILE = "release.json"
 
 _PACKAGE = Path(__file__).parents[1]
 _SERVICE = _PACKAGE.parent / "bento" / "service.py"
-# What the service imports of others, and New York's clock for machines that have none.
+# Libraries that the service imports, and time zones for machines without them.
 _REQUIREMENTS = ("holidays", "numpy", "onnxruntime", "tzdata")
 
-# The lines the build says at its end are shown where it fails.
+# Last lines of the build's output, shown when it fails.
 _MAX_ERROR_LINES = 3
 _BUILD_PREFIX = "building-"
 
 
 @dataclass(frozen=True)
 class BuiltBento:
-    """A built Bento: what `bentoml serve` calls it, and what it was labelled with."""
+    """A built Bento: its tag for `bentoml serve`, and its labels."""
 
     tag: str
     labels: Mapping[str, str]
 
 
 def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, str]) -> str:
-    """Package a model, unless the store has just this Bento; either way it is the one `latest` names.
+    """Package a model, unless the store already has this Bento, and set `latest` to it.
 
-    A Bento appears in the store at once, whole: a build that is killed leaves nothing there.
+    A Bento appears in the store complete: a killed build leaves nothing there.
 
     Args:
-        settings: Where the store is.
-        serving_folder: The model, as `export.write_serving_folder` wrote it.
-        labels: What a person wants to know of the Bento. They are part of what makes it a new one, so they
-            must not tell of the run that builds it.
+        settings: Location of the store.
+        serving_folder: The model, as written by `onnx_export.write_serving_folder`.
+        labels: Facts on the Bento for people. They are part of its digest, so they must not name the run that
+            builds it.
 
     Returns:
-        The Bento's tag: the model's version and a digest of all that is inside.
+        The Bento's tag: the model's version and a digest of the contents.
 
     Raises:
-        TaxiError: the folder is no whole model, or BentoML refuses.
+        TaxiError: the folder is incomplete, or BentoML fails.
     """
     facts = read_manifest(serving_folder)["facts"]
     settings.bentoml_home.mkdir(parents=True, exist_ok=True)
-    # BentoML refuses to build below a hidden folder, which a home may be: what it builds from lies elsewhere.
+    # BentoML refuses to build below a hidden folder, such as a home may be, so the build folder is elsewhere.
     with FileLock(settings.bentoml_home / "build.lock"), tempfile.TemporaryDirectory(prefix="taxi-bento-") as outside:
-        for abandoned in settings.bentoml_home.glob(f"{_BUILD_PREFIX}*"):  # by builds that were killed
+        for abandoned in settings.bentoml_home.glob(f"{_BUILD_PREFIX}*"):  # left by killed builds
             shutil.rmtree(abandoned, ignore_errors=True)
-        # A name of its own: BentoML may outlive a killed build, and go on writing where it began.
+        # A unique name: BentoML may outlive a killed build and go on writing to its folder.
         build_folder = Path(tempfile.mkdtemp(prefix=_BUILD_PREFIX, dir=settings.bentoml_home))
         context = _stage(Path(outside, "context"), serving_folder, labels)
         bento_version = f"v{facts['version']}-{_digest(context)[:12]}"
@@ -85,7 +85,7 @@ def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, s
 
 
 def latest(settings: Settings) -> BuiltBento | None:
-    """The Bento `bentoml serve taxi_duration:latest` would serve; None before the first was built."""
+    """The Bento served by `bentoml serve taxi_duration:latest`; None before the first build."""
     try:
         bento_version = (_bentos(settings) / "latest").read_text().strip()
         release = (_bentos(settings) / bento_version / "src" / RELEASE_FILE).read_text()
@@ -95,13 +95,13 @@ def latest(settings: Settings) -> BuiltBento | None:
 
 
 def bento_tags(settings: Settings, version: int) -> list[str]:
-    """The Bentos in the store that hold this version of the model."""
+    """Tags of the store's Bentos of this model version."""
     found = sorted(_bentos(settings).glob(f"v{version}-*/src/{RELEASE_FILE}"))
     return [str(json.loads(path.read_text())["tag"]) for path in found]
 
 
 def bento_folder(settings: Settings, tag: str) -> Path:
-    """Where a Bento of the store is."""
+    """The folder of a Bento in the store."""
     return _bentos(settings) / tag.partition(":")[2]
 
 
@@ -110,7 +110,7 @@ def _bentos(settings: Settings) -> Path:
 
 
 def _stage(context: Path, serving_folder: Path, labels: Mapping[str, str]) -> Path:
-    """Lay out what goes into the Bento."""
+    """Copy the Bento's contents to the build folder."""
     if not _SERVICE.is_file():
         raise TaxiError(f"{_SERVICE} is missing: package Bentos from a checkout of the project")
     shutil.copytree(serving_folder, context / "model")
@@ -127,7 +127,7 @@ def _stage(context: Path, serving_folder: Path, labels: Mapping[str, str]) -> Pa
         "include": ["*.py", "*.json", "model/*", f"{_PACKAGE.name}/**/*.py"],
         "python": {
             "packages": [f"{name}=={version(name)}" for name in _REQUIREMENTS],
-            "lock_packages": False,  # it would ask a package index
+            "lock_packages": False,  # it would query a package index
         },
     }
     (context / "bentofile.yaml").write_text(json.dumps(bentofile))  # JSON is YAML too
@@ -135,7 +135,7 @@ def _stage(context: Path, serving_folder: Path, labels: Mapping[str, str]) -> Pa
 
 
 def _imported_modules(script: Path) -> set[Path]:
-    """The modules of this package that a script needs, those included that they need."""
+    """Modules of this package that a script imports, directly or not."""
     found, waiting = {_PACKAGE / "__init__.py"}, [script]
     while waiting:
         for node in ast.walk(ast.parse(waiting.pop().read_text())):
@@ -154,19 +154,19 @@ def _digest(context: Path) -> str:
 
 
 def _run_bentoml(context: Path, home: Path, bento_version: str) -> Path:
-    """Build the context into a store of its own and return the Bento's folder."""
+    """Build the context in a separate store and return the Bento's folder."""
     home.mkdir()
     command = [sys.executable, "-m", "bentoml", "build", "--version", bento_version, str(context)]
     environment = {
         **isolated(os.environ),
         "BENTOML_HOME": str(home),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONSAFEPATH": "1",  # else files of the folder this is started in would be imported for libraries
+        "PYTHONSAFEPATH": "1",  # otherwise files in the current folder could replace libraries
     }
     done = subprocess.run(command, cwd=context, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         message = " ".join((done.stdout + done.stderr).split("\n")[-_MAX_ERROR_LINES:]).strip()
-        raise TaxiError(f"BentoML could not build the Bento ({message}): mend bento/service.py or what it imports")
+        raise TaxiError(f"BentoML could not build the Bento ({message}): fix bento/service.py or its imports")
     return home / "bentos" / BENTO_NAME / bento_version
 
 

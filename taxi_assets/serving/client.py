@@ -1,4 +1,4 @@
-"""Asks a running endpoint about a ride, over HTTP."""
+"""The HTTP client of a running endpoint."""
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,14 @@ INFO_TIMEOUT_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Ride:
-    """A ride to ask about.
+    """A ride to predict.
 
     Attributes:
         pickup_zone_id: TLC zone of its start.
         dropoff_zone_id: TLC zone of its end.
-        pickup_at: When it starts, such as `2023-03-01T08:30`, on New York's clock unless it has an offset.
-        service: The kind of taxi; None leaves it to the endpoint.
-        passenger_count: How many ride, where that is known.
+        pickup_at: Start time, such as `2023-03-01T08:30`, in New York time unless it has an offset.
+        service: The kind of taxi; None means the endpoint's default.
+        passenger_count: Number of passengers, if known.
     """
 
     pickup_zone_id: int
@@ -34,37 +34,37 @@ class Ride:
 
 
 def predict(url: str, ride: Ride) -> dict[str, Any]:
-    """What the endpoint answers about the ride.
+    """Request the prediction for a ride.
 
     Args:
-        url: Where it listens, such as `http://127.0.0.1:3001`.
-        ride: What to ask.
+        url: The endpoint's URL, such as `http://127.0.0.1:3001`.
+        ride: The ride.
 
     Returns:
-        The answer's fields, `duration_minutes` among them.
+        The fields of the response, such as `duration_minutes`.
 
     Raises:
-        TaxiError: nothing answers there, something else does, or it refuses the ride.
+        TaxiError: no endpoint responds, another program does, or the ride is invalid.
     """
     import httpx
 
     try:
-        # A proxy set for the internet must not be asked for what runs on this machine.
+        # Requests to this machine must not go through an internet proxy.
         response = httpx.post(f"{url}/predict", json=asdict(ride), timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False)
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise TaxiError(f"no endpoint at {url}: start it with `make up`, or set TAXI_BENTO_PORT to its port") from error
     except httpx.TransportError as error:
-        raise TaxiError(f"the endpoint at {url} does not answer ({error}): look at what `make up` prints") from error
+        raise TaxiError(f"the endpoint at {url} does not answer ({error}): see the output of `make up`") from error
     content = _content(response)
     if response.is_success and "duration_minutes" in content:
         return content
     if response.is_client_error and "error" in content:
         raise TaxiError(f"the endpoint refuses the ride: {content['error']}")
-    raise TaxiError(f"{url} answers with status {response.status_code} and no ride's duration: {_remedy(response)}")
+    raise TaxiError(f"{url} answers with status {response.status_code} and no duration: {_remedy(response)}")
 
 
 def get_served_version(url: str) -> dict[str, Any] | None:
-    """What the endpoint that runs there serves: `version` and `bento`; None where none answers as one."""
+    """`version` and `bento` of the running endpoint; None if no endpoint responds."""
     import httpx
 
     try:
@@ -88,5 +88,5 @@ def _content(response: "httpx.Response") -> dict[str, Any]:
 
 def _remedy(response: "httpx.Response") -> str:
     if response.is_server_error:
-        return "look at what `make up` prints"
-    return "something else listens there; set TAXI_BENTO_PORT to the endpoint's port"
+        return "see the output of `make up`"
+    return "another program listens there; set TAXI_BENTO_PORT to the endpoint's port"

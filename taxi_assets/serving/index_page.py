@@ -1,11 +1,11 @@
-"""The endpoint's own first page: BentoML's loads a script of Google's that counts visitors."""
+"""The endpoint's start page. It replaces BentoML's, which loads Google's visitor tracking."""
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 __all__ = ["PAGE", "show_index"]
 
-# Swagger's scripts are part of BentoML, which serves them; `swagger-initializer.js` names `docs.json`.
+# BentoML serves Swagger's scripts; `swagger-initializer.js` loads `docs.json`.
 PAGE = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -24,10 +24,10 @@ PAGE = """\
 </body>
 </html>
 """
-# A browser that shows this page asks no other host, whatever the scripts name.
+# The browser sends no request to other hosts, whatever URLs the scripts contain.
 _HEADERS = {"content-security-policy": "default-src 'self' 'unsafe-inline' data:"}
 
 
 async def show_index(_: Request) -> HTMLResponse:
-    """Answer `GET /`."""
+    """Respond to `GET /`."""
     return HTMLResponse(PAGE, headers=_HEADERS)

@@ -1,4 +1,4 @@
-"""Writes a fitted model as the folder that `serving.ServedModel` reads: ONNX, tables, a manifest; no code."""
+"""Writes a fitted model as a serving folder for `ServedModel`: ONNX, tables and a manifest, no code."""
 
 import hashlib
 import json
@@ -25,24 +25,23 @@ if TYPE_CHECKING:
 __all__ = ["to_onnx", "write_serving_folder"]
 
 GOLDEN_TRIPS_PER_SERVICE = 64
-# Newer ones bring the trees nothing.
+# Newer operator sets change nothing for trees.
 _OPERATORS = {"": 18, "ai.onnx.ml": 3}
 
 
 def write_serving_folder(model: "DurationModel", folder: Path, facts: Mapping[str, object]) -> ServedModel:
-    """Write the model, read it back and check its answers; the same model and facts give the same bytes.
+    """Write the model, load it and check its predictions; the same model and facts give the same bytes.
 
     Args:
         model: The fitted model.
-        folder: Where to put it; what is there is replaced, and only by a folder that is whole and checked.
-        facts: JSON values that say what the model is and was made from: at least `REQUIRED_FACTS`, which
-            every answer carries.
+        folder: The target, replaced only after the new folder is complete and checked.
+        facts: JSON values on the model and its origin, at least `REQUIRED_FACTS`, which every prediction has.
 
     Returns:
-        The model as it will be served.
+        The model as served.
 
     Raises:
-        TaxiError: what was written does not answer as the model does.
+        TaxiError: the written model predicts differently from the fitted one.
     """
     missing = [name for name in REQUIRED_FACTS if name not in facts]
     if missing:
@@ -64,8 +63,7 @@ def write_serving_folder(model: "DurationModel", folder: Path, facts: Mapping[st
 def to_onnx(trees: "HistGradientBoostingRegressor") -> bytes:
     """The trees as an ONNX model over float32 matrices, shape (n, columns), NaN where a value is missing.
 
-    Written here and not by skl2onnx, which sends some trips down the wrong branch (onnx/sklearn-onnx#1192):
-    see `_round_down`.
+    Replaces skl2onnx, which sends some trips down the wrong branch (onnx/sklearn-onnx#1192): see `_round_down`.
     """
     from onnx import TensorProto, helper
 
@@ -77,16 +75,16 @@ def to_onnx(trees: "HistGradientBoostingRegressor") -> bytes:
         [helper.make_tensor_value_info("predictions", TensorProto.FLOAT, [None, 1])],
     )
     operators = [helper.make_opsetid(domain, number) for domain, number in _OPERATORS.items()]
-    # The format's version is held too: ONNX writes newer ones than ONNX Runtime reads.
+    # The format's version is pinned too: ONNX writes newer ones than ONNX Runtime reads.
     return bytes(helper.make_model(graph, opset_imports=operators, ir_version=10).SerializeToString())
 
 
 def _tree_attributes(trees: "HistGradientBoostingRegressor") -> dict[str, Any]:
-    """The nodes of all trees, one list an attribute, as the operator wants them."""
+    """Attributes of the ONNX operator: one list over the nodes of all trees for each."""
     parts = [predictor.nodes for (predictor,) in trees._predictors]
     nodes = np.concatenate(parts)
     if nodes["is_categorical"].any():
-        raise ValueError("trees that split by category have no counterpart here")
+        raise ValueError("trees with categorical splits are not supported")
     tree_ids = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     node_ids = np.concatenate([np.arange(len(part)) for part in parts])
     is_leaf = nodes["is_leaf"].astype(bool)
@@ -110,17 +108,17 @@ def _tree_attributes(trees: "HistGradientBoostingRegressor") -> dict[str, Any]:
 
 
 def _round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Thresholds as float32 that split float32 values at the same places.
+    """Round thresholds down to float32, so that float32 values are split in the same way.
 
-    A threshold lies midway between two values, which in float32 may be neighbours. Rounded to the nearest, it
-    can land on the upper one, which would then go left with the lower.
+    A threshold is midway between two values, which may be neighbours in float32. Rounded to the nearest, it can equal
+    the upper one, which would then go left with the lower.
     """
     nearest = thresholds.astype(np.float32)
     return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
 def _tables(model: "DurationModel") -> dict[str, NDArray[Any]]:
-    # Left as they are: compressed they are half as large and take fifty times as long to write.
+    # Uncompressed: compression halves the size and takes 50 times as long.
     arrays: dict[str, NDArray[Any]] = {f"zones/{name}": values for name, values in vars(model.zones).items()}
     for service, number in _services(model).items():
         arrays |= {f"{service}/{name}": table for name, table in model.encoding_tables_[number].items()}
@@ -151,13 +149,13 @@ def _sha256(path: Path) -> str:
 
 
 def _golden(model: "DurationModel") -> dict[str, Any]:
-    """A few trips and what the fitted model says of them."""
+    """A few trips with the fitted model's predictions."""
     import pandas as pd
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     trips = _golden_trips(model)
     frame = pd.DataFrame({**trips, **row_features(trips, model.zones)})
-    with threadpool_limits(1):  # on a busy machine the trees' threads wait for each other at every tree
+    with threadpool_limits(1):  # on a busy machine threads wait for each other at every tree
         prediction = model.predict_interval(frame)
     listed = {name: values.tolist() for name, values in trips.items()}
     listed["pickup_at"] = trips["pickup_at"].astype(str).tolist()
@@ -167,7 +165,7 @@ def _golden(model: "DurationModel") -> dict[str, Any]:
 
 
 def _golden_trips(model: "DurationModel") -> dict[str, NDArray[Any]]:
-    """Rides of every service the model knows, over a year and all zones, those without a place included."""
+    """Trips of every service of the model, over a year and all zones, including those without a location."""
     services = list(_services(model).values())
     count, draw = GOLDEN_TRIPS_PER_SERVICE * len(services), np.random.default_rng(0)
     starts, ends = draw.integers(1, ZONES, count), draw.integers(1, ZONES, count)

@@ -1,4 +1,4 @@
-"""The endpoint's OpenAPI document: every answer there is, errors included. BentoML's own lists others."""
+"""The endpoint's OpenAPI document, which replaces BentoML's: every response, errors included."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,21 @@ __all__ = ["PREDICTION_SCHEMA", "REQUEST_TIMEOUT_SECONDS", "describe", "example_
 
 _TITLE = "Taxi durations in New York"
 _DESCRIPTION = """\
-Minutes of a taxi ride in New York, from what is known when it starts: the two zones, the time, the kind of taxi.
+Predicts the minutes of a taxi ride in New York from its two zones, its start time and the kind of taxi.
 
-To try it, open `POST /predict`, press *Try it out*, then *Execute*: the example is a ride this model answers.
+To try it, open `POST /predict`, press *Try it out*, then *Execute*.
 
-Zones are TLC's, 1 to 265. Times are on New York's clock, unless they end in an offset such as `Z` or `-05:00`. \
-`GET /info` tells what the model was made of and from.
+Zones are TLC's, 1 to 265. Times are in New York time, unless they end in an offset such as `Z` or `-05:00`. \
+`GET /info` shows the model's origin.
 """
 
-REQUEST_TIMEOUT_SECONDS = 2  # how long a request may take, its body included
+REQUEST_TIMEOUT_SECONDS = 2  # of a request, including reading its body
 
 PREDICTION_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "title": "Answer",
+    "title": "Prediction",
     "properties": {
-        "duration_minutes": {"type": "number", "description": "How long the ride will take", "example": 9.8},
+        "duration_minutes": {"type": "number", "description": "Predicted duration of the ride", "example": 9.8},
         "interval_90": {
             "type": "array",
             "items": {"type": "number"},
@@ -37,21 +37,20 @@ PREDICTION_SCHEMA: dict[str, Any] = {
         "arrives_at": {
             "type": "string",
             "format": "date-time",
-            "description": "When it ends, in New York",
+            "description": "Predicted end of the ride, in New York time",
             "example": "2023-03-01T08:39:48-05:00",
         },
-        "service": {"type": "string", "description": "The kind of taxi it was asked for, or taken to be"},
+        "service": {"type": "string", "description": "The kind of taxi, as given or by default"},
         "warnings": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "How the question was read where it could be read otherwise: a time that New York's clocks "
-            "skip or show twice",
+            "description": "Notes on an ambiguous start time, which New York's clocks skip or show twice",
             "example": [],
         },
-        "model": {"type": "object", "description": "The model that answered: name, version, MLflow run id"},
-        "synthetic": {"type": "boolean", "description": "Whether the model learned from made-up rides"},
-        "data_snapshot": {"type": "integer", "description": "The lake's snapshot it learned from"},
-        "bento": {"type": "string", "description": "The Bento that answered"},
+        "model": {"type": "object", "description": "The model: name, version, MLflow run id"},
+        "synthetic": {"type": "boolean", "description": "True if the model was trained on synthetic trips"},
+        "data_snapshot": {"type": "integer", "description": "The warehouse snapshot the model was trained on"},
+        "bento": {"type": "string", "description": "The Bento that made the prediction"},
     },
 }
 PREDICTION_SCHEMA["required"] = list(PREDICTION_SCHEMA["properties"])
@@ -59,61 +58,61 @@ _INFO_SCHEMA: dict[str, Any] = {
     "type": "object",
     "title": "Info",
     "properties": {
-        "bento": {"type": "string", "description": "The Bento that answers"},
+        "bento": {"type": "string", "description": "The running Bento"},
         "services": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "The kinds of taxi it may be asked for",
+            "description": "The kinds of taxi it predicts for",
         },
-        "facts": {"type": "object", "description": "What the model was made of and from"},
+        "facts": {"type": "object", "description": "The model's origin: data, training, code"},
     },
     "required": ["bento", "services", "facts"],
 }
-_ERROR = {"error": {"type": "string", "description": "What is wrong and what is allowed, in a sentence"}}
+_ERROR = {"error": {"type": "string", "description": "The error and the allowed values, in a sentence"}}
 _FIELDS = {
     "type": "object",
     "additionalProperties": {"type": "string"},
-    "description": "Of each wrong field what is wrong and what is allowed",
+    "description": "The error and the allowed values of each wrong field",
     "example": {"pickup_zone_id": "is 999: give a TLC zone, 1 to 265 (264: unknown, 265: outside New York)"},
 }
 _ERROR_SCHEMA = {"type": "object", "title": "Error", "properties": _ERROR, "required": ["error"]}
 _REFUSAL_SCHEMA = {
     "type": "object",
-    "title": "Refusal",
+    "title": "InvalidRide",
     "properties": {**_ERROR, "fields": _FIELDS},
     "required": ["error", "fields"],
 }
 _PREDICT_ERRORS = {
     400: "The body is not JSON in UTF-8",
     413: f"The body is longer than {MAX_BODY_BYTES} bytes",
-    415: "The body is not called JSON, is in another charset than UTF-8, or is compressed",
+    415: "The body's media type is not JSON, its charset is not UTF-8, or it is compressed",
     500: "The endpoint failed; its log says why",
     504: f"The request took longer than {REQUEST_TIMEOUT_SECONDS} seconds",
 }
 _INFRASTRUCTURE = {
-    "/healthz": "Whether it lives",
-    "/livez": "Whether it lives",
-    "/readyz": "Whether it answers",
-    "/metrics": "How much was asked and how long it took, for Prometheus",
+    "/healthz": "Liveness",
+    "/livez": "Liveness",
+    "/readyz": "Readiness",
+    "/metrics": "Request counts and durations, for Prometheus",
 }
 
 
 def example_ride(services: Sequence[str]) -> dict[str, Any]:
-    """A body of `POST /predict` that a model of these services answers."""
+    """An example body of `POST /predict` for a model of these services."""
     fields = {name: field["example"] for name, field in RIDE_SCHEMA["properties"].items()}
     return {**fields, "service": services[0]}
 
 
 def describe(version: str, services: Sequence[str], answer: Mapping[str, Any]) -> dict[str, Any]:
-    """The document.
+    """Build the OpenAPI document.
 
     Args:
-        version: Of the service.
-        services: The kinds of taxi its model knows.
-        answer: What it answers to `example_ride`.
+        version: The service's version.
+        services: The model's kinds of taxi.
+        answer: The response to `example_ride`.
     """
     predict = {
-        "summary": "How long a ride takes, when it ends, and which model says so",
+        "summary": "Predict the duration and the end of a ride",
         "operationId": "predict",
         "requestBody": {"required": True, "content": _json(_ride_schema(services), example_ride(services))},
         "responses": {
@@ -123,7 +122,7 @@ def describe(version: str, services: Sequence[str], answer: Mapping[str, Any]) -
         },
     }
     info = {
-        "summary": "What the model was made of and from, and what it may be asked",
+        "summary": "The model's origin and its kinds of taxi",
         "operationId": "info",
         "responses": {"200": {"description": "The facts", "content": _json(_INFO_SCHEMA)}},
     }
@@ -152,4 +151,4 @@ def _error(sentence: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(sentence: str) -> dict[str, Any]:
-    return {"summary": sentence, "responses": {"200": {"description": "It does", "content": {"text/plain": {}}}}}
+    return {"summary": sentence, "responses": {"200": {"description": "OK", "content": {"text/plain": {}}}}}

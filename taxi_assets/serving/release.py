@@ -1,4 +1,4 @@
-"""From the champion in MLflow to a Bento in the store. Knows no Dagster."""
+"""Packages the champion from MLflow as a Bento in the store."""
 
 import tempfile
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _LABELS = ("version", "run_id", "data_snapshot", "window", "synthetic", "git_com
 
 @dataclass(frozen=True)
 class Release:
-    """A built Bento, and how far its answers are from the registered model's, minutes."""
+    """A built Bento, and the largest difference of its predictions from the registered model's, minutes."""
 
     tag: str
     labels: Mapping[str, str]
@@ -28,10 +28,10 @@ class Release:
 
 
 def package_champion(settings: Settings) -> Release:
-    """Build the champion's Bento, or find it built.
+    """Build the champion's Bento, or find the existing one.
 
     Raises:
-        TaxiError: there is no champion, or what was built does not answer as it does.
+        TaxiError: there is no champion, or the Bento predicts differently.
     """
     champion = model_versions.champion(settings)
     if champion is None:

@@ -1,4 +1,4 @@
-"""Lets only small JSON bodies through to an ASGI app: BentoML takes any size and several formats."""
+"""Lets only small JSON bodies through to an ASGI app: BentoML accepts any size and several formats."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -9,10 +9,10 @@ from taxi_assets.errors import TaxiError
 __all__ = ["MAX_BODY_BYTES", "InvalidBody", "RequestLimits", "parse_json"]
 
 MAX_BODY_BYTES = 64 * 1024
-# What a body may be called: the second is what curl says where it is not told.
+# Accepted media types; the second is curl's default.
 _ACCEPTED_MEDIA_TYPES = frozenset({b"", b"application/json", b"application/x-www-form-urlencoded"})
 _CHARSETS = frozenset({b"", b"utf-8", b"utf8", b"us-ascii"})
-_MAX_DIGITS = 4300  # Python reads no longer integers
+_MAX_DIGITS = 4300  # Python's limit for parsing integers
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -21,7 +21,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class InvalidBody(TaxiError):
-    """A body the app does not get: the status it is answered with, and of fields that are at fault what is wrong."""
+    """A rejected body, with the response's status and the problem of each wrong field."""
 
     def __init__(self, status: int, sentence: str, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(sentence)
@@ -30,11 +30,11 @@ class InvalidBody(TaxiError):
 
 
 class RequestLimits:
-    """ASGI middleware that answers 400, 413, 415 or 422 itself; anything else reaches the app, called JSON.
+    """ASGI middleware that responds 400, 413, 415 or 422 itself; other bodies reach the app as JSON.
 
     Args:
-        app: The app behind.
-        max_bytes: The longest body let through.
+        app: The wrapped app.
+        max_bytes: The largest accepted body.
     """
 
     def __init__(self, app: App, max_bytes: int = MAX_BODY_BYTES) -> None:
@@ -58,10 +58,10 @@ class RequestLimits:
         await self.app(as_json, _replay(body, receive), send)
 
     async def _read(self, receive: Receive, announced: bytes) -> bytes:
-        """The whole body; no more of it is held than is allowed.
+        """Read the whole body, up to the limit.
 
         Raises:
-            InvalidBody: it is too long.
+            InvalidBody: the body is too long.
         """
         too_long = InvalidBody(413, f"the body is longer than {self.max_bytes} bytes: ask about one ride")
         if announced.isdigit() and int(announced) > self.max_bytes:
@@ -77,7 +77,7 @@ class RequestLimits:
 
 
 def parse_json(body: bytes) -> Any:
-    """What the body says; nothing at all is an object without fields.
+    """Parse the body; an empty body is an empty object.
 
     Raises:
         InvalidBody: it is not JSON in UTF-8, or an object in it names a field twice.
@@ -103,13 +103,13 @@ def parse_json(body: bytes) -> Any:
 def _check_headers(headers: Mapping[bytes, bytes]) -> None:
     media_type, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
     if media_type.strip() not in _ACCEPTED_MEDIA_TYPES:
-        raise InvalidBody(415, f"the body is called {_text(media_type.strip())}: send application/json")
+        raise InvalidBody(415, f"the body's media type is {_text(media_type.strip())}: send application/json")
     charset = parameters.partition(b"charset=")[2].partition(b";")[0].strip(b' "')
     if charset not in _CHARSETS:
-        raise InvalidBody(415, f"the body is said to be in {_text(charset)}: send application/json in UTF-8")
+        raise InvalidBody(415, f"the body's charset is {_text(charset)}: send application/json in UTF-8")
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding != b"identity":
-        raise InvalidBody(415, f"the body is compressed ({_text(encoding)}): send application/json as it is")
+        raise InvalidBody(415, f"the body is compressed ({_text(encoding)}): send it uncompressed")
 
 
 def _reject_repeated_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _reject_repeated_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _reject_constant(text: str) -> None:
-    raise ValueError(f"{text} is no number in JSON")
+    raise ValueError(f"{text} is not a number in JSON")
 
 
 def _integer(text: str) -> int | float:
@@ -135,7 +135,7 @@ def _text(value: bytes) -> str:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that tells of the body that has been read, then of what comes after."""
+    """A `receive` that returns the body already read, then later messages."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replayed() -> Message:

@@ -1,4 +1,4 @@
-"""Removes the pickles and Bentos of old versions; what a version was made of and what was decided on it stays."""
+"""Removes the pickles and Bentos of old versions; keeps their lineage and promotion decisions."""
 
 import shutil
 from collections.abc import Sequence
@@ -18,26 +18,26 @@ __all__ = ["Removal", "remove_old_models"]
 
 @dataclass(frozen=True)
 class Removal:
-    """What is removed, or would be: versions whose pickle goes, and Bentos by their tags."""
+    """Removed items, or items to remove: versions without pickle, and tags of Bentos."""
 
     removed_models: tuple[str, ...]
     removed_bentos: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The facts as JSON knows values."""
+        """The facts as JSON values."""
         return asdict(self)
 
 
 def remove_old_models(settings: Settings, is_dry_run: bool = False) -> Removal:
-    """Delete the pickle and the Bentos of each version that is not kept.
+    """Delete the pickle and the Bentos of each version that is not retained.
 
-    The newest `TAXI_KEEP_MODELS` versions are kept, the newest challenger among them; so are the champion, the
-    version it replaced, each version an alias of a person names, and the newest Bento. `taxi reproduce` needs
-    the run, its tags and the lake's snapshot: none of them is touched.
+    It keeps the newest `TAXI_KEEP_MODELS` versions, the champion, the version it replaced, each version with an alias
+    set by a person, and the newest Bento. `taxi reproduce` needs the run, its tags and the warehouse's snapshot, which
+    all stay.
 
     Args:
-        settings: Where MLflow and the Bento store are.
-        is_dry_run: Tell what would be removed and remove nothing.
+        settings: Location of MLflow and the Bento store.
+        is_dry_run: Return the items without removing them.
     """
     found = model_versions.versions(settings)
     retained, newest = _retained_versions(settings, found), bento_build.latest(settings)
@@ -54,7 +54,7 @@ def remove_old_models(settings: Settings, is_dry_run: bool = False) -> Removal:
 
 
 def _remove_model(settings: Settings, version: Version) -> None:
-    # Tagged first: killed in between, the version says that its model may be gone.
+    # Tagged first: if the process is killed in between, the tag shows that the model may be gone.
     model_versions.tag_decision(
         settings, version.version, {REMOVED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
     )

@@ -1,4 +1,4 @@
-"""A ride as an endpoint is asked for it: JSON read into plain values, mistakes told with what is allowed."""
+"""Parses a ride request from JSON; errors name the allowed values."""
 
 import json
 import re
@@ -13,18 +13,18 @@ from taxi_assets.tlc.local_time import NEW_YORK
 
 __all__ = ["RIDE_SCHEMA", "InvalidRide", "RideRequest", "arrival_time", "parse_ride"]
 
-# A ride on New Year's Eve must know the holidays of the year after, and one on New Year's Day those before.
+# A ride on New Year's Eve needs the next year's holidays, and one on New Year's Day the previous year's.
 YEARS = HOLIDAY_YEARS[1:-1]
 MAX_PASSENGERS = 99
 MAX_UNKNOWN_SHOWN = 3
 
 _ZONE = f"a TLC zone, 1 to {ZONES - 1} (264: unknown, 265: outside New York)"
-_TIME = "a date and time such as 2023-03-01T08:30, on New York's clock unless an offset such as Z follows"
+_TIME = "a date and time such as 2023-03-01T08:30, in New York time unless an offset such as Z follows"
 _YEARS = f"a time of the years {YEARS[0]} to {YEARS[-1]}, whose holidays are known"
-_NO_YEAR = re.compile(r"[+-]?(0000|\d{5,})-|-\d{4}-")  # written as a year, though none that Python's dates have
+_NO_YEAR = re.compile(r"[+-]?(0000|\d{5,})-|-\d{4}-")  # years that Python's dates do not support
 _CLOCK_CHANGES = (
-    "A time without an offset that New York's clocks skip in spring is taken an hour later, one that they show twice "
-    "in autumn as the first; `warnings` says so"
+    "Without an offset, a time that New York's clocks skip in spring is read as an hour later, and one that they show "
+    "twice in autumn as the first; `warnings` has a note"
 )
 
 RIDE_SCHEMA: dict[str, Any] = {
@@ -53,7 +53,7 @@ RIDE_SCHEMA: dict[str, Any] = {
         "service": {
             "type": "string",
             "nullable": True,
-            "description": "The kind of taxi; left out, the first the model learned from",
+            "description": "The kind of taxi; the default is the first the model was trained on",
             "example": "green",
         },
         "passenger_count": {
@@ -61,7 +61,7 @@ RIDE_SCHEMA: dict[str, Any] = {
             "nullable": True,
             "minimum": 0,
             "maximum": MAX_PASSENGERS,
-            "description": "How many ride; left out or null, it is not known",
+            "description": "Number of passengers; missing or null if unknown",
             "example": 1,
         },
     },
@@ -72,15 +72,15 @@ RIDE_SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class RideRequest:
-    """A ride someone asks about.
+    """A requested ride.
 
     Attributes:
         service: The kind of taxi.
-        pickup_at: A time that exists on New York's clock, without an offset; `fold` is 1 in the second of two hours.
+        pickup_at: An existing New York time, without an offset; `fold` is 1 in the second of two equal hours.
         pickup_zone_id: TLC zone of its start.
         dropoff_zone_id: TLC zone of its end.
-        passenger_count: How many ride, where that is known.
-        warnings: How what was asked has been read, where it could be read otherwise.
+        passenger_count: Number of passengers, if known.
+        warnings: Notes on how an ambiguous time was read.
     """
 
     service: str
@@ -92,7 +92,7 @@ class RideRequest:
 
 
 class InvalidRide(TaxiError):
-    """What was asked is not a ride; `fields` says of each wrong field what is wrong and what is allowed."""
+    """An invalid ride request; `fields` has the problem and the allowed values of each wrong field."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name} {problem}" for name, problem in fields.items()))
@@ -100,21 +100,19 @@ class InvalidRide(TaxiError):
 
 
 def parse_ride(body: object, services: Sequence[str]) -> RideRequest:
-    """The ride a JSON body asks about.
+    """Parse a JSON body into a ride request.
 
     Args:
-        body: What the JSON said: an object with the fields of `RIDE_SCHEMA`.
-        services: Those the model knows; the first is taken where none is named.
+        body: The parsed JSON: an object with the fields of `RIDE_SCHEMA`.
+        services: The model's services; the first is the default.
 
     Raises:
-        InvalidRide: a field is missing, wrong, or none of a ride's.
+        InvalidRide: a field is missing, wrong or unknown.
     """
     if not isinstance(body, Mapping):
         raise InvalidRide({"body": f"is {_as_json(body)}: send a JSON object with {', '.join(_READERS)}"})
     unknown = [str(name) for name in body if name not in _READERS][:MAX_UNKNOWN_SHOWN]
-    problems = {
-        _as_json(name).strip('"'): f"is no field of a ride: there are {', '.join(_READERS)}" for name in unknown
-    }
+    problems = {_as_json(name).strip('"'): f"is not a field of a ride: use {', '.join(_READERS)}" for name in unknown}
     values: dict[str, Any] = {"service": services[0]}
     for name, read in _READERS.items():
         try:
@@ -129,7 +127,7 @@ def parse_ride(body: object, services: Sequence[str]) -> RideRequest:
 
 
 def arrival_time(ride: RideRequest, minutes: float) -> datetime:
-    """When the ride ends, with New York's offset at that moment, to the second."""
+    """The end of the ride in New York time, with its offset, to the second."""
     start = ride.pickup_at.replace(tzinfo=NEW_YORK).astimezone(UTC)
     return (start + timedelta(minutes=minutes)).astimezone(NEW_YORK).replace(microsecond=0)
 
@@ -144,7 +142,7 @@ def _read_passengers(value: object, _services: Sequence[str]) -> int | None:
 
 
 def _read_integer(value: object, allowed: range, description: str) -> int:
-    # To Python, true is the integer 1.
+    # In Python, True is the integer 1.
     if isinstance(value, int) and not isinstance(value, bool) and value in allowed:
         return value
     raise ValueError(_problem(value, description))
@@ -153,51 +151,49 @@ def _read_integer(value: object, allowed: range, description: str) -> int:
 def _read_service(value: object, services: Sequence[str]) -> str:
     if isinstance(value, str) and value in services:
         return value
-    raise ValueError(_problem(value, f"one the model learned from: {', '.join(services)}"))
+    raise ValueError(_problem(value, f"one the model was trained on: {', '.join(services)}"))
 
 
 def _read_time(value: object, _services: Sequence[str]) -> datetime:
-    """New York's clock; with its offset where one was given, so that it means one moment."""
-    # Ten characters are a date alone, which Python would read as its midnight.
+    """Parse a time; one with an offset is converted to New York time."""
+    # Ten characters are a date alone, which Python would read as midnight.
     if not isinstance(value, str) or len(value) <= 10:
         raise ValueError(_problem(value, _TIME))
     if _NO_YEAR.match(value):
         raise ValueError(_problem(value, _YEARS))
     try:
-        moment = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value)
     except ValueError:
         raise ValueError(_problem(value, _TIME)) from None
-    # Years at the ends of what a clock can tell have no moment in New York.
-    if moment.tzinfo and YEARS[0] - 1 <= moment.year <= YEARS[-1] + 1:
-        moment = moment.astimezone(NEW_YORK)
-    if moment.year not in YEARS:
+    # Conversion overflows for the first and last years that Python supports.
+    if time.tzinfo and YEARS[0] - 1 <= time.year <= YEARS[-1] + 1:
+        time = time.astimezone(NEW_YORK)
+    if time.year not in YEARS:
         raise ValueError(_problem(value, _YEARS))
-    return moment
+    return time
 
 
-def _resolve_clock_change(moment: datetime) -> tuple[datetime, tuple[str, ...]]:
-    """The time on New York's clock, without an offset, and how it was read where it has none or two meanings."""
-    if moment.tzinfo:
-        return moment.replace(tzinfo=None), ()
-    first, second = (moment.replace(tzinfo=NEW_YORK, fold=fold) for fold in (0, 1))
+def _resolve_clock_change(time: datetime) -> tuple[datetime, tuple[str, ...]]:
+    """The New York time without an offset, and a note if the clocks skip it or show it twice."""
+    if time.tzinfo:
+        return time.replace(tzinfo=None), ()
+    first, second = (time.replace(tzinfo=NEW_YORK, fold=fold) for fold in (0, 1))
     if first.utcoffset() == second.utcoffset():
-        return moment, ()
+        return time, ()
     utc = first.astimezone(UTC)
     existing = utc.astimezone(NEW_YORK).replace(tzinfo=None)
-    asked, moment_of = _minutes(moment), f"{_minutes(utc)}Z"
-    if existing != moment:
-        return existing, (
-            f"pickup_at: New York's clocks skip {asked}; it is taken as {_minutes(existing)} ({moment_of})",
-        )
+    asked, in_utc = _minutes(time), f"{_minutes(utc)}Z"
+    if existing != time:
+        return existing, (f"pickup_at: New York's clocks skip {asked}; it is read as {_minutes(existing)} ({in_utc})",)
     other = second.isoformat(timespec="minutes")
     return existing, (
-        f"pickup_at: New York's clocks show {asked} twice; it is taken as the first ({moment_of}); "
+        f"pickup_at: New York's clocks show {asked} twice; it is read as the first ({in_utc}); "
         f"write {other} for the second",
     )
 
 
-def _minutes(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M}"
+def _minutes(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M}"
 
 
 _READERS: Mapping[str, Callable[[object, Sequence[str]], object]] = {
@@ -214,6 +210,6 @@ def _problem(value: object, allowed: str) -> str:
 
 
 def _as_json(value: object) -> str:
-    """The value as JSON, cut where it is long: what is sent must not fill an answer or a log."""
+    """The value as JSON, cut at 40 characters so that it does not fill a response or a log."""
     text = json.dumps(value, default=str)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,4 +1,4 @@
-"""The command that serves one Bento of the store beside the endpoint of `taxi up`, which keeps its port and metrics."""
+"""The command that serves one Bento of the store without touching the endpoint of `taxi up`."""
 
 import shlex
 import sys
@@ -12,7 +12,7 @@ __all__ = ["bento_command", "binary", "home_beside", "serve_command"]
 
 
 def bento_command(settings: Settings, tag: str) -> str:
-    """The command that serves one Bento of the store, to be pasted into a shell while `taxi up` runs or not."""
+    """A shell command that serves one Bento of the store, also while `taxi up` runs."""
     home = f"BENTOML_HOME={home_beside(settings, 'serve_with')}"
     command = serve_command(settings, tag, _port_beside(settings))
     return shlex.join(["env", home, "BENTOML_DO_NOT_TRACK=True", *command])
@@ -25,12 +25,12 @@ def serve_command(settings: Settings, tag: str, port: int) -> tuple[str, ...]:
 
 
 def home_beside(settings: Settings, name: str) -> Path:
-    """A `BENTOML_HOME` other than the endpoint's: at its start BentoML removes the metrics of its home."""
+    """A separate `BENTOML_HOME`, since BentoML removes the metrics of its home when it starts."""
     return settings.bentoml_home.absolute() / name
 
 
 def _port_beside(settings: Settings) -> int:
-    """A port near the endpoint's that no program of `taxi up` has."""
+    """A port near the endpoint's that no program of `taxi up` uses."""
     ports = {settings.dagster_port, settings.bento_port, settings.data_docs_port, settings.mlflow_port}
     step = 1 if settings.bento_port <= 65535 - len(ports) else -1
     return next(port for port in count(settings.bento_port, step) if port not in ports)

@@ -1,6 +1,6 @@
-"""A fitted model as it is served: ONNX trees and the tables around them, read without scikit-learn.
+"""The served model: ONNX trees and target-encoding tables, loaded without scikit-learn.
 
-The folder it is read from holds no code: `model.onnx`, `tables.npz`, `manifest.json`. `export.py` writes it.
+Its folder contains no code: `model.onnx`, `tables.npz`, `manifest.json`. `onnx_export` writes it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,12 +30,12 @@ GOLDEN_TOLERANCE_MINUTES = 1e-3
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model that has been checked and answers.
+    """A checked model, ready to predict.
 
     Attributes:
-        facts: What it was made of and from, as the folder's writer was told.
-        services: Those it learned from, the first being the one meant where none is named.
-        largest_difference_minutes: Between its answers to the golden trips and those of the fitted model.
+        facts: The model's origin, from the manifest.
+        services: Services it was trained on; the first is the default.
+        largest_difference_minutes: Between its predictions of the golden trips and those of the fitted model.
     """
 
     facts: Mapping[str, Any]
@@ -48,11 +48,11 @@ class ServedModel:
 
     @classmethod
     def load(cls, folder: Path) -> "ServedModel":
-        """Read the folder and check it.
+        """Load and check the folder.
 
         Raises:
-            TaxiError: it is not whole, was made by other code, or answers the golden trips otherwise than the
-                fitted model did.
+            TaxiError: it is incomplete, was made by other code, or predicts the golden trips differently from the
+                fitted model.
         """
         manifest = read_manifest(folder)
         session = _open_session(folder / MODEL_FILE)
@@ -63,18 +63,18 @@ class ServedModel:
         return replace(model, largest_difference_minutes=difference)
 
     def predict(self, trips: TripColumns) -> NDArray[np.float64]:
-        """Minutes of each ride, shape (n,); see `predict_interval`."""
+        """Minutes of each trip, shape (n,); see `predict_interval`."""
         return self.predict_interval(trips).minutes
 
     def predict_interval(self, trips: TripColumns) -> Prediction:
-        """Minutes of each ride, and the interval nine trips in ten end in.
+        """Minutes of each trip, and its 90 % interval.
 
         Args:
-            trips: `service_id`, `pickup_at` (datetime64, New York's clock), `pickup_zone_id` and
+            trips: `service_id`, `pickup_at` (datetime64, New York time), `pickup_zone_id` and
                 `dropoff_zone_id`; any of `OPTIONAL_FEATURES` that is known; shape (n,) each.
 
         Raises:
-            TaxiError: a ride of a service the model knows nothing of.
+            TaxiError: a trip is of a service the model was not trained on.
         """
         trips = {**trips, **row_features(trips, self.geometry.zones)}
         matrix = encode_trips(trips, self.geometry, self.tables)
@@ -82,7 +82,7 @@ class ServedModel:
         return predict_interval(corrections, matrix, None, self.intervals)
 
     def predict_request_intervals(self, requests: Sequence[RideRequest]) -> Prediction:
-        """What is answered to each ride someone asks about."""
+        """Predictions for ride requests."""
         passengers = [np.nan if ride.passenger_count is None else ride.passenger_count for ride in requests]
         return self.predict_interval(
             {
@@ -95,7 +95,7 @@ class ServedModel:
         )
 
     def predict_requests(self, requests: Sequence[RideRequest]) -> NDArray[np.float64]:
-        """Minutes of each ride someone asks about, shape (n,)."""
+        """Minutes of each requested ride, shape (n,)."""
         return self.predict_request_intervals(requests).minutes
 
     def _difference(self, golden: Mapping[str, Any]) -> float:
@@ -119,7 +119,7 @@ def _read_tables(path: Path) -> tuple[ZoneGeometry, dict[int, EncodingTables], I
 
 def _open_session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    # One ride takes microseconds: handing it to other threads would take longer.
+    # One ride takes microseconds, less than a switch to other threads.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""What a serving folder says of itself, and whether it is whole and of this code. Needs no ONNX Runtime."""
+"""Reads a serving folder's manifest and checks its files and format. Needs no ONNX Runtime."""
 
 import hashlib
 import json
@@ -27,10 +27,10 @@ REMEDY = "package the model again"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The folder's manifest, if its files are those it was written with and this code can read them.
+    """Read the folder's manifest; check that its files are unchanged and that this code can load them.
 
     Raises:
-        TaxiError: a file is missing or differs, or other code made the folder.
+        TaxiError: a file is missing or changed, or other code wrote the folder.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_bytes())
@@ -38,7 +38,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         for name in (MODEL_FILE, TABLES_FILE):
             _check_file(folder / name, manifest["sha256"][name])
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise TaxiError(f"{folder} is not a whole model ({error}): {REMEDY}") from error
+        raise TaxiError(f"{folder} is not a complete model ({error}): {REMEDY}") from error
     return manifest
 
 

@@ -78,8 +78,8 @@ def test_same_instant_in_another_time_zone_gets_the_same_prediction(url: str) ->
     [
         ({"pickup_zone_id": 999}, "pickup_zone_id is 999: give a TLC zone, 1 to 265"),
         ({"pickup_at": "tomorrow"}, 'pickup_at is "tomorrow": give a date and time'),
-        ({"service": "yellow"}, 'service is "yellow": give one the model learned from: green, fhvhv'),
-        ({"trip_distance": 3}, "trip_distance is no field of a ride"),
+        ({"service": "yellow"}, 'service is "yellow": give one the model was trained on: green, fhvhv'),
+        ({"trip_distance": 3}, "trip_distance is not a field of a ride"),
     ],
 )
 def test_invalid_field_is_reported_with_its_allowed_values(

@@ -17,8 +17,8 @@ from taxi_assets.serving import client
     ("content", "status", "expected_message"),
     [
         (b'{"pickup_zone_id": 74, "pickup_zone_id": 75}', 422, "pickup_zone_id is given twice"),
-        (json.dumps({**RIDE, "pickup_zone_id": float("nan")}).encode(), 400, "NaN is no number in JSON"),
-        (json.dumps({**RIDE, "pickup_zone_id": float("inf")}).encode(), 400, "Infinity is no number in JSON"),
+        (json.dumps({**RIDE, "pickup_zone_id": float("nan")}).encode(), 400, "NaN is not a number in JSON"),
+        (json.dumps({**RIDE, "pickup_zone_id": float("inf")}).encode(), 400, "Infinity is not a number in JSON"),
         (
             json.dumps({**RIDE, "pickup_zone_id": "HUGE"}).replace('"HUGE"', "9" * 5000).encode(),
             422,
@@ -28,7 +28,7 @@ from taxi_assets.serving import client
         (json.dumps(RIDE).encode("utf-16"), 400, "it is not text in UTF-8"),
         (b"[" * 60_000, 400, "nested too deeply"),
         (json.dumps({**RIDE, "pickup_at": "0001-01-01T00:00Z"}).encode(), 422, "2009 to 2049"),
-        (b'{"\\ud800": 1}', 422, "is no field of a ride"),
+        (b'{"\\ud800": 1}', 422, "is not a field of a ride"),
     ],
 )
 def test_hostile_body_is_rejected_with_its_reason(url: str, content: bytes, status: int, expected_message: str) -> None:
@@ -44,7 +44,7 @@ def test_one_instant_has_one_prediction_when_clocks_change(url: str) -> None:
     assert existing.pop("warnings") == utc.pop("warnings") == []
     assert skipped == existing == utc
     either, first, second = (ask(f"2023-11-05T01:30{offset}") for offset in ("", "-04:00", "-05:00"))
-    assert "taken as the first" in either.pop("warnings")[0]
+    assert "read as the first" in either.pop("warnings")[0]
     assert first.pop("warnings") == second.pop("warnings") == []
     assert either == first
     assert (first.pop("arrives_at")[-6:], second.pop("arrives_at")[-6:]) == ("-04:00", "-05:00")

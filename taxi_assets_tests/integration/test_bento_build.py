@@ -166,7 +166,7 @@ def test_build_killed_at_its_end_is_completed_by_the_next(settings: Settings, mo
 
 
 def test_incomplete_model_folder_is_not_packaged(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(TaxiError, match="not a whole model"):
+    with pytest.raises(TaxiError, match="not a complete model"):
         build_bento(settings, tmp_path, LABELS)
     assert bentos(settings) == []
 

@@ -75,7 +75,7 @@ def test_response_is_returned_unchanged(serve: Serve, asked: list[Any]) -> None:
 def test_taxi_predict_prints_the_warnings_of_the_response(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    response = {"duration_minutes": 9.84, "interval_90": [6.1, 16.4], "warnings": ["it is taken as the first; [sic]"]}
+    response = {"duration_minutes": 9.84, "interval_90": [6.1, 16.4], "warnings": ["it is read as the first; [sic]"]}
     response |= {"model": {"name": "taxi-duration", "version": 3}, "bento": "taxi_duration:v3"}
     port = serve(200, json.dumps(response).encode()).rpartition(":")[2]
     monkeypatch.setenv("TAXI_HOME", str(tmp_path))
@@ -83,7 +83,7 @@ def test_taxi_predict_prints_the_warnings_of_the_response(
     asked = ("predict", "--pickup", "74", "--dropoff", "75", "--at", "2023-11-05T01:30")
     done = CliRunner().invoke(cli.app, [*asked])
     assert done.stdout.startswith("9.8 minutes; nine rides in ten take 6.1 to 16.4\n")
-    assert done.stderr == "warning: it is taken as the first; [sic]\n"
+    assert done.stderr == "warning: it is read as the first; [sic]\n"
     to_json = CliRunner().invoke(cli.app, [*asked, "--json", "-"])
     assert json.loads(to_json.stdout) == response
 
@@ -108,7 +108,7 @@ def test_refusal_shows_the_endpoints_message(serve: Serve) -> None:
     ("status", "body"), [(200, b"<html>"), (200, b"[]"), (200, b"{}"), (404, b"Not Found"), (405, b"{}"), (302, b"")]
 )
 def test_another_server_on_the_port_is_detected(serve: Serve, status: int, body: bytes) -> None:
-    assert "something else listens there" in failure(serve(status, body))
+    assert "another program listens there" in failure(serve(status, body))
 
 
 @pytest.mark.parametrize("body", [b"", b'{"error": "An unexpected error has occurred"}'])

@@ -101,7 +101,7 @@ def test_years_whose_holidays_are_unknown_are_refused(time_text: str) -> None:
     ("time_text", "local", "fold", "warning"),
     [
         ("2023-03-12T01:59", "2023-03-12T01:59", 0, ""),
-        ("2023-03-12T02:30", "2023-03-12T03:30", 0, "clocks skip 2023-03-12T02:30; it is taken as 2023-03-12T03:30"),
+        ("2023-03-12T02:30", "2023-03-12T03:30", 0, "clocks skip 2023-03-12T02:30; it is read as 2023-03-12T03:30"),
         ("2023-03-12T03:30", "2023-03-12T03:30", 0, ""),
         ("2023-03-12T07:30Z", "2023-03-12T03:30", 0, ""),
         ("2023-03-12T02:30-05:00", "2023-03-12T03:30", 0, ""),
@@ -109,7 +109,7 @@ def test_years_whose_holidays_are_unknown_are_refused(time_text: str) -> None:
             "2023-11-05T01:30",
             "2023-11-05T01:30",
             0,
-            "taken as the first (2023-11-05T05:30Z); write 2023-11-05T01:30-05:00",
+            "read as the first (2023-11-05T05:30Z); write 2023-11-05T01:30-05:00",
         ),
         ("2023-11-05T01:30-04:00", "2023-11-05T01:30", 0, ""),
         ("2023-11-05T01:30-05:00", "2023-11-05T01:30", 1, ""),
@@ -134,7 +134,7 @@ def test_time_suggested_by_a_warning_is_the_other_hour() -> None:
 
 def test_a_service_the_model_knows_nothing_of_is_refused_with_those_it_knows() -> None:
     assert str(refusal({**RIDE, "service": "yellow"})).endswith(
-        'is "yellow": give one the model learned from: green, fhvhv'
+        'is "yellow": give one the model was trained on: green, fhvhv'
     )
 
 
@@ -148,7 +148,7 @@ def test_every_error_is_reported_at_once() -> None:
 
 
 def test_a_field_no_ride_has_is_refused() -> None:
-    assert "trip_distance is no field of a ride" in str(refusal({**RIDE, "trip_distance": 3.2}))
+    assert "trip_distance is not a field of a ride" in str(refusal({**RIDE, "trip_distance": 3.2}))
 
 
 def test_many_unknown_fields_keep_the_error_short() -> None:

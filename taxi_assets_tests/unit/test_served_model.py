@@ -58,7 +58,7 @@ def test_one_thread_answers(model: ServedModel) -> None:
 @pytest.mark.parametrize("name", ["model.onnx", "tables.npz", "manifest.json"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    with pytest.raises(TaxiError, match=f"not a whole model.*{name}.*package the model again"):
+    with pytest.raises(TaxiError, match=f"not a complete model.*{name}.*package the model again"):
         read_manifest(folder)
 
 
@@ -74,7 +74,7 @@ def test_one_turned_bit_is_seen(folder: Path, name: str) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"format": 2}'])
 def test_a_manifest_that_is_none_is_refused(folder: Path, content: bytes) -> None:
     replace(folder / "manifest.json", content)
-    with pytest.raises(TaxiError, match="not a whole model"):
+    with pytest.raises(TaxiError, match="not a complete model"):
         read_manifest(folder)
 
 

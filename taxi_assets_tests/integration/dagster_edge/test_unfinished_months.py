@@ -123,7 +123,7 @@ def test_newest_month_is_retrained_after_a_training_file_is_replaced(
         tag_superseded(platform.settings, platform.warehouse)
         shown = client(platform.settings).get_model_version(model_versions.MODEL_NAME, str(version.version))
         assert shown.tags[model_versions.SUPERSEDED_TAG].startswith("green 2023-01 (")
-        assert "Learned from superseded files: green 2023-01 (" in shown.description
+        assert "Trained on superseded files: green 2023-01 (" in shown.description
     with replaced(platform, "2023-03"):  # used for scoring only
         assert version.version not in superseded_versions(platform.settings, platform.warehouse)
     tag_superseded(platform.settings, platform.warehouse)

@@ -51,7 +51,7 @@ def test_registry_of_the_environment_is_not_used(
 def test_changed_pickle_is_refused_before_unpickling(settings: Settings, register: Register, tmp_path: Path) -> None:
     version = register("key", scored_month="2023-03")
     model_pickle(settings, version).write_bytes(pickle.dumps(Planted(tmp_path / "planted")))
-    with pytest.raises(TaxiError, match=f"version 1 at .* is not the one that was trained .*: {REMEDY}") as refused:
+    with pytest.raises(TaxiError, match=f"version 1 at .* differs from the trained one .*: {REMEDY}") as refused:
         model_versions.load_sklearn(settings, version)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "planted").exists()

@@ -81,7 +81,7 @@ def test_removed_model_is_reported_and_trained_again(
     keeping_two: Settings, versions: dict[int, Version], register: Register
 ) -> None:
     remove_old_models(keeping_two)
-    with pytest.raises(TaxiError, match=r"version 4 was removed as an old one \(TAXI_KEEP_MODELS\): materialise"):
+    with pytest.raises(TaxiError, match=r"version 4 was removed by retention \(TAXI_KEEP_MODELS\): materialise"):
         model_versions.load_sklearn(keeping_two, versions[4])
     assert model_versions.find(keeping_two, "key 4") is None
     assert register("key 4").version == 8
