@@ -1,6 +1,6 @@
-"""Data quality: Great Expectations, evaluated in the warehouse on the connection that is about to commit.
+"""Data quality: suites of Great Expectations, evaluated on the connection that is about to commit.
 
-Importing this package imports no Great Expectations, which takes seconds; calling it does.
+Great Expectations takes seconds to import, so it is imported on first use.
 """
 
 from taxi_assets.quality.data_docs import write_data_docs

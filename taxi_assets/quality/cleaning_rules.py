@@ -1,7 +1,7 @@
-"""What makes a trip unusable: each rule's name, its reason, its threshold and why it is what it is.
+"""Cleaning rules: name, reason, threshold and rationale of each.
 
-The rules themselves are SQL, in `sql/rejected_trips.sql`, in this order; a trip counts under the first it breaks. Kept
-and rejected trips together are always the raw ones.
+Their SQL is in `ingestion/rejected_trips.sql`, in this order. A rejected trip gets the first rule it breaks. Clean and
+rejected trips together are always the raw trips.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ THRESHOLDS: Mapping[str, float] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of cleaning: what it rejects, by which threshold, and why that."""
+    """A cleaning rule: its name, what it rejects, its rationale and threshold."""
 
     name: str
     reason: str
@@ -29,57 +29,57 @@ RULES = (
     Rule(
         "needed_value_missing",
         "no pickup or drop-off time or zone, or one that cannot be read",
-        "without them a trip has no duration or no place to learn it for",
+        "without them a trip has no duration or no route",
     ),
     Rule(
         "pickup_outside_month",
         "the pickup lies outside the month the file is for",
-        "clocks of meters are wrong in nearly every file; a trip of another month comes, if at all, in that one's",
+        "nearly every file has trips with wrong meter clocks; real trips of another month are in that month's file",
     ),
     Rule(
         "zone_unknown",
         "a zone id TLC has not given",
-        "265 is the last; 264 (unknown) and 265 (outside of the city) are ids of its own, and stay",
+        "265 is TLC's last id; 264 (unknown) and 265 (outside of the city) are valid ids",
         "zones",
     ),
     Rule(
         "clock_change_ambiguous",
         "an hour is repeated in autumn, and only the longer of two possible durations fits the metered distance",
-        "0.6 % of trips at that hour take over an hour, so the shorter one is taken unless it needs more than 80 mph; "
-        "then the distance may be wrong or the trip long, and nothing in the file says which",
+        "0.6 % of trips at that hour take over an hour, so the shorter duration is used unless it needs over 80 mph; "
+        "then the file does not show whether the distance is wrong or the trip long",
     ),
     Rule(
         "duration_too_short",
         "under a minute: a cancelled trip or a meter pressed by mistake",
-        "nobody is driven anywhere in less; a drop-off before the pickup counts here, too, unless the clocks went back",
+        "no real trip is shorter; includes a drop-off before the pickup, unless the clocks went back",
         "shortest_minutes",
     ),
     Rule(
         "duration_too_long",
         "over three hours: a meter left running",
-        "the farthest regular trip at rush hour takes that; beyond it are 0.3 % of trips, nearly all forgotten meters",
+        "the farthest regular trip at rush hour takes that; 0.3 % of trips are longer, nearly all forgotten meters",
         "longest_minutes",
     ),
     Rule(
         "speed_impossible",
         "the metered distance would need more than 80 mph on average",
-        "no street of the region allows more than 65",
+        "no street of the region allows more than 65 mph",
         "fastest_mph",
     ),
     Rule(
         "duplicate",
-        "the same trip again, often as a refund",
-        "times, zones and distance to the last digit agree by chance less than once a month; the first copy stays",
+        "a copy of another trip, often as a refund",
+        "equal times, zones and distance occur by chance less than once a month; the first copy stays",
     ),
     Rule(
         "line_unreadable",
-        "a line of a CSV file that is no record of its columns",
-        "it lacks every value, for that reason; it is kept as it came, in unreadable",
+        "a line of a CSV file that does not fit its columns",
+        "all its values are missing; the column unreadable keeps the line unchanged",
     ),
     Rule(
         "time_unreadable",
         "a pickup or drop-off time that cannot be read",
-        "the trip has no duration without it; what the file says is kept as it came, in unreadable",
+        "without it the trip has no duration; the column unreadable keeps the file's text",
     ),
 )
 

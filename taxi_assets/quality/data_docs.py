@@ -1,7 +1,7 @@
-"""Great Expectations' Data Docs: one HTML page for each table and month, and an index of all there are.
+"""Great Expectations' Data Docs: one HTML page for each table and month, and an index.
 
-The pages' findings are rendered by Great Expectations; the frame around them is ours, since theirs loads its
-styles and scripts from other people's servers. A page is complete in itself and needs no network.
+Great Expectations renders the results inside our own page layout: its layout loads styles and scripts from the
+internet, our pages need no network.
 """
 
 import json
@@ -20,14 +20,14 @@ __all__ = ["write_data_docs"]
 
 
 def write_data_docs(suite_result: SuiteResult, table: str, service: str, month: Month, folder: Path) -> Path:
-    """Write the page of one validation, in place of an earlier one of the same month, and renew the index.
+    """Writes the page of one validation, replacing the month's earlier page, and updates the index.
 
     Args:
-        suite_result: What `validate` found.
-        table: The table it looked at.
+        suite_result: The result of `validate`.
+        table: The validated table.
         service: The service whose trips these are.
         month: Their month.
-        folder: The folder of the Data Docs; made where it is missing.
+        folder: The folder of the Data Docs; created if missing.
 
     Returns:
         The page, `<folder>/<table>/<service>_<month>.html`. The index is `<folder>/index.html`.
@@ -52,7 +52,7 @@ def write_data_docs(suite_result: SuiteResult, table: str, service: str, month: 
 
 
 def _findings(suite_result: SuiteResult) -> list[dict[str, Any]]:
-    """Great Expectations' sections, a column each; not its overview, which links to pages there are not."""
+    """Great Expectations' sections, one per column, without its overview, whose links would be dead."""
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 
     sections: list[dict[str, Any]] = (
@@ -64,21 +64,21 @@ def _findings(suite_result: SuiteResult) -> list[dict[str, Any]]:
 def _render(template: str, **values: object) -> str:
     from great_expectations.render.view.view import DefaultJinjaPageView
 
-    # Its environment holds the templates and filters the sections need; ours are found beside them.
+    # Its Jinja environment has the templates and filters of the sections; ours are added.
     with as_file(files("taxi_assets.quality") / "pages") as ours:
         view = DefaultJinjaPageView(custom_views_directory=str(ours))
         return str(view.env.get_template(template).render(values))
 
 
 def _write(path: Path, text: str) -> None:
-    """Put the file there whole: a reader sees the old one or the new one."""
+    """Writes the file atomically: a reader sees the old or the new one."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
 
 
 def _entries(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Every page's facts, by table in the order of the data's flow, then by service and month."""
+    """All pages' index entries, by table in the order of the flow, then by service and month."""
     return {
         table: [json.loads(path.read_text()) for path in sorted(folder.glob(f"{table}/*.json"))] for table in SUITES
     }

@@ -1,4 +1,4 @@
-"""What a validation found, as plain values that survive JSON."""
+"""Results of a validation, as JSON-serializable values."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ __all__ = ["ExpectationResult", "SuiteResult", "json_safe"]
 class ExpectationResult:
     """One expectation's result.
 
-    `observed` is the value measured or, where rows are judged one by one, the share of them that is as
-    expected, 0 to 1; None where there was nothing to judge. `unexpected_count` and `unexpected_percent`, 0 to
-    100 of the rows with a value, are None where a whole column is judged.
+    `observed` is the measured value or, for row-level expectations, the share of rows as expected, 0 to 1; None
+    without rows. `unexpected_count` and `unexpected_percent`, 0 to 100 of the rows with a value, are None for
+    column-level expectations.
     """
 
     name: str
@@ -30,7 +30,7 @@ class ExpectationResult:
     description: str
 
     def sentence(self, rows: int) -> str:
-        """One line: the expectation, what was observed, and on how many rows."""
+        """One line: the expectation, the observed value and the number of rows."""
         if self.unexpected_count is None:
             return f"{self.name}: observed {_readable(self.observed)} over {rows:,} rows ({self.description})"
         return (
@@ -41,9 +41,9 @@ class ExpectationResult:
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """All outcomes of one table's suite on one month, in the suite's order.
+    """Results of one table's suite on one month, in the suite's order.
 
-    `document` is the validation as Great Expectations gives it, for the Data Docs.
+    `document` is Great Expectations' own result, for the Data Docs.
     """
 
     table: str
@@ -52,24 +52,24 @@ class SuiteResult:
     document: Any = field(default=None, repr=False, compare=False)
 
     def failed_errors(self) -> tuple[ExpectationResult, ...]:
-        """Why the month may not be published."""
+        """Failed expectations that block publishing."""
         return tuple(o for o in self.outcomes if o.severity == "error" and not o.passed)
 
     def failed_warnings(self) -> tuple[ExpectationResult, ...]:
-        """What a person should know of the month all the same."""
+        """Failed expectations that do not block publishing."""
         return tuple(o for o in self.outcomes if o.severity == "warning" and not o.passed)
 
     def summary(self) -> tuple[str, ...]:
-        """A sentence for each failed error; empty where the month may be published."""
+        """A sentence for each failed error; empty if the month can be published."""
         return tuple(outcome.sentence(self.rows) for outcome in self.failed_errors())
 
     def as_json(self) -> dict[str, Any]:
-        """The verdict as JSON knows values."""
+        """The result as JSON values."""
         return {"table": self.table, "rows": self.rows, "outcomes": [asdict(o) for o in self.outcomes]}
 
 
 def json_safe(value: Any) -> Any:
-    """The value in JSON's types: NumPy's and databases' become plain, a float that is no number None."""
+    """Converts a value to JSON types; NaN and infinite floats become None."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Decimal):

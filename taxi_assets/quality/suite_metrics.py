@@ -1,7 +1,7 @@
-"""The numbers a suite is judged by, counted in the warehouse: one scan for all that is judged row by row.
+"""Computes the metrics of a suite in DuckDB: one scan for all row-level expectations.
 
-Great Expectations judges them (`validation.py`). Its own SQL engine would ask for the same numbers in some twenty
-statements, and spend most of the time hashing every value to count the distinct ones and sorting for the median.
+Great Expectations evaluates them (`validation.py`). Its own SQL engine needs about twenty statements for the same
+metrics, and spends most of the time hashing for distinct counts and sorting for the median.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,20 +13,20 @@ from taxi_assets.quality.suites import BETWEEN, DISTINCT, IN_SET, MEDIAN, PRESEN
 
 __all__ = ["Metrics", "count_metrics"]
 
-# Numbers under the names Great Expectations knows them by.
+# Metric values by Great Expectations' metric names.
 Metrics = Mapping[str, Any]
 
 _ROW_BY_ROW = {BETWEEN: "column_values.between", IN_SET: "column_values.in_set", PRESENT: "column_values.nonnull"}
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
 
-# Integers lie close together, as row numbers do: a group keeps 64 of them as bits, so there are few groups.
+# Integers such as row numbers are dense: one group stores 64 of them as bits, so there are few groups.
 _DISTINCT_INTEGERS = """
     SELECT coalesce(sum(bit_count(bits)), 0)::BIGINT
     FROM (SELECT bit_or(1::UBIGINT << ({column} & 63)::UBIGINT) AS bits FROM {view} GROUP BY {column} >> 6)
 """
 _DISTINCT = "SELECT count(DISTINCT {column}) FROM {view}"
 
-# Durations come in seconds: few values, each counted, are sorted faster than all rows.
+# Durations are whole seconds: sorting the few distinct values with counts is faster than sorting all rows.
 _MEDIAN = """
     WITH counted AS (
         SELECT {column}::DOUBLE AS value, count(*) AS rows FROM {view} WHERE {column} IS NOT NULL GROUP BY value
@@ -39,15 +39,15 @@ _MEDIAN = """
 
 
 def count_metrics(connection: DuckDBPyConnection, view: str, suite: Suite) -> dict[str, Metrics]:
-    """What each expectation of the suite is judged by, under the expectation's name.
+    """Metrics of each expectation of the suite, by the expectation's name.
 
     Args:
-        connection: Where to look; nothing is changed.
+        connection: A DuckDB connection; only read.
         view: Rows with the suite's derived columns.
-        suite: What is expected.
+        suite: The expectations.
 
     Raises:
-        RuntimeError: an expectation is about a column there is not, or of a kind that is not counted here.
+        RuntimeError: an expectation names a missing column, or is of an unsupported kind.
     """
     types = {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE {view}").fetchall()}
     for expectation in suite.expectations:
@@ -63,7 +63,9 @@ def count_metrics(connection: DuckDBPyConnection, view: str, suite: Suite) -> di
 def _require_countable(expectation: Expectation, types: Mapping[str, str]) -> None:
     column = expectation.arguments.get("column")
     if expectation.kind not in {ROWS, MEDIAN, DISTINCT, UNIQUE, *_ROW_BY_ROW}:
-        raise RuntimeError(f"the expectation {expectation.name} cannot be evaluated: nothing counts {expectation.kind}")
+        raise RuntimeError(
+            f"the expectation {expectation.name} cannot be evaluated: {expectation.kind} is not supported"
+        )
     if expectation.kind != ROWS and column not in types:
         raise RuntimeError(f'the expectation {expectation.name} cannot be evaluated: there is no column "{column}"')
 
@@ -86,12 +88,12 @@ def _metrics(
         missing = {"table.row_count": rows, "column_values.nonnull.unexpected_count": rows - values}
         return {**missing, f"{metric}.unexpected_count": counts[expectation.name], f"{metric}.unexpected_values": []}
     distinct = ask(_DISTINCT_INTEGERS if types[column] in _INTEGERS else _DISTINCT, column)
-    # Of no values none is there twice: that there are some is for another expectation to say.
+    # Without values none is repeated; another expectation checks that there are values.
     return {"column.distinct_values.count": distinct, "column.unique_proportion": distinct / values if values else 1}
 
 
 def _count_rows(connection: DuckDBPyConnection, view: str, suite: Suite) -> dict[str, int]:
-    """Rows; values of each column; and, under an expectation's name, rows that are not as expected."""
+    """Counts of rows, of values by column, and of unexpected rows by expectation."""
     values: dict[str, object] = {}
     parts = {"rows": "count(*)"}
     for expectation in suite.expectations:
@@ -105,7 +107,7 @@ def _count_rows(connection: DuckDBPyConnection, view: str, suite: Suite) -> dict
 
 
 def _unexpected(expectation: Expectation, values: dict[str, object]) -> str:
-    """SQL that is true for a value that is not as expected, never for a missing one unless that is the question."""
+    """SQL condition of an unexpected value; a missing value counts only for `PRESENT`."""
     arguments, column = expectation.arguments, str(expectation.arguments["column"])
 
     def bound(value: object) -> str:

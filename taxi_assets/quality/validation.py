@@ -1,4 +1,4 @@
-"""Evaluates a suite on rows nobody else can see yet: DuckDB counts, Great Expectations judges."""
+"""Evaluates a suite on uncommitted rows: DuckDB counts, Great Expectations evaluates."""
 
 import logging
 import warnings
@@ -24,18 +24,17 @@ _SEVERITIES = {"error": "critical", "warning": "warning"}
 
 
 def validate(connection: DuckDBPyConnection, relation: str, suite: Suite) -> SuiteResult:
-    """Evaluate `suite` on the rows of `relation` as `connection` sees them, uncommitted ones included.
+    """Evaluates `suite` on the rows of `relation` that `connection` sees, including uncommitted ones.
 
-    Nothing is written but a temporary view, which is dropped again; no transaction is begun, committed or
-    rolled back, and the connection stays open.
+    Creates and drops a temporary view. Does not begin, commit or roll back a transaction.
 
     Args:
-        connection: Where to look; within its transaction, if one is under way.
-        relation: A table or view the connection sees: one service's month of the suite's table.
-        suite: What is expected.
+        connection: A DuckDB connection, with or without an open transaction.
+        relation: A table or view: one service's month of the suite's table.
+        suite: The expectations.
 
     Raises:
-        RuntimeError: an expectation could not be evaluated at all: the suite does not fit the relation.
+        RuntimeError: an expectation cannot be evaluated, because the suite does not fit the relation.
     """
     derived = "".join(f", {sql} AS {name}" for name, sql in suite.derived.items())
     connection.execute(f"CREATE OR REPLACE TEMP VIEW {_VIEW} AS SELECT *{derived} FROM {relation}")  # noqa: S608
@@ -56,11 +55,11 @@ def _evaluate(connection: DuckDBPyConnection, suite: Suite) -> "ExpectationSuite
 
 
 def _evaluate_metrics(suite: Suite, metrics: Mapping[str, Metrics]) -> "ExpectationSuiteValidationResult":
-    """Great Expectations' verdict on the numbers, as its own validators give it."""
+    """Evaluates the metrics with Great Expectations' own validators."""
     from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.validator.validation_statistics import calc_validation_statistics
 
-    # What is to be known are counts: examples of unexpected values would cost a scan for each expectation.
+    # Counts only: examples of unexpected values would cost one scan per expectation.
     only_counts = {"result_format": {"result_format": "BASIC", "partial_unexpected_count": 0}}
     results = [
         theirs._build_evr(theirs._validate(dict(metrics[ours.name]), dict(only_counts)))
@@ -98,7 +97,7 @@ def _outcome(expectation: Expectation, evaluated: Any) -> ExpectationResult:
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """No warnings of Great Expectations' own making, nor its log."""
+    """Silences Great Expectations' log and its deprecation warning."""
     logger = logging.getLogger("great_expectations")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

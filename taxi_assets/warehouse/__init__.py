@@ -1,1 +1,1 @@
-"""DuckDB tables under a DuckLake catalogue: connection, schema, maintenance. Not what the rows mean."""
+"""DuckDB tables in a DuckLake catalogue: connection, schema, maintenance. No rules about the rows."""

@@ -1,4 +1,4 @@
-"""Which months the lake holds. No layer above the lake is known here."""
+"""Reads the months available in the warehouse. Imports nothing above the warehouse."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ __all__ = ["available_months", "features_snapshots"]
 
 
 def available_months(connection: DuckDBPyConnection, services: Sequence[str]) -> tuple[Month, ...]:
-    """Months whose features are published for every one of these services, oldest first."""
+    """Months with published features of every given service, oldest first."""
     rows = connection.execute(
         "SELECT month FROM trip_features WHERE service IN (SELECT unnest($services)) "
         "GROUP BY month HAVING count(DISTINCT service) = $count ORDER BY month",
@@ -20,6 +20,6 @@ def available_months(connection: DuckDBPyConnection, services: Sequence[str]) ->
 
 
 def features_snapshots(connection: DuckDBPyConnection) -> dict[tuple[str, Month], int]:
-    """The snapshot in which a month's features were published, by service and month."""
+    """The snapshot that published a month's features, by service and month."""
     query = "SELECT service, month, max(snapshot_id) FROM trip_features GROUP BY service, month"
     return {(service, Month(day.year, day.month)): at for service, day, at in connection.execute(query).fetchall()}

@@ -1,4 +1,4 @@
-"""The version of DuckLake that the lake's catalogue is of: an older one is migrated, a newer one refused."""
+"""Migrates a catalogue of an older DuckLake version and rejects one of a newer version."""
 
 import logging
 import re
@@ -21,15 +21,15 @@ _LOG = logging.getLogger(__name__)
 
 
 def migrate_if_older(catalogue: Path, lock: FileLock, migrate: Callable[[], None]) -> None:
-    """Bring a catalogue that an older DuckLake made up to date, once; a copy of it stays beside it.
+    """Migrates the catalogue of an older DuckLake once, and keeps a copy beside it.
 
     Args:
-        catalogue: The catalogue's file; nothing is done where there is none.
-        lock: Held while it is migrated, so that nobody publishes meanwhile.
+        catalogue: The catalogue's file; may be missing.
+        lock: Publish lock, taken during the migration.
         migrate: Attaches the catalogue so that DuckLake migrates it.
 
     Raises:
-        TaxiError: the catalogue is of a later DuckLake, is none, or cannot be migrated.
+        TaxiError: the catalogue is of a newer DuckLake, is damaged, or cannot be migrated.
     """
     if not catalogue.is_file() or not _is_older(catalogue):
         return
@@ -53,14 +53,16 @@ def _version(catalogue: Path) -> str:
         with closing(sqlite3.connect(f"{catalogue.absolute().as_uri()}?mode=ro", uri=True, timeout=60)) as connection:
             rows = connection.execute("SELECT value FROM ducklake_metadata WHERE key = 'version'").fetchall()
     except sqlite3.OperationalError:
-        return DUCKLAKE_VERSION  # it is just being made, or the disk is full: who attaches it is told
+        return DUCKLAKE_VERSION  # just being created, or the disk is full: attaching it raises the error
     except sqlite3.DatabaseError as error:
-        raise TaxiError(f"{catalogue} is not a lake's catalogue ({error}): move it away to begin anew") from error
+        raise TaxiError(
+            f"{catalogue} is not a DuckLake catalogue ({error}): move it away to start with an empty warehouse"
+        ) from error
     return str(rows[0][0]) if rows else DUCKLAKE_VERSION
 
 
 def _parts(version: str) -> tuple[int, ...]:
-    """The numbers of a version: `0.3-dev1` comes before `0.3`."""
+    """The version as numbers that sort: `0.3-dev1` comes before `0.3`."""
     numbers = [int(number) for number in re.findall(r"\d+", version.partition("-")[0])]
     return (*[*numbers, 0, 0][:3], 0 if "-" in version else 1)
 
@@ -81,5 +83,5 @@ def _migrate(catalogue: Path, migrate: Callable[[], None]) -> None:
     except duckdb.Error as error:
         raise TaxiError(
             f"the lake cannot be migrated from DuckLake {found} to {DUCKLAKE_VERSION} ({str(error).splitlines()[0]}): "
-            f"its catalogue as it was is {kept}"
+            f"the old catalogue is kept as {kept}"
         ) from error

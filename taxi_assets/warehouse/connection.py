@@ -1,7 +1,7 @@
-"""The lake: DuckDB tables as parquet under a DuckLake catalogue. The only module that opens a connection.
+"""Opens all connections to the warehouse: DuckDB tables as parquet in a DuckLake catalogue.
 
-Writers publish one transaction at a time, behind a lock between processes; readers need
-no lock and see whole months only. No SQL statement is put together from values: they are bound.
+Writers publish one transaction at a time, behind a lock between processes. Readers need no lock and see whole months
+only. Values are bound to SQL statements, never formatted into them.
 """
 
 import importlib.util
@@ -38,17 +38,17 @@ __all__ = [
 
 _EXTENSIONS = ("ducklake", "sqlite_scanner")
 
-# How DuckLake writes parquet. Version 2's encodings of numbers and times make files as small as zstd would, in two
-# thirds of the time; parquet version 1 with zstd was 47 MiB for 3,000,000 raw trips, this is 53.
+# Parquet options of DuckLake. 3,000,000 raw trips take 53 MiB with version 2 and snappy, 47 MiB with version 1 and
+# zstd; version 2 takes two thirds of the time.
 _OPTIONS = {"parquet_version": "2", "parquet_compression": "snappy"}
 
-# A database of a process stays open: to load the extensions and check their signatures takes half a second.
+# One open database per process: loading the extensions and checking their signatures takes half a second.
 _databases: dict[tuple[int, int, Settings], duckdb.DuckDBPyConnection] = {}
 
 
 @cache
 def sql(name: str) -> str:
-    """The text of `<name>.sql`, which lies beside the module that runs it; no two files share a name.
+    """The text of `<name>.sql`, which is beside the module that runs it; names are unique.
 
     Raises:
         FileNotFoundError: no package has such a file.
@@ -60,19 +60,19 @@ def sql(name: str) -> str:
 
 @cache
 def sql_files() -> Mapping[str, Path]:
-    """Every SQL file of the project, by its name without `.sql`."""
+    """The project's SQL files, by name without `.sql`."""
     return {path.stem: path for path in Path(str(files("taxi_assets"))).rglob("*.sql")}
 
 
 @dataclass(frozen=True)
 class Warehouse:
-    """Opens connections on the lake of these settings, and reads its newest state unless one of old is chosen."""
+    """Opens connections to the warehouse; reads the newest snapshot unless `read_snapshot` is given."""
 
     settings: Settings
     read_snapshot: int | None = None
 
     def at(self, snapshot: int) -> "Warehouse":
-        """The lake as it was then, for reading."""
+        """The warehouse at an earlier snapshot, for reading."""
         return Warehouse(self.settings, snapshot)
 
     @property
@@ -81,7 +81,7 @@ class Warehouse:
 
     @contextmanager
     def reading(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection that sees one state of the lake throughout: the newest, or that of `snapshot`."""
+        """A connection that reads one snapshot throughout: the newest, or the given one."""
         self._initialise()
         snapshot = self.read_snapshot if snapshot is None else snapshot
         with self._connected_to_read(snapshot) as connection:
@@ -90,11 +90,11 @@ class Warehouse:
 
     @contextmanager
     def publishing(self, message: str, run_id: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """One transaction: everything done on the connection is seen by all after the block, or never.
+        """One transaction: commits after the block, rolls back on an exception.
 
         Args:
-            message: What the snapshot holds, for `snapshots()`.
-            run_id: The Dagster run that makes it.
+            message: The snapshot's commit message.
+            run_id: The Dagster run that publishes.
         """
         self._initialise()
         with self._lock, _closing(self._connect()) as connection:
@@ -112,7 +112,7 @@ class Warehouse:
 
     @contextmanager
     def exclusive_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection without a transaction, while nobody publishes: for `maintenance` alone."""
+        """A connection without a transaction that blocks publishing; for `maintenance` only."""
         self._initialise()
         with self._lock, _closing(self._connect()) as connection:
             yield connection
@@ -123,13 +123,13 @@ class Warehouse:
             return int(connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0])
 
     def snapshots(self) -> tuple[int, ...]:
-        """The numbers of all snapshots that can still be read, oldest first."""
+        """The numbers of all readable snapshots, oldest first."""
         with self.reading() as connection:
             rows = connection.execute("SELECT snapshot_id FROM lake.snapshots() ORDER BY 1").fetchall()
         return tuple(int(row[0]) for row in rows)
 
     def _initialise(self) -> None:
-        # On a full disk nothing is migrated, and SQLite must not be opened beside the catalogue: reading uses a copy.
+        # On a full disk SQLite cannot write beside the catalogue: skip the migration, readers use a copy.
         if self._catalog_file.is_file() and has_room(self.settings.warehouse):
             migrate_if_older(self._catalog_file, self._lock, self._migrate)
         marker = self.settings.warehouse / "tables.json"
@@ -157,8 +157,8 @@ class Warehouse:
                 continue
             _add_columns(connection, table)
             if table.monthly:
-                # Lakes of earlier versions were partitioned. Each transaction writes one month, so files are of one
-                # month anyway and their statistics tell which; to divide the rows once more doubles the time.
+                # Earlier versions partitioned the tables. Each transaction writes one month, so each file has one
+                # month anyway and its statistics say which; partitioning doubles the write time.
                 connection.execute(f"ALTER TABLE {table.name} RESET PARTITIONED BY")
 
     @contextmanager
@@ -171,7 +171,7 @@ class Warehouse:
             yield connection
 
     def _connect(self, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
-        """A connection of its own on the lake, in this process's database where it shows the newest state."""
+        """A new connection; shares this process's database when reading the newest snapshot."""
         if snapshot is not None or not self._catalog_file.is_file():
             return self._open(snapshot)
         key = (os.getpid(), self._catalog_file.stat().st_ino, self.settings)
@@ -187,13 +187,13 @@ class Warehouse:
         return self.settings.warehouse / "catalog.sqlite"
 
     def _open(self, snapshot: int | None = None, copy: Path | None = None) -> duckdb.DuckDBPyConnection:
-        """A database of its own on the catalogue, or on a copy of it, which can only be read."""
+        """A new database on the catalogue, or on a read-only copy of it."""
         connection = self._with_extensions()
         connection.execute(self._attachment(snapshot, copy))
         connection.execute("USE lake")
         define_macros(connection)
-        # From here on no statement reaches files beyond the platform's own folders, but for SQLite databases, which
-        # their extension opens itself; nor lifts this limit.
+        # From here on, no statement can reach files outside the platform's folders or lift this limit. Exception:
+        # SQLite databases, which their extension opens itself.
         settings = self.settings
         folders = [f"{folder}/" for folder in (settings.warehouse, settings.landing, settings.file_store)]
         connection.execute(f"SET allowed_directories = [{', '.join(map(_quoted, folders))}]")
@@ -221,9 +221,9 @@ class Warehouse:
         return config | ({"threads": self.settings.threads} if self.settings.threads else {})
 
     def _attachment(self, snapshot: int | None, copy: Path | None = None) -> str:
-        # Files are known by their place under the data path: overriding it lets a home be moved or linked to.
+        # Paths in the catalogue are relative to the data path: overriding it lets a home be moved or linked.
         options = f"DATA_PATH {_quoted(str(self.settings.warehouse / 'data'))}, OVERRIDE_DATA_PATH true"
-        options += ", META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 60000"  # else a commit fails while anyone reads
+        options += ", META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 60000"  # otherwise a commit fails during a read
         options += ", READ_ONLY" if copy else ""
         if snapshot is not None:
             options += f", SNAPSHOT_VERSION {int(snapshot)}"
@@ -239,7 +239,7 @@ def _closing(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyC
 
 
 def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Give a table that an earlier version of the platform made the columns it has since got."""
+    """Adds the columns that are missing in a table of an earlier version."""
     existing = {column[0] for column in connection.execute(f"SELECT * FROM {table.name} LIMIT 0").description}
     for column in table.columns:
         if column.name not in existing:
@@ -248,24 +248,24 @@ def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def define_macros(connection: duckdb.DuckDBPyConnection) -> None:
-    """Define what the SQL files call, such as `elapsed_seconds`, for this connection only."""
+    """Defines the macros of the SQL files, such as `elapsed_seconds`, on this connection."""
     for macro in macros():
         connection.execute(f"CREATE OR REPLACE TEMP MACRO {macro}")
 
 
 def month_key(service: str, month: Month) -> Mapping[str, object]:
-    """The values that `$service` and `$month` of the SQL files stand for."""
+    """The parameters `$service` and `$month` of the SQL files."""
     return {"service": service, "month": month.first_day}
 
 
 def set_month_variables(connection: duckdb.DuckDBPyConnection, service: str, month: Month) -> None:
-    """Set the month that views made by `create_month_view` show."""
+    """Sets the month that views of `create_month_view` show."""
     connection.execute("SET VARIABLE service = $service", {"service": service})
     connection.execute("SET VARIABLE month = $month", {"month": month.first_day})
 
 
 def create_month_view(connection: duckdb.DuckDBPyConnection, view: str, table: str) -> None:
-    """Make `view`, for this connection only, the chosen month's rows of `table`."""
+    """Creates `view` on this connection: the rows of `table` in the month of `set_month_variables`."""
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM lake.{table} "
         "WHERE service = getvariable('service') AND month = getvariable('month')"
@@ -273,7 +273,7 @@ def create_month_view(connection: duckdb.DuckDBPyConnection, view: str, table: s
 
 
 def require_writable(folder: Path) -> None:
-    """Refuse a folder nobody may write to, the administrator included, before any work is done.
+    """Checks that a folder can be written to, before any work; rejects read-only ones even for root.
 
     Raises:
         TaxiError: the folder cannot be created, or is marked read-only.

@@ -1,25 +1,24 @@
-"""The moments of a file's way from arrival to publication, each a name. Nothing happens at them.
+"""Named points on a file's way from the landing folder to publication. They do nothing in production.
 
-They are where a campaign stops the process, by putting another function in the place of `fault_point`, to see that
-whatever had been done by then is finished or undone by the next look.
+Crash tests replace `fault_point` to stop the process there, and check that the next scan finishes or undoes its work.
 """
 
 __all__ = ["FAULT_POINTS", "fault_point"]
 
 FAULT_POINTS = (
-    "seen",  # the landing folder was looked through, nothing has been touched
-    "taken",  # a file left the landing folder; the lake does not know of it
-    "examined",  # its bytes were read and judged
-    "recorded",  # the lake knows what becomes of it; it is not yet there
-    "moved",  # it is in the store, or in quarantine without its reason
-    "settled",  # a look is over
-    "checked",  # a month's file proved whole, and is about to be read
+    "seen",  # the landing folder is listed, no file is changed
+    "taken",  # a file left the landing folder, but is not recorded
+    "examined",  # its bytes were read and checked
+    "recorded",  # its new state is recorded; the file is not yet moved
+    "moved",  # it is in the file store, or in quarantine without its reason
+    "settled",  # the scan is complete
+    "checked",  # a month's file is whole and about to be read
     "filled",  # its rows are in the open transaction
     "audited",  # its suite has passed, the transaction is open
     "published",  # the transaction is committed
-    "refused",  # the transaction is rolled back, the file still in the store
+    "refused",  # the transaction is rolled back, the file is still in the file store
 )
 
 
 def fault_point(point_name: str) -> None:
-    """Note that the point_name has come."""
+    """Marks a point of `FAULT_POINTS`; does nothing unless a test replaces it."""

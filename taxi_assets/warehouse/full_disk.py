@@ -1,4 +1,4 @@
-"""Reading a lake whose disk is full: SQLite needs room for a file of its own beside the catalogue, even to read."""
+"""Reads a warehouse on a full disk: even to read, SQLite needs space for a file beside the catalogue."""
 
 import shutil
 import tempfile
@@ -11,21 +11,21 @@ from taxi_assets.errors import TaxiError
 __all__ = ["has_room", "readable_copy"]
 
 _NEEDED_BYTES = 1 << 20
-_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in memory, where there is one; what is made in it is nobody else's
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in memory, if there is one; `TemporaryDirectory` makes a private one in it
 _TRIES = 5
 
 
 def has_room(folder: Path) -> bool:
-    """There is room beside the catalogue for what SQLite writes while it reads."""
+    """True if the disk has space for the file that SQLite writes while reading."""
     return shutil.disk_usage(folder).free >= _NEEDED_BYTES
 
 
 @contextmanager
 def readable_copy(catalog: Path) -> Iterator[Path]:
-    """A copy of the catalogue, on another disk, while the block lasts; the tables' own files stay where they are.
+    """A temporary copy of the catalogue on another disk; the parquet files are not copied.
 
     Raises:
-        TaxiError: there is no other disk with room.
+        TaxiError: no other disk has space, or the catalogue is being written to.
     """
     with ExitStack() as stack:
         try:

@@ -1,8 +1,8 @@
-"""Tidies the lake: small files become one, old snapshots and files that nothing needs go. Knows no Dagster, no MLflow.
+"""Maintains the warehouse: merges small files, expires old snapshots, deletes unused files.
 
-The newest snapshot stays, and so does each that a model learned from, whatever its age: a version can be made again.
-A file goes a day after nothing refers to it, since someone may still be reading it. Killed at any moment, it leaves a
-lake that the next call goes on with: what a snapshot names is on the disk, always.
+The newest snapshot and those that models were trained on stay, so that a model version can be reproduced. A file is
+deleted one day after its last reference, since a reader may still use it. After a kill at any point, all files of
+readable snapshots are on disk and the next call continues.
 """
 
 from collections.abc import Collection
@@ -18,41 +18,41 @@ from taxi_assets.warehouse.schema import TABLES
 
 __all__ = ["Maintenance", "maintain"]
 
-# Longer than anyone reads, and than a month takes from its first file to its commit.
+# Longer than any read, and than a month takes from its first file to its commit.
 GRACE = timedelta(days=1)
 
-# A month of trips is a file of its own, which is dropped whole when the month is replaced: merged, it could not be.
+# Tables of trips are not merged: each month is one file, which is dropped whole when the month is replaced.
 _MERGED = tuple(name for name, table in TABLES.items() if "source_row" not in {c.name for c in table.columns})
 
 
 @dataclass(frozen=True)
 class Maintenance:
-    """What is done, or would be: `merged` is files by table; files are named by their place in the lake's folder."""
+    """Actions done or planned; `merged` counts files by table; paths are relative to the warehouse."""
 
     expired_snapshots: tuple[int, ...]
-    kept_for_models: tuple[int, ...]  # older than the setting, but a model learned from them
+    kept_for_models: tuple[int, ...]  # older than the setting, but a model was trained on them
     merged: dict[str, int]
     unused_files: tuple[str, ...]
     orphaned_files: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The facts as JSON knows values."""
+        """The fields as JSON values."""
         return asdict(self)
 
 
 def maintain(
     warehouse: Warehouse, protected_snapshots: Collection[int], keep: timedelta, now: datetime, is_dry_run: bool = False
 ) -> Maintenance:
-    """Delete files nothing needs, expire snapshots older than `keep`, put tables of many small files into one.
+    """Deletes unused files, expires snapshots older than `keep` and merges the small files of a table.
 
-    What this call makes superfluous is deleted by a later one, after `GRACE`.
+    Files that this call makes unused are deleted by a later call, after `GRACE`.
 
     Args:
-        warehouse: The lake; publishers wait meanwhile, readers do not.
-        protected_snapshots: Snapshots models learned from; they stay.
-        keep: Age up to which a snapshot stays; longer than anyone reads.
+        warehouse: The warehouse; publishers wait meanwhile, readers do not.
+        protected_snapshots: Snapshots that models were trained on; they stay.
+        keep: Age up to which a snapshot stays; longer than any read.
         now: The time, with its zone.
-        is_dry_run: Tell what would be done and do nothing.
+        is_dry_run: Only returns the plan.
     """
     folder = warehouse.settings.warehouse
     if is_dry_run:
@@ -103,10 +103,10 @@ def _delete(connection: DuckDBPyConnection, plan: Maintenance, unused: datetime)
 
 
 def _merge(warehouse: Warehouse, table: str) -> None:
-    """Write the table's rows anew, as a publication like any other.
+    """Rewrites the table's rows in an ordinary transaction.
 
-    DuckLake's own merging replaces the files of snapshots that are still read: `count(*)` then counts the rows of later
-    ones too, in a reader under way and for good when an older snapshot is read.
+    DuckLake's own merge replaces the files of readable snapshots. `count(*)` on an older snapshot then counts the rows
+    of later ones too, also in readers already running.
     """
     with warehouse.publishing(f"{table} in one file") as connection:
         connection.execute(f"CREATE TEMP TABLE merged AS FROM lake.{table}")

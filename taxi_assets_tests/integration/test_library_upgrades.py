@@ -69,7 +69,7 @@ def test_older_ducklake_is_migrated_and_its_catalogue_is_backed_up(
 def test_failed_migration_leaves_the_catalogue_and_names_its_copy(warehouse: Warehouse, catalogue: Path) -> None:
     set_version(catalogue, "0.2")  # version 0.2 had other tables
     with pytest.raises(
-        TaxiError, match=r"cannot be migrated from DuckLake 0.2 .*as it was is .*ducklake-0.2$"
+        TaxiError, match=r"cannot be migrated from DuckLake 0.2 .*is kept as .*ducklake-0.2$"
     ) as error:
         warehouse.snapshot()
     assert "\n" not in str(error.value)
@@ -91,7 +91,7 @@ def test_newer_ducklake_is_refused_in_one_line_and_unchanged(
 def test_file_that_is_not_a_catalogue_is_refused(settings: Settings) -> None:
     settings.warehouse.mkdir(parents=True)
     (settings.warehouse / "catalog.sqlite").write_bytes(b"no database at all, but long enough to be read as one" * 99)
-    with pytest.raises(TaxiError, match=r"is not a lake's catalogue .*: move it away"):
+    with pytest.raises(TaxiError, match=r"is not a DuckLake catalogue .*: move it away"):
         Warehouse(settings).snapshot()
 
 

@@ -12,7 +12,7 @@ from taxi_assets.tlc.contract import check_service, possible_services, schema_er
 @pytest.mark.parametrize("era", FOR_HIRE)
 @pytest.mark.parametrize("service", [*SERVICES, "fhv"])
 def test_other_for_hire_rides_are_refused_with_the_reason(era: str, service: str) -> None:
-    with pytest.raises(TaxiError, match=r"other for-hire rides \(fhv\) have no distance and no fare, and a third"):
+    with pytest.raises(TaxiError, match=r"other for-hire trips \(fhv\) have no distance and no fare, and a third"):
         check_service(FOR_HIRE[era].split(), service)
 
 

@@ -1,8 +1,8 @@
-"""What the rows of a table must be: suites of named expectations, as plain data for the quality adapter.
+"""Suites of named expectations about a table's rows, as plain data.
 
-A suite looks at one service's month. `error` is for what makes the month unusable, and keeps it from being
-published; `warning` is for what a person should know. Raw months are TLC's and may be untidy: most of their
-expectations hold for a share of the rows (`mostly`). Clean trips and features are ours: theirs hold for all.
+A suite covers one service's month. A failed `error` blocks publishing; a failed `warning` is only reported. Most
+expectations about TLC's raw trips apply to a share of the rows (`mostly`). Those about clean trips and features apply
+to all rows.
 """
 
 from taxi_assets.quality.suites.clean_trips import CLEAN_TRIPS

@@ -1,4 +1,4 @@
-"""What clean trips must be: every rule of cleaning, seen from the other side, for every row."""
+"""Expectations for clean trips: every row passes every cleaning rule."""
 
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.quality.suites.suite import (
@@ -34,19 +34,19 @@ CLEAN_TRIPS = Suite(
         ),
         error(
             "pickup_zones_are_on_the_map",
-            "Every pickup_zone_id is one TLC has given, 1-265",
+            "Every pickup_zone_id is a TLC zone id, 1-265",
             BETWEEN,
             **on_the_map("pickup_zone_id"),
         ),
         error(
             "dropoff_zones_are_on_the_map",
-            "Every dropoff_zone_id is one TLC has given, 1-265",
+            "Every dropoff_zone_id is a TLC zone id, 1-265",
             BETWEEN,
             **on_the_map("dropoff_zone_id"),
         ),
         error(
             "pickups_are_in_their_month",
-            "Every pickup lies in the month the file is for",
+            "Every pickup is in the file's month",
             IN_SET,
             **is_true("is_in_month"),
         ),
@@ -61,13 +61,13 @@ CLEAN_TRIPS = Suite(
         ),
         error(
             "speeds_are_possible",
-            f"No metered distance needs more than {THRESHOLDS['fastest_mph']} mph on average",
+            f"Every metered distance needs at most {THRESHOLDS['fastest_mph']} mph on average",
             IN_SET,
             **is_true("is_possible_speed"),
         ),
         error(
             "trips_are_not_repeated",
-            "Every trip picked up in the first second of a minute is there once",
+            "Every trip picked up in the first second of a minute occurs once",
             UNIQUE,
             column="sampled_trip",
             min_value=1,
@@ -100,7 +100,7 @@ CLEAN_TRIPS = Suite(
         TableCheck(
             "kept_and_rejected_are_raw",
             "error",
-            "Every row of the file is either a clean trip or a rejected one, and none is both",
+            "Every row of the file is either a clean trip or a rejected one, never both",
         ),
     ),
 )

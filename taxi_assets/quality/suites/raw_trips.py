@@ -1,4 +1,4 @@
-"""What a month of TLC's rows must be to be worth cleaning. Figures in comments: 48 green months, 2020-25."""
+"""Expectations for a month of TLC's raw trips. Figures in comments: 48 green months, 2020-2025."""
 
 from taxi_assets.quality.suites.suite import (
     BETWEEN,
@@ -27,12 +27,12 @@ __all__ = ["RAW_TRIPS"]
 
 
 def _mostly_present(name: str, column: str) -> Expectation:
-    # TLC leaves none of these out; with a fifth missing the rest is no fair picture of the month any more.
+    # TLC's files have all of these; with a fifth missing, the rest does not represent the month.
     return error(name, f"At least 80 % of the rows have {column}", PRESENT, column=column, mostly=0.8)
 
 
 def _mostly_on_the_map(name: str, column: str) -> Expectation:
-    description = f"At least 95 % of the values of {column} are ids TLC has given, 1-265"
+    description = f"At least 95 % of the values of {column} are TLC zone ids, 1-265"
     return error(name, description, BETWEEN, **on_the_map(column), mostly=0.95)
 
 
@@ -46,7 +46,7 @@ _ERRORS = (
     _mostly_on_the_map("dropoff_zones_are_on_the_map", "dropoff_zone_id"),
     error(  # 0.9991 or more
         "pickups_are_in_their_month",
-        "At least 90 % of the pickups lie in the month the file is for",
+        "At least 90 % of the pickups are in the file's month",
         IN_SET,
         **is_true("is_in_month"),
         mostly=0.9,
@@ -60,7 +60,7 @@ _ERRORS = (
     ),
     error(  # 11.3 to 15.2
         "median_duration_is_plausible",
-        "The median trip lasts 4 to 45 minutes, as it would not in another unit",
+        "The median trip lasts 4 to 45 minutes; in another unit it would not",
         MEDIAN,
         column="duration_minutes",
         min_value=4,
@@ -78,7 +78,7 @@ _WARNINGS = (
     ),
     warning(
         "every_day_has_pickups",
-        "Pickups fall on at least 28 days of the month: the file is not cut short",
+        "At least 28 days of the month have pickups: the file is not cut short",
         DISTINCT,
         column="pickup_day",
         min_value=28,
@@ -99,9 +99,9 @@ _WARNINGS = (
         strict_min=True,
         mostly=0.99,
     ),
-    warning(  # a sample, since counting all distinct trips would double the time the suite takes
+    warning(  # a sample: counting all distinct trips would double the suite's time
         "trips_are_not_repeated",
-        "At least 99 % of the trips picked up in the first second of a minute are there once",
+        "At least 99 % of the trips picked up in the first second of a minute occur once",
         UNIQUE,
         column="sampled_trip",
         min_value=0.99,
@@ -116,9 +116,9 @@ _WARNINGS = (
         max_value=100,
         mostly=0.9,
     ),
-    warning(  # 0.564 or more; the same trips in kilometres, 0.28 or less, yellow ones 0.425
+    warning(  # 0.564 or more; in kilometres 0.28 or less, for yellow trips 0.425
         "speeds_are_in_miles_per_hour",
-        "At least 43 % of the mean speeds are 4 to 14 mph, as they would not be with distances in kilometres",
+        "At least 43 % of the mean speeds are 4 to 14 mph; with distances in kilometres they would not be",
         BETWEEN,
         column="speed_mph",
         min_value=4,
@@ -151,7 +151,7 @@ _WARNINGS = (
     ),
     warning(
         "payment_types_are_known",
-        "At least 99.9 % of the ways to pay are those of TLC's data dictionary, 0-6",
+        "At least 99.9 % of the payment types are in TLC's data dictionary, 0-6",
         IN_SET,
         column="payment_type_id",
         value_set=(0, 1, 2, 3, 4, 5, 6),
@@ -159,7 +159,7 @@ _WARNINGS = (
     ),
     warning(
         "rate_codes_are_known",
-        "At least 99.9 % of the tariffs are those of TLC's data dictionary, 1-6, or 99 for unknown",
+        "At least 99.9 % of the rate codes are in TLC's data dictionary, 1-6, or 99 for unknown",
         IN_SET,
         column="rate_code_id",
         value_set=(1, 2, 3, 4, 5, 6, 99),
@@ -182,28 +182,28 @@ RAW_TRIPS = Suite(
         TableCheck(
             "every_row_of_the_file_is_there",
             "error",
-            "The month has as many rows as the file's footer says, or a count of its lines that are not blank",
+            "The month has as many rows as the file: by its parquet footer, or its lines that are not blank",
         ),
         TableCheck(
             "times_are_new_yorks_clock",
             "warning",
-            "The file's times are New York's clock, as TLC writes it; none had to be converted from a time zone",
+            "The file's times are New York local time, as TLC writes them; none was converted from a time zone",
         ),
         TableCheck(
             "columns_are_those_of_the_month_before",
             "warning",
-            "The file has the columns of the month held before it, under the same names",
+            "The file has the columns of the nearest earlier month in the warehouse, under the same names",
         ),
         TableCheck(
             "no_large_part_of_the_month_is_missing",
             "error",
-            "Rows, days, hours, distances, fares and zone ids are at least 90 % of those held of the month, days and "
-            "hours 80 % of those of the months nearby; a file with less waits for `taxi files accept`",
+            "Rows, days, hours, distances, fares and zone ids are at least 90 % of the month's published ones, days "
+            "and hours 80 % of those of nearby months; a file with less waits for `taxi files accept`",
         ),
         TableCheck(
             "rows_are_like_those_of_months_nearby",
             "warning",
-            "The month has at least half the rows of the months held within two months of it",
+            "The month has at least half the rows of the available months within two months of it",
         ),
     ),
 )

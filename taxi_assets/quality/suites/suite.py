@@ -1,4 +1,4 @@
-"""The shape of a suite, and what suites share. The expectations are in the module of their table."""
+"""The classes of a suite and the expectations that suites share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Expectation:
-    """One expectation: `name` is a sentence, true when it passes; `kind` a class of Great Expectations."""
+    """One expectation: `name` is a sentence, true if it passes; `kind` a Great Expectations class."""
 
     name: str
     kind: str
@@ -48,7 +48,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class TableCheck:
-    """What publishing itself finds out by comparing tables, beside Great Expectations, which sees one table's month."""
+    """A check by `publish_month` that compares tables; Great Expectations sees one table's month."""
 
     name: str
     severity: Severity
@@ -59,8 +59,8 @@ class TableCheck:
 class Suite:
     """The expectations of one table.
 
-    `derived` names SQL expressions which expectations use beside the table's own columns: what depends on the
-    month or on several columns becomes a column here, and an ordinary expectation there.
+    `derived` maps names to SQL expressions. Expectations use them like columns, for conditions on the month or on
+    several columns.
     """
 
     table: str
@@ -69,7 +69,7 @@ class Suite:
     table_checks: tuple[TableCheck, ...] = ()
 
 
-# Classes of Great Expectations. It bundles them into two scans of the month; MEDIAN takes one more and sorts.
+# Classes of Great Expectations.
 ROWS = "ExpectTableRowCountToBeBetween"
 BETWEEN = "ExpectColumnValuesToBeBetween"
 IN_SET = "ExpectColumnValuesToBeInSet"
@@ -78,11 +78,11 @@ DISTINCT = "ExpectColumnUniqueValueCountToBeBetween"
 UNIQUE = "ExpectColumnProportionOfUniqueValuesToBeBetween"
 MEDIAN = "ExpectColumnMedianToBeBetween"
 
-# Columns of a trip, and what is derived from them, in SQL.
+# Columns of a trip, and SQL expressions of them.
 REQUIRED_COLUMNS = ("pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id")
 TRIP_COLUMNS = ", ".join((*REQUIRED_COLUMNS, "trip_distance_miles"))
 SECONDS = "elapsed_seconds(pickup_at, dropoff_at)"
-# Four times as fast as comparing with the next month's first day, for which an interval is to be added.
+# Four times as fast as comparing with the next month's first day, which adds an interval.
 IN_MONTH = "CAST(pickup_at AS DATE) BETWEEN month AND last_day(month)"
 
 PLAUSIBLE_DURATION: Mapping[str, object] = {
@@ -111,7 +111,7 @@ def on_the_map(column: str) -> Mapping[str, object]:
 
 
 def all_present(*columns: str) -> str:
-    """SQL that is true where every column has a value; spelt out, since a tuple of columns is never NULL."""
+    """SQL condition that no column is NULL; one test each, since a tuple of columns is never NULL."""
     return " AND ".join(f"{column} IS NOT NULL" for column in columns)
 
 
@@ -121,7 +121,7 @@ IDENTITY = (
     error("rows_are_of_one_month", "All rows are of one month", DISTINCT, column="month", max_value=1),
     error(
         "source_rows_are_unique",
-        "No row of the file is there twice, as after a month loaded twice or a join that multiplies rows",
+        "Every row of the file occurs once; loading a month twice or a wrong join would repeat rows",
         UNIQUE,
         column="source_row",
         min_value=1,

@@ -1,4 +1,4 @@
-"""What features must be for a model to learn from: whole, in range, and true to the trip they describe."""
+"""Expectations for trip features: complete, in range, and consistent with their trip."""
 
 from taxi_assets.quality.suites.suite import (
     BETWEEN,
@@ -53,25 +53,25 @@ TRIP_FEATURES = Suite(
         *IDENTITY,
         error(
             "features_are_complete",
-            "Every trip has every feature, but for passenger_count and zone_distance_miles",
+            "Every trip has every feature, except passenger_count and zone_distance_miles",
             IN_SET,
             **is_true("is_complete"),
         ),
         error(
             "pickup_zones_are_on_the_map",
-            "Every pickup_zone_id is one TLC has given, 1-265",
+            "Every pickup_zone_id is a TLC zone id, 1-265",
             BETWEEN,
             **on_the_map("pickup_zone_id"),
         ),
         error(
             "dropoff_zones_are_on_the_map",
-            "Every dropoff_zone_id is one TLC has given, 1-265",
+            "Every dropoff_zone_id is a TLC zone id, 1-265",
             BETWEEN,
             **on_the_map("dropoff_zone_id"),
         ),
         error(
             "pickups_are_in_their_month",
-            "Every pickup lies in the month the file is for",
+            "Every pickup is in the file's month",
             IN_SET,
             **is_true("is_in_month"),
         ),
@@ -89,7 +89,7 @@ TRIP_FEATURES = Suite(
         ),
         error(
             "same_zone_flags_match_zones",
-            "is_same_zone is true just where pickup and drop-off zone are the same",
+            "is_same_zone is true if and only if pickup and drop-off zone are the same",
             IN_SET,
             **is_true("is_true_same_zone"),
         ),
@@ -101,7 +101,7 @@ TRIP_FEATURES = Suite(
             min_value=0,
             max_value=40,
         ),
-        warning(  # 0.98 or more on real months; unknown are the zones TLC draws no shape for
+        warning(  # 0.98 or more on real months; unknown for zones without a shape
             "zone_distances_are_known",
             "At least 95 % of the trips have zone_distance_miles",
             PRESENT,
@@ -110,7 +110,7 @@ TRIP_FEATURES = Suite(
         ),
         warning(
             "most_days_are_no_holidays",
-            "At least 70 % of the trips are on days that are no holidays",
+            "At most 30 % of the trips are on holidays",
             IN_SET,
             column="is_holiday",
             value_set=(False,),

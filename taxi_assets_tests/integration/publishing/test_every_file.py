@@ -34,7 +34,7 @@ SAMPLE_MONTHS: dict[str, tuple[str, str, str]] = {
     "green_tripdatasample_2020-04.csv": ("green", "2020-04", ""),
     "yellow_tripdatasample_2020-04.csv": ("yellow", "2020-04", ""),
     "fhvhv_tripdatasample_2020-04.csv": ("fhvhv", "2020-04", ""),
-    "fhv_tripdatasample_2020-04.csv": ("fhvhv", "2020-04", "other for-hire rides (fhv) have no distance and no fare"),
+    "fhv_tripdatasample_2020-04.csv": ("fhvhv", "2020-04", "other for-hire trips (fhv) have no distance and no fare"),
     "yellow_2025-01-15_one_day.parquet": ("yellow", "2025-01", ""),
     "yellow_2021-2022_24k_sample.parquet": ("yellow", "2021-01", "pickups_are_in_their_month"),
 }

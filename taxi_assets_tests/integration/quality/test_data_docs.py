@@ -20,7 +20,7 @@ def test_page_shows_every_expectation_without_network(lake: duckdb.DuckDBPyConne
     assert page == tmp_path / "docs" / "raw_trips" / "green_2023-02.html"
     html = page.read_text()
     assert all(f"<code>{e.name}</code>" in html and f'id="{e.name}"' in html for e in RAW_TRIPS.expectations)
-    assert "fit to be published" in html
+    assert "ready to publish" in html
     assert "values must not be null" in html  # Great Expectations' wording
     for text in (html, (tmp_path / "docs" / "index.html").read_text()):
         assert not re.search(r"""(src|href)=["']?(https?:)?//|url\(|@import|<script""", text)
