@@ -68,9 +68,7 @@ def test_older_ducklake_is_migrated_and_its_catalogue_is_backed_up(
 
 def test_failed_migration_leaves_the_catalogue_and_names_its_copy(warehouse: Warehouse, catalogue: Path) -> None:
     set_version(catalogue, "0.2")  # version 0.2 had other tables
-    with pytest.raises(
-        TaxiError, match=r"cannot be migrated from DuckLake 0.2 .*is kept as .*ducklake-0.2$"
-    ) as error:
+    with pytest.raises(TaxiError, match=r"cannot be migrated from DuckLake 0.2 .*is kept as .*ducklake-0.2$") as error:
         warehouse.snapshot()
     assert "\n" not in str(error.value)
     assert ducklake_version(catalogue) == ducklake_version(catalogue.with_name("catalog.sqlite.ducklake-0.2")) == "0.2"
