@@ -1,1 +1,1 @@
-"""How good a model is: predictions of a month, metrics, baselines, diagnostics, back-test. Decides nothing."""
+"""Evaluation of models: predictions, metrics, baselines, diagnostics, back-test. Decides nothing."""

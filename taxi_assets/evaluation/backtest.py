@@ -1,8 +1,7 @@
-"""Month after month, each scored by a model of the months before it only, beside the baselines.
+"""Back-test: scores each month with a model trained on earlier months only, beside the baselines.
 
-Window, training, prediction and baselines are those of the assets: `available_window`, `fit` and `score_month`. So a
-month has the figures here that `model_evaluation` finds. A month's result is kept, and found again while trips,
-parameters, code and libraries are the same.
+It uses the functions of the assets (`available_window`, `fit`, `score_month`), so its figures equal those of
+`model_evaluation`. Each month's result is cached until trips, parameters, code or libraries change.
 """
 
 import hashlib
@@ -32,12 +31,19 @@ __all__ = ["BacktestSpec", "backtest", "summarise"]
 Facts = dict[str, Any]
 
 _CODE = ("features/*.py", "training/*.py", "evaluation/*.py", "tlc/local_time.py", "*/*.sql")
-_MIN_TRIPS = 500  # of a borough and part of the day, for its coverage to say something
+_MIN_TRIPS = 500  # for a borough and part of the day: with fewer, its coverage is noise
 
 
 @dataclass(frozen=True)
 class BacktestSpec:
-    """What is asked: the lake, where results are kept, who is told, the parameters of the model."""
+    """Settings of a back-test.
+
+    Attributes:
+        warehouse: The warehouse.
+        results_folder: Folder of the cached results.
+        on_progress: Receives a line for each month.
+        parameters: Parameters of the model.
+    """
 
     warehouse: Warehouse
     results_folder: Path
@@ -46,7 +52,7 @@ class BacktestSpec:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """Those a training learns from."""
+        """The services to train on."""
         return self.warehouse.settings.services
 
     @property
@@ -56,18 +62,22 @@ class BacktestSpec:
 
 
 def backtest(spec: BacktestSpec, months: Sequence[Month]) -> Facts:
-    """Score each of the months the lake holds; the others are named under `missing`.
+    """Scores each available month; the result lists the others under `missing`.
 
     Raises:
-        TaxiError: the lake holds none of them, or nothing before the first.
+        TaxiError: None of the months is in the warehouse, or none before the first of them.
     """
     with spec.warehouse.reading() as connection:
         available = available_months(connection, spec.services)
     scored = [month for month in months if month in available]
     if not scored:
-        raise TaxiError(f"the lake holds none of {months[0]}..{months[-1]}: add --source, or ingest these months first")
+        raise TaxiError(
+            f"no month of {months[0]}..{months[-1]} is in the warehouse: add --source, or ingest these months first"
+        )
     if scored[0] == available[0]:
-        raise TaxiError(f"nothing is held before {scored[0]}, the first month to score: ingest earlier months first")
+        raise TaxiError(
+            f"no month to train on before {scored[0]}, the first month to score: ingest earlier months first"
+        )
     results = [_load_or_score(spec, month, available_window(available, month)) for month in scored]
     return {
         "condition": spec.served_condition,
@@ -75,7 +85,7 @@ def backtest(spec: BacktestSpec, months: Sequence[Month]) -> Facts:
         "scope": PRIMARY_SCOPE.name,
         "scopes": {name: each.description for name, each in EVALUATION_SCOPES.items()},
         "services": list(spec.services),
-        "trained_on": f"the months held of the {WINDOW_MONTHS} before each month; {TRAINING_SCOPE.description}",
+        "trained_on": f"the available months of the {WINDOW_MONTHS} before each month; {TRAINING_SCOPE.description}",
         "months": results,
         "missing": [str(month) for month in months if month not in available],
         **summarise(results),
@@ -85,7 +95,7 @@ def backtest(spec: BacktestSpec, months: Sequence[Month]) -> Facts:
 def _load_or_score(spec: BacktestSpec, month: Month, window: Sequence[Month]) -> Facts:
     cached = spec.results_folder / f"{'-'.join(spec.services)}_{month}_{_key(spec, month, window)}.json"
     if cached.is_file():
-        spec.on_progress(f"{month}: found, scored before")
+        spec.on_progress(f"{month}: cached result")
         found: Facts = json.loads(cached.read_text())
         return found
     facts = _score_month(spec, month, window)
@@ -97,7 +107,7 @@ def _load_or_score(spec: BacktestSpec, month: Month, window: Sequence[Month]) ->
 
 
 def _score_month(spec: BacktestSpec, month: Month, window: Sequence[Month]) -> Facts:
-    spec.on_progress(f"{month}: learn from {window[0]}..{window[-1]}")
+    spec.on_progress(f"{month}: train on {window[0]}..{window[-1]}")
     data = read_training_data(spec.warehouse, spec.services, window, TRAINING_SCOPE)
     model = fit(data, spec.parameters)
     del data
@@ -127,7 +137,7 @@ def _score_month(spec: BacktestSpec, month: Month, window: Sequence[Month]) -> F
 
 
 def _of_condition(predicted: PredictedMonth, condition: str, zones: Any) -> Facts:
-    """The model's errors under a condition, and who ended inside the interval, on the headline's trips."""
+    """The model's errors and interval coverage under a condition, on trips of the primary scope."""
     in_scope = PRIMARY_SCOPE.contains(predicted.actual)
     predictions = predicted.predictions[condition].subset(in_scope)
     coverage = measure_coverage(predictions, predicted.trips[in_scope], zones)
@@ -138,7 +148,7 @@ def _of_condition(predicted: PredictedMonth, condition: str, zones: Any) -> Fact
 
 
 def _all_models(scored: ScoredMonth, scope: str, others: Sequence[str]) -> Facts:
-    """Every model's errors on the trips of a scope, the model's under each condition."""
+    """Errors of the model and the baselines in a scope, and the model's errors under other conditions."""
     found = {name: asdict(each) for name, each in scored.scores(EVALUATION_SCOPES[scope]).items()}
     elsewhere = {name: asdict(scored.predicted.score(EVALUATION_SCOPES[scope], name)) for name in others}
     return found | ({"other_conditions": elsewhere} if elsewhere else {})
@@ -155,7 +165,10 @@ def _matched_pairs(scored: ScoredMonth) -> Facts | None:
 
 
 def summarise(months: Sequence[Facts]) -> Facts:
-    """Means over the months by condition, the smallest margins, and coverage where there are trips enough."""
+    """Summarises the months: mean errors by condition, smallest improvements, and the range of coverage.
+
+    Coverage counts only boroughs and parts of the day with 500 trips.
+    """
     names = ("rmse", "mae", "bias", "coverage_90")
     others = {name: [month["other_conditions"][name] for month in months] for name in months[0]["other_conditions"]}
     baselines = {name: [month["baselines"][name] for month in months] for name in months[0]["baselines"]}
@@ -180,7 +193,7 @@ def _means(found: Sequence[Facts], names: Sequence[str]) -> Facts:
 
 
 def _key(spec: BacktestSpec, month: Month, window: Sequence[Month]) -> str:
-    """Digest of all a month's result hangs on: the trips learned from and scored, the parameters, the code."""
+    """Digest of a month's inputs: training and scored trips, parameters, code, libraries."""
     months_used = {each.first_day for each in (*window, month)}
     with spec.warehouse.reading() as connection:
         available = [

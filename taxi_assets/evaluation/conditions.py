@@ -1,4 +1,4 @@
-"""What is known of a trip when its duration is predicted; scores compare only under the same condition."""
+"""Conditions of a prediction: the inputs it may use. Compare scores only under the same condition."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ __all__ = ["CONDITIONS", "WITHOUT_RECENT_TRAFFIC", "WITH_RECENT_TRAFFIC", "Condi
 
 @dataclass(frozen=True)
 class Condition:
-    """What a prediction may use; `settings.served_condition` names the one the endpoint answers under."""
+    """The inputs a prediction may use; `settings.served_condition` names the endpoint's condition."""
 
     name: str
     description: str
 
 
 WITHOUT_RECENT_TRAFFIC = Condition(
-    "without_recent_traffic", "zones, time and passengers are known, as in a request to POST /predict"
+    "without_recent_traffic", "uses zones, time and passengers, as in a request to POST /predict"
 )
 WITH_RECENT_TRAFFIC = Condition(
-    "with_recent_traffic", "trips that ended before the pickup are known too, as a live feed would send them"
+    "with_recent_traffic", "also uses trips that ended before the pickup, as from a live feed"
 )
 CONDITIONS: Mapping[str, Condition] = MappingProxyType(
     {each.name: each for each in (WITHOUT_RECENT_TRAFFIC, WITH_RECENT_TRAFFIC)}
@@ -27,5 +27,5 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
 
 
 def served_first(served: str) -> tuple[Condition, ...]:
-    """Every condition, the served one first: its figures are the headline, the others stand beside it."""
+    """Every condition, the served one first."""
     return CONDITIONS[served], *(each for name, each in CONDITIONS.items() if name != served)

@@ -1,8 +1,8 @@
-"""The reference figures of TLC's green months, afresh by the project's own code, beside what others published.
+"""Recomputes MLOps Zoomcamp's reference figures on green months, beside published and model figures.
 
-Raw trips of 1-60 minutes of a whole file, learned from one month and scored on the next. The distance of a trip is
-known only once it is over: it is used here, to compare with those who used it, and nowhere else. The model's rows and
-the median's are of the platform's own pipeline: training, baselines and conditions as `model_evaluation` has them.
+The regressions use all raw trips of 1-60 minutes: one month to train, the next to test. Trip distance is known only
+after the trip; only this module uses it, to match the published recipe. The rows of the model and the median come
+from the platform's pipeline: training, baselines and conditions are those of `model_evaluation`.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from taxi_assets.evaluation.baselines import fit_one_hot_linear_regression
 from taxi_assets.evaluation.conditions import CONDITIONS
 from taxi_assets.evaluation.metrics import Score, score
-from taxi_assets.evaluation.month_scores import score_month
+from taxi_assets.evaluation.month_scores import MODEL, score_month
 from taxi_assets.months import Month
 from taxi_assets.training.evaluation_scope import TRIPS_1_TO_60_MINUTES
 from taxi_assets.warehouse.connection import Warehouse
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 TRAIN_TEST_MONTHS = ((Month(2021, 1), Month(2021, 2)), (Month(2023, 1), Month(2023, 2)))
 _BLAS_THREADS = 2
 LINEAR, WITH_DISTANCE, MEDIAN = "linear regression PU, DO", "linear regression PU_DO + distance", "zone-pair median"
-# RMSE and MAE of 2021-01 -> 2021-02 and 2023-01 -> 2023-02; one by the course's notebook, the others measured.
+# RMSE and MAE of 2021-01 -> 2021-02 and 2023-01 -> 2023-02; one is from the course's notebook, the others measured.
 PUBLISHED: Mapping[tuple[str, str], tuple[float, float]] = MappingProxyType(
     {
         ("2021-02", WITH_DISTANCE): (7.7587, 5.3397),
@@ -44,9 +44,10 @@ PUBLISHED: Mapping[tuple[str, str], tuple[float, float]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class ReferenceRow:
-    """One model learned from `train_month` and scored on `test_month`; `published` is RMSE and MAE where there are such.
+    """Scores of one model trained on `train_month` and tested on `test_month`.
 
-    `condition` is what the platform's model knows; None for the others, which know no traffic.
+    `published` is the published RMSE and MAE, if any. `condition` is the platform model's condition; None for the
+    other models.
     """
 
     train_month: Month
@@ -60,10 +61,10 @@ class ReferenceRow:
 def course_reference_rows(
     warehouse: Warehouse, service: str, train_month: Month, test_month: Month, on_progress: Callable[[str], None]
 ) -> list[ReferenceRow]:
-    """The rows of one pair of months.
+    """Computes the rows of one pair of months.
 
     Raises:
-        TaxiError: the lake holds no trips of one of the months.
+        TaxiError: The warehouse has no trips of one of the months.
     """
     from taxi_assets.training.dataset import read_evaluation_trips
 
@@ -94,7 +95,7 @@ def course_reference_rows(
 
 
 def _pipeline_rows(warehouse: Warehouse, service: str, train_month: Month, test_month: Month) -> list[ReferenceRow]:
-    """The median and the model, which learn from the clean trips of `train_month`; the served condition first."""
+    """Rows of the median and the model, trained on clean trips; the served condition first."""
     from taxi_assets.training.dataset import TRAINING_SCOPE, read_training_data
     from taxi_assets.training.train import fit
 
@@ -105,7 +106,7 @@ def _pipeline_rows(warehouse: Warehouse, service: str, train_month: Month, test_
         ReferenceRow(train_month, test_month, MEDIAN, scored.scores(TRIPS_1_TO_60_MINUTES)["zone_pair_median"], None)
     ]
     for name in scored.predicted.predictions:
-        label = f"ours, {name.replace('_', ' ')}"
+        label = f"{MODEL}, {name.replace('_', ' ')}"
         rows.append(
             ReferenceRow(
                 train_month,
@@ -122,12 +123,12 @@ def _pipeline_rows(warehouse: Warehouse, service: str, train_month: Month, test_
 def predict_with_distance(
     train_trips: "pd.DataFrame", miles: Floats, test_trips: "pd.DataFrame", test_miles: Floats
 ) -> Floats:
-    """The course's recipe: `LinearRegression` on the one-hot pair of zones and the metered distance.
+    """Runs the course's recipe: `LinearRegression` on the one-hot pair of zones and the metered distance.
 
-    A few absurd distances keep its solver from converging. Where it stops depends on the order of rows and columns and
-    on how sums are rounded, in the third decimal (at its optimum RMSE of 2023-02 would be 6.0339). Trips are given in
-    the order of their pickups, pairs in that of their text, as the recipe's `DictVectorizer` has them, the distance
-    last. A pair without a past trip has no column.
+    A few absurd distances keep the solver from converging. The order of rows and columns and the rounding of sums
+    change the third decimal; at the optimum the RMSE of 2023-02 would be 6.0339. To match the published figures, rows
+    are in the order of pickups, and pairs in the order of their text, as in `DictVectorizer`. The distance is last. A
+    pair without a training trip has no column.
     """
     from scipy.sparse import csr_matrix, hstack
     from sklearn.linear_model import LinearRegression
@@ -144,7 +145,7 @@ def predict_with_distance(
         return hstack([one_hot, csr_matrix(far[:, None])]).tocsr()
 
     minutes = train_trips["duration_minutes"].to_numpy(np.float64)[order]
-    # Threads divide the sums: RMSE is 6.0374 with one, 6.0384 with two (as published), 6.0371 with three.
+    # The number of threads changes the sums: RMSE is 6.0374 with one, 6.0384 with two (as published), 6.0371 with 3.
     with threadpool_limits(_BLAS_THREADS, user_api="blas"):
         model = LinearRegression().fit(matrix(number, np.ones(len(number), bool), miles[order]), minutes)
     return np.asarray(model.predict(matrix(place, is_known, test_miles)))

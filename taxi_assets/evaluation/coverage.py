@@ -1,4 +1,4 @@
-"""How many trips ended inside the interval they were given, by borough of the pickup and part of the day."""
+"""Coverage of the prediction intervals by pickup borough and part of the day."""
 
 from dataclasses import dataclass
 
@@ -10,31 +10,35 @@ from taxi_assets.training.intervals import BANDS, COVERAGE, bands
 
 __all__ = ["Coverage", "measure_coverage"]
 
-_MIN_TRIPS = 500  # of a borough and part of the day, for its share to say something
-_TOLERANCE, _CELL_TOLERANCE = 0.03, 0.05  # one month wanders further than two years do
+_MIN_TRIPS = 500  # for a borough and part of the day: with fewer, its share is noise
+_TOLERANCE, _CELL_TOLERANCE = 0.03, 0.05  # for one month, which varies more than two years
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Rows of `pickup_borough`, `hour_band`, `trips`, `inside`; none where the model gives no intervals."""
+    """Counts of trips and trips inside their interval.
+
+    `cells` has the columns `pickup_borough`, `hour_band`, `trips`, `inside`; it is empty for a model without
+    intervals.
+    """
 
     cells: pd.DataFrame
 
     @property
     def share(self) -> float:
-        """Of all trips, how many ended inside."""
+        """Share of all trips that ended inside their interval."""
         return float(self.cells["inside"].sum() / max(1, self.cells["trips"].sum()))
 
     @property
     def cell_range(self) -> tuple[float, float]:
-        """The lowest and highest share where there are trips enough; that of all trips where there are nowhere."""
+        """The lowest and highest share among cells of 500 trips; `share` twice if there is no such cell."""
         cells = self.cells[self.cells["trips"] >= _MIN_TRIPS]
         shares = cells["inside"] / cells["trips"]
         return (float(shares.min()), float(shares.max())) if len(cells) else (self.share, self.share)
 
     @property
     def is_within_tolerance(self) -> bool:
-        """Nine trips in ten ended inside, or nearly so, everywhere; a model without intervals promises nothing."""
+        """True if coverage is near 90 % in total and in each cell, or if the model has no intervals."""
         if not len(self.cells):
             return True
         worst = max(abs(share - COVERAGE) for share in self.cell_range)
@@ -42,10 +46,10 @@ class Coverage:
 
 
 def measure_coverage(predictions: Predictions, trips: pd.DataFrame, boroughs: pd.DataFrame) -> Coverage:
-    """Count the trips that ended inside.
+    """Counts the trips that ended inside their interval.
 
     Args:
-        predictions: Of the trips; without intervals, nothing is counted.
+        predictions: Predictions of the trips; without intervals the result is empty.
         trips: Columns `pickup_zone_id`, `minute_of_day`, `duration_minutes`.
         boroughs: Columns `zone_id` and `borough`.
     """

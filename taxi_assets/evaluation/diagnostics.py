@@ -1,4 +1,4 @@
-"""Where a model errs and what it goes by: calibration, zones, the noise floor, the worth of each input.
+"""Diagnostics of a model: calibration, errors by zone, noise floor, permutation importance.
 
 Predictions and durations are minutes, shape (n,); an error is predicted minus actual.
 """
@@ -28,9 +28,9 @@ Predict = Callable[[pd.DataFrame], Floats]
 
 MATCHED_PAIRS, NOISE_FLOOR = "matched_pairs", "noise_floor"
 _BAND_MINUTES = (0, 3, 5, 7.5, 10, 12.5, 15, 20, 25, 30, 40, 60, np.inf)
-_IMPORTANCE_SAMPLE_TRIPS = 4_000  # tell a growth of the RMSE to about a hundredth of a minute, in seconds
+_IMPORTANCE_SAMPLE_TRIPS = 4_000  # gives the growth of the RMSE to about 0.01 minutes, within seconds
 
-# What is one piece of knowledge to a person, though several columns say it: shuffled together.
+# Columns with the same information; they are shuffled together.
 FEATURE_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "time_of_day": ("minute_of_day",),
@@ -43,14 +43,14 @@ FEATURE_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def calibration_bands(predicted: Floats) -> pd.Categorical:
-    """The band of minutes each prediction lies in: where predictions are right, the bias of every band is near zero."""
+    """The band of predicted minutes of each trip; a calibrated model has a bias near zero in every band."""
     edges = [f"{edge:g}" for edge in _BAND_MINUTES[:-1]]
     names = [f"{low}-{high} minutes" for low, high in pairwise(edges)]
     return pd.cut(predicted, list(_BAND_MINUTES), labels=[*names, f"over {edges[-1]} minutes"], include_lowest=True)
 
 
 def score_zones(trips: pd.DataFrame, predicted: Floats) -> pd.DataFrame:
-    """Errors by zone of the pickup: columns `zone_id`, `trips`, `rmse`, `mae`, `bias`.
+    """Computes errors by pickup zone: columns `zone_id`, `trips`, `rmse`, `mae`, `bias`.
 
     Args:
         trips: Columns `pickup_zone_id`, `duration_minutes`.
@@ -66,10 +66,11 @@ def score_zones(trips: pd.DataFrame, predicted: Floats) -> pd.DataFrame:
 
 
 def score_matched_pairs(trips: pd.DataFrame, predictions: Mapping[str, Floats]) -> pd.DataFrame:
-    """The noise floor and each model's errors on the same trips, those with a match: no rows where none has one.
+    """Computes the noise floor and each model's errors on trips with a match.
 
     Returns:
-        Columns `model`, `slice`, `value`, `trips`, `rmse`, `mae`, `bias`; of the floor only its RMSE is known.
+        Columns `model`, `slice`, `value`, `trips`, `rmse`, `mae`, `bias`; the noise floor has only an RMSE. There
+        are no rows if no trip has a match.
     """
     floor = noise_floor(trips)
     if floor is None:
@@ -87,13 +88,13 @@ def score_matched_pairs(trips: pd.DataFrame, predictions: Mapping[str, Floats]) 
 def permutation_importance(
     predict: Predict, trips: pd.DataFrame, columns: Iterable[str], seed: int = 0
 ) -> pd.DataFrame:
-    """What the RMSE grows by where an input is shuffled among trips, of a sample of them.
+    """Measures the growth of the RMSE if an input is shuffled, on a sample of the trips.
 
     Args:
-        predict: Tells the minutes of trips.
+        predict: Predicts the minutes of trips.
         trips: The inputs, and `duration_minutes`.
         columns: Inputs; those of a group of `FEATURE_GROUPS` are shuffled together, under its name.
-        seed: Of the sample and the shuffling.
+        seed: Seed of the sample and the shuffling.
 
     Returns:
         Columns `feature`, `rmse_growth_minutes`, `trips`; the largest growth first.

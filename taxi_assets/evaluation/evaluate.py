@@ -1,4 +1,4 @@
-"""Scores a registered version on a month it never saw, beside the baselines. No Dagster."""
+"""Scores a registered version on an unseen month, beside the baselines. Imports no Dagster."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,24 +48,24 @@ Scores = dict[str, dict[str, Score]]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One version on one month: scores by scope and model; the trips of the headline and their slices.
+    """Scores and diagnostics of one version on one month.
 
     Attributes:
-        version: The version scored.
-        month: Whose trips.
-        snapshot: The lake's snapshot they were read from.
-        condition: The served condition: all but `other_condition_scores` is of predictions under it.
-        scores: By scope, then by model.
-        other_condition_scores: The version's scores under each other condition, by condition, then by scope.
-        trips: With a column of predictions for the model and each baseline, under their names.
+        version: The scored version.
+        month: The month of the trips.
+        snapshot: The warehouse snapshot the trips were read from.
+        condition: The served condition; it applies to every attribute but those named `other_condition_...`.
+        scores: Scores by scope, then by model.
+        other_condition_scores: The version's scores by other condition, then by scope.
+        trips: Trips of the primary scope, with a column of predictions for the model and for each baseline.
         slices: Errors of the version by slice.
-        extra_rows: More rows of `evaluations`, each saying of which model, scope and slice it is.
+        extra_rows: More rows of `evaluations`, with their model, scope and slice.
         zones: Errors of the version by pickup zone.
-        importance: What each input is worth to it.
-        uplift_over_baseline: What it is worth to a rider against the rule of thumb.
-        unscored_trips: Trips of the scopes that were not scored, and trips scored beyond them.
-        coverage: How many trips ended inside their interval.
-        other_condition_coverage: The same under each other condition.
+        importance: Permutation importance of each input.
+        uplift_over_baseline: Gain over the zone-pair-hour median.
+        unscored_trips: Number of trips by which the scored trips differ from those counted in SQL.
+        coverage: Coverage of the intervals.
+        other_condition_coverage: Coverage by other condition.
     """
 
     version: Version
@@ -86,7 +86,7 @@ class Evaluation:
 
     @property
     def beats_baselines(self) -> bool:
-        """Under every scope, by RMSE."""
+        """True if the version's RMSE is below every baseline's in every scope."""
         return all(
             models[MODEL].rmse < other.rmse
             for models in self.scores.values()
@@ -96,15 +96,15 @@ class Evaluation:
 
     @property
     def is_unseen(self) -> bool:
-        """The version learned from months before this one only."""
+        """True if the version was trained only on months before this one."""
         return not not_earlier(window_of(self.version), self.month)
 
 
 def require_month_version(settings: Settings, month: Month) -> Version:
-    """The version that the month's training came to, which may be an older one it found again.
+    """The version of the month's training; an unchanged training returns an earlier version.
 
     Raises:
-        TaxiError: there is none, or its MLflow run was deleted.
+        TaxiError: There is none, or its MLflow run was deleted.
     """
     version = model_versions.get_month_version(settings, month)
     if version is None:
@@ -114,20 +114,20 @@ def require_month_version(settings: Settings, month: Month) -> Version:
 
 
 def window_of(version: Version) -> tuple[Month, ...]:
-    """The months a version learned from."""
+    """The months a version was trained on."""
     return tuple(Month.parse(text) for text in version.tags["months"].split(","))
 
 
 def services_of(version: Version) -> tuple[str, ...]:
-    """The services a version answers for."""
+    """The services a version serves."""
     return tuple(version.tags["services"].split(","))
 
 
 def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluation:
-    """Score the month's version and the baselines on the same trips, under every scope and condition.
+    """Scores the month's version and the baselines on the same trips, in every scope and condition.
 
     Raises:
-        TaxiError: no version was trained for the month, or the month has no trips.
+        TaxiError: No version was trained for the month, or the month has no trips.
     """
     version, snapshot = require_month_version(settings, month), warehouse.snapshot()
     model, services = model_versions.load_sklearn(settings, version), services_of(version)
@@ -162,26 +162,26 @@ def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluati
 def rescore(
     warehouse: Warehouse, model: Any, services: Sequence[str], month: Month, condition: str
 ) -> dict[str, Score]:
-    """A fitted model's scores on the month by scope, and nothing else: what a rebuilt version is compared by."""
+    """Computes a fitted model's scores on the month by scope, to compare a rebuilt version."""
     predicted = predict_month(warehouse, model, services, month, condition)
     return {name: predicted.score(scope, condition) for name, scope in EVALUATION_SCOPES.items()}
 
 
 def _other_condition_scores(predicted: PredictedMonth) -> Scores:
-    extra_rows = [name for name in CONDITIONS if name != predicted.served.name]
     return {
         condition: {name: predicted.score(scope, condition) for name, scope in EVALUATION_SCOPES.items()}
-        for condition in extra_rows
+        for condition in CONDITIONS
+        if condition != predicted.served.name
     }
 
 
 def _with_baselines(scored: ScoredMonth, scope: EvaluationScope) -> pd.DataFrame:
-    """The trips the scope admits, with the minutes of the model and of each baseline."""
+    """Trips of the scope, with the predicted minutes of the model and of each baseline."""
     return scope.in_scope(scored.predicted.trips).assign(**scored.minutes(scope))
 
 
 def _extra_rows(scored: ScoredMonth, scope: EvaluationScope) -> pd.DataFrame:
-    """Trips with a match beside the noise floor, and every model by day: from these promotion tells luck from merit."""
+    """Errors on matched pairs, and daily errors per model, the input of the promotion bootstrap."""
     trips = _with_baselines(scored, scope)
     minutes = {name: trips[name].to_numpy() for name in (MODEL, *BASELINES)}
     day = pd.DataFrame({DAY: day_of(trips)})
@@ -202,7 +202,7 @@ def _count_unscored(
 
 
 def _count_in_scope(warehouse: Warehouse, services: Sequence[str], month: Month, scope: EvaluationScope) -> int:
-    """How many raw trips of the month the scope admits, counted apart from the query that reads them."""
+    """Counts the month's raw trips in the scope, independently of the query that reads them."""
     with warehouse.reading() as connection:
         return int(
             connection.execute(
@@ -227,7 +227,7 @@ def _score_slices(trips: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
 
 
 def _inputs(trips: pd.DataFrame) -> list[str]:
-    """The columns a model may look at: the inputs, and what was told of the streets; not keys, not answers."""
+    """The columns a model may use: its inputs and the traffic ratios, without keys or the target."""
     columns = [*MODEL_INPUTS, *(name for name in trips if str(name).endswith("_ratio"))]
     optional = {"passenger_count", "fixed_duration_vendor_minutes"}
     return [*columns, *(str(name) for name in trips if name in optional)]

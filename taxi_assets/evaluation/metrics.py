@@ -1,4 +1,4 @@
-"""How good predictions are: errors over all trips, by slice, against a baseline, against the noise.
+"""Metrics of predictions: errors over all trips, by slice, against a baseline, and the noise floor.
 
 Frames of trips have columns of `trip_features`; predictions are minutes, shape (n,). An error is predicted
 minus actual.
@@ -26,14 +26,13 @@ __all__ = [
     "score",
     "score_slices",
     "slice_trips",
-    "twin_rmse",
     "uplift_over_baseline",
 ]
 
 Floats = NDArray[np.float64]
 
-DAY = "pickup_day"  # a slice kept for every model: what the promotion draws its days from
-MATCH_WINDOW_MINUTES = 15  # pickups this close meet the same traffic; of the project's reference figures
+DAY = "pickup_day"  # a slice recorded for every model; the promotion bootstrap draws its days
+MATCH_WINDOW_MINUTES = 15  # pickups this close meet the same traffic; the reference figures use it too
 
 SLICES: Mapping[str, str] = MappingProxyType(
     {
@@ -65,7 +64,7 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 
 @dataclass(frozen=True)
 class Score:
-    """Errors over `trips` trips, minutes; `bias` above zero says too long."""
+    """Errors in minutes over `trips` trips; a positive `bias` means predictions are too long."""
 
     trips: int
     rmse: float
@@ -75,7 +74,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Uplift:
-    """What one model is worth against another: minutes nearer on average, share of trips it is nearer for."""
+    """Gain of a model over a baseline: mean reduction of the absolute error, and share of trips improved."""
 
     minutes: float
     share_nearer: float
@@ -83,7 +82,7 @@ class Uplift:
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """The error no model of zones and time can go below, and the trips it was measured on, shape (n,)."""
+    """The lowest RMSE possible from zones and time, and the trips it is measured on, shape (n,)."""
 
     rmse: float
     pairs: int
@@ -91,11 +90,11 @@ class NoiseFloor:
 
 
 def score(actual: Floats, predicted: Floats) -> Score:
-    """Errors over all trips.
+    """Computes errors over all trips.
 
     Raises:
-        TaxiError: there are no trips.
-        ValueError: the shapes differ, or a value is not a finite number.
+        TaxiError: There are no trips.
+        ValueError: The shapes differ, or a value is not a finite number.
     """
     errors = _errors(actual, predicted)
     if not len(errors):
@@ -109,7 +108,7 @@ def score(actual: Floats, predicted: Floats) -> Score:
 
 
 def slice_trips(trips: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
-    """The slice of each trip: one column of categories, in their order, for each name of `SLICES`.
+    """Assigns each trip to its slices: an ordered column of categories for each name of `SLICES`.
 
     Args:
         trips: Columns `service`, `pickup_zone_id`, `dropoff_zone_id`, `hour_of_week`, `zone_distance_miles`.
@@ -138,17 +137,20 @@ def slice_trips(trips: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
 
 
 def day_of(trips: pd.DataFrame) -> pd.Categorical:
-    """The day of each trip's pickup, `2023-03-01`: pickups that lie far outside the month have days of their own."""
+    """The day of each trip's pickup, such as `2023-03-01`, also outside the month."""
     return pd.Categorical(trips["pickup_at"].to_numpy("datetime64[D]").astype(str))
 
 
 def score_slices(trips: pd.DataFrame, predicted: Floats, slices: pd.DataFrame) -> pd.DataFrame:
-    """Errors by slice: columns `slice`, `value`, `trips`, `rmse`, `mae`, `bias`; a row for each value met.
+    """Computes errors by slice: columns `slice`, `value`, `trips`, `rmse`, `mae`, `bias`.
 
     Args:
         trips: Column `duration_minutes`.
         predicted: Minutes of each trip.
-        slices: A column of categories for each slice, as `slice_trips` makes them.
+        slices: A column of categories for each slice, from `slice_trips`.
+
+    Returns:
+        A row for each value that occurs.
     """
     errors = _errors(trips["duration_minutes"].to_numpy(np.float64), predicted)
     measured = pd.DataFrame({"rmse": errors**2, "mae": np.abs(errors), "bias": errors})
@@ -164,35 +166,22 @@ def score_slices(trips: pd.DataFrame, predicted: Floats, slices: pd.DataFrame) -
 
 
 def uplift_over_baseline(actual: Floats, model: Floats, baseline: Floats) -> Uplift:
-    """What the model is worth to a rider against the baseline, on the same trips."""
+    """Computes the model's gain over the baseline on the same trips."""
     ours, theirs = np.abs(_errors(actual, model)), np.abs(_errors(actual, baseline))
     return Uplift(float(np.mean(theirs - ours)), float(np.mean(ours < theirs)))
 
 
-def twin_rmse(trips: pd.DataFrame, predicted: Floats) -> float:
-    """The error on the trips of every match `noise_floor` counts; a trip counts as often as it has matched_pairs.
-
-    Args:
-        trips: As for `noise_floor`; some must have a match.
-        predicted: Minutes of each trip.
-    """
-    firsts, seconds = _matched_rows(trips)
-    errors = _errors(trips["duration_minutes"].to_numpy(np.float64), predicted)
-    return float(np.sqrt(np.mean(np.concatenate([errors[firsts], errors[seconds]]) ** 2)))
-
-
 def noise_floor(trips: pd.DataFrame) -> NoiseFloor | None:
-    """The error that is left when all a model may know is equal: sqrt(mean((y1 - y2)²) / 2) over matched_pairs.
+    """Estimates the irreducible RMSE from matched pairs: sqrt(mean((y1 - y2)²) / 2).
 
-    Twins are two trips between the same zones whose pickups lie within 15 minutes of elapsed time; every such pair
-    counts.
-    The floor holds for trips that have a match, which are short and frequent: compare a model on those only.
+    A matched pair is two trips between the same zones with pickups within 15 minutes of elapsed time. Every such pair
+    counts. The floor applies only to trips with a match, which are short and frequent: compare models on those.
 
     Args:
         trips: Columns `pickup_at`, `pickup_zone_id`, `dropoff_zone_id`, `duration_minutes`.
 
     Returns:
-        The floor, or None where no trip has a match.
+        The floor, or None if no trip has a match.
     """
     firsts, seconds = _matched_rows(trips)
     if not len(firsts):
@@ -204,9 +193,9 @@ def noise_floor(trips: pd.DataFrame) -> NoiseFloor | None:
 
 
 def _matched_rows(trips: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of both trips of every match."""
+    """Row numbers of both trips of every matched pair."""
     pair = trips["pickup_zone_id"].to_numpy(np.int64) * 1000 + trips["dropoff_zone_id"].to_numpy(np.int64)
-    # Which of two hours such a pickup is in is not known: it has no match.
+    # A pickup in the hour repeated in autumn is ambiguous: it gets a unique key, so it has no match.
     pair = np.where(is_repeated(trips["pickup_at"].to_numpy()), -1 - np.arange(len(pair)), pair)
     pickup_at = utc_seconds(trips["pickup_at"].to_numpy())
     order = np.lexsort((pickup_at, pair))
@@ -217,13 +206,13 @@ def _matched_rows(trips: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.in
 def _matched_positions(
     pair: NDArray[np.int64], pickup_at: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of both trips of every match, in trips sorted by pair and pickup (seconds)."""
+    """Positions of both trips of every matched pair, in trips sorted by pair and pickup (seconds)."""
     firsts, step = np.arange(len(pair)), 1
     found = [(firsts[:0], 0)]
     while len(firsts):
         firsts = firsts[firsts + step < len(pair)]
         close = pickup_at[firsts + step] - pickup_at[firsts] <= MATCH_WINDOW_MINUTES * 60
-        # A trip whose neighbour at this step is too far has none further on either.
+        # If a trip's neighbour at this step is too far, all later ones are too.
         firsts = firsts[close & (pair[firsts + step] == pair[firsts])]
         found.append((firsts, step))
         step += 1

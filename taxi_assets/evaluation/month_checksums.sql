@@ -1,4 +1,4 @@
--- A number for each month's raw trips up to a month, which changes with any of what a back-test looks at.
+-- A checksum of each month's raw trips up to a month; it changes with any column a back-test uses.
 SELECT
     month, count(*) AS trips,
     bit_xor(hash(

@@ -1,6 +1,6 @@
-"""Predicts and scores a month with a fitted model, beside the baselines: the one way to a figure, whoever asks for it.
+"""Predicts and scores a month with a fitted model, beside the baselines.
 
-The evaluation, the back-test and the rebuilding of a version call it, so the same model has the same figures in each.
+Evaluation, back-test and reproduction of a version call it, so the same model has the same figures in each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,8 +33,8 @@ class PredictedMonth:
 
     Attributes:
         trips: Columns of `trip_features`.
-        inputs: The trips with what the served condition lets the model know.
-        predictions: Of every trip, by name of the condition, the served one first.
+        inputs: The trips with the inputs available under the served condition.
+        predictions: Predictions of every trip, by condition, the served one first.
     """
 
     trips: pd.DataFrame
@@ -43,35 +43,35 @@ class PredictedMonth:
 
     @property
     def served(self) -> Condition:
-        """The condition the headline is of."""
+        """The served condition."""
         return CONDITIONS[next(iter(self.predictions))]
 
     @property
     def actual(self) -> Floats:
-        """Minutes the trips took, shape (n,)."""
+        """Actual minutes of the trips, shape (n,)."""
         return np.asarray(self.trips["duration_minutes"], np.float64)
 
     def score(self, scope: EvaluationScope, condition: str) -> Score:
-        """The model's errors on the trips the scope admits."""
+        """The model's errors on trips of the scope."""
         in_scope = scope.contains(self.actual)
         return score(self.actual[in_scope], self.predictions[condition].minutes[in_scope])
 
 
 @dataclass(frozen=True)
 class ScoredMonth:
-    """A predicted month beside the baselines: their minutes by scope and name, of the trips it admits."""
+    """A predicted month, and the baselines' predicted minutes by scope and name."""
 
     predicted: PredictedMonth
     baselines: Mapping[str, Mapping[str, Floats]]
 
     def minutes(self, scope: EvaluationScope) -> dict[str, Floats]:
-        """Minutes the model, under the served condition, and each baseline predict for the trips admitted."""
+        """Minutes predicted by the model (served condition) and by each baseline for trips of the scope."""
         predicted = self.predicted
         in_scope = scope.contains(predicted.actual)
         return {MODEL: predicted.predictions[predicted.served.name].minutes[in_scope], **self.baselines[scope.name]}
 
     def scores(self, scope: EvaluationScope) -> dict[str, Score]:
-        """Errors of the model, under the served condition, and of each baseline on the same trips."""
+        """Errors of the model (served condition) and of each baseline on trips of the scope."""
         actual = self.predicted.actual
         in_scope = actual[scope.contains(actual)]
         return {name: score(in_scope, minutes) for name, minutes in self.minutes(scope).items()}
@@ -80,17 +80,17 @@ class ScoredMonth:
 def predict_month(
     warehouse: Warehouse, model: Any, services: Sequence[str], month: Month, served: str
 ) -> PredictedMonth:
-    """Predict every plausible raw trip of the month under each condition.
+    """Predicts every plausible raw trip of the month under each condition.
 
     Args:
-        warehouse: The lake.
+        warehouse: The warehouse.
         model: A fitted estimator.
-        services: Whose trips.
-        month: Whose trips; recent traffic is told by all of them.
-        served: The name of the served condition.
+        services: Services of the trips.
+        month: Month of the trips; recent-traffic features use all of them.
+        served: Name of the served condition.
 
     Raises:
-        TaxiError: the month has no trips.
+        TaxiError: The month has no trips.
     """
     trips = read_evaluation_trips(warehouse, services, month, TRIPS_1_TO_180_MINUTES)
     conditions = served_first(served)
@@ -105,18 +105,18 @@ def predict_month(
 def score_month(
     warehouse: Warehouse, model: Any, services: Sequence[str], window: Sequence[Month], month: Month, served: str
 ) -> ScoredMonth:
-    """Predict the month, and fit the baselines on the months the model learned from.
+    """Predicts the month, and fits and predicts the baselines.
 
     Args:
-        warehouse: The lake.
+        warehouse: The warehouse.
         model: A fitted estimator.
-        services: Whose trips.
-        window: The months the model learned from; each baseline learns from their trips that the scope admits.
+        services: Services of the trips.
+        window: The model's training months; for each scope the baselines are fitted on its trips in these months.
         month: The month to score.
-        served: The name of the served condition.
+        served: Name of the served condition.
 
     Raises:
-        TaxiError: the month has no trips, or the window none a scope admits.
+        TaxiError: The month has no trips, or the window has no trips in a scope.
     """
     predicted = predict_month(warehouse, model, services, month, served)
     training_trips = read_training_data(warehouse, services, window, TRIPS_1_TO_180_MINUTES).trips

@@ -1,4 +1,4 @@
-"""Predicts trips of a month with a fitted model, in the same way wherever the model is judged."""
+"""Predicts trips with a fitted model under a condition; evaluation and promotion share it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,28 +17,28 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Predictions:
-    """Minutes of each trip, shape (n,), and the ends of its 90 % interval; None where the model gives no intervals."""
+    """Predicted minutes and 90 % interval of each trip, shape (n,) each; None without intervals."""
 
     minutes: Floats
     low: Floats | None = None
     high: Floats | None = None
 
     def subset(self, chosen: NDArray[np.bool_]) -> "Predictions":
-        """Those of some of the trips."""
+        """The predictions of the chosen trips."""
         low, high = (each if each is None else each[chosen] for each in (self.low, self.high))
         return Predictions(self.minutes[chosen], low, high)
 
 
 def available_inputs(condition: Condition, model: Any, trips: pd.DataFrame) -> pd.DataFrame:
-    """The trips with the columns the model may see under the condition; with recent traffic, told by all of `trips`."""
+    """The trips with the columns available under the condition; recent traffic uses all of `trips`."""
     if condition is not WITH_RECENT_TRAFFIC:
-        # A request names no vendor, and nothing of the streets.
+        # A request has neither a vendor nor recent traffic.
         return trips.drop(columns=["vendor_id", *RECENT_TRAFFIC_COLUMNS], errors="ignore")
     return model.add_recent_traffic(trips) if hasattr(model, "add_recent_traffic") else trips
 
 
 def predict_from_inputs(model: Any, inputs: pd.DataFrame) -> Predictions:
-    """Predictions for trips as `available_inputs` returns them."""
+    """Predicts trips from the result of `available_inputs`."""
     if hasattr(model, "predict_interval"):
         prediction = model.predict_interval(inputs)
         return Predictions(prediction.minutes, prediction.low, prediction.high)
@@ -46,5 +46,5 @@ def predict_from_inputs(model: Any, inputs: pd.DataFrame) -> Predictions:
 
 
 def predict(model: Any, trips: pd.DataFrame, condition: Condition) -> Predictions:
-    """Predictions for the trips under the condition."""
+    """Predicts the trips under the condition."""
     return predict_from_inputs(model, available_inputs(condition, model, trips))

@@ -1,4 +1,4 @@
-"""Keeps what an evaluation found: rows in the lake, metrics and pictures in MLflow. No Dagster."""
+"""Writes an evaluation to the warehouse, and its metrics and plots to MLflow. Imports no Dagster."""
 
 import tempfile
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ __all__ = ["headline_metrics", "log_evaluation", "matched_pair_scores", "record_
 
 
 def record_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | None = None) -> int:
-    """Replace the rows of this version and month; returns how many of `evaluations` there are now."""
+    """Replaces the rows of the version and month; returns the number of rows in `evaluations`."""
     version, day = evaluation.version.version, evaluation.month.first_day
     served = evaluation.condition.name
     coverage = {served: evaluation.coverage, **evaluation.other_condition_coverage}
@@ -56,18 +56,18 @@ def _evaluation_rows(evaluation: Evaluation) -> pd.DataFrame:
 
 
 def matched_pair_scores(evaluation: Evaluation, scope: str) -> pd.DataFrame:
-    """The noise floor and the models on trips with a match, of one scope; no rows where no trip has one."""
+    """Rows of the noise floor and the models on trips with a match, for one scope."""
     extra_rows = evaluation.extra_rows
     return extra_rows[(extra_rows["slice"] == MATCHED_PAIRS) & (extra_rows["scope"] == scope)]
 
 
 def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, pictures: Mapping[str, bytes]) -> None:
-    """Log scores and plots on the resource's MLflow run and the version's own, where another one trained it.
+    """Logs scores and plots to the resource's MLflow run, and to the version's training run.
 
     Args:
-        settings: Where MLflow is.
+        settings: Location of MLflow.
         mlflow: The dagster-mlflow resource.
-        evaluation: What was found.
+        evaluation: The evaluation to log.
         pictures: The plots as PNG, by name.
     """
     version = evaluation.version
@@ -87,22 +87,23 @@ def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, pict
         for run_id in {mlflow.mlflow_run_id, version.run_id}:
             mlflow.log_metrics(_metrics(evaluation) | headline_metrics(evaluation), run_id=run_id)
             mlflow.log_artifacts(folder, "evaluation", run_id=run_id)
-    # Last of all: a version with this tag was evaluated, whole.
+    # The tags last: a version that has them is evaluated completely.
     measured = {"evaluation_condition": evaluation.condition.name, "evaluation_snapshot": str(evaluation.snapshot)}
     model_versions.tag_decision(settings, version.version, measured)
 
 
 def headline_metrics(evaluation: Evaluation) -> dict[str, float]:
-    """The figures one looks at first, under plain names, the same in Dagster and MLflow over the months."""
+    """The main figures under short names, the same in Dagster and MLflow for every month."""
     score = evaluation.scores[PRIMARY_SCOPE.name][MODEL]
     figures = {"rmse_minutes": score.rmse, "mae_minutes": score.mae, "bias_minutes": score.bias}
     return figures | ({"interval_coverage": evaluation.coverage.share} if len(evaluation.coverage.cells) else {})
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, float]:
-    """The scores under names MLflow can hold: `1_to_60_minutes/duration_model/rmse` under the served condition.
+    """The scores under MLflow metric names, such as `1_to_60_minutes/duration_model/rmse`.
 
-    Those under another one bear its name: `with_recent_traffic/1_to_60_minutes/duration_model/rmse`.
+    A prefix names another condition than the served one:
+    `with_recent_traffic/1_to_60_minutes/duration_model/rmse`.
     """
     scores: Mapping[str, Mapping[str, Score]] = evaluation.scores
     metrics = {

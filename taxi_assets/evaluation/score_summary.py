@@ -1,4 +1,4 @@
-"""What a run says of the month's scores and of the decision on the champion: facts of the lake, and lines to read."""
+"""Summarises a month's scores and its promotion decision: facts from the warehouse and lines of text."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,13 @@ Facts = dict[str, Any]
 
 
 def score_lines(score: Facts) -> list[tuple[str, str]]:
-    """The headline, the baselines on the same trips, and the other conditions, which are not served."""
+    """Lines on the model's errors, the baselines' on the same trips, and the other conditions."""
     lines = [(f"model on {score['month']}", f"{_errors(score['model'])} minutes ({PRIMARY_SCOPE.label})")]
     lines.append(("", f"bias {score['model']['bias']:+.2f}, {score['condition'].replace('_', ' ')}"))
     lines += [(name, _errors(found)) for name, found in score["baselines"].items()]
     for name, found in score["other_conditions"].items():
-        # A model of few months learns nothing from recent traffic: it has learned of no month in the order of time.
-        same = " (the same: too few months to learn from it)" if found["rmse"] == score["model"]["rmse"] else ""
+        # With few months the encoding is out of fold and traffic ratios are NaN in training: they change no prediction.
+        same = " (the same: too few months to train on it)" if found["rmse"] == score["model"]["rmse"] else ""
         lines.append((f"model {name.replace('_', ' ')}", _errors(found) + same))
     return lines
 
@@ -31,9 +31,9 @@ def _errors(found: Mapping[str, float]) -> str:
 
 
 def decision_line(decision: Facts | None) -> str:
-    """The measure the decision on the champion rests on, and its figures."""
+    """The deciding metric and its figures."""
     if decision is None:
-        return "no decision was taken: materialise champion_model"
+        return "no decision yet: materialise champion_model"
     metric = f"RMSE on {EVALUATION_SCOPES[decision['scope']].label}, {str(decision['condition']).replace('_', ' ')}"
     ours = "" if decision["rmse"] is None else f": {decision['rmse']:.3f} minutes"
     if decision["difference_minutes"] is None:
@@ -44,6 +44,7 @@ def decision_line(decision: Facts | None) -> str:
 
 
 def score_facts(connection: "DuckDBPyConnection", month: Month, version: int | None, condition: str) -> Facts:
+    """Reads the overall scores of a version on a month; by default, of its newest evaluated version."""
     query = (
         "SELECT condition, model, rmse, mae, bias FROM evaluations "
         "WHERE month = $month AND slice = 'overall' AND scope = $scope "
@@ -65,7 +66,7 @@ def score_facts(connection: "DuckDBPyConnection", month: Month, version: int | N
 
 
 def decision_facts(connection: "DuckDBPyConnection", month: Month, version: int | None) -> Facts | None:
-    """The decision on the version, and the measure and figures it rests on; None before there was one."""
+    """The decision on the version with its metric and figures; None if there is none."""
     query = (
         "SELECT is_promoted, reasons, scope, condition, trips, days, rmse, bias, champion_version, champion_rmse, "
         "difference_minutes, difference_low, difference_high, worst_slice, worst_slice_worsening "

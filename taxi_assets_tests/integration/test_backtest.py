@@ -28,7 +28,7 @@ def test_each_available_month_is_scored_and_others_are_reported(lake: Any, found
     _, *later = lake.source.months
     assert [month["month"] for month in facts["months"]] == [str(month) for month in later]
     assert facts["missing"] == [str(later[-1].plus(1))]
-    assert f"{later[0]}: learn from {lake.source.months[0]}..{lake.source.months[0]}" in messages
+    assert f"{later[0]}: train on {lake.source.months[0]}..{lake.source.months[0]}" in messages
     assert all(month["trained_on"][1] < month["month"] for month in facts["months"])
 
 
@@ -50,14 +50,14 @@ def test_scored_month_is_reused_without_training(lake: Any, found: Any) -> None:
     months = [Month.parse(month["month"]) for month in facts["months"]]
     again = backtest(BacktestSpec(lake.warehouse, results_folder, messages.append, FEW), months)
     assert again["months"] == json.loads(json.dumps(facts["months"]))
-    assert all("scored before" in line for line in messages)
+    assert all("cached result" in line for line in messages)
 
 
 def test_months_missing_from_the_warehouse_are_reported(lake: Any, tmp_path: Path) -> None:
     spec = BacktestSpec(lake.warehouse, tmp_path, print)
-    with pytest.raises(TaxiError, match=r"holds none of 2031-01\.\.2031-02: add --source"):
+    with pytest.raises(TaxiError, match=r"no month of 2031-01\.\.2031-02 is in the warehouse: add --source"):
         backtest(spec, month_range(Month(2031, 1), Month(2031, 2)))
-    with pytest.raises(TaxiError, match="nothing is held before"):
+    with pytest.raises(TaxiError, match="no month to train on before .*: ingest earlier months first"):
         backtest(spec, lake.source.months)
 
 
@@ -66,7 +66,7 @@ def test_the_reference_figures_are_computed_for_any_two_months(lake: Any) -> Non
     rows = {row.model: row for row in course_reference_rows(lake.warehouse, "green", learned, scored, print)}
     assert len(rows) == 5
     assert len({row.score.trips for row in rows.values()}) == 1
-    ours = rows.pop("ours, without recent traffic").score.rmse
+    ours = rows.pop("duration_model, without recent traffic").score.rmse
     assert ours < rows["linear regression PU, DO"].score.rmse
     if lake.source.kind == "real":
         linear, distance = rows["linear regression PU, DO"].score, rows["linear regression PU_DO + distance"].score

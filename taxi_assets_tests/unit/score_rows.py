@@ -17,7 +17,7 @@ DECISION: dict[str, Any] = {
     "difference_minutes": 0.1,
     "difference_low": -0.1,
     "difference_high": 0.3,
-    "scope": "course",
+    "scope": "1_to_60_minutes",
     "condition": SERVED,
     "bias": -0.25,
 }
@@ -25,6 +25,12 @@ DECISION: dict[str, Any] = {
 
 def scored(model: str, rmse: float, condition: str = SERVED, **values: Any) -> dict[str, Any]:
     """A row of `evaluations`."""
-    found = {"month": date(2023, 2, 1), "model_version": 2, "scope": "course", "slice": "overall", "value": "all"}
+    found = {
+        "month": date(2023, 2, 1),
+        "model_version": 2,
+        "scope": "1_to_60_minutes",
+        "slice": "overall",
+        "value": "all",
+    }
     errors = {"rides": 3, "rmse": rmse, "mae": rmse / 2, "bias": -0.25}
     return {**found, **errors, "model": model, "condition": condition, **values}

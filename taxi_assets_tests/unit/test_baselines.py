@@ -38,7 +38,7 @@ def test_every_baseline_is_fitted_and_described() -> None:
 
 
 def test_baselines_without_trips_are_refused() -> None:
-    with pytest.raises(TaxiError, match="no trips to learn the baselines from: choose months"):
+    with pytest.raises(TaxiError, match="no trips to fit the baselines on: choose months"):
         fit_baselines(PAST.head(0))
 
 

@@ -51,4 +51,4 @@ def test_where_nothing_is_compared_no_figure_of_the_champion_is_told(
     figures = ("champion_rmse", "difference_minutes", "difference_low", "difference_high")
     put(memory, "promotions", DECISION | dict.fromkeys(figures) | {"rmse": None})
     assert decision_line(decision_facts(memory, FEBRUARY, 2)) == "RMSE on trips of 1-60 minutes, without recent traffic"
-    assert decision_line(decision_facts(memory, FEBRUARY, 3)) == ("no decision was taken: materialise champion_model")
+    assert decision_line(decision_facts(memory, FEBRUARY, 3)) == "no decision yet: materialise champion_model"
