@@ -57,7 +57,7 @@ def test_months_missing_from_the_warehouse_are_reported(lake: Any, tmp_path: Pat
     spec = BacktestSpec(lake.warehouse, tmp_path, print)
     with pytest.raises(TaxiError, match=r"no month of 2031-01\.\.2031-02 is in the warehouse: add --source"):
         backtest(spec, month_range(Month(2031, 1), Month(2031, 2)))
-    with pytest.raises(TaxiError, match="no month to train on before .*: ingest earlier months first"):
+    with pytest.raises(TaxiError, match=r"no month to train on before .*: ingest earlier months first"):
         backtest(spec, lake.source.months)
 
 
