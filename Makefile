@@ -1,4 +1,4 @@
-# Every task of the project; `make help` lists them. Needs Python 3.11+, make and a package index, nothing else.
+# The project's tasks; `make help` lists them. Needs only Python 3.11+, make and a package index.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,7 +15,7 @@ help: ## list the tasks
 
 env: $(VENV)/.installed ## create the environment from the hashed lock
 
-# uv installs the lock five times as fast as pip; where its index settings differ from pip's, pip does it.
+# uv installs the lock five times as fast as pip; pip is the fallback if uv cannot reach the index.
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@echo "Creating the environment in $(VENV) (once; about a minute) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12 ..."; exit 1; }
@@ -27,7 +27,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-run: env ## months -> checked data -> model -> Bento -> one ride's answer
+run: env ## months -> checked data -> model -> Bento -> one prediction
 	@$(BIN)/taxi run --months '$(MONTHS)' --services '$(SERVICES)' --json '$(REPORT)'
 
 up: env ## Dagster, MLflow, the Bento and the reports, until Ctrl-C
@@ -36,21 +36,21 @@ up: env ## Dagster, MLflow, the Bento and the reports, until Ctrl-C
 test: env ## every fast test, warnings as errors
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow"
 
-test-slow: env ## the campaigns: kills, load, a browser
+test-slow: env ## stress and browser tests: kills, load, Chromium
 	@$(BIN)/python -m pytest -m slow
 
 lint: env ## style, types, lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-pictures: env ## the README's pictures, of a real run in Chromium; needs TAXI_TLC_SOURCE
+pictures: env ## the README's pictures, from a run on real months in Chromium; needs TAXI_TLC_SOURCE
 	@$(BIN)/python taxi_assets_tests/e2e/readme_pictures.py docs/images
 
 bench: bench-data bench-train bench-serve ## all benchmarks; figures in .taxi/bench/
 
-bench-data: env ## a month's way into the lake, against pandas
-bench-large: env ## 50,000,000 rows in little memory; a quarter of an hour
+bench-data: env ## ingestion of a month, against pandas
+bench-large: env ## ingestion of 50,000,000 rows in little memory; takes 15 minutes
 bench-train: env ## training and loading, against the bare libraries
-bench-serve: env ## answers, against scikit-learn and a bare web framework
+bench-serve: env ## predictions over HTTP, against scikit-learn and a bare web framework
 bench-data bench-large bench-train bench-serve:
 	@$(BIN)/python -m benchmarks.$(subst -,_,$@)
 
@@ -58,6 +58,6 @@ lock: env ## renew requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --extra dev pyproject.toml requirements.in -o requirements.lock
 
-clean: ## remove the environment and everything the platform made here
+clean: ## remove the environment and everything the platform created here
 	@rm -rf $(VENV) .taxi build *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

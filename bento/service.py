@@ -1,6 +1,6 @@
-"""The endpoint that tells how long a ride will take; `taxi_assets/serving/bento_build.py` puts it into a Bento.
+"""The prediction endpoint, packaged into a Bento by `taxi_assets/serving/bento_build.py`.
 
-What it answers from lies beside it there: `model/`, checked at the start, and `release.json`, its tag.
+The Bento also contains `model/`, checked at the start, and `release.json` with the Bento's tag.
 """
 
 import copy
@@ -30,7 +30,7 @@ PredictionBody = Annotated[dict[str, Any], WithJsonSchema(PREDICTION_SCHEMA)]
 
 
 class RideBody(bentoml.IODescriptor):
-    """The body as it was sent: `parse_ride` checks it, and says in a sentence what is allowed."""
+    """The unchecked request body: `parse_ride` checks it, with errors that name the allowed values."""
 
     ride: Any
 
@@ -40,11 +40,11 @@ class RideBody(bentoml.IODescriptor):
 
     @classmethod
     def model_json_schema(cls, *_: object, **__: object) -> dict[str, Any]:
-        return copy.deepcopy(RIDE_SCHEMA)  # BentoML writes in what it is given
+        return copy.deepcopy(RIDE_SCHEMA)  # BentoML changes the returned object
 
 
 async def info(request: Request) -> JSONResponse:
-    """What the model was made of and from, and what it may be asked."""
+    """The model's origin and its kinds of taxi."""
     return JSONResponse(request.app.state.info)
 
 
@@ -59,13 +59,13 @@ PAGES = Starlette(routes=[Route("/", show_index), Route("/info", info), Route("/
 @bentoml.service(
     name="TaxiDuration",
     workers=1,
-    # BentoML keeps all there is of a request until its time is over, answered or not: so it must be short.
+    # Short, since BentoML keeps a request in memory until its timeout, even after the response.
     traffic={"timeout": REQUEST_TIMEOUT_SECONDS},
     http={"host": "127.0.0.1", "port": 3001},
-    logging={"access": {"enabled": False}},  # /metrics counts and times what is asked
+    logging={"access": {"enabled": False}},  # /metrics has counts and times of requests
 )
 class TaxiDuration:
-    """Minutes of a taxi ride in New York, from what is known when it starts."""
+    """Predicts the duration of a taxi ride in New York from data known at pickup."""
 
     def __init__(self) -> None:
         self.model = ServedModel.load(MODEL)
@@ -85,7 +85,7 @@ class TaxiDuration:
     @bentoml.on_deployment
     @staticmethod
     def check_model() -> None:
-        """End with one line where the model cannot be served; a worker would be started again and again."""
+        """Exit with one line if the model cannot be served; otherwise BentoML would restart workers forever."""
         try:
             ServedModel.load(MODEL)
         except TaxiError as error:
@@ -93,14 +93,14 @@ class TaxiDuration:
 
     @bentoml.on_startup
     def freeze_gc(self) -> None:
-        """Keep the garbage collector off what stays for good: a full round would stop answers for long."""
+        """Exclude permanent objects from garbage collection, whose full rounds would delay responses."""
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
 
     @bentoml.api(input_spec=RideBody)
     async def predict(self, ride: object) -> PredictionBody:
-        """How long the ride will take, when it ends, and which model says so."""
+        """Predict the duration and the end of a ride."""
         try:
             request = parse_ride(ride, self.model.services)
         except InvalidRide as refusal:
@@ -120,7 +120,7 @@ class TaxiDuration:
         }
 
 
-# A response of its own: for anything else BentoML works out the answer's JSON schema anew each time.
+# Returns a response object: for other types BentoML computes the JSON schema on each request.
 def _json(content: dict[str, Any], status: int = 200) -> Any:
     return JSONResponse(content, status)
 

@@ -1,7 +1,7 @@
-"""An open platform for learning, running and trusting a taxi-duration model."""
+"""An open MLOps platform for a taxi-duration model."""
 
 import os
 
-# OpenMP's threads spin while they wait, unless told not to before they first start. On a machine that does something
-# else too, scikit-learn's training takes three times as long for it.
+# Must be set before OpenMP starts: its waiting threads spin by default, which makes scikit-learn's training take three
+# times as long on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,4 +1,4 @@
-"""The console script: ends quietly on Ctrl-C, also while the command line is still being loaded."""
+"""The console script; ends quietly on Ctrl-C, also while it imports the command line."""
 
 import sys
 
@@ -8,11 +8,11 @@ __all__ = ["main"]
 def main() -> None:
     """Run `taxi`."""
     try:
-        from taxi_assets.cli import main as command_line  # it takes a second
+        from taxi_assets.cli import main as command_line  # the import takes 1 s
 
         command_line()
     except KeyboardInterrupt:
-        sys.exit(130)  # as shells tell of a program ended by Ctrl-C
+        sys.exit(130)  # the shells' exit code for Ctrl-C
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The code location: what Dagster loads. Everything is defined under `defs/`; nothing runs here."""
+"""The code location that Dagster loads. Its definitions are under `defs/`."""
 
 import dagster as dg
 
@@ -21,7 +21,7 @@ __all__ = ["build", "defs"]
 
 
 def build(settings: Settings) -> dg.Definitions:
-    """The platform on these settings."""
+    """Build the platform's definitions with these settings."""
     return dg.Definitions(
         assets=dg.load_assets_from_modules([ingestion, training, tuning, monitoring, serving]),
         asset_checks=[no_month_is_overdue, every_month_is_finished],
@@ -37,6 +37,6 @@ def build(settings: Settings) -> dg.Definitions:
     )
 
 
-# Dagster's code servers and run workers load this module before anything else of the platform.
+# Here, since Dagster's code servers and run workers load this module first.
 isolate(within_dagster=True)
 defs = build(Settings())

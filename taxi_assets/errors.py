@@ -1,12 +1,12 @@
-"""The errors a person can mend. One class: what differs is the sentence, not the handling."""
+"""The error class for problems a person can fix."""
 
 
 class TaxiError(Exception):
-    """Something a person can put right; `str(error)` is one line that says what is wrong and what to do."""
+    """A problem a person can fix; `str(error)` is one line with the problem, the value and the remedy."""
 
 
 def describe_error(error: BaseException) -> str:
-    """An unexpected error in one line: its kind and what it says."""
+    """An unexpected error in one line: its class and its message."""
     if isinstance(error, TaxiError):
         return str(error)
     message = getattr(error, "strerror", None) or str(error).partition("\n")[0]

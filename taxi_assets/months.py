@@ -1,4 +1,4 @@
-"""TLC's services and calendar months: one file is one service's month. Plain values, no framework."""
+"""TLC's services and calendar months; TLC publishes one file for each service and month."""
 
 import re
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ _PATTERN = re.compile(r"([0-9]{4})-([0-9]{2})")
 
 
 class MonthNotOver(TaxiError):
-    """The month is still going on, or lies ahead, so nobody can have its file."""
+    """The month is not over yet, so its file cannot exist."""
 
 
 @dataclass(frozen=True, order=True)
 class Month:
-    """One calendar month; `str` gives `YYYY-MM`, as TLC writes it in its file names."""
+    """A calendar month; `str` gives `YYYY-MM`, as in TLC's file names."""
 
     year: int
     number: int
 
     @classmethod
     def parse(cls, text: str) -> "Month":
-        """Read `YYYY-MM`. The one definition of a valid month: of file names, partitions and commands.
+        """Parse `YYYY-MM`. File names, partitions and commands all use this definition of a valid month.
 
         Raises:
-            TaxiError: the text is not a month since 2009-01, the first TLC published.
+            TaxiError: the text is not a month from 2009-01 on, TLC's first.
             MonthNotOver: the month is not over.
         """
         match = _PATTERN.fullmatch(text.strip())
@@ -53,7 +53,7 @@ class Month:
         return date(self.year, self.number, 1)
 
     def plus(self, months: int) -> "Month":
-        """The month so many months later, or earlier where `months` is negative."""
+        """The month this many months later, or earlier if `months` is negative."""
         count = self.year * 12 + self.number - 1 + months
         return Month(count // 12, count % 12 + 1)
 
@@ -68,7 +68,7 @@ def newest_month() -> Month:
 
 
 def month_range(first: Month, last: Month) -> tuple[Month, ...]:
-    """Every month from `first` to `last`, both included.
+    """Every month from `first` to `last`, inclusive.
 
     Raises:
         TaxiError: the range runs backwards.
@@ -80,7 +80,7 @@ def month_range(first: Month, last: Month) -> tuple[Month, ...]:
 
 
 def parse_months(text: str) -> tuple[Month, ...]:
-    """Read `2023-01..2023-03` or `2023-01,2023-04`, or a mixture, into months in calendar order.
+    """Parse `2023-01..2023-03`, `2023-01,2023-04` or a mixture into months in calendar order.
 
     Raises:
         TaxiError: a part is not a month, a range runs backwards, or a month is given twice.

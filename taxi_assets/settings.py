@@ -1,10 +1,10 @@
-"""Settings: folders, addresses and limits, read from `TAXI_*` variables; the processes' environment.
+"""Settings from `TAXI_*` variables: folders, addresses and limits. Also the environment of processes.
 
-What is varied from run to run (hyper-parameters, windows) is not here but in the Dagster `Config` beside its asset;
-what nobody varies is a constant in the module that uses it.
+Parameters of a run (hyper-parameters, windows) belong in the Dagster `Config` beside the asset. Fixed values are
+constants in the module that uses them.
 
-The libraries read hundreds of variables that name a registry, a home, a configuration file or a collector of traces.
-`isolated` drops all of them; what the platform wants of a library it sets, here or as an argument.
+Libraries read hundreds of variables that name a registry, a home, a configuration file or a trace collector.
+`isolated` removes them all; the platform sets the values it needs, here or as arguments.
 """
 
 import os
@@ -22,19 +22,19 @@ __all__ = ["WORKSPACE", "DataKind", "Settings", "isolate", "isolated", "remember
 
 DataKind = Literal["real", "synthetic"]
 ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
-# The home's path becomes part of addresses and patterns. SQLAlchemy and SQLite decode `%` and end a path at `?`,
-# DuckDB takes `*`, `?` and `[` for patterns, DuckLake a backslash for a separator, BentoML `$` for a variable.
+# The home's path becomes part of URLs and patterns. SQLAlchemy and SQLite decode `%` and end a path at `?`. DuckDB
+# reads `*`, `?` and `[` as patterns, DuckLake a backslash as a separator, BentoML `$` as a variable.
 _FORBIDDEN_CHARACTERS = frozenset("%?*[]\\$")
 _MIN_MEMORY_BYTES, _MAX_MEMORY_BYTES = (
     64 * 1000**2,
     1000 * 1000**4,
-)  # with less, or more, DuckDB raises errors of its own
+)  # outside these limits DuckDB raises its own errors
 # OpenTelemetry, uvicorn, gunicorn and Flask run inside MLflow's, BentoML's and Dagster's servers.
 _CLEARED = (
     *("MLFLOW_", "_MLFLOW_", "DATABRICKS_", "DAGSTER_", "BENTOML_", "BENTO_", "GX_", "GE_", "GREAT_EXPECTATIONS_"),
     *("AWS_", "OTEL_", "UVICORN_", "GUNICORN_", "FLASK_", "PROMETHEUS_", "GRPC_PROXY", "OPTUNA_"),
 )
-# Dagster gives these to the processes it starts: they hold its own addresses and arguments.
+# Dagster passes these to the processes it starts, with its own addresses and arguments.
 _DAGSTER_PREFIXES = ("DAGSTER_",)
 
 _SET = {
@@ -54,7 +54,7 @@ TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
 
 
 class Settings(BaseSettings):
-    """Every setting of the platform; `docs/settings.md` shows them as a table."""
+    """All settings of the platform; `docs/settings.md` lists them in a table."""
 
     model_config = SettingsConfigDict(env_prefix="TAXI_", extra="forbid", frozen=True)
 
@@ -65,8 +65,8 @@ class Settings(BaseSettings):
     )
     data_kind: DataKind | None = Field(
         None,
-        description="Which months to work on: `real` or `synthetic`, each in a warehouse of its own. "
-        "Unset, those of the last `taxi run`.",
+        description="Kind of months: `real` or `synthetic`, each with its own warehouse. "
+        "Unset, the kind of the last `taxi run`.",
     )
     tlc_source: str = Field(TLC_SITE, min_length=1, description="TLC's site, or a folder that mirrors it.")
     services: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -82,15 +82,15 @@ class Settings(BaseSettings):
         30,
         ge=1,
         le=36_500,
-        description="Days a state of the lake stays readable; those that models learned from stay for good.",
+        description="Days that a snapshot of the warehouse stays readable; snapshots that models were trained on stay.",
     )
     served_condition: ServedCondition = Field(
         "without_recent_traffic",
-        description="What the endpoint knows of a trip: `without_recent_traffic`, or `with_recent_traffic`, trips that "
-        "have just ended too. Its scores are the headline, and decide on the champion.",
+        description="Features of the endpoint: `without_recent_traffic`, or `with_recent_traffic` from trips completed "
+        "shortly before. Its scores are the headline and decide on the champion.",
     )
     keep_models: int = Field(
-        5, ge=1, description="How many of the newest versions keep their pickle and Bentos, beside the champion."
+        5, ge=1, description="Number of newest versions that keep their pickle and Bentos, beside the champion."
     )
     host: str = Field("127.0.0.1", min_length=1, description="Address the servers bind to.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     @field_validator("home", mode="before")
     @classmethod
     def _require_home_name(cls, value: object) -> object:
-        if isinstance(value, str) and not value.strip():  # a path would be the folder one stands in
+        if isinstance(value, str) and not value.strip():  # an empty path would be the current folder
             raise ValueError("name a folder, such as .taxi")
         return value
 
@@ -111,13 +111,13 @@ class Settings(BaseSettings):
         try:
             value = value.expanduser()
         except RuntimeError as error:
-            raise ValueError("there is no such person's home folder: write the whole path") from error
+            raise ValueError("no user of this name has a home folder: write the whole path") from error
         bad = sorted(
             {sign for sign in str(value.absolute()) if sign in _FORBIDDEN_CHARACTERS or not sign.isprintable()}
         )
         if bad:
             named = ", ".join(ascii(sign)[1:-1] if not sign.isprintable() else sign for sign in bad)
-            raise ValueError(f"{str(value.absolute())!a} holds {named}: set TAXI_HOME to a path without")
+            raise ValueError(f"{str(value.absolute())!a} contains {named}: set TAXI_HOME to a path without")
         return value
 
     @field_validator("home")
@@ -139,7 +139,7 @@ class Settings(BaseSettings):
         unit = value.upper().removeprefix(amount).strip()
         size = float(amount) * (1024 if "I" in unit else 1000) ** ("KMGT".index(unit[0]) + 1)
         if not _MIN_MEMORY_BYTES <= size <= _MAX_MEMORY_BYTES:
-            raise ValueError("DuckDB cannot work with that: give it from 64MB to 1000TB, such as 4GB")
+            raise ValueError("DuckDB cannot use that: give it from 64MB to 1000TB, such as 4GB")
         return value
 
     @field_validator("tlc_source")
@@ -162,7 +162,7 @@ class Settings(BaseSettings):
 
     @property
     def active_data_kind(self) -> DataKind:
-        """Real or synthetic months: as set, else as the last run, else real."""
+        """The data kind: as set, otherwise that of the last run, otherwise `real`."""
         marker = self.home / "data_kind"
         if self.data_kind is None and marker.is_file() and marker.read_text().strip() == "synthetic":
             return "synthetic"
@@ -170,22 +170,22 @@ class Settings(BaseSettings):
 
     @property
     def root(self) -> Path:
-        """The folder of this kind of months: real and synthetic ones share nothing below the home."""
+        """The folder of this data kind; real and synthetic months share nothing below the home."""
         return (self.home / self.active_data_kind).absolute()
 
     @property
     def landing(self) -> Path:
-        """Where a person or a download puts TLC's files; what is whole is taken from there."""
+        """The landing folder, where a person or a download puts TLC's files to ingest."""
         return self.root / "landing"
 
     @property
     def file_store(self) -> Path:
-        """The files taken from the landing folder, under their SHA-256, read-only."""
+        """The file store: files taken from the landing folder, read-only, by their SHA-256."""
         return self.root / "files"
 
     @property
     def quarantine(self) -> Path:
-        """The files put aside, each with its reason beside it."""
+        """Quarantined files, each with a file of its reasons."""
         return self.root / "quarantine"
 
     @property
@@ -206,12 +206,12 @@ class Settings(BaseSettings):
 
     @property
     def reports(self) -> Path:
-        """HTML for people: Great Expectations' Data Docs, a page of plots for each asset's month."""
+        """HTML reports: Great Expectations' Data Docs, and a page of plots for each asset and month."""
         return self.root / "reports"
 
     @property
     def logs(self) -> Path:
-        """What servers printed: the endpoint asked by `taxi run`, and below `up` the programs of `taxi up`."""
+        """Logs of servers: the endpoint of `taxi run`, and below `up` the programs of `taxi up`."""
         return self.root / "logs"
 
     @property
@@ -223,24 +223,24 @@ class Settings(BaseSettings):
 
 
 def run_lock(settings: Settings) -> FileLock:
-    """Held by the one `taxi run` that works in a home."""
+    """The lock that allows one `taxi run` at a time in a home."""
     return FileLock(settings.home / "run.lock")
 
 
 def remember_data_kind(home: Path, kind: DataKind) -> None:
-    """Let later commands work on the months of this run."""
+    """Store the data kind of this run as the default of later commands."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "data_kind").write_text(kind + "\n")
 
 
 def isolated(environment: Mapping[str, str], *, within_dagster: bool = False) -> dict[str, str]:
-    """The environment without variables that redirect a library, and with those the platform sets.
+    """The environment without variables that redirect libraries, and with those the platform sets.
 
-    A proxy stays, as TLC's site may be behind it, but is never asked for an address of this machine.
+    A proxy stays, since TLC's site may need it, but addresses of this machine bypass it.
 
     Args:
         environment: The variables of a process.
-        within_dagster: Keep Dagster's variables: the process was started by Dagster.
+        within_dagster: Keep Dagster's variables, for a process started by Dagster.
     """
     kept = {
         name: value
@@ -251,7 +251,7 @@ def isolated(environment: Mapping[str, str], *, within_dagster: bool = False) ->
 
 
 def isolate(environment: MutableMapping[str, str] = os.environ, *, within_dagster: bool = False) -> None:
-    """Change this process's environment, or the given one, to what `isolated` returns."""
+    """Apply `isolated` to this process's environment, or to the given one."""
     wanted = isolated(environment, within_dagster=within_dagster)
     for name in set(environment) - set(wanted):
         del environment[name]
@@ -261,5 +261,5 @@ def isolate(environment: MutableMapping[str, str] = os.environ, *, within_dagste
 def _no_proxy(environment: Mapping[str, str]) -> str:
     given = [environment.get(name, "") for name in ("no_proxy", "NO_PROXY")]
     hosts = [host.strip() for value in given for host in value.split(",") if host.strip()]
-    # Python takes `*` for every host only where it stands alone.
+    # Python accepts `*` for every host only if it is alone.
     return "*" if "*" in hosts else ",".join(dict.fromkeys((*hosts, *_LOOPBACK)))

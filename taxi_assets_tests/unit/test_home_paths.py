@@ -32,7 +32,7 @@ USABLE = ["a home", "it's", 'a "quoted"', "café 中 😀", "a#b", "a;b", "a&b=c
 
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_home_with_a_forbidden_character_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match=r"holds .*: set TAXI_HOME to a path without"):
+    with pytest.raises(ValidationError, match=r"contains .*: set TAXI_HOME to a path without"):
         Settings(home=tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
@@ -40,7 +40,7 @@ def test_home_with_a_forbidden_character_is_refused(name: str, tmp_path: Path) -
 def test_default_home_in_such_a_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "100%").mkdir()
     monkeypatch.chdir(tmp_path / "100%")
-    with pytest.raises(ValidationError, match="holds %: set TAXI_HOME"):
+    with pytest.raises(ValidationError, match="contains %: set TAXI_HOME"):
         Settings()
 
 
