@@ -145,7 +145,7 @@ def test_file_is_not_taken_by_the_first_scan(
     put(months_folder, landing, JANUARY)
     data = scan(empty_platform)
     assert not data.run_requests
-    assert "it may still be being written" in str(data.skip_message)
+    assert "it may be incomplete" in str(data.skip_message)
     assert list(landing.iterdir())
     assert scan(empty_platform).run_requests
 

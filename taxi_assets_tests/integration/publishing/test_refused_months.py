@@ -77,7 +77,7 @@ def test_refused_month_reports_the_reason_and_changes_nothing(
     (failed,) = (outcome for outcome in error.suite_result.failed_errors() if outcome.name == expectation)
     assert (error.table, error.service, error.month, error.suite_result.rows) == ("raw_trips", "green", JANUARY, rows)
     assert str(error).startswith("raw_trips of green 2023-01 is not published: ")
-    assert str(error).endswith("put another one of the month into the landing folder")
+    assert str(error).endswith("put another file of the month into the landing folder")
     assert len(str(error).splitlines()) == 1
     assert failed.sentence(rows) in str(error)
     assert failed.observed is not None
@@ -156,7 +156,7 @@ def test_real_month_is_refused_in_a_synthetic_warehouse(full: Warehouse, good: M
     before, real = content(full), labelled_real(good)
     assert not real.is_synthetic
     with pytest.raises(
-        TaxiError, match=r"is a real month and this is the warehouse of synthetic ones: .*TAXI_DATA_KIND=real"
+        TaxiError, match=r"is a real month and this is the warehouse of synthetic months: .*TAXI_DATA_KIND=real"
     ):
         publish_raw(full, real)
     assert content(full) == before
@@ -164,7 +164,7 @@ def test_real_month_is_refused_in_a_synthetic_warehouse(full: Warehouse, good: M
 
 def test_synthetic_month_is_refused_in_a_real_warehouse(good: MonthFile, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", data_kind="real")
-    with pytest.raises(TaxiError, match=r"is a synthetic month and this is the warehouse of real ones: .*=synthetic"):
+    with pytest.raises(TaxiError, match=r"is a synthetic month and this is the warehouse of real months: .*=synthetic"):
         publish_raw(Warehouse(settings), good)
     assert not settings.home.exists()
 

@@ -214,7 +214,7 @@ def test_duplicate_of_an_unaccepted_file_names_the_file_to_accept(ingested: Land
     put_few(ingested)
     ingested.scan_landing()
     (copy,) = [r for r in ingested.records() if r.state == "quarantined"]
-    assert "is unaccepted: `taxi files accept` takes that in" in copy.reasons[0]
+    assert "is unaccepted: `taxi files accept` ingests that one" in copy.reasons[0]
 
 
 @pytest.mark.slow

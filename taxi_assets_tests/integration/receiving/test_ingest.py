@@ -143,7 +143,9 @@ def test_a_damaged_file_is_not_read_and_a_good_copy_is_taken(landing_harness: La
     landing_harness.put()
     (record,) = landing_harness.scan_landing()
     flip(landing_harness.path(record), at)
-    with pytest.raises(DamagedFile, match=r"is damaged: its SHA-256 is .* Put a good copy into the landing folder"):
+    with pytest.raises(
+        DamagedFile, match=r"is damaged and is not read: its SHA-256 is .* Put a good copy into the landing folder"
+    ):
         ingest(landing_harness)
     assert rows(landing_harness) == [(0, None)]
     assert landing_harness.only().state == "quarantined"
