@@ -1,9 +1,9 @@
-"""The synthetic city: TLC's files without TLC, from a seed.
+"""The synthetic city: generates files in TLC's formats from a seed.
 
-Zones lie on a plane (`city`), trips are demanded (`demand`) and last as a known law has it (`law`), so that
-the best possible error is known (`trips` draws them). A meter's notes are added (`fares`, `for_hire`), TLC's
-defects planted (`defects`), shifts where asked for (`shifts`), and all is written in the formats of TLC's
-eras (`eras`, `tables`, `month_files`, `zone_files`).
+- `city`, `demand`, `law`, `trips`: zones on a plane, and trips between them. Their durations follow a known
+  distribution, so the best possible error is known.
+- `fares`, `for_hire`: the other recorded columns. `defects`: TLC's data errors. `shifts`: optional drift.
+- `eras`, `tables`, `month_files`, `zone_files`: the formats of TLC's eras.
 """
 
 from taxi_assets.synthetic.demand import PROFILES

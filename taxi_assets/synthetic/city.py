@@ -1,7 +1,7 @@
 """The synthetic city: 263 zones on a plane, each a quadrilateral with a borough and one of TLC's ids.
 
-One seed, one city: every month, service and file of that seed lies in it. Nothing of it is New York's but the
-form: the ids, how many zones a borough has, about the span in miles.
+All months, services and files of one seed are in one city. It shares with New York only the zone ids, the number of
+zones in each borough and the approximate size.
 """
 
 from dataclasses import dataclass
@@ -19,27 +19,27 @@ __all__ = ["AIRPORTS", "BOROUGHS", "ZONES", "City", "Floats", "area", "build_cit
 Floats = NDArray[np.floating[Any]]
 
 ZONES = 263
-# How many zones each borough has, as TLC's; those around Manhattan in the order they lie in, clockwise.
+# Number of zones in each borough, as TLC's; the boroughs around Manhattan in clockwise order.
 BOROUGHS = {"Manhattan": 69, "Bronx": 43, "Queens": 69, "Brooklyn": 61, "Staten Island": 20, "EWR": 1}
 AIRPORTS = (132, 138)  # TLC's ids of JFK and LaGuardia
-# Ids which keep TLC's borough: the airports, and zones filed under another's id (see zone_files.py).
+# Ids with TLC's borough: the airports, and zones with another zone's id (see zone_files.py).
 _FIXED_ZONE_IDS = {"Queens": (*AIRPORTS, 56, 57), "Manhattan": (103, 104, 105), "EWR": (1,)}
 _COLUMNS, _ROWS = 17, 16
 _HALF_SPAN_MILES = 11.0
-_CROWDING = 1.4  # above 1: zones get smaller towards the middle, as they do in a city
-_CENTRE_FEET = (998_091, 212_520)  # where on the earth the middle is put, EPSG:2263: 73.95 W, 40.75 N
+_CROWDING = 1.4  # above 1: zones get smaller towards the centre, as in a real city
+_CENTRE_FEET = (998_091, 212_520)  # the centre in EPSG:2263: 73.95 W, 40.75 N
 
 
 @dataclass(frozen=True, eq=False)
 class City:
-    """Where the zones lie. Arrays are indexed by zone id; index 0 is no zone, its values are NaN.
+    """The zones' geometry. Arrays are indexed by zone id; index 0 is unused, its values are NaN.
 
     Attributes:
-        seed: What it was built from.
-        corners: Outline of each zone, miles from the city's middle, counter-clockwise, shape (264, 4, 2).
-        x_miles: East of the middle, the outline's centroid, shape (264,).
-        y_miles: North of the middle, shape (264,).
-        borough: Borough of each zone, shape (264,); the empty text at index 0.
+        seed: The seed of the city.
+        corners: Outline of each zone, miles from the centre, counter-clockwise, shape (264, 4, 2).
+        x_miles: Centroid, miles east of the centre, shape (264,).
+        y_miles: Centroid, miles north of the centre, shape (264,).
+        borough: Borough of each zone, shape (264,); empty at index 0.
     """
 
     seed: int
@@ -49,19 +49,19 @@ class City:
     borough: NDArray[np.str_]
 
     def distance_miles(self) -> Floats:
-        """Straight line between centroids, shape (264, 264); within one zone, half its width."""
+        """Straight line between centroids, shape (264, 264); half a zone's width within the zone."""
         distance = np.hypot(self.x_miles[:, None] - self.x_miles, self.y_miles[:, None] - self.y_miles)
         np.fill_diagonal(distance, 0.5 * np.sqrt(area(self.corners)))
         return distance
 
     def distance_from_centre_miles(self) -> Floats:
-        """Distance of each zone's centroid from the city's middle, shape (264,)."""
+        """Distance of each zone's centroid from the centre, shape (264,)."""
         return np.hypot(self.x_miles, self.y_miles)
 
 
 @lru_cache(maxsize=4)
 def build_city(seed: int) -> City:
-    """The city of a seed.
+    """Builds the city of a seed.
 
     Raises:
         TaxiError: the seed is negative.
@@ -79,35 +79,35 @@ def build_city(seed: int) -> City:
 
 
 def area(corners: Floats) -> Floats:
-    """Area of polygons with corners of shape (..., n, 2), in the square of their unit."""
+    """Area of polygons with corners of shape (..., n, 2), in their unit squared."""
     following = np.roll(corners, -1, axis=-2)
     cross = corners[..., 0] * following[..., 1] - following[..., 0] * corners[..., 1]
     return np.asarray(np.abs(cross.sum(axis=-1)) / 2)
 
 
 def to_degrees(miles: Floats) -> Floats:
-    """Longitude and latitude of points of the plane, shape (..., 2)."""
+    """Longitude and latitude of points in miles, shape (..., 2)."""
     return np.stack(projection.to_degrees(*np.moveaxis(to_feet(miles), -1, 0)), axis=-1)
 
 
 def to_feet(miles: Floats) -> Floats:
-    """Points of the plane, shape (..., 2), in the feet of EPSG:2263."""
+    """Points in miles, shape (..., 2), as EPSG:2263 feet."""
     return np.asarray(miles * 5280.0 + _CENTRE_FEET)
 
 
 def _lay_out(rng: np.random.Generator) -> Floats:
-    """Quadrilaterals that share their corners and so cover the plane without a gap, shape (263, 4, 2)."""
+    """Quadrilaterals with shared corners, so without gaps, shape (263, 4, 2)."""
     lines = np.linspace(-1, 1, _COLUMNS + 1), np.linspace(-1, 1, _ROWS + 1)
     grid = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1)
     grid += rng.uniform(-0.022, 0.022, grid.shape)
     grid = np.sign(grid) * np.abs(grid) ** _CROWDING * _HALF_SPAN_MILES
     cells = np.stack([grid[:-1, :-1], grid[1:, :-1], grid[1:, 1:], grid[:-1, 1:]], axis=2).reshape(-1, 4, 2)
     by_distance = np.argsort(np.hypot(*_centroid(cells).T))
-    return cells[np.sort(by_distance[:ZONES])]  # the lattice's own corners are left to the sea
+    return cells[np.sort(by_distance[:ZONES])]  # drops the grid's corners
 
 
 def _divide(x: Floats, y: Floats) -> dict[str, NDArray[np.intp]]:
-    """Which places each borough takes: Manhattan the middle, the others wedges around it."""
+    """Indices of each borough's cells: Manhattan in the middle, the others wedges around it."""
     rank = np.argsort((x / 0.7) ** 2 + y**2)  # Manhattan is longer than wide
     middle, around = np.split(rank, [BOROUGHS["Manhattan"]])
     clockwise = (np.degrees(np.arctan2(x[around], y[around])) + 50) % 360  # the Bronx begins north-west
@@ -118,7 +118,7 @@ def _divide(x: Floats, y: Floats) -> dict[str, NDArray[np.intp]]:
 
 
 def _draw_ids(rng: np.random.Generator) -> dict[str, NDArray[np.int64]]:
-    """The ids of each borough's zones, in the order of its places."""
+    """The zone ids of each borough, in the order of its cells."""
     kept = {zone for zones in _FIXED_ZONE_IDS.values() for zone in zones}
     free = iter(rng.permutation([zone for zone in range(1, ZONES + 1) if zone not in kept]))
     ids = {}
@@ -131,5 +131,5 @@ def _draw_ids(rng: np.random.Generator) -> dict[str, NDArray[np.int64]]:
 def _centroid(corners: Floats) -> Floats:
     following = np.roll(corners, -1, axis=-2)
     cross = corners[..., 0] * following[..., 1] - following[..., 0] * corners[..., 1]
-    moments = ((corners + following) * cross[..., None]).sum(axis=-2)
-    return np.asarray(moments / (3 * cross.sum(axis=-1, keepdims=True)))
+    weighted = ((corners + following) * cross[..., None]).sum(axis=-2)
+    return np.asarray(weighted / (3 * cross.sum(axis=-1, keepdims=True)))

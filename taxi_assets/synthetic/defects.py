@@ -1,9 +1,8 @@
-"""What is wrong in TLC's files, planted at the rates at which it is.
+"""Adds the data errors of TLC's files to synthetic trips, at their real rates.
 
-The rates were measured on 48 real green months of 2020-2025, on samples of yellow (2021-2022 and one day of
-2025) and on TLC's samples of for-hire vehicles (April 2020). A defect overwrites what the law gave; a trip
-without one follows it. Exact duplicates were looked for in the real months and there is none: TLC's doubles
-are refunds, the same trip with its money negated.
+The rates were measured on 48 real green months of 2020-2025, on samples of yellow (2021-2022 and one day of 2025) and
+on TLC's samples of for-hire vehicles (April 2020). A defect overwrites the generated values of a trip. The real
+months have no exact duplicates: TLC's doubles are refunds, the same trip with negated amounts.
 """
 
 from dataclasses import dataclass, replace
@@ -22,20 +21,20 @@ __all__ = ["GAPS", "Rates", "add_defects", "add_refunds", "rates_of", "strip_unm
 class Rates:
     """Share of the rows with each defect."""
 
-    under_a_minute: float = 0.0  # a cancelled ride or a meter pressed by mistake
+    under_a_minute: float = 0.0  # a cancelled trip or a meter pressed by mistake
     about_a_day: float = 0.0  # the drop-off a day late
-    over_an_hour: float = 0.0  # 1 to 2 hours, whatever the route: a ride with stops, waiting, a tour
+    over_an_hour: float = 0.0  # 1 to 2 hours on any route: a trip with stops, waiting, a tour
     hours_long: float = 0.0  # 2 to 23 hours: a meter left running
-    ends_before: float = 0.0  # a drop-off seconds before its pickup: one vendor's fault of 2025
-    outside_month: float = 0.0  # hours before or after it
+    ends_before: float = 0.0  # a drop-off seconds before its pickup: an error of one vendor in 2025
+    outside_month: float = 0.0  # up to 3 hours before or after the month
     years_ago: float = 0.0  # the night from 2008 to 2009: a clock that was reset
-    zero_distance: float = 0.0  # beside those of rides under a minute
+    zero_distance: float = 0.0  # in addition to trips under a minute
     absurd_distance: float = 0.0  # up to 294,000 miles
     refunded: float = 0.0  # share of rows that are refunds of the row before
-    negative_fare: float = 0.0  # negative without such a double
-    pickup_unknown: float = 0.0  # zone 264; nearly always the drop-off is unknown then, too
+    negative_fare: float = 0.0  # negative fares that are not refunds
+    pickup_unknown: float = 0.0  # zone 264; 92 % of these drop-offs are unknown too
     pickup_outside: float = 0.0  # zone 265
-    dropoff_unknown: float = 0.0  # beside those of unknown pickups
+    dropoff_unknown: float = 0.0  # in addition to those with an unknown pickup
     dropoff_outside: float = 0.0
 
 
@@ -86,7 +85,7 @@ _UNMETERED = {
     "green": {2020: 0.43, 2021: 0.46, 2022: 0.105, 2023: 0.071, 2024: 0.037, 2025: 0.058},
     "yellow": {2020: 0.04, 2023: 0.024, 2024: 0.06, 2025: 0.148},
 }
-# What is missing together: in trips without a meter's details, and wherever a burst of nulls is planted.
+# Fields that are null together: in trips without a meter's details, and in the shift `null_burst`.
 GAPS = {
     "green": ("passenger_count", "rate_code", "store_flag", "payment_type", "trip_type", "congestion"),
     "yellow": ("passenger_count", "rate_code", "store_flag", "congestion", "airport_fee"),
@@ -97,18 +96,18 @@ _DAY = 86400
 
 
 def rates_of(service: str, era: str) -> Rates:
-    """The rates of a service in an era, or else its usual ones."""
+    """The rates of a service in an era, or its usual ones."""
     return _RATES.get(f"{service} {era}", _RATES[service])
 
 
 def unmetered_share(service: str, month: Month) -> float:
-    """Share of a month's rows whose passenger count and codes are null together."""
+    """Share of a month's rows without a meter's details."""
     begun = [share for year, share in _UNMETERED.get(service, {}).items() if year <= month.year]
     return begun[-1] if begun else 0.0
 
 
 def strip_unmetered(trips: Trips, service: str) -> None:
-    """Take away what trips without a meter's details lack."""
+    """Removes the fields that trips without a meter's details lack."""
     for name in GAPS[service]:
         trips.hide(name, slice(None))
     trips.values["total"] -= trips.values["congestion"] + trips.values["airport_fee"]
@@ -116,7 +115,7 @@ def strip_unmetered(trips: Trips, service: str) -> None:
 
 
 def add_defects(trips: Trips, rates: Rates, month: Month, rng: np.random.Generator) -> None:
-    """Plant every defect but refunds."""
+    """Adds every defect except refunds."""
     _add_duration_defects(trips, rates, rng)
     _add_date_defects(trips, rates, month, rng)
     _add_distance_defects(trips, rates, rng)
@@ -128,7 +127,7 @@ def add_defects(trips: Trips, rates: Rates, month: Month, rng: np.random.Generat
 
 
 def add_refunds(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
-    """Turn rows into refunds of the row before: the same trip, its money negated, disputed or not charged."""
+    """Replaces rows by refunds of the row before: the same trip with negated amounts."""
     rows = 2 * _chosen(len(trips) // 2, 2 * rates.refunded, rng) + 1
     for values in trips.values.values():
         values[rows] = values[rows - 1]
@@ -182,5 +181,5 @@ def _add_zone_defects(trips: Trips, rates: Rates, rng: np.random.Generator) -> N
 
 
 def _chosen(rows: int, rate: float, rng: np.random.Generator) -> NDArray[np.int64]:
-    """About `rate` of the rows, picked at random, each once, in order."""
+    """Sorted indices of a random sample of the rows, about a share of `rate`."""
     return np.unique(rng.integers(0, max(rows, 1), rng.binomial(rows, rate)))

@@ -1,4 +1,4 @@
-"""Demand in the synthetic city: from where to where each service's trips go, at which hour of the week."""
+"""Demand in the synthetic city: routes and pickup hours of each service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ __all__ = ["PROFILES", "Profile", "hourly_rows", "profile_of", "route_table"]
 
 @dataclass(frozen=True)
 class Profile:
-    """What sets a service apart.
+    """Parameters of a service's demand.
 
     Attributes:
-        borough_share: How many of the pickups lie in each borough, in any unit.
-        airport_share: How many at the two airports, in the same unit.
-        unevenness: Spread of the zones' popularity within a borough, of its logarithm.
+        borough_share: Pickups in each borough, in any unit.
+        airport_share: Pickups at the two airports, in the same unit.
+        unevenness: Standard deviation of the logarithm of a zone's popularity within its borough.
         reach_miles: Distance within which the chance of a destination falls by a factor of e.
-        base_minutes: What a trip takes beside driving: getting in, paying, getting out.
+        base_minutes: Minutes not spent driving: getting in, paying, getting out.
         night: Factor on the night's demand.
     """
 
@@ -96,18 +96,17 @@ def profile_of(service: str) -> Profile:
 
 @lru_cache(maxsize=8)
 def route_table(seed: int, service: str, mixed: bool = False) -> Floats:
-    """Cumulated chances of each route, index start * 264 + end, shape (69696,); the last is 1.
+    """Cumulative probability of each route, index start * 264 + end, shape (69696,); the last is 1.
 
-    `mixed` gives the table of the shift `zone_mix`: boroughs keep their shares, other zones of theirs are
-    popular.
+    `mixed` gives the table of the shift `zone_mix`: boroughs keep their shares, but other zones are popular.
     """
     city, profile = build_city(seed), profile_of(service)
     rng = np.random.default_rng([seed, 2, list(PROFILES).index(service), int(mixed)])
     popularity = _popularity(city, profile, rng)
-    attraction = (popularity + 0.02 * popularity.mean()) ** 0.7  # trips spread more than they gather
+    attraction = (popularity + 0.02 * popularity.mean()) ** 0.7  # drop-offs are spread more evenly than pickups
     attraction[0] = 0.0
     pull = attraction * np.exp(-np.nan_to_num(city.distance_miles()) / profile.reach_miles)
-    airports = list(AIRPORTS)  # they draw trips from everywhere, not from around them
+    airports = list(AIRPORTS)  # airports attract trips from all zones, not only from nearby
     pull[:, airports] = attraction[airports] * pull[:, 1:].mean() / attraction[1:].mean()
     np.fill_diagonal(pull, 0.4 * pull.diagonal())  # within a zone, many walk
     routes = popularity[:, None] * pull / pull.sum(axis=1, keepdims=True)
@@ -116,7 +115,7 @@ def route_table(seed: int, service: str, mixed: bool = False) -> Floats:
 
 
 def hourly_rows(service: str, hours: NDArray[np.int64], rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """How many of `rows` pickups fall into each hour; `hours` are their numbers in the week, 0 to 167."""
+    """Random number of pickups in each hour, `rows` in total; `hours` are hours of the week, 0 to 167."""
     at_night = np.isin(np.arange(24), _NIGHT_HOURS)
     factor = np.where(at_night, profile_of(service).night, 1.0)
     week = np.concatenate([np.tile(_WEEKDAY * factor, 5), np.tile(_WEEKEND * factor, 2)])
@@ -124,7 +123,7 @@ def hourly_rows(service: str, hours: NDArray[np.int64], rows: int, rng: np.rando
 
 
 def _popularity(city: City, profile: Profile, rng: np.random.Generator) -> Floats:
-    """How many pickups each zone has, shape (264,), in the unit of the profile's shares."""
+    """Pickups in each zone, shape (264,), in the unit of the profile's shares."""
     weight = np.exp(profile.unevenness * rng.standard_normal(len(city.borough)))
     weight[list(AIRPORTS)] = 0.0
     popularity = np.zeros(len(city.borough))

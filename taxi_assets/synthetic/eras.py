@@ -1,12 +1,11 @@
-"""TLC's file formats, era by era: the columns in their order, under their published names, with their types.
+"""TLC's file formats by era: published column names in order, with their types.
 
-Eras A, B and C are those of today's parquet files; an era named after a year or month begins there, and
-`-csv` is one that TLC published as text until it republished its history as parquet in 2022. Sources: the
-real green months (A, B, C) and TLC's samples of April 2020; where no file was at hand, TLC's data
-dictionaries and the footers others have printed.
+A, B and C are the eras of today's parquet files. Other eras are named after their first year or month; `-csv` marks
+the text files that TLC published until it republished its history as parquet in 2022. Sources: real green months
+(A, B, C), TLC's samples of April 2020, TLC's data dictionaries, and footers published by others.
 
-A column is written `Published_Name:field:kind`, or `name:kind` where the field has that name; `ERAS` gives
-each era the types of its kinds.
+A column is written `Published_Name:field:kind`, or `name:kind` if the field has the same name. `ERAS` maps the kinds
+to types.
 """
 
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ __all__ = ["ERAS", "Column", "Era", "era_of"]
 
 @dataclass(frozen=True)
 class Column:
-    """One published column, the field of the trips in it, and its type."""
+    """One published column: its name, the field of `Trips` it shows, and its type."""
 
     name: str
     field: str
@@ -211,7 +210,7 @@ ERAS: dict[str, dict[str, Era]] = {
         }
     ),
 }
-# From which month on TLC's parquet files have which format.
+# First month of each format of TLC's parquet files.
 _BEGINS: dict[str, tuple[tuple[Month, str], ...]] = {
     "yellow": (
         (Month(2009, 1), "2009"),
@@ -219,7 +218,7 @@ _BEGINS: dict[str, tuple[tuple[Month, str], ...]] = {
         (Month(2011, 1), "2011"),
         (Month(2019, 1), "2019"),
         (Month(2020, 8), "A"),
-        (Month(2020, 10), "2019"),  # one month back: nobody paid the fee, so its column is empty
+        (Month(2020, 10), "2019"),  # one month back to the old format: the fee's column is empty
         (Month(2020, 11), "A"),
         (Month(2023, 2), "B"),
         (Month(2025, 1), "C"),
@@ -231,7 +230,7 @@ _BEGINS: dict[str, tuple[tuple[Month, str], ...]] = {
 
 
 def era_of(service: str, month: Month, name: str | None = None) -> Era:
-    """The file format of that name, or the one in which TLC's parquet file of that month is.
+    """The file format of that name, by default that of TLC's parquet file of the month.
 
     Raises:
         TaxiError: there is no such service or era, or TLC published nothing of the service in that month.

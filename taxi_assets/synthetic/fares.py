@@ -1,7 +1,7 @@
-"""What a meter notes beside the trip: money, passengers, codes, in TLC's units and plausible shares.
+"""Adds a meter's other fields: amounts, passengers and codes, in TLC's units and plausible shares.
 
-None of it enters the law. Fares follow from the metered distance and the duration, as real ones do, so a
-model that is given one knows the answer: the leak that the platform's guards must catch.
+They do not influence the duration. Fares follow from the metered distance and the duration, as real ones do, so a
+fare leaks the target: the leakage probes must detect it.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ Values = NDArray[Any]
 
 
 def add_codes(trips: Trips, plan: Plan, rng: np.random.Generator) -> None:
-    """Add vendor, tariff, payment, passengers and flags."""
+    """Adds vendor, rate code, payment type, passengers and flags."""
     rows, add = len(trips), trips.values
     add["vendor_id"] = _pick(rng, rows, {2: 86, 1: 14} if plan.service == "green" else {2: 74, 1: 26})
     add["passenger_count"] = _pick(rng, rows, {1: 833, 2: 100, 5: 24, 6: 17, 3: 14, 4: 6, 0: 6})
@@ -38,7 +38,7 @@ def add_codes(trips: Trips, plan: Plan, rng: np.random.Generator) -> None:
 
 
 def add_money(trips: Trips, plan: Plan, rng: np.random.Generator) -> None:
-    """Add the fare and everything charged beside it, US dollars; `total` is their sum."""
+    """Adds the fare and all other charges, US dollars; `total` is their sum."""
     rows, add = len(trips), trips.values
     is_dear = plan.month >= _DEARER_FROM
     flag, mile, minute = (3.0, 3.0, 0.3) if is_dear else (2.5, 2.2, 0.2)
@@ -67,7 +67,7 @@ def _add_zone_fees(trips: Trips, plan: Plan) -> None:
 
 
 def _extra(pickup_at: Values, rush: float) -> Values:
-    """The surcharge of rush hours, and that of the night."""
+    """The rush-hour and overnight surcharges."""
     hour, day = pickup_at // 3600 % 24, (pickup_at // 86400 + 3) % 7  # day 0 is Monday
     is_rush = (day < 5) & (hour >= 16) & (hour < 20)
     is_night = (hour >= 20) | (hour < 6)
@@ -75,6 +75,6 @@ def _extra(pickup_at: Values, rush: float) -> Values:
 
 
 def _pick(rng: np.random.Generator, rows: int, weights: dict[int, float]) -> Values:
-    """Values drawn with the given weights."""
+    """Random values with the given weights."""
     cumulated = np.cumsum(list(weights.values()))
     return np.array(list(weights))[np.searchsorted(cumulated / cumulated[-1], rng.random(rows), side="right")]

@@ -1,4 +1,4 @@
-"""What for-hire vehicles report instead of a meter's codes: companies, bases, the request, the pay, flags."""
+"""Adds the fields of for-hire vehicles: companies, bases, request times, driver's pay, flags."""
 
 import numpy as np
 
@@ -8,15 +8,15 @@ from taxi_assets.tlc.local_time import elapsed_seconds
 __all__ = ["BASES", "add_base_fields", "add_company_fields"]
 
 BASES = 40
-# Cumulated shares of Uber (HV0003), Via (HV0004) and Lyft (HV0005), as in TLC's sample of April 2020.
+# Cumulative shares of Uber (HV0003), Via (HV0004) and Lyft (HV0005), as in TLC's sample of April 2020.
 _COMPANIES = (0.7, 0.712, 1.0)
 
 
 def add_company_fields(trips: Trips, rng: np.random.Generator) -> None:
-    """Add the fields of high-volume companies (fhvhv) to trips that have their money."""
+    """Adds the fields of high-volume companies (fhvhv); the trips must have their fares."""
     rows, add = len(trips), trips.values
     add["license"] = np.searchsorted(_COMPANIES, rng.random(rows), side="right")
-    is_uber = add["license"] == 0  # the others give neither the originating base nor the arrival on scene
+    is_uber = add["license"] == 0  # the others give neither the originating base nor the time on scene
     add["dispatching_base"] = add["originating_base"] = rng.integers(0, BASES, rows)
     add["on_scene_at"] = add["pickup_at"] - rng.gamma(1.5, 50.0, rows).astype(np.int64)
     add["request_at"] = add["on_scene_at"] - rng.gamma(2.0, 140.0, rows).astype(np.int64)
@@ -33,7 +33,7 @@ def add_company_fields(trips: Trips, rng: np.random.Generator) -> None:
 
 
 def add_base_fields(trips: Trips, rng: np.random.Generator) -> None:
-    """Add the fields of other for-hire vehicles (fhv): their bases. Many give no zones."""
+    """Adds the fields of other for-hire vehicles (fhv): their bases; removes zones, as many lack them."""
     rows, add = len(trips), trips.values
     add["dispatching_base"] = rng.integers(0, BASES, rows)
     is_own = rng.random(rows) < 0.675

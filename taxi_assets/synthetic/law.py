@@ -1,14 +1,14 @@
-"""The law of the synthetic city: how long a trip takes, how far chance spreads it, the best possible error.
+"""The duration distribution of the synthetic city and its best possible errors.
 
 A trip takes
 
     minutes = expected * exp(spread * z - spread**2 / 2)
 
-where `expected` follows from what is known at pickup (the service, both zones, the hour of the week) and z is
-standard normal, so the duration is log-normal around its mean `expected`. z adds up three chances: the way
-taken, which the metered distance betrays afterwards; the pace; and the day's weather, one draw for all trips
-of a day. None is known at pickup, so to a model of the trip all three are noise. The best errors below are
-those of this distribution; as each month has its share of good and bad weather, they hold for one month, too.
+`expected` follows from the features known at pickup: the service, both zones and the hour of the week. z is standard
+normal, so the duration is log-normal with mean `expected`. z is the sum of three random effects: the route, which the
+metered distance shows after the trip; the driver's pace; and the weather, one draw for all trips of a day. All three
+are unknown at pickup, so they are noise to a model. The best errors below are those of this distribution. They also
+apply to a single month, since each month has the same distribution of weather.
 """
 
 from functools import lru_cache
@@ -36,12 +36,12 @@ __all__ = [
     "hour_of_week",
 ]
 
-# Standard deviations of the duration's logarithm: together 0.266, about that of real trips of one route.
+# Standard deviations of the log-duration: 0.266 combined, about that of real trips on one route.
 ROUTE_SPREAD, DRIVER_SPREAD, WEATHER_SPREAD = 0.15, 0.21, 0.065
 SPREAD = float(np.sqrt(ROUTE_SPREAD**2 + DRIVER_SPREAD**2 + WEATHER_SPREAD**2))
-STREET_FACTOR = 1.3  # streets against the straight line
+STREET_FACTOR = 1.3  # street distance divided by straight line
 
-# How much longer a mile takes in Manhattan, by the hour of the day.
+# Factor on the driving time in Manhattan, by hour of the day.
 _WEEKDAY = np.ravel(
     [
         [0.72, 0.68, 0.65, 0.63, 0.62, 0.66, 0.80, 1.00, 1.15, 1.18, 1.16, 1.17],
@@ -54,7 +54,7 @@ _WEEKEND = np.ravel(
         [1.02, 1.05, 1.07, 1.07, 1.06, 1.06, 1.05, 1.01, 0.96, 0.94, 0.92, 0.88],
     ]
 )
-_ELSEWHERE = 0.6  # outside Manhattan rush hours slow the streets less: the factor is raised to this power
+_ELSEWHERE = 0.6  # outside Manhattan rush hours matter less: the factor is raised to this power
 _MIDDLE_MPH, _MPH_PER_MILE, _MOST_MPH = 8.5, 1.5, 24.0
 
 Between = tuple[float, float] | None
@@ -62,7 +62,7 @@ Ids = NDArray[np.integer[Any]]
 
 
 def expected_minutes(seed: int, pickup_zone: Ids, dropoff_zone: Ids, pickup_at: NDArray[Any], service: str) -> Floats:
-    """The mean duration the law gives each trip.
+    """The mean duration of each trip, given the features known at pickup.
 
     Args:
         seed: The city's seed.
@@ -72,7 +72,7 @@ def expected_minutes(seed: int, pickup_zone: Ids, dropoff_zone: Ids, pickup_at: 
         service: yellow, green, fhvhv or fhv.
 
     Returns:
-        Minutes, shape (n,); NaN for the zones 264 and 265, which lie nowhere.
+        Minutes, shape (n,); NaN for the zones 264 and 265, which have no location.
 
     Raises:
         TaxiError: an id is not one of 1 to 265, or the service is unknown.
@@ -90,26 +90,26 @@ def hour_of_week(pickup_at: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def conditional_mean(expected: Floats, between: Between = None) -> Floats:
-    """The best prediction for the squared error: the mean of durations within `between`, minutes."""
+    """The best prediction for squared error: the mean of durations within `between`, minutes."""
     low, high = _standardised(expected, between)
     mass, first, _ = _integrals(expected, low, high)
     return np.asarray(first / mass)
 
 
 def conditional_median(expected: Floats, between: Between = None) -> Floats:
-    """The best prediction for the absolute error: the median of durations within `between`, minutes."""
+    """The best prediction for absolute error: the median of durations within `between`, minutes."""
     low, high = _standardised(expected, between)
     middle = ndtri((ndtr(low) + ndtr(high)) / 2)
     return np.asarray(expected * np.exp(SPREAD * middle - SPREAD**2 / 2))
 
 
 def best_rmse(expected: Floats, between: Between = (1.0, 60.0)) -> float:
-    """The least root mean squared error, minutes, that a predictor of such trips can expect to have.
+    """The smallest expected root mean squared error of any model on such trips, minutes.
 
     Args:
-        expected: `expected_minutes` of the trips scored, shape (n,), times the factor where `slower_city` is
-            planted. NaN (no zone) is left out: leave those trips out of the model's score, too.
-        between: The trips scored are those whose duration lies within, minutes; None for all.
+        expected: `expected_minutes` of the scored trips, shape (n,), times the factor of the shift `slower_city`.
+            NaN (no zone) is ignored: exclude those trips from the model's score, too.
+        between: Shortest and longest duration of the scored trips, minutes; None for all.
     """
     known = expected[~np.isnan(expected)]
     mass, first, second = _integrals(known, *_standardised(known, between))
@@ -117,7 +117,7 @@ def best_rmse(expected: Floats, between: Between = (1.0, 60.0)) -> float:
 
 
 def best_mae(expected: Floats, between: Between = (1.0, 60.0)) -> float:
-    """The least mean absolute error, minutes, that a predictor can expect to have; see `best_rmse`."""
+    """The smallest expected mean absolute error of any model, minutes; see `best_rmse`."""
     known = expected[~np.isnan(expected)]
     low, high = _standardised(known, between)
     middle = ndtri((ndtr(low) + ndtr(high)) / 2)
@@ -127,7 +127,7 @@ def best_mae(expected: Floats, between: Between = (1.0, 60.0)) -> float:
 
 
 def _checked(zones: Ids) -> NDArray[np.int64]:
-    """Ids as indices of `_pairs`, where one row stands for both zones that lie nowhere."""
+    """Ids as indices of `_pairs`, where one row represents both zones without a location."""
     ids = np.asarray(zones, dtype=np.int64)
     if ids.size and not 1 <= ids.min() <= ids.max() <= ZONES + 2:
         raise TaxiError(f"zone ids run from 1 to {ZONES + 2}: {ids.min()} to {ids.max()} were given")
@@ -136,7 +136,7 @@ def _checked(zones: Ids) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=4)
 def _pairs(seed: int) -> tuple[Floats, NDArray[np.int64]]:
-    """Of each pair of zones, shape (265, 265): minutes on free streets, and 0 within Manhattan or else 1."""
+    """Minutes on free streets, and 0 within Manhattan or else 1; shape (265, 265) by zone pair."""
     city = build_city(seed)
     mph = np.minimum(_MIDDLE_MPH + _MPH_PER_MILE * city.distance_from_centre_miles(), _MOST_MPH)
     distance = city.distance_miles()
@@ -157,13 +157,13 @@ def _slowdown() -> Floats:
 def _standardised(expected: Floats, between: Between) -> tuple[Floats, Floats]:
     """The bounds as values of each trip's z."""
     low, high = between or (0.0, np.inf)
-    with np.errstate(divide="ignore"):  # the logarithm of 0 is minus infinity, as meant
+    with np.errstate(divide="ignore"):  # the logarithm of 0 is minus infinity, as intended
         logarithms = np.log(low / expected), np.log(high / expected)
     return logarithms[0] / SPREAD + SPREAD / 2, logarithms[1] / SPREAD + SPREAD / 2
 
 
 def _integrals(expected: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
-    """Of the probability density, of y times it and of y squared times it, for z from `low` to `high`."""
+    """Integrals of the density of y, times 1, y and y squared, for z from `low` to `high`."""
     mass = ndtr(high) - ndtr(low)
     first = expected * (ndtr(high - SPREAD) - ndtr(low - SPREAD))
     second = expected**2 * np.exp(SPREAD**2) * (ndtr(high - 2 * SPREAD) - ndtr(low - 2 * SPREAD))

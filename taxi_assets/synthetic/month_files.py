@@ -1,4 +1,4 @@
-"""One month of synthetic trips, written as the file TLC would publish."""
+"""Writes one month of synthetic trips as a file in TLC's format."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from taxi_assets.synthetic.trips import Piece, Plan, Trips, draw_trips, split_mo
 __all__ = ["write_month"]
 
 
-def write_month(  # noqa: PLR0913, PLR0917 - so many things name a month; the last two have defaults
+def write_month(  # noqa: PLR0913, PLR0917 - all of them define a month; the last two have defaults
     out: Path,
     service: str,
     month: Month,
@@ -30,21 +30,20 @@ def write_month(  # noqa: PLR0913, PLR0917 - so many things name a month; the la
     era: str | None = None,
     shifts: Sequence[Shift] = (),
 ) -> Path:
-    """Write one synthetic month; the same arguments give the same bytes.
+    """Writes one synthetic month; the same arguments give the same bytes.
 
     Args:
-        out: The folder; it is created where there is none.
+        out: The folder; created if missing.
         service: yellow, green, fhvhv or fhv.
-        month: Which month the trips are of, but for the few that TLC's files, too, have of others.
-        rows: Rows of the file, refunds and all.
-        seed: The city's seed: months and services of one seed lie in one city, under one weather.
-        era: The file format, a name of `ERAS[service]`; by default that of TLC's parquet file of the month.
-        shifts: What to change in the city, see `SHIFTS`.
+        month: The trips' month; a few trips are of other months, as in TLC's files.
+        rows: Rows of the file, including refunds.
+        seed: The city's seed: months and services of one seed share the city and the weather.
+        era: The file format, a key of `ERAS[service]`; by default that of TLC's parquet file of the month.
+        shifts: Changes of the city, see `SHIFTS`.
 
     Returns:
-        The file, `{service}_tripdata_{YYYY-MM}.parquet`, or `.csv` in the eras that were text. The parquet
-        footer says that it is synthetic (`taxi.synthetic`), of which seed, in which era and under which
-        shifts.
+        The file, `{service}_tripdata_{YYYY-MM}.parquet`, or `.csv` in text eras. The parquet footer has the keys
+        `taxi.synthetic`, `taxi.seed`, `taxi.era` and `taxi.shifts`.
 
     Raises:
         TaxiError: no such service or era, rows or seed out of range, or a shift given twice.
@@ -69,7 +68,7 @@ def write_month(  # noqa: PLR0913, PLR0917 - so many things name a month; the la
 
 
 def _check(plan: Plan, rows: int) -> None:
-    """Refuse what cannot be drawn, before anything is written."""
+    """Rejects invalid arguments before anything is written."""
     if rows < 1:
         raise TaxiError(f"a month of {rows} rows cannot be written: ask for 1 or more")
     for name in SHIFTS:
@@ -86,7 +85,7 @@ def _tables(plan: Plan, era: Era, rows: int) -> Iterator[pa.Table]:
 
 
 def _complete(trips: Trips, plan: Plan, era: Era, piece: Piece) -> None:
-    """Add what is recorded beside the trip, and everything that is wrong."""
+    """Adds the other recorded fields and the defects."""
     rng, rates = plan.random_draws(2, piece.number), defects.rates_of(plan.service, era.name)
     if plan.service != "fhv":
         add_codes(trips, plan, rng)
@@ -105,7 +104,7 @@ def _complete(trips: Trips, plan: Plan, era: Era, piece: Piece) -> None:
 
 
 def _shift_records(trips: Trips, plan: Plan, piece: Piece) -> None:
-    """The shifts of what is recorded; those of the city itself are in `draw_trips`."""
+    """Applies the shifts of recorded values; `draw_trips` applies those of the city."""
     for name in trips.values:
         if name.endswith("_at"):
             trips.values[name] = trips.values[name] + round(3600 * plan.shift("shifted_clock"))

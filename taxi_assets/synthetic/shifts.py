@@ -1,7 +1,6 @@
-"""Planted shifts: what changes in the synthetic city at will, for a detector of drift to find.
+"""Optional shifts of the synthetic city, for tests of drift detection.
 
-A shifted month is drawn from the same chances as the unshifted one of its seed: it differs in nothing but the
-shift.
+A shifted month uses the same random draws as the unshifted month of its seed: it differs only by the shift.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ __all__ = ["SHIFTS", "Shift", "ShiftKind", "amount_of", "parse_shift"]
 
 @dataclass(frozen=True)
 class ShiftKind:
-    """What a shift's amount means, its range, which amount changes nothing, and how one is written."""
+    """The meaning of a shift's amount, its range, its neutral value and an example."""
 
     meaning: str
     least: float
@@ -34,7 +33,7 @@ SHIFTS: dict[str, ShiftKind] = {
 
 @dataclass(frozen=True)
 class Shift:
-    """One planted shift: a name of `SHIFTS` and how much of it; `str` gives it as `parse_shift` reads it.
+    """One shift: a name of `SHIFTS` and an amount; `str` gives the text that `parse_shift` reads.
 
     Raises:
         TaxiError: there is no such shift, or the amount is out of its range.
@@ -56,10 +55,10 @@ class Shift:
 
 
 def parse_shift(text: str) -> Shift:
-    """Read `slower_city=1.3`.
+    """Parses a shift such as `slower_city=1.3`.
 
     Raises:
-        TaxiError: it is not a known shift with a number within its range.
+        TaxiError: the name is unknown, or the amount is not a number within its range.
     """
     name, _, amount = (part.strip() for part in text.partition("="))
     if name not in SHIFTS:
@@ -73,10 +72,10 @@ def parse_shift(text: str) -> Shift:
 
 
 def amount_of(shifts: Sequence[Shift], name: str) -> float:
-    """How much of a shift is asked for; where it is not, the amount that changes nothing.
+    """The amount of a shift; its neutral value if it is not given.
 
     Raises:
-        TaxiError: it is asked for twice.
+        TaxiError: it is given twice.
     """
     amounts = [shift.amount for shift in shifts if shift.name == name]
     if len(amounts) > 1:

@@ -1,4 +1,4 @@
-"""From trips to the table TLC would publish: fields put under their era's names, in its order and types."""
+"""Converts trips to an era's table: TLC's column names, order and types."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from taxi_assets.synthetic.trips import Trips
 __all__ = ["add_coordinates", "to_table"]
 
 _BASES = tuple(f"B{2500 + 13 * number:05d}" for number in range(BASES))
-# Fields published as words: the field that holds them as numbers, the first number, the words.
+# Fields published as words: the field with their numbers, the first number, the words.
 _WORDS: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "store_flag": ("store_flag", 0, ("N", "Y")),
     "vendor_name": ("vendor_id", 1, ("CMT", "VTS")),
@@ -37,7 +37,7 @@ def to_table(trips: Trips, era: Era) -> pa.Table:
 
 
 def add_coordinates(trips: Trips, city: City, rng: np.random.Generator) -> None:
-    """Add longitude and latitude of both ends, at random within their zones; 0 where there is no zone."""
+    """Adds random longitudes and latitudes within both zones; 0 without a zone."""
     for end in ("pickup", "dropoff"):
         zone = trips.values[f"{end}_zone"]
         is_known = zone <= ZONES

@@ -1,8 +1,8 @@
-"""Trips that follow the law, before anything is wrong with them: routes, times, metered distances.
+"""Draws trips without defects: routes, times, metered distances.
 
-A month is drawn in pieces of at most a million rows, each from chances of its own, so that a month of any
-size fits into memory. Metered trips come first, by their hours; those recorded without a meter's details
-(TLC's jointly null rows) follow at the end, as in TLC's files.
+A month is drawn in pieces of at most 2**20 rows with separate random generators, so that a month of any size fits
+into memory. Metered trips come first, by hour; trips without a meter's details (TLC's jointly null rows) follow at the
+end, as in TLC's files.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ Values = NDArray[Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """Which month of which service to draw, in which city, with which shifts."""
+    """A month to draw: its seed, service, month and shifts."""
 
     seed: int
     service: str
@@ -41,11 +41,11 @@ class Plan:
         return build_city(self.seed)
 
     def shift(self, name: str) -> float:
-        """How much of a shift is asked for."""
+        """The amount of a shift."""
         return amount_of(self.shifts, name)
 
     def random_draws(self, *purpose: int) -> np.random.Generator:
-        """Random draws that belong to this month and purpose alone, whatever the shifts."""
+        """A random generator of this month and purpose, independent of the shifts."""
         service = list(PROFILES).index(self.service)
         return np.random.default_rng([self.seed, 3, service, self.month.year, self.month.number, *purpose])
 
@@ -55,10 +55,10 @@ class Piece:
     """A part of a month, shape (n,).
 
     Attributes:
-        number: Which piece of the month it is.
-        is_metered: Whether its trips have a meter's details.
-        start: How many rows of the same kind come before it in the month.
-        total: How many of that kind the month has.
+        number: Index of the piece in the month.
+        is_metered: True if its trips have a meter's details.
+        start: Rows of the same kind before it in the month.
+        total: Rows of the same kind in the month.
         hours: The hour of each row's pickup, seconds since 1970.
     """
 
@@ -71,7 +71,7 @@ class Piece:
 
 @dataclass
 class Trips:
-    """Columns by field name, shape (n,) each; `missing` is True where one of those with gaps has no value."""
+    """Columns by field name, shape (n,) each; `missing` has masks of fields with missing values."""
 
     values: dict[str, Values]
     missing: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
@@ -80,17 +80,17 @@ class Trips:
         return len(self.values["pickup_at"])
 
     def hide(self, name: str, rows: Values | slice) -> None:
-        """Take away a field's values in some rows."""
+        """Marks a field's values in some rows as missing."""
         self.missing.setdefault(name, np.zeros(len(self), dtype=np.bool_))[rows] = True
 
 
 def seconds(month: Month) -> int:
-    """When a month begins, seconds since 1970, as local time counts them."""
+    """The first second of a month, in seconds since 1970 of local time."""
     return int(np.datetime64(str(month.first_day), "s").astype(np.int64))
 
 
 def split_month(plan: Plan, rows: int, unmetered_share: float) -> Iterator[Piece]:
-    """The pieces of a month of `rows` rows, in the order of the file."""
+    """Splits a month of `rows` rows into pieces, in the order of the file."""
     rng = plan.random_draws(0)
     unmetered = int(rng.binomial(rows, unmetered_share))
     hours = np.arange(seconds(plan.month), seconds(plan.month.plus(1)), 3600)
@@ -104,11 +104,11 @@ def split_month(plan: Plan, rows: int, unmetered_share: float) -> Iterator[Piece
 
 
 def draw_trips(plan: Plan, piece: Piece) -> Trips:
-    """The trips of one piece as the law has them; nothing is wrong with any.
+    """Draws the trips of one piece, without defects.
 
     Returns:
         Fields `pickup_at` and `dropoff_at` (whole seconds since 1970, New York local time), `pickup_zone`,
-        `dropoff_zone`, `trip_distance` (miles), and `minutes`, the duration before it is put on the clock.
+        `dropoff_zone`, `trip_distance` (miles), and `minutes`, the duration before rounding to clock times.
     """
     rng, rows = plan.random_draws(1, piece.number), len(piece.hours)
     starts, ends = _draw_routes(plan, rows, rng)
@@ -119,7 +119,7 @@ def draw_trips(plan: Plan, piece: Piece) -> Trips:
     minutes = expected * np.exp(chance - law.SPREAD**2 / 2) * plan.shift("slower_city")
     streets = law.STREET_FACTOR * plan.city.distance_miles()[starts, ends]
     miles = np.maximum(np.round(streets * np.exp(way - law.ROUTE_SPREAD**2 / 2), 2), 0.01)
-    unit = 1 if piece.is_metered else 60  # without a meter, times are noted by the minute
+    unit = 1 if piece.is_metered else 60  # without a meter, times are whole minutes
     pickup_at -= pickup_at % unit
     dropoff_at = clock_after(pickup_at, np.round(minutes * 60 / unit).astype(np.int64) * unit)
     return Trips(
@@ -135,9 +135,9 @@ def draw_trips(plan: Plan, piece: Piece) -> Trips:
 
 
 def clock_after(pickup_at: NDArray[np.int64], elapsed: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Local times so many seconds after others, as `seconds` counts them.
+    """Local times `elapsed` seconds after the pickups, in seconds since 1970.
 
-    Of the pickups in an hour that the clocks repeat, those at an even second are in the first.
+    Of the pickups in the repeated hour, those at an even second are in the first one.
     """
     local = pickup_at.astype("datetime64[s]")
     begin = np.where(pickup_at % 2 == 0, utc_seconds(local), utc_seconds(local, repeated="second"))
@@ -158,8 +158,8 @@ def _draw_routes(plan: Plan, rows: int, rng: np.random.Generator) -> tuple[Value
 def _weather(plan: Plan) -> Floats:
     """One draw for each day of the month, the same for every service, shape (28..31,).
 
-    Which day has which is chance, but each month has its share of good and bad: so few draws at random would
-    blur the best possible error of a month by a few percent.
+    The values are normal quantiles in random order. Independent draws would change a month's
+    best possible error by a few percent.
     """
     rng = np.random.default_rng([plan.seed, 4, plan.month.year, plan.month.number])
     days = (seconds(plan.month.plus(1)) - seconds(plan.month)) // 86400

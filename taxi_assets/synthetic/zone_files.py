@@ -1,4 +1,4 @@
-"""The zones of the synthetic city in TLC's two files: a lookup table of names, a shapefile of outlines."""
+"""Writes the zones of the synthetic city as TLC's two files: a lookup table and a shapefile."""
 
 import csv
 import io
@@ -25,9 +25,9 @@ from taxi_assets.synthetic.city import (
 
 __all__ = ["write_zones"]
 
-# TLC files these outlines under another zone's id and name: islands, and half a neighbourhood.
+# TLC gives these outlines another zone's id and name: islands, and half a neighbourhood.
 _FILED_UNDER = {57: 56, 104: 103, 105: 103}
-_YELLOW_ZONES = 55  # of Manhattan, where only yellow taxis may be hailed
+_YELLOW_ZONES = 55  # in Manhattan, where only yellow taxis may be hailed
 _PROJECTION = (
     'PROJCS["NAD_1983_StatePlane_New_York_Long_Island_FIPS_3104_Feet",GEOGCS["GCS_North_American_1983",'
     'DATUM["D_North_American_1983",SPHEROID["GRS_1980",6378137.0,298.257222101]],PRIMEM["Greenwich",0.0],'
@@ -39,10 +39,10 @@ _PROJECTION = (
 
 
 def write_zones(out: Path, seed: int) -> None:
-    """Write `taxi_zone_lookup.csv` and `taxi_zones.zip` (outlines in EPSG:2263) of a seed's city.
+    """Writes `taxi_zone_lookup.csv` and `taxi_zones.zip` (outlines in EPSG:2263) of a seed's city.
 
-    The same seed gives the same bytes. As in TLC's shapefile, OBJECTID is the zone of an outline; LocationID
-    is, too, but for three outlines that bear the id and name of another.
+    The same seed gives the same bytes. As in TLC's shapefile, OBJECTID is an outline's zone. LocationID is the same,
+    except for three outlines with the id and name of another zone.
 
     Raises:
         TaxiError: the seed is negative.
@@ -56,13 +56,13 @@ def write_zones(out: Path, seed: int) -> None:
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         for name, content in _shapefile(city).items():
-            # A fixed date, so that the same city gives the same bytes.
+            # A fixed date, so that one seed gives the same bytes.
             archive.writestr(zipfile.ZipInfo(f"taxi_zones.{name}", (2015, 9, 21, 14, 3, 0)), content)
 
 
 @contextmanager
 def _published(file: Path) -> Iterator[Path]:
-    """A place to write a file unseen; it takes its name when it is complete."""
+    """A temporary path to write; renamed to `file` when complete."""
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         yield unfinished
@@ -84,7 +84,7 @@ def _lookup(city: City) -> str:
 
 
 def _names(city: City) -> dict[int, str]:
-    """Invented: the borough and a number; those filed under another zone bear its name."""
+    """Invented names: the borough and a number; outlines with another zone's id get its name."""
     names = {}
     for borough in BOROUGHS:
         for number, zone in enumerate(np.flatnonzero(city.borough == borough), 1):
@@ -117,7 +117,7 @@ def _shapefile(city: City) -> dict[str, bytes]:
             measures = _length(to_degrees(outline)), float(area(to_degrees(outline)))
             writer.record(zone, *measures, names[zone], filed, str(city.borough[zone]))
     members = {"prj": _PROJECTION.encode()} | {suffix: bytes(part.getbuffer()) for suffix, part in parts.items()}
-    members["dbf"] = members["dbf"][:1] + bytes((115, 9, 21)) + members["dbf"][4:]  # else the day it was written
+    members["dbf"] = members["dbf"][:1] + bytes((115, 9, 21)) + members["dbf"][4:]  # the date, else that of writing
     return members
 
 
