@@ -38,7 +38,7 @@ def retry(file: Annotated[str, typer.Argument(help="Its name, or how its SHA-256
 
 @files.command()
 def accept(file: Annotated[str, typer.Argument(help="Its name, or how its SHA-256 begins.")]) -> None:
-    """Accept a file with much of its month missing, so that it is ingested as it is."""
+    """Accept a file with much of its month missing, so that it is ingested."""
     from taxi_assets.ingestion import retry_files
     from taxi_assets.warehouse.connection import Warehouse
 

@@ -159,13 +159,13 @@ class _StepProgress:
 
 def contiguous_ranges(months: Sequence[Month]) -> list[list[Month]]:
     """Split ordered months into ranges of consecutive ones, as a run takes."""
-    stretches = [[months[0]]]
+    ranges = [[months[0]]]
     for earlier, later in pairwise(months):
         if earlier.plus(1) == later:
-            stretches[-1].append(later)
+            ranges[-1].append(later)
         else:
-            stretches.append([later])
-    return stretches
+            ranges.append([later])
+    return ranges
 
 
 def _serve_one_ride(result: PipelineResult) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def predict(
     service: Annotated[str | None, typer.Option(help="The kind of taxi; unset, the model's first.")] = None,
     to_json: Json = None,
 ) -> None:
-    """Ask the running endpoint how long a ride takes."""
+    """Request the predicted duration of a ride from the running endpoint."""
     from taxi_assets.serving import client
 
     settings = load_settings()

@@ -220,7 +220,7 @@ def _served_line(facts: Facts) -> str:
 
 
 def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
-    rows, score, model, ride = facts["rows"], facts["score"], facts["model"], facts["prediction"]
+    rows, score, model, prediction = facts["rows"], facts["score"], facts["model"], facts["prediction"]
     rejected = [f"{count:,} {REASONS[reason].split(':')[0]}" for reason, count in rows["rejected"].items()]
     return [
         ("source", facts["source"]),
@@ -237,7 +237,10 @@ def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
         ("decided by", decision_line(facts["decision"])),
         ("Bento", str(facts["bento"])),
         *([("checks", _checks_line(facts["checks"]))] if "checks" in facts else []),
-        ("one ride", f"zone 74 to 75 on the 1st at 8:30: {ride['duration_minutes']:.1f} minutes{_interval(ride)}"),
+        (
+            "one ride",
+            f"zone 74 to 75 on the 1st at 8:30: {prediction['duration_minutes']:.1f} minutes{_interval(prediction)}",
+        ),
         ("time", f"{sum(facts['seconds'].values()):.0f} s"),
         (
             "where to look",
@@ -252,11 +255,11 @@ def _checks_line(checks: Facts) -> str:
     return "\n".join([passed, *(f"not passed: {name}" for name in checks["not_passed"])])
 
 
-def _interval(ride: Facts) -> str:
+def _interval(prediction: Facts) -> str:
     """The interval of a prediction; empty if the model gives none."""
-    if not ride.get("interval_90"):
+    if not prediction.get("interval_90"):
         return ""
-    low, high = ride["interval_90"]
+    low, high = prediction["interval_90"]
     return f" (nine in ten: {low:.1f} to {high:.1f})"
 
 

@@ -58,11 +58,11 @@ def landing_sensor(
     # Each step is guarded: a fault in one file or step does not stop the requests of other files.
     with _report_failure(messages, "closing dead runs"):
         close_dead_runs(context.instance)
-    with _report_failure(messages, "matching the runs of MLflow"):
+    with _report_failure(messages, "syncing MLflow's runs"):
         sync_mlflow_runs(settings, context.instance, only_running=True)
     if busy := _busy_reason(settings):
         return dg.SensorResult(skip_reason="; ".join([*messages, busy]))
-    with _report_failure(messages, "ingesting files"):
+    with _report_failure(messages, "scanning the landing folder"):
         messages += _quarantine_messages(scan_landing.scan_landing(warehouse, file_stability.WAIT_UNTIL_STABLE))
     with _report_failure(messages, "requesting runs"):
         requests = _requests(context.instance, warehouse, messages)

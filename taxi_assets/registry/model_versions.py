@@ -274,8 +274,8 @@ def _champion(api: "MlflowClient") -> Version | None:
 def _versions(api: "MlflowClient", condition: str = "") -> "list[ModelVersion]":
     """Complete versions, newest first."""
     found = api.search_model_versions(f"name = '{MODEL_NAME}'{condition}", max_results=10_000)
-    whole = [version for version in found if version.status == "READY"]
-    return sorted(whole, key=lambda version: int(version.version), reverse=True)
+    complete = [version for version in found if version.status == "READY"]
+    return sorted(complete, key=lambda version: int(version.version), reverse=True)
 
 
 def _find(settings: Settings, api: "MlflowClient", training_key: str) -> "ModelVersion | None":

@@ -162,7 +162,7 @@ def log_model(estimator: Any, example: "DataFrame") -> str:
     import pandas as pd
 
     if mlflow.active_run() is None:
-        raise RuntimeError("log_model needs an active MLflow run: without one the model would belong to none")
+        raise RuntimeError("log_model needs an active MLflow run: without one the model would belong to no run")
     with _sklearn_flavour() as flavour:
         predicted = pd.DataFrame({PREDICTION: estimator.predict(example)})
         model = flavour.log_model(

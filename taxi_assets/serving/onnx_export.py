@@ -48,15 +48,15 @@ def write_serving_folder(model: "DurationModel", folder: Path, facts: Mapping[st
         raise ValueError(f"facts lack {', '.join(missing)}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as draft:
-        whole = Path(draft, folder.name)
-        whole.mkdir()
-        (whole / MODEL_FILE).write_bytes(to_onnx(model.trees_))
-        np.savez(whole / TABLES_FILE, **_tables(model))  # type: ignore[arg-type]  # no table is named allow_pickle
-        (whole / MANIFEST_FILE).write_text(json.dumps(_manifest(model, whole, facts), indent=1) + "\n")
-        served_model = ServedModel.load(whole)
+        new = Path(draft, folder.name)
+        new.mkdir()
+        (new / MODEL_FILE).write_bytes(to_onnx(model.trees_))
+        np.savez(new / TABLES_FILE, **_tables(model))  # type: ignore[arg-type]  # no table is named allow_pickle
+        (new / MANIFEST_FILE).write_text(json.dumps(_manifest(model, new, facts), indent=1) + "\n")
+        served_model = ServedModel.load(new)
         if folder.exists():
             shutil.rmtree(folder)
-        whole.rename(folder)
+        new.rename(folder)
     return served_model
 
 

@@ -86,7 +86,7 @@ _PREDICT_ERRORS = {
     400: "The body is not JSON in UTF-8",
     413: f"The body is longer than {MAX_BODY_BYTES} bytes",
     415: "The body's media type is not JSON, its charset is not UTF-8, or it is compressed",
-    500: "The endpoint failed; its log says why",
+    500: "The endpoint failed; its log has the error",
     504: f"The request took longer than {REQUEST_TIMEOUT_SECONDS} seconds",
 }
 _INFRASTRUCTURE = {
@@ -103,20 +103,20 @@ def example_ride(services: Sequence[str]) -> dict[str, Any]:
     return {**fields, "service": services[0]}
 
 
-def describe(version: str, services: Sequence[str], answer: Mapping[str, Any]) -> dict[str, Any]:
+def describe(version: str, services: Sequence[str], prediction: Mapping[str, Any]) -> dict[str, Any]:
     """Build the OpenAPI document.
 
     Args:
         version: The service's version.
         services: The model's kinds of taxi.
-        answer: The response to `example_ride`.
+        prediction: The response to `example_ride`.
     """
     predict = {
         "summary": "Predict the duration and the end of a ride",
         "operationId": "predict",
         "requestBody": {"required": True, "content": _json(_ride_schema(services), example_ride(services))},
         "responses": {
-            "200": {"description": "The prediction", "content": _json(PREDICTION_SCHEMA, answer)},
+            "200": {"description": "The prediction", "content": _json(PREDICTION_SCHEMA, prediction)},
             **{str(status): _error(sentence, _ERROR_SCHEMA) for status, sentence in _PREDICT_ERRORS.items()},
             "422": _error("A field is missing, wrong, unknown or given twice", _REFUSAL_SCHEMA),
         },

@@ -182,12 +182,12 @@ def _resolve_clock_change(time: datetime) -> tuple[datetime, tuple[str, ...]]:
         return time, ()
     utc = first.astimezone(UTC)
     existing = utc.astimezone(NEW_YORK).replace(tzinfo=None)
-    asked, in_utc = _minutes(time), f"{_minutes(utc)}Z"
+    given, in_utc = _minutes(time), f"{_minutes(utc)}Z"
     if existing != time:
-        return existing, (f"pickup_at: New York's clocks skip {asked}; it is read as {_minutes(existing)} ({in_utc})",)
+        return existing, (f"pickup_at: New York's clocks skip {given}; it is read as {_minutes(existing)} ({in_utc})",)
     other = second.isoformat(timespec="minutes")
     return existing, (
-        f"pickup_at: New York's clocks show {asked} twice; it is read as the first ({in_utc}); "
+        f"pickup_at: New York's clocks show {given} twice; it is read as the first ({in_utc}); "
         f"write {other} for the second",
     )
 

@@ -88,13 +88,13 @@ def put_later(event: Event, seconds: float, events: Events) -> None:
 def signals_to(events: Events) -> Iterator[None]:
     """Turn SIGINT, SIGTERM and SIGHUP into events; a SIGHUP ignored by `nohup` stays ignored."""
 
-    def ask(_signal: int, _frame: FrameType | None) -> None:
+    def request_stop(_signal: int, _frame: FrameType | None) -> None:
         events.put(StopRequested())
 
     wanted = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         wanted.append(signal.SIGHUP)
-    before = {number: signal.signal(number, ask) for number in wanted}
+    before = {number: signal.signal(number, request_stop) for number in wanted}
     try:
         yield
     finally:

@@ -62,13 +62,13 @@ def wait_until_ready(url: str, timeout: float, alive: Callable[[], bool] = lambd
     """
     deadline = time.monotonic() + timeout
     while alive() and time.monotonic() < deadline:
-        if _answers(url):
+        if _is_ready(url):
             return True
         time.sleep(POLL_SECONDS)
     return False
 
 
-def _answers(url: str) -> bool:
+def _is_ready(url: str) -> bool:
     import httpx
 
     try:
