@@ -1,1 +1,1 @@
-"""Pictures as PNG bytes, and the pages that show them. Each title states in figures what its picture shows."""
+"""Plots as PNG bytes, and the pages that show them. Each title states the plot's finding in figures."""

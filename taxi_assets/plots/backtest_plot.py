@@ -1,4 +1,4 @@
-"""The picture of a backtest: the model's error beside the baselines', month after month."""
+"""Plot of a back-test: errors of the model and the baselines by month."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,12 +11,12 @@ _COLOURS = {"zone_pair_median": MUTED, "one_hot_linear_regression": INK}
 
 
 def draw_backtest(facts: Mapping[str, Any]) -> bytes:
-    """RMSE by month under the served condition, others dotted, and the share of trips inside their interval."""
+    """Draws RMSE by month (other conditions dotted) and the coverage of the intervals."""
     months = facts["months"]
     names = [month["month"] for month in months]
     mean = facts["mean"]
     figure = titled_figure(
-        f"Over {len(months)} months, each scored by a model of the months before it, the RMSE is {mean['rmse']:.2f} "
+        f"Over {len(months)} months, each scored by a model of earlier months, the RMSE is {mean['rmse']:.2f} "
         f"minutes and {mean['coverage_90']:.0%} of the trips end inside their interval",
         4.6,
     )

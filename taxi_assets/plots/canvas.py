@@ -1,4 +1,4 @@
-"""What the pictures have in common: size, colours, type. Uses matplotlib's objects, no state of pyplot's."""
+"""Size, colours and fonts shared by all plots. Uses matplotlib's object interface, not pyplot."""
 
 import textwrap
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ __all__ = [
     "titled_figure",
 ]
 
-# Told apart by people who see red and green alike; text is set in ink, never in a bar's colour.
+# Distinguishable with red-green colour blindness; text is always in ink.
 INK, MODEL_COLOUR, MUTED, BAND, ACCENT = "#22303c", "#1b6ca8", "#a9b4bd", "#e3e8ec", "#d1495b"
 VERDICT_COLOURS = {"stable": "#2a9d8f", "watch": "#e9a93b", "drifted": "#c8412f"}
 
 _DOTS_PER_INCH = 110
-_WIDTH = 7.6  # inches: 836 dots, what the Dagster UI shows without scaling
+_WIDTH = 7.6  # inches: 836 dots, which the Dagster UI shows without scaling
 _TITLE_LETTERS = 80
 
 
 def titled_figure(title: str, height: float) -> Figure:
-    """An empty figure under a title; `height` in inches, without the title."""
+    """Creates an empty figure with a title; `height` is in inches, without the title."""
     lines = _wrap(title)
     figure = Figure((_WIDTH, height + 0.22 * len(lines)), dpi=_DOTS_PER_INCH, layout="constrained")
     figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
@@ -41,20 +41,20 @@ def titled_figure(title: str, height: float) -> Figure:
 
 
 def _wrap(title: str) -> list[str]:
-    """As few lines as the title needs, about as long as each other."""
+    """Wraps the title into the fewest lines, of about equal length."""
     needed = len(textwrap.wrap(title, _TITLE_LETTERS))
     widths = range(len(title) // needed, _TITLE_LETTERS + 1)
     return next(lines for width in widths if len(lines := textwrap.wrap(title, width)) == needed)
 
 
 def label_bars(axes: Axes, bars: BarContainer, texts: Sequence[str], room: float = 0.14) -> None:
-    """Write each bar's text at its end, with `room` for it as a share of the axis."""
+    """Writes each bar's text at its end; `room` is the margin for it as a share of the axis."""
     axes.bar_label(bars, texts, padding=4, fontsize=9, color=INK)
     axes.margins(x=room)
 
 
 def style(axes: Axes, xlabel: str, ylabel: str = "", grid: Literal["x", "y"] | None = "y") -> None:
-    """Quiet axes: no frame, a faint grid, labels in ink."""
+    """Styles the axes: no frame, a faint grid, labels in ink."""
     axes.set_xlabel(xlabel, color=INK, fontsize=9)
     axes.set_ylabel(ylabel, color=INK, fontsize=9)
     axes.tick_params(colors=INK, labelsize=9, length=0)
@@ -65,12 +65,12 @@ def style(axes: Axes, xlabel: str, ylabel: str = "", grid: Literal["x", "y"] | N
 
 
 def readable(name: str) -> str:
-    """A column's or rule's name as people write it."""
+    """Replaces underscores by spaces."""
     return name.replace("_", " ")
 
 
 def png(figure: Figure) -> bytes:
-    """The picture, its title also as text within it; the same figure makes the same bytes."""
+    """Renders the figure as PNG with its title as metadata; equal figures give equal bytes."""
     buffer = BytesIO()
     title = figure.get_suptitle().replace("\n", " ")
     figure.savefig(buffer, format="png", metadata={"Title": title, "Software": None})

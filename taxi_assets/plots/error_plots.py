@@ -1,4 +1,4 @@
-"""Pictures of a model's errors. Minutes throughout; an error is predicted minus actual, arrays have shape (n,)."""
+"""Plots of a model's errors in minutes. An error is predicted minus actual; arrays have shape (n,)."""
 
 from collections.abc import Mapping
 
@@ -35,17 +35,15 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_MIN_TRIPS = 30  # the mean of fewer says more of chance than of its band
-_MIN_TRIPS_FOR_TITLE = (
-    100  # of many means the extreme one is named in a title, which takes more; fewer are grey or blank
-)
+_MIN_TRIPS = 30  # the mean of fewer is mostly noise
+_MIN_TRIPS_FOR_TITLE = 100  # a title names the extreme of many means, which needs more; fewer are grey or blank
 _MAX_BARS = 15
 _HEAT = "YlGnBu"
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def draw_scores(scores: Mapping[str, Score], model: str, month: str, scope: EvaluationScope) -> bytes:
-    """RMSE and MAE of the model named `model` beside the others', the baselines."""
+    """Draws RMSE and MAE of the model named `model` and of the baselines, the other names in `scores`."""
     ours = scores[model]
     best = min((name for name in scores if name != model), key=lambda name: scores[name].rmse)
     title = (
@@ -69,7 +67,7 @@ def _compared(ours: float, theirs: float) -> str:
 
 
 def draw_hourly_errors(trips: pd.DataFrame, predicted: Floats) -> bytes:
-    """Mean absolute error by hour of the week; hours with few trips stay blank.
+    """Draws the mean absolute error by hour of the week; hours with few trips stay blank.
 
     Args:
         trips: Columns `hour_of_week`, `duration_minutes`.
@@ -93,18 +91,18 @@ def draw_hourly_errors(trips: pd.DataFrame, predicted: Floats) -> bytes:
 def _hourly_title(mae: Floats, trip_counts: NDArray[np.int64]) -> str:
     reliable = np.flatnonzero(trip_counts >= _MIN_TRIPS_FOR_TITLE)
     if not len(reliable):
-        return f"No hour of the week has {_MIN_TRIPS_FOR_TITLE} trips: too few to tell when the model is off"
+        return f"No hour of the week has {_MIN_TRIPS_FOR_TITLE} trips: too few for errors by hour"
     worst, best = reliable[mae[reliable].argmax()], reliable[mae[reliable].argmin()]
     return (
-        f"The model is off most on {_DAYS[worst // 24]} at {worst % 24}:00, by {mae[worst]:.1f} minutes, and "
-        f"least on {_DAYS[best // 24]} at {best % 24}:00, by {mae[best]:.1f}"
+        f"The mean absolute error is highest on {_DAYS[worst // 24]} at {worst % 24}:00 ({mae[worst]:.1f} minutes) and "
+        f"lowest on {_DAYS[best // 24]} at {best % 24}:00 ({mae[best]:.1f})"
     )
 
 
 def draw_predictions(actual: Floats, predicted: Floats) -> bytes:
-    """Actual against predicted minutes: how many trips are where, and the median of the actual ones."""
+    """Draws a density plot of actual against predicted minutes, with the median of the actual ones."""
     half, most = np.quantile(np.abs(predicted - actual), [0.5, 0.9])
-    title = f"Half of the trips end within {half:.1f} minutes of the prediction, nine of ten within {most:.1f}"
+    title = f"Half of the errors are below {half:.1f} minutes, nine of ten below {most:.1f}"
     figure = titled_figure(title, 5.6)
     axes = figure.subplots()
     longest = max(float(np.quantile([actual, predicted], 0.998)), 1.0)
@@ -113,7 +111,7 @@ def draw_predictions(actual: Floats, predicted: Floats) -> bytes:
     scale = LogNorm(1, max(trips.max(), 10))
     image = axes.pcolormesh(edges, edges, np.ma.masked_equal(trips, 0), cmap=_HEAT, norm=scale)
     figure.colorbar(image, ax=axes, label="trips", pad=0.02, format="{x:,.0f}")
-    axes.plot([0, longest], [0, longest], color=INK, linewidth=1, linestyle="--", label="as predicted")
+    axes.plot([0, longest], [0, longest], color=INK, linewidth=1, linestyle="--", label="actual = predicted")
     axes.plot(*_medians(predicted, actual, edges), color=ACCENT, linewidth=2, label="median of the trips")
     axes.legend(loc="upper left", fontsize=9, labelcolor=INK)
     style(axes, "predicted, minutes", "actual, minutes", grid=None)
@@ -128,12 +126,12 @@ def _medians(predicted: Floats, actual: Floats, edges: Floats) -> tuple[Floats, 
 
 
 def draw_residuals(actual: Floats, predicted: Floats) -> bytes:
-    """How errors are spread, with the span that holds nine of ten."""
+    """Draws a histogram of errors, with the span of nine in ten."""
     errors = predicted - actual
     low, high = np.quantile(errors, [0.05, 0.95])
     bias = float(np.mean(errors))
     title = (
-        f"Nine of ten errors lie between {low:+.1f} and {high:+.1f} minutes; on average the model says "
+        f"Nine of ten errors lie between {low:+.1f} and {high:+.1f} minutes; on average predictions are "
         f"{abs(bias):.2f} minutes too {'long' if bias > 0 else 'short'}"
     )
     figure = titled_figure(title, 3.6)
@@ -150,11 +148,11 @@ def draw_residuals(actual: Floats, predicted: Floats) -> bytes:
 
 
 def draw_slice(slices: pd.DataFrame, name: str) -> bytes:
-    """Mean absolute error and RMSE by the values of one slice; grey where there are few trips.
+    """Draws mean absolute error and RMSE by the values of one slice; values with few trips are grey.
 
     Args:
-        slices: As `evaluation.score_slices` makes it.
-        name: One of `evaluation.SLICES`.
+        slices: Result of `metrics.score_slices`.
+        name: A name of `metrics.SLICES`.
     """
     rows = slices[slices["slice"] == name]
     figure = titled_figure(_slice_title(rows, readable(name)), 1.1 + 0.36 * len(rows))
@@ -167,7 +165,8 @@ def draw_slice(slices: pd.DataFrame, name: str) -> bytes:
     axes.invert_yaxis()
     style(
         axes,
-        f"{SLICES[name]}: mean absolute error (bar) and RMSE (dot), minutes; grey: fewer than {_MIN_TRIPS_FOR_TITLE} trips",
+        f"{SLICES[name]}: mean absolute error (bar) and RMSE (dot), minutes; "
+        f"grey: fewer than {_MIN_TRIPS_FOR_TITLE} trips",
         grid="x",
     )
     return png(figure)
@@ -176,23 +175,23 @@ def draw_slice(slices: pd.DataFrame, name: str) -> bytes:
 def _slice_title(rows: pd.DataFrame, name: str) -> str:
     reliable = rows[rows["trips"] >= _MIN_TRIPS_FOR_TITLE]
     if reliable.empty:
-        return f"No {name} has {_MIN_TRIPS_FOR_TITLE} trips: too few to tell where the model is off"
+        return f"No {name} has {_MIN_TRIPS_FOR_TITLE} trips: too few to compare errors"
     best, worst = reliable.loc[reliable["mae"].idxmin()], reliable.loc[reliable["mae"].idxmax()]
-    title = f"By {name}, the model is off most for '{worst['value']}' ({worst['mae']:.1f} minutes)"
-    return title + (f" and least for '{best['value']}' ({best['mae']:.1f})" if len(reliable) > 1 else "")
+    title = f"By {name}, the mean absolute error is highest for '{worst['value']}' ({worst['mae']:.1f} minutes)"
+    return title + (f" and lowest for '{best['value']}' ({best['mae']:.1f})" if len(reliable) > 1 else "")
 
 
 def draw_calibration(bands: pd.DataFrame) -> bytes:
-    """The mean error of trips by what was predicted; where predictions are right, every bar is near zero.
+    """Draws the mean error by band of predicted minutes; a calibrated model has all bars near zero.
 
     Args:
-        bands: As `evaluation.score_slices` makes it of `diagnosis.calibration_bands`.
+        bands: Result of `metrics.score_slices` for `diagnostics.calibration_bands`.
     """
     reliable = bands[bands["trips"] >= _MIN_TRIPS]
-    title = f"No band of predictions has {_MIN_TRIPS} trips: too few to tell whether they are right"
+    title = f"No band of predictions has {_MIN_TRIPS} trips: too few for a calibration"
     if len(reliable):
         worst = reliable.loc[reliable["bias"].abs().idxmax()]
-        title = f"Predictions are furthest off in the band of {worst['value']}: by {worst['bias']:+.2f} on average"
+        title = f"The bias is largest for predictions of {worst['value']}: {worst['bias']:+.2f} minutes on average"
     figure = titled_figure(title, 1.1 + 0.3 * len(bands))
     axes = figure.subplots()
     names = [f"{value}  ({trips:,} trips)" for value, trips in zip(bands["value"], bands["trips"], strict=True)]
@@ -200,22 +199,22 @@ def draw_calibration(bands: pd.DataFrame) -> bytes:
     label_bars(axes, axes.barh(names, bands["bias"], color=colours), [f"{bias:+.2f}" for bias in bands["bias"]])
     axes.axvline(0, color=INK, linewidth=1)
     axes.invert_yaxis()
-    style(axes, "mean of predicted minus actual, minutes, by what was predicted", grid="x")
+    style(axes, "mean of predicted minus actual, minutes, by band of predicted minutes", grid="x")
     return png(figure)
 
 
 def draw_noise_floor(matched_pairs: pd.DataFrame, model: str, floor: str) -> bytes:
-    """The RMSE of the model and the baselines on trips with a match, above the noise no model can remove.
+    """Draws the RMSE of the model and the baselines on trips with a match, beside the noise floor.
 
     Args:
-        matched_pairs: Columns `model`, `trips`, `rmse`, of one scope, as `diagnosis.score_matched_pairs` makes them.
-        model: The model's name among them.
-        floor: The noise floor's name.
+        matched_pairs: Result of `diagnostics.score_matched_pairs` for one scope: columns `model`, `trips`, `rmse`.
+        model: The model's name in that column.
+        floor: The noise floor's name in that column.
     """
     rmse = matched_pairs.set_index("model")["rmse"].sort_values(ascending=False)
     title = (
-        f"On {int(matched_pairs['trips'].iloc[0]):,} trips with a match the model's RMSE is {rmse[model] / rmse[floor]:.3f} "
-        "times the noise that no model of zones and time can remove"
+        f"On {int(matched_pairs['trips'].iloc[0]):,} trips with a match the model's RMSE is "
+        f"{rmse[model] / rmse[floor]:.3f} times the noise floor of models of zones and time"
     )
     figure = titled_figure(title, 0.9 + 0.4 * len(rmse))
     axes = figure.subplots()
@@ -227,15 +226,15 @@ def draw_noise_floor(matched_pairs: pd.DataFrame, model: str, floor: str) -> byt
 
 
 def draw_importances(importances: Mapping[str, float]) -> bytes:
-    """What the RMSE grows by, in minutes, where a column's values are shuffled among the trips."""
+    """Draws the permutation importances: growth of the RMSE in minutes by shuffled column."""
     names = sorted(importances, key=lambda name: importances[name], reverse=True)[:_MAX_BARS]
     values = [importances[name] for name in names]
-    title = f"'{readable(names[0])}' tells most of a trip: without it the RMSE grows by {values[0]:.2f} minutes"
+    title = f"'{readable(names[0])}' matters most: shuffling it raises the RMSE by {values[0]:.2f} minutes"
     figure = titled_figure(title, 1.2 + 0.3 * len(names))
     axes = figure.subplots()
     label_bars(
         axes, axes.barh([readable(name) for name in names], values, color=MODEL_COLOUR), [f"{v:.2f}" for v in values]
     )
     axes.invert_yaxis()
-    style(axes, "growth of the RMSE where the column is shuffled, minutes", grid="x")
+    style(axes, "growth of the RMSE with the column shuffled, minutes", grid="x")
     return png(figure)

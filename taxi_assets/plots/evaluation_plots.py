@@ -1,4 +1,4 @@
-"""The plots of one evaluation, in the order of its report page."""
+"""Plots of one evaluation, in the order of its report page."""
 
 import pandas as pd
 
@@ -23,10 +23,10 @@ __all__ = ["draw_evaluation"]
 
 
 def draw_evaluation(evaluation: Evaluation, zones: pd.DataFrame) -> dict[str, bytes]:
-    """Draw every plot of an evaluation.
+    """Draws every plot of an evaluation.
 
     Args:
-        evaluation: What was found.
+        evaluation: The evaluation.
         zones: Columns `zone_id`, `zone`, `shape_wkb` of `taxi_zones`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Pictures of months: how far their trips moved, how many of their rows are kept."""
+"""Plots of months: drift, rejected rows, rows by month."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,11 +7,11 @@ from taxi_assets.plots.canvas import INK, MODEL_COLOUR, VERDICT_COLOURS, label_b
 
 __all__ = ["draw_drift", "draw_monthly_rows", "draw_rejections"]
 
-_DRIFT_WORDS = {"stable": "like", "watch": "moving away from", "drifted": "unlike"}
+_DRIFT_WORDS = {"stable": "is similar to", "watch": "is drifting from", "drifted": "differs from"}
 
 
 def draw_drift(report: DriftReport) -> bytes:
-    """Population stability index by feature, coloured by verdict, with what chance alone reaches."""
+    """Draws the population stability index by feature, coloured by verdict, with the noise floor."""
     features = report.features
     figure = titled_figure(_drift_title(report), 1.6 + 0.34 * len(features))
     axes = figure.subplots()
@@ -19,7 +19,7 @@ def draw_drift(report: DriftReport) -> bytes:
     bars = axes.barh(names, [each.psi for each in features], color=[VERDICT_COLOURS[each.verdict] for each in features])
     label_bars(axes, bars, [f"{each.psi:.3f}" for each in features])
     chance = [each.psi_noise_floor for each in features]
-    axes.plot(chance, range(len(features)), "|", color=INK, markersize=12, label="reached by chance")
+    axes.plot(chance, range(len(features)), "|", color=INK, markersize=12, label="noise floor")
     for bound, verdict in ((WATCH, "watch"), (DRIFTED, "drifted")):
         colour = VERDICT_COLOURS[verdict]
         axes.axvline(bound, color=colour, linestyle="--", linewidth=1.2, label=f"{verdict} above {bound:.2f}")
@@ -33,18 +33,18 @@ def draw_drift(report: DriftReport) -> bytes:
 def _drift_title(report: DriftReport) -> str:
     target, months = report.target, len(report.reference_months)
     return (
-        f"{report.month:%Y-%m} is {_DRIFT_WORDS[report.verdict]} the {_counted(months, 'month')} learned from: "
-        f"its trips take {target.month_mean:.1f} minutes on average, theirs {target.reference_mean:.1f}"
+        f"{report.month:%Y-%m} {_DRIFT_WORDS[report.verdict]} its {_counted(months, 'training month')}: "
+        f"trips take {target.month_mean:.1f} minutes on average, in training {target.reference_mean:.1f}"
     )
 
 
 def draw_rejections(rejected: Mapping[str, int], rows: int) -> bytes:
-    """Rejected rows by reason, of `rows` in all."""
+    """Draws rejected rows by reason; `rows` is the total number of rows."""
     counts = {reason: count for reason, count in rejected.items() if count}
     reasons = sorted(counts, key=lambda reason: counts[reason], reverse=True)
     total = sum(counts.values())
     title = f"{total:,} of {rows:,} rows ({total / max(rows, 1):.1%}) are rejected"
-    title += f", most of them for '{readable(reasons[0])}'" if reasons else ""
+    title += f", most of them as '{readable(reasons[0])}'" if reasons else ""
     figure = titled_figure(title, 1.1 + 0.4 * max(len(reasons), 1))
     axes = figure.subplots()
     bars = axes.barh(
@@ -60,7 +60,7 @@ def draw_rejections(rejected: Mapping[str, int], rows: int) -> bytes:
 
 
 def draw_monthly_rows(months: Sequence[str], kept: Sequence[int], rejected: Sequence[int]) -> bytes:
-    """Rows kept and rejected, month by month."""
+    """Draws rows kept and rejected by month."""
     shares = [no / max(yes + no, 1) for yes, no in zip(kept, rejected, strict=True)]
     worst = max(range(len(months)), key=lambda position: shares[position])
     share = sum(rejected) / max(sum(kept) + sum(rejected), 1)

@@ -1,4 +1,4 @@
-"""Pictures of a promotion: how sure the challenger's gain is, and who gains or pays. Differences in minutes of RMSE."""
+"""Plots of a promotion decision: the bootstrap of the difference of RMSE, and the change by slice."""
 
 from taxi_assets.plots.canvas import ACCENT, BAND, INK, MODEL_COLOUR, MUTED, png, readable, style, titled_figure
 from taxi_assets.promotion.paired_comparison import PairedComparison
@@ -8,7 +8,7 @@ __all__ = ["draw_bootstrap", "draw_slices_compared"]
 
 
 def draw_bootstrap(comparison: PairedComparison) -> bytes:
-    """The difference of RMSE in every resample, its interval, and the bound the interval must stay below."""
+    """Draws the difference of RMSE in every resample, its interval, and the interval's upper bound."""
     interval = comparison.interval
     figure = titled_figure(_title(comparison), 3.4)
     axes = figure.subplots()
@@ -36,14 +36,16 @@ def _title(comparison: PairedComparison) -> str:
     )
     if comparison.trips < PROMOTION_POLICY.min_trips or comparison.days < PROMOTION_POLICY.min_days:
         return (
-            f"On {comparison.trips:,} trips the challenger's RMSE is {difference_text}: too few to tell luck from merit"
+            f"On {comparison.trips:,} trips on {comparison.days} days the challenger's RMSE is {difference_text}: "
+            "too few for a significant difference"
         )
-    sure = "surely below" if interval.high < 0 else "surely above" if interval.low > 0 else "which may be chance"
-    return f"On {comparison.trips:,} trips the challenger's RMSE is {difference_text}, {sure}"
+    is_significant = interval.high < 0 or interval.low > 0
+    verdict = "a significant difference" if is_significant else "which may be chance"
+    return f"On {comparison.trips:,} trips the challenger's RMSE is {difference_text}, {verdict}"
 
 
 def draw_slices_compared(comparison: PairedComparison) -> bytes:
-    """The change of RMSE in each slice, as a share of the champion's; grey where there are too few trips to guard."""
+    """Draws the change of RMSE by slice, as a share of the champion's; unguarded slices are grey."""
     rows = comparison.slices
     guarded = comparison.guarded
     title = f"No slice has {PROMOTION_POLICY.min_slice_trips} trips: none is guarded"
@@ -71,5 +73,5 @@ def draw_slices_compared(comparison: PairedComparison) -> bytes:
     axes.axvline(0, color=INK, linewidth=1)
     axes.axvline(100 * PROMOTION_POLICY.max_slice_worsening, color=ACCENT, linewidth=1.2, linestyle="--")
     axes.invert_yaxis()
-    style(axes, "change of the RMSE against the champion's, per cent; below zero is better", grid="x")
+    style(axes, "change of the RMSE against the champion's, per cent; negative is better", grid="x")
     return png(figure)

@@ -1,4 +1,4 @@
-"""Report pages: an asset's month as one HTML file with its figures and every picture. Needs no network."""
+"""Report pages: one HTML file for an asset's month, with its figures and plots. Needs no network."""
 
 import base64
 import os
@@ -10,7 +10,7 @@ from taxi_assets.settings import Settings
 
 __all__ = ["ICON", "STYLE", "write_report_page"]
 
-ICON = '<link rel="icon" href="data:,">'  # else a browser asks for one, and logs that there is none
+ICON = '<link rel="icon" href="data:,">'  # without it a browser requests /favicon.ico and logs a 404
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 110rem; padding: 0 1rem; }
@@ -24,17 +24,17 @@ figure { margin: 0; } figcaption { font-weight: 600; } img { max-width: 100%; ba
 def write_report_page(
     settings: Settings, asset: str, month: Month, facts: Mapping[str, object], pictures: Mapping[str, bytes]
 ) -> str:
-    """Write the page of an asset's month, in place of an earlier one.
+    """Writes the page of an asset's month; replaces an earlier one.
 
     Args:
-        settings: Where the reports are.
+        settings: Location of the reports.
         asset: The asset, such as `model_evaluation`.
         month: Its month.
-        facts: The figures beside the pictures, by name.
+        facts: The figures beside the plots, by name.
         pictures: PNG by name, in the order to show.
 
     Returns:
-        The page's address below that of the reports, such as `model_evaluation/2023-03.html`.
+        The page's path below the reports, such as `model_evaluation/2023-03.html`.
     """
     rows = "".join(f"<tr><th>{_readable(name)}</th><td>{escape(str(fact))}</td></tr>" for name, fact in facts.items())
     figures = "".join(_figure(name, png) for name, png in pictures.items())

@@ -1,4 +1,4 @@
-"""Pictures of a search for parameters: what each trial came to."""
+"""Plot of a tuning: RMSE by trial."""
 
 import pandas as pd
 
@@ -8,10 +8,10 @@ __all__ = ["draw_trials"]
 
 
 def draw_trials(trials: pd.DataFrame) -> bytes:
-    """The RMSE of each trial in turn, the best so far, and where the search began.
+    """Draws the RMSE of each trial, the best so far, and the first trial's.
 
     Args:
-        trials: Columns `trial`, `state`, `rmse`; the first row is what the search began from.
+        trials: Columns `trial`, `state`, `rmse`; the first row has the initial parameters.
     """
     complete = trials[trials["state"] == "complete"]
     figure = titled_figure(_title(trials, complete), 3.4)
@@ -22,9 +22,9 @@ def draw_trials(trials: pd.DataFrame) -> bytes:
     for trial in short["trial"]:
         axes.axvline(trial, color=MUTED, linewidth=0.8, linestyle=":")
     if len(complete):
-        axes.axhline(complete["rmse"].iloc[0], color=INK, linewidth=1, linestyle="--", label="where it began")
+        axes.axhline(complete["rmse"].iloc[0], color=INK, linewidth=1, linestyle="--", label="the first trial")
         axes.legend(loc="upper right", frameon=False, fontsize=9, labelcolor=INK)
-    style(axes, "trial, dotted where it was cut short", "RMSE on later months, minutes")
+    style(axes, "trial (dotted: stopped early)", "RMSE on later months, minutes")
     return png(figure)
 
 
@@ -32,4 +32,4 @@ def _title(trials: pd.DataFrame, complete: pd.DataFrame) -> str:
     if complete.empty:
         return f"None of {len(trials)} trials was finished"
     best, first = complete["rmse"].min(), complete["rmse"].iloc[0]
-    return f"{len(trials)} trials: the best has an RMSE of {best:.3f} minutes, {first - best:.3f} below where it began"
+    return f"{len(trials)} trials: the best has an RMSE of {best:.3f} minutes, {first - best:.3f} below the first"

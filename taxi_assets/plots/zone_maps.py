@@ -1,4 +1,4 @@
-"""Maps of the zones. Shapes are polygons in EPSG:2263 feet, as the lake keeps them."""
+"""Maps of the zones. Shapes are polygons in EPSG:2263 feet, as in `taxi_zones`."""
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,14 @@ __all__ = ["draw_zone_residuals"]
 
 _MIN_TRIPS = 30
 _COLOURS = "RdBu_r"
-_COARSE_FEET = 400  # finer than a dot of the picture: outlines of a tenth of the corners look the same
+_COARSE_FEET = 400  # less than a dot of the plot: outlines keep a tenth of their corners and look the same
 
 
 def draw_zone_residuals(errors: pd.DataFrame, zones: pd.DataFrame) -> bytes:
-    """Mean error by pickup zone; zones with few trips stay blank.
+    """Draws the mean error by pickup zone; zones with few trips stay blank.
 
     Args:
-        errors: Columns `zone_id`, `trips`, `bias`, as `diagnosis.score_zones` makes them.
+        errors: Result of `diagnostics.score_zones`: columns `zone_id`, `trips`, `bias`.
         zones: Columns `zone_id`, `zone`, `shape_wkb` of `taxi_zones`; zones without a shape are left out.
     """
     shaped = zones.dropna(subset=["shape_wkb"]).merge(errors, on="zone_id", how="left")
@@ -48,13 +48,13 @@ def _title(reliable: pd.DataFrame) -> str:
     worst = reliable.loc[reliable["bias"].abs().idxmax()]
     side = "long" if worst["bias"] > 0 else "short"
     return (
-        f"Of {len(reliable)} zones with {_MIN_TRIPS} pickups, predictions are furthest off from {worst['zone']}: "
-        f"{abs(worst['bias']):.1f} minutes too {side} on average"
+        f"Of {len(reliable)} zones with {_MIN_TRIPS} pickups, {worst['zone']} has the largest bias: "
+        f"predictions are {abs(worst['bias']):.1f} minutes too {side} on average"
     )
 
 
 def _outlines(shapes: "pd.Series | list[bytes]") -> list[np.ndarray]:
-    """The outer rings of the polygons, coarse enough for a picture."""
+    """The outer rings of the polygons, simplified for the plot."""
     from shapely import wkb
 
     rings = []

@@ -116,39 +116,40 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: draw_hourly_errors(
             TRIPS, ACTUAL + 1 + 2.0 * (TRIPS["hour_of_week"] == 25) - 0.5 * (TRIPS["hour_of_week"] == 167)
         ),
-        "The model is off most on Tuesday at 1:00, by 3.0 minutes, and least on Sunday at 23:00, by 0.5",
+        "The mean absolute error is highest on Tuesday at 1:00 (3.0 minutes) and lowest on Sunday at 23:00 (0.5)",
     ),
     "hourly errors of few trips": (
         lambda: draw_hourly_errors(TRIPS.head(300), PREDICTED[:300]),
-        "No hour of the week has 100 trips: too few to tell when the model is off",
+        "No hour of the week has 100 trips: too few for errors by hour",
     ),
     "predictions": (
         lambda: draw_predictions(np.full(100, 10.0), np.full(100, 12.5)),
-        "Half of the trips end within 2.5 minutes of the prediction, nine of ten within 2.5",
+        "Half of the errors are below 2.5 minutes, nine of ten below 2.5",
     ),
     "residuals": (
         lambda: draw_residuals(np.arange(101.0), np.full(101, 49.0)),
-        "Nine of ten errors lie between -46.0 and +44.0 minutes; on average the model says 1.00 minutes too short",
+        "Nine of ten errors lie between -46.0 and +44.0 minutes; on average predictions are 1.00 minutes too short",
     ),
     "slice": (
         lambda: draw_slice(SLICES, "pickup_borough"),
-        "By pickup borough, the model is off most for 'Queens' (4.2 minutes) and least for 'Manhattan' (3.1)",
+        "By pickup borough, the mean absolute error is highest for 'Queens' (4.2 minutes) "
+        "and lowest for 'Manhattan' (3.1)",
     ),
     "slice of one value": (
         lambda: draw_slice(SLICES.head(1), "pickup_borough"),
-        "By pickup borough, the model is off most for 'Queens' (4.2 minutes)",
+        "By pickup borough, the mean absolute error is highest for 'Queens' (4.2 minutes)",
     ),
     "slice of few trips": (
         lambda: draw_slice(SLICES, "weekday"),
-        "No weekday has 100 trips: too few to tell where the model is off",
+        "No weekday has 100 trips: too few to compare errors",
     ),
     "importances": (
         lambda: draw_importances({f"feature_{number}": number / 10 for number in range(30)}),
-        "'feature 29' tells most of a trip: without it the RMSE grows by 2.90 minutes",
+        "'feature 29' matters most: shuffling it raises the RMSE by 2.90 minutes",
     ),
     "bootstrap": (
         lambda: draw_bootstrap(COMPARED),
-        "On 60,000 trips the challenger's RMSE is 0.050 minutes below the champion's, surely below",
+        "On 60,000 trips the challenger's RMSE is 0.050 minutes below the champion's, a significant difference",
     ),
     "bootstrap of chance": (
         lambda: draw_bootstrap(replace(COMPARED, interval=Interval(0.01, -0.02, 0.04))),
@@ -156,7 +157,8 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "bootstrap of few days": (
         lambda: draw_bootstrap(replace(COMPARED, days=13)),
-        "On 60,000 trips the challenger's RMSE is 0.050 minutes below the champion's: too few to tell luck from merit",
+        "On 60,000 trips on 13 days the challenger's RMSE is 0.050 minutes below the champion's: "
+        "too few for a significant difference",
     ),
     "slices compared": (
         lambda: draw_slices_compared(COMPARED),
@@ -168,20 +170,19 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "calibration": (
         lambda: draw_calibration(SLICES[SLICES["slice"] == "pickup_borough"].assign(bias=[0.1, -0.4, 9.0])),
-        "Predictions are furthest off in the band of Manhattan: by -0.40 on average",
+        "The bias is largest for predictions of Manhattan: -0.40 minutes on average",
     ),
     "calibration of few trips": (
         lambda: draw_calibration(SLICES.tail(1)),
-        "No band of predictions has 30 trips: too few to tell whether they are right",
+        "No band of predictions has 30 trips: too few for a calibration",
     ),
-    "floor": (
+    "noise floor": (
         lambda: draw_noise_floor(MATCHED_PAIRS, "duration_model", "noise_floor"),
-        "On 9,000 trips with a match the model's RMSE is 1.100 times "
-        "the noise that no model of zones and time can remove",
+        "On 9,000 trips with a match the model's RMSE is 1.100 times the noise floor of models of zones and time",
     ),
     "zone residuals": (
         lambda: draw_zone_residuals(ZONE_ERRORS, ZONES),
-        "Of 2 zones with 30 pickups, predictions are furthest off from Astoria: 1.5 minutes too short on average",
+        "Of 2 zones with 30 pickups, Astoria has the largest bias: predictions are 1.5 minutes too short on average",
     ),
     "zone residuals of few trips": (
         lambda: draw_zone_residuals(ZONE_ERRORS.assign(trips=29), ZONES),
@@ -189,16 +190,16 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "trials": (
         lambda: draw_trials(TRIALS),
-        "4 trials: the best has an RMSE of 5.000 minutes, 0.200 below where it began",
+        "4 trials: the best has an RMSE of 5.000 minutes, 0.200 below the first",
     ),
     "no trials": (lambda: draw_trials(TRIALS.assign(state="pruned")), "None of 4 trials was finished"),
     "drift": (
         lambda: draw_drift(REPORT),
-        "2023-03 is unlike the 2 months learned from: its trips take 14.4 minutes on average, theirs 15.1",
+        "2023-03 differs from its 2 training months: trips take 14.4 minutes on average, in training 15.1",
     ),
     "rejections": (
         lambda: draw_rejections({"duplicate": 30, "duration_too_short": 70, "zone_unknown": 0}, 2_000),
-        "100 of 2,000 rows (5.0%) are rejected, most of them for 'duration too short'",
+        "100 of 2,000 rows (5.0%) are rejected, most of them as 'duration too short'",
     ),
     "no rejections": (lambda: draw_rejections({}, 0), "0 of 0 rows (0.0%) are rejected"),
     "monthly rows": (
