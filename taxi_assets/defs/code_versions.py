@@ -1,20 +1,20 @@
-"""Each asset's code version: a digest of the sources that decide its content, so that Dagster shows what is stale."""
+"""Code versions of assets: digests of their source files, so that Dagster shows stale assets."""
 
 from taxi_assets.registry.code_revision import source_digest
 from taxi_assets.training.training_sources import TRAINING_SOURCES
 
 __all__ = ["ASSET_SOURCES", "code_version"]
 
-_READING = (
+_RAW_TRIPS_SOURCES = (
     *("tlc/columns.py", "tlc/contract.py", "tlc/projection.py", "tlc/local_time.py", "ingestion/canonical_rows.py"),
     *("ingestion/casting.py", "ingestion/csv_lines.py", "ingestion/text_lines.py", "ingestion/row_stream.py"),
     *("ingestion/file_times.py", "ingestion/time_formats.py", "ingestion/file_columns.py", "ingestion/point_zones.py"),
     *("ingestion/unreadable_values.py", "ingestion/raw_trips.sql"),
 )
-# An asset whose inputs are stale is stale itself: only an asset's own step is named here.
+# Sources of an asset's own step only: Dagster marks an asset with stale inputs as stale.
 ASSET_SOURCES: dict[str, tuple[str, ...]] = {
     "taxi_zones": ("ingestion/taxi_zones.py",),
-    "raw_trips": _READING,
+    "raw_trips": _RAW_TRIPS_SOURCES,
     "clean_trips": ("quality/cleaning_rules.py", "ingestion/clean_trips.sql", "ingestion/rejected_trips.sql"),
     "trip_features": ("features/trip_features.py", "features/trip_features.sql", "tlc/local_time.py"),
     "duration_model": TRAINING_SOURCES,
@@ -27,5 +27,5 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
 
 
 def code_version(asset: str) -> str:
-    """The digest of the asset's sources, 12 hexadecimal digits."""
+    """The first 12 hexadecimal digits of the digest of the asset's sources."""
     return source_digest(*ASSET_SOURCES[asset])[:12]

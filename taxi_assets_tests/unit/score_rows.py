@@ -32,5 +32,5 @@ def scored(model: str, rmse: float, condition: str = SERVED, **values: Any) -> d
         "slice": "overall",
         "value": "all",
     }
-    errors = {"rides": 3, "rmse": rmse, "mae": rmse / 2, "bias": -0.25}
+    errors = {"trips": 3, "rmse": rmse, "mae": rmse / 2, "bias": -0.25}
     return {**found, **errors, "model": model, "condition": condition, **values}

@@ -87,7 +87,7 @@ def test_folders_are_not_listed_and_nothing_outside_is_served(page: Path, served
     ],
 )
 def test_a_stored_link_leads_to_the_port_of_today(monkeypatch: pytest.MonkeyPatch, link: str, leads_to: str) -> None:
-    for name, port in {"BENTO": 7001, "REPORTS": 7002, "MLFLOW": 7003}.items():
+    for name, port in {"BENTO": 7001, "DATA_DOCS": 7002, "MLFLOW": 7003}.items():
         monkeypatch.setenv(f"TAXI_{name}_PORT", str(port))
     response = follow(link)
     assert (response.status_code, response.headers["location"]) == (307, leads_to)

@@ -71,7 +71,7 @@ def test_one_turned_bit_is_seen(folder: Path, name: str) -> None:
         ServedModel.load(folder)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"format": 2}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"format": 3}'])
 def test_a_manifest_that_is_none_is_refused(folder: Path, content: bytes) -> None:
     replace(folder / "manifest.json", content)
     with pytest.raises(TaxiError, match="not a complete model"):
@@ -79,8 +79,8 @@ def test_a_manifest_that_is_none_is_refused(folder: Path, content: bytes) -> Non
 
 
 def test_a_folder_of_another_format_is_refused(folder: Path) -> None:
-    edit(folder, lambda manifest: manifest.update(format=3))
-    with pytest.raises(TaxiError, match="of format 3, this code reads 2"):
+    edit(folder, lambda manifest: manifest.update(format=4))
+    with pytest.raises(TaxiError, match="of format 4, this code reads 3"):
         ServedModel.load(folder)
 
 

@@ -131,7 +131,7 @@ def test_run_summary_is_printed(facts: dict[str, Any], filled: Settings) -> None
     text = printed(print_run, facts | ran, filled)
     for expected_message in (
         "synthetic months",
-        "2 the same ride again",
+        "2 a copy of another trip",
         "RMSE 4.000, MAE 2.000",
         "zone_pair_median",
         "watch",
@@ -205,7 +205,7 @@ def test_a_status_says_what_is_not_finished_and_what_is_superseded() -> None:
     text = printed(print_status, STATUS)
     assert "unfinished  2023-02 lacks duration_bento; `make up` finishes it\n" in text
     assert "superseded  version 1 was trained on green 2023-01 (aaa, now bbb)\n" in text
-    assert "last run  month FAILURE 0f3c: deleted: restore [it]\n" in text
+    assert "last run  train_month FAILURE 0f3c: deleted: restore [it]\n" in text
 
 
 def test_a_month_is_being_finished_while_make_up_runs_in_its_home(filled: Settings) -> None:
