@@ -41,8 +41,8 @@ def _row_facts(row: Any) -> dict[str, Any]:
     published = dict(zip(("rmse", "mae"), row.published, strict=True)) if row.published else None
     ours = {"rmse": row.score.rmse, "mae": row.score.mae, "trips": row.score.trips}
     spec = {
-        "learned": str(row.train_month),
-        "scored": str(row.test_month),
+        "train_month": str(row.train_month),
+        "test_month": str(row.test_month),
         "model": row.model,
         "condition": row.condition,
     }

@@ -94,7 +94,7 @@ def print_months(_: Console) -> None:
 
 
 def print_rows(_: Console) -> None:
-    found = {"learned": "2023-01", "scored": "2023-02", "score": SimpleNamespace(rmse=10.4737, mae=7.5696)}
+    found = {"train_month": "2023-01", "test_month": "2023-02", "score": SimpleNamespace(rmse=10.4737, mae=7.5696)}
     model_commands._print_rows(
         [SimpleNamespace(model="linear regression PU_DO + distance", published=(9.1, 5.2), **found)]
     )

@@ -84,7 +84,7 @@ def test_a_missing_value_takes_the_branch_of_the_trees() -> None:
 def test_trees_that_split_by_category_are_refused() -> None:
     rows = np.arange(60, dtype=np.float32)[:, None] % 3
     trees = HistGradientBoostingRegressor(max_iter=1, min_samples_leaf=1, categorical_features=[0])
-    with pytest.raises(ValueError, match="category"):
+    with pytest.raises(ValueError, match="categorical"):
         onnx_export.to_onnx(trees.fit(rows, rows[:, 0]))
 
 
