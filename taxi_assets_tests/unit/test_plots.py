@@ -1,4 +1,4 @@
-"""Pictures of trips made here: each is a small PNG whose title states what the figures say."""
+"""Plots of trips made here: each is a small PNG whose title states its findings."""
 
 import pkgutil
 from collections.abc import Callable
@@ -214,7 +214,7 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize(("draw", "title"), PICTURES.values(), ids=PICTURES)
-def test_a_picture_is_small_and_states_what_it_shows(draw: Callable[[], bytes], title: str) -> None:
+def test_a_plot_is_small_and_states_its_findings(draw: Callable[[], bytes], title: str) -> None:
     png = draw()
     image = Image.open(BytesIO(png))
     assert image.format == "PNG"
@@ -224,7 +224,7 @@ def test_a_picture_is_small_and_states_what_it_shows(draw: Callable[[], bytes], 
     assert image.text["Title"] == title
 
 
-def test_pictures_of_a_whole_month_are_small() -> None:
+def test_plots_of_a_whole_month_are_small() -> None:
     for png in (
         draw_predictions(ACTUAL, PREDICTED),
         draw_residuals(ACTUAL, PREDICTED),
@@ -237,8 +237,8 @@ def test_the_same_figures_make_the_same_bytes() -> None:
     assert draw_drift(REPORT) == draw_drift(REPORT)
 
 
-def test_every_picture_is_tested() -> None:
+def test_every_plot_is_tested() -> None:
     modules = [import_module(f"{plots.__name__}.{each.name}") for each in pkgutil.iter_modules(plots.__path__)]
     drawn = {name for module in modules for name in module.__all__ if name.startswith("draw_")}
     shown = {f"draw_{name.replace(' ', '_')}" for name in PICTURES}
-    assert drawn - {"draw_evaluation", "draw_backtest"} <= shown  # those two have tests of their own
+    assert drawn - {"draw_evaluation", "draw_backtest"} <= shown  # these two have tests of their own

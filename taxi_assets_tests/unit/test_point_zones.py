@@ -1,4 +1,4 @@
-"""Points of TLC's older files are put into the zones that hold them: the raster gives the outlines' answer."""
+"""Points of TLC's older files are assigned to zones: the raster agrees with the outlines."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def raster(outlines: dict[int, bytes]) -> ZoneRaster:
 
 
 def by_outlines(outlines: dict[int, bytes], longitude: Any, latitude: Any) -> Any:
-    """The plain way: each point against every outline, the lowest id first."""
+    """The plain method: each point against every outline, the lowest id first."""
     points = shapely.points(*to_feet(longitude, latitude))
     zones = np.full(len(points), OUTSIDE)
     for zone in sorted(outlines, reverse=True):
@@ -31,7 +31,7 @@ def by_outlines(outlines: dict[int, bytes], longitude: Any, latitude: Any) -> An
     return zones
 
 
-def test_the_raster_answers_as_the_outlines_do(raster: ZoneRaster, outlines: dict[int, bytes]) -> None:
+def test_the_raster_agrees_with_the_outlines(raster: ZoneRaster, outlines: dict[int, bytes]) -> None:
     rng = np.random.default_rng(1)
     longitude, latitude = rng.uniform(-74.25, -73.7, 5000), rng.uniform(40.55, 40.95, 5000)
     found = raster.zones_of(longitude, latitude)
@@ -40,7 +40,7 @@ def test_the_raster_answers_as_the_outlines_do(raster: ZoneRaster, outlines: dic
     assert 0.05 < (raster.cells == -1).mean() < 0.5
 
 
-def test_points_along_the_borders_are_put_right(raster: ZoneRaster, outlines: dict[int, bytes]) -> None:
+def test_points_along_borders_have_the_zone_of_the_outline(raster: ZoneRaster, outlines: dict[int, bytes]) -> None:
     borders = shapely.get_coordinates(
         shapely.segmentize(shapely.boundary(shapely.from_wkb(list(outlines.values()))), 2000)
     )
@@ -54,7 +54,7 @@ def test_points_along_the_borders_are_put_right(raster: ZoneRaster, outlines: di
     [
         (0.0, 0.0, UNKNOWN),
         (-73.95, 0.0, UNKNOWN),
-        (40.75, -73.95, UNKNOWN),  # the wrong way round
+        (40.75, -73.95, UNKNOWN),  # latitude and longitude swapped
         (-7395.0, 4075.0, UNKNOWN),
         (np.inf, 40.75, UNKNOWN),
         (-75.16, 39.95, OUTSIDE),  # Philadelphia
@@ -63,15 +63,15 @@ def test_points_along_the_borders_are_put_right(raster: ZoneRaster, outlines: di
         (-73.95, np.nan, 0),
     ],
 )
-def test_places_that_are_in_no_zone(raster: ZoneRaster, longitude: float, latitude: float, zone: int) -> None:
+def test_places_outside_all_zones(raster: ZoneRaster, longitude: float, latitude: float, zone: int) -> None:
     assert raster.zones_of(np.array([longitude]), np.array([latitude])).tolist() == [zone]
 
 
-def test_no_points_have_no_zones(raster: ZoneRaster) -> None:
+def test_no_points_give_no_zones(raster: ZoneRaster) -> None:
     assert raster.zones_of(np.array([]), np.array([])).tolist() == []
 
 
-def test_where_zones_overlap_the_lower_id_is_taken() -> None:
+def test_the_lower_id_wins_where_zones_overlap() -> None:
     square = shapely.box(990_000, 200_000, 1_000_000, 210_000)
     raster = build_raster({9: shapely.to_wkb(square), 4: shapely.to_wkb(square)})
     longitude, latitude = to_degrees(np.array([995_000.0]), np.array([205_000.0]))

@@ -1,4 +1,4 @@
-"""What TLC's site is asked and when: in order of need, seldom, never while it wants to be left alone."""
+"""Requests to TLC's site: the most needed months first, rarely, and never while it asks for a pause."""
 
 from datetime import UTC, datetime
 
@@ -38,7 +38,7 @@ def asked(polling_state: PollingState, months: dict[str, list[AvailableMonth]], 
 
 
 def settled(months: dict[str, list[AvailableMonth]], now: float = NOW) -> PollingState:
-    """Every held month was seen just now."""
+    """Every available month was checked just now."""
     remote_state = RemoteFileState(now + RECHECK_SECONDS, 0, '"1"', None, 100)
     return PollingState({f"{service} {one.month}": remote_state for service, all_ in months.items() for one in all_})
 
@@ -56,7 +56,7 @@ def test_month_after_the_newest_available_is_polled() -> None:
     assert asked(settled(months), months) == ["green 2023-02"]
 
 
-def test_a_month_that_cannot_be_there_yet_is_not_asked_for() -> None:
+def test_a_month_that_cannot_exist_yet_is_not_polled() -> None:
     months = available("2023-04")
     assert asked(settled(months), months) == []
     assert asked(settled(months), months, NOW + 25 * DAY) != []
@@ -71,7 +71,7 @@ def test_empty_lake_polls_for_the_newest_month_only() -> None:
     assert found == ["green 2023-04", "green 2023-03", "green 2023-02"]
 
 
-def test_what_was_fetched_counts_before_it_is_taken_in() -> None:
+def test_a_fetched_month_counts_before_it_is_ingested() -> None:
     months = available("2023-01")
     (month_poll,) = due_polls(settled(months), months, NOW)
     polling_state = record_response(settled(months), month_poll, THERE, NOW)
@@ -82,7 +82,7 @@ def test_what_was_fetched_counts_before_it_is_taken_in() -> None:
     )
 
 
-def test_an_absent_month_is_asked_for_ever_less_often() -> None:
+def test_an_absent_month_is_polled_ever_less_often() -> None:
     months, now, pauses = available("2023-01"), NOW, []
     polling_state = settled(months, NOW + 365 * DAY)
     polling_state = PollingState(
@@ -99,7 +99,7 @@ def test_an_absent_month_is_asked_for_ever_less_often() -> None:
     assert pauses[-1] == pauses[-2] == MAX_ABSENT_BACKOFF_SECONDS
 
 
-def test_a_busy_source_is_left_alone_ever_longer_and_nothing_else_is_asked() -> None:
+def test_a_busy_source_is_paused_ever_longer_for_all_months() -> None:
     months, now, polling_state, pauses = available("2023-01"), NOW, PollingState(), []
     for _ in range(10):
         polling_state = record_response(polling_state, due_polls(polling_state, months, now)[0], BUSY, now)
@@ -112,7 +112,7 @@ def test_a_busy_source_is_left_alone_ever_longer_and_nothing_else_is_asked() -> 
 
 
 @pytest.mark.parametrize(("wish", "pause"), [(0, 0), (90, 90), (1e12, MAX_BUSY_BACKOFF_SECONDS)])
-def test_a_source_that_says_how_long_is_left_alone_as_long(wish: float, pause: float) -> None:
+def test_a_pause_the_source_asks_for_is_kept(wish: float, pause: float) -> None:
     polling_state = record_response(
         PollingState(), due_polls(PollingState(), available(), NOW)[0], PollResponse("busy", pause=wish), NOW
     )
@@ -143,7 +143,7 @@ def test_month_removed_at_the_source_is_kept_and_rechecked_weekly() -> None:
     )
 
 
-def test_a_clock_set_back_does_not_silence_the_watch() -> None:
+def test_a_clock_set_back_does_not_stop_the_polling() -> None:
     months = available("2023-01")
     (month_poll,) = due_polls(settled(months), months, NOW)
     polling_state = record_response(settled(months), month_poll, ABSENT, NOW)
@@ -153,7 +153,7 @@ def test_a_clock_set_back_does_not_silence_the_watch() -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", "3", '{"months": 3}', '{"months": {"a b": {"odd": 1}}}', '"x"'])
-def test_a_cursor_that_is_none_begins_anew(text: str | None) -> None:
+def test_an_invalid_cursor_starts_anew(text: str | None) -> None:
     assert PollingState.from_text(text) == PollingState()
 
 

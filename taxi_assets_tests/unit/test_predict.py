@@ -1,4 +1,4 @@
-"""What a model is told of a trip under each condition."""
+"""Model inputs available under each condition."""
 
 import numpy as np
 import small_model
@@ -9,26 +9,26 @@ from taxi_assets.settings import Settings
 
 
 def trips() -> "small_model.pd.DataFrame":
-    """Trips of a week in which every vendor but one measures, one and a half times as long as usual."""
+    """Trips of a week, one and a half times as long as usual, all of vendor 1."""
     found = small_model.frame(small_model.trips(600, seed=5))
     minutes = 1.5 * small_model.fitted().predict(found)
     return found.assign(vendor_id=1, passenger_count=2.0, duration_minutes=np.clip(minutes, 1, 60))
 
 
-def test_without_recent_traffic_a_model_knows_what_a_request_tells() -> None:
-    model, asked = small_model.fitted(), trips()
-    inputs = available_inputs(WITHOUT_RECENT_TRAFFIC, model, asked)
+def test_without_recent_traffic_a_model_has_only_the_inputs_of_a_request() -> None:
+    model, requested = small_model.fitted(), trips()
+    inputs = available_inputs(WITHOUT_RECENT_TRAFFIC, model, requested)
     assert not any(name.endswith("_ratio") for name in inputs)
     assert "vendor_id" not in inputs
-    longer = asked.assign(duration_minutes=np.minimum(asked["duration_minutes"] * 2, 60), vendor_id=6)
-    found, again = (predict(model, each, WITHOUT_RECENT_TRAFFIC).minutes for each in (asked, longer))
+    longer = requested.assign(duration_minutes=np.minimum(requested["duration_minutes"] * 2, 60), vendor_id=6)
+    found, again = (predict(model, each, WITHOUT_RECENT_TRAFFIC).minutes for each in (requested, longer))
     assert (found == again).all()
 
 
-def test_with_recent_traffic_trips_that_ended_tell_of_the_streets() -> None:
-    model, asked = small_model.fitted(), trips()
+def test_with_recent_traffic_completed_trips_change_predictions() -> None:
+    model, requested = small_model.fitted(), trips()
     without, with_traffic = (
-        predict(model, asked, each).minutes for each in (WITHOUT_RECENT_TRAFFIC, WITH_RECENT_TRAFFIC)
+        predict(model, requested, each).minutes for each in (WITHOUT_RECENT_TRAFFIC, WITH_RECENT_TRAFFIC)
     )
     assert abs(without - with_traffic).max() > 0.1
 

@@ -1,4 +1,4 @@
-"""Degrees and feet of New York: the figures of EPSG:2263, there and back."""
+"""Projection of degrees to feet and back (EPSG:2263), against PROJ."""
 
 import numpy as np
 import pytest
@@ -18,13 +18,11 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("longitude", "latitude", "east", "north"), PLACES)
-def test_places_are_where_another_program_puts_them(
-    longitude: float, latitude: float, east: float, north: float
-) -> None:
+def test_points_agree_with_proj(longitude: float, latitude: float, east: float, north: float) -> None:
     assert np.allclose(to_feet(np.array(longitude), np.array(latitude)), (east, north), rtol=0, atol=1e-5)
 
 
 @given(st.floats(-76, -72), st.floats(39, 42.5))
-def test_there_and_back_is_the_same_place(longitude: float, latitude: float) -> None:
+def test_projection_and_its_inverse_cancel(longitude: float, latitude: float) -> None:
     back = to_degrees(*to_feet(np.array(longitude), np.array(latitude)))
     assert np.allclose(back, (longitude, latitude), rtol=0, atol=1e-10)

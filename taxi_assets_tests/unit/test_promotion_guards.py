@@ -1,4 +1,4 @@
-"""Each guard of the promotion with what it lets pass and what it holds up, and the sentence it says."""
+"""Each guard of the promotion: cases that pass, cases that are refused, and the reason stated."""
 
 from dataclasses import replace
 
@@ -50,14 +50,14 @@ def test_the_first_challenger_needs_no_champion() -> None:
     assert decision.reasons[-1] == "There was no champion."
 
 
-def test_a_champion_stays_champion() -> None:
+def test_the_champion_is_not_promoted_again() -> None:
     decision = decided(champion=CHALLENGER, comparison=None)
     assert decision.promote
     assert decision.reasons[-1] == "Version 2 is the champion already."
 
 
 @pytest.mark.parametrize("difference", [0.0, 0.001, 2.0])
-def test_a_challenger_no_better_is_refused(difference: float) -> None:
+def test_a_challenger_that_is_no_better_is_refused(difference: float) -> None:
     reason = f"Champion 1 is no worse: its RMSE is 5.200 minutes, the challenger's {5.2 + difference:.3f}."
     assert refused(reason, comparison=compared(Interval(difference, difference - 0.1, difference + 0.1)))
 
@@ -72,7 +72,7 @@ def test_a_challenger_that_may_be_better_by_chance_is_refused(high: float) -> No
 
 
 @pytest.mark.parametrize("high", [-0.001, -0.05])
-def test_a_gain_too_small_to_matter_is_refused(high: float) -> None:
+def test_an_uplift_too_small_to_matter_is_refused(high: float) -> None:
     assert refused(
         "The challenger's gain on champion 1 may be too small to matter: the difference is -0.060 minutes, "
         f"with 95 % confidence between -0.070 and {high:+.3f}; the whole interval should be below -0.05.",
@@ -80,7 +80,7 @@ def test_a_gain_too_small_to_matter_is_refused(high: float) -> None:
     )
 
 
-def test_a_gain_at_a_boroughs_cost_is_refused() -> None:
+def test_an_uplift_at_one_boroughs_cost_is_refused() -> None:
     assert refused(
         "On 600 trips of pickup_borough 'Borough 1' the RMSE grows by 2.1%, from 5.000 to 5.105 minutes: "
         "more than 2% is too much.",
@@ -88,12 +88,12 @@ def test_a_gain_at_a_boroughs_cost_is_refused() -> None:
     )
 
 
-def test_a_slice_of_too_few_rides_is_told_by_chance() -> None:
+def test_a_slice_of_too_few_trips_is_not_guarded() -> None:
     few = replace(compared(), slices=slices(0.5, is_guarded=False))
     assert decided(comparison=few).promote
 
 
-def test_a_champion_nothing_was_compared_with_is_not_replaced() -> None:
+def test_a_champion_without_a_comparison_is_not_replaced() -> None:
     assert refused("No trips were compared with champion 1: it is unknown which model is better.", comparison=None)
 
 
@@ -114,17 +114,17 @@ def test_a_baseline_beaten_by_chance_is_not_beaten() -> None:
     )
 
 
-def test_every_reason_is_said() -> None:
+def test_every_reason_is_stated() -> None:
     worst = replace(CHALLENGER, score=scored(8))
     assert len(decided(challenger=worst, comparison=compared(Interval(2.8, 2, 3), 0.5)).reasons) == 4
 
 
-def test_without_a_baseline_nothing_is_promoted() -> None:
+def test_nothing_is_promoted_without_a_baseline() -> None:
     assert refused("No baseline was scored: the challenger has nothing to beat.", baselines={})
 
 
 @pytest.mark.parametrize("through", [MARCH, Month(2023, 4)])
-def test_nothing_is_compared_with_a_champion_that_may_have_seen_the_rides(through: Month) -> None:
+def test_a_champion_that_may_have_seen_the_trips_is_not_compared(through: Month) -> None:
     assert refused(
         f"The champion 1 was trained on months up to {through} and may have seen the trips of 2023-03: "
         "its errors on them are not compared.",
@@ -133,14 +133,14 @@ def test_nothing_is_compared_with_a_champion_that_may_have_seen_the_rides(throug
     )
 
 
-def test_a_challenger_that_may_have_seen_the_rides_is_refused() -> None:
+def test_a_challenger_that_may_have_seen_the_trips_is_refused() -> None:
     decision = decided(challenger=replace(CHALLENGER, trained_through=MARCH))
     assert not decision.promote
     assert decision.reasons[0].startswith("The challenger 2 was trained on months up to 2023-03")
 
 
 @pytest.mark.parametrize("who", ["challenger", "champion"])
-def test_rides_that_came_in_an_earlier_months_file_too_are_found(who: str) -> None:
+def test_training_trips_in_other_months_files_are_found(who: str) -> None:
     seen = replace(CHALLENGER if who == "challenger" else CHAMPION, trips_seen=3)
     assert refused(
         f"The {who} {seen.version} was trained on 3 of the trips of 2023-03, from files of other months: "
@@ -150,7 +150,7 @@ def test_rides_that_came_in_an_earlier_months_file_too_are_found(who: str) -> No
 
 
 @pytest.mark.parametrize(("trips", "days"), [(999, 31), (2_000, 13), (200, 31)])
-def test_luck_on_few_rides_or_days_is_no_merit(trips: int, days: int) -> None:
+def test_too_few_trips_or_days_are_no_evidence(trips: int, days: int) -> None:
     few = {name: scored(each.rmse, trips) for name, each in BASELINES.items()}
     assert refused(
         f"{trips:,} trips on {days} days are too few for a significant difference: at least 1,000 on 14 are needed.",
@@ -161,14 +161,14 @@ def test_luck_on_few_rides_or_days_is_no_merit(trips: int, days: int) -> None:
     )
 
 
-def test_what_cannot_be_served_does_not_become_champion() -> None:
+def test_a_version_that_cannot_be_served_is_not_promoted() -> None:
     assert refused(
         "Version 2 cannot be exported for serving: it is for comparison only.",
         challenger=replace(CHALLENGER, is_servable=False),
     )
 
 
-def test_a_challenger_must_know_the_services_of_the_champion() -> None:
+def test_a_challenger_must_have_all_services_of_the_champion() -> None:
     assert refused(
         "The challenger does not serve fhvhv, yellow, which the champion serves.",
         challenger=replace(CHALLENGER, services=("green",)),
@@ -186,19 +186,19 @@ def test_a_challenger_must_know_the_services_of_the_champion() -> None:
         ({"baselines": BASELINES | {"zone_pair_median": scored(9, trips=999)}}, "the baseline zone_pair_median"),
     ],
 )
-def test_scores_of_other_rides_do_not_compare(evidence: dict[str, object], other: str) -> None:
+def test_scores_of_other_trips_are_not_compared(evidence: dict[str, object], other: str) -> None:
     reason = f"The challenger was scored on 2,000 trips, {other} on 999: they are not compared."
     assert refused(reason, **evidence)
 
 
-# The other scope and the bias
+# The other scope, and the bias
 
 
 def guardrail_scores(ours: float, theirs: float, bias: float = 0.0) -> dict[str, tuple[Score, Score]]:
     return {"all": (replace(scored(ours), bias=bias), scored(theirs))}
 
 
-def test_a_model_worse_than_a_baseline_by_the_other_convention_is_refused() -> None:
+def test_a_model_worse_than_a_baseline_in_the_other_scope_is_refused() -> None:
     guarded = {
         "all": GuardrailScores(scored(8.1), {"zone_pair_median": scored(8.0), "one_hot_linear_regression": scored(9.0)})
     }
@@ -212,7 +212,7 @@ def test_a_model_worse_than_a_baseline_by_the_other_convention_is_refused() -> N
         )
 
 
-def test_a_first_version_surely_beats_its_baselines_as_a_challenger_must() -> None:
+def test_a_first_version_must_surely_beat_its_baselines() -> None:
     lockdown = replace(CHALLENGER, score=Score(30_000, 7.314, 5.4, 3.45))
     baselines = {"zone_pair_median": scored(7.062, 30_000), "zone_pair_hour_median": scored(7.105, 30_000)}
     against = dict.fromkeys(baselines, Interval(0.2, 0.1, 0.3))
@@ -231,14 +231,14 @@ def test_a_first_version_surely_beats_its_baselines_as_a_challenger_must() -> No
 
 
 @pytest.mark.parametrize(("bias", "is_promoted"), [(1.5, True), (-1.5, True), (1.51, False), (-2.0, False)])
-def test_predictions_far_off_on_average_are_refused(bias: float, is_promoted: bool) -> None:
+def test_a_large_bias_is_refused(bias: float, is_promoted: bool) -> None:
     own = replace(scored(5.1), bias=bias)
     assert decided(challenger=replace(CHALLENGER, score=own)).promote is is_promoted
     guarded = {"all": GuardrailScores(own, {"zone_pair_median": scored(8.0)})}
     assert decided(guarded=guarded).promote is is_promoted
 
 
-def test_a_bias_below_the_champions_is_no_reason_against() -> None:
+def test_a_bias_below_the_champions_is_accepted() -> None:
     own, theirs = replace(scored(5.1), bias=2.0), replace(scored(5.2), bias=2.5)
     better = {"challenger": replace(CHALLENGER, score=own), "champion": replace(CHAMPION, score=theirs)}
     assert decided(**better).promote
@@ -246,7 +246,7 @@ def test_a_bias_below_the_champions_is_no_reason_against() -> None:
 
 
 @pytest.mark.parametrize(("ours", "is_promoted"), [(6.9, True), (7.14, True), (7.15, False)])
-def test_the_other_convention_must_not_worsen_much(ours: float, is_promoted: bool) -> None:
+def test_the_other_scope_must_not_worsen_much(ours: float, is_promoted: bool) -> None:
     decision = decided(comparison=replace(compared(), guardrail_scores=guardrail_scores(ours, 7.0)))
     assert decision.promote is is_promoted
     if not is_promoted:

@@ -1,4 +1,4 @@
-"""The pages of plots, and the server that shows them: one click to all, nothing listed, nothing of another host."""
+"""Pages of plots and their server: one click to each page, no folder listing, no other host."""
 
 import asyncio
 import base64
@@ -31,7 +31,7 @@ def page(settings: Settings) -> Path:
 
 @pytest.fixture
 def served(settings: Settings) -> Iterator[httpx.Client]:
-    """A browser at the reports' address."""
+    """A browser at the address of the reports."""
     settings.reports.mkdir(parents=True, exist_ok=True)
     handler = partial(ReportHandler, directory=str(settings.reports))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -43,7 +43,7 @@ def served(settings: Settings) -> Iterator[httpx.Client]:
         thread.join()
 
 
-def test_a_page_has_every_figure_and_picture_in_itself(page: Path) -> None:
+def test_a_page_contains_every_figure_and_picture(page: Path) -> None:
     text = page.read_text()
     assert "rmse minutes" in text
     assert "&lt;b&gt;better" in text
@@ -57,7 +57,7 @@ def test_a_page_is_replaced_whole(page: Path, settings: Settings) -> None:
     assert [each.name for each in page.parent.iterdir()] == ["2023-03.html"]
 
 
-def test_the_first_page_leads_to_every_report(page: Path, settings: Settings, served: httpx.Client) -> None:
+def test_the_first_page_links_to_every_report(page: Path, settings: Settings, served: httpx.Client) -> None:
     (settings.reports / "data_docs").mkdir()
     (settings.reports / "data_docs" / "index.html").write_text("the Data Docs")
     response = served.get("/")
@@ -68,7 +68,7 @@ def test_the_first_page_leads_to_every_report(page: Path, settings: Settings, se
     assert "Directory listing" not in response.text
 
 
-def test_the_first_page_of_an_empty_home_says_what_to_do(served: httpx.Client) -> None:
+def test_the_first_page_of_an_empty_home_states_the_next_step(served: httpx.Client) -> None:
     assert "make run" in served.get("/").text
 
 
@@ -86,14 +86,14 @@ def test_folders_are_not_listed_and_nothing_outside_is_served(page: Path, served
         ("/go/bento/", "http://localhost:7001/"),
     ],
 )
-def test_a_stored_link_leads_to_the_port_of_today(monkeypatch: pytest.MonkeyPatch, link: str, leads_to: str) -> None:
+def test_a_stored_link_leads_to_the_current_port(monkeypatch: pytest.MonkeyPatch, link: str, leads_to: str) -> None:
     for name, port in {"BENTO": 7001, "DATA_DOCS": 7002, "MLFLOW": 7003}.items():
         monkeypatch.setenv(f"TAXI_{name}_PORT", str(port))
     response = follow(link)
     assert (response.status_code, response.headers["location"]) == (307, leads_to)
 
 
-def test_a_link_to_an_unknown_program_says_which_there_are() -> None:
+def test_a_link_to_an_unknown_program_lists_the_known_ones() -> None:
     response = follow("/go/grafana/x")
     assert (response.status_code, response.text) == (
         404,
@@ -102,7 +102,7 @@ def test_a_link_to_an_unknown_program_says_which_there_are() -> None:
 
 
 def follow(link: str) -> httpx.Response:
-    """What Dagster's web server answers a browser on this machine; of its routes only the links'."""
+    """The response of Dagster's web server to a local browser, with the links' routes only."""
     transport = httpx.ASGITransport(Starlette(routes=[LINKS]))
 
     async def response() -> httpx.Response:

@@ -1,4 +1,4 @@
-"""Only small JSON bodies reach the app; everything else is answered before it, and nothing large is held."""
+"""Only small JSON bodies reach the app; other requests are refused, and memory stays bounded."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ json_texts = st.recursive(
 def ask(
     *chunks: bytes, headers: dict[str, str] | None = None, method: str = "POST", ends: bool = True
 ) -> tuple[int, str, int]:
-    """Send a body in chunks: the status, the error, and how many chunks were taken."""
+    """Sends a body in chunks; returns the status, the error, and the number of chunks read."""
     messages: Iterator[Message] = iter(
         {"type": "http.request", "body": chunk, "more_body": not ends or number < len(chunks)}
         for number, chunk in enumerate(chunks, 1)
@@ -59,28 +59,28 @@ async def app(scope: Message, receive: Receive, send: Send) -> None:
 @pytest.mark.parametrize(
     "chunks", [(b'{"a": 1}',), (b'{"a"', b": 1", b"}"), (b"",), (b"7",), (b'"' + b"a" * 98 + b'"',)]
 )
-def test_small_json_arrives_as_it_was_sent(chunks: tuple[bytes, ...]) -> None:
+def test_small_json_arrives_unchanged(chunks: tuple[bytes, ...]) -> None:
     assert ask(*chunks)[0] == ARRIVED
 
 
 @pytest.mark.parametrize(
     "called", ["application/json", "Application/JSON; charset=utf-8", "application/x-www-form-urlencoded"]
 )
-def test_what_is_called_json_or_nothing_in_particular_arrives_as_json(called: str) -> None:
+def test_json_and_unspecific_content_types_are_accepted(called: str) -> None:
     assert ask(b"{}", headers={"Content-Type": called})[0] == ARRIVED
 
 
 @pytest.mark.parametrize("called", ["multipart/form-data; boundary=x", "application/vnd.bentoml+pickle", "text/html"])
-def test_what_is_called_something_else_is_refused(called: str) -> None:
+def test_other_content_types_are_refused(called: str) -> None:
     status, error, _ = ask(b"{}", headers={"Content-Type": called})
     assert (status, error.endswith("send application/json")) == (415, True)
 
 
-def test_a_body_that_says_it_is_long_is_refused_unread() -> None:
+def test_a_body_with_a_large_content_length_is_refused_unread() -> None:
     assert ask(b"", headers={"Content-Length": str(LIMIT + 1)})[::2] == (413, 0)
 
 
-def test_a_body_that_goes_on_is_read_no_further_than_the_limit() -> None:
+def test_a_long_body_is_read_no_further_than_the_limit() -> None:
     assert ask(*[b" " * 60] * 50)[::2] == (413, 2)
 
 
@@ -120,7 +120,7 @@ def test_a_compressed_body_is_refused() -> None:
         (b" ", "Expecting value"),
     ],
 )
-def test_what_is_no_json_is_refused(body: bytes, expected_message: str) -> None:
+def test_a_body_that_is_not_json_is_refused(body: bytes, expected_message: str) -> None:
     status, error, _ = ask(body)
     assert (status, error.startswith("the body is not JSON"), expected_message in error) == (400, True, True)
 
@@ -146,7 +146,7 @@ def test_integers_of_any_length_are_read(text: str, value: float) -> None:
     assert parse_json(text.encode()) == value
 
 
-def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
+def test_a_byte_order_mark_is_ignored() -> None:
     assert parse_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
@@ -161,7 +161,7 @@ def test_any_body_is_parsed_as_json_or_rejected_in_one_line(body: bytes) -> None
     assert found
 
 
-def test_json_nested_beyond_reason_is_refused() -> None:
+def test_json_nested_too_deeply_is_refused() -> None:
     sent: list[dict[str, Any]] = []
 
     async def receive() -> Message:
@@ -178,11 +178,11 @@ def test_client_that_disconnects_causes_no_error() -> None:
     assert ask(b'{"a": ', ends=False)[0] == 400
 
 
-def test_questions_without_a_body_pass() -> None:
+def test_requests_without_a_body_pass() -> None:
     assert ask(method="GET")[0] == ARRIVED
 
 
-def test_what_is_not_http_passes() -> None:
+def test_other_protocols_pass() -> None:
     passed: list[str] = []
 
     async def lifespan(scope: Message, receive: Receive, send: Send) -> None:

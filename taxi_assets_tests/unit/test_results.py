@@ -1,4 +1,4 @@
-"""Verdicts are values that survive JSON and explain themselves in one line."""
+"""Suite results survive JSON, and their summaries are one line."""
 
 import json
 from datetime import date, datetime
@@ -32,7 +32,7 @@ scalars = (
 
 
 @given(st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5))
-def test_whatever_was_observed_becomes_json(value: object) -> None:
+def test_any_observed_value_becomes_json(value: object) -> None:
     safe = json_safe(value)
     assert json.loads(json.dumps(safe, allow_nan=False)) == safe
 
@@ -55,7 +55,7 @@ def test_values_keep_their_meaning(value: object, safe: object) -> None:
     assert type(json_safe(value)) is type(safe)
 
 
-def test_a_verdict_sums_up_its_failed_errors_only() -> None:
+def test_a_result_sums_up_its_failed_errors_only() -> None:
     suite_result = SuiteResult("raw_trips", 2000, (ROW_BY_ROW, MEASURED, PASSED))
     assert suite_result.failed_errors() == (ROW_BY_ROW,)
     assert suite_result.failed_warnings() == (MEASURED,)
@@ -64,18 +64,18 @@ def test_a_verdict_sums_up_its_failed_errors_only() -> None:
     )
 
 
-def test_a_good_verdict_has_nothing_to_sum_up() -> None:
+def test_a_passed_result_has_no_summary() -> None:
     assert SuiteResult("raw_trips", 2000, (PASSED, MEASURED)).summary() == ()
 
 
 @pytest.mark.parametrize(
     ("observed", "said"), [(708.25, "708.2"), (1234567, "1,234,567"), (None, "nothing"), ("low", "low")]
 )
-def test_a_measured_outcome_says_what_was_observed_and_on_how_many_rows(observed: object, said: str) -> None:
+def test_a_measured_outcome_states_its_value_and_row_count(observed: object, said: str) -> None:
     outcome = ExpectationResult("median_is_plausible", "error", False, observed, None, None, "The median is 4 to 45")
     assert outcome.sentence(2000) == f"median_is_plausible: observed {said} over 2,000 rows (The median is 4 to 45)"
 
 
-def test_a_verdict_as_json_leaves_the_document_out() -> None:
+def test_a_result_as_json_leaves_the_document_out() -> None:
     suite_result = SuiteResult("raw_trips", 2000, (ROW_BY_ROW,), document=object())
     assert json.loads(json.dumps(suite_result.as_json()))["outcomes"][0]["unexpected_count"] == 1500

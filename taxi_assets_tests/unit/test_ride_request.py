@@ -1,4 +1,4 @@
-"""What is asked is read or refused, and a refusal says of each field what is allowed."""
+"""A ride request is parsed, or refused with the allowed values of each wrong field."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ def read(**changes: Any) -> RideRequest:
     return parse_ride({**RIDE, **changes}, SERVICES)
 
 
-def test_a_ride_is_read() -> None:
+def test_a_request_is_parsed() -> None:
     assert read(service="fhvhv", passenger_count=2) == RideRequest("fhvhv", datetime(2023, 3, 1, 8, 30), 74, 75, 2)
 
 
@@ -44,12 +44,12 @@ def test_service_and_passenger_count_have_defaults() -> None:
 
 
 @pytest.mark.parametrize("zone", [1, 264, 265])
-def test_every_zone_of_tlc_is_one(zone: int) -> None:
+def test_every_tlc_zone_is_accepted(zone: int) -> None:
     assert read(pickup_zone_id=zone, dropoff_zone_id=zone).pickup_zone_id == zone
 
 
 @pytest.mark.parametrize("zone", [0, 266, -1, 10**30, 74.0, "74", True, None, [74]])
-def test_a_zone_that_is_none_is_refused(zone: object) -> None:
+def test_an_unknown_zone_is_refused(zone: object) -> None:
     assert "a TLC zone, 1 to 265" in refusal({**RIDE, "pickup_zone_id": zone}).fields["pickup_zone_id"]
 
 
@@ -64,14 +64,14 @@ def test_a_zone_that_is_none_is_refused(zone: object) -> None:
         ("2023-03-01T00:30+09:00", datetime(2023, 2, 28, 10, 30)),
     ],
 )
-def test_times_are_put_on_new_yorks_clock(time_text: str, local: datetime) -> None:
+def test_times_are_converted_to_new_york_time(time_text: str, local: datetime) -> None:
     assert read(pickup_at=time_text).pickup_at == local
 
 
 @pytest.mark.parametrize(
     "time_text", ["", "now", "2023-03-01", "2023-02-30T08:30", "08:30", 1677659400, None, "9" * 500]
 )
-def test_a_time_that_is_none_is_refused(time_text: object) -> None:
+def test_an_invalid_time_is_refused(time_text: object) -> None:
     assert "such as 2023-03-01T08:30" in refusal({**RIDE, "pickup_at": time_text}).fields["pickup_at"]
 
 
@@ -93,7 +93,7 @@ def test_a_time_that_is_none_is_refused(time_text: object) -> None:
         "+002023-03-01T08:30",
     ],
 )
-def test_years_whose_holidays_are_unknown_are_refused(time_text: str) -> None:
+def test_years_with_unknown_holidays_are_refused(time_text: str) -> None:
     assert "2009 to 2049" in refusal({**RIDE, "pickup_at": time_text}).fields["pickup_at"]
 
 
@@ -127,19 +127,19 @@ def test_ambiguous_time_is_one_ride_with_a_warning(time_text: str, local: str, f
 def test_time_suggested_by_a_warning_is_the_other_hour() -> None:
     first = read(pickup_at="2023-11-05T01:30")
     second = read(pickup_at=first.warnings[0].split("write ")[1].split()[0])
-    # Two times of one zone differ by what their clocks show.
+    # Two times of one zone differ by the difference of their clocks.
     assert arrival_time(second, 10).timestamp() - arrival_time(first, 10).timestamp() == 3600
     assert second.warnings == ()
 
 
-def test_a_service_the_model_knows_nothing_of_is_refused_with_those_it_knows() -> None:
+def test_a_service_without_training_is_refused_with_the_available_ones() -> None:
     assert str(refusal({**RIDE, "service": "yellow"})).endswith(
         'is "yellow": give one the model was trained on: green, fhvhv'
     )
 
 
 @pytest.mark.parametrize("count", [-1, 100, 1.5, "2", True])
-def test_a_count_of_passengers_that_is_none_is_refused(count: object) -> None:
+def test_an_invalid_passenger_count_is_refused(count: object) -> None:
     assert "0 to 99" in refusal({**RIDE, "passenger_count": count}).fields["passenger_count"]
 
 
@@ -147,7 +147,7 @@ def test_every_error_is_reported_at_once() -> None:
     assert list(refusal({"pickup_zone_id": 0}).fields) == ["pickup_zone_id", "dropoff_zone_id", "pickup_at"]
 
 
-def test_a_field_no_ride_has_is_refused() -> None:
+def test_an_unknown_field_is_refused() -> None:
     assert "trip_distance is not a field of a ride" in str(refusal({**RIDE, "trip_distance": 3.2}))
 
 
@@ -156,7 +156,7 @@ def test_many_unknown_fields_keep_the_error_short() -> None:
 
 
 @pytest.mark.parametrize("body", [None, [], [RIDE], "ride", 7])
-def test_what_is_no_object_is_refused(body: object) -> None:
+def test_a_body_that_is_no_object_is_refused(body: object) -> None:
     assert "send a JSON object" in str(refusal(body))
 
 
@@ -178,20 +178,20 @@ def test_any_body_is_parsed_or_rejected_in_one_line(body: object) -> None:
     st.integers(1, 265),
     st.sampled_from(SERVICES),
 )
-def test_every_ride_is_read_as_it_was_written(pickup_at: datetime, zone: int, service: str) -> None:
+def test_every_written_request_is_read_back(pickup_at: datetime, zone: int, service: str) -> None:
     ride = read(pickup_at=pickup_at.isoformat(timespec="microseconds"), pickup_zone_id=zone, service=service)
     assert ride.pickup_at == existing_time(np.array([pickup_at])).item() + timedelta(microseconds=pickup_at.microsecond)
     assert (ride.service, ride.pickup_zone_id, ride.passenger_count) == (service, zone, None)
     assert len(ride.warnings) == (ride.pickup_at != pickup_at or bool(is_repeated(np.array([pickup_at]))))
 
 
-def test_a_ride_ends_when_its_minutes_are_over() -> None:
+def test_dropoff_time_is_pickup_plus_minutes() -> None:
     assert arrival_time(read(), 9.51).isoformat() == "2023-03-01T08:39:30-05:00"
 
 
-def test_a_ride_through_the_night_the_clocks_change_takes_as_long() -> None:
+def test_dropoff_time_over_a_clock_change_uses_elapsed_time() -> None:
     spring = read(pickup_at="2023-03-12T01:50")
     assert arrival_time(spring, 20).isoformat() == "2023-03-12T03:10:00-04:00"
     autumn, an_hour_later = read(pickup_at="2023-11-05T05:50Z"), read(pickup_at="2023-11-05T06:50Z")
-    assert autumn.pickup_at == an_hour_later.pickup_at  # both say 01:50
+    assert autumn.pickup_at == an_hour_later.pickup_at  # both show 01:50
     assert arrival_time(an_hour_later, 20) - arrival_time(autumn, 20) == timedelta(hours=1)

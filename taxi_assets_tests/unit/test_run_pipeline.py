@@ -1,4 +1,4 @@
-"""`taxi run` before its work begins: what it refuses, and how it divides the months."""
+"""`taxi run` before its work begins: refusals, and the division of the months."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -30,21 +30,21 @@ def refusal(settings: Settings, asked: tuple[Month, ...] = MONTHS) -> str:
     return str(error.value)
 
 
-def test_one_month_is_not_enough(settings: Settings) -> None:
+def test_one_month_is_refused(settings: Settings) -> None:
     assert refusal(settings, MONTHS[:1]) == (
         "2023-01 is a single month: name two or more, as the last is scored and the others train"
     )
     assert not settings.home.exists()
 
 
-def test_a_home_marked_read_only_is_left_alone(settings: Settings) -> None:
+def test_a_home_marked_read_only_is_not_changed(settings: Settings) -> None:
     settings.home.mkdir()
     settings.home.chmod(0o555)
     assert "set TAXI_HOME to a folder that is" in refusal(settings)
     assert list(settings.home.iterdir()) == []
 
 
-def test_two_runs_do_not_work_in_one_home(settings: Settings) -> None:
+def test_two_runs_in_one_home_are_refused(settings: Settings) -> None:
     settings.home.mkdir()
     with FileLock(settings.home / "run.lock"):
         said = refusal(settings)
@@ -63,7 +63,7 @@ def test_contiguous_ranges_split_at_calendar_gaps(chosen: set[Month]) -> None:
         assert earlier[-1].plus(1) != later[0]
 
 
-def test_a_step_that_fails_has_no_time(settings: Settings) -> None:
+def test_a_failed_step_has_no_time(settings: Settings) -> None:
     outcome = PipelineResult(settings, MONTHS)
     with outcome.timed("first"):
         pass

@@ -1,4 +1,4 @@
-"""The lake's tables: one definition that DuckDB takes, people understand, and every part agrees with."""
+"""The warehouse's tables: one definition, valid in DuckDB, described, and used by every part."""
 
 import re
 
@@ -19,28 +19,28 @@ def names(table: str) -> list[str]:
 
 
 @EACH
-def test_a_table_can_be_made_and_has_the_columns_it_says(table: Table) -> None:
+def test_a_table_is_created_with_its_columns(table: Table) -> None:
     with duckdb.connect() as connection:
         connection.execute(table.ddl())
-        connection.execute(table.ddl())  # where it is already, nothing happens
+        connection.execute(table.ddl())  # does nothing if the table exists
         made = connection.execute(f"DESCRIBE {table.name}").fetchall()
     assert [(name, kind) for name, kind, *_ in made] == [(c.name, c.type) for c in table.columns]
 
 
-def test_a_column_duckdb_does_not_know_is_refused() -> None:
+def test_a_type_unknown_to_duckdb_is_refused() -> None:
     with duckdb.connect() as connection, pytest.raises(duckdb.Error, match="DISTANCE"):
         connection.execute(Table("trips", (Column("miles", "DISTANCE", "How far"),)).ddl())
 
 
 @EACH
-def test_columns_are_named_once_and_as_all_others(table: Table) -> None:
-    held = [column.name for column in table.columns]
-    assert len(set(held)) == len(held)
-    assert all(re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) for name in (table.name, *held))
+def test_column_names_are_unique_and_in_snake_case(table: Table) -> None:
+    column_names = [column.name for column in table.columns]
+    assert len(set(column_names)) == len(column_names)
+    assert all(re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) for name in (table.name, *column_names))
 
 
 @EACH
-def test_columns_are_described_for_people(table: Table) -> None:
+def test_columns_have_descriptions(table: Table) -> None:
     for column in table.columns:
         assert re.fullmatch(r"[^\n]{7,}[^.\n]", column.description), column
 
@@ -62,17 +62,17 @@ def test_the_same_column_has_the_same_type_everywhere() -> None:
 
 
 @EACH
-def test_monthly_tables_are_kept_by_service_and_month(table: Table) -> None:
+def test_monthly_tables_have_service_and_month(table: Table) -> None:
     if table.monthly:
         assert [column.name for column in table.columns[:2]] == ["service", "month"]
 
 
-def test_tables_of_trips_tell_the_row_of_the_file() -> None:
+def test_trip_tables_have_the_row_number_of_the_file() -> None:
     for table in ("raw_trips", "rejected_trips", "clean_trips", "trip_features"):
         assert names(table)[:3] == ["service", "month", "source_row"]
 
 
-def test_the_contracts_columns_are_the_raw_trips() -> None:
+def test_raw_trips_have_the_contracts_columns() -> None:
     contract = [(column.name, column.type) for column in RAW_COLUMNS]
     assert [(c.name, c.type) for c in TABLES["raw_trips"].columns[3:-2]] == contract
     assert names("rejected_trips") == [*names("raw_trips"), "duration_minutes", "reason"]
@@ -83,13 +83,13 @@ def test_every_feature_has_its_column_and_every_suite_its_table() -> None:
     assert set(SUITES) <= set(TABLES)
 
 
-def test_features_hold_nothing_of_the_rides_end_but_its_duration() -> None:
-    ride = {"pickup_at", "pickup_zone_id", "dropoff_zone_id", "passenger_count"}
+def test_features_contain_no_post_trip_field_but_the_duration() -> None:
+    request_fields = {"pickup_at", "pickup_zone_id", "dropoff_zone_id", "passenger_count"}
     key = {"service", "month", "source_row"}
-    assert set(names("trip_features")) - set(ROW_FEATURES) - ride - key == {"duration_minutes"}
+    assert set(names("trip_features")) - set(ROW_FEATURES) - request_fields - key == {"duration_minutes"}
 
 
-def test_an_unknown_table_is_none() -> None:
+def test_an_unknown_table_is_refused() -> None:
     assert list(TABLES) == [table.name for table in TABLES.values()]
     with pytest.raises(KeyError):
         TABLES["trips"]

@@ -1,4 +1,4 @@
-"""What changed in TLC's columns is told with each month, whatever the order the months come in."""
+"""Changes of TLC's columns are recorded with each month, whatever the order of ingestion."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -24,7 +24,7 @@ Recorder = Callable[..., str]
 
 
 def found(memory: duckdb.DuckDBPyConnection, service: str, month: Month) -> dict[str, ExpectationResult]:
-    """The findings of a month without rows whose file a person has accepted."""
+    """The check results of a month without rows whose file a person has accepted."""
     accepted = {"accepted_by": "a person", "accepted_at": datetime(2025, 1, 1)}
     file = SourceFile(f"{service} {month}", "file", "ingested", datetime(2025, 1, 1), service, month, **accepted)
     write_source_files(memory, [file])
@@ -33,7 +33,7 @@ def found(memory: duckdb.DuckDBPyConnection, service: str, month: Month) -> dict
 
 @pytest.fixture
 def record(memory: duckdb.DuckDBPyConnection) -> Recorder:
-    """Records a month in the format of an era, and gives the observation of the check, empty without a change."""
+    """Records a month in an era's format; returns the check's observation, empty without a change."""
 
     def record(month: Month, era: str, service: str = "green") -> str:
         columns = ERAS[service][era].columns
@@ -63,7 +63,7 @@ def test_new_and_retyped_columns_are_reported(memory: duckdb.DuckDBPyConnection,
     record(Month(2022, 12), "A")
     observed = record(Month(2023, 2), "B")
     outcomes = found(memory, "green", Month(2023, 2))
-    assert outcomes["columns_are_those_of_the_month_before"].passed  # types alone leave nothing to do
+    assert outcomes["columns_are_those_of_the_month_before"].passed  # types alone require no action
     assert observed.startswith("since 2022-12: DOLocationID retyped from int64 to int32; ")
     assert "ehail_fee retyped from null to double" in observed
     assert record(Month(2025, 1), "C") == "since 2023-02: cbd_congestion_fee is new"
@@ -83,23 +83,23 @@ def test_text_has_no_types_to_compare(record: Recorder) -> None:
     assert record(Month(2023, 3), "2019-csv") == record(Month(2023, 4), "A") == ""
 
 
-def test_services_are_compared_with_themselves(record: Recorder) -> None:
+def test_services_are_compared_separately(record: Recorder) -> None:
     record(Month(2023, 1), "A", "yellow")
     assert record(Month(2023, 2), "B", "green") == ""
 
 
-def test_the_order_of_arrival_does_not_matter(memory: duckdb.DuckDBPyConnection, record: Recorder) -> None:
+def test_order_of_ingestion_does_not_matter(memory: duckdb.DuckDBPyConnection, record: Recorder) -> None:
     eras = {Month(2023, 1): "A", Month(2023, 2): "B", Month(2025, 1): "C"}
-    told = set()
+    recorded_tables = set()
     for order in permutations(eras):
         for month in order:
             record(month, eras[month])
-        told.add(str(tables(memory)))
+        recorded_tables.add(str(tables(memory)))
         memory.execute("DELETE FROM file_columns; DELETE FROM schema_changes")
-    assert len(told) == 1
+    assert len(recorded_tables) == 1
 
 
-def test_a_republished_month_takes_its_old_changes_along(memory: duckdb.DuckDBPyConnection, record: Recorder) -> None:
+def test_a_republished_month_keeps_its_old_changes(memory: duckdb.DuckDBPyConnection, record: Recorder) -> None:
     record(Month(2023, 1), "B")
     record(Month(2023, 2), "C")
     before = tables(memory)
@@ -136,7 +136,7 @@ def test_time_readings_are_stored_and_reported(
     assert str(outcome.observed).startswith(observed)
 
 
-def test_json_in_the_lake_is_strict(memory: duckdb.DuckDBPyConnection) -> None:
+def test_json_in_the_warehouse_is_strict(memory: duckdb.DuckDBPyConnection) -> None:
     odd = {"statistics": {"mean_total_usd": {"before": float("nan"), "after": 1.5}}}
     write_source_files(memory, [SourceFile("a", "file", "ingested", datetime(2025, 1, 1), difference=odd)])
     (text,) = memory.execute("SELECT difference::VARCHAR FROM source_files").fetchall()[0]

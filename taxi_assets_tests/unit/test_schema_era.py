@@ -1,4 +1,4 @@
-"""Whose trips a file holds and of which era they are, told by its columns alone."""
+"""The service and the era of a file follow from its columns alone."""
 
 import pytest
 from published_headers import FOR_HIRE, GREEN, WITH_ZONES, WITHOUT_ZONES
@@ -11,7 +11,7 @@ from taxi_assets.tlc.contract import check_service, possible_services, schema_er
 
 @pytest.mark.parametrize("era", FOR_HIRE)
 @pytest.mark.parametrize("service", [*SERVICES, "fhv"])
-def test_other_for_hire_rides_are_refused_with_the_reason(era: str, service: str) -> None:
+def test_other_for_hire_trips_are_refused_with_the_reason(era: str, service: str) -> None:
     with pytest.raises(TaxiError, match=r"other for-hire trips \(fhv\) have no distance and no fare, and a third"):
         check_service(FOR_HIRE[era].split(), service)
 
@@ -35,7 +35,7 @@ def test_common_names_match_every_service_and_other_files_none() -> None:
 
 
 ERA_NAMES = [(service, era) for service in ERAS for era in ERAS[service]]
-SAME = {("yellow", "2015-07-csv"): "2015-csv", ("fhv", "B"): "A"}  # capitals and widths tell nothing of the content
+SAME = {("yellow", "2015-07-csv"): "2015-csv", ("fhv", "B"): "A"}  # capitals and widths do not matter
 
 
 @pytest.mark.parametrize(("service", "era"), ERA_NAMES)

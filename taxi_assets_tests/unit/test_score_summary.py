@@ -1,4 +1,4 @@
-"""What a run prints of the scores and of the decision: the served condition first, and the measure that decided."""
+"""Printed scores and decision: the served condition first, and the metric of the decision."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def recorded(memory: duckdb.DuckDBPyConnection, put: Any) -> duckdb.DuckDBPyConn
     return memory
 
 
-def test_the_served_condition_is_the_headline_and_the_other_a_line_of_its_own(
+def test_the_served_condition_is_the_headline_and_the_other_a_separate_line(
     recorded: duckdb.DuckDBPyConnection,
 ) -> None:
     facts = score_facts(recorded, FEBRUARY, 2, SERVED)
@@ -38,16 +38,14 @@ def test_the_served_condition_is_the_headline_and_the_other_a_line_of_its_own(
     ]
 
 
-def test_the_measure_that_decided_is_told_with_its_figures(recorded: duckdb.DuckDBPyConnection) -> None:
+def test_the_deciding_metric_is_shown_with_its_figures(recorded: duckdb.DuckDBPyConnection) -> None:
     assert decision_line(decision_facts(recorded, FEBRUARY, 2)) == (
         "RMSE on trips of 1-60 minutes, without recent traffic: 4.000 minutes; champion 1 had 3.900: +0.100, "
         "between -0.100 and +0.300"
     )
 
 
-def test_where_nothing_is_compared_no_figure_of_the_champion_is_told(
-    memory: duckdb.DuckDBPyConnection, put: Any
-) -> None:
+def test_without_a_comparison_no_figure_of_the_champion_is_shown(memory: duckdb.DuckDBPyConnection, put: Any) -> None:
     figures = ("champion_rmse", "difference_minutes", "difference_low", "difference_high")
     put(memory, "promotions", DECISION | dict.fromkeys(figures) | {"rmse": None})
     assert decision_line(decision_facts(memory, FEBRUARY, 2)) == "RMSE on trips of 1-60 minutes, without recent traffic"

@@ -1,4 +1,4 @@
-"""A serving folder is taken only where it is whole, of this code, and answers as the fitted model did."""
+"""A serving folder is loaded only if it is whole, of this code, and predicts as the fitted model did."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def model(whole: Path) -> ServedModel:
 
 @pytest.fixture
 def folder(whole: Path, tmp_path: Path) -> Path:
-    """A folder of one's own; its files are the shared ones until they are replaced."""
+    """A folder of links to the shared model's files; tests replace them."""
     return Path(shutil.copytree(whole, tmp_path / "folder", copy_function=os.link))
 
 
@@ -45,13 +45,13 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     replace(folder / "manifest.json", json.dumps(manifest).encode())
 
 
-def test_a_whole_folder_is_taken(model: ServedModel) -> None:
+def test_a_whole_folder_is_loaded(model: ServedModel) -> None:
     assert model.services == ("green", "fhvhv")
     assert model.facts == small_model.FACTS
     assert model.largest_difference_minutes < GOLDEN_TOLERANCE_MINUTES
 
 
-def test_one_thread_answers(model: ServedModel) -> None:
+def test_predictions_use_one_thread(model: ServedModel) -> None:
     assert model.session.get_session_options().intra_op_num_threads == 1
 
 
@@ -63,7 +63,7 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tables.npz"])
-def test_one_turned_bit_is_seen(folder: Path, name: str) -> None:
+def test_one_flipped_bit_is_detected(folder: Path, name: str) -> None:
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     replace(folder / name, bytes(content))
@@ -72,7 +72,7 @@ def test_one_turned_bit_is_seen(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"format": 3}'])
-def test_a_manifest_that_is_none_is_refused(folder: Path, content: bytes) -> None:
+def test_an_invalid_manifest_is_refused(folder: Path, content: bytes) -> None:
     replace(folder / "manifest.json", content)
     with pytest.raises(TaxiError, match="not a complete model"):
         read_manifest(folder)
@@ -84,19 +84,19 @@ def test_a_folder_of_another_format_is_refused(folder: Path) -> None:
         ServedModel.load(folder)
 
 
-def test_a_model_of_other_columns_is_refused_and_they_are_named(folder: Path) -> None:
+def test_a_model_with_other_columns_is_refused_and_they_are_named(folder: Path) -> None:
     edit(folder, lambda manifest: manifest["columns"].append("weather"))
     with pytest.raises(TaxiError, match=r"other columns \(weather\)"):
         ServedModel.load(folder)
 
 
-def test_a_model_of_columns_in_another_order_is_refused(folder: Path) -> None:
+def test_a_model_with_columns_in_another_order_is_refused(folder: Path) -> None:
     edit(folder, lambda manifest: manifest["columns"].reverse())
     with pytest.raises(TaxiError, match=r"other columns \(their order\)"):
         ServedModel.load(folder)
 
 
-def test_a_model_that_numbers_services_otherwise_is_refused(folder: Path) -> None:
+def test_a_model_with_other_service_numbers_is_refused(folder: Path) -> None:
     edit(folder, lambda manifest: manifest["services"].update(green=1))
     with pytest.raises(TaxiError, match="other numbers for the services"):
         ServedModel.load(folder)
@@ -112,7 +112,7 @@ def test_model_with_other_golden_predictions_is_rejected(folder: Path, minutes: 
         ServedModel.load(folder)
 
 
-def test_requests_are_predicted_as_columns_are(model: ServedModel) -> None:
+def test_requests_and_columns_give_the_same_predictions(model: ServedModel) -> None:
     asked = RideRequest("fhvhv", datetime(2023, 3, 1, 8, 30), 74, 265)
     columns = {
         "service_id": np.array([2]),
@@ -123,6 +123,6 @@ def test_requests_are_predicted_as_columns_are(model: ServedModel) -> None:
     assert model.predict_requests([asked, asked]) == pytest.approx([model.predict(columns)[0]] * 2)
 
 
-def test_a_service_the_model_knows_nothing_of_is_refused(model: ServedModel) -> None:
+def test_a_service_without_training_is_refused(model: ServedModel) -> None:
     with pytest.raises(TaxiError, match="yellow"):
         model.predict_requests([RideRequest("yellow", datetime(2023, 3, 1, 8, 30), 74, 75)])

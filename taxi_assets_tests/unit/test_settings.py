@@ -1,4 +1,4 @@
-"""Every setting is read from its variable, checked, and decides where things live."""
+"""Every setting is read from its variable, checked, and used for the paths of a home."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pydantic_settings import SettingsError
 
 from taxi_assets.settings import TLC_SITE, Settings, remember_data_kind
 
-# Each setting: what its variable may say, and what it is then.
+# Each setting: the values of its variable, and the setting that results.
 READ = {
     "home": ("/data/taxi", Path("/data/taxi")),
     "data_kind": ("synthetic", "synthetic"),
@@ -41,7 +41,7 @@ def test_a_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.Monk
     assert getattr(Settings(), name) == value
 
 
-def test_unset_is_a_real_lake_of_green_taxis_on_loopback() -> None:
+def test_defaults_are_real_green_months_on_loopback() -> None:
     settings = Settings()
     assert (settings.home, settings.data_kind, settings.services) == (Path(".taxi"), None, ("green",))
     assert (settings.tlc_source, settings.threads) == (TLC_SITE, None)
@@ -49,13 +49,13 @@ def test_unset_is_a_real_lake_of_green_taxis_on_loopback() -> None:
     assert len({getattr(settings, port) for port in PORTS}) == len(PORTS)
 
 
-def test_what_is_given_by_name_comes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_argument_overrides_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAXI_MEMORY_LIMIT", "1GB")
     assert Settings(memory_limit="2GB").memory_limit == "2GB"
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_every_setting_is_described_for_people(name: str) -> None:
+def test_every_setting_has_a_description(name: str) -> None:
     description = Settings.model_fields[name].description
     assert description
     assert description.endswith(".")
@@ -71,7 +71,9 @@ def test_every_setting_is_described_for_people(name: str) -> None:
         *((port, text) for port in PORTS for text in ("0", "65536", "-1", "http")),
     ],
 )
-def test_what_a_setting_cannot_be_is_refused_by_its_name(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_value_is_refused_with_the_settings_name(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(f"TAXI_{name.upper()}", text)
     with pytest.raises(ValidationError) as refused:
         Settings()
@@ -79,13 +81,13 @@ def test_what_a_setting_cannot_be_is_refused_by_its_name(name: str, text: str, m
 
 
 @pytest.mark.parametrize("text", ["64MB", "62 MiB", "1.5gib", "1000TB"])
-def test_duckdb_works_with_the_memory_that_may_be_set(text: str) -> None:
+def test_duckdb_accepts_every_allowed_memory_size(text: str) -> None:
     with duckdb.connect(config={"memory_limit": Settings(memory_limit=text).memory_limit}) as connection:
         assert connection.execute("SELECT count(DISTINCT range) FROM range(100000)").fetchall() == [(100_000,)]
 
 
 @pytest.mark.parametrize("text", ["64KB", "61MiB", "910TiB", "999999999TB"])
-def test_memory_duckdb_cannot_work_with_is_refused(text: str) -> None:
+def test_memory_too_small_for_duckdb_is_refused(text: str) -> None:
     with pytest.raises(ValidationError, match="give it from 64MB to 1000TB, such as 4GB"):
         Settings(memory_limit=text)
 
@@ -93,13 +95,13 @@ def test_memory_duckdb_cannot_work_with_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "red", "green,red", "green,green", "green,", "Green", "green;yellow", '["green"]']
 )
-def test_services_that_are_not_each_named_once_are_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_services_named_twice_or_unknown_are_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAXI_SERVICES", text)
     with pytest.raises(ValidationError, match="name each service once, of green, yellow, fhvhv"):
         Settings()
 
 
-def test_no_service_at_all_is_refused() -> None:
+def test_an_empty_list_of_services_is_refused() -> None:
     with pytest.raises(ValidationError, match="name each service once"):
         Settings(services=())
 
@@ -109,13 +111,13 @@ def test_unknown_setting_is_rejected() -> None:
         Settings(hoem="/data")  # type: ignore[call-arg]
 
 
-def test_settings_do_not_change_once_read() -> None:
+def test_settings_cannot_be_changed() -> None:
     settings = Settings()
     with pytest.raises(ValidationError, match="frozen"):
         settings.home = Path("/elsewhere")  # type: ignore[misc]
 
 
-# Where things live
+# Paths
 
 
 def folders(settings: Settings) -> list[Path]:
@@ -123,7 +125,7 @@ def folders(settings: Settings) -> list[Path]:
     return [getattr(settings, name) for name in names]
 
 
-def test_everything_made_lies_under_the_root(tmp_path: Path) -> None:
+def test_all_paths_are_under_the_root(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     assert settings.root == tmp_path / "real"
     assert all(folder.parent == settings.root for folder in folders(settings))
@@ -143,7 +145,7 @@ def test_a_home_beside_the_code_is_found_from_everywhere(tmp_path: Path, monkeyp
     assert Settings().landing == tmp_path / ".taxi" / "real" / "landing"
 
 
-def test_reading_settings_makes_nothing(tmp_path: Path) -> None:
+def test_reading_settings_creates_nothing(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
     assert settings.active_data_kind == "real"
     assert folders(settings)
@@ -154,28 +156,28 @@ def test_addresses_are_those_of_the_host() -> None:
     assert Settings(host="10.0.0.1").url(3001) == "http://10.0.0.1:3001"
 
 
-# Which kind of months
+# Real or synthetic months
 
 
-def test_months_are_real_unless_said_otherwise(tmp_path: Path) -> None:
+def test_months_are_real_by_default(tmp_path: Path) -> None:
     assert Settings(home=tmp_path).active_data_kind == "real"
     assert Settings(home=tmp_path, data_kind="synthetic").active_data_kind == "synthetic"
 
 
 @pytest.mark.parametrize("kind", ["real", "synthetic"])
-def test_unset_the_kind_is_that_of_the_last_run(tmp_path: Path, kind: str) -> None:
+def test_the_kind_defaults_to_that_of_the_last_run(tmp_path: Path, kind: str) -> None:
     remember_data_kind(tmp_path / "new" / "home", kind)  # type: ignore[arg-type]
     settings = Settings(home=tmp_path / "new" / "home")
     assert settings.active_data_kind == kind
     assert settings.root.name == kind
 
 
-def test_what_is_set_comes_before_the_last_run(tmp_path: Path) -> None:
+def test_a_set_kind_overrides_the_last_run(tmp_path: Path) -> None:
     remember_data_kind(tmp_path, "synthetic")
     assert Settings(home=tmp_path, data_kind="real").active_data_kind == "real"
 
 
-def test_a_later_run_is_remembered_instead(tmp_path: Path) -> None:
+def test_a_later_run_replaces_the_remembered_kind(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     remember_data_kind(tmp_path, "synthetic")
     remember_data_kind(tmp_path, "real")

@@ -1,6 +1,6 @@
-"""The statements of `taxi_assets/sql`, on a real database and tables of few rows written here.
+"""The SQL files of the package, run on a real database with tables of a few rows.
 
-Those that clean are tested in `test_cleaning_rules.py`.
+The SQL of cleaning is tested in `test_cleaning_rules.py`.
 """
 
 import re
@@ -22,7 +22,7 @@ from taxi_assets.warehouse.schema import TABLES
 # Raw trips
 
 
-def test_raw_trips_are_every_arrived_one_under_its_month(memory, put) -> None:
+def test_raw_trips_are_all_rows_of_a_file_under_its_month(memory, put) -> None:
     rows = [trip(number, fare_usd=number) for number in range(5)]
     put(memory, "clean_trips", {"source_row": 1})
     memory.execute("CREATE TEMP TABLE canonical_trips AS SELECT * EXCLUDE (service, month) FROM raw_trips")
@@ -47,7 +47,7 @@ ZONES = (
 
 @pytest.fixture
 def features(memory, put):
-    """The features of rides from their pickups, by name, in the rides' order."""
+    """The features of trips by name, in the order of the given pickups."""
     put(memory, "taxi_zones", *ZONES)
 
     def features(*rows: Row) -> list[Row]:
@@ -68,7 +68,7 @@ def features(memory, put):
         (datetime(2024, 2, 29, 12, 30), (84, 750, 3, 60, 2)),
         (datetime(2024, 12, 31, 1, 2), (25, 62, 1, 366, 12)),
         (datetime(2023, 1, 1, 0, 0), (144, 0, 6, 1, 1)),
-        (datetime(2023, 3, 12, 2, 30), (147, 210, 6, 71, 3)),  # the clocks skip it: 03:30
+        (datetime(2023, 3, 12, 2, 30), (147, 210, 6, 71, 3)),  # skipped by the clock: read as 03:30
     ],
 )
 def test_the_calendar_is_that_of_the_pickup(features, pickup_at: datetime, expected: tuple[int, ...]) -> None:
@@ -86,7 +86,7 @@ def test_the_calendar_is_that_of_the_pickup(features, pickup_at: datetime, expec
         (6, (False, False, False)),
     ],
 )
-def test_holidays_cast_light_on_the_days_around(features, day: int, expected: tuple[bool, ...]) -> None:
+def test_holidays_mark_the_days_around_them(features, day: int, expected: tuple[bool, ...]) -> None:
     (found,) = features(trip(pickup_at=datetime(2023, 7, day, 23, 59)))
     assert (found["is_holiday"], found["is_holiday_eve"], found["is_after_holiday"]) == expected
 
@@ -100,7 +100,7 @@ def test_holidays_cast_light_on_the_days_around(features, day: int, expected: tu
         (264, 74, None, False),
         (74, 265, None, False),
         (265, 265, None, True),
-        (75, 200, None, False),  # a zone the table does not hold
+        (75, 200, None, False),  # a zone that is not in the table
     ],
 )
 def test_distance_is_between_the_zones(features, starts: int, ends: int, miles: float | None, is_same: bool) -> None:
@@ -117,11 +117,11 @@ def test_features_are_of_every_trip_and_of_the_tables_columns(features) -> None:
     assert set(ROW_FEATURES) <= set(found[0])
 
 
-def test_no_features_of_no_trips(features) -> None:
+def test_no_trips_give_no_features(features) -> None:
     assert features() == []
 
 
-# Rides to learn from
+# Training trips
 
 
 WINDOW = {
@@ -143,7 +143,7 @@ def feature_row(number: int, service: str, month: date, minutes: float) -> Row:
     }
 
 
-def learn_from(connection, **values: Any) -> list[Row]:
+def training_rows(connection, **values: Any) -> list[Row]:
     found = connection.execute(sql("training_trips"), WINDOW | values)
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -160,13 +160,13 @@ def test_training_trips_are_those_of_the_window_in_order(memory, put) -> None:
         feature_row(0, "green", date(2023, 1, 1), 14),
         feature_row(0, "fhvhv", MARCH, 15),
     )
-    found = learn_from(memory)
+    found = training_rows(memory)
     assert [row["duration_minutes"] for row in found] == [13, 12, 11, 10]
     green, yellow = (list(SERVICES).index(service) for service in ("green", "yellow"))
     assert [row["service_id"] for row in found] == [green, green, green, yellow]
-    assert learn_from(memory, services=["fhvhv"])[0]["service_id"] == list(SERVICES).index("fhvhv")
-    assert learn_from(memory, services=[]) == []
-    assert learn_from(memory, months=[]) == []
+    assert training_rows(memory, services=["fhvhv"])[0]["service_id"] == list(SERVICES).index("fhvhv")
+    assert training_rows(memory, services=[]) == []
+    assert training_rows(memory, months=[]) == []
 
 
 def test_training_trips_have_durations_in_scope(memory, put) -> None:
@@ -176,11 +176,11 @@ def test_training_trips_have_durations_in_scope(memory, put) -> None:
         "trip_features",
         *(feature_row(n, "green", MARCH, minutes) for n, minutes in enumerate(lasting)),
     )
-    assert [row["duration_minutes"] for row in learn_from(memory)] == [1, 60]
-    assert [row["duration_minutes"] for row in learn_from(memory, longest_minutes=180)] == [1, 60, 60.01, 180]
+    assert [row["duration_minutes"] for row in training_rows(memory)] == [1, 60]
+    assert [row["duration_minutes"] for row in training_rows(memory, longest_minutes=180)] == [1, 60, 60.01, 180]
 
 
-# Rides to score
+# Scored trips
 
 
 TRIPS_1_TO_60_MINUTES = KEY | {"shortest_minutes": 1, "longest_minutes": 60, "zones": THRESHOLDS["zones"]}
@@ -200,9 +200,7 @@ def score(connection, put, *rows: Row) -> list[int]:
         {"minutes": 1},
         {"minutes": 60},
         {"pickup_zone_id": 265, "dropoff_zone_id": 264},
-        {
-            "trip_distance_miles": 294_000
-        },  # what cleaning rejects by what is known after the ride is scored all the same
+        {"trip_distance_miles": 294_000},  # cleaning rejects these by post-trip fields; they are scored all the same
         {"trip_distance_miles": None, "fare_usd": -10},
         {"pickup_at": datetime(2023, 3, 1)},
         {"pickup_at": datetime(2023, 3, 31, 23, 59, 59)},
@@ -219,7 +217,7 @@ def test_trip_in_scope_is_scored(memory, put, other: Row) -> None:
         {"minutes": 60 + 1 / 60},
         {"minutes": -5},
         {"pickup_at": None},
-        {"pickup_at": datetime(2008, 12, 31)},  # a clock that is wrong: a day of its own, were it scored
+        {"pickup_at": datetime(2008, 12, 31)},  # a wrong clock would make a day of its own
         {"pickup_at": datetime(2023, 2, 28, 23, 59, 59)},
         {"pickup_at": datetime(2023, 4, 1)},
         {"dropoff_at": None},
@@ -234,7 +232,7 @@ def test_trip_out_of_scope_is_not_scored(memory, put, other: Row) -> None:
     assert score(memory, put, trip(0), trip(1, **other)) == [0]
 
 
-def test_a_scored_ride_lasts_as_long_as_elapses(memory, put) -> None:
+def test_a_scored_trip_lasts_its_elapsed_time(memory, put) -> None:
     begin, end = datetime(2023, 3, 12, 1, 57, 8), datetime(2023, 3, 12, 3, 3, 52)
     score(memory, put, trip(0, pickup_at=begin, dropoff_at=end))
     found = memory.execute(f"SELECT duration_minutes FROM ({sql('scored_trips')})", TRIPS_1_TO_60_MINUTES).fetchall()
@@ -251,7 +249,7 @@ def test_a_months_mean_duration_is_of_elapsed_time(memory, put) -> None:
 DIFFERENCES = re.compile(r"date_?diff\(|date_?sub\(|dropoff_at\s*-|-\s*pickup_at\b(?!\[)|age\(pickup")
 
 
-def test_nothing_takes_the_difference_of_local_times() -> None:
+def test_no_sql_subtracts_local_times() -> None:
     package = Path(taxi_assets.__file__).parent
     sources = [path for path in package.rglob("*") if path.suffix in {".py", ".sql"} and path.name != "local_time.py"]
     assert [path.name for path in sources if DIFFERENCES.search(path.read_text())] == []
@@ -266,11 +264,11 @@ def test_nothing_takes_the_difference_of_local_times() -> None:
         "datesub(",
     ],
 )
-def test_a_difference_of_local_times_is_found(text: str) -> None:
+def test_a_subtraction_of_local_times_is_found(text: str) -> None:
     assert DIFFERENCES.search(text)
 
 
-def test_scored_rides_become_features_as_clean_ones_do(memory, put) -> None:
+def test_scored_trips_have_the_features_of_clean_trips(memory, put) -> None:
     score(memory, put, trip(0), trip(1, pickup_zone_id=265))
     memory.execute(f"CREATE TEMP TABLE trips AS {sql('scored_trips')}", TRIPS_1_TO_60_MINUTES)
     found = memory.execute(sql("trip_features"), {"holidays": list(holiday_dates())})
@@ -278,11 +276,11 @@ def test_scored_rides_become_features_as_clean_ones_do(memory, put) -> None:
     assert len(found.fetchall()) == 2
 
 
-# All of them
+# All SQL files
 
 
 @pytest.mark.parametrize("name", sorted(sql_files()))
-def test_each_file_is_one_select_whose_values_are_bound(name: str) -> None:
+def test_each_file_is_one_select_with_bound_values(name: str) -> None:
     statements = duckdb.extract_statements(sql(name))
     assert [statement.type for statement in statements] == [duckdb.StatementType.SELECT]
     assert statements[0].query.lstrip().startswith("--")

@@ -1,4 +1,4 @@
-"""The facts of a run and of a home, read from where they are kept, as JSON and as a table."""
+"""The facts of a run and of a home, read from their stores, as JSON and as a table."""
 
 import io
 import json
@@ -39,7 +39,7 @@ def rows(table: str, month: date, count: int, **values: Any) -> list[dict[str, A
     return [{"service": "green", "month": month, "source_row": row, **values} for row in range(count)]
 
 
-def arrived(month: date, rows: int, letter: str, state: str, **values: Any) -> dict[str, Any]:
+def source_file(month: date, rows: int, letter: str, state: str, **values: Any) -> dict[str, Any]:
     found = {"service": "green", "month": month, "rows": rows, "sha256": letter * 64, "state": state, "request": rows}
     name = f"green_tripdata_{month:%Y-%m}.parquet"
     return {**found, "file_name": name, "path": letter, "first_seen_at": datetime(2023, 5, 1), **values}
@@ -53,10 +53,10 @@ CONTENT = {
         *rows("rejected_trips", FEBRUARY_1, 1, reason="zone_unknown"),
     ],
     "source_files": [
-        arrived(JANUARY_1, 4, "a", "ingested"),
-        arrived(FEBRUARY_1, 3, "b", "ingested"),
-        arrived(FEBRUARY_1, 2, "c", "superseded"),
-        arrived(FEBRUARY_1, 1, "d", "quarantined", reasons=["its rows are few"]),
+        source_file(JANUARY_1, 4, "a", "ingested"),
+        source_file(FEBRUARY_1, 3, "b", "ingested"),
+        source_file(FEBRUARY_1, 2, "c", "superseded"),
+        source_file(FEBRUARY_1, 1, "d", "quarantined", reasons=["its rows are few"]),
     ],
     "evaluations": [
         scored("duration_model", 4.0),
@@ -73,7 +73,7 @@ CONTENT = {
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A home whose lake holds these rows; only read."""
+    """A read-only home whose warehouse has these rows."""
     settings = Settings(home=tmp_path_factory.mktemp("home"), data_kind="synthetic")
     with Warehouse(settings).publishing("a few rows") as connection:
         for table, found in CONTENT.items():
@@ -108,7 +108,7 @@ def test_run_reports_every_required_figure(facts: dict[str, Any]) -> None:
     assert json.loads(json.dumps(facts)) == facts
 
 
-def test_rows_are_counted_by_what_became_of_them(facts: dict[str, Any]) -> None:
+def test_rows_are_counted_by_outcome(facts: dict[str, Any]) -> None:
     assert facts["rows"] == {"raw": 7, "clean": 4, "rejected": {"duplicate": 2, "zone_unknown": 1}}
 
 
@@ -116,7 +116,7 @@ def test_only_the_months_of_the_run_count(filled: Settings) -> None:
     assert run_summary(filled, [FEBRUARY], RIDE, {})["rows"]["raw"] == 3
 
 
-def test_drift_is_as_bad_as_the_worst_feature(facts: dict[str, Any]) -> None:
+def test_drift_is_that_of_the_worst_feature(facts: dict[str, Any]) -> None:
     assert facts["drift"]["verdict"] == "watch"
     assert list(facts["drift"]["psi"]) == ["pickup_zone_id", "service"]
 
@@ -145,11 +145,11 @@ def test_run_summary_is_printed(facts: dict[str, Any], filled: Settings) -> None
         assert expected_message in text
 
 
-def test_a_run_without_rejected_rows_says_none(facts: dict[str, Any], filled: Settings) -> None:
+def test_a_run_without_rejected_rows_shows_none(facts: dict[str, Any], filled: Settings) -> None:
     assert "none" in printed(print_run, facts | {"rows": {"raw": 1, "clean": 1, "rejected": {}}}, filled)
 
 
-def test_a_version_that_is_not_champion_says_why(facts: dict[str, Any], filled: Settings) -> None:
+def test_a_version_that_is_not_champion_shows_the_reason(facts: dict[str, Any], filled: Settings) -> None:
     model = {"name": "taxi-duration", "version": 3, "alias": None, "run_id": "x", "why": "Champion 2 is better."}
     assert "(not champion): Champion 2 is better." in printed(print_run, facts | {"model": model}, filled)
 
@@ -161,13 +161,13 @@ def test_an_empty_home_has_a_status(settings: Settings) -> None:
     assert status["files"] == {"waiting": [], "unaccepted": [], "quarantined": []}
     text = printed(print_status, status)
     assert text.count("none yet") == 4
-    assert not settings.home.exists()  # to ask makes nothing
+    assert not settings.home.exists()  # reading creates nothing
 
 
 def test_status_lists_available_months(filled: Settings) -> None:
     status = status_summary(filled)
-    held = {"service": "green", "month": "2023-01", "rows": 4, "sha256": "a" * 64}
-    assert status["months"][0] == held | {"models": []}
+    available_month = {"service": "green", "month": "2023-01", "rows": 4, "sha256": "a" * 64}
+    assert status["months"][0] == available_month | {"models": []}
     assert status["snapshot"] == Warehouse(filled).snapshot()
     assert "aaaaaaaaaaaaaaaa" in printed(print_status, status)
 
@@ -189,26 +189,26 @@ STATUS: dict[str, Any] = {
 }
 
 
-def test_a_status_says_which_month_has_no_model() -> None:
+def test_status_shows_a_month_without_a_model() -> None:
     text = printed(print_status, STATUS)
     assert re.search(r"2023-01 .* none +│\n", text)
     assert re.search(r"2023-02 .* 1, 2 +│\n", text)
 
 
-def test_a_status_names_files_that_wait_or_are_put_aside() -> None:
+def test_status_lists_waiting_and_quarantined_files() -> None:
     text = printed(print_status, STATUS)
     assert "waiting     green_tripdata_2023-03.parquet: see `taxi files`" in text
     assert "quarantined [bold].txt: see" in text
 
 
-def test_a_status_says_what_is_not_finished_and_what_is_superseded() -> None:
+def test_status_lists_unfinished_months_and_superseded_versions() -> None:
     text = printed(print_status, STATUS)
     assert "unfinished  2023-02 lacks duration_bento; `make up` finishes it\n" in text
     assert "superseded  version 1 was trained on green 2023-01 (aaa, now bbb)\n" in text
     assert "last run  train_month FAILURE 0f3c: deleted: restore [it]\n" in text
 
 
-def test_a_month_is_being_finished_while_make_up_runs_in_its_home(filled: Settings) -> None:
+def test_status_says_that_make_up_finishes_a_month(filled: Settings) -> None:
     assert "2023-01 lacks trip_features; `make up` finishes it\n" in printed(print_status, status_summary(filled))
     with supervised_home(filled.home) as mark:
         program = processes.start(
@@ -231,7 +231,7 @@ def test_a_month_is_being_finished_while_make_up_runs_in_its_home(filled: Settin
         ),
     ],
 )
-def test_a_status_shows_what_is_served_beside_the_champion(
+def test_status_compares_the_served_version_with_the_champion(
     served: dict[str, Any] | None, expected_message: str
 ) -> None:
     assert expected_message in printed(print_status, STATUS | {"served": served})
@@ -245,7 +245,7 @@ def test_run_without_a_refused_file_reports_it(facts: dict[str, Any], filled: Se
     assert expected_message in " ".join(printed(print_run, facts, filled).replace("│", " ").split())
 
 
-# Files that arrived
+# File listing
 
 
 def test_file_listing_is_read_only(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_file_listing_is_read_only(tmp_path: Path) -> None:
     assert file_summaries(settings) == []
     assert not settings.home.exists()
     settings.landing.mkdir(parents=True)
-    (settings.landing / NAME).write_bytes(b"whole or not, nobody asks")
+    (settings.landing / NAME).write_bytes(b"any bytes")
     assert file_summaries(settings)[0]["state"] == "arriving"
     Warehouse(settings).snapshot()
     before = {path: path.stat().st_mtime_ns for path in settings.root.rglob("*") if path.is_file()}
@@ -280,7 +280,7 @@ def test_file_names_are_whole_in_a_terminal_of_80_columns(filled: Settings) -> N
     assert sum(NAME in line for line in lines) >= 3
 
 
-def test_a_file_of_a_service_that_is_not_in_use_says_that_no_run_comes(tmp_path: Path) -> None:
+def test_file_of_an_unused_service_is_listed_without_a_run(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", data_kind="synthetic")
     with Warehouse(settings).publishing("one") as connection:
         write_source_files(

@@ -1,4 +1,4 @@
-"""The suites as data: names, arguments, and the SQL they derive columns with, on rows written here."""
+"""The suites as data: names, arguments, and the SQL of their derived columns, on rows written here."""
 
 import re
 
@@ -27,13 +27,13 @@ def derive(suite: Suite, column: str, *inserts: str) -> list[object]:
     return [row[0] for row in rows]
 
 
-def test_each_suite_is_kept_under_its_table() -> None:
+def test_each_suite_is_stored_under_its_table() -> None:
     assert list(SUITES) == ["raw_trips", "clean_trips", "trip_features"]
     assert all(table == suite.table and table in TABLES for table, suite in SUITES.items())
 
 
 @pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
-def test_names_are_sentences_of_their_own(suite: Suite) -> None:
+def test_names_are_unique_sentences(suite: Suite) -> None:
     names = [expectation.name for expectation in suite.expectations]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)+", name) for name in names)
@@ -41,15 +41,15 @@ def test_names_are_sentences_of_their_own(suite: Suite) -> None:
 
 @EACH
 def test_descriptions_are_plain_text(suite: Suite, expectation: Expectation) -> None:
-    # `$` would start a placeholder and `<` a tag where Great Expectations or Dagster show them.
+    # `$` starts a placeholder in Great Expectations, and `<` a tag in Dagster.
     assert re.fullmatch(r"[^\n$<>]{15,}[^.\n$<>]", expectation.description)
 
 
 @EACH
 def test_columns_are_the_tables_or_derived(suite: Suite, expectation: Expectation) -> None:
-    held = {column.name for column in TABLES[suite.table].columns} | set(suite.derived)
+    known_columns = {column.name for column in TABLES[suite.table].columns} | set(suite.derived)
     column = expectation.arguments.get("column")
-    assert column in held or (column is None and expectation.kind == "ExpectTableRowCountToBeBetween")
+    assert column in known_columns or (column is None and expectation.kind == "ExpectTableRowCountToBeBetween")
 
 
 @EACH
@@ -59,12 +59,12 @@ def test_arguments_cannot_be_changed(suite: Suite, expectation: Expectation) -> 
 
 
 @pytest.mark.parametrize("suite", [CLEAN_TRIPS, TRIP_FEATURES], ids=lambda suite: suite.table)
-def test_errors_hold_for_every_row_of_our_own_tables(suite: Suite) -> None:
+def test_expectations_of_our_own_tables_are_errors_for_every_row(suite: Suite) -> None:
     shares = [e.arguments.get("mostly", 1) for e in suite.expectations if e.severity == "error"]
     assert set(shares) == {1}
 
 
-def test_raw_months_may_be_untidy() -> None:
+def test_raw_months_have_tolerant_expectations() -> None:
     severities = {expectation.severity for expectation in RAW_TRIPS.expectations}
     assert severities == {"error", "warning"}
 
@@ -79,14 +79,14 @@ def test_derived_columns_are_new_and_valid_sql(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
-def test_a_month_holds_its_first_moment_and_not_the_next_months(suite: Suite) -> None:
+def test_a_month_includes_its_first_second_and_not_the_next_months(suite: Suite) -> None:
     month = "month = '2023-02-01'"
     days = ["'2023-01-31 23:59:59.999'", "'2023-02-01'", "'2023-02-28 23:59:59.999'", "'2023-03-01'", "NULL"]
     rows = [f"{month}, pickup_at = {day}" for day in days]
     assert derive(suite, "is_in_month", *rows) == [False, True, True, False, None]
 
 
-def test_a_day_outside_the_month_is_no_day_of_it() -> None:
+def test_a_day_outside_the_month_is_not_counted() -> None:
     month = "month = '2023-02-01'"
     rows = (f"{month}, pickup_at = '2023-02-07 08:00'", f"{month}, pickup_at = '2009-01-05'")
     assert derive(RAW_TRIPS, "pickup_day", *rows) == [7, None]
@@ -101,15 +101,15 @@ def test_a_raw_trip_is_complete_with_both_times_and_both_zones() -> None:
     assert derive(RAW_TRIPS, "is_complete", *rows) == [True, False, False, False, False]
 
 
-def test_a_trip_that_takes_no_time_has_no_speed() -> None:
-    ride = "pickup_at = '2023-02-07 08:00', trip_distance_miles = 3, dropoff_at = "
-    rows = (f"{ride}'2023-02-07 08:15'", f"{ride}'2023-02-07 08:00'", f"{ride}'2023-02-07 07:00'")
+def test_a_trip_without_duration_has_no_speed() -> None:
+    trip = "pickup_at = '2023-02-07 08:00', trip_distance_miles = 3, dropoff_at = "
+    rows = (f"{trip}'2023-02-07 08:15'", f"{trip}'2023-02-07 08:00'", f"{trip}'2023-02-07 07:00'")
     assert derive(RAW_TRIPS, "speed_mph", *rows) == [12, None, None]
 
 
 def test_repeated_trips_are_found_by_trip_columns() -> None:
-    ride = "pickup_at = '2023-02-07 08:00:00', pickup_zone_id = 7"
-    rows = (ride, f"{ride}, fare_usd = -9", ride.replace("= 7", "= 8"), ride.replace("08:00:00", "08:00:01"))
+    trip = "pickup_at = '2023-02-07 08:00:00', pickup_zone_id = 7"
+    rows = (trip, f"{trip}, fare_usd = -9", trip.replace("= 7", "= 8"), trip.replace("08:00:00", "08:00:01"))
     first, refund, elsewhere, unsampled = derive(RAW_TRIPS, "sampled_trip", *rows)
     assert first == refund != elsewhere
     assert unsampled is None
@@ -121,12 +121,12 @@ def test_a_duration_is_compared_with_the_times_it_comes_from() -> None:
     assert derive(CLEAN_TRIPS, "duration_error_minutes", *rows) == [0, 619.5]
 
 
-def test_a_speed_is_possible_up_to_the_limit_of_cleaning() -> None:
+def test_speeds_are_possible_up_to_the_limit_of_cleaning() -> None:
     rows = [f"duration_minutes = 30, trip_distance_miles = {miles}" for miles in ("40", "40.1", "NULL")]
     assert derive(CLEAN_TRIPS, "is_possible_speed", *rows) == [True, False, None]
 
 
-def test_the_calendar_of_a_ride_is_that_of_its_pickup() -> None:
+def test_the_calendar_of_a_trip_is_that_of_its_pickup() -> None:
     true = (
         "pickup_at = '2023-03-05 23:59:59', hour_of_week = 167, minute_of_day = 1439, day_of_week = 6, "
         "day_of_year = 64, month_of_year = 3"

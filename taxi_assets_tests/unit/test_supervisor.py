@@ -1,4 +1,4 @@
-"""Running real small programs together, and leaving none of them behind."""
+"""Small real programs run together; none of them is left behind."""
 
 import io
 import os
@@ -32,7 +32,7 @@ server = HTTPServer(({HOST!r}, int(sys.argv[1])), SimpleHTTPRequestHandler)
 print("pid", os.getpid(), flush=True)
 server.serve_forever()
 """
-# A child in a session of its own, as servers put their workers.
+# A child in its own session, as servers start their workers.
 PARENT = f"""
 import os, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", {STUBBORN!r}], start_new_session=True, stdout=subprocess.PIPE)
@@ -42,7 +42,7 @@ print("pid", os.getpid(), flush=True)
 
 
 class Screen(io.StringIO):
-    """What a person sees; the first time it matches a pattern, that pattern's action is done."""
+    """Captures the terminal; the first time the text matches a pattern, runs that pattern's action."""
 
     def __init__(self, *reactions: tuple[str, Callable[[], None]]) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_one_signal_ends_them_all(number: int) -> None:
+def test_one_signal_ends_all_programs(number: int) -> None:
     before = signal.getsignal(number)
     screen = Screen(("Ctrl-C stops all of them", send(number)))
     server = web()
@@ -104,7 +104,7 @@ def test_one_signal_ends_them_all(number: int) -> None:
     assert signal.getsignal(number) is before
 
 
-def test_what_ignores_sigterm_or_has_left_the_group_ends_too() -> None:
+def test_children_that_ignore_sigterm_or_left_the_group_are_ended() -> None:
     screen = Screen(("(pid.*){3}", send(signal.SIGINT)))
     parent = python("parent", PARENT + "import signal; signal.pause()")
     assert watched([parent, python("stubborn", STUBBORN)], screen, Timeouts(stop_seconds=0.2)) == 0
@@ -119,7 +119,7 @@ def test_second_signal_kills_at_once() -> None:
     assert not any(map(is_alive, printed_pids(screen.getvalue())))
 
 
-def test_a_program_that_keeps_dying_is_named_and_brings_the_rest_down() -> None:
+def test_a_program_that_keeps_dying_is_named_and_ends_all() -> None:
     screen = Screen()
     dying = python("dying", "print('no more coal'); raise SystemExit(7)")
     assert watched([python("quiet", FOREVER), dying], screen) == 1
@@ -130,7 +130,7 @@ def test_a_program_that_keeps_dying_is_named_and_brings_the_rest_down() -> None:
     assert not any(map(is_alive, printed_pids(text)))
 
 
-def test_a_killed_server_is_started_again_and_the_rest_lives_on() -> None:
+def test_a_killed_server_is_restarted_and_the_others_go_on() -> None:
     screen = Screen()
     screen.reactions = [
         ("Ctrl-C stops", lambda: os.kill(printed_pids(screen.getvalue())[-1], signal.SIGKILL)),
@@ -140,21 +140,21 @@ def test_a_killed_server_is_started_again_and_the_rest_lives_on() -> None:
     assert "web was ended by signal 9 (Killed): restart 1 of 3" in screen.getvalue()
 
 
-def test_what_a_dead_program_leaves_is_ended_before_its_restart() -> None:
+def test_children_of_a_dead_program_are_ended_before_its_restart() -> None:
     alive_at_restart = []
     screen = Screen()
 
-    def look() -> None:
+    def record_alive() -> None:
         alive_at_restart.append([pid for pid in printed_pids(screen.getvalue()) if is_alive(pid)])
 
-    screen.reactions = [(f"restart {number} of 3", look) for number in (1, 2, 3)]
+    screen.reactions = [(f"restart {number} of 3", record_alive) for number in (1, 2, 3)]
     dying = python("parent", PARENT + "raise SystemExit(1)")
     assert watched([dying], screen, replace(QUICK, stop_seconds=0.1)) == 1
     assert len(printed_pids(screen.getvalue())) == 8
     assert alive_at_restart == [[], [], []]
 
 
-def test_what_misses_something_is_shown_and_not_started() -> None:
+def test_a_program_that_lacks_something_is_listed_and_not_started() -> None:
     screen = Screen(("Ctrl-C stops", send(signal.SIGINT)))
     missing = replace(web("bento"), command=("no-such-program",), missing="no Bento yet: run `make run` first")
     assert watched([web(), missing], screen) == 0
@@ -162,7 +162,7 @@ def test_what_misses_something_is_shown_and_not_started() -> None:
     assert "starting web ..." in screen.getvalue()
 
 
-def test_a_server_that_never_answers_is_named() -> None:
+def test_a_silent_server_is_named() -> None:
     screen = Screen(("Ctrl-C stops", send(signal.SIGINT)))
     silent = python("silent", FOREVER, endpoint=Endpoint(HOST, free_port(HOST), "TAXI_SILENT_PORT"))
     assert watched([silent], screen, replace(QUICK, ready_seconds=0.2)) == 0
@@ -179,7 +179,7 @@ def test_taken_port_is_reported_before_anything_starts() -> None:
     assert screen.getvalue() == ""
 
 
-def test_a_program_that_cannot_start_takes_the_others_with_it() -> None:
+def test_a_program_that_cannot_start_ends_the_others() -> None:
     screen = Screen()
     with pytest.raises(TaxiError, match="cannot start no-such-program"):
         watched([python("quiet", FOREVER), replace(web(), command=("no-such-program",))], screen)
@@ -198,7 +198,7 @@ def test_with_log_files_only_warnings_reach_the_terminal(tmp_path: Path) -> None
     assert logs.path("daemon").read_text().splitlines() == ["2026 - INFO - a tick", "2026 - WARNING - a month waits"]
 
 
-def test_what_programs_say_when_they_are_ended_stays_in_the_log(tmp_path: Path) -> None:
+def test_output_at_the_end_goes_to_the_log_only(tmp_path: Path) -> None:
     last = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit('Traceback: an ERROR'))\n"
     logs = ProgramLogs(tmp_path / "up")
     code = last + "print('a WARNING', flush=True)\nsignal.pause()"
@@ -216,7 +216,7 @@ def test_a_program_that_keeps_dying_names_its_log(tmp_path: Path) -> None:
     assert logs.path("dying").read_text().count("no more coal") == 4
 
 
-def test_a_log_that_grows_large_keeps_one_file_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_log_is_rotated_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program_logs, "_LARGEST_BYTES", 100)
     logs = ProgramLogs(tmp_path)
     for number in range(50):

@@ -1,4 +1,4 @@
-"""Ports: free, taken, not ours; and whether something answers."""
+"""Ports: free, taken, or of another machine; and the readiness of a server."""
 
 import http.server
 import os
@@ -22,7 +22,7 @@ def listener() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def answering() -> Iterator[str]:
-    """A server that answers 200 at `/ok` and 503 elsewhere."""
+    """A server that responds 200 at `/ok` and 503 elsewhere."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -40,7 +40,7 @@ def answering() -> Iterator[str]:
         thread.join()
 
 
-def test_a_free_port_can_be_had() -> None:
+def test_a_free_port_is_accepted() -> None:
     port = free_port(HOST)
     require_free(HOST, port, "TAXI_DAGSTER_PORT")
     with socket.create_server((HOST, port)) as server:
@@ -56,7 +56,7 @@ def test_a_port_is_free_again_right_after_its_server_ended(listener: socket.sock
         assert server.getsockname()[1] == port
 
 
-def test_a_taken_port_names_its_holder_and_the_remedy(listener: socket.socket) -> None:
+def test_a_taken_port_is_reported_with_its_process_and_the_remedy(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     with pytest.raises(TaxiError) as error:
         require_free(HOST, port, "TAXI_DAGSTER_PORT")
@@ -73,7 +73,7 @@ def test_an_address_of_another_machine_is_refused(host: str) -> None:
         require_free(host, 0, "TAXI_DAGSTER_PORT")
 
 
-def test_an_answer_is_waited_for_without_a_proxy(answering: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readiness_ignores_the_proxy(answering: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     assert wait_until_ready(f"{answering}/ok", timeout=30)
@@ -83,7 +83,7 @@ def test_error_status_is_not_ready(answering: str) -> None:
     assert not wait_until_ready(f"{answering}/starting", timeout=0.3)
 
 
-def test_silence_ends_at_the_timeout() -> None:
+def test_a_silent_server_times_out() -> None:
     assert not wait_until_ready(f"http://{HOST}:{free_port(HOST)}/", timeout=0.3)
 
 

@@ -1,4 +1,4 @@
-"""Ends nobody planned: the supervisor killed, its output gone; and one program run for a while."""
+"""Unplanned ends of the supervisor, and a program that runs for a while."""
 
 import signal
 import subprocess
@@ -54,7 +54,7 @@ def supervisor() -> Iterator[subprocess.Popen[str]]:
 
 
 def printed_pids(supervisor: subprocess.Popen[str]) -> list[int]:
-    """The pids its two programs print, once both have."""
+    """The pids of its two programs, once both are printed."""
     assert supervisor.stdout
     pids: list[int] = []
     while len(pids) < 2:
@@ -64,14 +64,14 @@ def printed_pids(supervisor: subprocess.Popen[str]) -> list[int]:
     return pids
 
 
-def test_nothing_outlives_a_killed_supervisor(supervisor: subprocess.Popen[str]) -> None:
+def test_no_process_outlives_a_killed_supervisor(supervisor: subprocess.Popen[str]) -> None:
     pids = printed_pids(supervisor)
     assert all(map(is_alive, pids))
     supervisor.send_signal(signal.SIGKILL)
     wait_until(lambda: not any(map(is_alive, pids)))
 
 
-def test_nothing_outlives_a_supervisor_whose_output_is_gone(supervisor: subprocess.Popen[str]) -> None:
+def test_no_process_outlives_a_supervisor_without_output(supervisor: subprocess.Popen[str]) -> None:
     pids = printed_pids(supervisor)
     assert supervisor.stdout
     supervisor.stdout.close()
@@ -94,16 +94,16 @@ def test_parent_tag_covers_its_children_only() -> None:
     assert [process.wait() for process in started] == [-signal.SIGTERM] * 3
 
 
-def test_a_process_whose_number_was_another_s_is_ended_as_gently() -> None:
+def test_a_process_with_a_reused_pid_is_also_ended_gently() -> None:
     with processes.guarded_tag() as mark:
         started = processes.start((sys.executable, "-c", FOREVER), {}, mark, subprocess.DEVNULL)
         remembered = next(process for process in psutil.process_iter() if process.pid == started.pid)
-        remembered._ident = (started.pid, 0.0)  # one that began at another time
+        remembered._ident = (started.pid, 0.0)  # one that started at another time
         processes.stop(mark)
     assert started.wait() == -signal.SIGTERM
 
 
-def test_a_process_is_waited_for_until_it_can_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_is_found_after_it_has_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     environ, asked = psutil.Process.environ, list[int]()
 
     def as_while_loading(process: psutil.Process) -> dict[str, str]:
@@ -113,14 +113,14 @@ def test_a_process_is_waited_for_until_it_can_be_found(monkeypatch: pytest.Monke
     monkeypatch.setattr(psutil.Process, "environ", as_while_loading)
     with processes.guarded_tag() as mark:
         started = processes.start((sys.executable, "-c", FOREVER), {}, mark, subprocess.DEVNULL)
-        assert len(asked) >= 3  # more, where it really was still loading
+        assert len(asked) >= 3  # a longer list, as once the program has loaded
         assert set(asked) == {started.pid}
         processes.stop(mark)
     assert started.wait() == -signal.SIGTERM
 
 
-def test_what_begins_while_others_end_is_ended_as_gently(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second is not seen at first, as if it were loading its program just then."""
+def test_a_process_started_during_the_shutdown_is_also_ended_gently(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is not seen at first, as if it were still loading its program."""
     with processes.guarded_tag() as mark:
         command = (sys.executable, "-c", FOREVER)
         first, second = (processes.start(command, {}, mark, subprocess.DEVNULL) for _ in range(2))
@@ -157,7 +157,7 @@ def test_a_program_ends_with_a_block_that_fails(tmp_path: Path) -> None:
         httpx.get(url, trust_env=False)
 
 
-def test_a_program_that_dies_first_points_to_its_log(tmp_path: Path) -> None:
+def test_a_program_that_dies_first_names_its_log(tmp_path: Path) -> None:
     log = tmp_path / "web.log"
     program = Program("bento", (sys.executable, "-c", "raise SystemExit('no model')"), {}, "", web().endpoint)
     with pytest.raises(TaxiError, match=f"bento ended with exit code 1: see {log}"):
@@ -165,22 +165,22 @@ def test_a_program_that_dies_first_points_to_its_log(tmp_path: Path) -> None:
     assert log.read_text() == "no model\n"
 
 
-def test_a_program_that_never_answers_is_ended(tmp_path: Path) -> None:
+def test_a_silent_program_is_ended(tmp_path: Path) -> None:
     timeouts = Timeouts(ready_seconds=0.5)
     with pytest.raises(TaxiError, match=r"web was not ready after 0.5 s"):
         running(web("/not-there"), tmp_path / "web.log", timeouts).__enter__()
 
 
-def test_what_misses_something_cannot_run(tmp_path: Path) -> None:
+def test_a_program_that_lacks_something_cannot_run(tmp_path: Path) -> None:
     missing = Program("bento", ("true",), {}, "", web().endpoint, missing="no Bento yet: run `make run` first")
     with pytest.raises(TaxiError, match="no Bento yet"):
         running(missing, tmp_path / "log").__enter__()
 
 
-# One `taxi up` for each home
+# One `taxi up` a home
 
 
-def test_a_second_one_in_the_same_home_is_refused_until_the_first_ends(tmp_path: Path) -> None:
+def test_a_second_supervisor_in_a_home_is_refused_until_the_first_ends(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with (
         supervised_home(home),
@@ -204,7 +204,7 @@ with supervised_home(Path(sys.argv[1])) as mark:
 """
 
 
-def test_a_killed_one_frees_its_home_and_what_it_left_is_ended(tmp_path: Path) -> None:
+def test_a_killed_supervisor_frees_its_home_and_its_programs_are_ended(tmp_path: Path) -> None:
     home = tmp_path / "home"
     command = [sys.executable, "-c", HOLDER, str(home)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:

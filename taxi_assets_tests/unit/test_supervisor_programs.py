@@ -1,4 +1,4 @@
-"""What `taxi up` would run."""
+"""The programs of `taxi up`."""
 
 import json
 from dataclasses import replace
@@ -14,7 +14,7 @@ from taxi_assets.serving.serve_command import bento_command
 from taxi_assets.settings import Settings
 
 
-def test_five_programs_in_the_order_of_the_table(settings: Settings) -> None:
+def test_programs_have_the_order_of_the_table(settings: Settings) -> None:
     assert [program.name for program in programs(settings)] == [
         "dagster",
         "daemon",
@@ -47,7 +47,7 @@ def test_each_port_is_set_by_the_setting_it_names(
     assert [endpoint.port for endpoint in moved] == [20_000 + number for number in range(len(endpoints))]
 
 
-def test_the_folders_exist_before_anything_starts(settings: Settings) -> None:
+def test_folders_are_created_before_anything_starts(settings: Settings) -> None:
     programs(settings)
     for folder in (settings.dagster_home, settings.mlflow_home, settings.bentoml_home, settings.reports):
         assert folder.is_dir()
@@ -59,7 +59,7 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         programs(Settings(home=tmp_path / "home"))
 
 
-def test_without_a_bento_the_table_says_what_to_do(settings: Settings) -> None:
+def test_without_a_bento_the_table_states_the_next_step(settings: Settings) -> None:
     assert bento_program(settings).missing == "no Bento yet: run `make run` first"
 
 
@@ -76,7 +76,7 @@ def test_a_packaged_bento_is_served_in_its_newest_version(settings: Settings) ->
 
 
 @pytest.mark.parametrize("port", [3001, 4999, 65535])
-def test_the_printed_command_takes_no_port_of_a_running_program(settings: Settings, port: int) -> None:
+def test_the_printed_command_uses_no_port_of_a_running_program(settings: Settings, port: int) -> None:
     settings = settings.model_copy(update={"bento_port": port})
     taken = {program.endpoint.port for program in programs(settings) if program.endpoint}
     printed = int(bento_command(settings, f"{BENTO_NAME}:v7-abc").rpartition("--port ")[2])
@@ -84,7 +84,7 @@ def test_the_printed_command_takes_no_port_of_a_running_program(settings: Settin
     assert 1 <= printed <= 65535
 
 
-def test_servers_stay_with_the_kind_of_months_they_started_with(tmp_path: Path) -> None:
+def test_servers_keep_the_kind_of_months_they_started_with(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, data_kind="synthetic")
     assert environment(settings)["TAXI_DATA_KIND"] == "synthetic"
     assert environment(settings)["DAGSTER_HOME"] == str(tmp_path / "synthetic" / "dagster")
@@ -95,7 +95,7 @@ def test_a_relative_home_is_made_absolute(tmp_path: Path, monkeypatch: pytest.Mo
     assert environment(Settings(home=Path("home")))["TAXI_HOME"] == str(tmp_path / "home")
 
 
-def test_two_programs_cannot_have_the_same_port() -> None:
+def test_two_programs_with_the_same_port_are_refused() -> None:
     port = free_port("127.0.0.1")
     one = Program("one", ("true",), {}, "", Endpoint("127.0.0.1", port, "TAXI_ONE"))
     other = replace(one, name="other", endpoint=Endpoint("127.0.0.1", port, "TAXI_OTHER"))

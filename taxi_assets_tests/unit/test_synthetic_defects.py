@@ -1,4 +1,4 @@
-"""Synthetic months have TLC's defects at their rates; what is left by the cleaning follows the law."""
+"""Synthetic months have TLC's defects at their rates; trips that cleaning keeps follow the law."""
 
 import numpy as np
 import pyarrow as pa
@@ -43,7 +43,7 @@ def green(tmp_path_factory) -> pa.Table:
     ],
 )
 def test_defects_are_as_frequent_as_in_real_months(green, defect, least, most):
-    """The bounds hold for TLC's green months of 2023."""
+    """The bounds also hold for TLC's green months of 2023."""
     minutes = minutes_of(green)
     month = green["lpep_pickup_datetime"].to_numpy().astype("datetime64[M]")
     starts, ends = green["PULocationID"].to_numpy(), green["DOLocationID"].to_numpy()
@@ -67,13 +67,13 @@ def test_defects_are_as_frequent_as_in_real_months(green, defect, least, most):
     assert least < np.mean(rows[defect]) < most
 
 
-def test_clocks_that_were_reset_are_among_the_defects(green):
+def test_reset_clocks_are_among_the_defects(green):
     years = green["lpep_pickup_datetime"].to_numpy().astype("datetime64[Y]").astype(int) + 1970
     assert set(years.tolist()) <= {2008, 2009, 2023}
     assert {2008, 2009} & set(years.tolist())
 
 
-def test_absurd_distances_reach_as_far_as_tlcs(green):
+def test_absurd_distances_are_as_large_as_tlcs(green):
     assert 100_000 < pc.max(green["trip_distance"]).as_py() < 294_000
 
 
@@ -109,7 +109,7 @@ def test_refunds_repeat_a_trip_with_its_money_negated(green):
     assert len(set(whole)) == len(whole)  # TLC has no exact duplicates
 
 
-def test_the_year_2025_has_its_own_defects(tmp_path):
+def test_months_of_2025_have_their_own_defects(tmp_path):
     green = pq.read_table(write_month(tmp_path, "green", Month(2025, 6), 100_000, 7))
     assert 0.002 < np.mean(minutes_of(green) < 0) < 0.008
     yellow = pq.read_table(write_month(tmp_path, "yellow", Month(2025, 6), 100_000, 7))
@@ -117,8 +117,8 @@ def test_the_year_2025_has_its_own_defects(tmp_path):
     assert yellow["passenger_count"].null_count / 100_000 == pytest.approx(0.148, abs=0.01)
 
 
-def test_trips_left_by_the_cleaning_follow_the_law(green):
-    """What a model is scored on: no better than `best_rmse`, and the law itself reaches it."""
+def test_trips_kept_by_cleaning_follow_the_law(green):
+    """On the scored trips the law's own predictions reach `best_rmse`, the lowest possible error."""
     minutes = minutes_of(green)
     pickup_at = green["lpep_pickup_datetime"].to_numpy()
     kept = (minutes >= 1) & (minutes <= 60) & (pickup_at.astype("datetime64[M]") == np.datetime64("2023-03"))

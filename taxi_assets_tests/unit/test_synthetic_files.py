@@ -1,4 +1,4 @@
-"""Synthetic months as files: the same bytes from a seed, the rows asked for, nothing half-written."""
+"""Synthetic months as files: the same bytes for a seed, the requested rows, no partial files."""
 
 import time
 
@@ -47,7 +47,7 @@ def test_three_million_yellow_rows_take_under_half_a_minute(tmp_path):
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 37])
-def test_small_months_have_the_rows_asked_for(tmp_path, rows):
+def test_small_months_have_the_requested_rows(tmp_path, rows):
     for service in ERAS:
         assert pq.read_metadata(write_month(tmp_path, service, MARCH, rows, 7)).num_rows == rows
 
@@ -61,7 +61,7 @@ def test_months_of_one_seed_share_a_city_and_differ(tmp_path):
     assert not march["trip_distance"].equals(april["trip_distance"])
 
 
-def test_the_footer_says_that_it_is_synthetic(tmp_path):
+def test_the_footer_marks_the_month_as_synthetic(tmp_path):
     metadata = pq.read_schema(write_month(tmp_path, "green", MARCH, 10, 7, "C")).metadata
     assert metadata[b"taxi.synthetic"] == b"true"
     assert metadata[b"taxi.seed"] == b"7"

@@ -1,4 +1,4 @@
-"""Synthetic months are in TLC's formats, to the last type."""
+"""Synthetic months have TLC's formats, including every column type."""
 
 import os
 from pathlib import Path
@@ -35,7 +35,7 @@ COUNTS = ("RatecodeID", "passenger_count", "payment_type", "trip_type")
 
 
 def green_schema(era: str) -> pa.Schema:
-    """The schema of TLC's green files, written out apart from the code's own."""
+    """The schema of TLC's green files, written out independently of the product."""
     names = GREEN.split() + (["cbd_congestion_fee"] if era == "C" else [])
     kinds = dict.fromkeys(names, pa.float64())
     kinds |= dict.fromkeys(("lpep_pickup_datetime", "lpep_dropoff_datetime"), pa.timestamp("us"))
@@ -47,7 +47,7 @@ def green_schema(era: str) -> pa.Schema:
 
 
 def real_green_schemas() -> dict[str, pa.Schema]:
-    """Of TLC's real months where they are at hand, or else as written out above."""
+    """The schemas of TLC's real months if available, else the one written out above."""
     files = sorted(TLC.glob("green_tripdata_*.parquet")) if TLC.is_dir() else []
     real = {file.stem.removeprefix("green_tripdata_"): pq.read_schema(file) for file in files}
     return real or {"2023-01": green_schema("A"), "2023-02": green_schema("B"), "2025-01": green_schema("C")}
@@ -58,13 +58,13 @@ def test_green_eras_have_the_schema_written_out_here(era):
     assert ERAS["green"][era].schema == green_schema(era)
 
 
-def test_green_months_have_the_schema_of_tlcs_own():
+def test_green_months_have_tlcs_schema():
     for month, schema in real_green_schemas().items():
         assert era_of("green", Month.parse(month)).schema.equals(schema, check_metadata=False), month
 
 
 @pytest.mark.parametrize(("service", "name"), EVERY_ERA)
-def test_every_era_is_written_as_it_says(tmp_path, service, name):
+def test_every_era_is_written_with_its_schema(tmp_path, service, name):
     file = write_month(tmp_path, service, MARCH, 500, 7, name)
     era = ERAS[service][name]
     table = pa_csv.read_csv(file) if era.suffix == "csv" else pq.read_table(file)
@@ -76,11 +76,11 @@ def test_every_era_is_written_as_it_says(tmp_path, service, name):
 
 
 @pytest.mark.parametrize(("service", "name"), EVERY_ERA)
-def test_the_contract_knows_every_era_or_says_what_it_lacks(service, name):
+def test_the_contract_accepts_every_era_or_names_the_missing_columns(service, name):
     columns = tuple(column.name for column in ERAS[service][name].columns)
     if ERAS[service][name].has_coordinates:
         assert map_columns(columns).needs_zones == ("pickup", "dropoff")
-    elif (service, name) == ("fhv", "2015-csv"):  # TLC did not ask for drop-offs then
+    elif (service, name) == ("fhv", "2015-csv"):  # drop-off zones were not required then
         with pytest.raises(TaxiError, match="no column for"):
             map_columns(columns)
     else:
@@ -108,11 +108,11 @@ def test_the_contract_knows_every_era_or_says_what_it_lacks(service, name):
         ("fhv", "2023-02", "B"),
     ],
 )
-def test_a_month_is_in_the_era_of_its_time(service, month, era):
+def test_a_month_has_the_era_of_its_time(service, month, era):
     assert era_of(service, Month.parse(month)).name == era
 
 
-def test_capitals_and_columns_change_as_tlc_changed_them():
+def test_capitals_and_columns_change_as_tlcs_did():
     names = {era: ERAS["yellow"][era].schema.names for era in ("A", "B", "C", "2015-csv", "2015-07-csv")}
     assert names["A"][-1] == "airport_fee"
     assert names["B"][-1] == "Airport_fee"
@@ -121,7 +121,7 @@ def test_capitals_and_columns_change_as_tlc_changed_them():
     assert "RatecodeID" in names["2015-07-csv"]
 
 
-def test_high_volume_trips_carry_their_companies_habits(tmp_path):
+def test_high_volume_trips_have_their_companies_columns(tmp_path):
     table = pq.read_table(write_month(tmp_path, "fhvhv", MARCH, 50_000, 7))
     is_uber = np.array(table["hvfhs_license_num"].to_pylist()) == "HV0003"
     assert np.mean(is_uber) == pytest.approx(0.7, abs=0.01)
@@ -131,7 +131,7 @@ def test_high_volume_trips_carry_their_companies_habits(tmp_path):
     assert pc.all(pc.less_equal(table["request_datetime"], table["pickup_datetime"])).as_py()
 
 
-def test_coordinates_lie_in_their_zones(tmp_path):
+def test_coordinates_are_inside_their_zones(tmp_path):
     zones = pq.read_table(write_month(tmp_path, "yellow", MARCH, 500, 7, "2011"))
     places = pq.read_table(write_month(tmp_path / "old", "yellow", MARCH, 500, 7, "2010"))
     city = build_city(7)

@@ -1,4 +1,4 @@
-"""The synthetic city's law: its trips follow it, and nothing predicts them better than it says."""
+"""The synthetic city's law: its trips follow it, and no prediction beats its stated lowest error."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ SCORED = (1.0, 60.0)
 
 
 def drawn(service: str, rows: int = 200_000, seed: int = 7) -> tuple[Trips, np.ndarray]:
-    """Trips without a defect, and what the law expects of them."""
+    """Trips without a defect, and the law's expectation for them."""
     plan = Plan(seed, service, Month(2023, 3))
     trips = draw_trips(plan, next(split_month(plan, rows, 0.0)))
     return trips, expected(trips, service, seed)
@@ -44,15 +44,15 @@ def test_durations_follow_the_law(service):
     minutes = (trips.values["dropoff_at"] - trips.values["pickup_at"]) / 60
     assert np.mean(minutes) == pytest.approx(np.mean(mean), rel=0.01)
     assert np.std(np.log(minutes / mean)) == pytest.approx(SPREAD, rel=0.02)
-    for hours in ((7, 10), (22, 24)):  # not only on the whole: at rush hour and at night, too
+    for hours in ((7, 10), (22, 24)):  # also at rush hour and at night
         hour = hour_of_week(trips.values["pickup_at"].astype("datetime64[s]")) % 24
         some = (hour >= hours[0]) & (hour < hours[1])
         assert np.mean(minutes[some]) == pytest.approx(np.mean(mean[some]), rel=0.03)
 
 
 @pytest.mark.parametrize(("month", "night"), [(3, "2023-03-12"), (11, "2023-11-05")])
-def test_durations_are_those_of_the_law_on_nights_the_clocks_change(month, night):
-    """No pickup is in the skipped hour, and some drop-offs are in the second of two hours."""
+def test_durations_follow_the_law_over_clock_changes(month, night):
+    """No pickup is in the skipped hour, and some drop-offs are in the repeated hour."""
     plan = Plan(7, "yellow", Month(2023, month))
     trips = draw_trips(plan, next(split_month(plan, 200_000, 0.0)))
     begin, end = (trips.values[name].astype("datetime64[s]") for name in ("pickup_at", "dropoff_at"))
@@ -66,7 +66,7 @@ def test_durations_are_those_of_the_law_on_nights_the_clocks_change(month, night
     assert (end < begin).any() == (month == 11)
 
 
-def test_durations_are_those_of_a_taxi():
+def test_durations_are_plausible_for_a_taxi():
     trips, _ = drawn("yellow")
     minutes = trips.values["minutes"]
     assert 12 < np.mean(minutes) < 15.5
@@ -74,7 +74,7 @@ def test_durations_are_those_of_a_taxi():
 
 
 @pytest.mark.parametrize("between", [None, SCORED, (5.0, 20.0)])
-def test_the_best_errors_are_those_of_the_best_predictions(between):
+def test_the_lowest_errors_are_those_of_the_optimal_predictions(between):
     trips, mean = drawn("green")
     minutes = trips.values["minutes"]
     low, high = between or (0, np.inf)
@@ -97,7 +97,7 @@ def test_conditional_mean_and_median_are_optimal():
     assert np.mean(np.abs(minutes - best)) > np.mean(np.abs(minutes - middle))
 
 
-def test_the_best_errors_of_all_durations_are_the_log_normal_ones():
+def test_the_lowest_errors_of_all_durations_are_the_log_normal_ones():
     mean = np.array([12.0])
     assert best_rmse(mean, None) == pytest.approx(12 * np.sqrt(np.exp(SPREAD**2) - 1))
     assert conditional_mean(mean)[0] == pytest.approx(12)
@@ -105,7 +105,7 @@ def test_the_best_errors_of_all_durations_are_the_log_normal_ones():
     assert best_mae(mean, None) == pytest.approx(12 * 0.2107, rel=0.01)
 
 
-def test_zones_that_lie_nowhere_have_no_law_and_are_left_out():
+def test_zones_without_coordinates_are_left_out_of_the_law():
     noon = np.full(3, np.datetime64("2023-03-01T12:00"))
     mean = expected_minutes(7, np.array([74, 264, 74]), np.array([75, 75, 265]), noon, "green")
     assert np.isnan(mean).tolist() == [False, True, True]
@@ -114,7 +114,7 @@ def test_zones_that_lie_nowhere_have_no_law_and_are_left_out():
 
 
 @pytest.mark.parametrize("zone", [0, 266, -1])
-def test_an_id_that_is_no_zone_is_refused(zone):
+def test_an_unknown_zone_id_is_refused(zone):
     noon = np.array(["2023-03-01T12:00"], dtype="datetime64[s]")
     with pytest.raises(TaxiError, match="zone ids run from 1 to 265"):
         expected_minutes(7, np.array([zone]), np.array([75]), noon, "green")
@@ -158,7 +158,7 @@ def test_metered_distance_reveals_the_route():
     assert np.corrcoef(way, np.log(trips.values["minutes"] / mean))[0, 1] > 0.4
 
 
-def test_the_city_has_the_form_of_the_real_one():
+def test_the_city_resembles_the_real_one():
     city = build_city(7)
     names, counts = np.unique(city.borough[1:], return_counts=True)
     assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == BOROUGHS
@@ -171,7 +171,7 @@ def test_the_city_has_the_form_of_the_real_one():
     assert 15 < distance.max() < 35
 
 
-def test_another_seed_is_another_city():
+def test_another_seed_gives_another_city():
     assert not np.array_equal(build_city(7).x_miles, build_city(8).x_miles)
     assert np.array_equal(build_city(7).x_miles[1:], build_city(7).x_miles[1:])
 

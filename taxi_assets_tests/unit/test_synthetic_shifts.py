@@ -1,4 +1,4 @@
-"""Planted shifts: each does what it says, by as much as it says, and nothing else."""
+"""Planted shifts: each changes its columns by its amount, and nothing else."""
 
 import numpy as np
 import pyarrow as pa
@@ -84,7 +84,7 @@ def test_a_burst_of_nulls_reaches_every_service(tmp_path, service):
     assert all(burst[name].null_count == 5_000 for name in more)
 
 
-def test_a_burst_spans_pieces(tmp_path, monkeypatch):
+def test_a_burst_continues_over_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr("taxi_assets.synthetic.trips.PIECE_ROWS", 1_000)
     table = green(tmp_path, "null_burst=0.5", rows=10_000)
     is_null = pc.is_null(table["passenger_count"]).to_numpy()
@@ -93,11 +93,11 @@ def test_a_burst_spans_pieces(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("nothing", [f"{name}={kind.nothing}" for name, kind in SHIFTS.items()])
-def test_an_amount_that_changes_nothing_changes_nothing(tmp_path, usual, nothing):
+def test_a_zero_amount_changes_nothing(tmp_path, usual, nothing):
     assert changed(green(tmp_path, nothing), usual) == set()
 
 
-def test_shifts_add_up_and_are_written_down(tmp_path, usual):
+def test_shifts_add_up_and_are_recorded(tmp_path, usual):
     shifted = green(tmp_path, "changed_unit=2", "shifted_clock=1")
     assert changed(shifted, usual) == {PICKUP, DROPOFF, "trip_distance"}
     assert shifted.schema.metadata[b"taxi.shifts"] == b"changed_unit=2.0 shifted_clock=1.0"
@@ -128,18 +128,18 @@ def test_a_shift_given_twice_is_refused(tmp_path):
         ("shifted_clock=-25", "out of range: give the hours added"),
     ],
 )
-def test_what_is_no_shift_is_refused(text, message):
+def test_an_invalid_shift_is_refused(text, message):
     with pytest.raises(TaxiError, match=message):
         parse_shift(text)
 
 
-def test_a_shift_of_an_unknown_name_cannot_be_made():
+def test_a_shift_with_an_unknown_name_is_refused():
     with pytest.raises(TaxiError, match="there is no shift 'storm': choose one of slower_city, zone_mix"):
         Shift("storm", 1)
 
 
 @given(name=st.sampled_from(sorted(SHIFTS)), share=st.floats(0, 1))
-def test_a_shift_reads_as_it_is_written(name, share):
+def test_a_written_shift_is_read_back(name, share):
     kind = SHIFTS[name]
     shift = Shift(name, kind.least + share * (kind.most - kind.least))
     assert parse_shift(str(shift)) == shift
@@ -147,7 +147,7 @@ def test_a_shift_reads_as_it_is_written(name, share):
 
 
 @given(text=st.text(max_size=40) | st.builds("{}={}".format, st.sampled_from(sorted(SHIFTS)), st.floats()))
-def test_any_text_is_a_shift_or_a_mendable_error(text):
+def test_any_text_is_a_shift_or_a_taxi_error(text):
     try:
         shift = parse_shift(text)
     except TaxiError:

@@ -1,4 +1,4 @@
-"""The synthetic city's zones are in TLC's two files."""
+"""The synthetic city's zones are written as TLC's two files."""
 
 import zipfile
 
@@ -20,7 +20,7 @@ def test_zones_are_in_tlcs_two_files(tmp_path):
     assert lines[264:] == ['264,"Unknown","N/A","N/A"', '265,"N/A","Outside of NYC","N/A"', ""]
 
 
-def test_outlines_are_tlcs_shapefile(tmp_path):
+def test_outlines_are_in_tlcs_shapefile(tmp_path):
     write_zones(tmp_path, 7)
     with zipfile.ZipFile(tmp_path / "taxi_zones.zip") as archive:
         assert {"taxi_zones.shp", "taxi_zones.shx", "taxi_zones.dbf", "taxi_zones.prj"} == set(archive.namelist())

@@ -1,4 +1,4 @@
-"""What past trips say: close to what was seen often, sensible where nothing was, never told by the trip itself."""
+"""Target encoding: close to the data for frequent pairs, sensible for unseen ones."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ from taxi_assets.features.trip_features import ZONES, ZoneMap
 from taxi_assets.features.zone_geometry import ZoneGeometry
 
 JANUARY = 53 * 12  # of 2023, in months since 1970
-RIDES = 4000
+TRIPS = 4000
 
 
 def past(**columns: Any) -> PastTrips:
-    """Rides of one length of time and period, but for what is said otherwise; scalars hold for every trip."""
+    """Trips of equal duration and period; keyword arguments replace columns, scalars hold for every trip."""
     encoded = {"starts": 74, "ends": 75, "period": 8, "month": JANUARY, "week": 2765, "minutes": 15.0} | columns
     count = max(np.size(values) for values in encoded.values())
     kinds = {"minutes": np.float64}
@@ -31,18 +31,18 @@ def past(**columns: Any) -> PastTrips:
 
 
 def drawn(geometry: ZoneGeometry, months: int = 1, seed: int = 5) -> PastTrips:
-    """Rides between zones of a city, over weeks and periods, that last as long as they go far."""
+    """Trips between zones of a city over weeks and periods; durations grow with distance."""
     rng = np.random.default_rng(seed)
     placed = np.flatnonzero(geometry.has_location)
-    starts, ends = rng.choice(placed, (2, RIDES))
-    week = rng.integers(0, 4 * months, RIDES)
-    minutes = 4 + 5 * geometry.straight_line_miles[starts, ends] * rng.lognormal(0, 0.1, RIDES)
-    period = rng.integers(0, PERIODS, RIDES)
+    starts, ends = rng.choice(placed, (2, TRIPS))
+    week = rng.integers(0, 4 * months, TRIPS)
+    minutes = 4 + 5 * geometry.straight_line_miles[starts, ends] * rng.lognormal(0, 0.1, TRIPS)
+    period = rng.integers(0, PERIODS, TRIPS)
     return past(starts=starts, ends=ends, period=period, month=JANUARY + week // 4, week=2765 + week, minutes=minutes)
 
 
 def changed(trips: PastTrips, chosen: np.ndarray) -> PastTrips:
-    """The same trips, of which the chosen ones took another time."""
+    """The same trips, with other durations for the chosen ones."""
     return PastTrips(**vars(trips) | {"minutes": np.where(chosen, trips.minutes * 4 + 30, trips.minutes)})
 
 
@@ -76,7 +76,7 @@ def assert_usable(tables: EncodingTables) -> None:
 # Tables
 
 
-def test_tables_speak_of_every_pair_and_period(tables: EncodingTables) -> None:
+def test_tables_cover_every_pair_and_period(tables: EncodingTables) -> None:
     assert_usable(tables)
     shapes = {table.shape for table in tables.values()}
     assert shapes == {(ZONES, ZONES), (PERIODS, ZONES), (PERIODS, ZONES, ZONES)}
@@ -92,19 +92,19 @@ def test_tables_speak_of_every_pair_and_period(tables: EncodingTables) -> None:
     ],
     ids=["one trip", "no places", "two trips", "short ones"],
 )
-def test_of_few_rides_tables_are_usable_too(geometry: ZoneGeometry, few: PastTrips) -> None:
+def test_tables_of_a_few_trips_are_usable(geometry: ZoneGeometry, few: PastTrips) -> None:
     assert_usable(fit_tables(few, geometry, JANUARY + 1, Smoothing()))
 
 
-def test_the_same_rides_make_the_same_tables(trips: PastTrips, tables: EncodingTables, geometry: ZoneGeometry) -> None:
+def test_the_same_trips_give_the_same_tables(trips: PastTrips, tables: EncodingTables, geometry: ZoneGeometry) -> None:
     again = fit_tables(trips, geometry, JANUARY + 1, Smoothing())
     assert all(np.array_equal(again[name], table) for name, table in tables.items())
 
 
-def test_every_feature_is_told_of_every_ride(trips: PastTrips, tables: EncodingTables) -> None:
+def test_every_feature_is_computed_for_every_trip(trips: PastTrips, tables: EncodingTables) -> None:
     found = encoded(tables, trips)
     assert list(found) == list(TARGET_ENCODING_FEATURES)
-    assert all(values.shape == (RIDES,) for values in found.values())
+    assert all(values.shape == (TRIPS,) for values in found.values())
     assert np.array_equal(found["reverse_pair_minutes"], tables["pair_minutes"][trips.ends, trips.starts])
     assert np.array_equal(found["pickup_period_ratio"], tables["pickup_period_ratio"][trips.period, trips.starts])
     assert np.array_equal(found["dropoff_period_ratio"], tables["dropoff_period_ratio"][trips.period, trips.ends])
@@ -112,10 +112,10 @@ def test_every_feature_is_told_of_every_ride(trips: PastTrips, tables: EncodingT
     assert np.array_equal(found["expected_minutes"], product)
 
 
-# What they say
+# Values
 
 
-def test_a_pair_nobody_rode_is_told_by_the_city_around_it(
+def test_an_unseen_pair_takes_the_values_of_the_city_around_it(
     tables: EncodingTables, trips: PastTrips, geometry: ZoneGeometry
 ) -> None:
     ridden = np.zeros((ZONES, ZONES), bool)
@@ -140,7 +140,7 @@ def test_an_unseen_pair_lies_between_its_neighbours(geometry: ZoneGeometry) -> N
 
 @pytest.fixture(scope="module")
 def planted(trips: PastTrips, geometry: ZoneGeometry) -> EncodingTables:
-    """A city in which one pair is slow, one zone is slow at eight, and one pair became slower lately."""
+    """A city with a slow pair, a zone that is slow at eight, and a pair that became slower lately."""
     parts = [
         vars(trips),
         vars(past(starts=74, ends=75, minutes=np.linspace(50, 60, 800), period=np.arange(800) % PERIODS)),
@@ -154,14 +154,14 @@ def planted(trips: PastTrips, geometry: ZoneGeometry) -> EncodingTables:
     return fit_tables(PastTrips(**every), geometry, JANUARY + 1, Smoothing())
 
 
-def test_a_pair_seen_often_is_told_by_its_own_rides(planted: EncodingTables) -> None:
+def test_a_frequent_pair_has_its_own_mean(planted: EncodingTables) -> None:
     assert planted["pair_minutes"][74, 75] == pytest.approx(55, rel=0.02)
     assert planted["pair_typical_minutes"][74, 75] == pytest.approx(55, rel=0.03)
     assert planted["pair_spread_minutes"][74, 75] == pytest.approx(np.sqrt(100 / 12), rel=0.5)
     assert planted["pair_log_trips"][74, 75] == pytest.approx(np.log1p(800), rel=0.05)
 
 
-def test_the_time_of_day_is_told_where_rides_tell_it(planted: EncodingTables) -> None:
+def test_the_time_of_day_is_learned_where_trips_show_it(planted: EncodingTables) -> None:
     pair = planted["pair_period_minutes"]
     assert pair[8, 10, 20] == pytest.approx(40, rel=0.05)
     assert pair[3, 10, 20] == pytest.approx(20, rel=0.05)
@@ -169,7 +169,7 @@ def test_the_time_of_day_is_told_where_rides_tell_it(planted: EncodingTables) ->
     assert planted["dropoff_period_ratio"][8, 20] > 1.1
 
 
-def test_hours_go_around_the_clock_but_not_to_other_days(planted: EncodingTables) -> None:
+def test_hours_wrap_around_midnight_but_not_to_other_days(planted: EncodingTables) -> None:
     seen = planted["pair_period_log_trips"][:, 50, 60]
     assert seen[23] > seen[0] > 0
     assert seen[22] == pytest.approx(seen[0])
@@ -177,7 +177,7 @@ def test_hours_go_around_the_clock_but_not_to_other_days(planted: EncodingTables
     assert seen[12] < 0.5
 
 
-def test_what_happened_lately_counts_for_more(planted: EncodingTables) -> None:
+def test_recent_trips_have_more_weight(planted: EncodingTables) -> None:
     assert 25.5 < planted["pair_minutes"][30, 40] < 30
     assert planted["pair_recent_ratio"][30, 40] > 1.02
     assert planted["pair_recent_ratio"][10, 20] == pytest.approx(1, abs=0.02)
@@ -186,7 +186,7 @@ def test_what_happened_lately_counts_for_more(planted: EncodingTables) -> None:
 # Training rows
 
 
-def test_a_training_ride_is_told_by_the_other_weeks(trips: PastTrips, geometry: ZoneGeometry) -> None:
+def test_a_training_trip_is_encoded_by_the_other_weeks(trips: PastTrips, geometry: ZoneGeometry) -> None:
     found = out_of_fold(trips, geometry, Smoothing())
     own = trips.week == trips.week.min()
     others = encoded(fit_tables(trips.subset(~own), geometry, JANUARY, Smoothing()), trips.subset(own))
@@ -195,9 +195,9 @@ def test_a_training_ride_is_told_by_the_other_weeks(trips: PastTrips, geometry: 
         assert np.array_equal(found[name][own], values), name
 
 
-def test_its_own_duration_and_its_weeks_tell_a_training_ride_nothing(trips: PastTrips, geometry: ZoneGeometry) -> None:
+def test_a_training_trip_is_independent_of_its_own_weeks(trips: PastTrips, geometry: ZoneGeometry) -> None:
     before = out_of_fold(trips, geometry, Smoothing())
-    one = np.arange(RIDES) == 17
+    one = np.arange(TRIPS) == 17
     after = out_of_fold(changed(trips, one), geometry, Smoothing())
     week = trips.week == trips.week[17]
     for name, values in before.items():
@@ -205,7 +205,7 @@ def test_its_own_duration_and_its_weeks_tell_a_training_ride_nothing(trips: Past
     assert not np.array_equal(after["expected_minutes"][~week], before["expected_minutes"][~week])
 
 
-def test_over_half_a_year_a_training_ride_is_told_by_other_blocks_of_three_weeks(geometry: ZoneGeometry) -> None:
+def test_over_half_a_year_folds_are_blocks_of_three_weeks(geometry: ZoneGeometry) -> None:
     trips = drawn(geometry, months=6)
     found = out_of_fold(trips, geometry, Smoothing())
     weeks = np.unique(trips.week)
@@ -216,9 +216,7 @@ def test_over_half_a_year_a_training_ride_is_told_by_other_blocks_of_three_weeks
         assert np.array_equal(found[name][own], values), name
 
 
-def test_rides_of_a_single_week_are_told_by_themselves_for_want_of_others(
-    trips: PastTrips, geometry: ZoneGeometry
-) -> None:
+def test_trips_of_a_single_week_are_encoded_by_themselves(trips: PastTrips, geometry: ZoneGeometry) -> None:
     week = trips.subset(trips.week == trips.week[0])
     found = out_of_fold(week, geometry, Smoothing())
     themselves = encoded(fit_tables(week, geometry, JANUARY, Smoothing()), week)
@@ -227,7 +225,7 @@ def test_rides_of_a_single_week_are_told_by_themselves_for_want_of_others(
         assert np.array_equal(found[name], values), name
 
 
-def test_rides_chosen_keep_all_their_columns(trips: PastTrips) -> None:
+def test_a_subset_of_trips_keeps_all_columns(trips: PastTrips) -> None:
     some = trips.subset(trips.minutes > 20)
     assert {len(values) for values in vars(some).values()} == {int((trips.minutes > 20).sum())}
     assert some.minutes.min() > 20

@@ -1,4 +1,4 @@
-"""TLC's zones: every one of the lookup table, with the place the shapefile gives it."""
+"""TLC's zones: every row of the lookup table, with coordinates from the shapefile."""
 
 import io
 import zipfile
@@ -44,7 +44,7 @@ def read(folder: Path) -> dict[int, dict[str, object]]:
     return {int(str(zone["zone_id"])): zone for zone in read_zones(folder / LOOKUP, folder / SHAPES)}
 
 
-def test_a_zone_has_its_names_and_its_place_in_miles(folder: Path) -> None:
+def test_a_zone_has_its_names_and_its_coordinates_in_miles(folder: Path) -> None:
     zone = read(folder)[4]
     names = (zone["zone"], zone["borough"], zone["service_zone"], zone["is_airport"])
     assert names == ("Alphabet City", "Manhattan", "Yellow Zone", False)
@@ -52,13 +52,13 @@ def test_a_zone_has_its_names_and_its_place_in_miles(folder: Path) -> None:
     assert wkb.loads(zone["shape_wkb"]).area == pytest.approx(MILE**2)
 
 
-def test_a_zone_tlc_draws_no_shape_for_has_no_place(folder: Path) -> None:
+def test_a_zone_without_a_shape_has_no_coordinates(folder: Path) -> None:
     zone = read(folder)[264]
     places = ("x_miles", "y_miles", "area_square_miles", "shape_wkb")
     assert [zone[name] for name in places] == [None, None, None, None]
 
 
-def test_an_outline_that_crosses_itself_has_a_place_all_the_same(folder: Path) -> None:
+def test_a_self_crossing_outline_has_coordinates(folder: Path) -> None:
     write_shapes(folder / SHAPES, (4, 4, BOW_TIE))
     zone = read(folder)[4]
     assert zone["area_square_miles"] == pytest.approx(0.5)
@@ -70,13 +70,13 @@ def test_a_lookup_table_with_a_byte_order_mark_is_read(folder: Path) -> None:
     assert set(read(folder)) == {4, 264}
 
 
-def test_the_outline_is_found_by_its_own_number(folder: Path) -> None:
+def test_the_outline_is_found_by_location_id(folder: Path) -> None:
     (folder / LOOKUP).write_text(f"{HEADER}103,Manhattan,Islands,Z\n104,Manhattan,Islands,Z\n")
     write_shapes(folder / SHAPES, (103, 103, SQUARE), (104, 103, [[x + MILE, y] for x, y in SQUARE]))
     assert [read(folder)[zone]["x_miles"] for zone in (103, 104)] == pytest.approx([0.5, 1.5])
 
 
-def test_every_zone_of_tlc_is_read(source) -> None:
+def test_every_tlc_zone_is_read(source) -> None:
     zones = {zone["zone_id"]: zone for zone in read_zones(*source.zone_files)}
     assert set(zones) == set(range(1, 266))
     assert {zone for zone in zones if zones[zone]["is_airport"]} == {1, 132, 138}
@@ -105,7 +105,7 @@ def test_the_real_zones_lie_where_new_york_is(source) -> None:
 
 @pytest.mark.parametrize("broken", [LOOKUP, SHAPES])
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff\xfe\0", b"PK\3\4 cut off"])
-def test_a_file_that_is_not_tlcs_is_refused_in_words(folder: Path, broken: str, content: bytes) -> None:
+def test_a_file_that_is_not_tlcs_is_refused(folder: Path, broken: str, content: bytes) -> None:
     (folder / broken).write_bytes(content)
     with pytest.raises(TaxiError, match=f"{broken.replace('.', '[.]')}.* is not .*: fetch"):
         read(folder)
@@ -119,7 +119,7 @@ def test_a_missing_file_is_named(folder: Path, missing: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["x,Manhattan,Alphabet City,Yellow Zone\n", "4\n", ",,,\n"])
-def test_a_line_that_is_no_zone_is_refused(folder: Path, line: str) -> None:
+def test_an_invalid_line_is_refused(folder: Path, line: str) -> None:
     (folder / LOOKUP).write_text(HEADER + line)
     with pytest.raises(TaxiError, match=r"taxi_zone_lookup[.]csv or taxi_zones[.]zip is not TLC's .*: fetch both"):
         read(folder)
@@ -132,7 +132,7 @@ def test_a_zip_without_shapes_is_refused(folder: Path) -> None:
         read(folder)
 
 
-def test_shapes_without_their_numbers_are_refused(folder: Path) -> None:
+def test_shapes_without_location_ids_are_refused(folder: Path) -> None:
     parts = {suffix: io.BytesIO() for suffix in ("dbf", "shp", "shx")}
     with shapefile.Writer(**parts, shapeType=shapefile.POLYGON) as writer:
         writer.field("name", "C", 9)

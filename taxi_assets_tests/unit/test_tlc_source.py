@@ -1,4 +1,4 @@
-"""Folders as sources of months, and what is no source at all. For the site see integration/tlc_http."""
+"""Folders as sources of months, and invalid sources. Tests of TLC's site are in integration/tlc_http."""
 
 import io
 import zipfile
@@ -27,7 +27,7 @@ def parquet(rows: int = 3, footer: dict[str, str] | None = None) -> bytes:
 def zipped() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo("taxi_zones.shp"), "shapes " * 40)  # whose time is always the same
+        archive.writestr(zipfile.ZipInfo("taxi_zones.shp"), "shapes " * 40)  # with a constant time
     return file.getvalue()
 
 
@@ -37,7 +37,7 @@ def visible(folder: Path) -> set[str]:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    folder = tmp_path / "mirror [a-z]*"  # characters that are no pattern here
+    folder = tmp_path / "mirror [a-z]*"  # characters that must not act as a pattern
     folder.mkdir()
     (folder / NAME).write_bytes(parquet())
     return folder
@@ -53,7 +53,7 @@ def fetch(source: Path | str, landing: Path) -> MonthFile:
 
 
 @pytest.mark.parametrize("layout", [".", "trip-data"])
-def test_a_month_comes_from_a_folder_flat_or_laid_out_as_the_site(source: Path, landing: Path, layout: str) -> None:
+def test_a_month_is_fetched_from_a_flat_folder_or_the_sites_layout(source: Path, landing: Path, layout: str) -> None:
     (source / "trip-data").mkdir()
     path = (source / NAME).rename(source / layout / NAME)
     tlc_source.check_reachable(str(source))
@@ -63,7 +63,7 @@ def test_a_month_comes_from_a_folder_flat_or_laid_out_as_the_site(source: Path, 
     assert visible(landing) == {NAME}
 
 
-def test_landing_holds_a_copy_that_the_source_cannot_change(source: Path, landing: Path) -> None:
+def test_landing_has_a_copy_that_the_source_cannot_change(source: Path, landing: Path) -> None:
     original = (source / NAME).rename(source / "elsewhere")
     (source / NAME).symlink_to(original)
     path = fetch(source, landing).path
@@ -106,21 +106,21 @@ def test_a_file_that_is_not_parquet_does_not_replace_a_good_one(source: Path, la
     assert not list(landing.glob(".*part"))
 
 
-def test_a_copy_cut_off_before_leaves_nothing_in_the_next(source: Path, landing: Path) -> None:
+def test_a_truncated_earlier_copy_leaves_nothing_in_the_next(source: Path, landing: Path) -> None:
     landing.mkdir(parents=True)
     (landing / f".{NAME}.copy.part").write_bytes(b"x" * 100_000)
     assert fetch(source, landing).path.read_bytes() == (source / NAME).read_bytes()
     assert not list(landing.glob(".*part"))
 
 
-def test_a_folder_may_be_its_own_landing(source: Path) -> None:
+def test_a_folder_may_be_its_own_landing_folder(source: Path) -> None:
     assert fetch(source, source).path == source / NAME
 
 
 @pytest.mark.parametrize(
     ("month", "is_late"), [(newest_month(), True), (Month(2014, 3), False), (Month(2009, 1), False)]
 )
-def test_a_folder_without_the_month_names_it_and_the_remedy(
+def test_a_folder_without_the_month_is_reported_with_the_remedy(
     source: Path, landing: Path, month: Month, is_late: bool
 ) -> None:
     with pytest.raises(TaxiError) as caught:
@@ -144,7 +144,7 @@ def test_a_folder_of_csv_files_is_a_source(source: Path, landing: Path, layout: 
     assert tlc_source.month_location(str(source), "green", Month(2014, 3)) == source / layout / name
 
 
-def test_of_a_month_in_both_formats_the_parquet_file_counts(source: Path, landing: Path) -> None:
+def test_parquet_is_preferred_to_csv(source: Path, landing: Path) -> None:
     (source / NAME).with_suffix(".csv").write_bytes(b"VendorID\n1\n")
     assert fetch(source, landing).path == landing / NAME
 
@@ -156,7 +156,7 @@ def test_a_csv_file_without_a_header_is_refused(source: Path, landing: Path) -> 
     assert visible(landing) == set()
 
 
-@pytest.mark.parametrize("name", ["nowhere", NAME, "nowhere\0", "n" * 5000, "~nobody-of-that-name"])
+@pytest.mark.parametrize("name", ["nowhere", NAME, "nowhere\0", "n" * 5000, "~unknown-user-of-that-name"])
 def test_a_missing_folder_cannot_be_reached(
     source: Path, landing: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,14 +167,14 @@ def test_a_missing_folder_cannot_be_reached(
         fetch(name, landing)
 
 
-def test_a_landing_folder_that_cannot_be_written_to_is_named(source: Path, tmp_path: Path) -> None:
+def test_an_unwritable_landing_folder_is_named(source: Path, tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file where the folder should be")
     with pytest.raises(TaxiError, match=r"cannot write .*Not a directory.*TAXI_HOME"):
         fetch(source, tmp_path / "home" / "landing")
 
 
 @pytest.mark.parametrize("layout", [".", "misc"])
-def test_zones_come_as_two_files(source: Path, landing: Path, layout: str) -> None:
+def test_zones_are_fetched_as_two_files(source: Path, landing: Path, layout: str) -> None:
     (source / "misc").mkdir()
     (source / layout / "taxi_zone_lookup.csv").write_text('"LocationID","Borough"\n1,"EWR"\n')
     (source / layout / "taxi_zones.zip").write_bytes(zipped())
@@ -196,12 +196,12 @@ def test_files_that_are_not_zones_are_refused(source: Path, landing: Path, name:
     assert name not in visible(landing)
 
 
-def test_a_folder_without_zones_says_so(source: Path, landing: Path) -> None:
+def test_a_folder_without_zones_is_reported(source: Path, landing: Path) -> None:
     with pytest.raises(TaxiError, match=r"has no taxi_zone_lookup\.csv .*put the file there"):
         tlc_source.fetch_zones(str(source), landing)
 
 
-# Addresses that are none
+# Invalid addresses
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_folder_without_zones_says_so(source: Path, landing: Path) -> None:
         f"http://{'a' * 64}.b",
     ],
 )
-def test_what_is_neither_site_nor_folder_is_named(source: str, landing: Path) -> None:
+def test_an_address_that_is_neither_site_nor_folder_is_named(source: str, landing: Path) -> None:
     with pytest.raises(TaxiError, match="TAXI_TLC_SOURCE") as caught:
         tlc_source.check_reachable(source)
     assert source in str(caught.value)

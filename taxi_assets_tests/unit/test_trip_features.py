@@ -1,4 +1,4 @@
-"""Features are the same whether the lake's SQL or the service's Python makes them, for any trip there can be."""
+"""The warehouse's SQL and the service's Python give the same features for any trip."""
 
 from datetime import date, datetime, time, timedelta
 
@@ -26,12 +26,12 @@ from taxi_assets.warehouse.schema import TABLES
 Ride = tuple[datetime, int, int]
 
 FIRST, LAST = datetime(2008, 1, 1), datetime(2040, 12, 31, 23, 59, 59, 999999)
-# Hours that New York's clocks leave out, or show twice.
+# Hours that New York's clocks skip or repeat.
 CLOCK_CHANGES = (datetime(2023, 3, 12, 2, 30), datetime(2023, 11, 5, 1, 30), datetime(2008, 3, 9, 2))
 
 
 def special_days() -> st.SearchStrategy[date]:
-    """Holidays and the days around them, and days only leap years have."""
+    """Holidays, the days around them, and leap days."""
     around = [day + timedelta(days=step) for day in holiday_dates() for step in (-2, -1, 0, 1, 2)]
     leap = [date(year, *day) for year in range(2008, 2041, 4) for day in ((2, 29), (12, 31))]
     return st.sampled_from([day for day in (*around, *leap) if FIRST.date() <= day <= LAST.date()])
@@ -59,7 +59,7 @@ def frame_of(sample: list[Ride]) -> pd.DataFrame:
 
 
 def by_sql(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> pd.DataFrame:
-    """The features the lake makes of the trips."""
+    """The features of the trips by the warehouse's SQL."""
     with connection.cursor() as own:
         define_macros(own)
         own.register("some_rides", frame.assign(source_row=range(len(frame))))
@@ -72,14 +72,14 @@ def by_sql(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> pd.Dat
 
 
 def by_python(frame: pd.DataFrame, zones: ZoneMap) -> dict[str, np.ndarray]:
-    """The features the service makes of the trips."""
+    """The features of the trips by the service's Python."""
     return row_features({name: frame[name].to_numpy() for name in frame}, zones)
 
 
 @given(sample=st.lists(any_rides, min_size=1, max_size=30))
-@example(sample=[(moment, 74, 75) for moment in CLOCK_CHANGES])
+@example(sample=[(instant, 74, 75) for instant in CLOCK_CHANGES])
 @example(sample=[(datetime(2024, 2, 29, 12), 265, 264), (datetime(2024, 12, 31), 264, 264)])
-def test_the_same_rides_have_the_same_features_both_ways(city, zones, sample: list[Ride]) -> None:
+def test_sql_and_python_give_the_same_features(city, zones, sample: list[Ride]) -> None:
     frame = frame_of(sample)
     lake, service = by_sql(city, frame), by_python(frame, zones)
     assert list(service) == list(ROW_FEATURES)
@@ -88,7 +88,7 @@ def test_the_same_rides_have_the_same_features_both_ways(city, zones, sample: li
         assert values.astype(float) == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True), name
 
 
-def test_a_city_of_rides_has_the_same_features_both_ways(trips, zones) -> None:
+def test_sql_and_python_give_the_same_features_for_a_city(trips, zones) -> None:
     service = by_python(trips, zones)
     for name, values in service.items():
         assert np.allclose(values.astype(float), trips[name].to_numpy(float), equal_nan=True), name
@@ -96,14 +96,14 @@ def test_a_city_of_rides_has_the_same_features_both_ways(trips, zones) -> None:
 
 @settings(max_examples=25)
 @given(sample=st.lists(st.tuples(pickups, st.sampled_from([264, 265]), zone_ids), min_size=1, max_size=5))
-def test_without_a_place_there_is_no_distance_either_way(city, zones, sample: list[Ride]) -> None:
+def test_without_coordinates_there_is_no_distance(city, zones, sample: list[Ride]) -> None:
     frame = frame_of(sample)
     assert np.isnan(by_python(frame, zones)["zone_distance_miles"]).all()
     assert by_sql(city, frame)["zone_distance_miles"].isna().all()
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_the_unit_of_a_pickup_means_nothing(zones, unit: str) -> None:
+def test_the_time_unit_of_a_pickup_is_ignored(zones, unit: str) -> None:
     frame = frame_of([(datetime(2023, 7, 3, 23, 59, 59), 74, 75), (datetime(2012, 2, 29), 1, 1)])
     given_in = frame.assign(pickup_at=frame["pickup_at"].to_numpy().astype(f"datetime64[{unit}]"))
     expected = by_python(frame, zones)
@@ -111,12 +111,12 @@ def test_the_unit_of_a_pickup_means_nothing(zones, unit: str) -> None:
         assert np.array_equal(values, expected[name]), name
 
 
-def test_no_rides_have_no_features(zones) -> None:
+def test_no_trips_give_no_features(zones) -> None:
     nothing = frame_of([(FIRST, 1, 1)]).iloc[:0]
     assert {name: len(values) for name, values in by_python(nothing, zones).items()} == dict.fromkeys(ROW_FEATURES, 0)
 
 
-def test_features_stay_in_the_ranges_they_are_described_with(trips) -> None:
+def test_features_are_within_their_described_ranges(trips) -> None:
     ranges = {
         "hour_of_week": 167,
         "minute_of_day": 1439,
@@ -151,19 +151,19 @@ def test_holidays_are_new_yorks(day: date, is_holiday: bool) -> None:
     assert (day in holiday_dates()) is is_holiday
 
 
-def test_holidays_are_known_for_every_year_there_are_rides_in() -> None:
+def test_holidays_are_known_for_every_year_with_trips() -> None:
     years = {day.year for day in holiday_dates()}
     assert years >= set(range(2008, 2041))
     assert set(HOLIDAY_YEARS) <= years
     assert list(holiday_dates()) == sorted(set(holiday_dates()))
 
 
-# What the model is given
+# Model inputs
 
 
-def test_inputs_of_the_model_are_columns_of_the_features() -> None:
-    held = {column.name for column in TABLES["trip_features"].columns}
-    assert set(MODEL_INPUTS) - {"service_id"} <= held
+def test_model_inputs_are_columns_of_the_features() -> None:
+    feature_columns = {column.name for column in TABLES["trip_features"].columns}
+    assert set(MODEL_INPUTS) - {"service_id"} <= feature_columns
     assert len(set(MODEL_INPUTS)) == len(MODEL_INPUTS)
 
 
@@ -171,7 +171,7 @@ def test_services_are_numbered_as_the_contract_lists_them() -> None:
     assert list(SERVICE_IDS.items()) == [(service, number) for number, service in enumerate(SERVICES)]
 
 
-def test_features_described_in_the_lake_are_described_alike() -> None:
+def test_feature_descriptions_agree_with_the_warehouse() -> None:
     described = {column.name: column.description.lower() for column in TABLES["trip_features"].columns}
     for name, meaning in ROW_FEATURES.items():
         assert described[name].split(",")[0].split(";")[0] in meaning.lower() or meaning.lower() in described[name]

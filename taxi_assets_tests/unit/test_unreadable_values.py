@@ -1,4 +1,4 @@
-"""Numbers that cannot be read are kept with their row, and a column that has many of them refuses the file."""
+"""Rows with unreadable numbers are kept; a column with many of them refuses the file."""
 
 import csv
 import json
@@ -34,7 +34,7 @@ def read(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[list[dict[s
 
 
 def write_numbers(folder: Path, name: str, values: list[Any], kind: pa.DataType | None) -> Path:
-    """A month whose column of that name has these values: parquet of that type, or text where there is none."""
+    """A month whose column has these values: parquet of that type, or CSV without one."""
     every = {key: [value] * len(values) for key, value in NEEDED.items()} | {name: values}
     if kind is not None:
         path = folder / "green_tripdata_2023-03.parquet"
@@ -62,7 +62,7 @@ def write_numbers(folder: Path, name: str, values: list[Any], kind: pa.DataType 
         ("payment_type", "Cash", "barter", None),
     ],
 )
-def test_numbers_that_cannot_be_read_are_kept_or_refused(
+def test_unreadable_numbers_are_kept_or_refused(
     memory: duckdb.DuckDBPyConnection,
     tmp_path: Path,
     name: str,
@@ -110,9 +110,7 @@ def test_integers_within_the_type_range_are_not_scanned(tmp_path: Path) -> None:
     assert read_number(zone, "zone", "int64") is not None
 
 
-def test_decimal_commas_are_refused_whatever_separates_the_columns(
-    memory: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
+def test_decimal_commas_are_refused_with_any_separator(memory: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     path = tmp_path / "green_tripdata_2023-03.csv"
     path.write_text(";".join([*NEEDED, "trip_distance"]) + "\n" + "2023-03-01 08:30:00;2023-03-01 08:45:00;74;75;2,5\n")
     with pytest.raises(
