@@ -69,8 +69,8 @@ def test_wrong_file_name_suggests_the_right_one(landing_harness: LandingHarness,
 @pytest.mark.parametrize(
     ("name", "start", "reason"),
     [
-        ("green_tripdata_2023-01.csv.gz", b"\x1f\x8b\x08\0", "it is compressed with gzip: unpack it, and put the"),
-        ("green_tripdata_2023-01.zip", b"PK\x03\x04", "it is a zip archive: unpack it, and put the"),
+        ("green_tripdata_2023-01.csv.gz", b"\x1f\x8b\x08\0", "it is compressed with gzip: unpack it, and put its"),
+        ("green_tripdata_2023-01.zip", b"PK\x03\x04", "it is a zip archive: unpack it, and put its"),
         ("green_tripdata_2023-01.xlsx", b"PK\x03\x04[Content_Types].xml", "it is an Excel workbook: save it as CSV"),
         ("green_tripdata_2008-12.csv", b"VendorID\n", "TLC has published no month before 2009-01: check the month"),
         ("green_tripdata_1999-01.parquet", b"PAR1", "TLC has published no month before 2009-01: check the month"),
