@@ -25,7 +25,7 @@ from pathlib import Path
 from taxi_assets.serving import bento_build as packaging
 from taxi_assets.settings import Settings
 packaging.{victim} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-packaging.build_bento(Settings(home=Path(sys.argv[1]), data="synthetic"), Path(sys.argv[2]), {labels!r})
+packaging.build_bento(Settings(home=Path(sys.argv[1]), data_kind="synthetic"), Path(sys.argv[2]), {labels!r})
 """
 
 

@@ -191,7 +191,7 @@ from taxi_assets.warehouse.maintenance import maintain
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.settings import Settings
 print("begun", flush=True)
-warehouse = Warehouse(Settings(home=Path(sys.argv[1]), data="synthetic", threads=2, memory_limit="1GB"))
+warehouse = Warehouse(Settings(home=Path(sys.argv[1]), data_kind="synthetic", threads=2, memory_limit="1GB"))
 for days in range(40, 60):
     maintain(warehouse, (), timedelta(days=30), datetime.now(UTC) + timedelta(days=days))
 """

@@ -26,7 +26,7 @@ def reference_lakes(
 def run_sequences(reference_lakes: ReferenceLakes, sequences: int, steps: int, seed: int | None) -> Counter[str]:
     """Draws sequences and runs them; returns how many there were, and how often each action happened."""
     counts: Counter[str] = Counter()
-    machine = type("Machine", (FileSequenceMachine,), {"fresh": reference_lakes, "counts": counts})
+    machine = type("Machine", (FileSequenceMachine,), {"reference_lakes": reference_lakes, "counts": counts})
     if seed is not None:
         hypothesis.seed(seed)(machine)
     wanted = hypothesis.settings(

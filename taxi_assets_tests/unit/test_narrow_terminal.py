@@ -85,8 +85,8 @@ def print_months(_: Console) -> None:
             "mean_other_conditions": OTHERS,
             "mean_baselines": BASELINES,
             "condition": "without_recent_traffic",
-            "scope": "course",
-            "scopes": {"course": "rides of 1-60 minutes"},
+            "scope": "1_to_60_minutes",
+            "scopes": {"1_to_60_minutes": "trips of 1-60 minutes"},
             "trained_on": "2023-01",
             "missing": [],
         }

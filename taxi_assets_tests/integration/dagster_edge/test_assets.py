@@ -67,7 +67,7 @@ def test_rejected_rows_are_counted_by_reason_and_plotted(platform: PlatformHarne
 def test_the_evaluation_shows_scores_and_plots(platform: PlatformHarness) -> None:
     shown = platform.metadata(first_run_of(platform, "train_month"), "model_evaluation")
     scores = [record.data for record in shown["scores"].records]  # type: ignore[attr-defined]
-    assert {score["on"] for score in scores} == {"rides of 1-60 minutes", "rides of 1-180 minutes"}
+    assert {score["on"] for score in scores} == {"trips of 1-60 minutes", "trips of 1-180 minutes"}
     assert {"duration_model", "zone_pair_median", "one_hot_linear_regression"} <= {score["model"] for score in scores}
     assert [name for name, value in shown.items() if "data:image" in str(value.value)] == ["pictures"]
     assert all(plot.startswith(PNG) for plot in pictures(shown["pictures"]))

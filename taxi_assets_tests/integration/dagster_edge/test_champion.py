@@ -126,7 +126,7 @@ def test_better_challenger_is_promoted_with_its_evidence(
         tracking.get_logged_run(platform.settings, good.run_id).metrics["difference_minutes"]
         == row["difference_minutes"]
     )
-    slices = {record.data_kind["slice"] for record in shown["slices"].records}
+    slices = {record.data["slice"] for record in shown["slices"].records}
     assert slices == {"pickup_borough", "airport_trip", "hour_band"}
 
 

@@ -103,7 +103,7 @@ def test_lineage_shows_a_version_from_files_to_bento(
     platform: PlatformHarness, first: int, months_folder: Path
 ) -> None:
     facts = trace_lineage(platform.settings, platform.warehouse, first, check_result_reader(platform.instance))
-    assert [row["train_month"] for row in facts["months"]] == ["2023-01", "2023-02", "2023-03"]
+    assert [row["month"] for row in facts["months"]] == ["2023-01", "2023-02", "2023-03"]
     for row in facts["months"]:
         assert row["file"] == f"green_tripdata_{row['month']}.parquet"
         assert row["sha256"] == hashlib.sha256((months_folder / row["file"]).read_bytes()).hexdigest()

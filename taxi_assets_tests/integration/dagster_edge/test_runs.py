@@ -92,7 +92,7 @@ def test_one_run_covers_all_its_months(instance: dg.DagsterInstance, months: lis
 def test_steps_are_reported_as_they_begin_and_end(instance: dg.DagsterInstance) -> None:
     steps: list[tuple[str, bool]] = []
     run_job(job(ingested_asset), instance, "job", [JANUARY], {}, lambda step, is_over: steps.append((step, is_over)))
-    assert steps == [("taken_in", False), ("taken_in", True)]
+    assert steps == [("ingested_asset", False), ("ingested_asset", True)]
 
 
 def test_user_error_keeps_its_message(instance: dg.DagsterInstance) -> None:
