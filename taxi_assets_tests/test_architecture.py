@@ -64,7 +64,7 @@ PURE = (
     "taxi_assets.monitoring.drift",
     "taxi_assets.evaluation.baselines",
     "taxi_assets.promotion.bootstrap",
-    "taxi_assets.promotion.promotion_input",
+    "taxi_assets.promotion.evidence",
     "taxi_assets.promotion.paired_comparison",
     "taxi_assets.evaluation.conditions",
     "taxi_assets.evaluation.diagnostics",

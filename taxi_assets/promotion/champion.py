@@ -14,9 +14,9 @@ from taxi_assets.evaluation.evaluate import require_month_version
 from taxi_assets.evaluation.metrics import DAY, Score
 from taxi_assets.months import Month
 from taxi_assets.promotion.decision import Decision, decide, decision_row
-from taxi_assets.promotion.evidence import PromotionInput, build_promotion_input, kept_scores
 from taxi_assets.promotion.guards import scope_label
 from taxi_assets.promotion.paired_comparison import PairedComparison
+from taxi_assets.promotion.promotion_input import PromotionInput, build_promotion_input, read_scores
 from taxi_assets.registry import model_versions, run_metrics
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
@@ -69,7 +69,7 @@ def decide_champion(
     with warehouse.reading() as connection:
         recorded = _recorded_decision(connection, month, challenger)
         _require_evaluation(connection, month, challenger, settings.served_condition)
-        scores = kept_scores(connection, month, challenger, settings.served_condition)[PRIMARY_SCOPE.name]
+        scores = read_scores(connection, month, challenger, settings.served_condition)[PRIMARY_SCOPE.name]
     if recorded and recorded["is_promoted"] and current and current.version == challenger.version:
         model_versions.tag_decision(settings, challenger.version, _tags(recorded))
         return PromotionOutcome(Decision(True, tuple(recorded["reasons"])), _deciding_metric(recorded), scores)

@@ -7,10 +7,10 @@ without objections is promoted. guards.py has the guards, policy.py their thresh
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from taxi_assets.promotion.evidence import Candidate, Evidence, GuardrailScores
 from taxi_assets.promotion.guards import GUARDS, format_interval, scope_label
 from taxi_assets.promotion.paired_comparison import PairedComparison
 from taxi_assets.promotion.policy import PROMOTION_POLICY, PromotionPolicy
-from taxi_assets.promotion.promotion_input import Candidate, Evidence, GuardrailScores
 
 __all__ = ["Candidate", "Decision", "Evidence", "GuardrailScores", "decide", "decision_row"]
 

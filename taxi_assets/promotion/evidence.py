@@ -1,173 +1,112 @@
-"""Builds a decision's input: recorded scores, paired predictions, training overlap. No Dagster."""
+"""Evidence for a decision: the candidates, their scores on the same trips, and the valid comparisons."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from taxi_assets.evaluation.conditions import CONDITIONS, Condition
-from taxi_assets.evaluation.evaluate import MODEL, services_of, window_of
-from taxi_assets.evaluation.metrics import DAY, Score, score, slice_trips
-from taxi_assets.evaluation.predict import predict
+from taxi_assets.evaluation.conditions import WITHOUT_RECENT_TRAFFIC, Condition
+from taxi_assets.evaluation.metrics import Score
 from taxi_assets.months import Month
-from taxi_assets.promotion.bootstrap import DayErrors, Interval
-from taxi_assets.promotion.paired_comparison import PairedComparison, PairedPredictions, compare, compare_daily_errors
-from taxi_assets.promotion.promotion_input import Candidate, Evidence, GuardrailScores
-from taxi_assets.registry import model_versions
-from taxi_assets.registry.model_versions import Version
-from taxi_assets.settings import Settings
-from taxi_assets.training.dataset import read_evaluation_trips, read_zones
-from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE, TRIPS_1_TO_180_MINUTES
-from taxi_assets.warehouse.connection import Warehouse, sql
+from taxi_assets.promotion.bootstrap import Interval
+from taxi_assets.promotion.paired_comparison import PairedComparison
+from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE, EvaluationScope
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-__all__ = ["PromotionInput", "build_promotion_input", "kept_scores"]
-
-_TRIP_IDENTITY = ["service", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "duration_minutes"]
-_GUARDRAIL_SCOPES = [name for name in EVALUATION_SCOPES if name != PRIMARY_SCOPE.name]
+__all__ = ["Candidate", "Evidence", "GuardrailScores"]
 
 
 @dataclass(frozen=True)
-class PromotionInput:
-    """The evidence for a month's decision, and the warehouse snapshot it was read from."""
+class Candidate:
+    """A model version that takes part in a decision.
 
-    evidence: Evidence
-    snapshot: int
-
-
-def build_promotion_input(
-    settings: Settings, warehouse: Warehouse, month: Month, challenger: Version, champion: Version | None
-) -> PromotionInput:
-    """Builds the evidence for a decision on the challenger, which must be evaluated on the month already.
-
-    Raises:
-        TaxiError: The month has no trips.
+    Attributes:
+        version: Its number.
+        score: Its errors on the scored trips; None for a champion that did not predict them.
+        trained_through: The last month of its training data.
+        trips_seen: Number of scored trips that are also in its training data.
+        services: The services it serves.
+        is_servable: True if it can be exported for serving.
     """
-    snapshot, condition = warehouse.snapshot(), CONDITIONS[settings.served_condition]
-    with warehouse.reading() as connection:
-        scores = kept_scores(connection, month, challenger, condition.name)
-        baseline_intervals = _baseline_intervals(connection, month, challenger, condition)
-    trips = read_evaluation_trips(warehouse, services_of(challenger), month, TRIPS_1_TO_180_MINUTES)
-    own = {name: found.pop(MODEL) for name, found in scores.items()}
-    evidence = Evidence(
-        challenger=_candidate(warehouse, challenger, own[PRIMARY_SCOPE.name], trips),
-        champion=_candidate(warehouse, champion, None, trips) if champion else None,
-        baselines=scores[PRIMARY_SCOPE.name],
-        baseline_intervals=baseline_intervals,
-        comparison=None,
-        scored_month=month,
-        days=len(np.unique(_days(PRIMARY_SCOPE.in_scope(trips)))),
-        guarded={name: GuardrailScores(own[name], scores[name]) for name in _GUARDRAIL_SCOPES},
-        condition=condition,
-    )
-    return PromotionInput(_with_comparison(settings, warehouse, trips, evidence, challenger, champion), snapshot)
+
+    version: str
+    score: Score | None
+    trained_through: Month
+    trips_seen: int = 0
+    services: tuple[str, ...] = ()
+    is_servable: bool = True
 
 
-def _candidate(warehouse: Warehouse, version: Version, found: Score | None, trips: pd.DataFrame) -> Candidate:
-    return Candidate(
-        str(version.version),
-        found,
-        window_of(version)[-1],
-        trips_seen=_count_overlap(warehouse, version, trips),
-        services=services_of(version),
-        is_servable=version.tags.get("servable", "true") == "true",
-    )
+@dataclass(frozen=True)
+class GuardrailScores:
+    """Scores of the challenger and the baselines in a guarded scope, which can veto but not decide."""
+
+    challenger: Score
+    baselines: Mapping[str, Score]
 
 
-def _with_comparison(
-    settings: Settings,
-    warehouse: Warehouse,
-    trips: pd.DataFrame,
-    evidence: Evidence,
-    challenger: Version,
-    champion: Version | None,
-) -> Evidence:
-    """Adds the comparison of both models, unless one of them may have seen the trips."""
-    if champion is None or evidence.incumbent is None or not evidence.is_unseen:
-        return evidence
-    comparison = _compare(settings, warehouse, trips, challenger, champion)
-    if comparison is None:
-        return evidence
-    found = Score(comparison.trips, comparison.champion_rmse, comparison.champion_mae, comparison.champion_bias)
-    return replace(evidence, champion=replace(evidence.incumbent, score=found), comparison=comparison)
+@dataclass(frozen=True)
+class Evidence:
+    """The figures of a decision, all of them on the same trips of `scored_month`.
+
+    Attributes:
+        challenger: The version to decide on.
+        champion: The current champion, if there is one.
+        baselines: Scores of the baselines by name.
+        baseline_intervals: Differences of RMSE between the challenger and each baseline, by name.
+        comparison: The comparison with the champion. None if there is no champion, it is the challenger itself, or
+            one of them may have seen the trips.
+        scored_month: The month of the trips.
+        days: Number of days the trips fall on.
+        guarded: Scores in the other scopes, by scope.
+        scope: Scope of the deciding RMSE.
+        condition: Condition of the deciding RMSE.
+    """
+
+    challenger: Candidate
+    champion: Candidate | None
+    baselines: Mapping[str, Score]
+    baseline_intervals: Mapping[str, Interval]
+    comparison: PairedComparison | None
+    scored_month: Month
+    days: int
+    guarded: Mapping[str, GuardrailScores] = field(default_factory=dict)
+    scope: EvaluationScope = PRIMARY_SCOPE
+    condition: Condition = WITHOUT_RECENT_TRAFFIC
+
+    @property
+    def incumbent(self) -> Candidate | None:
+        """The champion; None if the challenger is the champion already."""
+        same = self.champion is not None and self.champion.version == self.challenger.version
+        return None if same else self.champion
+
+    @property
+    def valid_score(self) -> Score | None:
+        """The challenger's errors; None if it may have seen the trips."""
+        return None if _may_have_seen(self.challenger, self.scored_month) else self.challenger.score
+
+    @property
+    def valid_comparison(self) -> PairedComparison | None:
+        """The comparison with the champion; None if it is invalid."""
+        return self.comparison if self.incumbent and self.is_unseen and not self.mismatched_trip_counts else None
+
+    @property
+    def is_unseen(self) -> bool:
+        """True if neither the challenger nor the incumbent may have seen the trips."""
+        return not any(_may_have_seen(each, self.scored_month) for each in (self.challenger, self.incumbent) if each)
+
+    @property
+    def mismatched_trip_counts(self) -> dict[str, int]:
+        """Trip counts, by name, of models scored on another number of trips than the challenger."""
+        trips = {f"the baseline {name}": each.trips for name, each in self.baselines.items()}
+        incumbent = self.incumbent
+        # A champion that serves fewer services is compared on those only, so its count differs rightly.
+        if incumbent and incumbent.score and set(incumbent.services) >= set(self.challenger.services):
+            trips[f"champion {incumbent.version}"] = incumbent.score.trips
+        return {name: count for name, count in trips.items() if count != self.trips}
+
+    @property
+    def trips(self) -> int:
+        """Number of trips the challenger was scored on."""
+        return self.challenger.score.trips if self.challenger.score else 0
 
 
-def _compare(
-    settings: Settings, warehouse: Warehouse, trips: pd.DataFrame, challenger: Version, champion: Version
-) -> PairedComparison | None:
-    """Compares both models on the trips of the services that both serve."""
-    both = [service for service in services_of(challenger) if service in services_of(champion)]
-    shared_trips, condition = trips[trips["service"].isin(both)], CONDITIONS[settings.served_condition]
-    if PRIMARY_SCOPE.in_scope(shared_trips).empty:
-        return None
-    models = [model_versions.load_sklearn(settings, version) for version in (challenger, champion)]
-    # Recent traffic needs all plausible trips, so predict first and select the scope's trips afterwards.
-    predicted = [predict(model, shared_trips, condition).minutes for model in models]
-    actual = shared_trips["duration_minutes"].to_numpy(np.float64)
-    own = PRIMARY_SCOPE.contains(actual)
-    paired = PairedPredictions(_days(shared_trips)[own], actual[own], *(minutes[own] for minutes in predicted))
-    found = compare(paired, slice_trips(shared_trips[own], read_zones(warehouse)))
-    guarded = {name: EVALUATION_SCOPES[name].contains(actual) for name in _GUARDRAIL_SCOPES}
-    return replace(
-        found, guardrail_scores={name: _score_pair(actual, predicted, each) for name, each in guarded.items()}
-    )
-
-
-def _score_pair(
-    actual: NDArray[np.float64], predicted: list[NDArray[np.float64]], chosen: NDArray[np.bool_]
-) -> tuple[Score, Score]:
-    challenger, champion = (score(actual[chosen], minutes[chosen]) for minutes in predicted)
-    return challenger, champion
-
-
-def _days(trips: pd.DataFrame) -> NDArray[np.int64]:
-    return np.asarray(trips["pickup_at"].to_numpy("datetime64[D]").astype(np.int64))
-
-
-def _count_overlap(warehouse: Warehouse, version: Version, trips: pd.DataFrame) -> int:
-    """Counts the trips that the version was trained on, matched by content and not by file."""
-    kept_snapshot = {int(version.tags["data_snapshot"])} & set(warehouse.snapshots())
-    values = {"months": [month.first_day for month in window_of(version)], "services": list(services_of(version))}
-    # If the snapshot has expired, the same months of the newest one are the closest substitute.
-    with warehouse.reading(kept_snapshot.pop() if kept_snapshot else None) as connection:
-        connection.register("scored", trips[_TRIP_IDENTITY])
-        return int(connection.execute(sql("train_test_overlap"), values).fetchall()[0][0])
-
-
-def kept_scores(
-    connection: "DuckDBPyConnection", month: Month, version: Version, condition: str
-) -> dict[str, dict[str, Score]]:
-    """Reads the scores of the version and the baselines from `evaluations`: by scope, then by model."""
-    rows = connection.execute(
-        "SELECT scope, model, trips, rmse, mae, bias FROM evaluations "
-        "WHERE month = ? AND model_version = ? AND condition = ? AND slice = 'overall'",
-        [month.first_day, version.version, condition],
-    ).fetchall()
-    found: dict[str, dict[str, Score]] = {name: {} for name in EVALUATION_SCOPES}
-    for scope, name, *values in rows:
-        found[scope][name] = Score(*values)
-    return found
-
-
-def _baseline_intervals(
-    connection: "DuckDBPyConnection", month: Month, version: Version, condition: Condition
-) -> Mapping[str, Interval]:
-    """Compares the challenger with each baseline, from the daily errors in `evaluations`."""
-    rows = connection.execute(
-        "SELECT model, value, trips, rmse * rmse * trips AS squares FROM evaluations "
-        "WHERE month = ? AND model_version = ? AND condition = ? AND scope = ? AND slice = ?",
-        [month.first_day, version.version, condition.name, PRIMARY_SCOPE.name, DAY],
-    ).df()
-    squares = rows.pivot_table(index="value", columns="model", values="squares")
-    trips = rows[rows["model"] == MODEL].set_index("value")["trips"].reindex(squares.index).to_numpy(np.int64)
-    ours = squares[MODEL].to_numpy(np.float64)
-    return {
-        str(name): compare_daily_errors(DayErrors(trips, ours, squares[name].to_numpy(np.float64)))
-        for name in squares
-        if name != MODEL
-    }
+def _may_have_seen(candidate: Candidate, scored_month: Month) -> bool:
+    return candidate.trained_through >= scored_month or bool(candidate.trips_seen)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 from taxi_assets.evaluation.metrics import Score
 from taxi_assets.promotion.bootstrap import Interval
+from taxi_assets.promotion.evidence import Evidence
 from taxi_assets.promotion.policy import PromotionPolicy
-from taxi_assets.promotion.promotion_input import Evidence
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
 
 __all__ = ["GUARDS", "format_interval", "scope_label"]
