@@ -113,7 +113,7 @@ def test_later_of_two_incomplete_files_needs_acceptance(ingested: LandingHarness
 
 
 @pytest.mark.slow
-def test_earlier_incomplete_file_waits_after_the_later_is_removed(ingested: LandingHarness) -> None:
+def test_earlier_incomplete_file_is_unaccepted_after_the_later_is_removed(ingested: LandingHarness) -> None:
     with pytest.raises(IncompleteMonth):
         ingest(ingested)
     (before,) = [r for r in ingested.records() if r.state == "unaccepted"]
