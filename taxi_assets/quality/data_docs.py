@@ -25,8 +25,8 @@ def write_data_docs(suite_result: SuiteResult, table: str, service: str, month: 
     Args:
         suite_result: The result of `validate`.
         table: The validated table.
-        service: The service whose trips these are.
-        month: Their month.
+        service: The trips' service.
+        month: The trips' month.
         folder: The folder of the Data Docs; created if missing.
 
     Returns:
@@ -65,8 +65,8 @@ def _render(template: str, **values: object) -> str:
     from great_expectations.render.view.view import DefaultJinjaPageView
 
     # Its Jinja environment has the templates and filters of the sections; ours are added.
-    with as_file(files("taxi_assets.quality") / "pages") as ours:
-        view = DefaultJinjaPageView(custom_views_directory=str(ours))
+    with as_file(files("taxi_assets.quality") / "pages") as templates:
+        view = DefaultJinjaPageView(custom_views_directory=str(templates))
         return str(view.env.get_template(template).render(values))
 
 

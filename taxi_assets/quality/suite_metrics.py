@@ -54,10 +54,10 @@ def count_metrics(connection: DuckDBPyConnection, view: str, suite: Suite) -> di
         _require_countable(expectation, types)
     counts = _count_rows(connection, view, suite)
 
-    def ask(query: str, column: str) -> Any:
+    def query_value(query: str, column: str) -> Any:
         return connection.execute(query.format(column=column, view=view)).fetchall()[0][0]
 
-    return {e.name: _metrics(e, counts, types, ask) for e in suite.expectations}
+    return {e.name: _metrics(e, counts, types, query_value) for e in suite.expectations}
 
 
 def _require_countable(expectation: Expectation, types: Mapping[str, str]) -> None:
@@ -74,7 +74,7 @@ def _metrics(
     expectation: Expectation,
     counts: Mapping[str, int],
     types: Mapping[str, str],
-    ask: Callable[[str, str], Any],
+    query_value: Callable[[str, str], Any],
 ) -> Metrics:
     rows = counts["rows"]
     if expectation.kind == ROWS:
@@ -82,12 +82,12 @@ def _metrics(
     column = str(expectation.arguments["column"])
     values = counts[f"values of {column}"]
     if expectation.kind == MEDIAN:
-        return {"column.median": ask(_MEDIAN, column)}
+        return {"column.median": query_value(_MEDIAN, column)}
     if expectation.kind in _ROW_BY_ROW:
         metric = _ROW_BY_ROW[expectation.kind]
         missing = {"table.row_count": rows, "column_values.nonnull.unexpected_count": rows - values}
         return {**missing, f"{metric}.unexpected_count": counts[expectation.name], f"{metric}.unexpected_values": []}
-    distinct = ask(_DISTINCT_INTEGERS if types[column] in _INTEGERS else _DISTINCT, column)
+    distinct = query_value(_DISTINCT_INTEGERS if types[column] in _INTEGERS else _DISTINCT, column)
     # Without values none is repeated; another expectation checks that there are values.
     return {"column.distinct_values.count": distinct, "column.unique_proportion": distinct / values if values else 1}
 
@@ -102,8 +102,8 @@ def _count_rows(connection: DuckDBPyConnection, view: str, suite: Suite) -> dict
             parts[f"values of {column}"] = f"count({column})"
         if expectation.kind in _ROW_BY_ROW:
             parts[expectation.name] = f"count_if({_unexpected(expectation, values)})"
-    found = connection.execute(f"SELECT {', '.join(parts.values())} FROM {view}", values).fetchall()[0]
-    return {part: int(count or 0) for part, count in zip(parts, found, strict=True)}  # of no rows, NULL
+    counts = connection.execute(f"SELECT {', '.join(parts.values())} FROM {view}", values).fetchall()[0]
+    return {part: int(count or 0) for part, count in zip(parts, counts, strict=True)}  # NULL without rows
 
 
 def _unexpected(expectation: Expectation, values: dict[str, object]) -> str:

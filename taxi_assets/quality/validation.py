@@ -62,8 +62,8 @@ def _evaluate_metrics(suite: Suite, metrics: Mapping[str, Metrics]) -> "Expectat
     # Counts only: examples of unexpected values would cost one scan per expectation.
     only_counts = {"result_format": {"result_format": "BASIC", "partial_unexpected_count": 0}}
     results = [
-        theirs._build_evr(theirs._validate(dict(metrics[ours.name]), dict(only_counts)))
-        for ours, theirs in zip(suite.expectations, _translate(suite), strict=True)
+        gx_expectation._build_evr(gx_expectation._validate(dict(metrics[expectation.name]), dict(only_counts)))
+        for expectation, gx_expectation in zip(suite.expectations, _translate(suite), strict=True)
     ]
     statistics = calc_validation_statistics(results)
     return ExpectationSuiteValidationResult(

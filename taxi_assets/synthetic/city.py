@@ -72,8 +72,8 @@ def build_city(seed: int) -> City:
     cells = _lay_out(rng)
     ids = _draw_ids(rng)
     corners, borough = np.full((ZONES + 1, 4, 2), np.nan), np.full(ZONES + 1, "", dtype="<U13")
-    for name, places in _divide(*_centroid(cells).T).items():
-        corners[ids[name]], borough[ids[name]] = cells[places], name
+    for name, indices in _divide(*_centroid(cells).T).items():
+        corners[ids[name]], borough[ids[name]] = cells[indices], name
     x, y = _centroid(corners).T
     return City(seed, corners, x, y, borough)
 
@@ -119,8 +119,8 @@ def _divide(x: Floats, y: Floats) -> dict[str, NDArray[np.intp]]:
 
 def _draw_ids(rng: np.random.Generator) -> dict[str, NDArray[np.int64]]:
     """The zone ids of each borough, in the order of its cells."""
-    kept = {zone for zones in _FIXED_ZONE_IDS.values() for zone in zones}
-    free = iter(rng.permutation([zone for zone in range(1, ZONES + 1) if zone not in kept]))
+    fixed = {zone for zones in _FIXED_ZONE_IDS.values() for zone in zones}
+    free = iter(rng.permutation([zone for zone in range(1, ZONES + 1) if zone not in fixed]))
     ids = {}
     for name, count in BOROUGHS.items():
         own = _FIXED_ZONE_IDS.get(name, ())

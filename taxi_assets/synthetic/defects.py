@@ -102,8 +102,8 @@ def rates_of(service: str, era: str) -> Rates:
 
 def unmetered_share(service: str, month: Month) -> float:
     """Share of a month's rows without a meter's details."""
-    begun = [share for year, share in _UNMETERED.get(service, {}).items() if year <= month.year]
-    return begun[-1] if begun else 0.0
+    shares = [share for year, share in _UNMETERED.get(service, {}).items() if year <= month.year]
+    return shares[-1] if shares else 0.0
 
 
 def strip_unmetered(trips: Trips, service: str) -> None:
@@ -121,14 +121,14 @@ def add_defects(trips: Trips, rates: Rates, month: Month, rng: np.random.Generat
     _add_distance_defects(trips, rates, rng)
     _add_zone_defects(trips, rates, rng)
     if "fare" in trips.values:
-        rows = _chosen(len(trips), rates.negative_fare, rng)
+        rows = _sample_rows(len(trips), rates.negative_fare, rng)
         trips.values["total"][rows] -= 2 * trips.values["fare"][rows]
         trips.values["fare"][rows] *= -1
 
 
 def add_refunds(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
     """Replaces rows by refunds of the row before: the same trip with negated amounts."""
-    rows = 2 * _chosen(len(trips) // 2, 2 * rates.refunded, rng) + 1
+    rows = 2 * _sample_rows(len(trips) // 2, 2 * rates.refunded, rng) + 1
     for values in trips.values.values():
         values[rows] = values[rows - 1]
     for name in MONEY:
@@ -138,7 +138,7 @@ def add_refunds(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
 
 def _add_duration_defects(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
     pickup_at, dropoff_at = trips.values["pickup_at"], trips.values["dropoff_at"]
-    short = _chosen(len(trips), rates.under_a_minute, rng)
+    short = _sample_rows(len(trips), rates.under_a_minute, rng)
     dropoff_at[short] = clock_after(pickup_at[short], np.maximum(rng.integers(-3, 60, len(short)), 0))
     trips.values["trip_distance"][short[rng.random(len(short)) < 0.6]] = 0.0
     for rate, least, most in (
@@ -147,7 +147,7 @@ def _add_duration_defects(trips: Trips, rates: Rates, rng: np.random.Generator) 
         (rates.hours_long, 2 * 3600, _DAY - 3600),
         (rates.ends_before, -58, 0),
     ):
-        rows = _chosen(len(trips), rate, rng)
+        rows = _sample_rows(len(trips), rate, rng)
         dropoff_at[rows] = clock_after(pickup_at[rows], rng.integers(least, most, len(rows)))
 
 
@@ -157,7 +157,7 @@ def _add_date_defects(trips: Trips, rates: Rates, month: Month, rng: np.random.G
         (0.4 * rates.outside_month, seconds(month.plus(1))),
         (rates.years_ago, seconds(Month(2009, 1)) - 3600),
     ):
-        rows = _chosen(len(trips), rate, rng)
+        rows = _sample_rows(len(trips), rate, rng)
         moved = start + rng.integers(0, 3 * 3600, len(rows)) - trips.values["pickup_at"][rows]
         trips.values["pickup_at"][rows] += moved
         trips.values["dropoff_at"][rows] += moved
@@ -165,21 +165,21 @@ def _add_date_defects(trips: Trips, rates: Rates, month: Month, rng: np.random.G
 
 def _add_distance_defects(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
     miles = trips.values["trip_distance"]
-    miles[_chosen(len(trips), rates.zero_distance, rng)] = 0.0
-    absurd = _chosen(len(trips), rates.absurd_distance, rng)
+    miles[_sample_rows(len(trips), rates.zero_distance, rng)] = 0.0
+    absurd = _sample_rows(len(trips), rates.absurd_distance, rng)
     miles[absurd] = np.round(10 ** rng.uniform(3.0, 5.468, len(absurd)), 2)
 
 
 def _add_zone_defects(trips: Trips, rates: Rates, rng: np.random.Generator) -> None:
     rows, starts, ends = len(trips), trips.values["pickup_zone"], trips.values["dropoff_zone"]
-    starts[_chosen(rows, rates.pickup_outside, rng)] = 265
-    ends[_chosen(rows, rates.dropoff_outside, rng)] = 265
-    ends[_chosen(rows, rates.dropoff_unknown, rng)] = 264
-    unknown = _chosen(rows, rates.pickup_unknown, rng)
+    starts[_sample_rows(rows, rates.pickup_outside, rng)] = 265
+    ends[_sample_rows(rows, rates.dropoff_outside, rng)] = 265
+    ends[_sample_rows(rows, rates.dropoff_unknown, rng)] = 264
+    unknown = _sample_rows(rows, rates.pickup_unknown, rng)
     starts[unknown] = 264
     ends[unknown[rng.random(len(unknown)) < 0.92]] = 264
 
 
-def _chosen(rows: int, rate: float, rng: np.random.Generator) -> NDArray[np.int64]:
+def _sample_rows(rows: int, rate: float, rng: np.random.Generator) -> NDArray[np.int64]:
     """Sorted indices of a random sample of the rows, about a share of `rate`."""
     return np.unique(rng.integers(0, max(rows, 1), rng.binomial(rows, rate)))

@@ -233,13 +233,13 @@ def era_of(service: str, month: Month, name: str | None = None) -> Era:
     """The file format of that name, by default that of TLC's parquet file of the month.
 
     Raises:
-        TaxiError: there is no such service or era, or TLC published nothing of the service in that month.
+        TaxiError: the service or era is unknown, or TLC published no file of the service in that month.
     """
     if service not in ERAS:
         raise TaxiError(f"there is no service '{service}': choose one of {', '.join(ERAS)}")
-    begun = [era for first, era in _BEGINS[service] if first <= month]
-    if not begun:
+    eras_so_far = [era for first, era in _BEGINS[service] if first <= month]
+    if not eras_so_far:
         raise TaxiError(f"there are no {service} trips in {month}: they begin in {_BEGINS[service][0][0]}")
     if name is not None and name not in ERAS[service]:
         raise TaxiError(f"{service} has no era '{name}': choose one of {', '.join(ERAS[service])}")
-    return ERAS[service][begun[-1] if name is None else name]
+    return ERAS[service][eras_so_far[-1] if name is None else name]

@@ -118,9 +118,8 @@ def check_service(columns: Sequence[str], service: str) -> None:
         TaxiError: the columns belong to another service, which the message names.
     """
     found = possible_services(columns)
-    if (
-        service in found and service in SERVICES
-    ) or not found:  # if none is found, `map_columns` reports what is missing
+    # If no service is possible, `map_columns` reports the missing columns.
+    if not found or (service in found and service in SERVICES):
         return
     if found <= set(REFUSED_SERVICES):
         raise TaxiError(f"its columns are those of {REFUSED_SERVICES[min(found)]}")

@@ -74,9 +74,9 @@ class RetryPolicy:
     longest_pause_seconds: float = 60
     sleep: Callable[[float], None] = time.sleep
 
-    def pause(self, failures: int, asked: float | None) -> float:
+    def pause(self, failures: int, requested: float | None) -> float:
         """Seconds before the next attempt: as the server asked, else doubling from one."""
-        return min(self.longest_pause_seconds, 2.0 ** (failures - 1) if asked is None else asked)
+        return min(self.longest_pause_seconds, 2.0 ** (failures - 1) if requested is None else requested)
 
 
 def probe(url: str, retry_policy: RetryPolicy) -> None:
@@ -85,8 +85,8 @@ def probe(url: str, retry_policy: RetryPolicy) -> None:
     Raises:
         UnreachableError: nothing answers, or only a gateway that cannot reach the server.
     """
-    # The limit is kept from outside, on a thread that may be left behind: looking up a name has no timeout of
-    # its own, and connecting takes its timeout once for each of the server's addresses.
+    # A thread enforces the limit, and may outlive it: name resolution has no timeout, and connecting applies its
+    # timeout to each of the server's addresses.
     outcome: Future[None] = Future()
     threading.Thread(target=_resolve, args=(outcome, lambda: _probe(url, retry_policy)), daemon=True).start()
     try:
@@ -125,7 +125,7 @@ def download(
                 end_part(part)
                 return origin
             except (httpx.TransportError, _BrokenOffError) as error:
-                reason, asked = one_line(error), getattr(error, "pause", None)
+                reason, requested_pause = one_line(error), getattr(error, "pause", None)
             except httpx.HTTPError as error:
                 raise RefusedError(one_line(error)) from error
             length = length_of(part)
@@ -133,7 +133,7 @@ def download(
             furthest = max(length, furthest)
             if failures >= retry_policy.attempts:
                 raise UnreachableError(f"{reason}, {failures} times in a row")
-            pause = retry_policy.pause(failures, asked)
+            pause = retry_policy.pause(failures, requested_pause)
             _LOG.warning("%s: %s; trying again in %g s", redact_url(url), reason, pause)
             retry_policy.sleep(pause)
 
@@ -187,14 +187,14 @@ def _status(url: str, retry_policy: RetryPolicy) -> int:
 def _receive(
     caller: httpx.Client, url: str, part: Path, known_origin: Origin | None, progress: Progress
 ) -> Origin | None:
-    begun = resumable_origin(part, redact_url(url))
-    with caller.stream("GET", url, headers=_conditions(part, begun, known_origin)) as response:
-        if response.status_code == 304 and known_origin and not begun:
+    partial = resumable_origin(part, redact_url(url))
+    with caller.stream("GET", url, headers=_conditions(part, partial, known_origin)) as response:
+        if response.status_code == 304 and known_origin and not partial:
             return None
         _check_response(response, part)
-        if begun and response.status_code == 206:
-            _write(response, part, "ab", _check_continues(response, part, begun), progress)
-            return begun
+        if partial and response.status_code == 206:
+            _write(response, part, "ab", _check_continues(response, part, partial), progress)
+            return partial
         if response.status_code != 200:
             raise RefusedError(f"it answers {response.status_code}, which does not fit the request")
         origin = Origin(redact_url(url), response.headers.get("ETag"), response.headers.get("Last-Modified"))
@@ -204,9 +204,9 @@ def _receive(
         return origin
 
 
-def _conditions(part: Path, begun: Origin | None, known_origin: Origin | None) -> dict[str, str]:
-    if begun and begun.validator:
-        return {"Range": f"bytes={length_of(part)}-", "If-Range": begun.validator}
+def _conditions(part: Path, partial: Origin | None, known_origin: Origin | None) -> dict[str, str]:
+    if partial and partial.validator:
+        return {"Range": f"bytes={length_of(part)}-", "If-Range": partial.validator}
     if known_origin and known_origin.etag:
         return {"If-None-Match": known_origin.etag}
     return {"If-Modified-Since": known_origin.modified} if known_origin and known_origin.modified else {}
@@ -230,11 +230,11 @@ def _check_response(response: httpx.Response, part: Path) -> None:
         raise RefusedError("it redirects from HTTPS to another protocol")
 
 
-def _check_continues(response: httpx.Response, part: Path, begun: Origin) -> int:
+def _check_continues(response: httpx.Response, part: Path, partial: Origin) -> int:
     """The length of the whole file, if the response continues exactly at the end of the part."""
     match = _CONTINUES.fullmatch(response.headers.get("Content-Range", ""))
-    etag = response.headers.get("ETag", begun.etag)
-    if not match or int(match[1]) != length_of(part) or etag != begun.etag:
+    etag = response.headers.get("ETag", partial.etag)
+    if not match or int(match[1]) != length_of(part) or etag != partial.etag:
         part.unlink(missing_ok=True)
         raise _BrokenOffError("it answered with another range than requested")
     return int(match[2])

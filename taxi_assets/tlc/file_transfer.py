@@ -88,9 +88,9 @@ def exclusive_write(target: Path) -> Iterator[None]:
         with FileLock(sidecar(target, "lock")):
             yield
     except OSError as error:
-        why = f"{error.strerror or error}: {error.filename or target}"
+        reason = f"{error.strerror or error}: {error.filename or target}"
         raise TaxiError(
-            f"cannot write {target.name} to {target.parent} ({why}): "
+            f"cannot write {target.name} to {target.parent} ({reason}): "
             "check the permissions and the free space, or set TAXI_HOME to another folder"
         ) from error
 

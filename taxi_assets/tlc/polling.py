@@ -76,7 +76,7 @@ def poll_once(
         poll_response = poll_month(source, month_poll, retry_policy)
         if poll_response.kind == "there":
             poll_response = _fetch(month_poll, poll_response, fetch, deadline, retry_policy)
-        messages.append(f"{month_poll.name}: {poll_response.why}")
+        messages.append(f"{month_poll.name}: {poll_response.message}")
         if poll_response.kind == "there" and not poll_response.length:
             break  # out of time: the state stays, so the next tick polls this month again
         polling_state = record_response(polling_state, month_poll, poll_response, now)

@@ -64,9 +64,9 @@ class PollingState:
     def from_text(cls, text: str | None) -> "PollingState":
         """Reads a state written by `as_text`; a new one if there is none or it cannot be read."""
         try:
-            found = json.loads(text or "{}")
-            months = {name: RemoteFileState(**remote_state) for name, remote_state in found.pop("months", {}).items()}
-            return cls(months, **found)
+            stored = json.loads(text or "{}")
+            months = {name: RemoteFileState(**remote_state) for name, remote_state in stored.pop("months", {}).items()}
+            return cls(months, **stored)
         except (ValueError, TypeError, AttributeError):
             return cls()
 
@@ -95,10 +95,10 @@ class MonthPoll:
 
 @dataclass(frozen=True)
 class PollResponse:
-    """The source's response; `pause` is its Retry-After, seconds; `why` is a message for people."""
+    """The source's response; `pause` is its Retry-After, seconds; `message` is for people."""
 
     kind: Kind
-    why: str = ""
+    message: str = ""
     etag: str | None = None
     modified: str | None = None
     length: int | None = None
@@ -123,12 +123,14 @@ def due_polls(
     """
     if _is_ahead(polling_state.quiet_until, now, MAX_BUSY_BACKOFF_SECONDS):
         return ()
-    new = [q for service, months in available.items() for q in _new_month_polls(polling_state, service, months, now)]
-    again = [q for service, months in available.items() for q in _recheck_polls(polling_state, service, months, now)]
-    again.sort(
-        key=lambda month_poll: (month_poll.remote_state.next_at, -month_poll.month.year, -month_poll.month.number)
-    )
-    return (*new, *again[:MAX_RECHECKS])[:MAX_POLLS]
+    new = [
+        poll for service, months in available.items() for poll in _new_month_polls(polling_state, service, months, now)
+    ]
+    rechecks = [
+        poll for service, months in available.items() for poll in _recheck_polls(polling_state, service, months, now)
+    ]
+    rechecks.sort(key=lambda poll: (poll.remote_state.next_at, -poll.month.year, -poll.month.number))
+    return (*new, *rechecks[:MAX_RECHECKS])[:MAX_POLLS]
 
 
 def record_response(
@@ -149,16 +151,18 @@ def record_response(
         pause = _exponential_backoff(MIN_ABSENT_BACKOFF_SECONDS, remote_state.absences, MAX_ABSENT_BACKOFF_SECONDS)
         if month_poll.available_bytes is not None:
             pause = RECHECK_SECONDS  # TLC removed the file; the warehouse keeps its month
-        learned = replace(remote_state, next_at=now + pause, absences=remote_state.absences + 1)
+        new_state = replace(remote_state, next_at=now + pause, absences=remote_state.absences + 1)
     else:
-        learned = RemoteFileState(
+        new_state = RemoteFileState(
             now + RECHECK_SECONDS,
             0,
             poll_response.etag or remote_state.etag,
             poll_response.modified or remote_state.modified,
             remote_state.length if poll_response.length is None else poll_response.length,
         )
-    return replace(polling_state, months={**polling_state.months, month_poll.name: learned}, quiet_until=0, failures=0)
+    return replace(
+        polling_state, months={**polling_state.months, month_poll.name: new_state}, quiet_until=0, failures=0
+    )
 
 
 def _new_month_polls(

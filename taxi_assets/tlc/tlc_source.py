@@ -279,14 +279,14 @@ def _find(source: str, folder: str, names: Sequence[str]) -> Path:
     raise _missing(" or ".join((names[0], *(Path(name).suffix for name in names[1:]))), source, "the folder has none")
 
 
-def _missing(name: str, source: str, why: str) -> TaxiError:
+def _missing(name: str, source: str, reason: str) -> TaxiError:
     remedy = "put the file there, or name another source with TAXI_TLC_SOURCE"
     parsed = parse_file_name(name.partition(" ")[0])
     if parsed:
         remedy += ", or choose other months with MONTHS=2023-01..2023-03"
     if parsed and _may_be_published_later(parsed[1]):
         remedy = "TLC publishes a month about two months late; choose others with MONTHS=2023-01..2023-03"
-    return TaxiError(f"{source_label(source)} has no {name} ({why}): {remedy}")
+    return TaxiError(f"{source_label(source)} has no {name} ({reason}): {remedy}")
 
 
 def _may_be_published_later(month: Month) -> bool:
@@ -295,9 +295,9 @@ def _may_be_published_later(month: Month) -> bool:
     return month > Month(today.year, today.month).plus(-5)
 
 
-def _unreachable(source: str, why: str) -> SourceUnreachable:
+def _unreachable(source: str, reason: str) -> SourceUnreachable:
     return SourceUnreachable(
-        f"{source_label(source)} cannot be reached ({why}): "
+        f"{source_label(source)} cannot be reached ({reason}): "
         "check the network, or set TAXI_TLC_SOURCE to a folder of TLC's files"
     )
 

@@ -39,13 +39,13 @@ def migrate_if_older(catalogue: Path, lock: FileLock, migrate: Callable[[], None
 
 
 def _is_older(catalogue: Path) -> bool:
-    found = _version(catalogue)
-    if _parts(found) > _parts(DUCKLAKE_VERSION):
+    version = _version(catalogue)
+    if _parts(version) > _parts(DUCKLAKE_VERSION):
         raise TaxiError(
-            f"the lake in {catalogue.parent} is of DuckLake {found}, made by a later release: install that release, "
-            f"or set TAXI_HOME to another folder; this one reads DuckLake {DUCKLAKE_VERSION}"
+            f"the warehouse in {catalogue.parent} is of DuckLake {version}, made by a later release: "
+            f"install that release, or set TAXI_HOME to another folder; this one reads DuckLake {DUCKLAKE_VERSION}"
         )
-    return found != DUCKLAKE_VERSION
+    return version != DUCKLAKE_VERSION
 
 
 def _version(catalogue: Path) -> str:
@@ -68,20 +68,23 @@ def _parts(version: str) -> tuple[int, ...]:
 
 
 def _migrate(catalogue: Path, migrate: Callable[[], None]) -> None:
-    found = _version(catalogue)
-    kept = catalogue.with_name(f"{catalogue.name}.ducklake-{found}")
-    draft = kept.with_name(f"{kept.name}.draft")
+    version = _version(catalogue)
+    backup = catalogue.with_name(f"{catalogue.name}.ducklake-{version}")
+    draft = backup.with_name(f"{backup.name}.draft")
     draft.unlink(missing_ok=True)
     with closing(sqlite3.connect(catalogue)) as old, closing(sqlite3.connect(draft)) as new:
         old.backup(new)
-    draft.replace(kept)
+    draft.replace(backup)
     _LOG.warning(
-        "migrating the lake from DuckLake %s to %s; its catalogue is kept as %s", found, DUCKLAKE_VERSION, kept
+        "migrating the warehouse from DuckLake %s to %s; its old catalogue is kept as %s",
+        version,
+        DUCKLAKE_VERSION,
+        backup,
     )
     try:
         migrate()
     except duckdb.Error as error:
         raise TaxiError(
-            f"the lake cannot be migrated from DuckLake {found} to {DUCKLAKE_VERSION} ({str(error).splitlines()[0]}): "
-            f"the old catalogue is kept as {kept}"
+            f"the warehouse cannot be migrated from DuckLake {version} to {DUCKLAKE_VERSION} "
+            f"({str(error).splitlines()[0]}): the old catalogue is kept as {backup}"
         ) from error

@@ -50,5 +50,5 @@ def _copy(catalog: Path, folder: Path) -> Path:
 
 
 def _state(*paths: Path) -> list[tuple[int, int] | None]:
-    found = [path.stat() if path.is_file() else None for path in paths]
-    return [(status.st_mtime_ns, status.st_size) if status else None for status in found]
+    statuses = [path.stat() if path.is_file() else None for path in paths]
+    return [(status.st_mtime_ns, status.st_size) if status else None for status in statuses]

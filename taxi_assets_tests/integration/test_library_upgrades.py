@@ -61,7 +61,9 @@ def test_older_ducklake_is_migrated_and_its_catalogue_is_backed_up(
     kept = catalogue.with_name("catalog.sqlite.ducklake-0.4")
     assert ducklake_version(kept) == "0.4"
     (line,) = [record.getMessage() for record in caplog.records]
-    assert line == f"migrating the lake from DuckLake 0.4 to {DUCKLAKE_VERSION}; its catalogue is kept as {kept}"
+    assert (
+        line == f"migrating the warehouse from DuckLake 0.4 to {DUCKLAKE_VERSION}; its old catalogue is kept as {kept}"
+    )
     with warehouse.publishing("another") as connection:
         connection.execute("INSERT INTO taxi_zones BY NAME SELECT 2 AS zone_id")
 
