@@ -21,7 +21,9 @@ def score_lines(score: Facts) -> list[tuple[str, str]]:
     lines += [(name, _errors(found)) for name, found in score["baselines"].items()]
     for name, found in score["other_conditions"].items():
         # With few months the encoding is out of fold and traffic ratios are NaN in training: they change no prediction.
-        same = " (the same: too few months to train on it)" if found["rmse"] == score["model"]["rmse"] else ""
+        same = (
+            " (the same: recent traffic needs more training months)" if found["rmse"] == score["model"]["rmse"] else ""
+        )
         lines.append((f"model {name.replace('_', ' ')}", _errors(found) + same))
     return lines
 
