@@ -53,7 +53,7 @@ def _print_rows(rows: list[Any]) -> None:
     from rich.table import Table
 
     table = Table(
-        "trained on", "scored", "model", title="Trips of 1-60 minutes (1_to_60_minutes); minutes", title_justify="left"
+        "trained", "scored", "model", title="Trips of 1-60 minutes (1_to_60_minutes); minutes", title_justify="left"
     )
     for name in ("RMSE", "MAE", "published RMSE", "published MAE"):
         table.add_column(name, justify="right", overflow="fold")
