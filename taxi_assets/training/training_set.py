@@ -18,7 +18,7 @@ from taxi_assets.features.encoding import (
     expected_minutes,
     periods,
 )
-from taxi_assets.features.out_of_fold import encode_training_trips, first_past_only_month
+from taxi_assets.features.out_of_fold import EncodedTrips, encode_training_trips, first_past_only_month
 from taxi_assets.features.recent_traffic import (
     FIXED_DURATION,
     RECENT_TRAFFIC_COLUMNS,
@@ -95,19 +95,13 @@ def build_training_set(  # noqa: PLR0913, PLR0917
     month = months(trips)
     first = int(month.max()) - row_months + 1
     masked = np.random.default_rng(seed).random(len(month)) < _MASKED_SHARE
-    features = {
-        name: np.full(len(minutes), np.nan, np.float32) for name in (*TARGET_ENCODING_FEATURES, *RECENT_TRAFFIC_COLUMNS)
-    }
+    names = (*TARGET_ENCODING_FEATURES, *RECENT_TRAFFIC_COLUMNS)
+    features = {name: np.full(len(minutes), np.nan, np.float32) for name in names}
     tables, completed = dict[int, EncodingTables](), dict[int, CompletedTrips]()
     for service in np.unique(trips["service_id"]).tolist():
         own_service = trips["service_id"] == service
-        service_trips = _take_rows(trips, own_service)
-        encoded, tables[service] = encode_training_trips(
-            _past_trips(service_trips, minutes[own_service]), geometry, smoothing, first - 1
-        )
-        in_reach = month[own_service] >= first - 1
-        ended_trips = completed_trips(
-            _take_rows(service_trips, in_reach), minutes[own_service][in_reach], encoded["expected_minutes"][in_reach]
+        encoded, tables[service], ended_trips = _encode_service(
+            _take_rows(trips, own_service), minutes[own_service], geometry, smoothing, first
         )
         completed[service] = _recent_only(ended_trips)
         _assign(features, own_service, encoded)
@@ -122,6 +116,16 @@ def build_training_set(  # noqa: PLR0913, PLR0917
     _mask(matrix, masked[kept], month[kept], excluded)
     weights = expected_minutes(matrix) ** 2 * np.exp(-(month.max() + 1 - month[kept]) / _WEIGHT_MONTHS)
     return TrainingSet(matrix, minutes[kept], weights, utc_seconds(rows["pickup_at"]), tables, completed)
+
+
+def _encode_service(
+    trips: TripColumns, minutes: Floats, geometry: ZoneGeometry, smoothing: Smoothing, first: int
+) -> tuple[EncodedTrips, EncodingTables, CompletedTrips]:
+    """Encodes one service's trips: columns, tables, and the trips completed since the month before `first`."""
+    encoded, tables = encode_training_trips(_past_trips(trips, minutes), geometry, smoothing, first - 1)
+    in_reach = months(trips) >= first - 1
+    recent, expected = _take_rows(trips, in_reach), encoded["expected_minutes"][in_reach]
+    return encoded, tables, completed_trips(recent, minutes[in_reach], expected)
 
 
 def model_columns(frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
