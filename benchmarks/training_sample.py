@@ -15,7 +15,8 @@ from taxi_assets.months import SERVICES, Month
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.training.dataset import read_zone_map
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
-from taxi_assets.warehouse.connection import define_macros, month_key, sql
+from taxi_assets.warehouse.connection import define_macros, month_key
+from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from sample_lake import MONTHS, ZONE_FILES, Lake, Source
 
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.month_file import file_name, inspect_file
-from taxi_assets.warehouse.connection import Warehouse, define_macros, sql
+from taxi_assets.warehouse.connection import Warehouse, define_macros
+from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
 
 if TYPE_CHECKING:

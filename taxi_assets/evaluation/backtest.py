@@ -24,7 +24,8 @@ from taxi_assets.training.dataset import TRAINING_SCOPE, WINDOW_MONTHS, availabl
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE
 from taxi_assets.training.train import fit, library_versions
 from taxi_assets.warehouse.available_months import available_months
-from taxi_assets.warehouse.connection import Warehouse, month_key, sql
+from taxi_assets.warehouse.connection import Warehouse, month_key
+from taxi_assets.warehouse.queries import sql
 
 __all__ = ["BacktestSpec", "backtest", "summarise"]
 

@@ -14,7 +14,8 @@ from taxi_assets.ingestion.file_columns import read_columns
 from taxi_assets.ingestion.source_files import SourceFile, read_source_files
 from taxi_assets.tlc.contract import map_columns
 from taxi_assets.tlc.month_file import MonthFile
-from taxi_assets.warehouse.connection import month_key, sql
+from taxi_assets.warehouse.connection import month_key
+from taxi_assets.warehouse.queries import sql
 
 __all__ = ["PreviousMonth", "SharedColumns", "compare_month", "hash_previous_month", "shared_columns"]
 

@@ -27,7 +27,8 @@ from taxi_assets.quality.suites import SUITES
 from taxi_assets.tlc.file_transfer import sha256_of
 from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse import fault_points
-from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key, set_month_variables, sql
+from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key, set_month_variables
+from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
 
 __all__ = [

@@ -7,7 +7,8 @@ from duckdb import DuckDBPyConnection
 
 from taxi_assets.ingestion.canonical_rows import CanonicalTrips
 from taxi_assets.months import Month
-from taxi_assets.warehouse.connection import month_key, sql
+from taxi_assets.warehouse.connection import month_key
+from taxi_assets.warehouse.queries import sql
 
 __all__ = ["ColumnChange", "read_schema_changes", "record_schema"]
 

@@ -12,7 +12,8 @@ from taxi_assets.ingestion.source_files import SourceFile, read_source_files
 from taxi_assets.months import Month
 from taxi_assets.quality.results import ExpectationResult, SuiteResult
 from taxi_assets.quality.suites import SUITES, Severity
-from taxi_assets.warehouse.connection import month_key, sql
+from taxi_assets.warehouse.connection import month_key
+from taxi_assets.warehouse.queries import sql
 
 __all__ = ["COMPLETENESS", "name_other_month", "run_table_checks"]
 

@@ -21,7 +21,8 @@ from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.dataset import read_evaluation_trips, read_zones
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE, TRIPS_1_TO_180_MINUTES
-from taxi_assets.warehouse.connection import Warehouse, sql
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.queries import sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -284,15 +284,11 @@ def _missing(name: str, source: str, reason: str) -> TaxiError:
     parsed = parse_file_name(name.partition(" ")[0])
     if parsed:
         remedy += ", or choose other months with MONTHS=2023-01..2023-03"
-    if parsed and _may_be_published_later(parsed[1]):
+    today = date.today()
+    # TLC publishes two months late, at times three or four; an older month is missing.
+    if parsed and parsed[1] > Month(today.year, today.month).plus(-5):
         remedy = "TLC publishes a month about two months late; choose others with MONTHS=2023-01..2023-03"
     return TaxiError(f"{source_label(source)} has no {name} ({reason}): {remedy}")
-
-
-def _may_be_published_later(month: Month) -> bool:
-    """TLC publishes two months late, at times three or four; an older month is missing."""
-    today = date.today()
-    return month > Month(today.year, today.month).plus(-5)
 
 
 def _unreachable(source: str, reason: str) -> SourceUnreachable:

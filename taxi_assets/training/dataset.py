@@ -13,7 +13,8 @@ from taxi_assets.features.trip_features import ZONES, ZoneMap, holiday_dates
 from taxi_assets.months import SERVICES, Month
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.training.evaluation_scope import TRIPS_1_TO_60_MINUTES, EvaluationScope
-from taxi_assets.warehouse.connection import Warehouse, month_key, sql
+from taxi_assets.warehouse.connection import Warehouse, month_key
+from taxi_assets.warehouse.queries import sql
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +31,6 @@ __all__ = [
     "month_key",
     "require_writable",
     "set_month_variables",
-    "sql",
 ]
 
 _EXTENSIONS = ("ducklake", "sqlite_scanner")
@@ -44,24 +41,6 @@ _OPTIONS = {"parquet_version": "2", "parquet_compression": "snappy"}
 
 # One open database per process: loading the extensions and checking their signatures takes half a second.
 _databases: dict[tuple[int, int, Settings], duckdb.DuckDBPyConnection] = {}
-
-
-@cache
-def sql(name: str) -> str:
-    """The text of `<name>.sql`, which is beside the module that runs it; names are unique.
-
-    Raises:
-        FileNotFoundError: no package has such a file.
-    """
-    if name not in sql_files():
-        raise FileNotFoundError(f"no {name}.sql in any package of taxi_assets")
-    return sql_files()[name].read_text()
-
-
-@cache
-def sql_files() -> Mapping[str, Path]:
-    """The project's SQL files, by name without `.sql`."""
-    return {path.stem: path for path in Path(str(files("taxi_assets"))).rglob("*.sql")}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import pytest
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key, set_month_variables, sql
+from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key, set_month_variables
+from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
 
 JANUARY = Month(2023, 1)

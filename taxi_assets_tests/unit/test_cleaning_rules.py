@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from raw_rows import KEY, MARCH, NINE, Row, trip
 
 from taxi_assets.quality.cleaning_rules import REASONS, RULES, THRESHOLDS, Rule
-from taxi_assets.warehouse.connection import define_macros, sql
+from taxi_assets.warehouse.connection import define_macros
+from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
 
 

@@ -6,7 +6,7 @@ import pytest
 from raw_rows import KEY, Row, trip
 
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
-from taxi_assets.warehouse.connection import sql
+from taxi_assets.warehouse.queries import sql
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from taxi_assets.features.trip_features import MODEL_INPUTS, POST_TRIP_FIELDS, R
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.tlc.contract import RAW_COLUMNS
 from taxi_assets.training.model import DurationModel
-from taxi_assets.warehouse.connection import sql
+from taxi_assets.warehouse.queries import sql
 
 FEATURES = {
     "MATRIX_COLUMNS": MATRIX_COLUMNS,

@@ -20,7 +20,8 @@ from taxi_assets.features.trip_features import (
     row_features,
 )
 from taxi_assets.months import SERVICES
-from taxi_assets.warehouse.connection import define_macros, sql
+from taxi_assets.warehouse.connection import define_macros
+from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
 
 Ride = tuple[datetime, int, int]

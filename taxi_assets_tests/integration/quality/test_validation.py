@@ -31,7 +31,8 @@ from taxi_assets.quality.suites import (
     Suite,
 )
 from taxi_assets.synthetic import write_month
-from taxi_assets.warehouse.connection import define_macros, month_key, sql
+from taxi_assets.warehouse.connection import define_macros, month_key
+from taxi_assets.warehouse.queries import sql
 
 
 def rows_seen_by_others(folder: Path, table: str) -> int:
