@@ -11,8 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("taxi_assets", "taxi_assets_tests", "benchmarks", "bento")
 # Words that carried a meaning of our own; each has a standard term instead (see docs/glossary.md).
 PRIVATE = re.compile(
-    r"\b(told|tells? (?:of|apart|whether|what)|held|whoever|nobody|somebody|lessons?|astray|looked|looks|moments?|rivals?"
-    r"|learned from|learns? from|what becomes of|whatever becomes|worth|arrivals?|put aside|judged|judges|judging|twins?)\b",
+    r"\b(told|tells? (?:of|apart|whether|what)|held|whoever|nobody|somebody|lessons?|astray|looked|looks|moments?"
+    r"|learned from|learns? from|what becomes of|whatever becomes|worth|arrivals?|put aside|judged|judges|judging"
+    r"|rivals?|twins?)\b",
     re.IGNORECASE,
 )
 RELATIVE = re.compile(r"(What|How|Whether|Where|Which|Who|Whose|When|Why|That)\b")

@@ -116,7 +116,7 @@ def fetch_month(  # noqa: PLR0913, PLR0917 - month, locations and download optio
     name = file_name(service, month)
     if not _is_site(source):
         name = _find(source, _MONTHS, [file_name(service, month, suffix) for suffix in MONTH_SUFFIXES]).name
-    return _fetch_file(source, _MONTHS, landing / name, progress or _ignore_progress, retry_policy, stored)
+    return _fetch_file(source, _MONTHS, landing / name, progress or (lambda *_: None), retry_policy, stored)
 
 
 def month_location(source: str, service: str, month: Month) -> str | Path:
@@ -145,7 +145,7 @@ def fetch_zones(
     """
     files = ZoneFiles(landing / _LOOKUP, landing / _SHAPES)
     for target in files:
-        _fetch_file(source, _ZONES, target, progress or _ignore_progress, retry_policy)
+        _fetch_file(source, _ZONES, target, progress or (lambda *_: None), retry_policy)
     return files
 
 
@@ -296,7 +296,3 @@ def _unreachable(source: str, reason: str) -> SourceUnreachable:
         f"{source_label(source)} cannot be reached ({reason}): "
         "check the network, or set TAXI_TLC_SOURCE to a folder of TLC's files"
     )
-
-
-def _ignore_progress(done: int, total: int | None) -> None:
-    """Ignores the progress."""
