@@ -44,9 +44,9 @@ def trips(count: int, seed: int) -> dict[str, NDArray[Any]]:
     }
 
 
-def frame(asked: dict[str, NDArray[Any]]) -> pd.DataFrame:
+def frame(columns: dict[str, NDArray[Any]]) -> pd.DataFrame:
     """The trips as the fitted model takes them."""
-    return pd.DataFrame({**asked, **row_features(asked, zone_map())})[list(MODEL_INPUTS)]
+    return pd.DataFrame({**columns, **row_features(columns, zone_map())})[list(MODEL_INPUTS)]
 
 
 @cache

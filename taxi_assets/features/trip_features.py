@@ -59,7 +59,7 @@ POST_TRIP_FIELDS = (
 )
 
 ROW_FEATURES: Mapping[str, str] = {
-    "hour_of_week": "0 is Monday midnight to one, 167 Sunday eleven to midnight",
+    "hour_of_week": "0 is Monday 00:00-00:59, 167 is Sunday 23:00-23:59",
     "minute_of_day": "minutes since midnight, 0-1439",
     "day_of_week": "0 is Monday, 6 is Sunday",
     "day_of_year": "1 is January 1st",

@@ -28,9 +28,9 @@ from taxi_assets.evaluation.metrics import score
 trips, zones = sample_trips(2, 40_000)
 late = trips["pickup_at"] >= trips["pickup_at"].max().normalize().replace(day=1)
 model = DurationModel(zones, max_iter=30).fit(trips[~late], trips.loc[~late, "duration_minutes"].to_numpy())
-asked = trips[late].reset_index(drop=True)
-prediction = model.predict_interval(model.add_recent_traffic(asked))
-found = score(asked["duration_minutes"].to_numpy(), prediction.minutes)
+later = trips[late].reset_index(drop=True)
+prediction = model.predict_interval(model.add_recent_traffic(later))
+found = score(later["duration_minutes"].to_numpy(), prediction.minutes)
 ends = float(prediction.low.sum()), float(prediction.high.sum())
 print([value.hex() for value in (found.rmse, found.mae, found.bias, *ends)])
 """
@@ -49,8 +49,8 @@ def model_and_trips() -> tuple[DurationModel, pd.DataFrame]:
 @pytest.mark.parametrize("with_traffic", [True, False])
 def test_error_is_close_to_the_lowest_possible(model_and_trips: Any, with_traffic: bool) -> None:
     model, trips = model_and_trips
-    asked = model.add_recent_traffic(trips) if with_traffic else trips
-    error = np.abs(model.predict(asked) - trips["duration_minutes"].to_numpy()).mean()
+    inputs = model.add_recent_traffic(trips) if with_traffic else trips
+    error = np.abs(model.predict(inputs) - trips["duration_minutes"].to_numpy()).mean()
     zone_ids = (trips[f"{end}_zone_id"].to_numpy() for end in ("pickup", "dropoff"))
     best = best_mae(expected_minutes(SEED, *zone_ids, trips["pickup_at"].to_numpy(), "green"))
     assert 0.97 * best < error <= 1.05 * best

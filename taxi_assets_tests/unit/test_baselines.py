@@ -28,8 +28,8 @@ PAST = trips((74, 75, 8, 10), (74, 75, 8, 14), (74, 75, 9, 60), (74, 41, 8, 20),
 
 
 def predict(name: str, *asked_trips: tuple[int, int, int]) -> list[float]:
-    asked = trips(*((*trip, np.nan) for trip in asked_trips)).drop(columns="duration_minutes")
-    return fit_baselines(PAST)[name].predict(asked).tolist()
+    requested = trips(*((*trip, np.nan) for trip in asked_trips)).drop(columns="duration_minutes")
+    return fit_baselines(PAST)[name].predict(requested).tolist()
 
 
 def test_every_baseline_is_fitted_and_described() -> None:
@@ -52,9 +52,9 @@ def test_an_unseen_pair_falls_back_to_its_pickup_zone_then_to_all_trips() -> Non
 
 def test_an_hour_has_its_own_median_from_five_trips_on() -> None:
     four, five = trips(*[(74, 75, 8, 30)] * 4, *[(74, 75, 9, 10)] * 9), trips((74, 75, 8, 30))
-    asked = trips((74, 75, 8, 0), (74, 75, 100, 0))
-    before = fit_baselines(four)["zone_pair_hour_median"].predict(asked)
-    after = fit_baselines(pd.concat([four, five]))["zone_pair_hour_median"].predict(asked)
+    requested = trips((74, 75, 8, 0), (74, 75, 100, 0))
+    before = fit_baselines(four)["zone_pair_hour_median"].predict(requested)
+    after = fit_baselines(pd.concat([four, five]))["zone_pair_hour_median"].predict(requested)
     assert before.tolist() == [10, 10]
     assert after.tolist() == [30, 10]
 
@@ -128,15 +128,15 @@ NOISE_MINUTES = 6.0
 
 
 @pytest.mark.parametrize(
-    ("learned", "scored", "rmse", "mae"),
+    ("training", "scored", "rmse", "mae"),
     [
         ((Month(2021, 1), Month(2021, 1)), Month(2021, 2), 10.4737, 7.5696),
         ((Month(2023, 1), Month(2023, 1)), Month(2023, 2), 7.3562, 5.0476),
         ((Month(2023, 1), Month(2023, 12)), Month(2024, 1), 7.233, None),
     ],
 )
-def test_regression_has_its_known_error(source, learned, scored, rmse: float, mae: float | None) -> None:
-    past, later, margin = read(source, *month_range(*learned)), read(source, scored), 0.001
+def test_regression_has_its_known_error(source, training, scored, rmse: float, mae: float | None) -> None:
+    past, later, margin = read(source, *month_range(*training)), read(source, scored), 0.001
     if past is None or later is None:
         past, later = (city(60_000, 200, seed, NOISE_MINUTES) for seed in (1, 2))
         rmse, mae, margin = NOISE_MINUTES, NOISE_MINUTES * np.sqrt(2 / np.pi), 0.06

@@ -127,7 +127,7 @@ def test_blank_text_is_missing_and_other_text_is_trimmed() -> None:
         ("lpep_pickup_datetime", "pickup_at", pa.string()),
     ],
 )
-def test_a_word_for_nothing_is_missing(nothing: str, published: str, canonical: str, kind: pa.DataType) -> None:
+def test_a_word_for_no_value_is_missing(nothing: str, published: str, canonical: str, kind: pa.DataType) -> None:
     assert cast(published, canonical, [nothing], kind) == [None]
     assert cast("store_and_fwd_flag", "store_and_forward_flag", ["N", "Nan Y"], pa.string()) == ["N", "Nan Y"]
 

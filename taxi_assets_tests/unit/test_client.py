@@ -21,20 +21,20 @@ Serve = Callable[[int, bytes], str]
 
 
 @pytest.fixture
-def asked() -> list[Any]:
+def requests() -> list[Any]:
     """The paths and bodies the server received."""
     return []
 
 
 @pytest.fixture
-def serve(asked: list[Any]) -> Iterator[Serve]:
+def serve(requests: list[Any]) -> Iterator[Serve]:
     """Serves one response to every request; returns the server's URL."""
     servers = []
 
     def start(status: int, body: bytes) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                asked.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+                requests.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
                 self.do_GET()
 
             def do_GET(self) -> None:
@@ -65,11 +65,11 @@ def failure(url: str) -> str:
     return str(caught.value)
 
 
-def test_response_is_returned_unchanged(serve: Serve, asked: list[Any]) -> None:
+def test_response_is_returned_unchanged(serve: Serve, requests: list[Any]) -> None:
     url = serve(200, b'{"duration_minutes": 9.8, "bento": "taxi_duration:v3"}')
     assert client.predict(url, RIDE) == {"duration_minutes": 9.8, "bento": "taxi_duration:v3"}
     ride = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}
-    assert asked == [("/predict", {**ride, "service": None, "passenger_count": None})]
+    assert requests == [("/predict", {**ride, "service": None, "passenger_count": None})]
 
 
 def test_taxi_predict_prints_the_warnings_of_the_response(
@@ -80,11 +80,11 @@ def test_taxi_predict_prints_the_warnings_of_the_response(
     port = serve(200, json.dumps(response).encode()).rpartition(":")[2]
     monkeypatch.setenv("TAXI_HOME", str(tmp_path))
     monkeypatch.setenv("TAXI_BENTO_PORT", port)
-    asked = ("predict", "--pickup", "74", "--dropoff", "75", "--at", "2023-11-05T01:30")
-    done = CliRunner().invoke(cli.app, [*asked])
+    arguments = ("predict", "--pickup", "74", "--dropoff", "75", "--at", "2023-11-05T01:30")
+    done = CliRunner().invoke(cli.app, [*arguments])
     assert done.stdout.startswith("9.8 minutes; nine rides in ten take 6.1 to 16.4\n")
     assert done.stderr == "warning: it is read as the first; [sic]\n"
-    to_json = CliRunner().invoke(cli.app, [*asked, "--json", "-"])
+    to_json = CliRunner().invoke(cli.app, [*arguments, "--json", "-"])
     assert json.loads(to_json.stdout) == response
 
 

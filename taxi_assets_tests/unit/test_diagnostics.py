@@ -82,9 +82,9 @@ def test_columns_of_one_feature_are_shuffled_together() -> None:
     trips = daily_trips(500).assign(day_of_week=lambda frame: frame["minute_of_day"] % 7)
     trips["hour_of_week"] = trips["day_of_week"] * 24
 
-    def torn(asked: pd.DataFrame) -> np.ndarray:
-        assert (asked["hour_of_week"] == asked["day_of_week"] * 24).all()
-        return law(asked)
+    def torn(trips: pd.DataFrame) -> np.ndarray:
+        assert (trips["hour_of_week"] == trips["day_of_week"] * 24).all()
+        return law(trips)
 
     found = permutation_importance(torn, trips, ["pickup_zone_id", "day_of_week", "hour_of_week"])
     assert set(found["feature"]) == {"pickup_zone_id", "day_of_week"}

@@ -56,7 +56,7 @@ def test_a_setting_without_any_proxy_is_kept() -> None:
 
 
 @given(st.dictionaries(st.sampled_from([*HOSTILE, "PATH", "NO_PROXY"]), st.text(st.characters(codec="ascii"))))
-def test_isolating_twice_changes_nothing_more(environment: dict[str, str]) -> None:
+def test_isolating_twice_equals_isolating_once(environment: dict[str, str]) -> None:
     once = isolated(environment)
     assert isolated(once) == once
     isolate(environment)

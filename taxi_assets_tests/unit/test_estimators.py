@@ -41,13 +41,13 @@ def test_an_unknown_estimator_is_refused_by_name(zones: ZoneMap) -> None:
 
 def test_a_forest_is_deterministic_and_better_than_the_mean(trips: pd.DataFrame) -> None:
     half = len(trips) // 2
-    learned, asked = trips[:half], trips[half:]
-    minutes = learned["duration_minutes"].to_numpy()
+    training_trips, scored_trips = trips[:half], trips[half:]
+    minutes = training_trips["duration_minutes"].to_numpy()
     forest = RandomForestModel(max_iter=40, min_samples_leaf=50, random_state=1)
-    first, second = (clone(forest).fit(learned, minutes).predict(asked) for _ in range(2))
+    first, second = (clone(forest).fit(training_trips, minutes).predict(scored_trips) for _ in range(2))
     assert np.array_equal(first, second)
-    actual = asked["duration_minutes"].to_numpy()
+    actual = scored_trips["duration_minutes"].to_numpy()
     assert np.sqrt(np.mean((first - actual) ** 2)) < 0.9 * np.sqrt(np.mean((minutes.mean() - actual) ** 2))
-    assert np.array_equal(clone(forest).fit(learned[list(MODEL_INPUTS)], minutes).predict(asked), first)
-    other = clone(forest).set_params(random_state=2).fit(learned, minutes).predict(asked)
+    assert np.array_equal(clone(forest).fit(training_trips[list(MODEL_INPUTS)], minutes).predict(scored_trips), first)
+    other = clone(forest).set_params(random_state=2).fit(training_trips, minutes).predict(scored_trips)
     assert not np.array_equal(other, first)

@@ -19,7 +19,7 @@ SMALL = {"max_iter": 10, "min_samples_leaf": 20, "learning_rate": 0.3}
 
 
 @pytest.fixture(scope="module")
-def learned(trips: pd.DataFrame) -> pd.DataFrame:
+def training_trips(trips: pd.DataFrame) -> pd.DataFrame:
     """Two weeks of trips."""
     begin = trips["pickup_at"].min().normalize()
     return trips[trips["pickup_at"] < begin + pd.Timedelta(days=14)]
@@ -32,8 +32,8 @@ def later(trips: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def model(zones: ZoneMap, learned: pd.DataFrame) -> DurationModel:
-    return DurationModel(zones, **SMALL).fit(learned[INPUTS], learned["duration_minutes"].to_numpy())
+def model(zones: ZoneMap, training_trips: pd.DataFrame) -> DurationModel:
+    return DurationModel(zones, **SMALL).fit(training_trips[INPUTS], training_trips["duration_minutes"].to_numpy())
 
 
 def trip(zones: ZoneMap, starts: int, ends: int, at: str = "2023-02-14T08:30") -> pd.DataFrame:
@@ -50,8 +50,8 @@ def rmse(predicted: np.ndarray, frame: pd.DataFrame) -> float:
     return float(np.sqrt(np.mean((predicted - frame["duration_minutes"].to_numpy()) ** 2)))
 
 
-def test_model_is_better_than_the_mean(model: DurationModel, learned: pd.DataFrame, later: pd.DataFrame) -> None:
-    mean = np.full(len(later), learned["duration_minutes"].mean())
+def test_model_is_better_than_the_mean(model: DurationModel, training_trips: pd.DataFrame, later: pd.DataFrame) -> None:
+    mean = np.full(len(later), training_trips["duration_minutes"].mean())
     assert rmse(model.predict(later), later) < 0.8 * rmse(mean, later)
 
 
@@ -63,8 +63,10 @@ def test_predictions_are_possible_minutes(model: DurationModel, later: pd.DataFr
     assert abs(predicted.mean() - later["duration_minutes"].mean()) < 2
 
 
-def test_the_same_data_give_the_same_model(model: DurationModel, learned: pd.DataFrame, later: pd.DataFrame) -> None:
-    again = clone(model).fit(learned[INPUTS].copy(), learned["duration_minutes"].to_numpy().copy())
+def test_the_same_data_give_the_same_model(
+    model: DurationModel, training_trips: pd.DataFrame, later: pd.DataFrame
+) -> None:
+    again = clone(model).fit(training_trips[INPUTS].copy(), training_trips["duration_minutes"].to_numpy().copy())
     assert np.array_equal(again.predict(later), model.predict(later))
     assert np.array_equal(again.encode(later), model.encode(later), equal_nan=True)
 
@@ -85,10 +87,10 @@ def test_a_trip_is_predicted_alone_as_among_many(model: DurationModel, later: pd
 
 @pytest.mark.parametrize(("starts", "ends"), [(264, 265), (265, 265), (1, 264), (99, 110), (110, 99), (103, 103)])
 def test_unseen_zones_have_sensible_predictions(
-    model: DurationModel, zones: ZoneMap, learned: pd.DataFrame, starts: int, ends: int
+    model: DurationModel, zones: ZoneMap, training_trips: pd.DataFrame, starts: int, ends: int
 ) -> None:
     (minutes,) = model.predict(trip(zones, starts, ends))
-    assert learned["duration_minutes"].quantile(0.01) < minutes < 120
+    assert training_trips["duration_minutes"].quantile(0.01) < minutes < 120
 
 
 def test_longer_trips_have_longer_predictions(model: DurationModel, zones: ZoneMap) -> None:
@@ -111,8 +113,8 @@ def test_an_unseen_service_is_refused_by_name(model: DurationModel, later: pd.Da
         model.predict(some)
 
 
-def test_services_have_different_predictions(zones: ZoneMap, learned: pd.DataFrame) -> None:
-    few = learned[learned["day_of_year"] <= 4]
+def test_services_have_different_predictions(zones: ZoneMap, training_trips: pd.DataFrame) -> None:
+    few = training_trips[training_trips["day_of_year"] <= 4]
     rows = np.arange(len(few))
     both = few.assign(service_id=rows % 2)
     minutes = few["duration_minutes"].to_numpy() * np.where(rows % 2, 2, 1)

@@ -33,7 +33,7 @@ def available(*months: str) -> dict[str, list[AvailableMonth]]:
     return {"green": [AvailableMonth(Month.parse(month), 100) for month in months]}
 
 
-def asked(polling_state: PollingState, months: dict[str, list[AvailableMonth]], now: float = NOW) -> list[str]:
+def planned_polls(polling_state: PollingState, months: dict[str, list[AvailableMonth]], now: float = NOW) -> list[str]:
     return [month_poll.name for month_poll in due_polls(polling_state, months, now)]
 
 
@@ -53,13 +53,13 @@ def test_a_month_is_expected_from_one_month_after_its_end(day: tuple[int, int, i
 
 def test_month_after_the_newest_available_is_polled() -> None:
     months = available("2023-01", "2022-05")
-    assert asked(settled(months), months) == ["green 2023-02"]
+    assert planned_polls(settled(months), months) == ["green 2023-02"]
 
 
 def test_a_month_that_cannot_exist_yet_is_not_polled() -> None:
     months = available("2023-04")
-    assert asked(settled(months), months) == []
-    assert asked(settled(months), months, NOW + 25 * DAY) != []
+    assert planned_polls(settled(months), months) == []
+    assert planned_polls(settled(months), months, NOW + 25 * DAY) != []
 
 
 def test_empty_lake_polls_for_the_newest_month_only() -> None:
@@ -75,9 +75,9 @@ def test_a_fetched_month_counts_before_it_is_ingested() -> None:
     months = available("2023-01")
     (month_poll,) = due_polls(settled(months), months, NOW)
     polling_state = record_response(settled(months), month_poll, THERE, NOW)
-    assert asked(polling_state, months) == ["green 2023-03"]
+    assert planned_polls(polling_state, months) == ["green 2023-03"]
     later = NOW + RECHECK_SECONDS + 1
-    assert "green 2023-02" in asked(
+    assert "green 2023-02" in planned_polls(
         record_response(polling_state, due_polls(polling_state, months, NOW)[0], ABSENT, later), months, later
     )
 
@@ -92,7 +92,7 @@ def test_an_absent_month_is_polled_ever_less_often() -> None:
         (month_poll,) = [q for q in due_polls(polling_state, months, now) if q.month == Month(2023, 2)]
         polling_state = record_response(polling_state, month_poll, ABSENT, now)
         pauses.append(polling_state.months["green 2023-02"].next_at - now)
-        assert "green 2023-02" not in asked(polling_state, months, now + pauses[-1] - 1)
+        assert "green 2023-02" not in planned_polls(polling_state, months, now + pauses[-1] - 1)
         now += pauses[-1]
     assert pauses[0] == MIN_ABSENT_BACKOFF_SECONDS
     assert pauses == sorted(pauses)
@@ -104,7 +104,7 @@ def test_a_busy_source_is_paused_ever_longer_for_all_months() -> None:
     for _ in range(10):
         polling_state = record_response(polling_state, due_polls(polling_state, months, now)[0], BUSY, now)
         pauses.append(polling_state.quiet_until - now)
-        assert asked(polling_state, months, polling_state.quiet_until - 1) == []
+        assert planned_polls(polling_state, months, polling_state.quiet_until - 1) == []
         now = polling_state.quiet_until
     assert pauses[:3] == [MIN_BUSY_BACKOFF_SECONDS, 2 * MIN_BUSY_BACKOFF_SECONDS, 4 * MIN_BUSY_BACKOFF_SECONDS]
     assert pauses[-1] == MAX_BUSY_BACKOFF_SECONDS
@@ -129,8 +129,8 @@ def test_available_months_are_rechecked_weekly_in_small_batches() -> None:
             polling_state = record_response(polling_state, month_poll, UNCHANGED, now)
         now += 300
     assert len(polling_state.months) == len(counts)
-    assert asked(polling_state, months, now) == []
-    assert len(asked(polling_state, months, now + RECHECK_SECONDS)) == 2
+    assert planned_polls(polling_state, months, now) == []
+    assert len(planned_polls(polling_state, months, now + RECHECK_SECONDS)) == 2
 
 
 def test_month_removed_at_the_source_is_kept_and_rechecked_weekly() -> None:
@@ -147,9 +147,9 @@ def test_a_clock_set_back_does_not_stop_the_polling() -> None:
     months = available("2023-01")
     (month_poll,) = due_polls(settled(months), months, NOW)
     polling_state = record_response(settled(months), month_poll, ABSENT, NOW)
-    assert "green 2023-02" in asked(polling_state, months, NOW - 60 * DAY + 40 * DAY)
+    assert "green 2023-02" in planned_polls(polling_state, months, NOW - 60 * DAY + 40 * DAY)
     busy = record_response(PollingState(), month_poll, BUSY, NOW)
-    assert asked(busy, months, NOW - 20 * DAY) != []
+    assert planned_polls(busy, months, NOW - 20 * DAY) != []
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", "3", '{"months": 3}', '{"months": {"a b": {"odd": 1}}}', '"x"'])

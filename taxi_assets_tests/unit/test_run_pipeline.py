@@ -24,9 +24,9 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home", data_kind="synthetic", bento_port=free_port("127.0.0.1"))
 
 
-def refusal(settings: Settings, asked: tuple[Month, ...] = MONTHS) -> str:
+def refusal(settings: Settings, months: tuple[Month, ...] = MONTHS) -> str:
     with pytest.raises(TaxiError) as error:
-        run(settings, asked, Console(quiet=True))
+        run(settings, months, Console(quiet=True))
     return str(error.value)
 
 

@@ -113,14 +113,14 @@ def test_model_with_other_golden_predictions_is_rejected(folder: Path, minutes: 
 
 
 def test_requests_and_columns_give_the_same_predictions(model: ServedModel) -> None:
-    asked = RideRequest("fhvhv", datetime(2023, 3, 1, 8, 30), 74, 265)
+    request = RideRequest("fhvhv", datetime(2023, 3, 1, 8, 30), 74, 265)
     columns = {
         "service_id": np.array([2]),
         "pickup_at": np.array(["2023-03-01T08:30"], "datetime64[s]"),
         "pickup_zone_id": np.array([74]),
         "dropoff_zone_id": np.array([265]),
     }
-    assert model.predict_requests([asked, asked]) == pytest.approx([model.predict(columns)[0]] * 2)
+    assert model.predict_requests([request, request]) == pytest.approx([model.predict(columns)[0]] * 2)
 
 
 def test_a_service_without_training_is_refused(model: ServedModel) -> None:

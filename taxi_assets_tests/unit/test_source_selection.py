@@ -110,8 +110,8 @@ def test_every_requested_service_is_made(settings: Settings) -> None:
 
 
 def test_requested_synthetic_months_need_no_notice(settings: Settings, unmarked_months: Path) -> None:
-    asked = with_source(settings, unmarked_months).model_copy(update={"data_kind": "synthetic"})
-    choice = source_selection.select_source(asked, MONTHS)
+    requested = with_source(settings, unmarked_months).model_copy(update={"data_kind": "synthetic"})
+    choice = source_selection.select_source(requested, MONTHS)
     assert choice.notice is None
     assert choice.settings.tlc_source != str(unmarked_months)
 

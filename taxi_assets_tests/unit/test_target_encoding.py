@@ -161,7 +161,7 @@ def test_a_frequent_pair_has_its_own_mean(planted: EncodingTables) -> None:
     assert planted["pair_log_trips"][74, 75] == pytest.approx(np.log1p(800), rel=0.05)
 
 
-def test_the_time_of_day_is_learned_where_trips_show_it(planted: EncodingTables) -> None:
+def test_a_pair_has_its_own_mean_at_a_time_of_day(planted: EncodingTables) -> None:
     pair = planted["pair_period_minutes"]
     assert pair[8, 10, 20] == pytest.approx(40, rel=0.05)
     assert pair[3, 10, 20] == pytest.approx(20, rel=0.05)
