@@ -29,7 +29,7 @@ def test_readme_shows_own_months_before_the_comparison() -> None:
 
 
 def test_readme_names_disk_and_platforms_before_the_first_result() -> None:
-    before = README[: README.index("\n## What you will see")]
+    before = README[: README.index("\n## Results")]
     assert re.search(r"1\.6 GB of disk", before)
     assert all(name in before for name in ("Linux", "macOS", "WSL"))
 

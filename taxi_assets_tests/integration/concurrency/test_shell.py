@@ -13,7 +13,9 @@ README = Path(__file__).resolve().parents[3] / "README.md"
 
 
 def shell_commands() -> list[str]:
-    block = re.search(r"^## A shell on the lake$.*?^```sql\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
+    block = re.search(
+        r"^## A shell on the warehouse$.*?^```sql\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE
+    )
     assert block
     return [command.strip() for command in block[1].split(";") if command.strip()]
 
