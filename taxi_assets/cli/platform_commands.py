@@ -17,15 +17,15 @@ def run(
     to_json: Json = None,
 ) -> None:
     """Run everything: fetch months, check, train, evaluate, build the Bento, predict one ride."""
-    from taxi_assets.cli import run_pipeline, status_report
+    from taxi_assets.cli import run_pipeline, run_report
 
     settings = load_settings(services=services, tlc_source=source)
     output = error_console if to_json == "-" else console
     outcome = run_pipeline.run(settings, parse_months(months), output)
-    facts = status_report.run_summary(outcome.settings, outcome.months, outcome.prediction, outcome.seconds)
+    facts = run_report.run_summary(outcome.settings, outcome.months, outcome.prediction, outcome.seconds)
     facts["refused"] = [*outcome.notices, *facts["refused"]]
     facts["checks"] = outcome.checks
-    status_report.print_run(output, facts, outcome.settings)
+    run_report.print_run(output, facts, outcome.settings)
     write_json(facts, to_json)
 
 

@@ -121,7 +121,7 @@ def build_training_set(  # noqa: PLR0913, PLR0917
 def _encode_service(
     trips: TripColumns, minutes: Floats, geometry: ZoneGeometry, smoothing: Smoothing, first: int
 ) -> tuple[EncodedTrips, EncodingTables, CompletedTrips]:
-    """Encodes one service's trips: columns, tables, and the trips completed since the month before `first`."""
+    """Encodes one service: columns, tables, and the trips completed since the month before `first`."""
     encoded, tables = encode_training_trips(_past_trips(trips, minutes), geometry, smoothing, first - 1)
     in_reach = months(trips) >= first - 1
     recent, expected = _take_rows(trips, in_reach), encoded["expected_minutes"][in_reach]

@@ -13,14 +13,8 @@ import pytest
 from rich.console import Console
 from score_rows import DECISION, OTHER, scored
 
-from taxi_assets.cli.status_report import (
-    file_summaries,
-    print_files,
-    print_run,
-    print_status,
-    run_summary,
-    status_summary,
-)
+from taxi_assets.cli.run_report import print_run, run_summary
+from taxi_assets.cli.status_report import file_summaries, print_files, print_status, status_summary
 from taxi_assets.cli.supervisor import processes
 from taxi_assets.cli.supervisor.home import supervised_home
 from taxi_assets.ingestion.source_files import SourceFile, write_source_files

@@ -9,7 +9,7 @@ import small_model
 from challenger_models import OracleModel, register
 from platform_harness import MARCH, TINY, PlatformHarness
 
-from taxi_assets.cli.status_report import run_summary
+from taxi_assets.cli.run_report import run_summary
 from taxi_assets.evaluation import evaluate
 from taxi_assets.evaluation.backtest import BacktestSpec, backtest
 from taxi_assets.evaluation.conditions import CONDITIONS
