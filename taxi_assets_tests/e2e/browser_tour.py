@@ -84,7 +84,7 @@ def stops(urls: Mapping[str, str], month: str, run_id: str) -> tuple[Stop, ...]:
     """The pages in the order a newcomer meets them.
 
     Args:
-        urls: The URLs of `dagster`, `mlflow`, `reports` and `bento`.
+        urls: The URLs of `dagster`, `mlflow`, `data_docs` and `bento`.
         month: A month that was trained for and scored.
         run_id: The champion's MLflow run.
     """
@@ -127,9 +127,9 @@ def _mlflow(url: str, run_id: str) -> tuple[Stop, ...]:
 
 
 def _pages(urls: Mapping[str, str], month: str) -> tuple[Stop, ...]:
-    docs = f"{urls['reports']}/data_docs"
+    docs = f"{urls['data_docs']}/data_docs"
     return (
-        Stop("reports", urls["reports"], "model_evaluation"),
+        Stop("reports", urls["data_docs"], "model_evaluation"),
         Stop("report_of_a_month", f"{urls['dagster']}/go/reports/model_evaluation/{month}.html", "errors by hour"),
         Stop("data_docs", f"{docs}/", "Data Docs"),
         Stop("data_docs_month", f"{docs}/raw_trips/green_{month}.html", "median_duration_is_plausible"),

@@ -27,7 +27,7 @@ MONTHS = "2023-01..2023-03"
 SCORED, REFUSED_MONTH, ITS_FILE = "2023-03", "2023-04", "2023-05"
 MOST_BYTES = 300_000
 PATIENCE = 90_000  # milliseconds, for a page's first load
-SERVERS = ("dagster", "mlflow", "reports", "bento")
+SERVERS = ("dagster", "mlflow", "data_docs", "bento")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ REFUSED = (
     Picture(
         "refused_month", "dagster", "/assets/raw_trips?view=checks&checkDetail=pickups_are_in_their_month", "Failed"
     ),
-    Picture("data_docs", "reports", "/data_docs/raw_trips/green_{refused}.html", "pickups_are_in_their_month"),
+    Picture("data_docs", "data_docs", "/data_docs/raw_trips/green_{refused}.html", "pickups_are_in_their_month"),
 )
 
 

@@ -48,7 +48,7 @@ def cli_user(tmp_path_factory: pytest.TempPathFactory) -> CliUser:
 
 @pytest.fixture(scope="module")
 def up(cli_user: CliUser) -> Iterator[Up]:
-    ports = {name: free_port(HOST) for name in ("dagster", "mlflow", "reports")} | {"bento": cli_user.port}
+    ports = {name: free_port(HOST) for name in ("dagster", "mlflow", "data_docs")} | {"bento": cli_user.port}
     variables = {f"TAXI_{name.upper()}_PORT": str(port) for name, port in ports.items()}
     environment = {**cli_user.environment, **variables}
     command = ["make", "-o", "env", f"VENV={sys.prefix}", "up"]
@@ -119,7 +119,7 @@ def test_stored_link_opens_the_report_on_the_current_port(up: Up, page: Page) ->
     with page.context.expect_page() as opened:
         page.get_by_text(f"/go/reports/model_evaluation/{SCORED}.html").first.click()
     expect(opened.value.get_by_text("errors by hour").first).to_be_visible()
-    assert opened.value.url == f"{up.urls['reports']}/model_evaluation/{SCORED}.html"
+    assert opened.value.url == f"{up.urls['data_docs']}/model_evaluation/{SCORED}.html"
 
 
 def test_browser_tour_contacts_no_other_host_and_has_no_errors(up: Up, page: Page, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_mlflow_shows_the_run_and_the_version(up: Up, page: Page) -> None:
 
 
 def test_data_docs_show_a_month(up: Up, page: Page) -> None:
-    page.goto(f"{up.urls['reports']}/data_docs/raw_trips/green_2023-01.html")
+    page.goto(f"{up.urls['data_docs']}/data_docs/raw_trips/green_2023-01.html")
     expect(page.get_by_text("median_duration_is_plausible").first).to_be_visible()
 
 

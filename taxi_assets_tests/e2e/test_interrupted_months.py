@@ -106,7 +106,7 @@ def test_month_interrupted_at_any_step_is_completed_after_restart(
 def settings_of(january: Path, folder: Path, months: Path) -> Settings:
     """Copies January's home to a new one with its own ports."""
     home = Path(shutil.copytree(january, folder / "home"))
-    ports = {f"{name}_port": free_port(HOST) for name in ("dagster", "bento", "reports", "mlflow")}
+    ports = {f"{name}_port": free_port(HOST) for name in ("dagster", "bento", "data_docs", "mlflow")}
     return Settings(home=home, data_kind="synthetic", tlc_source=str(months)).model_copy(update=ports)
 
 

@@ -78,7 +78,7 @@ def processes_of(home: Path) -> list[str]:
 
 @pytest.fixture
 def up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    ports = {name: free_port(HOST) for name in ("dagster", "bento", "reports", "mlflow")}
+    ports = {name: free_port(HOST) for name in ("dagster", "bento", "data_docs", "mlflow")}
     moved = settings.model_copy(update={f"{name}_port": port for name, port in ports.items()})
     variables = {f"TAXI_{name.upper()}_PORT": str(port) for name, port in ports.items()}
     environment = {**os.environ, **variables, "TAXI_HOME": str(settings.home), "TAXI_DATA_KIND": "synthetic"}
