@@ -1,4 +1,4 @@
-"""The report of `taxi run`: figures from the warehouse, MLflow and the Bento store, as JSON and as a table."""
+"""The report of `taxi run`: figures of the warehouse, MLflow and the Bento, as JSON and as a table."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The reports of `taxi status` and `taxi files`: facts from the warehouse and the stores, as JSON and as tables."""
+"""The reports of `taxi status` and `taxi files`: facts of the warehouse and stores, as JSON or text."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -90,7 +90,7 @@ def test_responses_match_the_openapi_document(url: str) -> None:
     jsonschema.validate(httpx.get(f"{url}/info", trust_env=False).json(), info)
     for path, methods in described["paths"].items():
         assert "get" not in methods or httpx.get(url + path, trust_env=False).status_code == 200
-    assert described["info"]["description"].startswith("Minutes of a taxi ride in New York")
+    assert described["info"]["description"].startswith("Predicts the minutes of a taxi ride in New York")
 
 
 def test_openapi_example_gets_the_documented_response(url: str) -> None:

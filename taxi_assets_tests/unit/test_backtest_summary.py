@@ -53,7 +53,7 @@ def test_coverage_is_stated_for_places_with_enough_trips() -> None:
 def test_plot_states_its_findings() -> None:
     png = draw_backtest(FACTS)
     assert png.startswith(b"\x89PNG")
-    assert b"Over 2 months, each scored by a model of the months before it, the RMSE is 4.90 minutes" in png
+    assert b"Over 2 months, each scored by a model of earlier months, the RMSE is 4.90 minutes" in png
     assert draw_backtest(FACTS) == png
 
 

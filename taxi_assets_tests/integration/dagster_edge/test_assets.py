@@ -219,7 +219,7 @@ def test_months_of_the_other_data_kind_are_rejected(platform: PlatformHarness) -
     from taxi_assets.tlc.month_file import inspect_file
     from taxi_assets.warehouse.connection import Warehouse
 
-    with pytest.raises(TaxiError, match="is a synthetic month and this is the warehouse of real ones"):
+    with pytest.raises(TaxiError, match="is a synthetic month and this is the warehouse of real months"):
         publish_raw(Warehouse(real), inspect_file(real.landing / name))
     assert platform.settings.warehouse != real.warehouse
 
