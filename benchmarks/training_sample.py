@@ -11,8 +11,9 @@ from taxi_assets import synthetic
 from taxi_assets.features.trip_features import ZoneMap, holiday_dates
 from taxi_assets.ingestion.canonical_rows import canonical_trips
 from taxi_assets.ingestion.taxi_zones import read_zones
-from taxi_assets.months import SERVICES, Month
+from taxi_assets.months import Month
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
+from taxi_assets.tlc.services import SERVICES
 from taxi_assets.training.dataset import read_zone_map
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
 from taxi_assets.warehouse.connection import define_macros, month_key

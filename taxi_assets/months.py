@@ -1,4 +1,4 @@
-"""TLC's services and calendar months; TLC publishes one file for each service and month."""
+"""Calendar months, the unit in which TLC publishes and the platform works. Plain values, no framework."""
 
 import re
 from dataclasses import dataclass
@@ -7,13 +7,7 @@ from itertools import pairwise
 
 from taxi_assets.errors import TaxiError
 
-__all__ = ["FIRST_MONTH", "SERVICES", "Month", "MonthNotOver", "month_range", "newest_month", "parse_months"]
-
-SERVICES: dict[str, str] = {
-    "green": "street-hail livery outside the Manhattan core",
-    "yellow": "medallion taxis",
-    "fhvhv": "high-volume for-hire vehicles: Uber, Lyft, Via, Juno",
-}
+__all__ = ["FIRST_MONTH", "Month", "MonthNotOver", "month_range", "newest_month", "parse_months"]
 
 _PATTERN = re.compile(r"([0-9]{4})-([0-9]{2})")
 

@@ -16,7 +16,7 @@ from filelock import FileLock
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from taxi_assets.months import SERVICES
+from taxi_assets.tlc.services import SERVICES
 
 __all__ = ["WORKSPACE", "DataKind", "Settings", "isolate", "isolated", "remember_data_kind", "run_lock"]
 

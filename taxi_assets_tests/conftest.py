@@ -187,8 +187,8 @@ def trips(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.Data
     """Trips of the synthetic months, made by the warehouse's SQL: model inputs and `duration_minutes`."""
     from taxi_assets.features.trip_features import holiday_dates
     from taxi_assets.ingestion.canonical_rows import canonical_trips
-    from taxi_assets.months import SERVICES
     from taxi_assets.quality.cleaning_rules import THRESHOLDS
+    from taxi_assets.tlc.services import SERVICES
 
     for month in synthetic_source.months:
         key = {"service": "green", "month": month.first_day}

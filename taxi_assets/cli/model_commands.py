@@ -81,7 +81,7 @@ def backtest(
     from taxi_assets.evaluation import backtest as scoring
     from taxi_assets.ingestion.ensure_months import ensure_months
     from taxi_assets.plots.backtest_plot import draw_backtest
-    from taxi_assets.training.dataset import WINDOW_MONTHS
+    from taxi_assets.training.training_window import WINDOW_MONTHS
     from taxi_assets.warehouse.connection import Warehouse
 
     settings = load_settings(tlc_source=source)

@@ -12,8 +12,8 @@ from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from taxi_assets.tlc.download import RetryPolicy
-    from taxi_assets.tlc.file_transfer import Progress
-    from taxi_assets.tlc.polling_plan import AvailableMonth, MonthPoll
+    from taxi_assets.tlc.landing_writes import Progress
+    from taxi_assets.tlc.polling_schedule import AvailableMonth, MonthPoll
 
 __all__ = ["tlc_polling_sensor"]
 
@@ -32,7 +32,7 @@ def tlc_polling_sensor(
     """Fetches months to the landing folder. The cursor stores TLC's responses and the next poll times."""
     from taxi_assets.ingestion import pending
     from taxi_assets.tlc import polling, tlc_source
-    from taxi_assets.tlc.polling_plan import PollingState
+    from taxi_assets.tlc.polling_schedule import PollingState
 
     if settings.active_data_kind == "synthetic":
         return dg.SensorResult(skip_reason="these months are synthetic: set TAXI_DATA_KIND=real to poll TLC's site")
@@ -60,7 +60,7 @@ def tlc_polling_sensor(
 def _available_months(warehouse: Warehouse) -> "dict[str, list[AvailableMonth]]":
     """The months in the warehouse by service in use, with their files."""
     from taxi_assets.ingestion.scan_landing import list_source_files
-    from taxi_assets.tlc.polling_plan import AvailableMonth
+    from taxi_assets.tlc.polling_schedule import AvailableMonth
 
     available: dict[str, list[AvailableMonth]] = {service: [] for service in warehouse.settings.services}
     for record in list_source_files(warehouse):

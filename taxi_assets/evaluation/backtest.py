@@ -20,9 +20,10 @@ from taxi_assets.evaluation.diagnostics import NOISE_FLOOR, score_matched_pairs
 from taxi_assets.evaluation.month_scores import MODEL, PredictedMonth, ScoredMonth, score_month
 from taxi_assets.months import Month
 from taxi_assets.registry.code_revision import source_digest
-from taxi_assets.training.dataset import TRAINING_SCOPE, WINDOW_MONTHS, available_window, read_training_data, read_zones
+from taxi_assets.training.dataset import TRAINING_SCOPE, read_training_data, read_zones
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE
 from taxi_assets.training.train import fit, library_versions
+from taxi_assets.training.training_window import WINDOW_MONTHS, available_window
 from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse, month_key
 from taxi_assets.warehouse.queries import sql

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taxi_assets.months import SERVICES
 from taxi_assets.tlc.local_time import existing_time
+from taxi_assets.tlc.services import SERVICES
 
 __all__ = [
     "MODEL_INPUTS",

@@ -11,11 +11,12 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.file_columns import FileColumns, read_columns
 from taxi_assets.ingestion.file_paths import TakeReason, escape_name, take_reason_of
 from taxi_assets.ingestion.file_stability import is_open_for_writing, signature_of
-from taxi_assets.months import FIRST_MONTH, SERVICES, Month, MonthNotOver
+from taxi_assets.months import FIRST_MONTH, Month, MonthNotOver
 from taxi_assets.settings import DataKind
-from taxi_assets.tlc.contract import REFUSED_SERVICES, map_columns, possible_services, schema_era
+from taxi_assets.tlc.contract import map_columns, possible_services, schema_era
 from taxi_assets.tlc.file_kinds import PARQUET, foreign_kind, kind_of
 from taxi_assets.tlc.month_file import file_name, is_synthetic_file, parse_file_name, read_file_name
+from taxi_assets.tlc.services import REFUSED_SERVICES, SERVICES
 
 __all__ = ["FileStillBeingWritten", "InspectedFile", "inspect_taken_file"]
 

@@ -33,7 +33,7 @@ from taxi_assets.ingestion.source_files import (
 )
 from taxi_assets.months import Month
 from taxi_assets.tlc import tlc_source
-from taxi_assets.tlc.file_transfer import Progress
+from taxi_assets.tlc.landing_writes import Progress
 from taxi_assets.tlc.month_file import MonthFile, parse_file_name
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse

@@ -24,7 +24,7 @@ from taxi_assets.months import Month
 from taxi_assets.quality import SuiteResult, validate
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.quality.suites import SUITES
-from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key, set_month_variables

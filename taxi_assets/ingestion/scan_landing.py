@@ -36,7 +36,7 @@ from taxi_assets.ingestion.source_files import (
 )
 from taxi_assets.months import Month
 from taxi_assets.settings import DataKind, Settings
-from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse

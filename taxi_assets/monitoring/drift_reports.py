@@ -6,7 +6,7 @@ from taxi_assets.monitoring.drift import DriftReport, measure_drift
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions, run_metrics
 from taxi_assets.settings import Settings
-from taxi_assets.training.dataset import available_window
+from taxi_assets.training.training_window import available_window
 from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 

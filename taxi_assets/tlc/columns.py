@@ -7,12 +7,7 @@ headers of its files.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["RAW_COLUMNS", "REFUSED_SERVICES", "RawColumn"]
-
-REFUSED_SERVICES: dict[str, str] = {
-    "fhv": "other for-hire trips (fhv) have no distance and no fare, and a third of them no pickup zone: "
-    "the platform takes green, yellow and fhvhv",
-}
+__all__ = ["RAW_COLUMNS", "RawColumn"]
 
 
 @dataclass(frozen=True)

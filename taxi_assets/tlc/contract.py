@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.months import SERVICES
-from taxi_assets.tlc.columns import RAW_COLUMNS, REFUSED_SERVICES, RawColumn
+from taxi_assets.tlc.columns import RAW_COLUMNS, RawColumn
+from taxi_assets.tlc.services import REFUSED_SERVICES, SERVICES
 
 __all__ = [
     "RAW_COLUMNS",
-    "REFUSED_SERVICES",
     "ColumnMapping",
     "RawColumn",
     "check_service",

@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxi_assets.tlc.file_transfer import Origin, Progress, begin_part, end_part, length_of, resumable_origin
+from taxi_assets.tlc.landing_writes import Origin, Progress, begin_part, end_part, length_of, resumable_origin
 
 if TYPE_CHECKING:
     import httpx

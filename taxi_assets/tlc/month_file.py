@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.months import SERVICES, Month
+from taxi_assets.months import Month
 from taxi_assets.tlc.file_kinds import PARQUET, kind_of
+from taxi_assets.tlc.services import SERVICES
 
 __all__ = [
     "MonthFile",

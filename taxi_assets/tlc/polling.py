@@ -1,6 +1,6 @@
 """Polls a source for month's files and fetches new ones to the landing folder, within a sensor tick.
 
-`polling_plan.py` decides what to poll and when.
+`polling_schedule.py` decides what to poll and when.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from taxi_assets.errors import TaxiError
 from taxi_assets.tlc import download, tlc_source
 from taxi_assets.tlc.download import RetryPolicy
-from taxi_assets.tlc.file_transfer import Progress
-from taxi_assets.tlc.polling_plan import (
+from taxi_assets.tlc.landing_writes import Progress
+from taxi_assets.tlc.polling_schedule import (
     AvailableMonth,
     MonthPoll,
     PollingState,

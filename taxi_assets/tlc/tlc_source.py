@@ -14,7 +14,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.tlc import download
 from taxi_assets.tlc.download import RetryPolicy
-from taxi_assets.tlc.file_transfer import (
+from taxi_assets.tlc.landing_writes import (
     Origin,
     Progress,
     StoredFiles,

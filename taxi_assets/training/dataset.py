@@ -10,8 +10,9 @@ from duckdb import DuckDBPyConnection
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import ZONES, ZoneMap, holiday_dates
-from taxi_assets.months import SERVICES, Month
+from taxi_assets.months import Month
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
+from taxi_assets.tlc.services import SERVICES
 from taxi_assets.training.evaluation_scope import TRIPS_1_TO_60_MINUTES, EvaluationScope
 from taxi_assets.warehouse.connection import Warehouse, month_key
 from taxi_assets.warehouse.queries import sql
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TRAINING_SCOPE",
-    "WINDOW_MONTHS",
     "TrainingData",
-    "available_window",
     "read_evaluation_trips",
     "read_training_data",
     "read_zone_map",
@@ -32,7 +31,6 @@ __all__ = [
 
 # Every model is trained on these trips. Decision 33 says what another choice would cost.
 TRAINING_SCOPE = TRIPS_1_TO_60_MINUTES
-WINDOW_MONTHS = 24
 
 
 @dataclass(frozen=True)
@@ -45,17 +43,6 @@ class TrainingData:
     services: tuple[str, ...]
     snapshot: int
     digest: str
-
-
-def available_window(available: Sequence[Month], month: Month, window_months: int = WINDOW_MONTHS) -> tuple[Month, ...]:
-    """The training months of a model for `month`: the available ones of the `window_months` before it.
-
-    If none of these is available, the last `window_months` available before `month`. Every command trains on this
-    window, so that figures do not depend on the command.
-    """
-    before = sorted(each for each in available if each < month)
-    recent = tuple(each for each in before if each >= month.plus(-window_months))
-    return recent or tuple(before[-window_months:])
 
 
 def read_training_data(

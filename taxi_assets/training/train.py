@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions, tracking
@@ -16,17 +15,15 @@ from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.dataset import (
     TRAINING_SCOPE,
-    WINDOW_MONTHS,
     TrainingData,
-    available_window,
     read_training_data,
 )
 from taxi_assets.training.estimators import BOOSTED_TREES, build_estimator, get_estimator
 from taxi_assets.training.training_sources import TRAINING_SOURCES
-from taxi_assets.warehouse.available_months import available_months
+from taxi_assets.training.training_window import training_window
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["TrainingResult", "dagster_url", "fit", "library_versions", "train", "training_window"]
+__all__ = ["TrainingResult", "dagster_url", "fit", "library_versions", "train"]
 
 _INPUT_EXAMPLE_ROWS = 5
 
@@ -96,27 +93,6 @@ def dagster_url(settings: Settings, run_id: str) -> str:
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that change the fitted model."""
     return {name: version(name) for name in ("scikit-learn", "numpy", "holidays")}
-
-
-def training_window(
-    settings: Settings,
-    warehouse: Warehouse,
-    month: Month,
-    window: Sequence[Month],
-    window_months: int = WINDOW_MONTHS,
-) -> tuple[Month, ...]:
-    """The training months, oldest first: the given window, or the available one before `month`.
-
-    Raises:
-        TaxiError: the window reaches into the month to be scored.
-    """
-    if not window:
-        with warehouse.reading() as connection:
-            return available_window(available_months(connection, settings.services), month, window_months)
-    late = [str(each) for each in window if each >= month]
-    if late:
-        raise TaxiError(f"the window has {', '.join(late)}, not before {month}, the month to be scored: leave it out")
-    return tuple(sorted(window))
 
 
 def _register(

@@ -9,7 +9,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.registry import tracking
 from taxi_assets.settings import Settings
-from taxi_assets.training.train import training_window
+from taxi_assets.training.training_window import training_window
 from taxi_assets.tuning.tune import TuningPlan, TuningResult, tune
 from taxi_assets.warehouse.connection import Warehouse
 

@@ -15,7 +15,7 @@ from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.settings import Settings, remember_data_kind
-from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.tlc.tlc_source import fetch_zones
 from taxi_assets.warehouse.connection import Warehouse
 

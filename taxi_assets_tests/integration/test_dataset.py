@@ -8,8 +8,9 @@ import pytest
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import MODEL_INPUTS, row_features
-from taxi_assets.months import SERVICES, Month
+from taxi_assets.months import Month
 from taxi_assets.settings import Settings
+from taxi_assets.tlc.services import SERVICES
 from taxi_assets.training.dataset import TrainingData, read_evaluation_trips, read_training_data, read_zone_map
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, EvaluationScope
 from taxi_assets.warehouse.available_months import available_months

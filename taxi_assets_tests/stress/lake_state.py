@@ -9,7 +9,7 @@ from sample_files import SLOTS, Slot
 
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.ingestion.source_files import SourceFile
-from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.schema import TABLES
 

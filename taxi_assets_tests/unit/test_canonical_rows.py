@@ -14,8 +14,9 @@ import pytest
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.canonical_rows import canonical_trips
-from taxi_assets.months import SERVICES, Month
+from taxi_assets.months import Month
 from taxi_assets.synthetic import ERAS
+from taxi_assets.tlc.services import SERVICES
 from taxi_assets.warehouse.schema import TABLES
 
 SEED, ROWS = 7, 400

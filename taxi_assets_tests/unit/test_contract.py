@@ -10,9 +10,9 @@ from published_headers import COMPANY, GREEN, WITH_ZONES, WITHOUT_ZONES, YELLOW
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.casting import select_list
-from taxi_assets.months import SERVICES
 from taxi_assets.synthetic import ERAS
 from taxi_assets.tlc.contract import RAW_COLUMNS, ColumnMapping, map_columns
+from taxi_assets.tlc.services import SERVICES
 from taxi_assets.warehouse.schema import TABLES
 
 CANONICAL = [column.name for column in RAW_COLUMNS]

@@ -4,9 +4,9 @@ import pytest
 from published_headers import FOR_HIRE, GREEN, WITH_ZONES, WITHOUT_ZONES
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.months import SERVICES
 from taxi_assets.synthetic import ERAS
 from taxi_assets.tlc.contract import check_service, possible_services, schema_era
+from taxi_assets.tlc.services import SERVICES
 
 
 @pytest.mark.parametrize("era", FOR_HIRE)

@@ -14,8 +14,8 @@ from raw_rows import KEY, MARCH, NINE, Row, trip
 
 import taxi_assets
 from taxi_assets.features.trip_features import ROW_FEATURES, holiday_dates
-from taxi_assets.months import SERVICES
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
+from taxi_assets.tlc.services import SERVICES
 from taxi_assets.warehouse.queries import sql, sql_files
 from taxi_assets.warehouse.schema import TABLES
 

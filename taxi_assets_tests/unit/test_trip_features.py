@@ -19,7 +19,7 @@ from taxi_assets.features.trip_features import (
     holiday_dates,
     row_features,
 )
-from taxi_assets.months import SERVICES
+from taxi_assets.tlc.services import SERVICES
 from taxi_assets.warehouse.connection import define_macros
 from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES

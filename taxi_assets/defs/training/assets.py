@@ -17,9 +17,11 @@ from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.ingestion.assets import raw_trips, taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months
+from taxi_assets.defs.training.training_config import TrainingConfig, parameters
 from taxi_assets.features.trip_features import MODEL_INPUTS
-from taxi_assets.months import SERVICES, Month
+from taxi_assets.months import Month
 from taxi_assets.settings import Settings
+from taxi_assets.tlc.services import SERVICES
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.schema import TABLES
 
@@ -52,34 +54,6 @@ _MODEL_COLUMNS = {
 }
 
 
-class TrainingConfig(dg.Config):
-    """Parameters of one training."""
-
-    months: list[str] | None = None
-    """Months to train on, such as 2023-01; unset, the available ones of the `window_months` before the partition."""
-    window_months: int = 24
-    """Length of the training window in calendar months, also in the back-test."""
-    row_months: int = 24
-    """The trees are trained on the last so many months of the window, the target encoding on all."""
-    use_recent_traffic: bool = True
-    """Use features of recent traffic: trips completed shortly before the pickup."""
-    use_passenger_count: bool = True
-    """Use the passenger count, where it is known."""
-    learning_rate: float = 0.1
-    max_iter: int = 130
-    max_leaf_nodes: int = 63
-    min_samples_leaf: int = 200
-    l2_regularization: float = 5.0
-    random_state: int = 0
-    estimator: str = "boosted_trees"
-    """Or `random_forest`, a challenger that is compared and never served."""
-
-
-def parameters(config: TrainingConfig) -> dict[str, Any]:
-    """The estimator's parameters: the config without the window."""
-    return config.model_dump(exclude={"months", "window_months"})
-
-
 @dg.asset(
     **_MONTHLY,
     code_version=code_version("duration_model"),
@@ -110,9 +84,10 @@ def duration_model(
     from taxi_assets.monitoring.superseded_versions import tag_superseded
     from taxi_assets.registry import model_versions, tracking
     from taxi_assets.training import train
+    from taxi_assets.training.training_window import training_window
 
     month, wanted = Month.parse(context.partition_key), [Month.parse(text) for text in config.months or []]
-    window = train.training_window(settings, warehouse, month, wanted, config.window_months)
+    window = training_window(settings, warehouse, month, wanted, config.window_months)
     trained = train.train(settings, warehouse, mlflow, month, window, parameters(config))
     tag_superseded(settings, warehouse)
     version, leaks = trained.version, leakage_rules.leaking_names(encoding.MATRIX_COLUMNS)

@@ -9,7 +9,8 @@ from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.ingestion.assets import taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months, partition_months
-from taxi_assets.defs.training.assets import TrainingConfig, parameters
+from taxi_assets.defs.training.training_config import TrainingConfig, parameters
+from taxi_assets.defs.training.tuning_config import TuningConfig
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
@@ -20,31 +21,6 @@ _COLUMNS = {
     "rmse": ("float", "Mean over the scored months, minutes"),
     "seconds": ("float", "Duration of the trial"),
 }
-
-
-class TuningConfig(dg.Config):
-    """The search space and the budget."""
-
-    months: list[str] | None = None
-    """The window, such as 2023-01; unset, the training window of the partition."""
-    scored_months: int = 2
-    """Number of last months of the window to score, each by a model trained on all months before it."""
-    trials: int = 20
-    """Maximum number of trials."""
-    seconds: float = 900
-    """No trial starts later than this after the first."""
-    space: dict[str, list[float]] = {  # noqa: RUF012 - pydantic copies it
-        "learning_rate": [0.03, 0.3],
-        "max_iter": [60, 300],
-        "max_leaf_nodes": [15, 127],
-        "min_samples_leaf": [50, 800],
-        "l2_regularization": [0.1, 50.0],
-    }
-    """Lowest and highest value of each parameter; integers if both are integers."""
-    start: dict[str, float] = {}  # noqa: RUF012
-    """Starting values, where they differ from the defaults of a training."""
-    estimator: str = "boosted_trees"
-    seed: int = 0
 
 
 @dg.asset(

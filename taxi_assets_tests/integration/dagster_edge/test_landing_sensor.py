@@ -19,7 +19,7 @@ from taxi_assets.months import Month
 from taxi_assets.registry import tracking
 from taxi_assets.registry.database import client
 from taxi_assets.synthetic import parse_shift
-from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.tlc.month_file import file_name
 
 

@@ -13,7 +13,7 @@ from taxi_assets.definitions import build
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.settings import DataKind, Settings, run_lock
 from taxi_assets.tlc.month_file import file_name
-from taxi_assets.tlc.polling_plan import PollingState, newest_expected_month
+from taxi_assets.tlc.polling_schedule import PollingState, newest_expected_month
 from taxi_assets.warehouse.connection import Warehouse
 
 NAME = "tlc_polling_sensor"

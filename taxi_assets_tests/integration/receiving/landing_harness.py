@@ -11,7 +11,7 @@ from taxi_assets.ingestion.scan_landing import list_source_files, scan_landing
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.warehouse.connection import Warehouse
 
 JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)

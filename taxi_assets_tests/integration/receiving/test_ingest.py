@@ -12,7 +12,7 @@ from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.ingestion.publishing import DamagedFile, MonthRefused
 from taxi_assets.ingestion.retry_files import retry
 from taxi_assets.ingestion.source_files import SourceFile
-from taxi_assets.tlc.file_transfer import sha256_of
+from taxi_assets.tlc.landing_writes import sha256_of
 
 
 def ingest(landing_harness: LandingHarness, run_id: str = "a run") -> SourceFile:

@@ -10,8 +10,8 @@ from tlc_site import JANUARY, NAME, PATH, Client, Handler, cut, parquet, silent,
 
 from taxi_assets.tlc import polling, tlc_source
 from taxi_assets.tlc.download import RetryPolicy
-from taxi_assets.tlc.file_transfer import Progress
-from taxi_assets.tlc.polling_plan import (
+from taxi_assets.tlc.landing_writes import Progress
+from taxi_assets.tlc.polling_schedule import (
     MIN_BUSY_BACKOFF_SECONDS,
     RECHECK_SECONDS,
     AvailableMonth,

@@ -21,7 +21,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.tlc import tlc_source
 from taxi_assets.tlc.download import RetryPolicy
-from taxi_assets.tlc.file_transfer import Progress
+from taxi_assets.tlc.landing_writes import Progress
 from taxi_assets.tlc.month_file import MonthFile, inspect_file
 
 JANUARY = Month(2023, 1)

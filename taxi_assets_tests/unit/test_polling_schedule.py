@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_assets.months import Month
-from taxi_assets.tlc.polling_plan import (
+from taxi_assets.tlc.polling_schedule import (
     MAX_ABSENT_BACKOFF_SECONDS,
     MAX_BUSY_BACKOFF_SECONDS,
     MAX_POLLS,
