@@ -44,6 +44,7 @@ def commands() -> Mapping[str, set[str]]:
     return {
         name: {"--help", *(option for parameter in command.params for option in parameter.opts)}
         for name, command in group.commands.items()
+        if not command.hidden
     }
 
 

@@ -44,6 +44,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(files, name="files")
+app.add_typer(files, name="arrivals", hidden=True)  # the name of earlier releases
 
 
 def _print_version(wanted: bool) -> None:

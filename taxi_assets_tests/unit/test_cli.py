@@ -204,3 +204,11 @@ def test_a_report_on_a_missing_home_creates_none(
         assert code == 1
         assert error(capsys).startswith(f"{home / 'real'} does not exist yet: run `make run` first")
     assert not home.exists()
+
+
+def test_alias_of_files_lists_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAXI_HOME", str(tmp_path / "home"))
+    listed = [CliRunner().invoke(cli.app, [name, "--json", "-"]) for name in ("files", "arrivals")]
+    assert [each.exit_code for each in listed] == [0, 0]
+    assert listed[0].output == listed[1].output
+    assert "arrivals" not in CliRunner().invoke(cli.app, ["--help"]).output

@@ -107,12 +107,12 @@ WRONG_SETTINGS = {
 
 
 def commands() -> Iterator[tuple[str, Any]]:
-    """Every command of `taxi`, also those of a group, by the words that call it."""
+    """Every command of `taxi`, also those of a group, by the words that call it; without aliases."""
     waiting: list[tuple[str, Any]] = [("", typer.main.get_command(cli.app))]
     while waiting:
         name, command = waiting.pop()
-        for word, below in getattr(command, "commands", {}).items():
-            waiting.append((f"{name} {word}".strip(), below))
+        below = getattr(command, "commands", {})
+        waiting += [(f"{name} {word}".strip(), each) for word, each in below.items() if not each.hidden]
         if name:
             yield name, command
 
