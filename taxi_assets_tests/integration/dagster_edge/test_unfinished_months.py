@@ -166,7 +166,7 @@ def test_month_with_interrupted_training_is_completed(empty_platform: PlatformHa
     (event,) = [each for each in tick(platform).asset_events if each.check_name == "every_month_is_finished"]
     assert (event.passed, event.description) == (False, f"2023-02 lacks {', '.join(TRAINED)}")
     status = status_report.status_summary(platform.settings)
-    assert [each["train_month"] for each in status["unfinished"]] == ["2023-02"]
+    assert [each["month"] for each in status["unfinished"]] == ["2023-02"]
     json.dumps(status, default=str)
 
     assert platform.materialise(FEBRUARY, *selected(request)).success
