@@ -165,8 +165,8 @@ def draw_slice(slices: pd.DataFrame, name: str) -> bytes:
     axes.invert_yaxis()
     style(
         axes,
-        f"{SLICES[name]}: mean absolute error (bar) and RMSE (dot), minutes; "
-        f"grey: fewer than {_MIN_TRIPS_FOR_TITLE} trips",
+        f"MAE (bar) and RMSE (dot), minutes; grey: under {_MIN_TRIPS_FOR_TITLE} trips",
+        SLICES[name],
         grid="x",
     )
     return png(figure)

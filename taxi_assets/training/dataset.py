@@ -48,7 +48,7 @@ class TrainingData:
 def read_training_data(
     warehouse: Warehouse, services: Sequence[str], months: Sequence[Month], scope: EvaluationScope
 ) -> TrainingData:
-    """Reads the trips of these months that are in scope, from one snapshot of the lake.
+    """Reads the trips of these months that are in scope, from one snapshot of the warehouse.
 
     Raises:
         TaxiError: there is no such trip.
