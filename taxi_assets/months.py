@@ -1,13 +1,14 @@
 """Calendar months, the unit in which TLC publishes and the platform works. Plain values, no framework."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
 
 from taxi_assets.errors import TaxiError
 
-__all__ = ["FIRST_MONTH", "Month", "MonthNotOver", "month_range", "newest_month", "parse_months"]
+__all__ = ["FIRST_MONTH", "Month", "MonthNotOver", "month_range", "newest_month", "not_earlier", "parse_months"]
 
 _PATTERN = re.compile(r"([0-9]{4})-([0-9]{2})")
 
@@ -71,6 +72,11 @@ def month_range(first: Month, last: Month) -> tuple[Month, ...]:
         raise TaxiError(f"the range '{first}..{last}' runs backwards: write the earlier month first")
     length = (last.year - first.year) * 12 + last.number - first.number + 1
     return tuple(first.plus(step) for step in range(length))
+
+
+def not_earlier(trained_on: Sequence[Month], scored: Month) -> list[Month]:
+    """Training months that are not earlier than the scored one."""
+    return [month for month in trained_on if month >= scored]
 
 
 def parse_months(text: str) -> tuple[Month, ...]:

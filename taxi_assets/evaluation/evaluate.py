@@ -18,9 +18,8 @@ from taxi_assets.evaluation.diagnostics import (
 )
 from taxi_assets.evaluation.metrics import DAY, Score, Uplift, day_of, score_slices, slice_trips, uplift_over_baseline
 from taxi_assets.evaluation.month_scores import MODEL, PredictedMonth, ScoredMonth, predict_month, score_month
-from taxi_assets.features.leakage_probes import not_earlier
 from taxi_assets.features.trip_features import MODEL_INPUTS
-from taxi_assets.months import Month
+from taxi_assets.months import Month, not_earlier
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.deleted_runs import require_run
 from taxi_assets.registry.model_versions import Version

@@ -1,4 +1,4 @@
-"""Finds feature names of quantities known only after a trip. `leakage_probes` checks the values."""
+"""Finds feature names of quantities known only after a trip."""
 
 import re
 from collections.abc import Iterable

@@ -15,8 +15,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.conditions import CONDITIONS, Condition
 from taxi_assets.evaluation.metrics import score
 from taxi_assets.evaluation.predict import predict
-from taxi_assets.features.leakage_probes import not_earlier
-from taxi_assets.months import Month
+from taxi_assets.months import Month, not_earlier
 from taxi_assets.registry import tracking
 from taxi_assets.settings import Settings
 from taxi_assets.training.dataset import TRAINING_SCOPE, TrainingData, read_evaluation_trips, read_training_data

@@ -6,22 +6,16 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import pytest
+from leakage_probes import future_leaking_trips, leaking_columns, self_leaking_trips, unscored_count
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.encoding import MATRIX_COLUMNS
-from taxi_assets.features.leakage_probes import (
-    future_leaking_trips,
-    leaking_columns,
-    not_earlier,
-    self_leaking_trips,
-    unscored_count,
-)
 from taxi_assets.features.leakage_rules import leaking_names
 from taxi_assets.features.recent_traffic import RECENT_TRAFFIC_FEATURES
 from taxi_assets.features.trip_features import MODEL_INPUTS
-from taxi_assets.months import parse_months
+from taxi_assets.months import not_earlier, parse_months
 from taxi_assets.training.model import DurationModel
 from taxi_assets.tuning.tune import time_splits
 

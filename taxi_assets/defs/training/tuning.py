@@ -11,7 +11,7 @@ from taxi_assets.defs.ingestion.assets import taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months, partition_months
 from taxi_assets.defs.training.training_config import TrainingConfig, parameters
 from taxi_assets.defs.training.tuning_config import TuningConfig
-from taxi_assets.months import Month
+from taxi_assets.months import Month, not_earlier
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -56,7 +56,6 @@ def model_tuning(
     Each trial is trained on the window's earlier months and scored on its last ones. Nothing is promoted: the best
     parameters are shown as a training config.
     """
-    from taxi_assets.features.leakage_probes import not_earlier
     from taxi_assets.plots.tuning_plots import draw_trials
     from taxi_assets.tuning import tuning_run
 

@@ -1,12 +1,11 @@
 """Finds leaks by experiment: changes data known only later and reports whose features change.
 
-Names are checked by `leakage_rules`. Each probe takes any function from a frame of trips to features. Trips have
-`pickup_at`, `duration_minutes` and, if the function reads it, `dropoff_at`. A probe that changes durations moves the
-drop-offs with them.
+Each probe takes any function from a frame of trips to features. Trips have `pickup_at`, `duration_minutes` and, if the
+function reads it, `dropoff_at`. A probe that changes durations moves the drop-offs with them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,19 +13,10 @@ from numpy.typing import NDArray
 
 from taxi_assets.tlc.local_time import local_time, utc_seconds
 
-__all__ = [
-    "FeatureFunction",
-    "future_leaking_trips",
-    "leaking_columns",
-    "not_earlier",
-    "self_leaking_trips",
-    "unscored_count",
-]
+__all__ = ["FeatureFunction", "future_leaking_trips", "leaking_columns", "self_leaking_trips", "unscored_count"]
 
 FeatureFunction = Callable[[pd.DataFrame], NDArray[Any]]
 """One row of numbers for each trip of a frame, in its order: shape (n, columns)."""
-
-When = TypeVar("When")
 
 
 def leaking_columns(
@@ -80,11 +70,6 @@ def future_leaking_trips(features: FeatureFunction, trips: pd.DataFrame, at: pd.
     changed_without = np.zeros(len(trips), bool)
     changed_without[early] = _differing(before[early], features(trips[early]))
     return np.flatnonzero(changed | changed_without).tolist()
-
-
-def not_earlier(trained_on: Sequence[When], scored: When) -> list[When]:
-    """Training months, days or pickups that are not earlier than the scored one."""
-    return [when for when in trained_on if not when < scored]  # type: ignore[operator]
 
 
 def unscored_count(scored: int, in_scope: int) -> int:
