@@ -6,6 +6,7 @@ month, May's file is put into the landing folder under April's name.
 
 import io
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -82,7 +83,7 @@ def photograph(page: Page, picture: Picture, urls: Mapping[str, str], folder: Pa
     if picture.click:
         page.get_by_text(picture.click).filter(visible=True).first.click()
         page.locator("img[src^='data:image/png']").first.wait_for()
-    expect(page.get_by_text("Loading").filter(visible=True)).to_have_count(0, timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(r"^Loading")).filter(visible=True)).to_have_count(0, timeout=PATIENCE)
     page.evaluate("document.fonts.ready")
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256)
     file = folder / f"{picture.name}.png"
