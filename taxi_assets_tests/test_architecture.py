@@ -54,6 +54,7 @@ PURE = (
     "taxi_assets.monitoring.overdue_months",
     "taxi_assets.tlc.polling_schedule",
     "taxi_assets.warehouse.schema",
+    "taxi_assets.warehouse.sql_quotes",
     "taxi_assets.ingestion.taxi_zones",
     "taxi_assets.training.evaluation_scope",
     "taxi_assets.training.intervals",

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.queries import newest_snapshot
 
 __all__ = ["file_summaries", "print_files", "print_status", "status_summary"]
 
@@ -31,7 +32,7 @@ def status_summary(settings: Settings) -> Facts:
     with warehouse.reading() as connection:
         query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM source_files WHERE state = 'ingested'"
         ingested = connection.execute(f"{query} ORDER BY ALL").fetchall()
-        snapshot = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
+        snapshot = newest_snapshot(connection)
     champion, bento = model_versions.champion(settings), bento_build.latest(settings)
     models = model_versions.versions_by_month(settings)
     return {

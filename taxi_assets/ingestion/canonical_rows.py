@@ -7,7 +7,7 @@ memory: text, coordinates, and column names that DuckDB would change. A streamed
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,59 +15,19 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion.casting import identifier, is_text, read_number, select_list, word
+from taxi_assets.ingestion.casting import CanonicalTrips, is_text, read_number, select_list, word
 from taxi_assets.ingestion.file_columns import FileColumns, can_be_read, integer_bounds, read_columns
-from taxi_assets.ingestion.file_times import (
-    TimeReading,
-    decide_readings,
-    read_typed,
-    refuse_mixed_time_zones,
-    survey_query,
-)
+from taxi_assets.ingestion.file_times import decide_readings, read_typed, refuse_mixed_time_zones, survey_query
 from taxi_assets.ingestion.row_stream import open_stream
 from taxi_assets.ingestion.unreadable_values import require_numbers
-from taxi_assets.tlc.columns import RAW_COLUMNS
-from taxi_assets.tlc.contract import ColumnMapping, check_service, map_columns
+from taxi_assets.tlc.contract import check_service, map_columns
 
 if TYPE_CHECKING:
     from taxi_assets.ingestion.point_zones import ZoneRaster
 
-__all__ = ["CanonicalTrips", "canonical_trips"]
+__all__ = ["canonical_trips"]
 
 _STREAM_ERROR_PREFIX = "get_next failed(): "  # DuckDB's mark of an error in a stream
-
-
-@dataclass
-class CanonicalTrips:
-    """The file behind `canonical_trips`: its columns, the readings of its times, and counts.
-
-    `unreadable` names the published columns with unreadable values, whose text the view keeps.
-    `counts` has the points without a zone and the unreadable values; it is complete after the view is read.
-    """
-
-    path: Path
-    columns: FileColumns
-    mapping: ColumnMapping
-    counts: Counter[str] = field(default_factory=Counter)
-    times: dict[str, TimeReading] = field(default_factory=dict)
-    unreadable: list[str] = field(default_factory=list)
-
-    def columns_of(self, type_: str) -> dict[str, str]:
-        """The known columns of a canonical type: published by canonical name."""
-        known = self.mapping.known
-        return {
-            column.name: known[column.name] for column in RAW_COLUMNS if column.type == type_ and column.name in known
-        }
-
-    @property
-    def types(self) -> dict[str, str]:
-        """Arrow's type names by published name."""
-        return dict(zip(self.columns.names, self.columns.types, strict=True))
-
-    @property
-    def stream_columns(self) -> dict[str, str]:
-        """The column names of a stream, by published name."""
-        return {name: f"c{number}" for number, name in enumerate(self.columns.names)}
 
 
 @contextmanager
@@ -101,13 +61,12 @@ def _create_view(
 ) -> CanonicalTrips:
     check_service(columns.names, service)
     map_columns(columns.names)
-    is_plain = _is_plain(columns)
-    columns = replace(columns, names=_with_unique_names(columns.names))
-    trips_view = CanonicalTrips(path, columns, map_columns(columns.names))
-    is_plain = is_plain and not trips_view.mapping.needs_zones
+    unique = replace(columns, names=_with_unique_names(columns.names))
+    mapping = map_columns(unique.names)
+    trips_view = CanonicalTrips(path, unique, mapping, _is_plain(columns) and not mapping.needs_zones)
     connection.execute("SET VARIABLE trips_view = $path", {"path": str(path)})
-    _survey_columns(connection, trips_view, is_plain)
-    (_view_parquet if is_plain else _view_stream)(connection, trips_view)
+    _survey_columns(connection, trips_view)
+    (_view_parquet if trips_view.is_plain else _view_stream)(connection, trips_view)
     return trips_view
 
 
@@ -134,9 +93,7 @@ def _is_plain(columns: FileColumns) -> bool:
 
 
 def _view_parquet(connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTrips) -> None:
-    columns = select_list(
-        trips_view.mapping, trips_view.types, times=trips_view.times, unreadable=trips_view.unreadable
-    )
+    columns = select_list(trips_view)
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW canonical_trips AS SELECT file_row_number AS source_row, {columns} "
         "FROM read_parquet(getvariable('trips_view'), file_row_number = true, hive_partitioning = false)"
@@ -145,30 +102,24 @@ def _view_parquet(connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTr
 
 def _view_stream(connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTrips) -> None:
     raster = _raster(connection) if trips_view.mapping.needs_zones else None
-    placed = {f"{end}_zone_id": f"{end}_zone" for end in trips_view.mapping.needs_zones}
-    sources = trips_view.stream_columns
-    columns = select_list(
-        trips_view.mapping, trips_view.types, sources, placed, trips_view.times, trips_view.unreadable
-    )
     stream = open_stream(trips_view.path, trips_view.columns, trips_view.mapping, raster, trips_view.counts)
     connection.register("streamed_rows", stream)
     connection.execute(
         "CREATE OR REPLACE TEMP VIEW canonical_trips AS SELECT * EXCLUDE (line_number, line) REPLACE ("
         "CASE WHEN line IS NULL THEN other_columns END AS other_columns, "
         "CASE WHEN line IS NULL THEN unreadable ELSE json_object('line', line_number, 'text', line) END AS unreadable"
-        f") FROM (SELECT source_row, line_number, line, {columns} FROM streamed_rows)"
+        f") FROM (SELECT source_row, line_number, line, {select_list(trips_view)} FROM streamed_rows)"
     )
 
 
-def _survey_columns(connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTrips, is_plain: bool) -> None:
+def _survey_columns(connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTrips) -> None:
     """Choose each time column's reading and count unreadable values, in one pass over those columns."""
-    kinds = {name: trips_view.types[name] for name in trips_view.columns_of("TIMESTAMP").values()}
-    sources = {} if is_plain else trips_view.stream_columns
-    texts = {name: word(sources.get(name, identifier(name))) for name, kind in kinds.items() if is_text(kind)}
-    numbers = _numbers(trips_view, sources)
+    kinds = {name: trips_view.types[name] for column, name in trips_view.known if column.type == "TIMESTAMP"}
+    texts = {name: word(trips_view.source(name)) for name, kind in kinds.items() if is_text(kind)}
+    numbers = _numbers(trips_view)
     trips_view.times.update({name: read_typed(kind) for name, kind in kinds.items() if kind.startswith("timestamp")})
     if texts or numbers:
-        with _unparsed_relation(connection, trips_view, is_plain) as relation:
+        with _unparsed_relation(connection, trips_view) as relation:
             query = survey_query(list(texts.values()), relation, list(numbers.values()))
             row = connection.execute(query).fetchall()[0]
         trips_view.times.update(decide_readings(list(texts), row[: len(texts)]))
@@ -176,22 +127,20 @@ def _survey_columns(connection: duckdb.DuckDBPyConnection, trips_view: Canonical
     refuse_mixed_time_zones(trips_view.times)
 
 
-def _numbers(trips_view: CanonicalTrips, sources: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def _numbers(trips_view: CanonicalTrips) -> dict[str, tuple[str, str]]:
     """SQL of the number columns that may have unreadable values, by published name. The type decides."""
     bounds = integer_bounds(trips_view.path, trips_view.columns)
-    found = {}
-    for column in RAW_COLUMNS:
-        name = trips_view.mapping.known.get(column.name)
-        if name is not None and column.type not in ("TIMESTAMP", "VARCHAR"):
-            source = sources.get(name, identifier(name))
-            found[name] = read_number(column, source, trips_view.types[name], bounds.get(name))
+    found = {
+        name: read_number(column, trips_view.source(name), trips_view.types[name], bounds.get(name))
+        for column, name in trips_view.known
+        if column.type not in ("TIMESTAMP", "VARCHAR")
+    }
     return {name: number for name, number in found.items() if number}
 
 
 def _count_unreadable(trips_view: CanonicalTrips, counted: Mapping[str, Mapping[str, Any]]) -> None:
     """Record the columns with unreadable values; refuse number columns with too many."""
-    for column in RAW_COLUMNS:
-        name = trips_view.mapping.known.get(column.name, "")
+    for column, name in trips_view.known:
         if name in counted and counted[name]["unreadable"]:
             if column.type != "TIMESTAMP":
                 require_numbers(name, column, counted[name])
@@ -200,11 +149,9 @@ def _count_unreadable(trips_view: CanonicalTrips, counted: Mapping[str, Mapping[
 
 
 @contextmanager
-def _unparsed_relation(
-    connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTrips, is_plain: bool
-) -> Iterator[str]:
+def _unparsed_relation(connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTrips) -> Iterator[str]:
     """The file's raw columns as a relation that can be read once."""
-    if is_plain:
+    if trips_view.is_plain:
         yield "read_parquet(getvariable('trips_view'), hive_partitioning = false)"
         return
     connection.register(

@@ -3,14 +3,19 @@
 A value that does not fit becomes NULL; its text is kept in `unreadable`. Cleaning, not casting, rejects rows.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.ingestion.file_columns import FileColumns
 from taxi_assets.ingestion.file_times import UNDECIDED, TimeReading, read_typed
 from taxi_assets.tlc.columns import RAW_COLUMNS, RawColumn
 from taxi_assets.tlc.contract import ColumnMapping
+from taxi_assets.warehouse.sql_quotes import quote_identifier, quote_literal
 
-__all__ = ["identifier", "is_text", "read_number", "select_list", "word"]
+__all__ = ["CanonicalTrips", "is_text", "read_number", "select_list", "word"]
 
 _WHOLE = {"SMALLINT": 2**15, "INTEGER": 2**31}
 _NESTED = ("struct", "list", "large_list", "fixed_size_list", "map", "union")
@@ -19,58 +24,68 @@ _REAL = ("float", "double", "halffloat", "decimal")
 _NULL_WORDS = ("", "nan", "null", "none", "\\n", "<na>", "nat")  # common spellings of a missing value
 
 
-def select_list(
-    mapping: ColumnMapping,
-    types: Mapping[str, str],
-    sources: Mapping[str, str] | None = None,
-    placed: Mapping[str, str] | None = None,
-    times: Mapping[str, TimeReading] | None = None,
-    unreadable: Collection[str] = (),
-) -> str:
-    """SQL expressions in the order of `RAW_COLUMNS`, then `other_columns` and `unreadable` as JSON.
+@dataclass
+class CanonicalTrips:
+    """The file behind `canonical_trips`: its columns, the readings of its times, and counts.
 
-    Args:
-        mapping: the canonical column of each published one.
-        types: Arrow's type name of each published column.
-        sources: SQL identifier of each published column, if not its name.
-        placed: SQL identifier of `pickup_zone_id` and `dropoff_zone_id`, if they come from coordinates.
-        times: the readings of text times, by published name.
-        unreadable: published columns whose unreadable values are kept.
+    `is_plain` is true if DuckDB itself reads the file, false if it is streamed.
+    `unreadable` names the published columns with unreadable values, whose text the view keeps.
+    `counts` has the points without a zone and the unreadable values; it is complete after the view is read.
+    """
+
+    path: Path
+    columns: FileColumns
+    mapping: ColumnMapping
+    is_plain: bool = True
+    counts: Counter[str] = field(default_factory=Counter)
+    times: dict[str, TimeReading] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
+
+    @property
+    def known(self) -> list[tuple[RawColumn, str]]:
+        """The known columns and their published names."""
+        known = self.mapping.known
+        return [(column, known[column.name]) for column in RAW_COLUMNS if column.name in known]
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Arrow's type names by published name."""
+        return dict(zip(self.columns.names, self.columns.types, strict=True))
+
+    def source(self, published: str) -> str:
+        """SQL of a published column's value."""
+        return quote_identifier(published) if self.is_plain else f"c{self.columns.names.index(published)}"
+
+
+def select_list(trips: CanonicalTrips) -> str:
+    """SQL expressions in the order of `RAW_COLUMNS`, then `other_columns` and `unreadable` as JSON.
 
     Raises:
         TaxiError: a known column has a type that cannot be cast, such as a list.
     """
-    sources, placed, times = sources or {}, placed or {}, times or {}
-    parts, kept = [], []
-    for column in RAW_COLUMNS:
-        published = mapping.known.get(column.name)
-        if published is None:
-            value = placed.get(column.name, f"NULL::{column.type}")
-        else:
-            source = sources.get(published, identifier(published))
-            value = _cast(column, source, types[published], times.get(published))
-            if published in unreadable:
-                kept.append((column.name, f"CASE WHEN {value} IS NULL THEN {_present(source, types[published])} END"))
-        parts.append(f"{value} AS {column.name}")
-    pairs = ", ".join(
-        f"{_text(name)}, {_strict(sources.get(name, identifier(name)), types[name])}" for name in mapping.unknown
-    )
-    parts.append(f"json_object({pairs}) AS other_columns" if pairs else "NULL::JSON AS other_columns")
+    types, values, kept = trips.types, {}, []
+    for column, published in trips.known:
+        source, kind = trips.source(published), types[published]
+        values[column.name] = value = _cast(column, source, kind, trips.times.get(published))
+        if published in trips.unreadable:
+            kept.append((column.name, f"CASE WHEN {value} IS NULL THEN {_present(source, kind)} END"))
+    values |= {f"{end}_zone_id": f"{end}_zone" for end in trips.mapping.needs_zones}
+    parts = [f"{values.get(column.name, f'NULL::{column.type}')} AS {column.name}" for column in RAW_COLUMNS]
+    others = [(name, _strict(trips.source(name), types[name])) for name in trips.mapping.unknown]
+    parts.append(f"{_json_object(others) if others else 'NULL::JSON'} AS other_columns")
     parts.append(f"{_unreadable(kept)} AS unreadable")
     return ",\n".join(parts)
 
 
-def identifier(name: str) -> str:
-    """The name quoted as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
+def _json_object(values: Sequence[tuple[str, str]]) -> str:
+    return f"json_object({', '.join(f'{quote_literal(name)}, {value}' for name, value in values)})"
 
 
 def _unreadable(values: Sequence[tuple[str, str]]) -> str:
     """SQL of the unreadable values as JSON by column; NULL if there is none."""
     if not values:
         return "NULL::JSON"
-    pairs = ", ".join(f"{_text(name)}, {value}" for name, value in values)
-    return f"nullif(json_merge_patch('{{}}', json_object({pairs})), '{{}}')"  # the merge drops null values
+    return f"nullif(json_merge_patch('{{}}', {_json_object(values)}), '{{}}')"  # the merge drops null values
 
 
 def _cast(column: RawColumn, value: str, kind: str, reading: TimeReading | None) -> str:
@@ -88,7 +103,7 @@ def _cast(column: RawColumn, value: str, kind: str, reading: TimeReading | None)
 def word(value: str) -> str:
     """SQL of the trimmed text; NULL for spellings of a missing value, such as `nan`."""
     text = f"trim(CAST({value} AS VARCHAR))"
-    return f"CASE WHEN lower({text}) NOT IN ({', '.join(map(_text, _NULL_WORDS))}) THEN {text} END"
+    return f"CASE WHEN lower({text}) NOT IN ({', '.join(map(quote_literal, _NULL_WORDS))}) THEN {text} END"
 
 
 def _present(value: str, kind: str) -> str:
@@ -153,9 +168,5 @@ def _number(column: RawColumn, value: str, kind: str) -> str:
     number = f"CASE WHEN {fits} THEN TRY_CAST({real} AS {column.type}) END"
     if not (column.words and is_text(kind)):
         return number
-    words = " ".join(f"WHEN {_text(word)} THEN {code}" for word, code in column.words.items())
+    words = " ".join(f"WHEN {quote_literal(word)} THEN {code}" for word, code in column.words.items())
     return f"coalesce({number}, CASE lower(trim(CAST({value} AS VARCHAR))) {words} END)"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -19,23 +19,6 @@ from taxi_assets.warehouse.queries import sql
 
 __all__ = ["PreviousMonth", "SharedColumns", "compare_month", "hash_previous_month", "shared_columns"]
 
-_STATISTICS = (
-    "rows",
-    "days",
-    "hours",
-    "mean_duration_minutes",
-    "median_duration_minutes",
-    "mean_distance_miles",
-    "median_distance_miles",
-    "mean_total_usd",
-    "median_total_usd",
-    "zones",
-    "distances",
-    "fares",
-    "pickup_zone_ids",
-    "dropoff_zone_ids",
-)
-
 
 @dataclass(frozen=True)
 class PreviousMonth:
@@ -103,7 +86,7 @@ def compare_month(connection: DuckDBPyConnection, former: PreviousMonth, month_f
             "added": list(columns.added),
             "removed": list(columns.removed),
         },
-        "statistics": {name: {"before": former.statistics[name], "after": after[name]} for name in _STATISTICS},
+        "statistics": {name: {"before": of, "after": after[name]} for name, of in former.statistics.items()},
     }
 
 
@@ -117,5 +100,5 @@ def _hash_trips(connection: DuckDBPyConnection, table: str, month_file: MonthFil
 
 
 def _statistics(connection: DuckDBPyConnection, month_file: MonthFile) -> dict[str, Any]:
-    row = connection.execute(sql("month_statistics"), month_key(month_file.service, month_file.month)).fetchall()[0]
-    return dict(zip(_STATISTICS, row, strict=True))
+    found = connection.execute(sql("month_statistics"), month_key(month_file.service, month_file.month))
+    return dict(zip([name for name, *_ in found.description], found.fetchall()[0], strict=True))

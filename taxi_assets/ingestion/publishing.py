@@ -1,11 +1,7 @@
-"""Publishes a month table by table: write, audit, then commit or roll back. No Dagster here.
+"""Fills each table with one service's month, by `write_audit_publish`. No Dagster here."""
 
-Each `publish_*` replaces one service's month in one transaction. Inside it, the table's Great Expectations suite
-checks the new rows. If an error-severity expectation fails, the transaction rolls back and no reader sees the month.
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +9,23 @@ from duckdb import DuckDBPyConnection
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import holiday_dates
+from taxi_assets.files import sha256_of
 from taxi_assets.ingestion import month_differences
 from taxi_assets.ingestion.canonical_rows import canonical_trips
 from taxi_assets.ingestion.schema_changes import ColumnChange, read_schema_changes, record_schema
 from taxi_assets.ingestion.source_files import mark_ingested
-from taxi_assets.ingestion.table_checks import COMPLETENESS, name_other_month, run_table_checks
+from taxi_assets.ingestion.table_checks import COMPLETENESS, audit_month
 from taxi_assets.ingestion.taxi_zones import read_zones
 from taxi_assets.ingestion.text_lines import count_rows
 from taxi_assets.months import Month
-from taxi_assets.quality import SuiteResult, validate
+from taxi_assets.quality import SuiteResult
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
-from taxi_assets.quality.suites import SUITES
-from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse import fault_points
-from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key, set_month_variables
+from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key
 from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
+from taxi_assets.warehouse.write_audit_publish import Fill, Filled, MonthRefused, write_audit_publish
 
 __all__ = [
     "DamagedFile",
@@ -44,20 +40,8 @@ __all__ = [
 ]
 
 
-_REMEDY = "The same file would fail again: put another file of the month into the landing folder"
-
-
 class DamagedFile(TaxiError):
     """A file's bytes do not match its recorded SHA-256, so it is not read."""
-
-
-class MonthRefused(TaxiError):
-    """A month failed an error-severity expectation and was not published."""
-
-    def __init__(self, table: str, service: str, month: Month, suite_result: SuiteResult) -> None:
-        self.table, self.service, self.month, self.suite_result = table, service, month, suite_result
-        reasons = "; ".join(suite_result.summary())
-        super().__init__(f"{table} of {service} {month} is not published: {reasons}. {_REMEDY}")
 
 
 class IncompleteMonth(MonthRefused):
@@ -81,14 +65,11 @@ class Publication:
     month: Month
     rows: int
     suite_result: SuiteResult
-    counts: dict[str, int] = field(default_factory=dict)  # rows rejected, by reason; unknown columns, by name
+    counts: Mapping[str, int] = field(default_factory=dict)  # rows rejected, by reason; unknown columns, by name
     schema_changes: tuple[ColumnChange, ...] = ()  # raw trips only: since the previous available month
     month_file: MonthFile | None = None  # raw trips only
     difference: Mapping[str, Any] | None = None  # of a republished month, from its previous rows
     refused: tuple[str, ...] = ()  # one sentence for each newer file of the month that was refused
-
-
-Fill = Callable[[DuckDBPyConnection], dict[str, int]]
 
 
 def publish_zones(warehouse: Warehouse, lookup: Path, shapes: Path, run_id: str | None = None) -> int:
@@ -121,37 +102,35 @@ def publish_raw(warehouse: Warehouse, month_file: MonthFile, run_id: str | None 
     service, month = month_file.service, month_file.month
     _refuse_other_data_kind(warehouse, month_file)
     _require_recorded_checksum(month_file)
-    difference: list[Mapping[str, Any] | None] = []
 
-    def fill(connection: DuckDBPyConnection) -> dict[str, int]:
+    def fill(connection: DuckDBPyConnection) -> Filled:
         with canonical_trips(connection, month_file.path, service, month_file.label) as trips_view:
             former = month_differences.hash_previous_month(connection, month_file)
             _replace(connection, "raw_trips", month_key(service, month))
         record_schema(connection, service, month, trips_view)
-        difference.append(month_differences.compare_month(connection, former, month_file) if former else None)
+        difference = month_differences.compare_month(connection, former, month_file) if former else None
         rows = count_rows(month_file.path) if trips_view.columns.rows is None else trips_view.columns.rows
-        mark_ingested(connection, month_file, rows, run_id, difference[0])
-        return {**dict.fromkeys(trips_view.mapping.unknown, rows), **+trips_view.counts}
+        mark_ingested(connection, month_file, rows, run_id, difference)
+        return {
+            "counts": {**dict.fromkeys(trips_view.mapping.unknown, rows), **+trips_view.counts},
+            "schema_changes": read_schema_changes(connection, service, month),
+            "month_file": month_file,
+            "difference": difference,
+        }
 
     try:
-        published = _publish(warehouse, "raw_trips", service, month, fill, run_id)
+        return _publish(warehouse, "raw_trips", service, month, fill, run_id)
     except MonthRefused as refusal:
         if {outcome.name for outcome in refusal.suite_result.failed_errors()} == {COMPLETENESS}:
             raise IncompleteMonth(refusal, month_file) from refusal
         raise
-    return replace(published, month_file=month_file, difference=difference[0])
 
 
 def check_stored_month(warehouse: Warehouse, month_file: MonthFile) -> Publication:
     """Check the published `raw_trips` of a month whose file is gone. Changes nothing."""
     service, month = month_file.service, month_file.month
     with warehouse.reading() as connection:
-        set_month_variables(connection, service, month)
-        create_month_view(connection, "audited", "raw_trips")
-        suite_result = validate(connection, "audited", SUITES["raw_trips"])
-        suite_result = replace(
-            suite_result, outcomes=(*suite_result.outcomes, *run_table_checks(connection, "raw_trips", service, month))
-        )
+        suite_result = audit_month(connection, "raw_trips", service, month)
         changes = read_schema_changes(connection, service, month)
     return Publication(service, month, suite_result.rows, suite_result, {}, changes, month_file)
 
@@ -164,13 +143,13 @@ def publish_clean(warehouse: Warehouse, service: str, month: Month, run_id: str 
         MonthRefused: the rows fail the table's suite.
     """
 
-    def fill(connection: DuckDBPyConnection) -> dict[str, int]:
+    def fill(connection: DuckDBPyConnection) -> Filled:
         key = month_key(service, month)
         _require_rows(connection, "raw_trips", service, month)
         _replace(connection, "rejected_trips", {**key, **THRESHOLDS})
         _replace(connection, "clean_trips", key)
         query = "SELECT reason, count(*) FROM rejected_trips WHERE service = $service AND month = $month GROUP BY 1"
-        return dict(sorted(connection.execute(query, key).fetchall()))
+        return {"counts": dict(sorted(connection.execute(query, key).fetchall()))}
 
     return _publish(warehouse, "clean_trips", service, month, fill, run_id)
 
@@ -183,11 +162,11 @@ def publish_features(warehouse: Warehouse, service: str, month: Month, run_id: s
         MonthRefused: the rows fail the table's suite.
     """
 
-    def fill(connection: DuckDBPyConnection) -> dict[str, int]:
+    def fill(connection: DuckDBPyConnection) -> Filled:
         _require_rows(connection, "clean_trips", service, month)
         if not connection.execute("SELECT 1 FROM taxi_zones LIMIT 1").fetchall():
             raise TaxiError("the warehouse has no taxi_zones: materialise taxi_zones first")
-        create_month_view(connection, "trips", "clean_trips")
+        create_month_view(connection, "trips", "clean_trips", service, month)
         _replace(connection, "trip_features", {**month_key(service, month), "holidays": list(holiday_dates())})
         return {}
 
@@ -233,26 +212,13 @@ def _refuse_other_data_kind(warehouse: Warehouse, month_file: MonthFile) -> None
 def _publish(
     warehouse: Warehouse, table: str, service: str, month: Month, fill: Fill, run_id: str | None
 ) -> Publication:
-    with warehouse.publishing(f"{table} {service} {month}", run_id) as connection:
-        set_month_variables(connection, service, month)
-        counts = fill(connection)
-        fault_points.fault_point("filled")
-        create_month_view(connection, "audited", table)
-        suite_result = validate(connection, "audited", SUITES[table])
-        suite_result = replace(
-            suite_result, outcomes=(*suite_result.outcomes, *run_table_checks(connection, table, service, month))
-        )
-        if suite_result.failed_errors():
-            raise MonthRefused(table, service, month, name_other_month(connection, "audited", suite_result))
-        changes = read_schema_changes(connection, service, month) if table == "raw_trips" else ()
-        fault_points.fault_point("audited")
-    fault_points.fault_point("published")
-    return Publication(service, month, suite_result.rows, suite_result, counts, changes)
+    suite_result, filled = write_audit_publish(warehouse, (table, service, month), fill, audit_month, run_id)
+    return Publication(service, month, suite_result.rows, suite_result, **filled)
 
 
-def _replace(connection: DuckDBPyConnection, table: str, values: Mapping[str, object]) -> int:
+def _replace(connection: DuckDBPyConnection, table: str, values: Mapping[str, object]) -> None:
     key = {name: values[name] for name in ("service", "month")}
     connection.execute(f"DELETE FROM {table} WHERE service = $service AND month = $month", key)
     query = sql(table)
     used = {name: value for name, value in values.items() if f"${name}" in query}
-    return int(connection.execute(f"INSERT INTO {table} BY NAME {query}", used).fetchall()[0][0])
+    connection.execute(f"INSERT INTO {table} BY NAME {query}", used)

@@ -5,7 +5,7 @@ from datetime import date
 
 from duckdb import DuckDBPyConnection
 
-from taxi_assets.ingestion.canonical_rows import CanonicalTrips
+from taxi_assets.ingestion.casting import CanonicalTrips
 from taxi_assets.months import Month
 from taxi_assets.warehouse.connection import month_key
 from taxi_assets.warehouse.queries import sql

@@ -14,6 +14,7 @@ from duckdb import DuckDBPyConnection
 from taxi_assets.months import Month
 from taxi_assets.quality.results import json_safe
 from taxi_assets.tlc.month_file import MonthFile
+from taxi_assets.warehouse.queries import newest_snapshot
 
 __all__ = [
     "SourceFile",
@@ -128,7 +129,7 @@ def mark_ingested(
 
 def _next_snapshot(connection: DuckDBPyConnection) -> int:
     """The snapshot of the open transaction; safe because the publish lock admits one writer."""
-    return int(connection.execute("SELECT max(snapshot_id) + 1 FROM lake.snapshots()").fetchall()[0][0])
+    return newest_snapshot(connection) + 1
 
 
 def _unregistered(month_file: MonthFile, request: int) -> SourceFile:

@@ -1,26 +1,38 @@
-"""Checks that compare tables, run in the publishing transaction beside the Great Expectations suite."""
+"""Audits a month in the transaction that publishes it: its suite, and checks that compare tables."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from taxi_assets.ingestion.completeness import COUNTS, NEARBY_MONTHS, Extent, few_rows, losses, missing_parts
+from taxi_assets.ingestion.completeness import NEARBY_MONTHS, Extent, few_rows, losses, missing_parts
 from taxi_assets.ingestion.schema_changes import read_schema_changes
 from taxi_assets.ingestion.source_files import SourceFile, read_source_files
 from taxi_assets.months import Month
-from taxi_assets.quality.results import ExpectationResult, SuiteResult
+from taxi_assets.quality import ExpectationResult, SuiteResult, validate
 from taxi_assets.quality.suites import SUITES, Severity
-from taxi_assets.warehouse.connection import month_key
-from taxi_assets.warehouse.queries import sql
+from taxi_assets.warehouse.connection import create_month_view, month_key
+from taxi_assets.warehouse.queries import newest_snapshot, sql
 
-__all__ = ["COMPLETENESS", "name_other_month", "run_table_checks"]
+__all__ = ["COMPLETENESS", "audit_month", "run_table_checks"]
 
 COMPLETENESS = "no_large_part_of_the_month_is_missing"
 """The only check that a person can overrule, with `taxi files accept`."""
 
 _IN_MONTH = "pickups_are_in_their_month"
+
+CheckOutcome = tuple[bool, str]
+"""If a check has passed, and what it observed."""
+
+CheckFunction = Callable[[DuckDBPyConnection, str, Month], CheckOutcome]
+
+
+def audit_month(connection: DuckDBPyConnection, table: str, service: str, month: Month) -> SuiteResult:
+    """The results of the table's suite and of its table checks, on the rows that the connection sees."""
+    create_month_view(connection, "audited", table, service, month)
+    suite_result = _name_other_month(connection, "audited", validate(connection, "audited", SUITES[table]))
+    table_checks = run_table_checks(connection, table, service, month)
+    return replace(suite_result, outcomes=(*suite_result.outcomes, *table_checks))
 
 
 def run_table_checks(
@@ -29,15 +41,15 @@ def run_table_checks(
     """The result of each table check of the suite, on the rows of the open transaction."""
     outcomes = []
     for check in SUITES[table].table_checks:
-        passed, observed, rows = _TABLE_CHECKS[check.name](connection, service, month)
+        passed, observed = _TABLE_CHECKS[check.name](connection, service, month)
         severity = check.severity
         if check.name == COMPLETENESS and not passed:
             severity, observed = _severity_if_accepted(connection, service, month, observed)
-        outcomes.append(ExpectationResult(check.name, severity, passed, observed, rows, None, check.description))
+        outcomes.append(ExpectationResult(check.name, severity, passed, observed, None, None, check.description))
     return tuple(outcomes)
 
 
-def name_other_month(connection: DuckDBPyConnection, relation: str, suite_result: SuiteResult) -> SuiteResult:
+def _name_other_month(connection: DuckDBPyConnection, relation: str, suite_result: SuiteResult) -> SuiteResult:
     """Add the month of most pickups to the failed check that pickups are in their month."""
     outcomes = {outcome.name: outcome for outcome in suite_result.failed_errors()}
     if _IN_MONTH not in outcomes:
@@ -52,12 +64,10 @@ def name_other_month(connection: DuckDBPyConnection, relation: str, suite_result
     return replace(suite_result, outcomes=tuple(named))
 
 
-def _every_row_of_the_file_is_there(
-    connection: DuckDBPyConnection, service: str, month: Month
-) -> tuple[bool, Any, int | None]:
+def _every_row_of_the_file_is_there(connection: DuckDBPyConnection, service: str, month: Month) -> CheckOutcome:
     rows, in_file, lines = connection.execute(sql("file_rows"), month_key(service, month)).fetchall()[0]
     observed = f"{rows:,} rows of {in_file:,} in the file, {lines:,} of them lines that cannot be read"
-    return rows == in_file, observed, None
+    return rows == in_file, observed
 
 
 def _severity_if_accepted(
@@ -77,30 +87,24 @@ def _ingested(connection: DuckDBPyConnection, service: str, month: Month) -> Sou
 
 def _is_ingested_now(connection: DuckDBPyConnection, record: SourceFile) -> bool:
     """True if the open transaction ingests the file."""
-    newest = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
-    return (record.snapshot or 0) > int(newest)
+    return (record.snapshot or 0) > newest_snapshot(connection)
 
 
-def _no_large_part_of_the_month_is_missing(
-    connection: DuckDBPyConnection, service: str, month: Month
-) -> tuple[bool, Any, int | None]:
+def _no_large_part_of_the_month_is_missing(connection: DuckDBPyConnection, service: str, month: Month) -> CheckOutcome:
     record = _ingested(connection, service, month)
     statistics = record.difference["statistics"] if record.difference else {}
-    counts = {name: of for name, of in statistics.items() if name in COUNTS}  # earlier versions recorded fewer
-    before, after = ({name: of[when] for name, of in counts.items()} for when in ("before", "after"))
+    before, after = ({name: of[when] for name, of in statistics.items()} for when in ("before", "after"))
     clauses = losses(before, after) or missing_parts(*_extents(connection, service, month))
-    return not clauses, ", ".join(clauses) or "no large part is missing", None
+    return not clauses, ", ".join(clauses) or "no large part is missing"
 
 
-def _rows_are_like_those_of_months_nearby(
-    connection: DuckDBPyConnection, service: str, month: Month
-) -> tuple[bool, Any, int | None]:
+def _rows_are_like_those_of_months_nearby(connection: DuckDBPyConnection, service: str, month: Month) -> CheckOutcome:
     query = (
         "SELECT month, count(*) FROM raw_trips WHERE service = $service AND month BETWEEN $first AND $last GROUP BY 1"
     )
     rows = dict(connection.execute(query, _nearby(service, month)).fetchall())
     clause = few_rows(rows.pop(month.first_day, 0), list(rows.values()))
-    return clause is None, clause or "as many as in months nearby", None
+    return clause is None, clause or "as many as in months nearby"
 
 
 def _extents(connection: DuckDBPyConnection, service: str, month: Month) -> tuple[Extent, list[Extent]]:
@@ -116,39 +120,33 @@ def _nearby(service: str, month: Month) -> Mapping[str, object]:
     return {"service": service, "first": first, "last": last}
 
 
-def _times_are_new_yorks_clock(
-    connection: DuckDBPyConnection, service: str, month: Month
-) -> tuple[bool, Any, int | None]:
+def _times_are_new_yorks_clock(connection: DuckDBPyConnection, service: str, month: Month) -> CheckOutcome:
     query = (
         "SELECT column_name, read_as FROM file_columns "
         "WHERE service = $service AND month = $month AND read_as IS NOT NULL ORDER BY position"
     )
     notes = connection.execute(query, month_key(service, month)).fetchall()
     is_converted = any(note.startswith("converted") for _, note in notes)
-    return not is_converted, "; ".join(f"{name}: {note}" for name, note in notes) or "not converted", None
+    return not is_converted, "; ".join(f"{name}: {note}" for name, note in notes) or "not converted"
 
 
-def _columns_are_those_of_the_month_before(
-    connection: DuckDBPyConnection, service: str, month: Month
-) -> tuple[bool, Any, int | None]:
+def _columns_are_those_of_the_month_before(connection: DuckDBPyConnection, service: str, month: Month) -> CheckOutcome:
     changes = read_schema_changes(connection, service, month)
     if not changes:
-        return True, "no change", None
+        return True, "no change"
     # Another type passes: its values are cast to the table's type, and too many that cannot be read fail the month.
     is_same = all(change.change == "retyped" for change in changes)
-    return is_same, f"since {changes[0].compared_with:%Y-%m}: " + "; ".join(map(str, changes)), None
+    return is_same, f"since {changes[0].compared_with:%Y-%m}: " + "; ".join(map(str, changes))
 
 
-def _kept_and_rejected_are_raw(
-    connection: DuckDBPyConnection, service: str, month: Month
-) -> tuple[bool, Any, int | None]:
+def _kept_and_rejected_are_raw(connection: DuckDBPyConnection, service: str, month: Month) -> CheckOutcome:
     raw, kept, rejected, is_unreconciled = connection.execute(
         sql("trip_reconciliation"), month_key(service, month)
     ).fetchall()[0]
-    return not is_unreconciled, f"{kept:,} kept + {rejected:,} rejected of {raw:,}", None
+    return not is_unreconciled, f"{kept:,} kept + {rejected:,} rejected of {raw:,}"
 
 
-_TABLE_CHECKS: Mapping[str, Callable[[DuckDBPyConnection, str, Month], tuple[bool, Any, int | None]]] = {
+_TABLE_CHECKS: Mapping[str, CheckFunction] = {
     "every_row_of_the_file_is_there": _every_row_of_the_file_is_there,
     "times_are_new_yorks_clock": _times_are_new_yorks_clock,
     "columns_are_those_of_the_month_before": _columns_are_those_of_the_month_before,

@@ -47,7 +47,7 @@ def trace_lineage(settings: Settings, warehouse: Warehouse, number: int, checks:
     months = [*window_of(version), Month.parse(version.tags["scored_month"])]
     snapshot = int(version.tags["data_snapshot"])
     kept = snapshot in warehouse.snapshots()
-    with warehouse.reading(snapshot if kept else None) as connection:
+    with warehouse.at(snapshot if kept else None).reading() as connection:
         found = [_month(connection, service, month, checks) for month in months for service in services_of(version)]
     with warehouse.reading() as connection:
         decision = _decision(connection, version)

@@ -6,6 +6,7 @@ from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.queries import newest_snapshot
 
 __all__ = ["superseded_files", "superseded_versions", "tag_superseded"]
 
@@ -29,8 +30,7 @@ def superseded_files(connection: DuckDBPyConnection, version: Version) -> tuple[
     ).fetchall()
     if not snapshot_rows[0][0]:
         return ()
-    (newest,) = connection.execute("SELECT id FROM lake.current_snapshot()").fetchall()[0]
-    current_files, trained_files = _files(connection, newest), _files(connection, snapshot)
+    current_files, trained_files = _files(connection, newest_snapshot(connection)), _files(connection, snapshot)
     months, services = version.tags["months"].split(","), version.tags["services"].split(",")
     trained_on = [(service, month) for month in months for service in services]
     return tuple(

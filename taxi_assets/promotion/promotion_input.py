@@ -135,7 +135,7 @@ def _count_overlap(warehouse: Warehouse, version: Version, trips: pd.DataFrame) 
     kept_snapshot = {int(version.tags["data_snapshot"])} & set(warehouse.snapshots())
     values = {"months": [month.first_day for month in window_of(version)], "services": list(services_of(version))}
     # If the snapshot has expired, the same months of the newest one are the closest substitute.
-    with warehouse.reading(kept_snapshot.pop() if kept_snapshot else None) as connection:
+    with warehouse.at(kept_snapshot.pop() if kept_snapshot else None).reading() as connection:
         connection.register("scored", trips[_TRIP_IDENTITY])
         return int(connection.execute(sql("train_test_overlap"), values).fetchall()[0][0])
 

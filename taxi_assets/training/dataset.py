@@ -15,7 +15,7 @@ from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.tlc.services import SERVICES
 from taxi_assets.training.evaluation_scope import TRIPS_1_TO_60_MINUTES, EvaluationScope
 from taxi_assets.warehouse.connection import Warehouse, month_key
-from taxi_assets.warehouse.queries import sql
+from taxi_assets.warehouse.queries import newest_snapshot, sql
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def read_training_data(
         TaxiError: there is no such trip.
     """
     with warehouse.reading() as connection:
-        snapshot = connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0]
+        snapshot = newest_snapshot(connection)
         values = {
             "all_services": list(SERVICES),
             "services": list(services),
@@ -67,7 +67,7 @@ def read_training_data(
     if trips.empty:
         window = ", ".join(map(str, months)) or "no month"
         raise TaxiError(f"no trip of {', '.join(services)} to train on in {window}: ingest earlier months first")
-    return TrainingData(trips, zones, tuple(months), tuple(services), int(snapshot), _digest(trips))
+    return TrainingData(trips, zones, tuple(months), tuple(services), snapshot, _digest(trips))
 
 
 def read_evaluation_trips(

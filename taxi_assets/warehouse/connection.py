@@ -8,7 +8,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from taxi_assets.settings import Settings
 from taxi_assets.tlc.local_time import macros
 from taxi_assets.warehouse.catalogue_version import migrate_if_older
 from taxi_assets.warehouse.full_disk import has_room, readable_copy
-from taxi_assets.warehouse.schema import TABLES, Table
+from taxi_assets.warehouse.queries import newest_snapshot
+from taxi_assets.warehouse.schema import TABLES
+from taxi_assets.warehouse.sql_quotes import quote_literal
 
 __all__ = [
     "Warehouse",
@@ -30,7 +32,6 @@ __all__ = [
     "define_macros",
     "month_key",
     "require_writable",
-    "set_month_variables",
 ]
 
 _EXTENSIONS = ("ducklake", "sqlite_scanner")
@@ -50,8 +51,8 @@ class Warehouse:
     settings: Settings
     read_snapshot: int | None = None
 
-    def at(self, snapshot: int) -> "Warehouse":
-        """The warehouse at an earlier snapshot, for reading."""
+    def at(self, snapshot: int | None) -> "Warehouse":
+        """The warehouse at an earlier snapshot, for reading; None means the newest."""
         return Warehouse(self.settings, snapshot)
 
     @property
@@ -59,11 +60,13 @@ class Warehouse:
         return FileLock(self.settings.warehouse / "publish.lock")
 
     @contextmanager
-    def reading(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection that reads one snapshot throughout: the newest, or the given one."""
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that reads one snapshot throughout."""
         self._initialise()
-        snapshot = self.read_snapshot if snapshot is None else snapshot
-        with self._connected_to_read(snapshot) as connection:
+        with ExitStack() as stack:
+            is_full = not has_room(self.settings.warehouse)
+            copy = stack.enter_context(readable_copy(self._catalog_file)) if is_full else None
+            connection = stack.enter_context(closing(self._open(copy) if copy else self._connect()))
             connection.execute("BEGIN TRANSACTION")
             yield connection
 
@@ -76,7 +79,7 @@ class Warehouse:
             run_id: The Dagster run that publishes.
         """
         self._initialise()
-        with self._lock, _closing(self._connect()) as connection:
+        with self._lock, closing(self._connect()) as connection:
             connection.execute("BEGIN TRANSACTION")
             connection.execute(
                 "CALL lake.set_commit_message('taxi', $message, extra_info => $extra)",
@@ -93,13 +96,13 @@ class Warehouse:
     def exclusive_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection without a transaction that blocks publishing; for `maintenance` only."""
         self._initialise()
-        with self._lock, _closing(self._connect()) as connection:
+        with self._lock, closing(self._connect()) as connection:
             yield connection
 
     def snapshot(self) -> int:
         """The number of the newest snapshot."""
         with self.reading() as connection:
-            return int(connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0])
+            return newest_snapshot(connection)
 
     def snapshots(self) -> tuple[int, ...]:
         """The numbers of all readable snapshots, oldest first."""
@@ -119,7 +122,7 @@ class Warehouse:
         (self.settings.warehouse / "data").mkdir(parents=True, exist_ok=True)
         self.settings.landing.mkdir(parents=True, exist_ok=True)
         self.settings.file_store.mkdir(parents=True, exist_ok=True)
-        with self._lock, _closing(self._connect()) as connection:
+        with self._lock, closing(self._connect()) as connection:
             connection.execute("BEGIN TRANSACTION")
             for option, value in _OPTIONS.items():
                 connection.execute("CALL lake.set_option($option, $value)", {"option": option, "value": value})
@@ -129,30 +132,17 @@ class Warehouse:
 
     @staticmethod
     def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-        existing = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        # Tables are not partitioned: a transaction writes one month, so each file has one month anyway and its
+        # statistics say which; partitioning doubles the write time.
         for table in TABLES.values():
-            if table.name not in existing:
-                connection.execute(table.ddl())
-                continue
-            _add_columns(connection, table)
-            if table.monthly:
-                # Earlier versions partitioned the tables. Each transaction writes one month, so each file has one
-                # month anyway and its statistics say which; partitioning doubles the write time.
-                connection.execute(f"ALTER TABLE {table.name} RESET PARTITIONED BY")
+            connection.execute(table.ddl())
+            for column in table.columns:  # those that a table of an earlier release lacks
+                connection.execute(f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {column.name} {column.type}")
 
-    @contextmanager
-    def _connected_to_read(self, snapshot: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
-        if has_room(self.settings.warehouse):
-            with _closing(self._connect(snapshot)) as connection:
-                yield connection
-            return
-        with readable_copy(self._catalog_file) as copy, _closing(self._open(snapshot, copy)) as connection:
-            yield connection
-
-    def _connect(self, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
+    def _connect(self) -> duckdb.DuckDBPyConnection:
         """A new connection; shares this process's database when reading the newest snapshot."""
-        if snapshot is not None or not self._catalog_file.is_file():
-            return self._open(snapshot)
+        if self.read_snapshot is not None or not self._catalog_file.is_file():
+            return self._open()
         key = (os.getpid(), self._catalog_file.stat().st_ino, self.settings)
         if key not in _databases:
             _databases[key] = self._open()
@@ -165,17 +155,17 @@ class Warehouse:
     def _catalog_file(self) -> Path:
         return self.settings.warehouse / "catalog.sqlite"
 
-    def _open(self, snapshot: int | None = None, copy: Path | None = None) -> duckdb.DuckDBPyConnection:
+    def _open(self, copy: Path | None = None) -> duckdb.DuckDBPyConnection:
         """A new database on the catalogue, or on a read-only copy of it."""
         connection = self._with_extensions()
-        connection.execute(self._attachment(snapshot, copy))
+        connection.execute(self._attachment(copy))
         connection.execute("USE lake")
         define_macros(connection)
         # From here on, no statement can reach files outside the platform's folders or lift this limit. Exception:
         # SQLite databases, which their extension opens itself.
         settings = self.settings
         folders = [f"{folder}/" for folder in (settings.warehouse, settings.landing, settings.file_store)]
-        connection.execute(f"SET allowed_directories = [{', '.join(map(_quoted, folders))}]")
+        connection.execute(f"SET allowed_directories = [{', '.join(map(quote_literal, folders))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         return connection
@@ -187,8 +177,8 @@ class Warehouse:
         return connection
 
     def _migrate(self) -> None:
-        with _closing(self._with_extensions()) as connection:
-            connection.execute(self._attachment(None).removesuffix(")") + ", AUTOMATIC_MIGRATION true)")
+        with closing(self._with_extensions()) as connection:
+            connection.execute(self._attachment().removesuffix(")") + ", AUTOMATIC_MIGRATION true)")
 
     def _config(self) -> dict[str, Any]:
         config: dict[str, Any] = {
@@ -199,31 +189,14 @@ class Warehouse:
         }
         return config | ({"threads": self.settings.threads} if self.settings.threads else {})
 
-    def _attachment(self, snapshot: int | None, copy: Path | None = None) -> str:
+    def _attachment(self, copy: Path | None = None) -> str:
         # Paths in the catalogue are relative to the data path: overriding it lets a home be moved or linked.
-        options = f"DATA_PATH {_quoted(str(self.settings.warehouse / 'data'))}, OVERRIDE_DATA_PATH true"
+        options = f"DATA_PATH {quote_literal(str(self.settings.warehouse / 'data'))}, OVERRIDE_DATA_PATH true"
         options += ", META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 60000"  # otherwise a commit fails during a read
         options += ", READ_ONLY" if copy else ""
-        if snapshot is not None:
-            options += f", SNAPSHOT_VERSION {int(snapshot)}"
-        return f"ATTACH {_quoted(f'ducklake:sqlite:{copy or self._catalog_file}')} AS lake ({options})"
-
-
-@contextmanager
-def _closing(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def _add_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Adds the columns that are missing in a table of an earlier version."""
-    existing = {column[0] for column in connection.execute(f"SELECT * FROM {table.name} LIMIT 0").description}
-    for column in table.columns:
-        if column.name not in existing:
-            before = "" if column.before is None else f" DEFAULT {_quoted(column.before)}"
-            connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}{before}")
+        if self.read_snapshot is not None:
+            options += f", SNAPSHOT_VERSION {int(self.read_snapshot)}"
+        return f"ATTACH {quote_literal(f'ducklake:sqlite:{copy or self._catalog_file}')} AS lake ({options})"
 
 
 def define_macros(connection: duckdb.DuckDBPyConnection) -> None:
@@ -237,14 +210,10 @@ def month_key(service: str, month: Month) -> Mapping[str, object]:
     return {"service": service, "month": month.first_day}
 
 
-def set_month_variables(connection: duckdb.DuckDBPyConnection, service: str, month: Month) -> None:
-    """Sets the month that views of `create_month_view` show."""
-    connection.execute("SET VARIABLE service = $service", {"service": service})
-    connection.execute("SET VARIABLE month = $month", {"month": month.first_day})
-
-
-def create_month_view(connection: duckdb.DuckDBPyConnection, view: str, table: str) -> None:
-    """Creates `view` on this connection: the rows of `table` in the month of `set_month_variables`."""
+def create_month_view(connection: duckdb.DuckDBPyConnection, view: str, table: str, service: str, month: Month) -> None:
+    """Creates `view` on this connection: the month's rows of `table`; all such views show the same month."""
+    for name, value in month_key(service, month).items():
+        connection.execute(f"SET VARIABLE {name} = $value", {"value": value})
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM lake.{table} "
         "WHERE service = getvariable('service') AND month = getvariable('month')"
@@ -276,7 +245,3 @@ def _extension_file(name: str) -> Path:
         for path in Path(folder).rglob(f"{name}.duckdb_extension"):
             return path
     raise TaxiError(f"the package duckdb-extension-{name.replace('_', '-')} is missing: run `make env`")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

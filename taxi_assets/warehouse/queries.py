@@ -1,11 +1,13 @@
-"""The project's SQL: one SELECT a file, beside the module that runs it."""
+"""The project's SQL files, one SELECT each, and the number of the newest snapshot."""
 
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["sql", "sql_files"]
+from duckdb import DuckDBPyConnection
+
+__all__ = ["newest_snapshot", "sql", "sql_files"]
 
 
 @cache
@@ -24,3 +26,8 @@ def sql(name: str) -> str:
 def sql_files() -> Mapping[str, Path]:
     """The project's SQL files, by name without `.sql`."""
     return {path.stem: path for path in Path(str(files("taxi_assets"))).rglob("*.sql")}
+
+
+def newest_snapshot(connection: DuckDBPyConnection) -> int:
+    """The number of the newest snapshot, also on a connection that reads an earlier one."""
+    return int(connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0])

@@ -12,16 +12,12 @@ class Column:
     name: str
     type: str
     description: str
-    before: str | None = None  # value for rows written before the column existed; None: NULL
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table; `monthly` tables are replaced by service and month."""
-
     name: str
     columns: tuple[Column, ...]
-    monthly: bool = True
 
     def ddl(self) -> str:
         columns = ", ".join(f"{column.name} {column.type}" for column in self.columns)
@@ -44,7 +40,15 @@ _CONDITION = Column(
     "condition",
     "VARCHAR",
     "Features at prediction: `without_recent_traffic`, as in POST /predict, or `with_recent_traffic`",
-    before="with_recent_traffic",
+)
+_SCORED = (
+    Column("month", "DATE", "First day of the month whose trips were scored"),
+    Column("model_version", "BIGINT", "Registered version the month was scored with"),
+)
+_ERRORS = (
+    Column("rmse", "DOUBLE", "Root mean squared error, minutes"),
+    Column("mae", "DOUBLE", "Mean absolute error, minutes"),
+    Column("bias", "DOUBLE", "Mean of predicted minus actual, minutes"),
 )
 _RAW = tuple(Column(column.name, column.type, column.description) for column in RAW_COLUMNS)
 _OTHER = (
@@ -78,7 +82,6 @@ _TABLES = (
             ),
             Column("accepted_at", "TIMESTAMP", "Time of the acceptance, UTC"),
         ),
-        monthly=False,
     ),
     Table(
         "taxi_zones",
@@ -97,7 +100,6 @@ _TABLES = (
             Column("is_airport", "BOOLEAN", "Newark, JFK or LaGuardia"),
             Column("shape_wkb", "BLOB", "Polygon in EPSG:2263 feet, well-known binary"),
         ),
-        monthly=False,
     ),
     Table("raw_trips", (*_KEY, *_RAW, *_OTHER)),
     Table(
@@ -159,39 +161,30 @@ _TABLES = (
     Table(
         "evaluations",
         (
-            Column("month", "DATE", "First day of the month whose trips were scored"),
-            Column("model_version", "BIGINT", "Registered version the month was scored with"),
+            *_SCORED,
             Column("scope", "VARCHAR", "Trips scored: `1_to_60_minutes` or `all`, which is 1-180 minutes"),
             Column("model", "VARCHAR", "`duration_model`, the name of a baseline, or `noise_floor`"),
             Column("slice", "VARCHAR", "Column the trips are grouped by; `overall` for all trips"),
             Column("value", "VARCHAR", "Group within the slice"),
             Column("trips", "BIGINT", "Trips scored"),
-            Column("rmse", "DOUBLE", "Root mean squared error, minutes"),
-            Column("mae", "DOUBLE", "Mean absolute error, minutes"),
-            Column("bias", "DOUBLE", "Mean of predicted minus actual, minutes"),
+            *_ERRORS,
             _CONDITION,
         ),
-        monthly=False,
     ),
     Table(
         "evaluation_zones",
         (
-            Column("month", "DATE", "First day of the month whose trips were scored"),
-            Column("model_version", "BIGINT", "Registered version the month was scored with"),
+            *_SCORED,
             Column("zone_id", "SMALLINT", "TLC zone of the pickup"),
             Column("trips", "BIGINT", "Scored trips from the zone, of 1-60 minutes"),
-            Column("rmse", "DOUBLE", "Root mean squared error, minutes"),
-            Column("mae", "DOUBLE", "Mean absolute error, minutes"),
-            Column("bias", "DOUBLE", "Mean of predicted minus actual, minutes"),
+            *_ERRORS,
             _CONDITION,
         ),
-        monthly=False,
     ),
     Table(
         "feature_importance",
         (
-            Column("month", "DATE", "First day of the month whose trips were scored"),
-            Column("model_version", "BIGINT", "Registered version the month was scored with"),
+            *_SCORED,
             Column("feature", "VARCHAR", "Feature, or group of related features"),
             Column(
                 "rmse_growth_minutes",
@@ -201,20 +194,17 @@ _TABLES = (
             Column("trips", "BIGINT", "Trips of the sample"),
             _CONDITION,
         ),
-        monthly=False,
     ),
     Table(
         "interval_coverage",
         (
-            Column("month", "DATE", "First day of the month whose trips were scored"),
-            Column("model_version", "BIGINT", "Registered version the month was scored with"),
+            *_SCORED,
             Column("pickup_borough", "VARCHAR", "Borough of the pickup zone"),
             Column("hour_band", "VARCHAR", "Time of day of the pickup"),
             Column("trips", "BIGINT", "Trips of 1-60 minutes"),
             Column("inside", "BIGINT", "Trips inside their 90 % prediction interval"),
             _CONDITION,
         ),
-        monthly=False,
     ),
     Table(
         "promotions",
@@ -241,12 +231,10 @@ _TABLES = (
                 "scope",
                 "VARCHAR",
                 "Trips that decided: `1_to_60_minutes` or `all`, which is 1-180 minutes",
-                before="all",
             ),
             _CONDITION,
             Column("bias", "DOUBLE", "The challenger's mean of predicted minus actual, minutes"),
         ),
-        monthly=False,
     ),
     Table(
         "drift_reports",
@@ -258,7 +246,6 @@ _TABLES = (
             Column("reference_mean", "DOUBLE", "Mean over the training months"),
             Column("month_mean", "DOUBLE", "Mean over the month"),
         ),
-        monthly=False,
     ),
 )
 

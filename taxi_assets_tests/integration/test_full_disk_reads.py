@@ -35,7 +35,7 @@ def test_published_rows_are_read_and_nothing_is_written(full: Warehouse) -> None
 
 def test_earlier_snapshot_is_read(full: Warehouse) -> None:
     first = full.snapshots()[0]
-    with full.reading(first) as connection:
+    with full.at(first).reading() as connection:
         assert connection.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(0,)]
 
 

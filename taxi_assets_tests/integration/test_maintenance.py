@@ -58,7 +58,7 @@ def snapshots(settings: Settings, published: tuple[Path, list[int]]) -> list[int
 
 def content(warehouse: Warehouse, snapshot: int | None = None) -> dict[str, list[tuple[object, ...]]]:
     """The row count and hash of every table."""
-    with warehouse.reading(snapshot) as connection:
+    with warehouse.at(snapshot).reading() as connection:
         queries = "SELECT count(*) FROM {}", "SELECT bit_xor(hash(t)) FROM {} AS t"
         return {t: [connection.execute(query.format(t)).fetchall()[0] for query in queries] for t in TABLES}
 

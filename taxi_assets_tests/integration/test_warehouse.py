@@ -10,7 +10,7 @@ import pytest
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key, set_month_variables
+from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key
 from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
 
@@ -29,7 +29,7 @@ def put_rows(connection: duckdb.DuckDBPyConnection, month: Month, rows: int, ser
 
 def existing(warehouse: Warehouse, snapshot: int | None = None) -> dict[tuple[str, str], int]:
     query = "SELECT service, strftime(month, '%Y-%m'), count(*) FROM clean_trips GROUP BY ALL"
-    with warehouse.reading(snapshot) as connection:
+    with warehouse.at(snapshot).reading() as connection:
         return {(service, month): rows for service, month, rows in connection.execute(query).fetchall()}
 
 
@@ -162,9 +162,8 @@ def test_views_show_the_chosen_month(warehouse: Warehouse) -> None:
     with warehouse.publishing("two months") as connection:
         put_rows(connection, JANUARY, 5)
         put_rows(connection, Month(2023, 2), 6)
-        create_month_view(connection, "trips", "clean_trips")
         for month, rows in ((JANUARY, 5), (Month(2023, 2), 6), (Month(2023, 3), 0)):
-            set_month_variables(connection, "green", month)
+            create_month_view(connection, "trips", "clean_trips", "green", month)
             assert connection.execute("SELECT count(*) FROM trips").fetchall() == [(rows,)]
 
 

@@ -28,7 +28,7 @@ def row_hashes(warehouse: Warehouse, tables: Collection[str] = tuple(TABLES)) ->
         for table in TABLES.values():
             if table.name in _HISTORY or table.name not in tables:
                 continue
-            key = "(service, strftime(month, '%Y-%m'))" if table.monthly else "'all'"
+            key = "(service, strftime(month, '%Y-%m'))" if table.columns[0].name == "service" else "'all'"
             rows = connection.execute(f"SELECT {key}, {_HASH} FROM {table.name} AS t GROUP BY 1").fetchall()
             found[table.name] = {of: (count, digest) for of, count, digest in rows}
     return found

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
 
-from taxi_assets.ingestion import publishing
+from taxi_assets.ingestion import table_checks
 from taxi_assets.quality import SuiteResult
 from taxi_assets.quality.suites import Suite
 from taxi_assets.warehouse import connection as lake_warehouse
@@ -32,7 +32,7 @@ def cached_validation() -> Iterator[None]:
     they cannot be lifted for another home; they have tests of their own.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publishing, "validate", _cached(publishing.validate))
+        patch.setattr(table_checks, "validate", _cached(table_checks.validate))
         patch.setattr(Warehouse, "_open", _open)
         yield
     while _idle:
@@ -55,11 +55,11 @@ def close(warehouse: Warehouse) -> None:
             connection.close()
 
 
-def _open(self: Warehouse, snapshot: int | None = None, copy: Path | None = None) -> DuckDBPyConnection:
+def _open(self: Warehouse, copy: Path | None = None) -> DuckDBPyConnection:
     if copy:
-        return _OPEN(self, snapshot, copy)
+        return _OPEN(self, copy)
     connection = _idle.pop() if _idle else _with_extensions(self)
-    connection.execute(self._attachment(snapshot))
+    connection.execute(self._attachment())
     connection.execute("USE lake")
     lake_warehouse.define_macros(connection)
     return connection

@@ -1,6 +1,7 @@
 """A file's columns are matched with the contract in any era and under any spelling."""
 
 import json
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 from published_headers import COMPANY, GREEN, WITH_ZONES, WITHOUT_ZONES, YELLOW
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion.casting import select_list
+from taxi_assets.ingestion.casting import CanonicalTrips, select_list
+from taxi_assets.ingestion.file_columns import FileColumns
 from taxi_assets.synthetic import ERAS
 from taxi_assets.tlc.contract import RAW_COLUMNS, ColumnMapping, map_columns
 from taxi_assets.tlc.services import SERVICES
 from taxi_assets.warehouse.schema import TABLES
+from taxi_assets.warehouse.sql_quotes import quote_identifier
 
 CANONICAL = [column.name for column in RAW_COLUMNS]
 NEEDED = ("PULocationID", "DOLocationID", "lpep_pickup_datetime", "lpep_dropoff_datetime")
@@ -131,19 +134,15 @@ def arrow_name(value: object) -> str:
 
 def select(mapping: ColumnMapping, row: dict[str, object]) -> dict[str, object]:
     """The row as the mapping's SQL reads it."""
-    types = {name: arrow_name(value) for name, value in row.items()}
+    columns = FileColumns(tuple(row), tuple(arrow_name(value) for value in row.values()), 1)
     with duckdb.connect() as connection:
-        columns = ", ".join(f"${number} AS {quoted(name)}" for number, name in enumerate(row, 1))
-        connection.execute(f"CREATE TABLE raw_trips AS SELECT {columns}", list(row.values()))
-        found = connection.execute(f"SELECT {select_list(mapping, types)} FROM raw_trips")
+        values = ", ".join(f"${number} AS {quote_identifier(name)}" for number, name in enumerate(row, 1))
+        connection.execute(f"CREATE TABLE raw_trips AS SELECT {values}", list(row.values()))
+        found = connection.execute(f"SELECT {select_list(CanonicalTrips(Path(), columns, mapping))} FROM raw_trips")
         names = [column[0] for column in found.description]
         values = found.fetchall()[0]
         assert connection.execute("SELECT count(*) FROM raw_trips").fetchall() == [(1,)]
     return dict(zip(names, values, strict=True))
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 RIDE: dict[str, object] = {

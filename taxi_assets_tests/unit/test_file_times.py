@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion.canonical_rows import CanonicalTrips, canonical_trips
+from taxi_assets.ingestion.canonical_rows import canonical_trips
+from taxi_assets.ingestion.casting import CanonicalTrips
 from taxi_assets.tlc.local_time import NEW_YORK
 
 NOON = datetime(2023, 3, 21, 13, 5, 7)

@@ -61,12 +61,6 @@ def test_the_same_column_has_the_same_type_everywhere() -> None:
     assert {name: found for name, found in types.items() if len(found) > 1} == {}
 
 
-@EACH
-def test_monthly_tables_have_service_and_month(table: Table) -> None:
-    if table.monthly:
-        assert [column.name for column in table.columns[:2]] == ["service", "month"]
-
-
 def test_trip_tables_have_the_row_number_of_the_file() -> None:
     for table in ("raw_trips", "rejected_trips", "clean_trips", "trip_features"):
         assert names(table)[:3] == ["service", "month", "source_row"]

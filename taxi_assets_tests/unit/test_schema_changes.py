@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from taxi_assets.ingestion.canonical_rows import CanonicalTrips
+from taxi_assets.ingestion.casting import CanonicalTrips
 from taxi_assets.ingestion.file_columns import FileColumns
 from taxi_assets.ingestion.file_times import TimeReading
 from taxi_assets.ingestion.schema_changes import read_schema_changes, record_schema

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion.canonical_rows import CanonicalTrips, canonical_trips
-from taxi_assets.ingestion.casting import read_number
+from taxi_assets.ingestion.canonical_rows import canonical_trips
+from taxi_assets.ingestion.casting import CanonicalTrips, read_number
 from taxi_assets.ingestion.file_columns import integer_bounds, read_columns
 from taxi_assets.tlc.contract import RAW_COLUMNS
 

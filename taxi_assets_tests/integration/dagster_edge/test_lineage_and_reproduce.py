@@ -55,7 +55,7 @@ def test_version_is_rebuilt_exactly_after_later_publications(platform: PlatformH
 
 
 def restore(platform: PlatformHarness, snapshot: int) -> None:
-    with platform.warehouse.reading(snapshot) as connection:
+    with platform.warehouse.at(snapshot).reading() as connection:
         features = connection.execute("SELECT * FROM trip_features").to_arrow_table()
         raw = connection.execute("SELECT * FROM raw_trips").to_arrow_table()
     with platform.warehouse.publishing("all of it again") as connection:

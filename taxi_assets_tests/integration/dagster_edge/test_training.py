@@ -100,7 +100,7 @@ def test_a_run_names_its_data(platform: PlatformHarness, mlflow_run: Any) -> Non
     assert source["months"] == ["2023-01", "2023-02"]
     assert source["digest"] == mlflow_run.data.tags["data_digest"]
     assert source["digest"].startswith(used.dataset.digest)
-    with platform.warehouse.reading(source["snapshot"]) as connection:
+    with platform.warehouse.at(source["snapshot"]).reading() as connection:
         query = "SELECT count(*) FROM trip_features WHERE month < '2023-03-01' AND duration_minutes BETWEEN 1 AND 60"
         rows = connection.execute(query).fetchall()[0][0]
     assert json.loads(used.dataset.profile)["num_rows"] == int(mlflow_run.data.params["trips"]) == rows < 2 * ROWS

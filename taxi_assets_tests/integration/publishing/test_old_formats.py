@@ -8,7 +8,7 @@ from month_content import ask
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion import publishing
+from taxi_assets.ingestion import table_checks
 from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.ingestion.publishing import MonthRefused, publish_clean, publish_zones
 from taxi_assets.ingestion.retry_files import retry
@@ -54,7 +54,7 @@ def test_file_with_a_lost_row_is_refused(warehouse: Warehouse, monkeypatch: pyte
         connection.execute("DELETE FROM raw_trips WHERE source_row = 1")
         return run_table_checks(connection, table, service, month)
 
-    monkeypatch.setattr(publishing, "run_table_checks", lose_one)
+    monkeypatch.setattr(table_checks, "run_table_checks", lose_one)
     with pytest.raises(MonthRefused, match=r"every_row_of_the_file_is_there: observed 1,999 rows of 2,000 in the file"):
         ingest_month(warehouse, "green", MARCH)
     assert ask(warehouse, "SELECT count(*) FROM raw_trips") == [(0,)]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from month_content import JANUARY, content
 
-from taxi_assets.ingestion import publishing
+from taxi_assets.ingestion import table_checks
 from taxi_assets.ingestion.publishing import MonthRefused, publish_clean
 from taxi_assets.ingestion.table_checks import run_table_checks
 from taxi_assets.months import Month
@@ -63,7 +63,7 @@ def test_month_with_a_lost_row_is_refused(full: Warehouse, monkeypatch: pytest.M
         )
         return run_table_checks(connection, table, service, month)
 
-    monkeypatch.setattr(publishing, "run_table_checks", lose_one)
+    monkeypatch.setattr(table_checks, "run_table_checks", lose_one)
     with pytest.raises(MonthRefused, match=f"{CHECK}: observed .* kept . .* rejected of 6,000 over"):
         publish_clean(full, "green", JANUARY)
     assert content(full) == before

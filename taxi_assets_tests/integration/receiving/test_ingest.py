@@ -37,9 +37,9 @@ def test_waiting_file_is_ingested(landing_harness: LandingHarness) -> None:
     record = ingest(landing_harness, "run 7")
     assert (record.run_id, record.rows, record.reasons, record.difference) == ("run 7", ROWS, (), None)
     assert record.snapshot == landing_harness.warehouse.snapshot()
-    with landing_harness.warehouse.reading(record.snapshot) as connection:
+    with landing_harness.warehouse.at(record.snapshot).reading() as connection:
         assert connection.execute("SELECT count(*) FROM raw_trips").fetchall() == [(ROWS,)]
-    with landing_harness.warehouse.reading(record.snapshot - 1) as connection:
+    with landing_harness.warehouse.at(record.snapshot - 1).reading() as connection:
         assert connection.execute("SELECT count(*) FROM raw_trips").fetchall() == [(0,)]
     landing_harness.check()
 
