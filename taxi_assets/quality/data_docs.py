@@ -5,13 +5,13 @@ internet, our pages need no network.
 """
 
 import json
-import os
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from taxi_assets.files import write_atomically
 from taxi_assets.months import Month
 from taxi_assets.quality.results import SuiteResult
 from taxi_assets.quality.suites import SUITES
@@ -44,10 +44,12 @@ def write_data_docs(suite_result: SuiteResult, table: str, service: str, month: 
         "failed_warnings": len(suite_result.failed_warnings()),
         "page": page.relative_to(folder).as_posix(),
     }
-    _write(page, _render("month_page.html", entry=entry, suite_result=suite_result, sections=_findings(suite_result)))
-    _write(page.with_suffix(".json"), json.dumps(entry | suite_result.as_json(), indent=1))
+    write_atomically(
+        page, _render("month_page.html", entry=entry, suite_result=suite_result, sections=_findings(suite_result))
+    )
+    write_atomically(page.with_suffix(".json"), json.dumps(entry | suite_result.as_json(), indent=1))
     with FileLock(folder / ".index.lock"):
-        _write(folder / "index.html", _render("months_page.html", tables=_entries(folder)))
+        write_atomically(folder / "index.html", _render("months_page.html", tables=_entries(folder)))
     return page
 
 
@@ -68,13 +70,6 @@ def _render(template: str, **values: object) -> str:
     with as_file(files("taxi_assets.quality") / "pages") as templates:
         view = DefaultJinjaPageView(custom_views_directory=str(templates))
         return str(view.env.get_template(template).render(values))
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes the file atomically: a reader sees the old or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def _entries(folder: Path) -> dict[str, list[dict[str, Any]]]:

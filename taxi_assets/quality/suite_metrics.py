@@ -9,14 +9,18 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from taxi_assets.quality.suites import BETWEEN, DISTINCT, IN_SET, MEDIAN, PRESENT, ROWS, UNIQUE, Expectation, Suite
+from taxi_assets.quality.suites import Expectation, Kind, Suite
 
 __all__ = ["Metrics", "count_metrics"]
 
 # Metric values by Great Expectations' metric names.
 Metrics = Mapping[str, Any]
 
-_ROW_BY_ROW = {BETWEEN: "column_values.between", IN_SET: "column_values.in_set", PRESENT: "column_values.nonnull"}
+_ROW_BY_ROW: Mapping[str, str] = {
+    Kind.BETWEEN: "column_values.between",
+    Kind.IN_SET: "column_values.in_set",
+    Kind.PRESENT: "column_values.nonnull",
+}
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
 
 # Integers such as row numbers are dense: one group stores 64 of them as bits, so there are few groups.
@@ -62,11 +66,11 @@ def count_metrics(connection: DuckDBPyConnection, view: str, suite: Suite) -> di
 
 def _require_countable(expectation: Expectation, types: Mapping[str, str]) -> None:
     column = expectation.arguments.get("column")
-    if expectation.kind not in {ROWS, MEDIAN, DISTINCT, UNIQUE, *_ROW_BY_ROW}:
+    if expectation.kind not in {*Kind}:
         raise RuntimeError(
             f"the expectation {expectation.name} cannot be evaluated: {expectation.kind} is not supported"
         )
-    if expectation.kind != ROWS and column not in types:
+    if expectation.kind != Kind.ROWS and column not in types:
         raise RuntimeError(f'the expectation {expectation.name} cannot be evaluated: there is no column "{column}"')
 
 
@@ -77,11 +81,11 @@ def _metrics(
     query_value: Callable[[str, str], Any],
 ) -> Metrics:
     rows = counts["rows"]
-    if expectation.kind == ROWS:
+    if expectation.kind == Kind.ROWS:
         return {"table.row_count": rows}
     column = str(expectation.arguments["column"])
     values = counts[f"values of {column}"]
-    if expectation.kind == MEDIAN:
+    if expectation.kind == Kind.MEDIAN:
         return {"column.median": query_value(_MEDIAN, column)}
     if expectation.kind in _ROW_BY_ROW:
         metric = _ROW_BY_ROW[expectation.kind]
@@ -115,9 +119,9 @@ def _unexpected(expectation: Expectation, values: dict[str, object]) -> str:
         values[name] = value
         return f"${name}"
 
-    if expectation.kind == PRESENT:
+    if expectation.kind == Kind.PRESENT:
         return f"{column} IS NULL"
-    if expectation.kind == IN_SET:
+    if expectation.kind == Kind.IN_SET:
         allowed = arguments["value_set"]
         assert isinstance(allowed, tuple)  # noqa: S101 - the suites are ours
         return f"{column} NOT IN ({', '.join(map(bound, allowed))})"

@@ -11,6 +11,7 @@ import duckdb
 from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.files import write_atomically
 
 __all__ = ["DUCKLAKE_VERSION", "migrate_if_older"]
 
@@ -70,11 +71,8 @@ def _parts(version: str) -> tuple[int, ...]:
 def _migrate(catalogue: Path, migrate: Callable[[], None]) -> None:
     version = _version(catalogue)
     backup = catalogue.with_name(f"{catalogue.name}.ducklake-{version}")
-    draft = backup.with_name(f"{backup.name}.draft")
-    draft.unlink(missing_ok=True)
-    with closing(sqlite3.connect(catalogue)) as old, closing(sqlite3.connect(draft)) as new:
-        old.backup(new)
-    draft.replace(backup)
+    with closing(sqlite3.connect(catalogue)) as old:
+        write_atomically(backup, old.serialize())
     _LOG.warning(
         "migrating the warehouse from DuckLake %s to %s; its old catalogue is kept as %s",
         version,

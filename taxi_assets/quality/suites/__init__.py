@@ -8,14 +8,8 @@ to all rows.
 from taxi_assets.quality.suites.clean_trips import CLEAN_TRIPS
 from taxi_assets.quality.suites.raw_trips import RAW_TRIPS
 from taxi_assets.quality.suites.suite import (
-    BETWEEN,
-    DISTINCT,
-    IN_SET,
-    MEDIAN,
-    PRESENT,
-    ROWS,
-    UNIQUE,
     Expectation,
+    Kind,
     Severity,
     Suite,
     TableCheck,
@@ -23,18 +17,12 @@ from taxi_assets.quality.suites.suite import (
 from taxi_assets.quality.suites.trip_features import TRIP_FEATURES
 
 __all__ = [
-    "BETWEEN",
     "CLEAN_TRIPS",
-    "DISTINCT",
-    "IN_SET",
-    "MEDIAN",
-    "PRESENT",
     "RAW_TRIPS",
-    "ROWS",
     "SUITES",
     "TRIP_FEATURES",
-    "UNIQUE",
     "Expectation",
+    "Kind",
     "Severity",
     "Suite",
     "TableCheck",

@@ -1,18 +1,15 @@
 """Expectations for trip features: complete, in range, and consistent with their trip."""
 
 from taxi_assets.quality.suites.suite import (
-    BETWEEN,
+    EVERY_TRIP_IS_VALID,
     IDENTITY,
     IN_MONTH,
-    IN_SET,
-    PLAUSIBLE_DURATION,
-    PRESENT,
     Expectation,
+    Kind,
     Suite,
     all_present,
     error,
     is_true,
-    on_the_map,
     warning,
 )
 
@@ -44,7 +41,7 @@ _CALENDAR = {
 
 def _in_range(name: str, column: str, lowest: int, highest: int) -> Expectation:
     description = f"Every {column} is {lowest} to {highest}"
-    return error(name, description, BETWEEN, column=column, min_value=lowest, max_value=highest)
+    return error(name, description, Kind.BETWEEN, column=column, min_value=lowest, max_value=highest)
 
 
 TRIP_FEATURES = Suite(
@@ -54,28 +51,10 @@ TRIP_FEATURES = Suite(
         error(
             "features_are_complete",
             "Every trip has every feature, except passenger_count and zone_distance_miles",
-            IN_SET,
+            Kind.IN_SET,
             **is_true("is_complete"),
         ),
-        error(
-            "pickup_zones_are_on_the_map",
-            "Every pickup_zone_id is a TLC zone id, 1-265",
-            BETWEEN,
-            **on_the_map("pickup_zone_id"),
-        ),
-        error(
-            "dropoff_zones_are_on_the_map",
-            "Every dropoff_zone_id is a TLC zone id, 1-265",
-            BETWEEN,
-            **on_the_map("dropoff_zone_id"),
-        ),
-        error(
-            "pickups_are_in_their_month",
-            "Every pickup is in the file's month",
-            IN_SET,
-            **is_true("is_in_month"),
-        ),
-        error("durations_are_plausible", "Every trip lasts 1 to 180 minutes", BETWEEN, **PLAUSIBLE_DURATION),
+        *EVERY_TRIP_IS_VALID,
         _in_range("hours_of_week_are_in_range", "hour_of_week", 0, 167),
         _in_range("minutes_of_day_are_in_range", "minute_of_day", 0, 1439),
         _in_range("days_of_week_are_in_range", "day_of_week", 0, 6),
@@ -84,19 +63,19 @@ TRIP_FEATURES = Suite(
         error(
             "calendar_matches_pickup_times",
             "Every hour of the week, minute, day and month is that of the pickup",
-            IN_SET,
+            Kind.IN_SET,
             **is_true("is_true_calendar"),
         ),
         error(
             "same_zone_flags_match_zones",
             "is_same_zone is true if and only if pickup and drop-off zone are the same",
-            IN_SET,
+            Kind.IN_SET,
             **is_true("is_true_same_zone"),
         ),
         error(
             "zone_distances_are_plausible",
             "Every known zone_distance_miles is 0 to 40: TLC's farthest two zones lie 33 apart",
-            BETWEEN,
+            Kind.BETWEEN,
             column="zone_distance_miles",
             min_value=0,
             max_value=40,
@@ -104,14 +83,14 @@ TRIP_FEATURES = Suite(
         warning(  # 0.98 or more on real months; unknown for zones without a shape
             "zone_distances_are_known",
             "At least 95 % of the trips have zone_distance_miles",
-            PRESENT,
+            Kind.PRESENT,
             column="zone_distance_miles",
             mostly=0.95,
         ),
         warning(
             "most_days_are_no_holidays",
             "At most 30 % of the trips are on holidays",
-            IN_SET,
+            Kind.IN_SET,
             column="is_holiday",
             value_set=(False,),
             mostly=0.7,

@@ -19,17 +19,7 @@ from taxi_assets.ingestion.canonical_rows import canonical_trips
 from taxi_assets.months import Month
 from taxi_assets.quality import validate
 from taxi_assets.quality.suite_metrics import count_metrics
-from taxi_assets.quality.suites import (
-    CLEAN_TRIPS,
-    DISTINCT,
-    MEDIAN,
-    RAW_TRIPS,
-    SUITES,
-    TRIP_FEATURES,
-    UNIQUE,
-    Expectation,
-    Suite,
-)
+from taxi_assets.quality.suites import CLEAN_TRIPS, RAW_TRIPS, SUITES, TRIP_FEATURES, Expectation, Kind, Suite
 from taxi_assets.synthetic import write_month
 from taxi_assets.warehouse.connection import define_macros, month_key
 from taxi_assets.warehouse.queries import sql
@@ -123,9 +113,9 @@ def counted(result: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("values", [(), (None,), (-65, -64, -1, 0, 1, 63, 64, -1, 64, None), (2**62, -(2**62), 2**62)])
 def test_distinct_count_and_median_of_integers_are_exact(values: tuple[int | None, ...]) -> None:
     expectations = (
-        Expectation("distinct", DISTINCT, {"column": "number"}, "error", ""),
-        Expectation("proportion", UNIQUE, {"column": "number"}, "error", ""),
-        Expectation("median", MEDIAN, {"column": "number"}, "error", ""),
+        Expectation("distinct", Kind.DISTINCT, {"column": "number"}, "error", ""),
+        Expectation("proportion", Kind.UNIQUE, {"column": "number"}, "error", ""),
+        Expectation("median", Kind.MEDIAN, {"column": "number"}, "error", ""),
     )
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE numbers (number BIGINT)")
