@@ -52,7 +52,6 @@ PURE = (
     "taxi_assets.ingestion.row_stream",
     "taxi_assets.quality.cleaning_rules",
     "taxi_assets.monitoring.overdue_months",
-    "taxi_assets.tlc.polling_schedule",
     "taxi_assets.warehouse.schema",
     "taxi_assets.warehouse.sql_quotes",
     "taxi_assets.ingestion.taxi_zones",

@@ -13,7 +13,7 @@ from taxi_assets.definitions import build
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.settings import DataKind, Settings, run_lock
 from taxi_assets.tlc.month_file import file_name
-from taxi_assets.tlc.polling_schedule import PollingState, newest_expected_month
+from taxi_assets.tlc.polling import PollingState, newest_expected_month
 from taxi_assets.warehouse.connection import Warehouse
 
 NAME = "tlc_polling_sensor"
@@ -82,7 +82,7 @@ def test_new_month_is_landed_once(platform: Platform, folder: Path, month: Any) 
 def test_polling_state_is_in_the_cursor(platform: Platform, month: Any) -> None:
     platform.tick()
     polling_state = PollingState.from_text(platform.cursor)
-    assert polling_state.months[f"green {month}"].absences == 1
+    assert polling_state.files[f"green {month}"].absences == 1
     again = Platform(platform.settings.home, platform.settings.tlc_source)
     again.cursor = platform.cursor
     assert f"green {month.plus(-1)}" in again.tick()

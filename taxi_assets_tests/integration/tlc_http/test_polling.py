@@ -8,16 +8,11 @@ from pathlib import Path
 import pytest
 from tlc_site import JANUARY, NAME, PATH, Client, Handler, cut, parquet, silent, stall, status
 
+from taxi_assets.months import Month
 from taxi_assets.tlc import polling, tlc_source
 from taxi_assets.tlc.download import RetryPolicy
 from taxi_assets.tlc.landing_writes import Progress
-from taxi_assets.tlc.polling_schedule import (
-    MIN_BUSY_BACKOFF_SECONDS,
-    RECHECK_SECONDS,
-    AvailableMonth,
-    MonthPoll,
-    PollingState,
-)
+from taxi_assets.tlc.polling import MIN_BUSY_SECONDS, RECHECK_SECONDS, PollingState, RemoteFile
 
 NOW = datetime(2023, 3, 10, tzinfo=UTC).timestamp()  # January is the newest month that can be available
 DECEMBER = JANUARY.plus(-1)
@@ -29,7 +24,7 @@ class PollingHarness:
 
     client: Client
     source: str
-    available: dict[str, list[AvailableMonth]]
+    available: dict[str, dict[Month, int]]
     polling_state: PollingState = field(default_factory=PollingState)
     now: float = NOW
 
@@ -37,14 +32,13 @@ class PollingHarness:
         self.now += after
         retry_policy = replace(self.client.retry_policy, attempts=1, read_seconds=read_seconds)
         polling_state = PollingState.from_text(self.polling_state.as_text())
-        seen = polling.poll_once(self.source, self.available, polling_state, self.fetch, self.now, retry_policy)
-        self.polling_state = seen.polling_state
-        return seen.messages
-
-    def fetch(self, month_poll: MonthPoll, progress: Progress, retry_policy: RetryPolicy) -> None:
-        tlc_source.fetch_month(
-            self.source, month_poll.service, month_poll.month, self.client.landing, progress, retry_policy
+        self.polling_state, messages = polling.poll_once(
+            self.source, self.available, polling_state, self.fetch, self.now, retry_policy
         )
+        return tuple(messages)
+
+    def fetch(self, service: str, month: Month, progress: Progress, retry_policy: RetryPolicy) -> None:
+        tlc_source.fetch_month(self.source, service, month, self.client.landing, progress, retry_policy)
 
     @property
     def landed(self) -> bytes | None:
@@ -52,9 +46,9 @@ class PollingHarness:
         return path.read_bytes() if path.is_file() else None
 
     def forget_december(self, january_bytes: int) -> None:
-        self.available["green"] = [AvailableMonth(JANUARY, january_bytes)]
-        kept = {name: known for name, known in self.polling_state.months.items() if name.endswith(str(JANUARY))}
-        self.polling_state = replace(self.polling_state, months=kept)
+        self.available["green"] = {JANUARY: january_bytes}
+        kept = {name: file for name, file in self.polling_state.files.items() if name.endswith(str(JANUARY))}
+        self.polling_state = replace(self.polling_state, files=kept)
 
     def take(self) -> None:
         """Records the month as available and removes its file, as the landing sensor does."""
@@ -65,14 +59,12 @@ class PollingHarness:
 
 @pytest.fixture
 def polling_harness(client: Client) -> PollingHarness:
-    return PollingHarness(client, client.site.url, {"green": [AvailableMonth(DECEMBER, 100)]}, settled())
+    return PollingHarness(client, client.site.url, {"green": {DECEMBER: 100}}, settled())
 
 
 def settled() -> PollingState:
     """A state where December was just checked, so only January is requested."""
-    return PollingState.from_text(
-        f'{{"months": {{"green {DECEMBER}": {{"next_at": {NOW + 6 * 86400}, "length": 100}}}}}}'
-    )
+    return PollingState().after_response("green", DECEMBER, RemoteFile(NOW + 6 * 86400, 0, (None, None, 100)))
 
 
 def test_available_month_is_fetched_and_not_requested_again(polling_harness: PollingHarness) -> None:
@@ -82,9 +74,9 @@ def test_available_month_is_fetched_and_not_requested_again(polling_harness: Pol
     assert (first["path"], first["Range"]) == (PATH, "bytes=0-0")
     assert first["User-Agent"] == "taxi-assets"
     polling_harness.take()
-    due_polls = len(polling_harness.client.site.requests)
+    requests = len(polling_harness.client.site.requests)
     assert polling_harness.tick(300) == ()
-    assert len(polling_harness.client.site.requests) == due_polls
+    assert len(polling_harness.client.site.requests) == requests
 
 
 @pytest.mark.parametrize("code", [403, 404, 410])
@@ -101,8 +93,8 @@ def test_unavailable_month_is_requested_later(polling_harness: PollingHarness, c
 def test_busy_site_gets_no_further_request(polling_harness: PollingHarness, code: int) -> None:
     polling_harness.client.site.faults.append(status(code))
     assert polling_harness.tick() == (f"green {JANUARY}: the source is busy (it answers {code})",)
-    assert polling_harness.polling_state.quiet_until == NOW + MIN_BUSY_BACKOFF_SECONDS
-    assert polling_harness.tick(MIN_BUSY_BACKOFF_SECONDS - 1) == ()
+    assert polling_harness.polling_state.quiet_until == NOW + MIN_BUSY_SECONDS
+    assert polling_harness.tick(MIN_BUSY_SECONDS - 1) == ()
     assert len(polling_harness.client.site.requests) == 1
     assert polling_harness.tick(1) == (f"green {JANUARY}: fetched into the landing folder",)
     assert (polling_harness.polling_state.quiet_until, polling_harness.polling_state.failures) == (0, 0)
@@ -146,14 +138,14 @@ def test_interrupted_download_is_resumed_by_the_next_tick(polling_harness: Polli
     assert polling_harness.landed is None
     left = (polling_harness.client.landing / f".{NAME}.part").stat().st_size
     assert left > 0
-    assert polling_harness.tick(MIN_BUSY_BACKOFF_SECONDS) == (f"green {JANUARY}: fetched into the landing folder",)
+    assert polling_harness.tick(MIN_BUSY_SECONDS) == (f"green {JANUARY}: fetched into the landing folder",)
     assert polling_harness.client.site.requests[-1]["Range"] == f"bytes={left}-"
     assert polling_harness.landed == parquet()
 
 
 def test_a_large_file_comes_in_several_ticks(polling_harness: PollingHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "TICK_SECONDS", -1)
-    monkeypatch.setattr(polling, "due_polls", lambda *_: ())
+    monkeypatch.setattr(polling, "due_months", lambda *_: [("green", JANUARY)])
     assert polling_harness.tick() == ()
     monkeypatch.undo()
     ticks = iter([0.0, 0.0, 1e9, *[1e9] * 100])
@@ -211,10 +203,10 @@ def test_manually_landed_month_of_another_length_is_fetched(polling_harness: Pol
 
 def test_folder_source_is_polled(client: Client, tmp_path: Path) -> None:
     folder = tmp_path / "mirror"
-    polling_harness = PollingHarness(client, str(folder), {"green": [AvailableMonth(DECEMBER, 100)]}, settled())
+    polling_harness = PollingHarness(client, str(folder), {"green": {DECEMBER: 100}}, settled())
     assert "no such folder" in polling_harness.tick()[0]
     folder.mkdir()
-    assert polling_harness.tick(MIN_BUSY_BACKOFF_SECONDS) == (f"green {JANUARY}: not published",)
+    assert polling_harness.tick(MIN_BUSY_SECONDS) == (f"green {JANUARY}: not published",)
     (folder / NAME).write_bytes(parquet())
     assert polling_harness.tick(12 * 3600) == (f"green {JANUARY}: fetched into the landing folder",)
     polling_harness.take()
