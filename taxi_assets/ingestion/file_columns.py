@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion.text_lines import Header, read_header
+from taxi_assets.ingestion.text_lines import read_header
 from taxi_assets.tlc.contract import possible_services
 from taxi_assets.tlc.file_kinds import PARQUET, foreign_kind, kind_of
 
@@ -76,39 +75,28 @@ def integer_bounds(path: Path, columns: FileColumns) -> dict[str, tuple[int, int
 
 
 def _read_footer(path: Path) -> FileColumns:
-    with path.open("rb") as opened:
-        return _footer_of(opened, path.name)
-
-
-def _footer_of(opened: BinaryIO, name: str) -> FileColumns:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        with pq.ParquetFile(opened) as file:
-            schema, rows = file.schema_arrow, file.metadata.num_rows
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise TaxiError(f"{name} is not a whole parquet file: replace it with TLC's own") from error
+    with path.open("rb") as opened:
+        try:
+            with pq.ParquetFile(opened) as file:
+                schema, rows = file.schema_arrow, file.metadata.num_rows
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise TaxiError(f"{path.name} is not a whole parquet file: replace it with TLC's own") from error
     return FileColumns(tuple(schema.names), tuple(str(field.type) for field in schema), rows)
 
 
 def _not_parquet(path: Path) -> str:
     """The fault of a file named `.parquet` that is not parquet: it may be a month's CSV."""
-    header = _header_of(path)
+    header = read_header(path)
     if header and possible_services(header.names):
         return f"{path.name} is text, not parquet: name it {path.stem}.csv and put it into the landing folder again"
     return f"{path.name} is not a whole parquet file: replace it with TLC's own"
 
 
 def _read_header(path: Path) -> FileColumns:
-    header = _header_of(path)
+    header = read_header(path)
     if header is None:
         raise TaxiError(f"{path.name} has no line of column names that can be read: replace it with TLC's own")
     return FileColumns(header.names, ("string",) * len(header.names), None, header.separator)
-
-
-def _header_of(path: Path) -> Header | None:
-    try:
-        return read_header(path)
-    except UnicodeDecodeError:
-        return None

@@ -9,12 +9,14 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 __all__ = ["Header", "blanks", "count_rows", "line_blocks", "read_header"]
 
 BLOCK_BYTES = 4 * 1024 * 1024
 LONGEST_LINE_BYTES = 1024 * 1024
 _LONGEST_HEADER = 65_536
+_END = "\n"
 _SEPARATORS = (",", ";", "\t", "|")
 _ENCODINGS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -33,20 +35,13 @@ class Header:
 
 
 def read_header(path: Path) -> Header | None:
-    """The header; None if the first line has no end, is too long, or has no names.
-
-    Raises:
-        UnicodeDecodeError: the first line is not text.
-    """
-    try:
-        line, end, _ = next(_whole_lines(path, _LONGEST_HEADER), b"").partition(b"\n")
-    except ValueError:
+    """The header; None if the first line has no end, is too long, is not text, or has no names."""
+    with _open_text(path) as file:
+        line = file.readline(_LONGEST_HEADER)
+    if not line.endswith(_END) or any("\udc80" <= sign <= "\udcff" for sign in line):
         return None
-    if not end or len(line) > _LONGEST_HEADER:
-        return None
-    text = line.decode("utf-8")
-    separator = max(_SEPARATORS, key=lambda each: len(next(csv.reader([text], delimiter=each), [])))
-    names = [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]
+    separator = max(_SEPARATORS, key=lambda each: len(next(csv.reader([line], delimiter=each), [])))
+    names = [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
     while names and not names[-1]:  # TLC ended some lines with surplus commas
         names.pop()
     return Header(tuple(names), separator) if names else None
@@ -55,22 +50,27 @@ def read_header(path: Path) -> Header | None:
 def line_blocks(path: Path) -> Iterator[bytes]:
     """The lines below the header, in blocks of whole lines of some megabytes.
 
+    The last line may lack its end.
+
     Raises:
         ValueError: a line is longer than a megabyte.
     """
-    blocks = _whole_lines(path, LONGEST_LINE_BYTES)
-    if below := next(blocks, b"").partition(b"\n")[2]:
-        yield below
-    yield from blocks
+    with _open_text(path) as file:
+        file.readline()
+        done = 1
+        while block := file.read(BLOCK_BYTES):
+            block += "" if block.endswith(_END) else file.readline(LONGEST_LINE_BYTES)
+            if len(block) - block.rfind(_END, 0, -1) > LONGEST_LINE_BYTES:
+                raise ValueError(f"line {done + block.count(_END, 0, -1) + 1} is longer than a megabyte")
+            done += block.count(_END)
+            yield block.encode(errors="surrogateescape")
 
 
 def count_rows(path: Path) -> int:
-    """Count the non-blank lines below the header with Python's own text reader, as an independent check."""
-    # Latin-1 has a character for every byte, and the same line ends and blanks as UTF-8.
-    encoding = _encoding(path)
+    """Count the non-blank lines below the header, independently of their blocks and fields."""
     blank = blanks(header.separator).decode() if (header := read_header(path)) else " "
-    with path.open(encoding="latin-1" if encoding.startswith("utf-8") else encoding, errors="replace") as file:
-        next(file, None)
+    with _open_text(path) as file:
+        file.readline()
         return sum(bool(line.strip(blank)) for line in file)
 
 
@@ -79,42 +79,11 @@ def blanks(separator: str) -> bytes:
     return b" \t\x0b\x0c\r\n".replace(separator.encode(), b"")
 
 
-def _whole_lines(path: Path, longest: int) -> Iterator[bytes]:
-    """Blocks of whole lines; the last line may lack its end."""
-    rest, done = b"", 0
-    for chunk in _chunks(path):
-        whole, newline, after = chunk.rpartition(b"\n")
-        if newline:
-            yield rest + whole + newline
-            done += whole.count(b"\n") + 1
-            rest = after
-        else:
-            rest += after
-        if len(rest) > longest:
-            raise ValueError(f"line {done + 1} is longer than a megabyte")
-    if rest:
-        yield rest
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    """The file as UTF-8 without a byte order mark, every line end a line feed."""
+def _open_text(path: Path) -> TextIO:
+    """The file as text without a byte order mark, every line end a line feed."""
     encoding = _encoding(path)
-    decoder = None if encoding.startswith("utf-8") else codecs.getincrementaldecoder(encoding)("replace")
-    carried = b""
-    with path.open("rb") as file:
-        file.seek(len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0)
-        while chunk := file.read(BLOCK_BYTES):
-            text = carried + (decoder.decode(chunk).encode("utf-8") if decoder else chunk)
-            carried = b"\r" if text.endswith(b"\r") else b""  # its line feed may be in the next chunk
-            yield _with_line_feeds(text.removesuffix(carried))
-    if decoder:
-        carried += decoder.decode(b"", final=True).encode("utf-8")
-    if carried:
-        yield _with_line_feeds(carried)
-
-
-def _with_line_feeds(text: bytes) -> bytes:
-    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text
+    # Bytes that are not UTF-8 become surrogates, which are encoded as the same bytes again.
+    return path.open(encoding=encoding, errors="surrogateescape" if encoding.startswith("utf-8") else "replace")
 
 
 def _encoding(path: Path) -> str:
