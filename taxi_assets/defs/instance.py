@@ -23,6 +23,12 @@ concurrency:
 run_monitoring:
   enabled: true
   max_runtime_seconds: 14400
+event_log_storage:
+  module: taxi_assets.defs.event_log
+  class: PooledSqliteEventLogStorage
+  config:
+    dagster_home:
+      env: DAGSTER_HOME
 """
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from queue import Queue
 
 import dagster as dg
 import psutil
@@ -14,6 +15,7 @@ import pytest
 from dagster._core.events import DagsterEvent, EngineEventData
 from platform_harness import PlatformHarness
 
+from taxi_assets.defs.event_log import PooledSqliteEventLogStorage
 from taxi_assets.defs.instance import last_run, open_instance
 from taxi_assets.defs.run_processes import PROCESS_TAG, close_abandoned_runs, close_dead_runs, process_tag
 from taxi_assets.registry import tracking
@@ -58,6 +60,39 @@ def test_instance_is_in_the_home_and_runs_one_run_at_a_time(settings: Settings) 
     with open_instance(settings) as instance:
         assert Path(instance.root_directory) == settings.dagster_home
         assert instance.get_settings("concurrency") == {"runs": {"max_concurrent_runs": 1}}
+
+
+def test_event_log_follows_a_home_that_is_moved(settings: Settings, tmp_path: Path) -> None:
+    with open_instance(settings) as instance:
+        assert isinstance(instance.event_log_storage, PooledSqliteEventLogStorage)
+        run = begin(instance, None)
+        instance.report_engine_event("before the move", run)
+    moved = settings.model_copy(update={"home": tmp_path / "moved"})
+    settings.home.rename(moved.home)
+    with open_instance(moved) as instance:
+        assert [entry.message for entry in instance.all_logs(run.run_id)] == ["before the move"]
+
+
+def test_events_are_seen_while_the_run_goes_on(settings: Settings) -> None:
+    seen: Queue[str] = Queue()
+    with open_instance(settings) as instance:
+        run = begin(instance, None)
+        instance.watch_event_logs(run.run_id, None, lambda entry, _: seen.put(entry.message))
+        for number in range(2):
+            instance.report_engine_event(f"event {number}", run)
+            assert seen.get(timeout=10) == f"event {number}"
+
+
+def test_few_files_of_the_event_log_are_open_at_once(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        runs = [begin(instance, None) for _ in range(12)]
+        for run in runs:
+            instance.report_engine_event("first", run)
+        for run in runs:
+            instance.report_engine_event("second", run)
+        files = {file.path for file in psutil.Process().open_files() if file.path.startswith(str(settings.home))}
+        assert len([path for path in files if path.endswith(".db") and "/runs/" in path]) <= 8
+        assert all(len(instance.all_logs(run.run_id)) == 2 for run in runs)
         assert not instance.telemetry_enabled
         assert not instance.nux_enabled  # else the first page asks for an email address for a newsletter
         assert instance.run_monitoring_enabled
