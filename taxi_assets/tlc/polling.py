@@ -1,4 +1,4 @@
-"""Polls a source for new and republished months, and fetches them to the landing folder, within a sensor tick.
+"""Polls a source for new and republished months, and fetches them, within a sensor tick.
 
 TLC publishes a month about two months after its end, and has republished old ones. The month after the newest one at
 the source is polled from one month after its end, with a growing delay. Each known month is polled once a week by a

@@ -147,8 +147,9 @@ class Warehouse:
         if key not in _databases:
             _databases[key] = self._open()
         connection = _databases[key].cursor()
-        connection.execute("USE lake")
+        # Before `USE lake`, after which each statement begins a transaction on the lake: 4 ms instead of 18.
         define_macros(connection)
+        connection.execute("USE lake")
         return connection
 
     @property
@@ -159,8 +160,8 @@ class Warehouse:
         """A new database on the catalogue, or on a read-only copy of it."""
         connection = self._with_extensions()
         connection.execute(self._attachment(copy))
-        connection.execute("USE lake")
         define_macros(connection)
+        connection.execute("USE lake")
         # From here on, no statement can reach files outside the platform's folders or lift this limit. Exception:
         # SQLite databases, which their extension opens itself.
         settings = self.settings
