@@ -2,14 +2,12 @@
 
 import logging
 import shutil
-import sqlite3
-from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
 
-from taxi_assets.errors import TaxiError
+from taxi_assets.registry.schema_revision import is_older
 from taxi_assets.settings import Settings
 
 __all__ = ["require_current_schema"]
@@ -30,34 +28,11 @@ def require_current_schema(settings: Settings) -> None:
     stamp, text = home / "ready", f"Dagster {version('dagster')}\n"
     if stamp.is_file() and stamp.read_text() == text:
         return
-    if any(_is_older(home / name) for name in _DATABASES):
+    migrations = Path(dg.__file__).parent / "_core" / "storage" / "alembic"
+    databases = [home / name for name in _DATABASES if (home / name).is_file()]
+    if any(is_older(database, migrations, text.strip()) for database in databases):
         _upgrade(home)
     stamp.write_text(text)
-
-
-def _is_older(database: Path) -> bool:
-    from alembic.script import ScriptDirectory
-
-    found = _revision(database)
-    if found is None:
-        return False
-    scripts = ScriptDirectory(str(Path(dg.__file__).parent / "_core" / "storage" / "alembic"))
-    if found not in {script.revision for script in scripts.walk_revisions()}:
-        raise TaxiError(
-            f"{database} is of schema {found}, made by a later release: install that release, or set TAXI_HOME to "
-            f"another folder; this one has Dagster {version('dagster')}"
-        )
-    return found != scripts.get_current_head()
-
-
-def _revision(database: Path) -> str | None:
-    """The schema revision of a database; None if there is no database or no revision yet."""
-    if not database.is_file():
-        return None
-    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(database)) as connection:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        return str(row[0]) if row else None
-    return None
 
 
 def _upgrade(home: Path) -> None:

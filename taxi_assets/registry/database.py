@@ -8,8 +8,7 @@ import logging
 import os
 import sqlite3
 import warnings
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +18,8 @@ from urllib.request import url2pathname
 from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.files import write_atomically
+from taxi_assets.registry.schema_revision import is_older
 from taxi_assets.settings import Settings, isolate
 
 if TYPE_CHECKING:
@@ -35,16 +36,16 @@ __all__ = [
 ]
 
 EXPERIMENT = "taxi-duration"
-# Opens the experiment's pages for training models instead of those for language models.
 _LOG = logging.getLogger(__name__)
+# Opens the experiment's pages for training models instead of those for language models.
 _EXPERIMENT_KIND_TAG = ("mlflow.experimentKind", "custom_model_development")
 
 
 def initialise(settings: Settings) -> None:
     """Create MLflow's database and experiment, or upgrade older ones to the installed MLflow.
 
-    Any number of processes may call this at once. It works on a copy and replaces the database at the end, so a
-    killed process leaves the old one. Does nothing if the database is ready.
+    Any number of processes may call this at once. It replaces the database at the end, so a killed process leaves the
+    old one. Does nothing if the database is ready.
 
     Raises:
         TaxiError: the file is not MLflow's, a newer MLflow made it, or the home was moved.
@@ -91,10 +92,7 @@ def _artifacts(settings: Settings) -> Path:
 
 def _stamp(settings: Settings) -> tuple[Path, str]:
     # Includes the path, since MLflow writes absolute paths into its database.
-    return (
-        settings.mlflow_home / "ready",
-        f"MLflow {version('mlflow')} in {settings.mlflow_home}, its experiment of {_EXPERIMENT_KIND_TAG[1]}\n",
-    )
+    return settings.mlflow_home / "ready", f"MLflow {version('mlflow')} in {settings.mlflow_home}\n"
 
 
 def _is_ready(settings: Settings) -> bool:
@@ -104,79 +102,58 @@ def _is_ready(settings: Settings) -> bool:
 
 def _prepare(settings: Settings) -> None:
     database = _database(settings)
-    if not database.is_file() or _revision(database) != _newest_revision():
-        _build(database)
+    migrations = Path(_import_mlflow().__file__).parent / "store" / "db_migrations"
+    must_upgrade = is_older(database, migrations, f"MLflow {version('mlflow')}") if database.is_file() else True
+    if must_upgrade is None:
+        raise TaxiError(f"'{database}' is not MLflow's database: move it away to start a new one")
+    if must_upgrade:
+        _upgrade(database, migrations)
     require_experiment(settings)
-    stamp, text = _stamp(settings)
-    stamp.write_text(text)
+    write_atomically(*_stamp(settings))
 
 
-def _revision(database: Path) -> str:
-    try:
-        with closing(sqlite3.connect(database)) as connection:
-            return str(connection.execute("SELECT version_num FROM alembic_version").fetchall())
-    except sqlite3.DatabaseError as error:
-        raise TaxiError(f"'{database}' is not MLflow's database ({error}): move it away to start a new one") from error
+def _upgrade(database: Path, migrations: Path) -> None:
+    """Create or upgrade the database in memory: the migrations are many and cannot be rolled back."""
+    with closing(sqlite3.connect(":memory:")) as memory:
+        is_new = not database.is_file()
+        if not is_new:
+            _back_up(database, memory)
+        _migrate(memory, migrations, is_new)
+        content = memory.serialize()
+    for suffix in ("journal", "wal", "shm"):
+        # SQLite would apply a dead process's journal to the next file of this name.
+        database.with_name(f"{database.name}-{suffix}").unlink(missing_ok=True)
+    _write_to_disk(database, content)
 
 
-def _newest_revision() -> str:
-    mlflow = _import_mlflow()
-    from alembic.script import ScriptDirectory
-
-    folder = Path(mlflow.__file__).parent / "store" / "db_migrations"
-    return str([(ScriptDirectory(str(folder)).get_current_head(),)])
-
-
-def _build(database: Path) -> None:
-    draft = database.with_name("draft.db")
-    _remove(draft)
-    if database.is_file():
-        _copy(database, draft)
-    else:
-        _remove(database)
-    _upgrade(draft)
-    if database.is_file():
-        _back_up(database)
-    with draft.open("rb") as file:
-        os.fsync(file.fileno())
-    draft.replace(database)
-
-
-def _back_up(database: Path) -> None:
-    """Keep a copy of the database from before the upgrade."""
+def _back_up(database: Path, memory: sqlite3.Connection) -> None:
     kept = database.with_name(f"{database.name}.before-{version('mlflow')}")
-    draft = kept.with_name(f"{kept.name}.draft")
-    _remove(draft)
-    _copy(database, draft)
-    draft.replace(kept)
-    _LOG.warning("upgraded MLflow's database to MLflow %s; a copy of the old one is in %s", version("mlflow"), kept)
+    with closing(sqlite3.connect(database)) as old:
+        old.backup(memory)
+    _write_to_disk(kept, memory.serialize())
+    _LOG.warning("upgrading MLflow's database to MLflow %s; a copy of the old one is in %s", version("mlflow"), kept)
 
 
-def _remove(database: Path) -> None:
-    # SQLite would apply a dead process's journal to the next file of this name.
-    for suffix in ("", "-journal", "-wal", "-shm"):
-        database.with_name(database.name + suffix).unlink(missing_ok=True)
+def _write_to_disk(path: Path, content: bytes) -> None:
+    """Write atomically, and wait until the file would outlive a loss of power."""
+    write_atomically(path, content)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
-def _copy(database: Path, draft: Path) -> None:
-    with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(draft)) as new:
-        old.backup(new)
+def _migrate(memory: sqlite3.Connection, migrations: Path, is_new: bool) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from mlflow.store.tracking.dbmodels.initial_models import Base
+    from sqlalchemy import StaticPool, create_engine
 
-
-def _upgrade(draft: Path) -> None:
-    _import_mlflow()
-    import mlflow.db
-    from alembic.util import CommandError
-
-    upgrade: Any = mlflow.db.upgrade
-    with _without_fsync():
-        try:
-            upgrade.callback(f"sqlite:///{draft}")
-        except CommandError as error:
-            raise TaxiError(
-                f"'{draft.parent}' is of a newer MLflow ({error}), made by a later release: install that release, or "
-                f"set TAXI_HOME to another folder; this one has MLflow {version('mlflow')}"
-            ) from error
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    with create_engine("sqlite://", creator=lambda: memory, poolclass=StaticPool).begin() as connection:
+        if is_new:
+            Base.metadata.create_all(connection)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "heads")
 
 
 def require_experiment(settings: Settings) -> str:
@@ -197,8 +174,6 @@ def require_experiment(settings: Settings) -> str:
     if experiment is None:
         return str(store.create_experiment(EXPERIMENT, artifacts.as_uri(), tags=[ExperimentTag(*_EXPERIMENT_KIND_TAG)]))
     _require_same_location(experiment.artifact_location, artifacts)
-    if experiment.lifecycle_stage == "active":
-        store.set_experiment_tag(experiment.experiment_id, ExperimentTag(*_EXPERIMENT_KIND_TAG))
     return str(experiment.experiment_id)
 
 
@@ -209,21 +184,6 @@ def _require_same_location(recorded_uri: str, artifacts: Path) -> None:
             f"'{artifacts.parent}' was moved or copied from '{recorded.parent}', the path in MLflow's "
             "database: move it back, or remove it and train again"
         )
-
-
-@contextmanager
-def _without_fsync() -> Iterator[None]:
-    # About 100 small migrations would wait 5 s for the disk; the draft is synced once at the end.
-    from sqlalchemy import Engine, event
-
-    def disable_fsync(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute("PRAGMA synchronous = OFF")
-
-    event.listen(Engine, "connect", disable_fsync)
-    try:
-        yield
-    finally:
-        event.remove(Engine, "connect", disable_fsync)
 
 
 def _import_mlflow() -> Any:

@@ -108,7 +108,7 @@ def test_newer_dagster_databases_are_refused_in_one_line_and_unchanged(
 ) -> None:
     change(dagster_home / name, "UPDATE alembic_version SET version_num = 'fromthefuture'")
     (dagster_home / "ready").write_text("Dagster 9.9.9\n")
-    with pytest.raises(TaxiError, match=f"{name} is of schema fromthefuture, made by a later release: ins") as error:
+    with pytest.raises(TaxiError, match=f"{name}' is of schema fromthefuture, made by a later release: ins") as error:
         open_instance(settings)
     assert "\n" not in str(error.value)
     assert value(dagster_home / name, "SELECT version_num FROM alembic_version") == "fromthefuture"

@@ -91,7 +91,7 @@ def test_killed_database_creation_is_completed_by_the_next_process(settings, sta
 
 def test_journal_of_a_deleted_database_is_not_applied_to_the_new_one(settings):
     settings.mlflow_home.mkdir(parents=True)
-    for name in ("mlflow.db-journal", "draft.db", "draft.db-wal"):
+    for name in ("mlflow.db-journal", "mlflow.db-wal", "mlflow.db-shm"):
         (settings.mlflow_home / name).write_bytes(b"left behind")
     initialise(settings)
     assert query(settings, "PRAGMA integrity_check") == [("ok",)]
@@ -140,18 +140,19 @@ def test_database_of_a_newer_mlflow_is_refused_and_kept(settings):
     query(settings, "UPDATE alembic_version SET version_num = 'fromthefuture'")
     (settings.mlflow_home / "ready").unlink()
     before = (settings.mlflow_home / "mlflow.db").read_bytes()
-    with pytest.raises(TaxiError, match=r"of a newer MLflow .*fromthefuture.*made by a later release: install"):
+    with pytest.raises(TaxiError, match=r"is of schema fromthefuture, made by a later release: install .* has MLflow"):
         initialise(settings)
     assert (settings.mlflow_home / "mlflow.db").read_bytes() == before
     assert list(settings.mlflow_home.glob("mlflow.db.before-*")) == []
 
 
-def test_file_that_is_not_a_database_is_refused_and_kept(settings):
+@pytest.mark.parametrize(("content", "problem"), [("my diary", "is not a database"), ("", "is not MLflow's database")])
+def test_file_that_is_not_a_database_is_refused_and_kept(settings, content, problem):
     settings.mlflow_home.mkdir(parents=True)
-    (settings.mlflow_home / "mlflow.db").write_text("my diary")
-    with pytest.raises(TaxiError, match=r"is not MLflow's database .*: move it away"):
+    (settings.mlflow_home / "mlflow.db").write_text(content)
+    with pytest.raises(TaxiError, match=f"{problem}.*: move it away"):
         initialise(settings)
-    assert (settings.mlflow_home / "mlflow.db").read_text() == "my diary"
+    assert (settings.mlflow_home / "mlflow.db").read_text() == content
 
 
 @pytest.mark.parametrize("move", [shutil.move, shutil.copytree])
