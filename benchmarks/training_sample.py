@@ -17,7 +17,7 @@ from taxi_assets.tlc.services import SERVICES
 from taxi_assets.training.dataset import read_zone_map
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
 from taxi_assets.warehouse.connection import define_macros, month_key
-from taxi_assets.warehouse.queries import sql
+from taxi_assets.warehouse.queries import replace_month, sql
 from taxi_assets.warehouse.schema import TABLES
 
 if TYPE_CHECKING:
@@ -56,11 +56,9 @@ def _insert_zones(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for table in TABLES.values():
         connection.execute(table.ddl())
     synthetic.write_zones(folder, SEED)
-    rows = read_zones(folder / "taxi_zone_lookup.csv", folder / "taxi_zones.zip")
-    names = [column.name for column in TABLES["taxi_zones"].columns]
-    marks = ", ".join("?" for _ in names)
-    values = [[row[name] for name in names] for row in rows]
-    connection.executemany(f"INSERT INTO taxi_zones VALUES ({marks})", values)  # noqa: S608
+    zones = read_zones(folder / "taxi_zone_lookup.csv", folder / "taxi_zones.zip")
+    query = "INSERT INTO taxi_zones BY NAME SELECT unnest(zone) FROM (SELECT unnest($zones) AS zone)"
+    connection.execute(query, {"zones": zones})
 
 
 def _insert_month(connection: duckdb.DuckDBPyConnection, path: Path, month: Month) -> None:
@@ -71,6 +69,4 @@ def _insert_month(connection: duckdb.DuckDBPyConnection, path: Path, month: Mont
     values = {**month_key(SERVICE, month), **THRESHOLDS, "holidays": list(holiday_dates())}
     with canonical_trips(connection, path, SERVICE):
         for table in ("raw_trips", "rejected_trips", "clean_trips", "trip_features"):
-            query = sql(table)
-            used = {name: value for name, value in values.items() if f"${name}" in query}
-            connection.execute(f"INSERT INTO {table} BY NAME {query}", used)
+            replace_month(connection, table, values)

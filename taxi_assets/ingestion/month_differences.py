@@ -49,12 +49,11 @@ def shared_columns(before: Sequence[str], after: Sequence[str]) -> SharedColumns
     former, latter = map_columns(before), map_columns(after)
     unknown = tuple(name for name in latter.unknown if name in former.unknown)
     known = tuple(name for name in latter.known if name in former.known)
-    return SharedColumns(
-        known,
-        unknown,
-        (*(of for name, of in latter.known.items() if name not in known), *_not_shared(latter.unknown, unknown)),
-        (*(of for name, of in former.known.items() if name not in known), *_not_shared(former.unknown, unknown)),
+    added, removed = (
+        (*(of for name, of in file.known.items() if name not in known), *(n for n in file.unknown if n not in unknown))
+        for file in (latter, former)
     )
+    return SharedColumns(known, unknown, added, removed)
 
 
 def hash_previous_month(connection: DuckDBPyConnection, month_file: MonthFile) -> PreviousMonth | None:
@@ -88,10 +87,6 @@ def compare_month(connection: DuckDBPyConnection, former: PreviousMonth, month_f
         },
         "statistics": {name: {"before": of, "after": after[name]} for name, of in former.statistics.items()},
     }
-
-
-def _not_shared(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in names if name not in known)
 
 
 def _hash_trips(connection: DuckDBPyConnection, table: str, month_file: MonthFile, columns: SharedColumns) -> None:

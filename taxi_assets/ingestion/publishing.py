@@ -23,8 +23,7 @@ from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key
-from taxi_assets.warehouse.queries import sql
-from taxi_assets.warehouse.schema import TABLES
+from taxi_assets.warehouse.queries import replace_month
 from taxi_assets.warehouse.write_audit_publish import Fill, Filled, MonthRefused, write_audit_publish
 
 __all__ = [
@@ -74,16 +73,12 @@ class Publication:
 
 def publish_zones(warehouse: Warehouse, lookup: Path, shapes: Path, run_id: str | None = None) -> int:
     """Replace `taxi_zones`; return the number of zones."""
-    rows = read_zones(lookup, shapes)
-    names = [column.name for column in TABLES["taxi_zones"].columns]
-    marks = ", ".join("?" for _ in names)
+    zones = read_zones(lookup, shapes)
     with warehouse.publishing("taxi_zones", run_id) as connection:
         connection.execute("DELETE FROM taxi_zones")
-        connection.executemany(
-            f"INSERT INTO taxi_zones ({', '.join(names)}) VALUES ({marks})",
-            [[row[name] for name in names] for row in rows],
-        )
-    return len(rows)
+        query = "INSERT INTO taxi_zones BY NAME SELECT unnest(zone) FROM (SELECT unnest($zones) AS zone)"
+        connection.execute(query, {"zones": zones})
+    return len(zones)
 
 
 def publish_raw(warehouse: Warehouse, month_file: MonthFile, run_id: str | None = None) -> Publication:
@@ -106,7 +101,7 @@ def publish_raw(warehouse: Warehouse, month_file: MonthFile, run_id: str | None 
     def fill(connection: DuckDBPyConnection) -> Filled:
         with canonical_trips(connection, month_file.path, service, month_file.label) as trips_view:
             former = month_differences.hash_previous_month(connection, month_file)
-            _replace(connection, "raw_trips", month_key(service, month))
+            replace_month(connection, "raw_trips", month_key(service, month))
         record_schema(connection, service, month, trips_view)
         difference = month_differences.compare_month(connection, former, month_file) if former else None
         rows = count_rows(month_file.path) if trips_view.columns.rows is None else trips_view.columns.rows
@@ -146,8 +141,8 @@ def publish_clean(warehouse: Warehouse, service: str, month: Month, run_id: str 
     def fill(connection: DuckDBPyConnection) -> Filled:
         key = month_key(service, month)
         _require_rows(connection, "raw_trips", service, month)
-        _replace(connection, "rejected_trips", {**key, **THRESHOLDS})
-        _replace(connection, "clean_trips", key)
+        replace_month(connection, "rejected_trips", {**key, **THRESHOLDS})
+        replace_month(connection, "clean_trips", key)
         query = "SELECT reason, count(*) FROM rejected_trips WHERE service = $service AND month = $month GROUP BY 1"
         return {"counts": dict(sorted(connection.execute(query, key).fetchall()))}
 
@@ -167,7 +162,7 @@ def publish_features(warehouse: Warehouse, service: str, month: Month, run_id: s
         if not connection.execute("SELECT 1 FROM taxi_zones LIMIT 1").fetchall():
             raise TaxiError("the warehouse has no taxi_zones: materialise taxi_zones first")
         create_month_view(connection, "trips", "clean_trips", service, month)
-        _replace(connection, "trip_features", {**month_key(service, month), "holidays": list(holiday_dates())})
+        replace_month(connection, "trip_features", {**month_key(service, month), "holidays": list(holiday_dates())})
         return {}
 
     return _publish(warehouse, "trip_features", service, month, fill, run_id)
@@ -214,11 +209,3 @@ def _publish(
 ) -> Publication:
     suite_result, filled = write_audit_publish(warehouse, (table, service, month), fill, audit_month, run_id)
     return Publication(service, month, suite_result.rows, suite_result, **filled)
-
-
-def _replace(connection: DuckDBPyConnection, table: str, values: Mapping[str, object]) -> None:
-    key = {name: values[name] for name in ("service", "month")}
-    connection.execute(f"DELETE FROM {table} WHERE service = $service AND month = $month", key)
-    query = sql(table)
-    used = {name: value for name, value in values.items() if f"${name}" in query}
-    connection.execute(f"INSERT INTO {table} BY NAME {query}", used)

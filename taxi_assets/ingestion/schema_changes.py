@@ -8,7 +8,7 @@ from duckdb import DuckDBPyConnection
 from taxi_assets.ingestion.casting import CanonicalTrips
 from taxi_assets.months import Month
 from taxi_assets.warehouse.connection import month_key
-from taxi_assets.warehouse.queries import sql
+from taxi_assets.warehouse.queries import replace_month
 
 __all__ = ["ColumnChange", "read_schema_changes", "record_schema"]
 
@@ -42,14 +42,11 @@ def record_schema(connection: DuckDBPyConnection, service: str, month: Month, tr
     names = list(trips_view.columns.names)
     values = {"names": names, "types": list(trips_view.columns.types), "meanings": [canonical.get(n) for n in names]}
     values["notes"] = [trips_view.times[name].note if name in trips_view.times else None for name in names]
-    connection.execute("DELETE FROM file_columns WHERE service = $service AND month = $month", key)
-    connection.execute(f"INSERT INTO file_columns BY NAME {sql('file_columns')}", {**key, **values})
+    replace_month(connection, "file_columns", {**key, **values})
     query = "SELECT min(month) FROM file_columns WHERE service = $service AND month > $month"
     following = connection.execute(query, key).fetchall()[0][0]
     for day in filter(None, (month.first_day, following)):
-        of_month = {"service": service, "month": day}
-        connection.execute("DELETE FROM schema_changes WHERE service = $service AND month = $month", of_month)
-        connection.execute(f"INSERT INTO schema_changes BY NAME {sql('schema_changes')}", of_month)
+        replace_month(connection, "schema_changes", {"service": service, "month": day})
 
 
 def read_schema_changes(connection: DuckDBPyConnection, service: str, month: Month) -> tuple[ColumnChange, ...]:

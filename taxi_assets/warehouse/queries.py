@@ -1,4 +1,4 @@
-"""The project's SQL files, one SELECT each, and the number of the newest snapshot."""
+"""The project's SQL files, one SELECT each, and statements that several modules run."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-__all__ = ["newest_snapshot", "sql", "sql_files"]
+__all__ = ["newest_snapshot", "replace_month", "sql", "sql_files"]
 
 
 @cache
@@ -31,3 +31,17 @@ def sql_files() -> Mapping[str, Path]:
 def newest_snapshot(connection: DuckDBPyConnection) -> int:
     """The number of the newest snapshot, also on a connection that reads an earlier one."""
     return int(connection.execute("SELECT max(snapshot_id) FROM lake.snapshots()").fetchall()[0][0])
+
+
+def replace_month(connection: DuckDBPyConnection, table: str, values: Mapping[str, object]) -> None:
+    """Replaces one month's rows of a table by the rows that `<table>.sql` selects.
+
+    Args:
+        connection: A connection with an open transaction.
+        table: The table.
+        values: `service`, `month` and the parameters of the SQL; those that it does not use are left out.
+    """
+    key = {name: values[name] for name in ("service", "month")}
+    connection.execute(f"DELETE FROM {table} WHERE service = $service AND month = $month", key)
+    used = {name: value for name, value in values.items() if f"${name}" in sql(table)}
+    connection.execute(f"INSERT INTO {table} BY NAME {sql(table)}", used)
