@@ -36,6 +36,8 @@ __all__ = [
 
 _EXTENSIONS = ("ducklake", "sqlite_scanner")
 
+_SEARCH_PATH = "SET search_path = 'lake.main,memory.main'"  # the tables, then the macros
+
 # Parquet options of DuckLake. 3,000,000 raw trips take 53 MiB with version 2 and snappy, 47 MiB with version 1 and
 # zstd; version 2 takes two thirds of the time.
 _OPTIONS = {"parquet_version": "2", "parquet_compression": "snappy"}
@@ -147,9 +149,7 @@ class Warehouse:
         if key not in _databases:
             _databases[key] = self._open()
         connection = _databases[key].cursor()
-        # Before `USE lake`, after which each statement begins a transaction on the lake: 4 ms instead of 18.
-        define_macros(connection)
-        connection.execute("USE lake")
+        connection.execute(_SEARCH_PATH)
         return connection
 
     @property
@@ -160,8 +160,8 @@ class Warehouse:
         """A new database on the catalogue, or on a read-only copy of it."""
         connection = self._with_extensions()
         connection.execute(self._attachment(copy))
-        define_macros(connection)
-        connection.execute("USE lake")
+        define_macros(connection, shared=True)  # takes longer than a small query
+        connection.execute(_SEARCH_PATH)
         # From here on, no statement can reach files outside the platform's folders or lift this limit. Exception:
         # SQLite databases, which their extension opens itself.
         settings = self.settings
@@ -200,10 +200,10 @@ class Warehouse:
         return f"ATTACH {quote_literal(f'ducklake:sqlite:{copy or self._catalog_file}')} AS lake ({options})"
 
 
-def define_macros(connection: duckdb.DuckDBPyConnection) -> None:
-    """Defines the macros of the SQL files, such as `elapsed_seconds`, on this connection."""
+def define_macros(connection: duckdb.DuckDBPyConnection, *, shared: bool = False) -> None:
+    """Defines the macros of the SQL files, such as `elapsed_seconds`, on this connection or its database."""
     for macro in macros():
-        connection.execute(f"CREATE OR REPLACE TEMP MACRO {macro}")
+        connection.execute(f"CREATE OR REPLACE {'MACRO memory.main.' if shared else 'TEMP MACRO '}{macro}")
 
 
 def month_key(service: str, month: Month) -> Mapping[str, object]:
