@@ -102,8 +102,7 @@ def _view_parquet(connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTr
 
 def _view_stream(connection: duckdb.DuckDBPyConnection, trips_view: CanonicalTrips) -> None:
     raster = _raster(connection) if trips_view.mapping.needs_zones else None
-    stream = open_stream(trips_view.path, trips_view.columns, trips_view.mapping, raster, trips_view.counts)
-    connection.register("streamed_rows", stream)
+    connection.register("streamed_rows", open_stream(trips_view, raster))
     connection.execute(
         "CREATE OR REPLACE TEMP VIEW canonical_trips AS SELECT * EXCLUDE (line_number, line) REPLACE ("
         "CASE WHEN line IS NULL THEN other_columns END AS other_columns, "
@@ -154,9 +153,7 @@ def _unparsed_relation(connection: duckdb.DuckDBPyConnection, trips_view: Canoni
     if trips_view.is_plain:
         yield "read_parquet(getvariable('trips_view'), hive_partitioning = false)"
         return
-    connection.register(
-        "unparsed_rows", open_stream(trips_view.path, trips_view.columns, trips_view.mapping, None, Counter())
-    )
+    connection.register("unparsed_rows", open_stream(replace(trips_view, counts=Counter()), None))
     yield "unparsed_rows"
     connection.unregister("unparsed_rows")
 

@@ -82,8 +82,7 @@ class _BlockParser:
 
         if not _are_quotes_regular(block, self.separator):
             return None
-        width = self.width
-        names = [f"c{number}" for number in range(width + extra)]
+        names = [f"c{number}" for number in range(self.width + extra)]
         try:
             table = pa_csv.read_csv(
                 pa.BufferReader(block),
@@ -95,14 +94,10 @@ class _BlockParser:
             )
         except pa.ArrowInvalid:
             return None
-        is_surplus_empty = all(
-            table.column(number).null_count == table.num_rows for number in range(width, width + extra)
-        )
-        if table.num_rows != block.count(b"\n") + (not block.endswith(b"\n")) or not is_surplus_empty:
+        has_surplus = any(column.null_count < len(column) for column in table.columns[self.width :])
+        if has_surplus or table.num_rows != block.count(b"\n") + (not block.endswith(b"\n")):
             return None
-        table = table.combine_chunks()
-        columns = [table.column(number).chunk(0) for number in range(width)] if table.num_rows else []
-        return RowBatch(columns, {}, table.num_rows)
+        return RowBatch([column.combine_chunks() for column in table.columns[: self.width]], {}, table.num_rows)
 
     def _parse_lines(self, block: bytes) -> RowBatch:
         import pyarrow as pa

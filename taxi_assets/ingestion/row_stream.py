@@ -3,16 +3,15 @@
 Columns are named `c0`, `c1`, … by their position in the file. Coordinates become zone ids here.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from taxi_assets.ingestion.casting import CanonicalTrips
 from taxi_assets.ingestion.csv_lines import RowBatch, read_row_batches
 from taxi_assets.ingestion.file_columns import FileColumns
-from taxi_assets.tlc.contract import ColumnMapping
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,43 +25,39 @@ _BATCH_ROWS = 131_072
 _BUFFER_BYTES = 1024 * 1024
 
 
-def open_stream(
-    path: Path, columns: FileColumns, mapping: ColumnMapping, raster: "ZoneRaster | None", counts: Counter[str]
-) -> "pa.RecordBatchReader":
+def open_stream(trips: CanonicalTrips, raster: "ZoneRaster | None") -> "pa.RecordBatchReader":
     """A reader of every row: `source_row`, the file's columns, `pickup_zone` and `dropoff_zone` if needed.
 
     `line_number` and `line` are NULL except for lines that do not fit the file's columns.
 
     Args:
-        path: the file.
-        columns: its columns.
-        mapping: their canonical names.
-        raster: the zones, if the file has coordinates.
-        counts: updated while the stream is read.
+        trips: the file; its counts are updated while the stream is read.
+        raster: the zones, if points become zone ids.
     """
     import pyarrow as pa
 
-    ends = mapping.needs_zones if raster else ()
-    schema = _schema(path, columns, ends)
+    ends = trips.mapping.needs_zones if raster else ()
+    schema = _schema(trips, ends)
 
     def batches() -> Iterator[pa.RecordBatch]:
         done = 0
-        for rows in _read(path, columns):
+        for rows in _read(trips.path, trips.columns):
             numbers = pa.array(np.arange(done, done + rows.rows))
             numbers_of_lines, texts = _unreadable(rows)
-            zones = [_place(rows, columns, mapping, end, raster, counts) for end in ends if raster]
-            counts["line_unreadable"] += len(rows.unreadable)
+            zones = [_place(rows, trips, end, raster) for end in ends if raster]
+            trips.counts["line_unreadable"] += len(rows.unreadable)
             yield pa.record_batch([numbers, numbers_of_lines, texts, *rows.columns, *zones], schema=schema)
             done += rows.rows
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _schema(path: Path, columns: FileColumns, ends: tuple[str, ...]) -> "pa.Schema":
+def _schema(trips: CanonicalTrips, ends: tuple[str, ...]) -> "pa.Schema":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = [pa.string()] * len(columns.names) if columns.rows is None else list(pq.read_schema(path).types)
+    is_text, width = trips.columns.rows is None, len(trips.columns.names)
+    types = [pa.string()] * width if is_text else list(pq.read_schema(trips.path).types)
     fields = [("source_row", pa.int64()), ("line_number", pa.int64()), ("line", pa.string())]
     fields += [(f"c{number}", kind) for number, kind in enumerate(types)]
     return pa.schema([*fields, *((f"{end}_zone", pa.int16()) for end in ends)])
@@ -89,21 +84,16 @@ def _read(path: Path, columns: FileColumns) -> Iterator[RowBatch]:
             yield RowBatch(batch.columns, {}, batch.num_rows)
 
 
-def _place(
-    rows: RowBatch, columns: FileColumns, mapping: ColumnMapping, end: str, raster: "ZoneRaster", counts: Counter[str]
-) -> "pa.Array":
+def _place(rows: RowBatch, trips: CanonicalTrips, end: str, raster: "ZoneRaster") -> "pa.Array":
     import pyarrow as pa
 
     from taxi_assets.ingestion.point_zones import OUTSIDE, UNKNOWN
 
-    place = [
-        _numbers(rows.columns[columns.names.index(mapping.known[f"{end}_{axis}"])])
-        for axis in ("longitude", "latitude")
-    ]
-    zones = raster.zones_of(*place)
-    counts[f"{end}_point_unknown"] += int((zones == UNKNOWN).sum())
-    counts[f"{end}_point_outside_every_zone"] += int((zones == OUTSIDE).sum())
-    counts[f"{end}_point_missing"] += int((zones == 0).sum())
+    names = [trips.mapping.known[f"{end}_{axis}"] for axis in ("longitude", "latitude")]
+    zones = raster.zones_of(*(_numbers(rows.columns[trips.columns.names.index(name)]) for name in names))
+    trips.counts[f"{end}_point_unknown"] += int((zones == UNKNOWN).sum())
+    trips.counts[f"{end}_point_outside_every_zone"] += int((zones == OUTSIDE).sum())
+    trips.counts[f"{end}_point_missing"] += int((zones == 0).sum())
     return pa.array(zones, mask=zones == 0)
 
 

@@ -77,17 +77,13 @@ def _severity_if_accepted(
     record = _ingested(connection, service, month)
     if record.accepted_by:
         return "warning", f"{observed}; accepted by {record.accepted_by} on {record.accepted_at:%Y-%m-%d}"
-    return ("error" if _is_ingested_now(connection, record) else "warning"), observed
+    is_ingested_now = (record.snapshot or 0) > newest_snapshot(connection)  # by the open transaction
+    return ("error" if is_ingested_now else "warning"), observed
 
 
 def _ingested(connection: DuckDBPyConnection, service: str, month: Month) -> SourceFile:
     records = read_source_files(connection)
     return next(r for r in records if (r.service, r.month, r.state) == (service, month, "ingested"))
-
-
-def _is_ingested_now(connection: DuckDBPyConnection, record: SourceFile) -> bool:
-    """True if the open transaction ingests the file."""
-    return (record.snapshot or 0) > newest_snapshot(connection)
 
 
 def _no_large_part_of_the_month_is_missing(connection: DuckDBPyConnection, service: str, month: Month) -> CheckOutcome:
