@@ -30,6 +30,7 @@ from taxi_assets.training.training_set import (
     recent_traffic_columns,
     zero_empty_columns,
 )
+from taxi_assets.training.weighted_bins import one_sort_per_column
 
 __all__ = ["DurationModel"]
 
@@ -206,7 +207,8 @@ def _fit_trees(
     trees: HistGradientBoostingRegressor, matrix: NDArray[np.float32], ratio: Floats, weights: Floats
 ) -> HistGradientBoostingRegressor:
     zero_empty_columns(matrix)
-    return trees.fit(matrix, ratio, sample_weight=weights)
+    with one_sort_per_column():
+        return trees.fit(matrix, ratio, sample_weight=weights)
 
 
 def _evenly_spaced(rows: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
