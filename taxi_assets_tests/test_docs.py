@@ -11,11 +11,6 @@ from markdown_reader import code, headings, prose, spans, table, tree
 
 from taxi_assets.cli import app
 from taxi_assets.definitions import defs
-from taxi_assets.defs.ingestion.freshness import check_freshness
-from taxi_assets.defs.jobs import JOBS
-from taxi_assets.defs.maintenance import MAINTENANCE_JOBS, SCHEDULES
-from taxi_assets.defs.sensors import SENSORS
-from taxi_assets.defs.tlc_polling import tlc_polling_sensor
 from taxi_assets.quality.cleaning_rules import REASONS
 from taxi_assets.settings import Settings
 from taxi_assets.synthetic import SHIFTS
@@ -218,10 +213,8 @@ def first_names(text: str, header: str) -> set[str]:
         (
             "docs/architecture.md",
             "Name",
-            {
-                each.name
-                for each in (*JOBS, check_freshness, *MAINTENANCE_JOBS, *SENSORS, tlc_polling_sensor, *SCHEDULES)
-            },
+            {each.name for each in (*(defs.jobs or ()), *(defs.sensors or ()), *(defs.schedules or ()))}
+            - {"check_freshness_daily"},  # in the row of its job
         ),
     ],
 )

@@ -53,7 +53,7 @@ def column_schema(table: str) -> dict[str, Any]:
 
 
 def link(program: str, path: str) -> dg.MetadataValue:
-    """A link to one of the platform's programs; the webserver adds the current port (`defs/webserver.py`)."""
+    """A link to one of the platform's programs; `cli/supervisor/webserver.py` adds its current port."""
     return dg.MetadataValue.url(f"/go/{program}/{path}")
 
 

@@ -1,6 +1,5 @@
 """Declares asset checks and reports a month's results to Dagster."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -40,22 +39,19 @@ def check_spec(
     """
     is_error = severity == "error"
     consequence = (stops or _STOPS) if is_error else _WARNS
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)  # partitioned checks are a preview feature
-        return dg.AssetCheckSpec(
-            name,
-            asset=asset,
-            description=f"{description}. {consequence}",
-            blocking=is_error,
-            metadata={"severity": severity},
-            partitions_def=MONTHS if is_monthly else None,
-        )
+    return dg.AssetCheckSpec(
+        name,
+        asset=asset,
+        description=f"{description}. {consequence}",
+        blocking=is_error,
+        metadata={"severity": severity},
+        partitions_def=MONTHS if is_monthly else None,
+    )
 
 
 def suite_checks(table: str) -> list[dg.AssetCheckSpec]:
     """One asset check for each expectation and each table check of the suite."""
-    checked: tuple[Expectation | TableCheck, ...] = (*SUITES[table].expectations, *SUITES[table].table_checks)
-    return [check_spec(e.name, table, e.description, e.severity, stops=_NOT_PUBLISHED) for e in checked]
+    return [check_spec(e.name, table, e.description, e.severity, stops=_NOT_PUBLISHED) for e in _checked(table)]
 
 
 def report_checks(table: str, month: Month, verdicts: Sequence[ServiceVerdict]) -> Iterator[dg.AssetCheckEvaluation]:
@@ -80,10 +76,14 @@ def report_checks(table: str, month: Month, verdicts: Sequence[ServiceVerdict]) 
 
 def finish_checks(context: dg.AssetExecutionContext, table: str) -> Iterator[dg.Output[None]]:
     """Yield the outputs of the suite's checks, which the next asset waits for; call it after all months."""
-    names = {spec.name for spec in suite_checks(table)}
+    names = {each.name for each in _checked(table)}
     for output, spec in context.assets_def.node_check_specs_by_output_name.items():
         if spec.name in names and spec.key in context.selected_asset_check_keys:
             yield dg.Output(None, output_name=output)
+
+
+def _checked(table: str) -> tuple[Expectation | TableCheck, ...]:
+    return (*SUITES[table].expectations, *SUITES[table].table_checks)
 
 
 def _result_metadata(month: Month, outcomes: Sequence[tuple[str, "ExpectationResult"]]) -> dict[str, dg.MetadataValue]:

@@ -7,7 +7,7 @@ import dagster as dg
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["MAINTENANCE_JOBS", "SCHEDULES", "maintain_lake", "maintenance_schedule"]
+__all__ = ["maintain_warehouse", "maintenance_schedule"]
 
 
 @dg.op
@@ -26,23 +26,17 @@ def run_maintenance(
     context.add_output_metadata({name: dg.MetadataValue.json(value) for name, value in facts.items()})
 
 
-@dg.job(
-    executor_def=dg.in_process_executor,
-    description="Merge the warehouse's small files, expire old snapshots, delete unused files.",
-)
-def maintain_lake() -> None:
+@dg.job(description="Merge the warehouse's small files, expire old snapshots, delete unused files.")
+def maintain_warehouse() -> None:
     run_maintenance()
 
 
 # On by default: snapshots and files pile up otherwise. It removes only what is older than a setting and of no model.
 maintenance_schedule = dg.ScheduleDefinition(
     name="maintenance_schedule",
-    job=maintain_lake,
+    job=maintain_warehouse,
     cron_schedule="0 4 * * 0",
     execution_timezone="America/New_York",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every Sunday at 4:00, outside working hours.",
 )
-
-MAINTENANCE_JOBS = (maintain_lake,)
-SCHEDULES = (maintenance_schedule,)

@@ -1,6 +1,5 @@
 """Monthly partitions with keys such as `2023-01`, and their mappings."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -34,9 +33,8 @@ def earlier_months_and_own() -> dg.TimeWindowPartitionMapping:
 
 def monthly_asset(**options: Any) -> Callable[..., dg.AssetsDefinition]:
     """`dagster.asset` with monthly partitions and a single-run backfill policy."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)  # of the policy; without it each month starts a process
-        decorator: Callable[..., dg.AssetsDefinition] = dg.asset(
-            partitions_def=MONTHS, backfill_policy=dg.BackfillPolicy.single_run(), **options
-        )
+    # Without the policy, each month of a backfill starts a process.
+    decorator: Callable[..., dg.AssetsDefinition] = dg.asset(
+        partitions_def=MONTHS, backfill_policy=dg.BackfillPolicy.single_run(), **options
+    )
     return decorator

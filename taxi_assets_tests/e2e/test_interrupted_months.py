@@ -31,11 +31,7 @@ from taxi_assets.settings import Settings
 from taxi_assets.tlc.month_file import file_name
 from taxi_assets.warehouse.connection import Warehouse
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(1800),
-    pytest.mark.filterwarnings("ignore:Asset job train_month materializes assets with varying Backfill"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROWS = 2_500
 STEPS = (

@@ -14,7 +14,7 @@ import pytest
 from starlette.applications import Starlette
 
 from taxi_assets.cli.report_server import ReportHandler
-from taxi_assets.defs.webserver import LINKS
+from taxi_assets.cli.supervisor.webserver import LINKS
 from taxi_assets.months import Month
 from taxi_assets.plots.report_page import write_report_page
 from taxi_assets.settings import Settings

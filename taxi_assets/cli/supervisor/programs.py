@@ -144,7 +144,16 @@ def _dagster_webserver(settings: Settings) -> Program:
     workspace = ("-w", str(WORKSPACE), "--code-server-log-level", "warning")
     return Program(
         "dagster",
-        (sys.executable, "-m", "taxi_assets.defs.webserver", *workspace, "-h", settings.host, "-p", str(port)),
+        (
+            sys.executable,
+            "-m",
+            "taxi_assets.cli.supervisor.webserver",
+            *workspace,
+            "-h",
+            settings.host,
+            "-p",
+            str(port),
+        ),
         environment(settings),
         "assets, checks, plots, runs",
         Endpoint(settings.host, port, "TAXI_DAGSTER_PORT", "/server_info"),

@@ -8,7 +8,7 @@ import dagster as dg
 from taxi_assets.defs.asset_metadata import AssetEvent, column_schema, fail_in_words, publish_months
 from taxi_assets.defs.checks import check_spec, suite_checks
 from taxi_assets.defs.code_versions import code_version
-from taxi_assets.defs.ingestion.freshness import RAW_TRIPS_FRESHNESS
+from taxi_assets.defs.ingestion.checks import RAW_TRIPS_FRESHNESS
 from taxi_assets.defs.ingestion.source_files import QUARANTINE_CHECK, quarantine_check
 from taxi_assets.defs.partitions import monthly_asset
 from taxi_assets.months import Month

@@ -11,14 +11,6 @@ from taxi_assets.definitions import build
 from taxi_assets.defs.instance import open_instance
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # `defs.jobs` ignores this warning when it is loaded, but pytest resets the filters.
-    silence = pytest.mark.filterwarnings("ignore:Asset job train_month materializes assets with varying Backfill")
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(silence)
-
-
 @pytest.fixture(scope="session")
 def months_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A source with four synthetic months and the zones."""

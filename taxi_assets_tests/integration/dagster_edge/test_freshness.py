@@ -12,7 +12,7 @@ from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.definitions.freshness_evaluator import TimeWindowFreshnessPolicyEvaluator
 
 from taxi_assets.definitions import build
-from taxi_assets.defs.ingestion import freshness
+from taxi_assets.defs.ingestion import checks
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.months import Month
 from taxi_assets.settings import DataKind, Settings
@@ -89,7 +89,7 @@ def test_synthetic_months_and_an_empty_warehouse_are_never_overdue(platform: Any
 
 
 def test_freshness_check_runs_every_morning() -> None:
-    (schedule,) = freshness.FRESHNESS_SCHEDULES
+    schedule = checks.check_freshness_daily
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     assert schedule.job_name == "check_freshness"
 

@@ -11,7 +11,7 @@ from platform_harness import FEBRUARY, JANUARY, PlatformHarness, settings_in
 
 from taxi_assets import synthetic
 from taxi_assets.definitions import build
-from taxi_assets.defs import sensors
+from taxi_assets.defs.ingestion import sensors
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.ingestion import file_paths, file_stability, file_state, landing_listing, pending, scan_landing
 from taxi_assets.ingestion.scan_landing import list_source_files

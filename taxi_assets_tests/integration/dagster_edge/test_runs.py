@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from taxi_assets.defs.instance import last_run, open_instance
-from taxi_assets.defs.partitions import MONTHS, monthly_asset
+from taxi_assets.defs.partitions import MONTHS
 from taxi_assets.defs.run_processes import PROCESS_TAG, process_tag
 from taxi_assets.defs.runs import run_job
 from taxi_assets.errors import TaxiError
@@ -17,7 +17,7 @@ from taxi_assets.settings import Settings
 JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
 
 
-@monthly_asset()
+@dg.asset(partitions_def=MONTHS)
 def ingested_asset(context: dg.AssetExecutionContext) -> None:
     context.add_asset_metadata({"keys": ",".join(context.partition_keys)})
 

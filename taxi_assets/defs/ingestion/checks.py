@@ -1,6 +1,5 @@
 """Freshness of TLC's months: the policy of `raw_trips`, the check on overdue months and its schedule."""
 
-import warnings
 from datetime import date, timedelta
 
 import dagster as dg
@@ -9,7 +8,7 @@ from taxi_assets.monitoring.overdue_months import OVERDUE_DAYS, newest_months, n
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["FRESHNESS_SCHEDULES", "RAW_TRIPS_FRESHNESS", "check_freshness", "no_month_is_overdue"]
+__all__ = ["RAW_TRIPS_FRESHNESS", "check_freshness", "check_freshness_daily", "no_month_is_overdue"]
 
 # Dagster's policy sees only when the asset was last materialised; the check sees the months.
 RAW_TRIPS_FRESHNESS = dg.FreshnessPolicy.time_window(
@@ -42,22 +41,17 @@ def no_month_is_overdue(
     )
 
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", dg.BetaWarning)
-    check_freshness = dg.define_asset_job(
-        "check_freshness",
-        selection=dg.AssetSelection.checks(no_month_is_overdue),
-        executor_def=dg.in_process_executor,
-        description="Check for overdue TLC months.",
-    )
+check_freshness = dg.define_asset_job(
+    "check_freshness",
+    selection=dg.AssetSelection.checks(no_month_is_overdue),
+    description="Check for overdue TLC months.",
+)
 
-FRESHNESS_SCHEDULES = (
-    dg.ScheduleDefinition(
-        name="check_freshness_daily",
-        job=check_freshness,
-        cron_schedule="0 7 * * *",
-        execution_timezone="America/New_York",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Checks for overdue TLC months every morning.",
-    ),
+check_freshness_daily = dg.ScheduleDefinition(
+    name="check_freshness_daily",
+    job=check_freshness,
+    cron_schedule="0 7 * * *",
+    execution_timezone="America/New_York",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Checks for overdue TLC months every morning.",
 )

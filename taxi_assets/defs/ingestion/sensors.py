@@ -10,13 +10,13 @@ import dagster as dg
 from taxi_assets.defs.ingestion.source_files import listing_digest, quarantine_event
 from taxi_assets.defs.jobs import ingest_months, train_month
 from taxi_assets.defs.mlflow_resource import sync_mlflow_runs
-from taxi_assets.defs.run_processes import close_dead_runs
-from taxi_assets.defs.unfinished_months import (
+from taxi_assets.defs.monitoring.checks import (
     MAX_ATTEMPTS,
     finished_check_event,
     not_in_progress,
     unfinished_month_requests,
 )
+from taxi_assets.defs.run_processes import close_dead_runs
 from taxi_assets.errors import describe_error
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from taxi_assets.ingestion.source_files import SourceFile
     from taxi_assets.monitoring.unfinished_months import UnfinishedMonth
 
-__all__ = ["SENSORS", "landing_sensor"]
+__all__ = ["landing_sensor"]
 
 MAX_REQUESTS_PER_TICK = 24
 
@@ -192,6 +192,3 @@ def _is_running(instance: dg.DagsterInstance, record: "SourceFile") -> bool:
     """True while the run that ingested the file is in progress, for example on its features."""
     run = instance.get_run_by_id(record.run_id) if record.run_id else None
     return run is not None and not run.is_finished
-
-
-SENSORS: Sequence[dg.SensorDefinition] = (landing_sensor,)
