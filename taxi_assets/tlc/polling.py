@@ -64,7 +64,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class PollingState:
-    """State kept between ticks, times in seconds since 1970; `files` by service and month, such as `green 2023-01`."""
+    """State kept between ticks: `files` by service and month, such as `green 2023-01`; times since 1970."""
 
     files: Mapping[_Name, RemoteFile] = field(default_factory=dict)
     quiet_until: float = 0

@@ -11,6 +11,7 @@ import pytest
 from endpoint import RIDE, post, refusal
 
 from taxi_assets.serving import client
+from taxi_assets.serving.openapi import REQUEST_TIMEOUT_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def unfinished(url: str) -> httpx.Response:
 
     def begin() -> Iterator[bytes]:
         yield b"{"
-        answered.wait(30)
+        answered.wait(2 * REQUEST_TIMEOUT_SECONDS)
 
     answered = threading.Event()
     with (

@@ -61,6 +61,7 @@ def test_months_missing_from_the_warehouse_are_reported(lake: Any, tmp_path: Pat
         backtest(spec, lake.source.months)
 
 
+@pytest.mark.slow
 def test_the_reference_figures_are_computed_for_any_two_months(lake: Any) -> None:
     learned, scored = lake.source.months[:2]
     rows = {row.model: row for row in course_reference_rows(lake.warehouse, "green", learned, scored, print)}

@@ -153,7 +153,7 @@ def test_challenger_that_worsens_one_borough_is_refused(
         brooklyn = tuple(row[0] for row in connection.execute(query).fetchall())
     model = model_versions.load_sklearn(platform.settings, weak_challenger)
     register(platform, MARCH, "at Brooklyn's cost", PerturbedModel(OracleModel(), model, brooklyn, 1.15))
-    decision = decide(platform)
+    decision = decide_as_person(platform)
     assert not decision.promote
     assert any("pickup_borough 'Brooklyn' the RMSE grows by" in reason for reason in decision.reasons)
     assert not any("may be chance" in reason or "no worse" in reason for reason in decision.reasons)
