@@ -37,7 +37,7 @@ _FACTS = {"name": "taxi-duration", "version": 1, "run_id": "none", "data_snapsho
 def compare_single_rides(
     model: "DurationModel", served: ServedModel, times: int, requests: int = 200
 ) -> tuple[Comparison, list[Figure]]:
-    """Compares `ServedModel.predict_requests` for one request with `DurationModel.predict` for one row."""
+    """Compares the served model's prediction of one request with `DurationModel.predict` of one row."""
     import pandas as pd
 
     request = parse_ride(RIDE, served.services)
@@ -52,7 +52,9 @@ def compare_single_rides(
     def repeat(call: Callable[[], object]) -> TimedRun:
         return in_process(lambda: [call() for _ in range(requests)])
 
-    found = alternate(repeat(lambda: served.predict_requests([request])), repeat(lambda: model.predict(row)), times)
+    found = alternate(
+        repeat(lambda: served.predict_request_intervals([request])), repeat(lambda: model.predict(row)), times
+    )
     meaning = "seconds of scikit-learn for a frame of one row divided by those of the served model for one request"
     return found, [found.times_better("one_prediction_time", Goal("≥", 10), meaning, lambda run: run.seconds)]
 

@@ -7,6 +7,7 @@ from filelock import FileLock
 
 from taxi_assets.defs.runs import failure_message
 from taxi_assets.defs.storage_schema import require_current_schema
+from taxi_assets.files import write_atomically
 from taxi_assets.settings import Settings
 
 __all__ = ["last_run", "open_instance"]
@@ -37,9 +38,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     configuration = settings.dagster_home / "dagster.yaml"
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     if not configuration.is_file():
-        draft = configuration.with_suffix(f".{os.getpid()}")
-        draft.write_text(_CONFIGURATION)
-        draft.replace(configuration)
+        write_atomically(configuration, _CONFIGURATION)
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     # The first process to open it creates its databases; two at once would fail on each other's tables.
     with FileLock(settings.dagster_home / "open.lock"):

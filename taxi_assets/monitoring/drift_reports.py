@@ -4,7 +4,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.evaluate import window_of
 from taxi_assets.monitoring.drift import DriftReport, measure_drift
 from taxi_assets.months import Month
-from taxi_assets.registry import model_versions, run_metrics
+from taxi_assets.registry import model_versions, tracking
 from taxi_assets.settings import Settings
 from taxi_assets.training.training_window import available_window
 from taxi_assets.warehouse.available_months import available_months
@@ -35,7 +35,7 @@ def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id:
             ],
         )
     if version:
-        run_metrics.log_metrics(settings, version.run_id, {"max_psi": report.features[0].psi})
+        tracking.log_metrics(settings, version.run_id, {"max_psi": report.features[0].psi})
     return report
 
 

@@ -17,7 +17,7 @@ from taxi_assets.promotion.decision import Decision, decide, decision_row
 from taxi_assets.promotion.guards import scope_label
 from taxi_assets.promotion.paired_comparison import PairedComparison
 from taxi_assets.promotion.promotion_input import PromotionInput, build_promotion_input, read_scores
-from taxi_assets.registry import model_versions, run_metrics
+from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE
@@ -102,7 +102,7 @@ def _update_mlflow(
 ) -> None:
     """Writes the decision to the version in MLflow: alias or refusal, description, tags."""
     if valid_comparison:
-        run_metrics.log_metrics(settings, version.run_id, {"difference_minutes": valid_comparison.interval.difference})
+        tracking.log_metrics(settings, version.run_id, {"difference_minutes": valid_comparison.interval.difference})
     reasons = " ".join(decision.reasons)
     if decision.promote:
         model_versions.promote(settings, version.version, reasons)

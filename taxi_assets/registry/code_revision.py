@@ -5,6 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from taxi_assets.files import sha256_of
+
 __all__ = ["git_commit", "source_digest"]
 
 _PACKAGE = Path(__file__).parents[1]
@@ -37,7 +39,7 @@ def source_digest(*patterns: str, package: Path = _PACKAGE) -> str:
             raise FileNotFoundError(f"no source file matches {pattern} in {package}")
         for path in paths:
             name = path.relative_to(package).as_posix()
-            digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+            digest.update(f"{name} {sha256_of(path)}\n".encode())
     return digest.hexdigest()
 
 

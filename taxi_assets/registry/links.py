@@ -1,16 +1,12 @@
 """Updates the links in MLflow's tags when the servers' addresses change."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from taxi_assets.registry.database import EXPERIMENT, client
+from taxi_assets.registry.database import client
 from taxi_assets.registry.model_versions import MODEL_NAME
+from taxi_assets.registry.tracking import search_runs
 from taxi_assets.settings import Settings
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
 
 __all__ = ["update_links", "updated_link_tags"]
 
@@ -32,7 +28,7 @@ def update_links(settings: Settings) -> int:
     """Update the links of every run and version; return the number of changed runs and versions."""
     api = client(settings)
     changed = 0
-    for run in _runs(api):
+    for run in search_runs(api):
         tags = updated_link_tags(settings, run.data.tags)
         for name, value in tags.items():
             api.set_tag(run.info.run_id, name, value)
@@ -43,16 +39,3 @@ def update_links(settings: Settings) -> int:
             api.set_model_version_tag(MODEL_NAME, version.version, name, value)
         changed += bool(tags)
     return changed
-
-
-def _runs(api: "MlflowClient") -> "Iterator[Run]":
-    """Every run of the platform's experiment that is not deleted."""
-    experiment = api.get_experiment_by_name(EXPERIMENT)
-    if experiment is None:
-        return
-    token, has_more = None, True
-    while has_more:
-        page = api.search_runs([experiment.experiment_id], max_results=1000, page_token=token)
-        yield from page
-        token = page.token
-        has_more = bool(token)

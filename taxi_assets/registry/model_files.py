@@ -1,34 +1,53 @@
-"""Finds, checks and loads the pickled model of a version."""
+"""A registered version, and its pickled model: found, checked, loaded."""
 
 import hashlib
 import pickle
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.files import sha256_of
+from taxi_assets.registry.database import client
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["DIGEST_TAG", "MODEL_FILE", "REMOVED_TAG", "digest_tag", "is_intact", "load", "model_file"]
+__all__ = ["DIGEST_TAG", "MODEL_FILE", "REMOVED_TAG", "Version", "digest_tag", "is_intact", "load", "model_file"]
 
 MODEL_FILE = "model.pkl"
 DIGEST_TAG = "model_sha256"
 REMOVED_TAG = "model_removed_at"
 
 
-def model_file(settings: Settings, api: "MlflowClient", version: "ModelVersion") -> Path:
+@dataclass(frozen=True)
+class Version:
+    """A registered version: its number, its MLflow run, its logged model's URI and its tags."""
+
+    name: str
+    version: int
+    run_id: str
+    source: str
+    tags: Mapping[str, str]
+
+    @classmethod
+    def of(cls, found: "ModelVersion") -> "Version":
+        """The version that MLflow returned."""
+        return cls(str(found.name), int(found.version), str(found.run_id), str(found.source), dict(found.tags))
+
+
+def model_file(settings: Settings, version: Version) -> Path:
     """The path of a version's pickle.
 
     Raises:
         TaxiError: the registry names a path outside this home.
     """
-    uri = str(api.get_model_version_download_uri(version.name, version.version))
+    uri = str(client(settings).get_model_version_download_uri(version.name, str(version.version)))
     return _file(settings, uri, f"version {version.version}")
 
 
@@ -36,40 +55,41 @@ def digest_tag(settings: Settings, api: "MlflowClient", model_uri: str) -> dict[
     """A tag with the SHA-256 of a logged model's pickle, checked by later loads; empty without a pickle."""
     logged = api.get_logged_model(model_uri.removeprefix("models:/"))
     file = _file(settings, str(logged.artifact_location), f"the model {logged.model_id}")
-    return {DIGEST_TAG: hashlib.sha256(file.read_bytes()).hexdigest()} if file.is_file() else {}
+    return {DIGEST_TAG: sha256_of(file)} if file.is_file() else {}
 
 
-def is_intact(settings: Settings, api: "MlflowClient", version: "ModelVersion") -> bool:
+def is_intact(settings: Settings, version: Version) -> bool:
     """True if the pickle exists with the SHA-256 logged at training."""
     try:
-        _read(model_file(settings, api, version), int(version.version), version.tags)
+        _read(settings, version)
     except TaxiError:
         return False
     return True
 
 
-def load(file: Path, version: int, tags: Mapping[str, str]) -> Any:
+def load(settings: Settings, version: Version) -> Any:
     """Load the fitted estimator, after checking the SHA-256 logged at training.
 
     Raises:
-        TaxiError: the file is missing, was removed by retention, or differs.
+        TaxiError: the file is missing, was removed by retention, differs, or is outside this home.
     """
     # Safe to unpickle: the digest shows that this platform wrote the bytes.
-    return pickle.loads(_read(file, version, tags))  # noqa: S301
+    return pickle.loads(_read(settings, version))  # noqa: S301
 
 
-def _read(file: Path, version: int, tags: Mapping[str, str]) -> bytes:
+def _read(settings: Settings, version: Version) -> bytes:
+    file, tags, number = model_file(settings, version), version.tags, version.version
     month = tags.get("scored_month")
     remedy = f"materialise duration_model of {month or 'its month'} to train it again"
     if REMOVED_TAG in tags:
-        raise TaxiError(f"the model of version {version} was removed by retention (TAXI_KEEP_MODELS): {remedy}")
+        raise TaxiError(f"the model of version {number} was removed by retention (TAXI_KEEP_MODELS): {remedy}")
     if not file.is_file():
-        raise TaxiError(f"the model of version {version} is not at {file}: {remedy}")
+        raise TaxiError(f"the model of version {number} is not at {file}: {remedy}")
     content, logged = file.read_bytes(), tags.get(DIGEST_TAG)
     found = hashlib.sha256(content).hexdigest()
     if found != logged:
         raise TaxiError(
-            f"the model of version {version} at {file} differs from the trained one (SHA-256 {found[:16]}, "
+            f"the model of version {number} at {file} differs from the trained one (SHA-256 {found[:16]}, "
             f"logged {(logged or 'none')[:16]}): {remedy}"
         )
     return content

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +11,12 @@ from taxi_assets.months import Month
 from taxi_assets.registry import model_files
 from taxi_assets.registry.database import client, is_initialised, lock, ui_url
 from taxi_assets.registry.deleted_runs import run_stage
+from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+    from mlflow.entities.model_registry import RegisteredModel
 
 __all__ = [
     "CHAMPION",
@@ -51,16 +51,6 @@ SUPERSEDED_TAG = "superseded_files"
 _SUPERSEDED_PREFIX = "Trained on superseded files:"
 
 
-@dataclass(frozen=True)
-class Version:
-    """A registered version: its number, its MLflow run and its tags."""
-
-    name: str
-    version: int
-    run_id: str
-    tags: Mapping[str, str]
-
-
 def register(settings: Settings, run_id: str, model_uri: str, training_key: str, tags: Mapping[str, str]) -> Version:
     """Register a logged model, or return the existing version of the same training.
 
@@ -76,26 +66,27 @@ def register(settings: Settings, run_id: str, model_uri: str, training_key: str,
     """
     api = client(settings)
     with lock(settings):
-        known = _find(settings, api, training_key)
+        known = find(settings, training_key)
         if known is None:
             if _registered_model(api) is None:
                 api.create_registered_model(MODEL_NAME, description="Trip duration in minutes, predicted at pickup")
             tags = {**tags, **model_files.digest_tag(settings, api, model_uri), "training_key": training_key}
-            known = api.create_model_version(MODEL_NAME, model_uri, run_id, tags=tags)
+            known = Version.of(api.create_model_version(MODEL_NAME, model_uri, run_id, tags=tags))
         _link_to_model(api, known)
-    return _version(known)
+    return known
 
 
 def find(settings: Settings, training_key: str) -> Version | None:
     """The newest usable version of this training, with an intact model and a run that is not deleted."""
-    found = _find(settings, client(settings), training_key) if is_initialised(settings) else None
-    return _version(found) if found else None
+    for version in versions(settings, f"tags.training_key = '{training_key}'"):
+        if run_stage(client(settings), version.run_id) == "active" and model_files.is_intact(settings, version):
+            return version
+    return None
 
 
 def is_usable(settings: Settings, version: Version) -> bool:
     """True if the version's model file exists and is the trained one."""
-    api = client(settings)
-    return model_files.is_intact(settings, api, api.get_model_version(version.name, str(version.version)))
+    return model_files.is_intact(settings, _get(settings, version.version))
 
 
 def describe(settings: Settings, version: int, description: str) -> None:
@@ -114,16 +105,11 @@ def set_month_version(settings: Settings, version: Version, month: Month) -> Non
 
 def get_month_version(settings: Settings, month: Month) -> Version | None:
     """The version scored on this month: that of its last training, which may not have the highest number."""
-    if not is_initialised(settings):
-        return None
-    api = client(settings)
-    model = _registered_model(api)
-    number = model.aliases.get(_alias(month)) if model else None
+    number = _aliases(settings).get(_alias(month))
     if number:
-        return _version(api.get_model_version(MODEL_NAME, number))
+        return _get(settings, number)
     # Without an alias: an old version, or its training was killed before it set the alias.
-    versions = _versions(api, f" and tags.scored_month = '{month}'")
-    return _version(versions[0]) if versions else None
+    return next(iter(versions(settings, f"tags.scored_month = '{month}'")), None)
 
 
 def tag_decision(settings: Settings, version: int, tags: Mapping[str, str]) -> None:
@@ -139,10 +125,10 @@ def require(settings: Settings, version: int) -> Version:
     Raises:
         TaxiError: it does not exist.
     """
-    found = _versions(client(settings)) if is_initialised(settings) else []
+    found = versions(settings)
     for each in found:
-        if int(each.version) == version:
-            return _version(each)
+        if each.version == version:
+            return each
     numbers = ", ".join(str(each.version) for each in found[:10])
     raise TaxiError(
         f"there is no version {version}: "
@@ -150,9 +136,14 @@ def require(settings: Settings, version: int) -> Version:
     )
 
 
-def versions(settings: Settings) -> tuple[Version, ...]:
-    """Every complete version, newest first."""
-    return tuple(map(_version, _versions(client(settings)))) if is_initialised(settings) else ()
+def versions(settings: Settings, condition: str = "") -> tuple[Version, ...]:
+    """Every complete version, newest first; those that meet a condition of MLflow's search, if given."""
+    if not is_initialised(settings):
+        return ()
+    conditions = " and ".join([f"name = '{MODEL_NAME}'", *([condition] if condition else [])])
+    found = client(settings).search_model_versions(conditions, max_results=10_000)
+    complete = [Version.of(version) for version in found if version.status == "READY"]
+    return tuple(sorted(complete, key=lambda version: version.version, reverse=True))
 
 
 def tag_superseded(settings: Settings, version: Version, files: Sequence[str]) -> None:
@@ -172,15 +163,14 @@ def tag_superseded(settings: Settings, version: Version, files: Sequence[str]) -
 
 def latest(settings: Settings) -> Version | None:
     """The version with the highest number, champion or not."""
-    versions = _versions(client(settings)) if is_initialised(settings) else []
-    return _version(versions[0]) if versions else None
+    return next(iter(versions(settings)), None)
 
 
 def versions_by_month(settings: Settings) -> dict[str, list[int]]:
     """The numbers of the versions trained to be scored on each month, oldest first."""
     found: dict[str, list[int]] = {}
-    for version in reversed(_versions(client(settings)) if is_initialised(settings) else []):
-        found.setdefault(version.tags.get("scored_month", ""), []).append(int(version.version))
+    for version in reversed(versions(settings)):
+        found.setdefault(version.tags.get("scored_month", ""), []).append(version.version)
     return found
 
 
@@ -189,25 +179,24 @@ def referenced_snapshots(settings: Settings) -> frozenset[int]:
     if not is_initialised(settings):
         return frozenset()
     # Of any model: a person may have renamed it, and its versions can still be rebuilt.
-    versions = client(settings).search_model_versions(max_results=10_000)
+    every = client(settings).search_model_versions(max_results=10_000)
     named = ("data_snapshot", "evaluation_snapshot")
-    return frozenset(int(version.tags[tag]) for version in versions for tag in named if tag in version.tags)
+    return frozenset(int(version.tags[tag]) for version in every for tag in named if tag in version.tags)
 
 
 def manually_aliased_versions(settings: Settings) -> set[int]:
     """Versions with an alias set by a person."""
-    model = _registered_model(client(settings))
-    given = dict(model.aliases) if model else {}
     return {
         int(number)
-        for alias, number in given.items()
+        for alias, number in _aliases(settings).items()
         if alias != CHAMPION and not alias.startswith(_MONTH_ALIAS_PREFIX)
     }
 
 
 def champion(settings: Settings) -> Version | None:
     """The version to serve; None before the first promotion."""
-    return _champion(client(settings)) if is_initialised(settings) else None
+    number = _aliases(settings).get(CHAMPION)
+    return _get(settings, number) if number else None
 
 
 def promote(settings: Settings, version: int, reason: str) -> Version:
@@ -218,22 +207,20 @@ def promote(settings: Settings, version: int, reason: str) -> Version:
     """
     api = client(settings)
     with lock(settings):
-        current = _champion(api)
+        current = champion(settings)
         if current and current.version == version:
             return current
-        if not any(int(known.version) == version for known in _versions(api)):
-            raise TaxiError(f"model '{MODEL_NAME}' has no version {version}: choose one that MLflow's UI shows")
+        before = require(settings, version)
         tags = {
             "promotion_reason": reason,
             "promoted_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "replaced_version": str(current.version) if current else "none",
         }
-        for key, value in tags.items():
-            api.set_model_version_tag(MODEL_NAME, str(version), key, value)
-        if "refusal" in api.get_model_version(MODEL_NAME, str(version)).tags:
+        tag_decision(settings, version, tags)
+        if "refusal" in before.tags:
             api.delete_model_version_tag(MODEL_NAME, str(version), "refusal")
         api.set_registered_model_alias(MODEL_NAME, CHAMPION, str(version))
-        return _version(api.get_model_version(MODEL_NAME, str(version)))
+        return _get(settings, version)
 
 
 def load_sklearn(settings: Settings, version: Version) -> Any:
@@ -242,9 +229,7 @@ def load_sklearn(settings: Settings, version: Version) -> Any:
     Raises:
         TaxiError: the model is missing or differs from the trained one.
     """
-    api = client(settings)
-    found = api.get_model_version(version.name, str(version.version))
-    return model_files.load(model_files.model_file(settings, api, found), version.version, found.tags)
+    return model_files.load(settings, _get(settings, version.version))
 
 
 def version_url(settings: Settings, version: int) -> str:
@@ -256,8 +241,15 @@ def _alias(month: Month) -> str:
     return f"{_MONTH_ALIAS_PREFIX}{month}"
 
 
-def _version(found: "ModelVersion") -> Version:
-    return Version(str(found.name), int(found.version), str(found.run_id), dict(found.tags))
+def _get(settings: Settings, number: int | str) -> Version:
+    """The version as MLflow has it now."""
+    return Version.of(client(settings).get_model_version(MODEL_NAME, str(number)))
+
+
+def _aliases(settings: Settings) -> dict[str, str]:
+    """The number of the version of each alias."""
+    model = _registered_model(client(settings)) if is_initialised(settings) else None
+    return dict(model.aliases) if model else {}
 
 
 def _registered_model(api: "MlflowClient") -> "RegisteredModel | None":
@@ -265,31 +257,10 @@ def _registered_model(api: "MlflowClient") -> "RegisteredModel | None":
     return found[0] if found else None
 
 
-def _champion(api: "MlflowClient") -> Version | None:
-    model = _registered_model(api)
-    number = model.aliases.get(CHAMPION) if model else None
-    return _version(api.get_model_version(MODEL_NAME, number)) if number else None
-
-
-def _versions(api: "MlflowClient", condition: str = "") -> "list[ModelVersion]":
-    """Complete versions, newest first."""
-    found = api.search_model_versions(f"name = '{MODEL_NAME}'{condition}", max_results=10_000)
-    complete = [version for version in found if version.status == "READY"]
-    return sorted(complete, key=lambda version: int(version.version), reverse=True)
-
-
-def _find(settings: Settings, api: "MlflowClient", training_key: str) -> "ModelVersion | None":
-    for version in _versions(api, f" and tags.training_key = '{training_key}'"):
-        if run_stage(api, str(version.run_id)) == "active" and model_files.is_intact(settings, api, version):
-            return version
-    return None
-
-
-def _link_to_model(api: "MlflowClient", version: "ModelVersion") -> None:
+def _link_to_model(api: "MlflowClient", version: Version) -> None:
     """Show the version on the pages of its run and logged model, as MLflow's `register_model` does."""
     from mlflow.exceptions import MlflowException
 
-    model_id = str(version.source).removeprefix("models:/")
-    tag = json.dumps([{"name": version.name, "version": int(version.version)}])
+    tag = json.dumps([{"name": version.name, "version": version.version}])
     with suppress(MlflowException):  # a person may have deleted the page, which the version does not need
-        api.set_logged_model_tags(model_id, {"mlflow.modelVersions": tag})
+        api.set_logged_model_tags(version.source.removeprefix("models:/"), {"mlflow.modelVersions": tag})

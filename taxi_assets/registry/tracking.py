@@ -26,13 +26,14 @@ __all__ = [
     "LoggedRun",
     "RunStatus",
     "child_run",
-    "close_abandoned",
     "end_run",
     "get_logged_run",
     "log_dataset",
+    "log_metrics",
     "log_model",
     "open_run",
     "run_url",
+    "search_runs",
     "sync_statuses",
 ]
 
@@ -51,7 +52,7 @@ def open_run(settings: Settings, dagster_run_id: str, name: str, tags: Mapping[s
     """The id of this Dagster run's MLflow run, created with `tags` if missing."""
     api = client(settings)
     with lock(settings):
-        found = _runs(api, f"tags.dagster_run_id = '{dagster_run_id}'")
+        found = search_runs(api, f"tags.dagster_run_id = '{dagster_run_id}'")
         if found:
             return str(found[0].info.run_id)
         tags = {**tags, "dagster_run_id": dagster_run_id}
@@ -107,17 +108,9 @@ def end_run(settings: Settings, run_id: str, status: RunStatus) -> None:
     client(settings).set_terminated(run_id, status)
 
 
-def close_abandoned(settings: Settings, is_alive: Callable[[str], bool]) -> tuple[str, ...]:
-    """End RUNNING runs as FAILED if their Dagster run is dead.
-
-    Args:
-        settings: Location of MLflow's database; without a database, nothing is done.
-        is_alive: Returns True for the id of a Dagster run whose process is running.
-
-    Returns:
-        The MLflow ids of the ended runs. Runs not started by a Dagster run stay unchanged.
-    """
-    return sync_statuses(settings, lambda run_id: None if is_alive(run_id) else "FAILED", only="RUNNING")
+def log_metrics(settings: Settings, run_id: str, values: Mapping[str, float]) -> None:
+    """Log metrics on a run, also on an ended one."""
+    ChildRun(client(settings), run_id).log_metrics(values)
 
 
 def sync_statuses(
@@ -137,7 +130,7 @@ def sync_statuses(
         return ()
     api = client(settings)
     changed = []
-    for run in _runs(api, f"attributes.status = '{only}'" if only else ""):
+    for run in search_runs(api, f"attributes.status = '{only}'" if only else ""):
         is_open = run.info.status == "RUNNING"
         tuning_run_id = run.data.tags.get("tuning_dagster_run_id") if is_open else None
         dagster_run_id = run.data.tags.get("dagster_run_id", tuning_run_id)
@@ -263,7 +256,8 @@ def _run(settings: Settings, run_id: str) -> "Run":
         ) from error
 
 
-def _runs(api: "MlflowClient", condition: str) -> "list[Run]":
+def search_runs(api: "MlflowClient", condition: str = "") -> "list[Run]":
+    """Every run of the platform's experiment that meets the condition and is not deleted."""
     runs: list[Run] = []
     token = None
     experiment = api.get_experiment_by_name(EXPERIMENT)

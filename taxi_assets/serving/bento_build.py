@@ -20,6 +20,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.files import sha256_of, write_atomically
 from taxi_assets.serving.serving_manifest import read_manifest
 from taxi_assets.settings import Settings, isolated
 
@@ -149,7 +150,7 @@ def _imported_modules(script: Path) -> set[Path]:
 
 def _digest(context: Path) -> str:
     files = sorted(path for path in context.rglob("*") if path.is_file())
-    parts = [[str(path.relative_to(context)), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
+    parts = [[str(path.relative_to(context)), sha256_of(path)] for path in files]
     return hashlib.sha256(json.dumps([parts, version("bentoml")]).encode()).hexdigest()
 
 
@@ -171,6 +172,4 @@ def _run_bentoml(context: Path, home: Path, bento_version: str) -> Path:
 
 
 def _set_latest(settings: Settings, bento_version: str) -> None:
-    draft = _bentos(settings) / "latest.draft"
-    draft.write_text(bento_version)
-    draft.replace(_bentos(settings) / "latest")
+    write_atomically(_bentos(settings) / "latest", bento_version)

@@ -1,6 +1,5 @@
 """Writes a fitted model as a serving folder for `ServedModel`: ONNX, tables and a manifest, no code."""
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from taxi_assets.features.encoding import MATRIX_COLUMNS
 from taxi_assets.features.trip_features import SERVICE_IDS, ZONES, row_features
+from taxi_assets.files import sha256_of
 from taxi_assets.serving.served_model import MODEL_INPUT, ServedModel
 from taxi_assets.serving.serving_manifest import FORMAT, MANIFEST_FILE, MODEL_FILE, REQUIRED_FACTS, TABLES_FILE
 from taxi_assets.training.intervals import COVERAGE
@@ -140,12 +140,8 @@ def _manifest(model: "DurationModel", folder: Path, facts: Mapping[str, object])
         "placed_zone_ids": np.flatnonzero(model.zone_geometry_.has_location).tolist(),
         "facts": dict(facts),
         "golden": _golden(model),
-        "sha256": {name: _sha256(folder / name) for name in (MODEL_FILE, TABLES_FILE)},
+        "sha256": {name: sha256_of(folder / name) for name in (MODEL_FILE, TABLES_FILE)},
     }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _golden(model: "DurationModel") -> dict[str, Any]:

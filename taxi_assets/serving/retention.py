@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from taxi_assets.registry import model_versions
-from taxi_assets.registry.database import client
 from taxi_assets.registry.model_files import REMOVED_TAG, model_file
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.serving import bento_build
@@ -58,8 +57,7 @@ def _remove_model(settings: Settings, version: Version) -> None:
     model_versions.tag_decision(
         settings, version.version, {REMOVED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
     )
-    api = client(settings)
-    model_file(settings, api, api.get_model_version(version.name, str(version.version))).unlink(missing_ok=True)
+    model_file(settings, version).unlink(missing_ok=True)
 
 
 def _retained_versions(settings: Settings, found: Sequence[Version]) -> set[int]:

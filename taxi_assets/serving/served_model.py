@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.encoding import encode_trips
@@ -62,10 +61,6 @@ class ServedModel:
             raise TaxiError(f"{folder} is {difference:.3g} minutes off the model it was made from: {REMEDY}")
         return replace(model, largest_difference_minutes=difference)
 
-    def predict(self, trips: TripColumns) -> NDArray[np.float64]:
-        """Minutes of each trip, shape (n,); see `predict_interval`."""
-        return self.predict_interval(trips).minutes
-
     def predict_interval(self, trips: TripColumns) -> Prediction:
         """Minutes of each trip, and its 90 % interval.
 
@@ -93,10 +88,6 @@ class ServedModel:
                 "passenger_count": np.array(passengers, np.float64),
             }
         )
-
-    def predict_requests(self, requests: Sequence[RideRequest]) -> NDArray[np.float64]:
-        """Minutes of each requested ride, shape (n,)."""
-        return self.predict_request_intervals(requests).minutes
 
     def _difference(self, golden: Mapping[str, Any]) -> float:
         trips = {name: np.array(values) for name, values in golden["trips"].items()}

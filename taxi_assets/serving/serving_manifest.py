@@ -1,6 +1,5 @@
 """Reads a serving folder's manifest and checks its files and format. Needs no ONNX Runtime."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.encoding import MATRIX_COLUMNS
 from taxi_assets.features.trip_features import SERVICE_IDS
+from taxi_assets.files import sha256_of
 
 __all__ = [
     "FORMAT",
@@ -53,7 +53,6 @@ def _check_code(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def _check_file(path: Path, expected: str) -> None:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != expected:
         raise TaxiError(f"{path} is damaged, its SHA-256 is {found[:12]}, not {expected[:12]}: {REMEDY}")

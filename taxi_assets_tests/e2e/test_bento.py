@@ -43,7 +43,7 @@ def test_endpoint_and_model_predictions_agree(url: str, model: Path) -> None:
         ride = {name: values[row].item() for name, values in trips.items() if "zone" in name}
         ride |= {"pickup_at": str(trips["pickup_at"][row]), "service": names[int(trips["service_id"][row])]}
         predictions.append(post(url, json=ride).json()["duration_minutes"])
-    assert predictions == pytest.approx(served.predict(trips), abs=0.006)
+    assert predictions == pytest.approx(served.predict_interval(trips).minutes, abs=0.006)
 
 
 def test_response_names_the_model_and_the_bento(url: str, built: Settings) -> None:

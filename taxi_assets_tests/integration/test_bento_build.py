@@ -115,7 +115,7 @@ def test_service_runs_without_training_and_tracking_libraries(built: Settings) -
     script = (
         "import sys, service\n"
         "asked = service.TaxiDuration.inner()\n"
-        "asked.model.predict_requests([service.parse_ride(\n"
+        "asked.model.predict_request_intervals([service.parse_ride(\n"
         "    {'pickup_zone_id': 74, 'dropoff_zone_id': 75, 'pickup_at': '2023-03-01T08:30'}, ['green'])])\n"
         f"print([name for name in {HEAVY} if name in sys.modules])\n"
         "print(sys.modules['taxi_assets'].__file__)\n"

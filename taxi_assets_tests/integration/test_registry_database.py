@@ -182,7 +182,7 @@ def test_reading_makes_no_database(settings):
     assert model_versions.champion(settings) is None
     assert model_versions.latest(settings) is None
     assert model_versions.find(settings, "key") is None
-    assert tracking.close_abandoned(settings, lambda _run_id: False) == ()
+    assert tracking.sync_statuses(settings, lambda _run_id: "FAILED") == ()
     assert not settings.home.exists()
 
 

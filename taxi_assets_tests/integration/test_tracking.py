@@ -66,7 +66,7 @@ def test_abandoned_runs_are_failed_and_no_others(settings, api):
     experiment_id = api.get_run(dead).info.experiment_id
     by_hand = api.create_run(experiment_id).info.run_id
 
-    closed = tracking.close_abandoned(settings, lambda dagster_run_id: dagster_run_id not in {"dead", "ended"})
+    closed = tracking.sync_statuses(settings, {"dead": "FAILED", "ended": "FAILED"}.get, only="RUNNING")
     assert closed == (dead,)
     statuses = [api.get_run(run_id).info.status for run_id in (alive, dead, ended, by_hand)]
     assert statuses == ["RUNNING", "FAILED", "FINISHED", "RUNNING"]

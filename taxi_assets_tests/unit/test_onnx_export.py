@@ -54,7 +54,7 @@ def test_trips_of_zones_without_coordinates_get_equal_predictions(folder: Path) 
     trips = small_model.trips(300, seed=12)
     trips["pickup_zone_id"][:100] = 264
     trips["dropoff_zone_id"][50:200] = 265
-    served = ServedModel.load(folder).predict(trips)
+    served = ServedModel.load(folder).predict_interval(trips).minutes
     assert np.abs(served - small_model.fitted().predict(small_model.frame(trips))).max() < MINUTES
 
 

@@ -120,9 +120,10 @@ def test_requests_and_columns_give_the_same_predictions(model: ServedModel) -> N
         "pickup_zone_id": np.array([74]),
         "dropoff_zone_id": np.array([265]),
     }
-    assert model.predict_requests([request, request]) == pytest.approx([model.predict(columns)[0]] * 2)
+    expected = model.predict_interval(columns).minutes[0]
+    assert model.predict_request_intervals([request, request]).minutes == pytest.approx([expected] * 2)
 
 
 def test_a_service_without_training_is_refused(model: ServedModel) -> None:
     with pytest.raises(TaxiError, match="yellow"):
-        model.predict_requests([RideRequest("yellow", datetime(2023, 3, 1, 8, 30), 74, 75)])
+        model.predict_request_intervals([RideRequest("yellow", datetime(2023, 3, 1, 8, 30), 74, 75)])

@@ -66,7 +66,7 @@ class PlatformHarness:
         assert result.success
         number = self.metadata(self.find(result.run_id), "duration_model")["version"].value
         found = client(self.settings).get_model_version(model_versions.MODEL_NAME, str(number))
-        return model_versions.Version(found.name, int(found.version), found.run_id, found.tags)
+        return model_versions.Version.of(found)
 
     def find(self, run_id: str) -> dg.DagsterRun:
         run = self.instance.get_run_by_id(run_id)
