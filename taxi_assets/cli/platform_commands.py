@@ -61,5 +61,4 @@ def up() -> None:
             closed = close_abandoned_runs(settings, instance, no_launcher=True)
         if closed:
             say(f"closed {len(closed)} interrupted run(s): the sensor finishes their months")
-        code = supervise(programs(settings), console, parent_tag=tag, logs=ProgramLogs(settings.logs / "up"))
-    raise typer.Exit(code)
+        supervise(programs(settings), console, parent_tag=tag, logs=ProgramLogs(settings.logs / "up"))

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from taxi_assets.cli import lineage_commands, model_commands, status_report, terminal
 from taxi_assets.cli.supervisor.programs import programs
-from taxi_assets.cli.supervisor.supervisor import _addresses
+from taxi_assets.cli.supervisor.supervisor import _address_line
 from taxi_assets.monitoring.reproduce import ComparedValue
 from taxi_assets.settings import Settings
 
@@ -129,7 +129,7 @@ def test_reproduction_prints_whole_digests(narrow: Console) -> None:
 
 def test_addresses_of_the_programs_are_whole(settings: Settings) -> None:
     found = programs(settings)
-    lines = _addresses(found)
+    lines = [_address_line(program, width=7) for program in found]
     for program, line in zip(found, lines, strict=True):
-        assert program.missing or not program.endpoint or f"  {program.endpoint.page_url}  " in line
+        assert program.missing or not program.endpoint or f"  {program.endpoint.url}{program.endpoint.page}  " in line
     assert "no Bento yet: run `make run` first" in lines[3]

@@ -75,8 +75,8 @@ def web(name: str = "web") -> Program:
     return Program(name, (sys.executable, "-c", SERVER, str(endpoint.port)), {}, "a server", endpoint)
 
 
-def watched(programs: Sequence[Program], screen: Screen, timeouts: Timeouts = QUICK) -> int:
-    return run(programs, Console(file=screen, width=100), timeouts)
+def watched(programs: Sequence[Program], screen: Screen, timeouts: Timeouts = QUICK) -> None:
+    run(programs, Console(file=screen, width=100), timeouts)
 
 
 def printed_pids(text: str) -> list[int]:
@@ -95,7 +95,7 @@ def test_one_signal_ends_all_programs(number: int) -> None:
     before = signal.getsignal(number)
     screen = Screen(("Ctrl-C stops all of them", send(number)))
     server = web()
-    assert watched([python("quiet", FOREVER), server], screen) == 0
+    watched([python("quiet", FOREVER), server], screen)
     text = screen.getvalue()
     assert endpoint_of(server).url in text
     assert re.search(r"^quiet \| pid \d+$", text, re.MULTILINE)
@@ -107,7 +107,7 @@ def test_one_signal_ends_all_programs(number: int) -> None:
 def test_children_that_ignore_sigterm_or_left_the_group_are_ended() -> None:
     screen = Screen(("(pid.*){3}", send(signal.SIGINT)))
     parent = python("parent", PARENT + "import signal; signal.pause()")
-    assert watched([parent, python("stubborn", STUBBORN)], screen, Timeouts(stop_seconds=0.2)) == 0
+    watched([parent, python("stubborn", STUBBORN)], screen, Timeouts(stop_seconds=0.2))
     pids = printed_pids(screen.getvalue())
     assert len(pids) == 3
     assert not any(map(is_alive, pids))
@@ -115,18 +115,19 @@ def test_children_that_ignore_sigterm_or_left_the_group_are_ended() -> None:
 
 def test_second_signal_kills_at_once() -> None:
     screen = Screen(("pid", send(signal.SIGINT)), ("stopping", send(signal.SIGINT)))
-    assert watched([python("stubborn", STUBBORN)], screen, Timeouts(stop_seconds=3600)) == 0
+    watched([python("stubborn", STUBBORN)], screen, Timeouts(stop_seconds=3600))
     assert not any(map(is_alive, printed_pids(screen.getvalue())))
 
 
 def test_a_program_that_keeps_dying_is_named_and_ends_all() -> None:
     screen = Screen()
     dying = python("dying", "print('no more coal'); raise SystemExit(7)")
-    assert watched([python("quiet", FOREVER), dying], screen) == 1
+    with pytest.raises(TaxiError, match="dying ended with exit code 7 after 3 restarts: see its lines above"):
+        watched([python("quiet", FOREVER), dying], screen)
     text = screen.getvalue()
     assert text.count("dying | no more coal") == 4
     assert [number for number in (1, 2, 3) if f"exit code 7: restart {number} of 3" in text] == [1, 2, 3]
-    assert "dying ended with exit code 7 after 3 restarts" in text
+    assert text.rstrip().endswith("all stopped")
     assert not any(map(is_alive, printed_pids(text)))
 
 
@@ -136,7 +137,7 @@ def test_a_killed_server_is_restarted_and_the_others_go_on() -> None:
         ("Ctrl-C stops", lambda: os.kill(printed_pids(screen.getvalue())[-1], signal.SIGKILL)),
         ("is ready again", send(signal.SIGINT)),
     ]
-    assert watched([web()], screen) == 0
+    watched([web()], screen)
     assert "web was ended by signal 9 (Killed): restart 1 of 3" in screen.getvalue()
 
 
@@ -149,7 +150,8 @@ def test_children_of_a_dead_program_are_ended_before_its_restart() -> None:
 
     screen.reactions = [(f"restart {number} of 3", record_alive) for number in (1, 2, 3)]
     dying = python("parent", PARENT + "raise SystemExit(1)")
-    assert watched([dying], screen, replace(QUICK, stop_seconds=0.1)) == 1
+    with pytest.raises(TaxiError, match="exit code 1 after 3 restarts"):
+        watched([dying], screen, replace(QUICK, stop_seconds=0.1))
     assert len(printed_pids(screen.getvalue())) == 8
     assert alive_at_restart == [[], [], []]
 
@@ -157,7 +159,7 @@ def test_children_of_a_dead_program_are_ended_before_its_restart() -> None:
 def test_a_program_that_lacks_something_is_listed_and_not_started() -> None:
     screen = Screen(("Ctrl-C stops", send(signal.SIGINT)))
     missing = replace(web("bento"), command=("no-such-program",), missing="no Bento yet: run `make run` first")
-    assert watched([web(), missing], screen) == 0
+    watched([web(), missing], screen)
     assert "no Bento yet: run `make run` first" in screen.getvalue()
     assert "starting web ..." in screen.getvalue()
 
@@ -165,7 +167,7 @@ def test_a_program_that_lacks_something_is_listed_and_not_started() -> None:
 def test_a_silent_server_is_named() -> None:
     screen = Screen(("Ctrl-C stops", send(signal.SIGINT)))
     silent = python("silent", FOREVER, endpoint=Endpoint(HOST, free_port(HOST), "TAXI_SILENT_PORT"))
-    assert watched([silent], screen, replace(QUICK, ready_seconds=0.2)) == 0
+    watched([silent], screen, replace(QUICK, ready_seconds=0.2))
     assert "silent was not ready after 0.2 s: see its lines above" in screen.getvalue()
 
 
@@ -192,7 +194,7 @@ def test_with_log_files_only_warnings_reach_the_terminal(tmp_path: Path) -> None
     code = f"import signal; print('{said}', flush=True); signal.pause()"
     logs = ProgramLogs(tmp_path / "up")
     screen = Screen(("a month waits", send(signal.SIGINT)))
-    assert run([python("daemon", code)], Console(file=screen, width=100), QUICK, logs=logs) == 0
+    run([python("daemon", code)], Console(file=screen, width=100), QUICK, logs=logs)
     assert "daemon | 2026 - WARNING - a month waits" in screen.getvalue()
     assert "a tick" not in screen.getvalue()
     assert logs.path("daemon").read_text().splitlines() == ["2026 - INFO - a tick", "2026 - WARNING - a month waits"]
@@ -203,7 +205,7 @@ def test_output_at_the_end_goes_to_the_log_only(tmp_path: Path) -> None:
     logs = ProgramLogs(tmp_path / "up")
     code = last + "print('a WARNING', flush=True)\nsignal.pause()"
     screen = Screen(("a WARNING", send(signal.SIGINT)))
-    assert run([python("loud", code)], Console(file=screen, width=100), QUICK, logs=logs) == 0
+    run([python("loud", code)], Console(file=screen, width=100), QUICK, logs=logs)
     assert "Traceback" not in screen.getvalue()
     assert "Traceback: an ERROR" in logs.path("loud").read_text()
 
@@ -211,8 +213,8 @@ def test_output_at_the_end_goes_to_the_log_only(tmp_path: Path) -> None:
 def test_a_program_that_keeps_dying_names_its_log(tmp_path: Path) -> None:
     logs, screen = ProgramLogs(tmp_path / "up"), Screen()
     dying = python("dying", "print('no more coal'); raise SystemExit(7)")
-    assert run([dying], Console(file=screen, width=300), QUICK, logs=logs) == 1
-    assert f"see {logs.path('dying')}" in screen.getvalue()
+    with pytest.raises(TaxiError, match=f"see {logs.path('dying')}"):
+        run([dying], Console(file=screen, width=300), QUICK, logs=logs)
     assert logs.path("dying").read_text().count("no more coal") == 4
 
 

@@ -29,18 +29,15 @@ def supervised_home(home: Path, grace_seconds: float = processes.GRACE_SECONDS) 
         TaxiError: another `taxi up` runs in the home, or the home is not writable.
     """
     require_writable(home)
-    lock = FileLock(home / "up.lock")
     try:
-        lock.acquire(timeout=0)
+        lock = FileLock(home / "up.lock").acquire(timeout=0)
     except Timeout as error:
         remedy = "stop it with Ctrl-C in its terminal, or set TAXI_HOME to another folder"
         raise TaxiError(f"another `taxi up` runs in {home}: {remedy}") from error
-    try:
+    with lock:
         tag = _process_tag_of(home)
         processes.stop(tag, grace_seconds)
         yield tag
-    finally:
-        lock.release()
 
 
 def is_supervised(home: Path) -> bool:

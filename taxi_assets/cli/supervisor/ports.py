@@ -4,6 +4,7 @@ import errno
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 
@@ -60,22 +61,16 @@ def wait_until_ready(url: str, timeout: float, alive: Callable[[], bool] = lambd
     Returns:
         True if it responded in time.
     """
-    deadline = time.monotonic() + timeout
-    while alive() and time.monotonic() < deadline:
-        if _is_ready(url):
-            return True
-        time.sleep(POLL_SECONDS)
-    return False
-
-
-def _is_ready(url: str) -> bool:
     import httpx
 
-    try:
-        # Requests to this machine must not go through an internet proxy.
-        return httpx.get(url, timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False).status_code < 400
-    except httpx.TransportError:
-        return False
+    deadline = time.monotonic() + timeout
+    while alive() and time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            # Requests to this machine must not go through an internet proxy.
+            if httpx.get(url, timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False).status_code < 400:
+                return True
+        time.sleep(POLL_SECONDS)
+    return False
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -91,12 +86,8 @@ def _bind_error_message(error: OSError, host: str, port: int, setting: str) -> s
 
 
 def _holder(port: int) -> str:
-    try:
-        listening = [
-            connection.pid
-            for connection in psutil.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid
-        ]
-        return f" by {psutil.Process(listening[0]).name()} (process {listening[0]})" if listening else ""
-    except psutil.Error:  # some systems hide other users' connections; the message then has no name
-        return ""
+    with suppress(psutil.Error):  # some systems hide other users' connections
+        for each in psutil.net_connections("tcp"):
+            if each.status == psutil.CONN_LISTEN and each.laddr.port == port and each.pid:
+                return f" by {psutil.Process(each.pid).name()} (process {each.pid})"
+    return ""

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from typing import IO
 from uuid import uuid4
@@ -19,7 +19,7 @@ import psutil
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import isolated
 
-__all__ = ["GRACE_SECONDS", "guarded_tag", "kill", "start", "stop", "tagged_processes"]
+__all__ = ["GRACE_SECONDS", "guarded_tag", "start", "stop", "tagged_processes"]
 
 TAG_VARIABLE = "SUPERVISED_BY"
 GRACE_SECONDS = 10.0
@@ -66,25 +66,22 @@ def tagged_processes(tag: str) -> list[psutil.Process]:
     return [process for process in found if process]
 
 
-def stop(tag: str, grace_seconds: float = GRACE_SECONDS) -> None:
-    """End every process with the tag: by SIGTERM, then by SIGKILL after the grace period."""
+def stop(tag: str, grace_seconds: float = GRACE_SECONDS, hurried: Callable[[], bool] = lambda: False) -> None:
+    """End every process with the tag, also those that start meanwhile: by SIGTERM, later by SIGKILL.
+
+    Args:
+        tag: The tag of the processes, or a parent of their tags.
+        grace_seconds: Time between SIGTERM and SIGKILL.
+        hurried: Ends that time once it returns True.
+    """
     deadline = time.monotonic() + grace_seconds
     signalled: set[int] = set()
-    while left := _left(tag):
-        if time.monotonic() >= deadline:
-            kill(tag)
-            return
-        signalled |= _terminate(left, signalled)
-        time.sleep(POLL_SECONDS)
-
-
-def kill(tag: str) -> None:
-    """Kill every process with the tag; repeats, since one may start another meanwhile."""
-    deadline = time.monotonic() + KILL_SECONDS
-    while (left := _left(tag)) and time.monotonic() < deadline:
-        for process in left:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+    while (left := _left(tag)) and time.monotonic() < deadline + KILL_SECONDS:
+        deadline = min(deadline, time.monotonic()) if hurried() else deadline
+        if time.monotonic() < deadline:
+            signalled |= _terminate(left, signalled)
+        else:
+            _kill(left)
         time.sleep(POLL_SECONDS)
 
 
@@ -140,22 +137,22 @@ def _terminate(processes: Sequence[psutil.Process], signalled: Set[int]) -> set[
     # A server ends its own workers, and restarts those that die before it. So SIGTERM goes to the group of each
     # topmost process, and not to workers in groups of their own.
     ours = {process.pid for process in processes}
-    groups = set()
+    groups = set[int]()
     for process in processes:
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
-            if process.ppid() not in ours:
-                groups.add(os.getpgid(process.pid))
-    groups -= signalled
-    for group in groups:
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGTERM)
+            group = os.getpgid(process.pid)
+            if process.ppid() not in ours and group not in signalled | groups:
+                groups.add(group)
+                os.killpg(group, signal.SIGTERM)
     return groups
 
 
-def _watch(tag: str) -> None:
-    sys.stdin.buffer.read()
-    stop(tag)
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 if __name__ == "__main__":
-    _watch(sys.argv[1])
+    sys.stdin.buffer.read()
+    stop(sys.argv[1])

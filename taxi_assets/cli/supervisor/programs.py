@@ -39,14 +39,6 @@ class Endpoint:
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
 
-    @property
-    def ready_url(self) -> str:
-        return self.url + self.ready_path
-
-    @property
-    def page_url(self) -> str:
-        return self.url + self.page
-
 
 @dataclass(frozen=True)
 class Program:

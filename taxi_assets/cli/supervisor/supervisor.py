@@ -1,34 +1,26 @@
-"""Runs several programs with one output, one list of addresses and one Ctrl-C; restarts a dead one."""
+"""Runs several programs with one output, one list of addresses and one Ctrl-C; restarts a dead one.
+
+Each program has two threads: one starts it, waits for its readiness and its end, and restarts it; the other reads its
+output. The main thread waits for a signal or a failure, and then ends all of them.
+"""
 
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from taxi_assets.cli.supervisor import processes
-from taxi_assets.cli.supervisor.events import (
-    Died,
-    Event,
-    Events,
-    Line,
-    Ready,
-    RestartDue,
-    StopRequested,
-    put_later,
-    signals_to,
-    watch,
-)
 from taxi_assets.cli.supervisor.ports import wait_until_ready
 from taxi_assets.cli.supervisor.program_logs import ProgramLogs, terminal_line
-from taxi_assets.cli.supervisor.programs import Program, require_ports
+from taxi_assets.cli.supervisor.programs import Endpoint, Program, require_ports
 from taxi_assets.errors import TaxiError
 
 __all__ = ["Timeouts", "run", "running"]
@@ -36,6 +28,7 @@ __all__ = ["Timeouts", "run", "running"]
 # Restarts of a program within the window; the next death stops every program.
 MAX_RESTARTS = 3
 WINDOW_SECONDS = 600.0
+POLL_SECONDS = 0.05
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 
 
@@ -54,7 +47,7 @@ def run(
     timeouts: Timeouts | None = None,
     parent_tag: str | None = None,
     logs: ProgramLogs | None = None,
-) -> int:
+) -> None:
     """Run the programs until Ctrl-C, SIGTERM or the terminal's end; then end their process trees.
 
     Call it from the main thread, since it handles signals.
@@ -66,18 +59,14 @@ def run(
         parent_tag: The home's tag, by which a later `taxi up` finds processes left behind.
         logs: Log files for the programs' lines; the console then shows only warnings and errors.
 
-    Returns:
-        The exit code: 0 after a stop signal, 1 when a program died too often.
-
     Raises:
-        TaxiError: a port is taken, or a program cannot be started.
+        TaxiError: a port is taken, a program cannot be started, or one died too often.
     """
     require_ports(programs)
-    events: Events = SimpleQueue()
-    with signals_to(events), processes.guarded_tag(parent_tag) as tag:
-        supervision = _Supervision(programs, console, tag, events, timeouts or Timeouts(), logs)
+    with _received_signals() as signals, processes.guarded_tag(parent_tag) as tag:
+        supervision = _Supervision(programs, console, tag, signals, timeouts or Timeouts(), logs)
         try:
-            return supervision.run()
+            supervision.run()
         finally:
             supervision.stop_all()
             if logs:
@@ -102,130 +91,159 @@ def running(program: Program, log: Path, timeouts: Timeouts | None = None) -> It
     with processes.guarded_tag() as tag, log.open("w") as output:
         process = processes.start(program.command, program.env, tag, output)
         try:
-            if not wait_until_ready(program.endpoint.ready_url, seconds, lambda: process.poll() is None):
-                reason = _exit_reason(process.poll(), seconds)
-                raise TaxiError(f"{program.name} {reason}: see {log}")
+            if not _becomes_ready(program.endpoint, process, seconds):
+                raise TaxiError(f"{program.name} {_exit_reason(process.poll(), seconds)}: see {log}")
             yield program.endpoint.url
         finally:
             processes.stop(tag)
             process.wait()
 
 
+@contextmanager
+def _received_signals() -> Iterator[list[int]]:
+    """Collect SIGINT, SIGTERM and SIGHUP in a list; a SIGHUP ignored by `nohup` stays ignored."""
+    received: list[int] = []
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        wanted.append(signal.SIGHUP)
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in wanted}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @dataclass
 class _Supervision:
-    """The state of one `run`. Only the main thread uses it; other threads send events."""
+    """The state of one `run`."""
 
     programs: Sequence[Program]
     console: Console
     tag: str
-    events: Events
+    signals: Sequence[int]
     timeouts: Timeouts
     logs: ProgramLogs | None = None
-    deaths: dict[str, list[float]] = field(default_factory=dict)
+    threads: list[threading.Thread] = field(default_factory=list)
+    failures: list[BaseException] = field(default_factory=list)
     not_ready: set[str] = field(default_factory=set)
     addresses_shown: bool = False
+    starting: threading.Lock = field(default_factory=threading.Lock)
+    stopping: threading.Event = field(default_factory=threading.Event)
 
-    def run(self) -> int:
+    def run(self) -> None:
         wanted = [program for program in self.programs if not program.missing]
         self._say(f"starting {', '.join(program.name for program in wanted)} ...")
         self.not_ready = {program.name for program in wanted if program.endpoint}
-        for program in wanted:
-            self._start(program)
-        self._show_addresses()
-        code = None
-        while code is None:
-            code = self._handle(self.events.get())
-        return code
+        self.threads = [self._in_thread(self._supervise, program) for program in wanted]
+        while not self.signals and not self.failures:
+            if not self.not_ready and not self.addresses_shown:
+                self._show_addresses()
+            time.sleep(POLL_SECONDS)
+        if self.failures:
+            raise self.failures[0]
 
     def stop_all(self) -> None:
-        """End every program, logging its last lines; a second Ctrl-C kills them at once."""
-        ending = threading.Thread(target=processes.stop, args=[self.tag, self.timeouts.stop_seconds])
-        ending.start()
+        """End every program, logging its last lines; another Ctrl-C kills them at once."""
+        expected = min(len(self.signals), 1)
+        with self.starting:  # after it no program starts
+            self.stopping.set()
         self._say("stopping all of them ...")
-        while ending.is_alive() or not self.events.empty():
-            try:
-                event = self.events.get(timeout=0.1)
-            except Empty:
-                continue
-            if isinstance(event, Line):
-                self._show(event, is_stopping=True)
-            elif isinstance(event, StopRequested):
-                processes.kill(self.tag)
+        processes.stop(self.tag, self.timeouts.stop_seconds, lambda: len(self.signals) > expected)
+        for thread in self.threads:
+            thread.join(timeout=1)
         self._say("all stopped")
 
-    def _handle(self, event: Event) -> int | None:
-        match event:
-            case Line():
-                self._show(event)
-            case Died(name, code):
-                return self._after_death(name, code)
-            case RestartDue(name):
-                self._start(next(program for program in self.programs if program.name == name))
-            case Ready(name, is_ready):
-                self._after_ready(name, is_ready)
-            case StopRequested():
-                return 0
-        return None
+    def _in_thread(self, work: Callable[..., None], *arguments: Any) -> threading.Thread:
+        """Run the work in a thread; its error, such as a closed output, ends all programs."""
 
-    def _start(self, program: Program) -> None:
-        tag = f"{self.tag}/{program.name}"
-        process = processes.start(program.command, program.env, tag, subprocess.PIPE)
-        watch(program, process, self.events, self.timeouts.ready_seconds)
+        def guarded() -> None:
+            try:
+                work(*arguments)
+            except BaseException as error:
+                self.failures.append(error)
 
-    def _after_death(self, name: str, code: int) -> int | None:
-        processes.stop(f"{self.tag}/{name}", self.timeouts.stop_seconds)  # its children may still use its port
-        now = time.monotonic()
-        recent = [at for at in self.deaths.get(name, []) if at > now - WINDOW_SECONDS]
-        self.deaths[name] = [*recent, now]
-        if len(recent) == MAX_RESTARTS:
-            self._warn(f"{name} {_exit_reason(code)} after {MAX_RESTARTS} restarts: see {self._lines_of(name)}")
-            return 1
-        wait = self.timeouts.back_off_seconds * 2 ** len(recent)
-        self._warn(f"{name} {_exit_reason(code)}: restart {len(recent) + 1} of {MAX_RESTARTS} in {wait:g} s")
-        put_later(RestartDue(name), wait, self.events)
-        return None
+        thread = threading.Thread(target=guarded, daemon=True)
+        thread.start()
+        return thread
 
-    def _after_ready(self, name: str, is_ready: bool) -> None:
-        self.not_ready.discard(name)
+    def _supervise(self, program: Program) -> None:
+        deaths: list[float] = []
+        while process := self._start(program):
+            reader = self._in_thread(self._read, program.name, process)
+            self._await_ready(program, process)
+            code = process.wait()
+            reader.join(timeout=0.3)  # show its last lines first; a child it left behind may keep the pipe open
+            if self.stopping.is_set():
+                return
+            processes.stop(f"{self.tag}/{program.name}", self.timeouts.stop_seconds)  # its children may use its port
+            now = time.monotonic()
+            deaths = [*(at for at in deaths if at > now - WINDOW_SECONDS), now]
+            self.stopping.wait(self._back_off(f"{program.name} {_exit_reason(code)}", program.name, len(deaths)))
+
+    def _start(self, program: Program) -> subprocess.Popen[str] | None:
+        with self.starting:
+            if self.stopping.is_set():
+                return None
+            return processes.start(program.command, program.env, f"{self.tag}/{program.name}", subprocess.PIPE)
+
+    def _read(self, name: str, process: subprocess.Popen[str]) -> None:
+        with cast("IO[str]", process.stdout) as lines:  # a pipe, set at the start
+            for line in lines:
+                self._show(name, line.rstrip("\n"))
+
+    def _await_ready(self, program: Program, process: subprocess.Popen[str]) -> None:
+        if program.endpoint is None:
+            return
+        is_ready = _becomes_ready(program.endpoint, process, self.timeouts.ready_seconds)
+        if self.stopping.is_set() or (process.poll() is not None and not is_ready):
+            return
         if not is_ready:
             reason = _exit_reason(None, self.timeouts.ready_seconds)
-            self._warn(f"{name} {reason}: see {self._lines_of(name)}")
+            self._say(f"{program.name} {reason}: see {self._lines_of(program.name)}", "bold red")
         elif self.addresses_shown:
-            self._say(f"{name} is ready again")
-        self._show_addresses()
+            self._say(f"{program.name} is ready again")
+        self.not_ready.discard(program.name)
+
+    def _back_off(self, death: str, name: str, deaths: int) -> float:
+        """The seconds before the restart; an error if the program died too often."""
+        if deaths > MAX_RESTARTS:
+            raise TaxiError(f"{death} after {MAX_RESTARTS} restarts: see {self._lines_of(name)}")
+        seconds: float = self.timeouts.back_off_seconds * 2 ** (deaths - 1)
+        self._say(f"{death}: restart {deaths} of {MAX_RESTARTS} in {seconds:g} s", "bold red")
+        return seconds
 
     def _show_addresses(self) -> None:
-        """Print the addresses once every program is ready or has timed out."""
-        if not self.not_ready and not self.addresses_shown:
-            self.addresses_shown = True
-            self._say("up and running")
-            for line in _addresses(self.programs):
-                self.console.print(line, soft_wrap=True, markup=False)
-            where = f"; their logs are in {self.logs.folder}" if self.logs else ""
-            self._say(f"Ctrl-C stops all of them{where}")
+        self.addresses_shown = True
+        self._say("up and running")
+        width = max(len(program.name) for program in self.programs)
+        for program in self.programs:  # a table would cut addresses in a narrow terminal
+            self.console.print(_address_line(program, width), soft_wrap=True, markup=False)
+        where = f"; their logs are in {self.logs.folder}" if self.logs else ""
+        self._say(f"Ctrl-C stops all of them{where}")
 
     def _lines_of(self, name: str) -> str:
         return str(self.logs.path(name)) if self.logs else "its lines above"
 
-    def _show(self, line: Line, *, is_stopping: bool = False) -> None:
+    def _show(self, name: str, line: str) -> None:
         """Show the line; with log files, only warnings and errors, and none while stopping."""
-        text = Text.from_ansi(line.text)
+        text = Text.from_ansi(line)
         if self.logs:
-            self.logs.write(line.name, text.plain)
+            self.logs.write(name, text.plain)
             notable = terminal_line(text.plain)
-            if is_stopping or notable is None:
+            if self.stopping.is_set() or notable is None:
                 return
             text = text if notable == text.plain else Text(notable)
         names = [program.name for program in self.programs]
-        width = max(map(len, names))
-        label = f"{line.name:<{width}} | ", COLOURS[names.index(line.name) % len(COLOURS)]
+        label = f"{name:<{max(map(len, names))}} | ", COLOURS[names.index(name) % len(COLOURS)]
         self.console.print(Text.assemble(label, text), soft_wrap=True)
 
-    def _say(self, sentence: str) -> None:
-        self.console.print(Text(sentence, style="bold"), soft_wrap=True)
+    def _say(self, sentence: str, style: str = "bold") -> None:
+        self.console.print(Text(sentence, style=style), soft_wrap=True)
 
-    def _warn(self, sentence: str) -> None:
-        self.console.print(Text(sentence, style="bold red"), soft_wrap=True)
+
+def _becomes_ready(endpoint: Endpoint, process: subprocess.Popen[str], seconds: float) -> bool:
+    return wait_until_ready(endpoint.url + endpoint.ready_path, seconds, lambda: process.poll() is None)
 
 
 def _exit_reason(code: int | None, seconds: float = 0) -> str:
@@ -236,11 +254,6 @@ def _exit_reason(code: int | None, seconds: float = 0) -> str:
     return f"ended with exit code {code}"
 
 
-def _addresses(programs: Sequence[Program]) -> list[str]:
-    """A line for each program. A table would cut addresses in a narrow terminal."""
-    width = max(len(program.name) for program in programs)
-    where = (program.endpoint.page_url if program.endpoint else "in the background" for program in programs)
-    return [
-        f"{p.name:<{width}}  {p.missing or address}  ({p.description})"
-        for p, address in zip(programs, where, strict=True)
-    ]
+def _address_line(program: Program, width: int) -> str:
+    address = program.endpoint.url + program.endpoint.page if program.endpoint else "in the background"
+    return f"{program.name:<{width}}  {program.missing or address}  ({program.description})"
