@@ -49,7 +49,7 @@ class Expectation:
     """One expectation: `name` is a sentence, true if it passes; `kind` a Great Expectations class."""
 
     name: str
-    kind: str
+    kind: Kind
     arguments: Mapping[str, object]
     severity: Severity
     description: str
@@ -93,11 +93,11 @@ PLAUSIBLE_DURATION: Mapping[str, object] = {
 }
 
 
-def error(name: str, description: str, kind: str, **arguments: object) -> Expectation:
+def error(name: str, description: str, kind: Kind, **arguments: object) -> Expectation:
     return Expectation(name, kind, MappingProxyType(arguments), "error", description)
 
 
-def warning(name: str, description: str, kind: str, **arguments: object) -> Expectation:
+def warning(name: str, description: str, kind: Kind, **arguments: object) -> Expectation:
     return Expectation(name, kind, MappingProxyType(arguments), "warning", description)
 
 

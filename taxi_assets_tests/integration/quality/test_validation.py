@@ -130,7 +130,7 @@ def test_distinct_count_and_median_of_integers_are_exact(values: tuple[int | Non
 def test_missing_column_is_an_error_and_not_a_failed_check(lake: duckdb.DuckDBPyConnection) -> None:
     fill(lake, "clean_trips")
     stray = replace(CLEAN_TRIPS.expectations[1], name="tips_are_of_one_kind", arguments={"column": "tip"})
-    with pytest.raises(RuntimeError, match=r'tips_are_of_one_kind cannot be evaluated: .*"tip"'):
+    with pytest.raises(RuntimeError, match=r'the suite of clean_trips cannot be evaluated: .*"tip"'):
         validate(lake, "clean_trips", replace(CLEAN_TRIPS, expectations=(stray,)))
 
 
