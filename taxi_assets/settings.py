@@ -9,6 +9,7 @@ Libraries read hundreds of variables that name a registry, a home, a configurati
 
 import os
 from collections.abc import Mapping, MutableMapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -18,7 +19,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from taxi_assets.tlc.services import SERVICES
 
-__all__ = ["WORKSPACE", "DataKind", "Settings", "isolate", "isolated", "remember_data_kind", "run_lock"]
+__all__ = [
+    "WORKSPACE",
+    "DataKind",
+    "Settings",
+    "isolate",
+    "isolated",
+    "remember_data_kind",
+    "run_lock",
+    "unknown_variables",
+]
 
 DataKind = Literal["real", "synthetic"]
 ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
@@ -256,6 +266,13 @@ def isolate(environment: MutableMapping[str, str] = os.environ, *, within_dagste
     for name in set(environment) - set(wanted):
         del environment[name]
     environment.update(wanted)
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """The `TAXI_*` variables that are no setting, each with the most similar setting, if any."""
+    known = [f"TAXI_{name.upper()}" for name in Settings.model_fields]
+    unknown = [name for name in environment if name.upper().startswith("TAXI_") and name.upper() not in known]
+    return {name: next(iter(get_close_matches(name.upper(), known, n=1)), None) for name in sorted(unknown)}
 
 
 def _no_proxy(environment: Mapping[str, str]) -> str:

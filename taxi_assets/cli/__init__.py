@@ -1,5 +1,6 @@
 """The command line `taxi`, a thin layer over the functions that the Dagster assets call."""
 
+import os
 import sys
 from importlib import metadata
 from typing import Annotated, NoReturn
@@ -17,9 +18,9 @@ from taxi_assets.cli import (
     synthetic_commands,
 )
 from taxi_assets.cli.file_commands import files
-from taxi_assets.cli.terminal import error_console
+from taxi_assets.cli.terminal import error_console, warn
 from taxi_assets.errors import TaxiError
-from taxi_assets.settings import isolate
+from taxi_assets.settings import isolate, unknown_variables
 
 __all__ = ["app", "main"]
 
@@ -65,6 +66,9 @@ def _options(
 def main() -> None:
     """Run the command line. An error is one line on stderr and exit code 1, or 2 for wrong usage."""
     isolate()
+    for name, similar in unknown_variables(os.environ).items():
+        hint = f"did you mean {similar}? " if similar else ""
+        warn(f"{name} is no setting: {hint}see docs/settings.md")
     try:
         sys.exit(app(prog_name="taxi", standalone_mode=False))
     except TyperException as error:

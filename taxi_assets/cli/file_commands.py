@@ -4,12 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from taxi_assets.cli.terminal import Json, console, load_settings, say, write_json
+from taxi_assets.cli.terminal import Json, console, load_home_settings, load_settings, say, write_json
 
 if TYPE_CHECKING:
     from taxi_assets.ingestion.source_files import SourceFile
 
 __all__ = ["files"]
+
+File = Annotated[str, typer.Argument(help="Its name, or how its SHA-256 begins.")]
 
 files = typer.Typer(help="List source files and their states; retry or accept one.", invoke_without_command=True)
 
@@ -28,21 +30,21 @@ def show(context: typer.Context, to_json: Json = None) -> None:
 
 
 @files.command()
-def retry(file: Annotated[str, typer.Argument(help="Its name, or how its SHA-256 begins.")]) -> None:
+def retry(file: File) -> None:
     """Move a quarantined or superseded file back to the state `waiting`, for another run."""
     from taxi_assets.ingestion import retry_files
     from taxi_assets.warehouse.connection import Warehouse
 
-    _say(retry_files.retry(Warehouse(load_settings()), file))
+    _say(retry_files.retry(Warehouse(load_home_settings()), file))
 
 
 @files.command()
-def accept(file: Annotated[str, typer.Argument(help="Its name, or how its SHA-256 begins.")]) -> None:
+def accept(file: File) -> None:
     """Accept a file with much of its month missing, so that it is ingested."""
     from taxi_assets.ingestion import retry_files
     from taxi_assets.warehouse.connection import Warehouse
 
-    _say(retry_files.accept(Warehouse(load_settings()), file))
+    _say(retry_files.accept(Warehouse(load_home_settings()), file))
 
 
 def _say(record: "SourceFile") -> None:

@@ -5,8 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from taxi_assets.cli.terminal import Json, console, error_console, load_settings, require_writable_file, say, write_json
+from taxi_assets.cli.terminal import (
+    Json,
+    console,
+    error_console,
+    load_home_settings,
+    load_settings,
+    require_writable_file,
+    say,
+    write_json,
+)
+from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month, month_range
+from taxi_assets.settings import Settings
 
 __all__ = ["backtest", "baselines"]
 
@@ -22,19 +33,30 @@ def baselines(source: Source = None, to_json: Json = None) -> None:
 
     from taxi_assets.evaluation.course_reference import TRAIN_TEST_MONTHS, course_reference_rows
     from taxi_assets.ingestion.ensure_months import ensure_months
+    from taxi_assets.warehouse.available_months import available_months
     from taxi_assets.warehouse.connection import Warehouse
 
-    warehouse = Warehouse(load_settings(tlc_source=source))
+    warehouse, months = Warehouse(_settings(source)), sorted({month for pair in TRAIN_TEST_MONTHS for month in pair})
     rows = []
     with Status("", console=error_console) as status:
         if source:
-            ensure_months(warehouse, ["green"], sorted({m for pair in TRAIN_TEST_MONTHS for m in pair}), status.update)
+            ensure_months(warehouse, ["green"], months, status.update)
+        with warehouse.reading() as connection:
+            missing = sorted({*months} - {*available_months(connection, ["green"])})
+        if missing:
+            named = ", ".join(map(str, missing))
+            raise TaxiError(f"the warehouse lacks {named} of green: add --source, or ingest these months first")
         for train_month, test_month in TRAIN_TEST_MONTHS:
             rows += course_reference_rows(warehouse, "green", train_month, test_month, status.update)
     if to_json != "-":
         _print_rows(rows)
     facts = {"scope": "1_to_60_minutes", "condition": warehouse.settings.served_condition}
     write_json({**facts, "rows": [_row_facts(row) for row in rows]}, to_json)
+
+
+def _settings(source: str | None) -> Settings:
+    """The settings; without a source of missing months, the home must exist."""
+    return load_home_settings("add --source") if source is None else load_settings(tlc_source=source)
 
 
 def _row_facts(row: Any) -> dict[str, Any]:
@@ -84,7 +106,7 @@ def backtest(
     from taxi_assets.training.training_window import WINDOW_MONTHS
     from taxi_assets.warehouse.connection import Warehouse
 
-    settings = load_settings(tlc_source=source)
+    settings = _settings(source)
     months = month_range(Month.parse(first), Month.parse(last))
     png = _chart_file(picture, to_json, settings.root)
     with Status("", console=error_console) as status:

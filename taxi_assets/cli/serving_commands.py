@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from taxi_assets.cli.terminal import Json, error_console, load_settings, say, write_json
+from taxi_assets.cli.terminal import Json, load_settings, say, warn, write_json
 
 __all__ = ["predict"]
 
@@ -26,5 +26,5 @@ def predict(
         say(f"{prediction['duration_minutes']:.1f} minutes; nine rides in ten take {low:.1f} to {high:.1f}")
         say(f"by version {prediction['model']['version']} of {prediction['model']['name']} ({prediction['bento']})")
     for warning in prediction.get("warnings", ()):  # missing from endpoints of earlier versions
-        error_console.print(f"warning: {warning}", soft_wrap=True, highlight=False, markup=False)
+        warn(warning)
     write_json(prediction, to_json)

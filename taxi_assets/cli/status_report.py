@@ -26,8 +26,20 @@ def status_summary(settings: Settings) -> Facts:
     from taxi_assets.registry import model_versions
     from taxi_assets.serving import bento_build, client
 
+    facts: Facts = {
+        "synthetic": settings.active_data_kind == "synthetic",
+        "months": [],
+        "files": {state: [] for state in _OPEN_STATES},
+        "snapshot": None,
+        "champion": None,
+        "bento": None,
+        "served": client.get_served_version(settings.url(settings.bento_port)),
+        "unfinished": [],
+        "superseded_versions": {},
+        "last_run": None,
+    }
     if not settings.root.is_dir():
-        return _empty_status(settings)
+        return facts  # reading its stores would create it
     warehouse = Warehouse(settings)
     with warehouse.reading() as connection:
         query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM source_files WHERE state = 'ingested'"
@@ -35,40 +47,20 @@ def status_summary(settings: Settings) -> Facts:
         snapshot = newest_snapshot(connection)
     champion, bento = model_versions.champion(settings), bento_build.latest(settings)
     models = model_versions.versions_by_month(settings)
-    return {
-        "synthetic": settings.active_data_kind == "synthetic",
+    return facts | {
         "months": [
             dict(zip(("service", "month", "rows", "sha256"), row, strict=True)) | {"models": models.get(row[1], [])}
             for row in ingested
         ],
         "files": _files(warehouse),
         "snapshot": snapshot,
-        "champion": {"name": champion.name, "version": champion.version, "run_id": champion.run_id}
-        if champion
-        else None,
-        "bento": bento.tag if bento else None,
-        "served": client.get_served_version(settings.url(settings.bento_port)),
+        "champion": champion and {name: getattr(champion, name) for name in ("name", "version", "run_id")},
+        "bento": bento and bento.tag,
         "unfinished": _unfinished(settings, warehouse),
         "superseded_versions": {
             str(version): list(files) for version, files in superseded_versions(settings, warehouse).items()
         },
         "last_run": last_run(settings),
-    }
-
-
-def _empty_status(settings: Settings) -> Facts:
-    """The status of a home that does not exist, without creating it."""
-    from taxi_assets.serving import client
-
-    absent = dict.fromkeys(("snapshot", "champion", "bento", "last_run"))
-    files: Facts = {state: [] for state in _OPEN_STATES}
-    return absent | {
-        "synthetic": settings.active_data_kind == "synthetic",
-        "months": [],
-        "files": files,
-        "served": client.get_served_version(settings.url(settings.bento_port)),
-        "unfinished": [],
-        "superseded_versions": {},
     }
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "load_settings",
     "require_writable_file",
     "say",
+    "warn",
     "write_json",
 ]
 
@@ -30,6 +31,11 @@ error_console = Console(stderr=True)
 def say(line: str) -> None:
     """Print a line without wrapping, so that names, paths, hashes and commands stay whole."""
     console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def warn(line: str) -> None:
+    """Print a warning to stderr without wrapping."""
+    error_console.print(f"warning: {line}", soft_wrap=True, highlight=False, markup=False)
 
 
 def require_writable_file(target: str, what: str, remedy: str = "name a file") -> None:
@@ -80,15 +86,15 @@ def _require_folder(home: Path) -> None:
             raise TaxiError(f"TAXI_HOME is '{home}', but {path} is a file: set TAXI_HOME to a folder")
 
 
-def load_home_settings() -> Settings:
-    """The settings of the environment, for a command that only reads a home.
+def load_home_settings(remedy: str = "run `make run` first") -> Settings:
+    """The settings of the environment, for a command that needs a home and creates none.
 
     Raises:
-        TaxiError: the home does not exist yet.
+        TaxiError: the home does not exist yet; the message has the remedy.
     """
     settings = load_settings()
     if not settings.root.is_dir():
-        raise TaxiError(f"{settings.root} does not exist yet: run `make run` first, or set TAXI_HOME")
+        raise TaxiError(f"{settings.root} does not exist yet: {remedy}, or set TAXI_HOME")
     return settings
 
 

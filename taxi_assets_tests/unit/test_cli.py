@@ -193,17 +193,58 @@ def test_ctrl_c_while_the_command_line_is_loading_prints_no_traceback() -> None:
     assert scripts == {"taxi": "taxi_assets.__main__:main"}
 
 
-@pytest.mark.parametrize("command", [("status",), ("lineage", "1"), ("reproduce", "1"), ("maintain", "--dry-run")])
-def test_a_report_on_a_missing_home_creates_none(
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("status",),
+        ("files",),
+        ("files", "retry", "x"),
+        ("files", "accept", "x"),
+        ("lineage", "1"),
+        ("reproduce", "1"),
+        ("maintain", "--dry-run"),
+        ("baselines",),
+        ("backtest", "--from", "2023-05", "--to", "2023-06"),
+    ],
+)
+def test_a_command_on_a_missing_home_creates_none(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:
     code = main(monkeypatch, *command)
-    if command == ("status",):
+    if command in {("status",), ("files",)}:
         assert code == 0
     else:
         assert code == 1
-        assert error(capsys).startswith(f"{home / 'real'} does not exist yet: run `make run` first")
+        remedy = "add --source" if command[0] in {"baselines", "backtest"} else "run `make run` first"
+        assert error(capsys).startswith(f"{home / 'real'} does not exist yet: {remedy}")
     assert not home.exists()
+
+
+def test_baselines_without_their_months_name_them_and_the_remedy(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "real").mkdir(parents=True)
+    assert main(monkeypatch, "baselines") == 1
+    missing = "2021-01, 2021-02, 2023-01, 2023-02 of green"
+    assert error(capsys) == f"the warehouse lacks {missing}: add --source, or ingest these months first"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("TAXI_DATA", "did you mean TAXI_DATA_KIND? "),
+        ("taxi_servces", "did you mean TAXI_SERVICES? "),
+        ("TAXI_XYZZY_QUUX_PLUGH_FROTZ", ""),
+    ],
+)
+def test_unknown_variable_is_named_with_the_nearest_setting(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, hint: str
+) -> None:
+    monkeypatch.setenv(name, "x")
+    assert main(monkeypatch, "status", "--json", "-") == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["months"] == []
+    assert shown.err == f"warning: {name} is no setting: {hint}see docs/settings.md\n"
 
 
 def test_alias_of_files_lists_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
