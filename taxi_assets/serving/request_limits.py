@@ -1,10 +1,14 @@
-"""Lets only small JSON bodies through to an ASGI app: BentoML accepts any size and several formats."""
+"""Lets only small JSON bodies through to an ASGI app, and makes its errors JSON.
+
+BentoML accepts any size and several formats; its own errors are plain text.
+"""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.serving.ride_request import RIDE_SCHEMA
 
 __all__ = ["MAX_BODY_BYTES", "InvalidBody", "RequestLimits", "parse_json"]
 
@@ -13,6 +17,11 @@ MAX_BODY_BYTES = 64 * 1024
 _ACCEPTED_MEDIA_TYPES = frozenset({b"", b"application/json", b"application/x-www-form-urlencoded"})
 _CHARSETS = frozenset({b"", b"utf-8", b"utf8", b"us-ascii"})
 _MAX_DIGITS = 4300  # Python's limit for parsing integers
+_EXAMPLE = json.dumps({name: RIDE_SCHEMA["properties"][name]["example"] for name in RIDE_SCHEMA["required"]})
+_ADDRESS_ERRORS = {
+    404: "there is nothing at this address: GET / describes every address",
+    405: "this address has another method: GET / describes every address",
+}
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -32,6 +41,8 @@ class InvalidBody(TaxiError):
 class RequestLimits:
     """ASGI middleware that responds 400, 413, 415 or 422 itself; other bodies reach the app as JSON.
 
+    Responses 404 and 405 of the app become JSON.
+
     Args:
         app: The wrapped app.
         max_bytes: The largest accepted body.
@@ -42,7 +53,11 @@ class RequestLimits:
         self.max_bytes = max_bytes
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST":
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        send = _with_json_errors(send)
+        if scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
         try:
@@ -97,7 +112,7 @@ def parse_json(body: bytes) -> Any:
         problem = "nested too deeply"
     except ValueError as error:
         problem = str(error)[:100]
-    raise InvalidBody(400, f"the body is not JSON ({problem}): send an object such as {{}} with the fields")
+    raise InvalidBody(400, f"the body is not JSON ({problem}): send an object such as {_EXAMPLE}")
 
 
 def _check_headers(headers: Mapping[bytes, bytes]) -> None:
@@ -144,9 +159,25 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-async def _refuse(send: Send, refusal: InvalidBody) -> None:
+def _with_json_errors(send: Send) -> Send:
+    """A `send` that replaces the text of an unknown address or a wrong method by JSON."""
+    is_replaced = False
+
+    async def replacing(message: Message) -> None:
+        nonlocal is_replaced
+        if message["type"] == "http.response.start" and message["status"] in _ADDRESS_ERRORS:
+            is_replaced = True
+            allowed = [header for header in message["headers"] if header[0] == b"allow"]
+            await _refuse(send, InvalidBody(message["status"], _ADDRESS_ERRORS[message["status"]]), allowed)
+        elif not is_replaced:
+            await send(message)
+
+    return replacing
+
+
+async def _refuse(send: Send, refusal: InvalidBody, more_headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
     content = {"error": str(refusal)} | ({"fields": dict(refusal.fields)} if refusal.fields else {})
     body = json.dumps(content).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more_headers]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -115,6 +115,16 @@ def test_invalid_ride_is_rejected(url: str) -> None:
     assert "application/json" in refusal(url, 415, files={"ride": json.dumps(RIDE)})
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/predict", 405), ("GET", "/x", 404), ("POST", "/x", 404)]
+)
+def test_unknown_address_or_method_is_an_error_in_json(url: str, method: str, path: str, status: int) -> None:
+    response = httpx.request(method, url + path, trust_env=False)
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/json")
+    assert response.json()["error"].endswith("GET / describes every address")
+    assert response.headers.get("allow") == ("POST" if status == 405 else None)
+
+
 def test_body_over_the_size_limit_is_rejected(url: str) -> None:
     assert "longer than 65536 bytes" in refusal(url, 413, content=b" " * 70_000)
     chunks = iter([b" " * 1_000] * 70)  # sent without a Content-Length
