@@ -1,4 +1,4 @@
-"""Compares publishing a month, and validating it, with the usual code in pandas.
+"""Compares publishing a month, and validating it, with the same work in polars, in SQL and in pandas.
 
 `python -m benchmarks.bench_data [--rows N] [--times N] [--months N] [--month_rows N]`; the months are synthetic.
 """
@@ -7,39 +7,68 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from benchmarks.harness import Comparison, Figure, Goal, alternate, options, report, subprocess_timer
-from benchmarks.publish_pipelines import prepare_months, prepare_source
+from benchmarks.harness import Comparison, Figure, Goal, alternate, options, report, subprocess_timer, take_turns
+from benchmarks.peers import PEERS, require_equal_tables, run_peer
+from benchmarks.publish_pipelines import prepare_months, prepare_source, published_lake
 from taxi_assets.quality.suites import SUITES
 
-__all__ = ["compare_backfill", "compare_publishing", "compare_suites", "main"]
+__all__ = ["compare_backfill", "compare_publishing", "compare_suites", "main", "require_same_work"]
 
-_PIPELINES = "benchmarks.publish_pipelines"
+_PIPELINES, _PEERS = "benchmarks.publish_pipelines", "benchmarks.peers"
 _SUITE = "raw_trips"
 
 
-def compare_publishing(source: Path, times: int, warm_ups: int = 0) -> tuple[Comparison, list[Figure]]:
-    """Compares publishing raw, clean and feature tables with the Zoomcamp's preparation in pandas.
+def compare_publishing(source: Path, times: int, warm_ups: int = 0) -> tuple[dict[str, Comparison], list[Figure]]:
+    """Compares publishing a month with the same work by each peer, and with the Zoomcamp's preparation.
 
-    Both warm up in their process with a small month, so that no import is timed.
+    All warm up in their process with a small month, so that no import is timed.
     """
-    ours = subprocess_timer(_PIPELINES, "publish_month", source=str(source))
-    theirs = subprocess_timer(_PIPELINES, "prepare_as_course", source=str(source))
-    found = alternate(ours, theirs, times, warm_ups)
+    peers = {peer: subprocess_timer(_PEERS, "run_peer", source=str(source), peer=peer) for peer in PEERS}
+    runs = take_turns(
+        {
+            "platform": subprocess_timer(_PIPELINES, "publish_month", source=str(source)),
+            **peers,
+            "course": subprocess_timer(_PIPELINES, "prepare_as_course", source=str(source)),
+        },
+        times,
+        warm_ups,
+    )
+    found = {name: Comparison(runs["platform"], theirs) for name, theirs in runs.items() if name != "platform"}
     return found, [
-        found.times_better(
-            "data_time",
-            Goal("≥", 5),
-            "seconds pandas needs to read, filter, cast and write, divided by those we need to validate and publish "
-            "the raw, clean and feature tables",
-            lambda run: run.seconds,
-        ),
-        found.share(
+        _speed_up(found["pandas"], "data_time", 8, "pandas with Great Expectations"),
+        _speed_up(found["polars"], "data_vs_polars", 1.15, "polars"),
+        _wall_speed_up(found["polars"], "data_vs_polars_wall", 1.05, "polars"),
+        _speed_up(found["duckdb"], "data_vs_script", 1.3, "a plain DuckDB script"),
+        _speed_up(found["course"], "data_vs_course", 0, "the Zoomcamp's preparation, a quarter of the work"),
+        found["pandas"].share(
             "data_memory",
             Goal("≤", 1 / 3),
             "our peak memory divided by that of pandas for the same work, libraries included",
             lambda run: run.peak_bytes or 0,
         ),
     ]
+
+
+def require_same_work(source: Path) -> None:
+    """Runs the platform and every peer once, untimed, and compares their tables.
+
+    Raises:
+        TaxiError: a peer's rows, reasons or values differ.
+    """
+    warehouse = published_lake(str(source))
+    for peer in PEERS:
+        run_peer(str(source), peer)()
+    require_equal_tables(warehouse, source)
+
+
+def _speed_up(found: Comparison, name: str, goal: float, peer: str) -> Figure:
+    meaning = f"processor seconds of {peer} divided by ours, for the same tables and numbers of a month"
+    return found.times_better(name, Goal("≥", goal), meaning, lambda run: run.cpu_seconds or 0)
+
+
+def _wall_speed_up(found: Comparison, name: str, goal: float, peer: str) -> Figure:
+    meaning = f"seconds of {peer} divided by ours, for the same tables and numbers of a month"
+    return found.times_better(name, Goal("≥", goal), meaning, lambda run: run.seconds)
 
 
 def compare_suites(source: Path, times: int, warm_ups: int = 0) -> tuple[Comparison, list[Figure]]:
@@ -65,18 +94,19 @@ def compare_backfill(source: Path, months: int, times: int, warm_ups: int = 0) -
 
 
 def main() -> None:
-    arguments = options("bench_data", rows=3_000_000, times=3, months=36, month_rows=60_000)
+    arguments = options("bench_data", rows=3_000_000, times=5, months=36, month_rows=60_000)
     with tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
         large, many = Path(folder, "large"), Path(folder, "many")
         large.mkdir()
         many.mkdir()
         source = prepare_source(large, arguments.rows)
+        require_same_work(source)
         publishing, figures = compare_publishing(source, arguments.times)
         suites, more = compare_suites(source, arguments.times)
         backfill, most = compare_backfill(
             prepare_months(many, arguments.months, arguments.month_rows), arguments.months, arguments.times
         )
-    found = {"publishing": publishing, "suites": suites, "backfill": backfill}
+    found = {**publishing, "suites": suites, "backfill": backfill}
     report("bench_data", vars(arguments), found, [*figures, *more, *most])
 
 

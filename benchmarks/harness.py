@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -32,19 +32,26 @@ __all__ = [
     "options",
     "report",
     "subprocess_timer",
+    "take_turns",
 ]
 
 _ROOT = Path(__file__).parents[1]
+_QUIET_LOAD = 2
 
 
 @dataclass(frozen=True)
 class Run:
-    """Measurements of one run; `peak_bytes` is None if the process is shared, `extra` has other numbers."""
+    """Measurements of one run.
+
+    `peak_bytes` is None if the process is shared; `extra` has other numbers; `load` is the machine's load average when
+    the turn began, None outside of turns.
+    """
 
     seconds: float
     cpu_seconds: float | None = None
     peak_bytes: int | None = None
     extra: Mapping[str, float] = field(default_factory=dict)
+    load: float | None = None
 
 
 TimedRun = Callable[[], Run]
@@ -101,11 +108,25 @@ class Comparison:
 
 def alternate(ours: TimedRun, theirs: TimedRun, times: int, warm_ups: int = 1) -> Comparison:
     """Runs both in turn, `times` times each, after `warm_ups` runs that are not counted."""
+    runs = take_turns({"ours": ours, "theirs": theirs}, times, warm_ups)
+    return Comparison(runs["ours"], runs["theirs"])
+
+
+def take_turns(ways: Mapping[str, TimedRun], times: int, warm_ups: int = 1) -> dict[str, list[Run]]:
+    """Runs all ways in turn, `times` times each, after `warm_ups` turns that are not counted.
+
+    Returns:
+        The counted runs by name, each with the load average at the start of its turn.
+    """
     for _ in range(warm_ups):
-        ours()
-        theirs()
-    runs = [(ours(), theirs()) for _ in range(times)]
-    return Comparison([our for our, _ in runs], [their for _, their in runs])
+        for run in ways.values():
+            run()
+    runs: dict[str, list[Run]] = {name: [] for name in ways}
+    for _ in range(times):
+        load = os.getloadavg()[0]
+        for name, run in ways.items():
+            runs[name].append(replace(run(), load=load))
+    return runs
 
 
 def in_process(work: Callable[[], object]) -> TimedRun:
@@ -169,6 +190,9 @@ def report(
     """
     for figure in figures:
         print(figure.line(), flush=True)
+    busiest = max((run.load or 0 for c in comparisons.values() for run in (*c.ours, *c.theirs)), default=0)
+    if busiest > _QUIET_LOAD:
+        print(f"note: a turn began at a load of {busiest:.1f}: repeat it on a quiet machine", flush=True)
     path = Settings().home / "bench" / f"{part}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     earlier = _earlier(path)

@@ -22,6 +22,7 @@ __all__ = [
     "prepare_source",
     "publish_month",
     "publish_months",
+    "published_lake",
     "validate_frame",
     "validate_in_pandas",
     "validate_in_warehouse",
@@ -84,6 +85,13 @@ def publish_month(source: str, memory_limit: str = "4GB") -> Work:
     return lambda: _publish(warehouse, MONTH)
 
 
+def published_lake(source: str) -> Warehouse:
+    """A new warehouse with the large month."""
+    warehouse = _new_lake(Path(source))
+    _publish(warehouse, MONTH)
+    return warehouse
+
+
 def publish_months(source: str, months: int) -> Work:
     """Publishes so many months one after the other in one process."""
     warehouse = _new_lake(Path(source))
@@ -140,7 +148,7 @@ def _new_lake(source: Path, memory_limit: str = "4GB") -> Warehouse:
     from taxi_assets.ingestion import publishing
 
     home = Path(tempfile.mkdtemp(prefix="lake-", dir=source))
-    atexit.register(shutil.rmtree, home)
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     warehouse = Warehouse(Settings(home=home, data_kind="synthetic", memory_limit=memory_limit))
     publishing.publish_zones(warehouse, source / "taxi_zone_lookup.csv", source / "taxi_zones.zip")
     for path in source.glob("*.parquet"):
@@ -181,7 +189,7 @@ def _frame(warehouse: Warehouse, month: Month, table: str) -> Any:
     derived = ", ".join(f"{sql} AS {name}" for name, sql in SUITES[table].derived.items())
     with warehouse.reading() as connection:
         create_month_view(connection, "audited", table, SERVICE, month)
-        return connection.execute(f"SELECT *, {derived} FROM audited").df()  # noqa: S608
+        return connection.execute(f"SELECT *, {derived} FROM audited").df()
 
 
 def validate_frame(frame: Any, table: str) -> Any:

@@ -15,6 +15,7 @@ from benchmarks import (
     bench_serve,
     bench_train,
     http_load,
+    peers,
     publish_pipelines,
     training_sample,
     training_workloads,
@@ -154,6 +155,22 @@ def test_a_month_is_published_and_is_prepared_in_pandas(source: Path) -> None:
 
 
 @pytest.mark.slow
+def test_every_peer_makes_the_tables_of_the_platform(tmp_path: Path) -> None:
+    source = publish_pipelines.prepare_source(tmp_path, 3_000)
+    bench_data.require_same_work(source)
+    path = source / "polars" / "2023-01" / "clean_trips.parquet"
+    pd.read_parquet(path).assign(passenger_count=9).to_parquet(path)
+    warehouse = publish_pipelines.published_lake(str(source))
+    with pytest.raises(TaxiError, match="polars has other clean_trips"):
+        peers.require_equal_tables(warehouse, source)
+
+
+def test_a_busy_turn_is_marked(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report("bench_some", {}, {"some": Comparison([Run(1.0, load=3.2)], [Run(1.0, load=0.1)])}, [])
+    assert capsys.readouterr().out == "note: a turn began at a load of 3.2: repeat it on a quiet machine\n"
+
+
+@pytest.mark.slow
 def test_many_months_are_published(tmp_path: Path) -> None:
     source = publish_pipelines.prepare_months(tmp_path, 2, 1_000)
     publish_pipelines.publish_months(str(source), 2)()
@@ -184,20 +201,21 @@ def test_data_benchmarks_report_time_memory_suite_and_backfill(source: Path, mon
 
     def quick(_module: str, function: str, /, **_: object) -> TimedRun:
         functions.append(function)
-        return lambda: Run(1.0, peak_bytes=1)
+        return lambda: Run(1.0, cpu_seconds=1.0, peak_bytes=1)
 
     monkeypatch.setattr(bench_data, "subprocess_timer", quick)
     figures = [*bench_data.compare_publishing(source, 1)[1], *bench_data.compare_suites(source, 1)[1]]
     figures += [*bench_data.compare_backfill(source, 4, 1)[1], *bench_large.publish_large(source, 1)[1]]
     assert [figure.name for figure in figures] == [
-        "data_time",
+        *("data_time", "data_vs_polars", "data_vs_polars_wall", "data_vs_script", "data_vs_course"),
         "data_memory",
         "suite_time",
         "backfill_cost",
         "large_memory",
     ]
-    assert figures[3].ratio == 0.25
-    assert all(callable(getattr(publish_pipelines, function)) for function in functions)
+    assert figures[7].ratio == 0.25
+    modules = (publish_pipelines, peers)
+    assert all(any(callable(getattr(each, function, None)) for each in modules) for function in functions)
 
 
 def test_fit_comparison_uses_the_models_training_matrix() -> None:
