@@ -108,7 +108,7 @@ class TaxiDuration:
         return _json(self._predict(request))
 
     def _predict(self, request: RideRequest) -> dict[str, Any]:
-        prediction = self.model.predict_request_intervals([request])
+        prediction = self.model.predict_ride(request)
         minutes = float(prediction.minutes[0])
         return {
             "duration_minutes": round(minutes, 2),

@@ -5,6 +5,7 @@ Its folder contains no code: `model.onnx`, `tables.npz`, `manifest.json`. `onnx_
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import onnxruntime
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.encoding import encode_trips
+from taxi_assets.features.single_trip import TripEncoder
 from taxi_assets.features.target_encoding import EncodingTables
 from taxi_assets.features.trip_features import SERVICE_IDS, TripColumns, ZoneMap, row_features
 from taxi_assets.features.zone_geometry import ZoneGeometry
@@ -75,6 +77,21 @@ class ServedModel:
         matrix = encode_trips(trips, self.geometry, self.tables)
         corrections = self.session.run(None, {MODEL_INPUT: matrix})[0][:, 0]
         return predict_interval(corrections, matrix, None, self.intervals)
+
+    def predict_ride(self, ride: RideRequest) -> Prediction:
+        """The prediction of one ride, shape (1,); equals that of `predict_request_intervals`, many times as fast."""
+        service = SERVICE_IDS[ride.service]
+        if service not in self.tables:
+            return self.predict_request_intervals([ride])  # raises
+        zones = ride.pickup_zone_id, ride.dropoff_zone_id
+        matrix = self.encoder.encode(service, ride.pickup_at, *zones, ride.passenger_count)
+        corrections = self.session.run(None, {MODEL_INPUT: matrix})[0][:, 0]
+        return predict_interval(corrections, matrix, None, self.intervals)
+
+    @cached_property
+    def encoder(self) -> TripEncoder:
+        """Encodes one ride at a time; made once, in a tenth of a second."""
+        return TripEncoder(self.geometry, self.tables)
 
     def predict_request_intervals(self, requests: Sequence[RideRequest]) -> Prediction:
         """Predictions for ride requests."""

@@ -1,0 +1,73 @@
+"""Encodes one trip in microseconds, to the same row as `encode_trips`.
+
+Rows of all pairs of zones are made once by `encode_trips`, the times of all minutes once a day. The encoding of the
+pair in its period is read from the tables.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taxi_assets.features.encoding import MATRIX_COLUMNS, PASSENGERS, encode_trips, periods
+from taxi_assets.features.target_encoding import TARGET_ENCODING_FEATURES, EncodingTables, look_up
+from taxi_assets.features.trip_features import ROW_FEATURES, ZONES, row_features
+from taxi_assets.features.zone_geometry import ZoneGeometry
+
+__all__ = ["TripEncoder"]
+
+Rows = NDArray[np.float32]
+
+_OF_ZONES = ("zone_distance_miles", "is_same_zone")
+_TIME_COLUMNS = [MATRIX_COLUMNS.index(name) for name in ("months_since_1970", *ROW_FEATURES) if name not in _OF_ZONES]
+_ENCODED_COLUMNS = [MATRIX_COLUMNS.index(name) for name in TARGET_ENCODING_FEATURES]
+_PASSENGERS = MATRIX_COLUMNS.index(PASSENGERS)
+_ANY_DAY = np.datetime64("2023-01-01", "m")
+_MAX_DAYS = 400  # 70 KB each
+
+
+class TripEncoder:
+    """Rows of all pairs of zones by service, and the times of the days asked for last."""
+
+    def __init__(self, geometry: ZoneGeometry, tables: Mapping[int, EncodingTables]) -> None:
+        self._geometry, self._tables = geometry, tables
+        starts, ends = np.divmod(np.arange(ZONES**2), ZONES)
+        self._pairs = {service: self._rows(service, np.full(ZONES**2, _ANY_DAY), starts, ends)[0] for service in tables}
+        self._times_of = lru_cache(_MAX_DAYS)(self._times)
+
+    def encode(self, service_id: int, pickup_at: datetime, start: int, end: int, passengers: int | None) -> Rows:
+        """The matrix of one trip without recent traffic, shape (1, len(MATRIX_COLUMNS)).
+
+        Args:
+            service_id: A service with encoding tables.
+            pickup_at: New York local time.
+            start: Pickup zone, 1 to 265.
+            end: Drop-off zone, 1 to 265.
+            passengers: None if unknown.
+        """
+        minute = pickup_at.hour * 60 + pickup_at.minute
+        times, day_periods = self._times_of(pickup_at.date())
+        row: Rows = self._pairs[service_id][start * ZONES + end].copy()
+        row[_TIME_COLUMNS] = times[minute]
+        found = look_up(self._tables[service_id], start, end, day_periods[minute])  # type: ignore[arg-type]
+        row[_ENCODED_COLUMNS] = list(found.values())
+        if passengers is not None:
+            row[_PASSENGERS] = passengers
+        return row.reshape(1, -1)
+
+    def _times(self, day: date) -> tuple[Rows, list[int]]:
+        """The columns of time and the period of each minute of a day."""
+        minutes = np.datetime64(day, "m") + np.arange(24 * 60)
+        zones = np.ones(len(minutes), np.int64)
+        rows, period = self._rows(next(iter(self._tables)), minutes, zones, zones)
+        return np.ascontiguousarray(rows[:, _TIME_COLUMNS]), period.tolist()
+
+    def _rows(
+        self, service: int, pickup_at: NDArray[np.datetime64], starts: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> tuple[Rows, NDArray[np.int64]]:
+        services = np.full(len(pickup_at), service)
+        trips = {"service_id": services, "pickup_at": pickup_at, "pickup_zone_id": starts, "dropoff_zone_id": ends}
+        trips |= row_features(trips, self._geometry.zones)
+        return np.ascontiguousarray(encode_trips(trips, self._geometry, self._tables)), periods(trips)
