@@ -33,7 +33,7 @@ async def predict(request: Request) -> JSONResponse:
         ride_request = parse_ride(await request.json(), model.services)
     except InvalidRide as refusal:
         return JSONResponse({"error": str(refusal), "fields": refusal.fields}, 422)
-    prediction = model.predict_request_intervals([ride_request])
+    prediction = model.predict_ride(ride_request)
     minutes = float(prediction.minutes[0])
     response = {
         "duration_minutes": round(minutes, 2),

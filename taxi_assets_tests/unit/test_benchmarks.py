@@ -254,8 +254,8 @@ def test_the_import_is_compared_with_dagsters(monkeypatch: pytest.MonkeyPatch) -
 
 def test_served_and_fitted_model_predict_one_ride(tmp_path: Path) -> None:
     served = ServedModel.load(small_model.write(tmp_path / "model"))
-    _, figures = bench_serve.compare_single_rides(small_model.fitted(), served, times=1, requests=2)
-    assert figures[0].line().startswith("one_prediction_time ratio=")
+    _, figures = bench_serve.compare_single_rides(small_model.fitted(), served, times=1, rides=2)
+    assert figures[0].line().startswith("one_ride_time ratio=")
 
 
 @pytest.mark.slow
