@@ -71,15 +71,12 @@ def run(settings: Settings, months: Sequence[Month], console: Console) -> Pipeli
 
 @contextmanager
 def _exclusive_run(settings: Settings) -> Iterator[None]:
-    lock = run_lock(settings)
     try:
-        lock.acquire(timeout=1)  # sensors take it briefly to see if it is free
+        lock = run_lock(settings).acquire(timeout=1)  # sensors take it briefly to see if it is free
     except Timeout as error:
         raise TaxiError(f"another `taxi run` is using {settings.home}: wait for it, or set TAXI_HOME") from error
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()
 
 
 def _fetch(result: PipelineResult, console: Console) -> None:

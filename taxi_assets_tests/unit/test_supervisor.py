@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 from rich.console import Console
+from started_programs import FOREVER, HOST, is_alive
 
 from taxi_assets.cli.supervisor import program_logs
 from taxi_assets.cli.supervisor.ports import free_port
@@ -21,9 +21,7 @@ from taxi_assets.cli.supervisor.programs import Endpoint, Program
 from taxi_assets.cli.supervisor.supervisor import Timeouts, run
 from taxi_assets.errors import TaxiError
 
-HOST = "127.0.0.1"
 QUICK = Timeouts(ready_seconds=30, back_off_seconds=0.01, stop_seconds=10)
-FOREVER = "import os, signal; print('pid', os.getpid(), flush=True); signal.pause()"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + FOREVER
 SERVER = f"""
 import os, sys
@@ -81,13 +79,6 @@ def watched(programs: Sequence[Program], screen: Screen, timeouts: Timeouts = QU
 
 def printed_pids(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"pid (\d+)", text)]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -3,14 +3,13 @@
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from started_programs import FOREVER, HOST, is_alive, wait_until
 
 from taxi_assets.cli.supervisor import processes
 from taxi_assets.cli.supervisor.home import is_supervised, supervised_home
@@ -19,8 +18,6 @@ from taxi_assets.cli.supervisor.programs import Endpoint, Program
 from taxi_assets.cli.supervisor.supervisor import Timeouts, running
 from taxi_assets.errors import TaxiError
 
-HOST = "127.0.0.1"
-FOREVER = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
 SUPERVISOR = f"""
 import sys
 from rich.console import Console
@@ -28,21 +25,6 @@ from taxi_assets.cli.supervisor.programs import Program
 from taxi_assets.cli.supervisor.supervisor import run
 run([Program(name, (sys.executable, "-c", {FOREVER!r}), {{}}, "") for name in ("one", "two")], Console())
 """
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        pause.wait(0.02)
 
 
 @pytest.fixture
@@ -60,7 +42,7 @@ def printed_pids(supervisor: subprocess.Popen[str]) -> list[int]:
     while len(pids) < 2:
         line = supervisor.stdout.readline()
         assert line, "the supervisor ended too early"
-        pids += [int(line.split("|")[1])] if " | " in line else []
+        pids += [int(line.split("pid")[1])] if " | " in line else []
     return pids
 
 

@@ -133,17 +133,18 @@ def _left(tag: str) -> list[psutil.Process]:
 
 
 def _terminate(processes: Sequence[psutil.Process], signalled: Set[int]) -> set[int]:
-    """Send SIGTERM to the process groups not yet signalled, and return them."""
+    """Send SIGTERM to the process groups not yet signalled; returns all found."""
     # A server ends its own workers, and restarts those that die before it. So SIGTERM goes to the group of each
     # topmost process, and not to workers in groups of their own.
     ours = {process.pid for process in processes}
     groups = set[int]()
     for process in processes:
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
-            group = os.getpgid(process.pid)
-            if process.ppid() not in ours and group not in signalled | groups:
-                groups.add(group)
-                os.killpg(group, signal.SIGTERM)
+            if process.ppid() not in ours:
+                groups.add(os.getpgid(process.pid))
+    for group in groups - signalled:  # only now, as the end of a process makes its workers topmost
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGTERM)
     return groups
 
 
