@@ -1,7 +1,5 @@
 """The maintenance job and its schedule; see `warehouse.maintenance` and `serving.retention`."""
 
-from datetime import UTC, datetime, timedelta
-
 import dagster as dg
 
 from taxi_assets.settings import Settings
@@ -15,14 +13,9 @@ def run_maintenance(
     context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> None:
     """Delete unused files and old models, merge small files, expire old snapshots except those of models."""
-    from taxi_assets.registry import model_versions
-    from taxi_assets.serving.retention import remove_old_models
-    from taxi_assets.warehouse import maintenance
+    from taxi_assets.serving import retention
 
-    protected_snapshots = model_versions.referenced_snapshots(settings)
-    retention = timedelta(days=settings.snapshot_retention_days)
-    done = maintenance.maintain(warehouse, protected_snapshots, retention, datetime.now(UTC))
-    facts = {**done.as_json(), **remove_old_models(settings).as_json()}
+    facts = retention.run_maintenance(settings, warehouse)
     context.add_output_metadata({name: dg.MetadataValue.json(value) for name, value in facts.items()})
 
 

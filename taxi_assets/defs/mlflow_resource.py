@@ -138,7 +138,7 @@ def _detach(settings: Settings, run_id: str, status: RunStatus) -> None:
 
     while mlflow.active_run():
         mlflow.end_run(status)
-    tracking.end_run(settings, run_id, status)
+    client(settings).set_terminated(run_id, status)
 
 
 def _status_at_teardown(

@@ -1,19 +1,37 @@
 """Updates the links in MLflow's tags when the servers' addresses change."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from taxi_assets.registry.database import client
-from taxi_assets.registry.model_versions import MODEL_NAME
+from taxi_assets.registry.model_versions import versions
 from taxi_assets.registry.tracking import search_runs
 from taxi_assets.settings import Settings
 
-__all__ = ["update_links", "updated_link_tags"]
+__all__ = ["update_links"]
 
 _NOTE = "mlflow.note.content"
 
 
-def updated_link_tags(settings: Settings, tags: Mapping[str, str]) -> dict[str, str]:
+def update_links(settings: Settings) -> int:
+    """Update the links of every run and version; return the number of changed runs and versions."""
+    api = client(settings)
+    changed = [_update(settings, run.data.tags, partial(api.set_tag, run.info.run_id)) for run in search_runs(api)]
+    for version in versions(settings):
+        set_tag = partial(api.set_model_version_tag, version.name, str(version.version))
+        changed.append(_update(settings, version.tags, set_tag))
+    return sum(changed)
+
+
+def _update(settings: Settings, tags: Mapping[str, str], set_tag: Callable[[str, str], object]) -> bool:
+    updated = _updated_tags(settings, tags)
+    for name, value in updated.items():
+        set_tag(name, value)
+    return bool(updated)
+
+
+def _updated_tags(settings: Settings, tags: Mapping[str, str]) -> dict[str, str]:
     """New values of the tags with a link to an address other than the settings'."""
     dagster, mlflow = settings.url(settings.dagster_port), settings.url(settings.mlflow_port)
     wanted = {}
@@ -22,20 +40,3 @@ def updated_link_tags(settings: Settings, tags: Mapping[str, str]) -> dict[str, 
     if "mlflow_url" in tags:
         wanted["mlflow_url"] = re.sub(r"^https?://[^/\s]+(?=/#/)", mlflow, tags["mlflow_url"])
     return {name: value for name, value in wanted.items() if value != tags[name]}
-
-
-def update_links(settings: Settings) -> int:
-    """Update the links of every run and version; return the number of changed runs and versions."""
-    api = client(settings)
-    changed = 0
-    for run in search_runs(api):
-        tags = updated_link_tags(settings, run.data.tags)
-        for name, value in tags.items():
-            api.set_tag(run.info.run_id, name, value)
-        changed += bool(tags)
-    for version in api.search_model_versions(f"name = '{MODEL_NAME}'", max_results=10_000):
-        tags = updated_link_tags(settings, version.tags)
-        for name, value in tags.items():
-            api.set_model_version_tag(MODEL_NAME, version.version, name, value)
-        changed += bool(tags)
-    return changed

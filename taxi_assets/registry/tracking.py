@@ -18,15 +18,13 @@ from taxi_assets.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import Run, RunData
     from pandas import DataFrame
 
 __all__ = [
     "ChildRun",
-    "LoggedRun",
     "RunStatus",
     "child_run",
-    "end_run",
     "get_logged_run",
     "log_dataset",
     "log_metrics",
@@ -101,11 +99,6 @@ def child_run(settings: Settings, parent_id: str, name: str, tags: Mapping[str, 
         raise
     finally:
         api.set_terminated(run_id, status)
-
-
-def end_run(settings: Settings, run_id: str, status: RunStatus) -> None:
-    """End a run with this status."""
-    client(settings).set_terminated(run_id, status)
 
 
 def log_metrics(settings: Settings, run_id: str, values: Mapping[str, float]) -> None:
@@ -198,23 +191,13 @@ def log_dataset(
     api.log_inputs(run_id, datasets=[used])
 
 
-@dataclass(frozen=True)
-class LoggedRun:
-    """Items logged on a run: parameters as text, the last value of each metric, tags."""
-
-    params: Mapping[str, str]
-    metrics: Mapping[str, float]
-    tags: Mapping[str, str]
-
-
-def get_logged_run(settings: Settings, run_id: str) -> LoggedRun:
-    """Read the items logged on a run, also on a deleted one.
+def get_logged_run(settings: Settings, run_id: str) -> "RunData":
+    """The parameters, last metrics and tags logged on a run, also on a deleted one.
 
     Raises:
         TaxiError: MLflow has no such run.
     """
-    data = _run(settings, run_id).data
-    return LoggedRun(dict(data.params), dict(data.metrics), dict(data.tags))
+    return _run(settings, run_id).data
 
 
 def run_url(settings: Settings, run_id: str) -> str:

@@ -4,8 +4,11 @@ BentoML accepts any size and several formats; its own errors are plain text.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.ride_request import RIDE_SCHEMA
@@ -22,11 +25,6 @@ _ADDRESS_ERRORS = {
     404: "there is nothing at this address: GET / describes every address",
     405: "this address has another method: GET / describes every address",
 }
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class InvalidBody(TaxiError):
@@ -48,15 +46,15 @@ class RequestLimits:
         max_bytes: The largest accepted body.
     """
 
-    def __init__(self, app: App, max_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES) -> None:
         self.app = app
         self.max_bytes = max_bytes
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        send = _with_json_errors(send)
+        send = _with_json_errors(scope, receive, send)
         if scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
@@ -66,7 +64,7 @@ class RequestLimits:
             body = await self._read(receive, headers.get(b"content-length", b"0"))
             parse_json(body)
         except InvalidBody as refusal:
-            await _refuse(send, refusal)
+            await _response(refusal)(scope, receive, send)
             return
         others = [header for header in scope["headers"] if header[0] != b"content-type"]
         as_json = {**scope, "headers": [*others, (b"content-type", b"application/json")]}
@@ -159,7 +157,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-def _with_json_errors(send: Send) -> Send:
+def _with_json_errors(scope: Scope, receive: Receive, send: Send) -> Send:
     """A `send` that replaces the text of an unknown address or a wrong method by JSON."""
     is_replaced = False
 
@@ -167,17 +165,15 @@ def _with_json_errors(send: Send) -> Send:
         nonlocal is_replaced
         if message["type"] == "http.response.start" and message["status"] in _ADDRESS_ERRORS:
             is_replaced = True
-            allowed = [header for header in message["headers"] if header[0] == b"allow"]
-            await _refuse(send, InvalidBody(message["status"], _ADDRESS_ERRORS[message["status"]]), allowed)
+            response = _response(InvalidBody(message["status"], _ADDRESS_ERRORS[message["status"]]))
+            response.raw_headers += [header for header in message["headers"] if header[0] == b"allow"]
+            await response(scope, receive, send)
         elif not is_replaced:
             await send(message)
 
     return replacing
 
 
-async def _refuse(send: Send, refusal: InvalidBody, more_headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
-    content = {"error": str(refusal)} | ({"fields": dict(refusal.fields)} if refusal.fields else {})
-    body = json.dumps(content).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more_headers]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _response(refusal: InvalidBody) -> JSONResponse:
+    fields = {"fields": dict(refusal.fields)} if refusal.fields else {}
+    return JSONResponse({"error": str(refusal), **fields}, refusal.status)

@@ -1,9 +1,9 @@
-"""Removes the pickles and Bentos of old versions; keeps their lineage and promotion decisions."""
+"""Maintains a home: removes pickles and Bentos of old versions, and old snapshots that no model uses."""
 
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from taxi_assets.registry import model_versions
@@ -11,8 +11,10 @@ from taxi_assets.registry.model_files import REMOVED_TAG, model_file
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.serving import bento_build
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse import maintenance
+from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["Removal", "remove_old_models"]
+__all__ = ["Removal", "remove_old_models", "run_maintenance"]
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,13 @@ class Removal:
     removed_models: tuple[str, ...]
     removed_bentos: tuple[str, ...]
 
-    def as_json(self) -> dict[str, Any]:
-        """The facts as JSON values."""
-        return asdict(self)
+
+def run_maintenance(settings: Settings, warehouse: Warehouse, is_dry_run: bool = False) -> dict[str, Any]:
+    """Maintain the warehouse, then remove old models; return the changes as JSON values."""
+    protected_snapshots = model_versions.referenced_snapshots(settings)
+    retention = timedelta(days=settings.snapshot_retention_days)
+    done = maintenance.maintain(warehouse, protected_snapshots, retention, datetime.now(UTC), is_dry_run)
+    return {**done.as_json(), **asdict(remove_old_models(settings, is_dry_run))}
 
 
 def remove_old_models(settings: Settings, is_dry_run: bool = False) -> Removal:

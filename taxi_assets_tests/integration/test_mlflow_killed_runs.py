@@ -72,7 +72,7 @@ def test_run_killed_between_both_status_updates_is_corrected(settings, instance)
 
     dagster_run = instance.create_run_for_job(failing, status=DagsterRunStatus.FAILURE)
     run_id = tracking.open_run(settings, dagster_run.run_id, "job", {})
-    tracking.end_run(settings, run_id, "FINISHED")
+    client(settings).set_terminated(run_id, "FINISHED")
     assert sync_mlflow_runs(settings, instance) == (run_id,)
     assert client(settings).get_run(run_id).info.status == "FAILED"
 

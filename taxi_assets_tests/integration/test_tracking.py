@@ -53,16 +53,9 @@ def test_run_is_made_once_for_a_dagster_run(settings, api):
     assert api.get_experiment(run.info.experiment_id).name == EXPERIMENT
 
 
-@pytest.mark.parametrize("status", ["FINISHED", "FAILED", "KILLED"])
-def test_run_ends_with_the_status_given(settings, api, run_id, status):
-    tracking.end_run(settings, run_id, status)
-    assert api.get_run(run_id).info.status == status
-    assert api.get_run(run_id).info.end_time
-
-
 def test_abandoned_runs_are_failed_and_no_others(settings, api):
     alive, dead, ended = (tracking.open_run(settings, name, "job", {}) for name in ("alive", "dead", "ended"))
-    tracking.end_run(settings, ended, "FINISHED")
+    api.set_terminated(ended, "FINISHED")
     experiment_id = api.get_run(dead).info.experiment_id
     by_hand = api.create_run(experiment_id).info.run_id
 

@@ -5,6 +5,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -73,7 +74,9 @@ def test_difference_is_found_and_reported(
     version = model_versions.require(platform.settings, first)
     facts = rebuilding.tracking.get_logged_run(platform.settings, version.run_id)
     forged = {**facts.metrics, "all/duration_model/mae": facts.metrics["all/duration_model/mae"] + 2e-9}
-    monkeypatch.setattr(rebuilding.tracking, "get_logged_run", lambda *_: replace(facts, metrics=forged))
+    monkeypatch.setattr(
+        rebuilding.tracking, "get_logged_run", lambda *_: SimpleNamespace(params=facts.params, metrics=forged)
+    )
     other = {**version.tags, "data_digest": "f00", "git_commit": "abc", "libraries": "numpy 1.0, holidays 0"}
     monkeypatch.setattr(model_versions, "require", lambda *_: replace(version, tags=other))
     found = reproduce(platform.settings, platform.warehouse, first)
