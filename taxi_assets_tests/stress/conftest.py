@@ -1,12 +1,12 @@
 """Fixtures of the stress tests: small months, a home to copy, and a report of counts at the end."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from reported_counts import ReportCounts
 from sample_files import SampleFiles, make_sample_files
-from validation_cache import ReportCounts, cached_validation
 
 _SAID = "campaign"
 
@@ -20,13 +20,6 @@ def sample_files(tmp_path_factory: pytest.TempPathFactory) -> SampleFiles:
 def report_counts(record_property: Callable[[str, object], None]) -> ReportCounts:
     """Collects counts from every worker process; the terminal summary shows their sums."""
     return lambda campaign, counts: record_property(_SAID, [campaign, dict(counts)])
-
-
-@pytest.fixture(scope="module")
-def validation_cache() -> Iterator[None]:
-    """Caches the validation results and the loaded extensions that all homes share."""
-    with cached_validation():
-        yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

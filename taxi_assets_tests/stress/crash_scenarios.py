@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lake_state import Hashes, assert_consistent, row_hashes
-from sample_files import SLOTS, SampleFile, SampleFiles, land
+from sample_files import SLOTS, SampleFile, SampleFiles, close, land
 from simulated_sensor import publish_pending, scan
-from validation_cache import close
 
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.warehouse.connection import Warehouse

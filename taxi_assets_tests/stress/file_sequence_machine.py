@@ -16,9 +16,8 @@ from lake_state import (
     row_hashes,
 )
 from reference_lakes import ReferenceLakes
-from sample_files import SLOTS, SampleFile, Slot, land, publish_month
+from sample_files import SLOTS, SampleFile, Slot, close, land, publish_month
 from simulated_sensor import killed_at, publish_pending, scan
-from validation_cache import close
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.retry_files import accept, retry

@@ -75,7 +75,7 @@ def run(request: dict[str, Any]) -> None:
 
 def warm_up(home: str) -> None:
     """Loads lazily loaded modules, in a process that has nothing open afterwards."""
-    from validation_cache import close
+    from sample_files import close
 
     warehouse = Warehouse(Settings.model_validate(json.loads(home)))
     scan(warehouse)

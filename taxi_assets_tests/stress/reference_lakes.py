@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from lake_state import ingested_files, row_hashes
-from sample_files import SLOTS, SampleFile, SampleFiles, Slot, land
+from sample_files import SLOTS, SampleFile, SampleFiles, Slot, close, land
 from simulated_sensor import publish_pending, scan
-from validation_cache import close
 
 from taxi_assets.ingestion.retry_files import accept
 from taxi_assets.ingestion.scan_landing import list_source_files

@@ -13,7 +13,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from validation_cache import close
 
 from taxi_assets import synthetic
 from taxi_assets.ingestion import publishing
@@ -21,9 +20,10 @@ from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.month_file import file_name
+from taxi_assets.warehouse import connection
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["SLOTS", "SampleFile", "SampleFiles", "Slot", "land", "make_sample_files", "publish_month"]
+__all__ = ["SLOTS", "SampleFile", "SampleFiles", "Slot", "close", "land", "make_sample_files", "publish_month"]
 
 Slot = tuple[str, Month]
 
@@ -139,3 +139,9 @@ def _bytes(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
+
+
+def close(warehouse: Warehouse) -> None:
+    """Closes this process's open database of a home, as the process's end would."""
+    for key in [key for key in connection._databases if key[2] == warehouse.settings]:
+        connection._databases.pop(key).close()

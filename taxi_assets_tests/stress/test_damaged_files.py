@@ -8,17 +8,15 @@ from pathlib import Path
 import duckdb
 import pytest
 from lake_state import assert_consistent, raw_trips_hashes, row_hashes
-from sample_files import SLOTS, SampleFile, SampleFiles, land
+from reported_counts import ReportCounts
+from sample_files import SLOTS, SampleFile, SampleFiles, close, land
 from simulated_sensor import publish_pending, scan
-from validation_cache import ReportCounts, close
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion import file_stability, publishing, scan_landing
 from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.warehouse.connection import Warehouse
-
-pytestmark = pytest.mark.usefixtures("validation_cache")
 
 DAMAGES = 1_000
 PER_HOME = 50  # one home would get slower with each damaged file; a fresh home keeps the tests independent

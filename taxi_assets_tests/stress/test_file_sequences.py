@@ -8,18 +8,14 @@ from file_sequence_machine import FileSequenceMachine
 from hypothesis import HealthCheck
 from hypothesis.stateful import run_state_machine_as_test
 from reference_lakes import ReferenceLakes
+from reported_counts import ReportCounts
 from sample_files import SampleFiles
-from validation_cache import ReportCounts
 
 PARTS, SEQUENCES, STEPS = 20, 1_000, 10
 
-pytestmark = pytest.mark.usefixtures("validation_cache")
-
 
 @pytest.fixture(scope="module")
-def reference_lakes(
-    sample_files: SampleFiles, validation_cache: None, tmp_path_factory: pytest.TempPathFactory
-) -> ReferenceLakes:
+def reference_lakes(sample_files: SampleFiles, tmp_path_factory: pytest.TempPathFactory) -> ReferenceLakes:
     return ReferenceLakes(sample_files, tmp_path_factory.mktemp("fresh"))
 
 

@@ -11,14 +11,12 @@ import duckdb
 import pytest
 from crash_scenarios import LakeReader, Scenario, assert_as_undisturbed, scenarios
 from lake_state import file_checksums, row_hashes
-from sample_files import SampleFiles
+from reported_counts import ReportCounts
+from sample_files import SampleFiles, close
 from simulated_sensor import publish_pending, scan
-from validation_cache import ReportCounts, close
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.warehouse.connection import Warehouse
-
-pytestmark = pytest.mark.usefixtures("validation_cache")
 
 DISK = 24 * 1024 * 1024
 KIB = 1024

@@ -12,9 +12,9 @@ import pytest
 from hostile_names import HOSTILE_KEYS, HOSTILE_NAMES, KEYS, NAMES
 from hypothesis import HealthCheck
 from lake_state import assert_consistent, file_checksums, row_hashes
-from sample_files import SLOTS, SampleFile, SampleFiles, land
+from reported_counts import ReportCounts
+from sample_files import SLOTS, SampleFile, SampleFiles, close, land
 from simulated_sensor import scan
-from validation_cache import ReportCounts, close
 
 from taxi_assets.defs.partitions import MONTHS
 from taxi_assets.errors import TaxiError
@@ -24,8 +24,6 @@ from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.months import Month
 from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.warehouse.connection import Warehouse
-
-pytestmark = pytest.mark.usefixtures("validation_cache")
 
 NAMES_IN_ALL, KEYS_IN_ALL = 1_000, 1_000
 AT_ONCE = 50  # names that land together

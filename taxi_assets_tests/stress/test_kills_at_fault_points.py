@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 from crash_scenarios import TABLES, ForkServer, LakeReader, Scenario, assert_as_undisturbed, fork_server, scenarios
 from lake_state import Hashes, file_checksums, row_hashes
-from sample_files import SampleFiles
-from validation_cache import ReportCounts, close
+from reported_counts import ReportCounts
+from sample_files import SampleFiles, close
 
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.fault_points import FAULT_POINTS
-
-pytestmark = pytest.mark.usefixtures("validation_cache")
 
 KILLS = (
     46,
@@ -40,9 +38,7 @@ class UndisturbedRun:
 
 
 @pytest.fixture(scope="module")
-def killer(
-    sample_files: SampleFiles, validation_cache: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ForkServer]:
+def killer(sample_files: SampleFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
     with fork_server(sample_files, tmp_path_factory.mktemp("fork_server")) as started:
         yield started
 

@@ -7,21 +7,16 @@ from crash_scenarios import LakeReader
 from expected_state import ExpectedMonth
 from file_sequence_machine import ReferenceLakes
 from lake_state import assert_consistent, ingestions, row_hashes
-from sample_files import SLOTS, SampleFile, SampleFiles, land, publish_month
-from validation_cache import close
+from sample_files import SLOTS, SampleFile, SampleFiles, close, land, publish_month
 
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.warehouse.connection import Warehouse
-
-pytestmark = pytest.mark.usefixtures("validation_cache")
 
 SLOT = SLOTS[0]
 
 
 @pytest.fixture
-def ingested(
-    sample_files: SampleFiles, validation_cache: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Warehouse]:
+def ingested(sample_files: SampleFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     """A warehouse with one of the months."""
     warehouse = sample_files.home(tmp_path_factory.mktemp("ingested"))
     land(sample_files.good[SLOT][0], warehouse.settings.landing)

@@ -1,0 +1,7 @@
+"""Type of the function by which a stress test reports what it has counted."""
+
+from collections.abc import Callable, Mapping
+
+__all__ = ["ReportCounts"]
+
+ReportCounts = Callable[[str, Mapping[str, int]], None]
