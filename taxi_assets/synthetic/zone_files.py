@@ -2,15 +2,13 @@
 
 import csv
 import io
-import os
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import shapefile
 
+from taxi_assets.files import write_atomically
 from taxi_assets.synthetic.city import (
     AIRPORTS,
     BOROUGHS,
@@ -49,26 +47,13 @@ def write_zones(out: Path, seed: int) -> None:
     """
     city = build_city(seed)
     out.mkdir(parents=True, exist_ok=True)
-    with _published(out / "taxi_zone_lookup.csv") as file:
-        file.write_text(_lookup(city), encoding="utf-8", newline="")
-    with (
-        _published(out / "taxi_zones.zip") as file,
-        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
-    ):
+    shapes = io.BytesIO()
+    with zipfile.ZipFile(shapes, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in _shapefile(city).items():
             # A fixed date, so that one seed gives the same bytes.
             archive.writestr(zipfile.ZipInfo(f"taxi_zones.{name}", (2015, 9, 21, 14, 3, 0)), content)
-
-
-@contextmanager
-def _published(file: Path) -> Iterator[Path]:
-    """A temporary path to write; renamed to `file` when complete."""
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        yield unfinished
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_atomically(out / "taxi_zone_lookup.csv", _lookup(city))
+    write_atomically(out / "taxi_zones.zip", shapes.getvalue())
 
 
 def _lookup(city: City) -> str:
