@@ -49,7 +49,7 @@ def accept(file: File) -> None:
 
 def _say(record: "SourceFile") -> None:
     if record.state == "waiting":
-        message = f"{record.label()} is waiting: `make up` ingests it, or `taxi run` with {record.month}"
+        message = f"{record.label} is waiting: `make up` ingests it, or `taxi run` with {record.month}"
     else:
-        message = f"{record.label()} is {record.state} again: {'; '.join(record.reasons)}"
+        message = f"{record.label} is {record.state} again: {'; '.join(record.reasons)}"
     say(message)

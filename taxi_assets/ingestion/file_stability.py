@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from taxi_assets.files import write_atomically
+
 __all__ = [
     "IMMEDIATE",
     "WAIT_UNTIL_STABLE",
@@ -117,6 +119,4 @@ def read_observations(path: Path) -> dict[str, Observation]:
 def write_observations(path: Path, observations: Mapping[str, Observation]) -> None:
     """Save the observations for the next scan."""
     kept = {name: [seen.signature, seen.count, seen.at] for name, seen in observations.items()}
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(kept))
-    draft.replace(path)
+    write_atomically(path, json.dumps(kept))

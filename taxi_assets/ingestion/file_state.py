@@ -7,7 +7,7 @@ from datetime import datetime
 from taxi_assets.errors import describe_error
 from taxi_assets.ingestion.file_inspection import InspectedFile
 from taxi_assets.ingestion.file_paths import escape_name, quarantine_path, store_path
-from taxi_assets.ingestion.source_files import SourceFile, next_request
+from taxi_assets.ingestion.source_files import SourceFile, next_request, of_month
 from taxi_assets.quality.suites import SUITES
 
 __all__ = [
@@ -175,9 +175,8 @@ def _new_source_file(inspected_file: InspectedFile, target_path: str, request: i
 
 def _supersede(rows: dict[str, SourceFile], new: SourceFile) -> None:
     """Supersede the month's other waiting and unaccepted files: only the newest is ingested."""
-    for row in list(rows.values()):
-        is_same = (row.service, row.month) == (new.service, new.month) and row.path != new.path
-        if is_same and row.state in ("waiting", "unaccepted"):
+    for row in of_month(rows.values(), new.service, new.month, "waiting", "unaccepted"):
+        if row.path != new.path:
             rows[row.path] = mark_superseded(row, new)
 
 
@@ -189,19 +188,19 @@ def _undo_superseding(rows: dict[str, SourceFile]) -> None:
     """
     taken = [row for row in rows.values() if row.is_stored and row.state != "quarantined"]
     for row in sorted(taken, key=lambda each: each.request or 0, reverse=True):
-        of_month = [r for r in rows.values() if r.is_stored and (r.service, r.month) == (row.service, row.month)]
-        if not _is_superseded_before_ingestion(row) or any(r.state == "waiting" for r in of_month):
+        rivals = [r for r in of_month(rows.values(), row.service, row.month) if r.is_stored]
+        if not _is_superseded_before_ingestion(row) or any(r.state == "waiting" for r in rivals):
             continue
-        successor = _successor(of_month, row)
+        successor = _successor(rivals, row)
         if not was_unaccepted(row) and (successor is None or successor.state == "unaccepted"):
             rows[row.path] = replace(row, state="waiting", reasons=(), request=next_request(rows.values()))
-        elif successor is None and not any(r.state == "unaccepted" for r in of_month):
+        elif successor is None and not any(r.state == "unaccepted" for r in rivals):
             rows[row.path] = replace(row, state="unaccepted", reasons=row.reasons[1:])
 
 
-def _successor(of_month: Iterable[SourceFile], row: SourceFile) -> SourceFile | None:
+def _successor(rivals: Iterable[SourceFile], row: SourceFile) -> SourceFile | None:
     """The file that superseded a row; if that one was unaccepted and superseded in turn, its successor."""
-    kept = [r for r in of_month if r.state != "quarantined"]
+    kept = [r for r in rivals if r.state != "quarantined"]
     successor = next((r for r in kept if row.reasons[0] == _superseded_reason(r)), None)
     return _successor(kept, successor) if successor and was_unaccepted(successor) else successor
 
@@ -228,7 +227,7 @@ def _is_superseded_before_ingestion(row: SourceFile) -> bool:
 
 
 def _superseded_reason(row: SourceFile) -> str:
-    return f"replaced by {row.label()} {_BEFORE}"
+    return f"replaced by {row.label} {_BEFORE}"
 
 
 def _quarantine(rows: dict[str, SourceFile], inspected_file: InspectedFile, reason: str, at: datetime) -> str:
@@ -254,9 +253,9 @@ def is_copy(row: SourceFile) -> bool:
 
 def _duplicate_reason(original: SourceFile) -> str:
     if original.state == "unaccepted":
-        return f"{_SAME_BYTES} {original.label()}, which is unaccepted: `taxi files accept` ingests that one"
+        return f"{_SAME_BYTES} {original.label}, which is unaccepted: `taxi files accept` ingests that one"
     back = "; `taxi files retry` returns to that one" if original.state == "superseded" else ""
-    return f"{_SAME_BYTES} {original.label()}, which is {original.state}: there is nothing to do{back}"
+    return f"{_SAME_BYTES} {original.label}, which is {original.state}: there is nothing to do{back}"
 
 
 def _mark_damaged(rows: dict[str, SourceFile], inspected_file: InspectedFile) -> str:
@@ -267,7 +266,7 @@ def _mark_damaged(rows: dict[str, SourceFile], inspected_file: InspectedFile) ->
         if row.state in ("waiting", "unaccepted"):
             del rows[row.path]
         else:
-            rows[row.path] = replace(row, reasons=(f"{DAMAGED}: provide a good copy of {row.label()}",))
+            rows[row.path] = replace(row, reasons=(f"{DAMAGED}: provide a good copy of {row.label}",))
     return f"{DAMAGED}: its bytes do not match its recorded SHA-256; put a good copy into the landing folder"
 
 

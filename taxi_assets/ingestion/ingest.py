@@ -28,6 +28,7 @@ from taxi_assets.ingestion.source_files import (
     SourceFile,
     State,
     delete_source_files,
+    of_month,
     read_source_files,
     write_source_files,
 )
@@ -54,11 +55,12 @@ def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str |
     try:
         month_file = stored_month_file(warehouse, service, month)
     except TaxiError as error:
-        stored = _ingested(list_source_files(warehouse), service, month)
+        records = list_source_files(warehouse)
+        stored = next(iter(of_month(records, service, month, "ingested")), None)
         is_gone = stored and not (warehouse.settings.root / stored.path).is_file()
-        if not stored or not is_gone or _is_waiting(warehouse, service, month):
+        if not stored or not is_gone or of_month(records, service, month, "waiting"):
             raise
-        notice = f"{service} {month} uses the published rows of {stored.label()}, whose file is gone: {error}"
+        notice = f"{service} {month} uses the published rows of {stored.label}, whose file is gone: {error}"
         return replace(check_stored_month(warehouse, _month_file_of(warehouse, stored, month)), refused=(notice,))
     try:
         published = publish_raw(warehouse, month_file, run_id)
@@ -86,13 +88,15 @@ def stored_month_file(warehouse: Warehouse, service: str, month: Month) -> Month
     """
     only = {(service, month)}
     scan_landing(warehouse, IMMEDIATE, only)
-    month_file = _stored_file(warehouse, service, month)
+    records = list_source_files(warehouse)
+    month_file = _stored_file(warehouse, records, service, month)
     if month_file is None:
-        land_month(warehouse, service, month)
+        _fetch_unless_waiting(warehouse, records, service, month)
         scan_landing(warehouse, IMMEDIATE, only)
-        month_file = _stored_file(warehouse, service, month)
+        records = list_source_files(warehouse)
+        month_file = _stored_file(warehouse, records, service, month)
     if month_file is None:
-        raise TaxiError(_no_file_message(list_source_files(warehouse), service, month))
+        raise TaxiError(_no_file_message(records, service, month))
     return month_file
 
 
@@ -106,9 +110,19 @@ def land_month(warehouse: Warehouse, service: str, month: Month, progress: Progr
         TaxiError: the source has no such month, and no file is stored. If a file of the month is quarantined or
             unaccepted, the message says why.
     """
+    return _fetch_unless_waiting(warehouse, list_source_files(warehouse), service, month, progress)
+
+
+def _fetch_unless_waiting(
+    warehouse: Warehouse,
+    records: Sequence[SourceFile],
+    service: str,
+    month: Month,
+    progress: Progress | None = None,
+) -> str | None:
     settings = warehouse.settings
-    stored, incomplete = _stored_file(warehouse, service, month), _incomplete_reason(warehouse, service, month)
-    if stored and (_is_waiting(warehouse, service, month) or settings.tlc_source == str(settings.landing)):
+    stored, incomplete = _stored_file(warehouse, records, service, month), _incomplete_reason(records, service, month)
+    if stored and (of_month(records, service, month, "waiting") or settings.tlc_source == str(settings.landing)):
         return None
     if incomplete:  # never replace a file that is still being written
         if stored:
@@ -120,7 +134,7 @@ def land_month(warehouse: Warehouse, service: str, month: Month, progress: Progr
     except TaxiError as error:
         if stored:
             return f"{service} {month}: {stored.label} from the file store is used, since {error}"
-        refused = _refused_files(list_source_files(warehouse), service, month)
+        refused = _refused_files(records, service, month)
         if refused:
             raise TaxiError(
                 f"{_no_file_message(refused, service, month)}. No other file is available: {error}"
@@ -131,7 +145,7 @@ def land_month(warehouse: Warehouse, service: str, month: Month, progress: Progr
 
 def newer_refusals(records: Sequence[SourceFile], service: str, month: Month) -> tuple[str, ...]:
     """One sentence for each refused file that is newer than the ingested one."""
-    stored = _ingested(records, service, month)
+    stored = next(iter(of_month(records, service, month, "ingested")), None)
     if stored is None:
         return ()
     newer = [
@@ -140,17 +154,9 @@ def newer_refusals(records: Sequence[SourceFile], service: str, month: Month) ->
         if r.first_seen_at >= stored.first_seen_at and not "".join(r.reasons).startswith((DAMAGED, MISSING_FILE))
     ]
     return tuple(
-        f"{service} {month} uses the earlier file {stored.label()}: {r.label()} is {r.state}: {'; '.join(r.reasons)}"
+        f"{service} {month} uses the earlier file {stored.label}: {r.label} is {r.state}: {'; '.join(r.reasons)}"
         for r in newer
     )
-
-
-def _ingested(records: Sequence[SourceFile], service: str, month: Month) -> SourceFile | None:
-    return next((r for r in records if (r.service, r.month, r.state) == (service, month, "ingested")), None)
-
-
-def _unaccepted(records: Sequence[SourceFile], service: str, month: Month) -> SourceFile | None:
-    return next((r for r in records if (r.service, r.month, r.state) == (service, month, "unaccepted")), None)
 
 
 def _month_file_of(warehouse: Warehouse, record: SourceFile, month: Month) -> MonthFile:
@@ -158,23 +164,16 @@ def _month_file_of(warehouse: Warehouse, record: SourceFile, month: Month) -> Mo
     return MonthFile(path, str(record.service), month, sha256, size, record.is_synthetic, record.file_name)
 
 
-def _is_waiting(warehouse: Warehouse, service: str, month: Month) -> bool:
-    return any((r.service, r.month, r.state) == (service, month, "waiting") for r in list_source_files(warehouse))
-
-
-def _stored_file(warehouse: Warehouse, service: str, month: Month) -> MonthFile | None:
+def _stored_file(warehouse: Warehouse, records: Sequence[SourceFile], service: str, month: Month) -> MonthFile | None:
     """The waiting file, else the ingested one; None if there is neither."""
-    of_month = [r for r in list_source_files(warehouse) if (r.service, r.month) == (service, month) and r.is_stored]
-    for state in ("waiting", "ingested"):
-        for record in of_month:
-            if record.state == state and (warehouse.settings.root / record.path).is_file():
-                return _month_file_of(warehouse, record, month)
-    return None
+    stored = [*of_month(records, service, month, "waiting"), *of_month(records, service, month, "ingested")]
+    found = (r for r in stored if (warehouse.settings.root / r.path).is_file())
+    return next((_month_file_of(warehouse, record, month) for record in found), None)
 
 
-def _incomplete_reason(warehouse: Warehouse, service: str, month: Month) -> str | None:
+def _incomplete_reason(records: Sequence[SourceFile], service: str, month: Month) -> str | None:
     """The reason why the month's file in the landing folder cannot be taken yet; None if no file is there."""
-    for record in list_source_files(warehouse):
+    for record in records:
         if record.state == "arriving" and parse_file_name(record.file_name) == (service, month):
             return f"{record.file_name} is in the landing folder, but {'; '.join(record.reasons)}"
     return None
@@ -182,8 +181,7 @@ def _incomplete_reason(warehouse: Warehouse, service: str, month: Month) -> str 
 
 def _refused_files(records: Sequence[SourceFile], service: str, month: Month) -> list[SourceFile]:
     """The month's quarantined and unaccepted files, oldest first, without duplicates of other files."""
-    of_month = [r for r in records if (r.service, r.month) == (service, month)]
-    return [r for r in of_month if r.state in ("quarantined", "unaccepted") and not is_copy(r)]
+    return [r for r in of_month(records, service, month, "quarantined", "unaccepted") if not is_copy(r)]
 
 
 def _no_file_message(records: Sequence[SourceFile], service: str, month: Month) -> str:
@@ -194,10 +192,10 @@ def _no_file_message(records: Sequence[SourceFile], service: str, month: Month) 
     newest = refused[-1]
     reasons = "; ".join(newest.reasons)
     if newest.state == "unaccepted":
-        return f"{newest.label()} waits to be accepted: {reasons}; or put the complete file into the landing folder"
+        return f"{newest.label} waits to be accepted: {reasons}; or put the complete file into the landing folder"
     again = f", or try again: taxi files retry {shlex.quote(newest.path.rpartition('/')[2])}"
     remedy = "Put another file into the landing folder" + ("" if failed_checks(newest) else again)
-    return f"{newest.label()} is in quarantine: {reasons}. {remedy}"
+    return f"{newest.label} is in quarantine: {reasons}. {remedy}"
 
 
 def _update_waiting(warehouse: Warehouse, month_file: MonthFile, state: State, reasons: Sequence[str]) -> None:
@@ -217,8 +215,8 @@ def _update_waiting(warehouse: Warehouse, month_file: MonthFile, state: State, r
                 path = file_paths.quarantine_path(record.sha256, record.file_name, "") if to_quarantine else record.path
                 delete_source_files(connection, [record.path])
                 changed = replace(record, path=path, state=state, reasons=tuple(reasons))
-                later = None if to_quarantine else _unaccepted(records, month_file.service, month_file.month)
-                write_source_files(connection, [mark_superseded(changed, later) if later else changed])
+                later = [] if to_quarantine else of_month(records, record.service, record.month, "unaccepted")
+                write_source_files(connection, [mark_superseded(changed, later[0]) if later else changed])
     scan_landing(warehouse, IMMEDIATE, ())  # moves the file, which now has no row at its old path
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from taxi_assets.ingestion.file_columns import read_columns
-from taxi_assets.ingestion.source_files import SourceFile, read_source_files
+from taxi_assets.ingestion.source_files import SourceFile, of_month, read_source_files
 from taxi_assets.tlc.contract import map_columns
 from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse.connection import month_key
@@ -58,10 +58,8 @@ def shared_columns(before: Sequence[str], after: Sequence[str]) -> SharedColumns
 
 def hash_previous_month(connection: DuckDBPyConnection, month_file: MonthFile) -> PreviousMonth | None:
     """Hash the month's rows before they are replaced; None if the month is new or its file is the same."""
-    of_month = [
-        r for r in read_source_files(connection) if (r.service, r.month) == (month_file.service, month_file.month)
-    ]
-    record = next((r for r in of_month if r.state == "ingested" and r.sha256 != month_file.sha256), None)
+    ingested = of_month(read_source_files(connection), month_file.service, month_file.month, "ingested")
+    record = next((r for r in ingested if r.sha256 != month_file.sha256), None)
     if record is None:
         return None
     names = read_columns(month_file.path).names

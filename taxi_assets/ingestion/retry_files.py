@@ -10,7 +10,14 @@ from taxi_assets.ingestion import file_paths
 from taxi_assets.ingestion.file_stability import IMMEDIATE
 from taxi_assets.ingestion.file_state import MISSING_FILE, find_original, mark_superseded, was_unaccepted
 from taxi_assets.ingestion.scan_landing import file_moves_lock, list_source_files, scan_landing
-from taxi_assets.ingestion.source_files import SourceFile, next_request, read_source_files, utc_now, write_source_files
+from taxi_assets.ingestion.source_files import (
+    SourceFile,
+    next_request,
+    of_month,
+    read_source_files,
+    utc_now,
+    write_source_files,
+)
 from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -79,13 +86,9 @@ def _select_retryable(records: Sequence[SourceFile], text: str) -> SourceFile:
 def _raise_no_candidate(matches: Sequence[SourceFile], text: str, what: str) -> list[SourceFile]:
     if not matches:
         raise TaxiError(f"no file is called '{file_paths.escape_name(text)}': see `taxi files` for their names")
-    listed = "; ".join(f"{record.label()} is {record.state}" for record in matches)
-    unaccepted = "; `taxi files accept` ingests an unaccepted one" if _has_unaccepted(matches) else ""
-    raise TaxiError(f"{what}: {listed}{unaccepted}")
-
-
-def _has_unaccepted(records: Sequence[SourceFile]) -> bool:
-    return any(record.state == "unaccepted" for record in records)
+    listed = "; ".join(f"{record.label} is {record.state}" for record in matches)
+    hint = "; `taxi files accept` ingests an unaccepted one" if any(r.state == "unaccepted" for r in matches) else ""
+    raise TaxiError(f"{what}: {listed}{hint}")
 
 
 def _require_single(candidates: Sequence[SourceFile], text: str) -> SourceFile:
@@ -120,7 +123,7 @@ def _reinstate(warehouse: Warehouse, record: SourceFile, **changes: Any) -> Sour
     ):
         records = read_source_files(connection)
         again = replace(record, state="waiting", reasons=(), request=next_request(records), **changes)
-        of_month = [r for r in records if r.is_stored and (r.service, r.month) == (record.service, record.month)]
-        others = [r for r in of_month if r.state in ("waiting", "unaccepted") and r.path != record.path]
-        write_source_files(connection, [*(mark_superseded(r, again) for r in others), again])
+        rivals = of_month(records, record.service, record.month, "waiting", "unaccepted")
+        superseded = [mark_superseded(rival, again) for rival in rivals if rival.path != record.path]
+        write_source_files(connection, [*superseded, again])
     return again

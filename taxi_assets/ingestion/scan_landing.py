@@ -15,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from taxi_assets.errors import TaxiError, describe_error
+from taxi_assets.files import sha256_of
 from taxi_assets.ingestion import file_paths
 from taxi_assets.ingestion.file_inspection import FileStillBeingWritten, InspectedFile, inspect_taken_file
 from taxi_assets.ingestion.file_stability import WAIT_UNTIL_STABLE, ScanPolicy
@@ -36,7 +37,6 @@ from taxi_assets.ingestion.source_files import (
 )
 from taxi_assets.months import Month
 from taxi_assets.settings import DataKind, Settings
-from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse

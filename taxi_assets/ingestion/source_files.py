@@ -5,7 +5,7 @@ A row's key is the `path` of its file. A month has at most one ingested, one wai
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
@@ -22,17 +22,13 @@ __all__ = [
     "delete_source_files",
     "mark_ingested",
     "next_request",
+    "of_month",
     "read_source_files",
     "utc_now",
     "write_source_files",
 ]
 
 State = Literal["arriving", "waiting", "unaccepted", "ingested", "superseded", "quarantined"]
-
-_COLUMNS = (
-    "file_name, service, month, bytes, sha256, rows, schema_era, first_seen_at, state, reasons, run_id, snapshot, "
-    "is_synthetic, path, request, columns, difference, accepted_by, accepted_at"
-)
 
 
 @dataclass(frozen=True)
@@ -64,9 +60,13 @@ class SourceFile:
         """True for a complete month's file, which is in the file store."""
         return self.request is not None
 
+    @property
     def label(self) -> str:
         """The file's name and the start of its SHA-256, for messages."""
         return f"{self.file_name} ({(self.sha256 or 'not taken')[:16]})"
+
+
+_COLUMNS = tuple(field.name for field in fields(SourceFile))
 
 
 def utc_now() -> datetime:
@@ -76,7 +76,7 @@ def utc_now() -> datetime:
 
 def read_source_files(connection: DuckDBPyConnection) -> list[SourceFile]:
     """Every row, ordered by first sight, then by request."""
-    query = f"SELECT {_COLUMNS} FROM source_files ORDER BY first_seen_at, request NULLS FIRST, path"
+    query = f"SELECT {', '.join(_COLUMNS)} FROM source_files ORDER BY first_seen_at, request NULLS FIRST, path"
     return [_record(row) for row in connection.execute(query).fetchall()]
 
 
@@ -84,9 +84,9 @@ def write_source_files(connection: DuckDBPyConnection, records: Iterable[SourceF
     """Write rows; a row of the same path is replaced."""
     new = list(records)
     delete_source_files(connection, [record.path for record in new])
-    marks = ", ".join("?" for _ in _COLUMNS.split(","))
+    marks = ", ".join("?" for _ in _COLUMNS)
     for record in new:
-        connection.execute(f"INSERT INTO source_files ({_COLUMNS}) VALUES ({marks})", _values(record))
+        connection.execute(f"INSERT INTO source_files ({', '.join(_COLUMNS)}) VALUES ({marks})", _values(record))
 
 
 def delete_source_files(connection: DuckDBPyConnection, paths: Sequence[str]) -> None:
@@ -100,6 +100,13 @@ def next_request(records: Iterable[SourceFile]) -> int:
     return 1 + max((record.request or 0 for record in records), default=0)
 
 
+def of_month(
+    records: Iterable[SourceFile], service: str | None, month: Month | None, *states: State
+) -> list[SourceFile]:
+    """The rows of one month, in their order; only those in `states`, if any are named."""
+    return [r for r in records if (r.service, r.month) == (service, month) and (not states or r.state in states)]
+
+
 def mark_ingested(
     connection: DuckDBPyConnection,
     month_file: MonthFile,
@@ -111,25 +118,19 @@ def mark_ingested(
 
     The previously ingested file becomes superseded. If the file is already ingested, only its row count changes.
     """
-    records = [
-        r for r in read_source_files(connection) if (r.service, r.month) == (month_file.service, month_file.month)
-    ]
-    taken = [r for r in records if r.state != "quarantined"]
+    records = read_source_files(connection)
+    taken = [r for r in of_month(records, month_file.service, month_file.month) if r.state != "quarantined"]
     own = next((r for r in taken if r.is_stored and r.sha256 == month_file.sha256), None)
     if own and own.state == "ingested":
         write_source_files(connection, [replace(own, rows=rows)] if own.rows != rows else [])
         return
     if own is None:
-        own = _unregistered(month_file, next_request(read_source_files(connection)))
-    reasons = (f"replaced by {own.label()}",)
+        own = _unregistered(month_file, next_request(records))
+    reasons = (f"replaced by {own.label}",)
     former = [replace(record, state="superseded", reasons=reasons) for record in taken if record.state == "ingested"]
-    new = replace(own, state="ingested", reasons=(), rows=rows, run_id=run_id, difference=difference)
-    write_source_files(connection, [*former, replace(new, snapshot=_next_snapshot(connection))])
-
-
-def _next_snapshot(connection: DuckDBPyConnection) -> int:
-    """The snapshot of the open transaction; safe because the publish lock admits one writer."""
-    return newest_snapshot(connection) + 1
+    snapshot = newest_snapshot(connection) + 1  # of the open transaction: the publish lock admits one writer
+    changes: dict[str, Any] = {"rows": rows, "run_id": run_id, "difference": difference, "snapshot": snapshot}
+    write_source_files(connection, [*former, replace(own, state="ingested", reasons=(), **changes)])
 
 
 def _unregistered(month_file: MonthFile, request: int) -> SourceFile:
@@ -149,14 +150,12 @@ def _unregistered(month_file: MonthFile, request: int) -> SourceFile:
 
 
 def _record(row: tuple[Any, ...]) -> SourceFile:
-    found = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    found = dict(zip(_COLUMNS, row, strict=True))
     day: date | None = found["month"]
     columns, difference = found["columns"], found["difference"]
-    is_arriving = found["state"] == "waiting" and found["request"] is None  # as earlier versions called it
     return SourceFile(
         **{
             **found,
-            "state": "arriving" if is_arriving else found["state"],
             "month": Month(day.year, day.month) if day else None,
             "reasons": tuple(found["reasons"] or ()),
             "columns": None if columns is None else tuple(columns),
@@ -166,24 +165,11 @@ def _record(row: tuple[Any, ...]) -> SourceFile:
 
 
 def _values(record: SourceFile) -> list[Any]:
-    return [
-        record.file_name,
-        record.service,
-        record.month.first_day if record.month else None,
-        record.bytes,
-        record.sha256,
-        record.rows,
-        record.schema_era,
-        record.first_seen_at,
-        record.state,
-        list(record.reasons),
-        record.run_id,
-        record.snapshot,
-        record.is_synthetic,
-        record.path,
-        record.request,
-        None if record.columns is None else list(record.columns),
-        None if record.difference is None else json.dumps(json_safe(record.difference), allow_nan=False),
-        record.accepted_by,
-        record.accepted_at,
-    ]
+    """The values of a row, in the order of `_COLUMNS`."""
+    row = vars(record) | {
+        "month": record.month.first_day if record.month else None,
+        "reasons": list(record.reasons),
+        "columns": None if record.columns is None else list(record.columns),
+        "difference": None if record.difference is None else json.dumps(json_safe(record.difference), allow_nan=False),
+    }
+    return [row[name] for name in _COLUMNS]

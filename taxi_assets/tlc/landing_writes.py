@@ -4,7 +4,6 @@ This holds even if the writer is killed. Partial files and notes have hidden nam
 content of files is checked elsewhere.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.files import write_atomically
 
 __all__ = [
     "Origin",
@@ -27,7 +27,6 @@ __all__ = [
     "length_of",
     "rename_durably",
     "resumable_origin",
-    "sha256_of",
     "sidecar",
 ]
 
@@ -52,11 +51,11 @@ class Origin:
         return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
 
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self)))
+        write_atomically(path, json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, path: Path) -> "Origin | None":
-        """Reads the origin at `path`; None if it is missing or was cut off while writing."""
+        """Reads the origin at `path`; None if it is missing or is not an origin."""
         try:
             return cls(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
@@ -133,12 +132,6 @@ def rename_durably(part: Path, target: Path) -> None:
     _sync(part)
     part.replace(target)
     _sync(target.parent)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal; reads in chunks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _origin_path(part: Path) -> Path:

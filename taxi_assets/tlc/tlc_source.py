@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.files import sha256_of
 from taxi_assets.months import Month
 from taxi_assets.tlc import download
 from taxi_assets.tlc.download import RetryPolicy
@@ -21,7 +22,6 @@ from taxi_assets.tlc.landing_writes import (
     copy_file,
     exclusive_write,
     rename_durably,
-    sha256_of,
     sidecar,
 )
 from taxi_assets.tlc.month_file import check_content, file_name, parse_file_name

@@ -7,9 +7,9 @@ from typing import Any
 
 from sample_files import SLOTS, Slot
 
+from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.ingestion.source_files import SourceFile
-from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.schema import TABLES
 

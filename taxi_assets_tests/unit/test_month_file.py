@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.files import sha256_of
 from taxi_assets.months import FIRST_MONTH, Month, month_range, newest_month
-from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.tlc.month_file import MonthFile, check_content, file_name, inspect_file, parse_file_name
 from taxi_assets.tlc.services import SERVICES
 

@@ -148,7 +148,7 @@ def _requests(instance: dg.DagsterInstance, warehouse: Warehouse, messages: list
         trains = pending.newest_trainable(warehouse, work.waiting)
     requests: list[dg.RunRequest] = []
     for record in (*work.waiting, *work.without_features):
-        with _report_failure(messages, f"{record.label()}: requesting its run"):
+        with _report_failure(messages, f"{record.label}: requesting its run"):
             request = _request_of(instance, record, messages, is_last=record == trains)
             if request and len(requests) < MAX_REQUESTS_PER_TICK:
                 requests.append(request)
@@ -164,7 +164,7 @@ def _request_of(
         return None
     if len(runs) >= MAX_ATTEMPTS:
         again = f"taxi files retry {str(record.sha256)[:16]}"
-        messages.append(f"{record.label()}: {len(runs)} runs failed; see them, then `{again}`")
+        messages.append(f"{record.label}: {len(runs)} runs failed; see them, then `{again}`")
         return None
     Month.parse(str(record.month))  # an unknown partition would fail the tick and all its requests
     return _request(record, len(runs), is_last)

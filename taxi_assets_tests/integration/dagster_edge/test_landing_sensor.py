@@ -11,6 +11,7 @@ from dagster._core.events import DagsterEvent, EngineEventData
 from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, PlatformHarness
 
 from taxi_assets import synthetic
+from taxi_assets.files import sha256_of
 from taxi_assets.ingestion import file_stability
 from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.ingestion.retry_files import retry
@@ -19,7 +20,6 @@ from taxi_assets.months import Month
 from taxi_assets.registry import tracking
 from taxi_assets.registry.database import client
 from taxi_assets.synthetic import parse_shift
-from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.tlc.month_file import file_name
 
 

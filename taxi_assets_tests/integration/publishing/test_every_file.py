@@ -14,13 +14,13 @@ from month_content import ask
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
+from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.file_columns import read_columns
 from taxi_assets.ingestion.publishing import MonthRefused, publish_clean, publish_features, publish_raw, publish_zones
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.synthetic import ERAS
 from taxi_assets.tlc.contract import schema_era
-from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.tlc.month_file import MonthFile, parse_file_name
 from taxi_assets.tlc.services import SERVICES
 from taxi_assets.warehouse.connection import Warehouse

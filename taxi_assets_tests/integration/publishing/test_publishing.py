@@ -9,9 +9,9 @@ import pytest
 from month_content import FEBRUARY, JANUARY, ROWS, TRIPS, ask, content, rewritten
 
 from taxi_assets import synthetic
+from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
 from taxi_assets.quality.cleaning_rules import REASONS
-from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.tlc.month_file import MonthFile, inspect_file
 from taxi_assets.warehouse.connection import Warehouse
 

@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.file_stability import ScanPolicy
 from taxi_assets.ingestion.scan_landing import list_source_files, scan_landing
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.landing_writes import sha256_of
 from taxi_assets.warehouse.connection import Warehouse
 
 JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)

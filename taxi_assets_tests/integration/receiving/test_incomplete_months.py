@@ -99,7 +99,7 @@ def test_later_of_two_incomplete_files_needs_acceptance(ingested: LandingHarness
             ingest(ingested)  # the earlier one, which no run has validated yet
     (later,) = [r for r in ingested.records() if r.state == "unaccepted"]
     (earlier,) = [r for r in ingested.records() if r.state == "superseded"]
-    assert earlier.reasons[0] == f"replaced by {later.label()} before it was ingested"
+    assert earlier.reasons[0] == f"replaced by {later.label} before it was ingested"
     assert any("300 rows instead" in reason for reason in earlier.reasons)
     before = ingested.records()
     assert ingest(ingested).rows == ROWS

@@ -8,11 +8,11 @@ import pytest
 from landing_harness import FEBRUARY, JANUARY, NAME, ROWS, LandingHarness
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.ingestion.publishing import DamagedFile, MonthRefused
 from taxi_assets.ingestion.retry_files import retry
 from taxi_assets.ingestion.source_files import SourceFile
-from taxi_assets.tlc.landing_writes import sha256_of
 
 
 def ingest(landing_harness: LandingHarness, run_id: str = "a run") -> SourceFile:
@@ -89,7 +89,7 @@ def test_republished_month_reports_its_differences(landing_harness: LandingHarne
     landing_harness.put(f"again/{NAME}")
     record = ingest(landing_harness)
     older = next(r for r in landing_harness.records() if r.state == "superseded")
-    assert older.reasons == (f"replaced by {record.label()}",)
+    assert older.reasons == (f"replaced by {record.label}",)
     assert record.difference is not None
     assert record.difference["former_sha256"] == older.sha256
     before, after = (

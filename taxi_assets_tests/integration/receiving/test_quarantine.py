@@ -169,9 +169,7 @@ def test_duplicate_file_is_quarantined(landing_harness: LandingHarness) -> None:
         landing_harness.scan_landing()
         first, second = sorted(landing_harness.records(), key=lambda record: record.path)
         assert (first.state, second.state) == ("waiting", "quarantined")
-        assert second.reasons == (
-            f"it has the same bytes as {first.label()}, which is waiting: there is nothing to do",
-        )
+        assert second.reasons == (f"it has the same bytes as {first.label}, which is waiting: there is nothing to do",)
         landing_harness.check()
 
 
@@ -191,7 +189,7 @@ def test_newer_file_supersedes_a_waiting_one(landing_harness: LandingHarness) ->
     landing_harness.scan_landing()
     older, newer = landing_harness.records()
     assert (older.state, newer.state) == ("superseded", "waiting")
-    assert older.reasons == (f"replaced by {newer.label()} before it was ingested",)
+    assert older.reasons == (f"replaced by {newer.label} before it was ingested",)
     assert newer.request == 2
     landing_harness.check()
 

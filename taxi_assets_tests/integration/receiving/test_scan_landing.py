@@ -8,9 +8,9 @@ import pytest
 from landing_harness import JANUARY, NAME, NO_WAIT, ROWS, LandingHarness
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.file_stability import IMMEDIATE, ScanPolicy
 from taxi_assets.ingestion.scan_landing import file_moves_lock, scan_landing
-from taxi_assets.tlc.landing_writes import sha256_of
 
 # Complete files
 
