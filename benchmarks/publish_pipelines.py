@@ -13,7 +13,7 @@ from typing import Any
 
 from taxi_assets.months import Month, month_range
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse.connection import Warehouse, create_month_view
+from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key
 
 __all__ = [
     "prepare_as_course",
@@ -126,7 +126,7 @@ def validate_in_warehouse(source: str, table: str) -> Work:
 
     def validated(month: Month) -> Any:
         with warehouse.reading() as connection:
-            create_month_view(connection, "audited", table, SERVICE, month)
+            create_month_view(connection, "audited", table, month_key(SERVICE, month))
             return validate(connection, "audited", SUITES[table])
 
     validated(SMALL_MONTH)
@@ -188,7 +188,7 @@ def _frame(warehouse: Warehouse, month: Month, table: str) -> Any:
 
     derived = ", ".join(f"{sql} AS {name}" for name, sql in SUITES[table].derived.items())
     with warehouse.reading() as connection:
-        create_month_view(connection, "audited", table, SERVICE, month)
+        create_month_view(connection, "audited", table, month_key(SERVICE, month))
         return connection.execute(f"SELECT *, {derived} FROM audited").df()
 
 

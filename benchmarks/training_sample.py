@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from taxi_assets import synthetic
-from taxi_assets.features.trip_features import ZoneMap, holiday_dates
+from taxi_assets.features.trip_features import ZoneMap
 from taxi_assets.ingestion.canonical_rows import canonical_trips
+from taxi_assets.ingestion.publishing import clean_month, derive_features
 from taxi_assets.ingestion.taxi_zones import read_zones
 from taxi_assets.months import Month
-from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.tlc.services import SERVICES
 from taxi_assets.training.dataset import read_zone_map
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
@@ -62,11 +62,8 @@ def _insert_zones(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 
 def _insert_month(connection: duckdb.DuckDBPyConnection, path: Path, month: Month) -> None:
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW trips AS SELECT * FROM clean_trips WHERE month = getvariable('month')"
-    )
-    connection.execute("SET VARIABLE month = $month", {"month": month.first_day})
-    values = {**month_key(SERVICE, month), **THRESHOLDS, "holidays": list(holiday_dates())}
+    key = month_key(SERVICE, month)
     with canonical_trips(connection, path, SERVICE):
-        for table in ("raw_trips", "rejected_trips", "clean_trips", "trip_features"):
-            replace_month(connection, table, values)
+        replace_month(connection, "raw_trips", key)
+    clean_month(connection, key)
+    derive_features(connection, key)

@@ -17,8 +17,8 @@ from sample_lake import MONTHS, ZONE_FILES, Lake, Source
 
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.month_file import file_name, inspect_file
-from taxi_assets.warehouse.connection import Warehouse, define_macros
-from taxi_assets.warehouse.queries import sql
+from taxi_assets.warehouse.connection import Warehouse, define_macros, month_key
+from taxi_assets.warehouse.queries import replace_month, sql
 from taxi_assets.warehouse.schema import TABLES
 
 if TYPE_CHECKING:
@@ -185,20 +185,17 @@ def zones(city: duckdb.DuckDBPyConnection) -> "ZoneMap":
 @pytest.fixture(scope="session")
 def trips(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.DataFrame":
     """Trips of the synthetic months, made by the warehouse's SQL: model inputs and `duration_minutes`."""
-    from taxi_assets.features.trip_features import holiday_dates
     from taxi_assets.ingestion.canonical_rows import canonical_trips
-    from taxi_assets.quality.cleaning_rules import THRESHOLDS
+    from taxi_assets.ingestion.publishing import clean_month, derive_features
     from taxi_assets.tlc.services import SERVICES
 
     for month in synthetic_source.months:
-        key = {"service": "green", "month": month.first_day}
+        key = month_key("green", month)
         path = synthetic_source.folder / file_name("green", month)
         with canonical_trips(city, path, "green"):
-            _insert(city, "raw_trips", key)
-        _insert(city, "rejected_trips", key | THRESHOLDS)
-        _insert(city, "clean_trips", key)
-    city.execute("CREATE OR REPLACE TEMP VIEW trips AS SELECT * FROM clean_trips")
-    _insert(city, "trip_features", {"holidays": list(holiday_dates())})
+            replace_month(city, "raw_trips", key)
+        clean_month(city, key)
+        derive_features(city, key)
     window = {
         "all_services": list(SERVICES),
         "services": ["green"],
@@ -223,7 +220,3 @@ def _put(connection: duckdb.DuckDBPyConnection, table: str, *rows: Mapping[str, 
     values: Sequence[list[Any]] = [[row.get(name) for name in names] for row in rows]
     if values:
         connection.executemany(f"INSERT INTO {table} VALUES ({placeholders})", values)
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, values: Mapping[str, Any]) -> None:
-    connection.execute(f"INSERT INTO {table} BY NAME {sql(table)}", dict(values))

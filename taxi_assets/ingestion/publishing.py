@@ -32,6 +32,8 @@ __all__ = [
     "MonthRefused",
     "Publication",
     "check_stored_month",
+    "clean_month",
+    "derive_features",
     "publish_clean",
     "publish_features",
     "publish_raw",
@@ -130,6 +132,18 @@ def check_stored_month(warehouse: Warehouse, month_file: MonthFile) -> Publicati
     return Publication(service, month, suite_result.rows, suite_result, {}, changes, month_file)
 
 
+def clean_month(connection: DuckDBPyConnection, key: Mapping[str, object]) -> None:
+    """Split the raw trips of the `month_key` into `rejected_trips` and `clean_trips`."""
+    replace_month(connection, "rejected_trips", {**key, **THRESHOLDS})
+    replace_month(connection, "clean_trips", key)
+
+
+def derive_features(connection: DuckDBPyConnection, key: Mapping[str, object]) -> None:
+    """Derive `trip_features` from the clean trips of the `month_key`."""
+    create_month_view(connection, "trips", "clean_trips", key)
+    replace_month(connection, "trip_features", {**key, "holidays": list(holiday_dates())})
+
+
 def publish_clean(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
     """Split one month's raw trips into `clean_trips` and `rejected_trips`, counted by reason.
 
@@ -141,8 +155,7 @@ def publish_clean(warehouse: Warehouse, service: str, month: Month, run_id: str 
     def fill(connection: DuckDBPyConnection) -> Filled:
         key = month_key(service, month)
         _require_rows(connection, "raw_trips", service, month)
-        replace_month(connection, "rejected_trips", {**key, **THRESHOLDS})
-        replace_month(connection, "clean_trips", key)
+        clean_month(connection, key)
         query = "SELECT reason, count(*) FROM rejected_trips WHERE service = $service AND month = $month GROUP BY 1"
         return {"counts": dict(sorted(connection.execute(query, key).fetchall()))}
 
@@ -161,8 +174,7 @@ def publish_features(warehouse: Warehouse, service: str, month: Month, run_id: s
         _require_rows(connection, "clean_trips", service, month)
         if not connection.execute("SELECT 1 FROM taxi_zones LIMIT 1").fetchall():
             raise TaxiError("the warehouse has no taxi_zones: materialise taxi_zones first")
-        create_month_view(connection, "trips", "clean_trips", service, month)
-        replace_month(connection, "trip_features", {**month_key(service, month), "holidays": list(holiday_dates())})
+        derive_features(connection, month_key(service, month))
         return {}
 
     return _publish(warehouse, "trip_features", service, month, fill, run_id)

@@ -29,7 +29,7 @@ CheckFunction = Callable[[DuckDBPyConnection, str, Month], CheckOutcome]
 
 def audit_month(connection: DuckDBPyConnection, table: str, service: str, month: Month) -> SuiteResult:
     """The results of the table's suite and of its table checks, on the rows that the connection sees."""
-    create_month_view(connection, "audited", table, service, month)
+    create_month_view(connection, "audited", table, month_key(service, month))
     suite_result = _name_other_month(connection, "audited", validate(connection, "audited", SUITES[table]))
     table_checks = run_table_checks(connection, table, service, month)
     return replace(suite_result, outcomes=(*suite_result.outcomes, *table_checks))

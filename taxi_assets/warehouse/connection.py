@@ -211,12 +211,15 @@ def month_key(service: str, month: Month) -> Mapping[str, object]:
     return {"service": service, "month": month.first_day}
 
 
-def create_month_view(connection: duckdb.DuckDBPyConnection, view: str, table: str, service: str, month: Month) -> None:
-    """Creates `view` on this connection: the month's rows of `table`; all such views show the same month."""
-    for name, value in month_key(service, month).items():
-        connection.execute(f"SET VARIABLE {name} = $value", {"value": value})
+def create_month_view(connection: duckdb.DuckDBPyConnection, view: str, table: str, key: Mapping[str, object]) -> None:
+    """Creates `view` on this connection: the rows of `table` with the `month_key`.
+
+    All such views of a connection show the same month.
+    """
+    for name in ("service", "month"):
+        connection.execute(f"SET VARIABLE {name} = $value", {"value": key[name]})
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM lake.{table} "
+        f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM {table} "
         "WHERE service = getvariable('service') AND month = getvariable('month')"
     )
 

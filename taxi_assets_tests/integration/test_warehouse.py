@@ -163,7 +163,7 @@ def test_views_show_the_chosen_month(warehouse: Warehouse) -> None:
         put_rows(connection, JANUARY, 5)
         put_rows(connection, Month(2023, 2), 6)
         for month, rows in ((JANUARY, 5), (Month(2023, 2), 6), (Month(2023, 3), 0)):
-            create_month_view(connection, "trips", "clean_trips", "green", month)
+            create_month_view(connection, "trips", "clean_trips", month_key("green", month))
             assert connection.execute("SELECT count(*) FROM trips").fetchall() == [(rows,)]
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_rows import KEY, MARCH, NINE, Row, trip
 
+from taxi_assets.ingestion.publishing import clean_month
 from taxi_assets.quality.cleaning_rules import REASONS, RULES, THRESHOLDS, Rule
 from taxi_assets.warehouse.connection import define_macros
 from taxi_assets.warehouse.queries import sql
@@ -62,16 +63,11 @@ def clean(memory, put):
 
     def clean(*rows: Row) -> dict[int, str | None]:
         put(memory, "raw_trips", *rows)
-        run(memory)
+        clean_month(memory, KEY)
         query = "SELECT source_row, NULL FROM clean_trips UNION ALL SELECT source_row, reason FROM rejected_trips"
         return dict(sorted(memory.execute(query).fetchall()))
 
     return clean
-
-
-def run(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute(f"INSERT INTO rejected_trips BY NAME {sql('rejected_trips')}", KEY | THRESHOLDS)
-    connection.execute(f"INSERT INTO clean_trips BY NAME {sql('clean_trips')}", KEY)
 
 
 BREAKS = {
@@ -256,7 +252,7 @@ def test_kept_and_rejected_trips_are_the_raw_trips(scratch, put, rows: list[Row]
     for table in ("raw_trips", "rejected_trips", "clean_trips"):
         scratch.execute(f"DELETE FROM {table}")
     put(scratch, "raw_trips", *(row | {"source_row": number} for number, row in enumerate(rows)))
-    run(scratch)
+    clean_month(scratch, KEY)
     query = "SELECT source_row FROM {} WHERE service = 'green' AND month = DATE '2023-03-01' ORDER BY 1"
     raw = scratch.execute(query.format("raw_trips")).fetchall()
     divided = scratch.execute(

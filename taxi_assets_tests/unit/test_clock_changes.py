@@ -5,8 +5,7 @@ from datetime import date, datetime
 import pytest
 from raw_rows import KEY, Row, trip
 
-from taxi_assets.quality.cleaning_rules import THRESHOLDS
-from taxi_assets.warehouse.queries import sql
+from taxi_assets.ingestion.publishing import clean_month
 
 
 @pytest.fixture
@@ -16,8 +15,7 @@ def clean(memory, put):
     def clean(row: Row) -> tuple[str | None, float]:
         put(memory, "raw_trips", row)
         key = {name: row[name] for name in KEY}
-        memory.execute(f"INSERT INTO rejected_trips BY NAME {sql('rejected_trips')}", key | THRESHOLDS)
-        memory.execute(f"INSERT INTO clean_trips BY NAME {sql('clean_trips')}", key)
+        clean_month(memory, key)
         all_trips = "SELECT NULL AS reason, * FROM clean_trips UNION ALL BY NAME SELECT * FROM rejected_trips"
         (found,) = memory.execute(f"SELECT reason, duration_minutes FROM ({all_trips})").fetchall()
         return found

@@ -12,7 +12,7 @@ from taxi_assets.features.encoding import MATRIX_COLUMNS
 from taxi_assets.features.leakage_rules import leaking_names
 from taxi_assets.features.target_encoding import TARGET_ENCODING_FEATURES
 from taxi_assets.features.trip_features import MODEL_INPUTS, POST_TRIP_FIELDS, ROW_FEATURES, holiday_dates
-from taxi_assets.quality.cleaning_rules import THRESHOLDS
+from taxi_assets.ingestion.publishing import clean_month
 from taxi_assets.tlc.contract import RAW_COLUMNS
 from taxi_assets.training.model import DurationModel
 from taxi_assets.warehouse.queries import sql
@@ -157,8 +157,7 @@ def derive(connection: duckdb.DuckDBPyConnection, raw: Any, other: Mapping[str, 
     connection.register("arrived", raw)
     replaced = ", ".join(f"{value} AS {name}" for name, value in other.items()) or "month AS month"
     connection.execute(f"INSERT INTO raw_trips BY NAME SELECT * REPLACE ({replaced}) FROM arrived")
-    connection.execute(f"INSERT INTO rejected_trips BY NAME {sql('rejected_trips')}", key | THRESHOLDS)
-    connection.execute(f"INSERT INTO clean_trips BY NAME {sql('clean_trips')}", key)
+    clean_month(connection, key)
     connection.execute("CREATE OR REPLACE TEMP VIEW trips AS SELECT * FROM clean_trips")
     query = f"SELECT 0 AS service_id, * FROM ({sql('trip_features')}) ORDER BY source_row"
     frame = connection.execute(query, {"holidays": list(holiday_dates())}).df()
