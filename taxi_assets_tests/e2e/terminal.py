@@ -5,6 +5,7 @@ import pty
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +16,9 @@ from pathlib import Path
 import psutil
 
 CTRL_C = b"\x03"
+CHECKOUT = Path(__file__).parents[2]
+# Use the environment of these tests: `-o env` keeps make from renewing it.
+MAKE_UP = ("make", "-o", "env", f"VENV={sys.prefix}", "up")
 SECONDS = 240.0
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -1,7 +1,6 @@
 """The pages of `make up` after a run, opened in a real browser."""
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,13 @@ from browser_tour import MONTHLY, observe, stops, visit
 from cli_user import CliUser, make_cli_user, write_months
 from playwright.sync_api import Browser, Page, expect
 from readme_pictures import MOST_BYTES, PICTURES, chromium, photograph
-from terminal import CTRL_C, Terminal, processes_of, terminal
+from terminal import CHECKOUT, CTRL_C, MAKE_UP, Terminal, processes_of, terminal
 
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.program_logs import is_notable
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-CHECKOUT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
 PATIENCE = 90_000  # milliseconds, for a page's first load on a machine that also runs five servers
 SCORED = "2023-02"  # the last month of the run
@@ -51,8 +49,7 @@ def up(cli_user: CliUser) -> Iterator[Up]:
     ports = {name: free_port(HOST) for name in ("dagster", "mlflow", "data_docs")} | {"bento": cli_user.port}
     variables = {f"TAXI_{name.upper()}_PORT": str(port) for name, port in ports.items()}
     environment = {**cli_user.environment, **variables}
-    command = ["make", "-o", "env", f"VENV={sys.prefix}", "up"]
-    with terminal(command, environment, CHECKOUT) as screen:
+    with terminal(MAKE_UP, environment, CHECKOUT) as screen:
         screen.wait_for("Ctrl-C stops all of them")
         assert len(processes_of(cli_user.home)) >= 5
         yield Up(screen, cli_user, {name: f"http://{HOST}:{port}" for name, port in ports.items()})

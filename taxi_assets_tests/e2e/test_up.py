@@ -1,21 +1,16 @@
 """`make up` in a real terminal with the real servers, stopped by one Ctrl-C."""
 
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-from terminal import CTRL_C, Terminal, processes_of, terminal, wait_until
+from terminal import CHECKOUT, CTRL_C, MAKE_UP, Terminal, processes_of, terminal, wait_until
 
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.settings import Settings
 
 HOST = "127.0.0.1"
-CHECKOUT = Path(__file__).parents[2]
-# Use the environment of these tests: `-o env` keeps make from renewing it.
-MAKE_UP = ["make", "-o", "env", f"VENV={sys.prefix}", "up"]
 LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
     name locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
 

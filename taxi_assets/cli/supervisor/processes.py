@@ -61,9 +61,14 @@ def start(command: Sequence[str], env: Mapping[str, str], tag: str, output: int 
 
 def tagged_processes(tag: str) -> list[psutil.Process]:
     """Running processes with this tag or one below it, `<tag>/...`; zombies do not count."""
-    # `psutil.process_iter` caches ended processes by id, which a new process of ours may have.
-    found = (_with_tag(pid, tag) for pid in psutil.pids())
-    return [process for process in found if process]
+    found = []
+    for pid in psutil.pids():  # `process_iter` caches ended processes by id, which a new process of ours may have
+        with suppress(psutil.Error):  # it has ended meanwhile, or belongs to another user
+            process = psutil.Process(pid)
+            is_tagged = f"{process.environ().get(TAG_VARIABLE, '')}/".startswith(f"{tag}/")
+            if is_tagged and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 def stop(tag: str, grace_seconds: float = GRACE_SECONDS, hurried: Callable[[], bool] = lambda: False) -> None:
@@ -113,15 +118,6 @@ def _wait_until_loaded(pid: int) -> None:
         process = psutil.Process(pid)
         while not process.environ() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
             time.sleep(0.001)
-
-
-def _with_tag(pid: int, tag: str) -> psutil.Process | None:
-    try:
-        process = psutil.Process(pid)
-        found = f"{process.environ().get(TAG_VARIABLE, '')}/".startswith(f"{tag}/")
-        return process if found and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.Error:  # it has ended meanwhile, or belongs to another user
-        return None
 
 
 def _left(tag: str) -> list[psutil.Process]:

@@ -10,6 +10,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.serving import bento_build
 from taxi_assets.serving.serve_command import binary, home_beside, serve_command
 from taxi_assets.settings import WORKSPACE, Settings
+from taxi_assets.warehouse.connection import require_writable
 
 __all__ = [
     "Endpoint",
@@ -67,7 +68,8 @@ def programs(settings: Settings) -> tuple[Program, ...]:
     Raises:
         TaxiError: a folder cannot be created.
     """
-    _make_folders(settings)
+    for folder in (settings.dagster_home, settings.mlflow_home, settings.bentoml_home, settings.reports):
+        require_writable(folder)
     return (
         _dagster_webserver(settings),
         _dagster_daemon(settings),
@@ -188,14 +190,3 @@ def _reports(settings: Settings) -> Program:
         "Data Docs, plots of every month",
         Endpoint(host, port, "TAXI_DATA_DOCS_PORT"),
     )
-
-
-def _make_folders(settings: Settings) -> None:
-    folders = (settings.dagster_home, settings.mlflow_home, settings.bentoml_home, settings.reports)
-    try:
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TaxiError(
-            f"cannot write to {error.filename} ({error.strerror}): fix its permissions or set TAXI_HOME"
-        ) from error
