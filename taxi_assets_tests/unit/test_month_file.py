@@ -1,37 +1,17 @@
 """TLC's file names, and the inspection of a month's file."""
 
-import io
-import zipfile
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tlc_files import JANUARY, NAME, parquet, zipped
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.files import sha256_of
 from taxi_assets.months import FIRST_MONTH, Month, month_range, newest_month
 from taxi_assets.tlc.month_file import MonthFile, check_content, file_name, inspect_file, parse_file_name
 from taxi_assets.tlc.services import SERVICES
-
-JANUARY = Month(2023, 1)
-NAME = "green_tripdata_2023-01.parquet"
-
-
-def parquet(rows: int = 3, footer: dict[str, str] | None = None) -> bytes:
-    file = io.BytesIO()
-    table = pa.table({"VendorID": list(range(rows))})
-    pq.write_table(table.replace_schema_metadata(footer), file)
-    return file.getvalue()
-
-
-def zipped() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("taxi_zones.shp", "shapes " * 40)
-    return file.getvalue()
 
 
 @pytest.fixture

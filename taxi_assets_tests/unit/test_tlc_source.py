@@ -1,34 +1,14 @@
 """Folders as sources of months, and invalid sources. Tests of TLC's site are in integration/tlc_http."""
 
-import io
-import zipfile
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from tlc_files import JANUARY, NAME, parquet, zipped
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month, newest_month
 from taxi_assets.tlc import tlc_source
 from taxi_assets.tlc.month_file import MonthFile, inspect_file
-
-JANUARY = Month(2023, 1)
-NAME = "green_tripdata_2023-01.parquet"
-
-
-def parquet(rows: int = 3, footer: dict[str, str] | None = None) -> bytes:
-    file = io.BytesIO()
-    table = pa.table({"VendorID": list(range(rows))})
-    pq.write_table(table.replace_schema_metadata(footer), file)
-    return file.getvalue()
-
-
-def zipped() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo("taxi_zones.shp"), "shapes " * 40)  # with a constant time
-    return file.getvalue()
 
 
 def visible(folder: Path) -> set[str]:
