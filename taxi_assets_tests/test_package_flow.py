@@ -17,7 +17,6 @@ FLOW = (
         "features",
         "training",
         "evaluation",
-        "tuning",
     ),
     *("promotion", "serving", "monitoring", "plots", "defs", "definitions", "cli", "__main__"),
 )

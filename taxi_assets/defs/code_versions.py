@@ -18,11 +18,16 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
     "clean_trips": ("quality/cleaning_rules.py", "ingestion/clean_trips.sql", "ingestion/rejected_trips.sql"),
     "trip_features": ("features/trip_features.py", "features/trip_features.sql", "tlc/local_time.py"),
     "duration_model": TRAINING_SOURCES,
-    "model_evaluation": ("evaluation/*.py", "training/evaluation_scope.py", "training/scored_trips.sql"),
+    "model_evaluation": (
+        "evaluation/*.py",
+        "training/conditions.py",
+        "training/evaluation_scope.py",
+        "training/scored_trips.sql",
+    ),
     "champion_model": ("promotion/*.py", "promotion/*.sql"),
     "duration_bento": ("serving/*.py",),
     "drift_report": ("monitoring/drift.py", "monitoring/drift_counts.sql"),
-    "model_tuning": ("tuning/*.py", *TRAINING_SOURCES),
+    "model_tuning": ("training/tuning.py", "training/conditions.py", *TRAINING_SOURCES),
 }
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.evaluation.conditions import CONDITIONS
 from taxi_assets.evaluation.coverage import measure_coverage
 from taxi_assets.evaluation.diagnostics import NOISE_FLOOR, score_matched_pairs
 from taxi_assets.evaluation.month_scores import MODEL, PredictedMonth, ScoredMonth, score_month
 from taxi_assets.months import Month
 from taxi_assets.registry.code_revision import source_digest
+from taxi_assets.training.conditions import CONDITIONS
 from taxi_assets.training.dataset import TRAINING_SCOPE, read_training_data, read_zones
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE
 from taxi_assets.training.train import fit, library_versions

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from taxi_assets.evaluation.predict import Predictions
 from taxi_assets.training.intervals import BANDS, COVERAGE, bands
+from taxi_assets.training.predictions import Prediction
 
 __all__ = ["Coverage", "measure_coverage"]
 
@@ -45,7 +45,7 @@ class Coverage:
         return abs(self.share - COVERAGE) <= _TOLERANCE and worst <= _CELL_TOLERANCE
 
 
-def measure_coverage(predictions: Predictions, trips: pd.DataFrame, boroughs: pd.DataFrame) -> Coverage:
+def measure_coverage(predictions: Prediction, trips: pd.DataFrame, boroughs: pd.DataFrame) -> Coverage:
     """Counts the trips that ended inside their interval.
 
     Args:

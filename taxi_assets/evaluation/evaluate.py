@@ -8,7 +8,6 @@ import pandas as pd
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.baselines import BASELINES
-from taxi_assets.evaluation.conditions import CONDITIONS, Condition
 from taxi_assets.evaluation.coverage import Coverage, measure_coverage
 from taxi_assets.evaluation.diagnostics import (
     calibration_bands,
@@ -24,6 +23,7 @@ from taxi_assets.registry import model_versions
 from taxi_assets.registry.deleted_runs import require_run
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
+from taxi_assets.training.conditions import CONDITIONS, Condition
 from taxi_assets.training.dataset import read_zones
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE, EvaluationScope
 from taxi_assets.warehouse.connection import Warehouse

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from taxi_assets.evaluation.conditions import WITHOUT_RECENT_TRAFFIC, Condition
 from taxi_assets.evaluation.metrics import Score
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import Interval
 from taxi_assets.promotion.paired_comparison import PairedComparison
+from taxi_assets.training.conditions import WITHOUT_RECENT_TRAFFIC, Condition
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE, EvaluationScope
 
 __all__ = ["Candidate", "Evidence", "GuardrailScores"]

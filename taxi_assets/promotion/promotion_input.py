@@ -8,10 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from taxi_assets.evaluation.conditions import CONDITIONS, Condition
 from taxi_assets.evaluation.evaluate import MODEL, services_of, window_of
 from taxi_assets.evaluation.metrics import DAY, Score, score, slice_trips
-from taxi_assets.evaluation.predict import predict
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import DayErrors, Interval
 from taxi_assets.promotion.evidence import Candidate, Evidence, GuardrailScores
@@ -19,6 +17,7 @@ from taxi_assets.promotion.paired_comparison import PairedComparison, PairedPred
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
+from taxi_assets.training.conditions import CONDITIONS, Condition, predict
 from taxi_assets.training.dataset import read_evaluation_trips, read_zones
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE, TRIPS_1_TO_180_MINUTES
 from taxi_assets.warehouse.connection import Warehouse

@@ -15,11 +15,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Prediction:
-    """Minutes of each trip and the ends of its 90 % interval, shape (n,) each."""
+    """Minutes of each trip and the ends of its 90 % interval, shape (n,) each; None without intervals."""
 
     minutes: Floats
-    low: Floats
-    high: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+
+    def subset(self, chosen: NDArray[np.bool_]) -> "Prediction":
+        """The predictions of the chosen trips."""
+        low, high = (each if each is None else each[chosen] for each in (self.low, self.high))
+        return Prediction(self.minutes[chosen], low, high)
 
 
 def predict_interval(

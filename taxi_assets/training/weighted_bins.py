@@ -1,4 +1,4 @@
-"""Bins of weighted columns for scikit-learn's trees: the same bins, from one sort a column instead of 254."""
+"""Bins of weighted columns for scikit-learn's trees: equal bins, from one sort a column, not 254."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from taxi_assets.evaluation.coverage import Coverage, measure_coverage
-from taxi_assets.evaluation.predict import Predictions
 from taxi_assets.training.intervals import BANDS
+from taxi_assets.training.predictions import Prediction
 
 BOROUGHS = pd.DataFrame({"zone_id": [1, 2], "borough": ["Here", "There"]})
 
@@ -19,7 +19,7 @@ def test_interval_ends_count_as_inside() -> None:
             "duration_minutes": [5.0, 15.1, 15.0, 4.9],
         }
     )
-    predictions = Predictions(np.full(4, 10.0), np.full(4, 5.0), np.full(4, 15.0))
+    predictions = Prediction(np.full(4, 10.0), np.full(4, 5.0), np.full(4, 15.0))
     found = measure_coverage(predictions, trips, BOROUGHS)
     rows = {(row.pickup_borough, row.hour_band): (row.trips, row.inside) for row in found.cells.itertuples()}
     assert rows == {("Here", BANDS[0]): (2, 1), ("Here", BANDS[2]): (1, 1), ("There", BANDS[0]): (1, 0)}
@@ -27,7 +27,7 @@ def test_interval_ends_count_as_inside() -> None:
 
 
 def test_a_model_without_intervals_has_no_coverage() -> None:
-    found = measure_coverage(Predictions(np.zeros(0)), pd.DataFrame(), BOROUGHS)
+    found = measure_coverage(Prediction(np.zeros(0)), pd.DataFrame(), BOROUGHS)
     assert found.cells.empty
     assert found.is_within_tolerance
 

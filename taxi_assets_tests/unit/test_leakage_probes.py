@@ -17,7 +17,7 @@ from taxi_assets.features.recent_traffic import RECENT_TRAFFIC_FEATURES
 from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import not_earlier, parse_months
 from taxi_assets.training.model import DurationModel
-from taxi_assets.tuning.tune import time_splits
+from taxi_assets.training.tuning import time_splits
 
 Matrix = NDArray[Any]
 POST_TRIP_FIELDS = ["trip_distance_miles", "fare_usd", "tip_usd", "payment_type_id", "dropoff_at"]

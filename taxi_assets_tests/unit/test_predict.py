@@ -3,9 +3,15 @@
 import numpy as np
 import small_model
 
-from taxi_assets.evaluation.conditions import CONDITIONS, WITH_RECENT_TRAFFIC, WITHOUT_RECENT_TRAFFIC, served_first
-from taxi_assets.evaluation.predict import available_inputs, predict
 from taxi_assets.settings import Settings
+from taxi_assets.training.conditions import (
+    CONDITIONS,
+    WITH_RECENT_TRAFFIC,
+    WITHOUT_RECENT_TRAFFIC,
+    available_inputs,
+    predict,
+    served_first,
+)
 
 
 def trips() -> "small_model.pd.DataFrame":

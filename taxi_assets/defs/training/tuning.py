@@ -1,6 +1,6 @@
-"""The tuning asset and its config. Trials are run and scored in `tuning`."""
+"""The tuning asset and its config. Trials are run and scored in `training.tuning`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -12,8 +12,12 @@ from taxi_assets.defs.partitions import MONTHS, earlier_months, partition_months
 from taxi_assets.defs.training.training_config import TrainingConfig, parameters
 from taxi_assets.defs.training.tuning_config import TuningConfig
 from taxi_assets.months import Month, not_earlier
+from taxi_assets.registry import tracking
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from taxi_assets.training.tuning import TuningPlan
 
 _COLUMNS = {
     "trial": ("int", "Number of the trial; the first uses the starting parameters"),
@@ -57,15 +61,12 @@ def model_tuning(
     parameters are shown as a training config.
     """
     from taxi_assets.plots.tuning_plots import draw_trials
-    from taxi_assets.tuning import tuning_run
+    from taxi_assets.training import tuning
 
     (month,) = partition_months(context)
-    wanted = [Month.parse(text) for text in config.months or []]
-    defaults = parameters(TrainingConfig())
-    del defaults["estimator"]
-    found = tuning_run.run(settings, warehouse, mlflow, month, wanted, config.model_dump(), defaults)
+    found = tuning.tune(settings, warehouse, mlflow, month, _plan(settings, warehouse, month, config))
     picture = draw_trials(found.trials)
-    tuning_run.log_tuning(mlflow, found, picture)
+    tuning.log_tuning(mlflow, found, picture)
     late = [each for split in found.time_splits for each in not_earlier(split.train, split.validation)]
     records = found.trials.round(3).astype(object).where(found.trials.notna(), None).to_dict("records")
     best = float(found.trials["rmse"].min())
@@ -78,9 +79,22 @@ def model_tuning(
             "dagster/row_count": len(found.trials),
             **report_metadata(settings, "model_tuning", month, facts, {"trials": picture}),
             "best_rmse": float_metadata(best),
-            "config_of_the_best": dg.MetadataValue.json(tuning_run.training_run_config(found)),
+            "config_of_the_best": dg.MetadataValue.json(tuning.training_run_config(found)),
             "scored_months": ", ".join(str(split.validation) for split in found.time_splits),
-            "mlflow_run": mlflow_link(settings, tuning_run.run_url(settings, mlflow)),
+            "mlflow_run": mlflow_link(settings, tracking.run_url(settings, mlflow.mlflow_run_id)),
         },
         check_results=[dg.AssetCheckResult(passed=not late, metadata={"late": ", ".join(map(str, late)) or "none"})],
+    )
+
+
+def _plan(settings: Settings, warehouse: Warehouse, month: Month, config: TuningConfig) -> "TuningPlan":
+    from taxi_assets.training.training_window import training_window
+    from taxi_assets.training.tuning import TuningPlan, starting_parameters
+
+    defaults = parameters(TrainingConfig())
+    del defaults["estimator"]
+    return TuningPlan(
+        fixed=starting_parameters(defaults, config.start),
+        months=training_window(settings, warehouse, month, [Month.parse(text) for text in config.months or []]),
+        **config.model_dump(exclude={"months", "start"}),
     )

@@ -12,11 +12,11 @@ from platform_harness import MARCH, TINY, PlatformHarness
 from taxi_assets.cli.run_report import run_summary
 from taxi_assets.evaluation import evaluate
 from taxi_assets.evaluation.backtest import BacktestSpec, backtest
-from taxi_assets.evaluation.conditions import CONDITIONS
 from taxi_assets.evaluation.metrics import score
 from taxi_assets.promotion import promotion_input
 from taxi_assets.registry import model_versions
 from taxi_assets.serving.onnx_export import write_serving_folder
+from taxi_assets.training.conditions import CONDITIONS
 from taxi_assets.training.dataset import read_evaluation_trips
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE, TRIPS_1_TO_180_MINUTES
 

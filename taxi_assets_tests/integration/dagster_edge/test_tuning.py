@@ -12,7 +12,7 @@ from platform_harness import FEBRUARY, JANUARY, MARCH, PlatformHarness
 from taxi_assets.months import Month
 from taxi_assets.registry import tracking
 from taxi_assets.registry.database import client
-from taxi_assets.tuning.tune import time_splits
+from taxi_assets.training.tuning import time_splits
 
 SMALL: dict[str, Any] = {
     "trials": 3,

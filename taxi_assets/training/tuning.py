@@ -1,23 +1,23 @@
 """Tunes parameters within a budget: trials train on earlier months and are scored on later ones.
 
-Months are never split at random: each of the window's last months is scored by a model of all months before it. Does
-not use Dagster.
+Months are never split at random: each of the window's last months is scored by a model of all months before it. The
+parent run and its trials are logged to MLflow. Does not use Dagster.
 """
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.evaluation.conditions import CONDITIONS, Condition
-from taxi_assets.evaluation.metrics import score
-from taxi_assets.evaluation.predict import predict
 from taxi_assets.months import Month, not_earlier
 from taxi_assets.registry import tracking
 from taxi_assets.settings import Settings
+from taxi_assets.training.conditions import CONDITIONS, Condition, predict
 from taxi_assets.training.dataset import TRAINING_SCOPE, TrainingData, read_evaluation_trips, read_training_data
 from taxi_assets.training.estimators import build_estimator
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE, TRIPS_1_TO_180_MINUTES
@@ -26,7 +26,16 @@ from taxi_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["TimeSplit", "TuningPlan", "TuningResult", "time_splits", "tune"]
+__all__ = [
+    "TimeSplit",
+    "TuningPlan",
+    "TuningResult",
+    "log_tuning",
+    "starting_parameters",
+    "time_splits",
+    "training_run_config",
+    "tune",
+]
 
 _BOUNDS = 2
 
@@ -97,13 +106,26 @@ def time_splits(months: Sequence[Month], scored_months: int) -> tuple[TimeSplit,
     return found
 
 
-def tune(settings: Settings, warehouse: Warehouse, mlflow: Any, plan: TuningPlan) -> TuningResult:
+def starting_parameters(defaults: Mapping[str, Any], start: Mapping[str, float]) -> dict[str, Any]:
+    """The default parameters of a training with other starting values.
+
+    Raises:
+        TaxiError: a training has no such parameter.
+    """
+    unknown = set(start) - set(defaults)
+    if unknown:
+        raise TaxiError(f"unknown training parameter {', '.join(sorted(unknown))}: choose among {', '.join(defaults)}")
+    return {**defaults, **{name: type(defaults[name])(value) for name, value in start.items()}}
+
+
+def tune(settings: Settings, warehouse: Warehouse, mlflow: Any, month: Month, plan: TuningPlan) -> TuningResult:
     """Runs trials until the budget is spent; each is an MLflow run nested in the resource's run.
 
     Args:
         settings: The project's settings.
         warehouse: The warehouse to read from.
         mlflow: The dagster-mlflow resource, on the parent run of the trials.
+        month: The month the parameters are for; none of its trips is used.
         plan: Window, budget and search space.
 
     Raises:
@@ -111,6 +133,7 @@ def tune(settings: Settings, warehouse: Warehouse, mlflow: Any, plan: TuningPlan
     """
     import optuna
 
+    _log_plan(mlflow, month, plan)
     chosen = time_splits(plan.months, plan.scored_months)
     _require_space(plan)
     trial_data = _TrialData(
@@ -140,6 +163,23 @@ def tune(settings: Settings, warehouse: Warehouse, mlflow: Any, plan: TuningPlan
     return TuningResult(plan, chosen, _table(study), {**plan.fixed, **study.best_params})
 
 
+def training_run_config(found: TuningResult) -> dict[str, Any]:
+    """The best parameters as run config of a training, to paste into Dagster's launchpad."""
+    months = [str(month) for month in found.plan.months]
+    config = {"months": months, **found.best, "estimator": found.plan.estimator}
+    return {"ops": {"duration_model": {"config": config}}}
+
+
+def log_tuning(mlflow: Any, found: TuningResult, picture: bytes) -> None:
+    """Logs the best parameters, the table of trials and its plot, a PNG, on the parent run."""
+    mlflow.log_params({f"best_{name}": value for name, value in found.best.items()})
+    mlflow.log_metric("best_rmse", float(found.trials["rmse"].min()))
+    with tempfile.TemporaryDirectory() as folder:
+        found.trials.to_csv(Path(folder, "trials.csv"), index=False)
+        Path(folder, "trials.png").write_bytes(picture)
+        mlflow.log_artifacts(folder, "tune")
+
+
 @dataclass(frozen=True)
 class _TrialData:
     """The data of all trials, read once."""
@@ -151,6 +191,8 @@ class _TrialData:
 
     def errors(self, estimator: str, parameters: Mapping[str, Any]) -> Iterator[tuple[TimeSplit, float]]:
         """Yields each split with the RMSE of a model trained on its months."""
+        from sklearn.metrics import root_mean_squared_error
+
         month = self.data.trips["pickup_at"].to_numpy().astype("datetime64[M]")
         for split in self.time_splits:
             own = np.isin(month, np.array([str(each) for each in split.train], "datetime64[M]"))
@@ -158,12 +200,16 @@ class _TrialData:
             model = build_estimator(estimator, self.data.zones, parameters).fit(
                 trips, trips["duration_minutes"].to_numpy()
             )
-            predicted, actual = (
-                predict(model, validation_trips, self.condition),
-                validation_trips["duration_minutes"].to_numpy(np.float64),
-            )
+            predicted = predict(model, validation_trips, self.condition).minutes
+            actual = validation_trips["duration_minutes"].to_numpy(np.float64)
             own = PRIMARY_SCOPE.contains(actual)
-            yield split, score(actual[own], predicted.minutes[own]).rmse
+            yield split, float(root_mean_squared_error(actual[own], predicted[own]))
+
+
+def _log_plan(mlflow: Any, month: Month, plan: TuningPlan) -> None:
+    window = f"{plan.months[0]}..{plan.months[-1]}" if plan.months else ""
+    mlflow.set_tags({"tuned_for_month": str(month), "window": window})
+    mlflow.log_params({"trials": plan.trials, "seconds": plan.seconds, "seed": plan.seed, "estimator": plan.estimator})
 
 
 def _run_trial(
