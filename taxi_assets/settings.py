@@ -231,6 +231,10 @@ class Settings(BaseSettings):
     def url(self, port: int) -> str:
         return f"http://{self.host}:{port}"
 
+    def dagster_run_url(self, run_id: str) -> str:
+        """URL of the run's page in Dagster's UI."""
+        return f"{self.url(self.dagster_port)}/runs/{run_id}"
+
 
 def run_lock(settings: Settings) -> FileLock:
     """The lock that allows one `taxi run` at a time in a home."""

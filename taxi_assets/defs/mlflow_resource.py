@@ -93,7 +93,7 @@ def _require_no_active_run(settings: Settings) -> None:
 
 
 def _open_run(settings: Settings, run: DagsterRun) -> str:
-    page = f"{settings.url(settings.dagster_port)}/runs/{run.run_id}"
+    page = settings.dagster_run_url(run.run_id)
     tags = {
         "dagster_url": page,
         "mlflow.note.content": f"Made by [Dagster run {run.run_id}]({page}).",

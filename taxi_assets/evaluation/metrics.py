@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.tlc.local_time import is_repeated, utc_seconds
+from taxi_assets.training.intervals import BANDS, bands
 
 __all__ = [
     "DAY",
@@ -44,13 +45,6 @@ SLICES: Mapping[str, str] = MappingProxyType(
         "distance_band": "straight line between the zones",
     }
 )
-_HOUR_BANDS = {
-    "night 0-6": 0,
-    "morning rush 6-10": 6,
-    "midday 10-16": 10,
-    "evening rush 16-20": 16,
-    "late evening 20-24": 20,
-}
 _DISTANCE_BANDS = {
     "within a zone": 0,
     "up to 1 mile": 1,
@@ -119,15 +113,14 @@ def slice_trips(trips: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:
     borough = zones_by_id["borough"].reindex(starts).fillna("Unknown")
     airport = [zones_by_id["is_airport"].eq(True).reindex(zone, fill_value=False).to_numpy() for zone in (starts, ends)]
     airport_trip = np.select(airport, ["from an airport", "to an airport"], "no airport")
-    hour = trips["hour_of_week"].to_numpy() % 24
-    hour_band = np.searchsorted(list(_HOUR_BANDS.values()), hour, side="right") - 1
+    hour_band = bands(trips["hour_of_week"].to_numpy() % 24 * 60)
     distance_band = np.searchsorted(list(_DISTANCE_BANDS.values()), trips["zone_distance_miles"])
     return pd.DataFrame(
         {
             "service": pd.Categorical(trips["service"]),
             "pickup_borough": pd.Categorical(borough),
             "airport_trip": pd.Categorical(airport_trip),
-            "hour_band": pd.Categorical.from_codes(hour_band, list(_HOUR_BANDS)),
+            "hour_band": pd.Categorical.from_codes(hour_band, list(BANDS)),
             "weekday": pd.Categorical.from_codes(trips["hour_of_week"].to_numpy() // 24, _WEEKDAYS),
             # A missing distance sorts behind infinity.
             "distance_band": pd.Categorical.from_codes(distance_band, [*_DISTANCE_BANDS, "unknown"]),

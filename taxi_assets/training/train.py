@@ -23,7 +23,7 @@ from taxi_assets.training.training_sources import TRAINING_SOURCES
 from taxi_assets.training.training_window import training_window
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["TrainingResult", "dagster_url", "fit", "library_versions", "train"]
+__all__ = ["TrainingResult", "fit", "library_versions", "train"]
 
 _INPUT_EXAMPLE_ROWS = 5
 
@@ -69,7 +69,8 @@ def train(
         return TrainingResult(registered, data, is_new=False)
     model = fit(data, parameters)
     tags = _tags(settings, data, month, str(parameters.get("estimator", BOOSTED_TREES)))
-    tags |= {"dagster_run_id": mlflow.dagster_run_id, "dagster_url": dagster_url(settings, mlflow.dagster_run_id)}
+    page = settings.dagster_run_url(mlflow.dagster_run_id)
+    tags |= {"dagster_run_id": mlflow.dagster_run_id, "dagster_url": page}
     tags |= {"mlflow_url": tracking.run_url(settings, mlflow.mlflow_run_id)}
     mlflow.set_tags(tags)
     mlflow.log_params({**parameters, "window": tags["window"], "services": tags["services"], "trips": len(data.trips)})
@@ -83,11 +84,6 @@ def fit(data: TrainingData, parameters: Mapping[str, Any]) -> Any:
     given = dict(parameters)
     model = build_estimator(given.pop("estimator", BOOSTED_TREES), data.zones, given)
     return model.fit(data.trips, data.trips["duration_minutes"].to_numpy())
-
-
-def dagster_url(settings: Settings, run_id: str) -> str:
-    """URL of the run's page in Dagster's UI."""
-    return f"{settings.url(settings.dagster_port)}/runs/{run_id}"
 
 
 def library_versions() -> dict[str, str]:
