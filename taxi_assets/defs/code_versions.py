@@ -22,6 +22,7 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
         "evaluation/*.py",
         "training/conditions.py",
         "training/evaluation_scope.py",
+        "training/intervals.py",
         "training/scored_trips.sql",
     ),
     "champion_model": ("promotion/*.py", "promotion/*.sql"),
