@@ -16,11 +16,11 @@ _EXPECTED_WARNING = "Asset job train_month materializes assets with varying Back
 def build(settings: Settings) -> dg.Definitions:
     """Build the platform's definitions with these settings."""
     from taxi_assets.defs.mlflow_resource import mlflow_resource
-    from taxi_assets.warehouse.connection import Warehouse
+    from taxi_assets.defs.resources import platform_resources
 
     # It also silences Dagster's warnings about preview and beta features as it imports the modules.
     found = dg.load_from_defs_folder(path_within_project=Path(__file__))
-    resources = {"settings": settings, "warehouse": Warehouse(settings), "mlflow": mlflow_resource(settings)}
+    resources = {**platform_resources(settings), "mlflow": mlflow_resource(settings)}
     definitions = dg.Definitions.merge(found, dg.Definitions(resources=resources, executor=dg.in_process_executor))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", _EXPECTED_WARNING, UserWarning)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import dagster as dg
 
-from taxi_assets.defs.checks import finish_checks, report_checks
+from taxi_assets.defs.checks import finish_checks, report_checks, table_metadata
 from taxi_assets.defs.ingestion.source_files import data_version, file_metadata
 from taxi_assets.defs.partitions import partition_months
 from taxi_assets.errors import TaxiError
@@ -16,14 +16,15 @@ from taxi_assets.months import Month
 from taxi_assets.plots.report_page import write_report_page
 from taxi_assets.quality.cleaning_rules import RULES, THRESHOLDS, Rule
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.schema import TABLES
 
 if TYPE_CHECKING:
     from taxi_assets.evaluation.evaluate import Evaluation
+    from taxi_assets.ingestion.publish_months import Publish
     from taxi_assets.ingestion.publishing import Publication
     from taxi_assets.ingestion.schema_changes import ColumnChange
     from taxi_assets.promotion.paired_comparison import PairedComparison
-    from taxi_assets.quality import SuiteResult
 
 __all__ = [
     "AssetEvent",
@@ -33,13 +34,12 @@ __all__ = [
     "float_metadata",
     "link",
     "mlflow_link",
-    "publish_months",
     "report_metadata",
+    "report_months",
     "score_table",
 ]
 
 _Shown = TypeVar("_Shown", bound=Callable[..., Any])
-Publish = Callable[[str, Month], "Publication"]
 AssetEvent = dg.MaterializeResult | dg.AssetCheckEvaluation | dg.AssetCheckResult | dg.Output[None]
 
 
@@ -97,21 +97,17 @@ def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
         for condition, found in evaluation.other_condition_scores.items()
         for scope, score in found.items()
     ]
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord(
-                {
-                    "predicted": condition.replace("_", " "),
-                    "on": EVALUATION_SCOPES[scope].label,
-                    "model": model,
-                    "trips": score.trips,
-                    "rmse_minutes": round(score.rmse, 3),
-                    "mae_minutes": round(score.mae, 3),
-                    "bias_minutes": round(score.bias, 3),
-                }
-            )
-            for condition, scope, model, score in scores
-        ]
+    return table_metadata(
+        {
+            "predicted": condition.replace("_", " "),
+            "on": EVALUATION_SCOPES[scope].label,
+            "model": model,
+            "trips": score.trips,
+            "rmse_minutes": round(score.rmse, 3),
+            "mae_minutes": round(score.mae, 3),
+            "bias_minutes": round(score.bias, 3),
+        }
+        for condition, scope, model, score in scores
     )
 
 
@@ -124,7 +120,7 @@ def comparison_metadata(comparison: "PairedComparison") -> dict[str, dg.Metadata
         "difference_low": float_metadata(interval.low),
         "difference_high": float_metadata(interval.high),
         "trips": dg.MetadataValue.int(comparison.trips),
-        "slices": dg.MetadataValue.table([dg.TableRecord(record) for record in records]),
+        "slices": table_metadata(records),
     }
 
 
@@ -141,37 +137,29 @@ def fail_in_words(function: _Shown) -> _Shown:
     return cast("_Shown", run)
 
 
-def publish_months(
-    context: dg.AssetExecutionContext, settings: Settings, table: str, publish: Publish
-) -> Iterator[AssetEvent]:
-    """Publish every month of the run for every service, oldest first; report rows, checks and Data Docs.
+def report_months(context: dg.AssetExecutionContext, warehouse: Warehouse, publish: "Publish") -> Iterator[AssetEvent]:
+    """Publish the run's months and report each month's rows, checks and Data Docs.
 
     Raises:
         dagster.Failure: a month was refused or failed; months published before it stay.
     """
-    from taxi_assets.ingestion.publishing import MonthRefused
+    from taxi_assets.ingestion.publish_months import publish_months
 
+    (table,) = context.asset_key.path
     published: list[Publication] = []
-    for month in partition_months(context):
-        verdicts: list[tuple[str, SuiteResult]] = []
-        ours: list[Publication] = []
-        for service in settings.services:
-            try:
-                done = publish(service, month)
-            except MonthRefused as refusal:
-                docs = _write_docs(settings, table, service, month, refusal.suite_result)
-                yield from report_checks(table, month, [*verdicts, (service, refusal.suite_result)])
-                raise dg.Failure(str(refusal), {"data_docs": docs}, allow_retries=False) from None
-            except TaxiError as error:
-                raise dg.Failure(str(error), allow_retries=False) from None
-            ours.append(done)
-            verdicts.append((service, done.suite_result))
-            docs = _write_docs(settings, table, service, month, done.suite_result)
-            context.log.info(f"{table} {service} {month}: {done.rows:,} rows")
-        published += ours
-        shown = _metadata(settings, ours, docs) | {"is_synthetic": settings.active_data_kind == "synthetic"}
-        context.add_asset_metadata(shown, partition_key=str(month))
-        yield from report_checks(table, month, verdicts)
+    try:
+        for result in publish_months(warehouse, publish, partition_months(context), context.run.run_id):
+            published += result.published
+            yield from report_checks(table, result.month, result.suite_results)
+            docs = link("reports", result.data_docs)
+            if result.refusal:
+                raise dg.Failure(str(result.refusal), {"data_docs": docs}, allow_retries=False)
+            for done in result.published:
+                context.log.info(f"{table} {done.service} {done.month}: {done.rows:,} rows")
+            shown = _metadata(warehouse.settings, result.published, docs)
+            context.add_asset_metadata(shown, partition_key=str(result.month))
+    except TaxiError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
     yield dg.MaterializeResult(asset_key=table, data_version=data_version(published))
     yield from finish_checks(context, table)
 
@@ -180,22 +168,22 @@ def _metadata(settings: Settings, published: Sequence["Publication"], docs: dg.M
     counts: Counter[str] = Counter()
     for publication in published:
         counts.update(publication.counts)
-    services = [dg.TableRecord({"service": p.service, "rows": p.rows}) for p in published]
     is_cleaned = published[0].suite_result.table == "clean_trips"
     metadata: dict[str, object] = {
         **(_cleaning_metadata(settings, published, counts) if is_cleaned else {}),
         "dagster/partition_row_count": sum(p.rows for p in published),
-        "services": dg.MetadataValue.table(services),
+        "services": table_metadata({"service": p.service, "rows": p.rows} for p in published),
         "data_docs": docs,
+        "is_synthetic": settings.active_data_kind == "synthetic",
+        **file_metadata(published),
     }
-    metadata |= file_metadata(published)
     if counts:
-        metadata["rows_counted"] = dg.MetadataValue.table([_count_record(*each) for each in _counts(published)])
+        metadata["rows_counted"] = table_metadata(_count_records(published))
     changes = [(p.service, change) for p in published for change in p.schema_changes]
     if changes:
-        metadata["schema_changes"] = dg.MetadataValue.table([_change_record(*pair) for pair in changes])
+        metadata["schema_changes"] = table_metadata(_change_record(*pair) for pair in changes)
     if is_cleaned:
-        metadata["rules"] = dg.MetadataValue.table([_rule_record(rule, counts) for rule in RULES])
+        metadata["rules"] = table_metadata(_rule_record(rule, counts) for rule in RULES)
     return metadata
 
 
@@ -212,47 +200,29 @@ def _cleaning_metadata(
     return shown | {"rejected_share": float_metadata(counts.total() / max(rows, 1))}
 
 
-def _change_record(service: str, change: "ColumnChange") -> dg.TableRecord:
-    return dg.TableRecord(
-        {
-            "service": service,
-            "column": change.column_name,
-            "change": change.change,
-            "name_before": change.name_before or "",
-            "type_before": change.type_before or "",
-            "type_after": change.type_after or "",
-            "compared_with": f"{change.compared_with:%Y-%m}",
-        }
-    )
+def _change_record(service: str, change: "ColumnChange") -> dict[str, str]:
+    return {
+        "service": service,
+        "column": change.column_name,
+        "change": change.change,
+        "name_before": change.name_before or "",
+        "type_before": change.type_before or "",
+        "type_after": change.type_after or "",
+        "compared_with": f"{change.compared_with:%Y-%m}",
+    }
 
 
-def _rule_record(rule: Rule, counts: Mapping[str, int]) -> dg.TableRecord:
+def _rule_record(rule: Rule, counts: Mapping[str, int]) -> dict[str, Any]:
     threshold = "" if rule.threshold is None else f"{THRESHOLDS[rule.threshold]:g} ({rule.threshold})"
-    return dg.TableRecord(
-        {
-            "rule": rule.name,
-            "rows": counts.get(rule.name, 0),
-            "reason": rule.reason,
-            "threshold": threshold,
-            "why": rule.rationale,
-        }
-    )
+    rows = counts.get(rule.name, 0)
+    return {"rule": rule.name, "rows": rows, "reason": rule.reason, "threshold": threshold, "why": rule.rationale}
 
 
-def _counts(published: Sequence["Publication"]) -> list[tuple[str, str, int]]:
+def _count_records(published: Sequence["Publication"]) -> list[dict[str, Any]]:
     """Rows by service and rejection reason or unknown column, largest count first."""
-    counted = [(p.service, name, rows) for p in published for name, rows in p.counts.items()]
-    return sorted(counted, key=lambda each: -each[2])
-
-
-def _count_record(service: str, name: str, rows: int) -> dg.TableRecord:
-    return dg.TableRecord({"service": service, "reason_or_column": name, "rows": rows})
-
-
-def _write_docs(
-    settings: Settings, table: str, service: str, month: Month, suite_result: "SuiteResult"
-) -> dg.MetadataValue:
-    from taxi_assets.quality import write_data_docs
-
-    page = write_data_docs(suite_result, table, service, month, settings.reports / "data_docs")
-    return link("reports", page.relative_to(settings.reports).as_posix())
+    counted = [
+        {"service": p.service, "reason_or_column": name, "rows": rows}
+        for p in published
+        for name, rows in p.counts.items()
+    ]
+    return sorted(counted, key=lambda record: -record["rows"])

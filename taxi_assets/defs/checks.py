@@ -1,7 +1,7 @@
 """Declares asset checks and reports a month's results to Dagster."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -12,7 +12,7 @@ from taxi_assets.quality.suites import SUITES, Expectation, Severity, TableCheck
 if TYPE_CHECKING:
     from taxi_assets.quality import ExpectationResult, SuiteResult
 
-__all__ = ["check_spec", "finish_checks", "report_checks", "suite_checks"]
+__all__ = ["check_spec", "finish_checks", "report_checks", "suite_checks", "table_metadata"]
 
 _NOT_PUBLISHED = "A month that fails is not published: its transaction is rolled back and the run fails."
 _STOPS = "A failure fails the run before the next asset is made."
@@ -82,6 +82,11 @@ def finish_checks(context: dg.AssetExecutionContext, table: str) -> Iterator[dg.
             yield dg.Output(None, output_name=output)
 
 
+def table_metadata(records: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
+    """A table, with a row for each record."""
+    return dg.MetadataValue.table([dg.TableRecord(dict(record)) for record in records])
+
+
 def _checked(table: str) -> tuple[Expectation | TableCheck, ...]:
     return (*SUITES[table].expectations, *SUITES[table].table_checks)
 
@@ -89,17 +94,15 @@ def _checked(table: str) -> tuple[Expectation | TableCheck, ...]:
 def _result_metadata(month: Month, outcomes: Sequence[tuple[str, "ExpectationResult"]]) -> dict[str, dg.MetadataValue]:
     """A row for each service; for a single service also its numbers, which Dagster plots over the months."""
     records = [
-        dg.TableRecord(
-            {
-                "month": f"{service} {month}",
-                "passed": outcome.passed,
-                "observed": _readable(outcome.observed),
-                "unexpected_rows": outcome.unexpected_count or 0,
-            }
-        )
+        {
+            "month": f"{service} {month}",
+            "passed": outcome.passed,
+            "observed": _readable(outcome.observed),
+            "unexpected_rows": outcome.unexpected_count or 0,
+        }
         for service, outcome in outcomes
     ]
-    metadata: dict[str, dg.MetadataValue] = {"months": dg.MetadataValue.table(records)}
+    metadata: dict[str, dg.MetadataValue] = {"months": table_metadata(records)}
     observed = outcomes[0][1].observed
     if len(outcomes) == 1 and isinstance(observed, int | float):
         metadata["observed"] = dg.MetadataValue.float(round(float(observed), 6))

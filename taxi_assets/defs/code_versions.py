@@ -17,7 +17,7 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
     "raw_trips": _RAW_TRIPS_SOURCES,
     "clean_trips": ("quality/cleaning_rules.py", "ingestion/clean_trips.sql", "ingestion/rejected_trips.sql"),
     "trip_features": ("features/trip_features.py", "features/trip_features.sql", "tlc/local_time.py"),
-    "duration_model": TRAINING_SOURCES,
+    "duration_model": (*TRAINING_SOURCES, "training/training_window.py", "defs/training/training_config.py"),
     "model_evaluation": (
         "evaluation/*.py",
         "training/conditions.py",

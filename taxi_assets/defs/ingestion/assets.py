@@ -5,13 +5,12 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_assets.defs.asset_metadata import AssetEvent, column_schema, fail_in_words, publish_months
+from taxi_assets.defs.asset_metadata import AssetEvent, column_schema, fail_in_words, report_months
 from taxi_assets.defs.checks import check_spec, suite_checks
 from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.ingestion.checks import RAW_TRIPS_FRESHNESS
 from taxi_assets.defs.ingestion.source_files import QUARANTINE_CHECK, quarantine_check
 from taxi_assets.defs.partitions import monthly_asset
-from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -59,20 +58,12 @@ def taxi_zones(
     metadata=column_schema("raw_trips"),
     check_specs=[*suite_checks("raw_trips"), QUARANTINE_CHECK],
 )
-def raw_trips(
-    context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    warehouse: dg.ResourceParam[Warehouse],
-) -> Iterator[AssetEvent]:
+def raw_trips(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> Iterator[AssetEvent]:
     """Every row of TLC's monthly files, with canonical column names and types."""
-    from taxi_assets.ingestion import publishing
     from taxi_assets.ingestion.ingest import ingest_month
 
-    def publish(service: str, month: Month) -> publishing.Publication:
-        return ingest_month(warehouse, service, month, context.run.run_id)
-
     try:
-        yield from publish_months(context, settings, "raw_trips", publish)
+        yield from report_months(context, warehouse, ingest_month)
     except dg.Failure:
         yield quarantine_check(warehouse)
         raise
@@ -87,18 +78,11 @@ def raw_trips(
     metadata=column_schema("clean_trips"),
     check_specs=suite_checks("clean_trips"),
 )
-def clean_trips(
-    context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    warehouse: dg.ResourceParam[Warehouse],
-) -> Iterator[AssetEvent]:
+def clean_trips(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> Iterator[AssetEvent]:
     """Plausible trips. All others are in `rejected_trips`, with all columns and the rule each one breaks."""
-    from taxi_assets.ingestion import publishing
+    from taxi_assets.ingestion.publishing import publish_clean
 
-    def publish(service: str, month: Month) -> publishing.Publication:
-        return publishing.publish_clean(warehouse, service, month, context.run.run_id)
-
-    yield from publish_months(context, settings, "clean_trips", publish)
+    yield from report_months(context, warehouse, publish_clean)
 
 
 @monthly_asset(
@@ -109,15 +93,8 @@ def clean_trips(
     metadata=column_schema("trip_features"),
     check_specs=suite_checks("trip_features"),
 )
-def trip_features(
-    context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    warehouse: dg.ResourceParam[Warehouse],
-) -> Iterator[AssetEvent]:
+def trip_features(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> Iterator[AssetEvent]:
     """Features of each clean trip, known at pickup, and its duration."""
-    from taxi_assets.ingestion import publishing
+    from taxi_assets.ingestion.publishing import publish_features
 
-    def publish(service: str, month: Month) -> publishing.Publication:
-        return publishing.publish_features(warehouse, service, month, context.run.run_id)
-
-    yield from publish_months(context, settings, "trip_features", publish)
+    yield from report_months(context, warehouse, publish_features)

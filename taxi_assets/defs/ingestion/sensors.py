@@ -30,7 +30,7 @@ __all__ = ["landing_sensor"]
 
 MAX_REQUESTS_PER_TICK = 24
 
-_SOURCE_FILE_TAG = ".dagster/taxi_arrival"  # Dagster's UI hides tags with this prefix
+_SOURCE_FILE_TAG = ".dagster/taxi_source_file"  # Dagster's UI hides tags with this prefix
 
 
 @dg.sensor(

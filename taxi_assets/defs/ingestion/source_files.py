@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from taxi_assets.defs.checks import check_spec
+from taxi_assets.defs.checks import check_spec, table_metadata
 from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
@@ -59,11 +59,8 @@ def file_metadata(published: Sequence["Publication"]) -> dict[str, object]:
     if not files:
         return {}
     metadata: dict[str, object] = {
-        "files": dg.MetadataValue.table(
-            [
-                dg.TableRecord({"service": f.service, "file": f.label, "bytes": f.bytes, "sha256": f.sha256})
-                for f in files
-            ]
+        "files": table_metadata(
+            {"service": f.service, "file": f.label, "bytes": f.bytes, "sha256": f.sha256} for f in files
         )
     }
     refused = [sentence for p in published for sentence in p.refused]
@@ -95,22 +92,20 @@ def _result(records: Sequence["SourceFile"]) -> dict[str, Any]:
         "description": f"{len(blocked)} of {len(records)} files are in quarantine or unaccepted"
         if blocked
         else "nothing to do",
-        "metadata": {"source_files": dg.MetadataValue.table([_row(record) for record in newest])} if newest else {},
+        "metadata": {"source_files": table_metadata(map(_row, newest))} if newest else {},
     }
 
 
-def _row(record: "SourceFile") -> dg.TableRecord:
-    return dg.TableRecord(
-        {
-            "file": record.file_name,
-            "month": f"{record.service} {record.month}" if record.month else "",
-            "state": record.state,
-            "reasons": "; ".join(record.reasons),
-            "sha256": (record.sha256 or "")[:16],
-            "path": record.path,
-            "run_id": record.run_id or "",
-        }
-    )
+def _row(record: "SourceFile") -> dict[str, str]:
+    return {
+        "file": record.file_name,
+        "month": f"{record.service} {record.month}" if record.month else "",
+        "state": record.state,
+        "reasons": "; ".join(record.reasons),
+        "sha256": (record.sha256 or "")[:16],
+        "path": record.path,
+        "run_id": record.run_id or "",
+    }
 
 
 def _difference_text(service: str, difference: Mapping[str, Any]) -> str:

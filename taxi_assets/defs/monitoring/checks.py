@@ -1,7 +1,7 @@
 """Requests runs for unfinished months and reports them as a check. `monitoring` finds the months."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from taxi_assets.monitoring.unfinished_months import UnfinishedMonth
 
 __all__ = [
-    "FINISHED_CHECK",
     "MAX_ATTEMPTS",
     "every_month_is_finished",
     "finished_check_event",
@@ -23,7 +22,6 @@ __all__ = [
 ]
 
 MAX_ATTEMPTS = 3  # of runs that fail for a reason other than their file, such as a full disk
-FINISHED_CHECK = "every_month_is_finished"
 
 _TAG = ".dagster/taxi_unfinished"  # Dagster's UI hides tags with this prefix
 _BENTO = "duration_bento"
@@ -38,7 +36,6 @@ _IN_PROGRESS = [
 
 @dg.asset_check(
     asset=_BENTO,
-    name=FINISHED_CHECK,
     additional_deps=["drift_report"],
     description="Every available month has features; the newest has a model of its current files, an evaluation, a "
     "decision, a drift report and the champion's Bento. A failure is a warning: the sensor finishes the month.",
@@ -50,20 +47,13 @@ def every_month_is_finished(
     """Finds assets that an interrupted run left missing; `landing_sensor` finishes them."""
     from taxi_assets.monitoring.unfinished_months import unfinished_months
 
-    passed, text = _verdict(unfinished_months(settings, warehouse))
-    return dg.AssetCheckResult(passed=passed, severity=dg.AssetCheckSeverity.WARN, description=text)
+    return dg.AssetCheckResult(**_result(unfinished_months(settings, warehouse)))
 
 
 def finished_check_event(found: Sequence["UnfinishedMonth"]) -> dg.AssetCheckEvaluation:
     """The check's result, as reported by a sensor outside any run."""
-    passed, text = _verdict(found)
-    return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(_BENTO),
-        check_name=FINISHED_CHECK,
-        passed=passed,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=text,
-    )
+    (key,) = every_month_is_finished.check_keys
+    return dg.AssetCheckEvaluation(asset_key=key.asset_key, check_name=key.name, **_result(found))
 
 
 def unfinished_month_requests(
@@ -111,5 +101,6 @@ def _request(unfinished: "UnfinishedMonth", attempt: int) -> dg.RunRequest:
     )
 
 
-def _verdict(found: Sequence["UnfinishedMonth"]) -> tuple[bool, str]:
-    return not found, "; ".join(each.sentence() for each in found) or "every month is finished"
+def _result(found: Sequence["UnfinishedMonth"]) -> dict[str, Any]:
+    text = "; ".join(each.sentence() for each in found) or "every month is finished"
+    return {"passed": not found, "severity": dg.AssetCheckSeverity.WARN, "description": text}

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from taxi_assets.defs.asset_metadata import fail_in_words, link
-from taxi_assets.defs.checks import check_spec
+from taxi_assets.defs.checks import check_spec, table_metadata
 from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.training.assets import champion_model
 from taxi_assets.settings import Settings
@@ -43,9 +43,7 @@ def duration_bento(context: dg.AssetExecutionContext, settings: dg.ResourceParam
         metadata={
             "tag": built.tag,
             "serve_with": bento_command(settings, built.tag),
-            "labels": dg.MetadataValue.table(
-                [dg.TableRecord({"label": name, "value": value}) for name, value in built.labels.items()]
-            ),
+            "labels": table_metadata({"label": name, "value": value} for name, value in built.labels.items()),
             "endpoint": link("bento", ""),
         },
         check_results=[

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from taxi_assets.defs.asset_metadata import fail_in_words, float_metadata, mlflow_link, report_metadata
-from taxi_assets.defs.checks import check_spec
+from taxi_assets.defs.checks import check_spec, table_metadata
 from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.ingestion.assets import taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months, partition_months
@@ -73,9 +73,7 @@ def model_tuning(
     facts = {"trials": len(found.trials), "best_rmse": f"{best:.3f}"}
     return dg.MaterializeResult(
         metadata={
-            "trials": dg.MetadataValue.table(
-                [dg.TableRecord({str(key): value for key, value in record.items()}) for record in records]
-            ),
+            "trials": table_metadata({str(key): value for key, value in record.items()} for record in records),
             "dagster/row_count": len(found.trials),
             **report_metadata(settings, "model_tuning", month, facts, {"trials": picture}),
             "best_rmse": float_metadata(best),

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 
 from taxi_assets import synthetic
 from taxi_assets.defs.runs import run_job
@@ -107,6 +109,12 @@ class PlatformHarness:
         events = self.events(run, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
         results = [event.asset_check_evaluation_data for event in events]
         return {check.check_name: check for check in results if check.asset_key == dg.AssetKey(asset)}
+
+    def is_stale(self, asset: str, month: Month) -> bool:
+        """True if Dagster shows the asset's month as stale."""
+        graph = self.definitions.resolve_asset_graph()
+        resolver = CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
+        return resolver.get_status(dg.AssetKey(asset), str(month)) == StaleStatus.STALE
 
     def land(self, month: Month, folder: Path, *shifts: Shift, rows: int = ROWS) -> Path:
         """Writes a month's file elsewhere and moves it into the landing folder."""

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.data_version import DATA_VERSION_TAG, CachingStaleStatusResolver, StaleStatus
-from dagster._core.loader import LoadingContextForTest
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from platform_harness import FEBRUARY, JANUARY, MARCH, ROWS, PlatformHarness, first_run_of, pictures, report_page_text
 
+from taxi_assets.defs.code_versions import ASSET_SOURCES
 from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
@@ -224,13 +224,6 @@ def test_months_of_the_other_data_kind_are_rejected(platform: PlatformHarness) -
     assert platform.settings.warehouse != real.warehouse
 
 
-def stale(platform: PlatformHarness, asset: str, month: Month) -> bool:
-    """True if Dagster shows the asset's month as stale."""
-    graph = platform.definitions.get_repository_def().asset_graph
-    resolver = CachingStaleStatusResolver(platform.instance, graph, LoadingContextForTest(platform.instance))
-    return resolver.get_status(dg.AssetKey(asset), str(month)) == StaleStatus.STALE
-
-
 def republish(platform: PlatformHarness, month: Month) -> None:
     """Reports to Dagster that the month's features have a new data version."""
     tags = {DATA_VERSION_TAG: f"of another file of {month}"}
@@ -245,13 +238,18 @@ def test_republished_month_tags_versions_trained_on_it(platform: PlatformHarness
     learned = model_versions.get_month_version(platform.settings, MARCH)
     assert learned
     marked = []
-    assert not stale(platform, "duration_model", MARCH)
+    assert not platform.is_stale("duration_model", MARCH)
     republish(platform, MARCH)  # used for scoring only
-    marked += [str(MARCH)] if stale(platform, "duration_model", MARCH) else []
-    assert stale(platform, "drift_report", MARCH)
+    marked += [str(MARCH)] if platform.is_stale("duration_model", MARCH) else []
+    assert platform.is_stale("drift_report", MARCH)
     republish(platform, FEBRUARY)
-    marked += [str(FEBRUARY)] if stale(platform, "duration_model", MARCH) else []
+    marked += [str(FEBRUARY)] if platform.is_stale("duration_model", MARCH) else []
     assert marked == [month for month in ("2023-02", "2023-03") if month in learned.tags["months"].split(",")]
+
+
+@pytest.mark.parametrize("source", ["training/training_window.py", "defs/training/training_config.py"])
+def test_window_and_parameters_are_among_the_sources_of_the_model(source: str) -> None:
+    assert source in ASSET_SOURCES["duration_model"]
 
 
 @pytest.mark.parametrize("asset", ["duration_model", "model_tuning"])
