@@ -7,7 +7,7 @@ from duckdb import DuckDBPyConnection
 from rich.console import Console
 from rich.table import Table
 
-from taxi_assets.evaluation.score_summary import decision_facts, decision_line, score_facts, score_lines
+from taxi_assets.evaluation.score_summary import decision_line, score_facts, score_lines
 from taxi_assets.months import Month
 from taxi_assets.quality.cleaning_rules import REASONS
 from taxi_assets.settings import Settings
@@ -22,6 +22,7 @@ def run_summary(
     settings: Settings, months: Sequence[Month], prediction: Mapping[str, Any], seconds: Mapping[str, float]
 ) -> Facts:
     """The facts of `taxi run --json`."""
+    from taxi_assets.promotion.decision import read_decision
     from taxi_assets.serving import bento_build
     from taxi_assets.tlc.tlc_source import source_label
 
@@ -34,7 +35,7 @@ def run_summary(
             "services": list(settings.services),
             "rows": _rows(connection, settings.services, months),
             "score": score_facts(connection, months[-1], model["version"], settings.served_condition),
-            "decision": decision_facts(connection, months[-1], model["version"]),
+            "decision": read_decision(connection, model["version"], months[-1]),
             "drift": _drift(connection, months[-1]),
             "refused": _refused(connection, settings.services, months),
         }

@@ -17,6 +17,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.coverage import measure_coverage
 from taxi_assets.evaluation.diagnostics import NOISE_FLOOR, score_matched_pairs
 from taxi_assets.evaluation.month_scores import MODEL, PredictedMonth, ScoredMonth, score_month
+from taxi_assets.files import write_atomically
 from taxi_assets.months import Month
 from taxi_assets.registry.code_revision import source_digest
 from taxi_assets.training.conditions import CONDITIONS
@@ -102,9 +103,7 @@ def _load_or_score(spec: BacktestSpec, month: Month, window: Sequence[Month]) ->
         return found
     facts = _score_month(spec, month, window)
     spec.results_folder.mkdir(parents=True, exist_ok=True)
-    draft = cached.with_suffix(".draft")
-    draft.write_text(json.dumps(facts))
-    draft.replace(cached)
+    write_atomically(cached, json.dumps(facts))
     return facts
 
 

@@ -9,7 +9,7 @@ from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCO
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["decision_facts", "decision_line", "score_facts", "score_lines"]
+__all__ = ["decision_line", "score_facts", "score_lines"]
 
 Facts = dict[str, Any]
 
@@ -65,15 +65,3 @@ def score_facts(connection: "DuckDBPyConnection", month: Month, version: int | N
         "baselines": scores,
         "other_conditions": {name: models["duration_model"] for name, models in found.items()},
     }
-
-
-def decision_facts(connection: "DuckDBPyConnection", month: Month, version: int | None) -> Facts | None:
-    """The decision on the version with its metric and figures; None if there is none."""
-    query = (
-        "SELECT is_promoted, reasons, scope, condition, trips, days, rmse, bias, champion_version, champion_rmse, "
-        "difference_minutes, difference_low, difference_high, worst_slice, worst_slice_worsening "
-        "FROM promotions WHERE month = ? AND model_version = ?"
-    )
-    found = connection.execute(query, [month.first_day, version])
-    row, names = found.fetchone(), [column[0] for column in found.description]
-    return dict(zip(names, row, strict=True)) if row else None

@@ -8,7 +8,6 @@ bins, each with a tenth of the reference. Missing values have their own bin.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -18,6 +17,7 @@ from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.warehouse.queries import sql
 
 __all__ = [
     "DRIFTED",
@@ -69,7 +69,7 @@ _DRAWS = 999  # their maximum is exceeded by chance once in 1,000
 
 @dataclass(frozen=True)
 class FeatureDrift:
-    """Drift of one feature; means and medians are None for categorical or missing values.
+    """Drift of one feature; means are None for categorical or missing values.
 
     Without drift, `psi` exceeds `psi_noise_floor` once in 1,000 by chance.
     """
@@ -80,10 +80,6 @@ class FeatureDrift:
     verdict: DriftVerdict
     reference_mean: float | None
     month_mean: float | None
-    reference_median: float | None
-    month_median: float | None
-    reference_missing_share: float
-    month_missing_share: float
 
 
 @dataclass(frozen=True)
@@ -133,8 +129,7 @@ def measure_drift(
     if month in reference_months:
         raise TaxiError(f"{month:%Y-%m} is a training month of the model: measure the drift of a later one")
     values = {"services": sorted(services), "months": [*reference_months, month], "month": month}
-    query = files("taxi_assets.monitoring").joinpath("drift_counts.sql").read_text()
-    counts = connection.execute(query, values).df()
+    counts = connection.execute(sql("drift_counts"), values).df()
     samples = {name: _sample(counts[counts["feature"] == name]) for name in FEATURES}
     reference_trips, month_trips = int(samples[TARGET].reference.sum()), int(samples[TARGET].month.sum())
     if not reference_trips or not month_trips:
@@ -158,7 +153,6 @@ def _measure(name: str, kind: FeatureKind, sample: _Sample) -> FeatureDrift:
     bins = _bins(kind, sample)
     reference, month = (np.bincount(bins, trips).astype(np.int64) for trips in (sample.reference, sample.month))
     psi, psi_noise_floor = float(_psi(reference, month)), _psi_noise_floor(reference, month)
-    missing = np.isnan(sample.values)
     has_order = kind != "categorical"
     return FeatureDrift(
         name=name,
@@ -167,10 +161,6 @@ def _measure(name: str, kind: FeatureKind, sample: _Sample) -> FeatureDrift:
         verdict=_verdict(psi, psi_noise_floor),
         reference_mean=_mean(sample.values, sample.reference) if has_order else None,
         month_mean=_mean(sample.values, sample.month) if has_order else None,
-        reference_median=_median(sample.values, sample.reference) if has_order else None,
-        month_median=_median(sample.values, sample.month) if has_order else None,
-        reference_missing_share=float(sample.reference[missing].sum() / sample.reference.sum()),
-        month_missing_share=float(sample.month[missing].sum() / sample.month.sum()),
     )
 
 
@@ -212,11 +202,3 @@ def _verdict(psi: float, psi_noise_floor: float) -> DriftVerdict:
 def _mean(values: Floats, trips: Ints) -> float | None:
     present = ~np.isnan(values)
     return float(np.average(values[present], weights=trips[present])) if trips[present].any() else None
-
-
-def _median(values: Floats, trips: Ints) -> float | None:
-    present = ~np.isnan(values)
-    if not trips[present].any():
-        return None
-    cumulated = trips[present].cumsum()
-    return float(values[present][np.searchsorted(cumulated, cumulated[-1] / 2)])

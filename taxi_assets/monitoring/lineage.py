@@ -1,12 +1,13 @@
 """Lineage of a model version: files, checks, features, training, decision, Bentos."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxi_assets.evaluation.evaluate import services_of, window_of
 from taxi_assets.monitoring.superseded_versions import superseded_files
 from taxi_assets.months import Month
+from taxi_assets.promotion.decision import read_decision
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.serving import bento_build
@@ -50,7 +51,7 @@ def trace_lineage(settings: Settings, warehouse: Warehouse, number: int, checks:
     with warehouse.at(snapshot if kept else None).reading() as connection:
         found = [_month(connection, service, month, checks) for month in months for service in services_of(version)]
     with warehouse.reading() as connection:
-        decision = _decision(connection, version)
+        decision = read_decision(connection, version.version)
         superseded = superseded_files(connection, version)
     return {
         "months": found,
@@ -85,13 +86,12 @@ def _month(connection: "DuckDBPyConnection", service: str, month: Month, checks:
 
 
 def _publishing_run(connection: "DuckDBPyConnection", table: str, service: str, month: Month) -> str | None:
-    """The Dagster run that last published the month, up to the snapshot being read."""
-    row = connection.execute(
-        "SELECT json_extract_string(commit_extra_info, '$.dagster_run_id') FROM lake.snapshots() "
-        "WHERE commit_message = $message AND snapshot_id <= (SELECT id FROM lake.current_snapshot()) "
-        "ORDER BY snapshot_id DESC LIMIT 1",
-        {"message": f"{table} {service} {month}"},
-    ).fetchone()
+    """The Dagster run that published the month's rows, as they are at the snapshot being read."""
+    query = (
+        "SELECT json_extract_string(commit_extra_info, '$.dagster_run_id') FROM lake.snapshots() "  # noqa: S608
+        f"WHERE snapshot_id = (SELECT max(snapshot_id) FROM {table} WHERE service = $service AND month = $month)"
+    )
+    row = connection.execute(query, month_key(service, month)).fetchone()
     return row[0] if row else None
 
 
@@ -107,13 +107,3 @@ def _version(settings: Settings, version: Version) -> Facts:
         "parameters": tracking.get_logged_run(settings, version.run_id).params,
         **{name: version.tags.get(name) for name in tag_names},
     }
-
-
-def _decision(connection: "DuckDBPyConnection", version: Version) -> Mapping[str, Any] | None:
-    """The latest decision on the version; None if there is none."""
-    found = connection.execute(
-        "SELECT * FROM promotions WHERE model_version = ? ORDER BY decided_at DESC NULLS LAST LIMIT 1",
-        [version.version],
-    )
-    row, names = found.fetchone(), [column[0] for column in found.description]
-    return dict(zip(names, row, strict=True)) if row else None

@@ -15,6 +15,7 @@ from duckdb import DuckDBPyConnection
 from taxi_assets.ingestion.source_files import SourceFile, read_source_files
 from taxi_assets.monitoring.superseded_versions import superseded_files
 from taxi_assets.months import Month
+from taxi_assets.promotion.decision import read_decision
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.serving import bento_build
@@ -103,12 +104,12 @@ def _first_stale_asset(connection: DuckDBPyConnection, month: Month, version: Ve
     rows = connection.execute("SELECT count(*) FROM evaluations WHERE month = ? AND model_version = ?", key).fetchall()
     if not rows[0][0] or scored < published:
         return "model_evaluation"
-    query = "SELECT is_promoted, snapshot FROM promotions WHERE month = ? AND model_version = ?"
-    decided = connection.execute(query, key).fetchone()
+    decision = read_decision(connection, version.version, month)
     # A decision writes its tags last: if they belong to another decision, this one was interrupted.
-    if not decided or version.tags.get("decision_snapshot") != str(decided[1]):
+    if not decision or version.tags.get("decision_snapshot") != str(decision["snapshot"]):
         return "champion_model"
-    is_stale = decided[1] < published and not decided[0]  # a promoted version is not decided on again
+    # A promoted version is not decided on again.
+    is_stale = decision["snapshot"] < published and not decision["is_promoted"]
     return "champion_model" if is_stale else None
 
 

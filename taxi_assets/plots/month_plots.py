@@ -1,11 +1,11 @@
-"""Plots of months: drift, rejected rows, rows by month."""
+"""Plots of months: drift and rejected rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from taxi_assets.monitoring.drift import DRIFTED, TARGET, WATCH, DriftReport
 from taxi_assets.plots.canvas import INK, MODEL_COLOUR, VERDICT_COLOURS, label_bars, png, readable, style, titled_figure
 
-__all__ = ["draw_drift", "draw_monthly_rows", "draw_rejections"]
+__all__ = ["draw_drift", "draw_rejections"]
 
 _DRIFT_WORDS = {"stable": "is similar to", "watch": "is drifting from", "drifted": "differs from"}
 
@@ -33,7 +33,7 @@ def draw_drift(report: DriftReport) -> bytes:
 def _drift_title(report: DriftReport) -> str:
     target, months = report.target, len(report.reference_months)
     return (
-        f"{report.month:%Y-%m} {_DRIFT_WORDS[report.verdict]} its {_counted(months, 'training month')}: "
+        f"{report.month:%Y-%m} {_DRIFT_WORDS[report.verdict]} its {months} training month{'s' if months != 1 else ''}: "
         f"trips take {target.month_mean:.1f} minutes on average, in training {target.reference_mean:.1f}"
     )
 
@@ -57,26 +57,3 @@ def draw_rejections(rejected: Mapping[str, int], rows: int) -> bytes:
     if not reasons:
         axes.set_axis_off()
     return png(figure)
-
-
-def draw_monthly_rows(months: Sequence[str], kept: Sequence[int], rejected: Sequence[int]) -> bytes:
-    """Draws rows kept and rejected by month."""
-    shares = [no / max(yes + no, 1) for yes, no in zip(kept, rejected, strict=True)]
-    worst = max(range(len(months)), key=lambda position: shares[position])
-    share = sum(rejected) / max(sum(kept) + sum(rejected), 1)
-    title = f"{sum(kept):,} trips kept of {_counted(len(months), 'month')}; {share:.1%} of the rows rejected"
-    title += f", most in {months[worst]} ({shares[worst]:.1%})" if len(months) > 1 else ""
-    figure = titled_figure(title, 3.6)
-    axes = figure.subplots()
-    axes.bar(range(len(months)), kept, color=MODEL_COLOUR, label="kept")
-    axes.bar(range(len(months)), rejected, bottom=kept, color=VERDICT_COLOURS["watch"], label="rejected")
-    step = -(-len(months) // 24)
-    axes.set_xticks(range(0, len(months), step), months[::step], rotation=45 if len(months) > 8 else 0)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9, labelcolor=INK)
-    axes.yaxis.set_major_formatter("{x:,.0f}")
-    style(axes, "", "rows")
-    return png(figure)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("s" if count != 1 else "")

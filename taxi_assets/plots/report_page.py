@@ -1,10 +1,10 @@
 """Report pages: one HTML file for an asset's month, with its figures and plots. Needs no network."""
 
 import base64
-import os
 from collections.abc import Mapping
 from html import escape
 
+from taxi_assets.files import write_atomically
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
@@ -46,9 +46,7 @@ def write_report_page(
     )
     page = settings.reports / asset / f"{month}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    draft = page.with_name(f".{page.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(page)
+    write_atomically(page, text)
     return page.relative_to(settings.reports).as_posix()
 
 

@@ -13,10 +13,10 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.evaluate import require_month_version
 from taxi_assets.evaluation.metrics import DAY, Score
 from taxi_assets.months import Month
-from taxi_assets.promotion.decision import Decision, decide, decision_row
+from taxi_assets.promotion.build_evidence import build_evidence, read_scores
+from taxi_assets.promotion.decision import Decision, decide, decision_row, read_decision
 from taxi_assets.promotion.guards import scope_label
 from taxi_assets.promotion.paired_comparison import PairedComparison
-from taxi_assets.promotion.promotion_input import PromotionInput, build_promotion_input, read_scores
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.model_versions import Version
 from taxi_assets.settings import Settings
@@ -67,15 +67,15 @@ def decide_champion(
     """
     challenger, current = require_month_version(settings, month), _usable_champion(settings)
     with warehouse.reading() as connection:
-        recorded = _recorded_decision(connection, month, challenger)
+        recorded = read_decision(connection, challenger.version, month)
         _require_evaluation(connection, month, challenger, settings.served_condition)
         scores = read_scores(connection, month, challenger, settings.served_condition)[PRIMARY_SCOPE.name]
     if recorded and recorded["is_promoted"] and current and current.version == challenger.version:
         model_versions.tag_decision(settings, challenger.version, _tags(recorded))
         return PromotionOutcome(Decision(True, tuple(recorded["reasons"])), _deciding_metric(recorded), scores)
-    promotion_input = build_promotion_input(settings, warehouse, month, challenger, current)
-    decision = decide(promotion_input.evidence)
-    row = _row(promotion_input, decision) | {
+    evidence = build_evidence(settings, warehouse, month, challenger, current)
+    decision = decide(evidence)
+    row = decision_row(evidence, decision) | {
         "month": month.first_day,
         "model_version": challenger.version,
         "decided_by": decided_by or getuser(),
@@ -84,13 +84,9 @@ def decide_champion(
     }
     # The warehouse first: after a crash here, the next run sees the old champion and decides again with the same row.
     _record_decision(warehouse, row, run_id)
-    _update_mlflow(settings, challenger, decision, row, promotion_input.evidence.valid_comparison)
-    return PromotionOutcome(
-        decision,
-        _deciding_metric(row),
-        scores if promotion_input.evidence.valid_score else {},
-        promotion_input.evidence.valid_comparison,
-    )
+    _update_mlflow(settings, challenger, decision, row, evidence.valid_comparison)
+    valid_scores = scores if evidence.valid_score else {}
+    return PromotionOutcome(decision, _deciding_metric(row), valid_scores, evidence.valid_comparison)
 
 
 def _update_mlflow(
@@ -135,14 +131,6 @@ def _usable_champion(settings: Settings) -> Version | None:
     return champion
 
 
-def _recorded_decision(connection: "DuckDBPyConnection", month: Month, version: Version) -> dict[str, Any] | None:
-    found = connection.execute(
-        "SELECT * FROM promotions WHERE month = ? AND model_version = ?", [month.first_day, version.version]
-    )
-    row, names = found.fetchone(), [column[0] for column in found.description]
-    return dict(zip(names, row, strict=True)) if row else None
-
-
 def _require_evaluation(connection: "DuckDBPyConnection", month: Month, version: Version, condition: str) -> None:
     query = (
         "SELECT count(*) FROM evaluations "
@@ -154,10 +142,6 @@ def _require_evaluation(connection: "DuckDBPyConnection", month: Month, version:
             f"version {version.version} was not evaluated on {month} {condition.replace('_', ' ')}: "
             "materialise model_evaluation of that month first"
         )
-
-
-def _row(promotion_input: PromotionInput, decision: Decision) -> dict[str, object]:
-    return decision_row(promotion_input.evidence, decision) | {"snapshot": promotion_input.snapshot}
 
 
 def _record_decision(warehouse: Warehouse, row: dict[str, object], run_id: str | None) -> None:

@@ -6,13 +6,18 @@ without objections is promoted. guards.py has the guards, policy.py their thresh
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from taxi_assets.months import Month
 from taxi_assets.promotion.evidence import Candidate, Evidence, GuardrailScores
 from taxi_assets.promotion.guards import GUARDS, format_interval, scope_label
 from taxi_assets.promotion.paired_comparison import PairedComparison
 from taxi_assets.promotion.policy import PROMOTION_POLICY, PromotionPolicy
 
-__all__ = ["Candidate", "Decision", "Evidence", "GuardrailScores", "decide", "decision_row"]
+__all__ = ["Candidate", "Decision", "Evidence", "GuardrailScores", "decide", "decision_row", "read_decision"]
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,19 @@ def decide(evidence: Evidence, policy: PromotionPolicy = PROMOTION_POLICY) -> De
     return Decision(not objections, objections or tuple(_reasons_for(evidence)))
 
 
+def read_decision(
+    connection: "DuckDBPyConnection", version: int | None, month: Month | None = None
+) -> dict[str, Any] | None:
+    """Reads the row of `promotions` of a version on a month, by default its latest; None if there is none."""
+    found = connection.execute(
+        "SELECT * FROM promotions WHERE model_version = $version AND month = coalesce($month, month) "
+        "ORDER BY decided_at DESC NULLS LAST LIMIT 1",
+        {"version": version, "month": month.first_day if month else None},
+    )
+    row, names = found.fetchone(), [column[0] for column in found.description]
+    return dict(zip(names, row, strict=True)) if row else None
+
+
 def decision_row(evidence: Evidence, decision: Decision) -> dict[str, object]:
     """The decision as a row of `promotions`; figures are missing where nothing is compared."""
     valid_score, comparison = evidence.valid_score, evidence.valid_comparison
@@ -40,6 +58,7 @@ def decision_row(evidence: Evidence, decision: Decision) -> dict[str, object]:
         "condition": evidence.condition.name,
         "trips": comparison.trips if comparison else evidence.trips,
         "days": comparison.days if comparison else evidence.days,
+        "snapshot": evidence.snapshot,
         "rmse": comparison.challenger_rmse if comparison else valid_score.rmse if valid_score else None,
         "bias": valid_score.bias if valid_score else None,
     }

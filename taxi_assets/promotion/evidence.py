@@ -55,6 +55,7 @@ class Evidence:
             one of them may have seen the trips.
         scored_month: The month of the trips.
         days: Number of days the trips fall on.
+        snapshot: The warehouse snapshot the figures were read from.
         guarded: Scores in the other scopes, by scope.
         scope: Scope of the deciding RMSE.
         condition: Condition of the deciding RMSE.
@@ -67,6 +68,7 @@ class Evidence:
     comparison: PairedComparison | None
     scored_month: Month
     days: int
+    snapshot: int
     guarded: Mapping[str, GuardrailScores] = field(default_factory=dict)
     scope: EvaluationScope = PRIMARY_SCOPE
     condition: Condition = WITHOUT_RECENT_TRAFFIC

@@ -46,4 +46,4 @@ BASELINES = {"zone_pair_median": scored(6.2), "one_hot_linear_regression": score
 SURELY = dict.fromkeys(BASELINES, Interval(-1, -1.2, -0.8))
 CHALLENGER = Candidate("2", scored(5.1), FEBRUARY)
 CHAMPION = Candidate("1", scored(5.2), Month(2023, 1))
-EVIDENCE = Evidence(CHALLENGER, CHAMPION, BASELINES, SURELY, compared(), MARCH, 31)
+EVIDENCE = Evidence(CHALLENGER, CHAMPION, BASELINES, SURELY, compared(), MARCH, 31, 7)

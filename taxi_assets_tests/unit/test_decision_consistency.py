@@ -41,7 +41,7 @@ def evidences(draw: st.DrawFn) -> Evidence:
     against = {name: Interval(-1, -2, draw(st.floats(-1, 1))) for name in baselines}
     guarded = {"all": GuardrailScores(scored(draw(errors)), {"zone_pair_median": scored(draw(errors))})}
     return Evidence(
-        challenger, champion, baselines, against, comparison, MARCH, draw(st.sampled_from([5, 31])), guarded
+        challenger, champion, baselines, against, comparison, MARCH, draw(st.sampled_from([5, 31])), 7, guarded
     )
 
 

@@ -26,7 +26,7 @@ from taxi_assets.plots.error_plots import (
     draw_scores,
     draw_slice,
 )
-from taxi_assets.plots.month_plots import draw_drift, draw_monthly_rows, draw_rejections
+from taxi_assets.plots.month_plots import draw_drift, draw_rejections
 from taxi_assets.plots.promotion_plots import draw_bootstrap, draw_slices_compared
 from taxi_assets.plots.tuning_plots import draw_trials
 from taxi_assets.plots.zone_maps import draw_zone_residuals
@@ -56,7 +56,7 @@ SLICES = pd.DataFrame(
 
 
 def moved(name: str, psi: float, verdict: str) -> FeatureDrift:
-    return FeatureDrift(name, psi, 0.004, verdict, 15.1, 14.4, 12.0, 11.0, 0.0, 0.0)  # type: ignore[arg-type]
+    return FeatureDrift(name, psi, 0.004, verdict, 15.1, 14.4)  # type: ignore[arg-type]
 
 
 REPORT = DriftReport(
@@ -66,7 +66,6 @@ REPORT = DriftReport(
     70_000,
     (moved("passenger_count", 0.7, "drifted"), moved(TARGET, 0.17, "watch"), moved("service", 0.0, "stable")),
 )
-MONTHS = [f"{2020 + number // 12}-{number % 12 + 1:02d}" for number in range(40)]
 
 COMPARED = PairedComparison(
     trips=RIDES,
@@ -202,14 +201,6 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
         "100 of 2,000 rows (5.0%) are rejected, most of them as 'duration too short'",
     ),
     "no rejections": (lambda: draw_rejections({}, 0), "0 of 0 rows (0.0%) are rejected"),
-    "monthly rows": (
-        lambda: draw_monthly_rows(MONTHS, [60_000] * 40, [*[2_000] * 39, 9_000]),
-        "2,400,000 trips kept of 40 months; 3.5% of the rows rejected, most in 2023-04 (13.0%)",
-    ),
-    "one month": (
-        lambda: draw_monthly_rows(["2023-01"], [0], [0]),
-        "0 trips kept of 1 month; 0.0% of the rows rejected",
-    ),
 }
 
 

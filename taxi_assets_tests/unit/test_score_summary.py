@@ -6,8 +6,9 @@ import duckdb
 import pytest
 from score_rows import DECISION, OTHER, SERVED, scored
 
-from taxi_assets.evaluation.score_summary import decision_facts, decision_line, score_facts, score_lines
+from taxi_assets.evaluation.score_summary import decision_line, score_facts, score_lines
 from taxi_assets.months import Month
+from taxi_assets.promotion.decision import read_decision
 
 FEBRUARY = Month(2023, 2)
 
@@ -39,7 +40,7 @@ def test_the_served_condition_is_the_headline_and_the_other_a_separate_line(
 
 
 def test_the_deciding_metric_is_shown_with_its_figures(recorded: duckdb.DuckDBPyConnection) -> None:
-    assert decision_line(decision_facts(recorded, FEBRUARY, 2)) == (
+    assert decision_line(read_decision(recorded, 2, FEBRUARY)) == (
         "RMSE on trips of 1-60 minutes, without recent traffic: 4.000 minutes; champion 1 had 3.900: +0.100, "
         "between -0.100 and +0.300"
     )
@@ -48,5 +49,5 @@ def test_the_deciding_metric_is_shown_with_its_figures(recorded: duckdb.DuckDBPy
 def test_without_a_comparison_no_figure_of_the_champion_is_shown(memory: duckdb.DuckDBPyConnection, put: Any) -> None:
     figures = ("champion_rmse", "difference_minutes", "difference_low", "difference_high")
     put(memory, "promotions", DECISION | dict.fromkeys(figures) | {"rmse": None})
-    assert decision_line(decision_facts(memory, FEBRUARY, 2)) == "RMSE on trips of 1-60 minutes, without recent traffic"
-    assert decision_line(decision_facts(memory, FEBRUARY, 3)) == "no decision yet: materialise champion_model"
+    assert decision_line(read_decision(memory, 2, FEBRUARY)) == "RMSE on trips of 1-60 minutes, without recent traffic"
+    assert decision_line(read_decision(memory, 3, FEBRUARY)) == "no decision yet: materialise champion_model"

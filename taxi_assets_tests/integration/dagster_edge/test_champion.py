@@ -13,7 +13,7 @@ from taxi_assets.evaluation import evaluate, record_evaluation
 from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import Month
 from taxi_assets.promotion.champion import decide_champion
-from taxi_assets.promotion.decision import Decision
+from taxi_assets.promotion.decision import Decision, read_decision
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.training.dataset import read_evaluation_trips
 from taxi_assets.training.evaluation_scope import TRIPS_1_TO_180_MINUTES
@@ -52,11 +52,9 @@ def decide_as_person(platform: PlatformHarness, month: Month = MARCH) -> Decisio
 
 def decided(platform: PlatformHarness, month: Month, version: model_versions.Version) -> dict[str, Any]:
     with platform.warehouse.reading() as connection:
-        query = "SELECT * FROM promotions WHERE month = ? AND model_version = ?"
-        rows = connection.execute(query, [month.first_day, version.version])
-        names = [column[0] for column in rows.description]
-        (row,) = rows.fetchall()
-    return dict(zip(names, row, strict=True))
+        found = read_decision(connection, version.version, month)
+    assert found
+    return found
 
 
 def champion(platform: PlatformHarness) -> model_versions.Version:

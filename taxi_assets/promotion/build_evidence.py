@@ -1,7 +1,7 @@
-"""Builds a decision's input: recorded scores, paired predictions, training overlap. No Dagster."""
+"""Builds the evidence for a decision: recorded scores, paired predictions, training overlap. No Dagster."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,29 +26,21 @@ from taxi_assets.warehouse.queries import sql
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["PromotionInput", "build_promotion_input", "read_scores"]
+__all__ = ["build_evidence", "read_scores"]
 
 _TRIP_IDENTITY = ["service", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "duration_minutes"]
 _GUARDRAIL_SCOPES = [name for name in EVALUATION_SCOPES if name != PRIMARY_SCOPE.name]
 
 
-@dataclass(frozen=True)
-class PromotionInput:
-    """The evidence for a month's decision, and the warehouse snapshot it was read from."""
-
-    evidence: Evidence
-    snapshot: int
-
-
-def build_promotion_input(
+def build_evidence(
     settings: Settings, warehouse: Warehouse, month: Month, challenger: Version, champion: Version | None
-) -> PromotionInput:
+) -> Evidence:
     """Builds the evidence for a decision on the challenger, which must be evaluated on the month already.
 
     Raises:
         TaxiError: The month has no trips.
     """
-    snapshot, condition = warehouse.snapshot(), CONDITIONS[settings.served_condition]
+    snapshot, condition = warehouse.snapshot(), CONDITIONS[settings.served_condition]  # the snapshot before any read
     with warehouse.reading() as connection:
         scores = read_scores(connection, month, challenger, condition.name)
         baseline_intervals = _baseline_intervals(connection, month, challenger, condition)
@@ -62,10 +54,11 @@ def build_promotion_input(
         comparison=None,
         scored_month=month,
         days=len(np.unique(_days(PRIMARY_SCOPE.in_scope(trips)))),
+        snapshot=snapshot,
         guarded={name: GuardrailScores(own[name], scores[name]) for name in _GUARDRAIL_SCOPES},
         condition=condition,
     )
-    return PromotionInput(_with_comparison(settings, warehouse, trips, evidence, challenger, champion), snapshot)
+    return _with_comparison(settings, warehouse, trips, evidence, challenger, champion)
 
 
 def _candidate(warehouse: Warehouse, version: Version, found: Score | None, trips: pd.DataFrame) -> Candidate:
