@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from taxi_assets.plots.canvas import ACCENT, INK, MODEL_COLOUR, MUTED, png, readable, style, titled_figure
+from taxi_assets.plots.canvas import ACCENT, INK, MODEL_COLOUR, MUTED, legend, png, readable, style, titled_figure
 
 __all__ = ["draw_backtest"]
 
@@ -29,7 +29,7 @@ def draw_backtest(facts: Mapping[str, Any]) -> bytes:
         rmse = [month["other_conditions"][name]["rmse"] for month in months]
         above.plot(names, rmse, color=MODEL_COLOUR, linestyle=":", label=f"the model {readable(name)}")
     above.set_ylim(0)
-    above.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower left")
+    legend(figure)
     style(above, "", "RMSE, minutes")
     below.bar(names, [100 * month["model"]["coverage_90"] for month in months], color=MODEL_COLOUR)
     below.axhline(90, color=ACCENT, linewidth=1.2)

@@ -1,8 +1,9 @@
 """Size, colours and fonts shared by all plots. Uses matplotlib's object interface, not pyplot."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
+from types import MappingProxyType
 from typing import Literal
 
 from matplotlib.axes import Axes
@@ -16,7 +17,9 @@ __all__ = [
     "MODEL_COLOUR",
     "MUTED",
     "VERDICT_COLOURS",
+    "bar_chart",
     "label_bars",
+    "legend",
     "png",
     "readable",
     "style",
@@ -45,6 +48,44 @@ def _wrap(title: str) -> list[str]:
     needed = len(textwrap.wrap(title, _TITLE_LETTERS))
     widths = range(len(title) // needed, _TITLE_LETTERS + 1)
     return next(lines for width in widths if len(lines := textwrap.wrap(title, width)) == needed)
+
+
+def bar_chart(
+    title: str,
+    bars: Mapping[str, float],
+    colours: Sequence[str],
+    xlabel: str,
+    texts: Sequence[str] = (),
+    meanings: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[Figure, Axes]:
+    """Creates a figure of horizontal bars, the first on top.
+
+    Args:
+        title: The finding.
+        bars: Length of each bar by its name.
+        colours: Colour of each bar.
+        xlabel: Label of the axis of lengths.
+        texts: Text at the end of each bar.
+        meanings: Meaning of each colour, for `legend`.
+    """
+    figure = titled_figure(title, 1.3 + 0.34 * max(len(bars), 1))
+    axes = figure.subplots()
+    drawn = axes.barh([readable(name) for name in bars], list(bars.values()), color=list(colours))
+    if texts:
+        label_bars(axes, drawn, texts)
+    for colour in dict.fromkeys(colours):
+        if colour in meanings:
+            axes.plot([], [], "s", color=colour, label=meanings[colour])
+    axes.invert_yaxis()
+    style(axes, xlabel, grid="x")
+    if not bars:
+        axes.set_axis_off()
+    return figure, axes
+
+
+def legend(figure: Figure) -> None:
+    """Adds a legend below the axes, where it covers nothing."""
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9, labelcolor=INK)
 
 
 def label_bars(axes: Axes, bars: BarContainer, texts: Sequence[str], room: float = 0.14) -> None:

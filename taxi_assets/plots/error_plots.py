@@ -14,7 +14,9 @@ from taxi_assets.plots.canvas import (
     INK,
     MODEL_COLOUR,
     MUTED,
+    bar_chart,
     label_bars,
+    legend,
     png,
     readable,
     style,
@@ -113,7 +115,7 @@ def draw_predictions(actual: Floats, predicted: Floats) -> bytes:
     figure.colorbar(image, ax=axes, label="trips", pad=0.02, format="{x:,.0f}")
     axes.plot([0, longest], [0, longest], color=INK, linewidth=1, linestyle="--", label="actual = predicted")
     axes.plot(*_medians(predicted, actual, edges), color=ACCENT, linewidth=2, label="median of the trips")
-    axes.legend(loc="upper left", fontsize=9, labelcolor=INK)
+    legend(figure)
     style(axes, "predicted, minutes", "actual, minutes", grid=None)
     return png(figure)
 
@@ -141,7 +143,7 @@ def draw_residuals(actual: Floats, predicted: Floats) -> bytes:
     axes.axvspan(low, high, color=BAND, zorder=0, label="nine of ten trips")
     axes.axvline(0, color=INK, linewidth=1)
     axes.set_xlim(-limit, limit)
-    axes.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=INK)
+    legend(figure)
     axes.yaxis.set_major_formatter("{x:,.0f}")
     style(axes, "predicted minus actual, minutes", "trips")
     return png(figure)
@@ -155,21 +157,18 @@ def draw_slice(slices: pd.DataFrame, name: str) -> bytes:
         name: A name of `metrics.SLICES`.
     """
     rows = slices[slices["slice"] == name]
-    figure = titled_figure(_slice_title(rows, readable(name)), 1.1 + 0.36 * len(rows))
-    axes = figure.subplots()
-    names = [f"{value}  ({trips:,} trips)" for value, trips in zip(rows["value"], rows["trips"], strict=True)]
     colours = [MODEL_COLOUR if trips >= _MIN_TRIPS_FOR_TITLE else MUTED for trips in rows["trips"]]
-    bars = axes.barh(names, rows["mae"], color=colours)
-    axes.bar_label(bars, fmt="{:.2f}", label_type="center", color="white", fontsize=9)
-    axes.plot(rows["rmse"], range(len(rows)), "o", color=INK, markersize=5)
-    axes.invert_yaxis()
-    style(
-        axes,
-        f"MAE (bar) and RMSE (dot), minutes; grey: under {_MIN_TRIPS_FOR_TITLE} trips",
-        SLICES[name],
-        grid="x",
-    )
+    meanings = {MODEL_COLOUR: "MAE", MUTED: f"MAE of fewer than {_MIN_TRIPS_FOR_TITLE} trips"}
+    bars, xlabel = dict(zip(_with_trips(rows), rows["mae"], strict=True)), f"minutes, by {SLICES[name]}"
+    figure, axes = bar_chart(_slice_title(rows, readable(name)), bars, colours, xlabel, meanings=meanings)
+    axes.bar_label(axes.containers[0], fmt="{:.2f}", label_type="center", color="white", fontsize=9)
+    axes.plot(rows["rmse"], range(len(rows)), "o", color=INK, markersize=5, label="RMSE")
+    legend(figure)
     return png(figure)
+
+
+def _with_trips(rows: pd.DataFrame) -> list[str]:
+    return [f"{value}  ({trips:,} trips)" for value, trips in zip(rows["value"], rows["trips"], strict=True)]
 
 
 def _slice_title(rows: pd.DataFrame, name: str) -> str:
@@ -184,22 +183,24 @@ def _slice_title(rows: pd.DataFrame, name: str) -> str:
 def draw_calibration(bands: pd.DataFrame) -> bytes:
     """Draws the mean error by band of predicted minutes; a calibrated model has all bars near zero.
 
+    Bands of few trips are left out: their means would flatten the others.
+
     Args:
         bands: Result of `metrics.score_slices` for `diagnostics.calibration_bands`.
     """
-    reliable = bands[bands["trips"] >= _MIN_TRIPS]
+    rows = bands[bands["trips"] >= _MIN_TRIPS]
     title = f"No band of predictions has {_MIN_TRIPS} trips: too few for a calibration"
-    if len(reliable):
-        worst = reliable.loc[reliable["bias"].abs().idxmax()]
+    if len(rows):
+        worst = rows.loc[rows["bias"].abs().idxmax()]
         title = f"The bias is largest for predictions of {worst['value']}: {worst['bias']:+.2f} minutes on average"
-    figure = titled_figure(title, 1.1 + 0.3 * len(bands))
-    axes = figure.subplots()
-    names = [f"{value}  ({trips:,} trips)" for value, trips in zip(bands["value"], bands["trips"], strict=True)]
-    colours = [MODEL_COLOUR if trips >= _MIN_TRIPS else MUTED for trips in bands["trips"]]
-    label_bars(axes, axes.barh(names, bands["bias"], color=colours), [f"{bias:+.2f}" for bias in bands["bias"]])
+    figure, axes = bar_chart(
+        title,
+        dict(zip(_with_trips(rows), rows["bias"], strict=True)),
+        [MODEL_COLOUR] * len(rows),
+        f"mean of predicted minus actual, minutes; bands of fewer than {_MIN_TRIPS} trips are left out",
+        [f"{bias:+.2f}" for bias in rows["bias"]],
+    )
     axes.axvline(0, color=INK, linewidth=1)
-    axes.invert_yaxis()
-    style(axes, "mean of predicted minus actual, minutes, by band of predicted minutes", grid="x")
     return png(figure)
 
 
@@ -211,30 +212,24 @@ def draw_noise_floor(matched_pairs: pd.DataFrame, model: str, floor: str) -> byt
         model: The model's name in that column.
         floor: The noise floor's name in that column.
     """
-    rmse = matched_pairs.set_index("model")["rmse"].sort_values(ascending=False)
+    rmse = {str(name): float(value) for name, value in matched_pairs.set_index("model")["rmse"].sort_values().items()}
     title = (
         f"On {int(matched_pairs['trips'].iloc[0]):,} trips with a match the model's RMSE is "
         f"{rmse[model] / rmse[floor]:.3f} times the noise floor of models of zones and time"
     )
-    figure = titled_figure(title, 0.9 + 0.4 * len(rmse))
-    axes = figure.subplots()
-    colours = [MODEL_COLOUR if name == model else ACCENT if name == floor else MUTED for name in rmse.index]
-    bars = axes.barh([readable(str(name)) for name in rmse.index], rmse, color=colours)
-    label_bars(axes, bars, [f"{value:.2f}" for value in rmse])
-    style(axes, "RMSE on the same trips, minutes", grid="x")
+    colours = [MODEL_COLOUR if name == model else ACCENT if name == floor else MUTED for name in rmse]
+    meanings = {MODEL_COLOUR: "the model", ACCENT: "the noise floor", MUTED: "a baseline"}
+    texts = [f"{value:.2f}" for value in rmse.values()]
+    figure, _ = bar_chart(title, rmse, colours, "RMSE on the same trips, minutes", texts, meanings)
+    legend(figure)
     return png(figure)
 
 
 def draw_importances(importances: Mapping[str, float]) -> bytes:
     """Draws the permutation importances: growth of the RMSE in minutes by shuffled column."""
     names = sorted(importances, key=lambda name: importances[name], reverse=True)[:_MAX_BARS]
-    values = [importances[name] for name in names]
-    title = f"'{readable(names[0])}' matters most: shuffling it raises the RMSE by {values[0]:.2f} minutes"
-    figure = titled_figure(title, 1.2 + 0.3 * len(names))
-    axes = figure.subplots()
-    label_bars(
-        axes, axes.barh([readable(name) for name in names], values, color=MODEL_COLOUR), [f"{v:.2f}" for v in values]
-    )
-    axes.invert_yaxis()
-    style(axes, "growth of the RMSE with the column shuffled, minutes", grid="x")
-    return png(figure)
+    bars = {name: importances[name] for name in names}
+    title = f"'{readable(names[0])}' matters most: shuffling it raises the RMSE by {bars[names[0]]:.2f} minutes"
+    texts = [f"{value:.2f}" for value in bars.values()]
+    colours = [MODEL_COLOUR] * len(bars)
+    return png(bar_chart(title, bars, colours, "growth of the RMSE with the column shuffled, minutes", texts)[0])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from taxi_assets.monitoring.drift import DRIFTED, TARGET, WATCH, DriftReport
-from taxi_assets.plots.canvas import INK, MODEL_COLOUR, VERDICT_COLOURS, label_bars, png, readable, style, titled_figure
+from taxi_assets.plots.canvas import INK, MODEL_COLOUR, VERDICT_COLOURS, bar_chart, legend, png, readable
 
 __all__ = ["draw_drift", "draw_rejections"]
 
@@ -13,20 +13,16 @@ _DRIFT_WORDS = {"stable": "is similar to", "watch": "is drifting from", "drifted
 def draw_drift(report: DriftReport) -> bytes:
     """Draws the population stability index by feature, coloured by verdict, with the noise floor."""
     features = report.features
-    figure = titled_figure(_drift_title(report), 1.6 + 0.34 * len(features))
-    axes = figure.subplots()
-    names = [readable(each.name) + (" (target)" if each.name == TARGET else "") for each in features]
-    bars = axes.barh(names, [each.psi for each in features], color=[VERDICT_COLOURS[each.verdict] for each in features])
-    label_bars(axes, bars, [f"{each.psi:.3f}" for each in features])
+    bars = {each.name + (" (target)" if each.name == TARGET else ""): each.psi for each in features}
+    colours, texts = [VERDICT_COLOURS[each.verdict] for each in features], [f"{each.psi:.3f}" for each in features]
+    figure, axes = bar_chart(_drift_title(report), bars, colours, "population stability index", texts)
     chance = [each.psi_noise_floor for each in features]
     axes.plot(chance, range(len(features)), "|", color=INK, markersize=12, label="noise floor")
     for bound, verdict in ((WATCH, "watch"), (DRIFTED, "drifted")):
         colour = VERDICT_COLOURS[verdict]
         axes.axvline(bound, color=colour, linestyle="--", linewidth=1.2, label=f"{verdict} above {bound:.2f}")
     axes.set_xlim(0, max(1.2 * DRIFTED, 1.12 * max(*chance, features[0].psi)))
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9, labelcolor=INK)
-    axes.invert_yaxis()
-    style(axes, "population stability index", grid="x")
+    legend(figure)
     return png(figure)
 
 
@@ -45,15 +41,9 @@ def draw_rejections(rejected: Mapping[str, int], rows: int) -> bytes:
     total = sum(counts.values())
     title = f"{total:,} of {rows:,} rows ({total / max(rows, 1):.1%}) are rejected"
     title += f", most of them as '{readable(reasons[0])}'" if reasons else ""
-    figure = titled_figure(title, 1.1 + 0.4 * max(len(reasons), 1))
-    axes = figure.subplots()
-    bars = axes.barh(
-        [readable(reason) for reason in reasons], [counts[reason] for reason in reasons], color=MODEL_COLOUR
-    )
-    label_bars(axes, bars, [f"{counts[reason]:,}  ({counts[reason] / rows:.2%})" for reason in reasons], room=0.2)
-    axes.invert_yaxis()
+    bars = {reason: counts[reason] for reason in reasons}
+    texts = [f"{count:,}  ({count / rows:.2%})" for count in bars.values()]
+    figure, axes = bar_chart(title, bars, [MODEL_COLOUR] * len(bars), "rows", texts)
+    axes.margins(x=0.2)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    style(axes, "rows", grid="x")
-    if not reasons:
-        axes.set_axis_off()
     return png(figure)

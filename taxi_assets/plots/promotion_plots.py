@@ -1,6 +1,18 @@
 """Plots of a promotion decision: the bootstrap of the difference of RMSE, and the change by slice."""
 
-from taxi_assets.plots.canvas import ACCENT, BAND, INK, MODEL_COLOUR, MUTED, png, readable, style, titled_figure
+from taxi_assets.plots.canvas import (
+    ACCENT,
+    BAND,
+    INK,
+    MODEL_COLOUR,
+    MUTED,
+    bar_chart,
+    legend,
+    png,
+    readable,
+    style,
+    titled_figure,
+)
 from taxi_assets.promotion.paired_comparison import PairedComparison
 from taxi_assets.promotion.policy import PROMOTION_POLICY
 
@@ -24,7 +36,7 @@ def draw_bootstrap(comparison: PairedComparison) -> bytes:
         linestyle="--",
         label="the interval must end left of this",
     )
-    axes.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=INK)
+    legend(figure)
     style(axes, f"challenger's RMSE minus the champion's, minutes; {comparison.days} days drawn", "resamples")
     return png(figure)
 
@@ -46,32 +58,32 @@ def _title(comparison: PairedComparison) -> str:
 
 def draw_slices_compared(comparison: PairedComparison) -> bytes:
     """Draws the change of RMSE by slice, as a share of the champion's; unguarded slices are grey."""
-    rows = comparison.slices
-    guarded = comparison.guarded
-    title = f"No slice has {PROMOTION_POLICY.min_slice_trips} trips: none is guarded"
-    if not guarded.empty:
-        worst = guarded.iloc[0]
-        title = (
-            f"At worst the RMSE changes by {worst['worsening']:+.1%}, for {readable(worst['slice'])} '{worst['value']}'"
-        )
-    figure = titled_figure(title, 1.2 + 0.3 * len(rows))
-    axes = figure.subplots()
-    names = [f"{row.value}  ({row.trips:,} trips)" for row in rows.itertuples()]
+    rows, bound = comparison.slices, PROMOTION_POLICY.max_slice_worsening
     colours = [
-        MUTED
-        if not row.is_guarded
-        else ACCENT
-        if row.worsening > PROMOTION_POLICY.max_slice_worsening
-        else MODEL_COLOUR
-        for row in rows.itertuples()
+        MUTED if not row.is_guarded else ACCENT if row.worsening > bound else MODEL_COLOUR for row in rows.itertuples()
     ]
+    meanings = {
+        MODEL_COLOUR: "guarded",
+        ACCENT: f"grows by more than {bound:.0%}",
+        MUTED: f"fewer than {PROMOTION_POLICY.min_slice_trips} trips, not guarded",
+    }
+    bars = {f"{row.value}  ({row.trips:,} trips)": 100 * row.worsening for row in rows.itertuples()}
+    xlabel = "change of the RMSE against the champion's, per cent; negative is better"
+    figure, axes = bar_chart(_slices_title(comparison), bars, colours, xlabel, meanings=meanings)
     low, high = (100 * (rows[end] / rows["champion_rmse"]) for end in ("low", "high"))
-    positions = range(len(rows))
-    axes.barh(positions, 100 * rows["worsening"], color=colours)
-    axes.hlines(positions, low, high, color=INK, linewidth=1)
-    axes.set_yticks(positions, names)
+    interval = f"{PROMOTION_POLICY.confidence:.0%} interval"
+    axes.hlines(range(len(rows)), low, high, color=INK, linewidth=1, label=interval)
     axes.axvline(0, color=INK, linewidth=1)
-    axes.axvline(100 * PROMOTION_POLICY.max_slice_worsening, color=ACCENT, linewidth=1.2, linestyle="--")
-    axes.invert_yaxis()
-    style(axes, "change of the RMSE against the champion's, per cent; negative is better", grid="x")
+    axes.axvline(100 * bound, color=ACCENT, linewidth=1.2, linestyle="--", label="the bound")
+    legend(figure)
     return png(figure)
+
+
+def _slices_title(comparison: PairedComparison) -> str:
+    if comparison.guarded.empty:
+        return f"No slice has {PROMOTION_POLICY.min_slice_trips} trips: none is guarded"
+    worst = comparison.guarded.iloc[0]
+    name, change = f"{readable(worst['slice'])} '{worst['value']}'", worst["worsening"]
+    if change > 0:
+        return f"Among guarded slices the RMSE grows most for {name}: by {change:.1%}"
+    return f"The RMSE grows in no guarded slice; it falls least for {name}: by {-change:.1%}"

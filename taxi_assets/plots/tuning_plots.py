@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from taxi_assets.plots.canvas import ACCENT, INK, MODEL_COLOUR, MUTED, png, style, titled_figure
+from taxi_assets.plots.canvas import ACCENT, INK, MODEL_COLOUR, MUTED, legend, png, style, titled_figure
 
 __all__ = ["draw_trials"]
 
@@ -23,7 +23,7 @@ def draw_trials(trials: pd.DataFrame) -> bytes:
         axes.axvline(trial, color=MUTED, linewidth=0.8, linestyle=":")
     if len(complete):
         axes.axhline(complete["rmse"].iloc[0], color=INK, linewidth=1, linestyle="--", label="the first trial")
-        axes.legend(loc="upper right", frameon=False, fontsize=9, labelcolor=INK)
+        legend(figure)
     style(axes, "trial (dotted: stopped early)", "RMSE on later months, minutes")
     return png(figure)
 
