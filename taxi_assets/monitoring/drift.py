@@ -8,6 +8,7 @@ bins, each with a tenth of the reference. Missing values have their own bin.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from importlib.resources import files
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -17,7 +18,6 @@ from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.warehouse.queries import sql
 
 __all__ = [
     "DRIFTED",
@@ -129,7 +129,8 @@ def measure_drift(
     if month in reference_months:
         raise TaxiError(f"{month:%Y-%m} is a training month of the model: measure the drift of a later one")
     values = {"services": sorted(services), "months": [*reference_months, month], "month": month}
-    counts = connection.execute(sql("drift_counts"), values).df()
+    query = files("taxi_assets.monitoring").joinpath("drift_counts.sql").read_text()
+    counts = connection.execute(query, values).df()
     samples = {name: _sample(counts[counts["feature"] == name]) for name in FEATURES}
     reference_trips, month_trips = int(samples[TARGET].reference.sum()), int(samples[TARGET].month.sum())
     if not reference_trips or not month_trips:

@@ -161,7 +161,8 @@ def draw_slice(slices: pd.DataFrame, name: str) -> bytes:
     meanings = {MODEL_COLOUR: "MAE", MUTED: f"MAE of fewer than {_MIN_TRIPS_FOR_TITLE} trips"}
     bars, xlabel = dict(zip(_with_trips(rows), rows["mae"], strict=True)), f"minutes, by {SLICES[name]}"
     figure, axes = bar_chart(_slice_title(rows, readable(name)), bars, colours, xlabel, meanings=meanings)
-    axes.bar_label(axes.containers[0], fmt="{:.2f}", label_type="center", color="white", fontsize=9)
+    for place, mae in enumerate(rows["mae"]):
+        axes.text(mae / 2, place, f"{mae:.2f}", ha="center", va="center", color="white", fontsize=9)
     axes.plot(rows["rmse"], range(len(rows)), "o", color=INK, markersize=5, label="RMSE")
     legend(figure)
     return png(figure)

@@ -1,4 +1,4 @@
-"""Builds the evidence for a decision: recorded scores, paired predictions, training overlap. No Dagster."""
+"""Builds the evidence for a decision: scores, paired predictions, training overlap. No Dagster."""
 
 from collections.abc import Mapping
 from dataclasses import replace
