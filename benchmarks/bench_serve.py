@@ -38,7 +38,7 @@ _FACTS = {"name": "taxi-duration", "version": 1, "run_id": "none", "data_snapsho
 def compare_single_rides(
     model: "DurationModel", served: ServedModel, times: int, rides: int = _RIDES
 ) -> tuple[Comparison, list[Figure]]:
-    """Compares `ServedModel.predict_ride`, features included, with `DurationModel.predict` of a frame of one row."""
+    """Compares `ServedModel.predict_ride` with `DurationModel.predict` of a frame of one row."""
     import pandas as pd
 
     request = parse_ride(RIDE, served.services)

@@ -24,6 +24,7 @@ DAGSTER_STARTERS = (
 # Pure modules: data in, data out. Adapters and the edge, which have side effects, are not listed.
 PURE = (
     "taxi_assets.errors",
+    "taxi_assets.files",
     "taxi_assets.months",
     "taxi_assets.tlc.local_time",
     "taxi_assets.quality.suites",
@@ -55,6 +56,7 @@ PURE = (
     "taxi_assets.warehouse.schema",
     "taxi_assets.warehouse.sql_quotes",
     "taxi_assets.ingestion.taxi_zones",
+    "taxi_assets.training.weighted_bins",
     "taxi_assets.training.evaluation_scope",
     "taxi_assets.training.intervals",
     "taxi_assets.training.predictions",

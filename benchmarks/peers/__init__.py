@@ -1,4 +1,4 @@
-"""What `bench_data` compares the platform with: the same tables and numbers by polars, by a DuckDB script, by pandas.
+"""Peers of the platform in `bench_data`: the same work in polars, a DuckDB script and pandas.
 
 Each peer reads one parquet month and writes `raw_trips`, `rejected_trips`, `clean_trips` and `trip_features`, a file
 each, with the columns, types and reasons of the warehouse. Then it computes the numbers of the three suites. No peer
@@ -28,7 +28,7 @@ PEERS: Mapping[str, Peer] = {
     "duckdb": in_duckdb.process,
     "pandas": in_pandas.process,
 }
-"""What processes a month as the platform does, by the name of the library."""
+"""Functions that process a month as the platform does, by the name of the library."""
 
 
 def run_peer(source: str, peer: str) -> Work:

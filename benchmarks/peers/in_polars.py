@@ -131,11 +131,21 @@ def _numbers(
     """The number behind each expectation, one `select` a table."""
     import polars as pl
 
-    c, time = pl.col, pl.col("pickup_at").dt
-    seconds = (c("dropoff_at") - c("pickup_at")).dt.total_seconds()
-    is_in_month = c("pickup_at").is_between(begin, end, closed="left")
-    sample = pl.struct(TRIP).hash().filter(time.second() == 0)
-    common = {
+    is_in_month = pl.col("pickup_at").is_between(begin, end, closed="left")
+    common = _common_numbers(is_in_month)
+    trips = _trip_numbers()
+    return {
+        "raw_trips": labelled.lazy().select(**common, **trips, **_raw_numbers(is_in_month)).collect(),
+        "clean_trips": clean.lazy().select(**common, **trips, **_clean_numbers()).collect(),
+        "trip_features": features.lazy().select(**common, **_feature_numbers()).collect(),
+    }
+
+
+def _common_numbers(is_in_month: "pl.Expr") -> dict[str, "pl.Expr"]:
+    import polars as pl
+
+    c = pl.col
+    return {
         "rows": pl.len(),
         "services": c("service").n_unique(),
         "months": c("month").n_unique(),
@@ -145,38 +155,57 @@ def _numbers(
         "outside_month": (~is_in_month).sum(),
         "implausible": (~c("duration_minutes").is_between(SHORTEST, LONGEST)).sum(),
     }
-    people = {"people": c("passenger_count").count(), "odd_people": (~c("passenger_count").is_between(1, 6)).sum()}
-    sampled = {"sampled": sample.len(), "sampled_distinct": sample.n_unique()}
-    raw = labelled.lazy().select(
-        **common,
-        **people,
-        **sampled,
-        **{f"missing_{name}": c(name).null_count() for name in NEEDED},
-        incomplete=pl.any_horizontal(c(NEEDED).is_null()).sum(),
-        median=c("duration_minutes").median(),
-        days=time.day().filter(is_in_month).n_unique(),
-        zones=c("pickup_zone_id").n_unique(),
-        backward=(c("duration_minutes") <= 0).sum(),
-        distances=(~c("trip_distance_miles").is_between(0, 100, closed="right")).sum(),
-        speeds=(~(c("trip_distance_miles") * 3600 / seconds).filter(seconds > 0).is_between(4, 14)).sum(),
-        refunds=(c("fare_usd") < 0).sum(),
-        payments=(~c("payment_type_id").is_in([*range(7)])).sum(),
-        rates=(~c("rate_code_id").is_in([*range(1, 7), 99])).sum(),
-    )
-    kept = clean.lazy().select(
-        **common,
-        **people,
-        **sampled,
-        incomplete=pl.any_horizontal(c([*NEEDED, "duration_minutes"]).is_null()).sum(),
-        wrong_duration=((c("duration_minutes") - seconds / 60.0).abs() >= 1 / 60).sum(),
-        too_fast=(c("trip_distance_miles") > MPH * c("duration_minutes") / 60).sum(),
-        negative=(c("trip_distance_miles") < 0).sum(),
-    )
+
+
+def _trip_numbers() -> dict[str, "pl.Expr"]:
+    import polars as pl
+
+    sample = pl.struct(TRIP).hash().filter(pl.col("pickup_at").dt.second() == 0)
+    people = pl.col("passenger_count")
     return {
-        "raw_trips": raw.collect(),
-        "clean_trips": kept.collect(),
-        "trip_features": features.lazy().select(**common, **_feature_numbers()).collect(),
+        "people": people.count(),
+        "odd_people": (~people.is_between(1, 6)).sum(),
+        "sampled": sample.len(),
+        "sampled_distinct": sample.n_unique(),
     }
+
+
+def _raw_numbers(is_in_month: "pl.Expr") -> dict[str, "pl.Expr"]:
+    import polars as pl
+
+    c, seconds = pl.col, _seconds()
+    speed = (c("trip_distance_miles") * 3600 / seconds).filter(seconds > 0)
+    return {
+        **{f"missing_{name}": c(name).null_count() for name in NEEDED},
+        "incomplete": pl.any_horizontal(c(NEEDED).is_null()).sum(),
+        "median": c("duration_minutes").median(),
+        "days": c("pickup_at").dt.day().filter(is_in_month).n_unique(),
+        "zones": c("pickup_zone_id").n_unique(),
+        "backward": (c("duration_minutes") <= 0).sum(),
+        "distances": (~c("trip_distance_miles").is_between(0, 100, closed="right")).sum(),
+        "speeds": (~speed.is_between(4, 14)).sum(),
+        "refunds": (c("fare_usd") < 0).sum(),
+        "payments": (~c("payment_type_id").is_in([*range(7)])).sum(),
+        "rates": (~c("rate_code_id").is_in([*range(1, 7), 99])).sum(),
+    }
+
+
+def _clean_numbers() -> dict[str, "pl.Expr"]:
+    import polars as pl
+
+    c = pl.col
+    return {
+        "incomplete": pl.any_horizontal(c([*NEEDED, "duration_minutes"]).is_null()).sum(),
+        "wrong_duration": ((c("duration_minutes") - _seconds() / 60.0).abs() >= 1 / 60).sum(),
+        "too_fast": (c("trip_distance_miles") > MPH * c("duration_minutes") / 60).sum(),
+        "negative": (c("trip_distance_miles") < 0).sum(),
+    }
+
+
+def _seconds() -> "pl.Expr":
+    import polars as pl
+
+    return (pl.col("dropoff_at") - pl.col("pickup_at")).dt.total_seconds()
 
 
 def _feature_numbers() -> dict[str, "pl.Expr"]:

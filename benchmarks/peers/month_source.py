@@ -1,4 +1,4 @@
-"""What the peers share: names and types of the columns, the month's file, the zones' places."""
+"""Names and types of the columns, the month's file and the zones' places, for every peer."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -79,7 +79,7 @@ class ServedModel:
         return predict_interval(corrections, matrix, None, self.intervals)
 
     def predict_ride(self, ride: RideRequest) -> Prediction:
-        """The prediction of one ride, shape (1,); equals that of `predict_request_intervals`, many times as fast."""
+        """The prediction of one ride, shape (1,), equal to that of `predict_request_intervals`, but faster."""
         service = SERVICE_IDS[ride.service]
         if service not in self.tables:
             return self.predict_request_intervals([ride])  # raises
