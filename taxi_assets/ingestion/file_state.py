@@ -188,19 +188,19 @@ def _undo_superseding(rows: dict[str, SourceFile]) -> None:
     """
     taken = [row for row in rows.values() if row.is_stored and row.state != "quarantined"]
     for row in sorted(taken, key=lambda each: each.request or 0, reverse=True):
-        rivals = [r for r in of_month(rows.values(), row.service, row.month) if r.is_stored]
-        if not _is_superseded_before_ingestion(row) or any(r.state == "waiting" for r in rivals):
+        candidates = [r for r in of_month(rows.values(), row.service, row.month) if r.is_stored]
+        if not _is_superseded_before_ingestion(row) or any(r.state == "waiting" for r in candidates):
             continue
-        successor = _successor(rivals, row)
+        successor = _successor(candidates, row)
         if not was_unaccepted(row) and (successor is None or successor.state == "unaccepted"):
             rows[row.path] = replace(row, state="waiting", reasons=(), request=next_request(rows.values()))
-        elif successor is None and not any(r.state == "unaccepted" for r in rivals):
+        elif successor is None and not any(r.state == "unaccepted" for r in candidates):
             rows[row.path] = replace(row, state="unaccepted", reasons=row.reasons[1:])
 
 
-def _successor(rivals: Iterable[SourceFile], row: SourceFile) -> SourceFile | None:
+def _successor(candidates: Iterable[SourceFile], row: SourceFile) -> SourceFile | None:
     """The file that superseded a row; if that one was unaccepted and superseded in turn, its successor."""
-    kept = [r for r in rivals if r.state != "quarantined"]
+    kept = [r for r in candidates if r.state != "quarantined"]
     successor = next((r for r in kept if row.reasons[0] == _superseded_reason(r)), None)
     return _successor(kept, successor) if successor and was_unaccepted(successor) else successor
 

@@ -123,7 +123,7 @@ def _reinstate(warehouse: Warehouse, record: SourceFile, **changes: Any) -> Sour
     ):
         records = read_source_files(connection)
         again = replace(record, state="waiting", reasons=(), request=next_request(records), **changes)
-        rivals = of_month(records, record.service, record.month, "waiting", "unaccepted")
-        superseded = [mark_superseded(rival, again) for rival in rivals if rival.path != record.path]
+        candidates = of_month(records, record.service, record.month, "waiting", "unaccepted")
+        superseded = [mark_superseded(each, again) for each in candidates if each.path != record.path]
         write_source_files(connection, [*superseded, again])
     return again
