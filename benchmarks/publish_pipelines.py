@@ -159,9 +159,9 @@ def _new_lake(source: Path, memory_limit: str = "4GB") -> Warehouse:
 def _publish(warehouse: Warehouse, month: Month, last: str = "trip_features") -> None:
     """Publishes the month's tables up to `last`."""
     from taxi_assets.ingestion import publishing
-    from taxi_assets.tlc.month_file import file_name, inspect_file
+    from taxi_assets.ingestion.ingest import stored_month_file
 
-    publishing.publish_raw(warehouse, inspect_file(warehouse.settings.landing / file_name(SERVICE, month)))
+    publishing.publish_raw(warehouse, stored_month_file(warehouse, SERVICE, month))
     if last != "raw_trips":
         publishing.publish_clean(warehouse, SERVICE, month)
     if last == "trip_features":

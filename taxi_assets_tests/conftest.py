@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import hypothesis
 import pytest
-from sample_lake import MONTHS, ZONE_FILES, Lake, Source
+from sample_lake import MONTHS, ZONE_FILES, Lake, Source, inspect_file
 
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.month_file import file_name, inspect_file
+from taxi_assets.tlc.month_file import file_name
 from taxi_assets.warehouse.connection import Warehouse, define_macros, month_key
 from taxi_assets.warehouse.queries import replace_month, sql
 from taxi_assets.warehouse.schema import TABLES

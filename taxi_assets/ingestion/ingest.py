@@ -35,7 +35,7 @@ from taxi_assets.ingestion.source_files import (
 from taxi_assets.months import Month
 from taxi_assets.tlc import tlc_source
 from taxi_assets.tlc.landing_writes import Progress
-from taxi_assets.tlc.month_file import MonthFile, parse_file_name
+from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -53,7 +53,7 @@ def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str |
         TaxiError: there is no file, or it is damaged or breaks the contract. Such a file is quarantined.
     """
     try:
-        month_file = stored_month_file(warehouse, service, month)
+        source_file = stored_month_file(warehouse, service, month)
     except TaxiError as error:
         records = list_source_files(warehouse)
         stored = next(iter(of_month(records, service, month, "ingested")), None)
@@ -61,26 +61,26 @@ def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str |
         if not stored or not is_gone or of_month(records, service, month, "waiting"):
             raise
         notice = f"{service} {month} uses the published rows of {stored.label}, whose file is gone: {error}"
-        return replace(check_stored_month(warehouse, _month_file_of(warehouse, stored, month)), refused=(notice,))
+        return replace(check_stored_month(warehouse, stored), refused=(notice,))
     try:
-        published = publish_raw(warehouse, month_file, run_id)
+        published = publish_raw(warehouse, source_file, run_id)
     except DamagedFile:
-        _take_damaged_file(warehouse, month_file)
+        _take_damaged_file(warehouse, source_file)
         raise
     except IncompleteMonth as refusal:
         fault_points.fault_point("refused")
-        remedy = f"take it as it is: taxi files accept {month_file.sha256[:16]}"
-        _update_waiting(warehouse, month_file, state="unaccepted", reasons=(*refusal.suite_result.summary(), remedy))
+        remedy = f"take it as it is: taxi files accept {(source_file.sha256 or '')[:16]}"
+        _update_waiting(warehouse, source_file, state="unaccepted", reasons=(*refusal.suite_result.summary(), remedy))
         raise
     except TaxiError as error:
         reasons = error.suite_result.summary() if isinstance(error, MonthRefused) else (str(error),)
         fault_points.fault_point("refused")
-        _update_waiting(warehouse, month_file, state="quarantined", reasons=reasons)
+        _update_waiting(warehouse, source_file, state="quarantined", reasons=reasons)
         raise
     return replace(published, refused=newer_refusals(list_source_files(warehouse), service, month))
 
 
-def stored_month_file(warehouse: Warehouse, service: str, month: Month) -> MonthFile:
+def stored_month_file(warehouse: Warehouse, service: str, month: Month) -> SourceFile:
     """The month's file in the file store, taken from the landing folder or fetched from the source.
 
     Raises:
@@ -89,15 +89,15 @@ def stored_month_file(warehouse: Warehouse, service: str, month: Month) -> Month
     only = {(service, month)}
     scan_landing(warehouse, IMMEDIATE, only)
     records = list_source_files(warehouse)
-    month_file = _stored_file(warehouse, records, service, month)
-    if month_file is None:
+    source_file = _stored_file(warehouse, records, service, month)
+    if source_file is None:
         _fetch_unless_waiting(warehouse, records, service, month)
         scan_landing(warehouse, IMMEDIATE, only)
         records = list_source_files(warehouse)
-        month_file = _stored_file(warehouse, records, service, month)
-    if month_file is None:
+        source_file = _stored_file(warehouse, records, service, month)
+    if source_file is None:
         raise TaxiError(_no_file_message(records, service, month))
-    return month_file
+    return source_file
 
 
 def land_month(warehouse: Warehouse, service: str, month: Month, progress: Progress | None = None) -> str | None:
@@ -126,14 +126,14 @@ def _fetch_unless_waiting(
         return None
     if incomplete:  # never replace a file that is still being written
         if stored:
-            return f"{service} {month}: {stored.label} from the file store is used, since {incomplete}"
+            return f"{service} {month}: {stored.file_name} from the file store is used, since {incomplete}"
         raise TaxiError(incomplete)
     try:
         files = file_paths.stored_files(settings, service, month)
         tlc_source.fetch_month(settings.tlc_source, service, month, settings.landing, progress, stored=files)
     except TaxiError as error:
         if stored:
-            return f"{service} {month}: {stored.label} from the file store is used, since {error}"
+            return f"{service} {month}: {stored.file_name} from the file store is used, since {error}"
         refused = _refused_files(records, service, month)
         if refused:
             raise TaxiError(
@@ -159,16 +159,10 @@ def newer_refusals(records: Sequence[SourceFile], service: str, month: Month) ->
     )
 
 
-def _month_file_of(warehouse: Warehouse, record: SourceFile, month: Month) -> MonthFile:
-    path, sha256, size = warehouse.settings.root / record.path, str(record.sha256), int(record.bytes or 0)
-    return MonthFile(path, str(record.service), month, sha256, size, record.is_synthetic, record.file_name)
-
-
-def _stored_file(warehouse: Warehouse, records: Sequence[SourceFile], service: str, month: Month) -> MonthFile | None:
+def _stored_file(warehouse: Warehouse, records: Sequence[SourceFile], service: str, month: Month) -> SourceFile | None:
     """The waiting file, else the ingested one; None if there is neither."""
     stored = [*of_month(records, service, month, "waiting"), *of_month(records, service, month, "ingested")]
-    found = (r for r in stored if (warehouse.settings.root / r.path).is_file())
-    return next((_month_file_of(warehouse, record, month) for record in found), None)
+    return next((r for r in stored if (warehouse.settings.root / r.path).is_file()), None)
 
 
 def _incomplete_reason(records: Sequence[SourceFile], service: str, month: Month) -> str | None:
@@ -198,19 +192,18 @@ def _no_file_message(records: Sequence[SourceFile], service: str, month: Month) 
     return f"{newest.label} is in quarantine: {reasons}. {remedy}"
 
 
-def _update_waiting(warehouse: Warehouse, month_file: MonthFile, state: State, reasons: Sequence[str]) -> None:
+def _update_waiting(warehouse: Warehouse, source_file: SourceFile, state: State, reasons: Sequence[str]) -> None:
     """Change the state of a waiting file. An ingested file keeps its state, since its rows stay published.
 
     A month has at most one unaccepted file: a later one supersedes this one.
     """
-    root = warehouse.settings.root
     with (
         file_moves_lock(warehouse.settings, IMMEDIATE.lock_seconds),
         warehouse.publishing("source_files") as connection,
     ):
         records = read_source_files(connection)
         for record in records:
-            if root / record.path == month_file.path and record.state == "waiting":
+            if record.path == source_file.path and record.state == "waiting":
                 to_quarantine = state == "quarantined"
                 path = file_paths.quarantine_path(record.sha256, record.file_name, "") if to_quarantine else record.path
                 delete_source_files(connection, [record.path])
@@ -220,13 +213,11 @@ def _update_waiting(warehouse: Warehouse, month_file: MonthFile, state: State, r
     scan_landing(warehouse, IMMEDIATE, ())  # moves the file, which now has no row at its old path
 
 
-def _take_damaged_file(warehouse: Warehouse, month_file: MonthFile) -> None:
+def _take_damaged_file(warehouse: Warehouse, source_file: SourceFile) -> None:
     """Quarantine a stored file whose bytes have changed."""
-    root = warehouse.settings.root
-    with file_moves_lock(warehouse.settings, IMMEDIATE.lock_seconds):
-        for record in list_source_files(warehouse):
-            if root / record.path == month_file.path and month_file.path.is_file():
-                file_paths.take(
-                    warehouse.settings, month_file.path, "damaged", record.file_name, checksum_prefix(record)
-                )
+    settings = warehouse.settings
+    path = settings.root / source_file.path
+    with file_moves_lock(settings, IMMEDIATE.lock_seconds):
+        if path.is_file():
+            file_paths.take(settings, path, "damaged", source_file.file_name, checksum_prefix(source_file))
     scan_landing(warehouse, IMMEDIATE, ())

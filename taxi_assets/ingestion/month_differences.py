@@ -10,10 +10,8 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from taxi_assets.ingestion.file_columns import read_columns
 from taxi_assets.ingestion.source_files import SourceFile, of_month, read_source_files
 from taxi_assets.tlc.contract import map_columns
-from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse.connection import month_key
 from taxi_assets.warehouse.queries import sql
 
@@ -56,25 +54,29 @@ def shared_columns(before: Sequence[str], after: Sequence[str]) -> SharedColumns
     return SharedColumns(known, unknown, added, removed)
 
 
-def hash_previous_month(connection: DuckDBPyConnection, month_file: MonthFile) -> PreviousMonth | None:
-    """Hash the month's rows before they are replaced; None if the month is new or its file is the same."""
-    ingested = of_month(read_source_files(connection), month_file.service, month_file.month, "ingested")
-    record = next((r for r in ingested if r.sha256 != month_file.sha256), None)
+def hash_previous_month(
+    connection: DuckDBPyConnection, source_file: SourceFile, names: Sequence[str]
+) -> PreviousMonth | None:
+    """Hash the month's rows before they are replaced; None if the month is new or its file is the same.
+
+    `names` are the columns of the new file, as published.
+    """
+    ingested = of_month(read_source_files(connection), source_file.service, source_file.month, "ingested")
+    record = next((r for r in ingested if r.sha256 != source_file.sha256), None)
     if record is None:
         return None
-    names = read_columns(month_file.path).names
     columns = shared_columns(record.columns or names, names)
-    _hash_trips(connection, "previous_trips", month_file, columns)
-    return PreviousMonth(record, _statistics(connection, month_file), columns)
+    _hash_trips(connection, "previous_trips", source_file, columns)
+    return PreviousMonth(record, _statistics(connection, source_file), columns)
 
 
-def compare_month(connection: DuckDBPyConnection, former: PreviousMonth, month_file: MonthFile) -> dict[str, Any]:
+def compare_month(connection: DuckDBPyConnection, former: PreviousMonth, source_file: SourceFile) -> dict[str, Any]:
     """The difference between the new rows of the open transaction and the previous ones, ready for JSON."""
-    _hash_trips(connection, "replacing_trips", month_file, former.columns)
+    _hash_trips(connection, "replacing_trips", source_file, former.columns)
     added, removed, changed = connection.execute(sql("republished_trips")).fetchall()[0]
     for table in ("previous_trips", "replacing_trips"):
         connection.execute(f"DROP TABLE temp.{table}")
-    after, columns = _statistics(connection, month_file), former.columns
+    after, columns = _statistics(connection, source_file), former.columns
     return {
         "former_sha256": former.record.sha256,
         "rows": {"added": added, "removed": removed, "changed": changed},
@@ -87,11 +89,11 @@ def compare_month(connection: DuckDBPyConnection, former: PreviousMonth, month_f
     }
 
 
-def _hash_trips(connection: DuckDBPyConnection, table: str, month_file: MonthFile, columns: SharedColumns) -> None:
-    values = {**month_key(month_file.service, month_file.month), **columns.values()}
+def _hash_trips(connection: DuckDBPyConnection, table: str, source_file: SourceFile, columns: SharedColumns) -> None:
+    values = {**month_key(*source_file.require_month()), **columns.values()}
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql('trip_hashes')}", values)
 
 
-def _statistics(connection: DuckDBPyConnection, month_file: MonthFile) -> dict[str, Any]:
-    found = connection.execute(sql("month_statistics"), month_key(month_file.service, month_file.month))
+def _statistics(connection: DuckDBPyConnection, source_file: SourceFile) -> dict[str, Any]:
+    found = connection.execute(sql("month_statistics"), month_key(*source_file.require_month()))
     return dict(zip([name for name, *_ in found.description], found.fetchall()[0], strict=True))

@@ -13,14 +13,13 @@ from taxi_assets.files import sha256_of
 from taxi_assets.ingestion import month_differences
 from taxi_assets.ingestion.canonical_rows import canonical_trips
 from taxi_assets.ingestion.schema_changes import ColumnChange, read_schema_changes, record_schema
-from taxi_assets.ingestion.source_files import mark_ingested
+from taxi_assets.ingestion.source_files import SourceFile, mark_ingested
 from taxi_assets.ingestion.table_checks import COMPLETENESS, audit_month
 from taxi_assets.ingestion.taxi_zones import read_zones
 from taxi_assets.ingestion.text_lines import count_rows
 from taxi_assets.months import Month
 from taxi_assets.quality import SuiteResult
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
-from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key
 from taxi_assets.warehouse.queries import replace_month
@@ -48,13 +47,13 @@ class DamagedFile(TaxiError):
 class IncompleteMonth(MonthRefused):
     """The only fault of a file is that much of its month is missing: a person decides."""
 
-    def __init__(self, refusal: MonthRefused, month_file: MonthFile) -> None:
+    def __init__(self, refusal: MonthRefused, source_file: SourceFile) -> None:
         super().__init__(refusal.table, refusal.service, refusal.month, refusal.suite_result)
         reasons = "; ".join(self.suite_result.summary())
         self.args = (
-            f"{month_file.label} waits to be accepted; the published rows of {self.service} {self.month} stay: "
+            f"{source_file.file_name} waits to be accepted; the published rows of {self.service} {self.month} stay: "
             f"{reasons}. Put the complete file into the landing folder, or accept it as it is: "
-            f"taxi files accept {month_file.sha256[:16]}",
+            f"taxi files accept {(source_file.sha256 or '')[:16]}",
         )
 
 
@@ -68,7 +67,7 @@ class Publication:
     suite_result: SuiteResult
     counts: Mapping[str, int] = field(default_factory=dict)  # rows rejected, by reason; unknown columns, by name
     schema_changes: tuple[ColumnChange, ...] = ()  # raw trips only: since the previous available month
-    month_file: MonthFile | None = None  # raw trips only
+    source_file: SourceFile | None = None  # raw trips only
     difference: Mapping[str, Any] | None = None  # of a republished month, from its previous rows
     refused: tuple[str, ...] = ()  # one sentence for each newer file of the month that was refused
 
@@ -83,7 +82,7 @@ def publish_zones(warehouse: Warehouse, lookup: Path, shapes: Path, run_id: str 
     return len(zones)
 
 
-def publish_raw(warehouse: Warehouse, month_file: MonthFile, run_id: str | None = None) -> Publication:
+def publish_raw(warehouse: Warehouse, source_file: SourceFile, run_id: str | None = None) -> Publication:
     """Replace one month of `raw_trips` with every row of the file.
 
     Returns:
@@ -96,22 +95,22 @@ def publish_raw(warehouse: Warehouse, month_file: MonthFile, run_id: str | None 
         IncompleteMonth: a large part of the month is missing and nothing else is wrong.
         MonthRefused: the rows fail the table's suite.
     """
-    service, month = month_file.service, month_file.month
-    _refuse_other_data_kind(warehouse, month_file)
-    _require_recorded_checksum(month_file)
+    (service, month), path = source_file.require_month(), warehouse.settings.root / source_file.path
+    _refuse_other_data_kind(warehouse, source_file)
+    _require_recorded_checksum(source_file, path)
 
     def fill(connection: DuckDBPyConnection) -> Filled:
-        with canonical_trips(connection, month_file.path, service, month_file.label) as trips_view:
-            former = month_differences.hash_previous_month(connection, month_file)
+        with canonical_trips(connection, path, service, source_file.file_name) as trips_view:
+            former = month_differences.hash_previous_month(connection, source_file, trips_view.columns.names)
             replace_month(connection, "raw_trips", month_key(service, month))
         record_schema(connection, service, month, trips_view)
-        difference = month_differences.compare_month(connection, former, month_file) if former else None
-        rows = count_rows(month_file.path) if trips_view.columns.rows is None else trips_view.columns.rows
-        mark_ingested(connection, month_file, rows, run_id, difference)
+        difference = month_differences.compare_month(connection, former, source_file) if former else None
+        rows = count_rows(path) if trips_view.columns.rows is None else trips_view.columns.rows
+        mark_ingested(connection, source_file, rows, run_id, difference)
         return {
             "counts": {**dict.fromkeys(trips_view.mapping.unknown, rows), **+trips_view.counts},
             "schema_changes": read_schema_changes(connection, service, month),
-            "month_file": month_file,
+            "source_file": source_file,
             "difference": difference,
         }
 
@@ -119,17 +118,17 @@ def publish_raw(warehouse: Warehouse, month_file: MonthFile, run_id: str | None 
         return _publish(warehouse, "raw_trips", service, month, fill, run_id)
     except MonthRefused as refusal:
         if {outcome.name for outcome in refusal.suite_result.failed_errors()} == {COMPLETENESS}:
-            raise IncompleteMonth(refusal, month_file) from refusal
+            raise IncompleteMonth(refusal, source_file) from refusal
         raise
 
 
-def check_stored_month(warehouse: Warehouse, month_file: MonthFile) -> Publication:
+def check_stored_month(warehouse: Warehouse, source_file: SourceFile) -> Publication:
     """Check the published `raw_trips` of a month whose file is gone. Changes nothing."""
-    service, month = month_file.service, month_file.month
+    service, month = source_file.require_month()
     with warehouse.reading() as connection:
         suite_result = audit_month(connection, "raw_trips", service, month)
         changes = read_schema_changes(connection, service, month)
-    return Publication(service, month, suite_result.rows, suite_result, {}, changes, month_file)
+    return Publication(service, month, suite_result.rows, suite_result, {}, changes, source_file)
 
 
 def clean_month(connection: DuckDBPyConnection, key: Mapping[str, object]) -> None:
@@ -180,19 +179,19 @@ def publish_features(warehouse: Warehouse, service: str, month: Month, run_id: s
     return _publish(warehouse, "trip_features", service, month, fill, run_id)
 
 
-def _require_recorded_checksum(month_file: MonthFile) -> None:
+def _require_recorded_checksum(source_file: SourceFile, path: Path) -> None:
     """Check the file against its recorded SHA-256 before it is read."""
     try:
-        sha256 = sha256_of(month_file.path)
+        sha256 = sha256_of(path)
     except OSError as error:
         raise TaxiError(
-            f"{month_file.label} of {month_file.service} {month_file.month} is missing ({error.strerror}): "
+            f"{source_file.file_name} of {source_file.service} {source_file.month} is missing ({error.strerror}): "
             "put it into the landing folder"
         ) from error
-    if sha256 != month_file.sha256:
+    if sha256 != source_file.sha256:
         raise DamagedFile(
-            f"{month_file.label} of {month_file.service} {month_file.month} is damaged and is not read: "
-            f"its SHA-256 is {sha256[:16]}…, not {month_file.sha256[:16]}… as recorded. "
+            f"{source_file.file_name} of {source_file.service} {source_file.month} is damaged and is not read: "
+            f"its SHA-256 is {sha256[:16]}…, not {(source_file.sha256 or '')[:16]}… as recorded. "
             "Put a good copy into the landing folder"
         )
     fault_points.fault_point("checked")
@@ -206,12 +205,12 @@ def _require_rows(connection: DuckDBPyConnection, table: str, service: str, mont
         raise TaxiError(f"the warehouse has no {table} of {service} {month}: {remedy}")
 
 
-def _refuse_other_data_kind(warehouse: Warehouse, month_file: MonthFile) -> None:
+def _refuse_other_data_kind(warehouse: Warehouse, source_file: SourceFile) -> None:
     kind = warehouse.settings.active_data_kind
-    if month_file.is_synthetic is not None and month_file.is_synthetic != (kind == "synthetic"):
-        other = "synthetic" if month_file.is_synthetic else "real"
+    if source_file.is_synthetic is not None and source_file.is_synthetic != (kind == "synthetic"):
+        other = "synthetic" if source_file.is_synthetic else "real"
         raise TaxiError(
-            f"{month_file.label} is a {other} month and this is the warehouse of {kind} months: "
+            f"{source_file.file_name} is a {other} month and this is the warehouse of {kind} months: "
             f"remove it from the landing folder, or set TAXI_DATA_KIND={other}"
         )
 

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from duckdb import DuckDBPyConnection
 
+from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.quality.results import json_safe
-from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse.queries import newest_snapshot
 
 __all__ = [
@@ -33,7 +33,10 @@ State = Literal["arriving", "waiting", "unaccepted", "ingested", "superseded", "
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A row of `source_files`; `warehouse/schema.py` describes the columns."""
+    """A row of `source_files`; `warehouse/schema.py` describes the columns.
+
+    `path` is relative to the home.
+    """
 
     path: str
     file_name: str
@@ -59,6 +62,16 @@ class SourceFile:
     def is_stored(self) -> bool:
         """True for a complete month's file, which is in the file store."""
         return self.request is not None
+
+    def require_month(self) -> tuple[str, Month]:
+        """The service and month of a month's file.
+
+        Raises:
+            TaxiError: it is not a month's file.
+        """
+        if self.service is None or self.month is None:
+            raise TaxiError(f"{self.label} is not a month's file: put a file named as TLC names a month into landing")
+        return self.service, self.month
 
     @property
     def label(self) -> str:
@@ -109,7 +122,7 @@ def of_month(
 
 def mark_ingested(
     connection: DuckDBPyConnection,
-    month_file: MonthFile,
+    source_file: SourceFile,
     rows: int,
     run_id: str | None,
     difference: Mapping[str, Any] | None = None,
@@ -119,34 +132,18 @@ def mark_ingested(
     The previously ingested file becomes superseded. If the file is already ingested, only its row count changes.
     """
     records = read_source_files(connection)
-    taken = [r for r in of_month(records, month_file.service, month_file.month) if r.state != "quarantined"]
-    own = next((r for r in taken if r.is_stored and r.sha256 == month_file.sha256), None)
+    taken = [r for r in of_month(records, source_file.service, source_file.month) if r.state != "quarantined"]
+    own = next((r for r in taken if r.is_stored and r.sha256 == source_file.sha256), None)
     if own and own.state == "ingested":
         write_source_files(connection, [replace(own, rows=rows)] if own.rows != rows else [])
         return
     if own is None:
-        own = _unregistered(month_file, next_request(records))
+        own = replace(source_file, request=next_request(records))
     reasons = (f"replaced by {own.label}",)
     former = [replace(record, state="superseded", reasons=reasons) for record in taken if record.state == "ingested"]
     snapshot = newest_snapshot(connection) + 1  # of the open transaction: the publish lock admits one writer
     changes: dict[str, Any] = {"rows": rows, "run_id": run_id, "difference": difference, "snapshot": snapshot}
     write_source_files(connection, [*former, replace(own, state="ingested", reasons=(), **changes)])
-
-
-def _unregistered(month_file: MonthFile, request: int) -> SourceFile:
-    """The row of a file that is published from outside the file store."""
-    return SourceFile(
-        path=str(month_file.path),
-        file_name=month_file.label,
-        state="waiting",
-        first_seen_at=utc_now(),
-        service=month_file.service,
-        month=month_file.month,
-        bytes=month_file.bytes,
-        sha256=month_file.sha256,
-        is_synthetic=month_file.is_synthetic,
-        request=request,
-    )
 
 
 def _record(row: tuple[Any, ...]) -> SourceFile:

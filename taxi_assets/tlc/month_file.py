@@ -1,11 +1,8 @@
 """TLC's month's files: names, and a check that the content is of the kind the name says."""
 
-import hashlib
-import os
 import re
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,10 +12,8 @@ from taxi_assets.tlc.file_kinds import PARQUET, kind_of
 from taxi_assets.tlc.services import SERVICES
 
 __all__ = [
-    "MonthFile",
     "check_content",
     "file_name",
-    "inspect_file",
     "is_synthetic_file",
     "parse_file_name",
     "read_file_name",
@@ -27,27 +22,6 @@ __all__ = [
 # Synthetic files have this key in their footer; its value does not matter.
 _SYNTHETIC_KEY = b"taxi.synthetic"
 _NAME = re.compile(r"([a-z]+)_tripdata_([0-9]{4}-[0-9]{2})\.(?:parquet|csv)")
-
-
-@dataclass(frozen=True)
-class MonthFile:
-    """A month's file; `sha256` in hexadecimal, `bytes` its length.
-
-    `is_synthetic` is None for text, which has no metadata.
-    """
-
-    path: Path
-    service: str
-    month: Month
-    sha256: str
-    bytes: int
-    is_synthetic: bool | None
-    original_name: str | None = None
-
-    @property
-    def label(self) -> str:
-        """Name for people: the original one. In the file store, a file's name is its checksum."""
-        return self.original_name or self.path.name
 
 
 def file_name(service: str, month: Month, suffix: str = "parquet") -> str:
@@ -80,24 +54,6 @@ def read_file_name(name: str) -> tuple[str, Month]:
     if not match or match[1] not in SERVICES:
         raise TaxiError(f"{name} is not named as TLC names a month: rename it like green_tripdata_2023-01.parquet")
     return match[1], Month.parse(match[2])
-
-
-def inspect_file(path: Path) -> MonthFile:
-    """Reads a file's service, month, checksum and whether it is synthetic.
-
-    Raises:
-        TaxiError: it cannot be read, its name is not TLC's, or it is not a whole parquet file.
-    """
-    parsed = read_file_name(path.name)
-    try:
-        # One open file throughout, so that a new file under the same name does not mix in.
-        with path.open("rb") as file:
-            is_synthetic = None if _is_text(path) else _is_synthetic(file, str(path))
-            file.seek(0)
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            return MonthFile(path, *parsed, sha256, os.fstat(file.fileno()).st_size, is_synthetic)
-    except OSError as error:
-        raise TaxiError(f"cannot read {path} ({error.strerror}): put the file there, readable") from error
 
 
 def is_synthetic_file(path: Path) -> bool | None:

@@ -8,12 +8,12 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from sample_lake import inspect_file
 from typer.testing import CliRunner
 
 from taxi_assets import cli
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.month_file import inspect_file
 
 COMMANDS = (
     "run",

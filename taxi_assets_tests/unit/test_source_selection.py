@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sample_lake import inspect_file
 
 from taxi_assets import synthetic
 from taxi_assets.cli.supervisor.ports import free_port
@@ -12,7 +13,7 @@ from taxi_assets.ingestion import source_selection
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.tlc import tlc_source
-from taxi_assets.tlc.month_file import file_name, inspect_file
+from taxi_assets.tlc.month_file import file_name
 
 MONTHS = (Month(2023, 1), Month(2023, 2))
 

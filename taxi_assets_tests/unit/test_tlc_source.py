@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
+from sample_lake import inspect_file
 from tlc_files import JANUARY, NAME, parquet, zipped
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.files import sha256_of
 from taxi_assets.months import Month, newest_month
 from taxi_assets.tlc import tlc_source
-from taxi_assets.tlc.month_file import MonthFile, inspect_file
 
 
 def visible(folder: Path) -> set[str]:
@@ -28,8 +29,8 @@ def landing(tmp_path: Path) -> Path:
     return tmp_path / "home" / "landing"
 
 
-def fetch(source: Path | str, landing: Path) -> MonthFile:
-    return inspect_file(tlc_source.fetch_month(str(source), "green", JANUARY, landing))
+def fetch(source: Path | str, landing: Path) -> Path:
+    return tlc_source.fetch_month(str(source), "green", JANUARY, landing)
 
 
 @pytest.mark.parametrize("layout", [".", "trip-data"])
@@ -37,16 +38,16 @@ def test_a_month_is_fetched_from_a_flat_folder_or_the_sites_layout(source: Path,
     (source / "trip-data").mkdir()
     path = (source / NAME).rename(source / layout / NAME)
     tlc_source.check_reachable(str(source))
-    month_file = fetch(source, landing)
-    assert month_file.path == landing / NAME
-    assert month_file.path.read_bytes() == path.read_bytes()
+    fetched = fetch(source, landing)
+    assert fetched == landing / NAME
+    assert fetched.read_bytes() == path.read_bytes()
     assert visible(landing) == {NAME}
 
 
 def test_landing_has_a_copy_that_the_source_cannot_change(source: Path, landing: Path) -> None:
     original = (source / NAME).rename(source / "elsewhere")
     (source / NAME).symlink_to(original)
-    path = fetch(source, landing).path
+    path = fetch(source, landing)
     assert not path.is_symlink()
     assert not path.samefile(original)
 
@@ -60,24 +61,24 @@ def test_progress_is_reported_to_the_last_byte(source: Path, landing: Path) -> N
 
 
 def test_the_same_bytes_are_not_copied_again(source: Path, landing: Path) -> None:
-    before = fetch(source, landing).path.stat()
-    after = fetch(source, landing).path.stat()
+    before = fetch(source, landing).stat()
+    after = fetch(source, landing).stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
 def test_other_bytes_replace_the_file_even_of_the_same_length(source: Path, landing: Path) -> None:
-    first = fetch(source, landing)
+    first = sha256_of(fetch(source, landing))
     other = parquet(footer={"k": "1"})
     (source / NAME).write_bytes(other)
-    assert fetch(source, landing).sha256 != first.sha256
+    assert sha256_of(fetch(source, landing)) != first
     same_length = other.replace(b"parquet-cpp", b"parquet-cqq")
     assert len(same_length) == len(other)
     (source / NAME).write_bytes(same_length)
-    assert fetch(source, landing).path.read_bytes() == same_length
+    assert fetch(source, landing).read_bytes() == same_length
 
 
 def test_a_file_that_is_not_parquet_does_not_replace_a_good_one(source: Path, landing: Path) -> None:
-    good = fetch(source, landing)
+    good = inspect_file(fetch(source, landing))
     (source / NAME).write_text("<html>moved</html>")
     with pytest.raises(TaxiError, match=rf"{NAME} is not a whole parquet file: replace it") as caught:
         fetch(source, landing)
@@ -89,12 +90,12 @@ def test_a_file_that_is_not_parquet_does_not_replace_a_good_one(source: Path, la
 def test_a_truncated_earlier_copy_leaves_nothing_in_the_next(source: Path, landing: Path) -> None:
     landing.mkdir(parents=True)
     (landing / f".{NAME}.copy.part").write_bytes(b"x" * 100_000)
-    assert fetch(source, landing).path.read_bytes() == (source / NAME).read_bytes()
+    assert fetch(source, landing).read_bytes() == (source / NAME).read_bytes()
     assert not list(landing.glob(".*part"))
 
 
 def test_a_folder_may_be_its_own_landing_folder(source: Path) -> None:
-    assert fetch(source, source).path == source / NAME
+    assert fetch(source, source) == source / NAME
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_a_folder_of_csv_files_is_a_source(source: Path, landing: Path, layout: 
 
 def test_parquet_is_preferred_to_csv(source: Path, landing: Path) -> None:
     (source / NAME).with_suffix(".csv").write_bytes(b"VendorID\n1\n")
-    assert fetch(source, landing).path == landing / NAME
+    assert fetch(source, landing) == landing / NAME
 
 
 def test_a_csv_file_without_a_header_is_refused(source: Path, landing: Path) -> None:

@@ -55,12 +55,12 @@ def listing_digest(records: Sequence["SourceFile"]) -> str:
 
 def file_metadata(published: Sequence["Publication"]) -> dict[str, object]:
     """Source files of raw trips and the changes in a republished one; empty for other tables."""
-    files = [p.month_file for p in published if p.month_file]
+    files = [p.source_file for p in published if p.source_file]
     if not files:
         return {}
     metadata: dict[str, object] = {
         "files": table_metadata(
-            {"service": f.service, "file": f.label, "bytes": f.bytes, "sha256": f.sha256} for f in files
+            {"service": f.service, "file": f.file_name, "bytes": f.bytes, "sha256": f.sha256} for f in files
         )
     }
     refused = [sentence for p in published for sentence in p.refused]
@@ -75,7 +75,7 @@ def file_metadata(published: Sequence["Publication"]) -> dict[str, object]:
 
 def data_version(published: Sequence["Publication"]) -> dg.DataVersion | None:
     """The SHA-256 of a month's file, or a digest of several; None for tables derived from other tables."""
-    hashes = [p.month_file.sha256 for p in published if p.month_file]
+    hashes = [p.source_file.sha256 or "" for p in published if p.source_file]
     if not hashes:
         return None
     return dg.DataVersion(hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest())

@@ -215,8 +215,9 @@ def test_months_of_the_other_data_kind_are_rejected(platform: PlatformHarness) -
     real.landing.mkdir(parents=True)
     name = "green_tripdata_2023-01.parquet"
     (real.landing / name).write_bytes(Path(platform.settings.tlc_source, name).read_bytes())
+    from sample_lake import inspect_file
+
     from taxi_assets.ingestion.publishing import publish_raw
-    from taxi_assets.tlc.month_file import inspect_file
     from taxi_assets.warehouse.connection import Warehouse
 
     with pytest.raises(TaxiError, match="is a synthetic month and this is the warehouse of real months"):

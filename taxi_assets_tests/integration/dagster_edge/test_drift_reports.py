@@ -5,13 +5,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, SEED, PlatformHarness
+from sample_lake import inspect_file
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion import publishing
 from taxi_assets.monitoring.drift_reports import report_drift
 from taxi_assets.synthetic import Shift, parse_shift
-from taxi_assets.tlc.month_file import inspect_file
 
 ROWS = 12_000
 

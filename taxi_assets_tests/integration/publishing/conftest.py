@@ -4,8 +4,8 @@ import pytest
 from month_content import JANUARY
 
 from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse.connection import Warehouse
 
 
@@ -21,6 +21,6 @@ def full(synthetic_source, tmp_path_factory) -> Warehouse:
 
 
 @pytest.fixture
-def good(full: Warehouse, synthetic_source) -> MonthFile:
+def good(full: Warehouse, synthetic_source) -> SourceFile:
     """The landed file of January."""
     return synthetic_source.land(full.settings, JANUARY)

@@ -1,13 +1,15 @@
 """Reads a month's tables and writes changed copies of its file."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sample_lake import inspect_file
 
+from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.months import Month
-from taxi_assets.tlc.month_file import MonthFile, inspect_file
 from taxi_assets.warehouse.connection import Warehouse
 
 __all__ = ["FEBRUARY", "JANUARY", "ROWS", "TRIPS", "ask", "content", "rewritten"]
@@ -29,9 +31,9 @@ def content(warehouse: Warehouse, month: Month = JANUARY) -> dict[str, tuple[Any
         return {t: connection.execute(query.format(t), [month.first_day]).fetchall()[0] for t in TRIPS}
 
 
-def rewritten(month_file: MonthFile, folder: str, change: Callable[[pa.Table], pa.Table]) -> MonthFile:
+def rewritten(month_file: SourceFile, folder: str, change: Callable[[pa.Table], pa.Table]) -> SourceFile:
     """Writes a changed copy of the file into its own subfolder of the landing folder."""
-    path = month_file.path.parent / folder / month_file.path.name
+    path = Path(month_file.path).parent / folder / month_file.file_name
     path.parent.mkdir(exist_ok=True)
     pq.write_table(change(pq.read_table(month_file.path)), path)
     return inspect_file(path)

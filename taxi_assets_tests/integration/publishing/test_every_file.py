@@ -7,21 +7,23 @@ Uses synthetic files of every service and era. TLC's own months and samples are 
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from month_content import ask
+from sample_lake import inspect_file
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
-from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.file_columns import read_columns
 from taxi_assets.ingestion.publishing import MonthRefused, publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.synthetic import ERAS
 from taxi_assets.tlc.contract import schema_era
-from taxi_assets.tlc.month_file import MonthFile, parse_file_name
+from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.tlc.services import SERVICES
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -50,23 +52,23 @@ def lake(synthetic_source, tmp_path_factory: pytest.TempPathFactory) -> Warehous
     return warehouse
 
 
-def arrive(lake: Warehouse, path: Path, service: str, month: Month) -> MonthFile:
+def arrive(lake: Warehouse, path: Path, service: str, month: Month) -> SourceFile:
     """Lands the file as a month of a service."""
     target = lake.settings.landing / f"{service}_tripdata_{month}{path.suffix}"
     shutil.copyfile(path, target)
-    return MonthFile(target, service, month, sha256_of(target), target.stat().st_size, True)
+    return replace(inspect_file(target), is_synthetic=True)
 
 
-def require_whole(lake: Warehouse, month_file: MonthFile, rows: int) -> dict[str, int]:
+def require_whole(lake: Warehouse, month_file: SourceFile, rows: int) -> dict[str, int]:
     """Publishes the month up to its features; each row must be kept or rejected for a reason."""
     raw = publish_raw(lake, month_file)
-    clean = publish_clean(lake, month_file.service, month_file.month)
-    features = publish_features(lake, month_file.service, month_file.month)
+    clean = publish_clean(lake, *month_file.require_month())
+    features = publish_features(lake, *month_file.require_month())
     assert raw.rows == rows == clean.rows + sum(clean.counts.values())
     assert features.rows == clean.rows
     query = "SELECT count(*), count(reason) FROM rejected_trips WHERE service = $1 AND month = $2"
     rejected = sum(clean.counts.values())
-    assert ask(lake, query, month_file.service, month_file.month.first_day) == [(rejected, rejected)]
+    assert ask(lake, query, month_file.service, month_file.require_month()[1].first_day) == [(rejected, rejected)]
     return clean.counts
 
 

@@ -2,17 +2,19 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from month_content import FEBRUARY, JANUARY, ROWS, TRIPS, ask, content, rewritten
+from sample_lake import inspect_file
 
 from taxi_assets import synthetic
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.quality.cleaning_rules import REASONS
-from taxi_assets.tlc.month_file import MonthFile, inspect_file
 from taxi_assets.warehouse.connection import Warehouse
 
 REAL_ROWS = {JANUARY: 68_211, FEBRUARY: 64_809}
@@ -21,7 +23,7 @@ REAL_ROWS = {JANUARY: 68_211, FEBRUARY: 64_809}
 # Months
 
 
-def test_republishing_a_month_changes_only_the_snapshot(full: Warehouse, good: MonthFile) -> None:
+def test_republishing_a_month_changes_only_the_snapshot(full: Warehouse, good: SourceFile) -> None:
     before, snapshot = content(full), full.snapshot()
     publications = (
         publish_raw(full, good),
@@ -35,17 +37,17 @@ def test_republishing_a_month_changes_only_the_snapshot(full: Warehouse, good: M
     assert ask(full, query, JANUARY.first_day) == [(1,)]
 
 
-def test_file_of_a_month_is_recorded(full: Warehouse, good: MonthFile) -> None:
+def test_file_of_a_month_is_recorded(full: Warehouse, good: SourceFile) -> None:
     publish_raw(full, good, "run 7")
     names = "file_name, sha256, bytes, rows, is_synthetic"
     query = f"SELECT {names} FROM source_files WHERE service = 'green' AND month = $1 AND state = 'ingested'"
-    recorded = (good.path.name, sha256_of(good.path), good.path.stat().st_size, ROWS, True)
+    recorded = (good.file_name, sha256_of(Path(good.path)), Path(good.path).stat().st_size, ROWS, True)
     assert ask(full, query, JANUARY.first_day) == [recorded]
     query = "SELECT commit_message, commit_extra_info FROM lake.snapshots() ORDER BY snapshot_id DESC LIMIT 1"
     assert ask(full, query) == [("raw_trips green 2023-01", '{"dagster_run_id": "run 7"}')]
 
 
-def test_every_row_of_the_file_is_stored_unchanged(full: Warehouse, good: MonthFile) -> None:
+def test_every_row_of_the_file_is_stored_unchanged(full: Warehouse, good: SourceFile) -> None:
     columns = {"PULocationID": "pickup_zone_id", "trip_distance": "trip_distance_miles", "total_amount": "total_usd"}
     columns |= {"lpep_pickup_datetime": "pickup_at", "payment_type": "payment_type_id"}
     query = f"SELECT {', '.join(columns.values())} FROM raw_trips WHERE service = 'green' AND month = $1"
@@ -73,7 +75,7 @@ def test_features_are_of_every_clean_trip(full: Warehouse) -> None:
     assert ask(full, f"SELECT {key} FROM clean_trips EXCEPT SELECT {key} FROM trip_features") == []
 
 
-def test_unknown_columns_are_kept_and_counted(full: Warehouse, good: MonthFile) -> None:
+def test_unknown_columns_are_kept_and_counted(full: Warehouse, good: SourceFile) -> None:
     odd = {"ride_time": list(range(ROWS)), "Pets allowed": ["Y", "N"] * (ROWS // 2)}
 
     def with_odd(table: pa.Table) -> pa.Table:
@@ -103,7 +105,7 @@ def test_columns_reported_by_companies_are_known(full: Warehouse) -> None:
     assert content(full) == before
 
 
-def test_a_month_without_unknown_columns_has_none_counted(full: Warehouse, good: MonthFile) -> None:
+def test_a_month_without_unknown_columns_has_none_counted(full: Warehouse, good: SourceFile) -> None:
     assert publish_raw(full, good).counts == {}
     assert ask(full, "SELECT count(*) FROM raw_trips WHERE service = 'green' AND other_columns IS NOT NULL") == [(0,)]
 

@@ -13,9 +13,9 @@ from month_content import FEBRUARY, JANUARY, ROWS, ask, content, rewritten
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.publishing import MonthRefused, publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.month_file import MonthFile
 from taxi_assets.warehouse.connection import Warehouse
 
 
@@ -65,7 +65,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("expectation", REFUSED)
 def test_refused_month_reports_the_reason_and_changes_nothing(
-    full: Warehouse, good: MonthFile, expectation: str
+    full: Warehouse, good: SourceFile, expectation: str
 ) -> None:
     change = REFUSED[expectation]
     before, snapshot = content(full), full.snapshot()
@@ -84,7 +84,7 @@ def test_refused_month_reports_the_reason_and_changes_nothing(
     assert (content(full), full.snapshot()) == (before, snapshot)
 
 
-def test_refusal_states_observed_value_and_rows(full: Warehouse, good: MonthFile) -> None:
+def test_refusal_states_observed_value_and_rows(full: Warehouse, good: SourceFile) -> None:
     with pytest.raises(MonthRefused) as refused:
         publish_raw(full, rewritten(good, "late", a_month_later))
     (failed,) = (o for o in refused.value.suite_result.failed_errors() if o.name == "pickups_are_in_their_month")
@@ -129,7 +129,7 @@ def test_features_without_zones_are_an_error_with_the_remedy(warehouse: Warehous
         publish_features(warehouse, "green", JANUARY)
 
 
-def test_file_that_violates_the_contract_is_refused(full: Warehouse, good: MonthFile) -> None:
+def test_file_that_violates_the_contract_is_refused(full: Warehouse, good: SourceFile) -> None:
     before = content(full)
     bad = rewritten(good, "columns", lambda table: table.drop_columns(["PULocationID"]))
     with pytest.raises(TaxiError, match=r"green_tripdata_2023-01[.]parquet does not meet the contract: .*pulocationid"):
@@ -137,9 +137,10 @@ def test_file_that_violates_the_contract_is_refused(full: Warehouse, good: Month
     assert content(full) == before
 
 
-def test_deleted_file_is_refused_and_nothing_changes(full: Warehouse, good: MonthFile) -> None:
+def test_deleted_file_is_refused_and_nothing_changes(full: Warehouse, good: SourceFile) -> None:
     before = content(full)
-    gone = replace(good, path=good.path.with_name("green_tripdata_2023-09.parquet"))
+    name = "green_tripdata_2023-09.parquet"
+    gone = replace(good, path=str(Path(good.path).with_name(name)), file_name=name)
     with pytest.raises(TaxiError, match=r"green_tripdata_2023-09.* is missing .*put it into the landing"):
         publish_raw(full, gone)
     assert content(full) == before
@@ -148,11 +149,11 @@ def test_deleted_file_is_refused_and_nothing_changes(full: Warehouse, good: Mont
 # Real and synthetic months
 
 
-def labelled_real(month_file: MonthFile) -> MonthFile:
+def labelled_real(month_file: SourceFile) -> SourceFile:
     return rewritten(month_file, "real", lambda table: table.replace_schema_metadata({}))
 
 
-def test_real_month_is_refused_in_a_synthetic_warehouse(full: Warehouse, good: MonthFile) -> None:
+def test_real_month_is_refused_in_a_synthetic_warehouse(full: Warehouse, good: SourceFile) -> None:
     before, real = content(full), labelled_real(good)
     assert not real.is_synthetic
     with pytest.raises(
@@ -162,7 +163,7 @@ def test_real_month_is_refused_in_a_synthetic_warehouse(full: Warehouse, good: M
     assert content(full) == before
 
 
-def test_synthetic_month_is_refused_in_a_real_warehouse(good: MonthFile, tmp_path: Path) -> None:
+def test_synthetic_month_is_refused_in_a_real_warehouse(good: SourceFile, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", data_kind="real")
     with pytest.raises(TaxiError, match=r"is a synthetic month and this is the warehouse of real months: .*=synthetic"):
         publish_raw(Warehouse(settings), good)

@@ -58,7 +58,7 @@ def test_rows_of_a_missing_file_stay_in_use(landing_harness: LandingHarness) -> 
     record, ingested, snapshot = ingest(landing_harness), rows(landing_harness), landing_harness.warehouse.snapshot()
     landing_harness.path(record).unlink()
     published = ingest_month(landing_harness.warehouse, "green", JANUARY)
-    assert (published.rows, published.month_file and published.month_file.sha256) == (ROWS, record.sha256)
+    assert (published.rows, published.source_file and published.source_file.sha256) == (ROWS, record.sha256)
     assert published.suite_result.failed_errors() == ()
     (message,) = published.refused
     assert "uses the published rows of" in message

@@ -2,21 +2,18 @@
 
 import threading
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from tlc_site import JANUARY, NAME, PATH, Client, parquet
 
 from taxi_assets.tlc import tlc_source
-from taxi_assets.tlc.month_file import MonthFile
 
 
 def test_month_is_fetched_completely(client: Client) -> None:
     seen: list[tuple[int, int | None]] = []
-    month_file = client.fetch(lambda done, total: seen.append((done, total)))
-    digest = sha256(parquet()).hexdigest()
-    assert month_file == MonthFile(client.landing / NAME, "green", JANUARY, digest, len(parquet()), False)
+    path = client.fetch(lambda done, total: seen.append((done, total)))
+    assert (path, path.read_bytes()) == (client.landing / NAME, parquet())
     assert seen == sorted(seen)
     assert seen[-1] == (len(parquet()), len(parquet()))
     assert not client.left_over()
@@ -35,19 +32,19 @@ def test_unchanged_file_is_not_sent_again(client: Client) -> None:
 def test_a_republished_month_replaces_the_old_one(client: Client) -> None:
     client.fetch()
     client.site.files[PATH] = parquet(2)
-    assert client.fetch().path.read_bytes() == parquet(2)
+    assert client.fetch().read_bytes() == parquet(2)
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(parquet(3)), Path.unlink])
 def test_changed_local_copy_is_fetched_again(client: Client, damage: Callable[[Path], object]) -> None:
-    damage(client.fetch().path)
-    assert client.fetch().path.read_bytes() == parquet()
+    damage(client.fetch())
+    assert client.fetch().read_bytes() == parquet()
 
 
 def test_damaged_note_causes_another_fetch(client: Client) -> None:
     client.fetch()
     (client.landing / f".{NAME}.origin.json").write_text('{"url": "http')
-    assert client.fetch().path.read_bytes() == parquet()
+    assert client.fetch().read_bytes() == parquet()
     assert client.site.sent == 2 * len(parquet())
 
 

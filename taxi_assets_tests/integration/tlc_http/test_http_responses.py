@@ -4,16 +4,16 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from sample_lake import inspect_file
 from tlc_site import NAME, PATH, Client, Handler, parquet, status
 
 from taxi_assets.tlc import tlc_source
-from taxi_assets.tlc.month_file import inspect_file
 
 
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
 def test_busy_server_is_retried_with_doubling_pauses(client: Client, code: int) -> None:
     client.site.faults.extend([status(code)] * 3)
-    assert client.fetch().bytes == len(parquet())
+    assert client.fetch().read_bytes() == parquet()
     assert client.slept == [1, 2, 4]
 
 
@@ -62,13 +62,13 @@ def test_permanent_errors_are_not_retried(client: Client, code: int) -> None:
 
 
 def test_html_page_instead_of_parquet_is_refused(client: Client) -> None:
-    good = client.fetch()
+    good = inspect_file(client.fetch())
     client.site.files[PATH] = b"<html>sign in first</html>"
     client.refuse(rf"http.*{NAME} is not a whole parquet file")
     assert inspect_file(client.landing / NAME) == good
     assert not client.left_over()
     client.site.files[PATH] = parquet(2)
-    assert client.fetch().path.read_bytes() == parquet(2)
+    assert client.fetch().read_bytes() == parquet(2)
 
 
 def test_truncated_file_without_length_is_refused(client: Client) -> None:
@@ -91,6 +91,6 @@ def test_a_file_in_another_encoding_is_refused(client: Client) -> None:
 def test_redirects_are_followed_but_not_in_circles(client: Client) -> None:
     client.site.files["/store"] = parquet(2)
     client.site.faults.append(status(302, Location="/store"))
-    assert client.fetch().path.read_bytes() == parquet(2)
+    assert client.fetch().read_bytes() == parquet(2)
     client.site.faults.extend([status(302, Location=PATH)] * 30)
     client.refuse("cannot fetch .*redirects")

@@ -8,7 +8,7 @@ from taxi_assets.tlc import tlc_source
 
 def test_download_resumes_after_two_interruptions(client: Client) -> None:
     client.site.faults.extend([cut, cut])
-    assert client.fetch().path.read_bytes() == parquet()
+    assert client.fetch().read_bytes() == parquet()
     assert client.site.sent == len(parquet())  # no byte is sent twice
     starts = [int(request["Range"][6:-1]) for request in client.site.requests[1:]]
     assert 0 < starts[0] < starts[1]
@@ -17,7 +17,7 @@ def test_download_resumes_after_two_interruptions(client: Client) -> None:
 
 def test_stalled_download_is_resumed(client: Client) -> None:
     client.site.faults.append(stall)
-    assert client.fetch(read_seconds=0.2).path.read_bytes() == parquet()
+    assert client.fetch(read_seconds=0.2).read_bytes() == parquet()
     assert client.site.sent == len(parquet())
 
 
@@ -31,7 +31,7 @@ def test_download_of_a_killed_process_is_resumed(client: Client) -> None:
     assert not (client.landing / NAME).exists()
     left = (client.landing / f".{NAME}.part").stat().st_size
     assert left > len(parquet()) // 3
-    assert client.fetch().path.read_bytes() == parquet()
+    assert client.fetch().read_bytes() == parquet()
     assert client.site.requests[-1]["Range"] == f"bytes={left}-"
 
 
@@ -51,7 +51,7 @@ def test_file_changed_during_an_interruption_is_restarted(client: Client) -> Non
         handler.server.files[PATH] = parquet(2)
 
     client.site.faults.append(cut_and_change)
-    assert client.fetch().path.read_bytes() == parquet(2)
+    assert client.fetch().read_bytes() == parquet(2)
 
 
 @pytest.mark.parametrize("validator", [{"ETag": 'W/"weak"'}, {}])
@@ -59,7 +59,7 @@ def test_download_without_a_validator_is_restarted(client: Client, validator: di
     client.site.faults.append(
         lambda handler, body: handler.respond(200, body[:999], Content_Length=str(len(body)), **validator)
     )
-    assert client.fetch().path.read_bytes() == parquet()
+    assert client.fetch().read_bytes() == parquet()
     assert "Range" not in client.site.requests[1]
 
 
@@ -93,7 +93,7 @@ def test_last_modified_is_used_without_an_etag(client: Client) -> None:
 )
 def test_invalid_response_to_a_range_request_restarts_the_download(client: Client, odd: Fault) -> None:
     client.site.faults.extend([cut, odd])
-    assert client.fetch().path.read_bytes() == parquet()
+    assert client.fetch().read_bytes() == parquet()
     assert "Range" not in client.site.requests[2]
 
 
@@ -105,5 +105,5 @@ def test_repeatedly_failed_download_is_an_error_and_resumed_later(client: Client
     error = client.refuse(rf"cannot be reached \({NAME}: .* 6 times in a row\).*TAXI_TLC_SOURCE")
     assert isinstance(error, tlc_source.SourceUnreachable)
     assert client.slept == [1, 2, 4, 8, 16]
-    assert client.fetch().path.read_bytes() == parquet()
+    assert client.fetch().read_bytes() == parquet()
     assert client.site.sent == len(parquet())

@@ -46,7 +46,7 @@ def test_gateway_error_is_unreachable(client: Client, code: int) -> None:
 def test_trusted_certificate_is_accepted(secure: Client, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     secure.check()
-    assert secure.fetch().path.read_bytes() == parquet()
+    assert secure.fetch().read_bytes() == parquet()
 
 
 def test_untrusted_certificate_is_rejected(secure: Client) -> None:

@@ -22,7 +22,6 @@ from taxi_assets.months import Month
 from taxi_assets.tlc import tlc_source
 from taxi_assets.tlc.download import RetryPolicy
 from taxi_assets.tlc.landing_writes import Progress
-from taxi_assets.tlc.month_file import MonthFile, inspect_file
 
 JANUARY = Month(2023, 1)
 NAME = "green_tripdata_2023-01.parquet"
@@ -132,11 +131,9 @@ class Client:
     def retry_policy(self) -> RetryPolicy:
         return RetryPolicy(connect_seconds=5, read_seconds=5, probe_seconds=5, sleep=self.slept.append)
 
-    def fetch(self, progress: Progress | None = None, **waits: float) -> MonthFile:
+    def fetch(self, progress: Progress | None = None, **waits: float) -> Path:
         retry_policy = replace(self.retry_policy, **waits)
-        return inspect_file(
-            tlc_source.fetch_month(self.site.url, "green", JANUARY, self.landing, progress, retry_policy)
-        )
+        return tlc_source.fetch_month(self.site.url, "green", JANUARY, self.landing, progress, retry_policy)
 
     def refuse(self, wording: str) -> TaxiError:
         """Fetches, which must fail with one line that matches the wording."""
