@@ -1,7 +1,6 @@
-"""The code location that Dagster loads. It finds its definitions in `defs/`."""
+"""The code location that Dagster loads. It lists the modules of `defs/` that have definitions."""
 
 import warnings
-from pathlib import Path
 
 import dagster as dg
 
@@ -15,15 +14,27 @@ _EXPECTED_WARNING = "Asset job train_month materializes assets with varying Back
 
 def build(settings: Settings) -> dg.Definitions:
     """Build the platform's definitions with these settings."""
-    from taxi_assets.defs.mlflow_resource import mlflow_resource
-    from taxi_assets.defs.resources import platform_resources
-
-    # It also silences Dagster's warnings about preview and beta features as it imports the modules.
-    found = dg.load_from_defs_folder(path_within_project=Path(__file__))
-    resources = {**platform_resources(settings), "mlflow": mlflow_resource(settings)}
-    definitions = dg.Definitions.merge(found, dg.Definitions(resources=resources, executor=dg.in_process_executor))
     with warnings.catch_warnings():
+        for unfinished in (dg.PreviewWarning, dg.BetaWarning):  # of checks by partition and of backfill policies
+            warnings.simplefilter("ignore", unfinished)
         warnings.filterwarnings("ignore", _EXPECTED_WARNING, UserWarning)
+        from taxi_assets.defs import jobs, maintenance
+        from taxi_assets.defs.ingestion import assets as ingestion
+        from taxi_assets.defs.ingestion import checks as freshness
+        from taxi_assets.defs.ingestion import sensors, tlc_polling
+        from taxi_assets.defs.mlflow_resource import mlflow_resource
+        from taxi_assets.defs.monitoring import assets as monitoring
+        from taxi_assets.defs.monitoring import checks as unfinished_months
+        from taxi_assets.defs.resources import platform_resources
+        from taxi_assets.defs.serving import assets as serving
+        from taxi_assets.defs.training import assets as training
+        from taxi_assets.defs.training import tuning
+
+        flow = (ingestion, freshness, sensors, tlc_polling, training, tuning, serving, monitoring, unfinished_months)
+        resources = {**platform_resources(settings), "mlflow": mlflow_resource(settings)}
+        definitions = dg.load_definitions_from_modules(
+            (*flow, jobs, maintenance), resources=resources, executor=dg.in_process_executor
+        )
         definitions.resolve_all_job_defs()  # here, since Dagster warns when it resolves a job
     return definitions
 

@@ -15,7 +15,7 @@ Publish = Callable[[Warehouse, str, Month, str | None], Publication]
 
 @dataclass
 class MonthResult:
-    """A table's month: its publications and suite results by service, and the refusal of the last one, if any."""
+    """A table's month: publications and suite results by service, and the last one's refusal, if any."""
 
     month: Month
     published: list[Publication] = field(default_factory=list)

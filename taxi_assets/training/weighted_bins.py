@@ -12,7 +12,7 @@ __all__ = ["one_sort_per_column"]
 
 @contextmanager
 def one_sort_per_column() -> Iterator[None]:
-    """Fits of `HistGradientBoostingRegressor` within the block find their bins faster; no other result changes.
+    """Makes fits of `HistGradientBoostingRegressor` in the block faster; their results stay equal.
 
     scikit-learn 1.9 computes each of a weighted column's 254 quantiles by a sort of its own.
     """
