@@ -15,11 +15,11 @@ _OVERRIDABLE = {"services": [str], "memory_limit": str, "threads": dg.Noneable(i
 
 def platform_resources(settings: Settings) -> dict[str, dg.ResourceDefinition]:
     """The resources `settings` and `warehouse`, which a run may configure; unset, these settings are used."""
-    values = settings.model_dump(mode="json")
 
     @dg.resource(
+        # No defaults: they would make the jobs of `taxi run --services ...` other jobs than those of the UI.
         config_schema={
-            name: dg.Field(kind, default_value=values[name], description=Settings.model_fields[name].description)
+            name: dg.Field(kind, is_required=False, description=Settings.model_fields[name].description)
             for name, kind in _OVERRIDABLE.items()
         }
     )

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from taxi_assets.definitions import build
 from taxi_assets.defs.resources import platform_resources
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
@@ -48,3 +49,14 @@ def test_wrong_settings_of_a_run_are_rejected(tmp_path: Path) -> None:
 def test_a_run_cannot_use_another_home(tmp_path: Path) -> None:
     with pytest.raises(dg.DagsterInvalidConfigError):
         run(tmp_path, home="/elsewhere")
+
+
+def test_a_job_is_the_same_under_other_settings(tmp_path: Path) -> None:
+    # Else Dagster's UI warns of runs of `taxi run --services yellow` that their job differs.
+    snapshots = {
+        build(Settings(home=tmp_path, services=(service,), threads=threads))
+        .resolve_job_def("train_month")
+        .get_job_snapshot_id()
+        for service, threads in (("green", None), ("yellow", 2))
+    }
+    assert len(snapshots) == 1
