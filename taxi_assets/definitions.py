@@ -6,8 +6,6 @@ import dagster as dg
 
 from taxi_assets.settings import Settings, isolate
 
-__all__ = ["build", "defs"]
-
 # Intended: an ingestion run takes several months, a training run takes one.
 _EXPECTED_WARNING = "Asset job train_month materializes assets with varying BackfillPolicies"
 

@@ -4,8 +4,6 @@ import hashlib
 import os
 from pathlib import Path
 
-__all__ = ["sha256_of", "write_atomically"]
-
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal; reads in chunks.

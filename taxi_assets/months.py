@@ -8,8 +8,6 @@ from itertools import pairwise
 
 from taxi_assets.errors import TaxiError
 
-__all__ = ["FIRST_MONTH", "Month", "MonthNotOver", "month_range", "newest_month", "not_earlier", "parse_months"]
-
 _PATTERN = re.compile(r"([0-9]{4})-([0-9]{2})")
 
 

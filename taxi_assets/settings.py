@@ -19,17 +19,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from taxi_assets.tlc.services import SERVICES
 
-__all__ = [
-    "WORKSPACE",
-    "DataKind",
-    "Settings",
-    "isolate",
-    "isolated",
-    "remember_data_kind",
-    "run_lock",
-    "unknown_variables",
-]
-
 DataKind = Literal["real", "synthetic"]
 ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
 # The home's path becomes part of URLs and patterns. SQLAlchemy and SQLite decode `%` and end a path at `?`. DuckDB

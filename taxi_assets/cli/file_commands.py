@@ -9,8 +9,6 @@ from taxi_assets.cli.terminal import Json, console, load_home_settings, load_set
 if TYPE_CHECKING:
     from taxi_assets.ingestion.source_files import SourceFile
 
-__all__ = ["files"]
-
 File = Annotated[str, typer.Argument(help="Its name, or how its SHA-256 begins.")]
 
 files = typer.Typer(help="List source files and their states; retry or accept one.", invoke_without_command=True)

@@ -10,8 +10,6 @@ from taxi_assets.cli.terminal import Json, load_home_settings, say, write_json
 if TYPE_CHECKING:
     from taxi_assets.monitoring.reproduce import ComparedValue
 
-__all__ = ["lineage", "reproduce"]
-
 Number = Annotated[int, typer.Argument(metavar="VERSION", min=1, help="Number of the version in MLflow's registry.")]
 
 

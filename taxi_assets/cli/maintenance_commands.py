@@ -7,8 +7,6 @@ import typer
 
 from taxi_assets.cli.terminal import Json, load_home_settings, say, write_json
 
-__all__ = ["maintain"]
-
 
 def maintain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")] = False,

@@ -19,8 +19,6 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month, month_range
 from taxi_assets.settings import Settings
 
-__all__ = ["backtest", "baselines"]
-
 Source = Annotated[str | None, typer.Option(help="TLC's site, or a folder that mirrors it, for missing months.")]
 
 

@@ -7,8 +7,6 @@ import typer
 from taxi_assets.cli.terminal import Json, Services, console, error_console, load_settings, say, write_json
 from taxi_assets.months import parse_months
 
-__all__ = ["run", "status", "up"]
-
 
 def run(
     months: Annotated[str, typer.Option(help="Such as 2023-01..2023-03; the last is scored, the others train.")],

@@ -12,8 +12,6 @@ from typing import BinaryIO
 
 from taxi_assets.plots.report_page import ICON, STYLE
 
-__all__ = ["ReportHandler", "index_page", "main"]
-
 _DOCS = "data_docs"
 
 

@@ -21,8 +21,6 @@ from taxi_assets.settings import Settings, remember_data_kind, run_lock
 from taxi_assets.tlc import tlc_source
 from taxi_assets.warehouse.connection import Warehouse, require_writable
 
-__all__ = ["PipelineResult", "run"]
-
 
 @dataclass
 class PipelineResult:

@@ -13,8 +13,6 @@ from taxi_assets.quality.cleaning_rules import REASONS
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["print_run", "run_summary"]
-
 Facts = dict[str, Any]
 
 

@@ -6,8 +6,6 @@ import typer
 
 from taxi_assets.cli.terminal import Json, load_settings, say, warn, write_json
 
-__all__ = ["predict"]
-
 
 def predict(
     pickup: Annotated[int, typer.Option(min=1, max=265, help="TLC zone of the start, 1-265.")],

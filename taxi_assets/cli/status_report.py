@@ -12,8 +12,6 @@ from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.queries import newest_snapshot
 
-__all__ = ["file_summaries", "print_files", "print_status", "status_summary"]
-
 Facts = dict[str, Any]
 # States of files that are not in the warehouse.
 _OPEN_STATES = ("waiting", "unaccepted", "quarantined")

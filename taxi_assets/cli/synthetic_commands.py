@@ -9,8 +9,6 @@ from taxi_assets.cli.terminal import error_console, say
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import parse_months
 
-__all__ = ["synth"]
-
 
 def synth(  # noqa: PLR0913, PLR0917
     months: Annotated[str, typer.Option(help="Such as 2023-01..2023-03.")],

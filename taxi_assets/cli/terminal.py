@@ -11,19 +11,6 @@ from rich.console import Console
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 
-__all__ = [
-    "Json",
-    "Services",
-    "console",
-    "error_console",
-    "load_home_settings",
-    "load_settings",
-    "require_writable_file",
-    "say",
-    "warn",
-    "write_json",
-]
-
 console = Console()
 error_console = Console(stderr=True)
 

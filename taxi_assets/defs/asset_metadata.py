@@ -26,19 +26,6 @@ if TYPE_CHECKING:
     from taxi_assets.ingestion.schema_changes import ColumnChange
     from taxi_assets.promotion.paired_comparison import PairedComparison
 
-__all__ = [
-    "AssetEvent",
-    "column_schema",
-    "comparison_metadata",
-    "fail_in_words",
-    "float_metadata",
-    "link",
-    "mlflow_link",
-    "report_metadata",
-    "report_months",
-    "score_table",
-]
-
 _Shown = TypeVar("_Shown", bound=Callable[..., Any])
 AssetEvent = dg.MaterializeResult | dg.AssetCheckEvaluation | dg.AssetCheckResult | dg.Output[None]
 

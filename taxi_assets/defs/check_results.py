@@ -7,8 +7,6 @@ import dagster as dg
 
 from taxi_assets.months import Month
 
-__all__ = ["check_result_reader", "summarise_checks"]
-
 Facts = dict[str, Any]
 
 

@@ -12,8 +12,6 @@ from taxi_assets.quality.suites import SUITES, Expectation, Severity, TableCheck
 if TYPE_CHECKING:
     from taxi_assets.quality import ExpectationResult, SuiteResult
 
-__all__ = ["check_spec", "finish_checks", "report_checks", "suite_checks", "table_metadata"]
-
 _NOT_PUBLISHED = "A month that fails is not published: its transaction is rolled back and the run fails."
 _STOPS = "A failure fails the run before the next asset is made."
 _WARNS = "A failure is a warning: the run goes on."

@@ -10,8 +10,6 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from taxi_assets.settings import WORKSPACE
 
-__all__ = ["code_origin", "remote_origin"]
-
 
 def remote_origin(job_name: str) -> RemoteJobOrigin:
     """The job's origin in the webserver and the daemon, through the workspace's code location."""

@@ -3,8 +3,6 @@
 from taxi_assets.registry.code_revision import source_digest
 from taxi_assets.training.training_sources import TRAINING_SOURCES
 
-__all__ = ["ASSET_SOURCES", "code_version"]
-
 _RAW_TRIPS_SOURCES = (
     *("tlc/columns.py", "tlc/contract.py", "tlc/projection.py", "tlc/local_time.py", "ingestion/canonical_rows.py"),
     *("ingestion/casting.py", "ingestion/csv_lines.py", "ingestion/text_lines.py", "ingestion/row_stream.py"),

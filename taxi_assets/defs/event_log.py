@@ -17,8 +17,6 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
-__all__ = ["PooledSqliteEventLogStorage"]
-
 _MAX_OPEN = 8  # files of runs, and the index
 
 

@@ -10,8 +10,6 @@ from taxi_assets.defs.storage_schema import require_current_schema
 from taxi_assets.files import write_atomically
 from taxi_assets.settings import Settings
 
-__all__ = ["last_run", "open_instance"]
-
 # One run at a time: months are ingested in order, and each run uses every core.
 _CONFIGURATION = """\
 telemetry:

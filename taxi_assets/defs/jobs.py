@@ -2,8 +2,6 @@
 
 import dagster as dg
 
-__all__ = ["ingest_months", "train_month", "tune"]
-
 _INGESTION = dg.AssetSelection.groups("ingestion")
 
 _TUNING = dg.AssetSelection.assets("model_tuning")

@@ -5,8 +5,6 @@ import dagster as dg
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["maintain_warehouse", "maintenance_schedule"]
-
 
 @dg.op
 def run_maintenance(

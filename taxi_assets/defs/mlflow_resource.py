@@ -26,8 +26,6 @@ from taxi_assets.registry.database import EXPERIMENT, client
 from taxi_assets.registry.tracking import RunStatus
 from taxi_assets.settings import Settings
 
-__all__ = ["MLFLOW_RUN_TAG", "mlflow_resource", "sync_mlflow_runs"]
-
 MLFLOW_RUN_TAG = "mlflow_run_id"
 
 _STATUS: dict[DagsterRunStatus, RunStatus] = {

@@ -7,8 +7,6 @@ import dagster as dg
 
 from taxi_assets.months import FIRST_MONTH, Month
 
-__all__ = ["MONTHS", "earlier_months", "earlier_months_and_own", "monthly_asset", "partition_months"]
-
 # Dagster skips its check for changes with 100 upstream partitions or more.
 _MAX_UPSTREAM_MONTHS = 99
 

@@ -7,8 +7,6 @@ import dagster as dg
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["platform_resources"]
-
 # Of one run, in Dagster's launchpad. The others locate the home and its servers.
 _OVERRIDABLE = {"services": [str], "memory_limit": str, "threads": dg.Noneable(int)}
 

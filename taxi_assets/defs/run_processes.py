@@ -16,8 +16,6 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from taxi_assets.defs.mlflow_resource import sync_mlflow_runs
 from taxi_assets.settings import Settings
 
-__all__ = ["PROCESS_TAG", "close_abandoned_runs", "close_dead_runs", "process_tag"]
-
 PROCESS_TAG = ".dagster/taxi_process"  # Dagster's UI hides tags with this prefix
 
 _WAITING_FOR_A_PROCESS = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)

@@ -17,8 +17,6 @@ from taxi_assets.months import Month
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["failure_message", "run_job"]
-
 OnProgress = Callable[[str, bool], None]
 
 # Events with the reason of a failed run, most specific first: a step, a resource, Dagster itself.

@@ -10,8 +10,6 @@ import dagster as dg
 from taxi_assets.registry.schema_revision import is_older
 from taxi_assets.settings import Settings
 
-__all__ = ["require_current_schema"]
-
 _DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 _LOG = logging.getLogger(__name__)
 

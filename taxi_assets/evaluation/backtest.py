@@ -29,8 +29,6 @@ from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse, month_key
 from taxi_assets.warehouse.queries import sql
 
-__all__ = ["BacktestSpec", "backtest", "summarise"]
-
 Facts = dict[str, Any]
 
 _CODE = ("features/*.py", "training/*.py", "evaluation/*.py", "tlc/local_time.py", "*/*.sql")

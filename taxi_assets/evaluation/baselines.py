@@ -16,18 +16,6 @@ from numpy.typing import NDArray
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import ZONES
 
-__all__ = [
-    "BASELINES",
-    "PAIR",
-    "Baseline",
-    "Level",
-    "Medians",
-    "OneHotRegression",
-    "fit_baselines",
-    "fit_medians",
-    "fit_one_hot_linear_regression",
-]
-
 Floats = NDArray[np.float64]
 
 BASELINES: Mapping[str, str] = MappingProxyType(

@@ -24,8 +24,6 @@ from taxi_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PUBLISHED", "TRAIN_TEST_MONTHS", "ReferenceRow", "course_reference_rows"]
-
 Floats = NDArray[np.float64]
 
 TRAIN_TEST_MONTHS = ((Month(2021, 1), Month(2021, 2)), (Month(2023, 1), Month(2023, 2)))

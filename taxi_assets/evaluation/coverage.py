@@ -8,8 +8,6 @@ import pandas as pd
 from taxi_assets.training.intervals import BANDS, COVERAGE, bands
 from taxi_assets.training.predictions import Prediction
 
-__all__ = ["Coverage", "measure_coverage"]
-
 _MIN_TRIPS = 500  # for a borough and part of the day: with fewer, its share is noise
 _TOLERANCE, _CELL_TOLERANCE = 0.03, 0.05  # for one month, which varies more than two years
 

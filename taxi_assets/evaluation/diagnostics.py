@@ -13,16 +13,6 @@ from numpy.typing import NDArray
 
 from taxi_assets.evaluation.metrics import noise_floor, score
 
-__all__ = [
-    "FEATURE_GROUPS",
-    "MATCHED_PAIRS",
-    "NOISE_FLOOR",
-    "calibration_bands",
-    "permutation_importance",
-    "score_matched_pairs",
-    "score_zones",
-]
-
 Floats = NDArray[np.float64]
 Predict = Callable[[pd.DataFrame], Floats]
 

@@ -21,23 +21,12 @@ from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import Month, not_earlier
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.deleted_runs import require_run
-from taxi_assets.registry.model_versions import Version
+from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.conditions import CONDITIONS, Condition
 from taxi_assets.training.dataset import read_zones
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE, EvaluationScope
 from taxi_assets.warehouse.connection import Warehouse
-
-__all__ = [
-    "CALIBRATION",
-    "MODEL",
-    "Evaluation",
-    "evaluate",
-    "require_month_version",
-    "rescore",
-    "services_of",
-    "window_of",
-]
 
 CALIBRATION = "predicted_minutes"
 _UPLIFT_BASELINE = "zone_pair_hour_median"

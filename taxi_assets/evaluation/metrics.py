@@ -16,20 +16,6 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.tlc.local_time import is_repeated, utc_seconds
 from taxi_assets.training.intervals import BANDS, bands
 
-__all__ = [
-    "DAY",
-    "SLICES",
-    "NoiseFloor",
-    "Score",
-    "Uplift",
-    "day_of",
-    "noise_floor",
-    "score",
-    "score_slices",
-    "slice_trips",
-    "uplift_over_baseline",
-]
-
 Floats = NDArray[np.float64]
 
 DAY = "pickup_day"  # a slice recorded for every model; the promotion bootstrap draws its days

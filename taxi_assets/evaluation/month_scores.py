@@ -20,8 +20,6 @@ from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, TRIPS_1_TO_
 from taxi_assets.training.predictions import Prediction
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["MODEL", "PredictedMonth", "ScoredMonth", "predict_month", "score_month"]
-
 MODEL = "duration_model"
 
 Floats = NDArray[np.float64]

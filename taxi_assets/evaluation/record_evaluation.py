@@ -8,14 +8,13 @@ from typing import Any
 import pandas as pd
 
 from taxi_assets.evaluation.diagnostics import MATCHED_PAIRS, NOISE_FLOOR
-from taxi_assets.evaluation.evaluate import MODEL, Evaluation
+from taxi_assets.evaluation.evaluate import Evaluation
 from taxi_assets.evaluation.metrics import Score
+from taxi_assets.evaluation.month_scores import MODEL
 from taxi_assets.registry import model_versions
 from taxi_assets.settings import Settings
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE
 from taxi_assets.warehouse.connection import Warehouse
-
-__all__ = ["headline_metrics", "log_evaluation", "matched_pair_scores", "record_evaluation"]
 
 
 def record_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | None = None) -> int:

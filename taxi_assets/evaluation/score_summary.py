@@ -9,8 +9,6 @@ from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCO
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["decision_line", "score_facts", "score_lines"]
-
 Facts = dict[str, Any]
 
 

@@ -11,18 +11,6 @@ from taxi_assets.features.target_encoding import TARGET_ENCODING_FEATURES, Encod
 from taxi_assets.features.trip_features import ROW_FEATURES, SERVICE_IDS, TripColumns
 from taxi_assets.features.zone_geometry import ZoneGeometry
 
-__all__ = [
-    "MATRIX_COLUMNS",
-    "OPTIONAL_FEATURES",
-    "OPTIONAL_INPUTS",
-    "SEASONAL_COLUMNS",
-    "column",
-    "encode",
-    "encode_trips",
-    "expected_minutes",
-    "periods",
-]
-
 ZONE_FEATURES: Mapping[str, str] = {
     "service_id": "position of the service in the contract",
     "pickup_x_miles": "east coordinate of the pickup zone's centroid",

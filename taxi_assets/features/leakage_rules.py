@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterable
 
 from taxi_assets.features.trip_features import POST_TRIP_FIELDS
-from taxi_assets.tlc.contract import RAW_COLUMNS
-
-__all__ = ["leaking_names"]
+from taxi_assets.tlc.columns import RAW_COLUMNS
 
 # Whole words, singular or plural: `tip_usd` and `tips` leak, `multiple_rides` does not.
 _POST_TRIP_NAME = re.compile(

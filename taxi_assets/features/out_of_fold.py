@@ -27,8 +27,6 @@ from taxi_assets.features.target_encoding import (
 )
 from taxi_assets.features.zone_geometry import ZoneGeometry
 
-__all__ = ["encode_training_trips", "first_past_only_month", "out_of_fold"]
-
 EncodedTrips = dict[str, NDArray[np.float32]]
 
 _FOLDS = 8  # blocks of whole weeks: each is encoded from about 7/8 of the trips

@@ -12,17 +12,6 @@ from numpy.typing import NDArray
 
 from taxi_assets.features.trip_features import ZONES
 
-__all__ = [
-    "FIXED_DURATION",
-    "RECENT_TRAFFIC_COLUMNS",
-    "RECENT_TRAFFIC_FEATURES",
-    "CompletedTrips",
-    "Window",
-    "fixed_duration_minutes",
-    "lookback_seconds",
-    "recent_traffic_features",
-]
-
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 

@@ -16,8 +16,6 @@ from taxi_assets.features.target_encoding import TARGET_ENCODING_FEATURES, Encod
 from taxi_assets.features.trip_features import ROW_FEATURES, ZONES, row_features
 from taxi_assets.features.zone_geometry import ZoneGeometry
 
-__all__ = ["TripEncoder"]
-
 Rows = NDArray[np.float32]
 
 _OF_ZONES = ("zone_distance_miles", "is_same_zone")

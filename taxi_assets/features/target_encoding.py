@@ -14,18 +14,6 @@ from numpy.typing import NDArray
 from taxi_assets.features.trip_features import ZONES
 from taxi_assets.features.zone_geometry import DISTANCE_BINS, ZoneGeometry
 
-__all__ = [
-    "PERIODS",
-    "TARGET_ENCODING_FEATURES",
-    "EncodingTables",
-    "PairStatistics",
-    "PastTrips",
-    "Smoothing",
-    "build_tables",
-    "fit_tables",
-    "look_up",
-]
-
 PERIODS = 48  # the hours of a working day, then those of a day off
 
 Floats = NDArray[np.float64]

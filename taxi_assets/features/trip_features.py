@@ -16,18 +16,6 @@ from numpy.typing import NDArray
 from taxi_assets.tlc.local_time import existing_time
 from taxi_assets.tlc.services import SERVICES
 
-__all__ = [
-    "MODEL_INPUTS",
-    "POST_TRIP_FIELDS",
-    "ROW_FEATURES",
-    "SERVICE_IDS",
-    "ZONES",
-    "TripColumns",
-    "ZoneMap",
-    "holiday_dates",
-    "row_features",
-]
-
 ZONES = 266  # TLC's zone ids run from 1 to 265; arrays are indexed by the id itself
 SERVICE_IDS: Mapping[str, int] = {service: number for number, service in enumerate(SERVICES)}
 HOLIDAY_YEARS = range(2008, 2051)

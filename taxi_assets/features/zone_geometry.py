@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from taxi_assets.features.trip_features import ZONES, ZoneMap
 
-__all__ = ["DISTANCE_BINS", "ZoneGeometry"]
-
 Table = NDArray[np.float64]
 
 DISTANCE_BINS = 61  # bin 0: unknown distance; then half-mile steps up to thirty miles

@@ -25,8 +25,6 @@ from taxi_assets.tlc.contract import check_service, map_columns
 if TYPE_CHECKING:
     from taxi_assets.ingestion.point_zones import ZoneRaster
 
-__all__ = ["canonical_trips"]
-
 _STREAM_ERROR_PREFIX = "get_next failed(): "  # DuckDB's mark of an error in a stream
 
 

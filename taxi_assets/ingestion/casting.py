@@ -15,8 +15,6 @@ from taxi_assets.tlc.columns import RAW_COLUMNS, RawColumn
 from taxi_assets.tlc.contract import ColumnMapping
 from taxi_assets.warehouse.sql_quotes import quote_identifier, quote_literal
 
-__all__ = ["CanonicalTrips", "is_text", "read_number", "select_list", "word"]
-
 _WHOLE = {"SMALLINT": 2**15, "INTEGER": 2**31}
 _NESTED = ("struct", "list", "large_list", "fixed_size_list", "map", "union")
 _TEXT = ("string", "large_string", "string_view", "binary", "large_binary", "fixed_size_binary", "dictionary")

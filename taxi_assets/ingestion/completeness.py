@@ -6,18 +6,6 @@ from dataclasses import dataclass
 
 from taxi_assets.months import Month
 
-__all__ = [
-    "COUNTS",
-    "MAX_LOSS_SHARE",
-    "MIN_COVERAGE_SHARE",
-    "MIN_ROW_SHARE",
-    "NEARBY_MONTHS",
-    "Extent",
-    "few_rows",
-    "losses",
-    "missing_parts",
-]
-
 MAX_LOSS_SHARE = 0.1
 """Share of rows, days, hours or values of a column that a republished file may lose. A tenth is three days of a month;
 TLC's corrections drop single rows. A 1,000-row sample of green 2020-04 loses 97 % of the rows and 37 % of the hours."""

@@ -17,8 +17,6 @@ from taxi_assets.ingestion.text_lines import blanks, line_blocks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["RowBatch", "read_row_batches"]
-
 
 @dataclass(frozen=True)
 class RowBatch:

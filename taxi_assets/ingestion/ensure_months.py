@@ -10,8 +10,6 @@ from taxi_assets.tlc import tlc_source
 from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["ensure_months"]
-
 
 def ensure_months(
     warehouse: Warehouse,

@@ -8,8 +8,6 @@ from taxi_assets.ingestion.text_lines import read_header
 from taxi_assets.tlc.contract import possible_services
 from taxi_assets.tlc.file_kinds import PARQUET, foreign_kind, kind_of
 
-__all__ = ["FileColumns", "can_be_read", "integer_bounds", "read_columns"]
-
 
 @dataclass(frozen=True)
 class FileColumns:

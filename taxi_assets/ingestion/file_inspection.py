@@ -18,8 +18,6 @@ from taxi_assets.tlc.file_kinds import PARQUET, foreign_kind, kind_of
 from taxi_assets.tlc.month_file import file_name, is_synthetic_file, parse_file_name, read_file_name
 from taxi_assets.tlc.services import REFUSED_SERVICES, SERVICES
 
-__all__ = ["FileStillBeingWritten", "InspectedFile", "inspect_taken_file"]
-
 _NEAR = re.compile(
     r"(?<![a-z])(fhvhv|green|yellow)(?![a-z]).*?((?:19|20)[0-9]{2})[-_. ]?(0[1-9]|1[0-2])", re.I | re.DOTALL
 )

@@ -23,19 +23,6 @@ from taxi_assets.tlc.landing_writes import StoredFiles, rename_durably
 from taxi_assets.tlc.month_file import file_name
 from taxi_assets.tlc.services import SERVICES
 
-__all__ = [
-    "TakeReason",
-    "escape_name",
-    "incoming",
-    "move",
-    "quarantine_path",
-    "store_path",
-    "stored_files",
-    "take",
-    "take_reason_of",
-    "unrecorded_files",
-]
-
 TakeReason = Literal["new", "again", "damaged"]
 
 _STORED = re.compile(r"([0-9a-f]{64})\.(parquet|csv)")

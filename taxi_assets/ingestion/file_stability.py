@@ -15,17 +15,6 @@ from pathlib import Path
 
 from taxi_assets.files import write_atomically
 
-__all__ = [
-    "IMMEDIATE",
-    "WAIT_UNTIL_STABLE",
-    "Observation",
-    "ScanPolicy",
-    "has_temporary_name",
-    "is_open_for_writing",
-    "read_observations",
-    "write_observations",
-]
-
 _TEMPORARY = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".filepart", ".swp", "~")
 
 Signature = tuple[int, int, int, int]

@@ -10,20 +10,6 @@ from taxi_assets.ingestion.file_paths import escape_name, quarantine_path, store
 from taxi_assets.ingestion.source_files import SourceFile, next_request, of_month
 from taxi_assets.quality.suites import SUITES
 
-__all__ = [
-    "DAMAGED",
-    "MISSING_FILE",
-    "IncompleteFile",
-    "ResolvedStates",
-    "checksum_prefix",
-    "failed_checks",
-    "find_original",
-    "is_copy",
-    "mark_superseded",
-    "resolve_states",
-    "was_unaccepted",
-]
-
 _SAME_BYTES = "it has the same bytes as"
 _BEFORE = "before it was ingested"
 DAMAGED = "damaged in the file store"

@@ -13,8 +13,6 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.time_formats import AWARE, DAY_AND_MONTH, HALF_DAY, NEW_YORK, PLAIN, Order, any_time
 from taxi_assets.ingestion.unreadable_values import number_counts, require_readable
 
-__all__ = ["UNDECIDED", "TimeReading", "decide_readings", "read_typed", "refuse_mixed_time_zones", "survey_query"]
-
 _WRITE = "write times as 2023-01-31 14:05:00"
 
 

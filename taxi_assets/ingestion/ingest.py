@@ -15,14 +15,7 @@ from taxi_assets.ingestion.file_state import (
     is_copy,
     mark_superseded,
 )
-from taxi_assets.ingestion.publishing import (
-    DamagedFile,
-    IncompleteMonth,
-    MonthRefused,
-    Publication,
-    check_stored_month,
-    publish_raw,
-)
+from taxi_assets.ingestion.publishing import DamagedFile, IncompleteMonth, Publication, check_stored_month, publish_raw
 from taxi_assets.ingestion.scan_landing import file_moves_lock, list_source_files, scan_landing
 from taxi_assets.ingestion.source_files import (
     SourceFile,
@@ -38,8 +31,7 @@ from taxi_assets.tlc.landing_writes import Progress
 from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse
-
-__all__ = ["ingest_month", "land_month", "newer_refusals", "stored_month_file"]
+from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
 
 def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:

@@ -24,8 +24,6 @@ from taxi_assets.settings import Settings
 from taxi_assets.tlc.month_file import is_synthetic_file, parse_file_name
 from taxi_assets.tlc.tlc_source import ZONE_FILE_NAMES
 
-__all__ = ["LandingListing", "landing_path", "list_files", "list_landing"]
-
 
 @dataclass(frozen=True)
 class LandingListing:

@@ -15,8 +15,6 @@ from taxi_assets.tlc.contract import map_columns
 from taxi_assets.warehouse.connection import month_key
 from taxi_assets.warehouse.queries import sql
 
-__all__ = ["PreviousMonth", "SharedColumns", "compare_month", "hash_previous_month", "shared_columns"]
-
 
 @dataclass(frozen=True)
 class PreviousMonth:

@@ -11,8 +11,6 @@ from taxi_assets.settings import Settings, run_lock
 from taxi_assets.warehouse.available_months import available_months, features_snapshots
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["PendingWork", "find_pending", "is_publish_locked", "is_run_active", "newest_trainable"]
-
 _LOCK_WAIT_SECONDS = 5
 
 

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from taxi_assets.tlc.projection import Floats, to_degrees, to_feet
 
-__all__ = ["OUTSIDE", "UNKNOWN", "ZoneRaster", "build_raster"]
-
 UNKNOWN, OUTSIDE = 264, 265  # TLC's ids for "unknown" and "outside of the city"
 
 _CELL_DEGREES = 0.0005  # finer costs more to make than it saves on a month

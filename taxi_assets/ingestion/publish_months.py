@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from taxi_assets.ingestion.publishing import MonthRefused, Publication
+from taxi_assets.ingestion.publishing import Publication
 from taxi_assets.months import Month
 from taxi_assets.quality import SuiteResult, write_data_docs
 from taxi_assets.warehouse.connection import Warehouse
-
-__all__ = ["MonthResult", "Publish", "publish_months"]
+from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
 Publish = Callable[[Warehouse, str, Month, str | None], Publication]
 

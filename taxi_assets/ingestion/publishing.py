@@ -25,20 +25,6 @@ from taxi_assets.warehouse.connection import Warehouse, create_month_view, month
 from taxi_assets.warehouse.queries import replace_month
 from taxi_assets.warehouse.write_audit_publish import Fill, Filled, MonthRefused, write_audit_publish
 
-__all__ = [
-    "DamagedFile",
-    "IncompleteMonth",
-    "MonthRefused",
-    "Publication",
-    "check_stored_month",
-    "clean_month",
-    "derive_features",
-    "publish_clean",
-    "publish_features",
-    "publish_raw",
-    "publish_zones",
-]
-
 
 class DamagedFile(TaxiError):
     """A file's bytes do not match its recorded SHA-256, so it is not read."""

@@ -21,8 +21,6 @@ from taxi_assets.ingestion.source_files import (
 from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["accept", "retry"]
-
 _SHORTEST_PREFIX = 4
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from taxi_assets.ingestion.point_zones import ZoneRaster
     from taxi_assets.tlc.projection import Floats
 
-__all__ = ["open_stream"]
-
 _BATCH_ROWS = 131_072
 _BUFFER_BYTES = 1024 * 1024
 

@@ -41,8 +41,6 @@ from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["file_moves_lock", "list_source_files", "scan_landing"]
-
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 MonthKeys = Collection[tuple[str, Month]]

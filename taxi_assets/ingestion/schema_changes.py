@@ -10,8 +10,6 @@ from taxi_assets.months import Month
 from taxi_assets.warehouse.connection import month_key
 from taxi_assets.warehouse.queries import replace_month
 
-__all__ = ["ColumnChange", "read_schema_changes", "record_schema"]
-
 
 @dataclass(frozen=True)
 class ColumnChange:

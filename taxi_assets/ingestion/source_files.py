@@ -16,18 +16,6 @@ from taxi_assets.months import Month
 from taxi_assets.quality.results import json_safe
 from taxi_assets.warehouse.queries import newest_snapshot
 
-__all__ = [
-    "SourceFile",
-    "State",
-    "delete_source_files",
-    "mark_ingested",
-    "next_request",
-    "of_month",
-    "read_source_files",
-    "utc_now",
-    "write_source_files",
-]
-
 State = Literal["arriving", "waiting", "unaccepted", "ingested", "superseded", "quarantined"]
 
 

@@ -10,8 +10,6 @@ from taxi_assets.settings import DataKind, Settings
 from taxi_assets.tlc import tlc_source
 from taxi_assets.tlc.month_file import file_name, is_synthetic_file
 
-__all__ = ["SourceSelection", "select_source"]
-
 _SEED = 7
 _SYNTHETIC_ROWS = 60_000  # about a month of green taxis
 

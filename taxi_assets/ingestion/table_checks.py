@@ -14,8 +14,6 @@ from taxi_assets.quality.suites import SUITES, Severity
 from taxi_assets.warehouse.connection import create_month_view, month_key
 from taxi_assets.warehouse.queries import newest_snapshot, sql
 
-__all__ = ["COMPLETENESS", "audit_month", "run_table_checks"]
-
 COMPLETENESS = "no_large_part_of_the_month_is_missing"
 """The only check that a person can overrule, with `taxi files accept`."""
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from taxi_assets.errors import TaxiError
 
-__all__ = ["read_zones"]
-
 _AIRPORTS = frozenset({1, 132, 138})  # Newark, JFK, LaGuardia
 _FEET_PER_MILE = 5280
 

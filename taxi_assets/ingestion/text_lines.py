@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-__all__ = ["Header", "blanks", "count_rows", "line_blocks", "read_header"]
-
 BLOCK_BYTES = 4 * 1024 * 1024
 LONGEST_LINE_BYTES = 1024 * 1024
 _LONGEST_HEADER = 65_536

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Literal
 
-__all__ = ["AWARE", "DAY_AND_MONTH", "HALF_DAY", "NEW_YORK", "PLAIN", "Order", "any_time"]
-
 Order = Literal["month", "day"]
 
 NEW_YORK = "America/New_York"

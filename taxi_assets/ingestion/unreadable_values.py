@@ -6,8 +6,6 @@ from typing import Any
 from taxi_assets.errors import TaxiError
 from taxi_assets.tlc.columns import RawColumn
 
-__all__ = ["number_counts", "require_numbers", "require_readable"]
-
 _MAX_UNREADABLE_SHARE = 0.2  # the same share may be missing in a published month
 
 

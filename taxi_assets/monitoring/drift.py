@@ -19,19 +19,6 @@ from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
 
-__all__ = [
-    "DRIFTED",
-    "FEATURES",
-    "RATIO",
-    "SPEED",
-    "TARGET",
-    "WATCH",
-    "DriftReport",
-    "DriftVerdict",
-    "FeatureDrift",
-    "measure_drift",
-]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 DriftVerdict = Literal["stable", "watch", "drifted"]

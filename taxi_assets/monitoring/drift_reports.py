@@ -10,8 +10,6 @@ from taxi_assets.training.training_window import available_window
 from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["report_drift"]
-
 
 def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id: str | None = None) -> DriftReport:
     """Measures the month against its model's training months and replaces its rows of `drift_reports`.

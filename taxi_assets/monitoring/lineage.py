@@ -9,15 +9,13 @@ from taxi_assets.monitoring.superseded_versions import superseded_files
 from taxi_assets.months import Month
 from taxi_assets.promotion.decision import read_decision
 from taxi_assets.registry import model_versions, tracking
-from taxi_assets.registry.model_versions import Version
+from taxi_assets.registry.model_files import Version
 from taxi_assets.serving import bento_build
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse, month_key
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-__all__ = ["CHECKED_TABLES", "CheckResults", "trace_lineage"]
 
 CHECKED_TABLES = ("raw_trips", "clean_trips", "trip_features")
 

@@ -8,8 +8,6 @@ from duckdb import DuckDBPyConnection
 
 from taxi_assets.months import Month
 
-__all__ = ["OVERDUE_DAYS", "NewestMonth", "NextMonth", "newest_months", "next_months"]
-
 OVERDUE_DAYS = 100  # after the month's end; TLC takes about two months, so far never more than three
 
 

@@ -6,19 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.evaluation.evaluate import MODEL, rescore, services_of, window_of
+from taxi_assets.evaluation.evaluate import rescore, services_of, window_of
+from taxi_assets.evaluation.month_scores import MODEL
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.code_revision import git_commit
-from taxi_assets.registry.model_versions import Version
+from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.conditions import WITH_RECENT_TRAFFIC
 from taxi_assets.training.dataset import TrainingData, read_training_data
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
 from taxi_assets.training.train import fit, library_versions
 from taxi_assets.warehouse.connection import Warehouse
-
-__all__ = ["TOLERANCE", "ComparedValue", "Reproduction", "reproduce"]
 
 TOLERANCE = 1e-9
 _MEASURES = ("rmse", "mae", "bias")

@@ -3,12 +3,10 @@
 from duckdb import DuckDBPyConnection
 
 from taxi_assets.registry import model_versions
-from taxi_assets.registry.model_versions import Version
+from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.queries import newest_snapshot
-
-__all__ = ["superseded_files", "superseded_versions", "tag_superseded"]
 
 _FileDigests = dict[tuple[str, str], str]
 

@@ -17,13 +17,11 @@ from taxi_assets.monitoring.superseded_versions import superseded_files
 from taxi_assets.months import Month
 from taxi_assets.promotion.decision import read_decision
 from taxi_assets.registry import model_versions
-from taxi_assets.registry.model_versions import Version
+from taxi_assets.registry.model_files import Version
 from taxi_assets.serving import bento_build
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.available_months import available_months, features_snapshots
 from taxi_assets.warehouse.connection import Warehouse
-
-__all__ = ["UnfinishedMonth", "unfinished_months"]
 
 # In the order of the assets: if one is stale, those after it are stale too.
 _TRAINING_CHAIN = ("duration_model", "model_evaluation", "champion_model", "duration_bento")

@@ -5,8 +5,6 @@ from typing import Any
 
 from taxi_assets.plots.canvas import ACCENT, INK, MODEL_COLOUR, MUTED, legend, png, readable, style, titled_figure
 
-__all__ = ["draw_backtest"]
-
 _COLOURS = {"zone_pair_median": MUTED, "one_hot_linear_regression": INK}
 
 

@@ -10,22 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
-__all__ = [
-    "ACCENT",
-    "BAND",
-    "INK",
-    "MODEL_COLOUR",
-    "MUTED",
-    "VERDICT_COLOURS",
-    "bar_chart",
-    "label_bars",
-    "legend",
-    "png",
-    "readable",
-    "style",
-    "titled_figure",
-]
-
 # Distinguishable with red-green colour blindness; text is always in ink.
 INK, MODEL_COLOUR, MUTED, BAND, ACCENT = "#22303c", "#1b6ca8", "#a9b4bd", "#e3e8ec", "#d1495b"
 VERDICT_COLOURS = {"stable": "#2a9d8f", "watch": "#e9a93b", "drifted": "#c8412f"}

@@ -24,17 +24,6 @@ from taxi_assets.plots.canvas import (
 )
 from taxi_assets.training.evaluation_scope import EvaluationScope
 
-__all__ = [
-    "draw_calibration",
-    "draw_hourly_errors",
-    "draw_importances",
-    "draw_noise_floor",
-    "draw_predictions",
-    "draw_residuals",
-    "draw_scores",
-    "draw_slice",
-]
-
 Floats = NDArray[np.float64]
 
 _MIN_TRIPS = 30  # the mean of fewer is mostly noise

@@ -3,8 +3,9 @@
 import pandas as pd
 
 from taxi_assets.evaluation.diagnostics import NOISE_FLOOR
-from taxi_assets.evaluation.evaluate import CALIBRATION, MODEL, Evaluation
+from taxi_assets.evaluation.evaluate import CALIBRATION, Evaluation
 from taxi_assets.evaluation.metrics import SLICES
+from taxi_assets.evaluation.month_scores import MODEL
 from taxi_assets.evaluation.record_evaluation import matched_pair_scores
 from taxi_assets.plots.error_plots import (
     draw_calibration,
@@ -18,8 +19,6 @@ from taxi_assets.plots.error_plots import (
 )
 from taxi_assets.plots.zone_maps import draw_zone_residuals
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE
-
-__all__ = ["draw_evaluation"]
 
 
 def draw_evaluation(evaluation: Evaluation, zones: pd.DataFrame) -> dict[str, bytes]:

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from taxi_assets.monitoring.drift import DRIFTED, TARGET, WATCH, DriftReport
 from taxi_assets.plots.canvas import INK, MODEL_COLOUR, VERDICT_COLOURS, bar_chart, legend, png, readable
 
-__all__ = ["draw_drift", "draw_rejections"]
-
 _DRIFT_WORDS = {"stable": "is similar to", "watch": "is drifting from", "drifted": "differs from"}
 
 

@@ -16,8 +16,6 @@ from taxi_assets.plots.canvas import (
 from taxi_assets.promotion.paired_comparison import PairedComparison
 from taxi_assets.promotion.policy import PROMOTION_POLICY
 
-__all__ = ["draw_bootstrap", "draw_slices_compared"]
-
 
 def draw_bootstrap(comparison: PairedComparison) -> bytes:
     """Draws the difference of RMSE in every resample, its interval, and the interval's upper bound."""

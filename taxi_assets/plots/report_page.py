@@ -8,8 +8,6 @@ from taxi_assets.files import write_atomically
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 
-__all__ = ["ICON", "STYLE", "write_report_page"]
-
 ICON = '<link rel="icon" href="data:,">'  # without it a browser requests /favicon.ico and logs a 404
 STYLE = """
 :root { color-scheme: light dark; }

@@ -4,8 +4,6 @@ import pandas as pd
 
 from taxi_assets.plots.canvas import ACCENT, INK, MODEL_COLOUR, MUTED, legend, png, style, titled_figure
 
-__all__ = ["draw_trials"]
-
 
 def draw_trials(trials: pd.DataFrame) -> bytes:
     """Draws the RMSE of each trial, the best so far, and the first trial's.

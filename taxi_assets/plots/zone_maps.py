@@ -8,8 +8,6 @@ from matplotlib.colors import TwoSlopeNorm
 
 from taxi_assets.plots.canvas import BAND, INK, png, titled_figure
 
-__all__ = ["draw_zone_residuals"]
-
 _MIN_TRIPS = 30
 _COLOURS = "RdBu_r"
 _COARSE_FEET = 400  # less than a dot of the plot: outlines keep a tenth of their corners and look the same

@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-__all__ = ["DayErrors", "Interval", "difference_of_rmse", "draw_days", "sum_by_day"]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from taxi_assets.evaluation.evaluate import MODEL, services_of, window_of
+from taxi_assets.evaluation.evaluate import services_of, window_of
 from taxi_assets.evaluation.metrics import DAY, Score, score, slice_trips
+from taxi_assets.evaluation.month_scores import MODEL
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import DayErrors, Interval
 from taxi_assets.promotion.evidence import Candidate, Evidence, GuardrailScores
 from taxi_assets.promotion.paired_comparison import PairedComparison, PairedPredictions, compare, compare_daily_errors
 from taxi_assets.registry import model_versions
-from taxi_assets.registry.model_versions import Version
+from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.conditions import CONDITIONS, Condition, predict
 from taxi_assets.training.dataset import read_evaluation_trips, read_zones
@@ -25,8 +26,6 @@ from taxi_assets.warehouse.queries import sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-__all__ = ["build_evidence", "read_scores"]
 
 _TRIP_IDENTITY = ["service", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "duration_minutes"]
 _GUARDRAIL_SCOPES = [name for name in EVALUATION_SCOPES if name != PRIMARY_SCOPE.name]

@@ -18,15 +18,13 @@ from taxi_assets.promotion.decision import Decision, decide, decision_row, read_
 from taxi_assets.promotion.guards import scope_label
 from taxi_assets.promotion.paired_comparison import PairedComparison
 from taxi_assets.registry import model_versions, tracking
-from taxi_assets.registry.model_versions import Version
+from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE
 from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-__all__ = ["PromotionOutcome", "decide_champion"]
 
 _LOG = logging.getLogger(__name__)
 

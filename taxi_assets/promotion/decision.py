@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxi_assets.months import Month
-from taxi_assets.promotion.evidence import Candidate, Evidence, GuardrailScores
+from taxi_assets.promotion.evidence import Evidence
 from taxi_assets.promotion.guards import GUARDS, format_interval, scope_label
 from taxi_assets.promotion.paired_comparison import PairedComparison
 from taxi_assets.promotion.policy import PROMOTION_POLICY, PromotionPolicy
-
-__all__ = ["Candidate", "Decision", "Evidence", "GuardrailScores", "decide", "decision_row", "read_decision"]
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -10,8 +10,6 @@ from taxi_assets.promotion.paired_comparison import PairedComparison
 from taxi_assets.training.conditions import WITHOUT_RECENT_TRAFFIC, Condition
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE, EvaluationScope
 
-__all__ = ["Candidate", "Evidence", "GuardrailScores"]
-
 
 @dataclass(frozen=True)
 class Candidate:

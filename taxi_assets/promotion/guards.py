@@ -8,8 +8,6 @@ from taxi_assets.promotion.evidence import Evidence
 from taxi_assets.promotion.policy import PromotionPolicy
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
 
-__all__ = ["GUARDS", "format_interval", "scope_label"]
-
 Guard = Callable[[Evidence, PromotionPolicy], Iterator[str]]
 
 

@@ -11,8 +11,6 @@ from taxi_assets.evaluation.metrics import Score
 from taxi_assets.promotion.bootstrap import DayErrors, Interval, difference_of_rmse, draw_days, sum_by_day
 from taxi_assets.promotion.policy import PROMOTION_POLICY, PromotionPolicy
 
-__all__ = ["PairedComparison", "PairedPredictions", "compare", "compare_daily_errors"]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

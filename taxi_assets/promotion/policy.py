@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-__all__ = ["PROMOTION_POLICY", "PromotionPolicy"]
-
 
 @dataclass(frozen=True)
 class PromotionPolicy:

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["REASONS", "RULES", "THRESHOLDS", "Rule"]
-
 THRESHOLDS: Mapping[str, float] = MappingProxyType(
     {"zones": 265, "shortest_minutes": 1, "longest_minutes": 180, "fastest_mph": 80}
 )

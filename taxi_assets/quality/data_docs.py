@@ -16,8 +16,6 @@ from taxi_assets.months import Month
 from taxi_assets.quality.results import SuiteResult
 from taxi_assets.quality.suites import SUITES
 
-__all__ = ["write_data_docs"]
-
 
 def write_data_docs(suite_result: SuiteResult, table: str, service: str, month: Month, folder: Path) -> Path:
     """Writes the page of one validation, replacing the month's earlier page, and updates the index.

@@ -9,8 +9,6 @@ from typing import Any
 
 from taxi_assets.quality.suites import Severity
 
-__all__ = ["ExpectationResult", "SuiteResult", "json_safe"]
-
 
 @dataclass(frozen=True)
 class ExpectationResult:

@@ -11,8 +11,6 @@ from duckdb import DuckDBPyConnection
 
 from taxi_assets.quality.suites import Expectation, Kind, Suite
 
-__all__ = ["Metrics", "count_metrics"]
-
 # Metric values by Great Expectations' metric names.
 Metrics = Mapping[str, Any]
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.expectations.expectation import BatchExpectation
 
-__all__ = ["validate"]
-
 _VIEW = "rows_under_validation"
 _SEVERITIES = {"error": "critical", "warning": "warning"}
 

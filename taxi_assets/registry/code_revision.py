@@ -7,8 +7,6 @@ from pathlib import Path
 
 from taxi_assets.files import sha256_of
 
-__all__ = ["git_commit", "source_digest"]
-
 _PACKAGE = Path(__file__).parents[1]
 
 

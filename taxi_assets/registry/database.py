@@ -25,16 +25,6 @@ from taxi_assets.settings import Settings, isolate
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = [
-    "EXPERIMENT",
-    "client",
-    "initialise",
-    "is_initialised",
-    "lock",
-    "require_experiment",
-    "ui_url",
-]
-
 EXPERIMENT = "taxi-duration"
 _LOG = logging.getLogger(__name__)
 # Opens the experiment's pages for training models instead of those for language models.

@@ -12,8 +12,6 @@ from taxi_assets.settings import Settings
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["active_experiment", "require_active_experiment", "require_run", "restore_command", "run_stage"]
-
 
 def restore_command(settings: Settings, kind: str, name: str) -> str:
     """The shell command that restores a deleted run or experiment (`kind`: `runs`, `experiments`)."""

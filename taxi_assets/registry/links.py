@@ -9,8 +9,6 @@ from taxi_assets.registry.model_versions import versions
 from taxi_assets.registry.tracking import search_runs
 from taxi_assets.settings import Settings
 
-__all__ = ["update_links"]
-
 _NOTE = "mlflow.note.content"
 
 

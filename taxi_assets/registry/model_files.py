@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["DIGEST_TAG", "MODEL_FILE", "REMOVED_TAG", "Version", "digest_tag", "is_intact", "load", "model_file"]
-
 MODEL_FILE = "model.pkl"
 DIGEST_TAG = "model_sha256"
 REMOVED_TAG = "model_removed_at"

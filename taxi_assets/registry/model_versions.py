@@ -18,31 +18,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import RegisteredModel
 
-__all__ = [
-    "CHAMPION",
-    "MODEL_NAME",
-    "SUPERSEDED_TAG",
-    "Version",
-    "champion",
-    "describe",
-    "find",
-    "get_month_version",
-    "is_usable",
-    "latest",
-    "load_sklearn",
-    "manually_aliased_versions",
-    "promote",
-    "referenced_snapshots",
-    "register",
-    "require",
-    "set_month_version",
-    "tag_decision",
-    "tag_superseded",
-    "version_url",
-    "versions",
-    "versions_by_month",
-]
-
 MODEL_NAME = "taxi-duration"
 CHAMPION = "champion"
 _MONTH_ALIAS_PREFIX = "month-"

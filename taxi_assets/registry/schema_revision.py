@@ -6,8 +6,6 @@ from pathlib import Path
 
 from taxi_assets.errors import TaxiError
 
-__all__ = ["is_older"]
-
 
 def is_older(database: Path, migrations: Path, library: str) -> bool | None:
     """True if an older release of the library made the database; None if it has no revision.

@@ -21,20 +21,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run, RunData
     from pandas import DataFrame
 
-__all__ = [
-    "ChildRun",
-    "RunStatus",
-    "child_run",
-    "get_logged_run",
-    "log_dataset",
-    "log_metrics",
-    "log_model",
-    "open_run",
-    "run_url",
-    "search_runs",
-    "sync_statuses",
-]
-
 RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 PREDICTION = "duration_minutes"

@@ -24,8 +24,6 @@ from taxi_assets.files import sha256_of, write_atomically
 from taxi_assets.serving.serving_manifest import read_manifest
 from taxi_assets.settings import Settings, isolated
 
-__all__ = ["BENTO_NAME", "BuiltBento", "bento_folder", "bento_tags", "build_bento", "latest"]
-
 BENTO_NAME = "taxi_duration"
 RELEASE_FILE = "release.json"
 

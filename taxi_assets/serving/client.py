@@ -8,8 +8,6 @@ from taxi_assets.errors import TaxiError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Ride", "get_served_version", "predict"]
-
 REQUEST_TIMEOUT_SECONDS = 10.0
 INFO_TIMEOUT_SECONDS = 2.0
 

@@ -3,8 +3,6 @@
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-__all__ = ["PAGE", "show_index"]
-
 # BentoML serves Swagger's scripts; `swagger-initializer.js` loads `docs.json`.
 PAGE = """\
 <!DOCTYPE html>

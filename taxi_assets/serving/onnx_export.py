@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from taxi_assets.training.model import DurationModel
 
-__all__ = ["to_onnx", "write_serving_folder"]
-
 GOLDEN_TRIPS_PER_SERVICE = 64
 # Newer operator sets change nothing for trees.
 _OPERATORS = {"": 18, "ai.onnx.ml": 3}

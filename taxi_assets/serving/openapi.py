@@ -7,8 +7,6 @@ from typing import Any
 from taxi_assets.serving.request_limits import MAX_BODY_BYTES
 from taxi_assets.serving.ride_request import RIDE_SCHEMA
 
-__all__ = ["PREDICTION_SCHEMA", "REQUEST_TIMEOUT_SECONDS", "describe", "example_ride"]
-
 _TITLE = "Taxi durations in New York"
 _DESCRIPTION = """\
 Predicts the minutes of a taxi ride in New York from its two zones, its start time and the kind of taxi.

@@ -8,12 +8,10 @@ from typing import Any
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.registry import model_versions
-from taxi_assets.registry.model_versions import Version
+from taxi_assets.registry.model_files import Version
 from taxi_assets.serving import bento_build
 from taxi_assets.serving.onnx_export import write_serving_folder
 from taxi_assets.settings import Settings
-
-__all__ = ["Release", "package_champion"]
 
 _LABELS = ("version", "run_id", "data_snapshot", "window", "synthetic", "git_commit")
 

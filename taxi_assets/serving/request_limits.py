@@ -13,8 +13,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.ride_request import RIDE_SCHEMA
 
-__all__ = ["MAX_BODY_BYTES", "InvalidBody", "RequestLimits", "parse_json"]
-
 MAX_BODY_BYTES = 64 * 1024
 # Accepted media types; the second is curl's default.
 _ACCEPTED_MEDIA_TYPES = frozenset({b"", b"application/json", b"application/x-www-form-urlencoded"})

@@ -7,14 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from taxi_assets.registry import model_versions
-from taxi_assets.registry.model_files import REMOVED_TAG, model_file
-from taxi_assets.registry.model_versions import Version
+from taxi_assets.registry.model_files import REMOVED_TAG, Version, model_file
 from taxi_assets.serving import bento_build
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse import maintenance
 from taxi_assets.warehouse.connection import Warehouse
-
-__all__ = ["Removal", "remove_old_models", "run_maintenance"]
 
 
 @dataclass(frozen=True)

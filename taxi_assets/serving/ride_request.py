@@ -11,8 +11,6 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import HOLIDAY_YEARS, ZONES
 from taxi_assets.tlc.local_time import NEW_YORK
 
-__all__ = ["RIDE_SCHEMA", "InvalidRide", "RideRequest", "arrival_time", "parse_ride"]
-
 # A ride on New Year's Eve needs the next year's holidays, and one on New Year's Day the previous year's.
 YEARS = HOLIDAY_YEARS[1:-1]
 MAX_PASSENGERS = 99

@@ -8,8 +8,6 @@ from pathlib import Path
 from taxi_assets.serving import bento_build
 from taxi_assets.settings import Settings
 
-__all__ = ["bento_command", "binary", "home_beside", "serve_command"]
-
 
 def bento_command(settings: Settings, tag: str) -> str:
     """A shell command that serves one Bento of the store, also while `taxi up` runs."""

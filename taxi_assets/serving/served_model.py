@@ -23,8 +23,6 @@ from taxi_assets.serving.serving_manifest import MODEL_FILE, REMEDY, TABLES_FILE
 from taxi_assets.training.intervals import Intervals
 from taxi_assets.training.predictions import Prediction, predict_interval
 
-__all__ = ["GOLDEN_TOLERANCE_MINUTES", "MODEL_INPUT", "ServedModel"]
-
 MODEL_INPUT = "trips"
 GOLDEN_TOLERANCE_MINUTES = 1e-3
 

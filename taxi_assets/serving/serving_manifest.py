@@ -10,16 +10,6 @@ from taxi_assets.features.encoding import MATRIX_COLUMNS
 from taxi_assets.features.trip_features import SERVICE_IDS
 from taxi_assets.files import sha256_of
 
-__all__ = [
-    "FORMAT",
-    "MANIFEST_FILE",
-    "MODEL_FILE",
-    "REMEDY",
-    "REQUIRED_FACTS",
-    "TABLES_FILE",
-    "read_manifest",
-]
-
 FORMAT = 3
 MODEL_FILE, TABLES_FILE, MANIFEST_FILE = "model.onnx", "tables.npz", "manifest.json"
 REQUIRED_FACTS = ("name", "version", "run_id", "data_snapshot", "synthetic")

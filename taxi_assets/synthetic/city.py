@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from taxi_assets.errors import TaxiError
 from taxi_assets.tlc import projection
 
-__all__ = ["AIRPORTS", "BOROUGHS", "ZONES", "City", "Floats", "area", "build_city", "to_degrees", "to_feet"]
-
 Floats = NDArray[np.floating[Any]]
 
 ZONES = 263

@@ -14,8 +14,6 @@ from taxi_assets.months import Month
 from taxi_assets.synthetic.fares import MONEY
 from taxi_assets.synthetic.trips import Trips, clock_after, seconds
 
-__all__ = ["GAPS", "Rates", "add_defects", "add_refunds", "rates_of", "strip_unmetered", "unmetered_share"]
-
 
 @dataclass(frozen=True)
 class Rates:

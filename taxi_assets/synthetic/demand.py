@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from taxi_assets.errors import TaxiError
 from taxi_assets.synthetic.city import AIRPORTS, City, Floats, build_city
 
-__all__ = ["PROFILES", "Profile", "hourly_rows", "profile_of", "route_table"]
-
 
 @dataclass(frozen=True)
 class Profile:

@@ -16,8 +16,6 @@ import pyarrow as pa
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 
-__all__ = ["ERAS", "Column", "Era", "era_of"]
-
 
 @dataclass(frozen=True)
 class Column:

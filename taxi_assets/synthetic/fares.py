@@ -13,8 +13,6 @@ from taxi_assets.months import Month
 from taxi_assets.synthetic.city import AIRPORTS
 from taxi_assets.synthetic.trips import Plan, Trips
 
-__all__ = ["MONEY", "add_codes", "add_money"]
-
 _CHARGES = ("fare", "extra", "mta_tax", "improvement", "tolls", "congestion", "airport_fee", "cbd_fee")
 MONEY = (*_CHARGES, "tip", "total")
 _DEARER_FROM = Month(2023, 1)  # TLC's tariff of 19 December 2022

@@ -5,8 +5,6 @@ import numpy as np
 from taxi_assets.synthetic.trips import Trips
 from taxi_assets.tlc.local_time import elapsed_seconds
 
-__all__ = ["BASES", "add_base_fields", "add_company_fields"]
-
 BASES = 40
 # Cumulative shares of Uber (HV0003), Via (HV0004) and Lyft (HV0005), as in TLC's sample of April 2020.
 _COMPANIES = (0.7, 0.712, 1.0)

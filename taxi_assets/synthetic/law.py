@@ -22,20 +22,6 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.synthetic.city import ZONES, Floats, build_city
 from taxi_assets.synthetic.demand import profile_of
 
-__all__ = [
-    "DRIVER_SPREAD",
-    "ROUTE_SPREAD",
-    "SPREAD",
-    "STREET_FACTOR",
-    "WEATHER_SPREAD",
-    "best_mae",
-    "best_rmse",
-    "conditional_mean",
-    "conditional_median",
-    "expected_minutes",
-    "hour_of_week",
-]
-
 # Standard deviations of the log-duration: 0.266 combined, about that of real trips on one route.
 ROUTE_SPREAD, DRIVER_SPREAD, WEATHER_SPREAD = 0.15, 0.21, 0.065
 SPREAD = float(np.sqrt(ROUTE_SPREAD**2 + DRIVER_SPREAD**2 + WEATHER_SPREAD**2))

@@ -18,8 +18,6 @@ from taxi_assets.synthetic.shifts import SHIFTS, Shift
 from taxi_assets.synthetic.tables import add_coordinates, to_table
 from taxi_assets.synthetic.trips import Piece, Plan, Trips, draw_trips, split_month
 
-__all__ = ["write_month"]
-
 
 def write_month(  # noqa: PLR0913, PLR0917 - all of them define a month; the last two have defaults
     out: Path,

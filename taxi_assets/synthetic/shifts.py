@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from taxi_assets.errors import TaxiError
 
-__all__ = ["SHIFTS", "Shift", "ShiftKind", "amount_of", "parse_shift"]
-
 
 @dataclass(frozen=True)
 class ShiftKind:

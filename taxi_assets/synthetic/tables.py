@@ -12,8 +12,6 @@ from taxi_assets.synthetic.eras import Column, Era
 from taxi_assets.synthetic.for_hire import BASES
 from taxi_assets.synthetic.trips import Trips
 
-__all__ = ["add_coordinates", "to_table"]
-
 _BASES = tuple(f"B{2500 + 13 * number:05d}" for number in range(BASES))
 # Fields published as words: the field with their numbers, the first number, the words.
 _WORDS: dict[str, tuple[str, int, tuple[str, ...]]] = {

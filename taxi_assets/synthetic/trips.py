@@ -20,8 +20,6 @@ from taxi_assets.synthetic.demand import PROFILES, hourly_rows, route_table
 from taxi_assets.synthetic.shifts import Shift, amount_of
 from taxi_assets.tlc.local_time import existing_time, local_time, utc_seconds
 
-__all__ = ["Piece", "Plan", "Trips", "clock_after", "draw_trips", "seconds", "split_month"]
-
 PIECE_ROWS = 2**20  # the row group of TLC's large files
 
 Values = NDArray[Any]

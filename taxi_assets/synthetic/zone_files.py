@@ -21,8 +21,6 @@ from taxi_assets.synthetic.city import (
     to_feet,
 )
 
-__all__ = ["write_zones"]
-
 # TLC gives these outlines another zone's id and name: islands, and half a neighbourhood.
 _FILED_UNDER = {57: 56, 104: 103, 105: 103}
 _YELLOW_ZONES = 55  # in Manhattan, where only yellow taxis may be hailed

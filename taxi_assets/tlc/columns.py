@@ -7,8 +7,6 @@ headers of its files.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["RAW_COLUMNS", "RawColumn"]
-
 
 @dataclass(frozen=True)
 class RawColumn:

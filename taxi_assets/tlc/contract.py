@@ -7,18 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.tlc.columns import RAW_COLUMNS, RawColumn
+from taxi_assets.tlc.columns import RAW_COLUMNS
 from taxi_assets.tlc.services import REFUSED_SERVICES, SERVICES
-
-__all__ = [
-    "RAW_COLUMNS",
-    "ColumnMapping",
-    "RawColumn",
-    "check_service",
-    "map_columns",
-    "possible_services",
-    "schema_era",
-]
 
 # Columns that only one service has had, lower case. A file with none of them can be of any service.
 _SERVICE_COLUMNS: dict[str, frozenset[str]] = {

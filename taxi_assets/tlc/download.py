@@ -21,21 +21,6 @@ from taxi_assets.tlc.landing_writes import Origin, Progress, begin_part, end_par
 if TYPE_CHECKING:
     import httpx
 
-__all__ = [
-    "ABSENT_STATUSES",
-    "RETRY_STATUSES",
-    "NotFoundError",
-    "RefusedError",
-    "RetryPolicy",
-    "UnreachableError",
-    "client",
-    "download",
-    "one_line",
-    "probe",
-    "redact_url",
-    "retry_after",
-]
-
 _LOG = logging.getLogger(__name__)
 # 403 too: TLC's files are on Amazon S3, which answers 403 for a missing object without list permission.
 ABSENT_STATUSES = frozenset({403, 404, 410})

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-__all__ = ["PARQUET", "TEXT", "foreign_kind", "kind_of"]
-
 PARQUET, TEXT = "parquet", "text"
 _COMPRESSED = "unpack it, and put its .parquet or .csv file into the landing folder"
 _SHEET = "save it as CSV (UTF-8), and put the CSV into the landing folder"

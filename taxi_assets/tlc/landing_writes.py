@@ -16,20 +16,6 @@ from filelock import FileLock
 from taxi_assets.errors import TaxiError
 from taxi_assets.files import write_atomically
 
-__all__ = [
-    "Origin",
-    "Progress",
-    "StoredFiles",
-    "begin_part",
-    "copy_file",
-    "end_part",
-    "exclusive_write",
-    "length_of",
-    "rename_durably",
-    "resumable_origin",
-    "sidecar",
-]
-
 Progress = Callable[[int, int | None], None]
 """Called with the bytes received and the total, None if the sender does not give it."""
 

@@ -17,17 +17,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "NEW_YORK",
-    "elapsed_seconds",
-    "existing_time",
-    "has_two_readings",
-    "is_repeated",
-    "local_time",
-    "macros",
-    "utc_seconds",
-]
-
 NEW_YORK = ZoneInfo("America/New_York")
 _YEARS = range(1970, 2100)  # other years have no known clock changes: their times are compared as they are
 _HOUR = np.timedelta64(3600, "s")

@@ -11,14 +11,6 @@ from taxi_assets.months import Month
 from taxi_assets.tlc.file_kinds import PARQUET, kind_of
 from taxi_assets.tlc.services import SERVICES
 
-__all__ = [
-    "check_content",
-    "file_name",
-    "is_synthetic_file",
-    "parse_file_name",
-    "read_file_name",
-]
-
 # Synthetic files have this key in their footer; its value does not matter.
 _SYNTHETIC_KEY = b"taxi.synthetic"
 _NAME = re.compile(r"([a-z]+)_tripdata_([0-9]{4}-[0-9]{2})\.(?:parquet|csv)")

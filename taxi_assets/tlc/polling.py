@@ -21,8 +21,6 @@ from taxi_assets.tlc import download, tlc_source
 from taxi_assets.tlc.download import RetryPolicy
 from taxi_assets.tlc.landing_writes import Progress
 
-__all__ = ["Fetch", "PollingState", "RemoteFile", "due_months", "newest_expected_month", "poll_once"]
-
 _HOUR, _DAY = 3600, 86_400
 MIN_ABSENT_SECONDS, MAX_ABSENT_SECONDS = 12 * _HOUR, 4 * _DAY
 MIN_BUSY_SECONDS, MAX_BUSY_SECONDS = 15 * 60, _DAY

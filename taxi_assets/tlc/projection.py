@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["to_degrees", "to_feet"]
-
 Floats = NDArray[np.floating[Any]]
 
 _FEET_PER_METRE = 3937 / 1200  # the US survey foot

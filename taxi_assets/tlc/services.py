@@ -1,7 +1,5 @@
 """TLC's services: those the platform takes, and those it refuses with the reason."""
 
-__all__ = ["REFUSED_SERVICES", "SERVICES"]
-
 SERVICES: dict[str, str] = {
     "green": "street-hail livery outside the Manhattan core",
     "yellow": "medallion taxis",

@@ -29,20 +29,6 @@ from taxi_assets.tlc.month_file import check_content, file_name, parse_file_name
 if TYPE_CHECKING:
     import httpx
 
-__all__ = [
-    "MONTH_SUFFIXES",
-    "ZONE_FILE_NAMES",
-    "FolderNotFound",
-    "SourceUnreachable",
-    "ZoneFiles",
-    "check_reachable",
-    "ensure_zone_files",
-    "fetch_month",
-    "fetch_zones",
-    "month_location",
-    "source_label",
-]
-
 _MONTHS, _ZONES = "trip-data", "misc"  # the site's two folders
 MONTH_SUFFIXES = ("parquet", "csv")  # a folder may have both; the first wins
 ZONE_FILE_NAMES = _LOOKUP, _SHAPES = "taxi_zone_lookup.csv", "taxi_zones.zip"

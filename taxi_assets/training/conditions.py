@@ -11,17 +11,6 @@ import pandas as pd
 from taxi_assets.features.recent_traffic import RECENT_TRAFFIC_COLUMNS
 from taxi_assets.training.predictions import Prediction
 
-__all__ = [
-    "CONDITIONS",
-    "WITHOUT_RECENT_TRAFFIC",
-    "WITH_RECENT_TRAFFIC",
-    "Condition",
-    "available_inputs",
-    "predict",
-    "predict_from_inputs",
-    "served_first",
-]
-
 
 @dataclass(frozen=True)
 class Condition:

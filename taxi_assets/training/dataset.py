@@ -20,15 +20,6 @@ from taxi_assets.warehouse.queries import newest_snapshot, sql
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "TRAINING_SCOPE",
-    "TrainingData",
-    "read_evaluation_trips",
-    "read_training_data",
-    "read_zone_map",
-    "read_zones",
-]
-
 # Every model is trained on these trips. Decision 33 says what another choice would cost.
 TRAINING_SCOPE = TRIPS_1_TO_60_MINUTES
 

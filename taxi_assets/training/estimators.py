@@ -9,8 +9,6 @@ from taxi_assets.features.trip_features import ZoneMap
 from taxi_assets.training.model import DurationModel
 from taxi_assets.training.random_forest import RandomForestModel
 
-__all__ = ["BOOSTED_TREES", "ESTIMATORS", "EstimatorSpec", "build_estimator", "get_estimator"]
-
 BOOSTED_TREES = "boosted_trees"
 
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 
-__all__ = ["EVALUATION_SCOPES", "PRIMARY_SCOPE", "TRIPS_1_TO_60_MINUTES", "TRIPS_1_TO_180_MINUTES", "EvaluationScope"]
-
 Floats = NDArray[np.float64]
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BANDS", "COVERAGE", "Intervals", "bands", "fit_intervals", "interval"]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

@@ -32,8 +32,6 @@ from taxi_assets.training.training_set import (
 )
 from taxi_assets.training.weighted_bins import one_sort_per_column
 
-__all__ = ["DurationModel"]
-
 Floats = NDArray[np.float64]
 
 # Intervals are calibrated on the last third of the trips, at most half a year, with the errors of a smaller model

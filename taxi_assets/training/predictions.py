@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from taxi_assets.features.encoding import column, expected_minutes
 from taxi_assets.training.intervals import Intervals, bands, fit_intervals, interval
 
-__all__ = ["Prediction", "calibrate_intervals", "predict_interval"]
-
 Floats = NDArray[np.float64]
 
 

@@ -11,8 +11,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from taxi_assets.features.trip_features import MODEL_INPUTS
 
-__all__ = ["RandomForestModel"]
-
 # Trips per tree: more make it slower and hardly better.
 _MAX_TRIPS_PER_TREE = 60_000
 

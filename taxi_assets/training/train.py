@@ -11,7 +11,7 @@ from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.code_revision import git_commit, source_digest
-from taxi_assets.registry.model_versions import Version
+from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.dataset import (
     TRAINING_SCOPE,
@@ -22,8 +22,6 @@ from taxi_assets.training.estimators import BOOSTED_TREES, build_estimator, get_
 from taxi_assets.training.training_sources import TRAINING_SOURCES
 from taxi_assets.training.training_window import training_window
 from taxi_assets.warehouse.connection import Warehouse
-
-__all__ = ["TrainingResult", "fit", "library_versions", "train"]
 
 _INPUT_EXAMPLE_ROWS = 5
 

@@ -32,15 +32,6 @@ from taxi_assets.features.trip_features import MODEL_INPUTS, TripColumns
 from taxi_assets.features.zone_geometry import ZoneGeometry
 from taxi_assets.tlc.local_time import utc_seconds
 
-__all__ = [
-    "TrainingSet",
-    "build_training_set",
-    "completed_trips",
-    "model_columns",
-    "recent_traffic_columns",
-    "zero_empty_columns",
-]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

@@ -1,7 +1,5 @@
 """The source files that decide which model the same trips and parameters give."""
 
-__all__ = ["TRAINING_SOURCES"]
-
 TRAINING_SOURCES = (
     "tlc/local_time.py",
     "features/trip_features.py",

@@ -8,8 +8,6 @@ from taxi_assets.settings import Settings
 from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["WINDOW_MONTHS", "available_window", "training_window"]
-
 WINDOW_MONTHS = 24  # decision 33 shows what 12 and 36 would cost
 
 

@@ -26,17 +26,6 @@ from taxi_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     import optuna
 
-__all__ = [
-    "TimeSplit",
-    "TuningPlan",
-    "TuningResult",
-    "log_tuning",
-    "starting_parameters",
-    "time_splits",
-    "training_run_config",
-    "tune",
-]
-
 _BOUNDS = 2
 
 

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["one_sort_per_column"]
-
 
 @contextmanager
 def one_sort_per_column() -> Iterator[None]:

@@ -6,8 +6,6 @@ from duckdb import DuckDBPyConnection
 
 from taxi_assets.months import Month
 
-__all__ = ["available_months", "features_snapshots"]
-
 
 def available_months(connection: DuckDBPyConnection, services: Sequence[str]) -> tuple[Month, ...]:
     """Months with published features of every given service, oldest first."""

@@ -13,8 +13,6 @@ from filelock import FileLock
 from taxi_assets.errors import TaxiError
 from taxi_assets.files import write_atomically
 
-__all__ = ["DUCKLAKE_VERSION", "migrate_if_older"]
-
 # The version the installed extension writes.
 DUCKLAKE_VERSION = "1.0"
 

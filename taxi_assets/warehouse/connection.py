@@ -26,14 +26,6 @@ from taxi_assets.warehouse.queries import newest_snapshot
 from taxi_assets.warehouse.schema import TABLES
 from taxi_assets.warehouse.sql_quotes import quote_literal
 
-__all__ = [
-    "Warehouse",
-    "create_month_view",
-    "define_macros",
-    "month_key",
-    "require_writable",
-]
-
 _EXTENSIONS = ("ducklake", "sqlite_scanner")
 
 _SEARCH_PATH = "SET search_path = 'lake.main,memory.main'"  # the tables, then the macros

@@ -3,8 +3,6 @@
 Crash tests replace `fault_point` to stop the process there, and check that the next scan finishes or undoes its work.
 """
 
-__all__ = ["FAULT_POINTS", "fault_point"]
-
 FAULT_POINTS = (
     "seen",  # the landing folder is listed, no file is changed
     "taken",  # a file left the landing folder, but is not recorded

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from taxi_assets.errors import TaxiError
 
-__all__ = ["has_room", "readable_copy"]
-
 _NEEDED_BYTES = 1 << 20
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in memory, if there is one; `TemporaryDirectory` makes a private one in it
 _TRIES = 5

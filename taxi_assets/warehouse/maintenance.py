@@ -16,8 +16,6 @@ from duckdb import DuckDBPyConnection
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.schema import TABLES
 
-__all__ = ["Maintenance", "maintain"]
-
 # Longer than any read, and than a month takes from its first file to its commit.
 GRACE = timedelta(days=1)
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-__all__ = ["newest_snapshot", "replace_month", "sql", "sql_files"]
-
 
 @cache
 def sql(name: str) -> str:

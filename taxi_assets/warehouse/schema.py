@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from taxi_assets.tlc.contract import RAW_COLUMNS
-
-__all__ = ["TABLES", "Column", "Table"]
+from taxi_assets.tlc.columns import RAW_COLUMNS
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Quotes text for SQL statements that cannot bind it as a parameter: names, views, attachments."""
 
-__all__ = ["quote_identifier", "quote_literal"]
-
 
 def quote_identifier(name: str) -> str:
     """The name as an SQL identifier."""

@@ -14,8 +14,6 @@ from taxi_assets.quality import SuiteResult
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["Fill", "Filled", "MonthRefused", "write_audit_publish"]
-
 Filled = Mapping[str, Any]
 Fill = Callable[[DuckDBPyConnection], Filled]
 Audit = Callable[[DuckDBPyConnection, str, str, Month], SuiteResult]

@@ -6,7 +6,7 @@ import pandas as pd
 from taxi_assets.evaluation.metrics import Score
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import Interval
-from taxi_assets.promotion.decision import Candidate, Evidence
+from taxi_assets.promotion.evidence import Candidate, Evidence
 from taxi_assets.promotion.paired_comparison import PairedComparison
 from taxi_assets.promotion.policy import PromotionPolicy
 

@@ -13,7 +13,8 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.casting import CanonicalTrips, select_list
 from taxi_assets.ingestion.file_columns import FileColumns
 from taxi_assets.synthetic import ERAS
-from taxi_assets.tlc.contract import RAW_COLUMNS, ColumnMapping, map_columns
+from taxi_assets.tlc.columns import RAW_COLUMNS
+from taxi_assets.tlc.contract import ColumnMapping, map_columns
 from taxi_assets.tlc.services import SERVICES
 from taxi_assets.warehouse.schema import TABLES
 from taxi_assets.warehouse.sql_quotes import quote_identifier

@@ -9,7 +9,8 @@ from promotion_evidence import BASELINES, FEBRUARY, MARCH, PROMOTION_POLICY, com
 from taxi_assets.evaluation.metrics import Score
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import Interval
-from taxi_assets.promotion.decision import Candidate, Evidence, GuardrailScores, decide, decision_row
+from taxi_assets.promotion.decision import decide, decision_row
+from taxi_assets.promotion.evidence import Candidate, Evidence, GuardrailScores
 
 errors = st.floats(2, 12)
 trips = st.sampled_from([200, 2_000])

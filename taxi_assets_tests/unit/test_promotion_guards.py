@@ -20,7 +20,8 @@ from promotion_evidence import (
 from taxi_assets.evaluation.metrics import Score
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import Interval
-from taxi_assets.promotion.decision import Decision, GuardrailScores, decide
+from taxi_assets.promotion.decision import Decision, decide
+from taxi_assets.promotion.evidence import GuardrailScores
 
 
 def decided(**evidence: object) -> Decision:

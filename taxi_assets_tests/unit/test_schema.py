@@ -7,7 +7,7 @@ import pytest
 
 from taxi_assets.features.trip_features import ROW_FEATURES
 from taxi_assets.quality.suites import SUITES
-from taxi_assets.tlc.contract import RAW_COLUMNS
+from taxi_assets.tlc.columns import RAW_COLUMNS
 from taxi_assets.warehouse.schema import TABLES, Column, Table
 
 EACH = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)

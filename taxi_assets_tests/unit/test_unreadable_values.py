@@ -16,7 +16,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.canonical_rows import canonical_trips
 from taxi_assets.ingestion.casting import CanonicalTrips, read_number
 from taxi_assets.ingestion.file_columns import integer_bounds, read_columns
-from taxi_assets.tlc.contract import RAW_COLUMNS
+from taxi_assets.tlc.columns import RAW_COLUMNS
 
 NEEDED: dict[str, Any] = {
     "lpep_pickup_datetime": datetime(2023, 3, 1, 8, 30),

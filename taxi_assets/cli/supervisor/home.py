@@ -11,8 +11,6 @@ from taxi_assets.cli.supervisor import processes
 from taxi_assets.errors import TaxiError
 from taxi_assets.warehouse.connection import require_writable
 
-__all__ = ["is_supervised", "supervised_home"]
-
 
 @contextmanager
 def supervised_home(home: Path, grace_seconds: float = processes.GRACE_SECONDS) -> Iterator[str]:

@@ -10,8 +10,6 @@ import psutil
 
 from taxi_assets.errors import TaxiError
 
-__all__ = ["free_port", "require_free", "wait_until_ready"]
-
 POLL_SECONDS = 0.1
 REQUEST_TIMEOUT_SECONDS = 5.0
 

@@ -19,8 +19,6 @@ import psutil
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import isolated
 
-__all__ = ["GRACE_SECONDS", "guarded_tag", "start", "stop", "tagged_processes"]
-
 TAG_VARIABLE = "SUPERVISED_BY"
 GRACE_SECONDS = 10.0
 # A process that survives SIGKILL this long is blocked in the kernel.

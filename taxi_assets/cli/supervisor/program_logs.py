@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-__all__ = ["ProgramLogs", "is_notable", "terminal_line"]
-
 _LARGEST_BYTES = 10_000_000  # of a file; the previous one is kept as `.log.1`
 # The line before a traceback names the error, with its level; the traceback stays in the log.
 _NOTABLE = re.compile(r"\b(?:WARNING|ERROR|CRITICAL|FATAL)\b|^error:")

@@ -12,16 +12,6 @@ from taxi_assets.serving.serve_command import binary, home_beside, serve_command
 from taxi_assets.settings import WORKSPACE, Settings
 from taxi_assets.warehouse.connection import require_writable
 
-__all__ = [
-    "Endpoint",
-    "Program",
-    "bento_beside",
-    "bento_program",
-    "environment",
-    "programs",
-    "require_ports",
-]
-
 
 @dataclass(frozen=True)
 class Endpoint:

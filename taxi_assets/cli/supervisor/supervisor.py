@@ -23,8 +23,6 @@ from taxi_assets.cli.supervisor.program_logs import ProgramLogs, terminal_line
 from taxi_assets.cli.supervisor.programs import Endpoint, Program, require_ports
 from taxi_assets.errors import TaxiError
 
-__all__ = ["Timeouts", "run", "running"]
-
 # Restarts of a program within the window; the next death stops every program.
 MAX_RESTARTS = 3
 WINDOW_SECONDS = 600.0

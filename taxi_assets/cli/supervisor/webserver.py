@@ -13,8 +13,6 @@ from starlette.routing import Route
 
 from taxi_assets.settings import Settings
 
-__all__ = ["LINKS", "LinkingWebserver", "main"]
-
 
 def follow_link(request: Request) -> Response:
     """Redirect to the program on the host of the request; a browser keeps the fragment."""

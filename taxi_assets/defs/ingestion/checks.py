@@ -8,8 +8,6 @@ from taxi_assets.monitoring.overdue_months import OVERDUE_DAYS, newest_months, n
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["RAW_TRIPS_FRESHNESS", "check_freshness", "check_freshness_daily", "no_month_is_overdue"]
-
 # Dagster's policy sees only when the asset was last materialised; the check sees the months.
 RAW_TRIPS_FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=OVERDUE_DAYS), warn_window=timedelta(days=OVERDUE_DAYS - 31)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from taxi_assets.ingestion.source_files import SourceFile
     from taxi_assets.monitoring.unfinished_months import UnfinishedMonth
 
-__all__ = ["landing_sensor"]
-
 MAX_REQUESTS_PER_TICK = 24
 
 _SOURCE_FILE_TAG = ".dagster/taxi_source_file"  # Dagster's UI hides tags with this prefix

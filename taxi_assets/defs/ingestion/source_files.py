@@ -14,15 +14,6 @@ if TYPE_CHECKING:
     from taxi_assets.ingestion.publishing import Publication
     from taxi_assets.ingestion.source_files import SourceFile
 
-__all__ = [
-    "QUARANTINE_CHECK",
-    "data_version",
-    "file_metadata",
-    "listing_digest",
-    "quarantine_check",
-    "quarantine_event",
-]
-
 _NAME = "no_file_is_in_quarantine"
 _MAX_ROWS = 500  # metadata is kept with every run
 

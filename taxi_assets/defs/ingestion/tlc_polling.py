@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from taxi_assets.tlc.download import RetryPolicy
     from taxi_assets.tlc.landing_writes import Progress
 
-__all__ = ["tlc_polling_sensor"]
-
 
 @dg.sensor(
     minimum_interval_seconds=300,

@@ -13,14 +13,6 @@ from taxi_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     from taxi_assets.monitoring.unfinished_months import UnfinishedMonth
 
-__all__ = [
-    "MAX_ATTEMPTS",
-    "every_month_is_finished",
-    "finished_check_event",
-    "not_in_progress",
-    "unfinished_month_requests",
-]
-
 MAX_ATTEMPTS = 3  # of runs that fail for a reason other than their file, such as a full disk
 
 _TAG = ".dagster/taxi_unfinished"  # Dagster's UI hides tags with this prefix

@@ -6,8 +6,6 @@ import dagster as dg
 
 from taxi_assets.training.training_window import WINDOW_MONTHS
 
-__all__ = ["TrainingConfig", "parameters"]
-
 
 class TrainingConfig(dg.Config):
     """Parameters of one training."""

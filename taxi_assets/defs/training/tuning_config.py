@@ -2,8 +2,6 @@
 
 import dagster as dg
 
-__all__ = ["TuningConfig"]
-
 
 class TuningConfig(dg.Config):
     """The search space and the budget."""

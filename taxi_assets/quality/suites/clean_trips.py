@@ -18,8 +18,6 @@ from taxi_assets.quality.suites.suite import (
     warning,
 )
 
-__all__ = ["CLEAN_TRIPS"]
-
 CLEAN_TRIPS = Suite(
     "clean_trips",
     (

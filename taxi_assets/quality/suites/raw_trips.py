@@ -19,8 +19,6 @@ from taxi_assets.quality.suites.suite import (
     warning,
 )
 
-__all__ = ["RAW_TRIPS"]
-
 
 def _mostly_present(name: str, column: str) -> Expectation:
     # TLC's files have all of these; with a fifth missing, the rest does not represent the month.

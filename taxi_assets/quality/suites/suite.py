@@ -8,27 +8,6 @@ from typing import Literal
 
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 
-__all__ = [
-    "EVERY_TRIP_IS_VALID",
-    "IDENTITY",
-    "IN_MONTH",
-    "PASSENGER_COUNTS",
-    "PLAUSIBLE_DURATION",
-    "REQUIRED_COLUMNS",
-    "SAMPLED_TRIP",
-    "SECONDS",
-    "Expectation",
-    "Kind",
-    "Severity",
-    "Suite",
-    "TableCheck",
-    "all_present",
-    "error",
-    "is_true",
-    "on_the_map",
-    "warning",
-]
-
 Severity = Literal["error", "warning"]
 
 

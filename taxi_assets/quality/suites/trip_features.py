@@ -13,8 +13,6 @@ from taxi_assets.quality.suites.suite import (
     warning,
 )
 
-__all__ = ["TRIP_FEATURES"]
-
 _ALWAYS_PRESENT = (
     "pickup_at",
     "pickup_zone_id",

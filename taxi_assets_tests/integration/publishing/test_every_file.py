@@ -17,7 +17,7 @@ from sample_lake import inspect_file
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.file_columns import read_columns
-from taxi_assets.ingestion.publishing import MonthRefused, publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
@@ -26,6 +26,7 @@ from taxi_assets.tlc.contract import schema_era
 from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.tlc.services import SERVICES
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 TLC = Path(os.environ.get("TAXI_TLC_SOURCE") or SHARED / "tlc")

@@ -10,12 +10,13 @@ from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion import table_checks
 from taxi_assets.ingestion.ingest import ingest_month
-from taxi_assets.ingestion.publishing import MonthRefused, publish_clean, publish_zones
+from taxi_assets.ingestion.publishing import publish_clean, publish_zones
 from taxi_assets.ingestion.retry_files import retry
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.ingestion.table_checks import run_table_checks
 from taxi_assets.months import Month
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
 MARCH = Month(2014, 3)
 

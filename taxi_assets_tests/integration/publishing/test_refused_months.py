@@ -12,11 +12,12 @@ import pytest
 from month_content import FEBRUARY, JANUARY, ROWS, ask, content, rewritten
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion.publishing import MonthRefused, publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
 
 def put(table: pa.Table, name: str, values: Any) -> pa.Table:

@@ -6,10 +6,11 @@ import pytest
 from month_content import JANUARY, content
 
 from taxi_assets.ingestion import table_checks
-from taxi_assets.ingestion.publishing import MonthRefused, publish_clean
+from taxi_assets.ingestion.publishing import publish_clean
 from taxi_assets.ingestion.table_checks import run_table_checks
 from taxi_assets.months import Month
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
 CHECK = "kept_and_rejected_are_raw"
 KEY = {"service": "green", "month": JANUARY.first_day}

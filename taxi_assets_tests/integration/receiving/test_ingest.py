@@ -10,9 +10,10 @@ from landing_harness import FEBRUARY, JANUARY, NAME, ROWS, LandingHarness
 from taxi_assets.errors import TaxiError
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.ingest import ingest_month
-from taxi_assets.ingestion.publishing import DamagedFile, MonthRefused
+from taxi_assets.ingestion.publishing import DamagedFile
 from taxi_assets.ingestion.retry_files import retry
 from taxi_assets.ingestion.source_files import SourceFile
+from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
 
 def ingest(landing_harness: LandingHarness, run_id: str = "a run") -> SourceFile:

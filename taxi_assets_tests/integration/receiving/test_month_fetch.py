@@ -5,8 +5,8 @@ from landing_harness import JANUARY, NAME, ROWS, LandingHarness
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.ingest import ingest_month, land_month
-from taxi_assets.ingestion.publishing import MonthRefused
 from taxi_assets.ingestion.source_files import SourceFile
+from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
 
 def ingest(landing_harness: LandingHarness) -> SourceFile:

@@ -10,7 +10,7 @@ from urllib.request import url2pathname
 
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.database import client
-from taxi_assets.registry.model_versions import Version
+from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
 
 Register = Callable[..., Version]

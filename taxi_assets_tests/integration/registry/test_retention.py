@@ -9,7 +9,8 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.database import client
-from taxi_assets.registry.model_versions import MODEL_NAME, Version
+from taxi_assets.registry.model_files import Version
+from taxi_assets.registry.model_versions import MODEL_NAME
 from taxi_assets.serving import bento_build
 from taxi_assets.serving.retention import Removal, remove_old_models
 from taxi_assets.settings import Settings
