@@ -1,7 +1,8 @@
 -- Counts each value of each feature in the training months and in the measured month: one row for each value.
 -- Features that follow the calendar alone (day of the year, holidays) are left out. Two columns are added: the
 -- duration divided by the training months' mean between the same zones, and the straight-line speed. They show a
--- change of traffic speed even if the mix of trips stays the same.
+-- change of traffic speed even if the mix of trips stays the same. Means are of decimals, whose sum is exact: a sum of
+-- doubles depends on the order of the threads, and its last digit decides how a ratio is rounded.
 WITH chosen AS (
     SELECT *, month = $month AS is_current_month, round(zone_distance_miles) AS mile
     FROM trip_features
@@ -9,7 +10,7 @@ WITH chosen AS (
 ),
 
 pairs AS (
-    SELECT service, pickup_zone_id, dropoff_zone_id, avg(duration_minutes) AS minutes
+    SELECT service, pickup_zone_id, dropoff_zone_id, avg(duration_minutes::DECIMAL(18, 6)) AS minutes
     FROM chosen
     WHERE NOT is_current_month
     GROUP BY ALL
@@ -18,7 +19,7 @@ pairs AS (
 ),
 
 miles AS (
-    SELECT service, mile, avg(duration_minutes) AS minutes
+    SELECT service, mile, avg(duration_minutes::DECIMAL(18, 6)) AS minutes
     FROM chosen
     WHERE NOT is_current_month
     GROUP BY ALL

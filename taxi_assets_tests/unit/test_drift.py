@@ -180,6 +180,21 @@ def test_the_same_months_have_the_same_report(trained_on: City) -> None:
     assert trained_on.drift() == trained_on.drift()
 
 
+def test_the_order_of_rows_does_not_change_the_report(city: City) -> None:
+    """Threads read rows in any order; ratios such as 603 s / 600 s are halfway between two roundings."""
+    random = np.random.default_rng(4)
+    seconds = np.concatenate([600 + offset * np.array([-1, 1]) for offset in 3 * random.integers(1, 150, 20_000)])
+    zones = np.repeat(random.integers(1, 200, 20_000), 2)
+    frame = trips(40_000, 1, pickup_zone_id=zones, dropoff_zone_id=9, duration_minutes=seconds / 60)
+    reports = []
+    for order in (frame.index, frame["duration_minutes"].sort_values().index, frame.index[::-1]):
+        city.connection.execute("DELETE FROM trip_features")
+        for month in (*TRAINING_MONTHS, MONTH):
+            city.add(month, frame.loc[order])
+        reports.append(city.drift())
+    assert reports[0] == reports[1] == reports[2]
+
+
 def test_other_services_and_months_are_ignored(trained_on: City) -> None:
     trained_on.add(MONTH, trips(5_000, 3))
     alone = trained_on.drift()
