@@ -15,6 +15,7 @@ from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import DayErrors, Interval
 from taxi_assets.promotion.evidence import Candidate, Evidence, GuardrailScores
 from taxi_assets.promotion.paired_comparison import PairedComparison, PairedPredictions, compare, compare_daily_errors
+from taxi_assets.promotion.policy import PromotionPolicy
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
@@ -32,7 +33,12 @@ _GUARDRAIL_SCOPES = [name for name in EVALUATION_SCOPES if name != PRIMARY_SCOPE
 
 
 def build_evidence(
-    settings: Settings, warehouse: Warehouse, month: Month, challenger: Version, champion: Version | None
+    settings: Settings,
+    warehouse: Warehouse,
+    month: Month,
+    challenger: Version,
+    champion: Version | None,
+    policy: PromotionPolicy,
 ) -> Evidence:
     """Builds the evidence for a decision on the challenger, which must be evaluated on the month already.
 
@@ -42,7 +48,7 @@ def build_evidence(
     snapshot, condition = warehouse.snapshot(), CONDITIONS[settings.served_condition]  # the snapshot before any read
     with warehouse.reading() as connection:
         scores = read_scores(connection, month, challenger, condition.name)
-        baseline_intervals = _baseline_intervals(connection, month, challenger, condition)
+        baseline_intervals = _baseline_intervals(connection, month, challenger, condition, policy)
     trips = read_evaluation_trips(warehouse, services_of(challenger), month, TRIPS_1_TO_180_MINUTES)
     own = {name: found.pop(MODEL) for name, found in scores.items()}
     evidence = Evidence(
@@ -57,7 +63,14 @@ def build_evidence(
         guarded={name: GuardrailScores(own[name], scores[name]) for name in _GUARDRAIL_SCOPES},
         condition=condition,
     )
-    return _with_comparison(settings, warehouse, trips, evidence, challenger, champion)
+    # Without a champion, or if one of them may have seen the trips, nothing is compared.
+    if champion is None or evidence.incumbent is None or not evidence.is_unseen:
+        return evidence
+    comparison = _compare(settings, warehouse, trips, challenger, champion, policy)
+    if comparison is None:
+        return evidence
+    found = Score(comparison.trips, comparison.champion_rmse, comparison.champion_mae, comparison.champion_bias)
+    return replace(evidence, champion=replace(evidence.incumbent, score=found), comparison=comparison)
 
 
 def _candidate(warehouse: Warehouse, version: Version, found: Score | None, trips: pd.DataFrame) -> Candidate:
@@ -71,26 +84,13 @@ def _candidate(warehouse: Warehouse, version: Version, found: Score | None, trip
     )
 
 
-def _with_comparison(
+def _compare(
     settings: Settings,
     warehouse: Warehouse,
     trips: pd.DataFrame,
-    evidence: Evidence,
     challenger: Version,
-    champion: Version | None,
-) -> Evidence:
-    """Adds the comparison of both models, unless one of them may have seen the trips."""
-    if champion is None or evidence.incumbent is None or not evidence.is_unseen:
-        return evidence
-    comparison = _compare(settings, warehouse, trips, challenger, champion)
-    if comparison is None:
-        return evidence
-    found = Score(comparison.trips, comparison.champion_rmse, comparison.champion_mae, comparison.champion_bias)
-    return replace(evidence, champion=replace(evidence.incumbent, score=found), comparison=comparison)
-
-
-def _compare(
-    settings: Settings, warehouse: Warehouse, trips: pd.DataFrame, challenger: Version, champion: Version
+    champion: Version,
+    policy: PromotionPolicy,
 ) -> PairedComparison | None:
     """Compares both models on the trips of the services that both serve."""
     both = [service for service in services_of(challenger) if service in services_of(champion)]
@@ -103,7 +103,7 @@ def _compare(
     actual = shared_trips["duration_minutes"].to_numpy(np.float64)
     own = PRIMARY_SCOPE.contains(actual)
     paired = PairedPredictions(_days(shared_trips)[own], actual[own], *(minutes[own] for minutes in predicted))
-    found = compare(paired, slice_trips(shared_trips[own], read_zones(warehouse)))
+    found = compare(paired, slice_trips(shared_trips[own], read_zones(warehouse)), policy)
     guarded = {name: EVALUATION_SCOPES[name].contains(actual) for name in _GUARDRAIL_SCOPES}
     return replace(
         found, guardrail_scores={name: _score_pair(actual, predicted, each) for name, each in guarded.items()}
@@ -147,7 +147,7 @@ def read_scores(
 
 
 def _baseline_intervals(
-    connection: "DuckDBPyConnection", month: Month, version: Version, condition: Condition
+    connection: "DuckDBPyConnection", month: Month, version: Version, condition: Condition, policy: PromotionPolicy
 ) -> Mapping[str, Interval]:
     """Compares the challenger with each baseline, from the daily errors in `evaluations`."""
     rows = connection.execute(
@@ -159,7 +159,7 @@ def _baseline_intervals(
     trips = rows[rows["model"] == MODEL].set_index("value")["trips"].reindex(squares.index).to_numpy(np.int64)
     ours = squares[MODEL].to_numpy(np.float64)
     return {
-        str(name): compare_daily_errors(DayErrors(trips, ours, squares[name].to_numpy(np.float64)))
+        str(name): compare_daily_errors(DayErrors(trips, ours, squares[name].to_numpy(np.float64)), policy)
         for name in squares
         if name != MODEL
     }

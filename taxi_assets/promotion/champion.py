@@ -17,6 +17,7 @@ from taxi_assets.promotion.build_evidence import build_evidence, read_scores
 from taxi_assets.promotion.decision import Decision, decide, decision_row, read_decision
 from taxi_assets.promotion.guards import scope_label
 from taxi_assets.promotion.paired_comparison import PairedComparison
+from taxi_assets.promotion.policy import PROMOTION_POLICY, PromotionPolicy
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
@@ -47,7 +48,12 @@ class PromotionOutcome:
 
 
 def decide_champion(
-    settings: Settings, warehouse: Warehouse, month: Month, decided_by: str | None = None, run_id: str | None = None
+    settings: Settings,
+    warehouse: Warehouse,
+    month: Month,
+    decided_by: str | None = None,
+    run_id: str | None = None,
+    policy: PromotionPolicy = PROMOTION_POLICY,
 ) -> PromotionOutcome:
     """Decides whether the month's version becomes champion; records the decision and updates MLflow.
 
@@ -59,6 +65,7 @@ def decide_champion(
         month: The month the version is scored on.
         decided_by: Who or what decides; by default the user of this process.
         run_id: The Dagster run, if there is one.
+        policy: The thresholds.
 
     Raises:
         TaxiError: No version was trained for the month, or it was not evaluated.
@@ -71,8 +78,8 @@ def decide_champion(
     if recorded and recorded["is_promoted"] and current and current.version == challenger.version:
         model_versions.tag_decision(settings, challenger.version, _tags(recorded))
         return PromotionOutcome(Decision(True, tuple(recorded["reasons"])), _deciding_metric(recorded), scores)
-    evidence = build_evidence(settings, warehouse, month, challenger, current)
-    decision = decide(evidence)
+    evidence = build_evidence(settings, warehouse, month, challenger, current, policy)
+    decision = decide(evidence, policy)
     row = decision_row(evidence, decision) | {
         "month": month.first_day,
         "model_version": challenger.version,

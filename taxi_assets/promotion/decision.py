@@ -12,7 +12,7 @@ from taxi_assets.months import Month
 from taxi_assets.promotion.evidence import Evidence
 from taxi_assets.promotion.guards import GUARDS, format_interval, scope_label
 from taxi_assets.promotion.paired_comparison import PairedComparison
-from taxi_assets.promotion.policy import PROMOTION_POLICY, PromotionPolicy
+from taxi_assets.promotion.policy import PromotionPolicy
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -26,7 +26,7 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-def decide(evidence: Evidence, policy: PromotionPolicy = PROMOTION_POLICY) -> Decision:
+def decide(evidence: Evidence, policy: PromotionPolicy) -> Decision:
     """Promotes a challenger that passes every guard; else refuses it with the guards' objections."""
     objections = tuple(reason for guard in GUARDS for reason in guard(evidence, policy))
     return Decision(not objections, objections or tuple(_reasons_for(evidence)))

@@ -41,6 +41,7 @@ class PairedComparison:
         slices: A row for each value of a slice: `slice`, `value`, `trips`, `challenger_rmse`, `champion_rmse`,
             `difference`, `low`, `high`, `worsening` (difference / the champion's RMSE) and `is_guarded`.
         guardrail_scores: Scores of challenger and champion, in this order, by guarded scope.
+        policy: The thresholds.
     """
 
     trips: int
@@ -53,6 +54,7 @@ class PairedComparison:
     bootstrap_differences: Floats
     slices: pd.DataFrame
     guardrail_scores: Mapping[str, tuple[Score, Score]] = field(default_factory=dict)
+    policy: PromotionPolicy = PROMOTION_POLICY
 
     @property
     def guarded(self) -> pd.DataFrame:
@@ -60,9 +62,7 @@ class PairedComparison:
         return self.slices[self.slices["is_guarded"]].sort_values("worsening", ascending=False, kind="stable")
 
 
-def compare(
-    paired: PairedPredictions, slices: pd.DataFrame, policy: PromotionPolicy = PROMOTION_POLICY
-) -> PairedComparison:
+def compare(paired: PairedPredictions, slices: pd.DataFrame, policy: PromotionPolicy) -> PairedComparison:
     """Compares both models on all trips and on each value of each guarded slice.
 
     Args:
@@ -97,10 +97,11 @@ def compare(
         interval=interval,
         bootstrap_differences=bootstrap_differences,
         slices=pd.DataFrame(rows),
+        policy=policy,
     )
 
 
-def compare_daily_errors(errors: DayErrors, policy: PromotionPolicy = PROMOTION_POLICY) -> Interval:
+def compare_daily_errors(errors: DayErrors, policy: PromotionPolicy) -> Interval:
     """Computes the interval from daily errors alone."""
     return difference_of_rmse(errors, draw_days(len(errors.trips), policy.resamples, policy.seed), policy.confidence)[0]
 

@@ -1,5 +1,6 @@
 """Assets from features to a champion. The logic is in `training`, `evaluation` and `promotion`."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -17,6 +18,7 @@ from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.ingestion.assets import raw_trips, taxi_zones, trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months
+from taxi_assets.defs.training.promotion_config import PromotionConfig
 from taxi_assets.defs.training.training_config import TrainingConfig, parameters
 from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import Month
@@ -223,6 +225,7 @@ def _evaluation_checks(evaluation: "Evaluation") -> list[dg.AssetCheckResult]:
 @fail_in_words
 def champion_model(
     context: dg.AssetExecutionContext,
+    config: PromotionConfig,
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
@@ -232,10 +235,12 @@ def champion_model(
     confidence, by a bootstrap over days, and not worse for any borough, airport or time of day.
     """
     from taxi_assets.promotion.champion import decide_champion
+    from taxi_assets.promotion.policy import PROMOTION_POLICY
     from taxi_assets.registry import model_versions
 
     month = Month.parse(context.partition_key)
-    outcome = decide_champion(settings, warehouse, month, "asset champion_model", context.run.run_id)
+    policy = replace(PROMOTION_POLICY, **config.model_dump())
+    outcome = decide_champion(settings, warehouse, month, "asset champion_model", context.run.run_id, policy)
     champion = model_versions.champion(settings)
     page = model_versions.version_url(settings, champion.version) if champion else None
     return dg.MaterializeResult(

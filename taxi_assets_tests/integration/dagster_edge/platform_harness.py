@@ -51,9 +51,12 @@ class PlatformHarness:
         config = {"ops": {"duration_model": {"config": {**TINY, **model}}}} if job == "train_month" else {}
         return self.find(run_job(self.definitions, self.instance, job, months, config, lambda *_: None))
 
-    def materialise(self, month: Month, *assets: str, **model: Any) -> dg.ExecuteInProcessResult:
+    def materialise(
+        self, month: Month, *assets: str, promotion: Mapping[str, Any] | None = None, **model: Any
+    ) -> dg.ExecuteInProcessResult:
         """Materialises some of a month's assets, as if selected in the Dagster UI."""
-        config = {"ops": {"duration_model": {"config": {**TINY, **model}}}} if "duration_model" in assets else {}
+        configs = {"duration_model": {**TINY, **model}, "champion_model": promotion or {}}
+        config = {"ops": {asset: {"config": configs[asset]} for asset in assets if asset in configs}}
         return self.definitions.resolve_job_def("train_month").execute_in_process(
             asset_selection=[dg.AssetKey(asset) for asset in assets],
             partition_key=str(month),

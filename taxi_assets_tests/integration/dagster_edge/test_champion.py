@@ -158,6 +158,16 @@ def test_challenger_that_worsens_one_borough_is_refused(
     assert champion(platform).version == weak_challenger.version
 
 
+def test_the_margin_is_set_in_the_launchpad(platform: PlatformHarness, weak_challenger: model_versions.Version) -> None:
+    good = register(platform, MARCH, "truly better", OracleModel())
+    result = platform.materialise(MARCH, "model_evaluation", "champion_model", promotion={"margin_minutes": 100})
+    assert result.success
+    assert not (row := decided(platform, MARCH, good))["is_promoted"]
+    assert row["reasons"][-1].endswith("the whole interval should be below -100.")
+    assert champion(platform).version == weak_challenger.version
+    assert decide(platform).promote
+
+
 @pytest.mark.slow
 def test_challenger_with_a_random_gain_on_200_trips_is_refused(
     platform: PlatformHarness, tmp_path: Any, weak_challenger: model_versions.Version

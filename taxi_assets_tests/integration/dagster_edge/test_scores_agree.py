@@ -14,6 +14,7 @@ from taxi_assets.evaluation import evaluate
 from taxi_assets.evaluation.backtest import BacktestSpec, backtest
 from taxi_assets.evaluation.metrics import score
 from taxi_assets.promotion import build_evidence
+from taxi_assets.promotion.policy import PROMOTION_POLICY
 from taxi_assets.registry import model_versions
 from taxi_assets.serving.onnx_export import write_serving_folder
 from taxi_assets.training.conditions import CONDITIONS
@@ -72,7 +73,7 @@ def test_champion_comparison_uses_the_same_rmse(
 ) -> None:
     other = register(platform, MARCH, "beside the first", OracleModel())
     trips = read_evaluation_trips(platform.warehouse, ("green",), MARCH, TRIPS_1_TO_180_MINUTES)
-    comparison = build_evidence._compare(platform.settings, platform.warehouse, trips, other, version)
+    comparison = build_evidence._compare(platform.settings, platform.warehouse, trips, other, version, PROMOTION_POLICY)
     assert comparison
     assert comparison.champion_rmse == pytest.approx(recorded[SERVED, "duration_model"], abs=1e-9)
 
