@@ -97,18 +97,20 @@ def _prepare(settings: Settings) -> None:
     if must_upgrade is None:
         raise TaxiError(f"'{database}' is not MLflow's database: move it away to start a new one")
     if must_upgrade:
-        _upgrade(database, migrations)
+        _upgrade(database)
     require_experiment(settings)
     write_atomically(*_stamp(settings))
 
 
-def _upgrade(database: Path, migrations: Path) -> None:
+def _upgrade(database: Path) -> None:
     """Create or upgrade the database in memory: the migrations are many and cannot be rolled back."""
+    from mlflow.store.db.utils import _initialize_tables
+    from sqlalchemy import StaticPool, create_engine
+
     with closing(sqlite3.connect(":memory:")) as memory:
-        is_new = not database.is_file()
-        if not is_new:
+        if database.is_file():
             _back_up(database, memory)
-        _migrate(memory, migrations, is_new)
+        _initialize_tables(create_engine("sqlite://", creator=lambda: memory, poolclass=StaticPool))  # type: ignore[no-untyped-call]
         content = memory.serialize()
     for suffix in ("journal", "wal", "shm"):
         # SQLite would apply a dead process's journal to the next file of this name.
@@ -129,21 +131,6 @@ def _write_to_disk(path: Path, content: bytes) -> None:
     write_atomically(path, content)
     with path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _migrate(memory: sqlite3.Connection, migrations: Path, is_new: bool) -> None:
-    from alembic import command
-    from alembic.config import Config
-    from mlflow.store.tracking.dbmodels.initial_models import Base
-    from sqlalchemy import StaticPool, create_engine
-
-    config = Config()
-    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
-    with create_engine("sqlite://", creator=lambda: memory, poolclass=StaticPool).begin() as connection:
-        if is_new:
-            Base.metadata.create_all(connection)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "heads")
 
 
 def require_experiment(settings: Settings) -> str:

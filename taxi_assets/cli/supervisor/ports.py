@@ -25,12 +25,7 @@ def require_free(host: str, port: int, setting: str) -> None:
     Raises:
         TaxiError: the port is taken or not allowed, or the address is not one of this machine.
     """
-    try:
-        _bind(host, port).close()
-    except socket.gaierror as error:
-        raise TaxiError(f"host {host} is unknown: set TAXI_HOST to an address of this machine") from error
-    except OSError as error:
-        raise TaxiError(_bind_error_message(error, host, port, setting)) from error
+    _bind(host, port, setting).close()
 
 
 def free_port(host: str) -> int:
@@ -39,13 +34,8 @@ def free_port(host: str) -> int:
     Raises:
         TaxiError: the address is not one of this machine.
     """
-    try:
-        with _bind(host, 0) as listener:
-            port: int = listener.getsockname()[1]
-            return port
-    except OSError as error:
-        why = error.strerror or error
-        raise TaxiError(f"cannot listen on host {host} ({why}): set TAXI_HOST to an address of this machine") from error
+    with _bind(host, 0) as listener:
+        return int(listener.getsockname()[1])
 
 
 def wait_until_ready(url: str, timeout: float, alive: Callable[[], bool] = lambda: True) -> bool:
@@ -71,16 +61,16 @@ def wait_until_ready(url: str, timeout: float, alive: Callable[[], bool] = lambd
     return False
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    return socket.create_server(address[:2], family=family)
-
-
-def _bind_error_message(error: OSError, host: str, port: int, setting: str) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} is taken{_holder(port)}: stop what listens there, or set {setting} to a free port"
-    remedy = f"set TAXI_HOST to an address of this machine and {setting} to a port above 1023"
-    return f"cannot listen on {host}, port {port} ({error.strerror}): {remedy}"
+def _bind(host: str, port: int, setting: str = "") -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        remedy = "set TAXI_HOST to an address of this machine" + f" and {setting} to a port above 1023" * bool(port)
+        message = f"cannot listen on host {host}, port {port or 'any'} ({error.strerror or error}): {remedy}"
+        if error.errno == errno.EADDRINUSE:
+            message = f"port {port} is taken{_holder(port)}: stop what listens there, or set {setting} to a free port"
+        raise TaxiError(message) from error
 
 
 def _holder(port: int) -> str:

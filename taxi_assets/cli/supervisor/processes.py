@@ -84,7 +84,9 @@ def stop(tag: str, grace_seconds: float = GRACE_SECONDS, hurried: Callable[[], b
         if time.monotonic() < deadline:
             signalled |= _terminate(left, signalled)
         else:
-            _kill(left)
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
         time.sleep(POLL_SECONDS)
 
 
@@ -140,12 +142,6 @@ def _terminate(processes: Sequence[psutil.Process], signalled: Set[int]) -> set[
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGTERM)
     return groups
-
-
-def _kill(processes: Sequence[psutil.Process]) -> None:
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class ProgramLogs:
     """The log files of one folder, `<program>.log`."""
 
     folder: Path
-    _files: dict[str, logging.Logger] = field(default_factory=dict)
+    _files: dict[str, _LogFile] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
         return self.folder / f"{name}.log"
@@ -52,13 +52,9 @@ class ProgramLogs:
         """Add a line to the program's file."""
         if name not in self._files:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # Not from `logging.getLogger`, so that no other configuration applies.
-            self._files[name] = logging.Logger(name)
-            handler = _LogFile(self.path(name), maxBytes=_LARGEST_BYTES, backupCount=1, encoding="utf-8", delay=True)
-            self._files[name].addHandler(handler)
-        self._files[name].info("%s", line)
+            self._files[name] = _LogFile(self.path(name), "a", _LARGEST_BYTES, 1, "utf-8", delay=True)
+        self._files[name].handle(logging.makeLogRecord({"msg": line}))
 
     def close(self) -> None:
-        for logger in self._files.values():
-            for handler in logger.handlers:
-                handler.close()
+        for file in self._files.values():
+            file.close()

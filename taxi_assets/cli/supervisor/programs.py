@@ -124,24 +124,13 @@ def require_ports(wanted: Sequence[Program]) -> None:
 
 
 def _dagster_webserver(settings: Settings) -> Program:
-    port = settings.dagster_port
-    workspace = ("-w", str(WORKSPACE), "--code-server-log-level", "warning")
-    return Program(
-        "dagster",
-        (
-            sys.executable,
-            "-m",
-            "taxi_assets.cli.supervisor.webserver",
-            *workspace,
-            "-h",
-            settings.host,
-            "-p",
-            str(port),
-        ),
-        environment(settings),
-        "assets, checks, plots, runs",
-        Endpoint(settings.host, port, "TAXI_DAGSTER_PORT", "/server_info"),
+    host, port = settings.host, settings.dagster_port
+    command = (
+        *(sys.executable, "-m", "taxi_assets.cli.supervisor.webserver", "-h", host, "-p", str(port)),
+        *("-w", str(WORKSPACE), "--code-server-log-level", "warning"),
     )
+    endpoint = Endpoint(host, port, "TAXI_DAGSTER_PORT", "/server_info")
+    return Program("dagster", command, environment(settings), "assets, checks, plots, runs", endpoint)
 
 
 def _dagster_daemon(settings: Settings) -> Program:
@@ -173,10 +162,6 @@ def _mlflow(settings: Settings) -> Program:
 
 def _reports(settings: Settings) -> Program:
     host, port = settings.host, settings.data_docs_port
-    return Program(
-        "reports",
-        (sys.executable, "-m", "taxi_assets.cli.report_server", host, str(port), str(settings.reports)),
-        environment(settings),
-        "Data Docs, plots of every month",
-        Endpoint(host, port, "TAXI_DATA_DOCS_PORT"),
-    )
+    command = (sys.executable, "-m", "taxi_assets.cli.report_server", host, str(port), str(settings.reports))
+    endpoint = Endpoint(host, port, "TAXI_DATA_DOCS_PORT")
+    return Program("reports", command, environment(settings), "Data Docs, plots of every month", endpoint)
