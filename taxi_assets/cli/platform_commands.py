@@ -59,4 +59,4 @@ def up() -> None:
             closed = close_abandoned_runs(settings, instance, no_launcher=True)
         if closed:
             say(f"closed {len(closed)} interrupted run(s): the sensor finishes their months")
-        supervise(programs(settings), console, parent_tag=tag, logs=ProgramLogs(settings.logs / "up"))
+        supervise(programs(settings), console, ProgramLogs(settings.logs / "up"), parent_tag=tag)

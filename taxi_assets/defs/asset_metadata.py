@@ -75,15 +75,6 @@ def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
     """Scores of every model by scope and condition, in minutes; the served condition first."""
     from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
 
-    served = evaluation.condition.name
-    scores = [
-        (served, scope, model, score) for scope, models in evaluation.scores.items() for model, score in models.items()
-    ]
-    scores += [
-        (condition, scope, "duration_model", score)
-        for condition, found in evaluation.other_condition_scores.items()
-        for scope, score in found.items()
-    ]
     return table_metadata(
         {
             "predicted": condition.replace("_", " "),
@@ -94,7 +85,7 @@ def score_table(evaluation: "Evaluation") -> dg.MetadataValue:
             "mae_minutes": round(score.mae, 3),
             "bias_minutes": round(score.bias, 3),
         }
-        for condition, scope, model, score in scores
+        for condition, scope, model, score in evaluation.all_scores
     )
 
 

@@ -21,16 +21,13 @@ def check_result_reader(instance: dg.DagsterInstance) -> Callable[[str, str, Mon
             runs[run_id] = _evaluations(instance, run_id)
         of_table = [each for each in runs[run_id] if each.asset_key == dg.AssetKey(table)]
         own = [(each, _passed(each, f"{service} {month}")) for each in of_table]
-        error_severity = dg.AssetCheckSeverity.ERROR
+        failures = {each.check_name: each.severity for each, passed in own if passed is False}
+        errors = {name for name, severity in failures.items() if severity == dg.AssetCheckSeverity.ERROR}
         return {
             "run_id": run_id,
             "passed": sum(passed is True for _, passed in own),
-            "warned": sorted(
-                each.check_name for each, passed in own if passed is False and each.severity != error_severity
-            ),
-            "failed": sorted(
-                each.check_name for each, passed in own if passed is False and each.severity == error_severity
-            ),
+            "warned": sorted(failures.keys() - errors),
+            "failed": sorted(errors),
         }
 
     return read

@@ -20,6 +20,7 @@ from taxi_assets.evaluation.month_scores import MODEL, PredictedMonth, ScoredMon
 from taxi_assets.files import write_atomically
 from taxi_assets.months import Month
 from taxi_assets.registry.code_revision import source_digest
+from taxi_assets.settings import Settings
 from taxi_assets.training.conditions import CONDITIONS
 from taxi_assets.training.dataset import TRAINING_SCOPE, read_training_data, read_zones
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE
@@ -52,14 +53,9 @@ class BacktestSpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def services(self) -> tuple[str, ...]:
-        """The services to train on."""
-        return self.warehouse.settings.services
-
-    @property
-    def served_condition(self) -> str:
-        """The name of the served condition."""
-        return self.warehouse.settings.served_condition
+    def settings(self) -> Settings:
+        """The settings, with the services to train on and the served condition."""
+        return self.warehouse.settings
 
 
 def backtest(spec: BacktestSpec, months: Sequence[Month]) -> Facts:
@@ -69,7 +65,7 @@ def backtest(spec: BacktestSpec, months: Sequence[Month]) -> Facts:
         TaxiError: None of the months is in the warehouse, or none before the first of them.
     """
     with spec.warehouse.reading() as connection:
-        available = available_months(connection, spec.services)
+        available = available_months(connection, spec.settings.services)
     scored = [month for month in months if month in available]
     if not scored:
         raise TaxiError(
@@ -81,11 +77,11 @@ def backtest(spec: BacktestSpec, months: Sequence[Month]) -> Facts:
         )
     results = [_load_or_score(spec, month, available_window(available, month)) for month in scored]
     return {
-        "condition": spec.served_condition,
+        "condition": spec.settings.served_condition,
         "conditions": {name: each.description for name, each in CONDITIONS.items()},
         "scope": PRIMARY_SCOPE.name,
         "scopes": {name: each.description for name, each in EVALUATION_SCOPES.items()},
-        "services": list(spec.services),
+        "services": list(spec.settings.services),
         "trained_on": f"the available months of the {WINDOW_MONTHS} before each month; {TRAINING_SCOPE.description}",
         "months": results,
         "missing": [str(month) for month in months if month not in available],
@@ -94,7 +90,7 @@ def backtest(spec: BacktestSpec, months: Sequence[Month]) -> Facts:
 
 
 def _load_or_score(spec: BacktestSpec, month: Month, window: Sequence[Month]) -> Facts:
-    cached = spec.results_folder / f"{'-'.join(spec.services)}_{month}_{_key(spec, month, window)}.json"
+    cached = spec.results_folder / f"{'-'.join(spec.settings.services)}_{month}_{_key(spec, month, window)}.json"
     if cached.is_file():
         spec.on_progress(f"{month}: cached result")
         found: Facts = json.loads(cached.read_text())
@@ -107,10 +103,10 @@ def _load_or_score(spec: BacktestSpec, month: Month, window: Sequence[Month]) ->
 
 def _score_month(spec: BacktestSpec, month: Month, window: Sequence[Month]) -> Facts:
     spec.on_progress(f"{month}: train on {window[0]}..{window[-1]}")
-    data = read_training_data(spec.warehouse, spec.services, window, TRAINING_SCOPE)
+    data = read_training_data(spec.warehouse, spec.settings.services, window, TRAINING_SCOPE)
     model = fit(data, spec.parameters)
     del data
-    scored = score_month(spec.warehouse, model, spec.services, window, month, spec.served_condition)
+    scored = score_month(spec.warehouse, model, spec.settings.services, window, month, spec.settings.served_condition)
     zones = read_zones(spec.warehouse)
     by_condition = {name: _of_condition(scored.predicted, name, zones) for name in scored.predicted.predictions}
     served_condition, *others = by_condition
@@ -197,10 +193,14 @@ def _key(spec: BacktestSpec, month: Month, window: Sequence[Month]) -> str:
     with spec.warehouse.reading() as connection:
         available = [
             [service, *row]
-            for service in spec.services
+            for service in spec.settings.services
             for row in connection.execute(sql("month_checksums"), month_key(service, month)).fetchall()
             if row[0] in months_used
         ]
-    settings_used = [spec.served_condition, sorted(spec.parameters.items()), sorted(library_versions().items())]
+    settings_used = [
+        spec.settings.served_condition,
+        sorted(spec.parameters.items()),
+        sorted(library_versions().items()),
+    ]
     parts = [[str(each) for each in window], available, settings_used, source_digest(*_CODE)]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]

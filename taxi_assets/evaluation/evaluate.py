@@ -44,7 +44,7 @@ class Evaluation:
         snapshot: The warehouse snapshot the trips were read from.
         condition: The served condition; it applies to every attribute but those named `other_condition_...`.
         scores: Scores by scope, then by model.
-        other_condition_scores: The version's scores by other condition, then by scope.
+        other_condition_scores: The version's scores by other condition, then as in `scores`.
         trips: Trips of the primary scope, with a column of predictions for the model and for each baseline.
         slices: Errors of the version by slice.
         extra_rows: More rows of `evaluations`, with their model, scope and slice.
@@ -61,7 +61,7 @@ class Evaluation:
     snapshot: int
     condition: Condition
     scores: Scores
-    other_condition_scores: Scores
+    other_condition_scores: Mapping[str, Scores]
     trips: pd.DataFrame
     slices: pd.DataFrame
     extra_rows: pd.DataFrame
@@ -71,6 +71,16 @@ class Evaluation:
     unscored_trips: int
     coverage: Coverage
     other_condition_coverage: Mapping[str, Coverage]
+
+    @property
+    def all_scores(self) -> list[tuple[str, str, str, Score]]:
+        """Every score with its condition, scope and model; the served condition first."""
+        return [
+            (condition, scope, model, found)
+            for condition, scores in {self.condition.name: self.scores, **self.other_condition_scores}.items()
+            for scope, models in scores.items()
+            for model, found in models.items()
+        ]
 
     @property
     def beats_baselines(self) -> bool:
@@ -140,7 +150,8 @@ def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluati
         ),
         uplift_over_baseline=uplift_over_baseline(actual, trips[MODEL].to_numpy(), trips[_UPLIFT_BASELINE].to_numpy()),
         unscored_trips=sum(
-            _count_unscored(warehouse, services, month, predicted, each) for each in EVALUATION_SCOPES.values()
+            abs(_count_in_scope(warehouse, services, month, each) - int(each.contains(predicted.actual).sum()))
+            for each in EVALUATION_SCOPES.values()
         ),
         coverage=coverage.pop(predicted.served.name),
         other_condition_coverage=coverage,
@@ -155,9 +166,9 @@ def rescore(
     return {name: predicted.score(scope, condition) for name, scope in EVALUATION_SCOPES.items()}
 
 
-def _other_condition_scores(predicted: PredictedMonth) -> Scores:
+def _other_condition_scores(predicted: PredictedMonth) -> dict[str, Scores]:
     return {
-        condition: {name: predicted.score(scope, condition) for name, scope in EVALUATION_SCOPES.items()}
+        condition: {name: {MODEL: predicted.score(scope, condition)} for name, scope in EVALUATION_SCOPES.items()}
         for condition in CONDITIONS
         if condition != predicted.served.name
     }
@@ -182,30 +193,16 @@ def _coverage(predicted: PredictedMonth, condition: str, zones: pd.DataFrame) ->
     return measure_coverage(predicted.predictions[condition].subset(in_scope), predicted.trips[in_scope], zones)
 
 
-def _count_unscored(
-    warehouse: Warehouse, services: Sequence[str], month: Month, predicted: PredictedMonth, scope: EvaluationScope
-) -> int:
-    scored = int(scope.contains(predicted.actual).sum())
-    return abs(_count_in_scope(warehouse, services, month, scope) - scored)
-
-
 def _count_in_scope(warehouse: Warehouse, services: Sequence[str], month: Month, scope: EvaluationScope) -> int:
     """Counts the month's raw trips in the scope, independently of the query that reads them."""
+    query = (
+        "SELECT count(*) FROM raw_trips WHERE service IN (SELECT unnest(?)) AND month = ? "
+        "AND date_trunc('month', pickup_at) = month AND elapsed_seconds(pickup_at, dropoff_at) BETWEEN ? AND ? "
+        "AND pickup_zone_id BETWEEN 1 AND 265 AND dropoff_zone_id BETWEEN 1 AND 265"
+    )
+    values = [list(services), month.first_day, 60 * scope.shortest_minutes, 60 * scope.longest_minutes]
     with warehouse.reading() as connection:
-        return int(
-            connection.execute(
-                "SELECT count(*) FROM raw_trips WHERE service IN (SELECT unnest(?)) AND month = ? "
-                "AND date_trunc('month', pickup_at) = month "
-                "AND elapsed_seconds(pickup_at, dropoff_at) BETWEEN ? AND ? "
-                "AND pickup_zone_id BETWEEN 1 AND 265 AND dropoff_zone_id BETWEEN 1 AND 265",
-                [
-                    list(services),
-                    month.first_day,
-                    60 * scope.shortest_minutes,
-                    60 * scope.longest_minutes,
-                ],
-            ).fetchall()[0][0]
-        )
+        return int(connection.execute(query, values).fetchall()[0][0])
 
 
 def _score_slices(trips: pd.DataFrame, zones: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,6 @@ import pandas as pd
 
 from taxi_assets.evaluation.diagnostics import MATCHED_PAIRS, NOISE_FLOOR
 from taxi_assets.evaluation.evaluate import Evaluation
-from taxi_assets.evaluation.metrics import Score
 from taxi_assets.evaluation.month_scores import MODEL
 from taxi_assets.registry import model_versions
 from taxi_assets.settings import Settings
@@ -38,20 +37,13 @@ def record_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str 
 
 
 def _evaluation_rows(evaluation: Evaluation) -> pd.DataFrame:
-    served = [
-        {"scope": scope, "model": model, "slice": "overall", "value": "all", **vars(found)}
-        for scope, models in evaluation.scores.items()
-        for model, found in models.items()
+    overall = [
+        {"condition": condition, "scope": scope, "model": model, "slice": "overall", "value": "all", **vars(found)}
+        for condition, scope, model, found in evaluation.all_scores
     ]
     sliced = evaluation.slices.assign(model=MODEL, scope=PRIMARY_SCOPE.name)
-    rows = pd.concat([pd.DataFrame(served), sliced, evaluation.extra_rows], ignore_index=True)
-    other_condition_scores = [
-        {"condition": condition, "scope": scope, "slice": "overall", "value": "all", **vars(found)}
-        for condition, scores in evaluation.other_condition_scores.items()
-        for scope, found in scores.items()
-    ]
-    extra_rows = pd.DataFrame(other_condition_scores).assign(model=MODEL)
-    return pd.concat([rows.assign(condition=evaluation.condition.name), extra_rows], ignore_index=True)
+    served = pd.concat([sliced, evaluation.extra_rows], ignore_index=True).assign(condition=evaluation.condition.name)
+    return pd.concat([pd.DataFrame(overall), served], ignore_index=True)
 
 
 def matched_pair_scores(evaluation: Evaluation, scope: str) -> pd.DataFrame:
@@ -104,23 +96,16 @@ def _metrics(evaluation: Evaluation) -> dict[str, float]:
     A prefix names another condition than the served one:
     `with_recent_traffic/1_to_60_minutes/duration_model/rmse`.
     """
-    scores: Mapping[str, Mapping[str, Score]] = evaluation.scores
+    prefixes = {name: f"{name}/" for name in evaluation.other_condition_scores} | {evaluation.condition.name: ""}
     metrics = {
-        f"{scope}/{model}/{name}": getattr(found, name)
-        for scope, models in scores.items()
-        for model, found in models.items()
+        f"{prefixes[condition]}{scope}/{model}/{name}": getattr(found, name)
+        for condition, scope, model, found in evaluation.all_scores
         for name in ("rmse", "mae", "bias")
     }
-    for scope in scores:
+    for scope in evaluation.scores:
         rmse = matched_pair_scores(evaluation, scope).set_index("model")["rmse"] if len(evaluation.extra_rows) else {}
         if MODEL in rmse:
             metrics[f"{scope}/{MODEL}/rmse_over_noise_floor"] = float(rmse[MODEL] / rmse[NOISE_FLOOR])
-    metrics |= {
-        f"{condition}/{scope}/{MODEL}/{name}": getattr(found, name)
-        for condition, models in evaluation.other_condition_scores.items()
-        for scope, found in models.items()
-        for name in ("rmse", "mae", "bias")
-    }
     for condition, coverage in {"": evaluation.coverage, **evaluation.other_condition_coverage}.items():
         if len(coverage.cells):
             metrics[f"{condition}/{PRIMARY_SCOPE.name}/{MODEL}/coverage_90".lstrip("/")] = coverage.share

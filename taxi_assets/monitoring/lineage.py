@@ -1,7 +1,6 @@
 """Lineage of a model version: files, checks, features, training, decision, Bentos."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxi_assets.evaluation.evaluate import services_of, window_of
@@ -22,12 +21,6 @@ CHECKED_TABLES = ("raw_trips", "clean_trips", "trip_features")
 Facts = dict[str, Any]
 CheckResults = Callable[[str, str, Month, str | None], Facts]
 """Returns the check results of a table, for a service, a month and a Dagster run id."""
-
-
-@dataclass(frozen=True)
-class _FileIdentity:
-    name: str
-    sha256: str
 
 
 def trace_lineage(settings: Settings, warehouse: Warehouse, number: int, checks: CheckResults) -> Facts:
@@ -62,23 +55,17 @@ def trace_lineage(settings: Settings, warehouse: Warehouse, number: int, checks:
     }
 
 
-def source_file_of(connection: "DuckDBPyConnection", service: str, month: Month) -> _FileIdentity | None:
-    """The ingested file of a service's month, from `source_files`."""
+def _month(connection: "DuckDBPyConnection", service: str, month: Month, checks: CheckResults) -> Facts:
     query = (
         "SELECT file_name, sha256 FROM source_files WHERE service = $service AND month = $month AND state = 'ingested'"
     )
-    row = connection.execute(query, month_key(service, month)).fetchone()
-    return _FileIdentity(*row) if row else None
-
-
-def _month(connection: "DuckDBPyConnection", service: str, month: Month, checks: CheckResults) -> Facts:
-    file = source_file_of(connection, service, month)
+    file_name, sha256 = connection.execute(query, month_key(service, month)).fetchone() or (None, None)
     runs = {table: _publishing_run(connection, table, service, month) for table in CHECKED_TABLES}
     return {
         "service": service,
         "month": str(month),
-        "file": file.name if file else None,
-        "sha256": file.sha256 if file else None,
+        "file": file_name,
+        "sha256": sha256,
         "checks": {table: checks(table, service, month, run_id) for table, run_id in runs.items()},
     }
 

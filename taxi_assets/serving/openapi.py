@@ -19,10 +19,16 @@ Zones are TLC's, 1 to 265. Times are in New York time, unless they end in an off
 
 REQUEST_TIMEOUT_SECONDS = 2  # of a request, including reading its body
 
-PREDICTION_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "title": "Prediction",
-    "properties": {
+
+def _object(title: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object that has all of these properties."""
+    return {"type": "object", "title": title, "properties": properties, "required": list(properties)}
+
+
+_STRINGS = {"type": "array", "items": {"type": "string"}}
+PREDICTION_SCHEMA = _object(
+    "Prediction",
+    {
         "duration_minutes": {"type": "number", "description": "Predicted duration of the ride", "example": 9.8},
         "interval_90": {
             "type": "array",
@@ -40,8 +46,7 @@ PREDICTION_SCHEMA: dict[str, Any] = {
         },
         "service": {"type": "string", "description": "The kind of taxi, as given or by default"},
         "warnings": {
-            "type": "array",
-            "items": {"type": "string"},
+            **_STRINGS,
             "description": "Notes on an ambiguous start time, which New York's clocks skip or show twice",
             "example": [],
         },
@@ -50,22 +55,15 @@ PREDICTION_SCHEMA: dict[str, Any] = {
         "data_snapshot": {"type": "integer", "description": "The warehouse snapshot the model was trained on"},
         "bento": {"type": "string", "description": "The Bento that made the prediction"},
     },
-}
-PREDICTION_SCHEMA["required"] = list(PREDICTION_SCHEMA["properties"])
-_INFO_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "title": "Info",
-    "properties": {
+)
+_INFO_SCHEMA = _object(
+    "Info",
+    {
         "bento": {"type": "string", "description": "The running Bento"},
-        "services": {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "The kinds of taxi it predicts for",
-        },
+        "services": {**_STRINGS, "description": "The kinds of taxi it predicts for"},
         "facts": {"type": "object", "description": "The model's origin: data, training, code"},
     },
-    "required": ["bento", "services", "facts"],
-}
+)
 _ERROR = {"error": {"type": "string", "description": "The error and the allowed values, in a sentence"}}
 _FIELDS = {
     "type": "object",
@@ -73,13 +71,8 @@ _FIELDS = {
     "description": "The error and the allowed values of each wrong field",
     "example": {"pickup_zone_id": "is 999: give a TLC zone, 1 to 265 (264: unknown, 265: outside New York)"},
 }
-_ERROR_SCHEMA = {"type": "object", "title": "Error", "properties": _ERROR, "required": ["error"]}
-_REFUSAL_SCHEMA = {
-    "type": "object",
-    "title": "InvalidRide",
-    "properties": {**_ERROR, "fields": _FIELDS},
-    "required": ["error", "fields"],
-}
+_ERROR_SCHEMA = _object("Error", _ERROR)
+_REFUSAL_SCHEMA = _object("InvalidRide", {**_ERROR, "fields": _FIELDS})
 _PREDICT_ERRORS = {
     400: "The body is not JSON in UTF-8",
     413: f"The body is longer than {MAX_BODY_BYTES} bytes",

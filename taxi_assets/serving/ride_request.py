@@ -25,24 +25,13 @@ _CLOCK_CHANGES = (
     "twice in autumn as the first; `warnings` has a note"
 )
 
+_ZONE_SCHEMA = {"type": "integer", "minimum": 1, "maximum": ZONES - 1}
 RIDE_SCHEMA: dict[str, Any] = {
     "type": "object",
     "title": "Ride",
     "properties": {
-        "pickup_zone_id": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": ZONES - 1,
-            "description": f"Where the ride starts: {_ZONE}",
-            "example": 74,
-        },
-        "dropoff_zone_id": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": ZONES - 1,
-            "description": f"Where the ride ends: {_ZONE}",
-            "example": 75,
-        },
+        "pickup_zone_id": {**_ZONE_SCHEMA, "description": f"Where the ride starts: {_ZONE}", "example": 74},
+        "dropoff_zone_id": {**_ZONE_SCHEMA, "description": f"Where the ride ends: {_ZONE}", "example": 75},
         "pickup_at": {
             "type": "string",
             "description": f"When it starts: {_TIME}. {_CLOCK_CHANGES}",

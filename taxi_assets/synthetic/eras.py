@@ -165,10 +165,7 @@ ERAS: dict[str, dict[str, Era]] = {
             "2009-csv": (_YELLOW_2009, _TYPES_CSV),
             "2010": (_YELLOW_2010, _TYPES_2009),
             "2010-csv": (_YELLOW_2010, _TYPES_CSV),
-            "2011": (
-                f"{_YELLOW_2016} congestion_surcharge:nothing:none airport_fee:nothing:none",
-                _TYPES_2011,
-            ),
+            "2011": (f"{_YELLOW_2016} congestion_surcharge:nothing:none airport_fee:nothing:none", _TYPES_2011),
             "2015-csv": (_YELLOW_2015.replace("RatecodeID", "RateCodeID"), _TYPES_CSV),
             "2015-07-csv": (_YELLOW_2015, _TYPES_CSV),
             "2016-07-csv": (_YELLOW_2016, _TYPES_CSV),

@@ -57,7 +57,7 @@ def _array(trips: Trips, column: Column) -> pa.Array:
         return pa.DictionaryArray.from_arrays(numbers, pa.array(words)).cast(column.type)
     if column.field.endswith("_at"):
         return _times(values, missing, column.type)
-    return _numbers(values, missing, column.type)
+    return pa.array(values, mask=missing).cast(column.type)
 
 
 def _times(seconds: NDArray[Any], missing: NDArray[np.bool_] | None, kind: pa.DataType) -> pa.Array:
@@ -65,7 +65,3 @@ def _times(seconds: NDArray[Any], missing: NDArray[np.bool_] | None, kind: pa.Da
     if pa.types.is_string(kind):
         return pc.strftime(times, format="%Y-%m-%d %H:%M:%S")
     return times.cast(kind)
-
-
-def _numbers(values: NDArray[Any], missing: NDArray[np.bool_] | None, kind: pa.DataType) -> pa.Array:
-    return pa.array(values, mask=missing).cast(kind)

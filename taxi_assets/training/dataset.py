@@ -97,11 +97,9 @@ def read_evaluation_trips(
 
 def read_zones(warehouse: Warehouse, shapes: bool = False) -> "pd.DataFrame":
     """Reads `taxi_zones`, by default without the zones' shapes."""
-    if shapes:
-        with warehouse.reading() as connection:
-            return connection.execute("SELECT * FROM taxi_zones ORDER BY zone_id").df()
+    columns = "*" if shapes else "* EXCLUDE (shape_wkb)"
     with warehouse.reading() as connection:
-        return connection.execute("SELECT * EXCLUDE (shape_wkb) FROM taxi_zones ORDER BY zone_id").df()
+        return connection.execute(f"SELECT {columns} FROM taxi_zones ORDER BY zone_id").df()  # noqa: S608
 
 
 def read_zone_map(connection: DuckDBPyConnection) -> ZoneMap:

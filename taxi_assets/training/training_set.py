@@ -94,7 +94,8 @@ def build_training_set(  # noqa: PLR0913, PLR0917
         encoded, tables[service], ended_trips = _encode_service(
             _take_rows(trips, own_service), minutes[own_service], geometry, smoothing, first
         )
-        completed[service] = _recent_only(ended_trips)
+        # The trips that are in a window of the month after.
+        completed[service] = ended_trips.subset(ended_trips.ended_at > ended_trips.ended_at.max() - lookback_seconds())
         _assign(features, own_service, encoded)
         if set(RECENT_TRAFFIC_COLUMNS) - excluded:
             recent = own_service & (month >= first)
@@ -163,13 +164,7 @@ def recent_traffic_columns(
     features = {name: np.full(len(trips["service_id"]), np.nan, np.float32) for name in RECENT_TRAFFIC_COLUMNS}
     for service, ended_trips in completed.items():
         own_service = trips["service_id"] == service
-        service_trips = _take_rows(trips, own_service)
-        _assign(
-            features,
-            own_service,
-            _recent_traffic(service_trips, geometry, ended_trips)
-            | {FIXED_DURATION: _fixed_duration(service_trips, ended_trips)},
-        )
+        _fill_recent_traffic(features, trips, own_service, own_service, geometry, ended_trips)
     return features
 
 
@@ -183,20 +178,16 @@ def _fill_recent_traffic(
 ) -> None:
     with ThreadPoolExecutor(1) as pool:  # NumPy releases the GIL while it sorts and searches
         fixed_duration = pool.submit(_fixed_duration, _take_rows(trips, recent), completed)
-        _assign(features, with_traffic, _recent_traffic(_take_rows(trips, with_traffic), geometry, completed))
+        own = _take_rows(trips, with_traffic)
+        traffic = recent_traffic_features(
+            utc_seconds(own["pickup_at"]),
+            own["pickup_zone_id"].astype(np.int64),
+            own["dropoff_zone_id"].astype(np.int64),
+            geometry.zones.borough,
+            completed,
+        )
+        _assign(features, with_traffic, traffic)
     _assign(features, recent, {FIXED_DURATION: fixed_duration.result()})
-
-
-def _recent_traffic(
-    trips: TripColumns, geometry: ZoneGeometry, completed: CompletedTrips
-) -> dict[str, NDArray[np.float32]]:
-    return recent_traffic_features(
-        utc_seconds(trips["pickup_at"]),
-        trips["pickup_zone_id"].astype(np.int64),
-        trips["dropoff_zone_id"].astype(np.int64),
-        geometry.zones.borough,
-        completed,
-    )
 
 
 def _fixed_duration(trips: TripColumns, completed: CompletedTrips) -> NDArray[np.float32]:
@@ -206,11 +197,6 @@ def _fixed_duration(trips: TripColumns, completed: CompletedTrips) -> NDArray[np
 def _vendors(trips: TripColumns) -> Ints:
     unknown = np.zeros(len(trips["service_id"]))
     return np.asarray(trips.get("vendor_id", unknown), np.int64)
-
-
-def _recent_only(completed: CompletedTrips) -> CompletedTrips:
-    """The trips that are in a window of the month after."""
-    return completed.subset(completed.ended_at > completed.ended_at.max() - lookback_seconds())
 
 
 def _mask(matrix: NDArray[np.float32], masked: NDArray[np.bool_], month: Ints, excluded: Set[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import psutil
 
 HOST = "127.0.0.1"
-FOREVER = "import os, signal; print('pid', os.getpid(), flush=True); signal.pause()"
+FOREVER = "import os, signal; print('WARNING pid', os.getpid(), flush=True); signal.pause()"
 
 
 def is_alive(pid: int) -> bool:

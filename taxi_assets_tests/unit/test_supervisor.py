@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ SERVER = f"""
 import os, sys
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 server = HTTPServer(({HOST!r}, int(sys.argv[1])), SimpleHTTPRequestHandler)
-print("pid", os.getpid(), flush=True)
+print("WARNING pid", os.getpid(), flush=True)
 server.serve_forever()
 """
 # A child in its own session, as servers start their workers.
@@ -35,7 +36,7 @@ PARENT = f"""
 import os, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", {STUBBORN!r}], start_new_session=True, stdout=subprocess.PIPE)
 print(child.stdout.readline().decode(), end="")
-print("pid", os.getpid(), flush=True)
+print("WARNING pid", os.getpid(), flush=True)
 """
 
 
@@ -74,7 +75,8 @@ def web(name: str = "web") -> Program:
 
 
 def watched(programs: Sequence[Program], screen: Screen, timeouts: Timeouts = QUICK) -> None:
-    run(programs, Console(file=screen, width=100), timeouts)
+    with tempfile.TemporaryDirectory() as folder:
+        run(programs, Console(file=screen, width=300), ProgramLogs(Path(folder)), timeouts)
 
 
 def printed_pids(text: str) -> list[int]:
@@ -89,7 +91,7 @@ def test_one_signal_ends_all_programs(number: int) -> None:
     watched([python("quiet", FOREVER), server], screen)
     text = screen.getvalue()
     assert endpoint_of(server).url in text
-    assert re.search(r"^quiet \| pid \d+$", text, re.MULTILINE)
+    assert re.search(r"^quiet \| WARNING pid \d+$", text, re.MULTILINE)
     assert text.rstrip().endswith("all stopped")
     assert not any(map(is_alive, printed_pids(text)))
     assert signal.getsignal(number) is before
@@ -112,11 +114,11 @@ def test_second_signal_kills_at_once() -> None:
 
 def test_a_program_that_keeps_dying_is_named_and_ends_all() -> None:
     screen = Screen()
-    dying = python("dying", "print('no more coal'); raise SystemExit(7)")
-    with pytest.raises(TaxiError, match="dying ended with exit code 7 after 3 restarts: see its lines above"):
+    dying = python("dying", "print('error: no more coal'); raise SystemExit(7)")
+    with pytest.raises(TaxiError, match=r"dying ended with exit code 7 after 3 restarts: see .*dying.log"):
         watched([python("quiet", FOREVER), dying], screen)
     text = screen.getvalue()
-    assert text.count("dying | no more coal") == 4
+    assert text.count("dying | error: no more coal") == 4
     assert [number for number in (1, 2, 3) if f"exit code 7: restart {number} of 3" in text] == [1, 2, 3]
     assert text.rstrip().endswith("all stopped")
     assert not any(map(is_alive, printed_pids(text)))
@@ -159,7 +161,7 @@ def test_a_silent_server_is_named() -> None:
     screen = Screen(("Ctrl-C stops", send(signal.SIGINT)))
     silent = python("silent", FOREVER, endpoint=Endpoint(HOST, free_port(HOST), "TAXI_SILENT_PORT"))
     watched([silent], screen, replace(QUICK, ready_seconds=0.2))
-    assert "silent was not ready after 0.2 s: see its lines above" in screen.getvalue()
+    assert "silent was not ready after 0.2 s: see " in screen.getvalue()
 
 
 def test_taken_port_is_reported_before_anything_starts() -> None:
@@ -185,7 +187,7 @@ def test_with_log_files_only_warnings_reach_the_terminal(tmp_path: Path) -> None
     code = f"import signal; print('{said}', flush=True); signal.pause()"
     logs = ProgramLogs(tmp_path / "up")
     screen = Screen(("a month waits", send(signal.SIGINT)))
-    run([python("daemon", code)], Console(file=screen, width=100), QUICK, logs=logs)
+    run([python("daemon", code)], Console(file=screen, width=100), logs, QUICK)
     assert "daemon | 2026 - WARNING - a month waits" in screen.getvalue()
     assert "a tick" not in screen.getvalue()
     assert logs.path("daemon").read_text().splitlines() == ["2026 - INFO - a tick", "2026 - WARNING - a month waits"]
@@ -196,7 +198,7 @@ def test_output_at_the_end_goes_to_the_log_only(tmp_path: Path) -> None:
     logs = ProgramLogs(tmp_path / "up")
     code = last + "print('a WARNING', flush=True)\nsignal.pause()"
     screen = Screen(("a WARNING", send(signal.SIGINT)))
-    run([python("loud", code)], Console(file=screen, width=100), QUICK, logs=logs)
+    run([python("loud", code)], Console(file=screen, width=100), logs, QUICK)
     assert "Traceback" not in screen.getvalue()
     assert "Traceback: an ERROR" in logs.path("loud").read_text()
 
@@ -205,7 +207,7 @@ def test_a_program_that_keeps_dying_names_its_log(tmp_path: Path) -> None:
     logs, screen = ProgramLogs(tmp_path / "up"), Screen()
     dying = python("dying", "print('no more coal'); raise SystemExit(7)")
     with pytest.raises(TaxiError, match=f"see {logs.path('dying')}"):
-        run([dying], Console(file=screen, width=300), QUICK, logs=logs)
+        run([dying], Console(file=screen, width=300), logs, QUICK)
     assert logs.path("dying").read_text().count("no more coal") == 4
 
 

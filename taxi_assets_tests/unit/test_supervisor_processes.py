@@ -20,16 +20,19 @@ from taxi_assets.errors import TaxiError
 
 SUPERVISOR = f"""
 import sys
+from pathlib import Path
 from rich.console import Console
+from taxi_assets.cli.supervisor.program_logs import ProgramLogs
 from taxi_assets.cli.supervisor.programs import Program
 from taxi_assets.cli.supervisor.supervisor import run
-run([Program(name, (sys.executable, "-c", {FOREVER!r}), {{}}, "") for name in ("one", "two")], Console())
+programs = [Program(name, (sys.executable, "-c", {FOREVER!r}), {{}}, "") for name in ("one", "two")]
+run(programs, Console(), ProgramLogs(Path(sys.argv[1])))
 """
 
 
 @pytest.fixture
-def supervisor() -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", SUPERVISOR]
+def supervisor(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", SUPERVISOR, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         yield process
         process.kill()

@@ -42,9 +42,9 @@ class Timeouts:
 def run(
     programs: Sequence[Program],
     console: Console,
+    logs: ProgramLogs,
     timeouts: Timeouts | None = None,
     parent_tag: str | None = None,
-    logs: ProgramLogs | None = None,
 ) -> None:
     """Run the programs until Ctrl-C, SIGTERM or the terminal's end; then end their process trees.
 
@@ -52,23 +52,22 @@ def run(
 
     Args:
         programs: The programs; one with `missing` set is shown and not started.
-        console: Target of the output.
+        console: Target of warnings, errors and the supervisor's own lines.
+        logs: Log files for the programs' lines.
         timeouts: Waiting times.
         parent_tag: The home's tag, by which a later `taxi up` finds processes left behind.
-        logs: Log files for the programs' lines; the console then shows only warnings and errors.
 
     Raises:
         TaxiError: a port is taken, a program cannot be started, or one died too often.
     """
     require_ports(programs)
     with _received_signals() as signals, processes.guarded_tag(parent_tag) as tag:
-        supervision = _Supervision(programs, console, tag, signals, timeouts or Timeouts(), logs)
+        supervision = _Supervision(programs, console, logs, tag, signals, timeouts or Timeouts())
         try:
             supervision.run()
         finally:
             supervision.stop_all()
-            if logs:
-                logs.close()
+            logs.close()
 
 
 @contextmanager
@@ -118,10 +117,10 @@ class _Supervision:
 
     programs: Sequence[Program]
     console: Console
+    logs: ProgramLogs
     tag: str
     signals: Sequence[int]
     timeouts: Timeouts
-    logs: ProgramLogs | None = None
     threads: list[threading.Thread] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
     not_ready: set[str] = field(default_factory=set)
@@ -198,7 +197,7 @@ class _Supervision:
             return
         if not is_ready:
             reason = _exit_reason(None, self.timeouts.ready_seconds)
-            self._say(f"{program.name} {reason}: see {self._lines_of(program.name)}", "bold red")
+            self._say(f"{program.name} {reason}: see {self.logs.path(program.name)}", "bold red")
         elif self.addresses_shown:
             self._say(f"{program.name} is ready again")
         self.not_ready.discard(program.name)
@@ -206,7 +205,7 @@ class _Supervision:
     def _back_off(self, death: str, name: str, deaths: int) -> float:
         """The seconds before the restart; an error if the program died too often."""
         if deaths > MAX_RESTARTS:
-            raise TaxiError(f"{death} after {MAX_RESTARTS} restarts: see {self._lines_of(name)}")
+            raise TaxiError(f"{death} after {MAX_RESTARTS} restarts: see {self.logs.path(name)}")
         seconds: float = self.timeouts.back_off_seconds * 2 ** (deaths - 1)
         self._say(f"{death}: restart {deaths} of {MAX_RESTARTS} in {seconds:g} s", "bold red")
         return seconds
@@ -217,24 +216,18 @@ class _Supervision:
         width = max(len(program.name) for program in self.programs)
         for program in self.programs:  # a table would cut addresses in a narrow terminal
             self.console.print(_address_line(program, width), soft_wrap=True, markup=False)
-        where = f"; their logs are in {self.logs.folder}" if self.logs else ""
-        self._say(f"Ctrl-C stops all of them{where}")
-
-    def _lines_of(self, name: str) -> str:
-        return str(self.logs.path(name)) if self.logs else "its lines above"
+        self._say(f"Ctrl-C stops all of them; their logs are in {self.logs.folder}")
 
     def _show(self, name: str, line: str) -> None:
-        """Show the line; with log files, only warnings and errors, and none while stopping."""
+        """Log the line; on the terminal show warnings and errors only, and none while stopping."""
         text = Text.from_ansi(line)
-        if self.logs:
-            self.logs.write(name, text.plain)
-            notable = terminal_line(text.plain)
-            if self.stopping.is_set() or notable is None:
-                return
-            text = text if notable == text.plain else Text(notable)
+        self.logs.write(name, text.plain)
+        notable = terminal_line(text.plain)
+        if notable is None or self.stopping.is_set():
+            return
         names = [program.name for program in self.programs]
         label = f"{name:<{max(map(len, names))}} | ", COLOURS[names.index(name) % len(COLOURS)]
-        self.console.print(Text.assemble(label, text), soft_wrap=True)
+        self.console.print(Text.assemble(label, text if notable == text.plain else notable), soft_wrap=True)
 
     def _say(self, sentence: str, style: str = "bold") -> None:
         self.console.print(Text(sentence, style=style), soft_wrap=True)
