@@ -17,9 +17,8 @@ from taxi_assets.evaluation.baselines import fit_one_hot_linear_regression
 from taxi_assets.evaluation.metrics import Score, score
 from taxi_assets.evaluation.month_scores import MODEL, score_month
 from taxi_assets.months import Month
-from taxi_assets.training.conditions import CONDITIONS
 from taxi_assets.training.evaluation_scope import TRIPS_1_TO_60_MINUTES
-from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.connection import Warehouse, month_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,28 +65,22 @@ def course_reference_rows(
     """
     from taxi_assets.training.dataset import read_evaluation_trips
 
+    months = train_month, test_month
     train_trips, test_trips = (
-        read_evaluation_trips(warehouse, [service], month, TRIPS_1_TO_60_MINUTES) for month in (train_month, test_month)
+        read_evaluation_trips(warehouse, [service], month, TRIPS_1_TO_60_MINUTES) for month in months
     )
     actual = test_trips["duration_minutes"].to_numpy(np.float64)
-    with warehouse.reading() as connection:
-        miles = [
-            _miles(connection, service, month, frame)
-            for month, frame in ((train_month, train_trips), (test_month, test_trips))
-        ]
-
+    train_miles = _miles(warehouse, service, train_month, train_trips)
+    test_miles = _miles(warehouse, service, test_month, test_trips)
     predictions: dict[str, Callable[[], Floats]] = {
         LINEAR: lambda: fit_one_hot_linear_regression(train_trips).predict(test_trips),
-        WITH_DISTANCE: lambda: predict_with_distance(train_trips, miles[0], test_trips, miles[1]),
+        WITH_DISTANCE: lambda: predict_with_distance(train_trips, train_miles, test_trips, test_miles),
     }
     rows = []
     for name, predict in predictions.items():
         on_progress(f"{train_month} to {test_month}: {name}")
-        rows.append(
-            ReferenceRow(
-                train_month, test_month, name, score(actual, predict()), PUBLISHED.get((str(test_month), name))
-            )
-        )
+        published = PUBLISHED.get((str(test_month), name))
+        rows.append(ReferenceRow(*months, name, score(actual, predict()), published))
     on_progress(f"{train_month} to {test_month}: the model")
     return rows + _pipeline_rows(warehouse, service, train_month, test_month)
 
@@ -100,21 +93,11 @@ def _pipeline_rows(warehouse: Warehouse, service: str, train_month: Month, test_
     model = fit(read_training_data(warehouse, [service], [train_month], TRAINING_SCOPE), {})
     served = warehouse.settings.served_condition
     scored = score_month(warehouse, model, [service], [train_month], test_month, served)
-    rows = [
-        ReferenceRow(train_month, test_month, MEDIAN, scored.scores(TRIPS_1_TO_60_MINUTES)["zone_pair_median"], None)
-    ]
+    months, scope = (train_month, test_month), TRIPS_1_TO_60_MINUTES
+    rows = [ReferenceRow(*months, MEDIAN, scored.scores(scope)["zone_pair_median"], None)]
     for name in scored.predicted.predictions:
         label = f"{MODEL}, {name.replace('_', ' ')}"
-        rows.append(
-            ReferenceRow(
-                train_month,
-                test_month,
-                label,
-                scored.predicted.score(TRIPS_1_TO_60_MINUTES, name),
-                None,
-                CONDITIONS[name].name,
-            )
-        )
+        rows.append(ReferenceRow(*months, label, scored.predicted.score(scope, name), None, name))
     return rows
 
 
@@ -154,10 +137,8 @@ def _pairs(trips: "pd.DataFrame") -> NDArray[np.str_]:
     return np.asarray(starts + "_" + ends, np.str_)
 
 
-def _miles(connection: object, service: str, month: Month, trips: "pd.DataFrame") -> Floats:
-    query = (
-        "SELECT source_row, trip_distance_miles FROM raw_trips WHERE service = $service AND month = $month "
-        "ORDER BY source_row"
-    )
-    scored = connection.execute(query, {"service": service, "month": month.first_day}).df()  # type: ignore[attr-defined]
+def _miles(warehouse: Warehouse, service: str, month: Month, trips: "pd.DataFrame") -> Floats:
+    query = "SELECT source_row, trip_distance_miles FROM raw_trips WHERE service = $service AND month = $month"
+    with warehouse.reading() as connection:
+        scored = connection.execute(query, month_key(service, month)).df()
     return np.asarray(scored.set_index("source_row")["trip_distance_miles"].loc[trips["source_row"]], np.float64)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from taxi_assets.evaluation.metrics import noise_floor, score
+from taxi_assets.evaluation.metrics import noise_floor, score, score_slices
 
 Floats = NDArray[np.float64]
 Predict = Callable[[pd.DataFrame], Floats]
@@ -46,13 +46,9 @@ def score_zones(trips: pd.DataFrame, predicted: Floats) -> pd.DataFrame:
         trips: Columns `pickup_zone_id`, `duration_minutes`.
         predicted: Minutes of each trip.
     """
-    errors = predicted - trips["duration_minutes"].to_numpy(np.float64)
-    measured = pd.DataFrame({"rmse": errors**2, "mae": np.abs(errors), "bias": errors})
-    groups = measured.groupby(trips["pickup_zone_id"].to_numpy(np.int64))
-    table = groups.mean()
-    table["rmse"] = np.sqrt(table["rmse"])
-    table.insert(0, "trips", groups.size())
-    return table.rename_axis("zone_id").reset_index()
+    zones = pd.DataFrame({"zone_id": pd.Categorical(trips["pickup_zone_id"])})
+    table = score_slices(trips, predicted, zones).drop(columns="slice")
+    return table.rename(columns={"value": "zone_id"}).astype({"zone_id": np.int64})
 
 
 def score_matched_pairs(trips: pd.DataFrame, predictions: Mapping[str, Floats]) -> pd.DataFrame:

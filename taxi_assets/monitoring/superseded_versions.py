@@ -6,9 +6,16 @@ from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
-from taxi_assets.warehouse.queries import newest_snapshot
 
-_FileDigests = dict[tuple[str, str], str]
+_SUPERSEDED = """
+WITH trained AS (FROM lake.source_files AT (VERSION => $snapshot) WHERE state = 'ingested'),
+current AS (FROM lake.source_files WHERE state = 'ingested')
+SELECT format('{} {} ({}, now {})', service, strftime(month, '%Y-%m'), trained.sha256[:12], current.sha256[:12])
+FROM trained JOIN current USING (service, month)
+WHERE trained.sha256 <> current.sha256
+    AND service IN (SELECT unnest($services)) AND strftime(month, '%Y-%m') IN (SELECT unnest($months))
+ORDER BY month, list_position($services, service)
+"""
 
 
 def superseded_files(connection: DuckDBPyConnection, version: Version) -> tuple[str, ...]:
@@ -23,21 +30,14 @@ def superseded_files(connection: DuckDBPyConnection, version: Version) -> tuple[
     if not {"data_snapshot", "months", "services"} <= set(version.tags):
         return ()
     snapshot = int(version.tags["data_snapshot"])
-    snapshot_rows = connection.execute(
-        "SELECT count(*) FROM lake.snapshots() WHERE snapshot_id = ?", [snapshot]
-    ).fetchall()
-    if not snapshot_rows[0][0]:
+    if not connection.execute("FROM lake.snapshots() WHERE snapshot_id = ?", [snapshot]).fetchone():
         return ()
-    current_files, trained_files = _files(connection, newest_snapshot(connection)), _files(connection, snapshot)
-    months, services = version.tags["months"].split(","), version.tags["services"].split(",")
-    trained_on = [(service, month) for month in months for service in services]
-    return tuple(
-        f"{service} {month} ({trained_files[service, month][:12]}, now {current_files[service, month][:12]})"
-        for service, month in trained_on
-        if (service, month) in trained_files
-        and (service, month) in current_files
-        and trained_files[service, month] != current_files[service, month]
-    )
+    values = {
+        "snapshot": snapshot,
+        "months": version.tags["months"].split(","),
+        "services": version.tags["services"].split(","),
+    }
+    return tuple(sentence for (sentence,) in connection.execute(_SUPERSEDED, values).fetchall())
 
 
 def superseded_versions(settings: Settings, warehouse: Warehouse) -> dict[int, tuple[str, ...]]:
@@ -56,10 +56,3 @@ def tag_superseded(settings: Settings, warehouse: Warehouse) -> dict[int, tuple[
     for version in model_versions.versions(settings):
         model_versions.tag_superseded(settings, version, found.get(version.version, ()))
     return found
-
-
-def _files(connection: DuckDBPyConnection, snapshot: int) -> _FileDigests:
-    """The SHA-256 of each month's ingested file at a snapshot."""
-    query = "SELECT service, strftime(month, '%Y-%m'), sha256 FROM lake.source_files AT (VERSION => ?) WHERE state = ?"
-    found = connection.execute(query, [snapshot, "ingested"]).fetchall()
-    return {(service, month): sha256 for service, month, sha256 in found}

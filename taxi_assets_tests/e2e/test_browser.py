@@ -14,7 +14,7 @@ from readme_pictures import MOST_BYTES, PICTURES, chromium, photograph
 from terminal import CHECKOUT, CTRL_C, MAKE_UP, Terminal, processes_of, terminal
 
 from taxi_assets.cli.supervisor.ports import free_port
-from taxi_assets.cli.supervisor.program_logs import is_notable
+from taxi_assets.cli.supervisor.program_logs import terminal_line
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -143,7 +143,7 @@ def test_request_to_another_host_and_error_are_recorded(page: Page) -> None:
 def test_terminal_shows_the_table_and_no_stray_lines(up: Up) -> None:
     after = up.screen.text.partition("Ctrl-C stops all of them")[2]
     assert "INFO" not in up.screen.text
-    assert [line for line in after.splitlines()[1:] if not is_notable(line)] == []
+    assert [line for line in after.splitlines()[1:] if terminal_line(line) is None] == []
 
 
 def test_mlflow_shows_the_run_and_the_version(up: Up, page: Page) -> None:

@@ -233,7 +233,7 @@ def test_a_large_log_is_rotated_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_a_line_is_notable_by_its_level(line: str, notable: bool) -> None:
-    assert program_logs.is_notable(line) == notable
+    assert program_logs.terminal_line(line) == (line if notable else None)
 
 
 RUN = "2026-11-27 23:44:57 +0000 - dagster - {} - month - 933136dc-b36d-44a4-8340-36c397660bc0 - {}"

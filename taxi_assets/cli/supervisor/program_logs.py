@@ -15,21 +15,16 @@ _RUN_EVENT = re.compile(r" - dagster - [A-Z]+ - (?P<job>\w+) - (?P<run>[0-9a-f]{
 _FAILED_STEPS = re.compile(r"RUN_FAILURE - .*?(?:Steps failed: (?P<steps>\[.*\]))?[.]?$")
 
 
-def is_notable(line: str) -> bool:
-    """True for a warning or an error, by its level in capitals."""
-    return _NOTABLE.search(line) is not None
-
-
 class _LogFile(RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Ignore errors: with a full disk they would fill the terminal."""
 
 
 def terminal_line(line: str) -> str | None:
-    """The line as shown on the terminal, a failed run as one sentence; None if only the log has it."""
+    """A warning or an error as shown on the terminal, a failed run as one sentence; None for other lines."""
     event = _RUN_EVENT.search(line)
     if not event:
-        return line if is_notable(line) else None
+        return line if _NOTABLE.search(line) else None
     failure = _FAILED_STEPS.search(event["event"])
     if not failure:
         return None

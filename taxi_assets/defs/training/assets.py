@@ -46,7 +46,7 @@ _MODEL_COLUMNS = {
             dg.TableColumn("service_id", "SMALLINT", f"TLC's service by number: {', '.join(SERVICES)}"),
             *(
                 dg.TableColumn(name, _INPUTS[name].type, _INPUTS[name].description)
-                for name in MODEL_INPUTS
+                for name in (*MODEL_INPUTS, "passenger_count")
                 if name in _INPUTS
             ),
             dg.TableColumn("predicted_minutes", "DOUBLE", "The prediction: minutes from pickup to drop-off"),
