@@ -80,9 +80,9 @@ def _next_number(incoming: Path) -> int:
     return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
-def take_reason_of(taken: Path) -> tuple[TakeReason, str]:
+def take_reason_of(taken: str) -> tuple[TakeReason, str]:
     """The reason why a file in `incoming` was taken, and the token of its folder."""
-    take_reason, _, token = taken.parent.name.partition("-")
+    take_reason, _, token = Path(taken).parent.name.partition("-")
     return (take_reason if take_reason in ("again", "damaged") else "new"), token  # type: ignore[return-value]
 
 

@@ -1,12 +1,12 @@
 """Pure state transitions of source files. Nothing here touches the disk or the warehouse."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from taxi_assets.errors import describe_error
-from taxi_assets.ingestion.file_inspection import InspectedFile
-from taxi_assets.ingestion.file_paths import escape_name, quarantine_path, store_path
+from taxi_assets.ingestion.file_paths import quarantine_path, store_path, take_reason_of
 from taxi_assets.ingestion.source_files import SourceFile, next_request, of_month
 from taxi_assets.quality.suites import SUITES
 
@@ -17,27 +17,17 @@ MISSING_FILE = "its file is gone from the file store: put it into the landing fo
 
 
 @dataclass(frozen=True)
-class IncompleteFile:
-    """A file that is not taken or not inspected yet, with the reason."""
-
-    path: str
-    name: str
-    reason: str
-    is_stored: bool = False
-
-
-@dataclass(frozen=True)
 class ResolvedStates:
-    """The new rows by path, and the target path of each inspected file."""
+    """The new rows by path, and the target path of each inspected file by its path in `incoming`."""
 
     rows: Mapping[str, SourceFile]
-    target_paths: Mapping[InspectedFile, str]
+    target_paths: Mapping[str, str]
 
 
 def resolve_states(
     records: Iterable[SourceFile],
-    inspected_files: Iterable[InspectedFile],
-    incomplete: Iterable[IncompleteFile],
+    inspected_files: Iterable[SourceFile],
+    incomplete: Sequence[SourceFile],
     file_exists: Callable[[SourceFile], bool],
     at: datetime,
 ) -> ResolvedStates:
@@ -45,8 +35,8 @@ def resolve_states(
 
     Args:
         records: the rows of `source_files`.
-        inspected_files: files that were taken and inspected.
-        incomplete: files that were not.
+        inspected_files: files in `incoming`, with their faults as reasons.
+        incomplete: files that are not taken or not inspected, with the reason.
         file_exists: true if a row's file is at its path.
         at: the time of the first sight of new files.
     """
@@ -55,18 +45,14 @@ def resolve_states(
     for path in [path for path, row in rows.items() if row.state == "arriving"]:
         del rows[path]
     target_paths = {
-        inspected_file: _resolve_or_quarantine(
-            rows, inspected_file, file_exists, seen.get(escape_name(inspected_file.name), at)
-        )
-        for inspected_file in inspected_files
+        each.path: _resolve_or_quarantine(rows, replace(each, first_seen_at=seen.get(each.file_name, at)), file_exists)
+        for each in inspected_files
     }
-    left = list(incomplete)
-    if not any(each.is_stored for each in left):  # else a missing file may be one that waits in `incoming`
+    # A missing file may be one that waits in `incoming`.
+    if not any(each.path.startswith("files/") for each in incomplete):
         _mark_missing(rows, set(target_paths.values()), file_exists)
         _undo_superseding(rows)
-    for each in left:
-        name = escape_name(each.name)
-        rows[each.path] = SourceFile(each.path, name, "arriving", seen.get(name, at), reasons=(each.reason,))
+    rows |= {each.path: replace(each, first_seen_at=seen.get(each.file_name, at)) for each in incomplete}
     return ResolvedStates(rows, target_paths)
 
 
@@ -90,73 +76,66 @@ def _mark_missing(
 
 
 def _resolve_or_quarantine(
-    rows: dict[str, SourceFile], inspected_file: InspectedFile, file_exists: Callable[[SourceFile], bool], at: datetime
+    rows: dict[str, SourceFile], inspected_file: SourceFile, file_exists: Callable[[SourceFile], bool]
 ) -> str:
     """Resolve one file. An error quarantines it and leaves the other files alone."""
     try:
-        return _resolve_state(rows, inspected_file, file_exists, at)
+        return _resolve_state(rows, inspected_file, file_exists)
     except Exception as error:
-        return _quarantine(rows, inspected_file, f"its state cannot be decided ({describe_error(error)})", at)
+        return _quarantine(rows, inspected_file, f"its state cannot be decided ({describe_error(error)})")
 
 
 def _resolve_state(
-    rows: dict[str, SourceFile], inspected_file: InspectedFile, file_exists: Callable[[SourceFile], bool], at: datetime
+    rows: dict[str, SourceFile], inspected_file: SourceFile, file_exists: Callable[[SourceFile], bool]
 ) -> str:
-    request = next_request(rows.values())
-    fault = _mark_damaged(rows, inspected_file) if inspected_file.take_reason == "damaged" else inspected_file.fault
+    request, (take_reason, token) = next_request(rows.values()), take_reason_of(inspected_file.path)
+    fault = _mark_damaged(rows, token) if take_reason == "damaged" else "; ".join(inspected_file.reasons)
     if fault or inspected_file.service is None or inspected_file.month is None or inspected_file.sha256 is None:
-        return _quarantine(rows, inspected_file, fault or "it is not a month's file", at)
+        return _quarantine(rows, inspected_file, fault or "it is not a month's file")
     original = find_original(_possible_originals(rows, inspected_file), inspected_file.sha256)
     if original and file_exists(original):
-        return _quarantine(rows, inspected_file, _duplicate_reason(original), at)
-    target_path = store_path(inspected_file.service, inspected_file.month, inspected_file.sha256, inspected_file.name)
+        return _quarantine(rows, inspected_file, _duplicate_reason(original))
+    target_path = store_path(
+        inspected_file.service, inspected_file.month, inspected_file.sha256, inspected_file.file_name
+    )
     if original and (original.service, original.month) == (inspected_file.service, inspected_file.month):
         del rows[original.path]
         rows[target_path] = replace(
             original, path=target_path, reasons=tuple(r for r in original.reasons if not r.startswith("damaged"))
         )
         return target_path
-    in_quarantine = quarantine_path(inspected_file.sha256, inspected_file.name, inspected_file.token)
+    in_quarantine = _path_in_quarantine(inspected_file)
     earlier = rows.get(in_quarantine)
-    if inspected_file.take_reason == "again":
+    if take_reason == "again":
         rows.pop(in_quarantine, None)
     elif earlier and not is_copy(earlier):
         return in_quarantine
     before = rows.get(target_path)  # the row of a removed file: an acceptance of these bytes still counts
-    taken = _new_source_file(inspected_file, target_path, request, earlier.first_seen_at if earlier else at)
-    rows[target_path] = (
-        replace(taken, accepted_by=before.accepted_by, accepted_at=before.accepted_at) if before else taken
+    rows[target_path] = replace(
+        inspected_file,
+        path=target_path,
+        state="waiting",
+        first_seen_at=earlier.first_seen_at if earlier else inspected_file.first_seen_at,
+        request=request,
+        accepted_by=before.accepted_by if before else None,
+        accepted_at=before.accepted_at if before else None,
     )
     _supersede(rows, rows[target_path])
     return target_path
 
 
-def _possible_originals(rows: Mapping[str, SourceFile], inspected_file: InspectedFile) -> list[SourceFile]:
+def _path_in_quarantine(inspected_file: SourceFile) -> str:
+    raw_name = Path(inspected_file.path).name  # escaping a name twice would change the path
+    return quarantine_path(inspected_file.sha256, raw_name, take_reason_of(inspected_file.path)[1])
+
+
+def _possible_originals(rows: Mapping[str, SourceFile], inspected_file: SourceFile) -> list[SourceFile]:
     """Rows that a file may duplicate: those of its month, and those that have been ingested.
 
     The same bytes under a wrong name do not count.
     """
     month = (inspected_file.service, inspected_file.month)
     return [row for row in rows.values() if row.snapshot is not None or (row.service, row.month) == month]
-
-
-def _new_source_file(inspected_file: InspectedFile, target_path: str, request: int, at: datetime) -> SourceFile:
-    columns = inspected_file.columns
-    return SourceFile(
-        path=target_path,
-        file_name=escape_name(inspected_file.name),
-        state="waiting",
-        first_seen_at=at,
-        service=inspected_file.service,
-        month=inspected_file.month,
-        bytes=inspected_file.bytes,
-        sha256=inspected_file.sha256,
-        rows=columns.rows if columns else None,
-        schema_era=inspected_file.schema_era,
-        is_synthetic=inspected_file.is_synthetic,
-        request=request,
-        columns=columns.names if columns else None,
-    )
 
 
 def _supersede(rows: dict[str, SourceFile], new: SourceFile) -> None:
@@ -216,18 +195,14 @@ def _superseded_reason(row: SourceFile) -> str:
     return f"replaced by {row.label} {_BEFORE}"
 
 
-def _quarantine(rows: dict[str, SourceFile], inspected_file: InspectedFile, reason: str, at: datetime) -> str:
-    target_path = quarantine_path(inspected_file.sha256, inspected_file.name, inspected_file.token)
+def _quarantine(rows: dict[str, SourceFile], inspected_file: SourceFile, reason: str) -> str:
+    target_path = _path_in_quarantine(inspected_file)
     earlier = rows.get(target_path)
     if earlier is None:
         rows[target_path] = replace(
-            _new_source_file(inspected_file, target_path, 0, at),
-            state="quarantined",
-            reasons=(reason,),
-            request=None,
-            is_synthetic=None,
+            inspected_file, path=target_path, state="quarantined", reasons=(reason,), is_synthetic=None
         )
-    elif inspected_file.take_reason == "again" or earlier.reasons == (MISSING_FILE,):
+    elif take_reason_of(inspected_file.path)[0] == "again" or earlier.reasons == (MISSING_FILE,):
         rows[target_path] = replace(earlier, reasons=(reason,))
     return target_path
 
@@ -244,10 +219,10 @@ def _duplicate_reason(original: SourceFile) -> str:
     return f"{_SAME_BYTES} {original.label}, which is {original.state}: there is nothing to do{back}"
 
 
-def _mark_damaged(rows: dict[str, SourceFile], inspected_file: InspectedFile) -> str:
+def _mark_damaged(rows: dict[str, SourceFile], token: str) -> str:
     """Note the damage in the row of the stored file; drop the row if the file was waiting or unaccepted."""
     for row in list(rows.values()):
-        if not row.is_stored or row.state == "quarantined" or not inspected_file.token.startswith(checksum_prefix(row)):
+        if not row.is_stored or row.state == "quarantined" or not token.startswith(checksum_prefix(row)):
             continue
         if row.state in ("waiting", "unaccepted"):
             del rows[row.path]

@@ -17,7 +17,6 @@ from taxi_assets.ingestion.file_stability import (
     signature_of,
     write_observations,
 )
-from taxi_assets.ingestion.file_state import IncompleteFile
 from taxi_assets.ingestion.source_files import SourceFile, utc_now
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
@@ -30,7 +29,7 @@ class LandingListing:
     """One listing of the landing folder: complete files, incomplete ones, and paths of skipped ones."""
 
     complete: Sequence[Path]
-    incomplete: Sequence[IncompleteFile]
+    incomplete: Sequence[SourceFile]
     skipped: frozenset[str]
 
 
@@ -46,7 +45,7 @@ def list_landing(settings: Settings, policy: ScanPolicy, only: Collection[tuple[
     before = read_observations(kept)
     after: dict[str, Observation] = {}
     complete: list[Path] = []
-    incomplete: list[IncompleteFile] = []
+    incomplete: list[SourceFile] = []
     skipped: set[str] = set()
     for entry in _entries(settings.landing):
         earlier = before.get(entry.name)
@@ -66,7 +65,7 @@ def list_landing(settings: Settings, policy: ScanPolicy, only: Collection[tuple[
         if reason is None and len(complete) < policy.max_files:
             complete.append(entry)
         else:
-            incomplete.append(IncompleteFile(landing_path(entry), entry.name, reason or "other files are taken first"))
+            incomplete.append(arriving_file(landing_path(entry), entry.name, reason or "other files are taken first"))
     if after != before:
         write_observations(kept, after)
     return LandingListing(complete, incomplete, frozenset(skipped))
@@ -83,12 +82,13 @@ def list_files(settings: Settings, records: Sequence[SourceFile]) -> list[Source
     unseen = "it is not scanned yet: the sensor of `make up` scans it, or `taxi run` with its month"
     return [
         *known,
-        *(
-            SourceFile(path, file_paths.escape_name(entry.name), "arriving", utc_now(), reasons=(unseen,))
-            for path, entry in present.items()
-            if path not in seen
-        ),
+        *(arriving_file(path, entry.name, unseen) for path, entry in present.items() if path not in seen),
     ]
+
+
+def arriving_file(path: str, name: str, reason: str) -> SourceFile:
+    """The row of a file that is not taken or not inspected yet."""
+    return SourceFile(path, file_paths.escape_name(name), "arriving", utc_now(), reasons=(reason,))
 
 
 def landing_path(entry: Path) -> str:

@@ -17,17 +17,16 @@ from filelock import FileLock, Timeout
 from taxi_assets.errors import TaxiError, describe_error
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion import file_paths
-from taxi_assets.ingestion.file_inspection import FileStillBeingWritten, InspectedFile, inspect_taken_file
+from taxi_assets.ingestion.file_inspection import FileStillBeingWritten, inspect_taken_file
 from taxi_assets.ingestion.file_stability import WAIT_UNTIL_STABLE, ScanPolicy
 from taxi_assets.ingestion.file_state import (
-    IncompleteFile,
     ResolvedStates,
     checksum_prefix,
     failed_checks,
     find_original,
     resolve_states,
 )
-from taxi_assets.ingestion.landing_listing import LandingListing, landing_path, list_landing
+from taxi_assets.ingestion.landing_listing import LandingListing, arriving_file, landing_path, list_landing
 from taxi_assets.ingestion.source_files import (
     SourceFile,
     delete_source_files,
@@ -36,7 +35,7 @@ from taxi_assets.ingestion.source_files import (
     write_source_files,
 )
 from taxi_assets.months import Month
-from taxi_assets.settings import DataKind, Settings
+from taxi_assets.settings import Settings
 from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse
@@ -122,7 +121,7 @@ def _take_complete_files(settings: Settings, listing: LandingListing) -> Landing
         except FileNotFoundError:
             continue  # removed meanwhile
         except Exception as error:
-            left.append(IncompleteFile(landing_path(path), path.name, f"it cannot be taken ({describe_error(error)})"))
+            left.append(arriving_file(landing_path(path), path.name, f"it cannot be taken ({describe_error(error)})"))
         fault_points.fault_point("taken")
     return LandingListing((), left, listing.skipped)
 
@@ -136,29 +135,24 @@ def _inspect_and_record(warehouse: Warehouse, listing: LandingListing, deadline:
         # If the stored copy cannot be read, the next scan tries again.
         with suppress(OSError, FileStillBeingWritten):
             damaged = _take_damaged(settings, find_original(records, inspected_file.sha256))
-            inspected_files = (
-                [_inspect(damaged, settings.active_data_kind), *inspected_files] if damaged else inspected_files
-            )
+            inspected_files = [_inspect(damaged, settings), *inspected_files] if damaged else inspected_files
     fault_points.fault_point("examined")
     listing = LandingListing((), [*listing.incomplete, *postponed], listing.skipped)
     resolved, changed = _record(warehouse, inspected_files, listing)
-    faults = [
-        _move_file(settings, inspected_file, resolved.target_paths[inspected_file])
-        for inspected_file in inspected_files
-    ]
+    faults = [_move_file(settings, settings.root / path, target) for path, target in resolved.target_paths.items()]
     for fault in (*faults, *_write_reasons(settings, resolved)):
         if fault:
             raise fault
     return changed
 
 
-def _move_file(settings: Settings, inspected_file: InspectedFile, target_path: str) -> Exception | None:
+def _move_file(settings: Settings, at: Path, target_path: str) -> Exception | None:
     """Move a file to the path of its row; return the error, so that the other files still move."""
     target = settings.root / target_path
     try:
-        file_paths.move(inspected_file.at, target)
-        if not any(inspected_file.at.parent.iterdir()):
-            inspected_file.at.parent.rmdir()
+        file_paths.move(at, target)
+        if not any(at.parent.iterdir()):
+            at.parent.rmdir()
         if target.is_relative_to(settings.file_store):
             target.chmod(0o444)
     except Exception as error:
@@ -167,27 +161,28 @@ def _move_file(settings: Settings, inspected_file: InspectedFile, target_path: s
     return None
 
 
-def _inspect_all(settings: Settings, deadline: float) -> tuple[list[InspectedFile], list[IncompleteFile]]:
-    inspected_files: list[InspectedFile] = []
-    postponed: list[IncompleteFile] = []
+def _inspect_all(settings: Settings, deadline: float) -> tuple[list[SourceFile], list[SourceFile]]:
+    """The inspected files of `incoming`, and those that are inspected later."""
+    inspected_files: list[SourceFile] = []
+    postponed: list[SourceFile] = []
     for path in file_paths.incoming(settings):
         where = file_paths.escape_name(str(path.relative_to(settings.root)))
         if time.monotonic() > deadline:
             reason = "it is taken, and the next scan reads it"
-            postponed.append(IncompleteFile(where, path.name, reason, is_stored=True))
+            postponed.append(arriving_file(where, path.name, reason))
             continue
         try:
-            inspected_files.append(_inspect(path, settings.active_data_kind))
+            inspected_files.append(_inspect(path, settings))
         except FileStillBeingWritten as error:
-            postponed.append(IncompleteFile(where, path.name, str(error), is_stored=True))
+            postponed.append(arriving_file(where, path.name, str(error)))
     # Damaged files first, so that a good copy replaces them; then by name.
     inspected_files.sort(
-        key=lambda inspected_file: (inspected_file.take_reason != "damaged", os.fsencode(inspected_file.name))
+        key=lambda each: (file_paths.take_reason_of(each.path)[0] != "damaged", os.fsencode(Path(each.path).name))
     )
     return inspected_files, postponed
 
 
-def _inspect(at: Path, kind: DataKind) -> InspectedFile:
+def _inspect(at: Path, settings: Settings) -> SourceFile:
     """Inspect a file; an unexpected error becomes the fault for which it is quarantined.
 
     Raises:
@@ -195,15 +190,14 @@ def _inspect(at: Path, kind: DataKind) -> InspectedFile:
         OSError: the disk is full, which is not a fault of the file.
     """
     try:
-        return inspect_taken_file(at, kind)
+        return inspect_taken_file(at, settings)
     except FileStillBeingWritten:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL:
             raise
-        return InspectedFile(
-            at, at.name, *file_paths.take_reason_of(at), f"it cannot be inspected ({describe_error(error)})"
-        )
+        path = str(at.relative_to(settings.root))
+        return arriving_file(path, at.name, f"it cannot be inspected ({describe_error(error)})")
 
 
 def _take_damaged(settings: Settings, record: SourceFile | None) -> Path | None:
@@ -215,7 +209,7 @@ def _take_damaged(settings: Settings, record: SourceFile | None) -> Path | None:
 
 
 def _record(
-    warehouse: Warehouse, inspected_files: Sequence[InspectedFile], listing: LandingListing
+    warehouse: Warehouse, inspected_files: Sequence[SourceFile], listing: LandingListing
 ) -> tuple[ResolvedStates, list[SourceFile]]:
     """Update the rows in one transaction, or write nothing if no row changes."""
     root = warehouse.settings.root
