@@ -9,7 +9,7 @@ _RAW_TRIPS_SOURCES = (
     *("ingestion/file_times.py", "ingestion/time_formats.py", "ingestion/file_columns.py", "ingestion/point_zones.py"),
     *("ingestion/unreadable_values.py", "ingestion/raw_trips.sql"),
 )
-# Sources of an asset's own step only: Dagster marks an asset with stale inputs as stale.
+# Sources of an asset's own step only: once it is made again, Dagster marks the assets after it as stale.
 ASSET_SOURCES: dict[str, tuple[str, ...]] = {
     "taxi_zones": ("ingestion/taxi_zones.py",),
     "raw_trips": _RAW_TRIPS_SOURCES,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleCauseCategory, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
 from taxi_assets import synthetic
@@ -31,7 +31,7 @@ TINY = {"max_iter": 5, "min_samples_leaf": 20}
 
 
 def settings_in(home: Path, source: Path) -> Settings:
-    return Settings(home=home, data_kind="synthetic", tlc_source=str(source), threads=2, memory_limit="1GB")
+    return Settings(home=home, data_kind="synthetic", tlc_source=str(source), threads=1, memory_limit="1GB")
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,18 @@ class PlatformHarness:
         results = [event.asset_check_evaluation_data for event in events]
         return {check.check_name: check for check in results if check.asset_key == dg.AssetKey(asset)}
 
-    def is_stale(self, asset: str, month: Month) -> bool:
+    def is_stale(self, asset: str, month: Month | None) -> bool:
         """True if Dagster shows the asset's month as stale."""
+        return self._staleness().get_status(dg.AssetKey(asset), month and str(month)) == StaleStatus.STALE
+
+    def has_changed_code(self, asset: str, month: Month | None) -> bool:
+        """True if Dagster shows the asset's month as stale because its code version changed."""
+        causes = self._staleness().get_stale_causes(dg.AssetKey(asset), month and str(month))
+        return StaleCauseCategory.CODE in {cause.category for cause in causes}
+
+    def _staleness(self) -> CachingStaleStatusResolver:
         graph = self.definitions.resolve_asset_graph()
-        resolver = CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
-        return resolver.get_status(dg.AssetKey(asset), str(month)) == StaleStatus.STALE
+        return CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
 
     def land(self, month: Month, folder: Path, *shifts: Shift, rows: int = ROWS) -> Path:
         """Writes a month's file elsewhere and moves it into the landing folder."""

@@ -5,16 +5,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from platform_harness import FEBRUARY, JANUARY, MARCH, ROWS, PlatformHarness, first_run_of, pictures, report_page_text
 
-from taxi_assets.defs.code_versions import ASSET_SOURCES
 from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.quality.cleaning_rules import RULES
 from taxi_assets.quality.suites import SUITES
-from taxi_assets.registry import model_versions
 from taxi_assets.synthetic import parse_shift
 
 PNG = b"\x89PNG"
@@ -223,34 +220,6 @@ def test_months_of_the_other_data_kind_are_rejected(platform: PlatformHarness) -
     with pytest.raises(TaxiError, match="is a synthetic month and this is the warehouse of real months"):
         publish_raw(Warehouse(real), inspect_file(real.landing / name))
     assert platform.settings.warehouse != real.warehouse
-
-
-def republish(platform: PlatformHarness, month: Month) -> None:
-    """Reports to Dagster that the month's features have a new data version."""
-    tags = {DATA_VERSION_TAG: f"of another file of {month}"}
-    platform.instance.report_runless_asset_event(
-        dg.AssetMaterialization("trip_features", partition=str(month), tags=tags)
-    )
-
-
-def test_republished_month_tags_versions_trained_on_it(platform: PlatformHarness) -> None:
-    # Other tests may have ingested months again: start from an up-to-date state.
-    assert platform.materialise(MARCH, "duration_model", "drift_report").success
-    learned = model_versions.get_month_version(platform.settings, MARCH)
-    assert learned
-    marked = []
-    assert not platform.is_stale("duration_model", MARCH)
-    republish(platform, MARCH)  # used for scoring only
-    marked += [str(MARCH)] if platform.is_stale("duration_model", MARCH) else []
-    assert platform.is_stale("drift_report", MARCH)
-    republish(platform, FEBRUARY)
-    marked += [str(FEBRUARY)] if platform.is_stale("duration_model", MARCH) else []
-    assert marked == [month for month in ("2023-02", "2023-03") if month in learned.tags["months"].split(",")]
-
-
-@pytest.mark.parametrize("source", ["training/training_window.py", "defs/training/training_config.py"])
-def test_window_and_parameters_are_among_the_sources_of_the_model(source: str) -> None:
-    assert source in ASSET_SOURCES["duration_model"]
 
 
 @pytest.mark.parametrize("asset", ["duration_model", "model_tuning"])
