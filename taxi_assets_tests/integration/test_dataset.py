@@ -36,7 +36,7 @@ def scored(lake) -> pd.DataFrame:
 def written(tmp_path_factory, put) -> Warehouse:
     """A warehouse with a few green and yellow trips of three months."""
     home = tmp_path_factory.mktemp("written")
-    warehouse = Warehouse(Settings(home=home, data_kind="synthetic", threads=2, memory_limit="1GB"))
+    warehouse = Warehouse(Settings(home=home, data_kind="synthetic", threads=1, memory_limit="1GB"))
     trips = [("green", JANUARY), ("yellow", JANUARY), ("green", FEBRUARY), ("yellow", MARCH), ("green", JANUARY)]
     rows = [
         {
@@ -218,6 +218,6 @@ def test_boroughs_have_distinct_codes_and_missing_values_are_nan(written: Wareho
 
 
 def test_reading_without_zones_is_an_error(tmp_path: Path) -> None:
-    empty = Warehouse(Settings(home=tmp_path, threads=2, memory_limit="1GB"))
+    empty = Warehouse(Settings(home=tmp_path, threads=1, memory_limit="1GB"))
     with empty.reading() as connection, pytest.raises(TaxiError, match="no taxi zones: materialise taxi_zones first"):
         read_zone_map(connection)

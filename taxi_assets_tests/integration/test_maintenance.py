@@ -44,7 +44,7 @@ def publish(warehouse: Warehouse, month: int, seed: int) -> int:
 def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
     """A home with January published four times and February once in between, and its snapshots."""
     home = tmp_path_factory.mktemp("published")
-    warehouse = Warehouse(Settings(home=home, data_kind="synthetic", threads=2, memory_limit="1GB"))
+    warehouse = Warehouse(Settings(home=home, data_kind="synthetic", threads=1, memory_limit="1GB"))
     return home, [publish(warehouse, month, seed) for month, seed in ((1, 7), (1, 8), (2, 9), (1, 10), (1, 11))]
 
 
@@ -191,7 +191,7 @@ from taxi_assets.warehouse.maintenance import maintain
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.settings import Settings
 print("begun", flush=True)
-warehouse = Warehouse(Settings(home=Path(sys.argv[1]), data_kind="synthetic", threads=2, memory_limit="1GB"))
+warehouse = Warehouse(Settings(home=Path(sys.argv[1]), data_kind="synthetic", threads=1, memory_limit="1GB"))
 for days in range(40, 60):
     maintain(warehouse, (), timedelta(days=30), datetime.now(UTC) + timedelta(days=days))
 """

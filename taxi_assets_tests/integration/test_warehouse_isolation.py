@@ -22,7 +22,7 @@ def existing(warehouse: Warehouse) -> int:
 
 @pytest.mark.parametrize("name", ["o'; DROP TABLE raw_trips; --", 'a "home", häus (屋) 100 x; y #z & co'])
 def test_home_may_have_any_name(tmp_path: Path, name: str) -> None:
-    warehouse = Warehouse(Settings(home=tmp_path / name, threads=2, memory_limit="1GB"))
+    warehouse = Warehouse(Settings(home=tmp_path / name, threads=1, memory_limit="1GB"))
     with warehouse.publishing("first") as connection:
         put_rows(connection, 5)
     assert existing(warehouse) == 5
@@ -84,7 +84,7 @@ def test_writable_home_is_created_and_stays_clean(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    warehouse = Warehouse(Settings(home=tmp_path_factory.mktemp("home"), threads=2, memory_limit="1GB"))
+    warehouse = Warehouse(Settings(home=tmp_path_factory.mktemp("home"), threads=1, memory_limit="1GB"))
     with warehouse.reading() as connection:
         connection.execute("SET VARIABLE landing = $folder", {"folder": str(warehouse.settings.landing)})
         yield connection

@@ -64,7 +64,7 @@ def running_readers(*readers: str, home: Path) -> Iterator[dict[str, int]]:
 
 
 def _settings(home: str, source: str = "") -> Settings:
-    return Settings(home=Path(home), data_kind="synthetic", tlc_source=source, threads=2, memory_limit="1GB")
+    return Settings(home=Path(home), data_kind="synthetic", tlc_source=source, threads=1, memory_limit="1GB")
 
 
 def _backfill(home: str, source: str, *months: str) -> None:

@@ -270,7 +270,7 @@ def test_reused_training_is_scored_and_decided_on(platform: PlatformHarness) -> 
 def test_promotions_of_an_older_release_get_the_new_columns(platform: PlatformHarness, tmp_path: Any) -> None:
     from taxi_assets.settings import Settings
 
-    settings = Settings(home=tmp_path / "home", data_kind="synthetic", threads=2, memory_limit="1GB")
+    settings = Settings(home=tmp_path / "home", data_kind="synthetic", threads=1, memory_limit="1GB")
     old = Warehouse(settings)
     with old.publishing("as before") as connection:
         connection.execute("DROP TABLE promotions")

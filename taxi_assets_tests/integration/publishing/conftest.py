@@ -11,7 +11,7 @@ from taxi_assets.warehouse.connection import Warehouse
 
 @pytest.fixture(scope="package")
 def full(synthetic_source, tmp_path_factory) -> Warehouse:
-    settings = Settings(home=tmp_path_factory.mktemp("home"), data_kind="synthetic", threads=2, memory_limit="1GB")
+    settings = Settings(home=tmp_path_factory.mktemp("home"), data_kind="synthetic", threads=1, memory_limit="1GB")
     warehouse = Warehouse(settings)
     publish_zones(warehouse, *synthetic_source.zone_files)
     publish_raw(warehouse, synthetic_source.land(settings, JANUARY), "first run")

@@ -47,7 +47,7 @@ SAMPLE_MONTHS: dict[str, tuple[str, str, str]] = {
 @pytest.fixture(scope="module")
 def lake(synthetic_source, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """A warehouse with only the zones."""
-    settings = Settings(home=tmp_path_factory.mktemp("every"), data_kind="synthetic", threads=2, memory_limit="1GB")
+    settings = Settings(home=tmp_path_factory.mktemp("every"), data_kind="synthetic", threads=1, memory_limit="1GB")
     warehouse = Warehouse(settings)
     publish_zones(warehouse, *synthetic_source.zone_files)
     return warehouse

@@ -26,7 +26,7 @@ def make_landing_harness(folder: Path, months: Path) -> LandingHarness:
     """Makes a new home whose source is empty."""
     (folder / "nowhere").mkdir(parents=True, exist_ok=True)
     source = str(folder / "nowhere")
-    settings = Settings(home=folder / "home", data_kind="synthetic", tlc_source=source, threads=2, memory_limit="1GB")
+    settings = Settings(home=folder / "home", data_kind="synthetic", tlc_source=source, threads=1, memory_limit="1GB")
     settings.landing.mkdir(parents=True)
     return LandingHarness(settings, months)
 
