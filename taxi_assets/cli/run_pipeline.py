@@ -100,7 +100,6 @@ def _fetch(result: PipelineResult, console: Console) -> None:
             if notice:
                 result.notices.append(notice)
                 bars.console.print(f"[yellow]note:[/] {escape(notice)}", soft_wrap=True)
-    scan_landing(warehouse, IMMEDIATE, wanted)
 
 
 def _materialise(result: PipelineResult, console: Console) -> None:

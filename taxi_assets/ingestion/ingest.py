@@ -16,7 +16,7 @@ from taxi_assets.ingestion.file_state import (
     mark_superseded,
 )
 from taxi_assets.ingestion.publishing import DamagedFile, IncompleteMonth, Publication, check_stored_month, publish_raw
-from taxi_assets.ingestion.scan_landing import file_moves_lock, list_source_files, scan_landing
+from taxi_assets.ingestion.scan_landing import file_moves_lock, list_source_files, scan_landing, take_landed_file
 from taxi_assets.ingestion.source_files import (
     SourceFile,
     State,
@@ -78,22 +78,18 @@ def stored_month_file(warehouse: Warehouse, service: str, month: Month) -> Sourc
     Raises:
         TaxiError: no complete file is available; the message says which files there are.
     """
-    only = {(service, month)}
-    scan_landing(warehouse, IMMEDIATE, only)
+    scan_landing(warehouse, IMMEDIATE, {(service, month)})
+    if source_file := _stored_file(warehouse, list_source_files(warehouse), service, month):
+        return source_file
+    land_month(warehouse, service, month)
     records = list_source_files(warehouse)
-    source_file = _stored_file(warehouse, records, service, month)
-    if source_file is None:
-        _fetch_unless_waiting(warehouse, records, service, month)
-        scan_landing(warehouse, IMMEDIATE, only)
-        records = list_source_files(warehouse)
-        source_file = _stored_file(warehouse, records, service, month)
-    if source_file is None:
-        raise TaxiError(_no_file_message(records, service, month))
-    return source_file
+    if source_file := _stored_file(warehouse, records, service, month):
+        return source_file
+    raise TaxiError(_no_file_message(records, service, month))
 
 
 def land_month(warehouse: Warehouse, service: str, month: Month, progress: Progress | None = None) -> str | None:
-    """Fetch a month from the source into the landing folder, unless one of its files is waiting.
+    """Fetch a month from the source and take its file, unless one of its files is waiting.
 
     Returns:
         A notice if the source has no such month and the stored file is used; otherwise None.
@@ -102,17 +98,7 @@ def land_month(warehouse: Warehouse, service: str, month: Month, progress: Progr
         TaxiError: the source has no such month, and no file is stored. If a file of the month is quarantined or
             unaccepted, the message says why.
     """
-    return _fetch_unless_waiting(warehouse, list_source_files(warehouse), service, month, progress)
-
-
-def _fetch_unless_waiting(
-    warehouse: Warehouse,
-    records: Sequence[SourceFile],
-    service: str,
-    month: Month,
-    progress: Progress | None = None,
-) -> str | None:
-    settings = warehouse.settings
+    settings, records = warehouse.settings, list_source_files(warehouse)
     stored, incomplete = _stored_file(warehouse, records, service, month), _incomplete_reason(records, service, month)
     if stored and (of_month(records, service, month, "waiting") or settings.tlc_source == str(settings.landing)):
         return None
@@ -122,7 +108,7 @@ def _fetch_unless_waiting(
         raise TaxiError(incomplete)
     try:
         files = file_paths.stored_files(settings, service, month)
-        tlc_source.fetch_month(settings.tlc_source, service, month, settings.landing, progress, stored=files)
+        fetched = tlc_source.fetch_month(settings.tlc_source, service, month, settings.landing, progress, stored=files)
     except TaxiError as error:
         if stored:
             return f"{service} {month}: {stored.file_name} from the file store is used, since {error}"
@@ -132,6 +118,7 @@ def _fetch_unless_waiting(
                 f"{_no_file_message(refused, service, month)}. No other file is available: {error}"
             ) from error
         raise
+    take_landed_file(warehouse, fetched)
     return None
 
 

@@ -18,7 +18,7 @@ from taxi_assets.errors import TaxiError, describe_error
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion import file_paths
 from taxi_assets.ingestion.file_inspection import FileStillBeingWritten, inspect_taken_file
-from taxi_assets.ingestion.file_stability import WAIT_UNTIL_STABLE, ScanPolicy
+from taxi_assets.ingestion.file_stability import IMMEDIATE, WAIT_UNTIL_STABLE, ScanPolicy
 from taxi_assets.ingestion.file_state import (
     ResolvedStates,
     checksum_prefix,
@@ -70,6 +70,20 @@ def scan_landing(
         changed = _inspect_and_record(warehouse, _take_complete_files(settings, listing), deadline)
         fault_points.fault_point("settled")
     return changed
+
+
+def take_landed_file(warehouse: Warehouse, path: Path) -> None:
+    """Take, inspect and record one complete file of the landing folder, without listing the folder.
+
+    The rows of other landing files stay. A path in the file store needs nothing.
+    """
+    settings = warehouse.settings
+    if path.parent != settings.landing:
+        return
+    with file_moves_lock(settings, IMMEDIATE.lock_seconds):
+        landed = {row.path for row in list_source_files(warehouse) if row.path.startswith("landing/")}
+        listing = LandingListing([path], [], frozenset(landed - {landing_path(path)}))
+        _inspect_and_record(warehouse, _take_complete_files(settings, listing), float("inf"))
 
 
 def list_source_files(warehouse: Warehouse) -> list[SourceFile]:

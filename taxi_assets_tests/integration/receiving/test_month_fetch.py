@@ -1,10 +1,15 @@
-"""Fetching a month that the source does not have: the file used, and the message."""
+"""Fetching a month: one listing of the landing folder, the file used, and the message if the source has none."""
 
+from pathlib import Path
+
+import pyarrow.parquet as pq
 import pytest
-from landing_harness import JANUARY, NAME, ROWS, LandingHarness
+from landing_harness import FEBRUARY, JANUARY, NAME, ROWS, LandingHarness
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.ingestion import scan_landing
 from taxi_assets.ingestion.ingest import ingest_month, land_month
+from taxi_assets.ingestion.publishing import IncompleteMonth
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
@@ -64,3 +69,45 @@ def test_rows_of_a_missing_file_stay_in_use(landing_harness: LandingHarness) -> 
     assert "uses the published rows of" in message
     assert "has no green_tripdata_2023-01" in message
     assert (rows(landing_harness), landing_harness.warehouse.snapshot()) == (ingested, snapshot)
+
+
+def with_source(landing_harness: LandingHarness) -> LandingHarness:
+    """The home with the test months as its source."""
+    settings = landing_harness.settings.model_copy(update={"tlc_source": str(landing_harness.months)})
+    return LandingHarness(settings, landing_harness.months)
+
+
+def test_fetched_file_is_taken_without_another_listing(
+    landing_harness: LandingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listings = []
+    original = scan_landing.list_landing
+    monkeypatch.setattr(scan_landing, "list_landing", lambda *given: listings.append(given) or original(*given))
+    landing_harness.put("green_tripdata_2023-02.parquet")
+    landing_harness.scan_landing(1)
+    (february,) = landing_harness.records()
+    listings.clear()
+    assert ingest(with_source(landing_harness)).month == JANUARY
+    assert len(listings) == 1
+    assert [record for record in landing_harness.records() if record.state == "arriving"] == [february]
+    landing_harness.scan_landing()
+    assert {record.month: record.state for record in landing_harness.records()} == {
+        JANUARY: "ingested",
+        FEBRUARY: "waiting",
+    }
+    landing_harness.check()
+
+
+def test_fetched_file_that_is_in_the_file_store_stays_there(landing_harness: LandingHarness, tmp_path: Path) -> None:
+    landing_harness.put()
+    ingest(landing_harness)
+    pq.write_table(pq.read_table(landing_harness.months / NAME).slice(0, 300), landing_harness.settings.landing / NAME)
+    with pytest.raises(IncompleteMonth):
+        ingest(landing_harness)
+    before = landing_harness.records()
+    (unaccepted,) = [record for record in before if record.state == "unaccepted"]
+    (tmp_path / NAME).write_bytes(landing_harness.path(unaccepted).read_bytes())
+    settings = landing_harness.settings.model_copy(update={"tlc_source": str(tmp_path)})
+    assert land_month(LandingHarness(settings, landing_harness.months).warehouse, "green", JANUARY) is None
+    assert landing_harness.records() == before
+    landing_harness.check()
