@@ -9,16 +9,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, cast
 
-from dagster import (
-    BetaWarning,
-    DagsterEventType,
-    DagsterInstance,
-    DagsterRun,
-    DagsterRunStatus,
-    InitResourceContext,
-    ResourceDefinition,
-    resource,
-)
+import dagster as dg
 
 from taxi_assets.registry import tracking
 from taxi_assets.registry.code_revision import git_commit
@@ -28,22 +19,22 @@ from taxi_assets.settings import Settings
 
 MLFLOW_RUN_TAG = "mlflow_run_id"
 
-_STATUS: dict[DagsterRunStatus, RunStatus] = {
-    DagsterRunStatus.SUCCESS: "FINISHED",
-    DagsterRunStatus.FAILURE: "FAILED",
-    DagsterRunStatus.CANCELED: "KILLED",
+_STATUS: dict[dg.DagsterRunStatus, RunStatus] = {
+    dg.DagsterRunStatus.SUCCESS: "FINISHED",
+    dg.DagsterRunStatus.FAILURE: "FAILED",
+    dg.DagsterRunStatus.CANCELED: "KILLED",
 }
 
 
-def mlflow_resource(settings: Settings) -> ResourceDefinition:
+def mlflow_resource(settings: Settings) -> dg.ResourceDefinition:
     """The resource for assets that log to MLflow: dagster-mlflow's, with every function of `mlflow`.
 
     They act on the MLflow run of this Dagster run. Its id is the resource's `mlflow_run_id` and a tag of the same
     name on the Dagster run.
     """
 
-    @resource(description="MLflow's functions, on the one MLflow run of this Dagster run.")
-    def mlflow(context: InitResourceContext) -> Iterator[Any]:
+    @dg.resource(description="MLflow's functions, on the one MLflow run of this Dagster run.")
+    def mlflow(context: dg.InitResourceContext) -> Iterator[Any]:
         if context.run is None or context.instance is None:
             raise RuntimeError("the mlflow resource belongs to a Dagster run: it cannot be created outside one")
         handled_before = sys.exc_info()[1]
@@ -60,7 +51,9 @@ def mlflow_resource(settings: Settings) -> ResourceDefinition:
     return mlflow
 
 
-def sync_mlflow_runs(settings: Settings, instance: DagsterInstance, *, only_running: bool = False) -> tuple[str, ...]:
+def sync_mlflow_runs(
+    settings: Settings, instance: dg.DagsterInstance, *, only_running: bool = False
+) -> tuple[str, ...]:
     """Set the status of MLflow runs to that of their Dagster runs, after a process was killed.
 
     Call it after the runs of dead processes are marked as failed in Dagster.
@@ -90,7 +83,7 @@ def _require_no_active_run(settings: Settings) -> None:
         raise RuntimeError("an MLflow run is active in this thread already: end it first")
 
 
-def _open_run(settings: Settings, run: DagsterRun) -> str:
+def _open_run(settings: Settings, run: dg.DagsterRun) -> str:
     page = settings.dagster_run_url(run.run_id)
     tags = {
         "dagster_url": page,
@@ -102,7 +95,7 @@ def _open_run(settings: Settings, run: DagsterRun) -> str:
     return tracking.open_run(settings, run.run_id, _run_name(run), tags)
 
 
-def _run_name(run: DagsterRun) -> str:
+def _run_name(run: dg.DagsterRun) -> str:
     """`train 2023-05`, `tune 2023-05`, or `evaluate 2023-05` for a selection of assets without training."""
     selected_assets = {key.to_user_string() for key in run.asset_selection or ()}
     if run.job_name == "tune" or selected_assets == {"model_tuning"}:
@@ -113,10 +106,10 @@ def _run_name(run: DagsterRun) -> str:
     return f"{what} {first}" if first else run.job_name
 
 
-def _attach(settings: Settings, context: InitResourceContext, run: DagsterRun, run_id: str) -> Any:
+def _attach(settings: Settings, context: dg.InitResourceContext, run: dg.DagsterRun, run_id: str) -> Any:
     """Make the run this thread's active one, through dagster-mlflow."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", BetaWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.filterwarnings("ignore", "InitResourceContext", DeprecationWarning)
         from dagster_mlflow.resources import MlFlow
 
@@ -140,7 +133,7 @@ def _detach(settings: Settings, run_id: str, status: RunStatus) -> None:
 
 
 def _status_at_teardown(
-    instance: DagsterInstance, dagster_run_id: str, handled_before: BaseException | None
+    instance: dg.DagsterInstance, dagster_run_id: str, handled_before: BaseException | None
 ) -> RunStatus:
     """The status that Dagster is about to give its run.
 
@@ -149,8 +142,8 @@ def _status_at_teardown(
     """
     error = sys.exc_info()[1]
     passing = error is not None and error is not handled_before
-    if not passing and not instance.all_logs(dagster_run_id, of_type=DagsterEventType.STEP_FAILURE):
+    if not passing and not instance.all_logs(dagster_run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         return "FINISHED"
     run = instance.get_run_by_id(dagster_run_id)
-    terminated = run and run.status in (DagsterRunStatus.CANCELING, DagsterRunStatus.CANCELED)
+    terminated = run and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
     return "KILLED" if terminated else "FAILED"

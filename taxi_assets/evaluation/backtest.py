@@ -16,7 +16,8 @@ import numpy as np
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.coverage import measure_coverage
 from taxi_assets.evaluation.diagnostics import NOISE_FLOOR, score_matched_pairs
-from taxi_assets.evaluation.month_scores import MODEL, PredictedMonth, ScoredMonth, score_month
+from taxi_assets.evaluation.metrics import MODEL
+from taxi_assets.evaluation.month_scores import PredictedMonth, ScoredMonth, score_month
 from taxi_assets.files import write_atomically
 from taxi_assets.months import Month
 from taxi_assets.registry.code_revision import source_digest

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxi_assets.evaluation.baselines import fit_one_hot_linear_regression
-from taxi_assets.evaluation.metrics import Score, score
-from taxi_assets.evaluation.month_scores import MODEL, score_month
+from taxi_assets.evaluation.metrics import MODEL, Score, score
+from taxi_assets.evaluation.month_scores import score_month
 from taxi_assets.months import Month
 from taxi_assets.training.evaluation_scope import TRIPS_1_TO_60_MINUTES
 from taxi_assets.warehouse.connection import Warehouse, month_key

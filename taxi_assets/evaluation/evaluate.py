@@ -15,8 +15,17 @@ from taxi_assets.evaluation.diagnostics import (
     score_matched_pairs,
     score_zones,
 )
-from taxi_assets.evaluation.metrics import DAY, Score, Uplift, day_of, score_slices, slice_trips, uplift_over_baseline
-from taxi_assets.evaluation.month_scores import MODEL, PredictedMonth, ScoredMonth, predict_month, score_month
+from taxi_assets.evaluation.metrics import (
+    DAY,
+    MODEL,
+    Score,
+    Uplift,
+    day_of,
+    score_slices,
+    slice_trips,
+    uplift_over_baseline,
+)
+from taxi_assets.evaluation.month_scores import PredictedMonth, ScoredMonth, predict_month, score_month
 from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import Month, not_earlier
 from taxi_assets.registry import model_versions

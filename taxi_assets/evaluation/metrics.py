@@ -18,6 +18,7 @@ from taxi_assets.training.intervals import BANDS, bands
 
 Floats = NDArray[np.float64]
 
+MODEL = "duration_model"  # the evaluated model's name in scores, beside those of the baselines
 DAY = "pickup_day"  # a slice recorded for every model; the promotion bootstrap draws its days
 MATCH_WINDOW_MINUTES = 15  # pickups this close meet the same traffic; the reference figures use it too
 

@@ -12,15 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from taxi_assets.evaluation.baselines import fit_baselines
-from taxi_assets.evaluation.metrics import Score, score
+from taxi_assets.evaluation.metrics import MODEL, Score, score
 from taxi_assets.months import Month
 from taxi_assets.training.conditions import CONDITIONS, Condition, available_inputs, predict_from_inputs, served_first
 from taxi_assets.training.dataset import read_evaluation_trips, read_training_data
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, TRIPS_1_TO_180_MINUTES, EvaluationScope
 from taxi_assets.training.predictions import Prediction
 from taxi_assets.warehouse.connection import Warehouse
-
-MODEL = "duration_model"
 
 Floats = NDArray[np.float64]
 

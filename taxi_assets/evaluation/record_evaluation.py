@@ -9,7 +9,7 @@ import pandas as pd
 
 from taxi_assets.evaluation.diagnostics import MATCHED_PAIRS, NOISE_FLOOR
 from taxi_assets.evaluation.evaluate import Evaluation
-from taxi_assets.evaluation.month_scores import MODEL
+from taxi_assets.evaluation.metrics import MODEL
 from taxi_assets.registry import model_versions
 from taxi_assets.settings import Settings
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE

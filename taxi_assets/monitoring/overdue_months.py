@@ -1,6 +1,5 @@
 """The next month of each service and when it is overdue. Imports no framework."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -12,25 +11,26 @@ OVERDUE_DAYS = 100  # after the month's end; TLC takes about two months, so far 
 
 
 @dataclass(frozen=True)
-class NewestMonth:
-    """The newest month of a service in the warehouse, and the day its first file arrived, if known."""
-
-    month: Month
-    arrived_on: date | None = None
-
-
-@dataclass(frozen=True)
 class NextMonth:
-    """The month after a service's newest one, and the last day before it is overdue.
-
-    `is_awaited` is false if the newest month itself arrived late: then only past months are ingested, as in a trial.
-    """
+    """The month after a service's newest one, whose first file arrived on `arrived_on`, if known."""
 
     service: str
     newest: Month
-    month: Month
-    overdue_from: date
-    is_awaited: bool
+    arrived_on: date | None = None
+
+    @property
+    def month(self) -> Month:
+        return self.newest.plus(1)
+
+    @property
+    def overdue_from(self) -> date:
+        """The last day before it is overdue."""
+        return self.newest.plus(2).first_day + timedelta(days=OVERDUE_DAYS - 1)
+
+    @property
+    def is_awaited(self) -> bool:
+        """False if the newest month itself arrived late: then only past months are ingested, as in a trial."""
+        return self.arrived_on is None or self.arrived_on <= self.overdue_from
 
     def is_overdue(self, today: date) -> bool:
         return self.is_awaited and today > self.overdue_from
@@ -49,23 +49,12 @@ class NextMonth:
         )
 
 
-def newest_months(connection: DuckDBPyConnection) -> dict[str, NewestMonth]:
-    """Reads the newest month of each service in the warehouse."""
+def next_months(connection: DuckDBPyConnection) -> tuple[NextMonth, ...]:
+    """The next month of each service in the warehouse."""
     query = (
         "SELECT service, month, CAST(min(first_seen_at) AS DATE) FROM "
         "(SELECT service, max(month) AS month FROM file_columns GROUP BY service) "
         "LEFT JOIN source_files USING (service, month) GROUP BY service, month ORDER BY service"
     )
     rows = connection.execute(query).fetchall()
-    return {service: NewestMonth(Month(day.year, day.month), arrived_on) for service, day, arrived_on in rows}
-
-
-def next_months(newest: Mapping[str, NewestMonth]) -> tuple[NextMonth, ...]:
-    """The next month of each service, given its newest one."""
-    return tuple(_next_month(service, newest[service]) for service in sorted(newest))
-
-
-def _next_month(service: str, newest: NewestMonth) -> NextMonth:
-    overdue_from = newest.month.plus(2).first_day + timedelta(days=OVERDUE_DAYS - 1)
-    is_awaited = newest.arrived_on is None or newest.arrived_on <= overdue_from
-    return NextMonth(service, newest.month, newest.month.plus(1), overdue_from, is_awaited)
+    return tuple(NextMonth(service, Month(day.year, day.month), arrived_on) for service, day, arrived_on in rows)

@@ -7,7 +7,7 @@ from typing import Any
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.evaluate import rescore, services_of, window_of
-from taxi_assets.evaluation.month_scores import MODEL
+from taxi_assets.evaluation.metrics import MODEL
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.code_revision import git_commit

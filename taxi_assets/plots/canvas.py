@@ -72,10 +72,10 @@ def legend(figure: Figure) -> None:
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9, labelcolor=INK)
 
 
-def label_bars(axes: Axes, bars: BarContainer, texts: Sequence[str], room: float = 0.14) -> None:
-    """Writes each bar's text at its end; `room` is the margin for it as a share of the axis."""
+def label_bars(axes: Axes, bars: BarContainer, texts: Sequence[str]) -> None:
+    """Writes each bar's text at its end, with room for it."""
     axes.bar_label(bars, texts, padding=4, fontsize=9, color=INK)
-    axes.margins(x=room)
+    axes.margins(x=0.14)
 
 
 def style(axes: Axes, xlabel: str, ylabel: str = "", grid: Literal["x", "y"] | None = "y") -> None:

@@ -4,8 +4,7 @@ import pandas as pd
 
 from taxi_assets.evaluation.diagnostics import NOISE_FLOOR
 from taxi_assets.evaluation.evaluate import CALIBRATION, Evaluation
-from taxi_assets.evaluation.metrics import SLICES
-from taxi_assets.evaluation.month_scores import MODEL
+from taxi_assets.evaluation.metrics import MODEL, SLICES
 from taxi_assets.evaluation.record_evaluation import matched_pair_scores
 from taxi_assets.plots.error_plots import (
     draw_calibration,

@@ -9,11 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from taxi_assets.evaluation.evaluate import services_of, window_of
-from taxi_assets.evaluation.metrics import DAY, Score, score, slice_trips
-from taxi_assets.evaluation.month_scores import MODEL
+from taxi_assets.evaluation.metrics import DAY, MODEL, Score, score, slice_trips
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import DayErrors, Interval
-from taxi_assets.promotion.evidence import Candidate, Evidence, GuardrailScores
+from taxi_assets.promotion.evidence import Candidate, Evidence
 from taxi_assets.promotion.paired_comparison import PairedComparison, PairedPredictions, compare, compare_daily_errors
 from taxi_assets.promotion.policy import PromotionPolicy
 from taxi_assets.registry import model_versions
@@ -50,17 +49,17 @@ def build_evidence(
         scores = read_scores(connection, month, challenger, condition.name)
         baseline_intervals = _baseline_intervals(connection, month, challenger, condition, policy)
     trips = read_evaluation_trips(warehouse, services_of(challenger), month, TRIPS_1_TO_180_MINUTES)
-    own = {name: found.pop(MODEL) for name, found in scores.items()}
+    primary = scores[PRIMARY_SCOPE.name]
     evidence = Evidence(
-        challenger=_candidate(warehouse, challenger, own[PRIMARY_SCOPE.name], trips),
+        challenger=_candidate(warehouse, challenger, primary.pop(MODEL), trips),
         champion=_candidate(warehouse, champion, None, trips) if champion else None,
-        baselines=scores[PRIMARY_SCOPE.name],
+        baselines=primary,
         baseline_intervals=baseline_intervals,
         comparison=None,
         scored_month=month,
         days=len(np.unique(_days(PRIMARY_SCOPE.in_scope(trips)))),
         snapshot=snapshot,
-        guarded={name: GuardrailScores(own[name], scores[name]) for name in _GUARDRAIL_SCOPES},
+        guarded={name: scores[name] for name in _GUARDRAIL_SCOPES},
         condition=condition,
     )
     # Without a champion, or if one of them may have seen the trips, nothing is compared.

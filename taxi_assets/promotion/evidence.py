@@ -33,14 +33,6 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class GuardrailScores:
-    """Scores of the challenger and the baselines in a guarded scope, which can veto but not decide."""
-
-    challenger: Score
-    baselines: Mapping[str, Score]
-
-
-@dataclass(frozen=True)
 class Evidence:
     """The figures of a decision, all of them on the same trips of `scored_month`.
 
@@ -54,7 +46,8 @@ class Evidence:
         scored_month: The month of the trips.
         days: Number of days the trips fall on.
         snapshot: The warehouse snapshot the figures were read from.
-        guarded: Scores in the other scopes, by scope.
+        guarded: Scores of the challenger (`MODEL`) and the baselines in the other scopes, which can veto but not
+            decide, by scope.
         scope: Scope of the deciding RMSE.
         condition: Condition of the deciding RMSE.
     """
@@ -67,7 +60,7 @@ class Evidence:
     scored_month: Month
     days: int
     snapshot: int
-    guarded: Mapping[str, GuardrailScores] = field(default_factory=dict)
+    guarded: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
     scope: EvaluationScope = PRIMARY_SCOPE
     condition: Condition = WITHOUT_RECENT_TRAFFIC
 

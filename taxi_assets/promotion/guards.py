@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from taxi_assets.evaluation.metrics import Score
+from taxi_assets.evaluation.metrics import MODEL, Score
 from taxi_assets.promotion.bootstrap import Interval
 from taxi_assets.promotion.evidence import Evidence
 from taxi_assets.promotion.policy import PromotionPolicy
@@ -66,10 +66,10 @@ def _baselines_are_beaten(evidence: Evidence, _policy: PromotionPolicy) -> Itera
 
 
 def _baselines_are_beaten_in_other_scopes(evidence: Evidence, _policy: PromotionPolicy) -> Iterator[str]:
-    for scope, guarded in evidence.guarded.items() if evidence.valid_score else ():
-        ours = guarded.challenger.rmse
-        for name, theirs in guarded.baselines.items():
-            if not ours < theirs.rmse:
+    for scope, scores in evidence.guarded.items() if evidence.valid_score else ():
+        ours = scores[MODEL].rmse
+        for name, theirs in scores.items():
+            if name != MODEL and not ours < theirs.rmse:
                 yield (
                     f"On {scope_label(scope)} the challenger's RMSE of {ours:.3f} minutes is not below the "
                     f"{theirs.rmse:.3f} of {name}."
@@ -80,7 +80,7 @@ def _bias_is_small(evidence: Evidence, policy: PromotionPolicy) -> Iterator[str]
     if evidence.valid_score is None:
         return
     scores = {evidence.scope.name: evidence.valid_score}
-    scores |= {name: each.challenger for name, each in evidence.guarded.items()}
+    scores |= {name: each[MODEL] for name, each in evidence.guarded.items()}
     theirs = _champion_scores(evidence)
     for scope, ours in scores.items():
         incumbent = theirs.get(scope)

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,23 +13,15 @@ from taxi_assets.warehouse import maintenance
 from taxi_assets.warehouse.connection import Warehouse
 
 
-@dataclass(frozen=True)
-class Removal:
-    """Removed items, or items to remove: versions without pickle, and tags of Bentos."""
-
-    removed_models: tuple[str, ...]
-    removed_bentos: tuple[str, ...]
-
-
 def run_maintenance(settings: Settings, warehouse: Warehouse, is_dry_run: bool = False) -> dict[str, Any]:
     """Maintain the warehouse, then remove old models; return the changes as JSON values."""
     protected_snapshots = model_versions.referenced_snapshots(settings)
     retention = timedelta(days=settings.snapshot_retention_days)
     done = maintenance.maintain(warehouse, protected_snapshots, retention, datetime.now(UTC), is_dry_run)
-    return {**done.as_json(), **asdict(remove_old_models(settings, is_dry_run))}
+    return {**done.as_json(), **remove_old_models(settings, is_dry_run)}
 
 
-def remove_old_models(settings: Settings, is_dry_run: bool = False) -> Removal:
+def remove_old_models(settings: Settings, is_dry_run: bool = False) -> dict[str, tuple[str, ...]]:
     """Delete the pickle and the Bentos of each version that is not retained.
 
     It keeps the newest `TAXI_KEEP_MODELS` versions, the champion, the version it replaced, each version with an alias
@@ -40,6 +31,9 @@ def remove_old_models(settings: Settings, is_dry_run: bool = False) -> Removal:
     Args:
         settings: Location of MLflow and the Bento store.
         is_dry_run: Return the items without removing them.
+
+    Returns:
+        The items: `removed_models`, versions without a pickle now, and `removed_bentos`, tags of Bentos.
     """
     found = model_versions.versions(settings)
     retained, newest = _retained_versions(settings, found), bento_build.latest(settings)
@@ -52,7 +46,8 @@ def remove_old_models(settings: Settings, is_dry_run: bool = False) -> Removal:
             _remove_model(settings, version)
         for tag in bentos:
             shutil.rmtree(bento_build.bento_folder(settings, tag))
-    return Removal(tuple(sorted(f"version {each.version}" for each in models)), tuple(sorted(bentos)))
+    removed_models = tuple(sorted(f"version {each.version}" for each in models))
+    return {"removed_models": removed_models, "removed_bentos": tuple(sorted(bentos))}
 
 
 def _remove_model(settings: Settings, version: Version) -> None:

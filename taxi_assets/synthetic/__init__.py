@@ -8,13 +8,6 @@
 
 from taxi_assets.synthetic.demand import PROFILES
 from taxi_assets.synthetic.eras import ERAS
-from taxi_assets.synthetic.law import (
-    best_mae,
-    best_rmse,
-    conditional_mean,
-    conditional_median,
-    expected_minutes,
-)
 from taxi_assets.synthetic.month_files import write_month
 from taxi_assets.synthetic.shifts import SHIFTS, Shift, parse_shift
 from taxi_assets.synthetic.zone_files import write_zones
@@ -24,11 +17,6 @@ __all__ = [
     "PROFILES",
     "SHIFTS",
     "Shift",
-    "best_mae",
-    "best_rmse",
-    "conditional_mean",
-    "conditional_median",
-    "expected_minutes",
     "parse_shift",
     "write_month",
     "write_zones",

@@ -1,4 +1,4 @@
-"""The duration distribution of the synthetic city and its best possible errors.
+"""The duration distribution of the synthetic city.
 
 A trip takes
 
@@ -7,8 +7,7 @@ A trip takes
 `expected` follows from the features known at pickup: the service, both zones and the hour of the week. z is standard
 normal, so the duration is log-normal with mean `expected`. z is the sum of three random effects: the route, which the
 metered distance shows after the trip; the driver's pace; and the weather, one draw for all trips of a day. All three
-are unknown at pickup, so they are noise to a model. The best errors below are those of this distribution. They also
-apply to a single month, since each month has the same distribution of weather.
+are unknown at pickup, so they are noise to a model. Each month has the same distribution of weather.
 """
 
 from functools import lru_cache
@@ -16,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.synthetic.city import ZONES, Floats, build_city
@@ -43,7 +41,6 @@ _WEEKEND = np.ravel(
 _ELSEWHERE = 0.6  # outside Manhattan rush hours matter less: the factor is raised to this power
 _MIDDLE_MPH, _MPH_PER_MILE, _MOST_MPH = 8.5, 1.5, 24.0
 
-Between = tuple[float, float] | None
 Ids = NDArray[np.integer[Any]]
 
 
@@ -75,43 +72,6 @@ def hour_of_week(pickup_at: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray((hours + 3 * 24) % 168)  # 1970-01-01 was a Thursday
 
 
-def conditional_mean(expected: Floats, between: Between = None) -> Floats:
-    """The best prediction for squared error: the mean of durations within `between`, minutes."""
-    low, high = _standardised(expected, between)
-    mass, first, _ = _integrals(expected, low, high)
-    return np.asarray(first / mass)
-
-
-def conditional_median(expected: Floats, between: Between = None) -> Floats:
-    """The best prediction for absolute error: the median of durations within `between`, minutes."""
-    low, high = _standardised(expected, between)
-    middle = ndtri((ndtr(low) + ndtr(high)) / 2)
-    return np.asarray(expected * np.exp(SPREAD * middle - SPREAD**2 / 2))
-
-
-def best_rmse(expected: Floats, between: Between = (1.0, 60.0)) -> float:
-    """The smallest expected root mean squared error of any model on such trips, minutes.
-
-    Args:
-        expected: `expected_minutes` of the scored trips, shape (n,), times the factor of the shift `slower_city`.
-            NaN (no zone) is ignored: exclude those trips from the model's score, too.
-        between: Shortest and longest duration of the scored trips, minutes; None for all.
-    """
-    known = expected[~np.isnan(expected)]
-    mass, first, second = _integrals(known, *_standardised(known, between))
-    return float(np.sqrt(np.mean(second / mass - (first / mass) ** 2)))
-
-
-def best_mae(expected: Floats, between: Between = (1.0, 60.0)) -> float:
-    """The smallest expected mean absolute error of any model, minutes; see `best_rmse`."""
-    known = expected[~np.isnan(expected)]
-    low, high = _standardised(known, between)
-    middle = ndtri((ndtr(low) + ndtr(high)) / 2)
-    mass, below, _ = _integrals(known, low, middle)
-    _, above, _ = _integrals(known, middle, high)
-    return float(np.mean((above - below) / (2 * mass)))  # the median has as much mass below as above
-
-
 def _checked(zones: Ids) -> NDArray[np.int64]:
     """Ids as indices of `_pairs`, where one row represents both zones without a location."""
     ids = np.asarray(zones, dtype=np.int64)
@@ -138,19 +98,3 @@ def _slowdown() -> Floats:
     """Factor on the free minutes, shape (2, 168): row 0 within Manhattan, row 1 elsewhere."""
     week = np.concatenate([np.tile(_WEEKDAY, 5), np.tile(_WEEKEND, 2)])
     return np.stack([week, week**_ELSEWHERE])
-
-
-def _standardised(expected: Floats, between: Between) -> tuple[Floats, Floats]:
-    """The bounds as values of each trip's z."""
-    low, high = between or (0.0, np.inf)
-    with np.errstate(divide="ignore"):  # the logarithm of 0 is minus infinity, as intended
-        logarithms = np.log(low / expected), np.log(high / expected)
-    return logarithms[0] / SPREAD + SPREAD / 2, logarithms[1] / SPREAD + SPREAD / 2
-
-
-def _integrals(expected: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
-    """Integrals of the density of y, times 1, y and y squared, for z from `low` to `high`."""
-    mass = ndtr(high) - ndtr(low)
-    first = expected * (ndtr(high - SPREAD) - ndtr(low - SPREAD))
-    second = expected**2 * np.exp(SPREAD**2) * (ndtr(high - 2 * SPREAD) - ndtr(low - 2 * SPREAD))
-    return mass, first, second

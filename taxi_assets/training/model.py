@@ -140,18 +140,16 @@ class DurationModel(RegressorMixin, BaseEstimator):
         """The matrix of the trips, shape (n, len(MATRIX_COLUMNS))."""
         return encode_trips(self._columns(X), self.zone_geometry_, self.encoding_tables_)
 
-    def add_recent_traffic(self, trips: pd.DataFrame, completed: pd.DataFrame | None = None) -> pd.DataFrame:
-        """The trips with `RECENT_TRAFFIC_COLUMNS`, from trips that ended before each pickup.
+    def add_recent_traffic(self, trips: pd.DataFrame) -> pd.DataFrame:
+        """The trips with `RECENT_TRAFFIC_COLUMNS`, from these and the last training trips.
+
+        A trip counts only after its own drop-off.
 
         Args:
-            trips: Columns `MODEL_INPUTS`, and `vendor_id` if known.
-            completed: Completed trips with `duration_minutes`; if None, `trips` themselves. The last training trips
-                are added. A trip counts only after its own drop-off.
+            trips: Columns `MODEL_INPUTS` and `duration_minutes`, and `vendor_id` if known.
         """
         check_is_fitted(self)
-        ended_trips = trips if completed is None else completed
-        shortest, longest = self.minutes_range_
-        ended_trips = ended_trips[ended_trips["duration_minutes"].between(shortest, longest)]
+        ended_trips = trips[trips["duration_minutes"].between(*self.minutes_range_)]
         completed_columns = model_columns(ended_trips)
         minutes, expected = (
             ended_trips["duration_minutes"].to_numpy(np.float64),

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from promotion_evidence import BASELINES, FEBRUARY, MARCH, PROMOTION_POLICY, compared, scored
 
-from taxi_assets.evaluation.metrics import Score
+from taxi_assets.evaluation.metrics import MODEL, Score
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import Interval
 from taxi_assets.promotion.decision import decide, decision_row
-from taxi_assets.promotion.evidence import Candidate, Evidence, GuardrailScores
+from taxi_assets.promotion.evidence import Candidate, Evidence
 
 errors = st.floats(2, 12)
 trips = st.sampled_from([200, 2_000])
@@ -40,7 +40,7 @@ def evidences(draw: st.DrawFn) -> Evidence:
     )
     baselines = {name: scored(draw(errors), draw(trips)) for name in draw(st.sets(st.sampled_from([*BASELINES])))}
     against = {name: Interval(-1, -2, draw(st.floats(-1, 1))) for name in baselines}
-    guarded = {"all": GuardrailScores(scored(draw(errors)), {"zone_pair_median": scored(draw(errors))})}
+    guarded = {"all": {MODEL: scored(draw(errors)), "zone_pair_median": scored(draw(errors))}}
     return Evidence(
         challenger, champion, baselines, against, comparison, MARCH, draw(st.sampled_from([5, 31])), 7, guarded
     )

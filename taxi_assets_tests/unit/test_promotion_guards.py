@@ -17,11 +17,10 @@ from promotion_evidence import (
     slices,
 )
 
-from taxi_assets.evaluation.metrics import Score
+from taxi_assets.evaluation.metrics import MODEL, Score
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import Interval
 from taxi_assets.promotion.decision import Decision, decide
-from taxi_assets.promotion.evidence import GuardrailScores
 
 
 def decided(**evidence: object) -> Decision:
@@ -200,9 +199,7 @@ def guardrail_scores(ours: float, theirs: float, bias: float = 0.0) -> dict[str,
 
 
 def test_a_model_worse_than_a_baseline_in_the_other_scope_is_refused() -> None:
-    guarded = {
-        "all": GuardrailScores(scored(8.1), {"zone_pair_median": scored(8.0), "one_hot_linear_regression": scored(9.0)})
-    }
+    guarded = {"all": {MODEL: scored(8.1), "zone_pair_median": scored(8.0), "one_hot_linear_regression": scored(9.0)}}
     for champion in (CHAMPION, None):
         assert refused(
             "On trips of 1-180 minutes the challenger's RMSE of 8.100 minutes is not below the 8.000 of "
@@ -235,7 +232,7 @@ def test_a_first_version_must_surely_beat_its_baselines() -> None:
 def test_a_large_bias_is_refused(bias: float, is_promoted: bool) -> None:
     own = replace(scored(5.1), bias=bias)
     assert decided(challenger=replace(CHALLENGER, score=own)).promote is is_promoted
-    guarded = {"all": GuardrailScores(own, {"zone_pair_median": scored(8.0)})}
+    guarded = {"all": {MODEL: own, "zone_pair_median": scored(8.0)}}
     assert decided(guarded=guarded).promote is is_promoted
 
 

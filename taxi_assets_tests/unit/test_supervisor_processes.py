@@ -201,6 +201,6 @@ def test_a_killed_supervisor_frees_its_home_and_its_programs_are_ended(tmp_path:
         assert not is_supervised(tmp_path / "other")
         holder.kill()
     assert is_alive(left)
-    with supervised_home(home, grace_seconds=5):
+    with supervised_home(home):
         assert not is_alive(left)
         assert not is_supervised(home)

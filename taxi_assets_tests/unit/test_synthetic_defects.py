@@ -5,9 +5,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from best_errors import best_rmse, conditional_mean
 
 from taxi_assets.months import Month
-from taxi_assets.synthetic import best_rmse, conditional_mean, expected_minutes, write_month
+from taxi_assets.synthetic import write_month
+from taxi_assets.synthetic.law import expected_minutes
 
 MARCH = Month(2023, 3)
 

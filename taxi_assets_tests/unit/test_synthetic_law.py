@@ -2,19 +2,15 @@
 
 import numpy as np
 import pytest
+from best_errors import best_mae, best_rmse, conditional_mean, conditional_median
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.synthetic import (
     PROFILES,
-    best_mae,
-    best_rmse,
-    conditional_mean,
-    conditional_median,
-    expected_minutes,
 )
 from taxi_assets.synthetic.city import BOROUGHS, build_city
-from taxi_assets.synthetic.law import SPREAD, WEATHER_SPREAD, hour_of_week
+from taxi_assets.synthetic.law import SPREAD, WEATHER_SPREAD, expected_minutes, hour_of_week
 from taxi_assets.synthetic.trips import Plan, Trips, draw_trips, split_month
 from taxi_assets.tlc.local_time import elapsed_seconds, existing_time, has_two_readings
 

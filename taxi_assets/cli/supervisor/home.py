@@ -13,12 +13,11 @@ from taxi_assets.warehouse.connection import require_writable
 
 
 @contextmanager
-def supervised_home(home: Path, grace_seconds: float = processes.GRACE_SECONDS) -> Iterator[str]:
+def supervised_home(home: Path) -> Iterator[str]:
     """Hold the home's lock during the block; the system releases it when the process dies.
 
     Args:
         home: The folder of everything the platform makes.
-        grace_seconds: Time between SIGTERM and SIGKILL for programs left by a killed `taxi up`.
 
     Yields:
         The process tag of this home, the parent of its programs' tags.
@@ -34,7 +33,7 @@ def supervised_home(home: Path, grace_seconds: float = processes.GRACE_SECONDS) 
         raise TaxiError(f"another `taxi up` runs in {home}: {remedy}") from error
     with lock:
         tag = _process_tag_of(home)
-        processes.stop(tag, grace_seconds)
+        processes.stop(tag)  # programs left by a killed `taxi up`
         yield tag
 
 

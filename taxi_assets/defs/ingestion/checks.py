@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from taxi_assets.monitoring.overdue_months import OVERDUE_DAYS, newest_months, next_months
+from taxi_assets.monitoring.overdue_months import OVERDUE_DAYS, next_months
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -27,8 +27,7 @@ def no_month_is_overdue(
     """TLC publishes a month about two months after its end; a much later one was missed or not fetched."""
     today = date.today()
     with warehouse.reading() as connection:
-        newest = newest_months(connection)
-    expected_months = [wait for wait in next_months(newest) if wait.service in settings.services]
+        expected_months = [wait for wait in next_months(connection) if wait.service in settings.services]
     is_synthetic = settings.active_data_kind == "synthetic"
     overdue = [] if is_synthetic else [wait for wait in expected_months if wait.is_overdue(today)]
     sentences = "\n".join(wait.sentence(today) for wait in overdue or expected_months)

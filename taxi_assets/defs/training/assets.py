@@ -259,7 +259,7 @@ def champion_model(
 
 def _comparison_report(settings: Settings, month: Month, outcome: "PromotionOutcome") -> dict[str, dg.MetadataValue]:
     """The report page of a decision: the model against the baselines and, if compared, the champion."""
-    from taxi_assets.evaluation.month_scores import MODEL
+    from taxi_assets.evaluation.metrics import MODEL
     from taxi_assets.plots.error_plots import draw_scores
     from taxi_assets.plots.promotion_plots import draw_bootstrap, draw_slices_compared
     from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE

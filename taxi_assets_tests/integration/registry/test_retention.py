@@ -12,10 +12,12 @@ from taxi_assets.registry.database import client
 from taxi_assets.registry.model_files import Version
 from taxi_assets.registry.model_versions import MODEL_NAME
 from taxi_assets.serving import bento_build
-from taxi_assets.serving.retention import Removal, remove_old_models
+from taxi_assets.serving.retention import remove_old_models
 from taxi_assets.settings import Settings
 
 KEPT = {2, 3, 5, 6, 7}  # 2: champion; 3: the one before; 5: a user's alias; 6 and 7: the newest two
+
+NOTHING: dict[str, tuple[str, ...]] = {"removed_models": (), "removed_bentos": ()}
 
 
 @pytest.fixture
@@ -57,10 +59,10 @@ def test_champion_predecessor_newest_and_aliased_versions_are_kept(
     keeping_two: Settings, versions: dict[int, Version]
 ) -> None:
     done = remove_old_models(keeping_two)
-    assert done == Removal(("version 1", "version 4"), ("taxi_duration:v4-0f3c",))
+    assert done == {"removed_models": ("version 1", "version 4"), "removed_bentos": ("taxi_duration:v4-0f3c",)}
     assert pickles(keeping_two, versions) == KEPT
     assert bentos(keeping_two) == KEPT | {1}  # the newest Bento is what `make up` serves
-    assert remove_old_models(keeping_two) == Removal((), ())
+    assert remove_old_models(keeping_two) == NOTHING
 
 
 def test_dry_run_reports_the_same_and_removes_nothing(keeping_two: Settings, versions: dict[int, Version]) -> None:
@@ -90,10 +92,10 @@ def test_removed_model_is_reported_and_trained_again(
 
 def test_few_versions_are_all_kept(settings: Settings, register: Register) -> None:
     version = register("key")
-    assert remove_old_models(settings) == Removal((), ())
+    assert remove_old_models(settings) == NOTHING
     assert model_pickle(settings, version).is_file()
 
 
 def test_a_home_without_models_has_nothing_to_remove(tmp_path: Path) -> None:
-    assert remove_old_models(Settings(home=tmp_path / "home")) == Removal((), ())
+    assert remove_old_models(Settings(home=tmp_path / "home")) == NOTHING
     assert not (tmp_path / "home").exists()
