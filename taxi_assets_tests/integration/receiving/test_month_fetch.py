@@ -1,4 +1,4 @@
-"""Fetching a month: one listing of the landing folder, the file used, and the message if the source has none."""
+"""Fetching a month: one listing of the landing folder, the file used, the message if there is none."""
 
 from pathlib import Path
 
