@@ -6,7 +6,7 @@ from pathlib import Path
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.text_lines import read_header
 from taxi_assets.tlc.contract import possible_services
-from taxi_assets.tlc.file_kinds import PARQUET, foreign_kind, kind_of
+from taxi_assets.tlc.file_kinds import foreign_kind, is_parquet
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,8 @@ def read_columns(path: Path) -> FileColumns:
     try:
         if foreign := foreign_kind(path):
             raise TaxiError(f"{path.name} is {foreign[0]}: {foreign[1]}")
-        if kind_of(path) == PARQUET:
+        if is_parquet(path):
             return _read_footer(path)
-        if path.suffix.lower() == ".parquet":
-            raise TaxiError(_not_parquet(path))
         return _read_header(path)
     except OSError as error:
         raise TaxiError(f"cannot read {path} ({error.strerror or error}): put the file there, readable") from error
@@ -85,16 +83,13 @@ def _read_footer(path: Path) -> FileColumns:
     return FileColumns(tuple(schema.names), tuple(str(field.type) for field in schema), rows)
 
 
-def _not_parquet(path: Path) -> str:
-    """The fault of a file named `.parquet` that is not parquet: it may be a month's CSV."""
-    header = read_header(path)
-    if header and possible_services(header.names):
-        return f"{path.name} is text, not parquet: name it {path.stem}.csv and put it into the landing folder again"
-    return f"{path.name} is not a whole parquet file: replace it with TLC's own"
-
-
 def _read_header(path: Path) -> FileColumns:
     header = read_header(path)
+    if path.suffix.lower() == ".parquet":
+        if header and possible_services(header.names):
+            remedy = f"name it {path.stem}.csv and put it into the landing folder again"
+            raise TaxiError(f"{path.name} is text, not parquet: {remedy}")
+        raise TaxiError(f"{path.name} is not a whole parquet file: replace it with TLC's own")
     if header is None:
         raise TaxiError(f"{path.name} has no line of column names that can be read: replace it with TLC's own")
     return FileColumns(header.names, ("string",) * len(header.names), None, header.separator)

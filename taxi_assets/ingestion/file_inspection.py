@@ -16,7 +16,7 @@ from taxi_assets.ingestion.source_files import SourceFile, utc_now
 from taxi_assets.months import FIRST_MONTH, Month, MonthNotOver
 from taxi_assets.settings import DataKind, Settings
 from taxi_assets.tlc.contract import map_columns, possible_services, schema_era
-from taxi_assets.tlc.file_kinds import PARQUET, foreign_kind, kind_of
+from taxi_assets.tlc.file_kinds import foreign_kind, is_parquet
 from taxi_assets.tlc.month_file import file_name, is_synthetic_file, parse_file_name, read_file_name
 from taxi_assets.tlc.services import REFUSED_SERVICES, SERVICES
 
@@ -115,11 +115,11 @@ def _invalid_name_reason(at: Path) -> str:
         return next(refusal for service, refusal in REFUSED_SERVICES.items() if name.lower().startswith(service))
     if foreign := foreign_kind(at):
         return f"it is {foreign[0]}: {foreign[1]}"
-    suffix = "parquet" if kind_of(at) == PARQUET else "csv" if ".csv" in name.lower() else "parquet"
+    suffix = "parquet" if is_parquet(at) else "csv" if ".csv" in name.lower() else "parquet"
     near = _NEAR.search(name)
     if near and int(near[2]) < FIRST_MONTH.year:
         return f"TLC has published no month before {FIRST_MONTH}: check the month in its name"
-    if not near and at.suffix.lower() not in _FORMATS and kind_of(at) != PARQUET:
+    if not near and at.suffix.lower() not in _FORMATS and not is_parquet(at):
         return "it is not a trip file: months are .parquet or .csv files; remove it from the landing folder"
     if near:
         right = f"{near[1].lower()}_tripdata_{near[2]}-{near[3]}.{suffix}"

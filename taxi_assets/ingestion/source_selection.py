@@ -8,7 +8,7 @@ from taxi_assets.ingestion.file_paths import stored_files
 from taxi_assets.months import Month
 from taxi_assets.settings import DataKind, Settings
 from taxi_assets.tlc import tlc_source
-from taxi_assets.tlc.month_file import file_name, is_synthetic_file
+from taxi_assets.tlc.month_file import file_name, file_names, is_synthetic_file
 
 _SEED = 7
 _SYNTHETIC_ROWS = 60_000  # about a month of green taxis
@@ -56,8 +56,7 @@ def _has_landed(settings: Settings, service: str, month: Month) -> bool:
 
 
 def _lies_in_landing(settings: Settings, service: str, month: Month) -> bool:
-    names = [file_name(service, month, suffix) for suffix in tlc_source.MONTH_SUFFIXES]
-    return any((settings.landing / name).is_file() for name in names)
+    return any((settings.landing / name).is_file() for name in file_names(service, month))
 
 
 def _synthetic_source(settings: Settings, months: Sequence[Month]) -> Settings:

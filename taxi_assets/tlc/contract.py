@@ -68,7 +68,7 @@ def possible_services(columns: Sequence[str]) -> frozenset[str]:
     Usually one; all services if no column is specific; none if the file has no trips. Includes `fhv`, which the
     platform refuses (`REFUSED_SERVICES`).
     """
-    names = _plain(columns)
+    names = {name.strip().lower() for name in columns}
     marked = {service for service, marks in _SERVICE_COLUMNS.items() if marks & names}
     if "fhvhv" in marked:
         marked -= {"fhv"}  # both name the dispatching base
@@ -86,12 +86,12 @@ def schema_era(columns: Sequence[str], types: Sequence[str]) -> str:
         types: their Arrow types (`int64`, `null`, `large_string`); all `string` for text.
 
     Returns:
-        Such as `2009`, `2013-08`, `A` or `2019-csv`; `unknown` if the columns fit no service or several.
+        Such as `2009`, `2013-08`, `A` or `2019-csv`; `unknown` if the columns fit no service, a refused one or several.
     """
     services = possible_services(columns)
-    if len(services) != 1:
+    service = min(services, default="")
+    if len(services) != 1 or service not in _ERA_OF:
         return "unknown"
-    (service,) = services
     kinds = dict(zip((name.strip().lower() for name in columns), types, strict=True))
     era = _ERA_OF[service](kinds)
     if set(types) != {"string"}:
@@ -119,10 +119,6 @@ def check_service(columns: Sequence[str], service: str) -> None:
 
 def _has_only_coordinates(end: str, known: Mapping[str, str]) -> bool:
     return f"{end}_zone_id" not in known and {f"{end}_longitude", f"{end}_latitude"} <= set(known)
-
-
-def _plain(columns: Sequence[str]) -> set[str]:
-    return {name.strip().lower() for name in columns}
 
 
 def _newest_era(kinds: Mapping[str, str]) -> str:
@@ -153,17 +149,8 @@ def _fhvhv_era(kinds: Mapping[str, str]) -> str:
     return _newest_era(kinds) if "trip_miles" in kinds else "2019-02"
 
 
-def _fhv_era(kinds: Mapping[str, str]) -> str:
-    if "pulocationid" not in kinds:
-        return "2015"
-    if "sr_flag" not in kinds:
-        return "2017"
-    return _newest_era(kinds) if "affiliated_base_number" in kinds else "2019"
-
-
 _ERA_OF: Mapping[str, Callable[[Mapping[str, str]], str]] = {
     "green": _green_era,
     "yellow": _yellow_era,
     "fhvhv": _fhvhv_era,
-    "fhv": _fhv_era,
 }

@@ -73,7 +73,15 @@ def probe(url: str, retry_policy: RetryPolicy) -> None:
     # A thread enforces the limit, and may outlive it: name resolution has no timeout, and connecting applies its
     # timeout to each of the server's addresses.
     outcome: Future[None] = Future()
-    threading.Thread(target=_resolve, args=(outcome, lambda: _probe(url, retry_policy)), daemon=True).start()
+
+    def resolve() -> None:
+        try:
+            _probe(url, retry_policy)
+            outcome.set_result(None)
+        except Exception as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=resolve, daemon=True).start()
     try:
         outcome.result(timeout=retry_policy.probe_seconds)
     except TimeoutError as error:
@@ -140,33 +148,21 @@ def client(retry_policy: RetryPolicy) -> httpx.Client:
     return httpx.Client(headers=headers, timeout=timeout, follow_redirects=True)
 
 
-def _resolve(outcome: Future[None], ask: Callable[[], None]) -> None:
-    try:
-        ask()
-        outcome.set_result(None)
-    except Exception as error:
-        outcome.set_exception(error)
-
-
 def _probe(url: str, retry_policy: RetryPolicy) -> None:
     import httpx
 
-    status = 0
+    status, seconds = 0, retry_policy.connect_seconds
     try:
         for pause in (0, 1, 2):
             retry_policy.sleep(pause)
-            status = _status(url, retry_policy)
+            # GET without reading the body: some servers do not support HEAD.
+            with client(retry_policy) as caller, caller.stream("GET", url, timeout=seconds) as response:
+                status = response.status_code
             if status < 500 and status != 407:
                 return
     except httpx.HTTPError as error:
         raise UnreachableError(one_line(error)) from error
     raise UnreachableError(f"it answers {status}")
-
-
-def _status(url: str, retry_policy: RetryPolicy) -> int:
-    # GET without reading the body: some servers do not support HEAD.
-    with client(retry_policy) as caller, caller.stream("GET", url, timeout=retry_policy.connect_seconds) as response:
-        return response.status_code
 
 
 def _receive(

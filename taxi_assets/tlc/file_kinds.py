@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-PARQUET, TEXT = "parquet", "text"
 _COMPRESSED = "unpack it, and put its .parquet or .csv file into the landing folder"
 _SHEET = "save it as CSV (UTF-8), and put the CSV into the landing folder"
 _OTHER = "put TLC's .parquet or .csv file into the landing folder"
@@ -27,15 +26,13 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
 _HEAD_BYTES = 4096
 
 
-def kind_of(path: Path) -> str:
-    """`PARQUET`, `TEXT`, or a description of another kind.
+def is_parquet(path: Path) -> bool:
+    """True for parquet, whether or not the file is whole.
 
     Raises:
         OSError: it cannot be read.
     """
-    start = _start_of(path)
-    foreign = foreign_kind(path)
-    return PARQUET if start.startswith(b"PAR1") else foreign[0] if foreign else TEXT
+    return _start_of(path).startswith(b"PAR1")
 
 
 def foreign_kind(path: Path) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
-from taxi_assets.tlc.file_kinds import PARQUET, kind_of
+from taxi_assets.tlc.file_kinds import is_parquet
 from taxi_assets.tlc.services import SERVICES
 
 # Synthetic files have this key in their footer; its value does not matter.
@@ -25,6 +25,11 @@ def file_name(service: str, month: Month, suffix: str = "parquet") -> str:
     if service not in SERVICES:
         raise TaxiError(f"'{service}' is not a service: name one of {', '.join(SERVICES)}")
     return f"{service}_tripdata_{month}.{suffix}"
+
+
+def file_names(service: str, month: Month) -> tuple[str, str]:
+    """The parquet and the CSV name of a month's file. A folder may have both; the first wins."""
+    return file_name(service, month), file_name(service, month, "csv")
 
 
 def parse_file_name(name: str) -> tuple[str, Month] | None:
@@ -54,7 +59,7 @@ def is_synthetic_file(path: Path) -> bool | None:
     Raises:
         TaxiError: it is not a whole parquet file.
     """
-    if _is_text(path):
+    if path.suffix == ".csv" and not is_parquet(path):
         return None
     with path.open("rb") as file:
         return _is_synthetic(file, path.name)
@@ -81,10 +86,6 @@ def check_content(path: Path, name: str, display_name: str) -> None:
                 raise _not_a("table of trips (its first line is blank)", display_name)
         elif b"LocationID" not in file.readline(1000):
             raise _not_a("table of zones (no column LocationID)", display_name)
-
-
-def _is_text(path: Path) -> bool:
-    return path.suffix == ".csv" and kind_of(path) != PARQUET
 
 
 def _is_synthetic(file: BinaryIO, display_name: str) -> bool:

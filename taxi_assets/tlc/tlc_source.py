@@ -24,13 +24,12 @@ from taxi_assets.tlc.landing_writes import (
     rename_durably,
     sidecar,
 )
-from taxi_assets.tlc.month_file import check_content, file_name, parse_file_name
+from taxi_assets.tlc.month_file import check_content, file_names, parse_file_name
 
 if TYPE_CHECKING:
     import httpx
 
 _MONTHS, _ZONES = "trip-data", "misc"  # the site's two folders
-MONTH_SUFFIXES = ("parquet", "csv")  # a folder may have both; the first wins
 ZONE_FILE_NAMES = _LOOKUP, _SHAPES = "taxi_zone_lookup.csv", "taxi_zones.zip"
 _RETRY_POLICY = RetryPolicy()
 
@@ -99,9 +98,8 @@ def fetch_month(  # noqa: PLR0913, PLR0917 - month, locations and download optio
         TaxiError: the source has no such month, its file is of another kind than its name says, or the folder
             cannot be written to. Earlier files in the landing folder stay as they are.
     """
-    name = file_name(service, month)
-    if not _is_site(source):
-        name = _find(source, _MONTHS, [file_name(service, month, suffix) for suffix in MONTH_SUFFIXES]).name
+    names = file_names(service, month)
+    name = names[0] if _is_site(source) else _find(source, _MONTHS, names).name
     return _fetch_file(source, _MONTHS, landing / name, progress or (lambda *_: None), retry_policy, stored)
 
 
@@ -112,33 +110,25 @@ def month_location(source: str, service: str, month: Month) -> str | Path:
         SourceUnreachable: the folder does not exist.
         TaxiError: the source is neither a web address nor a folder's path.
     """
-    name = file_name(service, month)
+    names = file_names(service, month)
     if _is_site(source):
-        return _url(source, _MONTHS, name)
-    names = [file_name(service, month, suffix) for suffix in MONTH_SUFFIXES]
+        return _url(source, _MONTHS, names[0])
     candidates = list(_candidate_paths(source, _MONTHS, names))
     return next((candidate for candidate in candidates if candidate.is_file()), candidates[-1])
 
 
-def fetch_zones(
-    source: str, landing: Path, progress: Progress | None = None, retry_policy: RetryPolicy = _RETRY_POLICY
-) -> ZoneFiles:
-    """Fetches TLC's two zone files to the landing folder.
+def ensure_zone_files(source: str, landing: Path, retry_policy: RetryPolicy = _RETRY_POLICY) -> ZoneFiles:
+    """The zone files in the landing folder; fetches both if one is missing.
 
     Raises:
         SourceUnreachable: as in `fetch_month`.
         TaxiError: as in `fetch_month`.
     """
     files = ZoneFiles(landing / _LOOKUP, landing / _SHAPES)
-    for target in files:
-        _fetch_file(source, _ZONES, target, progress or (lambda *_: None), retry_policy)
+    if not all(file.is_file() for file in files):
+        for target in files:
+            _fetch_file(source, _ZONES, target, lambda *_: None, retry_policy)
     return files
-
-
-def ensure_zone_files(source: str, landing: Path) -> ZoneFiles:
-    """The zone files in the landing folder; fetches them if one is missing."""
-    files = ZoneFiles(landing / _LOOKUP, landing / _SHAPES)
-    return files if all(file.is_file() for file in files) else fetch_zones(source, landing)
 
 
 def _fetch_file(

@@ -16,7 +16,7 @@ from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.settings import Settings, remember_data_kind
-from taxi_assets.tlc.tlc_source import fetch_zones
+from taxi_assets.tlc.tlc_source import ensure_zone_files
 from taxi_assets.warehouse.connection import Warehouse
 
 BOTH = "2023-01..2023-02"
@@ -32,7 +32,7 @@ def cli_user(source: Path, tmp_path_factory: pytest.TempPathFactory) -> CliUser:
     """A user with one month in the warehouse."""
     found = make_cli_user(tmp_path_factory.mktemp("errors"), source, "synthetic")
     settings = found.settings
-    publishing.publish_zones(Warehouse(settings), *fetch_zones(settings.tlc_source, settings.landing))
+    publishing.publish_zones(Warehouse(settings), *ensure_zone_files(settings.tlc_source, settings.landing))
     ingest_month(Warehouse(settings), "green", MONTHS[0])
     remember_data_kind(settings.home, "synthetic")
     return CliUser(found.home, found.source, found.port)

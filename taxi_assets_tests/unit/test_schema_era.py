@@ -34,8 +34,8 @@ def test_common_names_match_every_service_and_other_files_none() -> None:
     assert possible_services(("LocationID", "Borough", "Zone")) == frozenset()
 
 
-ERA_NAMES = [(service, era) for service in ERAS for era in ERAS[service]]
-SAME = {("yellow", "2015-07-csv"): "2015-csv", ("fhv", "B"): "A"}  # capitals and widths do not matter
+ERA_NAMES = [(service, era) for service in SERVICES for era in ERAS[service]]
+SAME = {("yellow", "2015-07-csv"): "2015-csv"}  # capitals do not matter
 
 
 @pytest.mark.parametrize(("service", "era"), ERA_NAMES)
@@ -50,3 +50,4 @@ def test_era_allows_unknown_columns_and_rejects_mixed_services() -> None:
     assert schema_era(columns, ["int64"] * len(columns)) == "A"
     assert schema_era([*columns, "tpep_pickup_datetime"], ["int64"] * (len(columns) + 1)) == "unknown"
     assert schema_era([], []) == "unknown"
+    assert schema_era(["dispatching_base_num", "pickup_datetime"], ["string"] * 2) == "unknown"

@@ -159,7 +159,7 @@ def test_zones_are_fetched_as_two_files(source: Path, landing: Path, layout: str
     (source / "misc").mkdir()
     (source / layout / "taxi_zone_lookup.csv").write_text('"LocationID","Borough"\n1,"EWR"\n')
     (source / layout / "taxi_zones.zip").write_bytes(zipped())
-    lookup, shapes = tlc_source.fetch_zones(str(source), landing)
+    lookup, shapes = tlc_source.ensure_zone_files(str(source), landing)
     assert lookup.read_text().startswith('"LocationID"')
     assert shapes.read_bytes() == zipped()
 
@@ -173,13 +173,13 @@ def test_files_that_are_not_zones_are_refused(source: Path, landing: Path, name:
     (source / "taxi_zones.zip").write_bytes(zipped())
     (source / name).write_text("<html>")
     with pytest.raises(TaxiError, match=reason):
-        tlc_source.fetch_zones(str(source), landing)
+        tlc_source.ensure_zone_files(str(source), landing)
     assert name not in visible(landing)
 
 
 def test_a_folder_without_zones_is_reported(source: Path, landing: Path) -> None:
     with pytest.raises(TaxiError, match=r"has no taxi_zone_lookup\.csv .*put the file there"):
-        tlc_source.fetch_zones(str(source), landing)
+        tlc_source.ensure_zone_files(str(source), landing)
 
 
 # Invalid addresses

@@ -51,7 +51,7 @@ def test_damaged_note_causes_another_fetch(client: Client) -> None:
 def test_zones_come_from_the_sites_other_folder(client: Client) -> None:
     empty_zip = b"PK\5\6" + bytes(18)
     client.site.files |= {"/misc/taxi_zone_lookup.csv": b"LocationID\n1\n", "/misc/taxi_zones.zip": empty_zip}
-    zones = tlc_source.fetch_zones(client.site.url, client.landing, None, client.retry_policy)
+    zones = tlc_source.ensure_zone_files(client.site.url, client.landing, client.retry_policy)
     assert zones.lookup.read_bytes() == b"LocationID\n1\n"
     assert zones.shapes.read_bytes() == empty_zip
 
