@@ -10,8 +10,6 @@ from fastapi.responses import JSONResponse
 from taxi_assets.serving.ride_request import InvalidRide, arrival_time, parse_ride
 from taxi_assets.serving.served_model import ServedModel
 
-__all__ = ["app"]
-
 app = FastAPI()
 model = ServedModel.load(Path(os.environ["BENCH_MODEL"]))
 source = {

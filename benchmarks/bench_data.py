@@ -12,8 +12,6 @@ from benchmarks.peers import PEERS, require_equal_tables, run_peer
 from benchmarks.publish_pipelines import prepare_months, prepare_source, published_lake
 from taxi_assets.quality.suites import SUITES
 
-__all__ = ["compare_backfill", "compare_publishing", "compare_suites", "main", "require_same_work"]
-
 _PIPELINES, _PEERS = "benchmarks.publish_pipelines", "benchmarks.peers"
 _SUITE = "raw_trips"
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from benchmarks.harness import Comparison, Figure, Goal, options, report, subprocess_timer
 from benchmarks.publish_pipelines import prepare_large_source
 
-__all__ = ["main", "publish_large"]
-
 _LIMIT_GB = 2
 _PART = 3_000_000
 

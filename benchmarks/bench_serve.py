@@ -28,8 +28,6 @@ from taxi_assets.settings import Settings
 if TYPE_CHECKING:
     from taxi_assets.training.model import DurationModel
 
-__all__ = ["compare_endpoints", "compare_single_rides", "main", "serving_both"]
-
 _HOST = "127.0.0.1"
 _RIDES = 200
 _FACTS = {"name": "taxi-duration", "version": 1, "run_id": "none", "data_snapshot": 0, "synthetic": True}

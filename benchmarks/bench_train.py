@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from taxi_assets.features.trip_features import ZoneMap
 
-__all__ = ["compare_assets", "compare_fits", "compare_imports", "draw_growth", "main", "measure_growth"]
-
 _TRAINED, _EVALUATED = ["duration_model"], ["duration_model", "model_evaluation"]
 _SECONDS_ALLOWED = 60.0
 _WORKLOADS = "benchmarks.training_workloads"

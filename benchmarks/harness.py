@@ -21,20 +21,6 @@ from benchmarks.machine import describe_machine
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 
-__all__ = [
-    "Comparison",
-    "Figure",
-    "Goal",
-    "Run",
-    "TimedRun",
-    "alternate",
-    "in_process",
-    "options",
-    "report",
-    "subprocess_timer",
-    "take_turns",
-]
-
 _ROOT = Path(__file__).parents[1]
 _QUIET_LOAD = 2
 

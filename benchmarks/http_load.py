@@ -5,8 +5,6 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-__all__ = ["RIDE", "measure_latencies"]
-
 RIDE = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30", "service": "green"}
 
 

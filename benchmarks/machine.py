@@ -7,8 +7,6 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["describe_machine"]
-
 _LIBRARIES = ("dagster", "duckdb", "great-expectations", "pandas", "scikit-learn", "onnxruntime", "bentoml", "fastapi")
 
 

@@ -15,19 +15,6 @@ from taxi_assets.months import Month, month_range
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse, create_month_view, month_key
 
-__all__ = [
-    "prepare_as_course",
-    "prepare_large_source",
-    "prepare_months",
-    "prepare_source",
-    "publish_month",
-    "publish_months",
-    "published_lake",
-    "validate_frame",
-    "validate_in_pandas",
-    "validate_in_warehouse",
-]
-
 SERVICE, MONTH, SMALL_MONTH = "yellow", Month(2023, 1), Month(2023, 2)
 _SMALL_ROWS, _SEED = 20_000, 7
 

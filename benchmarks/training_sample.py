@@ -23,8 +23,6 @@ from taxi_assets.warehouse.schema import TABLES
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["sample_trips"]
-
 SERVICE, SEED = "green", 7
 
 

@@ -8,8 +8,6 @@ from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["fit_bare_trees", "materialise", "publish_months", "training_matrix"]
-
 Work = Callable[[], object]
 SERVICE, SEED, FIRST = "green", 7, Month(2022, 1)
 

@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["blocks", "code", "headings", "prose", "spans", "table", "tree"]
-
 
 def blocks(text: str) -> str:
     """The lines of code blocks, fenced or indented."""

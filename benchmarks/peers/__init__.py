@@ -18,8 +18,6 @@ from taxi_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["PEERS", "require_equal_tables", "run_peer"]
-
 Work = Callable[[], object]
 Peer = Callable[[Path, Month, Path], object]
 

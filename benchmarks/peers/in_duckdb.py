@@ -22,8 +22,6 @@ from benchmarks.peers.month_source import (
 )
 from taxi_assets.months import Month
 
-__all__ = ["process"]
-
 
 def process(source: Path, month: Month, output: Path) -> object:
     """The month by a plain DuckDB script; the numbers come from the platform's own counting."""

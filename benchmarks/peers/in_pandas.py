@@ -26,8 +26,6 @@ from taxi_assets.months import Month
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["process"]
-
 
 def process(source: Path, month: Month, output: Path) -> object:
     """The month by pandas; Great Expectations evaluates its suites on the frames."""

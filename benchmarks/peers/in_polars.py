@@ -26,8 +26,6 @@ from taxi_assets.months import Month
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["process"]
-
 
 def process(source: Path, month: Month, output: Path) -> dict[str, "pl.DataFrame"]:
     """The month by polars; returns the numbers of each suite, a row each."""

@@ -7,26 +7,6 @@ from pathlib import Path
 from taxi_assets.months import Month
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 
-__all__ = [
-    "ALWAYS_PRESENT",
-    "CLEAN",
-    "FEATURES",
-    "KEY",
-    "LONGEST",
-    "MPH",
-    "NEEDED",
-    "SERVICE",
-    "SHORTEST",
-    "TABLES",
-    "TRIP",
-    "ZONES",
-    "canonical_names",
-    "canonical_types",
-    "month_bounds",
-    "month_path",
-    "zone_places",
-]
-
 TABLES = ("raw_trips", "rejected_trips", "clean_trips", "trip_features")
 SERVICE = "yellow"
 

@@ -7,8 +7,6 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request
 
-__all__ = ["MONTHLY", "BrowserLog", "Stop", "observe", "stops", "visit"]
-
 HOST = "127.0.0.1"
 MONTHLY = (
     "raw_trips",

@@ -4,8 +4,6 @@ from typing import Any
 
 import httpx
 
-__all__ = ["RIDE", "post", "refusal"]
-
 RIDE = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30:00"}
 
 

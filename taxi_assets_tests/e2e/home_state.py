@@ -13,8 +13,6 @@ from taxi_assets.registry import model_versions
 from taxi_assets.registry.database import client
 from taxi_assets.settings import Settings
 
-__all__ = ["HomeState", "home_state"]
-
 EQUAL = {
     dg.DagsterRunStatus.SUCCESS: "FINISHED",
     dg.DagsterRunStatus.FAILURE: "FAILED",

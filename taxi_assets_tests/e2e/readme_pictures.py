@@ -22,8 +22,6 @@ from terminal import CTRL_C, terminal, wait_until
 
 from taxi_assets.cli.supervisor.ports import free_port
 
-__all__ = ["MOST_BYTES", "PICTURES", "REFUSED", "chromium", "photograph"]
-
 MONTHS = "2023-01..2023-03"
 SCORED, REFUSED_MONTH, ITS_FILE = "2023-03", "2023-04", "2023-05"
 MOST_BYTES = 300_000

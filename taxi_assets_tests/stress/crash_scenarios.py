@@ -19,8 +19,6 @@ from simulated_sensor import publish_pending, scan
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["ForkServer", "LakeReader", "Scenario", "file_rows", "fork_server", "scenarios"]
-
 SECONDS = 120.0
 TABLES = ("raw_trips", "rejected_trips", "clean_trips", "trip_features")
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 from sample_files import SampleFile
 
-__all__ = ["ExpectedMonth"]
-
 
 @dataclass
 class ExpectedMonth:

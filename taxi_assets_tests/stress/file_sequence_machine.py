@@ -24,8 +24,6 @@ from taxi_assets.ingestion.retry_files import accept, retry
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.fault_points import FAULT_POINTS
 
-__all__ = ["FileSequenceMachine"]
-
 _SETTLING_SCANS = 4  # a file that stays incomplete is quarantined at the third
 _DATES = st.sampled_from((None, 1_000_000_000))
 

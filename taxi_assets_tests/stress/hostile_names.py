@@ -4,8 +4,6 @@ import string
 
 import hypothesis.strategies as st
 
-__all__ = ["HOSTILE_KEYS", "HOSTILE_NAMES", "KEYS", "NAMES"]
-
 _TLC = b"green_tripdata_2023-01.parquet"
 HOSTILE_NAMES: tuple[bytes, ...] = (
     b"..\\..\\..\\etc\\passwd.parquet",

@@ -13,8 +13,6 @@ from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.schema import TABLES
 
-__all__ = ["assert_consistent", "file_checksums", "ingested_files", "ingestions", "raw_trips_hashes", "row_hashes"]
-
 Hashes = Mapping[str, Mapping[Any, tuple[int, str]]]
 _HASH = "count(*), concat_ws('-', bit_xor(hash(t)), sum(hash(t)::HUGEINT))"
 # Left out of comparisons: `source_files` keeps a home's history, which differs between equal homes.

@@ -12,8 +12,6 @@ from taxi_assets.ingestion.retry_files import accept
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["ReferenceLakes"]
-
 
 class ReferenceLakes:
     """Builds an undisturbed warehouse for a set of files, once for each set."""

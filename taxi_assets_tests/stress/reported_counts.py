@@ -2,6 +2,4 @@
 
 from collections.abc import Callable, Mapping
 
-__all__ = ["ReportCounts"]
-
 ReportCounts = Callable[[str, Mapping[str, int]], None]

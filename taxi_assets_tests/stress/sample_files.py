@@ -23,8 +23,6 @@ from taxi_assets.tlc.month_file import file_name
 from taxi_assets.warehouse import connection
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["SLOTS", "SampleFile", "SampleFiles", "Slot", "close", "land", "make_sample_files", "publish_month"]
-
 Slot = tuple[str, Month]
 
 JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)

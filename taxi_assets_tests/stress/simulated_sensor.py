@@ -11,8 +11,6 @@ from taxi_assets.ingestion.pending import find_pending
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["TICK", "Killed", "killed_at", "publish_pending", "scan"]
-
 TICK = file_stability.ScanPolicy(seconds_between=0)  # two scans complete a file, however soon
 _MOST_ROUNDS = 6
 

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from taxi_assets.tlc.local_time import local_time, utc_seconds
 
-__all__ = ["FeatureFunction", "future_leaking_trips", "leaking_columns", "self_leaking_trips", "unscored_count"]
-
 FeatureFunction = Callable[[pd.DataFrame], NDArray[Any]]
 """One row of numbers for each trip of a frame, in its order: shape (n, columns)."""
 

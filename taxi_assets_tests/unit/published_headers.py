@@ -1,7 +1,5 @@
 """Published headers of TLC's files, and of the history of its columns."""
 
-__all__ = ["COMPANY", "FOR_HIRE", "GREEN", "WITHOUT_ZONES", "WITH_ZONES", "YELLOW"]
-
 GREEN = (
     "VendorID lpep_pickup_datetime lpep_dropoff_datetime store_and_fwd_flag RatecodeID PULocationID "
     "DOLocationID passenger_count trip_distance fare_amount extra mta_tax tip_amount tolls_amount "

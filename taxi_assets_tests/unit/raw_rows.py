@@ -3,8 +3,6 @@
 from datetime import date, datetime, timedelta
 from typing import Any
 
-__all__ = ["KEY", "MARCH", "NINE", "Row", "trip"]
-
 Row = dict[str, Any]
 
 MARCH = date(2023, 3, 1)

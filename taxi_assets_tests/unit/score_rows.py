@@ -3,8 +3,6 @@
 from datetime import date
 from typing import Any
 
-__all__ = ["DECISION", "OTHER", "SERVED", "scored"]
-
 SERVED, OTHER = "without_recent_traffic", "with_recent_traffic"
 DECISION: dict[str, Any] = {
     "month": date(2023, 2, 1),

@@ -19,8 +19,6 @@ from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["TRIPS", "publish_month", "run_together", "running_readers", "start"]
-
 TRIPS = ("raw_trips", "rejected_trips", "clean_trips", "trip_features")
 _POLL_SECONDS = 0.3
 

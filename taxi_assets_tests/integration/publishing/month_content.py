@@ -12,8 +12,6 @@ from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.months import Month
 from taxi_assets.warehouse.connection import Warehouse
 
-__all__ = ["FEBRUARY", "JANUARY", "ROWS", "TRIPS", "ask", "content", "rewritten"]
-
 JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
 TRIPS = ("raw_trips", "rejected_trips", "clean_trips", "trip_features")
 ROWS = 6000  # of a synthetic month
