@@ -4,11 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, ROWS, SEED, PlatformHarness, settings_in
+from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, ROWS, SEED, PlatformHarness, coarse_pictures, settings_in
 
 from taxi_assets import synthetic
 from taxi_assets.definitions import build
 from taxi_assets.defs.instance import open_instance
+
+
+@pytest.fixture(autouse=True)
+def _coarse_pictures() -> Iterator[None]:
+    with coarse_pictures():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +43,9 @@ def shared_platform(tmp_path_factory: pytest.TempPathFactory, months_folder: Pat
         patch.setenv("DAGSTER_HOME", str(settings.dagster_home))
         with open_instance(settings) as instance:
             platform = PlatformHarness(settings, build(settings), instance)
-            platform.run("ingest_months", [JANUARY, FEBRUARY])
-            platform.run("train_month", [MARCH])
+            with coarse_pictures():
+                platform.run("ingest_months", [JANUARY, FEBRUARY])
+                platform.run("train_month", [MARCH])
             yield platform
 
 

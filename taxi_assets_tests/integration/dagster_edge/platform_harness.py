@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleCauseCategory, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
@@ -32,6 +33,22 @@ TINY = {"max_iter": 5, "min_samples_leaf": 20}
 
 def settings_in(home: Path, source: Path) -> Settings:
     return Settings(home=home, data_kind="synthetic", tlc_source=str(source), threads=1, memory_limit="1GB")
+
+
+@contextmanager
+def coarse_pictures() -> Iterator[None]:
+    """Renders plots small and without arranging them during the block: `unit/test_plots.py` renders them in full."""
+    from matplotlib.figure import Figure
+
+    in_full = Figure.savefig
+
+    def savefig(figure: Figure, *arguments: Any, **options: Any) -> None:
+        figure.set_layout_engine("none")
+        in_full(figure, *arguments, **options, dpi=20)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", savefig)
+        yield
 
 
 @dataclass(frozen=True)
