@@ -35,6 +35,14 @@ def table(text: str, header: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in match[1].splitlines()] if match else []
 
 
+def sentences(text: str) -> list[str]:
+    """The sentences of paragraphs, lists and tables; each span of code is one word."""
+    text = re.sub(r"^\|[-:| ]+\|$|^#+ .*$", "", prose(text), flags=re.MULTILINE)
+    text = re.sub(r"`[^`]+`", "code", re.sub(r"\]\([^)]*\)", "]", text))
+    parts = re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )|\n(?=\|)| \| ", text)
+    return [sentence for part in parts for sentence in re.split(r"(?<=[.:;!?])\s+", " ".join(part.split()))]
+
+
 def tree(text: str, root: str) -> set[str]:
     """The paths of the folder tree that begins with this folder."""
     match = re.search(rf"^```text\n({re.escape(root)}.*?)^```$", text, re.MULTILINE | re.DOTALL)

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from markdown_reader import sentences
 
 ROOT = Path(__file__).resolve().parents[1]
+LONGEST_SENTENCE = 30  # words
 FOLDERS = ("taxi_assets", "taxi_assets_tests", "benchmarks", "bento")
 # Words that carried a meaning of our own; each has a standard term instead (see docs/glossary.md).
 PRIVATE = re.compile(
@@ -52,6 +54,12 @@ def private_words(text: str) -> list[tuple[int, str]]:
     return [(number, found[0]) for number, line in lines for found in PRIVATE.finditer(line)]
 
 
+def long_sentences(text: str) -> list[tuple[int, str]]:
+    """Sentences with more than 30 words, and their numbers of words."""
+    counts = [(len(re.findall(r"\S*\w\S*", sentence)), sentence) for sentence in sentences(text)]
+    return [(count, sentence) for count, sentence in counts if count > LONGEST_SENTENCE]
+
+
 @pytest.mark.parametrize(
     ("source", "found"),
     [
@@ -68,6 +76,12 @@ def test_a_private_word_is_found() -> None:
     assert private_words("a\nwhat is told of it, on held-out trips") == [(2, "told")]
 
 
+@pytest.mark.parametrize("form", ["{}.", "- One.\n- {}.", "| A | B |\n|---|---|\n| One. | {}. |"])
+def test_a_long_sentence_is_found(form: str) -> None:
+    assert long_sentences(form.format("`a b`, " * 30)) == []
+    assert [count for count, _ in long_sentences(form.format("[a](b) c\n" * 16))] == [32]
+
+
 def in_files(paths: list[Path], check: Callable[[str], list[tuple[int, str]]]) -> dict[str, list[tuple[int, str]]]:
     """What the check finds, by file."""
     return {str(path.relative_to(ROOT)): found for path in paths if (found := check(path.read_text()))}
@@ -79,3 +93,7 @@ def test_first_lines_of_docstrings_are_short_and_direct() -> None:
 
 def test_no_private_word_is_left() -> None:
     assert in_files([*sources(), *documents()], private_words) == {}
+
+
+def test_sentences_of_documents_are_short() -> None:
+    assert in_files([path for path in documents() if path.suffix == ".md"], long_sentences) == {}

@@ -37,7 +37,10 @@ def settings_in(home: Path, source: Path) -> Settings:
 
 @contextmanager
 def coarse_pictures() -> Iterator[None]:
-    """Renders plots small and without arranging them during the block: `unit/test_plots.py` renders them in full."""
+    """Renders plots small during the block, without arranging them.
+
+    `unit/test_plots.py` renders them in full.
+    """
     from matplotlib.figure import Figure
 
     in_full = Figure.savefig
