@@ -40,16 +40,12 @@ def ensure_months(
     for month in sorted({*required, *optional} - {*available}):
         on_progress(f"publish {', '.join(services)} {month}")
         try:
-            _publish_month(warehouse, services, month)
+            for service in services:
+                ingest_month(warehouse, service, month)
+                publishing.publish_clean(warehouse, service, month)
+                publishing.publish_features(warehouse, service, month)
         except TaxiError as error:
             if month in required:
                 raise
             messages.append(f"{month} is skipped: {error}")
     return messages
-
-
-def _publish_month(warehouse: Warehouse, services: Sequence[str], month: Month) -> None:
-    for service in services:
-        ingest_month(warehouse, service, month)
-        publishing.publish_clean(warehouse, service, month)
-        publishing.publish_features(warehouse, service, month)

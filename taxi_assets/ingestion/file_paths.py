@@ -20,7 +20,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.landing_writes import StoredFiles, rename_durably
-from taxi_assets.tlc.month_file import file_name
+from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.tlc.services import SERVICES
 
 TakeReason = Literal["new", "again", "damaged"]
@@ -52,7 +52,7 @@ def quarantine_path(sha256: str | None, name: str, token: str) -> str:
 def stored_files(settings: Settings, service: str, month: Month) -> StoredFiles:
     """The month's stored files by SHA-256, and the folder for notes on their origin."""
     folder = settings.file_store / service / str(month)
-    stored = {match[1]: path for path in _entries(folder) if (match := _STORED.fullmatch(path.name))}
+    stored = {match[1]: path for path in entries(folder) if (match := _STORED.fullmatch(path.name))}
     return StoredFiles(folder, stored)
 
 
@@ -76,7 +76,7 @@ def take(settings: Settings, source: Path, take_reason: TakeReason, name: str | 
 
 
 def _next_number(incoming: Path) -> int:
-    numbers = [folder.name.rpartition("-")[0][-8:] for folder in _entries(incoming)]
+    numbers = [folder.name.rpartition("-")[0][-8:] for folder in entries(incoming)]
     return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
@@ -88,8 +88,8 @@ def take_reason_of(taken: str) -> tuple[TakeReason, str]:
 
 def incoming(settings: Settings) -> Iterator[Path]:
     """The taken files that are not moved on yet. Removes leftovers of interrupted copies."""
-    for folder in _entries(settings.file_store / "incoming"):
-        for path in _entries(folder):
+    for folder in entries(settings.file_store / "incoming"):
+        for path in entries(folder):
             if path.name.startswith(".copy-"):
                 path.unlink()  # the original still exists
             else:
@@ -118,13 +118,13 @@ def unrecorded_files(settings: Settings, recorded_paths: Collection[str]) -> Ite
     They exist after a kill between a row and its move, or after the warehouse was removed.
     """
     for service in SERVICES:
-        for folder in _entries(settings.file_store / service):
-            for path in _entries(folder):
-                match = _STORED.fullmatch(path.name)
-                month = _month(folder.name)
-                if match and month and str(path.relative_to(settings.root)) not in recorded_paths:
-                    yield path, file_name(service, month, match[2])
-    for path in _entries(settings.quarantine):
+        for folder in entries(settings.file_store / service):
+            for path in entries(folder):
+                name = f"{service}_tripdata_{folder.name}{path.suffix}"
+                is_stored = _STORED.fullmatch(path.name) and parse_file_name(name)
+                if is_stored and str(path.relative_to(settings.root)) not in recorded_paths:
+                    yield path, name
+    for path in entries(settings.quarantine):
         match = _ASIDE.fullmatch(path.name)
         is_subject = match and not path.name.endswith(_REASON) and path.is_file() and not path.is_symlink()
         if match and is_subject and str(path.relative_to(settings.root)) not in recorded_paths:
@@ -154,15 +154,9 @@ def _move_across(source: Path, target: Path) -> None:
     source.unlink()
 
 
-def _entries(folder: Path) -> list[Path]:
+def entries(folder: Path) -> list[Path]:
+    """The entries of a folder by name; none if it is missing."""
     try:
         return sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name))
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _month(text: str) -> Month | None:
-    try:
-        return Month.parse(text)
-    except TaxiError:
-        return None

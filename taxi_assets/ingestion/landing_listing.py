@@ -98,11 +98,8 @@ def landing_path(entry: Path) -> str:
 
 def _entries(folder: Path) -> list[Path]:
     """Entries of the landing folder by name, without hidden files and TLC's zone files."""
-    try:
-        found = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted((p for p in found if p.name not in ZONE_FILE_NAMES), key=lambda path: os.fsencode(path.name))
+    found = file_paths.entries(folder)
+    return [path for path in found if not path.name.startswith(".") and path.name not in ZONE_FILE_NAMES]
 
 
 def _incomplete_reason(path: Path, seen: Observation, policy: ScanPolicy) -> str | None:

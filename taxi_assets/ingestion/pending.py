@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from taxi_assets.ingestion.source_files import SourceFile, read_source_files
 from taxi_assets.months import newest_month
@@ -38,22 +38,12 @@ def find_pending(warehouse: Warehouse) -> PendingWork:
 
 def is_run_active(settings: Settings) -> bool:
     """True if a `taxi run` is active: it publishes the landed files itself."""
-    try:
-        with run_lock(settings).acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
+    return _is_busy(run_lock(settings), 0)
 
 
 def is_publish_locked(settings: Settings) -> bool:
     """True if the publish lock stays busy for 5 seconds; sensors must not block."""
-    try:
-        with FileLock(settings.warehouse / "publish.lock").acquire(timeout=_LOCK_WAIT_SECONDS):
-            return False
-    except Timeout:
-        return True
-    except FileNotFoundError:  # no warehouse yet
-        return False
+    return settings.warehouse.is_dir() and _is_busy(FileLock(settings.warehouse / "publish.lock"), _LOCK_WAIT_SECONDS)
 
 
 def newest_trainable(warehouse: Warehouse, waiting: Sequence[SourceFile]) -> SourceFile | None:
@@ -66,3 +56,11 @@ def newest_trainable(warehouse: Warehouse, waiting: Sequence[SourceFile]) -> Sou
         available = {str(month) for month in available_months(connection, warehouse.settings.services)}
     candidates = available | {str(record.month) for record in waiting}
     return newest if max(candidates) == str(newest.month) != min(candidates) else None
+
+
+def _is_busy(lock: BaseFileLock, seconds: float) -> bool:
+    try:
+        with lock.acquire(timeout=seconds):
+            return False
+    except Timeout:
+        return True

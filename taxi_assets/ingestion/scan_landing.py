@@ -228,7 +228,7 @@ def _record(
     """Update the rows in one transaction, or write nothing if no row changes."""
     root = warehouse.settings.root
 
-    def decide(records: Sequence[SourceFile]) -> ResolvedStates:
+    def decide(records: Collection[SourceFile]) -> ResolvedStates:
         scanned = [r for r in records if r.path not in listing.skipped]
         skipped = {r.path: r for r in records if r.path in listing.skipped}
         resolved = resolve_states(
@@ -236,23 +236,18 @@ def _record(
         )
         return ResolvedStates(skipped | dict(resolved.rows), resolved.target_paths)
 
-    before = list_source_files(warehouse)
-    resolved = decide(before)
-    if _changes(before, resolved) != ([], []):
+    before = {row.path: row for row in list_source_files(warehouse)}
+    resolved = decide(before.values())
+    changed: list[SourceFile] = []
+    if resolved.rows != before:
         with warehouse.publishing("source_files") as connection:
-            before = read_source_files(connection)  # a month may have been published meanwhile
-            resolved = decide(before)
-            dropped, new = _changes(before, resolved)
-            delete_source_files(connection, dropped)
-            write_source_files(connection, new)
+            before = {row.path: row for row in read_source_files(connection)}  # a month may be published by now
+            resolved = decide(before.values())
+            changed = [row for path, row in resolved.rows.items() if before.get(path) != row]
+            delete_source_files(connection, [path for path in before if path not in resolved.rows])
+            write_source_files(connection, changed)
     fault_points.fault_point("recorded")
-    return resolved, _changes(before, resolved)[1]
-
-
-def _changes(before: Sequence[SourceFile], resolved: ResolvedStates) -> tuple[list[str], list[SourceFile]]:
-    former = {record.path: record for record in before}
-    new = [record for path, record in resolved.rows.items() if former.get(path) != record]
-    return [path for path in former if path not in resolved.rows], new
+    return resolved, changed
 
 
 def _write_reasons(settings: Settings, resolved: ResolvedStates) -> list[OSError]:

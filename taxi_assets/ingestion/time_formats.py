@@ -41,12 +41,12 @@ def _let(name: str, value: str, body: str) -> str:
 
 def _wall_clock(text: str, order: Order) -> str:
     numbered = f"trim(regexp_replace({text}, '{DAY_AND_MONTH}', '\\1/\\2/\\3 '))"
-    slashes = f"replace({text}, '/', '-')"
+    slashes, blanks = f"replace({text}, '/', '-')", f"regexp_replace({text}, '[ ,-]+', ' ', 'g')"
     return (
         f"CASE WHEN regexp_full_match({text}, '{_YEAR_FIRST}') THEN TRY_CAST({text} AS TIMESTAMP) "
         f"WHEN regexp_matches({text}, '{DAY_AND_MONTH}') THEN {_parse(numbered, [_NUMBERED[order]])} "
         f"WHEN regexp_matches({text}, '[A-Za-z]{{3}}') AND regexp_matches({text}, '{_YEAR}') "
-        f"THEN {_parse(_with_blanks(text), _NAMED)} "
+        f"THEN {_parse(blanks, _NAMED)} "
         rf"WHEN regexp_matches({text}, '^\d{{8}}') THEN try_strptime({text}, {_list(_COMPACT)}) "
         rf"WHEN regexp_matches({text}, '^\d{{4}}[-/]') THEN {_parse(slashes, ['%Y-%m-%d'])} END"
     )
@@ -62,10 +62,6 @@ def _converted(text: str, order: Order) -> str:
     minutes_ahead = _let("z", f"regexp_extract({text}, '{AWARE}', 3)", offset)
     clock = _let("b", f"regexp_replace({text}, '{AWARE}', '\\1')", _wall_clock("b", order))
     return f"timezone('{NEW_YORK}', timezone('UTC', {clock} - to_minutes({minutes_ahead})))"
-
-
-def _with_blanks(text: str) -> str:
-    return f"regexp_replace({text}, '[ ,-]+', ' ', 'g')"
 
 
 def _parse(text: str, dates: Sequence[str]) -> str:
