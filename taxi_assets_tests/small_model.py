@@ -1,4 +1,4 @@
-"""A model of an invented town, fitted in under a second on one week of trips, and trips to predict."""
+"""A model of an invented city, fitted in under a second on one week of trips, and trips to predict."""
 
 from functools import cache
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Brings files from the landing folder into the warehouse as trips.
+"""Ingests files of the landing folder into the warehouse as trips.
 
 Getting files from TLC, and models, do not belong here.
 """

@@ -66,9 +66,9 @@ def scan_landing(
         deadline = time.monotonic() + policy.budget_seconds
         _recover_orphans(settings, list_source_files(warehouse))
         listing = list_landing(settings, policy, only)
-        fault_points.fault_point("seen")
+        fault_points.fault_point("listed")
         changed = _inspect_and_record(warehouse, _take_complete_files(settings, listing), deadline)
-        fault_points.fault_point("settled")
+        fault_points.fault_point("scanned")
     return changed
 
 
@@ -150,7 +150,7 @@ def _inspect_and_record(warehouse: Warehouse, listing: LandingListing, deadline:
         with suppress(OSError, FileStillBeingWritten):
             damaged = _take_damaged(settings, find_original(records, inspected_file.sha256))
             inspected_files = [_inspect(damaged, settings), *inspected_files] if damaged else inspected_files
-    fault_points.fault_point("examined")
+    fault_points.fault_point("inspected")
     listing = LandingListing((), [*listing.incomplete, *postponed], listing.skipped)
     resolved, changed = _record(warehouse, inspected_files, listing)
     faults = [_move_file(settings, settings.root / path, target) for path, target in resolved.target_paths.items()]

@@ -4,4 +4,4 @@ SELECT count(*)
 FROM scored
 SEMI JOIN (
     FROM trip_features WHERE month IN (SELECT unnest($months)) AND service IN (SELECT unnest($services))
-) AS learned USING (service, pickup_at, pickup_zone_id, dropoff_zone_id, duration_minutes)
+) AS trained_on USING (service, pickup_at, pickup_zone_id, dropoff_zone_id, duration_minutes)

@@ -4,12 +4,12 @@ Crash tests replace `fault_point` to stop the process there, and check that the 
 """
 
 FAULT_POINTS = (
-    "seen",  # the landing folder is listed, no file is changed
+    "listed",  # the landing folder is listed, no file is changed
     "taken",  # a file left the landing folder, but is not recorded
-    "examined",  # its bytes were read and checked
+    "inspected",  # its bytes were read and checked
     "recorded",  # its new state is recorded; the file is not yet moved
     "moved",  # it is in the file store, or in quarantine without its reason
-    "settled",  # the scan is complete
+    "scanned",  # the scan is complete
     "checked",  # a month's file is whole and about to be read
     "filled",  # its rows are in the open transaction
     "audited",  # its suite has passed, the transaction is open

@@ -25,7 +25,7 @@ from taxi_assets.cli.supervisor.ports import free_port
 MONTHS = "2023-01..2023-03"
 SCORED, REFUSED_MONTH, ITS_FILE = "2023-03", "2023-04", "2023-05"
 MOST_BYTES = 300_000
-PATIENCE = 90_000  # milliseconds, for a page's first load
+PAGE_TIMEOUT = 90_000  # milliseconds, for a page's first load
 SERVERS = ("dagster", "mlflow", "data_docs", "bento")
 
 
@@ -81,7 +81,7 @@ def photograph(page: Page, picture: Picture, urls: Mapping[str, str], folder: Pa
     if picture.click:
         page.get_by_text(picture.click).filter(visible=True).first.click()
         page.locator("img[src^='data:image/png']").first.wait_for()
-    expect(page.get_by_text(re.compile(r"^Loading")).filter(visible=True)).to_have_count(0, timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(r"^Loading")).filter(visible=True)).to_have_count(0, timeout=PAGE_TIMEOUT)
     page.evaluate("document.fonts.ready")
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256)
     file = folder / f"{picture.name}.png"
@@ -138,7 +138,7 @@ def take(source: Path, folder: Path, say: Callable[[str], object] = print) -> No
         urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
         with _up(cli_user, ports):
             page = browser.new_page()
-            page.set_default_timeout(PATIENCE)
+            page.set_default_timeout(PAGE_TIMEOUT)
             for picture in PICTURES:
                 say(str(photograph(page, picture, urls, folder, **known)))
             say(f"waiting until {REFUSED_MONTH} is refused ...")

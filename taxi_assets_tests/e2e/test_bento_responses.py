@@ -37,14 +37,14 @@ def test_hostile_body_is_rejected_with_its_reason(url: str, content: bytes, stat
 
 
 def test_one_instant_has_one_prediction_when_clocks_change(url: str) -> None:
-    def ask(pickup_at: str) -> dict[str, Any]:
+    def predict(pickup_at: str) -> dict[str, Any]:
         return client.predict(url, client.Ride(74, 75, pickup_at))
 
-    skipped, existing, utc = (ask(f"2023-03-12T{time}") for time in ("02:30", "03:30", "07:30Z"))
+    skipped, existing, utc = (predict(f"2023-03-12T{time}") for time in ("02:30", "03:30", "07:30Z"))
     assert "clocks skip 2023-03-12T02:30" in skipped.pop("warnings")[0]
     assert existing.pop("warnings") == utc.pop("warnings") == []
     assert skipped == existing == utc
-    either, first, second = (ask(f"2023-11-05T01:30{offset}") for offset in ("", "-04:00", "-05:00"))
+    either, first, second = (predict(f"2023-11-05T01:30{offset}") for offset in ("", "-04:00", "-05:00"))
     assert "read as the first" in either.pop("warnings")[0]
     assert first.pop("warnings") == second.pop("warnings") == []
     assert either == first

@@ -35,8 +35,8 @@ def ride_body(trip: Any) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_endpoint_rmse_equals_evaluation_and_backtest(lake: Any, tmp_path: Path) -> None:
-    learned, month = lake.source.months
-    model = fit(read_training_data(lake.warehouse, ["green"], [learned], TRAINING_SCOPE), FEW)
+    training_month, month = lake.source.months
+    model = fit(read_training_data(lake.warehouse, ["green"], [training_month], TRAINING_SCOPE), FEW)
     served = lake.settings.served_condition
     predicted = predict_month(lake.warehouse, model, ["green"], month, served)
     (found,) = backtest(BacktestSpec(lake.warehouse, tmp_path / "kept", print, FEW), [month])["months"]

@@ -19,7 +19,7 @@ from taxi_assets.cli.supervisor.program_logs import terminal_line
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 HOST = "127.0.0.1"
-PATIENCE = 90_000  # milliseconds, for a page's first load on a machine that also runs five servers
+PAGE_TIMEOUT = 90_000  # milliseconds, for a page's first load on a machine that also runs five servers
 SCORED = "2023-02"  # the last month of the run
 # MLflow's UI asks for the logged-in user and logs an error because there are no users. On a slow machine Chromium
 # warns that the layout of its run table takes two frames.
@@ -69,8 +69,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 2200, "height": 1000})
-    context.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
+    context.set_default_timeout(PAGE_TIMEOUT)
+    expect.set_options(timeout=PAGE_TIMEOUT)
     yield context.new_page()
     context.close()
 

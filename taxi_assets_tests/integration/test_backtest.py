@@ -63,8 +63,8 @@ def test_months_missing_from_the_warehouse_are_reported(lake: Any, tmp_path: Pat
 
 @pytest.mark.slow
 def test_the_reference_figures_are_computed_for_any_two_months(lake: Any) -> None:
-    learned, scored = lake.source.months[:2]
-    rows = {row.model: row for row in course_reference_rows(lake.warehouse, "green", learned, scored, print)}
+    training_month, scored = lake.source.months[:2]
+    rows = {row.model: row for row in course_reference_rows(lake.warehouse, "green", training_month, scored, print)}
     assert len(rows) == 5
     assert len({row.score.trips for row in rows.values()}) == 1
     ours = rows.pop("duration_model, without recent traffic").score.rmse

@@ -8,30 +8,30 @@ import pytest
 from reported_counts import ReportCounts
 from sample_files import SampleFiles, make_sample_files
 
-_SAID = "campaign"
+_COUNTS = "counts"
 
 
 @pytest.fixture(scope="session")
 def sample_files(tmp_path_factory: pytest.TempPathFactory) -> SampleFiles:
-    return make_sample_files(tmp_path_factory.mktemp("shelf"))
+    return make_sample_files(tmp_path_factory.mktemp("sample"))
 
 
 @pytest.fixture
 def report_counts(record_property: Callable[[str, object], None]) -> ReportCounts:
     """Collects counts from every worker process; the terminal summary shows their sums."""
-    return lambda campaign, counts: record_property(_SAID, [campaign, dict(counts)])
+    return lambda subject, counts: record_property(_COUNTS, [subject, dict(counts)])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "when")]
-    reported = [value for r in reports if r.when == "call" for name, value in r.user_properties if name == _SAID]
+    reported = [value for r in reports if r.when == "call" for name, value in r.user_properties if name == _COUNTS]
     sums: dict[str, Counter[str]] = {}
-    for campaign, counts in reported:
-        sums[campaign] = sums.get(campaign, Counter()) + Counter(counts)
+    for subject, counts in reported:
+        sums[subject] = sums.get(subject, Counter()) + Counter(counts)
     if sums:
-        terminalreporter.section("campaigns")
-    for campaign, total in sums.items():
-        terminalreporter.write_line(f"{campaign}: {', '.join(f'{number} {what}' for what, number in total.items())}")
+        terminalreporter.section("counts")
+    for subject, total in sums.items():
+        terminalreporter.write_line(f"{subject}: {', '.join(f'{number} {what}' for what, number in total.items())}")
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def assert_consistent(warehouse: Warehouse, removed: Collection[str] = ()) -> No
     files = file_checksums(warehouse, settings.file_store, settings.quarantine)
     rows = {settings.root / record.path: record for record in records if not record.path.startswith("landing/")}
     assert len(rows) == len([r for r in records if not r.path.startswith("landing/")]), "two rows of one place"
-    assert set(files) <= set(rows), f"no row knows {sorted(map(str, set(files) - set(rows)))}"
+    assert set(files) <= set(rows), f"no row names {sorted(map(str, set(files) - set(rows)))}"
     for path, record in rows.items():
         _assert_file(path, record, files, removed)
     assert not any((settings.file_store / "incoming").glob("*/*")), "something is left in incoming"

@@ -50,7 +50,7 @@ def test_matched_pairs_give_the_noise_floor_and_every_models_error_on_the_same_t
 def daily_trips(count: int = 6_000) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"pickup_zone_id": rng.integers(1, 9, count), "minute_of_day": rng.integers(0, 1440, count)})
-    frame["season_of_nobody"] = rng.normal(size=count)
+    frame["season_of_noise"] = rng.normal(size=count)
     frame["duration_minutes"] = 5.0 * frame["pickup_zone_id"] + frame["minute_of_day"] / 720
     return frame
 
@@ -60,9 +60,9 @@ def law(trips: pd.DataFrame) -> np.ndarray:
 
 
 def test_only_features_the_model_uses_are_important() -> None:
-    columns = ["pickup_zone_id", "minute_of_day", "season_of_nobody"]
+    columns = ["pickup_zone_id", "minute_of_day", "season_of_noise"]
     found = permutation_importance(law, daily_trips(), columns)
-    assert list(found["feature"]) == ["pickup_zone_id", "time_of_day", "season_of_nobody"]
+    assert list(found["feature"]) == ["pickup_zone_id", "time_of_day", "season_of_noise"]
     growth = found["rmse_growth_minutes"].tolist()
     # Shuffled, the zone's minutes differ by sqrt(2) standard deviations: of 1 to 8, times 5.
     assert growth[0] == pytest.approx(5 * np.sqrt(2 * 5.25), rel=0.05)

@@ -13,11 +13,11 @@ from taxi_assets.serving.index_page import PAGE, show_index
 def test_first_page_names_no_other_host_and_forbids_requests_to_others() -> None:
     transport = httpx.ASGITransport(Starlette(routes=[Route("/", show_index)]))
 
-    async def ask() -> httpx.Response:
+    async def send() -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.get("/")
 
-    response = asyncio.run(ask())
+    response = asyncio.run(send())
     assert response.text == PAGE
     assert not re.search(r"https?:|=\"//", response.text)
     assert response.headers["content-security-policy"].startswith("default-src 'self'")

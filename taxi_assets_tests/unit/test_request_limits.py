@@ -21,7 +21,7 @@ json_texts = st.recursive(
 ).map(lambda value: json.dumps(value).encode())
 
 
-def ask(
+def call_app(
     *chunks: bytes, headers: dict[str, str] | None = None, method: str = "POST", ends: bool = True
 ) -> tuple[int, str, int]:
     """Sends a body in chunks; returns the status, the error, and the number of chunks read."""
@@ -60,32 +60,32 @@ async def app(scope: Message, receive: Receive, send: Send) -> None:
     "chunks", [(b'{"a": 1}',), (b'{"a"', b": 1", b"}"), (b"",), (b"7",), (b'"' + b"a" * 98 + b'"',)]
 )
 def test_small_json_arrives_unchanged(chunks: tuple[bytes, ...]) -> None:
-    assert ask(*chunks)[0] == ARRIVED
+    assert call_app(*chunks)[0] == ARRIVED
 
 
 @pytest.mark.parametrize(
     "called", ["application/json", "Application/JSON; charset=utf-8", "application/x-www-form-urlencoded"]
 )
 def test_json_and_unspecific_content_types_are_accepted(called: str) -> None:
-    assert ask(b"{}", headers={"Content-Type": called})[0] == ARRIVED
+    assert call_app(b"{}", headers={"Content-Type": called})[0] == ARRIVED
 
 
 @pytest.mark.parametrize("called", ["multipart/form-data; boundary=x", "application/vnd.bentoml+pickle", "text/html"])
 def test_other_content_types_are_refused(called: str) -> None:
-    status, error, _ = ask(b"{}", headers={"Content-Type": called})
+    status, error, _ = call_app(b"{}", headers={"Content-Type": called})
     assert (status, error.endswith("send application/json")) == (415, True)
 
 
 def test_a_body_with_a_large_content_length_is_refused_unread() -> None:
-    assert ask(b"", headers={"Content-Length": str(LIMIT + 1)})[::2] == (413, 0)
+    assert call_app(b"", headers={"Content-Length": str(LIMIT + 1)})[::2] == (413, 0)
 
 
 def test_a_long_body_is_read_no_further_than_the_limit() -> None:
-    assert ask(*[b" " * 60] * 50)[::2] == (413, 2)
+    assert call_app(*[b" " * 60] * 50)[::2] == (413, 2)
 
 
 def test_body_over_the_limit_is_rejected_with_the_limit() -> None:
-    status, error, _ = ask(b" " * (LIMIT + 1), headers={"Content-Length": "7"})
+    status, error, _ = call_app(b" " * (LIMIT + 1), headers={"Content-Length": "7"})
     assert (status, f"longer than {LIMIT} bytes" in error) == (413, True)
 
 
@@ -93,14 +93,14 @@ def test_body_over_the_limit_is_rejected_with_the_limit() -> None:
     "called", ["application/json; charset=latin-1", 'application/json; boundary=x; charset="utf-16"']
 )
 def test_another_charset_is_refused(called: str) -> None:
-    status, error, _ = ask(b"{}", headers={"Content-Type": called})
+    status, error, _ = call_app(b"{}", headers={"Content-Type": called})
     assert (status, error.endswith("send application/json in UTF-8")) == (415, True)
 
 
 def test_a_compressed_body_is_refused() -> None:
-    status, error, _ = ask(b"{}", headers={"Content-Encoding": "gzip"})
+    status, error, _ = call_app(b"{}", headers={"Content-Encoding": "gzip"})
     assert (status, "compressed (gzip)" in error) == (415, True)
-    assert ask(b"{}", headers={"Content-Encoding": "identity"})[0] == ARRIVED
+    assert call_app(b"{}", headers={"Content-Encoding": "identity"})[0] == ARRIVED
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_compressed_body_is_refused() -> None:
     ],
 )
 def test_a_body_that_is_not_json_is_refused(body: bytes, expected_message: str) -> None:
-    status, error, _ = ask(body)
+    status, error, _ = call_app(body)
     assert (status, error.startswith("the body is not JSON"), expected_message in error) == (400, True, True)
 
 
@@ -137,7 +137,7 @@ def test_a_body_that_is_not_json_is_refused(body: bytes, expected_message: str) 
 def test_a_field_given_twice_is_refused_by_its_name(body: bytes, name: str) -> None:
     with pytest.raises(InvalidBody) as caught:
         parse_json(body)
-    assert ask(body)[:2] == (422, f"{name} is given twice: give it once")
+    assert call_app(body)[:2] == (422, f"{name} is given twice: give it once")
     assert caught.value.fields == {name: "is given twice: give it once"}
 
 
@@ -175,11 +175,11 @@ def test_json_nested_too_deeply_is_refused() -> None:
 
 
 def test_client_that_disconnects_causes_no_error() -> None:
-    assert ask(b'{"a": ', ends=False)[0] == 400
+    assert call_app(b'{"a": ', ends=False)[0] == 400
 
 
 def test_requests_without_a_body_pass() -> None:
-    assert ask(method="GET")[0] == ARRIVED
+    assert call_app(method="GET")[0] == ARRIVED
 
 
 def test_other_protocols_pass() -> None:

@@ -55,11 +55,11 @@ def test_two_runs_in_one_home_are_refused(settings: Settings) -> None:
 @given(st.sets(months, min_size=1, max_size=30))
 def test_contiguous_ranges_split_at_calendar_gaps(chosen: set[Month]) -> None:
     ordered = sorted(chosen)
-    stretches = contiguous_ranges(ordered)
-    assert [month for stretch in stretches for month in stretch] == ordered
-    for stretch in stretches:
-        assert all(earlier.plus(1) == later for earlier, later in pairwise(stretch))
-    for earlier, later in pairwise(stretches):
+    ranges = contiguous_ranges(ordered)
+    assert [month for months in ranges for month in months] == ordered
+    for months in ranges:
+        assert all(earlier.plus(1) == later for earlier, later in pairwise(months))
+    for earlier, later in pairwise(ranges):
         assert earlier[-1].plus(1) != later[0]
 
 

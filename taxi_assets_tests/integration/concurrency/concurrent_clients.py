@@ -72,9 +72,9 @@ def _backfill(home: str, source: str, *months: str) -> None:
     from taxi_assets.defs.runs import run_job
 
     settings = _settings(home, source)
-    stretch = [Month.parse(month) for month in months]
+    parsed = [Month.parse(month) for month in months]
     with open_instance(settings) as instance:
-        run_job(build(settings), instance, "ingest_months", stretch, {}, lambda *_: None)
+        run_job(build(settings), instance, "ingest_months", parsed, {}, lambda *_: None)
 
 
 def publish_month(home: Path, source: Path, month: Month) -> None:

@@ -31,7 +31,7 @@ def content(home: Path) -> dict[str, list[tuple[object, ...]]]:
         return {table: connection.execute(query.format(table)).fetchall() for table in TRIPS}
 
 
-def stretches(months: tuple[Month, ...], count: int) -> list[tuple[Month, ...]]:
+def split_evenly(months: tuple[Month, ...], count: int) -> list[tuple[Month, ...]]:
     """Splits the months into contiguous ranges of about equal length."""
     bounds = [len(months) * part // count for part in range(count + 1)]
     return [months[begin:end] for begin, end in pairwise(bounds)]
@@ -39,7 +39,7 @@ def stretches(months: tuple[Month, ...], count: int) -> list[tuple[Month, ...]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("writers", "stretch", "readers"),
+    ("writers", "month_range", "readers"),
     [
         (2, "2023-01..2023-02", ("read", "shell")),
         (3, "2023-01..2023-04", ("read", "shell", "status", "tidy")),
@@ -47,11 +47,11 @@ def stretches(months: tuple[Month, ...], count: int) -> list[tuple[Month, ...]]:
 )
 @pytest.mark.timeout(900)
 def test_concurrent_publishers_and_readers_of_the_same_months_succeed(
-    tmp_path: Path, writers: int, stretch: str, readers: tuple[str, ...]
+    tmp_path: Path, writers: int, month_range: str, readers: tuple[str, ...]
 ) -> None:
-    months = parse_months(stretch)
+    months = parse_months(month_range)
     source = write_months(tmp_path, months, 1_000)
-    homes = [tmp_path / name for name in ("alone", "crowded")]
+    homes = [tmp_path / name for name in ("sequential", "concurrent")]
     for home in homes:
         settings = Settings(home=home, data_kind="synthetic")
         publish_zones(Warehouse(settings), source / "taxi_zone_lookup.csv", source / "taxi_zones.zip")
@@ -69,15 +69,15 @@ def test_concurrent_publishers_and_readers_of_the_same_months_succeed(
 def test_eight_concurrent_backfills_equal_sequential_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Compares eight concurrent Dagster processes in a new home with the same runs one after another."""
     source = write_months(tmp_path, THREE_YEARS, 1_000)
-    crowded, alone = tmp_path / "crowded", tmp_path / "alone"
-    runs = stretches(THREE_YEARS, 8)
-    with running_readers("read", home=crowded) as polls:
-        together = run_together([("backfill", crowded, source, *months) for months in runs])
-    with running_readers("read", home=alone):
-        in_turn = sum(run_together([("backfill", alone, source, *months)]) for months in runs)
+    concurrent, sequential = tmp_path / "concurrent", tmp_path / "sequential"
+    runs = split_evenly(THREE_YEARS, 8)
+    with running_readers("read", home=concurrent) as polls:
+        together = run_together([("backfill", concurrent, source, *months) for months in runs])
+    with running_readers("read", home=sequential):
+        in_turn = sum(run_together([("backfill", sequential, source, *months)]) for months in runs)
     with capsys.disabled():
         sys.stdout.write(f"\n{together:.0f} s together, {in_turn:.0f} s in turn, {polls} polls of the reader\n")
-    assert content(crowded) == content(alone)
-    assert len(content(crowded)["trip_features"]) == len(THREE_YEARS)
+    assert content(concurrent) == content(sequential)
+    assert len(content(concurrent)["trip_features"]) == len(THREE_YEARS)
     assert polls["read"] > 1
     assert together <= in_turn

@@ -181,7 +181,7 @@ def test_challenger_with_a_random_gain_on_200_trips_is_refused(
     errors = {noise_seed: rmse(trips, PerturbedModel(model, noise_seed=noise_seed)) for noise_seed in range(12)}
     lucky = PerturbedModel(model, noise_seed=min(errors, key=lambda noise_seed: errors[noise_seed]))
     assert rmse(trips, lucky) < rmse(trips, model)
-    register(platform, APRIL, "luck", lucky)
+    register(platform, APRIL, "lucky", lucky)
     decision = decide(platform, APRIL)
     assert not decision.promote
     assert any("are too few for a significant difference" in reason for reason in decision.reasons)

@@ -34,7 +34,7 @@ def verdicts(platform: PlatformHarness) -> dict[str, str]:
         return dict(connection.execute(query, [APRIL.first_day]).fetchall())
 
 
-def forget(platform: PlatformHarness) -> None:
+def delete_month(platform: PlatformHarness) -> None:
     """Deletes April, since other tests need a month that was never ingested."""
     with platform.warehouse.publishing("as before") as connection:
         for table in ("source_files", "raw_trips", "clean_trips", "rejected_trips", "trip_features", "drift_reports"):
@@ -59,7 +59,7 @@ def test_injected_shift_is_found_in_its_feature(
         report = report_drift(platform.settings, platform.warehouse, APRIL)
         found = verdicts(platform)
     finally:
-        forget(platform)
+        delete_month(platform)
     assert report.verdict in expected
     assert {each.name: each.verdict for each in report.features} == found
     if feature:
@@ -88,7 +88,7 @@ def test_drifted_month_fails_a_check_of_severity_warning(platform: PlatformHarne
         publish(platform, (parse_shift("slower_city=2"),))
         result = platform.materialise(APRIL, "drift_report")
     finally:
-        forget(platform)
+        delete_month(platform)
     assert result.success
     run = platform.find(result.run_id)
     check = platform.checks(run, "drift_report")["the_month_is_like_those_before"]

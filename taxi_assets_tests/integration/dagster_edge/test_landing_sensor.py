@@ -24,7 +24,7 @@ from taxi_assets.tlc.month_file import file_name
 
 
 @pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_wait_between_scans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_stability, "WAIT_UNTIL_STABLE", file_stability.ScanPolicy(seconds_between=0))
 
 
@@ -173,10 +173,10 @@ def test_published_month_starts_nothing_and_a_new_month_is_trained(
     try:
         assert requested(platform) == {"2023-04": "train_month"}
     finally:
-        forget(platform, APRIL)
+        delete_month(platform, APRIL)
 
 
-def forget(platform: PlatformHarness, month: Month) -> None:
+def delete_month(platform: PlatformHarness, month: Month) -> None:
     """Deletes the month, since other tests need one that was never ingested."""
     with platform.warehouse.publishing("as before") as connection:
         connection.execute("DELETE FROM source_files WHERE month = ?", [month.first_day])

@@ -84,7 +84,7 @@ def poisoned(original: Callable[..., Any], step: str) -> Callable[..., Any]:
         ("scan", landing_listing, "_incomplete_reason"),
         ("take", file_paths, "take"),
         ("inspect", scan_landing, "inspect_taken_file"),
-        ("settle", file_state, "_resolve_state"),
+        ("resolve", file_state, "_resolve_state"),
         ("place", file_paths, "move"),
         ("request", sensors, "_request"),
     ],
@@ -102,7 +102,7 @@ def test_one_failing_file_blocks_no_other(
     asked, output = ticks(platform, capfd)
     assert "2023-02" in asked
     assert "poison" in output
-    if step in ("inspect", "settle"):
+    if step in ("inspect", "resolve"):
         assert {r.state for r in list_source_files(platform.warehouse) if r.file_name == POISON} == {"quarantined"}
 
 

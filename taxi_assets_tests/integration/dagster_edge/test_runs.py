@@ -69,7 +69,7 @@ def why(instance: dg.DagsterInstance, asset: dg.AssetsDefinition) -> str:
     return str(error.value)
 
 
-@pytest.mark.parametrize("months", [[JANUARY], [JANUARY, FEBRUARY]], ids=["one month", "a stretch"])
+@pytest.mark.parametrize("months", [[JANUARY], [JANUARY, FEBRUARY]], ids=["one month", "a range"])
 def test_one_run_covers_all_its_months(instance: dg.DagsterInstance, months: list[Month]) -> None:
     run_id = run_job(job(ingested_asset), instance, "job", months, {}, lambda *_: None)
     (run,) = instance.get_runs()

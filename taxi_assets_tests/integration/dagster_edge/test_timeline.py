@@ -32,7 +32,7 @@ def test_command_line_run_equals_a_ui_run_in_dagster(
     monkeypatch.setenv("DAGSTER_HOME", str(platform.settings.dagster_home))
     run = platform.instance.get_runs(dg.RunsFilter(job_name="train_month"), ascending=True)[0]
     with WorkspaceProcessContext(platform.instance, WorkspaceFileTarget([str(WORKSPACE)])) as process:
-        jobs = ask(process, RUNS)["repositoryOrError"]["pipelines"]
+        jobs = execute_query(process, RUNS)["repositoryOrError"]["pipelines"]
         (month,) = [job for job in jobs if job["name"] == "train_month"]
         (shown,) = [each for each in month["runs"] if each["runId"] == run.run_id]
         assert shown["repositoryOrigin"] == {
@@ -43,7 +43,7 @@ def test_command_line_run_equals_a_ui_run_in_dagster(
         assert shown["pipelineSnapshotId"] == month["pipelineSnapshotId"]
 
         params = {"parentRunId": run.run_id, "strategy": "ALL_STEPS"}
-        again = ask(process, AGAIN, params=params)["launchRunReexecution"]
+        again = execute_query(process, AGAIN, params=params)["launchRunReexecution"]
         assert again["__typename"] == "LaunchRunSuccess", again
         assert (again["run"]["pipelineName"], again["run"]["parentRunId"]) == ("train_month", run.run_id)
         assert {"key": "dagster/partition", "value": "2023-03"} in again["run"]["tags"]
@@ -51,7 +51,7 @@ def test_command_line_run_equals_a_ui_run_in_dagster(
     platform.instance.delete_run(queued.run_id)
 
 
-def ask(process: WorkspaceProcessContext, query: str, **variables: Any) -> dict[str, Any]:
+def execute_query(process: WorkspaceProcessContext, query: str, **variables: Any) -> dict[str, Any]:
     asked = create_schema().execute_async(
         query, variable_values=variables, context_value=process.create_request_context()
     )

@@ -24,7 +24,7 @@ TRAINED = ("duration_model", "drift_report", *SCORED)
 
 
 @pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_wait_between_scans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_stability, "WAIT_UNTIL_STABLE", file_stability.ScanPolicy(seconds_between=0))
 
 

@@ -17,7 +17,7 @@ TRIPS = ("raw_trips", "rejected_trips", "clean_trips", "trip_features")
 ROWS = 6000  # of a synthetic month
 
 
-def ask(warehouse: Warehouse, query: str, *values: Any) -> list[tuple[Any, ...]]:
+def fetch(warehouse: Warehouse, query: str, *values: Any) -> list[tuple[Any, ...]]:
     with warehouse.reading() as connection:
         return connection.execute(query, list(values)).fetchall()
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from month_content import ask
+from month_content import fetch
 from sample_lake import inspect_file
 
 from taxi_assets import synthetic
@@ -69,7 +69,7 @@ def require_whole(lake: Warehouse, month_file: SourceFile, rows: int) -> dict[st
     assert features.rows == clean.rows
     query = "SELECT count(*), count(reason) FROM rejected_trips WHERE service = $1 AND month = $2"
     rejected = sum(clean.counts.values())
-    assert ask(lake, query, month_file.service, month_file.require_month()[1].first_day) == [(rejected, rejected)]
+    assert fetch(lake, query, month_file.service, month_file.require_month()[1].first_day) == [(rejected, rejected)]
     return clean.counts
 
 
@@ -98,7 +98,7 @@ def test_a_month_of_each_era_is_ingested(lake: Warehouse, tmp_path: Path, month:
     real = TLC / f"green_tripdata_{month}.parquet"
     path = real if real.is_file() else synthetic.write_month(tmp_path, "green", Month.parse(month), 3000, 7)
     ingest_month(lake, path)
-    assert ask(lake, "SELECT count(*) > 0 FROM trip_features") == [(True,)]
+    assert fetch(lake, "SELECT count(*) > 0 FROM trip_features") == [(True,)]
 
 
 @pytest.mark.slow
@@ -110,7 +110,7 @@ def test_every_available_month_is_ingested(lake: Warehouse, tmp_path: Path) -> N
     for path in found:
         ingest_month(lake, path)
     query = "SELECT count(*), count(*) FILTER (compared_with IS NULL) FROM schema_changes"
-    changes, uncompared = ask(lake, query)[0]
+    changes, uncompared = fetch(lake, query)[0]
     assert uncompared == 0
     assert changes > 0 or len(found) < 48
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from month_content import ask
+from month_content import fetch
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
@@ -42,7 +42,7 @@ def test_a_csv_with_coordinates_is_ingested(warehouse: Warehouse, synthetic_sour
     assert cleaned.counts["line_unreadable"] == 1
     assert cleaned.rows + sum(cleaned.counts.values()) == 2001
     query = "SELECT source_row, unreadable FROM rejected_trips WHERE reason = 'line_unreadable'"
-    assert ask(warehouse, query) == [(2000, '{"line":2002,"text":"torn,line"}')]
+    assert fetch(warehouse, query) == [(2000, '{"line":2002,"text":"torn,line"}')]
     (outcome,) = (o for o in publication.suite_result.outcomes if o.name == "every_row_of_the_file_is_there")
     assert (outcome.severity, outcome.passed) == ("error", True)
     assert outcome.observed == "2,001 rows of 2,001 in the file, 1 of them lines that cannot be read"
@@ -58,7 +58,7 @@ def test_file_with_a_lost_row_is_refused(warehouse: Warehouse, monkeypatch: pyte
     monkeypatch.setattr(table_checks, "run_table_checks", lose_one)
     with pytest.raises(MonthRefused, match=r"every_row_of_the_file_is_there: observed 1,999 rows of 2,000 in the file"):
         ingest_month(warehouse, "green", MARCH)
-    assert ask(warehouse, "SELECT count(*) FROM raw_trips") == [(0,)]
+    assert fetch(warehouse, "SELECT count(*) FROM raw_trips") == [(0,)]
 
 
 def test_row_count_of_an_earlier_release_is_corrected(warehouse: Warehouse) -> None:
@@ -67,7 +67,7 @@ def test_row_count_of_an_earlier_release_is_corrected(warehouse: Warehouse) -> N
     with warehouse.publishing("source_files") as connection:
         connection.execute("UPDATE source_files SET rows = 1999")
     assert ingest_month(warehouse, "green", MARCH).rows == 2000
-    assert ask(warehouse, "SELECT rows FROM source_files") == [(2000,)]
+    assert fetch(warehouse, "SELECT rows FROM source_files") == [(2000,)]
 
 
 def test_coordinates_without_zones_are_quarantined(warehouse: Warehouse, synthetic_source) -> None:

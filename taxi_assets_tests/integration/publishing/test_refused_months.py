@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from month_content import FEBRUARY, JANUARY, ROWS, ask, content, rewritten
+from month_content import FEBRUARY, JANUARY, ROWS, content, fetch, rewritten
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
@@ -102,7 +102,7 @@ def test_file_named_as_another_month_is_refused(full: Warehouse, synthetic_sourc
         MonthRefused, match=r"raw_trips of green 2023-03 is not published: .*pickups_are_in_their_month"
     ):
         publish_raw(full, misnamed)
-    assert ask(full, "SELECT count(*) FROM raw_trips WHERE month = DATE '2023-03-01'") == [(0,)]
+    assert fetch(full, "SELECT count(*) FROM raw_trips WHERE month = DATE '2023-03-01'") == [(0,)]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_synthetic_month_is_refused_in_a_real_warehouse(good: SourceFile, tmp_pa
 
 
 def test_source_files_record_the_data_kind(lake) -> None:
-    ((kinds,),) = ask(lake.warehouse, "SELECT list(DISTINCT is_synthetic) FROM source_files")
+    ((kinds,),) = fetch(lake.warehouse, "SELECT list(DISTINCT is_synthetic) FROM source_files")
     assert kinds == [lake.source.kind == "synthetic"]
 
 
@@ -183,4 +183,4 @@ def test_unreadable_zones_leave_the_published_ones(full: Warehouse, synthetic_so
     (tmp_path / "taxi_zone_lookup.csv").write_text("LocationID,Zone\nnone,none\n")
     with pytest.raises(TaxiError, match="is not TLC's"):
         publish_zones(full, tmp_path / "taxi_zone_lookup.csv", synthetic_source.zone_files[1])
-    assert ask(full, "SELECT count(*) FROM taxi_zones") == [(265,)]
+    assert fetch(full, "SELECT count(*) FROM taxi_zones") == [(265,)]

@@ -39,7 +39,7 @@ def new_landing_harness(tmp_path: Path, months: Path) -> Callable[[str], Landing
 
 @pytest.fixture(scope="session")
 def used_landing_harness(tmp_path_factory: pytest.TempPathFactory, months: Path) -> LandingHarness:
-    return make_landing_harness(tmp_path_factory.mktemp("desk"), months)
+    return make_landing_harness(tmp_path_factory.mktemp("landing"), months)
 
 
 @pytest.fixture

@@ -85,16 +85,16 @@ def test_tenth_of_an_ingested_month_needs_acceptance(ingested: LandingHarness) -
     ingested.check()
 
 
-@pytest.mark.parametrize("are_judged_in_turn", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_later_of_two_incomplete_files_needs_acceptance(ingested: LandingHarness, are_judged_in_turn: bool) -> None:
-    if are_judged_in_turn:
+@pytest.mark.parametrize("are_ingested_in_turn", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_later_of_two_incomplete_files_needs_acceptance(ingested: LandingHarness, are_ingested_in_turn: bool) -> None:
+    if are_ingested_in_turn:
         with pytest.raises(IncompleteMonth):
             ingest(ingested)
     ingested.scan_landing()
     put_few(ingested, 6)
     with pytest.raises(IncompleteMonth, match="500 rows instead") as refused:
         ingest(ingested)
-    if not are_judged_in_turn:
+    if not are_ingested_in_turn:
         with pytest.raises(IncompleteMonth, match="300 rows instead"):
             ingest(ingested)  # the earlier one, which no run has validated yet
     (later,) = [r for r in ingested.records() if r.state == "unaccepted"]

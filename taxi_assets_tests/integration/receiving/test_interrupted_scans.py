@@ -110,7 +110,7 @@ def test_next_scan_completes_an_interrupted_one(
             finish(landing_harness)
         assert state(landing_harness) == uninterrupted, point_name
         landing_harness.check()
-    assert met >= {"seen", "taken", "examined", "recorded", "moved", "settled"}
+    assert met >= {"listed", "taken", "inspected", "recorded", "moved", "scanned"}
 
 
 def test_every_fault_point_is_reached(landing_harness: LandingHarness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,12 +28,12 @@ def test_quarantine_reason_is_reported_with_the_sources_error(landing_harness: L
     landing_harness.put(f"refused/{NAME}")
     with pytest.raises(MonthRefused):
         ingest(landing_harness)
-    for ask in (lambda: ingest(landing_harness), lambda: land_month(landing_harness.warehouse, "green", JANUARY)):
+    for request in (lambda: ingest(landing_harness), lambda: land_month(landing_harness.warehouse, "green", JANUARY)):
         with pytest.raises(
             TaxiError,
             match=r"is in quarantine: .*median_duration_is_plausible.* No other file is available: .* has no green",
         ) as caught:
-            ask()
+            request()
         assert "retry" not in str(caught.value)  # a retry would refuse the same bytes again
 
 

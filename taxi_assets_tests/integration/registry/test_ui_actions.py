@@ -53,9 +53,9 @@ def test_champion_of_a_deleted_run_can_be_loaded(settings: Settings, register: R
 
 
 def test_purged_run_is_a_one_line_error(settings: Settings) -> None:
-    for ask in (tracking.get_logged_run, tracking.run_url):
+    for request in (tracking.get_logged_run, tracking.run_url):
         with pytest.raises(TaxiError, match=r"^the MLflow run 0123 was deleted permanently.*: train its month again$"):
-            ask(settings, "0123")
+            request(settings, "0123")
 
 
 @pytest.mark.slow
