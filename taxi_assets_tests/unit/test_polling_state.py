@@ -35,7 +35,7 @@ def planned_polls(state: PollingState, months: Available, now: float = NOW) -> l
     return [f"{service} {month}" for service, month in due_months(state, months, now)]
 
 
-def settled(months: Available, now: float = NOW) -> PollingState:
+def polled_recently(months: Available, now: float = NOW) -> PollingState:
     """Every available month was checked just now."""
     state = PollingState()
     for service, lengths in months.items():
@@ -62,13 +62,13 @@ def test_a_month_is_expected_from_one_month_after_its_end(day: tuple[int, int, i
 
 def test_month_after_the_newest_available_is_polled() -> None:
     months = available("2023-01", "2022-05")
-    assert planned_polls(settled(months), months) == ["green 2023-02"]
+    assert planned_polls(polled_recently(months), months) == ["green 2023-02"]
 
 
 def test_a_month_that_cannot_exist_yet_is_not_polled() -> None:
     months = available("2023-04")
-    assert planned_polls(settled(months), months) == []
-    assert planned_polls(settled(months), months, NOW + 25 * DAY) != []
+    assert planned_polls(polled_recently(months), months) == []
+    assert planned_polls(polled_recently(months), months, NOW + 25 * DAY) != []
 
 
 def test_empty_lake_polls_for_the_newest_month_only() -> None:
@@ -82,7 +82,7 @@ def test_empty_lake_polls_for_the_newest_month_only() -> None:
 
 def test_a_fetched_month_counts_before_it_is_ingested() -> None:
     months = available("2023-01")
-    state = present(settled(months), *due_months(settled(months), months, NOW)[0])
+    state = present(polled_recently(months), *due_months(polled_recently(months), months, NOW)[0])
     assert planned_polls(state, months) == ["green 2023-03"]
     state = absent(state, "green", Month(2023, 3))
     assert "green 2023-02" in planned_polls(state, months, NOW + RECHECK_SECONDS + 1)
@@ -90,7 +90,7 @@ def test_a_fetched_month_counts_before_it_is_ingested() -> None:
 
 def test_an_absent_month_is_polled_ever_less_often() -> None:
     months, now, pauses = available("2023-01"), NOW, []
-    state, february = settled(months), ("green", Month(2023, 2))
+    state, february = polled_recently(months), ("green", Month(2023, 2))
     for _ in range(6):
         assert "green 2023-02" in planned_polls(state, months, now)
         state = absent(state, *february, now)
@@ -141,7 +141,7 @@ def test_month_removed_at_the_source_is_kept_and_rechecked_weekly() -> None:
 
 def test_a_clock_set_back_does_not_stop_the_polling() -> None:
     months = available("2023-01")
-    state = absent(settled(months), "green", Month(2023, 2))
+    state = absent(polled_recently(months), "green", Month(2023, 2))
     assert "green 2023-02" in planned_polls(state, months, NOW - 60 * DAY + 40 * DAY)
     assert planned_polls(PollingState().after_busy(NOW, None), months, NOW - 20 * DAY) != []
 

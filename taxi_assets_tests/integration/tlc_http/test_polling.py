@@ -59,10 +59,10 @@ class PollingHarness:
 
 @pytest.fixture
 def polling_harness(client: Client) -> PollingHarness:
-    return PollingHarness(client, client.site.url, {"green": {DECEMBER: 100}}, settled())
+    return PollingHarness(client, client.site.url, {"green": {DECEMBER: 100}}, polled_recently())
 
 
-def settled() -> PollingState:
+def polled_recently() -> PollingState:
     """A state where December was just checked, so only January is requested."""
     return PollingState().after_response("green", DECEMBER, RemoteFile(NOW + 6 * 86400, 0, (None, None, 100)))
 
@@ -203,7 +203,7 @@ def test_manually_landed_month_of_another_length_is_fetched(polling_harness: Pol
 
 def test_folder_source_is_polled(client: Client, tmp_path: Path) -> None:
     folder = tmp_path / "mirror"
-    polling_harness = PollingHarness(client, str(folder), {"green": {DECEMBER: 100}}, settled())
+    polling_harness = PollingHarness(client, str(folder), {"green": {DECEMBER: 100}}, polled_recently())
     assert "no such folder" in polling_harness.tick()[0]
     folder.mkdir()
     assert polling_harness.tick(MIN_BUSY_SECONDS) == (f"green {JANUARY}: not published",)
