@@ -45,7 +45,6 @@ PURE = (
     "taxi_assets.ingestion.text_lines",
     "taxi_assets.ingestion.file_times",
     "taxi_assets.ingestion.unreadable_values",
-    "taxi_assets.ingestion.time_formats",
     "taxi_assets.ingestion.casting",
     "taxi_assets.ingestion.csv_lines",
     "taxi_assets.tlc.projection",

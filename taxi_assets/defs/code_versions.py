@@ -6,7 +6,7 @@ from taxi_assets.training.training_sources import TRAINING_SOURCES
 _RAW_TRIPS_SOURCES = (
     *("tlc/columns.py", "tlc/contract.py", "tlc/projection.py", "tlc/local_time.py", "ingestion/canonical_rows.py"),
     *("ingestion/casting.py", "ingestion/csv_lines.py", "ingestion/text_lines.py", "ingestion/row_stream.py"),
-    *("ingestion/file_times.py", "ingestion/time_formats.py", "ingestion/file_columns.py", "ingestion/point_zones.py"),
+    *("ingestion/file_times.py", "ingestion/file_columns.py", "ingestion/point_zones.py"),
     *("ingestion/unreadable_values.py", "ingestion/raw_trips.sql"),
 )
 # Sources of an asset's own step only: once it is made again, Dagster marks the assets after it as stale.

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion.file_columns import FileColumns, read_columns
+from taxi_assets.ingestion.file_columns import read_columns
 from taxi_assets.ingestion.file_paths import escape_name
 from taxi_assets.ingestion.file_stability import is_open_for_writing, signature_of
 from taxi_assets.ingestion.source_files import SourceFile, utc_now
 from taxi_assets.months import FIRST_MONTH, Month, MonthNotOver
 from taxi_assets.settings import DataKind, Settings
-from taxi_assets.tlc.contract import map_columns, possible_services, schema_era
+from taxi_assets.tlc.contract import check_service, map_columns, possible_services, schema_era
 from taxi_assets.tlc.file_kinds import foreign_kind, is_parquet
 from taxi_assets.tlc.month_file import file_name, is_synthetic_file, parse_file_name, read_file_name
 from taxi_assets.tlc.services import REFUSED_SERVICES, SERVICES
@@ -74,7 +74,11 @@ def _content(at: Path, service: str | None, month: Month | None, kind: DataKind)
     if service is None or month is None:
         raise TaxiError(_invalid_name_reason(at))
     columns = read_columns(at)
-    _require_service(columns, service, month)
+    possible = possible_services(columns.names)
+    if not possible:
+        raise TaxiError("its columns are not those of a TLC trip file: check the file's origin")
+    right = " or ".join(file_name(each, month) for each in sorted(possible & set(SERVICES)))
+    check_service(columns.names, service, f"name it {right} and put it into the landing folder again")
     try:
         map_columns(columns.names)
     except TaxiError as error:
@@ -87,19 +91,6 @@ def _content(at: Path, service: str | None, month: Month | None, kind: DataKind)
         )
     era = schema_era(columns.names, columns.types)
     return {"rows": columns.rows, "columns": columns.names, "schema_era": era, "is_synthetic": is_synthetic}
-
-
-def _require_service(columns: FileColumns, service: str, month: Month) -> None:
-    possible = possible_services(columns.names)
-    if not possible:
-        raise TaxiError("its columns are not those of a TLC trip file: check the file's origin")
-    if service in possible:
-        return
-    refused = [REFUSED_SERVICES[each] for each in possible if each in REFUSED_SERVICES]
-    if refused:
-        raise TaxiError(f"its columns are not those of {service}: {refused[0]}")
-    right = " or ".join(file_name(each, month) for each in sorted(possible))
-    raise TaxiError(f"its columns are not those of {service}: name it {right} and put it into the landing folder again")
 
 
 def _invalid_name_reason(at: Path) -> str:

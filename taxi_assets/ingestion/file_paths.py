@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Literal
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.ingestion.file_stability import signature_of
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.landing_writes import StoredFiles, rename_durably
+from taxi_assets.tlc.landing_writes import StoredFiles, copy_file, rename_durably
 from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.tlc.services import SERVICES
 
@@ -141,9 +142,6 @@ def _escape_character(character: str) -> str:
 
 def _move_across(source: Path, target: Path) -> None:
     """Copy to another file system, then remove the original unless it changed meanwhile."""
-    from taxi_assets.ingestion.file_stability import signature_of
-    from taxi_assets.tlc.landing_writes import copy_file
-
     draft, before = target.with_name(f".copy-{uuid.uuid4().hex[:12]}"), signature_of(source.stat())
     copy_file(source, draft, lambda *_: None)
     if signature_of(source.stat()) != before:

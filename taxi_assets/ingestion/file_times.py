@@ -7,12 +7,25 @@ column together decide whether day or month comes first. Pure functions.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
+from typing import Any, Literal
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion.time_formats import AWARE, DAY_AND_MONTH, HALF_DAY, NEW_YORK, PLAIN, Order, any_time
 from taxi_assets.ingestion.unreadable_values import number_counts, require_readable
 
+_Order = Literal["month", "day"]
+
+_NEW_YORK = "America/New_York"
+_PLAIN = r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?"  # TLC's format: read without further checks
+_AWARE = r"(:\d{2}(\.\d+)?) *(Z|z|UTC|GMT|EST|EDT|[+-](0\d|1[0-4])(:?[0-5]\d)?)$"
+_DAY_AND_MONTH = r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(,? |T|$)"
+_HALF_DAY = "[AaPp][Mm]$"
+_YEAR_FIRST = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T]+\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"
+_YEAR = r"(^|[^0-9.:])\d{4}([^0-9]|$)"
+_CLOCKS = ("%I:%M:%S %p", "%I:%M %p", "%H:%M:%S.%f", "%H:%M:%S", "%H:%M", "")
+_NAMED = ("%Y %b %d", "%d %b %Y", "%b %d %Y", "%Y %B %d", "%d %B %Y", "%B %d %Y")
+_NUMBERED: dict[_Order, str] = {"month": "%m/%d/%Y", "day": "%d/%m/%Y"}
+_COMPACT = ("%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", "%Y%m%d %H%M%S", "%Y%m%d %H:%M:%S", "%Y%m%d %H:%M")
 _WRITE = "write times as 2023-01-31 14:05:00"
 
 
@@ -28,16 +41,13 @@ class TimeReading:
     is_aware: bool | None = False
 
 
-UNDECIDED = TimeReading(any_time("{}", "month"))
-
-
 def read_typed(kind: str) -> TimeReading:
     """The reading of a timestamp column, by its Arrow type name."""
     zone = re.search(r"tz=([^\]]+)", kind)
     if zone is None:
         return TimeReading("TRY_CAST({} AS TIMESTAMP)")
-    note = "in New York's time zone" if zone[1] == NEW_YORK else f"converted from {zone[1]} to New York's clock"
-    return TimeReading(f"CAST(timezone('{NEW_YORK}', {{}}) AS TIMESTAMP)", note, True)
+    note = "in New York's time zone" if zone[1] == _NEW_YORK else f"converted from {zone[1]} to New York's clock"
+    return TimeReading(f"CAST(timezone('{_NEW_YORK}', {{}}) AS TIMESTAMP)", note, True)
 
 
 def survey_query(texts: Sequence[str], relation: str, numbers: Sequence[tuple[str, str]] = ()) -> str:
@@ -51,7 +61,7 @@ def survey_query(texts: Sequence[str], relation: str, numbers: Sequence[tuple[st
     columns, counts = number_counts(numbers)
     given = ", ".join([*(f"{text} AS t{n}" for n, text in enumerate(texts)), *columns])
     odd = [
-        f"CASE WHEN NOT regexp_full_match(t{n}, '{PLAIN}') OR TRY_CAST(t{n} AS TIMESTAMP) IS NULL THEN t{n} END "
+        f"CASE WHEN NOT regexp_full_match(t{n}, '{_PLAIN}') OR TRY_CAST(t{n} AS TIMESTAMP) IS NULL THEN t{n} END "
         f"AS odd{n}"
         for n in range(len(texts))
     ]
@@ -92,10 +102,10 @@ def refuse_mixed_time_zones(readings: Mapping[str, TimeReading]) -> None:
 
 def _parsed_columns(number: int) -> str:
     odd = f"odd{number}"
-    first, second = (f"TRY_CAST(regexp_extract({odd}, '{DAY_AND_MONTH}', {n}) AS INTEGER)" for n in (1, 2))
+    first, second = (f"TRY_CAST(regexp_extract({odd}, '{_DAY_AND_MONTH}', {n}) AS INTEGER)" for n in (1, 2))
     return (
-        f"regexp_matches({odd}, '{AWARE}') AS is_aware{number}, {first} AS first{number}, {second} AS second{number}, "
-        f"coalesce({any_time(odd, 'month')}, {any_time(odd, 'day')}) IS NOT NULL AS is_read{number}"
+        f"regexp_matches({odd}, '{_AWARE}') AS is_aware{number}, {first} AS first{number}, {second} AS second{number}, "
+        f"coalesce({_any_time(odd, 'month')}, {_any_time(odd, 'day')}) IS NOT NULL AS is_read{number}"
     )
 
 
@@ -108,7 +118,7 @@ def _counts(number: int) -> str:
         "day_first": f"{first} > 12 AND {is_read}",
         "month_first": f"{second} > 12 AND {is_read}",
         "unsure": f"{first} <= 12 AND {second} <= 12 AND {first} <> {second}",
-        "half_days": f"regexp_matches({odd}, '{HALF_DAY}')",
+        "half_days": f"regexp_matches({odd}, '{_HALF_DAY}')",
         "dates": rf"NOT regexp_matches({odd}, ':|^\d{{8}}[ T]?\d{{6}}') AND {is_read}",
         "unreadable": f"{odd} IS NOT NULL AND NOT {is_read}",
     }
@@ -117,7 +127,7 @@ def _counts(number: int) -> str:
     return f"struct_pack(texts := count(t{number}), odd := count({odd}), {', '.join([*counts, *samples])})"
 
 
-def _order(name: str, counted: Mapping[str, Any]) -> Order | None:
+def _order(name: str, counted: Mapping[str, Any]) -> _Order | None:
     """The first part of a column's numeric dates, day or month; None if its values leave it open."""
     if counted["day_first"] and counted["month_first"]:
         raise TaxiError(
@@ -127,7 +137,7 @@ def _order(name: str, counted: Mapping[str, Any]) -> Order | None:
     return "day" if counted["day_first"] else "month" if counted["month_first"] else None
 
 
-def _reading(name: str, counted: Mapping[str, Any], order: Order | None) -> TimeReading:
+def _reading(name: str, counted: Mapping[str, Any], order: _Order | None) -> TimeReading:
     _require_times(name, counted)
     if not counted["odd"]:
         return TimeReading("TRY_CAST({} AS TIMESTAMP)", None, False if counted["texts"] else None)
@@ -148,7 +158,7 @@ def _reading(name: str, counted: Mapping[str, Any], order: Order | None) -> Time
     notes = ["converted from its time zone to New York's clock"] if counted["aware"] else []
     notes += [f"{order} first" if counted["unsure"] or counted["day_first"] or counted["month_first"] else ""]
     note = ", ".join(filter(None, notes)) or None
-    read = any_time("{}", order or "month")
+    read = _any_time("{}", order or "month")
     return TimeReading(read, note, bool(counted["aware"]))
 
 
@@ -157,3 +167,55 @@ def _require_times(name: str, counted: Mapping[str, Any]) -> None:
     require_readable(name, "a time", counted, _WRITE)
     if counted["dates"] and counted["dates"] + counted["unreadable"] == counted["texts"]:
         raise TaxiError(f"column {name} has dates without a time of day, such as '{counted['dates_sample']}': {_WRITE}")
+
+
+def _any_time(text: str, order: _Order) -> str:
+    """SQL of a text's time as a TIMESTAMP of New York's clock; NULL if it is not a time.
+
+    Args:
+        text: an SQL expression.
+        order: the first part of dates such as 01/02/2023.
+    """
+    body = f"CASE WHEN regexp_matches(t, '{_AWARE}') THEN {_converted('t', order)} ELSE {_wall_clock('t', order)} END"
+    return _let("t", text, body)
+
+
+def _let(name: str, value: str, body: str) -> str:
+    """SQL that binds a value to a name. Without it the expression would be repeated at each use."""
+    return f"list_transform([{value}], lambda {name}: {body})[1]"
+
+
+def _wall_clock(text: str, order: _Order) -> str:
+    numbered = f"trim(regexp_replace({text}, '{_DAY_AND_MONTH}', '\\1/\\2/\\3 '))"
+    slashes, blanks = f"replace({text}, '/', '-')", f"regexp_replace({text}, '[ ,-]+', ' ', 'g')"
+    return (
+        f"CASE WHEN regexp_full_match({text}, '{_YEAR_FIRST}') THEN TRY_CAST({text} AS TIMESTAMP) "
+        f"WHEN regexp_matches({text}, '{_DAY_AND_MONTH}') THEN {_parse(numbered, [_NUMBERED[order]])} "
+        f"WHEN regexp_matches({text}, '[A-Za-z]{{3}}') AND regexp_matches({text}, '{_YEAR}') "
+        f"THEN {_parse(blanks, _NAMED)} "
+        rf"WHEN regexp_matches({text}, '^\d{{8}}') THEN try_strptime({text}, {_list(_COMPACT)}) "
+        rf"WHEN regexp_matches({text}, '^\d{{4}}[-/]') THEN {_parse(slashes, ['%Y-%m-%d'])} END"
+    )
+
+
+def _converted(text: str, order: _Order) -> str:
+    hours, minutes = "CAST(z[2:3] AS INTEGER)", "CASE WHEN len(z) > 3 THEN CAST(z[-2:] AS INTEGER) ELSE 0 END"
+    size = f"({hours} * 60 + {minutes})"
+    offset = (
+        "CASE z WHEN 'EST' THEN -300 WHEN 'EDT' THEN -240 ELSE "
+        f"CASE z[1] WHEN '+' THEN {size} WHEN '-' THEN -{size} ELSE 0 END END"
+    )
+    minutes_ahead = _let("z", f"regexp_extract({text}, '{_AWARE}', 3)", offset)
+    clock = _let("b", f"regexp_replace({text}, '{_AWARE}', '\\1')", _wall_clock("b", order))
+    return f"timezone('{_NEW_YORK}', timezone('UTC', {clock} - to_minutes({minutes_ahead})))"
+
+
+def _parse(text: str, dates: Sequence[str]) -> str:
+    return f"try_strptime({text}, {_list([f'{date} {clock}'.strip() for date, clock in product(dates, _CLOCKS)])})"
+
+
+def _list(formats: Sequence[str]) -> str:
+    return "[" + ", ".join(f"'{each}'" for each in formats) + "]"
+
+
+UNDECIDED = TimeReading(_any_time("{}", "month"))

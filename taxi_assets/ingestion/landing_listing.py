@@ -108,16 +108,13 @@ def _incomplete_reason(path: Path, seen: Observation, policy: ScanPolicy) -> str
         return "it has a temporary name: rename it when it is complete"
     if not stat.S_ISREG(path.lstat().st_mode):
         return None if seen.count >= policy.observations else "it has been seen once: the next scan checks it again"
-    reason = _unreadable_footer_reason(path) if parse_file_name(path.name) else _open_reason(path)
+    reason = _open_reason(path) or (_footer_reason(path) if parse_file_name(path.name) else None)
     if reason is None:
         return None if seen.count >= policy.observations else "it may be incomplete: the next scan checks it again"
     return None if seen.count >= policy.unreadable_observations and not reason.startswith("it is still") else reason
 
 
-def _unreadable_footer_reason(path: Path) -> str | None:
-    reason = _open_reason(path)
-    if reason:
-        return reason
+def _footer_reason(path: Path) -> str | None:
     try:
         is_synthetic_file(path)
     except TaxiError:

@@ -100,11 +100,11 @@ def schema_era(columns: Sequence[str], types: Sequence[str]) -> str:
     return {"A": "2019" if service == "green" else "A"}.get(era, era) + "-csv"
 
 
-def check_service(columns: Sequence[str], service: str) -> None:
+def check_service(columns: Sequence[str], service: str, remedy: str = "name it after its service") -> None:
     """Rejects a file whose columns belong to another service than its name says.
 
     Raises:
-        TaxiError: the columns belong to another service, which the message names.
+        TaxiError: the columns belong to another service, which the message names before the `remedy`.
     """
     found = possible_services(columns)
     # If no service is possible, `map_columns` reports the missing columns.
@@ -112,9 +112,7 @@ def check_service(columns: Sequence[str], service: str) -> None:
         return
     if found <= set(REFUSED_SERVICES):
         raise TaxiError(f"its columns are those of {REFUSED_SERVICES[min(found)]}")
-    raise TaxiError(
-        f"its columns are those of {' and '.join(sorted(found))}, not of {service}: name it after its service"
-    )
+    raise TaxiError(f"its columns are those of {' and '.join(sorted(found))}, not of {service}: {remedy}")
 
 
 def _has_only_coordinates(end: str, known: Mapping[str, str]) -> bool:

@@ -61,7 +61,9 @@ def landing_sensor(
     if busy := _busy_reason(settings):
         return dg.SensorResult(skip_reason="; ".join([*messages, busy]))
     with _report_failure(messages, "scanning the landing folder"):
-        messages += _quarantine_messages(scan_landing.scan_landing(warehouse, file_stability.WAIT_UNTIL_STABLE))
+        changed = scan_landing.scan_landing(warehouse, file_stability.WAIT_UNTIL_STABLE)
+        quarantined = [row for row in changed if row.state == "quarantined"]
+        messages += [f"{row.file_name} is quarantined: {'; '.join(row.reasons)}" for row in quarantined]
     with _report_failure(messages, "requesting runs"):
         requests = _requests(context.instance, warehouse, messages)
     with _report_failure(messages, "showing the files"):
@@ -130,10 +132,6 @@ def _report_failure(messages: list[str], what: str) -> Iterator[None]:
         yield
     except Exception as error:
         messages.append(f"{what} failed ({describe_error(error)})")
-
-
-def _quarantine_messages(changed: Sequence["SourceFile"]) -> list[str]:
-    return [f"{r.file_name} is quarantined: {'; '.join(r.reasons)}" for r in changed if r.state == "quarantined"]
 
 
 def _requests(instance: dg.DagsterInstance, warehouse: Warehouse, messages: list[str]) -> list[dg.RunRequest]:

@@ -46,7 +46,7 @@ def test_a_missing_column_is_named(landing_harness: LandingHarness) -> None:
 
 def test_columns_of_another_service_suggest_its_file_name(landing_harness: LandingHarness) -> None:
     reason = landed(landing_harness, pq.read_table(landing_harness.months / NAME), "yellow_tripdata_2023-01.parquet")
-    assert reason.startswith("its columns are not those of yellow: name it green_tripdata_2023-01.parquet")
+    assert reason.startswith("its columns are those of green, not of yellow: name it green_tripdata_2023-01.parquet")
 
 
 @pytest.mark.parametrize(
