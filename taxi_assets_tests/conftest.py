@@ -43,6 +43,7 @@ Put = Callable[..., None]
 # Tests of a slow fixture start first and stay in one worker.
 EXPENSIVE_FIXTURES = {
     "dagster_edge": "platform",
+    "stress": "sample_files",
     "test_run.py": "run",
     "test_bento.py": "bento",
     "test_bento_responses.py": "bento",
