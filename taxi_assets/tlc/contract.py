@@ -21,9 +21,6 @@ _SERVICE_COLUMNS: dict[str, frozenset[str]] = {
 }
 
 
-_ENDS = ("pickup", "dropoff")
-
-
 @dataclass(frozen=True)
 class ColumnMapping:
     """Maps canonical to published names in `known`; `unknown` columns keep their names.
@@ -53,7 +50,7 @@ def map_columns(published: Sequence[str]) -> ColumnMapping:
             raise TaxiError(f"columns '{known[column]}' and '{name}' both mean {column}: keep one of them")
         else:
             known[column] = name
-    by_coordinates = tuple(end for end in _ENDS if _has_only_coordinates(end, known))
+    by_coordinates = tuple(end for end in ("pickup", "dropoff") if _has_only_coordinates(end, known))
     available = {*known, *(f"{end}_zone_id" for end in by_coordinates)}
     missing = [column for column in RAW_COLUMNS if column.required and column.name not in available]
     if missing:
