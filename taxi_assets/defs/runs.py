@@ -1,21 +1,16 @@
 """Runs a job in this process, on the persisted instance, and reports its progress."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run
+from dagster._core.execution.api import execute_run_iterator
 
 from taxi_assets.defs.code_location import code_origin, remote_origin
 from taxi_assets.defs.run_processes import PROCESS_TAG, process_tag
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 OnProgress = Callable[[str, bool], None]
 
@@ -25,7 +20,7 @@ _FAILURES = (
     dg.DagsterEventType.RESOURCE_INIT_FAILURE,
     dg.DagsterEventType.RUN_FAILURE,
 )
-_POLL_SECONDS = 0.2
+_STEP_IS_OVER = {dg.DagsterEventType.STEP_START: False, dg.DagsterEventType.STEP_SUCCESS: True}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
@@ -67,40 +62,20 @@ def run_job(
         remote_job_origin=remote_origin(job_name),
         job_code_origin=code_origin(job_name),
     )
-    with _following(instance, run.run_id, on_progress):
-        result = execute_run(InMemoryJob(job), run, instance, raise_on_error=False)
-    if not result.success:
+    if not _execute(job, run, instance, on_progress):
         raise TaxiError(
             failure_message(instance, run.run_id) or f"the run {run.run_id} failed: see it in the Dagster UI"
         )
     return run.run_id
 
 
-@contextmanager
-def _following(instance: dg.DagsterInstance, run_id: str, on_progress: OnProgress) -> "Iterator[None]":
-    over = threading.Event()
-    follower = threading.Thread(target=_follow, args=(instance, run_id, on_progress, over), daemon=True)
-    follower.start()
-    try:
-        yield
-    finally:
-        over.set()
-        follower.join()
-
-
-def _follow(instance: dg.DagsterInstance, run_id: str, on_progress: OnProgress, over: threading.Event) -> None:
-    cursor = None
-    last = False
-    while not last:
-        last = over.wait(_POLL_SECONDS)
-        page = instance.get_records_for_run(run_id, cursor=cursor)
-        cursor = page.cursor
-        for record in page.records:
-            event = record.event_log_entry.dagster_event
-            if event and event.event_type == dg.DagsterEventType.STEP_START:
-                on_progress(str(event.step_key), False)
-            elif event and event.event_type == dg.DagsterEventType.STEP_SUCCESS:
-                on_progress(str(event.step_key), True)
+def _execute(job: dg.JobDefinition, run: dg.DagsterRun, instance: dg.DagsterInstance, on_progress: OnProgress) -> bool:
+    """Execute the run in this process; True if it succeeded."""
+    event = None
+    for event in execute_run_iterator(InMemoryJob(job), run, instance):
+        if event.event_type in _STEP_IS_OVER:
+            on_progress(str(event.step_key), _STEP_IS_OVER[event.event_type])
+    return event is not None and event.event_type == dg.DagsterEventType.RUN_SUCCESS
 
 
 def failure_message(instance: dg.DagsterInstance, run_id: str) -> str | None:
