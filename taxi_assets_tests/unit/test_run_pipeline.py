@@ -1,5 +1,7 @@
 """`taxi run` before its work begins: refusals, and the division of the months."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,10 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from taxi_assets.cli import run_pipeline
 from taxi_assets.cli.run_pipeline import PipelineResult, contiguous_ranges, run
+from taxi_assets.cli.supervisor import supervisor
 from taxi_assets.cli.supervisor.ports import free_port
+from taxi_assets.cli.supervisor.programs import Program
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
+from taxi_assets.serving import bento_build, client
 from taxi_assets.settings import Settings
 
 MONTHS = (Month(2023, 1), Month(2023, 2))
@@ -70,3 +76,37 @@ def test_a_failed_step_has_no_time(settings: Settings) -> None:
     with pytest.raises(TaxiError), outcome.timed("second"):
         raise TaxiError("no")
     assert set(outcome.seconds) == {"first"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("v1", "v1", ["start v1", "predict v1", "stop v1"]),
+        ("v1", "v2", ["start v1", "stop v1", "start v2", "predict v2", "stop v2"]),
+        (None, "v2", ["start v2", "predict v2", "stop v2"]),
+    ],
+)
+def test_the_ride_is_predicted_by_the_runs_own_bento(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, before: str | None, after: str, expected: list[str]
+) -> None:
+    steps: list[str] = []
+
+    @contextmanager
+    def starting(program: Program, _log: Path) -> Iterator[Callable[[], str]]:
+        tag = program.description.rpartition(" ")[2]
+        steps.append(f"start {tag}")
+        yield lambda: tag
+        steps.append(f"stop {tag}")
+
+    def build(tag: str | None) -> None:
+        bento = bento_build.BuiltBento(f"taxi_duration:{tag}", {}) if tag else None
+        monkeypatch.setattr(bento_build, "latest", lambda _: bento)
+
+    monkeypatch.setattr(supervisor, "starting", starting)
+    monkeypatch.setattr(client, "predict", lambda tag, _: steps.append(f"predict {tag}"))
+    with ExitStack() as endpoints:
+        build(before)
+        previous = run_pipeline._start_newest_bento(settings, endpoints)
+        build(after)
+        run_pipeline._serve_one_ride(PipelineResult(settings, MONTHS), previous, endpoints)
+    assert steps == expected

@@ -75,22 +75,37 @@ def running(program: Program, log: Path, timeouts: Timeouts | None = None) -> It
     """Run one program during the block, with its output in a file.
 
     Yields:
-        Its URL.
+        Its URL, once it is ready.
 
     Raises:
         TaxiError: it has `missing` set, its port is taken, or it does not become ready.
     """
+    with starting(program, log, timeouts) as wait_for_url:
+        yield wait_for_url()
+
+
+@contextmanager
+def starting(program: Program, log: Path, timeouts: Timeouts | None = None) -> Iterator[Callable[[], str]]:
+    """Run one program during the block, as `running` does, and wait for it later.
+
+    Yields:
+        A function that waits until it is ready and returns its URL.
+    """
     if program.missing or program.endpoint is None:
         raise TaxiError(program.missing or f"{program.name} has no address")
     require_ports([program])
-    seconds = (timeouts or Timeouts()).ready_seconds
+    endpoint, seconds = program.endpoint, (timeouts or Timeouts()).ready_seconds
     log.parent.mkdir(parents=True, exist_ok=True)
     with processes.guarded_tag() as tag, log.open("w") as output:
         process = processes.start(program.command, program.env, tag, output)
-        try:
-            if not _becomes_ready(program.endpoint, process, seconds):
+
+        def wait_for_url() -> str:
+            if not _becomes_ready(endpoint, process, seconds):
                 raise TaxiError(f"{program.name} {_exit_reason(process.poll(), seconds)}: see {log}")
-            yield program.endpoint.url
+            return endpoint.url
+
+        try:
+            yield wait_for_url
         finally:
             processes.stop(tag)
             process.wait()
