@@ -142,13 +142,14 @@ def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluati
     predicted, zones = scored.predicted, read_zones(warehouse)
     trips = _with_baselines(scored, PRIMARY_SCOPE)
     actual = trips["duration_minutes"].to_numpy()
+    scores = {name: scored.scores(each) for name, each in EVALUATION_SCOPES.items()}
     coverage = {name: _coverage(predicted, name, zones) for name in predicted.predictions}
     return Evaluation(
         version=version,
         month=month,
         snapshot=snapshot,
         condition=predicted.served,
-        scores={name: scored.scores(each) for name, each in EVALUATION_SCOPES.items()},
+        scores=scores,
         other_condition_scores=_other_condition_scores(predicted),
         trips=trips,
         slices=_score_slices(trips, zones),
@@ -158,12 +159,17 @@ def evaluate(settings: Settings, warehouse: Warehouse, month: Month) -> Evaluati
             model.predict, PRIMARY_SCOPE.in_scope(predicted.inputs), _inputs(predicted.inputs)
         ),
         uplift_over_baseline=uplift_over_baseline(actual, trips[MODEL].to_numpy(), trips[_UPLIFT_BASELINE].to_numpy()),
-        unscored_trips=sum(
-            abs(_count_in_scope(warehouse, services, month, each) - int(each.contains(predicted.actual).sum()))
-            for each in EVALUATION_SCOPES.values()
-        ),
+        unscored_trips=count_unscored_trips(warehouse, services, month, scores),
         coverage=coverage.pop(predicted.served.name),
         other_condition_coverage=coverage,
+    )
+
+
+def count_unscored_trips(warehouse: Warehouse, services: Sequence[str], month: Month, scores: Scores) -> int:
+    """Number of trips by which the scored trips differ from those counted in SQL, over all scopes."""
+    return sum(
+        abs(_count_in_scope(warehouse, services, month, scope) - scores[name][MODEL].trips)
+        for name, scope in EVALUATION_SCOPES.items()
     )
 
 

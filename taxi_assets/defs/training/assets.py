@@ -151,15 +151,14 @@ def model_evaluation(
     """Scores of the month's model version and of the baselines on the month's unseen trips.
 
     Scores every raw trip picked up in the month whose duration is in scope (1-60 or 1-180 minutes), without other
-    cleaning.
+    cleaning. The same model, trips and code give the stored evaluation again.
     """
-    from taxi_assets.evaluation import evaluate, record_evaluation
-    from taxi_assets.plots.evaluation_plots import draw_evaluation
-    from taxi_assets.training.dataset import read_zones
+    from taxi_assets.evaluation import record_evaluation
+    from taxi_assets.plots.drawn_evaluation import evaluate_and_draw
 
-    evaluation = evaluate.evaluate(settings, warehouse, Month.parse(context.partition_key))
+    drawn = evaluate_and_draw(settings, warehouse, Month.parse(context.partition_key))
+    evaluation, pictures = drawn.evaluation, drawn.pictures
     rows = record_evaluation.record_evaluation(warehouse, evaluation, context.run.run_id)
-    pictures = draw_evaluation(evaluation, read_zones(warehouse, shapes=True))
     record_evaluation.log_evaluation(settings, mlflow, evaluation, pictures)
     headline_metrics = record_evaluation.headline_metrics(evaluation)
     facts = {

@@ -1,0 +1,95 @@
+"""The second evaluation of the same inputs is read from its file; changed inputs are evaluated."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from platform_harness import MARCH, PlatformHarness
+
+from taxi_assets.evaluation.evaluate import Evaluation, require_month_version
+from taxi_assets.plots import drawn_evaluation
+from taxi_assets.plots.drawn_evaluation import DrawnEvaluation, evaluate_and_draw
+
+
+class Evaluations:
+    """Counts the evaluations that are computed."""
+
+    def __init__(self, platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.platform, self.count, compute = platform, 0, drawn_evaluation._evaluate_and_draw
+
+        def counted(*arguments: object) -> DrawnEvaluation:
+            self.count += 1
+            return compute(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(drawn_evaluation, "_evaluate_and_draw", counted)
+
+    def get(self) -> tuple[DrawnEvaluation, bool]:
+        """The evaluation of March, and whether it was computed."""
+        before = self.count
+        return evaluate_and_draw(self.platform.settings, self.platform.warehouse, MARCH), self.count > before
+
+
+@pytest.fixture
+def evaluations(platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch) -> Evaluations:
+    found = Evaluations(platform, monkeypatch)
+    found.get()
+    return found
+
+
+def figures(evaluation: Evaluation) -> list[object]:
+    frames = (evaluation.slices, evaluation.extra_rows, evaluation.zones, evaluation.importance)
+    return [evaluation.all_scores, evaluation.uplift_over_baseline, *(frame.to_csv() for frame in frames)]
+
+
+def change_a_trip(platform: PlatformHarness) -> None:
+    with platform.warehouse.publishing("a trip has another drop-off") as connection:
+        connection.execute(
+            "UPDATE raw_trips SET dropoff_at = dropoff_at + INTERVAL 1 MINUTE WHERE month = ? AND source_row = "
+            "(SELECT min(source_row) FROM clean_trips WHERE month = ? AND duration_minutes BETWEEN 5 AND 30)",
+            [MARCH.first_day, MARCH.first_day],
+        )
+
+
+def stored_file(platform: PlatformHarness) -> Path:
+    return drawn_evaluation._file(platform.settings, require_month_version(platform.settings, MARCH))
+
+
+def test_same_inputs_are_evaluated_once(evaluations: Evaluations, platform: PlatformHarness) -> None:
+    stored, is_computed = evaluations.get()
+    assert not is_computed
+    stored_file(platform).unlink()
+    computed, is_computed = evaluations.get()
+    assert is_computed
+    assert figures(stored.evaluation) == figures(computed.evaluation)
+    assert stored.pictures == computed.pictures
+    assert stored.evaluation.snapshot == computed.evaluation.snapshot
+    pd.testing.assert_frame_equal(stored.evaluation.coverage.cells, computed.evaluation.coverage.cells)
+
+
+def test_a_changed_trip_is_evaluated(evaluations: Evaluations, platform: PlatformHarness) -> None:
+    before = evaluations.get()[0]
+    change_a_trip(platform)
+    after, is_computed = evaluations.get()
+    assert is_computed
+    assert figures(after.evaluation) != figures(before.evaluation)
+
+
+def test_a_damaged_file_is_evaluated_again(evaluations: Evaluations, platform: PlatformHarness) -> None:
+    file = stored_file(platform)
+    content = file.read_bytes()
+    file.write_bytes(content[:-1])
+    assert evaluations.get()[1]
+    assert file.read_bytes() != content[:-1]
+
+
+def test_changed_code_is_evaluated(evaluations: Evaluations, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawn_evaluation, "source_digest", lambda *_: "changed")
+    assert evaluations.get()[1]
+
+
+def test_trips_are_counted_for_a_stored_evaluation_too(
+    evaluations: Evaluations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawn_evaluation, "count_unscored_trips", lambda *_: 3)
+    found, is_computed = evaluations.get()
+    assert (is_computed, found.evaluation.unscored_trips) == (False, 3)
