@@ -277,7 +277,7 @@ def test_the_bento_and_fastapi_give_the_same_responses_and_are_timed(tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["bench_data", "bench_large", "bench_train", "bench_serve"])
+@pytest.mark.parametrize("part", ["bench_data", "bench_large", "bench_run", "bench_train", "bench_serve"])
 def test_each_benchmark_is_a_command(part: str) -> None:
     command = [sys.executable, "-m", f"benchmarks.{part}", "--help"]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
