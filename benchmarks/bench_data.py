@@ -81,6 +81,29 @@ def compare_suites(source: Path, times: int, warm_ups: int = 0) -> tuple[Compari
     return found, [found.times_better("suite_time", Goal("≥", 8), meaning, lambda run: run.seconds)]
 
 
+def compare_republishing(source: Path, times: int, warm_ups: int = 0) -> tuple[dict[str, Comparison], list[Figure]]:
+    """Compares publishing a month again, changed and unchanged, with publishing it."""
+    names = {"again": "publish_again", "unchanged": "publish_unchanged", "first": "publish_month"}
+    ways = {name: subprocess_timer(_PIPELINES, function, source=str(source)) for name, function in names.items()}
+    runs = take_turns(ways, times, warm_ups)
+    found = {name: Comparison(runs[name], runs["first"]) for name in ("again", "unchanged")}
+    meaning = "processor seconds of publishing a month again, {}, divided by those of publishing it"
+
+    def cost(name: str, goal: float, how: str) -> Figure:
+        figure = f"{name}_cost"
+        return found[name].share(figure, Goal("≤", goal), meaning.format(how), lambda run: run.cpu_seconds or 0)
+
+    return found, [cost("again", 1.2, "after a change of code"), cost("unchanged", 0.1, "of the same file and code")]
+
+
+def disk_use(source: Path) -> Figure:
+    """Measures the files that a month takes beside the source's own file."""
+    warehouse = published_lake(str(source))
+    data = warehouse.settings.warehouse / "data"
+    used = sum(path.stat().st_size for path in data.rglob("*.parquet") if path.stat().st_nlink == 1)
+    return Figure("disk_mebibytes", used / 2**20, Goal("≤", 60), "MiB of a month in the warehouse beside its own file")
+
+
 def compare_backfill(source: Path, months: int, times: int, warm_ups: int = 0) -> tuple[Comparison, list[Figure]]:
     """Compares publishing many months with publishing one of the same size."""
     ours = subprocess_timer(_PIPELINES, "publish_months", source=str(source), months=months)
@@ -94,18 +117,19 @@ def compare_backfill(source: Path, months: int, times: int, warm_ups: int = 0) -
 def main() -> None:
     arguments = options("bench_data", rows=3_000_000, times=5, months=36, month_rows=60_000)
     with tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
-        large, many = Path(folder, "large"), Path(folder, "many")
+        large, many, small = Path(folder, "large"), Path(folder, "many"), Path(folder, "small")
         large.mkdir()
         many.mkdir()
         source = prepare_source(large, arguments.rows)
         require_same_work(source)
         publishing, figures = compare_publishing(source, arguments.times)
         suites, more = compare_suites(source, arguments.times)
-        backfill, most = compare_backfill(
-            prepare_months(many, arguments.months, arguments.month_rows), arguments.months, arguments.times
-        )
-    found = {**publishing, "suites": suites, "backfill": backfill}
-    report("bench_data", vars(arguments), found, [*figures, *more, *most])
+        months = prepare_months(many, arguments.months, arguments.month_rows)
+        backfill, most = compare_backfill(months, arguments.months, arguments.times)
+        small.mkdir()
+        again, rest = compare_republishing(prepare_source(small, arguments.month_rows), arguments.times)
+        figures += [*more, *most, *rest, disk_use(source)]
+    report("bench_data", vars(arguments), {**publishing, "suites": suites, "backfill": backfill, **again}, figures)
 
 
 if __name__ == "__main__":

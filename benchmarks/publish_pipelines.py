@@ -72,6 +72,20 @@ def publish_month(source: str, memory_limit: str = "4GB") -> Work:
     return lambda: _publish(warehouse, MONTH)
 
 
+def publish_again(source: str) -> Work:
+    """Publishes the month again, as after a change of code."""
+    warehouse = published_lake(source)
+    with warehouse.publishing("made by other code") as connection:
+        connection.execute("UPDATE published_months SET inputs = ''")
+    return lambda: _publish(warehouse, MONTH)
+
+
+def publish_unchanged(source: str) -> Work:
+    """Publishes the month again from the same file, by the same code."""
+    warehouse = published_lake(source)
+    return lambda: _publish(warehouse, MONTH)
+
+
 def published_lake(source: str) -> Warehouse:
     """A new warehouse with the large month."""
     warehouse = _new_lake(Path(source))
@@ -109,7 +123,7 @@ def validate_in_warehouse(source: str, table: str) -> Work:
 
     warehouse = _new_lake(Path(source))
     for month in (MONTH, SMALL_MONTH):
-        _publish(warehouse, month, last=table)
+        _publish(warehouse, month)
 
     def validated(month: Month) -> Any:
         with warehouse.reading() as connection:
@@ -125,34 +139,30 @@ def validate_in_pandas(source: str, table: str) -> Work:
     warehouse = _new_lake(Path(source))
     frames = {}
     for month in (SMALL_MONTH, MONTH):
-        _publish(warehouse, month, last=table)
+        _publish(warehouse, month)
         frames[month] = _frame(warehouse, month, table)
     validate_frame(frames[SMALL_MONTH], table)
     return lambda: validate_frame(frames[MONTH], table)
 
 
 def _new_lake(source: Path, memory_limit: str = "4GB") -> Warehouse:
-    from taxi_assets.ingestion import publishing
+    from taxi_assets.ingestion import publish_month
 
     home = Path(tempfile.mkdtemp(prefix="lake-", dir=source))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     warehouse = Warehouse(Settings(home=home, data_kind="synthetic", memory_limit=memory_limit))
-    publishing.publish_zones(warehouse, source / "taxi_zone_lookup.csv", source / "taxi_zones.zip")
+    publish_month.publish_zones(warehouse, source / "taxi_zone_lookup.csv", source / "taxi_zones.zip")
     for path in source.glob("*.parquet"):
         shutil.copy(path, warehouse.settings.landing)
     return warehouse
 
 
-def _publish(warehouse: Warehouse, month: Month, last: str = "trip_features") -> None:
-    """Publishes the month's tables up to `last`."""
-    from taxi_assets.ingestion import publishing
+def _publish(warehouse: Warehouse, month: Month) -> None:
+    """Publishes the month from its file to its features."""
     from taxi_assets.ingestion.ingest import stored_month_file
+    from taxi_assets.ingestion.publish_month import publish_month as publish
 
-    publishing.publish_raw(warehouse, stored_month_file(warehouse, SERVICE, month))
-    if last != "raw_trips":
-        publishing.publish_clean(warehouse, SERVICE, month)
-    if last == "trip_features":
-        publishing.publish_features(warehouse, SERVICE, month)
+    publish(warehouse, stored_month_file(warehouse, SERVICE, month))
 
 
 def _prepare_in_pandas(source: Path, month: Month) -> None:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from taxi_assets import synthetic
-from taxi_assets.features.trip_features import ZoneMap
+from taxi_assets.features.trip_features import ZoneMap, holiday_dates
 from taxi_assets.ingestion.canonical_rows import canonical_trips
-from taxi_assets.ingestion.publishing import clean_month, derive_features
+from taxi_assets.ingestion.publish_month import stage_trips
 from taxi_assets.ingestion.taxi_zones import read_zones
 from taxi_assets.months import Month
 from taxi_assets.tlc.services import SERVICES
 from taxi_assets.training.dataset import read_zone_map
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
-from taxi_assets.warehouse.connection import define_macros, month_key
-from taxi_assets.warehouse.queries import replace_month, sql
+from taxi_assets.warehouse.connection import define_macros
+from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def _insert_zones(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 
 def _insert_month(connection: duckdb.DuckDBPyConnection, path: Path, month: Month) -> None:
-    key = month_key(SERVICE, month)
     with canonical_trips(connection, path, SERVICE):
-        replace_month(connection, "raw_trips", key)
-    clean_month(connection, key)
-    derive_features(connection, key)
+        stage_trips(connection, SERVICE, month, "canonical_trips")
+        query = f"SELECT * EXCLUDE (recorded_pickup_at, dropoff_at, trip_distance_miles) FROM ({sql('trip_features')})"
+        connection.execute(f"INSERT INTO trip_features BY NAME {query}", {"holidays": list(holiday_dates())})

@@ -123,10 +123,12 @@ class Settings(BaseSettings):
     @classmethod
     def _refuse_older_layout(cls, value: Path) -> Path:
         for kind in get_args(DataKind):
-            if (value / kind / "arrived").is_dir():
+            store = "arrived" if (value / kind / "arrived").is_dir() else "files"
+            tables = value / kind / "warehouse" / "tables.json"
+            if store == "arrived" or (tables.is_file() and "kept_trips" not in tables.read_text()):
                 raise ValueError(
                     "the home has the layout of an earlier version, and nothing in it was touched: set TAXI_HOME to a "
-                    f"new folder, and copy each {kind}/arrived/<service>/<month>/<sha256>.parquet into its landing "
+                    f"new folder, and copy each {kind}/{store}/<service>/<month>/<sha256>.parquet into its landing "
                     "folder as <service>_tripdata_<month>.parquet"
                 )
         return value

@@ -13,12 +13,21 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import hypothesis
 import pytest
-from sample_lake import MONTHS, ZONE_FILES, Lake, Source, inspect_file
+from sample_lake import (
+    MONTHS,
+    ZONE_FILES,
+    Lake,
+    Source,
+    clean_month,
+    derive_features,
+    insert_raw_trips,
+    inspect_file,
+)
 
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.month_file import file_name
 from taxi_assets.warehouse.connection import Warehouse, define_macros, month_key
-from taxi_assets.warehouse.queries import replace_month, sql
+from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
 
 if TYPE_CHECKING:
@@ -134,16 +143,14 @@ def warehouse(settings: Settings) -> Warehouse:
 
 @pytest.fixture(scope="session")
 def lake(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    from taxi_assets.ingestion import publishing
+    from taxi_assets.ingestion import publish_month
 
     home = tmp_path_factory.mktemp("lake")
     settings = Settings(home=home, data_kind=source.kind, threads=2, memory_limit="1GB")
     lake = Lake(settings, Warehouse(settings), source)
-    publishing.publish_zones(lake.warehouse, *source.zone_files)
+    publish_month.publish_zones(lake.warehouse, *source.zone_files)
     for month in source.months:
-        publishing.publish_raw(lake.warehouse, source.land(settings, month), f"run of {month}")
-        publishing.publish_clean(lake.warehouse, "green", month)
-        publishing.publish_features(lake.warehouse, "green", month)
+        publish_month.publish_month(lake.warehouse, source.land(settings, month), f"run of {month}")
     return lake
 
 
@@ -190,14 +197,13 @@ def zones(city: duckdb.DuckDBPyConnection) -> "ZoneMap":
 def trips(city: duckdb.DuckDBPyConnection, synthetic_source: Source) -> "pd.DataFrame":
     """Trips of the synthetic months, made by the warehouse's SQL: model inputs and `duration_minutes`."""
     from taxi_assets.ingestion.canonical_rows import canonical_trips
-    from taxi_assets.ingestion.publishing import clean_month, derive_features
     from taxi_assets.tlc.services import SERVICES
 
     for month in synthetic_source.months:
         key = month_key("green", month)
         path = synthetic_source.folder / file_name("green", month)
         with canonical_trips(city, path, "green"):
-            replace_month(city, "raw_trips", key)
+            insert_raw_trips(city, key)
         clean_month(city, key)
         derive_features(city, key)
     window = {

@@ -114,7 +114,7 @@ def _materialise(result: PipelineResult, console: Console) -> None:
         definitions = build(result.settings)
         instance = open_instance(result.settings)
         close_abandoned_runs(result.settings, instance)
-    assets = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
+    assets = {each.node_def.name for each in definitions.resolve_asset_graph().assets_defs if each.keys}
     *earlier, last = result.months
     window = {"ops": {"duration_model": {"config": {"months": [str(month) for month in earlier]}}}}
     columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), TimeElapsedColumn())

@@ -106,7 +106,7 @@ def _rows(connection: DuckDBPyConnection, services: Sequence[str], months: Seque
     where = "WHERE service IN (SELECT unnest($services)) AND month IN (SELECT unnest($months))"
     raw = connection.execute(f"SELECT count(*) FROM raw_trips {where}", chosen).fetchall()[0][0]
     clean = connection.execute(f"SELECT count(*) FROM clean_trips {where}", chosen).fetchall()[0][0]
-    query = f"SELECT reason, count(*) AS trips FROM rejected_trips {where} GROUP BY reason ORDER BY trips DESC, reason"
+    query = f"SELECT reason, count(*) AS trips FROM rejections {where} GROUP BY reason ORDER BY trips DESC, reason"
     return {"raw": raw, "clean": clean, "rejected": dict(connection.execute(query, chosen).fetchall())}
 
 

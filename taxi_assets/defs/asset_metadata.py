@@ -21,8 +21,7 @@ from taxi_assets.warehouse.schema import TABLES
 
 if TYPE_CHECKING:
     from taxi_assets.evaluation.evaluate import Evaluation
-    from taxi_assets.ingestion.publish_months import Publish
-    from taxi_assets.ingestion.publishing import Publication
+    from taxi_assets.ingestion.published_months import Publication
     from taxi_assets.ingestion.schema_changes import ColumnChange
     from taxi_assets.promotion.paired_comparison import PairedComparison
 
@@ -115,67 +114,84 @@ def fail_in_words(function: _Shown) -> _Shown:
     return cast("_Shown", run)
 
 
-def report_months(context: dg.AssetExecutionContext, warehouse: Warehouse, publish: "Publish") -> Iterator[AssetEvent]:
-    """Publish the run's months and report each month's rows, checks and Data Docs.
+def report_months(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[AssetEvent]:
+    """Publish the run's months and report each table's rows, checks and Data Docs.
 
     Raises:
         dagster.Failure: a month was refused or failed; months published before it stay.
     """
-    from taxi_assets.ingestion.publish_months import publish_months
+    from taxi_assets.ingestion.ingest_months import data_docs_page, ingest_months
 
-    (table,) = context.asset_key.path
     published: list[Publication] = []
+    tables = [spec.key.to_user_string() for spec in context.assets_def.specs]
     try:
-        for result in publish_months(warehouse, publish, partition_months(context), context.run.run_id):
+        for result in ingest_months(warehouse, partition_months(context), context.run.run_id):
             published += result.published
-            yield from report_checks(table, result.month, result.suite_results)
-            docs = link("reports", result.data_docs)
+            for table, suite_results in result.suite_results.items():
+                yield from report_checks(table, result.month, suite_results)
             if result.refusal:
+                docs = link("reports", data_docs_page(warehouse.settings, result.refusal.table, result.month))
                 raise dg.Failure(str(result.refusal), {"data_docs": docs}, allow_retries=False)
+            for table in tables:
+                docs = link("reports", data_docs_page(warehouse.settings, table, result.month))
+                shown = _metadata(warehouse.settings, table, result.published, docs)
+                context.add_asset_metadata(shown, asset_key=table, partition_key=str(result.month))
             for done in result.published:
-                context.log.info(f"{table} {done.service} {done.month}: {done.rows:,} rows")
-            shown = _metadata(warehouse.settings, result.published, docs)
-            context.add_asset_metadata(shown, partition_key=str(result.month))
+                rows = ", ".join(f"{name} {table.rows:,} rows" for name, table in done.tables.items())
+                context.log.info(f"{done.service} {done.month}{' is unchanged' if done.is_unchanged else ''}: {rows}")
     except TaxiError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
-    yield dg.MaterializeResult(asset_key=table, data_version=data_version(published))
-    yield from finish_checks(context, table)
+    for table in tables:
+        version = data_version(published) if table == "raw_trips" else None
+        yield dg.MaterializeResult(asset_key=table, data_version=version)
+        yield from finish_checks(context, table)
 
 
-def _metadata(settings: Settings, published: Sequence["Publication"], docs: dg.MetadataValue) -> dict[str, object]:
+def _metadata(
+    settings: Settings, table: str, published: Sequence["Publication"], docs: dg.MetadataValue
+) -> dict[str, object]:
     counts: Counter[str] = Counter()
     for publication in published:
-        counts.update(publication.counts)
-    is_cleaned = published[0].suite_result.table == "clean_trips"
+        counts.update(publication.tables[table].counts)
+    rows = {p.service: p.tables[table].rows for p in published}
     metadata: dict[str, object] = {
-        **(_cleaning_metadata(settings, published, counts) if is_cleaned else {}),
-        "dagster/partition_row_count": sum(p.rows for p in published),
-        "services": table_metadata({"service": p.service, "rows": p.rows} for p in published),
+        "dagster/partition_row_count": sum(rows.values()),
+        "services": table_metadata({"service": service, "rows": count} for service, count in rows.items()),
         "data_docs": docs,
         "is_synthetic": settings.active_data_kind == "synthetic",
-        **file_metadata(published),
+        "is_unchanged": all(p.is_unchanged for p in published),
     }
+    if table == "raw_trips":
+        metadata |= file_metadata(published)
+    if table == "clean_trips":
+        metadata |= _cleaning_metadata(settings, published[0].month, sum(rows.values()), counts)
     if counts:
-        metadata["rows_counted"] = table_metadata(_count_records(published))
+        metadata["rows_counted"] = table_metadata(_count_records(table, published))
     changes = [(p.service, change) for p in published for change in p.schema_changes]
-    if changes:
+    if changes and table == "raw_trips":
         metadata["schema_changes"] = table_metadata(_change_record(*pair) for pair in changes)
-    if is_cleaned:
-        metadata["rules"] = table_metadata(_rule_record(rule, counts) for rule in RULES)
     return metadata
 
 
 def _cleaning_metadata(
-    settings: Settings, published: Sequence["Publication"], counts: Counter[str]
+    settings: Settings, month: Month, kept: int, counts: Counter[str]
 ) -> dict[str, dg.MetadataValue]:
-    """A month's rejected rows: the report page, the plot and the share."""
+    """A month's rejected rows: the report page, the plot, the share and the rules."""
     from taxi_assets.plots.month_plots import draw_rejections
 
-    rows = sum(p.rows for p in published) + counts.total()
-    pictures = {"rows_by_reason": draw_rejections(counts, rows)}
-    facts = {"rows": f"{rows:,}", "kept": f"{rows - counts.total():,}"}
-    shown = report_metadata(settings, "clean_trips", published[0].month, facts, pictures)
-    return shown | {"rejected_share": float_metadata(counts.total() / max(rows, 1))}
+    rows = kept + counts.total()
+    shown = report_metadata(
+        settings,
+        "clean_trips",
+        month,
+        {"rows": f"{rows:,}", "kept": f"{kept:,}"},
+        {"rows_by_reason": draw_rejections(counts, rows)},
+    )
+    return {
+        **shown,
+        "rejected_share": float_metadata(counts.total() / max(rows, 1)),
+        "rules": table_metadata(_rule_record(rule, counts) for rule in RULES),
+    }
 
 
 def _change_record(service: str, change: "ColumnChange") -> dict[str, str]:
@@ -196,11 +212,11 @@ def _rule_record(rule: Rule, counts: Mapping[str, int]) -> dict[str, Any]:
     return {"rule": rule.name, "rows": rows, "reason": rule.reason, "threshold": threshold, "why": rule.rationale}
 
 
-def _count_records(published: Sequence["Publication"]) -> list[dict[str, Any]]:
+def _count_records(table: str, published: Sequence["Publication"]) -> list[dict[str, Any]]:
     """Rows by service and rejection reason or unknown column, largest count first."""
     counted = [
         {"service": p.service, "reason_or_column": name, "rows": rows}
         for p in published
-        for name, rows in p.counts.items()
+        for name, rows in p.tables[table].counts.items()
     ]
     return sorted(counted, key=lambda record: -record["rows"])

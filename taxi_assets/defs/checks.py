@@ -76,7 +76,8 @@ def finish_checks(context: dg.AssetExecutionContext, table: str) -> Iterator[dg.
     """Yield the outputs of the suite's checks, which the next asset waits for; call it after all months."""
     names = {each.name for each in _checked(table)}
     for output, spec in context.assets_def.node_check_specs_by_output_name.items():
-        if spec.name in names and spec.key in context.selected_asset_check_keys:
+        is_ours = spec.asset_key == dg.AssetKey(table) and spec.name in names
+        if is_ours and spec.key in context.selected_asset_check_keys:
             yield dg.Output(None, output_name=output)
 
 

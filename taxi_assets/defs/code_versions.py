@@ -1,20 +1,15 @@
 """Code versions of assets: digests of their source files, so that Dagster shows stale assets."""
 
+from taxi_assets.ingestion.ingestion_sources import CLEAN_TRIPS_SOURCES, RAW_TRIPS_SOURCES, TRIP_FEATURES_SOURCES
 from taxi_assets.registry.code_revision import source_digest
 from taxi_assets.training.training_sources import TRAINING_SOURCES
 
-_RAW_TRIPS_SOURCES = (
-    *("tlc/columns.py", "tlc/contract.py", "tlc/projection.py", "tlc/local_time.py", "ingestion/canonical_rows.py"),
-    *("ingestion/casting.py", "ingestion/csv_lines.py", "ingestion/text_lines.py", "ingestion/row_stream.py"),
-    *("ingestion/file_times.py", "ingestion/file_columns.py", "ingestion/point_zones.py"),
-    *("ingestion/unreadable_values.py", "ingestion/raw_trips.sql"),
-)
 # Sources of an asset's own step only: once it is made again, Dagster marks the assets after it as stale.
 ASSET_SOURCES: dict[str, tuple[str, ...]] = {
     "taxi_zones": ("ingestion/taxi_zones.py",),
-    "raw_trips": _RAW_TRIPS_SOURCES,
-    "clean_trips": ("quality/cleaning_rules.py", "ingestion/clean_trips.sql", "ingestion/rejected_trips.sql"),
-    "trip_features": ("features/trip_features.py", "features/trip_features.sql", "tlc/local_time.py"),
+    "raw_trips": RAW_TRIPS_SOURCES,
+    "clean_trips": CLEAN_TRIPS_SOURCES,
+    "trip_features": TRIP_FEATURES_SOURCES,
     "duration_model": (*TRAINING_SOURCES, "training/training_window.py", "defs/training/training_config.py"),
     "model_evaluation": (
         "evaluation/*.py",

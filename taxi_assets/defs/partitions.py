@@ -29,10 +29,16 @@ def earlier_months_and_own() -> dg.TimeWindowPartitionMapping:
     return dg.TimeWindowPartitionMapping(start_offset=1 - _MAX_UPSTREAM_MONTHS, end_offset=0)
 
 
+# Without this policy, each month of a backfill starts a process.
+_ONE_RUN = dg.BackfillPolicy.single_run()
+
+
 def monthly_asset(**options: Any) -> Callable[..., dg.AssetsDefinition]:
     """`dagster.asset` with monthly partitions and a single-run backfill policy."""
-    # Without the policy, each month of a backfill starts a process.
-    decorator: Callable[..., dg.AssetsDefinition] = dg.asset(
-        partitions_def=MONTHS, backfill_policy=dg.BackfillPolicy.single_run(), **options
-    )
+    decorator: Callable[..., dg.AssetsDefinition] = dg.asset(partitions_def=MONTHS, backfill_policy=_ONE_RUN, **options)
     return decorator
+
+
+def monthly_assets(**options: Any) -> Callable[..., dg.AssetsDefinition]:
+    """`dagster.multi_asset`, likewise."""
+    return dg.multi_asset(partitions_def=MONTHS, backfill_policy=_ONE_RUN, **options)

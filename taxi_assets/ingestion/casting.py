@@ -166,5 +166,5 @@ def _number(column: RawColumn, value: str, kind: str) -> str:
     number = f"CASE WHEN {fits} THEN TRY_CAST({real} AS {column.type}) END"
     if not (column.words and is_text(kind)):
         return number
-    words = " ".join(f"WHEN {quote_literal(word)} THEN {code}" for word, code in column.words.items())
+    words = " ".join(f"WHEN {quote_literal(word)} THEN {code}::{column.type}" for word, code in column.words.items())
     return f"coalesce({number}, CASE lower(trim(CAST({value} AS VARCHAR))) {words} END)"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion import publishing
+from taxi_assets.ingestion import publish_month
 from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.months import Month
 from taxi_assets.tlc import tlc_source
@@ -34,7 +34,7 @@ def ensure_months(
         TaxiError: a required month has no file or fails its checks.
     """
     settings, messages = warehouse.settings, []
-    publishing.publish_zones(warehouse, *tlc_source.ensure_zone_files(settings.tlc_source, settings.landing))
+    publish_month.publish_zones(warehouse, *tlc_source.ensure_zone_files(settings.tlc_source, settings.landing))
     with warehouse.reading() as connection:
         available = available_months(connection, services)
     for month in sorted({*required, *optional} - {*available}):
@@ -42,8 +42,6 @@ def ensure_months(
         try:
             for service in services:
                 ingest_month(warehouse, service, month)
-                publishing.publish_clean(warehouse, service, month)
-                publishing.publish_features(warehouse, service, month)
         except TaxiError as error:
             if month in required:
                 raise

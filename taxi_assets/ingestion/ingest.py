@@ -1,4 +1,4 @@
-"""Ingests one month: finds or fetches its file, then publishes `raw_trips` or quarantines the file."""
+"""Ingests one month: finds or fetches its file, then publishes its rows or quarantines the file."""
 
 import shlex
 from collections.abc import Sequence
@@ -15,7 +15,14 @@ from taxi_assets.ingestion.file_state import (
     is_copy,
     mark_superseded,
 )
-from taxi_assets.ingestion.publishing import DamagedFile, IncompleteMonth, Publication, check_stored_month, publish_raw
+from taxi_assets.ingestion.publish_month import (
+    DamagedFile,
+    IncompleteMonth,
+    MonthRefused,
+    publish_month,
+    stored_publication,
+)
+from taxi_assets.ingestion.published_months import MissingZones, Publication
 from taxi_assets.ingestion.scan_landing import file_moves_lock, list_source_files, scan_landing, take_landed_file
 from taxi_assets.ingestion.source_files import (
     SourceFile,
@@ -31,11 +38,10 @@ from taxi_assets.tlc.landing_writes import Progress
 from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse
-from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
 
 def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str | None = None) -> Publication:
-    """Publish `raw_trips` of a month from its waiting file, else again from its ingested file.
+    """Publish a month from its waiting file, else again from its ingested file.
 
     If the ingested file is gone and no other is available, the published rows stay.
 
@@ -53,11 +59,13 @@ def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str |
         if not stored or not is_gone or of_month(records, service, month, "waiting"):
             raise
         notice = f"{service} {month} uses the published rows of {stored.label}, whose file is gone: {error}"
-        return replace(check_stored_month(warehouse, stored), refused=(notice,))
+        return replace(stored_publication(warehouse, stored), refused=(notice,))
     try:
-        published = publish_raw(warehouse, source_file, run_id)
+        published = publish_month(warehouse, source_file, run_id)
     except DamagedFile:
         _take_damaged_file(warehouse, source_file)
+        raise
+    except MissingZones:
         raise
     except IncompleteMonth as refusal:
         fault_points.fault_point("refused")

@@ -12,16 +12,20 @@ from duckdb import DuckDBPyConnection
 
 from taxi_assets.ingestion.source_files import SourceFile, of_month, read_source_files
 from taxi_assets.tlc.contract import map_columns
-from taxi_assets.warehouse.connection import month_key
+from taxi_assets.warehouse.connection import create_month_view, month_key
 from taxi_assets.warehouse.queries import sql
 
 
 @dataclass(frozen=True)
 class PreviousMonth:
-    """The month as published before from another file; the table `previous_trips` has its row hashes."""
+    """The month as published before from another file, and statistics of its rows before and after.
+
+    The tables `previous_trips` and `replacing_trips` have the row hashes.
+    """
 
     record: SourceFile
-    statistics: Mapping[str, Any]
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
     columns: "SharedColumns"
 
 
@@ -55,7 +59,7 @@ def shared_columns(before: Sequence[str], after: Sequence[str]) -> SharedColumns
 def hash_previous_month(
     connection: DuckDBPyConnection, source_file: SourceFile, names: Sequence[str]
 ) -> PreviousMonth | None:
-    """Hash the month's rows before they are replaced; None if the month is new or its file is the same.
+    """Hash the published rows and those of `month_trips`; None if the month is new or its file the same.
 
     `names` are the columns of the new file, as published.
     """
@@ -64,17 +68,18 @@ def hash_previous_month(
     if record is None:
         return None
     columns = shared_columns(record.columns or names, names)
-    _hash_trips(connection, "previous_trips", source_file, columns)
-    return PreviousMonth(record, _statistics(connection, source_file), columns)
+    create_month_view(connection, "compared_trips", "raw_trips", month_key(*source_file.require_month()))
+    _hash_trips(connection, "previous_trips", columns)
+    before = _statistics(connection)
+    connection.execute("CREATE OR REPLACE TEMP VIEW compared_trips AS FROM month_trips")
+    _hash_trips(connection, "replacing_trips", columns)
+    return PreviousMonth(record, before, _statistics(connection), columns)
 
 
-def compare_month(connection: DuckDBPyConnection, former: PreviousMonth, source_file: SourceFile) -> dict[str, Any]:
-    """The difference between the new rows of the open transaction and the previous ones, ready for JSON."""
-    _hash_trips(connection, "replacing_trips", source_file, former.columns)
+def compare_month(connection: DuckDBPyConnection, former: PreviousMonth) -> dict[str, Any]:
+    """The difference between the month's new rows and the previous ones, ready for JSON."""
     added, removed, changed = connection.execute(sql("republished_trips")).fetchall()[0]
-    for table in ("previous_trips", "replacing_trips"):
-        connection.execute(f"DROP TABLE temp.{table}")
-    after, columns = _statistics(connection, source_file), former.columns
+    columns = former.columns
     return {
         "former_sha256": former.record.sha256,
         "rows": {"added": added, "removed": removed, "changed": changed},
@@ -83,15 +88,14 @@ def compare_month(connection: DuckDBPyConnection, former: PreviousMonth, source_
             "added": list(columns.added),
             "removed": list(columns.removed),
         },
-        "statistics": {name: {"before": of, "after": after[name]} for name, of in former.statistics.items()},
+        "statistics": {name: {"before": of, "after": former.after[name]} for name, of in former.before.items()},
     }
 
 
-def _hash_trips(connection: DuckDBPyConnection, table: str, source_file: SourceFile, columns: SharedColumns) -> None:
-    values = {**month_key(*source_file.require_month()), **columns.values()}
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql('trip_hashes')}", values)
+def _hash_trips(connection: DuckDBPyConnection, table: str, columns: SharedColumns) -> None:
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {sql('trip_hashes')}", columns.values())
 
 
-def _statistics(connection: DuckDBPyConnection, source_file: SourceFile) -> dict[str, Any]:
-    found = connection.execute(sql("month_statistics"), month_key(*source_file.require_month()))
+def _statistics(connection: DuckDBPyConnection) -> dict[str, Any]:
+    found = connection.execute(sql("month_statistics"))
     return dict(zip([name for name, *_ in found.description], found.fetchall()[0], strict=True))

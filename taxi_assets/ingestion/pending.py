@@ -1,39 +1,24 @@
-"""Finds pending work: waiting files in the file store, and ingested months without features."""
+"""Finds pending work: waiting files in the file store."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 from taxi_assets.ingestion.source_files import SourceFile, read_source_files
 from taxi_assets.months import newest_month
 from taxi_assets.settings import Settings, run_lock
-from taxi_assets.warehouse.available_months import available_months, features_snapshots
+from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 
 _LOCK_WAIT_SECONDS = 5
 
 
-@dataclass(frozen=True)
-class PendingWork:
-    """Waiting files, and ingested files without current features; oldest month first."""
-
-    waiting: tuple[SourceFile, ...]
-    without_features: tuple[SourceFile, ...]
-
-
-def find_pending(warehouse: Warehouse) -> PendingWork:
-    """The pending work of the services in use. Reads only tables."""
+def find_pending(warehouse: Warehouse) -> tuple[SourceFile, ...]:
+    """The waiting files of the services in use, oldest month first. Reads only tables."""
     with warehouse.reading() as connection:
         records = read_source_files(connection)
-        made = features_snapshots(connection)
-    ours = sorted(
-        (r for r in records if r.is_stored and r.service in warehouse.settings.services),
-        key=lambda record: (str(record.month), str(record.service)),
-    )
-    ingested = [record for record in ours if record.state == "ingested" and record.snapshot is not None]
-    behind = [r for r in ingested if r.month and made.get((str(r.service), r.month), -1) < (r.snapshot or 0)]
-    return PendingWork(tuple(r for r in ours if r.state == "waiting"), tuple(behind))
+    waiting = (r for r in records if r.state == "waiting" and r.service in warehouse.settings.services)
+    return tuple(sorted(waiting, key=lambda record: (str(record.month), str(record.service))))
 
 
 def is_run_active(settings: Settings) -> bool:

@@ -26,6 +26,7 @@ from taxi_assets.ingestion.file_state import (
     find_original,
     resolve_states,
 )
+from taxi_assets.ingestion.lake_files import mend_links
 from taxi_assets.ingestion.landing_listing import LandingListing, arriving_file, landing_path, list_landing
 from taxi_assets.ingestion.source_files import (
     SourceFile,
@@ -164,6 +165,8 @@ def _move_file(settings: Settings, at: Path, target_path: str) -> Exception | No
     """Move a file to the path of its row; return the error, so that the other files still move."""
     target = settings.root / target_path
     try:
+        if target.is_relative_to(settings.file_store):
+            mend_links(settings, at, target.stem)  # the file may replace a damaged one
         file_paths.move(at, target)
         if not any(at.parent.iterdir()):
             at.parent.rmdir()

@@ -114,24 +114,25 @@ def mark_ingested(
     rows: int,
     run_id: str | None,
     difference: Mapping[str, Any] | None = None,
-) -> None:
-    """Record the month's file in the transaction that publishes it.
+) -> SourceFile:
+    """Record the month's file in the transaction that publishes it; returns its row.
 
-    The previously ingested file becomes superseded. If the file is already ingested, only its row count changes.
+    The previously ingested file becomes superseded. The row of a file that is already ingested stays.
     """
     records = read_source_files(connection)
     taken = [r for r in of_month(records, source_file.service, source_file.month) if r.state != "quarantined"]
     own = next((r for r in taken if r.is_stored and r.sha256 == source_file.sha256), None)
     if own and own.state == "ingested":
-        write_source_files(connection, [replace(own, rows=rows)] if own.rows != rows else [])
-        return
+        return own
     if own is None:
         own = replace(source_file, request=next_request(records))
     reasons = (f"replaced by {own.label}",)
     former = [replace(record, state="superseded", reasons=reasons) for record in taken if record.state == "ingested"]
     snapshot = newest_snapshot(connection) + 1  # of the open transaction: the publish lock admits one writer
     changes: dict[str, Any] = {"rows": rows, "run_id": run_id, "difference": difference, "snapshot": snapshot}
-    write_source_files(connection, [*former, replace(own, state="ingested", reasons=(), **changes)])
+    own = replace(own, state="ingested", reasons=(), **changes)
+    write_source_files(connection, [*former, own])
+    return own
 
 
 def _record(row: tuple[Any, ...]) -> SourceFile:

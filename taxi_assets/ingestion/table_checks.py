@@ -1,18 +1,18 @@
 """Audits a month in the transaction that publishes it: its suite, and checks that compare tables."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from duckdb import DuckDBPyConnection
 
 from taxi_assets.ingestion.completeness import NEARBY_MONTHS, Extent, few_rows, losses, missing_parts
-from taxi_assets.ingestion.schema_changes import read_schema_changes
-from taxi_assets.ingestion.source_files import SourceFile, read_source_files
+from taxi_assets.ingestion.schema_changes import ColumnChange, read_schema_changes
+from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.months import Month
 from taxi_assets.quality import ExpectationResult, SuiteResult, validate
-from taxi_assets.quality.suites import SUITES, Severity
-from taxi_assets.warehouse.connection import create_month_view, month_key
-from taxi_assets.warehouse.queries import newest_snapshot, sql
+from taxi_assets.quality.suites import SUITES, Severity, Suite
+from taxi_assets.warehouse.connection import month_key
+from taxi_assets.warehouse.queries import sql
 
 COMPLETENESS = "no_large_part_of_the_month_is_missing"
 """The only check that a person can overrule, with `taxi files accept`."""
@@ -22,27 +22,52 @@ _IN_MONTH = "pickups_are_in_their_month"
 CheckOutcome = tuple[bool, str]
 """If a check has passed, and what it observed."""
 
-CheckFunction = Callable[[DuckDBPyConnection, str, Month], CheckOutcome]
+
+@dataclass(frozen=True)
+class AuditedMonth:
+    """A month in the open transaction, its file, and the months nearby, which the table checks compare."""
+
+    record: SourceFile
+    is_new: bool  # its file is not the published one
+    rows: int
+    extent: Extent
+    nearby: tuple[tuple[int, Extent], ...]  # rows and extents
+    schema_changes: tuple[ColumnChange, ...]
 
 
-def audit_month(connection: DuckDBPyConnection, table: str, service: str, month: Month) -> SuiteResult:
-    """The results of the table's suite and of its table checks, on the rows that the connection sees."""
-    create_month_view(connection, "audited", table, month_key(service, month))
-    suite_result = _name_other_month(connection, "audited", validate(connection, "audited", SUITES[table]))
-    table_checks = run_table_checks(connection, table, service, month)
-    return replace(suite_result, outcomes=(*suite_result.outcomes, *table_checks))
+CheckFunction = Callable[[DuckDBPyConnection, AuditedMonth], CheckOutcome]
+
+
+def audit(connection: DuckDBPyConnection, relation: str, suite: Suite) -> SuiteResult:
+    """The results of a table's suite on the rows of a relation, one service's month."""
+    return _name_other_month(connection, relation, validate(connection, relation, suite))
+
+
+def read_audited_month(connection: DuckDBPyConnection, record: SourceFile, is_new: bool) -> AuditedMonth:
+    """Read what the table checks compare; the open transaction has recorded the file and its columns."""
+    service, month = record.require_month()
+    rows, days, hours = connection.execute("SELECT rows, days, hours FROM month_extent").fetchall()[0]
+    first, last = (month.plus(by).first_day for by in (-NEARBY_MONTHS, NEARBY_MONTHS))
+    found = connection.execute(
+        "SELECT month, rows, days, hours FROM published_months "
+        "WHERE service = $service AND month BETWEEN $first AND $last AND month <> $month ORDER BY month",
+        {**month_key(service, month), "first": first, "last": last},
+    ).fetchall()
+    nearby = tuple((count, Extent(Month(day.year, day.month), *extent)) for day, count, *extent in found)
+    changes = read_schema_changes(connection, service, month)
+    return AuditedMonth(record, is_new, rows, Extent(month, days, hours), nearby, changes)
 
 
 def run_table_checks(
-    connection: DuckDBPyConnection, table: str, service: str, month: Month
+    connection: DuckDBPyConnection, table: str, audited: AuditedMonth
 ) -> tuple[ExpectationResult, ...]:
-    """The result of each table check of the suite, on the rows of the open transaction."""
+    """The result of each table check of the suite."""
     outcomes = []
     for check in SUITES[table].table_checks:
-        passed, observed = _TABLE_CHECKS[check.name](connection, service, month)
+        passed, observed = _TABLE_CHECKS[check.name](connection, audited)
         severity = check.severity
         if check.name == COMPLETENESS and not passed:
-            severity, observed = _severity_if_accepted(connection, service, month, observed)
+            severity, observed = _severity_if_accepted(audited, observed)
         outcomes.append(ExpectationResult(check.name, severity, passed, observed, None, None, check.description))
     return tuple(outcomes)
 
@@ -62,70 +87,47 @@ def _name_other_month(connection: DuckDBPyConnection, relation: str, suite_resul
     return replace(suite_result, outcomes=tuple(named))
 
 
-def _every_row_of_the_file_is_there(connection: DuckDBPyConnection, service: str, month: Month) -> CheckOutcome:
-    rows, in_file, lines = connection.execute(sql("file_rows"), month_key(service, month)).fetchall()[0]
+def _every_row_of_the_file_is_there(connection: DuckDBPyConnection, audited: AuditedMonth) -> CheckOutcome:
+    in_file = audited.record.rows or 0
+    query = "SELECT count(*), count(*) FILTER (json_exists(unreadable, '$.line')) FROM month_trips"
+    rows, lines = connection.execute(query).fetchall()[0]
     observed = f"{rows:,} rows of {in_file:,} in the file, {lines:,} of them lines that cannot be read"
     return rows == in_file, observed
 
 
-def _severity_if_accepted(
-    connection: DuckDBPyConnection, service: str, month: Month, observed: str
-) -> tuple[Severity, str]:
+def _severity_if_accepted(audited: AuditedMonth, observed: str) -> tuple[Severity, str]:
     """A warning if the file was accepted or was ingested before, otherwise an error."""
-    record = _ingested(connection, service, month)
+    record = audited.record
     if record.accepted_by:
         return "warning", f"{observed}; accepted by {record.accepted_by} on {record.accepted_at:%Y-%m-%d}"
-    is_ingested_now = (record.snapshot or 0) > newest_snapshot(connection)  # by the open transaction
-    return ("error" if is_ingested_now else "warning"), observed
+    return ("error" if audited.is_new else "warning"), observed
 
 
-def _ingested(connection: DuckDBPyConnection, service: str, month: Month) -> SourceFile:
-    records = read_source_files(connection)
-    return next(r for r in records if (r.service, r.month, r.state) == (service, month, "ingested"))
-
-
-def _no_large_part_of_the_month_is_missing(connection: DuckDBPyConnection, service: str, month: Month) -> CheckOutcome:
-    record = _ingested(connection, service, month)
-    statistics = record.difference["statistics"] if record.difference else {}
+def _no_large_part_of_the_month_is_missing(_: DuckDBPyConnection, audited: AuditedMonth) -> CheckOutcome:
+    difference = audited.record.difference
+    statistics = difference["statistics"] if difference else {}
     before, after = ({name: of[when] for name, of in statistics.items()} for when in ("before", "after"))
-    clauses = losses(before, after) or missing_parts(*_extents(connection, service, month))
+    clauses = losses(before, after) or missing_parts(audited.extent, [extent for _, extent in audited.nearby])
     return not clauses, ", ".join(clauses) or "no large part is missing"
 
 
-def _rows_are_like_those_of_months_nearby(connection: DuckDBPyConnection, service: str, month: Month) -> CheckOutcome:
-    query = (
-        "SELECT month, count(*) FROM raw_trips WHERE service = $service AND month BETWEEN $first AND $last GROUP BY 1"
-    )
-    rows = dict(connection.execute(query, _nearby(service, month)).fetchall())
-    clause = few_rows(rows.pop(month.first_day, 0), list(rows.values()))
+def _rows_are_like_those_of_months_nearby(_: DuckDBPyConnection, audited: AuditedMonth) -> CheckOutcome:
+    clause = few_rows(audited.rows, [count for count, _ in audited.nearby])
     return clause is None, clause or "as many as in months nearby"
 
 
-def _extents(connection: DuckDBPyConnection, service: str, month: Month) -> tuple[Extent, list[Extent]]:
-    """The extent of the month, and those of the available months nearby."""
-    rows = connection.execute(sql("month_extents"), _nearby(service, month)).fetchall()
-    found = [Extent(Month(day.year, day.month), days, hours) for day, days, hours in rows]
-    own = next((extent for extent in found if extent.month == month), Extent(month, 0, 0))
-    return own, [extent for extent in found if extent.month != month]
-
-
-def _nearby(service: str, month: Month) -> Mapping[str, object]:
-    first, last = (month.plus(by).first_day for by in (-NEARBY_MONTHS, NEARBY_MONTHS))
-    return {"service": service, "first": first, "last": last}
-
-
-def _times_are_new_yorks_clock(connection: DuckDBPyConnection, service: str, month: Month) -> CheckOutcome:
+def _times_are_new_yorks_clock(connection: DuckDBPyConnection, audited: AuditedMonth) -> CheckOutcome:
     query = (
         "SELECT column_name, read_as FROM file_columns "
         "WHERE service = $service AND month = $month AND read_as IS NOT NULL ORDER BY position"
     )
-    notes = connection.execute(query, month_key(service, month)).fetchall()
+    notes = connection.execute(query, month_key(*audited.record.require_month())).fetchall()
     is_converted = any(note.startswith("converted") for _, note in notes)
     return not is_converted, "; ".join(f"{name}: {note}" for name, note in notes) or "not converted"
 
 
-def _columns_are_those_of_the_month_before(connection: DuckDBPyConnection, service: str, month: Month) -> CheckOutcome:
-    changes = read_schema_changes(connection, service, month)
+def _columns_are_those_of_the_month_before(_: DuckDBPyConnection, audited: AuditedMonth) -> CheckOutcome:
+    changes = audited.schema_changes
     if not changes:
         return True, "no change"
     # Another type passes: its values are cast to the table's type, and too many that cannot be read fail the month.
@@ -133,10 +135,8 @@ def _columns_are_those_of_the_month_before(connection: DuckDBPyConnection, servi
     return is_same, f"since {changes[0].compared_with:%Y-%m}: " + "; ".join(map(str, changes))
 
 
-def _kept_and_rejected_are_raw(connection: DuckDBPyConnection, service: str, month: Month) -> CheckOutcome:
-    raw, kept, rejected, is_unreconciled = connection.execute(
-        sql("trip_reconciliation"), month_key(service, month)
-    ).fetchall()[0]
+def _kept_and_rejected_are_raw(connection: DuckDBPyConnection, _: AuditedMonth) -> CheckOutcome:
+    raw, kept, rejected, is_unreconciled = connection.execute(sql("trip_reconciliation")).fetchall()[0]
     return not is_unreconciled, f"{kept:,} kept + {rejected:,} rejected of {raw:,}"
 
 

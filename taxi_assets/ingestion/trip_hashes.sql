@@ -1,4 +1,4 @@
--- Two hashes of each raw row of a month: of the trip it describes, and of its values in the columns that both files
+-- Two hashes of each row of `compared_trips`: of the trip it describes, and of its values in the columns that both files
 -- have: `$shared`, and the unknown ones by JSON pointer, `$unknown_pointers`.
 SELECT
     hash(vendor_id, pickup_at, dropoff_at, pickup_zone_id, dropoff_zone_id) AS trip,
@@ -6,5 +6,4 @@ SELECT
         *COLUMNS(name -> list_contains($shared::VARCHAR[], name)),
         json_extract_string(coalesce(other_columns, json_object()), $unknown_pointers::VARCHAR[])
     ) AS content
-FROM raw_trips
-WHERE service = $service AND month = $month
+FROM compared_trips

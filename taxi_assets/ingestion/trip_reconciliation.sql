@@ -1,18 +1,12 @@
 -- Counts one month's raw, kept and rejected rows; `is_unreconciled` is true if a row is lost, duplicated or in both.
 WITH raw AS (
-    SELECT count(*) AS rows, coalesce(bit_xor(hash(source_row)), 0) AS content
-    FROM raw_trips
-    WHERE service = $service AND month = $month
+    SELECT count(*) AS rows, coalesce(bit_xor(hash(source_row)), 0) AS content FROM month_trips
 ),
 kept AS (
-    SELECT count(*) AS rows, coalesce(bit_xor(hash(source_row)), 0) AS content
-    FROM clean_trips
-    WHERE service = $service AND month = $month
+    SELECT count(*) AS rows, coalesce(bit_xor(hash(source_row)), 0) AS content FROM month_kept
 ),
 rejected AS (
-    SELECT count(*) AS rows, coalesce(bit_xor(hash(source_row)), 0) AS content
-    FROM rejected_trips
-    WHERE service = $service AND month = $month
+    SELECT count(*) AS rows, coalesce(bit_xor(hash(source_row)), 0) AS content FROM month_rejections
 )
 SELECT
     raw.rows, kept.rows, rejected.rows,

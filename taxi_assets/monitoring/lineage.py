@@ -60,21 +60,21 @@ def _month(connection: "DuckDBPyConnection", service: str, month: Month, checks:
         "SELECT file_name, sha256 FROM source_files WHERE service = $service AND month = $month AND state = 'ingested'"
     )
     file_name, sha256 = connection.execute(query, month_key(service, month)).fetchone() or (None, None)
-    runs = {table: _publishing_run(connection, table, service, month) for table in CHECKED_TABLES}
+    run_id = _publishing_run(connection, service, month)
     return {
         "service": service,
         "month": str(month),
         "file": file_name,
         "sha256": sha256,
-        "checks": {table: checks(table, service, month, run_id) for table, run_id in runs.items()},
+        "checks": {table: checks(table, service, month, run_id) for table in CHECKED_TABLES},
     }
 
 
-def _publishing_run(connection: "DuckDBPyConnection", table: str, service: str, month: Month) -> str | None:
+def _publishing_run(connection: "DuckDBPyConnection", service: str, month: Month) -> str | None:
     """The Dagster run that published the month's rows, as they are at the snapshot being read."""
     query = (
-        "SELECT json_extract_string(commit_extra_info, '$.dagster_run_id') FROM lake.snapshots() "  # noqa: S608
-        f"WHERE snapshot_id = (SELECT max(snapshot_id) FROM {table} WHERE service = $service AND month = $month)"
+        "SELECT json_extract_string(commit_extra_info, '$.dagster_run_id') FROM lake.snapshots() "
+        "WHERE snapshot_id = (SELECT max(snapshot_id) FROM kept_trips WHERE service = $service AND month = $month)"
     )
     row = connection.execute(query, month_key(service, month)).fetchone()
     return row[0] if row else None

@@ -1,7 +1,7 @@
 """Finds months with missing or stale assets in tables, registry and Bento store. Imports no Dagster.
 
-Every month needs features. The newest month, if there is an earlier one to train on, also needs a version trained on
-the current files, its evaluation, a decision, a drift report and the champion's Bento.
+The newest month, if there is an earlier one to train on, needs a version trained on the current files, its evaluation,
+a decision, a drift report and the champion's Bento.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_files import Version
 from taxi_assets.serving import bento_build
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse.available_months import available_months, features_snapshots
+from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 
 # In the order of the assets: if one is stale, those after it are stale too.
@@ -59,18 +59,9 @@ def unfinished_months(settings: Settings, warehouse: Warehouse) -> tuple[Unfinis
         ingested = [
             r for r in read_source_files(connection) if r.state == "ingested" and r.service in settings.services
         ]
-        months_without_features = _months_without_features(connection, ingested)
         available = available_months(connection, settings.services)
-        # If a later month is still to get its features, training waits for that month.
-        is_newest = len(available) > 1 and not any(month >= available[-1] for month in months_without_features)
-        newest = _newest_month(settings, connection, available[-1], ingested) if is_newest else None
-    found = [UnfinishedMonth(month, ("trip_features",)) for month in sorted(months_without_features)]
-    return (*found, newest) if newest else tuple(found)
-
-
-def _months_without_features(connection: DuckDBPyConnection, records: Sequence[SourceFile]) -> set[Month]:
-    made = features_snapshots(connection)
-    return {r.month for r in records if r.month and made.get((str(r.service), r.month), -1) < (r.snapshot or 0)}
+        newest = _newest_month(settings, connection, available[-1], ingested) if len(available) > 1 else None
+    return (newest,) if newest else ()
 
 
 def _newest_month(

@@ -1,6 +1,6 @@
 """Cleaning rules: name, reason, threshold and rationale of each.
 
-Their SQL is in `ingestion/rejected_trips.sql`, in this order. A rejected trip gets the first rule it breaks. Clean and
+Their SQL is in `ingestion/rejections.sql`, in this order. A rejected trip gets the first rule it breaks. Clean and
 rejected trips together are always the raw trips.
 """
 

@@ -28,9 +28,9 @@ def write_data_docs(suite_result: SuiteResult, table: str, service: str, month: 
         folder: The folder of the Data Docs; created if missing.
 
     Returns:
-        The page, `<folder>/<table>/<service>_<month>.html`. The index is `<folder>/index.html`.
+        The page. The index is `<folder>/index.html`.
     """
-    page = folder / table / f"{service}_{month}.html"
+    page = month_page(folder, table, service, month)
     page.parent.mkdir(parents=True, exist_ok=True)
     entry = {
         "table": table,
@@ -49,6 +49,11 @@ def write_data_docs(suite_result: SuiteResult, table: str, service: str, month: 
     with FileLock(folder / ".index.lock"):
         write_atomically(folder / "index.html", _render("months_page.html", tables=_entries(folder)))
     return page
+
+
+def month_page(folder: Path, table: str, service: str, month: Month) -> Path:
+    """The path of a month's page."""
+    return folder / table / f"{service}_{month}.html"
 
 
 def _findings(suite_result: SuiteResult) -> list[dict[str, Any]]:

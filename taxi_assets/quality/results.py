@@ -65,6 +65,11 @@ class SuiteResult:
         """The result as JSON values."""
         return {"table": self.table, "rows": self.rows, "outcomes": [asdict(o) for o in self.outcomes]}
 
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> "SuiteResult":
+        """The result from `as_json`, without Great Expectations' document."""
+        return cls(found["table"], found["rows"], tuple(ExpectationResult(**each) for each in found["outcomes"]))
+
 
 def json_safe(value: Any) -> Any:
     """Converts a value to JSON types; NaN and infinite floats become None."""

@@ -84,8 +84,6 @@ def read_evaluation_trips(
             }
             connection.execute(f"CREATE OR REPLACE TEMP TABLE trips AS {sql('scored_trips')}", values)
             frame = connection.execute(sql("trip_features"), {"holidays": list(holiday_dates())}).df()
-            # The features lack the vendor, which recent traffic needs.
-            frame = frame.merge(connection.execute("SELECT source_row, vendor_id FROM trips").df(), on="source_row")
             # In the file's order: the last digit of a sum of floats depends on it.
             frame = frame.sort_values("source_row", ignore_index=True)
             frames.append(frame.assign(service_id=list(SERVICES).index(service)))

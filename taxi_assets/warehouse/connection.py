@@ -72,23 +72,12 @@ class Warehouse:
             message: The snapshot's commit message.
             run_id: The Dagster run that publishes.
         """
-        self._initialise()
-        with self._lock, closing(self._connect()) as connection:
-            connection.execute("BEGIN TRANSACTION")
-            connection.execute(
-                "CALL lake.set_commit_message('taxi', $message, extra_info => $extra)",
-                {"message": message, "extra": json.dumps({"dagster_run_id": run_id})},
-            )
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
+        with self.exclusive_connection() as connection, transaction(connection, message, run_id):
+            yield connection
 
     @contextmanager
     def exclusive_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection without a transaction that blocks publishing; for `maintenance` only."""
+        """A connection without a transaction; other publishers wait meanwhile."""
         self._initialise()
         with self._lock, closing(self._connect()) as connection:
             yield connection
@@ -109,7 +98,9 @@ class Warehouse:
         if self._catalog_file.is_file() and has_room(self.settings.warehouse):
             migrate_if_older(self._catalog_file, self._lock, self._migrate)
         marker = self.settings.warehouse / "tables.json"
-        tables = json.dumps({name: table.ddl() for name, table in TABLES.items()} | {"options": _OPTIONS}, indent=1)
+        tables = json.dumps(
+            {name: table.query or table.ddl() for name, table in TABLES.items()} | {"options": _OPTIONS}, indent=1
+        )
         if marker.is_file() and marker.read_text() == tables:
             return
         require_writable(self.settings.home)
@@ -129,6 +120,10 @@ class Warehouse:
         # Tables are not partitioned: a transaction writes one month, so each file has one month anyway and its
         # statistics say which; partitioning doubles the write time.
         for table in TABLES.values():
+            if table.query:
+                # Others stay: files that were registered since have extended `raw_trips`.
+                connection.execute(f"CREATE VIEW IF NOT EXISTS {table.name} AS {table.query}")
+                continue
             connection.execute(table.ddl())
             for column in table.columns:  # those that a table of an earlier release lacks
                 connection.execute(f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {column.name} {column.type}")
@@ -190,6 +185,22 @@ class Warehouse:
         if self.read_snapshot is not None:
             options += f", SNAPSHOT_VERSION {int(self.read_snapshot)}"
         return f"ATTACH {quote_literal(f'ducklake:sqlite:{copy or self._catalog_file}')} AS lake ({options})"
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection, message: str, run_id: str | None) -> Iterator[None]:
+    """Commits after the block, rolls back on an exception; for a connection that others wait for."""
+    connection.execute("BEGIN TRANSACTION")
+    connection.execute(
+        "CALL lake.set_commit_message('taxi', $message, extra_info => $extra)",
+        {"message": message, "extra": json.dumps({"dagster_run_id": run_id})},
+    )
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def define_macros(connection: duckdb.DuckDBPyConnection, *, shared: bool = False) -> None:

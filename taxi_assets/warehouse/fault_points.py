@@ -11,10 +11,11 @@ FAULT_POINTS = (
     "moved",  # it is in the file store, or in quarantine without its reason
     "scanned",  # the scan is complete
     "checked",  # a month's file is whole and about to be read
-    "filled",  # its rows are in the open transaction
-    "audited",  # its suite has passed, the transaction is open
+    "filled",  # its rows are in files of the warehouse that no table has yet
+    "audited",  # its suites have passed
+    "registered",  # its files are in the tables, the transaction is open
     "published",  # the transaction is committed
-    "refused",  # the transaction is rolled back, the file is still in the file store
+    "refused",  # the month is not published, the file is still in the file store
 )
 
 

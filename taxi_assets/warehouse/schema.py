@@ -14,10 +14,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
+    """A table of the warehouse, or a view if it has a `query`."""
+
     name: str
     columns: tuple[Column, ...]
+    query: str | None = None
 
     def ddl(self) -> str:
+        """The statement that creates it as a table."""
         columns = ", ".join(f"{column.name} {column.type}" for column in self.columns)
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
 
@@ -48,6 +52,21 @@ _ERRORS = (
     Column("mae", "DOUBLE", "Mean absolute error, minutes"),
     Column("bias", "DOUBLE", "Mean of predicted minus actual, minutes"),
 )
+_FEATURES = (
+    Column("hour_of_week", "SMALLINT", "0 is Monday 00:00-00:59, 167 is Sunday 23:00-23:59"),
+    Column("minute_of_day", "SMALLINT", "Minutes since midnight, 0-1439"),
+    Column("day_of_week", "SMALLINT", "0 is Monday, 6 is Sunday"),
+    Column("day_of_year", "SMALLINT", "1 is January 1st"),
+    Column("month_of_year", "SMALLINT", "1 is January"),
+    Column("is_holiday", "BOOLEAN", "A public holiday in New York"),
+    Column("is_holiday_eve", "BOOLEAN", "The day before a public holiday"),
+    Column("is_after_holiday", "BOOLEAN", "The day after a public holiday"),
+    Column("zone_distance_miles", "DOUBLE", "Straight line between the zones' centroids, miles"),
+    Column("is_same_zone", "BOOLEAN", "Starts and ends in the same zone"),
+)
+_DROPOFF_AT = Column("dropoff_at", "TIMESTAMP", "End of the trip, New York local time")
+_DISTANCE = Column("trip_distance_miles", "DOUBLE", "Metered distance, miles; known only after the trip")
+_REASON = Column("reason", "VARCHAR", "First cleaning rule it breaks")
 _RAW = tuple(Column(column.name, column.type, column.description) for column in RAW_COLUMNS)
 _OTHER = (
     Column("other_columns", "JSON", "Columns that are not in the contract, unchanged"),
@@ -99,7 +118,21 @@ _TABLES = (
             Column("shape_wkb", "BLOB", "Polygon in EPSG:2263 feet, well-known binary"),
         ),
     ),
-    Table("raw_trips", (*_KEY, *_RAW, *_OTHER)),
+    Table(
+        "published_months",
+        (
+            *_KEY[:2],
+            Column("sha256", "VARCHAR", "SHA-256 of the file its rows are from"),
+            Column("inputs", "VARCHAR", "Digest of the file, the code and the zones that made its rows"),
+            Column("raw_table", "VARCHAR", "Table with its raw rows, of those behind `raw_trips`"),
+            Column("rows", "BIGINT", "Raw trips"),
+            Column("days", "BIGINT", "Days of the month with pickups"),
+            Column("hours", "BIGINT", "Hours of the month with pickups"),
+            Column("results", "JSON", "Check results and counts, by table"),
+        ),
+    ),
+    Table("converted_trips", (*_KEY, *_RAW, *_OTHER)),
+    Table("raw_trips", (*_KEY, *_RAW, *_OTHER), query="SELECT * FROM converted_trips"),
     Table(
         "file_columns",
         (
@@ -123,38 +156,38 @@ _TABLES = (
             Column("compared_with", "DATE", "First day of the month before: the nearest earlier one in the warehouse"),
         ),
     ),
+    Table("rejections", (*_KEY, _DURATION, _REASON)),
     Table(
         "rejected_trips",
-        (*_KEY, *_RAW, *_OTHER, _DURATION, Column("reason", "VARCHAR", "First cleaning rule it breaks")),
+        (*_KEY, *_RAW, *_OTHER, _DURATION, _REASON),
+        query="SELECT raw_trips.*, duration_minutes, reason FROM raw_trips "
+        "JOIN rejections USING (service, month, source_row)",
     ),
     Table(
-        "clean_trips",
+        "kept_trips",
         (
             *_KEY,
             _TRIP_COLUMNS[0],
-            Column("dropoff_at", "TIMESTAMP", "End of the trip, New York local time"),
+            Column(
+                "recorded_pickup_at", "TIMESTAMP", "The start as recorded, in an hour that the clocks skip; else NULL"
+            ),
+            _DROPOFF_AT,
             *_TRIP_COLUMNS[1:],
-            Column("trip_distance_miles", "DOUBLE", "Metered distance, miles; known only after the trip"),
+            _DISTANCE,
+            *_FEATURES,
             _DURATION,
         ),
     ),
     Table(
+        "clean_trips",
+        (*_KEY, _TRIP_COLUMNS[0], _DROPOFF_AT, *_TRIP_COLUMNS[1:], _DISTANCE, _DURATION),
+        query="SELECT service, month, source_row, coalesce(recorded_pickup_at, pickup_at) AS pickup_at, dropoff_at, "
+        "pickup_zone_id, dropoff_zone_id, passenger_count, trip_distance_miles, duration_minutes FROM kept_trips",
+    ),
+    Table(
         "trip_features",
-        (
-            *_KEY,
-            *_TRIP_COLUMNS,
-            Column("hour_of_week", "SMALLINT", "0 is Monday 00:00-00:59, 167 is Sunday 23:00-23:59"),
-            Column("minute_of_day", "SMALLINT", "Minutes since midnight, 0-1439"),
-            Column("day_of_week", "SMALLINT", "0 is Monday, 6 is Sunday"),
-            Column("day_of_year", "SMALLINT", "1 is January 1st"),
-            Column("month_of_year", "SMALLINT", "1 is January"),
-            Column("is_holiday", "BOOLEAN", "A public holiday in New York"),
-            Column("is_holiday_eve", "BOOLEAN", "The day before a public holiday"),
-            Column("is_after_holiday", "BOOLEAN", "The day after a public holiday"),
-            Column("zone_distance_miles", "DOUBLE", "Straight line between the zones' centroids, miles"),
-            Column("is_same_zone", "BOOLEAN", "Starts and ends in the same zone"),
-            _DURATION,
-        ),
+        (*_KEY, *_TRIP_COLUMNS, *_FEATURES, _DURATION),
+        query="SELECT * EXCLUDE (recorded_pickup_at, dropoff_at, trip_distance_miles) FROM kept_trips",
     ),
     Table(
         "evaluations",

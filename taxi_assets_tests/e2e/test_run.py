@@ -58,7 +58,7 @@ def assert_complete(facts: Mapping[str, Any]) -> None:
     assert facts["prediction"]["duration_minutes"] > 0
     assert facts["prediction"]["bento"] == facts["bento"]
     assert facts["drift"]["verdict"] in {"stable", "watch", "drifted"}
-    assert {"fetch", "raw_trips", "duration_model", "serve"} <= set(facts["seconds"])
+    assert {"fetch", "published_months", "duration_model", "serve"} <= set(facts["seconds"])
 
 
 def test_unreachable_source_is_replaced_by_synthetic_months(

@@ -11,7 +11,7 @@ from cli_user import MONTHS, CliUser, make_cli_user, table_digests, write_months
 
 from taxi_assets import cli
 from taxi_assets.files import sha256_of
-from taxi_assets.ingestion import publishing
+from taxi_assets.ingestion import publish_month
 from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.ingestion.source_files import SourceFile
@@ -32,7 +32,7 @@ def cli_user(source: Path, tmp_path_factory: pytest.TempPathFactory) -> CliUser:
     """A user with one month in the warehouse."""
     found = make_cli_user(tmp_path_factory.mktemp("errors"), source, "synthetic")
     settings = found.settings
-    publishing.publish_zones(Warehouse(settings), *ensure_zone_files(settings.tlc_source, settings.landing))
+    publish_month.publish_zones(Warehouse(settings), *ensure_zone_files(settings.tlc_source, settings.landing))
     ingest_month(Warehouse(settings), "green", MONTHS[0])
     remember_data_kind(settings.home, "synthetic")
     return CliUser(found.home, found.source, found.port)

@@ -51,7 +51,7 @@ def written(tmp_path_factory, put) -> Warehouse:
         }
         for number, (service, month) in enumerate(trips)
     ]
-    for table in ("raw_trips", "trip_features"):
+    for table in ("converted_trips", "kept_trips", "published_months"):
         names = {column.name for column in TABLES[table].columns}
         with warehouse.publishing(table) as connection:
             put(connection, table, *({name: row[name] for name in row if name in names} for row in rows))
@@ -104,10 +104,10 @@ def test_other_trips_have_another_digest(lake, january: TrainingData) -> None:
 def test_changed_trip_changes_the_digest(written: Warehouse) -> None:
     before = read_training_data(written, GREEN, [JANUARY], TRIPS_1_TO_60_MINUTES)
     with written.publishing("one trip") as connection:
-        connection.execute("UPDATE trip_features SET is_holiday = true WHERE service = 'green' AND source_row = 10")
+        connection.execute("UPDATE kept_trips SET is_holiday = true WHERE service = 'green' AND source_row = 10")
     after = read_training_data(written, GREEN, [JANUARY], TRIPS_1_TO_60_MINUTES)
     with written.publishing("as before") as connection:
-        connection.execute("UPDATE trip_features SET is_holiday = NULL WHERE service = 'green' AND source_row = 10")
+        connection.execute("UPDATE kept_trips SET is_holiday = NULL WHERE service = 'green' AND source_row = 10")
     assert after.digest != before.digest
     assert after.snapshot > before.snapshot
     assert read_training_data(written, GREEN, [JANUARY], TRIPS_1_TO_60_MINUTES).digest == before.digest

@@ -29,9 +29,9 @@ def publish(warehouse: Warehouse, month: int, seed: int) -> int:
     """Replaces a month of clean trips, adds rows to two small tables, and returns the snapshot."""
     with warehouse.publishing(f"month {month}, {seed}") as connection:
         values = {"month": f"2023-{month:02}-01"}
-        connection.execute("DELETE FROM clean_trips WHERE month = $month::DATE", values)
+        connection.execute("DELETE FROM kept_trips WHERE month = $month::DATE", values)
         connection.execute(
-            "INSERT INTO clean_trips (service, month, source_row, duration_minutes) "
+            "INSERT INTO kept_trips (service, month, source_row, duration_minutes) "
             "SELECT 'green', $month::DATE, range, range % $seed FROM range($rows)",
             {**values, "seed": seed, "rows": ROWS},
         )
@@ -80,7 +80,7 @@ def tidy(
 
 
 def put_orphan(warehouse: Warehouse, age: timedelta) -> str:
-    orphan = warehouse.settings.warehouse / "data" / "main" / "clean_trips" / "ducklake-left-behind.parquet"
+    orphan = warehouse.settings.warehouse / "data" / "main" / "kept_trips" / "ducklake-left-behind.parquet"
     orphan.parent.mkdir(parents=True, exist_ok=True)
     orphan.write_bytes(b"of a process that was killed")
     then = (datetime.now(UTC) - age).timestamp()
@@ -104,7 +104,7 @@ def test_old_snapshots_expire_and_their_files_go_a_day_later(warehouse: Warehous
     assert first.unused_files == ()
     assert before <= files(warehouse)
     second = tidy(warehouse, days=41)
-    assert len([name for name in second.unused_files if "clean_trips" in name]) == 3
+    assert len([name for name in second.unused_files if "kept_trips" in name]) == 3
     assert files(warehouse) == (before | files(warehouse)) - set(second.unused_files)
 
 
@@ -139,7 +139,7 @@ def test_small_files_are_merged_and_months_keep_their_own_files(warehouse: Wareh
     with warehouse.reading() as connection:
         counted = connection.execute("SELECT table_name, file_count FROM ducklake_table_info('lake')").fetchall()
     assert dict(counted)["drift_reports"] == 1
-    assert dict(counted)["clean_trips"] == 2
+    assert dict(counted)["kept_trips"] == 2
 
 
 def test_an_old_orphan_is_deleted_and_a_young_one_left(warehouse: Warehouse, snapshots: list[int]) -> None:

@@ -20,9 +20,9 @@ JANUARY = Month(2023, 1)
 def put_rows(connection: duckdb.DuckDBPyConnection, month: Month, rows: int, service: str = "green") -> None:
     """Replaces a month of clean trips with this number of rows."""
     key = month_key(service, month)
-    connection.execute("DELETE FROM clean_trips WHERE service = $service AND month = $month", key)
+    connection.execute("DELETE FROM kept_trips WHERE service = $service AND month = $month", key)
     connection.execute(
-        "INSERT INTO clean_trips (service, month, source_row) SELECT $service, $month, range FROM range($rows)",
+        "INSERT INTO kept_trips (service, month, source_row) SELECT $service, $month, range FROM range($rows)",
         {**key, "rows": rows},
     )
 
@@ -38,9 +38,12 @@ def existing(warehouse: Warehouse, snapshot: int | None = None) -> dict[tuple[st
 
 def test_new_warehouse_has_every_table_and_no_rows(warehouse: Warehouse) -> None:
     with warehouse.reading() as connection:
-        query = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'lake'"
-        names = {name for (name,) in connection.execute(query).fetchall()}
-        assert names == set(TABLES)
+        query = "SELECT {0}_name FROM duckdb_{0}s() WHERE database_name = 'lake'"
+        tables, views = (
+            {name for (name,) in connection.execute(query.format(kind)).fetchall()} for kind in ("table", "view")
+        )
+        assert tables == {table.name for table in TABLES.values() if not table.query}
+        assert views == set(TABLES) - tables
         for table in TABLES.values():
             assert connection.execute(f"SELECT count(*) FROM {table.name}").fetchall() == [(0,)]
             described = connection.execute(f"DESCRIBE {table.name}").fetchall()
@@ -95,7 +98,7 @@ def test_failed_statement_leaves_nothing_and_reports_the_cause(warehouse: Wareho
     def fail() -> None:
         with warehouse.publishing("wrong") as connection:
             put_rows(connection, JANUARY, 9)
-            connection.execute("INSERT INTO clean_trips (service, month) VALUES ('green', 'no day')")
+            connection.execute("INSERT INTO kept_trips (service, month) VALUES ('green', 'no day')")
 
     with pytest.raises(duckdb.ConversionException, match="no day"):
         fail()
@@ -168,7 +171,7 @@ def test_views_show_the_chosen_month(warehouse: Warehouse) -> None:
 
 
 def test_missing_sql_file_is_reported_by_name() -> None:
-    assert sql("raw_trips").startswith("--")
+    assert sql("kept_trips").startswith("--")
     with pytest.raises(FileNotFoundError, match="no_such_trips"):
         sql("no_such_trips")
 
@@ -187,7 +190,7 @@ sys.stdin.readline()
 for number in range(1, months + 1):
     with warehouse.publishing(f"{sys.argv[2]} {number}") as connection:
         connection.execute(
-            "INSERT INTO clean_trips (service, month, source_row) "
+            "INSERT INTO kept_trips (service, month, source_row) "
             "SELECT ?, make_date(2023, ?, 1), range FROM range(50)",
             [sys.argv[2], number],
         )

@@ -12,7 +12,7 @@ from taxi_assets.warehouse.connection import Warehouse, require_writable
 
 
 def put_rows(connection: duckdb.DuckDBPyConnection, rows: int) -> None:
-    connection.execute("INSERT INTO clean_trips (source_row) SELECT range FROM range($rows)", {"rows": rows})
+    connection.execute("INSERT INTO kept_trips (source_row) SELECT range FROM range($rows)", {"rows": rows})
 
 
 def existing(warehouse: Warehouse) -> int:

@@ -55,7 +55,7 @@ def ingestions(warehouse: Warehouse) -> dict[Slot, list[str]]:
     with warehouse.reading() as connection:
         query = "SELECT snapshot_id FROM lake.snapshots() WHERE commit_message = $message ORDER BY 1"
         for service, month in SLOTS:
-            message = {"message": f"raw_trips {service} {month}"}
+            message = {"message": f"{service} {month}"}
             for (snapshot,) in connection.execute(query, message).fetchall():
                 shown = connection.execute(
                     f"SELECT sha256 FROM lake.source_files AT (VERSION => {int(snapshot)}) "

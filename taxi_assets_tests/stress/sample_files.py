@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from taxi_assets import synthetic
-from taxi_assets.ingestion import publishing
 from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.publish_month import publish_zones
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.month_file import file_name
@@ -92,7 +92,7 @@ def make_sample_files(folder: Path) -> SampleFiles:
     sample_files = SampleFiles(folder, good, (misfiled, strange), folder / "first")
     synthetic.write_zones(folder, _SEED)
     warehouse = Warehouse(sample_files.settings(sample_files.first_home))
-    publishing.publish_zones(warehouse, folder / "taxi_zone_lookup.csv", folder / "taxi_zones.zip")
+    publish_zones(warehouse, folder / "taxi_zone_lookup.csv", folder / "taxi_zones.zip")
     land(SampleFile(_OLDER, _bytes(_first(folder, _OLDER))), warehouse.settings.landing)
     publish_month(warehouse, _OLDER)
     close(warehouse)
@@ -116,8 +116,6 @@ def publish_month(warehouse: Warehouse, slot: Slot) -> None:
         TaxiError: there is no file, or it is refused.
     """
     ingest_month(warehouse, *slot)
-    publishing.publish_clean(warehouse, *slot)
-    publishing.publish_features(warehouse, *slot)
 
 
 def _first(folder: Path, slot: Slot) -> pa.Table:

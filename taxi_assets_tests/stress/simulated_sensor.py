@@ -47,8 +47,7 @@ def publish_pending(warehouse: Warehouse) -> list[str]:
     scan(warehouse)
     errors: list[str] = []
     for _ in range(_MOST_ROUNDS):
-        found = find_pending(warehouse)
-        slots = {(str(r.service), r.month) for r in (*found.waiting, *found.without_features) if r.month}
+        slots = {(str(r.service), r.month) for r in find_pending(warehouse) if r.month}
         if not slots:
             return errors
         for slot in sorted(slots):

@@ -13,7 +13,7 @@ from sample_files import SLOTS, SampleFile, SampleFiles, close, land
 from simulated_sensor import publish_pending, scan
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion import file_stability, publishing, scan_landing
+from taxi_assets.ingestion import file_stability, publish_month, scan_landing
 from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.warehouse.connection import Warehouse
@@ -45,8 +45,8 @@ class ReadCounter:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.read = 0
-        self.former = publishing.canonical_trips
-        patch.setattr(publishing, "canonical_trips", self.count)
+        self.former = publish_month.canonical_trips
+        patch.setattr(publish_month, "canonical_trips", self.count)
 
     def count(self, connection: duckdb.DuckDBPyConnection, path: Path, service: str, label: str) -> object:
         self.read += 1
@@ -54,13 +54,17 @@ class ReadCounter:
 
 
 def damage_once(warehouse: Warehouse, state: str, good: SampleFile, watched: ReadCounter, chance: random.Random) -> str:
-    """Damages the stored file, publishes its month, lands a good copy: the warehouse does not change."""
+    """Damages the stored file, publishes its month, lands a good copy: the warehouse is as before.
+
+    Raw trips are the bytes of the stored file, so their rows come back with the good copy.
+    """
     before, read = raw_trips_hashes(warehouse), watched.read
+    kept = row_hashes(warehouse, ("kept_trips", "published_months"))
     kind = spoil(stored(warehouse, good), chance)
-    with pytest.raises(publishing.DamagedFile, match="damaged"):
+    with pytest.raises(publish_month.DamagedFile, match="damaged"):
         ingest_month(warehouse, *good.slot)
     assert watched.read == read, "a damaged file was read"
-    assert raw_trips_hashes(warehouse) == before
+    assert row_hashes(warehouse, ("kept_trips", "published_months")) == kept
     land(good, warehouse.settings.landing)
     scan_landing.scan_landing(warehouse, file_stability.IMMEDIATE)
     assert [r.state for r in list_source_files(warehouse) if r.sha256 == good.sha256 and r.is_stored] == [state]

@@ -57,14 +57,15 @@ def test_half_published_and_lost_months_are_reported(ingested: Warehouse, sample
     def halve_while_watched() -> None:
         with reader.watching():
             with ingested.publishing("half") as connection:
-                connection.execute("DELETE FROM clean_trips WHERE source_row < 100 AND month = DATE '2023-01-01'")
+                connection.execute("DELETE FROM kept_trips WHERE source_row < 100 AND month = DATE '2023-01-01'")
             reader.await_read()
 
     with pytest.raises(AssertionError, match=r"clean_trips .* is none of"):
         halve_while_watched()
     reader.wrong.clear()
     reader.scan()
-    assert [text.partition(":")[0] for text in reader.wrong] == ["clean_trips ('green', '2023-01')"]
+    halved = [f"{table} ('green', '2023-01')" for table in ("clean_trips", "trip_features")]
+    assert [text.partition(":")[0] for text in reader.wrong] == halved
     reverting = LakeReader(ingested, (row_hashes(ingested), whole))
     reverting.latest["clean_trips ('green', '2023-01')"] = 1
     reverting.scan()

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from raw_rows import KEY, MARCH, NINE, Row, trip
+from sample_lake import clean_month
 
-from taxi_assets.ingestion.publishing import clean_month
 from taxi_assets.quality.cleaning_rules import REASONS, RULES, THRESHOLDS, Rule
 from taxi_assets.warehouse.connection import define_macros
 from taxi_assets.warehouse.queries import sql
@@ -19,13 +19,13 @@ from taxi_assets.warehouse.schema import TABLES
 
 
 def test_the_sql_has_the_reasons_in_their_order() -> None:
-    assert re.findall(r"THEN '(\w+)'", sql("rejected_trips")) == list(REASONS)
+    assert re.findall(r"THEN '(\w+)'", sql("rejections")) == list(REASONS)
 
 
 def test_the_sql_takes_every_threshold_as_a_parameter() -> None:
-    text = sql("rejected_trips")
-    assert set(re.findall(r"\$(\w+)", text)) == {*THRESHOLDS, "service", "month"}
-    case = text[text.index("CASE") : text.index("END AS reason")]
+    text = sql("rejections")
+    assert set(re.findall(r"\$(\w+)", text)) == {*THRESHOLDS, "month"}
+    case = text[text.index("CASE") : text.index("END AS broken_rule")]
     assert not re.findall(r"[<>] *-?\d{2,}|AND \d", case)
 
 

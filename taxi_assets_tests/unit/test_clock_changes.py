@@ -4,8 +4,7 @@ from datetime import date, datetime
 
 import pytest
 from raw_rows import KEY, Row, trip
-
-from taxi_assets.ingestion.publishing import clean_month
+from sample_lake import clean_month
 
 
 @pytest.fixture

@@ -139,17 +139,24 @@ def _register(settings: Settings, run_id: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["real", "synthetic"])
+@pytest.mark.parametrize(
+    ("store", "content"),
+    [("arrived", {}), ("files", {"warehouse/tables.json": '{"raw_trips": "CREATE TABLE raw_trips (month DATE)"}'})],
+    ids=["other folders", "a month in three commits"],
+)
 def test_home_of_an_older_layout_is_refused_and_left_as_it_is(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, store: str, content: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "home" / kind / "arrived" / "green" / "2023-01" / f"{'0' * 64}.parquet"
-    file.parent.mkdir(parents=True)
-    file.write_text("bytes")
+    month_file = f"{store}/green/2023-01/{'0' * 64}.parquet"
+    for name, text in {month_file: "bytes", **content}.items():
+        file = tmp_path / "home" / kind / name
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.setenv("TAXI_HOME", str(tmp_path / "home"))
     result = CliRunner().invoke(cli.app, ["status"], catch_exceptions=True)
     message = str(result.exception)
     assert "layout of an earlier version" in message
-    assert f"copy each {kind}/arrived/<service>/<month>/<sha256>.parquet" in message
+    assert f"copy each {kind}/{store}/<service>/<month>/<sha256>.parquet" in message
     assert "\n" not in message
     assert sorted(tmp_path.rglob("*")) == before

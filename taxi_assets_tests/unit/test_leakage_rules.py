@@ -7,15 +7,16 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from sample_lake import clean_month
 
 from taxi_assets.features.encoding import MATRIX_COLUMNS
 from taxi_assets.features.leakage_rules import leaking_names
 from taxi_assets.features.target_encoding import TARGET_ENCODING_FEATURES
 from taxi_assets.features.trip_features import MODEL_INPUTS, POST_TRIP_FIELDS, ROW_FEATURES, holiday_dates
-from taxi_assets.ingestion.publishing import clean_month
 from taxi_assets.tlc.columns import RAW_COLUMNS
 from taxi_assets.training.model import DurationModel
 from taxi_assets.warehouse.queries import sql
+from taxi_assets.warehouse.schema import TABLES
 
 FEATURES = {
     "MATRIX_COLUMNS": MATRIX_COLUMNS,
@@ -159,7 +160,8 @@ def derive(connection: duckdb.DuckDBPyConnection, raw: Any, other: Mapping[str, 
     connection.execute(f"INSERT INTO raw_trips BY NAME SELECT * REPLACE ({replaced}) FROM arrived")
     clean_month(connection, key)
     connection.execute("CREATE OR REPLACE TEMP VIEW trips AS SELECT * FROM clean_trips")
-    query = f"SELECT 0 AS service_id, * FROM ({sql('trip_features')}) ORDER BY source_row"
+    columns = ", ".join(column.name for column in TABLES["trip_features"].columns)
+    query = f"SELECT 0 AS service_id, {columns} FROM ({sql('trip_features')}) ORDER BY source_row"
     frame = connection.execute(query, {"holidays": list(holiday_dates())}).df()
     for table in ("raw_trips", "rejected_trips", "clean_trips"):
         connection.execute(f"DELETE FROM {table}")

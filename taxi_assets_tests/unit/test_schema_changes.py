@@ -14,11 +14,12 @@ from taxi_assets.ingestion.file_columns import FileColumns
 from taxi_assets.ingestion.file_times import TimeReading
 from taxi_assets.ingestion.schema_changes import read_schema_changes, record_schema
 from taxi_assets.ingestion.source_files import SourceFile, write_source_files
-from taxi_assets.ingestion.table_checks import run_table_checks
+from taxi_assets.ingestion.table_checks import read_audited_month, run_table_checks
 from taxi_assets.months import Month
 from taxi_assets.quality.results import ExpectationResult
 from taxi_assets.synthetic import ERAS
 from taxi_assets.tlc.contract import map_columns
+from taxi_assets.warehouse.queries import sql
 
 Recorder = Callable[..., str]
 
@@ -28,7 +29,10 @@ def found(memory: duckdb.DuckDBPyConnection, service: str, month: Month) -> dict
     accepted = {"accepted_by": "a person", "accepted_at": datetime(2025, 1, 1)}
     file = SourceFile(f"{service} {month}", "file", "ingested", datetime(2025, 1, 1), service, month, **accepted)
     write_source_files(memory, [file])
-    return {outcome.name: outcome for outcome in run_table_checks(memory, "raw_trips", service, month)}
+    memory.execute("CREATE OR REPLACE TEMP VIEW month_trips AS FROM raw_trips")
+    memory.execute(f"CREATE OR REPLACE TEMP TABLE month_extent AS {sql('month_extent')}")
+    audited = read_audited_month(memory, file, is_new=True)
+    return {outcome.name: outcome for outcome in run_table_checks(memory, "raw_trips", audited)}
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ RIDE = {"duration_minutes": 12.5}
 NAME = "green_tripdata_2023-02.parquet"
 
 
-def rows(table: str, month: date, count: int, **values: Any) -> list[dict[str, Any]]:
+def rows(month: date, count: int, **values: Any) -> list[dict[str, Any]]:
     return [{"service": "green", "month": month, "source_row": row, **values} for row in range(count)]
 
 
@@ -40,12 +40,10 @@ def source_file(month: date, rows: int, letter: str, state: str, **values: Any) 
 
 
 CONTENT = {
-    "raw_trips": [*rows("raw_trips", JANUARY_1, 4), *rows("raw_trips", FEBRUARY_1, 3)],
-    "clean_trips": [*rows("clean_trips", JANUARY_1, 2), *rows("clean_trips", FEBRUARY_1, 2)],
-    "rejected_trips": [
-        *rows("rejected_trips", JANUARY_1, 2, reason="duplicate"),
-        *rows("rejected_trips", FEBRUARY_1, 1, reason="zone_unknown"),
-    ],
+    "published_months": [{"service": "green", "month": month} for month in (JANUARY_1, FEBRUARY_1)],
+    "converted_trips": [*rows(JANUARY_1, 4), *rows(FEBRUARY_1, 3)],
+    "kept_trips": [*rows(JANUARY_1, 2), *rows(FEBRUARY_1, 2)],
+    "rejections": [*rows(JANUARY_1, 2, reason="duplicate"), *rows(FEBRUARY_1, 1, reason="zone_unknown")],
     "source_files": [
         source_file(JANUARY_1, 4, "a", "ingested"),
         source_file(FEBRUARY_1, 3, "b", "ingested"),
@@ -203,7 +201,7 @@ def test_status_lists_unfinished_months_and_superseded_versions() -> None:
 
 
 def test_status_says_that_make_up_finishes_a_month(filled: Settings) -> None:
-    assert "2023-01 lacks trip_features; `make up` finishes it\n" in printed(print_status, status_summary(filled))
+    assert "duration_bento; `make up` finishes it\n" in printed(print_status, status_summary(filled))
     with supervised_home(filled.home) as mark:
         program = processes.start(
             [sys.executable, "-c", "import signal; signal.pause()"], {}, f"{mark}/x", subprocess.DEVNULL
@@ -211,7 +209,7 @@ def test_status_says_that_make_up_finishes_a_month(filled: Settings) -> None:
         text = printed(print_status, status_summary(filled))
         processes.stop(mark)
         program.wait()
-    assert "2023-01 lacks trip_features; `make up` is finishing it: see landing_sensor in Dagster\n" in text
+    assert "duration_bento; `make up` is finishing it: see landing_sensor in Dagster\n" in text
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,23 @@ from taxi_assets.defs.checks import check_spec, suite_checks
 from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.ingestion.checks import RAW_TRIPS_FRESHNESS
 from taxi_assets.defs.ingestion.source_files import QUARANTINE_CHECK, quarantine_check
-from taxi_assets.defs.partitions import monthly_asset
+from taxi_assets.defs.partitions import monthly_assets
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
-_COMMON: dict[str, Any] = {"group_name": "ingestion", "owners": ["team:data"]}
+
+def _table_options(table: str) -> dict[str, Any]:
+    return {
+        "group_name": "ingestion",
+        "owners": ["team:data"],
+        "code_version": code_version(table),
+        "metadata": column_schema(table),
+    }
 
 
 @dg.asset(
-    **_COMMON,
-    code_version=code_version("taxi_zones"),
+    **_table_options("taxi_zones"),
     kinds={"duckdb", "csv"},
-    metadata=column_schema("taxi_zones"),
     check_specs=[
         check_spec(
             "every_tlc_zone_is_present",
@@ -38,63 +43,53 @@ def taxi_zones(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
     """TLC's 265 taxi zones with borough, place and shape. Source: TLC's lookup table and shapefile."""
-    from taxi_assets.ingestion import publishing
+    from taxi_assets.ingestion import publish_month
     from taxi_assets.tlc import tlc_source
 
     lookup, shapes = tlc_source.ensure_zone_files(settings.tlc_source, settings.landing)
-    zones = publishing.publish_zones(warehouse, lookup, shapes, context.run.run_id)
+    zones = publish_month.publish_zones(warehouse, lookup, shapes, context.run.run_id)
     return dg.MaterializeResult(
         metadata={"dagster/row_count": zones},
         check_results=[dg.AssetCheckResult(passed=zones >= 265, metadata={"zones": zones})],
     )
 
 
-@monthly_asset(
-    **_COMMON,
-    code_version=code_version("raw_trips"),
-    kinds={"duckdb", "parquet"},
-    freshness_policy=RAW_TRIPS_FRESHNESS,
-    deps=[taxi_zones],  # old files have coordinates instead of zone ids: the zones' shapes map them
-    metadata=column_schema("raw_trips"),
-    check_specs=[*suite_checks("raw_trips"), QUARANTINE_CHECK],
+_TABLES = (
+    dg.AssetSpec(
+        "raw_trips",
+        deps=[taxi_zones],  # old files have coordinates instead of zone ids: the zones' shapes map them
+        description="Every row of TLC's monthly files, with canonical column names and types.",
+        freshness_policy=RAW_TRIPS_FRESHNESS,
+        kinds={"duckdb", "parquet"},
+        **_table_options("raw_trips"),
+    ),
+    dg.AssetSpec(
+        "clean_trips",
+        deps=["raw_trips"],
+        description="Plausible trips. `rejected_trips` has the others, with all columns and the rule each one breaks.",
+        kinds={"duckdb", "sql"},
+        **_table_options("clean_trips"),
+    ),
+    dg.AssetSpec(
+        "trip_features",
+        deps=["clean_trips", taxi_zones],
+        description="Features of each clean trip, known at pickup, and its duration.",
+        kinds={"duckdb", "sql"},
+        **_table_options("trip_features"),
+    ),
 )
-def raw_trips(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> Iterator[AssetEvent]:
-    """Every row of TLC's monthly files, with canonical column names and types."""
-    from taxi_assets.ingestion.ingest import ingest_month
 
+
+@monthly_assets(
+    name="published_months",
+    specs=_TABLES,
+    check_specs=[*(check for spec in _TABLES for check in suite_checks(spec.key.to_user_string())), QUARANTINE_CHECK],
+)
+def published_months(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> Iterator[AssetEvent]:
+    """Publishes the run's months: a month's three tables appear together or not at all."""
     try:
-        yield from report_months(context, warehouse, ingest_month)
+        yield from report_months(context, warehouse)
     except dg.Failure:
         yield quarantine_check(warehouse)
         raise
     yield quarantine_check(warehouse)
-
-
-@monthly_asset(
-    **_COMMON,
-    code_version=code_version("clean_trips"),
-    kinds={"duckdb", "sql"},
-    deps=[raw_trips],
-    metadata=column_schema("clean_trips"),
-    check_specs=suite_checks("clean_trips"),
-)
-def clean_trips(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> Iterator[AssetEvent]:
-    """Plausible trips. All others are in `rejected_trips`, with all columns and the rule each one breaks."""
-    from taxi_assets.ingestion.publishing import publish_clean
-
-    yield from report_months(context, warehouse, publish_clean)
-
-
-@monthly_asset(
-    **_COMMON,
-    code_version=code_version("trip_features"),
-    kinds={"duckdb", "sql"},
-    deps=[clean_trips, taxi_zones],
-    metadata=column_schema("trip_features"),
-    check_specs=suite_checks("trip_features"),
-)
-def trip_features(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> Iterator[AssetEvent]:
-    """Features of each clean trip, known at pickup, and its duration."""
-    from taxi_assets.ingestion.publishing import publish_features
-
-    yield from report_months(context, warehouse, publish_features)

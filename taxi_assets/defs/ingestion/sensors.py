@@ -138,12 +138,12 @@ def _requests(instance: dg.DagsterInstance, warehouse: Warehouse, messages: list
     """The runs to request, oldest month first; adds a message for each file without a request."""
     from taxi_assets.ingestion import pending
 
-    work = pending.find_pending(warehouse)
+    waiting = pending.find_pending(warehouse)
     trains = None
     with _report_failure(messages, "choosing the month to train for"):
-        trains = pending.newest_trainable(warehouse, work.waiting)
+        trains = pending.newest_trainable(warehouse, waiting)
     requests: list[dg.RunRequest] = []
-    for record in (*work.waiting, *work.without_features):
+    for record in waiting:
         with _report_failure(messages, f"{record.label}: requesting its run"):
             request = _request_of(instance, record, messages, is_last=record == trains)
             if request and len(requests) < MAX_REQUESTS_PER_TICK:

@@ -11,7 +11,7 @@ from taxi_assets.defs.checks import check_spec, table_metadata
 from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
-    from taxi_assets.ingestion.publishing import Publication
+    from taxi_assets.ingestion.published_months import Publication
     from taxi_assets.ingestion.source_files import SourceFile
 
 _NAME = "no_file_is_in_quarantine"
@@ -45,10 +45,8 @@ def listing_digest(records: Sequence["SourceFile"]) -> str:
 
 
 def file_metadata(published: Sequence["Publication"]) -> dict[str, object]:
-    """Source files of raw trips and the changes in a republished one; empty for other tables."""
-    files = [p.source_file for p in published if p.source_file]
-    if not files:
-        return {}
+    """Source files of raw trips and the changes in a republished one."""
+    files = [p.source_file for p in published]
     metadata: dict[str, object] = {
         "files": table_metadata(
             {"service": f.service, "file": f.file_name, "bytes": f.bytes, "sha256": f.sha256} for f in files
@@ -65,8 +63,8 @@ def file_metadata(published: Sequence["Publication"]) -> dict[str, object]:
 
 
 def data_version(published: Sequence["Publication"]) -> dg.DataVersion | None:
-    """The SHA-256 of a month's file, or a digest of several; None for tables derived from other tables."""
-    hashes = [p.source_file.sha256 or "" for p in published if p.source_file]
+    """The SHA-256 of a month's file, or a digest of several; None without a month."""
+    hashes = [p.source_file.sha256 or "" for p in published]
     if not hashes:
         return None
     return dg.DataVersion(hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest())

@@ -5,7 +5,6 @@ import dagster as dg
 from taxi_assets.defs.asset_metadata import column_schema, fail_in_words, float_metadata, report_metadata
 from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.code_versions import code_version
-from taxi_assets.defs.ingestion.assets import trip_features
 from taxi_assets.defs.partitions import MONTHS, earlier_months_and_own
 from taxi_assets.defs.training.assets import duration_model
 from taxi_assets.months import Month
@@ -19,7 +18,7 @@ from taxi_assets.warehouse.connection import Warehouse
     owners=["team:ml"],
     code_version=code_version("drift_report"),
     kinds={"duckdb", "sql"},
-    deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months_and_own()), duration_model],
+    deps=[dg.AssetDep("trip_features", partition_mapping=earlier_months_and_own()), duration_model],
     metadata=column_schema("drift_reports"),
     check_specs=[
         check_spec(

@@ -16,7 +16,7 @@ from taxi_assets.defs.asset_metadata import (
 )
 from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.code_versions import code_version
-from taxi_assets.defs.ingestion.assets import raw_trips, taxi_zones, trip_features
+from taxi_assets.defs.ingestion.assets import taxi_zones
 from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.defs.training.promotion_config import PromotionConfig
 from taxi_assets.defs.training.training_config import TrainingConfig, parameters
@@ -60,7 +60,7 @@ _MODEL_COLUMNS = {
     **_MONTHLY,
     code_version=code_version("duration_model"),
     kinds={"scikitlearn", "mlflow", "python"},
-    deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months()), taxi_zones],
+    deps=[dg.AssetDep("trip_features", partition_mapping=earlier_months()), taxi_zones],
     metadata=_MODEL_COLUMNS,
     check_specs=[
         check_spec(
@@ -113,7 +113,7 @@ def duration_model(
     **_MONTHLY,
     code_version=code_version("model_evaluation"),
     kinds={"duckdb", "mlflow", "python"},
-    deps=[duration_model, raw_trips],
+    deps=[duration_model, "raw_trips"],
     metadata=column_schema("evaluations"),
     check_specs=[
         check_spec(

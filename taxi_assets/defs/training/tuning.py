@@ -7,7 +7,7 @@ import dagster as dg
 from taxi_assets.defs.asset_metadata import fail_in_words, float_metadata, mlflow_link, report_metadata
 from taxi_assets.defs.checks import check_spec, table_metadata
 from taxi_assets.defs.code_versions import code_version
-from taxi_assets.defs.ingestion.assets import taxi_zones, trip_features
+from taxi_assets.defs.ingestion.assets import taxi_zones
 from taxi_assets.defs.partitions import MONTHS, earlier_months, partition_months
 from taxi_assets.defs.training.training_config import TrainingConfig, parameters
 from taxi_assets.defs.training.tuning_config import TuningConfig
@@ -33,7 +33,7 @@ _COLUMNS = {
     owners=["team:ml"],
     code_version=code_version("model_tuning"),
     kinds={"optuna", "mlflow", "python"},
-    deps=[dg.AssetDep(trip_features, partition_mapping=earlier_months()), taxi_zones],
+    deps=[dg.AssetDep("trip_features", partition_mapping=earlier_months()), taxi_zones],
     metadata={
         "dagster/column_schema": dg.TableSchema(
             columns=[dg.TableColumn(name, kind, description) for name, (kind, description) in _COLUMNS.items()]

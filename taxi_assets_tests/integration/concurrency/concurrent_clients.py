@@ -79,13 +79,9 @@ def _backfill(home: str, source: str, *months: str) -> None:
 
 def publish_month(home: Path, source: Path, month: Month) -> None:
     """Publishes a month from file to features with the functions that the assets call."""
-    from taxi_assets.ingestion import publishing
     from taxi_assets.ingestion.ingest import ingest_month
 
-    warehouse = Warehouse(_settings(str(home), str(source)))
-    ingest_month(warehouse, "green", month)
-    publishing.publish_clean(warehouse, "green", month)
-    publishing.publish_features(warehouse, "green", month)
+    ingest_month(Warehouse(_settings(str(home), str(source))), "green", month)
 
 
 def _publish(home: str, source: str, *months: str) -> None:

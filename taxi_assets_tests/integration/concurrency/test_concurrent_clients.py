@@ -8,7 +8,7 @@ import pytest
 from concurrent_clients import TRIPS, publish_month, run_together, running_readers
 
 from taxi_assets import synthetic
-from taxi_assets.ingestion.publishing import publish_zones
+from taxi_assets.ingestion.publish_month import publish_zones
 from taxi_assets.months import Month, parse_months
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse

@@ -23,7 +23,7 @@ def shell_commands() -> list[str]:
 def test_readme_commands_read_the_ducklake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Warehouse(Settings(home=Path(".taxi"), data_kind="real")).publishing("one ride") as connection:
-        connection.execute("INSERT INTO trip_features (month, duration_minutes) VALUES (DATE '2023-01-01', 7.5)")
+        connection.execute("INSERT INTO kept_trips (month, duration_minutes) VALUES (DATE '2023-01-01', 7.5)")
     install, *commands = [command for command in shell_commands() if command != "INSTALL sqlite"]
     assert install == "INSTALL ducklake"
     with duckdb.connect() as shell:
@@ -33,4 +33,4 @@ def test_readme_commands_read_the_ducklake(tmp_path: Path, monkeypatch: pytest.M
         assert found[-2][0][1:] == (1, 7.5)
         assert found[-1][-1][2] == "one ride"
         with pytest.raises(duckdb.Error, match="read-only"):
-            shell.execute("DELETE FROM trip_features")
+            shell.execute("DELETE FROM kept_trips")

@@ -207,14 +207,14 @@ def test_champion_is_not_compared_on_its_training_trips(platform: PlatformHarnes
 def test_training_trip_from_another_months_file_is_detected(platform: PlatformHarness) -> None:
     with platform.warehouse.publishing("a trip of March is among February's, as in lakes of before") as connection:
         connection.execute(
-            "INSERT INTO trip_features BY NAME SELECT * REPLACE (DATE '2023-02-01' AS month, 9000000 AS source_row) "
-            "FROM trip_features WHERE month = DATE '2023-03-01' LIMIT 1"
+            "INSERT INTO kept_trips BY NAME SELECT * REPLACE (DATE '2023-02-01' AS month, 9000000 AS source_row) "
+            "FROM kept_trips WHERE month = DATE '2023-03-01' LIMIT 1"
         )
     register(platform, MARCH, "trained on the trip", OracleModel())
     decision = decide_as_person(platform)
     row = decided(platform, MARCH, evaluate.require_month_version(platform.settings, MARCH))
     with platform.warehouse.publishing("it goes") as connection:
-        connection.execute("DELETE FROM trip_features WHERE source_row = 9000000")
+        connection.execute("DELETE FROM kept_trips WHERE source_row = 9000000")
     assert not decision.promote
     assert any("was trained on 1 of the trips of 2023-03" in reason for reason in decision.reasons)
     figures = ("rmse", "champion_rmse", "difference_minutes", "difference_low", "worst_slice")

@@ -5,11 +5,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, SEED, PlatformHarness
-from sample_lake import inspect_file
+from sample_lake import delete_rows, inspect_file
 
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion import publishing
+from taxi_assets.ingestion import publish_month
 from taxi_assets.monitoring.drift_reports import report_drift
 from taxi_assets.synthetic import Shift, parse_shift
 
@@ -21,9 +21,7 @@ def publish(platform: PlatformHarness, shifts: tuple[Shift, ...]) -> None:
     folder = platform.settings.landing
     file = synthetic.write_month(folder, "green", APRIL, ROWS, SEED, None, shifts)
     try:
-        publishing.publish_raw(platform.warehouse, inspect_file(file))
-        publishing.publish_clean(platform.warehouse, "green", APRIL)
-        publishing.publish_features(platform.warehouse, "green", APRIL)
+        publish_month.publish_month(platform.warehouse, inspect_file(file))
     finally:
         file.unlink()
 
@@ -37,8 +35,7 @@ def verdicts(platform: PlatformHarness) -> dict[str, str]:
 def delete_month(platform: PlatformHarness) -> None:
     """Deletes April, since other tests need a month that was never ingested."""
     with platform.warehouse.publishing("as before") as connection:
-        for table in ("source_files", "raw_trips", "clean_trips", "rejected_trips", "trip_features", "drift_reports"):
-            connection.execute(f"DELETE FROM {table} WHERE month = ?", [APRIL.first_day])
+        delete_rows(connection, f"month = DATE '{APRIL.first_day}'", "evaluations", "promotions", "schema_changes")
 
 
 @pytest.mark.parametrize(

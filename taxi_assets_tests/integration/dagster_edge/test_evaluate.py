@@ -95,7 +95,7 @@ def test_trip_dated_outside_of_the_month_is_not_scored(
     assert set(days["value"]) == {f"2023-03-{day:02d}" for day in range(1, 32)}
     with platform.warehouse.publishing("a trip of 2008 in March's file") as connection:
         connection.execute(
-            "INSERT INTO raw_trips BY NAME SELECT * REPLACE (9000000 AS source_row, "
+            "INSERT INTO converted_trips BY NAME SELECT * REPLACE (9000000 AS source_row, "
             "TIMESTAMP '2008-12-31 08:00' AS pickup_at, TIMESTAMP '2008-12-31 08:10' AS dropoff_at) "
             "FROM raw_trips SEMI JOIN clean_trips USING (service, month, source_row) WHERE month = ? LIMIT 1",
             [MARCH.first_day],
@@ -103,5 +103,5 @@ def test_trip_dated_outside_of_the_month_is_not_scored(
     scored = read_evaluation_trips(platform.warehouse, ("green",), MARCH, PRIMARY_SCOPE)
     counted = evaluate._count_in_scope(platform.warehouse, ("green",), MARCH, PRIMARY_SCOPE)
     with platform.warehouse.publishing("it goes") as connection:
-        connection.execute("DELETE FROM raw_trips WHERE source_row = 9000000")
+        connection.execute("DELETE FROM converted_trips WHERE source_row = 9000000")
     assert len(scored) == counted == evaluation.scores["1_to_60_minutes"]["duration_model"].trips

@@ -77,7 +77,7 @@ def report_features(platform: PlatformHarness, month: Month) -> None:
 @pytest.mark.parametrize(
     ("source", "stale"),
     [
-        ("ingestion/raw_trips.sql", {"raw_trips"}),
+        ("ingestion/lake_files.py", {"raw_trips"}),
         ("quality/cleaning_rules.py", {"clean_trips"}),
         ("features/trip_features.sql", {"trip_features", "duration_model"}),
         ("training/training_window.py", {"duration_model"}),
@@ -110,7 +110,7 @@ def test_changed_code_trains_a_version_that_has_no_evaluation(platform: Platform
 
 
 def test_another_month_in_the_window_makes_the_model_stale(platform: PlatformHarness) -> None:
-    with without(platform, "trip_features", "month = DATE '2023-01-01'"):
+    with without(platform, "published_months", "month = DATE '2023-01-01'"):
         assert platform.train(MARCH).tags["months"] == "2023-02"
     assert not platform.is_stale("duration_model", MARCH)
     report_features(platform, JANUARY)

@@ -78,7 +78,6 @@ def test_complete_month_has_no_missing_assets(platform: PlatformHarness) -> None
         ("drift_reports", "true", ("drift_report",)),
         ("promotions", "true", DECIDED),
         ("evaluations", "true", SCORED),
-        ("trip_features", "month = DATE '2023-03-01'", ("trip_features",)),
     ],
 )
 def test_unwritten_rows_are_missing(

@@ -3,7 +3,7 @@
 import pytest
 from month_content import JANUARY
 
-from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.ingestion.publish_month import publish_month, publish_zones
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
@@ -14,9 +14,7 @@ def full(synthetic_source, tmp_path_factory) -> Warehouse:
     settings = Settings(home=tmp_path_factory.mktemp("home"), data_kind="synthetic", threads=1, memory_limit="1GB")
     warehouse = Warehouse(settings)
     publish_zones(warehouse, *synthetic_source.zone_files)
-    publish_raw(warehouse, synthetic_source.land(settings, JANUARY), "first run")
-    publish_clean(warehouse, "green", JANUARY)
-    publish_features(warehouse, "green", JANUARY)
+    publish_month(warehouse, synthetic_source.land(settings, JANUARY), "first run")
     return warehouse
 
 

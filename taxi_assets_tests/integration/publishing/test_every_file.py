@@ -17,7 +17,7 @@ from sample_lake import inspect_file
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.file_columns import read_columns
-from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.ingestion.publish_month import MonthRefused, publish_month, publish_zones
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
@@ -26,7 +26,6 @@ from taxi_assets.tlc.contract import schema_era
 from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.tlc.services import SERVICES
 from taxi_assets.warehouse.connection import Warehouse
-from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 TLC = Path(os.environ.get("TAXI_TLC_SOURCE") or SHARED / "tlc")
@@ -62,9 +61,7 @@ def arrive(lake: Warehouse, path: Path, service: str, month: Month) -> SourceFil
 
 def require_whole(lake: Warehouse, month_file: SourceFile, rows: int) -> dict[str, int]:
     """Publishes the month up to its features; each row must be kept or rejected for a reason."""
-    raw = publish_raw(lake, month_file)
-    clean = publish_clean(lake, *month_file.require_month())
-    features = publish_features(lake, *month_file.require_month())
+    raw, clean, features = publish_month(lake, month_file).tables.values()
     assert raw.rows == rows == clean.rows + sum(clean.counts.values())
     assert features.rows == clean.rows
     query = "SELECT count(*), count(reason) FROM rejected_trips WHERE service = $1 AND month = $2"
@@ -124,7 +121,7 @@ def test_a_sample_is_ingested_or_refused_for_the_right_reason(lake: Warehouse, t
     month_file = arrive(lake, path, service, Month.parse(month))
     if reason:
         with pytest.raises((TaxiError, MonthRefused)) as caught:
-            publish_raw(lake, month_file)
+            publish_month(lake, month_file)
         assert reason in str(caught.value)
         assert "\n" not in str(caught.value)
     else:

@@ -12,7 +12,7 @@ from sample_lake import inspect_file
 
 from taxi_assets import synthetic
 from taxi_assets.files import sha256_of
-from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.ingestion.publish_month import publish_month, publish_zones
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.quality.cleaning_rules import REASONS
 from taxi_assets.warehouse.connection import Warehouse
@@ -25,26 +25,24 @@ REAL_ROWS = {JANUARY: 68_211, FEBRUARY: 64_809}
 
 def test_republishing_a_month_changes_only_the_snapshot(full: Warehouse, good: SourceFile) -> None:
     before, snapshot = content(full), full.snapshot()
-    publications = (
-        publish_raw(full, good),
-        publish_clean(full, "green", JANUARY),
-        publish_features(full, "green", JANUARY),
-    )
+    published = publish_month(full, good)
     assert content(full) == before
-    assert full.snapshot() == snapshot + len(publications)
-    assert [p.rows for p in publications] == [before[t][0] for t in ("raw_trips", "clean_trips", "trip_features")]
+    assert full.snapshot() == snapshot + 1
+    assert {name: table.rows for name, table in published.tables.items()} == {
+        name: before[name][0] for name in ("raw_trips", "clean_trips", "trip_features")
+    }
     query = "SELECT count(*) FROM source_files WHERE service = 'green' AND month = $1 AND state = 'ingested'"
     assert fetch(full, query, JANUARY.first_day) == [(1,)]
 
 
 def test_file_of_a_month_is_recorded(full: Warehouse, good: SourceFile) -> None:
-    publish_raw(full, good, "run 7")
+    publish_month(full, good, "run 7")
     names = "file_name, sha256, bytes, rows, is_synthetic"
     query = f"SELECT {names} FROM source_files WHERE service = 'green' AND month = $1 AND state = 'ingested'"
     recorded = (good.file_name, sha256_of(Path(good.path)), Path(good.path).stat().st_size, ROWS, True)
     assert fetch(full, query, JANUARY.first_day) == [recorded]
     query = "SELECT commit_message, commit_extra_info FROM lake.snapshots() ORDER BY snapshot_id DESC LIMIT 1"
-    assert fetch(full, query) == [("raw_trips green 2023-01", '{"dagster_run_id": "run 7"}')]
+    assert fetch(full, query) == [("green 2023-01", '{"dagster_run_id": "run 7"}')]
 
 
 def test_every_row_of_the_file_is_stored_unchanged(full: Warehouse, good: SourceFile) -> None:
@@ -56,8 +54,8 @@ def test_every_row_of_the_file_is_stored_unchanged(full: Warehouse, good: Source
     assert found == list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
-def test_raw_trips_are_kept_or_rejected_for_a_reason(full: Warehouse) -> None:
-    publication = publish_clean(full, "green", JANUARY)
+def test_raw_trips_are_kept_or_rejected_for_a_reason(full: Warehouse, good: SourceFile) -> None:
+    publication = publish_month(full, good).tables["clean_trips"]
     kept = content(full)
     assert kept["clean_trips"][0] + kept["rejected_trips"][0] == kept["raw_trips"][0] == ROWS
     assert publication.rows == kept["clean_trips"][0]
@@ -67,8 +65,8 @@ def test_raw_trips_are_kept_or_rejected_for_a_reason(full: Warehouse) -> None:
     assert Counter(reason for (reason,) in fetch(full, query, JANUARY.first_day)) == publication.counts
 
 
-def test_features_are_of_every_clean_trip(full: Warehouse) -> None:
-    publication = publish_features(full, "green", JANUARY)
+def test_features_are_of_every_clean_trip(full: Warehouse, good: SourceFile) -> None:
+    publication = publish_month(full, good).tables["trip_features"]
     assert publication.suite_result.failed_errors() == ()
     assert publication.rows == content(full)["clean_trips"][0]
     key = "service, month, source_row, duration_minutes"
@@ -83,20 +81,20 @@ def test_unknown_columns_are_kept_and_counted(full: Warehouse, good: SourceFile)
             table = table.append_column(name, pa.array(values))
         return table
 
-    publication = publish_raw(full, rewritten(good, "odd", with_odd))
+    publication = publish_month(full, rewritten(good, "odd", with_odd)).tables["raw_trips"]
     assert publication.counts == dict.fromkeys(odd, ROWS)
     query = "SELECT column_name, canonical_name IS NULL FROM file_columns WHERE service = 'green' AND month = $1"
     assert {name for name, is_unknown in fetch(full, query, JANUARY.first_day) if is_unknown} == set(odd)
     query = "SELECT other_columns FROM raw_trips WHERE service = 'green' AND month = $1 ORDER BY source_row"
     kept = [json.loads(value) for (value,) in fetch(full, query, JANUARY.first_day)]
     assert kept == [dict(zip(odd, values, strict=True)) for values in zip(*odd.values(), strict=True)]
-    publish_raw(full, good)
+    publish_month(full, good)
 
 
 def test_columns_reported_by_companies_are_known(full: Warehouse) -> None:
     before = content(full)
     path = synthetic.write_month(full.settings.landing, "fhvhv", JANUARY, 3000, 7)
-    publication = publish_raw(full, inspect_file(path))
+    publication = publish_month(full, inspect_file(path)).tables["raw_trips"]
     assert (publication.rows, publication.counts) == (3000, {})
     source = pq.read_table(path)
     names = {"driver_pay": "driver_pay_usd", "hvfhs_license_num": "company_license", "trip_time": "trip_seconds"}
@@ -106,7 +104,7 @@ def test_columns_reported_by_companies_are_known(full: Warehouse) -> None:
 
 
 def test_a_month_without_unknown_columns_has_none_counted(full: Warehouse, good: SourceFile) -> None:
-    assert publish_raw(full, good).counts == {}
+    assert publish_month(full, good).tables["raw_trips"].counts == {}
     assert fetch(full, "SELECT count(*) FROM raw_trips WHERE service = 'green' AND other_columns IS NOT NULL") == [(0,)]
 
 

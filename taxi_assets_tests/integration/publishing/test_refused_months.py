@@ -1,7 +1,6 @@
 """Refused months: the message gives the reason, and published data stays unchanged."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,11 @@ import pytest
 from month_content import FEBRUARY, JANUARY, ROWS, content, fetch, rewritten
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion.publishing import publish_clean, publish_features, publish_raw, publish_zones
+from taxi_assets.ingestion.publish_month import MonthRefused, publish_month, publish_zones
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
-from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
 
 def put(table: pa.Table, name: str, values: Any) -> pa.Table:
@@ -72,7 +70,7 @@ def test_refused_month_reports_the_reason_and_changes_nothing(
     before, snapshot = content(full), full.snapshot()
     bad = rewritten(good, change.__name__, change)
     with pytest.raises(MonthRefused) as refused:
-        publish_raw(full, bad)
+        publish_month(full, bad)
     error = refused.value
     rows = 0 if change is empty else ROWS
     (failed,) = (outcome for outcome in error.suite_result.failed_errors() if outcome.name == expectation)
@@ -87,7 +85,7 @@ def test_refused_month_reports_the_reason_and_changes_nothing(
 
 def test_refusal_states_observed_value_and_rows(full: Warehouse, good: SourceFile) -> None:
     with pytest.raises(MonthRefused) as refused:
-        publish_raw(full, rewritten(good, "late", a_month_later))
+        publish_month(full, rewritten(good, "late", a_month_later))
     (failed,) = (o for o in refused.value.suite_result.failed_errors() if o.name == "pickups_are_in_their_month")
     assert failed.observed < 0.01
     assert failed.unexpected_count > 0.98 * ROWS
@@ -101,40 +99,21 @@ def test_file_named_as_another_month_is_refused(full: Warehouse, synthetic_sourc
     with pytest.raises(
         MonthRefused, match=r"raw_trips of green 2023-03 is not published: .*pickups_are_in_their_month"
     ):
-        publish_raw(full, misnamed)
+        publish_month(full, misnamed)
     assert fetch(full, "SELECT count(*) FROM raw_trips WHERE month = DATE '2023-03-01'") == [(0,)]
 
 
-@pytest.mark.parametrize(
-    ("publish", "why"),
-    [
-        (publish_clean, "the warehouse has no raw_trips of yellow 2022-06: ingest raw_trips first"),
-        (
-            publish_features,
-            "the warehouse has no clean_trips of yellow 2022-06: materialise clean_trips of that month first",
-        ),
-    ],
-)
-def test_missing_month_is_not_reported_as_invalid(full: Warehouse, publish: Callable[..., object], why: str) -> None:
-    before = full.snapshot()
-    with pytest.raises(TaxiError) as caught:
-        publish(full, "yellow", Month(2022, 6))
-    assert str(caught.value) == why
-    assert full.snapshot() == before
-
-
-def test_features_without_zones_are_an_error_with_the_remedy(warehouse: Warehouse, synthetic_source) -> None:
-    publish_raw(warehouse, synthetic_source.land(warehouse.settings, JANUARY))
-    publish_clean(warehouse, "green", JANUARY)
+def test_month_without_zones_is_refused_with_the_remedy(warehouse: Warehouse, synthetic_source) -> None:
     with pytest.raises(TaxiError, match="the warehouse has no taxi_zones: materialise taxi_zones first"):
-        publish_features(warehouse, "green", JANUARY)
+        publish_month(warehouse, synthetic_source.land(warehouse.settings, JANUARY))
+    assert content(warehouse)["raw_trips"][0] == 0
 
 
 def test_file_that_violates_the_contract_is_refused(full: Warehouse, good: SourceFile) -> None:
     before = content(full)
     bad = rewritten(good, "columns", lambda table: table.drop_columns(["PULocationID"]))
     with pytest.raises(TaxiError, match=r"green_tripdata_2023-01[.]parquet does not meet the contract: .*pulocationid"):
-        publish_raw(full, bad)
+        publish_month(full, bad)
     assert content(full) == before
 
 
@@ -143,7 +122,7 @@ def test_deleted_file_is_refused_and_nothing_changes(full: Warehouse, good: Sour
     name = "green_tripdata_2023-09.parquet"
     gone = replace(good, path=str(Path(good.path).with_name(name)), file_name=name)
     with pytest.raises(TaxiError, match=r"green_tripdata_2023-09.* is missing .*put it into the landing"):
-        publish_raw(full, gone)
+        publish_month(full, gone)
     assert content(full) == before
 
 
@@ -160,14 +139,14 @@ def test_real_month_is_refused_in_a_synthetic_warehouse(full: Warehouse, good: S
     with pytest.raises(
         TaxiError, match=r"is a real month and this is the warehouse of synthetic months: .*TAXI_DATA_KIND=real"
     ):
-        publish_raw(full, real)
+        publish_month(full, real)
     assert content(full) == before
 
 
 def test_synthetic_month_is_refused_in_a_real_warehouse(good: SourceFile, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", data_kind="real")
     with pytest.raises(TaxiError, match=r"is a synthetic month and this is the warehouse of real months: .*=synthetic"):
-        publish_raw(Warehouse(settings), good)
+        publish_month(Warehouse(settings), good)
     assert not settings.home.exists()
 
 

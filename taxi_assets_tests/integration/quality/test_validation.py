@@ -16,13 +16,13 @@ import pytest
 from valid_months import attach, create_clean, fill
 
 from taxi_assets.ingestion.canonical_rows import canonical_trips
+from taxi_assets.ingestion.publish_month import stage_trips
 from taxi_assets.months import Month
 from taxi_assets.quality import validate
 from taxi_assets.quality.suite_metrics import count_metrics
 from taxi_assets.quality.suites import CLEAN_TRIPS, RAW_TRIPS, SUITES, TRIP_FEATURES, Expectation, Kind, Suite
 from taxi_assets.synthetic import write_month
-from taxi_assets.warehouse.connection import define_macros, month_key
-from taxi_assets.warehouse.queries import sql
+from taxi_assets.warehouse.connection import define_macros
 
 
 def rows_seen_by_others(folder: Path, table: str) -> int:
@@ -168,8 +168,8 @@ def test_published_months_pass_every_error_expectation(tmp_path: Path) -> None:
         with duckdb.connect() as connection:
             define_macros(connection)
             with canonical_trips(connection, file, service):
-                connection.execute(f"CREATE TABLE arrived AS {sql('raw_trips')}", month_key(service, month))
-            suite_result = validate(connection, "arrived", RAW_TRIPS)
+                stage_trips(connection, service, month, "canonical_trips")
+                suite_result = validate(connection, "month_trips", RAW_TRIPS)
         assert (file.name, suite_result.summary()) == (file.name, ())
 
 

@@ -7,6 +7,7 @@ import pytest
 from landing_harness import FEBRUARY, JANUARY, ROWS, LandingHarness
 
 from taxi_assets import synthetic
+from taxi_assets.ingestion.publish_month import publish_zones
 from taxi_assets.settings import Settings
 
 
@@ -14,6 +15,7 @@ from taxi_assets.settings import Settings
 def months(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """January and February, and in `again/` a republished January."""
     folder = tmp_path_factory.mktemp("months")
+    synthetic.write_zones(folder, 7)
     for month in (JANUARY, FEBRUARY):
         synthetic.write_month(folder, "green", month, ROWS, 7)
     synthetic.write_month(folder / "again", "green", JANUARY, ROWS, 7, None, [synthetic.parse_shift("null_burst=0.2")])
@@ -23,12 +25,14 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_landing_harness(folder: Path, months: Path) -> LandingHarness:
-    """Makes a new home whose source is empty."""
+    """Makes a new home with zones, whose source is empty."""
     (folder / "nowhere").mkdir(parents=True, exist_ok=True)
     source = str(folder / "nowhere")
     settings = Settings(home=folder / "home", data_kind="synthetic", tlc_source=source, threads=1, memory_limit="1GB")
     settings.landing.mkdir(parents=True)
-    return LandingHarness(settings, months)
+    harness = LandingHarness(settings, months)
+    publish_zones(harness.warehouse, months / "taxi_zone_lookup.csv", months / "taxi_zones.zip")
+    return harness
 
 
 @pytest.fixture

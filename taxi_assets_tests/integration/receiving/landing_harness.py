@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from sample_lake import delete_rows
+
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.file_stability import ScanPolicy
 from taxi_assets.ingestion.scan_landing import list_source_files, scan_landing
@@ -35,8 +37,7 @@ class LandingHarness:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
         with self.warehouse.publishing("empty") as connection:
-            for table in ("source_files", "raw_trips"):
-                connection.execute(f"DELETE FROM {table}")
+            delete_rows(connection, "true", "taxi_zones")
 
     def put(self, which: str = NAME, name: str | None = None) -> Path:
         """Copies a test month into the landing folder."""

@@ -13,7 +13,7 @@ from landing_harness import FEBRUARY, JANUARY, NAME, ROWS, LandingHarness
 from taxi_assets import synthetic
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.ingest import ingest_month
-from taxi_assets.ingestion.publishing import IncompleteMonth, Publication
+from taxi_assets.ingestion.publish_month import IncompleteMonth, Publication
 from taxi_assets.ingestion.retry_files import accept, retry
 from taxi_assets.months import Month
 from taxi_assets.tlc.month_file import file_name
@@ -67,7 +67,7 @@ def test_tenth_of_an_ingested_month_needs_acceptance(ingested: LandingHarness) -
     assert ingested.states() == {"ingested": 1, "unaccepted": 1}
     ingested.check()
     published = ingest(ingested)  # the next run continues with the published rows, and reports it
-    assert published.rows == ROWS
+    assert published.tables["raw_trips"].rows == ROWS
     (message,) = published.refused
     assert "uses the earlier file" in message
     assert "is unaccepted" in message
@@ -76,8 +76,9 @@ def test_tenth_of_an_ingested_month_needs_acceptance(ingested: LandingHarness) -
     record = accept(ingested.warehouse, NAME)
     assert (record.state, record.accepted_by, record.reasons) == ("waiting", getuser(), ())
     published = ingest(ingested)
-    (outcome,) = [each for each in published.suite_result.outcomes if each.name == CHECK]
-    assert (published.rows, outcome.passed, outcome.severity) == (300, False, "warning")
+    raw = published.tables["raw_trips"]
+    (outcome,) = [each for each in raw.suite_result.outcomes if each.name == CHECK]
+    assert (raw.rows, outcome.passed, outcome.severity) == (300, False, "warning")
     assert f"accepted by {getuser()}" in str(outcome.observed)
     (kept,) = [r for r in ingested.records() if r.state == "ingested"]
     assert (kept.accepted_by, kept.accepted_at) == (record.accepted_by, record.accepted_at)
@@ -102,7 +103,7 @@ def test_later_of_two_incomplete_files_needs_acceptance(ingested: LandingHarness
     assert earlier.reasons[0] == f"replaced by {later.label} before it was ingested"
     assert any("300 rows instead" in reason for reason in earlier.reasons)
     before = ingested.records()
-    assert ingest(ingested).rows == ROWS
+    assert ingest(ingested).tables["raw_trips"].rows == ROWS
     assert ingested.records() == before
     ingested.check()
 
@@ -144,9 +145,9 @@ def test_month_without_distances_needs_acceptance(landing_harness: LandingHarnes
 @pytest.mark.slow
 def test_later_complete_file_is_ingested_without_acceptance(landing_harness: LandingHarness) -> None:
     put_few(landing_harness)
-    assert ingest(landing_harness).rows == 300  # no published month to compare it with
+    assert ingest(landing_harness).tables["raw_trips"].rows == 300  # no published month to compare it with
     landing_harness.put()
-    assert ingest(landing_harness).rows == ROWS
+    assert ingest(landing_harness).tables["raw_trips"].rows == ROWS
     landing_harness.check()
 
 
@@ -160,7 +161,7 @@ def test_complete_file_superseded_by_an_unaccepted_one_is_ingested(landing_harne
     landing_harness.scan_landing()
     with pytest.raises(IncompleteMonth, match="nearby"):
         ingest(landing_harness)
-    assert ingest(landing_harness).rows == ROWS
+    assert ingest(landing_harness).tables["raw_trips"].rows == ROWS
     assert landing_harness.states() == {"ingested": 2, "unaccepted": 1}
     landing_harness.check()
 
@@ -175,7 +176,7 @@ def test_first_file_of_a_few_days_needs_acceptance(landing_harness: LandingHarne
         # The source is asked for a complete file; its reply must not hide the cause.
         ingest(landing_harness, FEBRUARY)
     put_part(landing_harness, FEBRUARY, 27)
-    assert ingest(landing_harness, FEBRUARY).rows < ROWS
+    assert ingest(landing_harness, FEBRUARY).tables["raw_trips"].rows < ROWS
     landing_harness.check()
 
 

@@ -10,11 +10,11 @@ from landing_harness import JANUARY, NAME, LandingHarness
 
 from taxi_assets.ingestion.file_stability import IMMEDIATE
 from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.publish_month import MonthRefused
 from taxi_assets.ingestion.scan_landing import scan_landing
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.fault_points import FAULT_POINTS
-from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
 
 class Killed(BaseException):

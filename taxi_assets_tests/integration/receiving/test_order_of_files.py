@@ -9,10 +9,10 @@ from landing_harness import FEBRUARY, JANUARY, NAME, LandingHarness
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.file_stability import IMMEDIATE
 from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.publish_month import MonthRefused
 from taxi_assets.ingestion.retry_files import retry
 from taxi_assets.ingestion.scan_landing import scan_landing
 from taxi_assets.warehouse import fault_points
-from taxi_assets.warehouse.write_audit_publish import MonthRefused
 
 LATER = f"again/{NAME}"
 

@@ -1,0 +1,259 @@
+"""Publishes one service's month from file to features in one commit. No Dagster here.
+
+The rows are written to files of the lake, and audited there, before any table knows these files. The transaction then
+registers them: readers see the month's raw, clean and rejected trips and features together, or none of them.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.features.trip_features import holiday_dates
+from taxi_assets.files import sha256_of
+from taxi_assets.ingestion import month_differences
+from taxi_assets.ingestion.canonical_rows import canonical_trips
+from taxi_assets.ingestion.casting import CanonicalTrips
+from taxi_assets.ingestion.lake_files import LakeFile, kept_file, raw_file, register
+from taxi_assets.ingestion.published_months import (
+    Publication,
+    PublishedMonth,
+    PublishedTable,
+    inputs_digest,
+    read_published_month,
+    record_publication,
+)
+from taxi_assets.ingestion.schema_changes import record_schema
+from taxi_assets.ingestion.source_files import SourceFile, mark_ingested
+from taxi_assets.ingestion.table_checks import COMPLETENESS, audit, read_audited_month, run_table_checks
+from taxi_assets.ingestion.taxi_zones import read_zones
+from taxi_assets.ingestion.text_lines import count_rows
+from taxi_assets.months import Month
+from taxi_assets.quality import SuiteResult
+from taxi_assets.quality.cleaning_rules import THRESHOLDS
+from taxi_assets.quality.suites import SUITES
+from taxi_assets.warehouse import fault_points
+from taxi_assets.warehouse.connection import Warehouse, month_key, transaction
+from taxi_assets.warehouse.queries import sql
+from taxi_assets.warehouse.schema import TABLES
+from taxi_assets.warehouse.sql_quotes import quote_literal
+
+_REMEDY = "The same file would fail again: put another file of the month into the landing folder"
+
+
+class MonthRefused(TaxiError):
+    """A table of a month failed an error-severity check, so nothing of the month was published.
+
+    `suite_results` are those of all audited tables, `suite_result` that of the failed one.
+    """
+
+    def __init__(self, service: str, month: Month, suite_results: Mapping[str, SuiteResult]) -> None:
+        self.service, self.month, self.suite_results = service, month, suite_results
+        self.suite_result = next(result for result in suite_results.values() if result.failed_errors())
+        self.table = self.suite_result.table
+        reasons = "; ".join(self.suite_result.summary())
+        super().__init__(f"{self.table} of {service} {month} is not published: {reasons}. {_REMEDY}")
+
+
+class DamagedFile(TaxiError):
+    """A file's bytes do not match its recorded SHA-256, so it is not read."""
+
+
+class IncompleteMonth(MonthRefused):
+    """The only fault of a file is that much of its month is missing: a person decides."""
+
+    def __init__(self, refusal: MonthRefused, source_file: SourceFile) -> None:
+        super().__init__(refusal.service, refusal.month, refusal.suite_results)
+        reasons = "; ".join(self.suite_result.summary())
+        self.args = (
+            f"{source_file.file_name} waits to be accepted; the published rows of {self.service} {self.month} stay: "
+            f"{reasons}. Put the complete file into the landing folder, or accept it as it is: "
+            f"taxi files accept {(source_file.sha256 or '')[:16]}",
+        )
+
+
+def publish_zones(warehouse: Warehouse, lookup: Path, shapes: Path, run_id: str | None = None) -> int:
+    """Replace `taxi_zones`; return the number of zones."""
+    zones = read_zones(lookup, shapes)
+    with warehouse.publishing("taxi_zones", run_id) as connection:
+        connection.execute("DELETE FROM taxi_zones")
+        query = "INSERT INTO taxi_zones BY NAME SELECT unnest(zone) FROM (SELECT unnest($zones) AS zone)"
+        connection.execute(query, {"zones": zones})
+    return len(zones)
+
+
+def publish_month(warehouse: Warehouse, source_file: SourceFile, run_id: str | None = None) -> Publication:
+    """Replace one month by the file's rows: raw, clean and rejected trips, and features.
+
+    A month made from the same file by the same code and zones is not written again.
+
+    Returns:
+        The publication. Its difference compares the month with its previous file, if there was one.
+
+    Raises:
+        DamagedFile: the file's bytes do not match its recorded SHA-256.
+        TaxiError: the file is missing, or its columns do not meet the contract.
+        MissingZones: the warehouse has no taxi zones.
+        IncompleteMonth: a large part of the month is missing and nothing else is wrong.
+        MonthRefused: the rows fail a table's suite.
+    """
+    (service, month), path = source_file.require_month(), warehouse.settings.root / source_file.path
+    _refuse_other_data_kind(warehouse, source_file)
+    _require_recorded_checksum(source_file, path)
+    with warehouse.exclusive_connection() as connection:
+        inputs = inputs_digest(connection, source_file)
+        published = read_published_month(connection, source_file)
+        if published and published.inputs == inputs and source_file.state == "ingested":
+            return published.publication
+        with _staged(connection, warehouse, path, source_file) as staged:
+            fault_points.fault_point("filled")
+            fault_points.fault_point("audited")
+            message = f"{service} {month}"
+            try:
+                with transaction(connection, message, run_id):
+                    publication = _publish(connection, source_file, staged, inputs, published, run_id)
+                    fault_points.fault_point("registered")
+            except MonthRefused as refusal:
+                if {outcome.name for outcome in refusal.suite_result.failed_errors()} == {COMPLETENESS}:
+                    raise IncompleteMonth(refusal, source_file) from refusal
+                raise
+    fault_points.fault_point("published")
+    return publication
+
+
+def stored_publication(warehouse: Warehouse, source_file: SourceFile) -> Publication:
+    """The publication of a month whose file is gone."""
+    with warehouse.reading() as connection:
+        published = read_published_month(connection, source_file)
+    if published is None:
+        raise TaxiError(f"nothing of {source_file.label} is published: put it into the landing folder again")
+    return published.publication
+
+
+def stage_trips(connection: DuckDBPyConnection, service: str, month: Month, relation: str) -> None:
+    """Create the temporary `month_trips`, `month_rejections`, and `trips`, which are not rejected.
+
+    Args:
+        connection: A DuckDB connection with the project's macros.
+        service: The service of the rows.
+        month: The month of the rows.
+        relation: The raw rows under canonical names, without their service and month.
+    """
+    key = month_key(service, month)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW month_trips AS SELECT {quote_literal(service)} AS service, "
+        f"DATE '{month.first_day}' AS month, * FROM {relation}"
+    )
+    values = {"month": key["month"], **THRESHOLDS}
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE month_rejections AS {sql('rejections')}", values)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW trips AS {sql('kept_trips')}")
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """A month's rows in files of the lake that no table has yet, and the results of their suites."""
+
+    trips_view: CanonicalTrips
+    files: tuple[LakeFile, ...]
+    suite_results: Mapping[str, SuiteResult]
+    former: month_differences.PreviousMonth | None
+
+
+@contextmanager
+def _staged(
+    connection: DuckDBPyConnection, warehouse: Warehouse, path: Path, source_file: SourceFile
+) -> Iterator[_Staged]:
+    """Write the month's rows to files of the lake and run their suites; deletes the files on an error.
+
+    Kept trips are not written if the raw ones fail.
+    """
+    service, month = source_file.require_month()
+    key = month_key(service, month)
+    with ExitStack() as stack:
+        trips_view = stack.enter_context(canonical_trips(connection, path, service, source_file.file_name))
+        files = [stack.enter_context(raw_file(connection, warehouse, trips_view, key))]
+        stage_trips(connection, service, month, "canonical_trips")
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE month_extent AS {sql('month_extent')}")
+        suite_results = {"raw_trips": audit(connection, "month_trips", SUITES["raw_trips"])}
+        if not suite_results["raw_trips"].failed_errors():
+            holidays = {"holidays": list(holiday_dates())}
+            files.append(stack.enter_context(kept_file(connection, warehouse, _kept_query(), holidays, key)))
+            for table in ("clean_trips", "trip_features"):
+                relation = (TABLES[table].query or "").replace("FROM kept_trips", "FROM month_kept")
+                suite_results[table] = audit(connection, f"({relation})", SUITES[table])
+        former = month_differences.hash_previous_month(connection, source_file, trips_view.columns.names)
+        yield _Staged(trips_view, tuple(files), suite_results, former)
+
+
+def _kept_query() -> str:
+    return f"SELECT * EXCLUDE (service, month) FROM ({sql('trip_features')})"
+
+
+def _publish(
+    connection: DuckDBPyConnection,
+    source_file: SourceFile,
+    staged: _Staged,
+    inputs: str,
+    published: PublishedMonth | None,
+    run_id: str | None,
+) -> Publication:
+    """Replace the month in the open transaction, run the table checks, and refuse it if anything failed."""
+    (service, month), trips_view = source_file.require_month(), staged.trips_view
+    if published:
+        for table in (published.raw_table, "kept_trips", "rejections", "published_months"):
+            query = f"DELETE FROM {table} WHERE service = $service AND month = $month"
+            connection.execute(query, month_key(service, month))
+    for file in staged.files:
+        register(connection, file)
+    connection.execute("INSERT INTO rejections BY NAME FROM month_rejections")
+    record_schema(connection, service, month, trips_view)
+    difference = month_differences.compare_month(connection, staged.former) if staged.former else None
+    rows = count_rows(trips_view.path) if trips_view.columns.rows is None else trips_view.columns.rows
+    record = mark_ingested(connection, source_file, rows, run_id, difference)
+    is_new = published is None or published.sha256 != source_file.sha256
+    audited = read_audited_month(connection, record, is_new)
+    suite_results = {
+        table: replace(result, outcomes=(*result.outcomes, *run_table_checks(connection, table, audited)))
+        for table, result in staged.suite_results.items()
+    }
+    if any(result.failed_errors() for result in suite_results.values()):
+        raise MonthRefused(service, month, suite_results)
+    reasons = connection.execute("SELECT reason, count(*) FROM month_rejections GROUP BY ALL ORDER BY ALL").fetchall()
+    counts = {
+        "raw_trips": {**dict.fromkeys(trips_view.mapping.unknown, rows), **+trips_view.counts},
+        "clean_trips": dict(reasons),
+    }
+    tables = {table: PublishedTable(result, counts.get(table, {})) for table, result in suite_results.items()}
+    record_publication(connection, source_file, inputs, staged.files[0].table, tables)
+    return Publication(service, month, source_file, tables, audited.schema_changes, difference)
+
+
+def _require_recorded_checksum(source_file: SourceFile, path: Path) -> None:
+    """Check the file against its recorded SHA-256 before it is read."""
+    try:
+        sha256 = sha256_of(path)
+    except OSError as error:
+        raise TaxiError(
+            f"{source_file.file_name} of {source_file.service} {source_file.month} is missing ({error.strerror}): "
+            "put it into the landing folder"
+        ) from error
+    if sha256 != source_file.sha256:
+        raise DamagedFile(
+            f"{source_file.file_name} of {source_file.service} {source_file.month} is damaged and is not read: "
+            f"its SHA-256 is {sha256[:16]}…, not {(source_file.sha256 or '')[:16]}… as recorded. "
+            "Put a good copy into the landing folder"
+        )
+    fault_points.fault_point("checked")
+
+
+def _refuse_other_data_kind(warehouse: Warehouse, source_file: SourceFile) -> None:
+    kind = warehouse.settings.active_data_kind
+    if source_file.is_synthetic is not None and source_file.is_synthetic != (kind == "synthetic"):
+        other = "synthetic" if source_file.is_synthetic else "real"
+        raise TaxiError(
+            f"{source_file.file_name} is a {other} month and this is the warehouse of {kind} months: "
+            f"remove it from the landing folder, or set TAXI_DATA_KIND={other}"
+        )
