@@ -145,7 +145,7 @@ def _inspect_and_record(warehouse: Warehouse, listing: LandingListing, deadline:
     """Inspect, record and move the taken files, those of an interrupted scan included."""
     settings = warehouse.settings
     inspected_files, postponed = _inspect_all(settings, deadline)
-    records = list_source_files(warehouse)
+    records = list_source_files(warehouse) if inspected_files else []
     for inspected_file in list(inspected_files):
         # If the stored copy cannot be read, the next scan tries again.
         with suppress(OSError, FileStillBeingWritten):

@@ -59,12 +59,12 @@ def damage_once(warehouse: Warehouse, state: str, good: SampleFile, watched: Rea
     Raw trips are the bytes of the stored file, so their rows come back with the good copy.
     """
     before, read = raw_trips_hashes(warehouse), watched.read
-    kept = row_hashes(warehouse, ("kept_trips", "published_months"))
+    kept = row_hashes(warehouse, ("kept_trips", "rejections"))
     kind = spoil(stored(warehouse, good), chance)
     with pytest.raises(publish_month.DamagedFile, match="damaged"):
         ingest_month(warehouse, *good.slot)
     assert watched.read == read, "a damaged file was read"
-    assert row_hashes(warehouse, ("kept_trips", "published_months")) == kept
+    assert row_hashes(warehouse, ("kept_trips", "rejections")) == kept
     land(good, warehouse.settings.landing)
     scan_landing.scan_landing(warehouse, file_stability.IMMEDIATE)
     assert [r.state for r in list_source_files(warehouse) if r.sha256 == good.sha256 and r.is_stored] == [state]
