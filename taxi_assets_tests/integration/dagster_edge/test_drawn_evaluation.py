@@ -42,12 +42,17 @@ def figures(evaluation: Evaluation) -> list[object]:
 
 
 def change_a_trip(platform: PlatformHarness) -> None:
+    """Replaces the month's raw rows, which are the bytes of a file, by converted ones."""
+    march = f"month = DATE '{MARCH.first_day}'"
     with platform.warehouse.publishing("a trip has another drop-off") as connection:
-        connection.execute(
-            "UPDATE raw_trips SET dropoff_at = dropoff_at + INTERVAL 1 MINUTE WHERE month = ? AND source_row = "
-            "(SELECT min(source_row) FROM clean_trips WHERE month = ? AND duration_minutes BETWEEN 5 AND 30)",
-            [MARCH.first_day, MARCH.first_day],
-        )
+        trip = f"SELECT min(source_row) FROM clean_trips WHERE {march} AND duration_minutes BETWEEN 5 AND 30"
+        later = f"CASE WHEN source_row = ({trip}) THEN dropoff_at + INTERVAL 1 MINUTE ELSE dropoff_at END"
+        query = f"SELECT * REPLACE ({later} AS dropoff_at) FROM raw_trips WHERE {march}"
+        connection.register("changed", connection.execute(query).to_arrow_table())
+        ((table,),) = connection.execute(f"SELECT raw_table FROM published_months WHERE {march}").fetchall()
+        connection.execute(f"DELETE FROM {table} WHERE {march}")
+        connection.execute("INSERT INTO converted_trips BY NAME FROM changed")
+        connection.execute(f"UPDATE published_months SET raw_table = 'converted_trips' WHERE {march}")
 
 
 def stored_file(platform: PlatformHarness) -> Path:
