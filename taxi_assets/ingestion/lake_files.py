@@ -29,7 +29,11 @@ CONVERTED = "converted_trips"
 _RAW_FILES = "raw_files_"
 # DuckLake's own columns, and the two that a registered file gets from its folder.
 _RESERVED = {"service", "month", "filename", "file_index", "rowid", "snapshot_id"}
-_REGISTRABLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "VARCHAR", "BOOLEAN", "TIMESTAMP")
+# Arrow types that DuckLake reads from a registered file; it refuses half floats, for example.
+_REGISTRABLE = {
+    *("int8", "int16", "int32", "int64", "float", "double", "string", "large_string", "bool", "null"),
+    *("timestamp[s]", "timestamp[ms]", "timestamp[us]", "dictionary<values=string, indices=int32, ordered=0>"),
+}
 # As DuckLake's own files: see `connection.py`.
 _COPY_OPTIONS = "FORMAT parquet, PARQUET_VERSION V2, COMPRESSION snappy"
 
@@ -137,14 +141,13 @@ def _has_table(connection: DuckDBPyConnection, table: str) -> bool:
 
 def _registrable_types(connection: DuckDBPyConnection, trips_view: CanonicalTrips) -> dict[str, str] | None:
     """DuckDB's type of each column; None if the file cannot be registered as it is."""
-    if not trips_view.is_plain or trips_view.unreadable:
+    if not trips_view.is_plain or trips_view.unreadable or not {*trips_view.columns.types} <= _REGISTRABLE:
         return None
     found = connection.execute(
         "DESCRIBE SELECT * FROM read_parquet(getvariable('trips_view'), hive_partitioning = false)"
     ).fetchall()
     types = {str(name): str(kind) for name, kind, *_ in found}
-    is_sound = not _RESERVED & {name.casefold() for name in types} and set(types.values()) <= {*_REGISTRABLE}
-    return types if is_sound else None
+    return None if _RESERVED & {name.casefold() for name in types} else types
 
 
 @contextmanager

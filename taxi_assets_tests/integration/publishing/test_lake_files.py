@@ -62,10 +62,18 @@ def test_file_system_without_hard_links_gets_a_copy(
             "passenger_count",
             pa.array([1.5, *[2.0] * (len(table) - 1)]),
         ),
+        lambda table: table.append_column("half", pa.array([1.0] * len(table), pa.float64()).cast(pa.float16())),
+        lambda table: table.append_column("large", pa.array([2**63] * len(table), pa.uint64())),
         lambda table: table.append_column("month", pa.array(["x"] * len(table))),
         lambda table: table.append_column("odd", table["VendorID"]).append_column("Odd", table["VendorID"]),
     ],
-    ids=["an unreadable value", "a column of the lake's own name", "names that differ in case"],
+    ids=[
+        "an unreadable value",
+        "half floats",
+        "large integers",
+        "a column of the lake's own name",
+        "names that differ in case",
+    ],
 )
 def test_rows_that_cannot_be_registered_are_converted(zoned: Warehouse, january: SourceFile, change) -> None:
     publish_month(zoned, rewritten(january, "odd", change))
