@@ -36,9 +36,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 ROWS = 2_500
 STEPS = (
     "taxi_zones",
-    "raw_trips",
-    "clean_trips",
-    "trip_features",
+    "published_months",
     "duration_model",
     "drift_report",
     "model_evaluation",
