@@ -15,7 +15,7 @@ from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.fault_points import FAULT_POINTS
 
 # Least kills a scenario: at every fault point, of the process and of its group.
-KILLS = (34, 38, 56, 30, 20)
+KILLS = (38, 38, 60, 46, 20)
 
 
 @dataclass(frozen=True)
