@@ -109,7 +109,6 @@ def publish_month(warehouse: Warehouse, source_file: SourceFile, run_id: str | N
         if published and published.inputs == inputs and source_file.state == "ingested":
             return published.publication
         with _staged(connection, warehouse, path, source_file) as staged:
-            fault_points.fault_point("filled")
             fault_points.fault_point("audited")
             message = f"{service} {month}"
             try:
@@ -175,6 +174,7 @@ def _staged(
     with ExitStack() as stack:
         trips_view = stack.enter_context(canonical_trips(connection, path, service, source_file.file_name))
         files = [stack.enter_context(raw_file(connection, warehouse, trips_view, key))]
+        fault_points.fault_point("filled")
         stage_trips(connection, service, month, "canonical_trips")
         connection.execute(f"CREATE OR REPLACE TEMP TABLE month_extent AS {sql('month_extent')}")
         suite_results = {"raw_trips": audit(connection, "month_trips", SUITES["raw_trips"])}

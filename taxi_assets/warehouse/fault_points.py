@@ -11,7 +11,7 @@ FAULT_POINTS = (
     "moved",  # it is in the file store, or in quarantine without its reason
     "scanned",  # the scan is complete
     "checked",  # a month's file is whole and about to be read
-    "filled",  # its rows are in files of the warehouse that no table has yet
+    "filled",  # its raw rows are in a file of the warehouse that no table has yet
     "audited",  # its suites have passed
     "registered",  # its files are in the tables, the transaction is open
     "published",  # the transaction is committed
