@@ -8,7 +8,9 @@ import pytest
 from platform_harness import MARCH, PlatformHarness, first_run_of, pictures, report_page_text
 
 from taxi_assets.quality.suites import SUITES
+from taxi_assets.registry.database import client
 
+FIGURES = ("rmse_minutes", "mae_minutes", "bias_minutes", "interval_coverage", "max_psi")
 MONTHLY = ("raw_trips", "clean_trips", "trip_features")
 
 
@@ -49,11 +51,12 @@ def test_figures_have_three_decimals_at_most(platform: PlatformHarness) -> None:
 def test_mlflow_run_of_the_month_has_the_figures(platform: PlatformHarness) -> None:
     run = first_run_of(platform, "train_month")
     (logged,) = platform.mlflow_runs(run.run_id)
-    shown = platform.metadata(run, "model_evaluation")
-    for name in ("rmse_minutes", "mae_minutes", "bias_minutes", "interval_coverage"):
-        assert logged.data.metrics[name] == pytest.approx(shown[name].value, abs=5e-4)
-    psi = platform.metadata(run, "drift_report")["max_psi"].value
-    assert logged.data.metrics["max_psi"] == pytest.approx(psi, abs=5e-4)
+    # Another test may have scored the version again: an MLflow run keeps every value, and the oldest is this run's.
+    history = {name: client(platform.settings).get_metric_history(logged.info.run_id, name) for name in FIGURES}
+    first_value = {name: min(values, key=lambda each: each.timestamp).value for name, values in history.items()}
+    evaluation, drift = (platform.metadata(run, asset) for asset in ("model_evaluation", "drift_report"))
+    shown = {name: (drift if name == "max_psi" else evaluation)[name].value for name in FIGURES}
+    assert first_value == pytest.approx(shown, abs=5.1e-4)
 
 
 def test_metadata_has_no_python_dict_and_no_url_with_a_port(platform: PlatformHarness) -> None:
