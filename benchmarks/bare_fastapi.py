@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from taxi_assets.serving.ride_request import InvalidRide, arrival_time, parse_ride
+from taxi_assets.serving.endpoint.ride_request import InvalidRide, arrival_time, parse_ride
 from taxi_assets.serving.served_model import ServedModel
 
 app = FastAPI()

@@ -19,9 +19,9 @@ from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import Endpoint, Program, bento_program
 from taxi_assets.cli.supervisor.supervisor import running
 from taxi_assets.features.trip_features import MODEL_INPUTS, SERVICE_IDS, row_features
-from taxi_assets.serving.bento_build import build_bento
-from taxi_assets.serving.onnx_export import write_serving_folder
-from taxi_assets.serving.ride_request import parse_ride
+from taxi_assets.serving.endpoint.ride_request import parse_ride
+from taxi_assets.serving.packaging.bento_build import build_bento
+from taxi_assets.serving.packaging.onnx_export import write_serving_folder
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.settings import Settings
 

@@ -1,4 +1,4 @@
-"""The prediction endpoint, packaged into a Bento by `taxi_assets/serving/bento_build.py`.
+"""The prediction endpoint, packaged into a Bento by `taxi_assets/serving/packaging/bento_build.py`.
 
 The Bento also contains `model/`, checked at the start, and `release.json` with the Bento's tag.
 """
@@ -17,10 +17,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving.index_page import show_index
-from taxi_assets.serving.openapi import PREDICTION_SCHEMA, REQUEST_TIMEOUT_SECONDS, describe, example_ride
-from taxi_assets.serving.request_limits import RequestLimits, parse_json
-from taxi_assets.serving.ride_request import RIDE_SCHEMA, InvalidRide, RideRequest, arrival_time, parse_ride
+from taxi_assets.serving.endpoint.index_page import show_index
+from taxi_assets.serving.endpoint.openapi import PREDICTION_SCHEMA, REQUEST_TIMEOUT_SECONDS, describe, example_ride
+from taxi_assets.serving.endpoint.request_limits import RequestLimits, parse_json
+from taxi_assets.serving.endpoint.ride_request import RIDE_SCHEMA, InvalidRide, RideRequest, arrival_time, parse_ride
 from taxi_assets.serving.served_model import ServedModel
 
 FOLDER = Path(__file__).parent

@@ -13,7 +13,7 @@ from taxi_assets.features.encoding import expected_minutes, periods
 from taxi_assets.features.target_encoding import EncodingTables, PastTrips, Smoothing, fit_tables
 from taxi_assets.features.trip_features import MODEL_INPUTS, SERVICE_IDS, ZONES, ZoneMap, row_features
 from taxi_assets.features.zone_geometry import ZoneGeometry
-from taxi_assets.serving.onnx_export import write_serving_folder
+from taxi_assets.serving.packaging.onnx_export import write_serving_folder
 from taxi_assets.training.model import DurationModel
 from taxi_assets.training.predictions import calibrate_intervals
 from taxi_assets.training.training_set import completed_trips, model_columns

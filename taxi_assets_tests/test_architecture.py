@@ -12,7 +12,7 @@ HOMES = {
     "dagster_mlflow": ("taxi_assets.defs",),
     "mlflow": ("taxi_assets.registry", "taxi_assets.defs.mlflow_resource"),
     "great_expectations": ("taxi_assets.quality",),
-    "bentoml": ("taxi_assets.serving.bento_build",),
+    "bentoml": ("taxi_assets.serving.packaging.bento_build",),
     "typer": ("taxi_assets.cli",),
 }
 # Modules that may start Dagster's definitions.
@@ -163,6 +163,12 @@ def test_the_bento_service_imports_only_serving_and_errors() -> None:
     ours = {each for each in found if is_within(each, (PACKAGE,))}
     assert ours
     assert all(is_within(each, ("taxi_assets.serving", "taxi_assets.errors")) for each in ours), ours
+
+
+def test_the_endpoint_imports_no_module_of_packaging(everything: Imports) -> None:
+    packaging = importers(everything, "taxi_assets.serving.packaging")
+    assert packaging
+    assert {name for name in packaging if is_within(name, ("taxi_assets.serving.endpoint",))} == set()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+ENDPOINT = ROOT / "taxi_assets" / "serving" / "endpoint"
 HEAVY = ("mlflow", "great_expectations", "sklearn", "bentoml", "pandas", "matplotlib", "onnxruntime")
 
 
@@ -37,7 +38,9 @@ def test_the_command_line_loads_neither_dagster_nor_heavy_libraries(tmp_path: Pa
 
 
 def test_the_service_loads_no_library_of_training(tmp_path: Path) -> None:
-    loaded = load("import taxi_assets.serving.served_model, taxi_assets.serving.ride_request", tmp_path)
+    modules = [f"taxi_assets.serving.endpoint.{path.stem}" for path in ENDPOINT.glob("[!_]*.py")]
+    loaded = load(f"import taxi_assets.serving.served_model, {', '.join(modules)}", tmp_path)
+    assert set(modules) <= set(loaded)
     strange = ("mlflow", "sklearn", "dagster", "great_expectations", "pandas", "duckdb", "matplotlib")
     assert [name for name in strange if name in loaded] == []
 

@@ -13,7 +13,7 @@ def maintain(
     to_json: Json = None,
 ) -> None:
     """Merge small files; remove old snapshots that no model uses, old models and unused files."""
-    from taxi_assets.serving.retention import run_maintenance
+    from taxi_assets.serving.packaging.retention import run_maintenance
     from taxi_assets.warehouse.connection import Warehouse
 
     settings = load_home_settings()

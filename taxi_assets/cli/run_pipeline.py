@@ -178,7 +178,7 @@ def _start_newest_bento(settings: Settings, endpoints: ExitStack) -> _Endpoint |
     """
     from taxi_assets.cli.supervisor.programs import bento_beside
     from taxi_assets.cli.supervisor.supervisor import starting
-    from taxi_assets.serving import bento_build
+    from taxi_assets.serving.packaging import bento_build
 
     bento = bento_build.latest(settings)
     if bento is None:
@@ -189,7 +189,8 @@ def _start_newest_bento(settings: Settings, endpoints: ExitStack) -> _Endpoint |
 
 
 def _serve_one_ride(result: PipelineResult, previous: _Endpoint | None, endpoints: ExitStack) -> dict[str, Any]:
-    from taxi_assets.serving import bento_build, client
+    from taxi_assets.serving import client
+    from taxi_assets.serving.packaging import bento_build
 
     settings, month = result.settings, result.months[-1]
     ride = client.Ride(74, 75, f"{month}-01T08:30:00", settings.services[0])

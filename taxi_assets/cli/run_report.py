@@ -21,7 +21,7 @@ def run_summary(
 ) -> Facts:
     """The facts of `taxi run --json`."""
     from taxi_assets.promotion.decision import read_decision
-    from taxi_assets.serving import bento_build
+    from taxi_assets.serving.packaging import bento_build
     from taxi_assets.tlc.tlc_source import source_label
 
     model = _model(settings, months[-1])

@@ -22,7 +22,8 @@ def status_summary(settings: Settings) -> Facts:
     from taxi_assets.defs.instance import last_run
     from taxi_assets.monitoring.superseded_versions import superseded_versions
     from taxi_assets.registry import model_versions
-    from taxi_assets.serving import bento_build, client
+    from taxi_assets.serving import client
+    from taxi_assets.serving.packaging import bento_build
 
     facts: Facts = {
         "synthetic": settings.active_data_kind == "synthetic",

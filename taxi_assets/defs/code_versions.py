@@ -19,7 +19,7 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
         "training/scored_trips.sql",
     ),
     "champion_model": ("promotion/*.py", "promotion/*.sql"),
-    "duration_bento": ("serving/*.py",),
+    "duration_bento": ("serving/*.py", "serving/endpoint/*.py", "serving/packaging/*.py"),
     "drift_report": ("monitoring/drift.py", "monitoring/drift_counts.sql"),
     "model_tuning": ("training/tuning.py", "training/conditions.py", *TRAINING_SOURCES),
 }

@@ -1,4 +1,4 @@
-"""The maintenance job and its schedule; see `warehouse.maintenance` and `serving.retention`."""
+"""The maintenance job and its schedule; see `warehouse.maintenance` and `serving.packaging.retention`."""
 
 import dagster as dg
 
@@ -11,7 +11,7 @@ def run_maintenance(
     context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> None:
     """Delete unused files and old models, merge small files, expire old snapshots except those of models."""
-    from taxi_assets.serving import retention
+    from taxi_assets.serving.packaging import retention
 
     facts = retention.run_maintenance(settings, warehouse)
     context.add_output_metadata({name: dg.MetadataValue.json(value) for name, value in facts.items()})

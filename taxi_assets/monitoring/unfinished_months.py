@@ -18,7 +18,7 @@ from taxi_assets.months import Month
 from taxi_assets.promotion.decision import read_decision
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_files import Version
-from taxi_assets.serving import bento_build
+from taxi_assets.serving.packaging import bento_build
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse

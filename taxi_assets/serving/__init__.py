@@ -1,1 +1,1 @@
-"""ONNX export, the served model, the Bento build and a client. Imports no training library."""
+"""The served model, its packaging as a Bento, its endpoint and a client."""

@@ -18,7 +18,7 @@ from taxi_assets.features.single_trip import TripEncoder
 from taxi_assets.features.target_encoding import EncodingTables
 from taxi_assets.features.trip_features import SERVICE_IDS, TripColumns, ZoneMap, row_features
 from taxi_assets.features.zone_geometry import ZoneGeometry
-from taxi_assets.serving.ride_request import RideRequest
+from taxi_assets.serving.endpoint.ride_request import RideRequest
 from taxi_assets.serving.serving_manifest import MODEL_FILE, REMEDY, TABLES_FILE, read_manifest
 from taxi_assets.training.intervals import Intervals
 from taxi_assets.training.predictions import Prediction, predict_interval

@@ -10,7 +10,7 @@ import small_model
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import Program, bento_program
 from taxi_assets.cli.supervisor.supervisor import running
-from taxi_assets.serving.bento_build import build_bento
+from taxi_assets.serving.packaging.bento_build import build_bento
 from taxi_assets.settings import Settings
 
 HOST = "127.0.0.1"

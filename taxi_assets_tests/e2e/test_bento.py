@@ -24,8 +24,8 @@ from taxi_assets.cli.supervisor.supervisor import running
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import SERVICE_IDS
 from taxi_assets.serving import client
-from taxi_assets.serving.bento_build import latest
-from taxi_assets.serving.serve_command import bento_command
+from taxi_assets.serving.packaging.bento_build import latest
+from taxi_assets.serving.packaging.serve_command import bento_command
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.settings import Settings
 

@@ -11,7 +11,7 @@ import pytest
 from endpoint import RIDE, post, refusal
 
 from taxi_assets.serving import client
-from taxi_assets.serving.openapi import REQUEST_TIMEOUT_SECONDS
+from taxi_assets.serving.endpoint.openapi import REQUEST_TIMEOUT_SECONDS
 
 
 @pytest.mark.parametrize(

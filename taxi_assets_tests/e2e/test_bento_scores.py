@@ -15,8 +15,8 @@ from taxi_assets.cli.supervisor.supervisor import running
 from taxi_assets.evaluation.backtest import BacktestSpec, backtest
 from taxi_assets.evaluation.metrics import score
 from taxi_assets.evaluation.month_scores import predict_month
-from taxi_assets.serving.bento_build import build_bento
-from taxi_assets.serving.onnx_export import write_serving_folder
+from taxi_assets.serving.packaging.bento_build import build_bento
+from taxi_assets.serving.packaging.onnx_export import write_serving_folder
 from taxi_assets.settings import Settings
 from taxi_assets.training.dataset import TRAINING_SCOPE, read_training_data
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE

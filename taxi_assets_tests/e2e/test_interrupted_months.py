@@ -26,7 +26,7 @@ from taxi_assets.ingestion.file_stability import ScanPolicy
 from taxi_assets.ingestion.scan_landing import scan_landing
 from taxi_assets.monitoring.unfinished_months import unfinished_months
 from taxi_assets.registry import model_versions
-from taxi_assets.serving import bento_build
+from taxi_assets.serving.packaging import bento_build
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.month_file import file_name
 from taxi_assets.warehouse.connection import Warehouse

@@ -12,7 +12,7 @@ from terminal import processes_of, terminal, wait_until
 
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.database import client
-from taxi_assets.serving import bento_build
+from taxi_assets.serving.packaging import bento_build
 from taxi_assets.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

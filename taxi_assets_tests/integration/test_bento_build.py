@@ -12,8 +12,8 @@ import small_model
 import yaml
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving import bento_build
-from taxi_assets.serving.bento_build import BENTO_NAME, BuiltBento, build_bento, latest
+from taxi_assets.serving.packaging import bento_build
+from taxi_assets.serving.packaging.bento_build import BENTO_NAME, BuiltBento, build_bento, latest
 from taxi_assets.settings import Settings
 
 LABELS = {"version": "3", "run_id": "0f3c", "synthetic": "true"}
@@ -22,7 +22,7 @@ HEAVY = ("mlflow", "sklearn", "dagster", "pandas", "great_expectations", "duckdb
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from taxi_assets.serving import bento_build as packaging
+from taxi_assets.serving.packaging import bento_build as packaging
 from taxi_assets.settings import Settings
 packaging.{victim} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 packaging.build_bento(Settings(home=Path(sys.argv[1]), data_kind="synthetic"), Path(sys.argv[2]), {labels!r})

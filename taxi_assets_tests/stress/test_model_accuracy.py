@@ -13,7 +13,7 @@ from best_errors import best_mae
 
 from benchmarks.training_sample import SEED, sample_trips
 from taxi_assets.features.encoding import expected_minutes as encoded_minutes
-from taxi_assets.serving.onnx_export import to_onnx
+from taxi_assets.serving.packaging.onnx_export import to_onnx
 from taxi_assets.serving.served_model import MODEL_INPUT
 from taxi_assets.synthetic.law import expected_minutes
 from taxi_assets.training.model import DurationModel

@@ -109,7 +109,7 @@ def test_home_with_special_characters_stores_lake_models_and_bentos(tmp_path: Pa
 
     from taxi_assets.defs.instance import open_instance
     from taxi_assets.registry import model_versions, tracking
-    from taxi_assets.serving import bento_build
+    from taxi_assets.serving.packaging import bento_build
     from taxi_assets.warehouse.connection import Warehouse
 
     settings = Settings(home=tmp_path / 'it\'s "a" café #1; {0} & a:b@c!', data_kind="synthetic")

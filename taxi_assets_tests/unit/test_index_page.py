@@ -7,7 +7,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from taxi_assets.serving.index_page import PAGE, show_index
+from taxi_assets.serving.endpoint.index_page import PAGE, show_index
 
 
 def test_first_page_names_no_other_host_and_forbids_requests_to_others() -> None:

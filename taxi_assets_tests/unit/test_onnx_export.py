@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.encoding import MATRIX_COLUMNS
-from taxi_assets.serving import onnx_export
+from taxi_assets.serving.packaging import onnx_export
 from taxi_assets.serving.served_model import MODEL_INPUT, ServedModel
 
 MINUTES = 1e-3

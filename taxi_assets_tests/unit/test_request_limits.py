@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.serving.request_limits import InvalidBody, Message, Receive, RequestLimits, Send, parse_json
+from taxi_assets.serving.endpoint.request_limits import InvalidBody, Message, Receive, RequestLimits, Send, parse_json
 
 LIMIT = 100
 ARRIVED = 204

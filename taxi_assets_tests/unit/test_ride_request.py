@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.serving.ride_request import RIDE_SCHEMA, InvalidRide, RideRequest, arrival_time, parse_ride
+from taxi_assets.serving.endpoint.ride_request import RIDE_SCHEMA, InvalidRide, RideRequest, arrival_time, parse_ride
 from taxi_assets.tlc.local_time import existing_time, is_repeated
 
 SERVICES = ("green", "fhvhv")

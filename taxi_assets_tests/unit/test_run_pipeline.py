@@ -18,7 +18,8 @@ from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import Program
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
-from taxi_assets.serving import bento_build, client
+from taxi_assets.serving import client
+from taxi_assets.serving.packaging import bento_build
 from taxi_assets.settings import Settings
 
 MONTHS = (Month(2023, 1), Month(2023, 2))

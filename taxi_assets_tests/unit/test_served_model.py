@@ -13,7 +13,7 @@ import pytest
 import small_model
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving.ride_request import RideRequest
+from taxi_assets.serving.endpoint.ride_request import RideRequest
 from taxi_assets.serving.served_model import GOLDEN_TOLERANCE_MINUTES, ServedModel
 from taxi_assets.serving.serving_manifest import read_manifest
 

@@ -9,8 +9,8 @@ import pytest
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import Endpoint, Program, bento_program, environment, programs, require_ports
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving.bento_build import BENTO_NAME, RELEASE_FILE
-from taxi_assets.serving.serve_command import bento_command
+from taxi_assets.serving.packaging.bento_build import BENTO_NAME, RELEASE_FILE
+from taxi_assets.serving.packaging.serve_command import bento_command
 from taxi_assets.settings import Settings
 
 

@@ -7,8 +7,8 @@ from itertools import combinations
 
 from taxi_assets.cli.supervisor.ports import require_free
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving import bento_build
-from taxi_assets.serving.serve_command import binary, home_beside, serve_command
+from taxi_assets.serving.packaging import bento_build
+from taxi_assets.serving.packaging.serve_command import binary, home_beside, serve_command
 from taxi_assets.settings import WORKSPACE, Settings
 from taxi_assets.warehouse.connection import require_writable
 
@@ -99,7 +99,7 @@ def bento_program(settings: Settings) -> Program:
 
 
 def bento_beside(settings: Settings, tag: str, port: int, name: str) -> Program:
-    """One Bento of the store, served beside `taxi up`: see `serving/serve_command.py`."""
+    """One Bento of the store, served beside `taxi up`: see `serving/packaging/serve_command.py`."""
     return Program(
         "bento",
         serve_command(settings, tag, port),

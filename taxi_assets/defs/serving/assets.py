@@ -34,8 +34,8 @@ from taxi_assets.settings import Settings
 @fail_in_words
 def duration_bento(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """The champion as a Bento: ONNX trees, target-encoding tables, and the service of `POST /predict`."""
-    from taxi_assets.serving import release
-    from taxi_assets.serving.serve_command import bento_command
+    from taxi_assets.serving.packaging import release
+    from taxi_assets.serving.packaging.serve_command import bento_command
 
     built = release.package_champion(settings)
     context.log.info(f"built {built.tag}; serve it with: {bento_command(settings, built.tag)}")

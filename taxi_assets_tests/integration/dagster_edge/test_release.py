@@ -7,8 +7,8 @@ from platform_harness import MARCH, PlatformHarness
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.registry import model_versions
-from taxi_assets.serving import bento_build
-from taxi_assets.serving.release import package_champion
+from taxi_assets.serving.packaging import bento_build
+from taxi_assets.serving.packaging.release import package_champion
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.serving.serving_manifest import read_manifest
 from taxi_assets.settings import Settings

@@ -16,7 +16,7 @@ from taxi_assets.evaluation.metrics import score
 from taxi_assets.promotion import build_evidence
 from taxi_assets.promotion.policy import PROMOTION_POLICY
 from taxi_assets.registry import model_versions
-from taxi_assets.serving.onnx_export import write_serving_folder
+from taxi_assets.serving.packaging.onnx_export import write_serving_folder
 from taxi_assets.training.conditions import CONDITIONS
 from taxi_assets.training.dataset import read_evaluation_trips
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE, TRIPS_1_TO_180_MINUTES

@@ -11,8 +11,8 @@ from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.database import client
 from taxi_assets.registry.model_files import Version
 from taxi_assets.registry.model_versions import MODEL_NAME
-from taxi_assets.serving import bento_build
-from taxi_assets.serving.retention import remove_old_models
+from taxi_assets.serving.packaging import bento_build
+from taxi_assets.serving.packaging.retention import remove_old_models
 from taxi_assets.settings import Settings
 
 KEPT = {2, 3, 5, 6, 7}  # 2: champion; 3: the one before; 5: a user's alias; 6 and 7: the newest two

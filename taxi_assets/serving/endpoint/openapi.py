@@ -4,8 +4,8 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from taxi_assets.serving.request_limits import MAX_BODY_BYTES
-from taxi_assets.serving.ride_request import RIDE_SCHEMA
+from taxi_assets.serving.endpoint.request_limits import MAX_BODY_BYTES
+from taxi_assets.serving.endpoint.ride_request import RIDE_SCHEMA
 
 _TITLE = "Taxi durations in New York"
 _DESCRIPTION = """\

@@ -9,8 +9,8 @@ from typing import Any
 from taxi_assets.errors import TaxiError
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_files import Version
-from taxi_assets.serving import bento_build
-from taxi_assets.serving.onnx_export import write_serving_folder
+from taxi_assets.serving.packaging import bento_build
+from taxi_assets.serving.packaging.onnx_export import write_serving_folder
 from taxi_assets.settings import Settings
 
 _LABELS = ("version", "run_id", "data_snapshot", "window", "synthetic", "git_commit")

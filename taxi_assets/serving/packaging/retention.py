@@ -7,7 +7,7 @@ from typing import Any
 
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_files import REMOVED_TAG, Version, model_file
-from taxi_assets.serving import bento_build
+from taxi_assets.serving.packaging import bento_build
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse import maintenance
 from taxi_assets.warehouse.connection import Warehouse

@@ -5,7 +5,7 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from taxi_assets.serving import bento_build
+from taxi_assets.serving.packaging import bento_build
 from taxi_assets.settings import Settings
 
 

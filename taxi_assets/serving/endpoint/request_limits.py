@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving.ride_request import RIDE_SCHEMA
+from taxi_assets.serving.endpoint.ride_request import RIDE_SCHEMA
 
 MAX_BODY_BYTES = 64 * 1024
 # Accepted media types; the second is curl's default.

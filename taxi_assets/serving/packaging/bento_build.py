@@ -27,7 +27,7 @@ from taxi_assets.settings import Settings, isolated
 BENTO_NAME = "taxi_duration"
 RELEASE_FILE = "release.json"
 
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parents[2]
 _SERVICE = _PACKAGE.parent / "bento" / "service.py"
 # Libraries that the service imports, and time zones for machines without them.
 _REQUIREMENTS = ("holidays", "numpy", "onnxruntime", "tzdata")
@@ -135,15 +135,16 @@ def _stage(context: Path, serving_folder: Path, labels: Mapping[str, str]) -> Pa
 
 def _imported_modules(script: Path) -> set[Path]:
     """Modules of this package that a script imports, directly or not."""
-    found, waiting = {_PACKAGE / "__init__.py"}, [script]
+    found, waiting = set[Path](), [script]
     while waiting:
         for node in ast.walk(ast.parse(waiting.pop().read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{_PACKAGE.name}."):
                 path = _PACKAGE.parent / f"{str(node.module).replace('.', '/')}.py"
                 if path not in found:
-                    found |= {path, path.with_name("__init__.py")}
+                    found.add(path)
                     waiting.append(path)
-    return found
+    packages = {parent for path in found for parent in path.parents if parent.is_relative_to(_PACKAGE)}
+    return found | {package / "__init__.py" for package in packages}
 
 
 def _digest(context: Path) -> str:

@@ -1,0 +1,1 @@
+"""The HTTP endpoint that runs in the Bento: requests, limits, pages. Imports no training library."""
