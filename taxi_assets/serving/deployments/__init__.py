@@ -1,0 +1,1 @@
+"""Model versions of a running endpoint: routing, assignment, model store, checks and hot swap."""

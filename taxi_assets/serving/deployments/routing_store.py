@@ -1,0 +1,189 @@
+"""Stores the routing: replaced atomically under a lock, with a revision and the history for rollbacks."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.files import write_atomically
+from taxi_assets.serving.deployments.assignment import BUCKETS, Buckets
+from taxi_assets.serving.deployments.routing import Routing, parse_routing
+from taxi_assets.serving.deployments.serving_state import ServingState
+
+# Older revisions are removed: a rollback reaches so far back.
+KEPT_REVISIONS = 1000
+LOCK_SECONDS = 10.0
+_REMEDY = "set the routing again with `taxi route`"
+
+
+@dataclass(frozen=True)
+class RoutingRevision:
+    """A stored routing.
+
+    Attributes:
+        revision: Its number, higher than that of every earlier one.
+        routing: The versions and shares.
+        buckets: The buckets of each challenger; the champion has the others.
+        previous: The revision that a rollback restores; None at the first.
+        at: Time of the change, ISO 8601 in UTC.
+        by: The command or address that set it.
+    """
+
+    revision: int
+    routing: Routing
+    buckets: Buckets = field(default_factory=dict)
+    previous: int | None = None
+    at: str = ""
+    by: str = ""
+
+    @cached_property
+    def versions_by_bucket(self) -> tuple[int, ...]:
+        """The version that answers each bucket, shape (1000,)."""
+        versions = [self.routing.champion] * BUCKETS
+        for version, owned in self.buckets.items():
+            for bucket in owned:
+                versions[bucket] = version
+        return tuple(versions)
+
+    def as_json(self) -> dict[str, Any]:
+        about = {name: getattr(self, name) for name in ("revision", "previous", "at", "by")}
+        return {
+            **about,
+            **self.routing.as_json(),
+            "buckets": {str(key): list(owned) for key, owned in self.buckets.items()},
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "RoutingRevision":
+        """The revision of a stored object.
+
+        Raises:
+            InvalidRouting: the routing in it is invalid.
+            LookupError, TypeError, ValueError: a field is missing or wrong.
+        """
+        routing = parse_routing({name: content[name] for name in ("champion", "challengers", "shadows")})
+        buckets = {int(version): tuple(owned) for version, owned in content["buckets"].items()}
+        owned = [bucket for each in buckets.values() for bucket in each]
+        if len(set(owned)) < len(owned) or not set(owned) <= set(range(BUCKETS)):
+            raise ValueError("a bucket is listed twice or is none")
+        return cls(content["revision"], routing, buckets, content["previous"], content["at"], content["by"])
+
+
+def read_routing(state: ServingState) -> RoutingRevision | None:
+    """The current routing; None before the first.
+
+    Raises:
+        TaxiError: the file cannot be read or is no routing.
+    """
+    return _read(state, state.routing.name)
+
+
+def read_revision(state: ServingState, revision: int) -> RoutingRevision | None:
+    """A routing of the history; None if it was removed.
+
+    Raises:
+        TaxiError: the file cannot be read or is no routing.
+    """
+    return _read(state, f"{state.history.name}/{_file_name(revision)}")
+
+
+def store_routing(state: ServingState, routing: Routing, by: str) -> RoutingRevision:
+    """Make this the current routing; the same routing again changes nothing.
+
+    Args:
+        state: The state folder.
+        routing: The new routing, of deployed versions.
+        by: The command or address that asks for it.
+
+    Raises:
+        TaxiError: the folder cannot be read or written to.
+    """
+    with state.lock("routing", LOCK_SECONDS):
+        current = _newest_readable(state)
+        if current is None:
+            return _write(state, RoutingRevision(1, routing, _challengers(routing, routing.assign({})), by=by))
+        if current.routing == routing:
+            return current
+        buckets = routing.assign(_with_champion(current))
+        new = RoutingRevision(current.revision + 1, routing, _challengers(routing, buckets), current.revision, by=by)
+        return _write(state, new)
+
+
+def roll_back(state: ServingState, by: str) -> RoutingRevision:
+    """Restore the routing before the current one; a second call goes further back.
+
+    Riders get the versions that they had under that routing.
+
+    Raises:
+        TaxiError: there is no earlier routing, or the folder cannot be read or written to.
+    """
+    with state.lock("routing", LOCK_SECONDS):
+        current, before = read_routing(state), previous_routing(state)
+        if current is None or before is None:
+            raise TaxiError("there is no earlier routing to go back to: set one with `taxi route`")
+        return _write(state, replace(before, revision=current.revision + 1, by=by))
+
+
+def previous_routing(state: ServingState) -> RoutingRevision | None:
+    """The routing that `roll_back` restores; None if there is none.
+
+    Raises:
+        TaxiError: a file cannot be read or is no routing.
+    """
+    current = read_routing(state)
+    if current is None or current.previous is None:
+        return None
+    return read_revision(state, current.previous)
+
+
+def _newest_readable(state: ServingState) -> RoutingRevision | None:
+    """The current routing or, if its file is damaged, the newest intact one."""
+    names = (f"{state.history.name}/{path.name}" for path in sorted(state.history.glob("*.json"), reverse=True))
+    for name in (state.routing.name, *names):
+        with suppress(TaxiError):
+            if found := _read(state, name):
+                return found
+    return None
+
+
+def _challengers(routing: Routing, buckets: Buckets) -> Buckets:
+    return {version: owned for version, owned in buckets.items() if version != routing.champion}
+
+
+def _with_champion(revision: RoutingRevision) -> Buckets:
+    versions = revision.versions_by_bucket
+    of_champion = tuple(bucket for bucket in range(BUCKETS) if versions[bucket] == revision.routing.champion)
+    return {**revision.buckets, revision.routing.champion: of_champion}
+
+
+def _write(state: ServingState, revision: RoutingRevision) -> RoutingRevision:
+    revision = replace(revision, at=datetime.now(UTC).isoformat(timespec="milliseconds"))
+    content = json.dumps(revision.as_json())
+    try:
+        # The history first: a rollback from the new routing must find it also after a kill in between.
+        write_atomically(state.history / _file_name(revision.revision), content)
+        write_atomically(state.routing, content)
+        (state.history / _file_name(revision.revision - KEPT_REVISIONS)).unlink(missing_ok=True)
+    except OSError as error:
+        raise TaxiError(f"cannot store the routing ({error.strerror}): make {state.folder} writable") from error
+    return revision
+
+
+def _read(state: ServingState, name: str) -> RoutingRevision | None:
+    path = state.folder / name
+    try:
+        return RoutingRevision.from_json(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TaxiError(f"cannot read {path} ({error.strerror}): make it readable") from error
+    except (TaxiError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise TaxiError(f"{path} is no routing ({error}): {_REMEDY}") from error
+
+
+def _file_name(revision: int) -> str:
+    return f"{revision:08}.json"
