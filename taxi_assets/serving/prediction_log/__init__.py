@@ -1,0 +1,1 @@
+"""Logs of JSON lines that several processes append to: one writer a segment, any number of readers."""
