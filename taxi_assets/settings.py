@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="Address the servers bind to.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     bento_port: int = Field(3001, ge=1, le=65535, description="Port of the Bento's endpoint.")
+    bento_workers: int = Field(1, ge=1, le=64, description="Processes of the endpoint, which share its port.")
+    bento_tracing: bool = Field(
+        False, description="Trace requests by OpenTelemetry, with BentoML's settings; it halves the requests a second."
+    )
     data_docs_port: int = Field(3002, ge=1, le=65535, description="Port of the reports and Data Docs.")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow UI.")
 

@@ -19,6 +19,8 @@ from taxi_assets.training.predictions import calibrate_intervals
 from taxi_assets.training.training_set import completed_trips, model_columns
 
 SERVICES = ("green", "fhvhv")
+# Like TLC's, two zones have the same name.
+ZONE_NAMES = {zone: f"Zone {zone}" for zone in range(1, ZONES)} | {56: "Corona", 57: "Corona", 74: "East Harlem North"}
 FACTS = {"name": "taxi-duration", "version": 3, "run_id": "0f3c", "data_snapshot": 12, "synthetic": True}
 
 
@@ -84,5 +86,5 @@ def _history(known: pd.DataFrame, minutes: NDArray[np.float64], geometry: ZoneGe
 
 def write(folder: Path) -> Path:
     """The fitted model's serving folder."""
-    write_serving_folder(fitted(), folder, FACTS)
+    write_serving_folder(fitted(), folder, FACTS, ZONE_NAMES)
     return folder

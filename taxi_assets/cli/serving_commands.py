@@ -22,7 +22,7 @@ def predict(
     if to_json != "-":
         low, high = prediction["interval_90"]
         say(f"{prediction['duration_minutes']:.1f} minutes; nine rides in ten take {low:.1f} to {high:.1f}")
-        say(f"by version {prediction['model']['version']} of {prediction['model']['name']} ({prediction['bento']})")
+        say(f"by version {prediction['model_version']}, {prediction['variant']}; request {prediction['request_id']}")
     for warning in prediction.get("warnings", ()):  # missing from endpoints of earlier versions
         warn(warning)
     write_json(prediction, to_json)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import httpx
 
 REQUEST_TIMEOUT_SECONDS = 10.0
-INFO_TIMEOUT_SECONDS = 2.0
+MODEL_TIMEOUT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -17,18 +17,20 @@ class Ride:
     """A ride to predict.
 
     Attributes:
-        pickup_zone_id: TLC zone of its start.
-        dropoff_zone_id: TLC zone of its end.
+        pickup_zone_id: TLC zone of its start, by id or name.
+        dropoff_zone_id: TLC zone of its end, by id or name.
         pickup_at: Start time, such as `2023-03-01T08:30`, in New York time unless it has an offset.
         service: The kind of taxi; None means the endpoint's default.
         passenger_count: Number of passengers, if known.
+        rider_key: Your name of the rider, who gets the same variant of the model in every request.
     """
 
-    pickup_zone_id: int
-    dropoff_zone_id: int
+    pickup_zone_id: int | str
+    dropoff_zone_id: int | str
     pickup_at: str
     service: str | None = None
     passenger_count: int | None = None
+    rider_key: str | None = None
 
 
 def predict(url: str, ride: Ride) -> dict[str, Any]:
@@ -56,8 +58,8 @@ def predict(url: str, ride: Ride) -> dict[str, Any]:
     content = _content(response)
     if response.is_success and "duration_minutes" in content:
         return content
-    if response.is_client_error and "error" in content:
-        raise TaxiError(f"the endpoint refuses the ride: {content['error']}")
+    if response.is_client_error and "detail" in content:
+        raise TaxiError(f"the endpoint refuses the ride: {content['detail']}")
     raise TaxiError(f"{url} answers with status {response.status_code} and no duration: {_remedy(response)}")
 
 
@@ -66,14 +68,13 @@ def get_served_version(url: str) -> dict[str, Any] | None:
     import httpx
 
     try:
-        response = httpx.get(f"{url}/info", timeout=INFO_TIMEOUT_SECONDS, trust_env=False)
+        response = httpx.get(f"{url}/model", timeout=MODEL_TIMEOUT_SECONDS, trust_env=False)
     except (httpx.TransportError, httpx.InvalidURL):
         return None
     content = _content(response)
-    facts = content.get("facts")
-    if not response.is_success or not isinstance(facts, dict) or "version" not in facts:
+    if not response.is_success or not {"version", "bento"} <= set(content):
         return None
-    return {"version": facts["version"], "bento": content.get("bento")}
+    return {name: content[name] for name in ("version", "bento")}
 
 
 def _content(response: "httpx.Response") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.encoding import encode_trips
@@ -18,8 +19,9 @@ from taxi_assets.features.single_trip import TripEncoder
 from taxi_assets.features.target_encoding import EncodingTables
 from taxi_assets.features.trip_features import SERVICE_IDS, TripColumns, ZoneMap, row_features
 from taxi_assets.features.zone_geometry import ZoneGeometry
-from taxi_assets.serving.endpoint.ride_request import RideRequest
+from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.serving_manifest import MODEL_FILE, REMEDY, TABLES_FILE, read_manifest
+from taxi_assets.serving.zone_names import ZoneNames
 from taxi_assets.training.intervals import Intervals
 from taxi_assets.training.predictions import Prediction, predict_interval
 
@@ -34,11 +36,13 @@ class ServedModel:
     Attributes:
         facts: The model's origin, from the manifest.
         services: Services it was trained on; the first is the default.
+        zone_names: Names of the zones, by which a request may give them.
         largest_difference_minutes: Between its predictions of the golden trips and those of the fitted model.
     """
 
     facts: Mapping[str, Any]
     services: tuple[str, ...]
+    zone_names: ZoneNames
     geometry: ZoneGeometry
     tables: Mapping[int, EncodingTables]
     intervals: Intervals
@@ -55,7 +59,9 @@ class ServedModel:
         """
         manifest = read_manifest(folder)
         session = _open_session(folder / MODEL_FILE)
-        model = cls(manifest["facts"], tuple(manifest["services"]), *_read_tables(folder / TABLES_FILE), session)
+        names = ZoneNames({int(zone): name for zone, name in manifest["zone_names"].items()})
+        services, tables = tuple(manifest["services"]), _read_tables(folder / TABLES_FILE)
+        model = cls(manifest["facts"], services, names, *tables, session)
         difference = model._difference(manifest["golden"])
         if difference > GOLDEN_TOLERANCE_MINUTES:
             raise TaxiError(f"{folder} is {difference:.3g} minutes off the model it was made from: {REMEDY}")
@@ -71,18 +77,26 @@ class ServedModel:
         Raises:
             TaxiError: a trip is of a service the model was not trained on.
         """
-        trips = {**trips, **row_features(trips, self.geometry.zones)}
-        matrix = encode_trips(trips, self.geometry, self.tables)
-        corrections = self.session.run(None, {MODEL_INPUT: matrix})[0][:, 0]
-        return predict_interval(corrections, matrix, None, self.intervals)
+        return self.predict_matrix(self._encode(trips))
 
     def predict_ride(self, ride: RideRequest) -> Prediction:
         """The prediction of one ride, shape (1,), equal to that of `predict_request_intervals`, but faster."""
+        return self.predict_matrix(self.encode_ride(ride))
+
+    def encode_ride(self, ride: RideRequest) -> NDArray[np.float32]:
+        """The features of one ride, shape (1, len(MATRIX_COLUMNS)).
+
+        Raises:
+            TaxiError: the model was not trained on trips of its service.
+        """
         service = SERVICE_IDS[ride.service]
-        if service not in self.tables:
-            return self.predict_request_intervals([ride])  # raises
         zones = ride.pickup_zone_id, ride.dropoff_zone_id
-        matrix = self.encoder.encode(service, ride.pickup_at, *zones, ride.passenger_count)
+        if service not in self.tables:
+            return self._encode(_columns([ride]))  # raises
+        return self.encoder.encode(service, ride.pickup_at, *zones, ride.passenger_count)
+
+    def predict_matrix(self, matrix: NDArray[np.float32]) -> Prediction:
+        """Predictions for encoded rides, shape (n,)."""
         corrections = self.session.run(None, {MODEL_INPUT: matrix})[0][:, 0]
         return predict_interval(corrections, matrix, None, self.intervals)
 
@@ -93,16 +107,10 @@ class ServedModel:
 
     def predict_request_intervals(self, requests: Sequence[RideRequest]) -> Prediction:
         """Predictions for ride requests."""
-        passengers = [np.nan if ride.passenger_count is None else ride.passenger_count for ride in requests]
-        return self.predict_interval(
-            {
-                "service_id": np.array([SERVICE_IDS[ride.service] for ride in requests]),
-                "pickup_at": np.array([ride.pickup_at for ride in requests], "datetime64[s]"),
-                "pickup_zone_id": np.array([ride.pickup_zone_id for ride in requests]),
-                "dropoff_zone_id": np.array([ride.dropoff_zone_id for ride in requests]),
-                "passenger_count": np.array(passengers, np.float64),
-            }
-        )
+        return self.predict_interval(_columns(requests))
+
+    def _encode(self, trips: TripColumns) -> NDArray[np.float32]:
+        return encode_trips({**trips, **row_features(trips, self.geometry.zones)}, self.geometry, self.tables)
 
     def _difference(self, golden: Mapping[str, Any]) -> float:
         trips = {name: np.array(values) for name, values in golden["trips"].items()}
@@ -111,6 +119,17 @@ class ServedModel:
         prediction = self.predict_interval(trips)
         differences = [np.abs(values - np.array(golden[name])).max() for name, values in vars(prediction).items()]
         return float(np.inf if np.isnan(differences).any() else max(differences))
+
+
+def _columns(requests: Sequence[RideRequest]) -> TripColumns:
+    passengers = [np.nan if ride.passenger_count is None else ride.passenger_count for ride in requests]
+    return {
+        "service_id": np.array([SERVICE_IDS[ride.service] for ride in requests]),
+        "pickup_at": np.array([ride.pickup_at for ride in requests], "datetime64[s]"),
+        "pickup_zone_id": np.array([ride.pickup_zone_id for ride in requests]),
+        "dropoff_zone_id": np.array([ride.dropoff_zone_id for ride in requests]),
+        "passenger_count": np.array(passengers, np.float64),
+    }
 
 
 def _read_tables(path: Path) -> tuple[ZoneGeometry, dict[int, EncodingTables], Intervals]:

@@ -11,9 +11,12 @@ def post(url: str, path: str = "/predict", **sent: Any) -> httpx.Response:
     return httpx.post(url + path, trust_env=False, **sent)
 
 
-def refusal(url: str, status: int, **sent: Any) -> str:
-    response = post(url, **sent)
-    assert (response.status_code, response.headers["content-type"]) == (status, "application/json")
-    error: str = response.json()["error"]
-    assert "\n" not in error
-    return error
+def refusal(url: str, status: int, path: str = "/predict", **sent: Any) -> str:
+    """The detail of the problem with which the endpoint refuses a request."""
+    response = post(url, path, **sent)
+    problem = response.json()
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    assert (problem["type"], problem["status"]) == ("about:blank", status)
+    detail: str = problem["detail"]
+    assert "\n" not in detail
+    return detail

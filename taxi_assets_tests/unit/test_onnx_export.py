@@ -128,5 +128,5 @@ def test_model_with_other_predictions_is_not_written(tmp_path: Path, monkeypatch
 def test_facts_of_every_response_are_required(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="run_id, data_snapshot"):
         onnx_export.write_serving_folder(
-            small_model.fitted(), tmp_path / "serving", {"name": "x", "version": 1, "synthetic": True}
+            small_model.fitted(), tmp_path / "serving", {"name": "x", "version": 1, "synthetic": True}, {}
         )

@@ -13,7 +13,7 @@ import pytest
 import small_model
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving.endpoint.ride_request import RideRequest
+from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.served_model import GOLDEN_TOLERANCE_MINUTES, ServedModel
 from taxi_assets.serving.serving_manifest import read_manifest
 
@@ -48,6 +48,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
 def test_a_whole_folder_is_loaded(model: ServedModel) -> None:
     assert model.services == ("green", "fhvhv")
     assert model.facts == small_model.FACTS
+    assert model.zone_names.names == small_model.ZONE_NAMES
     assert model.largest_difference_minutes < GOLDEN_TOLERANCE_MINUTES
 
 
@@ -71,7 +72,7 @@ def test_one_flipped_bit_is_detected(folder: Path, name: str) -> None:
         ServedModel.load(folder)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"format": 3}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"format": 4}'])
 def test_an_invalid_manifest_is_refused(folder: Path, content: bytes) -> None:
     replace(folder / "manifest.json", content)
     with pytest.raises(TaxiError, match="not a complete model"):
@@ -79,8 +80,8 @@ def test_an_invalid_manifest_is_refused(folder: Path, content: bytes) -> None:
 
 
 def test_a_folder_of_another_format_is_refused(folder: Path) -> None:
-    edit(folder, lambda manifest: manifest.update(format=4))
-    with pytest.raises(TaxiError, match="of format 4, this code reads 3"):
+    edit(folder, lambda manifest: manifest.update(format=5))
+    with pytest.raises(TaxiError, match="of format 5, this code reads 4"):
         ServedModel.load(folder)
 
 

@@ -20,6 +20,8 @@ READ = {
     "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - only read
     "dagster_port": ("3100", 3100),
     "bento_port": ("3101", 3101),
+    "bento_workers": ("2", 2),
+    "bento_tracing": ("true", True),
     "data_docs_port": ("65535", 65535),
     "mlflow_port": ("1", 1),
     "snapshot_retention_days": ("7", 7),

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving.endpoint.ride_request import RideRequest
+from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.served_model import ServedModel
 
 ZONES = st.integers(1, 265)

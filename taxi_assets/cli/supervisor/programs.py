@@ -84,6 +84,12 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
+def _bento_environment(settings: Settings) -> dict[str, str]:
+    """Variables that the service reads at its import, where settings are not available."""
+    workers, is_traced = str(settings.bento_workers), str(settings.bento_tracing).lower()
+    return {**environment(settings), "TAXI_BENTO_WORKERS": workers, "TAXI_BENTO_TRACING": is_traced}
+
+
 def bento_program(settings: Settings) -> Program:
     """The newest Bento of the store, found at every start, so that a restart serves a newer one."""
     packaged = bento_build.latest(settings)
@@ -91,7 +97,7 @@ def bento_program(settings: Settings) -> Program:
     return Program(
         "bento",
         (binary("bentoml"), "serve", tag, "--host", settings.host, "--port", str(settings.bento_port)),
-        environment(settings),
+        _bento_environment(settings),
         f"rides: POST /predict, {packaged.tag.partition(':')[2]}" if packaged else "rides: POST /predict",
         Endpoint(settings.host, settings.bento_port, "TAXI_BENTO_PORT", "/readyz"),
         None if packaged else "no Bento yet: run `make run` first",
@@ -103,7 +109,7 @@ def bento_beside(settings: Settings, tag: str, port: int, name: str) -> Program:
     return Program(
         "bento",
         serve_command(settings, tag, port),
-        {**environment(settings), "BENTOML_HOME": str(home_beside(settings, name))},
+        {**_bento_environment(settings), "BENTOML_HOME": str(home_beside(settings, name))},
         f"rides: POST /predict, {tag.partition(':')[2]}",
         Endpoint(settings.host, port, "TAXI_BENTO_PORT", "/readyz"),
     )

@@ -27,5 +27,5 @@ _HEADERS = {"content-security-policy": "default-src 'self' 'unsafe-inline' data:
 
 
 async def show_index(_: Request) -> HTMLResponse:
-    """Respond to `GET /`."""
+    """Respond to `GET /` and `GET /docs`."""
     return HTMLResponse(PAGE, headers=_HEADERS)

@@ -4,8 +4,13 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from taxi_assets.serving.endpoint.request_limits import MAX_BODY_BYTES
-from taxi_assets.serving.endpoint.ride_request import RIDE_SCHEMA
+import msgspec
+
+from taxi_assets.serving.endpoint.admission import REQUEST_TIMEOUT_SECONDS
+from taxi_assets.serving.endpoint.problem_details import MEDIA_TYPE
+from taxi_assets.serving.endpoint.request_body import MAX_RIDE_BYTES
+from taxi_assets.serving.endpoint.ride_fields import RIDE_SCHEMA
+from taxi_assets.serving.endpoint.schemas import MODEL_SCHEMA, PREDICTION_SCHEMA, PROBLEM_SCHEMA, VARIANTS_SCHEMA
 
 _TITLE = "Taxi durations in New York"
 _DESCRIPTION = """\
@@ -13,79 +18,25 @@ Predicts the minutes of a taxi ride in New York from its two zones, its start ti
 
 To try it, open `POST /predict`, press *Try it out*, then *Execute*.
 
-Zones are TLC's, 1 to 265. Times are in New York time, unless they end in an offset such as `Z` or `-05:00`. \
-`GET /info` shows the model's origin.
+Zones are TLC's, 1 to 265, or their names. Times are in New York time, unless they end in an offset such as `Z` or \
+`-05:00`. `GET /model` shows the model's origin.
 """
-
-REQUEST_TIMEOUT_SECONDS = 2  # of a request, including reading its body
-
-
-def _object(title: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """The schema of an object that has all of these properties."""
-    return {"type": "object", "title": title, "properties": properties, "required": list(properties)}
-
-
-_STRINGS = {"type": "array", "items": {"type": "string"}}
-PREDICTION_SCHEMA = _object(
-    "Prediction",
-    {
-        "duration_minutes": {"type": "number", "description": "Predicted duration of the ride", "example": 9.8},
-        "interval_90": {
-            "type": "array",
-            "items": {"type": "number"},
-            "minItems": 2,
-            "maxItems": 2,
-            "description": "Nine rides in ten take between these minutes",
-            "example": [6.1, 16.4],
-        },
-        "arrives_at": {
-            "type": "string",
-            "format": "date-time",
-            "description": "Predicted end of the ride, in New York time",
-            "example": "2023-03-01T08:39:48-05:00",
-        },
-        "service": {"type": "string", "description": "The kind of taxi, as given or by default"},
-        "warnings": {
-            **_STRINGS,
-            "description": "Notes on an ambiguous start time, which New York's clocks skip or show twice",
-            "example": [],
-        },
-        "model": {"type": "object", "description": "The model: name, version, MLflow run id"},
-        "synthetic": {"type": "boolean", "description": "True if the model was trained on synthetic trips"},
-        "data_snapshot": {"type": "integer", "description": "The warehouse snapshot the model was trained on"},
-        "bento": {"type": "string", "description": "The Bento that made the prediction"},
-    },
-)
-_INFO_SCHEMA = _object(
-    "Info",
-    {
-        "bento": {"type": "string", "description": "The running Bento"},
-        "services": {**_STRINGS, "description": "The kinds of taxi it predicts for"},
-        "facts": {"type": "object", "description": "The model's origin: data, training, code"},
-    },
-)
-_ERROR = {"error": {"type": "string", "description": "The error and the allowed values, in a sentence"}}
-_FIELDS = {
-    "type": "object",
-    "additionalProperties": {"type": "string"},
-    "description": "The error and the allowed values of each wrong field",
-    "example": {"pickup_zone_id": "is 999: give a TLC zone, 1 to 265 (264: unknown, 265: outside New York)"},
-}
-_ERROR_SCHEMA = _object("Error", _ERROR)
-_REFUSAL_SCHEMA = _object("InvalidRide", {**_ERROR, "fields": _FIELDS})
-_PREDICT_ERRORS = {
+_ERRORS = {
     400: "The body is not JSON in UTF-8",
-    413: f"The body is longer than {MAX_BODY_BYTES} bytes",
+    413: "The body is longer than {max_bytes} bytes",
     415: "The body's media type is not JSON, its charset is not UTF-8, or it is compressed",
+    422: "A field is missing, wrong, unknown or given twice",
     500: "The endpoint failed; its log has the error",
-    504: f"The request took longer than {REQUEST_TIMEOUT_SECONDS} seconds",
+    503: "Too many requests came at a time; `Retry-After` has the seconds to wait",
+    504: f"The request took longer than {REQUEST_TIMEOUT_SECONDS:g} seconds",
 }
-_INFRASTRUCTURE = {
+_PLAIN = {
     "/healthz": "Liveness",
     "/livez": "Liveness",
     "/readyz": "Readiness",
-    "/metrics": "Request counts and durations, for Prometheus",
+    "/metrics": "Counts, latencies and features of all workers, for Prometheus",
 }
+_PAGES = {"/": "This page", "/docs": "This page"}
 
 
 def example_ride(services: Sequence[str]) -> dict[str, Any]:
@@ -94,7 +45,7 @@ def example_ride(services: Sequence[str]) -> dict[str, Any]:
     return {**fields, "service": services[0]}
 
 
-def describe(version: str, services: Sequence[str], prediction: Mapping[str, Any]) -> dict[str, Any]:
+def describe(version: str, services: Sequence[str], prediction: msgspec.Struct) -> dict[str, Any]:
     """Build the OpenAPI document.
 
     Args:
@@ -102,34 +53,48 @@ def describe(version: str, services: Sequence[str], prediction: Mapping[str, Any
         services: The model's kinds of taxi.
         prediction: The response to `example_ride`.
     """
-    predict = {
-        "summary": "Predict the duration and the end of a ride",
-        "operationId": "predict",
-        "requestBody": {"required": True, "content": _json(_ride_schema(services), example_ride(services))},
-        "responses": {
-            "200": {"description": "The prediction", "content": _json(PREDICTION_SCHEMA, prediction)},
-            **{str(status): _error(sentence, _ERROR_SCHEMA) for status, sentence in _PREDICT_ERRORS.items()},
-            "422": _error("A field is missing, wrong, unknown or given twice", _REFUSAL_SCHEMA),
-        },
+    paths = {
+        "/predict": {"post": _predict(services, msgspec.to_builtins(prediction))},
+        "/model": {"get": _get("model", "The model's origin and its kinds of taxi", MODEL_SCHEMA)},
+        "/variants": {"get": _get("variants", "The model versions that answer", VARIANTS_SCHEMA)},
+        **{path: {"get": _text(sentence, "text/plain")} for path, sentence in _PLAIN.items()},
+        **{path: {"get": _text(sentence, "text/html")} for path, sentence in _PAGES.items()},
     }
-    info = {
-        "summary": "The model's origin and its kinds of taxi",
-        "operationId": "info",
-        "responses": {"200": {"description": "The facts", "content": _json(_INFO_SCHEMA)}},
-    }
-    others = {path: {"get": _plain(sentence)} for path, sentence in _INFRASTRUCTURE.items()}
     return {
         "openapi": "3.0.3",
         "info": {"title": _TITLE, "description": _DESCRIPTION, "version": version},
         "servers": [{"url": "."}],
-        "paths": {"/predict": {"post": predict}, "/info": {"get": info}, **others},
+        "paths": paths,
     }
 
 
-def _ride_schema(services: Sequence[str]) -> dict[str, Any]:
-    schema = copy.deepcopy(RIDE_SCHEMA)
-    schema["properties"]["service"] |= {"enum": [*services, None], "example": services[0]}
-    return schema
+def _predict(services: Sequence[str], prediction: Mapping[str, Any]) -> dict[str, Any]:
+    ride = copy.deepcopy(RIDE_SCHEMA)
+    ride["properties"]["service"] |= {"enum": [*services, None], "example": services[0]}
+    return {
+        "summary": "Predict the duration and the end of a ride",
+        "operationId": "predict",
+        "requestBody": {"required": True, "content": _json(ride, example_ride(services))},
+        "responses": {
+            "200": {"description": "The prediction", "content": _json(PREDICTION_SCHEMA, prediction)},
+            **_errors(MAX_RIDE_BYTES),
+        },
+    }
+
+
+def _errors(max_bytes: int) -> dict[str, Any]:
+    content = {MEDIA_TYPE: {"schema": copy.deepcopy(PROBLEM_SCHEMA)}}
+    found: dict[str, Any] = {
+        str(status): {"description": sentence.format(max_bytes=max_bytes), "content": content}
+        for status, sentence in _ERRORS.items()
+    }
+    found["503"]["headers"] = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}}
+    return found
+
+
+def _get(name: str, sentence: str, schema: dict[str, Any]) -> dict[str, Any]:
+    responses = {"200": {"description": sentence, "content": _json(schema)}}
+    return {"summary": sentence, "operationId": name, "responses": responses}
 
 
 def _json(schema: dict[str, Any], example: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -137,9 +102,5 @@ def _json(schema: dict[str, Any], example: Mapping[str, Any] | None = None) -> d
     return {"application/json": content}
 
 
-def _error(sentence: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": sentence, "content": _json(schema)}
-
-
-def _plain(sentence: str) -> dict[str, Any]:
-    return {"summary": sentence, "responses": {"200": {"description": "OK", "content": {"text/plain": {}}}}}
+def _text(sentence: str, media_type: str) -> dict[str, Any]:
+    return {"summary": sentence, "responses": {"200": {"description": "OK", "content": {media_type: {}}}}}

@@ -30,7 +30,7 @@ RELEASE_FILE = "release.json"
 _PACKAGE = Path(__file__).parents[2]
 _SERVICE = _PACKAGE.parent / "bento" / "service.py"
 # Libraries that the service imports, and time zones for machines without them.
-_REQUIREMENTS = ("holidays", "numpy", "onnxruntime", "tzdata")
+_REQUIREMENTS = ("holidays", "msgspec", "numpy", "onnxruntime", "tzdata")
 
 # Last lines of the build's output, shown when it fails.
 _MAX_ERROR_LINES = 3

@@ -27,13 +27,16 @@ GOLDEN_TRIPS_PER_SERVICE = 64
 _OPERATORS = {"": 18, "ai.onnx.ml": 3}
 
 
-def write_serving_folder(model: "DurationModel", folder: Path, facts: Mapping[str, object]) -> ServedModel:
+def write_serving_folder(
+    model: "DurationModel", folder: Path, facts: Mapping[str, object], zone_names: Mapping[int, str]
+) -> ServedModel:
     """Write the model, load it and check its predictions; the same model and facts give the same bytes.
 
     Args:
         model: The fitted model.
         folder: The target, replaced only after the new folder is complete and checked.
-        facts: JSON values on the model and its origin, at least `REQUIRED_FACTS`, which every prediction has.
+        facts: JSON values on the model and its origin, at least `REQUIRED_FACTS`.
+        zone_names: The name of each zone by its id, for requests that name zones.
 
     Returns:
         The model as served.
@@ -50,7 +53,7 @@ def write_serving_folder(model: "DurationModel", folder: Path, facts: Mapping[st
         new.mkdir()
         (new / MODEL_FILE).write_bytes(to_onnx(model.trees_))
         np.savez(new / TABLES_FILE, **_tables(model))  # type: ignore[arg-type]  # no table is named allow_pickle
-        (new / MANIFEST_FILE).write_text(json.dumps(_manifest(model, new, facts), indent=1) + "\n")
+        (new / MANIFEST_FILE).write_text(json.dumps(_manifest(model, new, facts, zone_names), indent=1) + "\n")
         served_model = ServedModel.load(new)
         if folder.exists():
             shutil.rmtree(folder)
@@ -128,7 +131,9 @@ def _services(model: "DurationModel") -> dict[str, int]:
     return {service: number for service, number in SERVICE_IDS.items() if number in model.encoding_tables_}
 
 
-def _manifest(model: "DurationModel", folder: Path, facts: Mapping[str, object]) -> dict[str, Any]:
+def _manifest(
+    model: "DurationModel", folder: Path, facts: Mapping[str, object], zone_names: Mapping[int, str]
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "columns": MATRIX_COLUMNS,
@@ -136,6 +141,7 @@ def _manifest(model: "DurationModel", folder: Path, facts: Mapping[str, object])
         "interval_coverage": COVERAGE,
         "services": _services(model),
         "placed_zone_ids": np.flatnonzero(model.zone_geometry_.has_location).tolist(),
+        "zone_names": {str(zone_id): name for zone_id, name in zone_names.items()},
         "facts": dict(facts),
         "golden": _golden(model),
         "sha256": {name: sha256_of(folder / name) for name in (MODEL_FILE, TABLES_FILE)},

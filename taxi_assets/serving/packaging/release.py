@@ -12,6 +12,8 @@ from taxi_assets.registry.model_files import Version
 from taxi_assets.serving.packaging import bento_build
 from taxi_assets.serving.packaging.onnx_export import write_serving_folder
 from taxi_assets.settings import Settings
+from taxi_assets.training.dataset import read_zones
+from taxi_assets.warehouse.connection import Warehouse
 
 _LABELS = ("version", "run_id", "data_snapshot", "window", "synthetic", "git_commit")
 
@@ -38,11 +40,15 @@ def package_champion(settings: Settings) -> Release:
     labels = {name: str(facts[name]).lower() if name == "synthetic" else str(facts[name]) for name in _LABELS}
     settings.root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.root, prefix=".serving-") as folder:
-        served_model = write_serving_folder(
-            model_versions.load_sklearn(settings, champion), Path(folder, "model"), facts
-        )
+        model = model_versions.load_sklearn(settings, champion)
+        served_model = write_serving_folder(model, Path(folder, "model"), facts, _zone_names(settings))
         tag = bento_build.build_bento(settings, Path(folder, "model"), labels)
     return Release(tag, labels, served_model.largest_difference_minutes)
+
+
+def _zone_names(settings: Settings) -> dict[int, str]:
+    zones = read_zones(Warehouse(settings))
+    return dict(zip(zones["zone_id"].tolist(), zones["zone"].tolist(), strict=True))
 
 
 def _no_champion(settings: Settings) -> str:

@@ -97,7 +97,7 @@ def test_recomputed_and_served_rmse_is_the_headline(
         found = evaluate.rescore(platform.warehouse, model, ("green",), MARCH, condition)
         assert found["1_to_60_minutes"].rmse == pytest.approx(recorded[condition, "duration_model"], abs=1e-9)
     trips = PRIMARY_SCOPE.in_scope(read_evaluation_trips(platform.warehouse, ("green",), MARCH, TRIPS_1_TO_180_MINUTES))
-    served = write_serving_folder(model, tmp_path / "served", small_model.FACTS)
+    served = write_serving_folder(model, tmp_path / "served", small_model.FACTS, small_model.ZONE_NAMES)
     fields = ("service_id", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "passenger_count")
     asked = {name: trips[name].to_numpy() for name in fields[:-1]}
     asked["passenger_count"] = trips["passenger_count"].to_numpy(np.float64, na_value=np.nan)

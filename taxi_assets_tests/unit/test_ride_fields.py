@@ -8,10 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.serving.endpoint.ride_request import RIDE_SCHEMA, InvalidRide, RideRequest, arrival_time, parse_ride
+from taxi_assets.serving.endpoint.pickup_time import dropoff_time
+from taxi_assets.serving.endpoint.problem_details import InvalidFields
+from taxi_assets.serving.endpoint.ride_fields import RIDE_SCHEMA, parse_ride
+from taxi_assets.serving.requested_ride import RideRequest
+from taxi_assets.serving.zone_names import ZoneNames
 from taxi_assets.tlc.local_time import existing_time, is_repeated
 
 SERVICES = ("green", "fhvhv")
+ZONE_NAMES = ZoneNames(
+    {74: "East Harlem North", 75: "East Harlem South", 56: "Corona", 57: "Corona", 132: "JFK Airport"}
+)
 CLOCK_CHANGES = (datetime(2023, 3, 12, 2, 30), datetime(2023, 11, 5, 1, 30), datetime(2040, 3, 11, 2))
 RIDE = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}
 
@@ -23,14 +30,19 @@ json_values = st.recursive(
 field_names = st.sampled_from([*RIDE_SCHEMA["properties"], "trip_distance"])
 
 
-def refusal(body: object) -> InvalidRide:
-    with pytest.raises(InvalidRide) as caught:
-        parse_ride(body, SERVICES)
+def refusal(body: object) -> InvalidFields:
+    with pytest.raises(InvalidFields) as caught:
+        parse_ride(body, SERVICES, ZONE_NAMES)
     return caught.value
 
 
+def remedy(body: object, field: str) -> str:
+    """The remedy of a wrong field."""
+    return {error.field: error.remedy for error in refusal(body).errors}[field]
+
+
 def read(**changes: Any) -> RideRequest:
-    return parse_ride({**RIDE, **changes}, SERVICES)
+    return parse_ride({**RIDE, **changes}, SERVICES, ZONE_NAMES)
 
 
 def test_a_request_is_parsed() -> None:
@@ -48,9 +60,32 @@ def test_every_tlc_zone_is_accepted(zone: int) -> None:
     assert read(pickup_zone_id=zone, dropoff_zone_id=zone).pickup_zone_id == zone
 
 
-@pytest.mark.parametrize("zone", [0, 266, -1, 10**30, 74.0, "74", True, None, [74]])
+@pytest.mark.parametrize("zone", [0, 266, -1, 10**30, 74.0, True, None, [74], ""])
 def test_an_unknown_zone_is_refused(zone: object) -> None:
-    assert "a TLC zone, 1 to 265" in refusal({**RIDE, "pickup_zone_id": zone}).fields["pickup_zone_id"]
+    assert "a TLC zone, 1 to 265" in remedy({**RIDE, "pickup_zone_id": zone}, "pickup_zone_id")
+
+
+@pytest.mark.parametrize("name", ["East Harlem North", "east  harlem north ", "EAST HARLEM NORTH"])
+def test_a_zone_is_found_by_its_name(name: str) -> None:
+    assert read(pickup_zone_id=name) == read(pickup_zone_id=74)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected_message"),
+    [
+        ("Corona", "give an id, since zones 56, 57 have this name"),
+        ("East Harlem Nort", "give the name of a TLC zone, such as East Harlem North, East Harlem South"),
+        ("74", "give the id or the name of a TLC zone"),
+    ],
+)
+def test_an_unknown_or_ambiguous_name_is_refused(name: str, expected_message: str) -> None:
+    assert remedy({**RIDE, "dropoff_zone_id": name}, "dropoff_zone_id") == expected_message
+
+
+@pytest.mark.parametrize("key", ["", "a" * 201, "a\nb", "\ud800", 7])
+def test_an_invalid_rider_key_is_refused(key: object) -> None:
+    assert "1 to 200 printable characters" in remedy({**RIDE, "rider_key": key}, "rider_key")
+    assert read(rider_key="rider 7").rider_key == "rider 7"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +107,7 @@ def test_times_are_converted_to_new_york_time(time_text: str, local: datetime) -
     "time_text", ["", "now", "2023-03-01", "2023-02-30T08:30", "08:30", 1677659400, None, "9" * 500]
 )
 def test_an_invalid_time_is_refused(time_text: object) -> None:
-    assert "such as 2023-03-01T08:30" in refusal({**RIDE, "pickup_at": time_text}).fields["pickup_at"]
+    assert "such as 2023-03-01T08:30" in remedy({**RIDE, "pickup_at": time_text}, "pickup_at")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +129,7 @@ def test_an_invalid_time_is_refused(time_text: object) -> None:
     ],
 )
 def test_years_with_unknown_holidays_are_refused(time_text: str) -> None:
-    assert "2009 to 2049" in refusal({**RIDE, "pickup_at": time_text}).fields["pickup_at"]
+    assert "2009 to 2049" in remedy({**RIDE, "pickup_at": time_text}, "pickup_at")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +163,7 @@ def test_time_suggested_by_a_warning_is_the_other_hour() -> None:
     first = read(pickup_at="2023-11-05T01:30")
     second = read(pickup_at=first.warnings[0].split("write ")[1].split()[0])
     # Two times of one zone differ by the difference of their clocks.
-    assert arrival_time(second, 10).timestamp() - arrival_time(first, 10).timestamp() == 3600
+    assert dropoff_time(second.pickup_at, 10).timestamp() - dropoff_time(first.pickup_at, 10).timestamp() == 3600
     assert second.warnings == ()
 
 
@@ -140,15 +175,20 @@ def test_a_service_without_training_is_refused_with_the_available_ones() -> None
 
 @pytest.mark.parametrize("count", [-1, 100, 1.5, "2", True])
 def test_an_invalid_passenger_count_is_refused(count: object) -> None:
-    assert "0 to 99" in refusal({**RIDE, "passenger_count": count}).fields["passenger_count"]
+    assert "0 to 99" in remedy({**RIDE, "passenger_count": count}, "passenger_count")
 
 
 def test_every_error_is_reported_at_once() -> None:
-    assert list(refusal({"pickup_zone_id": 0}).fields) == ["pickup_zone_id", "dropoff_zone_id", "pickup_at"]
+    errors = refusal({"pickup_zone_id": 0}).errors
+    assert [(error.field, error.value) for error in errors] == [
+        ("pickup_zone_id", "0"),
+        ("dropoff_zone_id", None),
+        ("pickup_at", None),
+    ]
 
 
 def test_an_unknown_field_is_refused() -> None:
-    assert "trip_distance is not a field of a ride" in str(refusal({**RIDE, "trip_distance": 3.2}))
+    assert "trip_distance is 3.2: no field of a ride" in str(refusal({**RIDE, "trip_distance": 3.2}))
 
 
 def test_many_unknown_fields_keep_the_error_short() -> None:
@@ -166,8 +206,8 @@ def test_a_body_that_is_no_object_is_refused(body: object) -> None:
 def test_any_body_is_parsed_or_rejected_in_one_line(body: object) -> None:
     problem = ""
     try:
-        assert parse_ride(body, SERVICES).service in SERVICES
-    except InvalidRide as refused:
+        assert parse_ride(body, SERVICES, ZONE_NAMES).service in SERVICES
+    except InvalidFields as refused:
         problem = str(refused)
     assert "\n" not in problem
     assert len(problem) < 2000
@@ -186,12 +226,12 @@ def test_every_written_request_is_read_back(pickup_at: datetime, zone: int, serv
 
 
 def test_dropoff_time_is_pickup_plus_minutes() -> None:
-    assert arrival_time(read(), 9.51).isoformat() == "2023-03-01T08:39:30-05:00"
+    assert dropoff_time(read().pickup_at, 9.51).isoformat() == "2023-03-01T08:39:30-05:00"
 
 
 def test_dropoff_time_over_a_clock_change_uses_elapsed_time() -> None:
     spring = read(pickup_at="2023-03-12T01:50")
-    assert arrival_time(spring, 20).isoformat() == "2023-03-12T03:10:00-04:00"
+    assert dropoff_time(spring.pickup_at, 20).isoformat() == "2023-03-12T03:10:00-04:00"
     autumn, an_hour_later = read(pickup_at="2023-11-05T05:50Z"), read(pickup_at="2023-11-05T06:50Z")
     assert autumn.pickup_at == an_hour_later.pickup_at  # both show 01:50
-    assert arrival_time(an_hour_later, 20) - arrival_time(autumn, 20) == timedelta(hours=1)
+    assert dropoff_time(an_hour_later.pickup_at, 20) - dropoff_time(autumn.pickup_at, 20) == timedelta(hours=1)

@@ -1,18 +1,20 @@
-"""Only small JSON bodies reach the app; other requests are refused, and memory stays bounded."""
+"""Only small JSON bodies are read; others are refused, and memory stays bounded."""
 
 import asyncio
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
 
-from taxi_assets.serving.endpoint.request_limits import InvalidBody, Message, Receive, RequestLimits, Send, parse_json
+from taxi_assets.serving.endpoint.problem_details import InvalidFields, Problem
+from taxi_assets.serving.endpoint.request_body import parse_json, read_body
 
 LIMIT = 100
-ARRIVED = 204
+READ = 204
 
 json_texts = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -21,15 +23,12 @@ json_texts = st.recursive(
 ).map(lambda value: json.dumps(value).encode())
 
 
-def call_app(
-    *chunks: bytes, headers: dict[str, str] | None = None, method: str = "POST", ends: bool = True
-) -> tuple[int, str, int]:
-    """Sends a body in chunks; returns the status, the error, and the number of chunks read."""
+def read(*chunks: bytes, headers: dict[str, str] | None = None, ends: bool = True) -> tuple[int, str, int]:
+    """Reads a body sent in chunks; returns the status, the problem, and the number of chunks read."""
     messages: Iterator[Message] = iter(
         {"type": "http.request", "body": chunk, "more_body": not ends or number < len(chunks)}
         for number, chunk in enumerate(chunks, 1)
     )
-    sent: list[Message] = []
     taken = 0
 
     async def receive() -> Message:
@@ -37,55 +36,47 @@ def call_app(
         taken += 1
         return next(messages, {"type": "http.disconnect"})
 
-    async def send(message: Message) -> None:
-        sent.append(message)
-
     pairs = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
-    scope = {"type": "http", "method": method, "headers": pairs, "sent": b"".join(chunks)}
-    asyncio.run(RequestLimits(app, LIMIT)(scope, receive, send))
-    body = sent[1]["body"] if len(sent) > 1 else b""
-    return sent[0]["status"], json.loads(body or b"{}").get("error", ""), taken
-
-
-async def app(scope: Message, receive: Receive, send: Send) -> None:
-    """Answers 204 where what it reads is what was sent, called JSON."""
-    if scope["method"] == "POST":
-        assert dict(scope["headers"])[b"content-type"] == b"application/json"
-        assert await receive() == {"type": "http.request", "body": scope["sent"], "more_body": False}
-        assert await receive() == {"type": "http.disconnect"}
-    await send({"type": "http.response.start", "status": ARRIVED})
+    request = Request({"type": "http", "method": "POST", "headers": pairs}, receive)
+    try:
+        body = asyncio.run(read_body(request, LIMIT, "send less"))
+        parse_json(body)
+    except Problem as problem:
+        return problem.status, problem.detail, taken
+    assert body == b"".join(chunks)
+    return READ, "", taken
 
 
 @pytest.mark.parametrize(
     "chunks", [(b'{"a": 1}',), (b'{"a"', b": 1", b"}"), (b"",), (b"7",), (b'"' + b"a" * 98 + b'"',)]
 )
 def test_small_json_arrives_unchanged(chunks: tuple[bytes, ...]) -> None:
-    assert call_app(*chunks)[0] == ARRIVED
+    assert read(*chunks)[0] == READ
 
 
 @pytest.mark.parametrize(
     "called", ["application/json", "Application/JSON; charset=utf-8", "application/x-www-form-urlencoded"]
 )
 def test_json_and_unspecific_content_types_are_accepted(called: str) -> None:
-    assert call_app(b"{}", headers={"Content-Type": called})[0] == ARRIVED
+    assert read(b"{}", headers={"Content-Type": called})[0] == READ
 
 
 @pytest.mark.parametrize("called", ["multipart/form-data; boundary=x", "application/vnd.bentoml+pickle", "text/html"])
 def test_other_content_types_are_refused(called: str) -> None:
-    status, error, _ = call_app(b"{}", headers={"Content-Type": called})
+    status, error, _ = read(b"{}", headers={"Content-Type": called})
     assert (status, error.endswith("send application/json")) == (415, True)
 
 
 def test_a_body_with_a_large_content_length_is_refused_unread() -> None:
-    assert call_app(b"", headers={"Content-Length": str(LIMIT + 1)})[::2] == (413, 0)
+    assert read(b"", headers={"Content-Length": str(LIMIT + 1)})[::2] == (413, 0)
 
 
 def test_a_long_body_is_read_no_further_than_the_limit() -> None:
-    assert call_app(*[b" " * 60] * 50)[::2] == (413, 2)
+    assert read(*[b" " * 60] * 50)[::2] == (413, 2)
 
 
 def test_body_over_the_limit_is_rejected_with_the_limit() -> None:
-    status, error, _ = call_app(b" " * (LIMIT + 1), headers={"Content-Length": "7"})
+    status, error, _ = read(b" " * (LIMIT + 1), headers={"Content-Length": "7"})
     assert (status, f"longer than {LIMIT} bytes" in error) == (413, True)
 
 
@@ -93,14 +84,14 @@ def test_body_over_the_limit_is_rejected_with_the_limit() -> None:
     "called", ["application/json; charset=latin-1", 'application/json; boundary=x; charset="utf-16"']
 )
 def test_another_charset_is_refused(called: str) -> None:
-    status, error, _ = call_app(b"{}", headers={"Content-Type": called})
+    status, error, _ = read(b"{}", headers={"Content-Type": called})
     assert (status, error.endswith("send application/json in UTF-8")) == (415, True)
 
 
 def test_a_compressed_body_is_refused() -> None:
-    status, error, _ = call_app(b"{}", headers={"Content-Encoding": "gzip"})
+    status, error, _ = read(b"{}", headers={"Content-Encoding": "gzip"})
     assert (status, "compressed (gzip)" in error) == (415, True)
-    assert call_app(b"{}", headers={"Content-Encoding": "identity"})[0] == ARRIVED
+    assert read(b"{}", headers={"Content-Encoding": "identity"})[0] == READ
 
 
 @pytest.mark.parametrize(
@@ -121,7 +112,7 @@ def test_a_compressed_body_is_refused() -> None:
     ],
 )
 def test_a_body_that_is_not_json_is_refused(body: bytes, expected_message: str) -> None:
-    status, error, _ = call_app(body)
+    status, error, _ = read(body)
     assert (status, error.startswith("the body is not JSON"), expected_message in error) == (400, True, True)
 
 
@@ -135,10 +126,11 @@ def test_a_body_that_is_not_json_is_refused(body: bytes, expected_message: str) 
     ],
 )
 def test_a_field_given_twice_is_refused_by_its_name(body: bytes, name: str) -> None:
-    with pytest.raises(InvalidBody) as caught:
+    with pytest.raises(InvalidFields) as caught:
         parse_json(body)
-    assert call_app(body)[:2] == (422, f"{name} is given twice: give it once")
-    assert caught.value.fields == {name: "is given twice: give it once"}
+    (error,) = caught.value.errors
+    assert (error.field, error.remedy) == (name, "given more than once, give it once")
+    assert read(body)[0] == 422
 
 
 @pytest.mark.parametrize(("text", "value"), [("1" * 4300, int("1" * 4300)), ("9" * 5000, float("inf")), ("-0", 0)])
@@ -154,42 +146,18 @@ def test_a_byte_order_mark_is_ignored() -> None:
 def test_any_body_is_parsed_as_json_or_rejected_in_one_line(body: bytes) -> None:
     try:
         value = parse_json(body)
-    except InvalidBody as refusal:
-        found = refusal.status in {400, 422} and "\n" not in str(refusal)
+    except Problem as problem:
+        found = problem.status in {400, 422} and "\n" not in str(problem)
     else:
         found = value == (json.loads(body) if body else {})
     assert found
 
 
 def test_json_nested_too_deeply_is_refused() -> None:
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"[" * 60_000}
-
-    async def send(message: Message) -> None:
-        sent.append(dict(message))
-
-    asyncio.run(RequestLimits(app)({"type": "http", "method": "POST", "headers": []}, receive, send))
-    assert sent[0]["status"] == 400
+    with pytest.raises(Problem, match="nested too deeply"):
+        parse_json(b"[" * 60_000)
 
 
-def test_client_that_disconnects_causes_no_error() -> None:
-    assert call_app(b'{"a": ', ends=False)[0] == 400
-
-
-def test_requests_without_a_body_pass() -> None:
-    assert call_app(method="GET")[0] == ARRIVED
-
-
-def test_other_protocols_pass() -> None:
-    passed: list[str] = []
-
-    async def lifespan(scope: Message, receive: Receive, send: Send) -> None:
-        passed.append(scope["type"])
-
-    async def nothing(*_: object) -> Any:
-        raise AssertionError
-
-    asyncio.run(RequestLimits(lifespan)({"type": "lifespan"}, nothing, nothing))
-    assert passed == ["lifespan"]
+def test_client_that_disconnects_leaves_no_body() -> None:
+    with pytest.raises(ClientDisconnect):
+        read(b'{"a": ', ends=False)

@@ -1,0 +1,111 @@
+"""The endpoint's Starlette app: its addresses, its errors and the state that its handlers share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from taxi_assets.serving.endpoint.admission import Admission
+from taxi_assets.serving.endpoint.index_page import show_index
+from taxi_assets.serving.endpoint.metrics import CONTENT_TYPE, exposition
+from taxi_assets.serving.endpoint.openapi import describe, example_ride
+from taxi_assets.serving.endpoint.predict import MODEL_FACTS, answer, predict
+from taxi_assets.serving.endpoint.problem_details import Problem, problem_response
+from taxi_assets.serving.endpoint.request_counter import RequestCounter
+from taxi_assets.serving.endpoint.ride_fields import parse_ride
+from taxi_assets.serving.variants import Variants
+
+_HTTP_ERRORS = {
+    404: "there is nothing at this address: GET /docs describes every address",
+    405: "this address has another method: GET /docs describes every address",
+}
+_SERVER_ERROR = "the endpoint failed: its log has the error"
+
+
+@dataclass
+class EndpointState:
+    """State of one worker.
+
+    Attributes:
+        variants: The served models; a hot swap replaces them as a whole, and a request reads them once.
+        bento: Tag of the running Bento.
+    """
+
+    variants: Variants
+    bento: str
+
+
+def create_app() -> Starlette:
+    """The app, which answers once `start` has given it its state."""
+    routes = [
+        Route("/", show_index),
+        Route("/docs", show_index),
+        Route("/docs.json", show_openapi),
+        Route("/openapi.json", show_openapi),
+        Route("/predict", predict, methods=["POST"]),
+        Route("/model", show_model),
+        Route("/variants", show_variants),
+        Route("/metrics", show_metrics),
+    ]
+    middleware = [Middleware(RequestCounter, [route.path for route in routes]), Middleware(Admission)]
+    handlers: dict[Any, Any] = {
+        Problem: _problem,
+        ClientDisconnect: _disconnected,
+        HTTPException: _http_error,
+        Exception: _server_error,
+    }
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
+
+
+def start(app: Starlette, state: EndpointState) -> None:
+    """Give the app its state and predict an example, so that the first request finds everything ready."""
+    variants = state.variants
+    ride = parse_ride(example_ride(variants.services), variants.services, variants.zone_names)
+    app.state.endpoint = state
+    app.state.openapi = describe(state.bento, variants.services, answer(variants.champion, ride, "0" * 16))
+
+
+async def show_openapi(request: Request) -> JSONResponse:
+    """The OpenAPI document."""
+    return JSONResponse(request.app.state.openapi)
+
+
+async def show_model(request: Request) -> JSONResponse:
+    """The champion's origin and its kinds of taxi."""
+    endpoint: EndpointState = request.app.state.endpoint
+    model = endpoint.variants.champion.model
+    named = {name: model.facts[name] for name in MODEL_FACTS}
+    return JSONResponse({**named, "bento": endpoint.bento, "services": model.services, "facts": model.facts})
+
+
+async def show_variants(request: Request) -> JSONResponse:
+    """The model versions that answer."""
+    endpoint: EndpointState = request.app.state.endpoint
+    return JSONResponse(endpoint.variants.as_json())
+
+
+def show_metrics(_: Request) -> Response:
+    """The metrics of all workers; not async, so that Starlette reads the files in a thread."""
+    return Response(exposition(), media_type=CONTENT_TYPE)
+
+
+async def _problem(_: Request, problem: Problem) -> JSONResponse:
+    return problem_response(problem)
+
+
+async def _disconnected(_: Request, _error: ClientDisconnect) -> JSONResponse:
+    return problem_response(Problem(400, "the client closed the connection before the end of the body"))
+
+
+async def _http_error(_: Request, error: HTTPException) -> JSONResponse:
+    detail = _HTTP_ERRORS.get(error.status_code, error.detail)
+    return problem_response(Problem(error.status_code, detail, headers=error.headers))
+
+
+async def _server_error(_: Request, _error: Exception) -> JSONResponse:
+    return problem_response(Problem(500, _SERVER_ERROR))

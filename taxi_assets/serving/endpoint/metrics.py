@@ -1,0 +1,130 @@
+"""Prometheus metrics of the endpoint, added over its workers by prometheus-client's multiprocess mode.
+
+BentoML sets `PROMETHEUS_MULTIPROC_DIR` for its workers, which turns that mode on, and empties the folder at its start.
+"""
+
+import os
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from taxi_assets.features.encoding import MATRIX_COLUMNS
+from taxi_assets.serving.variants import Variant
+from taxi_assets.training.predictions import Prediction
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+OTHER_ADDRESS = "other"
+
+_PAIR_TRIPS = MATRIX_COLUMNS.index("pair_log_trips")
+_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+_VARIANT = ("variant", "version")
+_REGISTRY = CollectorRegistry()
+
+_REQUESTS = Counter("taxi_requests", "Requests by address and status", ("address", "status"), registry=_REGISTRY)
+_PREDICTIONS = Counter("taxi_predictions", "Predicted rides", (*_VARIANT, "service"), registry=_REGISTRY)
+_LATENCY = Histogram(
+    "taxi_prediction_seconds",
+    "Seconds from the body to the response of a request",
+    (*_VARIANT, "address"),
+    buckets=_SECONDS,
+    registry=_REGISTRY,
+)
+_MINUTES = Counter("taxi_predicted_minutes", "Sum of the predicted durations, minutes", _VARIANT, registry=_REGISTRY)
+_WIDTHS = Counter(
+    "taxi_interval_width_minutes", "Sum of the widths of the 90 % intervals, minutes", _VARIANT, registry=_REGISTRY
+)
+_UNSEEN = Counter(
+    "taxi_unseen_pairs", "Predicted rides between two zones without a past trip", _VARIANT, registry=_REGISTRY
+)
+_FEATURE = (*_VARIANT, "feature")
+_LOWEST = Gauge(
+    "taxi_feature_lowest", "Lowest value in predicted rides", _FEATURE, multiprocess_mode="min", registry=_REGISTRY
+)
+_HIGHEST = Gauge(
+    "taxi_feature_highest", "Highest value in predicted rides", _FEATURE, multiprocess_mode="max", registry=_REGISTRY
+)
+
+
+class VariantMetrics:
+    """The metrics of one variant; `variant_metrics` makes it once."""
+
+    def __init__(self, name: str, version: int) -> None:
+        self._labels = (name, str(version))
+        self._minutes, self._widths, self._unseen = (
+            each.labels(*self._labels) for each in (_MINUTES, _WIDTHS, _UNSEEN)
+        )
+        self._lowest, self._highest = (np.full(len(MATRIX_COLUMNS), sign * np.inf, np.float32) for sign in (1, -1))
+
+    def count(self, service: str, matrix: NDArray[np.float32], prediction: Prediction) -> None:
+        """Count predicted rides of one service.
+
+        Args:
+            service: The kind of taxi.
+            matrix: Their features, shape (n, len(MATRIX_COLUMNS)).
+            prediction: Their minutes and intervals, shape (n,).
+        """
+        _count_predictions(*self._labels, service).inc(len(matrix))
+        self._minutes.inc(float(prediction.minutes.sum()))
+        if prediction.low is not None and prediction.high is not None:
+            self._widths.inc(float((prediction.high - prediction.low).sum()))
+        unseen = int((matrix[:, _PAIR_TRIPS] == 0).sum())
+        if unseen:
+            self._unseen.inc(unseen)
+        self._note_ranges(matrix)
+
+    def time(self, address: str, seconds: float) -> None:
+        """Record the latency of an answered request."""
+        _latency(*self._labels, address).observe(seconds)
+
+    def _note_ranges(self, matrix: NDArray[np.float32]) -> None:
+        low, high = (matrix[0], matrix[0]) if len(matrix) == 1 else (np.fmin.reduce(matrix), np.fmax.reduce(matrix))
+        is_lower, is_higher = low < self._lowest, high > self._highest
+        if is_lower.any() or is_higher.any():
+            np.copyto(self._lowest, low, where=is_lower)
+            np.copyto(self._highest, high, where=is_higher)
+            for gauge, values, changed in ((_LOWEST, low, is_lower), (_HIGHEST, high, is_higher)):
+                for column in np.flatnonzero(changed).tolist():
+                    gauge.labels(*self._labels, MATRIX_COLUMNS[column]).set(float(values[column]))
+
+
+def variant_metrics(variant: Variant) -> VariantMetrics:
+    """The metrics of a variant."""
+    return _variant_metrics(variant.name, variant.version)
+
+
+def count_request(address: str, status: int) -> None:
+    """Count a response by address, which is a route's path or `OTHER_ADDRESS`."""
+    _requests(address, str(status)).inc()
+
+
+def exposition() -> bytes:
+    """The metrics of all workers in Prometheus' text format; of this process outside of BentoML."""
+    registry = _REGISTRY
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+# prometheus-client finds labels under a lock.
+@cache
+def _variant_metrics(name: str, version: int) -> VariantMetrics:
+    return VariantMetrics(name, version)
+
+
+@cache
+def _count_predictions(name: str, version: str, service: str) -> Counter:
+    return _PREDICTIONS.labels(name, version, service)
+
+
+@cache
+def _latency(name: str, version: str, address: str) -> Histogram:
+    return _LATENCY.labels(name, version, address)
+
+
+@cache
+def _requests(address: str, status: str) -> Counter:
+    return _REQUESTS.labels(address, status)

@@ -1,0 +1,107 @@
+"""JSON schemas of the endpoint's responses, for the OpenAPI document."""
+
+from typing import Any
+
+STRINGS = {"type": "array", "items": {"type": "string"}}
+
+
+def object_schema(title: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object that has all of these properties and no other."""
+    return {
+        "type": "object",
+        "title": title,
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+MODEL_VERSION = {"type": "integer", "description": "The version of the model in MLflow", "example": 3}
+VARIANT = {"type": "string", "description": "The role of this version, such as champion", "example": "champion"}
+SYNTHETIC = {"type": "boolean", "description": "True if the model was trained on synthetic trips"}
+REQUEST_ID = {"type": "string", "description": "The id of this response", "example": "9f86d081884c7d65"}
+MINUTES = {"type": "number", "description": "Predicted duration of the ride", "example": 9.8}
+INTERVAL = {
+    "type": "array",
+    "items": {"type": "number"},
+    "minItems": 2,
+    "maxItems": 2,
+    "description": "Nine rides in ten take between these minutes",
+    "example": [6.1, 16.4],
+}
+DROPOFF_AT = {
+    "type": "string",
+    "format": "date-time",
+    "description": "Predicted end of the ride, in New York time",
+    "example": "2023-03-01T08:39:48-05:00",
+}
+
+PREDICTION_SCHEMA = object_schema(
+    "Prediction",
+    {
+        "duration_minutes": MINUTES,
+        "interval_90": INTERVAL,
+        "dropoff_at": DROPOFF_AT,
+        "service": {"type": "string", "description": "The kind of taxi, as given or by default"},
+        "warnings": {
+            **STRINGS,
+            "description": "Notes on an ambiguous start time, which New York's clocks skip or show twice",
+            "example": [],
+        },
+        "model_version": MODEL_VERSION,
+        "variant": VARIANT,
+        "synthetic": SYNTHETIC,
+        "request_id": REQUEST_ID,
+    },
+)
+MODEL_SCHEMA = object_schema(
+    "Model",
+    {
+        "name": {"type": "string", "description": "The model's name in MLflow"},
+        "version": MODEL_VERSION,
+        "run_id": {"type": "string", "description": "The MLflow run that trained it"},
+        "data_snapshot": {"type": "integer", "description": "The warehouse snapshot it was trained on"},
+        "synthetic": SYNTHETIC,
+        "bento": {"type": "string", "description": "The running Bento"},
+        "services": {**STRINGS, "description": "The kinds of taxi it predicts for"},
+        "facts": {"type": "object", "description": "The model's origin: data, training, code"},
+    },
+)
+VARIANTS_SCHEMA = object_schema(
+    "Variants",
+    {
+        "variants": {
+            "type": "array",
+            "description": "The model versions that answer",
+            "items": object_schema(
+                "Variant",
+                {
+                    "name": VARIANT,
+                    "version": MODEL_VERSION,
+                    "share": {"type": "number", "description": "The share of the riders whom it answers"},
+                },
+            ),
+        }
+    },
+)
+PROBLEM_SCHEMA = object_schema(
+    "Problem",
+    {
+        "type": {"type": "string", "description": "about:blank: the status explains the problem"},
+        "title": {"type": "string", "description": "The status in words"},
+        "status": {"type": "integer", "description": "The status"},
+        "detail": {"type": "string", "description": "The fault and the remedy in a sentence"},
+        "errors": {
+            "type": "array",
+            "description": "The wrong fields",
+            "items": object_schema(
+                "FieldError",
+                {
+                    "field": {"type": "string", "description": "The name of the field"},
+                    "value": {"type": "string", "nullable": True, "description": "Its value as JSON; null if missing"},
+                    "remedy": {"type": "string", "description": "The allowed values"},
+                },
+            ),
+        },
+    },
+)
