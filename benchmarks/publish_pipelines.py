@@ -183,10 +183,9 @@ def _frame(warehouse: Warehouse, month: Month, table: str) -> Any:
     """The month's rows with the suite's derived columns as a pandas frame."""
     from taxi_assets.quality.suites import SUITES
 
-    derived = ", ".join(f"{sql} AS {name}" for name, sql in SUITES[table].derived.items())
     with warehouse.reading() as connection:
         create_month_view(connection, "audited", table, month_key(SERVICE, month))
-        return connection.execute(f"SELECT *, {derived} FROM audited").df()
+        return connection.execute(f"FROM {SUITES[table].with_derived('audited')}").df()
 
 
 def validate_frame(frame: Any, table: str) -> Any:

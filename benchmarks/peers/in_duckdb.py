@@ -98,7 +98,7 @@ def _numbers(connection: Any, output: Path) -> object:
     define_macros(connection)
     numbers = {}
     for table, suite in SUITES.items():
-        derived = "".join(f", {sql} AS {name}" for name, sql in suite.derived.items())
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW month AS SELECT *{derived} FROM '{output / table}.parquet'")
+        rows = suite.with_derived(f"'{output / table}.parquet'")
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW month AS FROM {rows}")
         numbers[table] = count_metrics(connection, "month", suite)
     return numbers

@@ -10,7 +10,10 @@ RAW_TRIPS_SOURCES = (
     *("ingestion/file_times.py", "ingestion/file_columns.py", "ingestion/point_zones.py"),
     *("ingestion/unreadable_values.py", "ingestion/lake_files.py"),
 )
-CLEAN_TRIPS_SOURCES = ("quality/cleaning_rules.py", "ingestion/rejections.sql", "ingestion/kept_trips.sql")
+CLEAN_TRIPS_SOURCES = (
+    *("quality/cleaning_rules.py", "ingestion/rejections.sql", "ingestion/possible_duplicates.py"),
+    "ingestion/kept_trips.sql",
+)
 TRIP_FEATURES_SOURCES = ("features/trip_features.py", "features/trip_features.sql", "tlc/local_time.py")
 _CHECKS = ("quality/suites/*.py", "quality/suite_metrics.py", "ingestion/table_checks.py", "ingestion/completeness.py")
 

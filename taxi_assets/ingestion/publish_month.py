@@ -18,6 +18,7 @@ from taxi_assets.ingestion import month_differences
 from taxi_assets.ingestion.canonical_rows import canonical_trips
 from taxi_assets.ingestion.casting import CanonicalTrips
 from taxi_assets.ingestion.lake_files import LakeFile, kept_file, raw_file, register
+from taxi_assets.ingestion.possible_duplicates import find_possible_duplicates
 from taxi_assets.ingestion.published_months import (
     Publication,
     PublishedMonth,
@@ -146,6 +147,7 @@ def stage_trips(connection: DuckDBPyConnection, service: str, month: Month, rela
         f"CREATE OR REPLACE TEMP VIEW month_trips AS SELECT {quote_literal(service)} AS service, "
         f"DATE '{month.first_day}' AS month, * FROM {relation}"
     )
+    find_possible_duplicates(connection)
     values = {"month": key["month"], **THRESHOLDS}
     connection.execute(f"CREATE OR REPLACE TEMP TABLE month_rejections AS {sql('rejections')}", values)
     connection.execute(f"CREATE OR REPLACE TEMP VIEW trips AS {sql('kept_trips')}")

@@ -1,22 +1,12 @@
 -- The trips of `month_trips` that break a rule, with the first rule that each breaks.
 -- taxi_assets/quality/cleaning_rules.py has the rules' names and reasons.
--- Duplicates are searched only among trips of equal hashes: sorting hashes is faster than partitioning all trips.
-WITH hashes AS (
-    SELECT source_row, hash(pickup_at, dropoff_at, pickup_zone_id, dropoff_zone_id, trip_distance_miles) AS trip
-    FROM month_trips
-),
-repeated AS (
-    SELECT source_row
-    FROM (
-        SELECT source_row, trip, lag(trip) OVER by_trip AS before, lead(trip) OVER by_trip AS after
-        FROM hashes
-        WINDOW by_trip AS (ORDER BY trip)
-    )
-    WHERE trip = before OR trip = after
-),
+-- Duplicates are searched only among the trips of `possible_duplicates`.
+WITH
+-- A SELECT of its own: the rules below would each compute the duration again.
+timed AS (SELECT *, elapsed_seconds(pickup_at, dropoff_at) / 60.0 AS duration_minutes FROM month_trips),
 measured AS (
     SELECT
-        *, elapsed_seconds(pickup_at, dropoff_at) / 60.0 AS duration_minutes,
+        *,
         CASE
             WHEN pickup_at IS NULL OR dropoff_at IS NULL
                 OR pickup_zone_id IS NULL OR dropoff_zone_id IS NULL THEN 'needed_value_missing'
@@ -31,7 +21,7 @@ measured AS (
             WHEN duration_minutes > $longest_minutes THEN 'duration_too_long'
             WHEN trip_distance_miles > $fastest_mph * duration_minutes / 60 THEN 'speed_impossible'
         END AS broken_rule
-    FROM month_trips
+    FROM timed
 ),
 suspects AS (
     SELECT
@@ -41,7 +31,7 @@ suspects AS (
             ORDER BY source_row
         ) AS copy_number
     FROM measured
-    WHERE broken_rule IS NOT NULL OR source_row IN (SELECT source_row FROM repeated)
+    WHERE broken_rule IS NOT NULL OR source_row IN (SELECT source_row FROM possible_duplicates)
 )
 SELECT
     service, month, source_row, duration_minutes,

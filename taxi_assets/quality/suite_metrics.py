@@ -20,6 +20,9 @@ _ROW_BY_ROW = {
     Kind.PRESENT: "column_values.nonnull",
 }
 
+# DuckDB finds the median of whole numbers in half the time.
+_MEDIANS = {"duration_minutes": "median(duration_seconds) / 60"}
+
 # Row numbers are dense: one group stores 64 of them as bits, so there are few groups.
 _DISTINCT_ROWS = """
     SELECT coalesce(sum(bit_count(bits)), 0)::BIGINT
@@ -60,7 +63,7 @@ def _aggregate(expectation: Expectation, values: dict[str, object]) -> str | Non
     if expectation.kind in _ROW_BY_ROW:
         return f"count_if({_unexpected(expectation, values)})"
     if expectation.kind == Kind.MEDIAN:
-        return f"median({column})"
+        return _MEDIANS.get(str(column), f"median({column})")
     return None if expectation.kind == Kind.ROWS or column == "source_row" else f"count(DISTINCT {column})"
 
 
@@ -94,7 +97,8 @@ def _unexpected(expectation: Expectation, values: dict[str, object]) -> str:
     if expectation.kind == Kind.IN_SET:
         allowed = arguments["value_set"]
         assert isinstance(allowed, tuple)  # noqa: S101 - the suites are ours
-        return f"{column} NOT IN ({', '.join(map(bound, allowed))})"
+        # Not `NOT IN`: DuckDB makes a join of more than a few values.
+        return f"NOT ({' OR '.join(f'{column} = {bound(value)}' for value in allowed)})"
     limits = []
     if arguments.get("min_value") is not None:
         limits.append(f"{column} {'>' if arguments.get('strict_min') else '>='} {bound(arguments['min_value'])}")

@@ -34,8 +34,7 @@ def validate(connection: DuckDBPyConnection, relation: str, suite: Suite) -> Sui
     Raises:
         RuntimeError: an expectation cannot be evaluated, because the suite does not fit the relation.
     """
-    derived = "".join(f", {sql} AS {name}" for name, sql in suite.derived.items())
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW {_VIEW} AS SELECT *{derived} FROM {relation}")  # noqa: S608
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {_VIEW} AS FROM {suite.with_derived(relation)}")
     rows = int(connection.table(_VIEW).count("*").fetchall()[0][0])
     document = _evaluate(connection, suite)
     connection.execute(f"DROP VIEW {_VIEW}")

@@ -62,7 +62,8 @@ CLEAN_TRIPS = Suite(
     {
         "is_complete": all_present(*REQUIRED_COLUMNS, "duration_minutes"),
         "is_in_month": IN_MONTH,
-        "duration_error_minutes": f"abs(duration_minutes - {SECONDS} / 60.0)",
+        **SECONDS,
+        "duration_error_minutes": "abs(duration_minutes - duration_seconds / 60.0)",
         "is_possible_speed": f"trip_distance_miles <= {THRESHOLDS['fastest_mph']} * duration_minutes / 60",
         "sampled_trip": SAMPLED_TRIP,
     },

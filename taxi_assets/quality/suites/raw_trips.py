@@ -157,11 +157,12 @@ RAW_TRIPS = Suite(
     "raw_trips",
     (*_ERRORS, *_WARNINGS),
     {
-        "duration_minutes": f"{SECONDS} / 60.0",
+        **SECONDS,
+        "duration_minutes": "duration_seconds / 60.0",
         "is_in_month": IN_MONTH,
         "is_complete": all_present(*REQUIRED_COLUMNS),
         "pickup_day": f"CASE WHEN {IN_MONTH} THEN day(pickup_at) END",
-        "speed_mph": f"CASE WHEN {SECONDS} > 0 THEN trip_distance_miles * 3600 / {SECONDS} END",
+        "speed_mph": "CASE WHEN duration_seconds > 0 THEN trip_distance_miles * 3600 / duration_seconds END",
         "sampled_trip": SAMPLED_TRIP,
     },
     (

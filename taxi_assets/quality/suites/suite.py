@@ -47,8 +47,8 @@ class TableCheck:
 class Suite:
     """The expectations of one table.
 
-    `derived` maps names to SQL expressions. Expectations use them like columns, for conditions on the month or on
-    several columns.
+    `derived` maps names to SQL expressions, each of columns and of derived columns before it. Expectations use them
+    like columns, for conditions on the month or on several columns.
     """
 
     table: str
@@ -56,10 +56,17 @@ class Suite:
     derived: Mapping[str, str] = field(default_factory=dict)
     table_checks: tuple[TableCheck, ...] = ()
 
+    def with_derived(self, relation: str) -> str:
+        """SQL of the relation's rows with the derived columns."""
+        # A SELECT for each: DuckDB would evaluate an expression again for every column that uses it by name.
+        for name, sql in self.derived.items():
+            relation = f"(SELECT *, {sql} AS {name} FROM {relation})"  # noqa: S608
+        return relation
+
 
 # Columns of a trip, and SQL expressions of them.
 REQUIRED_COLUMNS = ("pickup_at", "dropoff_at", "pickup_zone_id", "dropoff_zone_id")
-SECONDS = "elapsed_seconds(pickup_at, dropoff_at)"
+SECONDS: Mapping[str, str] = {"duration_seconds": "elapsed_seconds(pickup_at, dropoff_at)"}
 # A sample: counting all distinct trips would double the suite's time.
 SAMPLED_TRIP = f"CASE WHEN second(pickup_at) = 0 THEN hash({', '.join(REQUIRED_COLUMNS)}, trip_distance_miles) END"
 # Four times as fast as comparing with the next month's first day, which adds an interval.

@@ -95,8 +95,7 @@ def test_counts_equal_the_pandas_engine_of_great_expectations(lake: duckdb.DuckD
         lake.execute(f"INSERT INTO {table} SELECT * REPLACE (source_row // 2 AS source_row) FROM {table} LIMIT 31")
         lake.execute(f"UPDATE {table} SET passenger_count = NULL, pickup_at = NULL WHERE source_row % 7 = 1")
         lake.execute(f"UPDATE {table} SET pickup_zone_id = 300 WHERE source_row % 9 = 2")
-        derived = ", ".join(f"{sql} AS {name}" for name, sql in suite.derived.items())
-        frame = lake.execute(f"SELECT *, {derived} FROM {table}").df()
+        frame = lake.execute(f"FROM {suite.with_derived(table)}").df()
         theirs = {found.expectation_config.meta["name"]: found for found in validate_frame(frame, table).results}
         for ours in validate(lake, table, suite).document.results:
             name = ours.expectation_config.meta["name"]
