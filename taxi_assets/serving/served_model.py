@@ -77,7 +77,7 @@ class ServedModel:
         Raises:
             TaxiError: a trip is of a service the model was not trained on.
         """
-        return self.predict_matrix(self._encode(trips))
+        return self.predict_matrix(self.encode(trips))
 
     def predict_ride(self, ride: RideRequest) -> Prediction:
         """The prediction of one ride, shape (1,), equal to that of `predict_request_intervals`, but faster."""
@@ -92,7 +92,7 @@ class ServedModel:
         service = SERVICE_IDS[ride.service]
         zones = ride.pickup_zone_id, ride.dropoff_zone_id
         if service not in self.tables:
-            return self._encode(_columns([ride]))  # raises
+            return self.encode(_columns([ride]))  # raises
         return self.encoder.encode(service, ride.pickup_at, *zones, ride.passenger_count)
 
     def predict_matrix(self, matrix: NDArray[np.float32]) -> Prediction:
@@ -109,7 +109,8 @@ class ServedModel:
         """Predictions for ride requests."""
         return self.predict_interval(_columns(requests))
 
-    def _encode(self, trips: TripColumns) -> NDArray[np.float32]:
+    def encode(self, trips: TripColumns) -> NDArray[np.float32]:
+        """The features of trips, as `predict_interval` takes them, shape (n, len(MATRIX_COLUMNS))."""
         return encode_trips({**trips, **row_features(trips, self.geometry.zones)}, self.geometry, self.tables)
 
     def _difference(self, golden: Mapping[str, Any]) -> float:

@@ -4,12 +4,11 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taxi_assets.serving.endpoint.problem_details import Problem, problem_response
+from taxi_assets.serving.endpoint.problem_details import Problem, problem_response, too_busy
 
 # Of one worker. A ride takes a fifth of a millisecond, so the last of them waits less than 20 ms.
 MAX_ADMITTED = 64
 REQUEST_TIMEOUT_SECONDS = 2.0  # including the reading of the body
-RETRY_AFTER_SECONDS = 1
 
 
 class Admission:
@@ -34,7 +33,7 @@ class Admission:
             await self.app(scope, receive, send)
             return
         if self.admitted >= self.max_admitted:
-            await problem_response(self._busy())(scope, receive, send)
+            await problem_response(too_busy(f"{self.max_admitted} requests are answered"))(scope, receive, send)
             return
         self.admitted += 1
         try:
@@ -59,10 +58,6 @@ class Admission:
             if has_started:
                 raise
             await problem_response(self._late())(scope, receive, send)
-
-    def _busy(self) -> Problem:
-        detail = f"the endpoint answers {self.max_admitted} requests at a time: try again in {RETRY_AFTER_SECONDS} s"
-        return Problem(503, detail, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
 
     def _late(self) -> Problem:
         return Problem(

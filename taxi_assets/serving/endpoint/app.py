@@ -1,6 +1,6 @@
 """The endpoint's Starlette app: its addresses, its errors and the state that its handlers share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.applications import Starlette
@@ -11,10 +11,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from taxi_assets.serving.endpoint.admission import Admission
+from taxi_assets.serving.endpoint.batch_fields import parse_batch
 from taxi_assets.serving.endpoint.index_page import show_index
 from taxi_assets.serving.endpoint.metrics import CONTENT_TYPE, exposition
-from taxi_assets.serving.endpoint.openapi import describe, example_ride
+from taxi_assets.serving.endpoint.openapi import describe, example_batch, example_ride
 from taxi_assets.serving.endpoint.predict import MODEL_FACTS, answer, predict
+from taxi_assets.serving.endpoint.predict_many import BatchWorker, answer_batch, predict_many
 from taxi_assets.serving.endpoint.problem_details import Problem, problem_response
 from taxi_assets.serving.endpoint.request_counter import RequestCounter
 from taxi_assets.serving.endpoint.ride_fields import parse_ride
@@ -24,6 +26,7 @@ _HTTP_ERRORS = {
     404: "there is nothing at this address: GET /docs describes every address",
     405: "this address has another method: GET /docs describes every address",
 }
+_EXAMPLE_ID = "9f86d081884c7d65"
 _SERVER_ERROR = "the endpoint failed: its log has the error"
 
 
@@ -34,10 +37,12 @@ class EndpointState:
     Attributes:
         variants: The served models; a hot swap replaces them as a whole, and a request reads them once.
         bento: Tag of the running Bento.
+        batches: Predicts batches beside single rides.
     """
 
     variants: Variants
     bento: str
+    batches: BatchWorker = field(default_factory=BatchWorker)
 
 
 def create_app() -> Starlette:
@@ -48,6 +53,7 @@ def create_app() -> Starlette:
         Route("/docs.json", show_openapi),
         Route("/openapi.json", show_openapi),
         Route("/predict", predict, methods=["POST"]),
+        Route("/predict_many", predict_many, methods=["POST"]),
         Route("/model", show_model),
         Route("/variants", show_variants),
         Route("/metrics", show_metrics),
@@ -64,10 +70,12 @@ def create_app() -> Starlette:
 
 def start(app: Starlette, state: EndpointState) -> None:
     """Give the app its state and predict an example, so that the first request finds everything ready."""
-    variants = state.variants
-    ride = parse_ride(example_ride(variants.services), variants.services, variants.zone_names)
+    variants, services, names = state.variants, state.variants.services, state.variants.zone_names
+    ride, batch = parse_ride(example_ride(services), services, names), example_batch(services)
+    prediction = answer(variants.champion, ride, _EXAMPLE_ID)
+    predictions = answer_batch(variants.champion, parse_batch(batch, services, names), _EXAMPLE_ID)
     app.state.endpoint = state
-    app.state.openapi = describe(state.bento, variants.services, answer(variants.champion, ride, "0" * 16))
+    app.state.openapi = describe(state.bento, services, prediction, predictions)
 
 
 async def show_openapi(request: Request) -> JSONResponse:

@@ -4,6 +4,7 @@ BentoML sets `PROMETHEUS_MULTIPROC_DIR` for its workers, which turns that mode o
 """
 
 import os
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -58,15 +59,16 @@ class VariantMetrics:
         )
         self._lowest, self._highest = (np.full(len(MATRIX_COLUMNS), sign * np.inf, np.float32) for sign in (1, -1))
 
-    def count(self, service: str, matrix: NDArray[np.float32], prediction: Prediction) -> None:
-        """Count predicted rides of one service.
+    def count(self, rides: Mapping[str, int], matrix: NDArray[np.float32], prediction: Prediction) -> None:
+        """Count predicted rides.
 
         Args:
-            service: The kind of taxi.
+            rides: The number of rides by service.
             matrix: Their features, shape (n, len(MATRIX_COLUMNS)).
             prediction: Their minutes and intervals, shape (n,).
         """
-        _count_predictions(*self._labels, service).inc(len(matrix))
+        for service, number in rides.items():
+            _count_predictions(*self._labels, service).inc(number)
         self._minutes.inc(float(prediction.minutes.sum()))
         if prediction.low is not None and prediction.high is not None:
             self._widths.inc(float((prediction.high - prediction.low).sum()))

@@ -7,10 +7,17 @@ from typing import Any
 import msgspec
 
 from taxi_assets.serving.endpoint.admission import REQUEST_TIMEOUT_SECONDS
+from taxi_assets.serving.endpoint.batch_fields import MAX_RIDES, batch_schema
 from taxi_assets.serving.endpoint.problem_details import MEDIA_TYPE
-from taxi_assets.serving.endpoint.request_body import MAX_RIDE_BYTES
+from taxi_assets.serving.endpoint.request_body import MAX_BATCH_BYTES, MAX_RIDE_BYTES
 from taxi_assets.serving.endpoint.ride_fields import RIDE_SCHEMA
-from taxi_assets.serving.endpoint.schemas import MODEL_SCHEMA, PREDICTION_SCHEMA, PROBLEM_SCHEMA, VARIANTS_SCHEMA
+from taxi_assets.serving.endpoint.schemas import (
+    BATCH_PREDICTION_SCHEMA,
+    MODEL_SCHEMA,
+    PREDICTION_SCHEMA,
+    PROBLEM_SCHEMA,
+    VARIANTS_SCHEMA,
+)
 
 _TITLE = "Taxi durations in New York"
 _DESCRIPTION = """\
@@ -23,7 +30,7 @@ Zones are TLC's, 1 to 265, or their names. Times are in New York time, unless th
 """
 _ERRORS = {
     400: "The body is not JSON in UTF-8",
-    413: "The body is longer than {max_bytes} bytes",
+    413: "The body is longer than {max_bytes} bytes, or there are too many rides",
     415: "The body's media type is not JSON, its charset is not UTF-8, or it is compressed",
     422: "A field is missing, wrong, unknown or given twice",
     500: "The endpoint failed; its log has the error",
@@ -45,16 +52,26 @@ def example_ride(services: Sequence[str]) -> dict[str, Any]:
     return {**fields, "service": services[0]}
 
 
-def describe(version: str, services: Sequence[str], prediction: msgspec.Struct) -> dict[str, Any]:
+def example_batch(services: Sequence[str]) -> dict[str, Any]:
+    """An example body of `POST /predict_many` for a model of these services."""
+    ride = {name: value for name, value in example_ride(services).items() if name != "rider_key"}
+    return {"rides": [ride, {**ride, "pickup_at": "2023-03-01T18:00", "passenger_count": None}]}
+
+
+def describe(
+    version: str, services: Sequence[str], prediction: msgspec.Struct, predictions: msgspec.Struct
+) -> dict[str, Any]:
     """Build the OpenAPI document.
 
     Args:
         version: The service's version.
         services: The model's kinds of taxi.
         prediction: The response to `example_ride`.
+        predictions: The response to `example_batch`.
     """
     paths = {
         "/predict": {"post": _predict(services, msgspec.to_builtins(prediction))},
+        "/predict_many": {"post": _predict_many(services, msgspec.to_builtins(predictions))},
         "/model": {"get": _get("model", "The model's origin and its kinds of taxi", MODEL_SCHEMA)},
         "/variants": {"get": _get("variants", "The model versions that answer", VARIANTS_SCHEMA)},
         **{path: {"get": _text(sentence, "text/plain")} for path, sentence in _PLAIN.items()},
@@ -78,6 +95,18 @@ def _predict(services: Sequence[str], prediction: Mapping[str, Any]) -> dict[str
         "responses": {
             "200": {"description": "The prediction", "content": _json(PREDICTION_SCHEMA, prediction)},
             **_errors(MAX_RIDE_BYTES),
+        },
+    }
+
+
+def _predict_many(services: Sequence[str], predictions: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "summary": f"Predict up to {MAX_RIDES} rides, given as rows or columns, by one variant",
+        "operationId": "predict_many",
+        "requestBody": {"required": True, "content": _json(batch_schema(), example_batch(services))},
+        "responses": {
+            "200": {"description": "The predictions", "content": _json(BATCH_PREDICTION_SCHEMA, predictions)},
+            **_errors(MAX_BATCH_BYTES),
         },
     }
 

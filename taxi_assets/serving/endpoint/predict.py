@@ -16,7 +16,7 @@ from taxi_assets.serving.variants import Variant
 
 MODEL_FACTS = ("name", "version", "run_id", "data_snapshot", "synthetic")
 _REMEDY = "ask for one ride, or send up to 10,000 to POST /predict_many"
-_REQUEST_ID_BYTES = 8
+REQUEST_ID_BYTES = 8
 
 
 class PredictionBody(msgspec.Struct, gc=False):
@@ -42,7 +42,7 @@ async def predict(request: Request) -> Response:
     started = perf_counter()
     variants = request.app.state.endpoint.variants
     ride = decode_ride(body, variants.services, variants.zone_names)
-    request_id = token_hex(_REQUEST_ID_BYTES)
+    request_id = token_hex(REQUEST_ID_BYTES)
     variant = variants.assign(ride.rider_key or request_id)
     response = Response(_ENCODER.encode(answer(variant, ride, request_id)), media_type="application/json")
     variant_metrics(variant).time("/predict", perf_counter() - started)
@@ -53,7 +53,7 @@ def answer(variant: Variant, ride: RideRequest, request_id: str) -> PredictionBo
     """The response of a variant to a ride."""
     matrix = variant.model.encode_ride(ride)
     prediction = variant.model.predict_matrix(matrix)
-    variant_metrics(variant).count(ride.service, matrix, prediction)
+    variant_metrics(variant).count({ride.service: 1}, matrix, prediction)
     minutes, (low,), (high,) = float(prediction.minutes[0]), prediction.low, prediction.high  # type: ignore[misc]
     return PredictionBody(
         duration_minutes=round(minutes, 2),

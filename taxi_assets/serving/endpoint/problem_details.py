@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 from taxi_assets.errors import TaxiError
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 1
 _MAX_VALUE_CHARACTERS = 40
 
 
@@ -56,6 +57,12 @@ class InvalidFields(Problem):
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__(422, "; ".join(map(str, errors)), errors)
+
+
+def too_busy(fault: str) -> Problem:
+    """A problem of status 503 for a client that may try again."""
+    detail = f"{fault} at a time: try again in {RETRY_AFTER_SECONDS} s"
+    return Problem(503, detail, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
 
 
 def problem_response(problem: Problem) -> JSONResponse:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from taxi_assets.serving.endpoint.problem_details import FieldError, InvalidFields, Problem, as_json
 
-MAX_RIDE_BYTES = 64 * 1024
+MAX_RIDE_BYTES, MAX_BATCH_BYTES = 64 * 1024, 4 * 1024 * 1024
 # Accepted media types; the second is curl's default.
 _ACCEPTED_MEDIA_TYPES = frozenset({"", "application/json", "application/x-www-form-urlencoded"})
 _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii"})

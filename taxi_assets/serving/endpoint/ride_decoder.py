@@ -51,11 +51,11 @@ def _decode(body: bytes, services: Sequence[str], zones: ZoneNames) -> RideReque
         sent = _DECODER.decode(body)
         if body.count(b'"') != 2 * _texts(sent):  # msgspec accepts a field that is given twice
             return None
-        start, end = _zone(sent.pickup_zone_id, zones), _zone(sent.dropoff_zone_id, zones)
+        start, end = find_zone(sent.pickup_zone_id, zones), find_zone(sent.dropoff_zone_id, zones)
         pickup_at, warnings = read_pickup_time(sent.pickup_at)
     except (msgspec.MsgspecError, ValueError):
         return None
-    service, passengers, rider_key = _given(sent.service), _given(sent.passenger_count), _given(sent.rider_key)
+    service, passengers, rider_key = given(sent.service), given(sent.passenger_count), given(sent.rider_key)
     service = services[0] if service is None else service
     is_valid = (
         service in services
@@ -74,11 +74,17 @@ def _texts(sent: _RideBody) -> int:
     return 3 + sum(each is not UNSET for each in optional) + sum(isinstance(each, str) for each in values)
 
 
-def _given(value: Value | UnsetType | None) -> Value | None:
+def given(value: Value | UnsetType | None) -> Value | None:
+    """None for a field that is missing or null."""
     return None if value is UNSET else value
 
 
-def _zone(value: int | str, zones: ZoneNames) -> int:
+def find_zone(value: int | str, zones: ZoneNames) -> int:
+    """The id of a zone given by its id or name.
+
+    Raises:
+        ValueError: there is no such zone.
+    """
     if isinstance(value, str):
         return zones.find(value)
     if 0 < value < ZONES:

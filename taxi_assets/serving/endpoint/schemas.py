@@ -54,6 +54,34 @@ PREDICTION_SCHEMA = object_schema(
         "request_id": REQUEST_ID,
     },
 )
+_OF_A_ROW = ("duration_minutes", "interval_90", "dropoff_at", "service")
+_ROW = {name: PREDICTION_SCHEMA["properties"][name] for name in _OF_A_ROW}
+_BATCH = {
+    "model_version": MODEL_VERSION,
+    "variant": VARIANT,
+    "synthetic": SYNTHETIC,
+    "request_id": REQUEST_ID,
+    "warnings": {
+        "type": "array",
+        "description": "Notes on ambiguous start times",
+        "items": object_schema(
+            "RowWarning",
+            {
+                "row": {"type": "integer", "description": "The ride; the first is 0"},
+                "warning": {"type": "string", "description": "The note"},
+            },
+        ),
+    },
+}
+_ROWS = {"predictions": {"type": "array", "items": object_schema("PredictedRow", _ROW)}}
+_COLUMNS = {name: {"type": "array", "items": field} for name, field in _ROW.items()}
+BATCH_PREDICTION_SCHEMA = {
+    "title": "Predictions",
+    "oneOf": [
+        object_schema("PredictedRows", {**_BATCH, **_ROWS}),
+        object_schema("PredictedColumns", {**_BATCH, **_COLUMNS}),
+    ],
+}
 MODEL_SCHEMA = object_schema(
     "Model",
     {
