@@ -65,10 +65,11 @@ def scan_landing(
     settings = warehouse.settings
     with file_moves_lock(settings, policy.lock_seconds):
         deadline = time.monotonic() + policy.budget_seconds
-        _recover_orphans(settings, list_source_files(warehouse))
+        records = list_source_files(warehouse)
+        _recover_orphans(settings, records)
         listing = list_landing(settings, policy, only)
         fault_points.fault_point("listed")
-        changed = _inspect_and_record(warehouse, _take_complete_files(settings, listing), deadline)
+        changed = _inspect_and_record(warehouse, records, _take_complete_files(settings, listing), deadline)
         fault_points.fault_point("scanned")
     return changed
 
@@ -82,9 +83,10 @@ def take_landed_file(warehouse: Warehouse, path: Path) -> None:
     if path.parent != settings.landing:
         return
     with file_moves_lock(settings, IMMEDIATE.lock_seconds):
-        landed = {row.path for row in list_source_files(warehouse) if row.path.startswith("landing/")}
+        records = list_source_files(warehouse)
+        landed = {row.path for row in records if row.path.startswith("landing/")}
         listing = LandingListing([path], [], frozenset(landed - {landing_path(path)}))
-        _inspect_and_record(warehouse, _take_complete_files(settings, listing), float("inf"))
+        _inspect_and_record(warehouse, records, _take_complete_files(settings, listing), float("inf"))
 
 
 def list_source_files(warehouse: Warehouse) -> list[SourceFile]:
@@ -141,11 +143,12 @@ def _take_complete_files(settings: Settings, listing: LandingListing) -> Landing
     return LandingListing((), left, listing.skipped)
 
 
-def _inspect_and_record(warehouse: Warehouse, listing: LandingListing, deadline: float) -> list[SourceFile]:
+def _inspect_and_record(
+    warehouse: Warehouse, records: Sequence[SourceFile], listing: LandingListing, deadline: float
+) -> list[SourceFile]:
     """Inspect, record and move the taken files, those of an interrupted scan included."""
     settings = warehouse.settings
     inspected_files, postponed = _inspect_all(settings, deadline)
-    records = list_source_files(warehouse) if inspected_files else []
     for inspected_file in list(inspected_files):
         # If the stored copy cannot be read, the next scan tries again.
         with suppress(OSError, FileStillBeingWritten):
@@ -153,7 +156,7 @@ def _inspect_and_record(warehouse: Warehouse, listing: LandingListing, deadline:
             inspected_files = [_inspect(damaged, settings), *inspected_files] if damaged else inspected_files
     fault_points.fault_point("inspected")
     listing = LandingListing((), [*listing.incomplete, *postponed], listing.skipped)
-    resolved, changed = _record(warehouse, inspected_files, listing)
+    resolved, changed = _record(warehouse, records, inspected_files, listing)
     faults = [_move_file(settings, settings.root / path, target) for path, target in resolved.target_paths.items()]
     for fault in (*faults, *_write_reasons(settings, resolved)):
         if fault:
@@ -226,7 +229,10 @@ def _take_damaged(settings: Settings, record: SourceFile | None) -> Path | None:
 
 
 def _record(
-    warehouse: Warehouse, inspected_files: Sequence[SourceFile], listing: LandingListing
+    warehouse: Warehouse,
+    records: Sequence[SourceFile],
+    inspected_files: Sequence[SourceFile],
+    listing: LandingListing,
 ) -> tuple[ResolvedStates, list[SourceFile]]:
     """Update the rows in one transaction, or write nothing if no row changes."""
     root = warehouse.settings.root
@@ -239,7 +245,7 @@ def _record(
         )
         return ResolvedStates(skipped | dict(resolved.rows), resolved.target_paths)
 
-    before = {row.path: row for row in list_source_files(warehouse)}
+    before = {row.path: row for row in records}
     resolved = decide(before.values())
     changed: list[SourceFile] = []
     if resolved.rows != before:
