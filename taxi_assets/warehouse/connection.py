@@ -201,7 +201,7 @@ def _insert_null_rows(connection: duckdb.DuckDBPyConnection, first_columns: Mapp
 
 
 def _delete_null_rows(connection: duckdb.DuckDBPyConnection, first_columns: Mapping[str, str]) -> None:
-    """Delete these rows, also those of a process that was killed in between: no others lack the first column."""
+    """Delete the rows of `_insert_null_rows`, also those of a process that was killed between the two."""
     connection.execute("BEGIN TRANSACTION")
     for table, column in first_columns.items():
         connection.execute(f"DELETE FROM {table} WHERE {column} IS NULL")
