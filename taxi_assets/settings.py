@@ -91,6 +91,14 @@ class Settings(BaseSettings):
     keep_models: int = Field(
         5, ge=1, description="Number of newest versions that keep their pickle and Bentos, beside the champion."
     )
+    prediction_log_sync: Literal["process", "disk"] = Field(
+        "process",
+        description="Safety of an answered prediction's record: `process` outlives a killed process, `disk` also a "
+        "loss of power.",
+    )
+    prediction_log_days: int = Field(
+        7, ge=1, le=36_500, description="Days that the prediction log keeps records that are in the warehouse."
+    )
     host: str = Field("127.0.0.1", min_length=1, description="Address the servers bind to.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     bento_port: int = Field(3001, ge=1, le=65535, description="Port of the Bento's endpoint.")
@@ -208,6 +216,16 @@ class Settings(BaseSettings):
     @property
     def bentoml_home(self) -> Path:
         return self.root / "bentoml"
+
+    @property
+    def serving_state(self) -> Path:
+        """Files that the endpoint's workers share: routing, deployments, prediction log."""
+        return self.root / "serving"
+
+    @property
+    def prediction_log(self) -> Path:
+        """Segments of the prediction log."""
+        return self.serving_state / "prediction_log"
 
     @property
     def reports(self) -> Path:

@@ -7,6 +7,7 @@ from taxi_assets.defs.partitions import MONTHS
 
 GRAPH = defs.resolve_asset_graph()
 INGESTION = {"clean_trips", "raw_trips", "taxi_zones", "trip_features"}
+UNPARTITIONED = {"taxi_zones", "duration_bento", "prediction_log", "daily_serving_summary"}
 
 
 def test_every_check_states_its_expectation_and_the_effect_of_a_failure() -> None:
@@ -24,7 +25,7 @@ def test_checks_of_a_month_are_partitioned_by_month() -> None:
     of_the_whole = {"no_file_is_in_quarantine", "no_month_is_overdue", "every_month_is_finished"}
     for check in GRAPH.asset_check_keys:
         asset, partitions = check.asset_key.to_user_string(), GRAPH.get_check_spec(check).partitions_def
-        is_monthly = asset not in {"taxi_zones", "duration_bento"} and check.name not in of_the_whole
+        is_monthly = asset not in UNPARTITIONED and check.name not in of_the_whole
         assert (partitions == MONTHS) == is_monthly, check
         assert (partitions is None) == (not is_monthly), check
 
@@ -36,6 +37,7 @@ def test_only_tables_show_table_storage() -> None:
         if "dagster/table_name" in metadata:
             tables[key.to_user_string()] = str(metadata["dagster/table_name"]).removeprefix("lake.main.")
     own = {"model_evaluation": "evaluations", "champion_model": "promotions", "drift_report": "drift_reports"}
+    own |= {"prediction_log": "predictions", "daily_serving_summary": "daily_serving_summaries"}
     assert tables == own | {name: name for name in INGESTION}
     schema = GRAPH.get(dg.AssetKey("duration_model")).metadata["dagster/column_schema"]
     assert isinstance(schema, dg.TableSchema)

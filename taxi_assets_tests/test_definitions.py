@@ -42,6 +42,7 @@ ASSETS = {
             "trips_are_not_repeated",
         },
     ),
+    "daily_serving_summary": ({"prediction_log"}, {"every_prediction_is_summarised"}),
     "drift_report": ({"duration_model", "trip_features"}, {"the_month_is_like_those_before"}),
     "duration_bento": ({"champion_model"}, {"every_month_is_finished", "the_bento_predicts_as_the_model"}),
     "duration_model": ({"taxi_zones", "trip_features"}, {"no_feature_is_known_only_after_the_ride"}),
@@ -55,6 +56,10 @@ ASSETS = {
         },
     ),
     "model_tuning": ({"taxi_zones", "trip_features"}, {"every_trial_was_scored_on_later_months"}),
+    "prediction_log": (
+        {"duration_bento"},
+        {"log_lines_are_whole", "request_ids_are_unique", "segments_are_sealed_in_time"},
+    ),
     "raw_trips": (
         {"taxi_zones"},
         {
@@ -119,16 +124,22 @@ ASSETS = {
     ),
 }
 INGESTION = {"clean_trips", "raw_trips", "taxi_zones", "trip_features"}
+PREDICTIONS = {"prediction_log", "daily_serving_summary"}
 JOBS = {
     "ingest_months": INGESTION,
-    "train_month": set(ASSETS) - {"model_tuning"},
+    "train_month": set(ASSETS) - {"model_tuning"} - PREDICTIONS,
+    "ingest_predictions": PREDICTIONS,
     "tune": {"model_tuning"},
     "maintain_warehouse": set(),
     "check_freshness": set(),
 }
 SENSORS = {"landing_sensor": {"ingest_months", "train_month"}, "tlc_polling_sensor": set()}
-SCHEDULES = {"maintenance_schedule": "maintain_warehouse", "check_freshness_daily": "check_freshness"}
-UNPARTITIONED = {"taxi_zones", "duration_bento"}
+SCHEDULES = {
+    "maintenance_schedule": "maintain_warehouse",
+    "check_freshness_daily": "check_freshness",
+    "prediction_log_schedule": "ingest_predictions",
+}
+UNPARTITIONED = {"taxi_zones", "duration_bento", *PREDICTIONS}
 
 # In turn: the result must not depend on which runs first.
 IMPORT_SECONDS = """

@@ -20,6 +20,12 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
     ),
     "champion_model": ("promotion/*.py", "promotion/*.sql"),
     "duration_bento": ("serving/*.py", "serving/endpoint/*.py", "serving/packaging/*.py"),
+    "prediction_log": (
+        "serving/prediction_log/ingest_log.py",
+        "serving/prediction_log/prediction_record.py",
+        "serving/prediction_log/segments.py",
+    ),
+    "daily_serving_summary": ("serving/prediction_log/daily_*",),
     "drift_report": ("monitoring/drift.py", "monitoring/drift_counts.sql"),
     "model_tuning": ("training/tuning.py", "training/conditions.py", *TRAINING_SOURCES),
 }

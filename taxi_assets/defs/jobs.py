@@ -6,6 +6,8 @@ _INGESTION = dg.AssetSelection.groups("ingestion")
 
 _TUNING = dg.AssetSelection.assets("model_tuning")
 
+_PREDICTIONS = dg.AssetSelection.assets("prediction_log", "daily_serving_summary")
+
 ingest_months = dg.define_asset_job(
     "ingest_months",
     selection=_INGESTION,
@@ -14,7 +16,7 @@ ingest_months = dg.define_asset_job(
 
 train_month = dg.define_asset_job(
     "train_month",
-    selection=dg.AssetSelection.all() - _TUNING,
+    selection=dg.AssetSelection.all() - _TUNING - _PREDICTIONS,
     description="Ingest one month, train on the months before it, score on it, and package the champion.",
 )
 
@@ -22,4 +24,10 @@ tune = dg.define_asset_job(
     "tune",
     selection=_TUNING,
     description="Tune parameters within a budget of trials and seconds, on the months before the partition's.",
+)
+
+ingest_predictions = dg.define_asset_job(
+    "ingest_predictions",
+    selection=_PREDICTIONS,
+    description="Take the sealed segments of the prediction log into the warehouse, and summarise their days.",
 )

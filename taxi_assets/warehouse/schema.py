@@ -1,30 +1,8 @@
 """The warehouse's tables: names, columns, types, units; used by the DDL, Dagster and the docs."""
 
-from dataclasses import dataclass
-
 from taxi_assets.tlc.columns import RAW_COLUMNS
-
-
-@dataclass(frozen=True)
-class Column:
-    name: str
-    type: str
-    description: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the warehouse, or a view if it has a `query`."""
-
-    name: str
-    columns: tuple[Column, ...]
-    query: str | None = None
-
-    def ddl(self) -> str:
-        """The statement that creates it as a table."""
-        columns = ", ".join(f"{column.name} {column.type}" for column in self.columns)
-        return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
-
+from taxi_assets.warehouse.serving_tables import SERVING_TABLES
+from taxi_assets.warehouse.table_definition import Column, Table
 
 _KEY = (
     Column("service", "VARCHAR", "TLC's service: green, yellow, fhvhv"),
@@ -280,4 +258,4 @@ _TABLES = (
     ),
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in _TABLES}
+TABLES: dict[str, Table] = {table.name: table for table in (*_TABLES, *SERVING_TABLES)}

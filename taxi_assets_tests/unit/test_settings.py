@@ -26,6 +26,8 @@ READ = {
     "mlflow_port": ("1", 1),
     "snapshot_retention_days": ("7", 7),
     "keep_models": ("3", 3),
+    "prediction_log_sync": ("disk", "disk"),
+    "prediction_log_days": ("30", 30),
     "served_condition": ("with_recent_traffic", "with_recent_traffic"),
 }
 PORTS = ("dagster_port", "bento_port", "data_docs_port", "mlflow_port")

@@ -30,6 +30,11 @@ def new_name() -> str:
     return f"{time.time_ns() // 1000:013x}{secrets.randbits(12):03x}"
 
 
+def begun_at(name: str) -> float:
+    """The time when a segment was created, seconds since 1970."""
+    return int(name[:13], 16) / 1_000_000
+
+
 def record_id(segment: str, offset: int) -> str:
     """The id of the record at this offset, bytes."""
     return f"{segment}-{offset:x}"
@@ -79,9 +84,9 @@ def create(folder: Path) -> tuple[str, int]:
 
 
 def seal(folder: Path, name: str) -> None:
-    """Rename a segment of whole lines to which no process appends; remove it if it is empty."""
+    """Rename a segment of whole lines to which no process appends; remove it if it never had any bytes."""
     path = folder / f"{name}{OPEN}"
-    if path.stat().st_size:
+    if path.stat().st_size or (folder / f"{name}{TORN}").exists():
         path.rename(folder / f"{name}{SEALED}")
     else:
         path.unlink()

@@ -117,12 +117,13 @@ def test_torn_bytes_of_an_ended_writer_are_kept_aside(tmp_path: Path) -> None:
     assert (tmp_path / f"{name}{segments.TORN}").read_bytes() == b'{"a":'
 
 
-def test_a_segment_of_torn_bytes_only_is_removed(tmp_path: Path) -> None:
+def test_a_segment_of_torn_bytes_only_is_sealed_empty(tmp_path: Path) -> None:
     name, descriptor = segments.create(tmp_path)
     os.write(descriptor, b"x" * (segments.MAX_LINE_BYTES + 5))
     os.close(descriptor)
     segments.seal_ended(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [f"{name}{segments.TORN}"]
+    assert sealed_lines(tmp_path, name) == []
+    assert (tmp_path / f"{name}{segments.TORN}").stat().st_size == segments.MAX_LINE_BYTES + 5
 
 
 def test_a_draft_of_an_ended_process_is_removed(tmp_path: Path) -> None:

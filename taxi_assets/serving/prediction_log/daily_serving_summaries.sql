@@ -1,0 +1,19 @@
+-- Predictions of the given days by day, variant and version. A variant is a shadow or is answered, never both.
+SELECT
+    answered_at::DATE AS day,
+    variant,
+    model_version,
+    shadow_of IS NOT NULL AS is_shadow,
+    count(*) AS predictions,
+    count(DISTINCT rider) AS riders,
+    count(*) FILTER (WHERE warnings > 0) AS with_warnings,
+    count(traffic_age_seconds) AS with_recent_traffic,
+    avg(duration_minutes) AS mean_minutes,
+    avg(high_minutes - low_minutes) AS mean_interval_minutes,
+    quantile_cont(latency_microseconds, 0.5) AS latency_p50_microseconds,
+    quantile_cont(latency_microseconds, 0.9) AS latency_p90_microseconds,
+    quantile_cont(latency_microseconds, 0.99) AS latency_p99_microseconds,
+    max(latency_microseconds) AS latency_max_microseconds
+FROM predictions
+WHERE answered_at::DATE IN (SELECT unnest($days))
+GROUP BY ALL

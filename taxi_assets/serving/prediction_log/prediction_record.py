@@ -1,0 +1,123 @@
+"""A record of the prediction log, and the hashes in it: a rider's key itself is never logged."""
+
+import hashlib
+import os
+import secrets
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from taxi_assets.tlc.local_time import NEW_YORK
+
+_HASH_BYTES = 8
+_SALT_FILE = "rider_hash_salt"
+
+
+class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One prediction: of an answered ride, or of a shadow variant for the same ride.
+
+    Attributes:
+        answered_at: Time of the prediction, with its zone.
+        service: TLC's service.
+        pickup_at: New York time with its offset; see `new_york_time`.
+        pickup_zone_id: TLC zone of the start.
+        dropoff_zone_id: TLC zone of the end.
+        passenger_count: Number of passengers, if known.
+        rider: Hash of the rider's key, if one was sent; see `RiderHasher`.
+        features: Hash of the model's input; see `hash_features`.
+        duration_minutes: The prediction.
+        low_minutes: Lower end of its 90 % interval.
+        high_minutes: Upper end of its 90 % interval.
+        model_version: Registered version that made it.
+        variant: The slot of the routing: `champion`, `challenger 13`, `shadow 14`.
+        shadow_of: Request id of the answered prediction; None if this one was answered.
+        latency_microseconds: From the receipt of the request to this record.
+        warnings: Number of warnings in the answer.
+        traffic_age_seconds: Age of the newest completed trip in the features; None without recent traffic.
+    """
+
+    answered_at: datetime
+    service: str
+    pickup_at: datetime
+    pickup_zone_id: int
+    dropoff_zone_id: int
+    passenger_count: int | None
+    rider: str | None
+    features: str
+    duration_minutes: float
+    low_minutes: float
+    high_minutes: float
+    model_version: int
+    variant: str
+    latency_microseconds: int
+    warnings: int = 0
+    shadow_of: str | None = None
+    traffic_age_seconds: float | None = None
+
+
+class LoggedPrediction(PredictionRecord, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """A record as it is in the log, with its id."""
+
+    request_id: str
+
+
+_DECODER = msgspec.json.Decoder(LoggedPrediction)
+
+
+def decode_record(line: bytes) -> LoggedPrediction:
+    """Decode a line of the log.
+
+    Raises:
+        msgspec.MsgspecError: it is no record, for example because a loss of power damaged it.
+    """
+    return _DECODER.decode(line)
+
+
+def new_york_time(pickup_at: datetime) -> datetime:
+    """A New York time without offset, whose `fold` tells equal hours apart, with its offset."""
+    return pickup_at.replace(tzinfo=NEW_YORK)
+
+
+def hash_features(matrix: NDArray[Any]) -> str:
+    """The hash of a model's input, 16 hexadecimal digits; equal inputs have equal hashes."""
+    content = np.ascontiguousarray(matrix).tobytes()
+    return hashlib.blake2b(content, digest_size=_HASH_BYTES).hexdigest()
+
+
+class RiderHasher:
+    """Hashes riders' keys with a secret of this home, so that a list of keys does not reveal the riders.
+
+    Args:
+        state: The serving state folder, which has the secret, readable by its owner only.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._secret = _read_or_make_secret(state)
+
+    def hash(self, rider_key: str) -> str:
+        """The hash of a rider's key, 16 hexadecimal digits."""
+        content = rider_key.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(content, digest_size=_HASH_BYTES, key=self._secret).hexdigest()
+
+
+def _read_or_make_secret(state: Path) -> bytes:
+    state.mkdir(parents=True, exist_ok=True)
+    path, draft = state / _SALT_FILE, state / f".{_SALT_FILE}.{os.getpid()}.{secrets.token_hex(4)}"
+    if not path.exists():
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+        try:
+            path.hardlink_to(draft)  # fails if another worker was first
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_bytes()

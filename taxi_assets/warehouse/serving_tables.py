@@ -1,0 +1,71 @@
+"""Tables of what the endpoint predicted: the ingested prediction log and its daily summary."""
+
+from taxi_assets.warehouse.table_definition import Column, Table
+
+_VARIANT = Column("variant", "VARCHAR", "Slot of the routing: `champion`, or `challenger` or `shadow` with its version")
+_VERSION = Column("model_version", "BIGINT", "Registered version that predicted")
+
+SERVING_TABLES = (
+    Table(
+        "predictions",
+        (
+            Column("request_id", "VARCHAR", "Id of the answer; it names the record's place in the prediction log"),
+            Column("answered_at", "TIMESTAMP", "Time of the prediction, UTC"),
+            Column("service", "VARCHAR", "TLC's service: green, yellow, fhvhv"),
+            Column("pickup_at", "TIMESTAMP", "Start of the ride, New York local time"),
+            Column("pickup_utc_offset_hours", "SMALLINT", "New York's offset from UTC then, hours: -4 or -5"),
+            Column("pickup_zone_id", "SMALLINT", "TLC zone of the start, 1-265"),
+            Column("dropoff_zone_id", "SMALLINT", "TLC zone of the end, 1-265"),
+            Column("passenger_count", "SMALLINT", "Passengers; NULL if the request had none"),
+            Column("rider", "VARCHAR", "Hash of the rider's key; NULL if the request had none"),
+            Column("features", "VARCHAR", "Hash of the model's input; equal inputs have equal hashes"),
+            Column("duration_minutes", "DOUBLE", "Predicted duration, minutes"),
+            Column("low_minutes", "DOUBLE", "Lower end of the 90 % interval, minutes"),
+            Column("high_minutes", "DOUBLE", "Upper end of the 90 % interval, minutes"),
+            _VERSION,
+            _VARIANT,
+            Column("latency_microseconds", "BIGINT", "From the receipt of the request to its record, microseconds"),
+            Column("warnings", "SMALLINT", "Number of warnings in the answer"),
+            Column(
+                "shadow_of", "VARCHAR", "Id of the answer to the same request; NULL if this prediction was answered"
+            ),
+            Column(
+                "traffic_age_seconds",
+                "DOUBLE",
+                "Age of the newest completed trip in the features, seconds; NULL without recent traffic",
+            ),
+        ),
+    ),
+    Table(
+        "logged_segments",
+        (
+            Column("segment", "VARCHAR", "Name of the log segment, the first part of its records' ids"),
+            Column("predictions", "BIGINT", "Records in it, all in `predictions`"),
+            Column("torn_lines", "BIGINT", "Lines that are no record, from a killed process or machine"),
+            Column("first_answered_at", "TIMESTAMP", "Time of its first record, UTC"),
+            Column("last_answered_at", "TIMESTAMP", "Time of its last record, UTC"),
+            Column("bytes", "BIGINT", "Size of the segment, bytes"),
+            Column("ingested_at", "TIMESTAMP", "Time of its ingestion, UTC"),
+            Column("run_id", "VARCHAR", "Dagster run that ingested it; NULL outside Dagster"),
+        ),
+    ),
+    Table(
+        "daily_serving_summaries",
+        (
+            Column("day", "DATE", "Day of the predictions, UTC"),
+            _VARIANT,
+            _VERSION,
+            Column("is_shadow", "BOOLEAN", "Predictions that were not answered"),
+            Column("predictions", "BIGINT", "Number of predictions"),
+            Column("riders", "BIGINT", "Number of riders whose key was sent"),
+            Column("with_warnings", "BIGINT", "Predictions whose answer has warnings"),
+            Column("with_recent_traffic", "BIGINT", "Predictions with recent traffic in their features"),
+            Column("mean_minutes", "DOUBLE", "Mean predicted duration, minutes"),
+            Column("mean_interval_minutes", "DOUBLE", "Mean width of the 90 % interval, minutes"),
+            Column("latency_p50_microseconds", "DOUBLE", "Median latency, microseconds"),
+            Column("latency_p90_microseconds", "DOUBLE", "90th percentile of the latency, microseconds"),
+            Column("latency_p99_microseconds", "DOUBLE", "99th percentile of the latency, microseconds"),
+            Column("latency_max_microseconds", "BIGINT", "Largest latency, microseconds"),
+        ),
+    ),
+)
