@@ -14,6 +14,7 @@ import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.serving.endpoint.answer_log import AnswerLog
 from taxi_assets.serving.endpoint.app import EndpointState, create_app, start
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.serving.variants import CHAMPION, Variant, Variants
@@ -56,7 +57,8 @@ class TaxiDuration:
 
     def __init__(self) -> None:
         tag = json.loads((FOLDER / "release.json").read_text())["tag"]
-        start(APP, EndpointState(Variants(Variant(CHAMPION, ServedModel.load(MODEL))), tag))
+        variants = Variants(Variant(CHAMPION, ServedModel.load(MODEL)))
+        start(APP, EndpointState(variants, tag, AnswerLog.from_environment()))
 
     @bentoml.on_deployment
     @staticmethod
@@ -66,6 +68,11 @@ class TaxiDuration:
             ServedModel.load(MODEL)
         except TaxiError as error:
             raise SystemExit(f"error: {error}") from error
+
+    @bentoml.on_shutdown
+    def seal_log(self) -> None:
+        """Seal the segment of the prediction log; after a kill, its reader does."""
+        APP.state.endpoint.log.close()
 
     @bentoml.on_startup
     def freeze_gc(self) -> None:

@@ -34,6 +34,7 @@ SERVING_TABLES = (
                 "DOUBLE",
                 "Age of the newest completed trip in the features, seconds; NULL without recent traffic",
             ),
+            Column("request_rides", "BIGINT", "Rides of its request: 1 for POST /predict, more for POST /predict_many"),
         ),
     ),
     Table(
@@ -62,7 +63,11 @@ SERVING_TABLES = (
             Column("with_recent_traffic", "BIGINT", "Predictions with recent traffic in their features"),
             Column("mean_minutes", "DOUBLE", "Mean predicted duration, minutes"),
             Column("mean_interval_minutes", "DOUBLE", "Mean width of the 90 % interval, minutes"),
-            Column("latency_p50_microseconds", "DOUBLE", "Median latency, microseconds"),
+            Column(
+                "latency_p50_microseconds",
+                "DOUBLE",
+                "Median latency of POST /predict, microseconds; NULL without such predictions",
+            ),
             Column("latency_p90_microseconds", "DOUBLE", "90th percentile of the latency, microseconds"),
             Column("latency_p99_microseconds", "DOUBLE", "99th percentile of the latency, microseconds"),
             Column("latency_max_microseconds", "BIGINT", "Largest latency, microseconds"),

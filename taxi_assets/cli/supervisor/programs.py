@@ -86,8 +86,13 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def _bento_environment(settings: Settings) -> dict[str, str]:
     """Variables that the service reads at its import, where settings are not available."""
-    workers, is_traced = str(settings.bento_workers), str(settings.bento_tracing).lower()
-    return {**environment(settings), "TAXI_BENTO_WORKERS": workers, "TAXI_BENTO_TRACING": is_traced}
+    return {
+        **environment(settings),
+        "TAXI_BENTO_WORKERS": str(settings.bento_workers),
+        "TAXI_BENTO_TRACING": str(settings.bento_tracing).lower(),
+        "TAXI_SERVING_STATE": str(settings.serving_state),
+        "TAXI_PREDICTION_LOG_SYNC": settings.prediction_log_sync,
+    }
 
 
 def bento_program(settings: Settings) -> Program:

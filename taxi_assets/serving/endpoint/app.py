@@ -11,22 +11,24 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from taxi_assets.serving.endpoint.admission import Admission
+from taxi_assets.serving.endpoint.answer_log import AnswerLog
 from taxi_assets.serving.endpoint.batch_fields import parse_batch
 from taxi_assets.serving.endpoint.index_page import show_index
 from taxi_assets.serving.endpoint.metrics import CONTENT_TYPE, exposition
 from taxi_assets.serving.endpoint.openapi import describe, example_batch, example_ride
 from taxi_assets.serving.endpoint.predict import MODEL_FACTS, answer, predict
 from taxi_assets.serving.endpoint.predict_many import BatchWorker, answer_batch, predict_many
-from taxi_assets.serving.endpoint.problem_details import Problem, problem_response
+from taxi_assets.serving.endpoint.problem_details import RETRY_AFTER_SECONDS, Problem, problem_response
 from taxi_assets.serving.endpoint.request_counter import RequestCounter
 from taxi_assets.serving.endpoint.ride_fields import parse_ride
+from taxi_assets.serving.prediction_log.log_writer import LogUnavailable
 from taxi_assets.serving.variants import Variants
 
 _HTTP_ERRORS = {
     404: "there is nothing at this address: GET /docs describes every address",
     405: "this address has another method: GET /docs describes every address",
 }
-_EXAMPLE_ID = "9f86d081884c7d65"
+_EXAMPLE_ID = "650a1b2c3d4e5f60-1f0"
 _SERVER_ERROR = "the endpoint failed: its log has the error"
 
 
@@ -37,11 +39,13 @@ class EndpointState:
     Attributes:
         variants: The served models; a hot swap replaces them as a whole, and a request reads them once.
         bento: Tag of the running Bento.
+        log: The prediction log, which has each answer before it is sent.
         batches: Predicts batches beside single rides.
     """
 
     variants: Variants
     bento: str
+    log: AnswerLog
     batches: BatchWorker = field(default_factory=BatchWorker)
 
 
@@ -61,6 +65,7 @@ def create_app() -> Starlette:
     middleware = [Middleware(RequestCounter, [route.path for route in routes]), Middleware(Admission)]
     handlers: dict[Any, Any] = {
         Problem: _problem,
+        LogUnavailable: _log_unavailable,
         ClientDisconnect: _disconnected,
         HTTPException: _http_error,
         Exception: _server_error,
@@ -72,10 +77,14 @@ def start(app: Starlette, state: EndpointState) -> None:
     """Give the app its state and predict an example, so that the first request finds everything ready."""
     variants, services, names = state.variants, state.variants.services, state.variants.zone_names
     ride, batch = parse_ride(example_ride(services), services, names), example_batch(services)
-    prediction = answer(variants.champion, ride, _EXAMPLE_ID)
-    predictions = answer_batch(variants.champion, parse_batch(batch, services, names), _EXAMPLE_ID)
+    prediction = answer(variants.champion, ride, _example_id)
+    predictions = answer_batch(variants.champion, parse_batch(batch, services, names), _example_id)
     app.state.endpoint = state
     app.state.openapi = describe(state.bento, services, prediction, predictions)
+
+
+def _example_id(*_: object) -> str:
+    return _EXAMPLE_ID
 
 
 async def show_openapi(request: Request) -> JSONResponse:
@@ -104,6 +113,10 @@ def show_metrics(_: Request) -> Response:
 
 async def _problem(_: Request, problem: Problem) -> JSONResponse:
     return problem_response(problem)
+
+
+async def _log_unavailable(_: Request, error: LogUnavailable) -> JSONResponse:
+    return problem_response(Problem(503, str(error), headers={"retry-after": str(RETRY_AFTER_SECONDS)}))
 
 
 async def _disconnected(_: Request, _error: ClientDisconnect) -> JSONResponse:

@@ -1,9 +1,12 @@
 """`POST /predict`: the prediction of one ride."""
 
+from collections.abc import Callable
 from secrets import token_hex
 from time import perf_counter
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,10 +16,14 @@ from taxi_assets.serving.endpoint.request_body import MAX_RIDE_BYTES, read_body
 from taxi_assets.serving.endpoint.ride_decoder import decode_ride
 from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.variants import Variant
+from taxi_assets.training.predictions import Prediction
 
 MODEL_FACTS = ("name", "version", "run_id", "data_snapshot", "synthetic")
 _REMEDY = "ask for one ride, or send up to 10,000 to POST /predict_many"
-REQUEST_ID_BYTES = 8
+ASSIGNMENT_KEY_BYTES = 8  # of a request without a rider's key
+
+LogAnswer = Callable[[NDArray[np.float32], Prediction], str]
+"""Logs the answer of a model's input and its prediction, and returns its request id."""
 
 
 class PredictionBody(msgspec.Struct, gc=False):
@@ -40,19 +47,26 @@ async def predict(request: Request) -> Response:
     """Predict the duration and the end of a ride."""
     body = await read_body(request, MAX_RIDE_BYTES, _REMEDY)
     started = perf_counter()
-    variants = request.app.state.endpoint.variants
+    endpoint = request.app.state.endpoint
+    variants, log = endpoint.variants, endpoint.log
     ride = decode_ride(body, variants.services, variants.zone_names)
-    request_id = token_hex(REQUEST_ID_BYTES)
-    variant = variants.assign(ride.rider_key or request_id)
-    response = Response(_ENCODER.encode(answer(variant, ride, request_id)), media_type="application/json")
+    variant = variants.assign(ride.rider_key or token_hex(ASSIGNMENT_KEY_BYTES))
+    found = answer(variant, ride, lambda matrix, made: log.append(variant, ride, matrix, made, started))
+    response = Response(_ENCODER.encode(found), media_type="application/json")
+    await log.durable()
     variant_metrics(variant).time("/predict", perf_counter() - started)
     return response
 
 
-def answer(variant: Variant, ride: RideRequest, request_id: str) -> PredictionBody:
-    """The response of a variant to a ride."""
+def answer(variant: Variant, ride: RideRequest, log: LogAnswer) -> PredictionBody:
+    """The response of a variant to a ride, once it is logged.
+
+    Raises:
+        LogUnavailable: it cannot be logged, and so must not be sent.
+    """
     matrix = variant.model.encode_ride(ride)
     prediction = variant.model.predict_matrix(matrix)
+    request_id = log(matrix, prediction)
     variant_metrics(variant).count({ride.service: 1}, matrix, prediction)
     minutes, (low,), (high,) = float(prediction.minutes[0]), prediction.low, prediction.high  # type: ignore[misc]
     return PredictionBody(

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
+from taxi_assets.serving.endpoint.answer_log import AnswerLog
 from taxi_assets.serving.endpoint.batch_decoder import decode_batch
 from taxi_assets.serving.endpoint.metrics import variant_metrics
-from taxi_assets.serving.endpoint.predict import REQUEST_ID_BYTES
+from taxi_assets.serving.endpoint.predict import ASSIGNMENT_KEY_BYTES, LogAnswer
 from taxi_assets.serving.endpoint.problem_details import too_busy
 from taxi_assets.serving.endpoint.request_body import MAX_BATCH_BYTES, read_body
 from taxi_assets.serving.endpoint.ride_batch import RideBatch
@@ -76,16 +77,17 @@ class BatchWorker:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="predict_many")
         self._unfinished: list[Future[bytes]] = []
 
-    async def predict(self, variants: Variants, body: bytes) -> bytes:
+    async def predict(self, variants: Variants, log: AnswerLog, body: bytes) -> bytes:
         """The response to a body.
 
         Raises:
             Problem: the body is wrong, or too many batches wait.
+            LogUnavailable: the answer cannot be logged.
         """
         self._unfinished = [future for future in self._unfinished if not future.done()]
         if len(self._unfinished) >= MAX_BATCHES:
             raise too_busy(f"{MAX_BATCHES} batches are predicted")
-        future = self._thread.submit(respond, variants, body)
+        future = self._thread.submit(respond, variants, log, body)
         self._unfinished.append(future)
         return await asyncio.wrap_future(future)
 
@@ -94,29 +96,36 @@ async def predict_many(request: Request) -> Response:
     """Predict the durations and the ends of many rides."""
     body = await read_body(request, MAX_BATCH_BYTES, _REMEDY)
     endpoint = request.app.state.endpoint
-    content = await endpoint.batches.predict(endpoint.variants, body)
+    content = await endpoint.batches.predict(endpoint.variants, endpoint.log, body)
+    await endpoint.log.durable()
     return Response(content, media_type="application/json")
 
 
-def respond(variants: Variants, body: bytes) -> bytes:
+def respond(variants: Variants, log: AnswerLog, body: bytes) -> bytes:
     """The response's JSON.
 
     Raises:
         Problem: the body is wrong.
+        LogUnavailable: the answer cannot be logged.
     """
     started = perf_counter()
     batch = decode_batch(body, variants.services, variants.zone_names)
-    request_id = token_hex(REQUEST_ID_BYTES)
-    variant = variants.assign(batch.rider_key or request_id)
-    content = _ENCODER.encode(answer_batch(variant, batch, request_id))
+    variant = variants.assign(batch.rider_key or token_hex(ASSIGNMENT_KEY_BYTES))
+    found = answer_batch(variant, batch, lambda matrix, made: log.append_batch(variant, batch, matrix, made, started))
+    content = _ENCODER.encode(found)
     variant_metrics(variant).time("/predict_many", perf_counter() - started)
     return content
 
 
-def answer_batch(variant: Variant, batch: RideBatch, request_id: str) -> RowsBody | ColumnsBody:
-    """The response of a variant to a batch."""
+def answer_batch(variant: Variant, batch: RideBatch, log: LogAnswer) -> RowsBody | ColumnsBody:
+    """The response of a variant to a batch, once it is logged.
+
+    Raises:
+        LogUnavailable: it cannot be logged, and so must not be sent.
+    """
     matrix = variant.model.encode(batch.columns())
     prediction = variant.model.predict_matrix(matrix)
+    request_id = log(matrix, prediction)
     variant_metrics(variant).count(Counter(batch.services), matrix, prediction)
     version, synthetic = variant.version, variant.model.facts["synthetic"]
     warnings = [RowWarning(row, note) for row, notes in enumerate(batch.warnings) for note in notes]

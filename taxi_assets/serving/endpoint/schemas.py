@@ -19,7 +19,11 @@ def object_schema(title: str, properties: dict[str, Any]) -> dict[str, Any]:
 MODEL_VERSION = {"type": "integer", "description": "The version of the model in MLflow", "example": 3}
 VARIANT = {"type": "string", "description": "The role of this version, such as champion", "example": "champion"}
 SYNTHETIC = {"type": "boolean", "description": "True if the model was trained on synthetic trips"}
-REQUEST_ID = {"type": "string", "description": "The id of this response", "example": "9f86d081884c7d65"}
+REQUEST_ID = {
+    "type": "string",
+    "description": "The id of this answer in the prediction log. Append `.` and the row, from 0, for a ride of a batch",
+    "example": "650a1b2c3d4e5f60-1f0",
+}
 MINUTES = {"type": "number", "description": "Predicted duration of the ride", "example": 9.8}
 INTERVAL = {
     "type": "array",

@@ -1,4 +1,4 @@
--- Predictions of the given days by day, variant and version. A variant is a shadow or is answered, never both.
+-- Predictions of the given days by day, variant and version; latencies of POST /predict.
 SELECT
     answered_at::DATE AS day,
     variant,
@@ -6,14 +6,14 @@ SELECT
     shadow_of IS NOT NULL AS is_shadow,
     count(*) AS predictions,
     count(DISTINCT rider) AS riders,
-    count(*) FILTER (WHERE warnings > 0) AS with_warnings,
+    count(*) FILTER (warnings > 0) AS with_warnings,
     count(traffic_age_seconds) AS with_recent_traffic,
     avg(duration_minutes) AS mean_minutes,
     avg(high_minutes - low_minutes) AS mean_interval_minutes,
-    quantile_cont(latency_microseconds, 0.5) AS latency_p50_microseconds,
-    quantile_cont(latency_microseconds, 0.9) AS latency_p90_microseconds,
-    quantile_cont(latency_microseconds, 0.99) AS latency_p99_microseconds,
-    max(latency_microseconds) AS latency_max_microseconds
+    quantile_cont(latency_microseconds, 0.5) FILTER (request_rides = 1) AS latency_p50_microseconds,
+    quantile_cont(latency_microseconds, 0.9) FILTER (request_rides = 1) AS latency_p90_microseconds,
+    quantile_cont(latency_microseconds, 0.99) FILTER (request_rides = 1) AS latency_p99_microseconds,
+    max(latency_microseconds) FILTER (request_rides = 1) AS latency_max_microseconds
 FROM predictions
 WHERE answered_at::DATE IN (SELECT unnest($days))
 GROUP BY ALL

@@ -18,7 +18,7 @@ from duckdb import DuckDBPyConnection
 from taxi_assets.files import write_atomically
 from taxi_assets.serving.prediction_log import segments
 from taxi_assets.serving.prediction_log.log_writer import MAX_AGE_SECONDS
-from taxi_assets.serving.prediction_log.prediction_record import LoggedPrediction, decode_record
+from taxi_assets.serving.prediction_log.prediction_record import LoggedBatch, LoggedPrediction, decode_record
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.schema import TABLES
 
@@ -108,12 +108,12 @@ def read_segment(folder: Path, name: str) -> SegmentContent:
         OSError: it cannot be read.
     """
     content = (folder / f"{name}{segments.SEALED}").read_bytes()
-    records, unreadable, offset = [], [], 0
+    records: list[LoggedPrediction] = []
+    unreadable, offset = [], 0
     for line in content.split(b"\n"):
-        record = _record(line, segments.record_id(name, offset))
-        if record:
-            records.append(record)
-        elif line:
+        found = _predictions(line, segments.record_id(name, offset))
+        records += found
+        if line and not found:
             unreadable.append(line)
         offset += len(line) + 1
     if unreadable:
@@ -122,12 +122,14 @@ def read_segment(folder: Path, name: str) -> SegmentContent:
     return SegmentContent(tuple(records), torn_lines, len(content))
 
 
-def _record(line: bytes, request_id: str) -> LoggedPrediction | None:
+def _predictions(line: bytes, request_id: str) -> list[LoggedPrediction]:
+    """The predictions of a line; none if it is no record or has the id of another place."""
     try:
         record = decode_record(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    return record if record.request_id == request_id else None
+        found = record.predictions() if isinstance(record, LoggedBatch) else [record]
+    except (msgspec.MsgspecError, ValueError):
+        return []
+    return found if record.request_id == request_id else []
 
 
 def _not_ingested(connection: DuckDBPyConnection, names: Sequence[str]) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from taxi_assets.serving.prediction_log import segments
+from taxi_assets.serving.prediction_log.segments import MAX_LINE_BYTES, OPEN, SEALED, names
 
-_CHUNK_BYTES = 4 * 1024 * 1024
+_CHUNK_BYTES = MAX_LINE_BYTES
 # A folder changed within this time may change again without a new time of change.
 _CLOCK_TICK_SECONDS = 0.1
 
@@ -82,21 +82,21 @@ class LogTail:
         if stamp == self._stamp:
             return
         self._stamp = stamp if time.time() - status.st_mtime > _CLOCK_TICK_SECONDS else None
-        found = dict.fromkeys(segments.names(self._folder, segments.OPEN), segments.OPEN)
-        found |= dict.fromkeys(segments.names(self._folder, segments.SEALED), segments.SEALED)
+        found = dict.fromkeys(names(self._folder, OPEN), OPEN)
+        found |= dict.fromkeys(names(self._folder, SEALED), SEALED)
         self._finished &= set(found)
         for name in sorted(set(found) - self._finished):
             if name not in self._followed and not self._open(name, found[name]):
                 self._stamp = None  # it was sealed or removed since the listing
             elif name in self._followed:
-                self._followed[name].is_sealed = found[name] == segments.SEALED
+                self._followed[name].is_sealed = found[name] == SEALED
         for each in [each for name, each in self._followed.items() if name not in found]:
             each.is_sealed = True  # removed: read what is left
 
     def _open(self, name: str, suffix: str) -> bool:
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(self._folder / f"{name}{suffix}", os.O_RDONLY)
-            if suffix == segments.SEALED and os.fstat(descriptor).st_mtime < self._since:
+            if suffix == SEALED and os.fstat(descriptor).st_mtime < self._since:
                 os.close(descriptor)
                 self._finished.add(name)
             else:

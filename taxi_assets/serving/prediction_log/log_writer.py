@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving.prediction_log import segments
+from taxi_assets.serving.prediction_log.segments import ID_FIELD, create_segment, record_id, seal_segment
 
 SyncMode = Literal["process", "disk"]
 MAX_BYTES = 32 * 1024 * 1024
@@ -65,7 +65,7 @@ class LogWriter:
         self,
         folder: Path,
         sync: SyncMode = "process",
-        id_field: str = segments.ID_FIELD,
+        id_field: str = ID_FIELD,
         max_bytes: int = MAX_BYTES,
         max_age_seconds: float = MAX_AGE_SECONDS,
     ) -> None:
@@ -80,7 +80,7 @@ class LogWriter:
         self._failure: LogUnavailable | None = None  # of a sync; no later record is safe
         self._is_closed = False
         try:
-            name, descriptor = segments.create(folder)
+            name, descriptor = create_segment(folder)
         except OSError as error:
             raise LogUnavailable(folder, error) from error
         self._segment = _Segment(name, descriptor)
@@ -112,7 +112,7 @@ class LogWriter:
             ids, lines = [], []
             for content in contents:
                 line = b'%b%x",%b\n' % (prefix, offset, content[1:])
-                ids.append(segments.record_id(segment.name, offset))
+                ids.append(record_id(segment.name, offset))
                 lines.append(line)
                 offset += len(line)
             self._write(segment, b"".join(lines))
@@ -152,7 +152,7 @@ class LogWriter:
         self._require_usable()
         if self._segment is None:
             try:
-                self._segment = _Segment(*segments.create(self._folder))
+                self._segment = _Segment(*create_segment(self._folder))
             except OSError as error:
                 raise LogUnavailable(self._folder, error) from error
         if not self._segment.size:
@@ -235,7 +235,7 @@ class LogWriter:
 
     def _seal(self, segment: _Segment) -> None:
         try:
-            segments.seal(self._folder, segment.name)
+            seal_segment(self._folder, segment.name)
         except OSError:
             pass  # it stays open without a lock: the next `seal_ended` seals it
         finally:

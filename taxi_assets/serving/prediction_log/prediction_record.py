@@ -1,8 +1,12 @@
-"""A record of the prediction log, and the hashes in it: a rider's key itself is never logged."""
+"""Records of the prediction log, and the hashes in them: a rider's key itself is never logged.
+
+The rides of one `POST /predict_many` are one record of columns. The id of its third ride ends with `.2`.
+"""
 
 import hashlib
 import os
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,13 +15,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from taxi_assets.serving.prediction_log.segments import read_record
 from taxi_assets.tlc.local_time import NEW_YORK
 
 _HASH_BYTES = 8
 _SALT_FILE = "rider_hash_salt"
 
 
-class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+class PredictionRecord(
+    msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="kind", tag="ride"
+):
     """One prediction: of an answered ride, or of a shadow variant for the same ride.
 
     Attributes:
@@ -38,6 +45,7 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit
         latency_microseconds: From the receipt of the request to this record.
         warnings: Number of warnings in the answer.
         traffic_age_seconds: Age of the newest completed trip in the features; None without recent traffic.
+        request_rides: Number of rides in the request: 1 for `POST /predict`.
     """
 
     answered_at: datetime
@@ -57,18 +65,63 @@ class PredictionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit
     warnings: int = 0
     shadow_of: str | None = None
     traffic_age_seconds: float | None = None
+    request_rides: int = 1
 
 
-class LoggedPrediction(PredictionRecord, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+class BatchRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="rides"):
+    """The predictions of many rides by one variant: `PredictionRecord` as columns, an element a ride."""
+
+    answered_at: datetime
+    service: Sequence[str]
+    pickup_at: Sequence[datetime]
+    pickup_zone_id: Sequence[int]
+    dropoff_zone_id: Sequence[int]
+    passenger_count: Sequence[int | None]
+    rider: str | None
+    features: Sequence[str]
+    duration_minutes: Sequence[float]
+    low_minutes: Sequence[float]
+    high_minutes: Sequence[float]
+    warnings: Sequence[int]
+    model_version: int
+    variant: str
+    latency_microseconds: int
+    shadow_of: str | None = None
+    traffic_age_seconds: float | None = None
+
+
+class LoggedPrediction(PredictionRecord, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, tag="ride"):
     """A record as it is in the log, with its id."""
 
     request_id: str
 
 
-_DECODER = msgspec.json.Decoder(LoggedPrediction)
+class LoggedBatch(BatchRecord, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="rides"):
+    """A record of many rides as it is in the log, with its id."""
+
+    request_id: str
+
+    def predictions(self) -> list[LoggedPrediction]:
+        """A record for each ride."""
+        columns = [getattr(self, name) for name in _BATCH_COLUMNS]
+        shared = {name: getattr(self, name) for name in BatchRecord.__struct_fields__ if name not in _BATCH_COLUMNS}
+        shared["request_rides"] = len(self.service)
+        return [
+            LoggedPrediction(
+                request_id=f"{self.request_id}.{row}", **shared, **dict(zip(_BATCH_COLUMNS, values, strict=True))
+            )
+            for row, values in enumerate(zip(*columns, strict=True))
+        ]
 
 
-def decode_record(line: bytes) -> LoggedPrediction:
+_BATCH_COLUMNS = (
+    *("service", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "passenger_count", "features"),
+    *("duration_minutes", "low_minutes", "high_minutes", "warnings"),
+)
+_DECODER: msgspec.json.Decoder[LoggedPrediction | LoggedBatch] = msgspec.json.Decoder(LoggedPrediction | LoggedBatch)
+
+
+def decode_record(line: bytes) -> LoggedPrediction | LoggedBatch:
     """Decode a line of the log.
 
     Raises:
@@ -77,15 +130,36 @@ def decode_record(line: bytes) -> LoggedPrediction:
     return _DECODER.decode(line)
 
 
+def find_prediction(log: Path, request_id: str) -> LoggedPrediction | None:
+    """Find a prediction in the log's folder by one read; None if the log does not have it.
+
+    Raises:
+        TaxiError: `request_id` is none.
+    """
+    record_id, _, row = request_id.partition(".")
+    line = read_record(log, record_id)
+    record = decode_record(line) if line else None
+    if isinstance(record, LoggedPrediction):
+        return None if row else record
+    found = record.predictions() if record else []
+    return next((each for each in found if each.request_id == request_id), None)
+
+
 def new_york_time(pickup_at: datetime) -> datetime:
     """A New York time without offset, whose `fold` tells equal hours apart, with its offset."""
     return pickup_at.replace(tzinfo=NEW_YORK)
 
 
-def hash_features(matrix: NDArray[Any]) -> str:
-    """The hash of a model's input, 16 hexadecimal digits; equal inputs have equal hashes."""
-    content = np.ascontiguousarray(matrix).tobytes()
-    return hashlib.blake2b(content, digest_size=_HASH_BYTES).hexdigest()
+def hash_features(matrix: NDArray[Any]) -> list[str]:
+    """The hash of each row of a model's input, 16 hexadecimal digits; equal rows have equal hashes.
+
+    Args:
+        matrix: Shape (n, features).
+    """
+    content, blake2b = np.ascontiguousarray(matrix).tobytes(), hashlib.blake2b
+    size = len(content) // max(len(matrix), 1)
+    rows = range(0, len(content), size or 1)
+    return [blake2b(content[start : start + size], digest_size=_HASH_BYTES).hexdigest() for start in rows]
 
 
 class RiderHasher:

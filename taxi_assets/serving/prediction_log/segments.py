@@ -22,7 +22,7 @@ ID_FIELD = "request_id"
 _DRAFT = ".new"
 _ID = re.compile(r"([0-9a-f]{16})-([0-9a-f]{1,12})")
 _FIRST_READ_BYTES = 4096
-MAX_LINE_BYTES = 1024 * 1024
+MAX_LINE_BYTES = 4 * 1024 * 1024  # twice the record of 10,000 rides
 
 
 def new_name() -> str:
@@ -61,7 +61,7 @@ def names(folder: Path, suffix: str) -> list[str]:
     return []
 
 
-def create(folder: Path) -> tuple[str, int]:
+def create_segment(folder: Path) -> tuple[str, int]:
     """Create a locked, empty segment and return its name and its file descriptor.
 
     Raises:
@@ -83,7 +83,7 @@ def create(folder: Path) -> tuple[str, int]:
         return name, descriptor
 
 
-def seal(folder: Path, name: str) -> None:
+def seal_segment(folder: Path, name: str) -> None:
     """Rename a segment of whole lines to which no process appends; remove it if it never had any bytes."""
     path = folder / f"{name}{OPEN}"
     if path.stat().st_size or (folder / f"{name}{TORN}").exists():
@@ -111,7 +111,7 @@ def seal_ended(folder: Path) -> tuple[str, ...]:
             # Another process may have sealed it since it was listed.
             if descriptor is not None and path.exists():
                 _keep_torn_aside(folder / f"{name}{TORN}", descriptor)
-                seal(folder, name)
+                seal_segment(folder, name)
                 sealed.append(name)
     return tuple(sealed)
 

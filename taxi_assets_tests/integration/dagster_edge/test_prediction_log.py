@@ -56,7 +56,7 @@ def test_predictions_are_ingested_when_a_sealed_segment_waits(empty_platform: Pl
 
 def test_torn_and_overdue_segments_are_warnings(empty_platform: PlatformHarness) -> None:
     log = empty_platform.settings.prediction_log
-    _, descriptor = segments.create(log)
+    _, descriptor = segments.create_segment(log)
     os.write(descriptor, b"{")
     os.close(descriptor)
     writer = LogWriter(log)

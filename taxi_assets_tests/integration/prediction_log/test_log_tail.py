@@ -55,7 +55,7 @@ def test_a_tail_skips_segments_sealed_before_its_time(tmp_path: Path) -> None:
 
 
 def test_a_tail_waits_for_the_end_of_a_line(tmp_path: Path) -> None:
-    name, descriptor = segments.create(tmp_path)
+    name, descriptor = segments.create_segment(tmp_path)
     tail = LogTail(tmp_path)
     for part in (b'{"a":', b"1", b"}"):
         os.write(descriptor, part)
@@ -129,6 +129,6 @@ def test_every_line_is_read_once_in_order(steps: list[tuple[str, int, int | byte
 
 def leave_torn(folder: Path, content: bytes) -> None:
     """Leave the open segment of a process that was killed within its first record."""
-    _, descriptor = segments.create(folder)
+    _, descriptor = segments.create_segment(folder)
     os.write(descriptor, content)
     os.close(descriptor)

@@ -109,7 +109,7 @@ def test_an_open_segment_of_a_live_writer_is_not_sealed(writer: LogWriter, tmp_p
 
 
 def test_torn_bytes_of_an_ended_writer_are_kept_aside(tmp_path: Path) -> None:
-    name, descriptor = segments.create(tmp_path)
+    name, descriptor = segments.create_segment(tmp_path)
     os.write(descriptor, b'{"a":1}\n{"a":2}\n{"a":')
     os.close(descriptor)
     assert segments.seal_ended(tmp_path) == (name,)
@@ -118,7 +118,7 @@ def test_torn_bytes_of_an_ended_writer_are_kept_aside(tmp_path: Path) -> None:
 
 
 def test_a_segment_of_torn_bytes_only_is_sealed_empty(tmp_path: Path) -> None:
-    name, descriptor = segments.create(tmp_path)
+    name, descriptor = segments.create_segment(tmp_path)
     os.write(descriptor, b"x" * (segments.MAX_LINE_BYTES + 5))
     os.close(descriptor)
     segments.seal_ended(tmp_path)

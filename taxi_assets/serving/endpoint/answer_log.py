@@ -1,0 +1,127 @@
+"""Logs a worker's answers. A request whose record cannot be written is refused, with the reason."""
+
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.serving.endpoint.ride_batch import RideBatch
+from taxi_assets.serving.prediction_log.log_writer import LogWriter, SyncMode
+from taxi_assets.serving.prediction_log.prediction_record import (
+    BatchRecord,
+    PredictionRecord,
+    RiderHasher,
+    hash_features,
+    new_york_time,
+)
+from taxi_assets.serving.requested_ride import RideRequest
+from taxi_assets.serving.variants import Variant
+from taxi_assets.training.predictions import Prediction
+
+SYNC_VARIABLE = "TAXI_PREDICTION_LOG_SYNC"
+STATE_VARIABLE = "TAXI_SERVING_STATE"
+LOG_FOLDER = "prediction_log"
+
+
+class AnswerLog:
+    """The prediction log of one worker.
+
+    Args:
+        state: The serving state folder.
+        sync: `process` or `disk`; see `LogWriter`.
+
+    Raises:
+        TaxiError: the folder cannot be written to, or there is no such `sync`.
+    """
+
+    def __init__(self, state: Path, sync: str = "process") -> None:
+        if sync not in get_args(SyncMode):
+            raise TaxiError(f"{SYNC_VARIABLE} is {sync!r}: set it to process or disk")
+        self._writer = LogWriter(state / LOG_FOLDER, cast("SyncMode", sync))
+        self._riders = RiderHasher(state)
+
+    @classmethod
+    def from_environment(cls) -> "AnswerLog":
+        """The log in the state folder of the environment, or in a temporary one without it."""
+        state = os.environ.get(STATE_VARIABLE)
+        folder = Path(state) if state else Path(tempfile.mkdtemp(prefix="taxi-serving-"))
+        return cls(folder, os.environ.get(SYNC_VARIABLE, "process"))
+
+    def append(
+        self, variant: Variant, ride: RideRequest, matrix: NDArray[np.float32], prediction: Prediction, started: float
+    ) -> str:
+        """Log the answer to a ride and return its request id.
+
+        Args:
+            variant: The variant that answers.
+            ride: The request.
+            matrix: The model's input, shape (1, features).
+            prediction: The prediction, shape (1,).
+            started: `perf_counter` at the receipt of the request.
+
+        Raises:
+            LogUnavailable: the record is not written.
+        """
+        (minutes,), (low,), (high,) = prediction.minutes, prediction.low, prediction.high  # type: ignore[misc]
+        record = PredictionRecord(
+            answered_at=datetime.now(UTC),
+            service=ride.service,
+            pickup_at=new_york_time(ride.pickup_at),
+            pickup_zone_id=ride.pickup_zone_id,
+            dropoff_zone_id=ride.dropoff_zone_id,
+            passenger_count=ride.passenger_count,
+            rider=self._rider(ride.rider_key),
+            features=hash_features(matrix)[0],
+            duration_minutes=float(minutes),
+            low_minutes=float(low),
+            high_minutes=float(high),
+            model_version=variant.version,
+            variant=variant.name,
+            latency_microseconds=_microseconds_since(started),
+            warnings=len(ride.warnings),
+        )
+        return self._writer.append(record)
+
+    def append_batch(
+        self, variant: Variant, batch: RideBatch, matrix: NDArray[np.float32], prediction: Prediction, started: float
+    ) -> str:
+        """Log the answers to a batch and return its request id; see `append`."""
+        record = BatchRecord(
+            answered_at=datetime.now(UTC),
+            service=batch.services,
+            pickup_at=list(map(new_york_time, batch.pickup_at)),
+            pickup_zone_id=batch.pickup_zone_ids,
+            dropoff_zone_id=batch.dropoff_zone_ids,
+            passenger_count=batch.passenger_counts,
+            rider=self._rider(batch.rider_key),
+            features=hash_features(matrix),
+            duration_minutes=prediction.minutes.tolist(),
+            low_minutes=prediction.low.tolist(),  # type: ignore[union-attr]
+            high_minutes=prediction.high.tolist(),  # type: ignore[union-attr]
+            warnings=list(map(len, batch.warnings)),
+            model_version=variant.version,
+            variant=variant.name,
+            latency_microseconds=_microseconds_since(started),
+        )
+        return self._writer.append(record)
+
+    async def durable(self) -> None:
+        """Wait until the answers logged so far are as safe as `sync` promises; see `LogWriter.durable`."""
+        await self._writer.durable()
+
+    def close(self) -> None:
+        """Seal the worker's segment."""
+        self._writer.close()
+
+    def _rider(self, rider_key: str | None) -> str | None:
+        return None if rider_key is None else self._riders.hash(rider_key)
+
+
+def _microseconds_since(started: float) -> int:
+    return round((perf_counter() - started) * 1e6)
