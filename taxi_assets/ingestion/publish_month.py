@@ -184,8 +184,8 @@ def _staged(
             holidays = {"holidays": list(holiday_dates())}
             files.append(stack.enter_context(kept_file(connection, warehouse, _kept_query(), holidays, key)))
             for table in ("clean_trips", "trip_features"):
-                relation = (TABLES[table].query or "").replace("FROM kept_trips", "FROM month_kept")
-                suite_results[table] = audit(connection, f"({relation})", SUITES[table])
+                rows = TABLES[table].select(kept_trips="month_kept")
+                suite_results[table] = audit(connection, f"({rows})", SUITES[table])
         former = month_differences.hash_previous_month(connection, source_file, trips_view.columns.names)
         yield _Staged(trips_view, tuple(files), suite_results, former)
 

@@ -99,7 +99,7 @@ class Warehouse:
             migrate_if_older(self._catalog_file, self._lock, self._migrate)
         marker = self.settings.warehouse / "tables.json"
         tables = json.dumps(
-            {name: table.query or table.ddl() for name, table in TABLES.items()} | {"options": _OPTIONS}, indent=1
+            {name: table.select() or table.ddl() for name, table in TABLES.items()} | {"options": _OPTIONS}, indent=1
         )
         if marker.is_file() and marker.read_text() == tables:
             return
@@ -125,7 +125,7 @@ class Warehouse:
         for table in TABLES.values():
             if table.query:
                 # Others stay: files that were registered since have extended `raw_trips`.
-                connection.execute(f"CREATE VIEW IF NOT EXISTS {table.name} AS {table.query}")
+                connection.execute(f"CREATE VIEW IF NOT EXISTS {table.name} AS {table.select()}")
                 continue
             connection.execute(table.ddl())
             for column in table.columns:  # those that a table of an earlier release lacks

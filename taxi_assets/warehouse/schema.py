@@ -160,12 +160,12 @@ _TABLES = (
         "clean_trips",
         (*_KEY, _TRIP_COLUMNS[0], _DROPOFF_AT, *_TRIP_COLUMNS[1:], _DISTANCE, _DURATION),
         query="SELECT service, month, source_row, coalesce(recorded_pickup_at, pickup_at) AS pickup_at, dropoff_at, "
-        "pickup_zone_id, dropoff_zone_id, passenger_count, trip_distance_miles, duration_minutes FROM kept_trips",
+        "pickup_zone_id, dropoff_zone_id, passenger_count, trip_distance_miles, duration_minutes FROM {kept_trips}",
     ),
     Table(
         "trip_features",
         (*_KEY, *_TRIP_COLUMNS, *_FEATURES, _DURATION),
-        query="SELECT * EXCLUDE (recorded_pickup_at, dropoff_at, trip_distance_miles) FROM kept_trips",
+        query="SELECT * EXCLUDE (recorded_pickup_at, dropoff_at, trip_distance_miles) FROM {kept_trips}",
     ),
     Table(
         "evaluations",

@@ -29,7 +29,7 @@ from taxi_assets.warehouse.connection import Warehouse
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 TLC = Path(os.environ.get("TAXI_TLC_SOURCE") or SHARED / "tlc")
-MARCH = Month(2012, 3)  # no other file here has this month, so there is nothing to compare with
+MARCH = Month(2019, 3)  # every service has this month, and no other file here
 SAMPLES = TLC.parent / "tlc-samples"
 ERAS_OF_TLC = {"A": Month(2020, 8), "B": Month(2023, 2), "C": Month(2025, 1)}
 # Sample: its service and month, and the beginning of the refusal, or nothing.
@@ -55,6 +55,7 @@ def lake(synthetic_source, tmp_path_factory: pytest.TempPathFactory) -> Warehous
 def arrive(lake: Warehouse, path: Path, service: str, month: Month) -> SourceFile:
     """Lands the file as a month of a service."""
     target = lake.settings.landing / f"{service}_tripdata_{month}{path.suffix}"
+    target.unlink(missing_ok=True)  # the lake may have a link to its bytes, which a new file leaves as they are
     shutil.copyfile(path, target)
     return replace(inspect_file(target), is_synthetic=True)
 
