@@ -23,16 +23,18 @@ def build(settings: Settings) -> dg.Definitions:
         from taxi_assets.defs.mlflow_resource import mlflow_resource
         from taxi_assets.defs.monitoring import assets as monitoring
         from taxi_assets.defs.monitoring import checks as unfinished_months
+        from taxi_assets.defs.monitoring import variant_comparison
         from taxi_assets.defs.resources import platform_resources
         from taxi_assets.defs.serving import assets as serving
         from taxi_assets.defs.serving import prediction_log
         from taxi_assets.defs.training import assets as training
         from taxi_assets.defs.training import tuning
 
-        flow = (ingestion, freshness, sensors, tlc_polling, training, tuning, serving, prediction_log, monitoring)
+        flow = (ingestion, freshness, sensors, tlc_polling, training, tuning, serving, prediction_log)
+        monitored = (monitoring, unfinished_months, variant_comparison)
         resources = {**platform_resources(settings), "mlflow": mlflow_resource(settings)}
         definitions = dg.load_definitions_from_modules(
-            (*flow, unfinished_months, jobs, maintenance), resources=resources, executor=dg.in_process_executor
+            (*flow, *monitored, jobs, maintenance), resources=resources, executor=dg.in_process_executor
         )
         definitions.resolve_all_job_defs()  # here, since Dagster warns when it resolves a job
     return definitions

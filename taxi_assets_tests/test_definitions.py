@@ -122,9 +122,10 @@ ASSETS = {
             "zone_distances_are_plausible",
         },
     ),
+    "variant_comparison": ({"prediction_log"}, {"no_variant_is_worse_than_the_champion"}),
 }
 INGESTION = {"clean_trips", "raw_trips", "taxi_zones", "trip_features"}
-PREDICTIONS = {"prediction_log", "daily_serving_summary"}
+PREDICTIONS = {"prediction_log", "daily_serving_summary", "variant_comparison"}
 JOBS = {
     "ingest_months": INGESTION,
     "train_month": set(ASSETS) - {"model_tuning"} - PREDICTIONS,

@@ -26,6 +26,7 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
         "serving/prediction_log/segments.py",
     ),
     "daily_serving_summary": ("serving/prediction_log/daily_*",),
+    "variant_comparison": ("monitoring/variant_*", "monitoring/confidence_sequence.py"),
     "drift_report": ("monitoring/drift.py", "monitoring/drift_counts.sql"),
     "model_tuning": ("training/tuning.py", "training/conditions.py", *TRAINING_SOURCES),
 }

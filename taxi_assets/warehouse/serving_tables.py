@@ -51,6 +51,39 @@ SERVING_TABLES = (
         ),
     ),
     Table(
+        "feedback",
+        (
+            Column("feedback_id", "VARCHAR", "Id of the record; it names the record's place in the feedback log"),
+            Column(
+                "request_id", "VARCHAR", "Id of the answer it belongs to; NULL if the sender named the trip instead"
+            ),
+            Column("received_at", "TIMESTAMP", "Time of its receipt, UTC"),
+            Column("service", "VARCHAR", "TLC's service: green, yellow, fhvhv"),
+            Column("pickup_at", "TIMESTAMP", "Start of the ride, New York local time"),
+            Column("pickup_zone_id", "SMALLINT", "TLC zone of the start, 1-265"),
+            Column("dropoff_zone_id", "SMALLINT", "TLC zone of the end, 1-265"),
+            Column("actual_minutes", "DOUBLE", "Actual duration of the ride, minutes"),
+        ),
+    ),
+    Table(
+        "variant_comparisons",
+        (
+            _VARIANT,
+            _VERSION,
+            Column("is_paired", "BOOLEAN", "Both predicted the same rides, as for a shadow"),
+            Column("rides", "BIGINT", "Rides of the variant whose duration is known"),
+            Column("champion_rides", "BIGINT", "Rides of the champion that it is compared with"),
+            Column("rmse", "DOUBLE", "The variant's root mean squared error, minutes"),
+            Column("champion_rmse", "DOUBLE", "The champion's root mean squared error, minutes"),
+            Column("difference", "DOUBLE", "Mean squared error of the variant minus the champion's, minutes squared"),
+            Column("low", "DOUBLE", "Lower end of the difference's interval; NULL while there are few rides"),
+            Column("high", "DOUBLE", "Upper end of the difference's interval; NULL while there are few rides"),
+            Column("verdict", "VARCHAR", "better or worse if the interval excludes zero, else undecided"),
+            Column("compared_at", "TIMESTAMP", "Time of the comparison, UTC"),
+            Column("run_id", "VARCHAR", "Dagster run that compared; NULL outside Dagster"),
+        ),
+    ),
+    Table(
         "daily_serving_summaries",
         (
             Column("day", "DATE", "Day of the predictions, UTC"),
