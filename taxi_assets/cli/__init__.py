@@ -41,6 +41,7 @@ for command in (
     model_commands.baselines,
     model_commands.backtest,
     lineage_commands.lineage,
+    lineage_commands.trace,
     lineage_commands.reproduce,
 ):
     app.command()(command)

@@ -26,6 +26,7 @@ COMMANDS = (
     "backtest",
     "lineage",
     "reproduce",
+    "trace",
 )
 
 
