@@ -1,36 +1,51 @@
-"""Compares the served model with scikit-learn's, and the Bento with plain FastAPI.
+"""Compares the served model with scikit-learn's, and the Bento with other servers of a duration model.
 
-`python -m benchmarks.bench_serve [--rows N] [--seconds N] [--times N]`; loopback, one connection, one worker each.
+`python -m benchmarks.bench_serve [--rows N] [--seconds N] [--times N]`; loopback, one worker each.
 """
 
+import json
 import statistics
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.harness import Comparison, Figure, Goal, Run, TimedRun, alternate, in_process, options, report
-from benchmarks.http_load import RIDE, measure_latencies
-from taxi_assets.cli.supervisor.ports import free_port
-from taxi_assets.cli.supervisor.programs import Endpoint, Program, bento_program
-from taxi_assets.cli.supervisor.supervisor import running
-from taxi_assets.features.trip_features import MODEL_INPUTS, SERVICE_IDS, row_features
+from benchmarks.harness import (
+    Comparison,
+    Figure,
+    Goal,
+    Run,
+    TimedRun,
+    alternate,
+    in_process,
+    options,
+    report,
+    take_turns,
+)
+from benchmarks.http_load import RIDE, load
+from benchmarks.serving_peers import Peer, bento, course, empty_bento, fastapi, mlflow, serving
+from taxi_assets.cli.supervisor.programs import Program
+from taxi_assets.features.trip_features import MODEL_INPUTS, SERVICE_IDS, ZONES, row_features
+from taxi_assets.serving.endpoint.answer_log import AnswerLog
+from taxi_assets.serving.endpoint.batch_fields import MAX_RIDES
+from taxi_assets.serving.endpoint.predict_many import respond
 from taxi_assets.serving.endpoint.ride_fields import parse_ride
-from taxi_assets.serving.packaging.bento_build import build_bento
 from taxi_assets.serving.packaging.onnx_export import write_serving_folder
 from taxi_assets.serving.served_model import ServedModel
-from taxi_assets.settings import Settings
+from taxi_assets.serving.variants import CHAMPION, Variant, Variants
 
 if TYPE_CHECKING:
     from taxi_assets.training.model import DurationModel
 
-_HOST = "127.0.0.1"
+CONNECTIONS = (1, 16, 64)
 _RIDES = 200
 _FACTS = {"name": "taxi-duration", "version": 1, "run_id": "none", "data_snapshot": 0, "synthetic": True}
+
+Runs = Mapping[int, Mapping[str, list[Run]]]
 
 
 def compare_single_rides(
@@ -56,45 +71,81 @@ def compare_single_rides(
     return found, [found.times_better("one_ride_time", Goal("≥", 10), meaning, lambda run: run.seconds)]
 
 
-def compare_endpoints(bento: str, fastapi: str, seconds: float, times: int) -> tuple[Comparison, list[Figure]]:
-    """Compares both endpoints in turn, one request after the other."""
-    found = alternate(_timed_requests(bento, seconds), _timed_requests(fastapi, seconds), times)
-    per_second, p99 = "the Bento's requests per second divided by FastAPI's", "the Bento's p99 divided by FastAPI's"
-    return found, [
-        found.share("bento_throughput", Goal("≥", 0.9), per_second, lambda run: run.extra["per_second"]),
-        found.share("bento_p99", Goal("≤", 3), p99, lambda run: run.extra["p99_ms"]),
-    ]
+def compare_servers(peers: Mapping[str, Peer], folder: Path, seconds: float, times: int) -> Runs:
+    """Loads all servers in turn, over each number of connections.
+
+    Returns:
+        The runs of each server by number of connections.
+    """
+    with ExitStack() as stack:
+        urls = {name: stack.enter_context(serving(peer.program, folder)) for name, peer in peers.items()}
+
+        def turns(connections: int) -> dict[str, list[Run]]:
+            ways = {name: _loaded(urls[name], peer, connections, seconds) for name, peer in peers.items()}
+            return take_turns(ways, times)
+
+        return {connections: turns(connections) for connections in CONNECTIONS}
 
 
-@contextmanager
-def serving_both(folder: Path, model: Path) -> Iterator[tuple[str, str]]:
-    """Serves the model's folder by the Bento and by FastAPI, a process each; yields their URLs."""
-    settings = Settings(home=folder / "home", data_kind="synthetic", bento_port=free_port(_HOST))
-    build_bento(settings, model, {"version": "1"})
-    with running(bento_program(settings), folder / "bento.log") as bento:
-        port = free_port(_HOST)
-        serve = (sys.executable, "-m", "uvicorn", "benchmarks.bare_fastapi:app", "--app-dir", str(_root()))
-        program = Program(
-            "fastapi",
-            (*serve, "--host", _HOST, "--port", str(port), "--no-access-log", "--log-level", "warning"),
-            {"BENCH_MODEL": str(model)},
-            "the same model",
-            Endpoint(_HOST, port, "no setting", "/readyz"),
-        )
-        with running(program, folder / "fastapi.log") as fastapi:
-            yield bento, fastapi
+def server_figures(runs: Runs) -> list[Figure]:
+    """The Bento's throughput over that of each other server, and its own p99 over its p50."""
+    figures = []
+    for connections, by_name in runs.items():
+        for name, other in by_name.items():
+            if name != "bento":
+                goal = Goal("≥", 0.9 if name == "fastapi" else 5)
+                meaning = f"the Bento's requests per second divided by those of {name}, {connections} connections"
+                compared = Comparison(by_name["bento"], other)
+                figures.append(compared.share(f"vs_{name}_{connections}", goal, meaning, _per_second))
+    ours = Comparison(runs[16]["bento"], runs[16]["bento"])
+    spread = statistics.median(run.extra["p99_ms"] / run.extra["p50_ms"] for run in ours.ours)
+    meaning = "the Bento's p99 divided by its p50, 16 connections"
+    return [*figures, Figure("bento_p99", spread, Goal("≤", 3), meaning)]
 
 
-def _root() -> Path:
-    return Path(__file__).parents[1]
+def compare_starts(folder: Path, model: Path, times: int) -> tuple[Comparison, list[Figure]]:
+    """Compares the seconds from start to readiness of the Bento and of a service that does nothing."""
+    found = alternate(_timed_start(bento(folder, model), folder), _timed_start(empty_bento(folder), folder), times)
+    meaning = "seconds until the Bento is ready divided by those of an empty BentoML service"
+    return found, [found.share("ready_time", Goal("≤", 1.3), meaning, lambda run: run.seconds)]
 
 
-def _timed_requests(url: str, seconds: float) -> TimedRun:
+def compare_batches(model: ServedModel, state: Path, times: int) -> tuple[Comparison, list[Figure]]:
+    """Compares `POST /predict_many` of 10,000 rides, in process, with a fifth of a second."""
+    variants = Variants(Variant(CHAMPION, model))
+    draw = np.random.default_rng(0)
+    times_of_day = np.datetime64("2023-03-01T00:00") + draw.integers(0, 40_000, MAX_RIDES)
+    columns = {
+        "pickup_zone_id": draw.integers(1, ZONES, MAX_RIDES).tolist(),
+        "dropoff_zone_id": draw.integers(1, ZONES, MAX_RIDES).tolist(),
+        "pickup_at": times_of_day.astype(str).tolist(),
+    }
+    body = json.dumps(columns).encode()
+    log = AnswerLog(state)
+    found = alternate(in_process(lambda: respond(variants, log, body)), lambda: Run(MAX_RIDES / 50_000), times)
+    log.close()
+    meaning = "rides a second of POST /predict_many in process, divided by 50,000"
+    return found, [found.times_better("predict_many", Goal("≥", 1), meaning, lambda run: run.seconds)]
+
+
+def _per_second(run: Run) -> float:
+    return run.extra["per_second"]
+
+
+def _loaded(url: str, peer: Peer, connections: int, seconds: float) -> TimedRun:
     def run() -> Run:
-        took = measure_latencies(url, seconds)
-        p50, p99 = statistics.median(took), float(np.quantile(took, 0.99))
-        per_second = len(took) / sum(took)
-        return Run(sum(took), extra={"per_second": per_second, "p50_ms": 1000 * p50, "p99_ms": 1000 * p99})
+        found = load(url, connections, seconds, peer.path, peer.body).require_success()
+        p50, p99 = found.quantile_ms(0.5), found.quantile_ms(0.99)
+        return Run(found.seconds, extra={"per_second": found.per_second, "p50_ms": p50, "p99_ms": p99})
+
+    return run
+
+
+def _timed_start(program: Program, folder: Path) -> TimedRun:
+    def run() -> Run:
+        start = time.perf_counter()
+        with serving(program, folder):
+            return Run(time.perf_counter() - start)
 
     return run
 
@@ -105,14 +156,25 @@ def main() -> None:
 
     arguments = options("bench_serve", rows=60_000, seconds=4, times=3)
     trips, zones = sample_trips(1, arguments.rows)
-    model = DurationModel(zones).fit(trips[list(MODEL_INPUTS)], trips["duration_minutes"].to_numpy())
-    with tempfile.TemporaryDirectory(prefix="bench-serve-") as folder:
-        served = write_serving_folder(model, Path(folder, "model"), _FACTS, {})
+    inputs = trips[list(MODEL_INPUTS)]
+    model = DurationModel(zones).fit(inputs, trips["duration_minutes"].to_numpy())
+    with tempfile.TemporaryDirectory(prefix="bench-serve-") as name:
+        folder = Path(name)
+        served = write_serving_folder(model, folder / "model", _FACTS, {})
         single, figures = compare_single_rides(model, served, arguments.times)
-        with serving_both(Path(folder), Path(folder, "model")) as (bento, fastapi):
-            endpoints, more = compare_endpoints(bento, fastapi, arguments.seconds, arguments.times)
+        many, more = compare_batches(served, folder / "state", arguments.times)
+        starts, of_starts = compare_starts(folder, folder / "model", arguments.times)
+        peers = {
+            "bento": Peer(bento(folder, folder / "model"), "/predict", RIDE),
+            "fastapi": Peer(fastapi(folder / "model"), "/predict", RIDE),
+            "course": Peer(course(folder, trips), "/predict", RIDE),
+            "mlflow": mlflow(folder, model, inputs),
+        }
+        runs = compare_servers(peers, folder, arguments.seconds, arguments.times)
     print(f"one ride in {1e6 * min(run.seconds for run in single.ours) / _RIDES:.0f} µs, with features and interval")
-    report("bench_serve", vars(arguments), {"one_ride": single, "endpoints": endpoints}, [*figures, *more])
+    servers = {f"{name}_{number}": Comparison(of["bento"], of[name]) for number, of in runs.items() for name in of}
+    comparisons = {"one_ride": single, "predict_many": many, "starts": starts, **servers}
+    report("bench_serve", vars(arguments), comparisons, [*figures, *more, *of_starts, *server_figures(runs)])
 
 
 if __name__ == "__main__":

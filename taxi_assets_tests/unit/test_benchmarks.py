@@ -7,14 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import small_model
 
 from benchmarks import (
     bench_data,
     bench_large,
-    bench_serve,
     bench_train,
-    http_load,
     peers,
     publish_pipelines,
     training_sample,
@@ -35,7 +32,6 @@ from benchmarks.harness import (
 )
 from taxi_assets.errors import TaxiError
 from taxi_assets.quality.suites import SUITES
-from taxi_assets.serving.served_model import ServedModel
 
 TENTH = [Run(1.0, peak_bytes=100), Run(2.0, peak_bytes=100), Run(9.0, peak_bytes=100)]
 WHOLE = [Run(10.0, peak_bytes=50), Run(10.0, peak_bytes=50), Run(10.0, peak_bytes=50)]
@@ -250,27 +246,6 @@ def test_the_import_is_compared_with_dagsters(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(bench_train, "subprocess_timer", quick)
     assert bench_train.compare_imports(1)[1][0].line() == "import_time ratio=1 goal=≤1.5 ok"
     assert modules == ["taxi_assets.definitions", "dagster"]
-
-
-def test_served_and_fitted_model_predict_one_ride(tmp_path: Path) -> None:
-    served = ServedModel.load(small_model.write(tmp_path / "model"))
-    _, figures = bench_serve.compare_single_rides(small_model.fitted(), served, times=1, rides=2)
-    assert figures[0].line().startswith("one_ride_time ratio=")
-
-
-@pytest.mark.slow
-def test_the_bento_and_fastapi_give_the_same_responses_and_are_timed(tmp_path: Path) -> None:
-    import httpx
-
-    with bench_serve.serving_both(tmp_path, small_model.write(tmp_path / "model")) as urls:
-        _, figures = bench_serve.compare_endpoints(*urls, seconds=0.05, times=1)
-        bodies = [httpx.post(f"{url}/predict", json=http_load.RIDE, trust_env=False).json() for url in urls]
-        refused = [httpx.post(f"{url}/predict", json={}, trust_env=False) for url in urls]
-        with pytest.raises(RuntimeError, match="404"):
-            http_load.measure_latencies(urls[1], 0.05, "/nowhere")
-    assert [figure.name for figure in figures] == ["bento_throughput", "bento_p99"]
-    assert {name: bodies[0][name] for name in bodies[1]} == bodies[1]
-    assert [response.status_code for response in refused] == [422, 422]
 
 
 @pytest.mark.slow
