@@ -74,13 +74,10 @@ def create_segment(folder: Path) -> tuple[str, int]:
         descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND, 0o644)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         # Visible only once locked: an unlocked segment counts as one of a writer that has ended.
-        try:
-            (folder / f"{name}{OPEN}").hardlink_to(draft)
-        except (FileNotFoundError, FileExistsError):  # removed by `seal_ended` before it was locked; a name twice
-            os.close(descriptor)
-            continue
-        draft.unlink()
-        return name, descriptor
+        with contextlib.suppress(FileNotFoundError):
+            draft.rename(folder / f"{name}{OPEN}")
+            return name, descriptor
+        os.close(descriptor)  # `seal_ended` removed the draft before it was locked
 
 
 def seal_segment(folder: Path, name: str) -> None:
