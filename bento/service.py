@@ -7,6 +7,7 @@ the Bento's tag.
 
 import gc
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -23,6 +24,8 @@ FOLDER = Path(__file__).parent
 MODEL = FOLDER / "model"
 APP = create_app()
 
+# Uvicorn formats a line for each request before it finds that no level logs it.
+logging.getLogger("uvicorn.access").propagate = False
 BENTOMLS_PATHS = ("/healthz", "/livez", "/readyz", "/static_content/")
 IS_TRACED = os.environ.get("TAXI_BENTO_TRACING", "").lower() in ("1", "true")
 

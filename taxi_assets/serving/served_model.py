@@ -21,6 +21,7 @@ from taxi_assets.features.trip_features import SERVICE_IDS, TripColumns, ZoneMap
 from taxi_assets.features.zone_geometry import ZoneGeometry
 from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.serving_manifest import MODEL_FILE, REMEDY, TABLES_FILE, read_manifest
+from taxi_assets.serving.single_prediction import SinglePrediction
 from taxi_assets.serving.zone_names import ZoneNames
 from taxi_assets.training.intervals import Intervals
 from taxi_assets.training.predictions import Prediction, predict_interval
@@ -98,7 +99,13 @@ class ServedModel:
     def predict_matrix(self, matrix: NDArray[np.float32]) -> Prediction:
         """Predictions for encoded rides, shape (n,)."""
         corrections = self.session.run(None, {MODEL_INPUT: matrix})[0][:, 0]
+        if len(matrix) == 1:
+            return self._single.predict(corrections.item(), matrix)
         return predict_interval(corrections, matrix, None, self.intervals)
+
+    @cached_property
+    def _single(self) -> SinglePrediction:
+        return SinglePrediction(self.intervals)
 
     @cached_property
     def encoder(self) -> TripEncoder:

@@ -19,7 +19,7 @@ _MINUTE_BINS, _SPREAD_BINS = 15, 5
 _BOROUGHS = 16
 _MIN_TRIPS = 40  # a bin with fewer trips takes the quantiles of all trips
 _FACTOR_PRIOR_TRIPS = 50  # weight of the overall factor
-_MIN_MARGIN, _MIN_MINUTES = 0.3, 1.0
+_MIN_MARGIN, MIN_MINUTES = 0.3, 1.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def interval(intervals: Intervals, minutes: Floats, spread: Floats, borough: Int
     cell = _cells(minutes, spread, intervals.minute_edges, intervals.spread_edges)
     factor = intervals.factors[borough, band]
     low = minutes + intervals.low.ravel()[cell] * factor
-    return np.maximum(low, np.minimum(_MIN_MINUTES, minutes)), minutes + intervals.high.ravel()[cell] * factor
+    return np.maximum(low, np.minimum(MIN_MINUTES, minutes)), minutes + intervals.high.ravel()[cell] * factor
 
 
 def _cells(minutes: Floats, spread: Floats, minute_edges: Floats, spread_edges: Floats) -> Ints:

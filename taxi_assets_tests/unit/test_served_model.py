@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import small_model
+from hypothesis import given
+from hypothesis import strategies as st
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.requested_ride import RideRequest
@@ -128,3 +130,11 @@ def test_requests_and_columns_give_the_same_predictions(model: ServedModel) -> N
 def test_a_service_without_training_is_refused(model: ServedModel) -> None:
     with pytest.raises(TaxiError, match="yellow"):
         model.predict_request_intervals([RideRequest("yellow", datetime(2023, 3, 1, 8, 30), 74, 75)])
+
+
+@given(st.integers(1, 265), st.integers(1, 265), st.datetimes(datetime(2009, 1, 1), datetime(2049, 12, 31)))
+def test_one_encoded_ride_is_predicted_as_one_of_two(model: ServedModel, start: int, end: int, at: datetime) -> None:
+    matrix = model.encode_ride(RideRequest("green", at, start, end))
+    alone, among = model.predict_matrix(matrix), model.predict_matrix(np.concatenate([matrix, matrix]))
+    for name, values in vars(alone).items():
+        np.testing.assert_array_equal(values, vars(among)[name][:1])
