@@ -16,13 +16,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.endpoint.answer_log import AnswerLog
-from taxi_assets.serving.endpoint.app import EndpointState, create_app, start
+from taxi_assets.serving.endpoint.app import EndpointState, answer_directly, create_app, start
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.serving.variants import CHAMPION, Variant, Variants
 
 FOLDER = Path(__file__).parent
 MODEL = FOLDER / "model"
 APP = create_app()
+DIRECT = answer_directly(APP)
 
 # Uvicorn formats a line for each request before it finds that no level logs it.
 logging.getLogger("uvicorn.access").propagate = False
@@ -41,7 +42,7 @@ class Dispatch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_own = scope["type"] == "http" and not scope["path"].startswith(BENTOMLS_PATHS)
-        await (APP if is_own else self.bentoml)(scope, receive, send)
+        await (DIRECT if is_own else self.bentoml)(scope, receive, send)
 
 
 @bentoml.service(

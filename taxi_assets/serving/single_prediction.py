@@ -18,7 +18,7 @@ _MINUTES_OF_DAY = 24 * 60
 
 
 class SinglePrediction:
-    """Reads calibrated intervals by lists, since NumPy takes a microsecond for each operation on one value."""
+    """Reads calibrated intervals from lists: NumPy takes a microsecond for each value."""
 
     def __init__(self, intervals: Intervals) -> None:
         self._minute_edges, self._spread_edges = intervals.minute_edges.tolist(), intervals.spread_edges.tolist()

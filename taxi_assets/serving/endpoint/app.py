@@ -13,6 +13,7 @@ from starlette.routing import Route
 from taxi_assets.serving.endpoint.admission import Admission
 from taxi_assets.serving.endpoint.answer_log import AnswerLog
 from taxi_assets.serving.endpoint.batch_fields import parse_batch
+from taxi_assets.serving.endpoint.direct_route import DirectRoute
 from taxi_assets.serving.endpoint.index_page import show_index
 from taxi_assets.serving.endpoint.metrics import CONTENT_TYPE, exposition
 from taxi_assets.serving.endpoint.openapi import describe, example_batch, example_ride
@@ -29,6 +30,7 @@ _HTTP_ERRORS = {
     405: "this address has another method: GET /docs describes every address",
 }
 _EXAMPLE_ID = "650a1b2c3d4e5f60-1f0"
+PREDICT = "/predict"
 _SERVER_ERROR = "the endpoint failed: its log has the error"
 
 
@@ -51,18 +53,20 @@ class EndpointState:
 
 def create_app() -> Starlette:
     """The app, which answers once `start` has given it its state."""
+    admission = Admission()
+    limited_predict = admission.limit(predict)
     routes = [
         Route("/", show_index),
         Route("/docs", show_index),
         Route("/docs.json", show_openapi),
         Route("/openapi.json", show_openapi),
-        Route("/predict", predict, methods=["POST"]),
-        Route("/predict_many", predict_many, methods=["POST"]),
+        Route(PREDICT, limited_predict, methods=["POST"]),
+        Route("/predict_many", admission.limit(predict_many), methods=["POST"]),
         Route("/model", show_model),
         Route("/variants", show_variants),
         Route("/metrics", show_metrics),
     ]
-    middleware = [Middleware(RequestCounter, [route.path for route in routes]), Middleware(Admission)]
+    middleware = [Middleware(RequestCounter, [route.path for route in routes])]
     handlers: dict[Any, Any] = {
         Problem: _problem,
         LogUnavailable: _log_unavailable,
@@ -70,7 +74,14 @@ def create_app() -> Starlette:
         HTTPException: _http_error,
         Exception: _server_error,
     }
-    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
+    app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
+    app.state.predict = limited_predict
+    return app
+
+
+def answer_directly(app: Starlette) -> DirectRoute:
+    """The app with a shorter way to `POST /predict`."""
+    return DirectRoute(app, PREDICT, app.state.predict)
 
 
 def start(app: Starlette, state: EndpointState) -> None:
