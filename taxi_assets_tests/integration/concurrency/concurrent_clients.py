@@ -61,7 +61,7 @@ def running_readers(*readers: str, home: Path) -> Iterator[dict[str, int]]:
     polls |= {reader: int(output) for reader, (output, _) in ended.items()}
 
 
-def _settings(home: str, source: str = "") -> Settings:
+def _settings(home: str, source: str = "tlc") -> Settings:
     return Settings(home=Path(home), data_kind="synthetic", tlc_source=source, threads=1, memory_limit="1GB")
 
 

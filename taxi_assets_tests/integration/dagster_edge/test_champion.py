@@ -11,6 +11,8 @@ from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, PlatformHarness, f
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation import evaluate, record_evaluation
 from taxi_assets.features.trip_features import MODEL_INPUTS
+from taxi_assets.files import sha256_of
+from taxi_assets.ingestion.retry_files import accept
 from taxi_assets.months import Month
 from taxi_assets.promotion.champion import decide_champion
 from taxi_assets.promotion.decision import Decision, read_decision
@@ -172,7 +174,11 @@ def test_the_margin_is_set_in_the_launchpad(platform: PlatformHarness, weak_chal
 def test_challenger_with_a_random_gain_on_200_trips_is_refused(
     platform: PlatformHarness, tmp_path: Any, weak_challenger: model_versions.Version
 ) -> None:
-    platform.land(APRIL, tmp_path, rows=210)
+    file = platform.land(APRIL, tmp_path, rows=210)
+    sha256 = sha256_of(file)
+    with pytest.raises(TaxiError, match="waits to be accepted"):
+        platform.run("ingest_months", [APRIL])
+    accept(platform.warehouse, sha256)
     platform.run("ingest_months", [APRIL])
     trips, model = (
         read_evaluation_trips(platform.warehouse, ("green",), APRIL, TRIPS_1_TO_180_MINUTES),

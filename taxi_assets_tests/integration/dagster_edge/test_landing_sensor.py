@@ -13,7 +13,6 @@ from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, PlatformHarness
 from taxi_assets import synthetic
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion import file_stability
-from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.ingestion.retry_files import retry
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.months import Month
@@ -223,18 +222,6 @@ def test_file_with_failing_runs_is_retried_three_times_and_blocks_no_other(
     again = retry(empty_platform.warehouse, file_name("green", JANUARY))
     assert again.request == 3
     assert list(requested(empty_platform)) == ["2023-01", "2023-02"]
-
-
-@pytest.mark.slow
-def test_month_without_features_is_completed(
-    empty_platform: PlatformHarness, months_folder: Path, landing: Path
-) -> None:
-    put(months_folder, landing, JANUARY)
-    tick(empty_platform)
-    ingest_month(empty_platform.warehouse, "green", JANUARY, None)
-    assert requested(empty_platform) == {"2023-01": "ingest_months"}
-    empty_platform.run("ingest_months", [JANUARY])
-    assert requested(empty_platform) == {}
 
 
 def test_a_run_whose_worker_died_is_closed_in_dagster_and_mlflow(empty_platform: PlatformHarness) -> None:
