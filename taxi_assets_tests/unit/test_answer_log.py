@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import httpx
@@ -12,8 +13,9 @@ import pytest
 import small_model
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving.endpoint.answer_log import LOG_FOLDER, AnswerLog
+from taxi_assets.serving.endpoint.answer_log import LOG_FOLDER, AnswerLog, Computed
 from taxi_assets.serving.endpoint.app import EndpointState, create_app, start
+from taxi_assets.serving.endpoint.ride_batch import RideBatch
 from taxi_assets.serving.prediction_log import segments
 from taxi_assets.serving.prediction_log.prediction_record import find_prediction, hash_features
 from taxi_assets.serving.requested_ride import RideRequest
@@ -85,6 +87,20 @@ def test_the_record_of_a_batch_has_each_ride(post: Post, tmp_path: Path) -> None
         )
     assert find_prediction(tmp_path / LOG_FOLDER, f"{body['request_id']}.40") is None
     assert find_prediction(tmp_path / LOG_FOLDER, f"{single[0]['request_id']}.0") is None
+
+
+def test_a_shadow_names_the_answer_that_it_repeats(model: ServedModel, log: AnswerLog, tmp_path: Path) -> None:
+    shadow, ride = Variant("shadow 3", model), RideRequest("green", datetime(2023, 3, 1, 8, 30), 74, 75)
+    computed = Computed(model.encode_ride(ride), model.predict_ride(ride), perf_counter(), "a-0")
+    found = find_prediction(tmp_path / LOG_FOLDER, log.append(shadow, ride, computed))
+    assert found
+    assert (found.shadow_of, found.variant) == ("a-0", "shadow 3")
+    batch = RideBatch.of([ride, ride], None, is_rows=True)
+    matrix = model.encode(batch.columns())
+    computed = Computed(matrix, model.predict_matrix(matrix), perf_counter(), "a-0")
+    found = find_prediction(tmp_path / LOG_FOLDER, log.append_batch(shadow, batch, computed) + ".1")
+    assert found
+    assert (found.shadow_of, found.request_rides) == ("a-0.1", 2)
 
 
 def test_the_log_never_has_a_riders_key(post: Post, tmp_path: Path) -> None:

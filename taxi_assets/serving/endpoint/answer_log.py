@@ -5,7 +5,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import cast, get_args
+from typing import NamedTuple, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,22 @@ from taxi_assets.training.predictions import Prediction
 SYNC_VARIABLE = "TAXI_PREDICTION_LOG_SYNC"
 STATE_VARIABLE = "TAXI_SERVING_STATE"
 LOG_FOLDER = "prediction_log"
+
+
+class Computed(NamedTuple):
+    """The computation of an answer, or of a shadow variant's prediction for the same request.
+
+    Attributes:
+        matrix: The model's input, shape (n, features): 1 row for a ride, a row for each ride of a batch.
+        prediction: The predictions, shape (n,).
+        started: `perf_counter` at the receipt of the request.
+        shadow_of: Request id of the answer; None for the answer itself.
+    """
+
+    matrix: NDArray[np.float32]
+    prediction: Prediction
+    started: float
+    shadow_of: str | None = None
 
 
 class AnswerLog:
@@ -53,21 +69,13 @@ class AnswerLog:
         folder = Path(state) if state else Path(tempfile.mkdtemp(prefix="taxi-serving-"))
         return cls(folder, os.environ.get(SYNC_VARIABLE, "process"))
 
-    def append(
-        self, variant: Variant, ride: RideRequest, matrix: NDArray[np.float32], prediction: Prediction, started: float
-    ) -> str:
-        """Log the answer to a ride and return its request id.
-
-        Args:
-            variant: The variant that answers.
-            ride: The request.
-            matrix: The model's input, shape (1, features).
-            prediction: The prediction, shape (1,).
-            started: `perf_counter` at the receipt of the request.
+    def append(self, variant: Variant, ride: RideRequest, computed: Computed) -> str:
+        """Log a variant's prediction for a ride and return its request id.
 
         Raises:
             LogUnavailable: the record is not written.
         """
+        prediction = computed.prediction
         (minutes,), (low,), (high,) = prediction.minutes, prediction.low, prediction.high  # type: ignore[misc]
         record = PredictionRecord(
             answered_at=datetime.now(UTC),
@@ -77,21 +85,21 @@ class AnswerLog:
             dropoff_zone_id=ride.dropoff_zone_id,
             passenger_count=ride.passenger_count,
             rider=self._rider(ride.rider_key),
-            features=hash_features(matrix)[0],
+            features=hash_features(computed.matrix)[0],
             duration_minutes=float(minutes),
             low_minutes=float(low),
             high_minutes=float(high),
             model_version=variant.version,
             variant=variant.name,
-            latency_microseconds=_microseconds_since(started),
+            latency_microseconds=_microseconds_since(computed.started),
             warnings=len(ride.warnings),
+            shadow_of=computed.shadow_of,
         )
         return self._writer.append(record)
 
-    def append_batch(
-        self, variant: Variant, batch: RideBatch, matrix: NDArray[np.float32], prediction: Prediction, started: float
-    ) -> str:
-        """Log the answers to a batch and return its request id; see `append`."""
+    def append_batch(self, variant: Variant, batch: RideBatch, computed: Computed) -> str:
+        """Log a variant's predictions for a batch and return its request id; see `append`."""
+        prediction = computed.prediction
         record = BatchRecord(
             answered_at=datetime.now(UTC),
             service=batch.services,
@@ -100,14 +108,15 @@ class AnswerLog:
             dropoff_zone_id=batch.dropoff_zone_ids,
             passenger_count=batch.passenger_counts,
             rider=self._rider(batch.rider_key),
-            features=hash_features(matrix),
+            features=hash_features(computed.matrix),
             duration_minutes=prediction.minutes.tolist(),
             low_minutes=prediction.low.tolist(),  # type: ignore[union-attr]
             high_minutes=prediction.high.tolist(),  # type: ignore[union-attr]
             warnings=list(map(len, batch.warnings)),
             model_version=variant.version,
             variant=variant.name,
-            latency_microseconds=_microseconds_since(started),
+            latency_microseconds=_microseconds_since(computed.started),
+            shadow_of=computed.shadow_of,
         )
         return self._writer.append(record)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
+from taxi_assets.serving.endpoint.answer_log import Computed
 from taxi_assets.serving.endpoint.metrics import variant_metrics
 from taxi_assets.serving.endpoint.pickup_time import dropoff_time
 from taxi_assets.serving.endpoint.request_body import MAX_RIDE_BYTES, read_body
@@ -51,7 +52,7 @@ async def predict(request: Request) -> Response:
     variants, log = endpoint.variants, endpoint.log
     ride = decode_ride(body, variants.services, variants.zone_names)
     variant = variants.assign(ride.rider_key or token_hex(ASSIGNMENT_KEY_BYTES))
-    found = answer(variant, ride, lambda matrix, made: log.append(variant, ride, matrix, made, started))
+    found = answer(variant, ride, lambda matrix, made: log.append(variant, ride, Computed(matrix, made, started)))
     response = Response(_ENCODER.encode(found), media_type="application/json")
     await log.durable()
     variant_metrics(variant).time("/predict", perf_counter() - started)

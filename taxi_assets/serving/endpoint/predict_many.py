@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
-from taxi_assets.serving.endpoint.answer_log import AnswerLog
+from taxi_assets.serving.endpoint.answer_log import AnswerLog, Computed
 from taxi_assets.serving.endpoint.batch_decoder import decode_batch
 from taxi_assets.serving.endpoint.metrics import variant_metrics
 from taxi_assets.serving.endpoint.predict import ASSIGNMENT_KEY_BYTES, LogAnswer
@@ -111,7 +111,9 @@ def respond(variants: Variants, log: AnswerLog, body: bytes) -> bytes:
     started = perf_counter()
     batch = decode_batch(body, variants.services, variants.zone_names)
     variant = variants.assign(batch.rider_key or token_hex(ASSIGNMENT_KEY_BYTES))
-    found = answer_batch(variant, batch, lambda matrix, made: log.append_batch(variant, batch, matrix, made, started))
+    found = answer_batch(
+        variant, batch, lambda matrix, made: log.append_batch(variant, batch, Computed(matrix, made, started))
+    )
     content = _ENCODER.encode(found)
     variant_metrics(variant).time("/predict_many", perf_counter() - started)
     return content

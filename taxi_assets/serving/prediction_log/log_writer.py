@@ -29,9 +29,9 @@ _Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 class LogUnavailable(TaxiError):
     """The log cannot be written, so a prediction must not be answered: 503 with this sentence."""
 
-    def __init__(self, folder: Path, error: OSError) -> None:
+    def __init__(self, folder: Path, error: OSError, remedy: str = "make room or repair that folder") -> None:
         super().__init__(
-            f"the log in {folder} cannot be written ({error.strerror}): make room or repair that folder; "
+            f"the log in {folder} cannot be written ({error.strerror}): {remedy}; "
             "requests are refused meanwhile, since none is answered without a record"
         )
 
@@ -220,7 +220,7 @@ class LogWriter:
                     self._sync_entry(segment)
             except OSError as error:
                 # Linux forgets the pages it could not write: a later sync would succeed without them.
-                self._failure = LogUnavailable(self._folder, error)
+                self._failure = LogUnavailable(self._folder, error, "repair the disk and restart the endpoint")
         return self._failure
 
     def _sync_entry(self, segment: _Segment) -> None:

@@ -106,12 +106,11 @@ class LoggedBatch(BatchRecord, frozen=True, kw_only=True, forbid_unknown_fields=
         columns = [getattr(self, name) for name in _BATCH_COLUMNS]
         shared = {name: getattr(self, name) for name in BatchRecord.__struct_fields__ if name not in _BATCH_COLUMNS}
         shared["request_rides"] = len(self.service)
-        return [
-            LoggedPrediction(
-                request_id=f"{self.request_id}.{row}", **shared, **dict(zip(_BATCH_COLUMNS, values, strict=True))
-            )
-            for row, values in enumerate(zip(*columns, strict=True))
-        ]
+        found = []
+        for row, values in enumerate(zip(*columns, strict=True)):
+            ids = {"request_id": f"{self.request_id}.{row}", "shadow_of": self.shadow_of and f"{self.shadow_of}.{row}"}
+            found.append(LoggedPrediction(**{**shared, **ids}, **dict(zip(_BATCH_COLUMNS, values, strict=True))))
+        return found
 
 
 _BATCH_COLUMNS = (
