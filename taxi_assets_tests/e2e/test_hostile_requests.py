@@ -82,7 +82,9 @@ def send_generated(url: str, path: str, mode: GenerationMode, count: int) -> Non
         def send(case: schemathesis.Case) -> None:
             response = case.call(base_url=url, session=session)
             assert response.status_code < 500
-            case.validate_response(response, checks=CHECKS)
+            # A list of too many rides is refused by its size, which that check does not expect.
+            checks = [check for check in CHECKS if response.status_code != 413 or check is not negative_data_rejection]
+            case.validate_response(response, checks=checks)
 
         send()
 
