@@ -28,8 +28,21 @@ class Window:
     prior_weight: float
 
 
+@dataclass(frozen=True)
+class FixedDurationRule:
+    """Limits of a vendor that writes one duration for all trips.
+
+    Its last trips, of some days at most, vary far less than they differ from the expected durations.
+    """
+
+    last_trips: int = 20
+    min_trips: int = 5
+    lookback_days: int = 28
+    variance_ratio: float = 6.0
+
+
 _DAY_HOURS = 24.0
-_WINDOWS: Mapping[str, Window] = {
+WINDOWS: Mapping[str, Window] = {
     "city_1h_ratio": Window("city", 1, 200),
     "city_3h_ratio": Window("city", 3, 300),
     "city_1d_ratio": Window("city", _DAY_HOURS, 500),
@@ -42,21 +55,21 @@ _WINDOWS: Mapping[str, Window] = {
     "pair_2h_ratio": Window("pair", 2, 40),
     "pair_28d_ratio": Window("pair", 28 * _DAY_HOURS, 100),
 }
-_GROUPINGS = tuple(dict.fromkeys(window.grouped_by for window in _WINDOWS.values()))
+_GROUPINGS = tuple(dict.fromkeys(window.grouped_by for window in WINDOWS.values()))
 RECENT_TRAFFIC_FEATURES: Mapping[str, str] = {
     name: (
         f"actual over expected minutes of trips that ended in the {window.hours:g} hours before, "
         f"same {window.grouped_by}"
     )
-    for name, window in _WINDOWS.items()
+    for name, window in WINDOWS.items()
 }
 FIXED_DURATION = "fixed_duration_vendor_minutes"
 RECENT_TRAFFIC_COLUMNS = (*RECENT_TRAFFIC_FEATURES, FIXED_DURATION)
 
 # A meter left running, or stopped early, says nothing about traffic: ratios are clipped.
-_MIN_RATIO, _MAX_RATIO = 1 / 3, 2.5
+MIN_RATIO, MAX_RATIO = 1 / 3, 2.5
 # Some vendors write nearly the same duration for every trip: their last trips show it.
-_FIXED_LAST_TRIPS, _FIXED_MIN_TRIPS, _FIXED_LOOKBACK_DAYS, _FIXED_VARIANCE_RATIO = 20, 5, 28, 6.0
+FIXED_DURATION_RULE = FixedDurationRule()
 _KEY_STRIDE = 1 << 34  # seconds; longer than the span of all times, so keys never overlap
 
 
@@ -81,7 +94,7 @@ class CompletedTrips:
 
 def lookback_seconds() -> int:
     """Length of the longest window, seconds."""
-    return int(max(window.hours for window in _WINDOWS.values()) * 3600)
+    return int(max(window.hours for window in WINDOWS.values()) * 3600)
 
 
 def recent_traffic_features(
@@ -96,8 +109,8 @@ def recent_traffic_features(
         borough: Borough of each zone, shape (266,).
         completed: Trips of the same service. Those that end at the pickup or later are ignored.
     """
-    queries, ended = _keys(starts, ends, borough), _keys(completed.starts, completed.ends, borough)
-    clipped = np.clip(completed.minutes, _MIN_RATIO * completed.expected, _MAX_RATIO * completed.expected)
+    queries, ended = grouping_keys(starts, ends, borough), grouping_keys(completed.starts, completed.ends, borough)
+    clipped = np.clip(completed.minutes, MIN_RATIO * completed.expected, MAX_RATIO * completed.expected)
     minutes = np.column_stack([clipped, completed.expected])
 
     def of_windows(grouped_by: str) -> dict[str, NDArray[np.float32]]:
@@ -122,17 +135,17 @@ def fixed_duration_minutes(at: Ints, vendor: Ints, completed: CompletedTrips) ->
         vendor: Vendors, 0 if unknown, shape (n,).
         completed: Trips of the same service. Those that end at the pickup or later are ignored.
     """
-    sorted_trips = _SortedTrips.grouped_by(completed.vendor, completed.ended_at)
+    rule, sorted_trips = FIXED_DURATION_RULE, _SortedTrips.grouped_by(completed.vendor, completed.ended_at)
     count, square = sorted_trips.sums(completed.minutes), sorted_trips.sums(completed.minutes**2)
     squared_error = sorted_trips.sums((completed.minutes - completed.expected) ** 2)
     order, queries = sorted_trips.queries(vendor, at)
     upto = sorted_trips.count_before(queries)
-    since = np.maximum(sorted_trips.count_before(queries - _FIXED_LOOKBACK_DAYS * 86_400), upto - _FIXED_LAST_TRIPS)
+    since = np.maximum(sorted_trips.count_before(queries - rule.lookback_days * 86_400), upto - rule.last_trips)
     trips = np.maximum(upto - since, 1)
     mean = (count[upto] - count[since]) / trips
     spread = (square[upto] - square[since]) / trips - mean**2
-    is_fixed = (upto - since >= _FIXED_MIN_TRIPS) & (vendor[order] > 0)
-    is_fixed &= spread * _FIXED_VARIANCE_RATIO < (squared_error[upto] - squared_error[since]) / trips
+    is_fixed = (upto - since >= rule.min_trips) & (vendor[order] > 0)
+    is_fixed &= spread * rule.variance_ratio < (squared_error[upto] - squared_error[since]) / trips
     return _restore_order(np.where(is_fixed, mean, np.nan), order)
 
 
@@ -145,7 +158,7 @@ def _window_ratios(
     upto = sorted_trips.count_before(queries)
     until = sums.take(upto, axis=0)
     found = {}
-    for name, window in _WINDOWS.items():
+    for name, window in WINDOWS.items():
         if window.grouped_by == grouped_by:
             since = sorted_trips.count_before(queries - int(window.hours * 3600))
             actual, expected = (until - sums.take(since, axis=0) + window.prior_weight).T
@@ -153,7 +166,8 @@ def _window_ratios(
     return found
 
 
-def _keys(starts: Ints, ends: Ints, borough: Ints) -> dict[str, Ints]:
+def grouping_keys(starts: Ints, ends: Ints, borough: Ints) -> dict[str, Ints]:
+    """Each trip's key by the name of a grouping of `WINDOWS`, shape (n,) each."""
     return {
         "city": np.zeros(len(starts), np.int64),
         "borough": borough[starts],
