@@ -182,7 +182,8 @@ class TrafficIndex:
         known = completed.subset(completed.vendor > 0)
         errors = np.column_stack([known.minutes, known.minutes**2, (known.minutes - known.expected) ** 2])
         self._by_vendor.update(_sums_by_key(known.vendor, known.ended_at, errors))
-        self._trim()
+        if len(self) > self._max_trips:
+            self._trim()
 
     def _trim(self) -> None:
         self._since_trim = 0
