@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from taxi_assets import cli
 from taxi_assets.cli.supervisor.ports import free_port
-from taxi_assets.cli.supervisor.programs import Endpoint, Program
+from taxi_assets.cli.supervisor.programs import Endpoint, Program, bento_beside
 from taxi_assets.cli.supervisor.supervisor import running
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import SERVICE_IDS
@@ -238,3 +238,15 @@ def test_printed_serve_command_runs_beside_the_endpoint(url: str, built: Setting
     with running(Program("bento", shell, {}, "", endpoint), tmp_path / "bento.log") as other:
         assert post(other, json=RIDE).json()["duration_minutes"] == post(url, json=RIDE).json()["duration_minutes"]
         assert counted(url, COUNTED)
+
+
+@pytest.mark.slow
+def test_traced_endpoint_with_two_workers_predicts_the_same(url: str, built: Settings, tmp_path: Path) -> None:
+    bento = latest(built)
+    assert bento
+    settings = built.model_copy(update={"bento_tracing": True, "bento_workers": 2})
+    with running(bento_beside(settings, bento.tag, free_port(HOST), "traced"), tmp_path / "bento.log") as traced:
+        assert post(traced, json=RIDE).json()["duration_minutes"] == post(url, json=RIDE).json()["duration_minutes"]
+        for _ in range(20):
+            assert post(traced, json=RIDE).status_code == 200
+        assert counted(traced, COUNTED) == 21  # over both workers
