@@ -94,6 +94,9 @@ SERVING_TABLES = (
             Column("riders", "BIGINT", "Number of riders whose key was sent"),
             Column("with_warnings", "BIGINT", "Predictions whose answer has warnings"),
             Column("with_recent_traffic", "BIGINT", "Predictions with recent traffic in their features"),
+            Column("with_feedback", "BIGINT", "Predictions of rides whose actual duration is in `feedback`"),
+            Column("rmse", "DOUBLE", "Their root mean squared error, minutes; NULL without feedback"),
+            Column("bias", "DOUBLE", "Their mean of predicted minus actual, minutes; NULL without feedback"),
             Column("mean_minutes", "DOUBLE", "Mean predicted duration, minutes"),
             Column("mean_interval_minutes", "DOUBLE", "Mean width of the 90 % interval, minutes"),
             Column(

@@ -75,14 +75,14 @@ def prediction_log(context: dg.AssetExecutionContext, warehouse: dg.ResourcePara
 def daily_serving_summary(
     context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.MaterializeResult:
-    """Predictions, riders, interval widths and latency quantiles by day, variant and model version."""
+    """Predictions, errors where known, interval widths and latencies by day, variant and version."""
     from taxi_assets.serving.prediction_log.daily_summary import newest_days, summarise_days, unsummarised
 
     days = summarise_days(warehouse, context.run.run_id)
     rows, missing = newest_days(warehouse), unsummarised(warehouse)
     return dg.MaterializeResult(
         metadata={
-            "summarised_days": ", ".join(map(str, days)) or "none has new predictions",
+            "summarised_days": ", ".join(map(str, days)) or "none has new predictions or feedback",
             **({"newest_days": table_metadata({**row, "day": str(row["day"])} for row in rows)} if rows else {}),
         },
         check_results=[dg.AssetCheckResult(passed=missing == 0, metadata={"predictions_missing": missing})],

@@ -7,15 +7,22 @@ from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.queries import sql
 
 _CHANGED_DAYS = """
-WITH logged AS (SELECT answered_at::DATE AS day, count(*) AS predictions FROM predictions GROUP BY day),
-summarised AS (SELECT day, sum(predictions) AS predictions FROM daily_serving_summaries GROUP BY day)
+WITH known AS (SELECT DISTINCT request_id AS answer_id FROM feedback),
+logged AS (
+    SELECT answered_at::DATE AS day, (count(*), count(answer_id)) AS counts
+    FROM predictions LEFT JOIN known ON answer_id = coalesce(shadow_of, request_id)
+    GROUP BY day
+),
+summarised AS (
+    SELECT day, (sum(predictions), sum(with_feedback)) AS counts FROM daily_serving_summaries GROUP BY day
+)
 SELECT day FROM logged FULL JOIN summarised USING (day)
-WHERE logged.predictions IS DISTINCT FROM summarised.predictions ORDER BY day
+WHERE logged.counts IS DISTINCT FROM summarised.counts ORDER BY day
 """
 
 
 def summarise_days(warehouse: Warehouse, run_id: str | None = None) -> tuple[date, ...]:
-    """Replace the rows of days whose number of predictions has changed; return these days.
+    """Replace the rows of days with new predictions or new feedback; return these days.
 
     Args:
         warehouse: The warehouse.

@@ -216,3 +216,26 @@ def test_only_days_with_new_predictions_are_summarised_again(warehouse: Warehous
     assert summarise_days(warehouse) == (date(2024, 5, 6),)
     query = "SELECT predictions, mean_interval_minutes FROM daily_serving_summaries ORDER BY day"
     assert rows(warehouse, query) == [(2, 12), (1, 12)]
+
+
+def test_feedback_gives_the_error_of_its_day(warehouse: Warehouse, log: Path) -> None:
+    answer, other, _ = append(
+        log, prediction(), prediction(duration_minutes=8), prediction(variant="champion", rider="b")
+    )
+    append(log, prediction(variant="shadow 3", model_version=3, shadow_of=answer, duration_minutes=13))
+    ingest_log(warehouse)
+    summarise_days(warehouse)
+    query = "SELECT variant, predictions, with_feedback, rmse, bias FROM daily_serving_summaries ORDER BY variant"
+    assert rows(warehouse, query) == [("champion", 3, 0, None, None), ("shadow 3", 1, 0, None, None)]
+    with warehouse.publishing("feedback") as connection:
+        for number, (request_id, minutes) in enumerate([(answer, 10), (other, 8), (answer, 99), (None, 5)]):
+            row = {"feedback_id": f"f-{number}", "request_id": request_id, "actual_minutes": minutes}
+            row["received_at"] = NOON.replace(tzinfo=None) + timedelta(minutes=number)
+            names = ", ".join(row)
+            values = ", ".join(f"${name}" for name in row)
+            connection.execute(f"INSERT INTO feedback ({names}) VALUES ({values})", row)
+    assert summarise_days(warehouse) == (date(2024, 5, 6),)
+    champion, shadow = rows(warehouse, query)
+    assert champion == ("champion", 3, 2, pytest.approx((2.5**2 / 2) ** 0.5), 1.25)
+    assert shadow == ("shadow 3", 1, 1, 3, 3)
+    assert summarise_days(warehouse) == ()
