@@ -75,7 +75,11 @@ SERVING_TABLES = (
             Column("champion_rides", "BIGINT", "Rides of the champion that it is compared with"),
             Column("rmse", "DOUBLE", "The variant's root mean squared error, minutes"),
             Column("champion_rmse", "DOUBLE", "The champion's root mean squared error, minutes"),
-            Column("difference", "DOUBLE", "Mean squared error of the variant minus the champion's, minutes squared"),
+            Column(
+                "squared_error_difference",
+                "DOUBLE",
+                "Mean squared error of the variant minus the champion's, minutes squared",
+            ),
             Column("low", "DOUBLE", "Lower end of the difference's interval; NULL while there are few rides"),
             Column("high", "DOUBLE", "Upper end of the difference's interval; NULL while there are few rides"),
             Column("verdict", "VARCHAR", "better or worse if the interval excludes zero, else undecided"),
