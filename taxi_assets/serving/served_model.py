@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.encoding import encode_trips
+from taxi_assets.features.recent_traffic import CompletedTrips
 from taxi_assets.features.single_trip import TripEncoder
 from taxi_assets.features.target_encoding import EncodingTables
 from taxi_assets.features.trip_features import SERVICE_IDS, TripColumns, ZoneMap, row_features
@@ -27,6 +28,9 @@ from taxi_assets.training.intervals import Intervals
 from taxi_assets.training.predictions import Prediction, predict_interval
 
 MODEL_INPUT = "trips"
+COMPLETED = "completed_"
+"""Before a service, in the names of its completed trips' arrays."""
+
 GOLDEN_TOLERANCE_MINUTES = 1e-3
 
 
@@ -38,6 +42,8 @@ class ServedModel:
         facts: The model's origin, from the manifest.
         services: Services it was trained on; the first is the default.
         zone_names: Names of the zones, by which a request may give them.
+        minutes_range: Shortest and longest duration of the trips it was trained on.
+        completed: The last training trips by service id, with which recent traffic begins; empty if unused.
         largest_difference_minutes: Between its predictions of the golden trips and those of the fitted model.
     """
 
@@ -47,7 +53,9 @@ class ServedModel:
     geometry: ZoneGeometry
     tables: Mapping[int, EncodingTables]
     intervals: Intervals
+    completed: Mapping[int, CompletedTrips]
     session: onnxruntime.InferenceSession
+    minutes_range: tuple[float, float]
     largest_difference_minutes: float = 0.0
 
     @classmethod
@@ -62,7 +70,8 @@ class ServedModel:
         session = _open_session(folder / MODEL_FILE)
         names = ZoneNames({int(zone): name for zone, name in manifest["zone_names"].items()})
         services, tables = tuple(manifest["services"]), _read_tables(folder / TABLES_FILE)
-        model = cls(manifest["facts"], services, names, *tables, session)
+        low, high = manifest["minutes_range"]
+        model = cls(manifest["facts"], services, names, *tables, session, (low, high))
         difference = model._difference(manifest["golden"])
         if difference > GOLDEN_TOLERANCE_MINUTES:
             raise TaxiError(f"{folder} is {difference:.3g} minutes off the model it was made from: {REMEDY}")
@@ -140,14 +149,22 @@ def _columns(requests: Sequence[RideRequest]) -> TripColumns:
     }
 
 
-def _read_tables(path: Path) -> tuple[ZoneGeometry, dict[int, EncodingTables], Intervals]:
+def _read_tables(
+    path: Path,
+) -> tuple[ZoneGeometry, dict[int, EncodingTables], Intervals, dict[int, CompletedTrips]]:
     read: dict[str, dict[str, Any]] = {}
     with np.load(path) as arrays:
         for key in arrays.files:
             owner, _, name = key.partition("/")
             read.setdefault(owner, {})[name] = arrays[key]
     geometry, intervals = ZoneGeometry(ZoneMap(**read.pop("zones"))), Intervals(**read.pop("intervals"))
-    return geometry, {SERVICE_IDS[name]: tables for name, tables in read.items()}, intervals
+    completed = {name: read.pop(name) for name in list(read) if name.startswith(COMPLETED)}
+    return (
+        geometry,
+        {SERVICE_IDS[name]: tables for name, tables in read.items()},
+        intervals,
+        {SERVICE_IDS[name.removeprefix(COMPLETED)]: CompletedTrips(**each) for name, each in completed.items()},
+    )
 
 
 def _open_session(path: Path) -> onnxruntime.InferenceSession:

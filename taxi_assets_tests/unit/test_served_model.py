@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.served_model import GOLDEN_TOLERANCE_MINUTES, ServedModel
-from taxi_assets.serving.serving_manifest import read_manifest
+from taxi_assets.serving.serving_manifest import FORMAT, read_manifest
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_one_flipped_bit_is_detected(folder: Path, name: str) -> None:
         ServedModel.load(folder)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"format": 4}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"format": %d}' % FORMAT])
 def test_an_invalid_manifest_is_refused(folder: Path, content: bytes) -> None:
     replace(folder / "manifest.json", content)
     with pytest.raises(TaxiError, match="not a complete model"):
@@ -82,8 +82,8 @@ def test_an_invalid_manifest_is_refused(folder: Path, content: bytes) -> None:
 
 
 def test_a_folder_of_another_format_is_refused(folder: Path) -> None:
-    edit(folder, lambda manifest: manifest.update(format=5))
-    with pytest.raises(TaxiError, match="of format 5, this code reads 4"):
+    edit(folder, lambda manifest: manifest.update(format=FORMAT + 1))
+    with pytest.raises(TaxiError, match=f"of format {FORMAT + 1}, this code reads {FORMAT}"):
         ServedModel.load(folder)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from taxi_assets.features.encoding import MATRIX_COLUMNS
 from taxi_assets.features.trip_features import SERVICE_IDS, ZONES, row_features
 from taxi_assets.files import sha256_of
-from taxi_assets.serving.served_model import MODEL_INPUT, ServedModel
+from taxi_assets.serving.served_model import COMPLETED, MODEL_INPUT, ServedModel
 from taxi_assets.serving.serving_manifest import FORMAT, MANIFEST_FILE, MODEL_FILE, REQUIRED_FACTS, TABLES_FILE
 from taxi_assets.training.intervals import COVERAGE
 
@@ -123,6 +123,9 @@ def _tables(model: "DurationModel") -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {f"zones/{name}": values for name, values in vars(model.zones).items()}
     for service, number in _services(model).items():
         arrays |= {f"{service}/{name}": table for name, table in model.encoding_tables_[number].items()}
+        if model.use_recent_traffic:
+            completed = model.completed_trips_[number]
+            arrays |= {f"{COMPLETED}{service}/{name}": values for name, values in vars(completed).items()}
     arrays |= {f"intervals/{name}": values for name, values in vars(model.intervals_).items()}
     return arrays
 
@@ -140,6 +143,7 @@ def _manifest(
         "inputs": ["service_id", "pickup_at", "pickup_zone_id", "dropoff_zone_id", "passenger_count"],
         "interval_coverage": COVERAGE,
         "services": _services(model),
+        "minutes_range": list(model.minutes_range_),
         "placed_zone_ids": np.flatnonzero(model.zone_geometry_.has_location).tolist(),
         "zone_names": {str(zone_id): name for zone_id, name in zone_names.items()},
         "facts": dict(facts),
