@@ -75,8 +75,8 @@ class TaxiDuration:
 
     @bentoml.on_shutdown
     def seal_log(self) -> None:
-        """Seal the segment of the prediction log; after a kill, its reader does."""
-        APP.state.endpoint.log.close()
+        """Seal the segments of the logs; after a kill, their reader does."""
+        APP.state.endpoint.close()
 
     @bentoml.on_startup
     def freeze_gc(self) -> None:

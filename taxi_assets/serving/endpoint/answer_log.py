@@ -52,6 +52,9 @@ class AnswerLog:
         state: The serving state folder.
         sync: `process` or `disk`; see `LogWriter`.
 
+    Attributes:
+        folder: The folder of the prediction log.
+
     Raises:
         TaxiError: the folder cannot be written to, or there is no such `sync`.
     """
@@ -59,7 +62,8 @@ class AnswerLog:
     def __init__(self, state: Path, sync: str = "process") -> None:
         if sync not in get_args(SyncMode):
             raise TaxiError(f"{SYNC_VARIABLE} is {sync!r}: set it to process or disk")
-        self._writer = LogWriter(state / LOG_FOLDER, cast("SyncMode", sync))
+        self.state, self.sync, self.folder = state, cast("SyncMode", sync), state / LOG_FOLDER
+        self._writer = LogWriter(self.folder, self.sync)
         self._riders = RiderHasher(state)
 
     @classmethod

@@ -14,6 +14,8 @@ from taxi_assets.serving.endpoint.admission import Admission
 from taxi_assets.serving.endpoint.answer_log import AnswerLog
 from taxi_assets.serving.endpoint.batch_fields import parse_batch
 from taxi_assets.serving.endpoint.direct_route import DirectRoute
+from taxi_assets.serving.endpoint.feedback import feedback
+from taxi_assets.serving.endpoint.feedback_log import FeedbackLog
 from taxi_assets.serving.endpoint.index_page import show_index
 from taxi_assets.serving.endpoint.metrics import CONTENT_TYPE, exposition
 from taxi_assets.serving.endpoint.openapi import describe, example_batch, example_ride
@@ -43,12 +45,22 @@ class EndpointState:
         bento: Tag of the running Bento.
         log: The prediction log, which has each answer before it is sent.
         batches: Predicts batches beside single rides.
+        feedback: The feedback log, beside the prediction log.
     """
 
     variants: Variants
     bento: str
     log: AnswerLog
     batches: BatchWorker = field(default_factory=BatchWorker)
+    feedback: FeedbackLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.feedback = FeedbackLog(self.log.state, self.log.sync)
+
+    def close(self) -> None:
+        """Seal the worker's segments of the logs."""
+        self.log.close()
+        self.feedback.close()
 
 
 def create_app() -> Starlette:
@@ -62,6 +74,7 @@ def create_app() -> Starlette:
         Route("/openapi.json", show_openapi),
         Route(PREDICT, limited_predict, methods=["POST"]),
         Route("/predict_many", admission.limit(predict_many), methods=["POST"]),
+        Route("/feedback", admission.limit(feedback), methods=["POST"]),
         Route("/model", show_model),
         Route("/variants", show_variants),
         Route("/metrics", show_metrics),

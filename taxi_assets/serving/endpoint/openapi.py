@@ -8,11 +8,13 @@ import msgspec
 
 from taxi_assets.serving.endpoint.admission import REQUEST_TIMEOUT_SECONDS
 from taxi_assets.serving.endpoint.batch_fields import MAX_RIDES, batch_schema
+from taxi_assets.serving.endpoint.feedback_fields import FEEDBACK_SCHEMA
 from taxi_assets.serving.endpoint.problem_details import MEDIA_TYPE
 from taxi_assets.serving.endpoint.request_body import MAX_BATCH_BYTES, MAX_RIDE_BYTES
 from taxi_assets.serving.endpoint.ride_fields import RIDE_SCHEMA
 from taxi_assets.serving.endpoint.schemas import (
     BATCH_PREDICTION_SCHEMA,
+    FEEDBACK_RESPONSE_SCHEMA,
     MODEL_SCHEMA,
     PREDICTION_SCHEMA,
     PROBLEM_SCHEMA,
@@ -72,6 +74,7 @@ def describe(
     paths = {
         "/predict": {"post": _predict(services, msgspec.to_builtins(prediction))},
         "/predict_many": {"post": _predict_many(services, msgspec.to_builtins(predictions))},
+        "/feedback": {"post": _feedback()},
         "/model": {"get": _get("model", "The model's origin and its kinds of taxi", MODEL_SCHEMA)},
         "/variants": {"get": _get("variants", "The model versions that answer", VARIANTS_SCHEMA)},
         **{path: {"get": _text(sentence, "text/plain")} for path, sentence in _PLAIN.items()},
@@ -106,6 +109,22 @@ def _predict_many(services: Sequence[str], predictions: Mapping[str, Any]) -> di
         "requestBody": {"required": True, "content": _json(batch_schema(), example_batch(services))},
         "responses": {
             "200": {"description": "The predictions", "content": _json(BATCH_PREDICTION_SCHEMA, predictions)},
+            **_errors(MAX_BATCH_BYTES),
+        },
+    }
+
+
+def _feedback() -> dict[str, Any]:
+    example = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30", "actual_minutes": 11.5}
+    return {
+        "summary": "Send the actual durations of rides, named by `request_id` or by their fields",
+        "operationId": "feedback",
+        "requestBody": {"required": True, "content": _json(FEEDBACK_SCHEMA, example)},
+        "responses": {
+            "200": {
+                "description": "The feedback is logged",
+                "content": _json(FEEDBACK_RESPONSE_SCHEMA, {"accepted": 1, "repeated": 0}),
+            },
             **_errors(MAX_BATCH_BYTES),
         },
     }

@@ -40,6 +40,13 @@ DROPOFF_AT = {
     "example": "2023-03-01T08:39:48-05:00",
 }
 
+FEEDBACK_RESPONSE_SCHEMA = object_schema(
+    "LoggedFeedback",
+    {
+        "accepted": {"type": "integer", "description": "Rides whose duration was logged"},
+        "repeated": {"type": "integer", "description": "Rides left out, since their answer had feedback before"},
+    },
+)
 PREDICTION_SCHEMA = object_schema(
     "Prediction",
     {
