@@ -103,7 +103,7 @@ def store_routing(state: ServingState, routing: Routing, by: str) -> RoutingRevi
         TaxiError: the folder cannot be read or written to.
     """
     with state.lock("routing", LOCK_SECONDS):
-        current = _newest_readable(state)
+        current = newest_readable(state)
         if current is None:
             return _write(state, RoutingRevision(1, routing, _challengers(routing, routing.assign({})), by=by))
         if current.routing == routing:
@@ -128,6 +128,17 @@ def roll_back(state: ServingState, by: str) -> RoutingRevision:
         return _write(state, replace(before, revision=current.revision + 1, by=by))
 
 
+def restore_routing(state: ServingState, before: RoutingRevision) -> RoutingRevision:
+    """Undo a change that a worker could not apply: make the routing before current again.
+
+    Raises:
+        TaxiError: the folder cannot be read or written to.
+    """
+    with state.lock("routing", LOCK_SECONDS):
+        newest = newest_readable(state) or before
+        return _write(state, replace(before, revision=newest.revision + 1))
+
+
 def previous_routing(state: ServingState) -> RoutingRevision | None:
     """The routing that `roll_back` restores; None if there is none.
 
@@ -140,7 +151,7 @@ def previous_routing(state: ServingState) -> RoutingRevision | None:
     return read_revision(state, current.previous)
 
 
-def _newest_readable(state: ServingState) -> RoutingRevision | None:
+def newest_readable(state: ServingState) -> RoutingRevision | None:
     """The current routing or, if its file is damaged, the newest intact one."""
     names = (f"{state.history.name}/{path.name}" for path in sorted(state.history.glob("*.json"), reverse=True))
     for name in (state.routing.name, *names):

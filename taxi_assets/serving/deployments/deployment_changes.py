@@ -1,0 +1,221 @@
+"""Changes of deployments and of the routing, each complete in every running worker or undone.
+
+The endpoint, the commands and Dagster call these functions. Without a running worker a change is checked here and
+applies from the endpoint's next start.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.serving.deployments.deployment_store import (
+    Deployment,
+    new_deployment,
+    read_deployments,
+    remove_deployment,
+    write_deployment,
+    write_refusal,
+)
+from taxi_assets.serving.deployments.model_checks import load_checked
+from taxi_assets.serving.deployments.model_store import find_model
+from taxi_assets.serving.deployments.routing import Routing, parse_routing
+from taxi_assets.serving.deployments.routing_store import (
+    RoutingRevision,
+    previous_routing,
+    read_routing,
+    restore_routing,
+    roll_back,
+    store_routing,
+)
+from taxi_assets.serving.deployments.serving_state import ServingState
+from taxi_assets.serving.deployments.workers import WorkerReport, live_workers, wait_for_workers
+
+CHANGE_SECONDS = 10.0
+# Each is a model in the memory of every worker.
+MAX_DEPLOYED = 8
+
+
+class RefusedModel(TaxiError):
+    """A model that failed a check; it is not deployed."""
+
+
+class RoutedVersion(TaxiError):
+    """A version that cannot be removed while it is routed."""
+
+
+class UnknownVersion(TaxiError):
+    """A version that is not deployed, or not in the store."""
+
+
+@dataclass(frozen=True)
+class DeploymentChanges:
+    """Changes the serving state and waits for the workers.
+
+    Attributes:
+        state: The state folder.
+        store: The model store.
+        by: The command or address that asks, for the record.
+        timeout: Seconds that the workers may take.
+    """
+
+    state: ServingState
+    store: Path
+    by: str
+    timeout: float = CHANGE_SECONDS
+
+    def deploy(self, version: int) -> Deployment:
+        """Load and check a version in every worker; a version that is deployed already stays as it is.
+
+        Raises:
+            UnknownVersion: the store has no such version.
+            RefusedModel: it fails a check in a worker, or does not load in time; the earlier state is restored.
+            TaxiError: too many versions are deployed, or another change takes too long.
+        """
+        with self._lock():
+            return self._deploy(version)
+
+    def undeploy(self, version: int) -> None:
+        """Remove a deployment.
+
+        Raises:
+            UnknownVersion: it is not deployed.
+            RoutedVersion: the routing names it.
+        """
+        with self._lock():
+            if version not in read_deployments(self.state):
+                raise UnknownVersion(f"version {version} is not deployed: see `taxi route`")
+            current = read_routing(self.state)
+            if current and version in current.routing.versions:
+                raise RoutedVersion(f"version {version} is routed: route without it first")
+            remove_deployment(self.state, version)
+            self._wait(lambda report: str(version) not in report.loaded)
+
+    def set_routing(self, body: object) -> RoutingRevision:
+        """Apply a routing in every worker.
+
+        Args:
+            body: The routing, as `parse_routing` takes it.
+
+        Raises:
+            InvalidRouting: it is wrong, or a version is not deployed.
+            RefusedModel: a worker cannot apply it; the routing before is restored.
+        """
+        with self._lock():
+            routing = parse_routing(body, read_deployments(self.state))
+            return self._route(lambda: store_routing(self.state, routing, self.by))
+
+    def make_champion(self, version: int) -> RoutingRevision:
+        """Deploy a version and make it the champion, in every worker; challengers and shadows stay.
+
+        Raises:
+            UnknownVersion: the store has no such version.
+            RefusedModel: it fails a check or cannot be applied; the old champion stays.
+        """
+        with self._lock():
+            self._deploy(version)
+            current = read_routing(self.state)
+            routing = _with_champion(current.routing, version) if current else Routing(version)
+            return self._route(lambda: store_routing(self.state, routing, self.by))
+
+    def roll_back(self) -> RoutingRevision:
+        """Restore the routing before in every worker, and deploy its versions again if they were removed.
+
+        Raises:
+            TaxiError: there is no earlier routing.
+            RefusedModel: a version of it fails a check.
+        """
+        with self._lock():
+            before = previous_routing(self.state)
+            deployed = read_deployments(self.state)
+            for version in before.routing.versions if before else ():
+                if version not in deployed:
+                    self._deploy(version)
+            return self._route(lambda: roll_back(self.state, self.by))
+
+    def _lock(self) -> AbstractContextManager[None]:
+        return self.state.create().lock("deployment", self.timeout)
+
+    def _deploy(self, version: int) -> Deployment:
+        before = read_deployments(self.state).get(version)
+        try:
+            deployment = self._find(version, before)
+            if not live_workers(self.state):
+                load_checked(Path(deployment.folder), version)
+            self._write(deployment, before)
+        except UnknownVersion:
+            raise
+        except TaxiError as error:
+            write_refusal(self.state, version, str(error), self.by)
+            raise RefusedModel(str(error)) from error
+        return deployment
+
+    def _find(self, version: int, before: Deployment | None) -> Deployment:
+        """The deployment before if the store's model is the same, otherwise a new one."""
+        try:
+            folder = find_model(self.store, version)
+        except TaxiError as error:
+            raise UnknownVersion(str(error)) from error
+        deployment = new_deployment(folder, version, self.by)
+        return before if before and before.manifest_sha256 == deployment.manifest_sha256 else deployment
+
+    def _write(self, deployment: Deployment, before: Deployment | None) -> None:
+        """Store the deployment and wait until every worker has loaded it; undo it if one cannot."""
+        others = [str(version) for version in read_deployments(self.state) if version != deployment.version]
+        if len(others) >= MAX_DEPLOYED:
+            remedy = "remove one with DELETE /deployments/<version>"
+            raise TaxiError(f"{MAX_DEPLOYED} versions are deployed already ({', '.join(others)}): {remedy}")
+        write_deployment(self.state, deployment)
+        try:
+            self._wait(lambda report: _has_loaded(report, deployment))
+        except TaxiError:
+            if before:
+                write_deployment(self.state, before)
+            else:
+                remove_deployment(self.state, deployment.version)
+            raise
+
+    def _route(self, change: Callable[[], RoutingRevision]) -> RoutingRevision:
+        """Change the routing and wait until every worker answers by it; undo it if one cannot."""
+        before, second = read_routing(self.state), previous_routing(self.state)
+        new = change()
+        try:
+            self._wait(lambda report: _answers_by(report, new))
+        except TaxiError as error:
+            if before:
+                restore_routing(self.state, before)
+            write_refusal(self.state, new.routing.champion, str(error), self.by)
+            raise RefusedModel(f"the routing is refused, the one before stays: {error}") from error
+        kept = {*new.routing.versions, *_versions(previous_routing(self.state))}
+        for version in {*_versions(before), *_versions(second)} - kept:
+            remove_deployment(self.state, version)
+        return new
+
+    def _wait(self, is_done: Callable[[WorkerReport], bool]) -> None:
+        late = wait_for_workers(self.state, is_done, self.timeout)
+        if late:
+            names = ", ".join(report.worker.partition("-")[0] for report in late)
+            raise TaxiError(f"worker {names} has not followed within {self.timeout:g} seconds: see the endpoint's log")
+
+
+def _has_loaded(report: WorkerReport, deployment: Deployment) -> bool:
+    key, reason = report.failed.get(str(deployment.version), ("", ""))
+    if key == deployment.key:
+        raise TaxiError(reason)
+    return report.loaded.get(str(deployment.version)) == deployment.key
+
+
+def _answers_by(report: WorkerReport, new: RoutingRevision) -> bool:
+    if report.refused_routing and report.refused_routing[0] == new.revision:
+        raise TaxiError(report.refused_routing[1])
+    return report.revision >= new.revision
+
+
+def _versions(revision: RoutingRevision | None) -> tuple[int, ...]:
+    return revision.routing.versions if revision else ()
+
+
+def _with_champion(routing: Routing, version: int) -> Routing:
+    challengers = tuple(each for each in routing.challengers if each.version != version)
+    return Routing(version, challengers, tuple(shadow for shadow in routing.shadows if shadow != version))

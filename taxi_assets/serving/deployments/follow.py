@@ -1,0 +1,186 @@
+"""Follows the serving state in one worker: loads models beside those that answer, then swaps them."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.serving.deployments.deployment_store import (
+    Deployment,
+    new_deployment,
+    read_deployments,
+    write_deployment,
+)
+from taxi_assets.serving.deployments.loaded_models import LoadedModels, LoadHook
+from taxi_assets.serving.deployments.model_store import find_model
+from taxi_assets.serving.deployments.routed_variants import RoutedVariants
+from taxi_assets.serving.deployments.routing import Routing
+from taxi_assets.serving.deployments.routing_store import (
+    RoutingRevision,
+    newest_readable,
+    read_revision,
+    read_routing,
+    store_routing,
+)
+from taxi_assets.serving.deployments.serving_state import ServingState
+from taxi_assets.serving.deployments.workers import WorkerFile, WorkerReport
+from taxi_assets.serving.serving_manifest import read_manifest
+
+POLL_SECONDS = 0.2
+_START_SECONDS = 10.0
+# The loading thread gives way to the thread that answers.
+_THREAD_NICENESS = 10
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FollowerHooks:
+    """Functions that count the follower's work, called in its thread.
+
+    Attributes:
+        on_load: Called with a version, the seconds of its load, and the reason if it was refused.
+        on_swap: Called with a routing that the worker now answers by.
+    """
+
+    on_load: LoadHook = lambda *_: None
+    on_swap: Callable[[RoutingRevision], None] = lambda *_: None
+
+
+class Follower:
+    """The models of one worker, as the serving state demands.
+
+    Attributes:
+        variants: The current models; read it once per request.
+        refused_routing: The revision that this worker cannot apply and the reason, if any.
+    """
+
+    def __init__(self, state: ServingState, store: Path, packaged: Path, hooks: FollowerHooks | None = None) -> None:
+        """Load the current routing or, if that fails, the newest one before it, else the packaged model.
+
+        Args:
+            state: The state folder, shared with the other workers.
+            store: The model store.
+            packaged: The serving folder in this Bento.
+            hooks: Functions that count loads and swaps.
+
+        Raises:
+            TaxiError: no routing can be loaded, nor the packaged model.
+        """
+        self._state, self._hooks = state.create(), hooks or FollowerHooks()
+        self._models = LoadedModels(self._hooks.on_load)
+        self._seen: tuple[bytes, ...] | None = None
+        self._polling, self._stopped = threading.Lock(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self.refused_routing: tuple[int, str] | None = None
+        _record_packaged(state, packaged)
+        self._file = WorkerFile(state)
+        deployments = read_deployments(state)
+        self._models.update(deployments)
+        self.variants = _first_variants(state, store, packaged, self._models)
+        self.poll()
+
+    def start(self, poll_seconds: float = POLL_SECONDS) -> None:
+        """Follow changes in a thread until `close`."""
+        self._thread = threading.Thread(target=self._follow, args=(poll_seconds,), name="follow-routing", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and remove this worker's report."""
+        self._stopped.set()
+        if self._thread:
+            self._thread.join()
+        self._file.close()
+
+    def poll(self) -> bool:
+        """Apply the serving state if it changed; True if it did. Threads take turns."""
+        with self._polling:
+            seen = tuple(self._read_state())
+            if seen == self._seen:
+                return False
+            deployments = read_deployments(self._state)
+            self._models.update(deployments)
+            self._apply(deployments)
+            self._file.write(self._report())
+            self._seen = seen
+            return True
+
+    def _follow(self, poll_seconds: float) -> None:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _THREAD_NICENESS)
+        while not self._stopped.wait(poll_seconds):
+            try:
+                self.poll()
+            except Exception:  # the models that answer stay, and the next poll tries again
+                _LOGGER.exception("cannot follow the serving state in %s", self._state.folder)
+
+    def _read_state(self) -> Iterator[bytes]:
+        """The content of the files that decide; a comparison of times and sizes could miss a change."""
+        for path in (self._state.routing, *sorted(self._state.deployments.glob("*.json"))):
+            with suppress(FileNotFoundError):
+                yield path.read_bytes()
+
+    def _apply(self, deployments: Mapping[int, Deployment]) -> None:
+        """Swap to the current routing, or keep the one before with the reason."""
+        before = self.variants.routing
+        routing = self._loadable_routing(before)
+        self._models.keep({*deployments, *routing.routing.versions})
+        self.variants = RoutedVariants.of(routing, self._models.models)
+        if routing.revision != before.revision:
+            self._hooks.on_swap(routing)
+
+    def _loadable_routing(self, before: RoutingRevision) -> RoutingRevision:
+        revision = 0
+        try:
+            wanted = read_routing(self._state) or before
+            revision = wanted.revision
+            self._models.require(wanted.routing.versions)
+        except TaxiError as error:
+            self.refused_routing = (revision, str(error))
+            return before
+        self.refused_routing = None
+        return wanted
+
+    def _report(self) -> WorkerReport:
+        loaded = {str(version): key for version, key in self._models.keys.items()}
+        failed = {str(version): each for version, each in self._models.failed.items()}
+        return WorkerReport(self._file.worker, self.variants.routing.revision, loaded, failed, self.refused_routing)
+
+
+def _record_packaged(state: ServingState, packaged: Path) -> None:
+    """Make the packaged model the champion of the first routing."""
+    with state.lock("deployment", _START_SECONDS):
+        if newest_readable(state) is None:
+            version = int(read_manifest(packaged)["facts"]["version"])
+            write_deployment(state, new_deployment(packaged, version, "packaged"))
+            store_routing(state, Routing(version), "packaged")
+
+
+def _first_variants(state: ServingState, store: Path, packaged: Path, models: LoadedModels) -> RoutedVariants:
+    """The newest routing that can be loaded; without one, the packaged model.
+
+    Raises:
+        TaxiError: the packaged model cannot be loaded either.
+    """
+    routing = newest_readable(state)
+    while routing:
+        if _load_versions(routing.routing.versions, store, models):
+            return RoutedVariants.of(routing, models.models)
+        routing = read_revision(state, routing.previous) if routing.previous else None
+    version = int(read_manifest(packaged)["facts"]["version"])
+    models.load(new_deployment(packaged, version, "packaged"))
+    return RoutedVariants.of(RoutingRevision(0, Routing(version)), models.models)
+
+
+def _load_versions(versions: tuple[int, ...], store: Path, models: LoadedModels) -> bool:
+    """Load the versions that are not, from the store; False if one fails."""
+    try:
+        for version in versions:
+            if version not in models.models:
+                models.load(new_deployment(find_model(store, version), version, "restart"))
+    except TaxiError:
+        return False
+    return True

@@ -1,0 +1,202 @@
+"""A change is complete in every worker, or the state before stays and the reason is kept."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import model_store_samples
+import pytest
+from conftest import StartWorker
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.serving.deployments.deployment_changes import (
+    MAX_DEPLOYED,
+    DeploymentChanges,
+    RefusedModel,
+    RoutedVersion,
+    UnknownVersion,
+)
+from taxi_assets.serving.deployments.deployment_store import read_deployments, read_refusals
+from taxi_assets.serving.deployments.routing import InvalidRouting
+from taxi_assets.serving.deployments.routing_store import read_routing
+from taxi_assets.serving.deployments.serving_state import ServingState
+from taxi_assets.serving.deployments.workers import WorkerFile
+
+SPLIT = {"champion": 2, "challengers": [{"version": 3, "share": 0.1}], "shadows": [4]}
+
+
+def champion(state: ServingState) -> int | None:
+    current = read_routing(state)
+    return current.routing.champion if current else None
+
+
+def test_a_deployed_version_is_loaded_and_not_routed(start_worker: StartWorker, changes: DeploymentChanges) -> None:
+    worker = start_worker()
+    deployment = changes.deploy(2)
+    assert (deployment.version, deployment.by) == (2, "test")
+    assert sorted(worker.variants.deployed) == [1, 2]
+    assert worker.variants.champion.version == 1
+
+
+def test_a_version_deployed_again_is_not_loaded_again(start_worker: StartWorker, changes: DeploymentChanges) -> None:
+    worker = start_worker()
+    first = changes.deploy(2)
+    model = worker.variants.deployed[2].model
+    assert changes.deploy(2) == first
+    assert worker.variants.deployed[2].model is model
+
+
+def test_a_rebuilt_version_is_loaded_again(start_worker: StartWorker, changes: DeploymentChanges, store: Path) -> None:
+    worker = start_worker()
+    changes.make_champion(2)
+    before = worker.variants.champion.model
+    model_store_samples.edit_manifest(store / "v2-000000000002/src/model", lambda manifest: manifest.update(note="x"))
+    changes.deploy(2)
+    assert worker.variants.champion.version == 2
+    assert worker.variants.champion.model is not before
+
+
+@pytest.mark.parametrize(
+    ("name", "with_worker"), [*((name, True) for name in model_store_samples.BROKEN), ("bad checksum", False)]
+)
+def test_a_broken_model_is_never_deployed(
+    start_worker: StartWorker, changes: DeploymentChanges, state: ServingState, name: str, with_worker: bool
+) -> None:
+    damage, reason = model_store_samples.BROKEN[name]
+    model_store_samples.add_version(changes.store, 9, damage)
+    worker = start_worker() if with_worker else None
+    with pytest.raises(RefusedModel, match="version 9 is refused"):
+        changes.make_champion(9)
+    assert 9 not in read_deployments(state)
+    assert champion(state) == (1 if worker else None)
+    (refusal,) = read_refusals(state)
+    assert (refusal.version, refusal.by) == (9, "test")
+    assert reason in refusal.reason
+    if worker:
+        assert (worker.variants.champion.version, sorted(worker.variants.deployed)) == (1, [1])
+
+
+def test_a_broken_rebuild_leaves_the_earlier_one(
+    start_worker: StartWorker, changes: DeploymentChanges, store: Path, state: ServingState
+) -> None:
+    worker = start_worker()
+    changes.make_champion(2)
+    before, deployed = worker.variants.champion.model, read_deployments(state)[2]
+    model_store_samples.change_golden_predictions(store / "v2-000000000002/src/model")
+    with pytest.raises(RefusedModel):
+        changes.deploy(2)
+    assert worker.variants.champion.model is before
+    assert read_deployments(state)[2] == deployed
+
+
+def test_a_version_that_is_not_in_the_store_is_unknown(changes: DeploymentChanges, state: ServingState) -> None:
+    with pytest.raises(UnknownVersion, match="version 99 has no Bento"):
+        changes.deploy(99)
+    assert read_refusals(state) == []
+
+
+def test_a_routing_needs_deployed_versions(start_worker: StartWorker, changes: DeploymentChanges) -> None:
+    start_worker()
+    changes.deploy(2)
+    with pytest.raises(InvalidRouting, match=r"challengers\[0\].version is version 3, which is not deployed"):
+        changes.set_routing(SPLIT)
+
+
+def test_a_new_champion_leaves_challengers_and_shadows(changes: DeploymentChanges) -> None:
+    for version in (2, 3, 4):
+        changes.deploy(version)
+    changes.set_routing(SPLIT)
+    after = changes.make_champion(1).routing
+    assert after.as_json() == {**SPLIT, "champion": 1}
+    promoted = changes.make_champion(3).routing
+    assert promoted.as_json() == {"champion": 3, "challengers": [], "shadows": [4]}
+
+
+def test_a_rollback_comes_back_in_every_worker(start_worker: StartWorker, changes: DeploymentChanges) -> None:
+    workers = [start_worker(), start_worker()]
+    for version in (2, 3):
+        changes.make_champion(version)
+    assert changes.roll_back().routing.champion == 2
+    assert [worker.variants.champion.version for worker in workers] == [2, 2]
+    assert changes.roll_back().routing.champion == 1
+    assert [worker.variants.champion.version for worker in workers] == [1, 1]
+    with pytest.raises(TaxiError, match="no earlier routing"):
+        changes.roll_back()
+
+
+def test_only_this_routing_and_the_one_before_stay_loaded(
+    start_worker: StartWorker, changes: DeploymentChanges, state: ServingState
+) -> None:
+    start_worker()
+    changes.deploy(4)
+    for version in (2, 3):
+        changes.make_champion(version)
+    assert sorted(read_deployments(state)) == [2, 3, 4]  # 4 was deployed by itself
+    changes.roll_back()
+    assert sorted(read_deployments(state)) == [2, 4]
+
+
+def test_a_removed_version_is_no_longer_served(start_worker: StartWorker, changes: DeploymentChanges) -> None:
+    worker = start_worker()
+    changes.deploy(2)
+    changes.undeploy(2)
+    assert sorted(worker.variants.deployed) == [1]
+    with pytest.raises(UnknownVersion, match="version 2 is not deployed"):
+        changes.undeploy(2)
+
+
+def test_a_routed_version_is_not_removed(changes: DeploymentChanges) -> None:
+    changes.make_champion(2)
+    with pytest.raises(RoutedVersion, match="version 2 is routed"):
+        changes.undeploy(2)
+
+
+def test_the_number_of_deployed_versions_is_limited(changes: DeploymentChanges, store: Path) -> None:
+    for version in range(1, MAX_DEPLOYED + 2):
+        if version > 4:
+            model_store_samples.add_version(store, version)
+        if version <= MAX_DEPLOYED:
+            changes.deploy(version)
+    with pytest.raises(TaxiError, match=f"{MAX_DEPLOYED} versions are deployed already"):
+        changes.deploy(MAX_DEPLOYED + 1)
+    changes.undeploy(1)
+    changes.deploy(MAX_DEPLOYED + 1)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda changes: changes.deploy(2), lambda changes: changes.set_routing({"champion": 1, "shadows": [3]})]
+)
+def test_a_worker_that_does_not_follow_undoes_the_change(
+    start_worker: StartWorker,
+    changes: DeploymentChanges,
+    state: ServingState,
+    change: Callable[[DeploymentChanges], object],
+) -> None:
+    worker = start_worker()
+    changes.deploy(3)
+    stuck = WorkerFile(state)
+    with pytest.raises(RefusedModel, match="has not followed within"):
+        change(replace(changes, timeout=0.5))
+    stuck.close()
+    assert sorted(read_deployments(state)) == [1, 3]
+    current = read_routing(state)
+    assert current
+    assert current.routing.versions == (1,)
+    worker.poll()
+    assert worker.variants.shadows == ()
+
+
+def test_concurrent_changes_are_applied_one_after_another(
+    start_worker: StartWorker, changes: DeploymentChanges, state: ServingState
+) -> None:
+    workers = [start_worker(), start_worker()]
+    threads = [Thread(target=changes.make_champion, args=(version,)) for version in (2, 3, 4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    current = read_routing(state)
+    assert current
+    assert current.revision == 4
+    assert {worker.variants.champion.version for worker in workers} == {current.routing.champion}
