@@ -16,6 +16,7 @@ from shapely import box
 from taxi_assets import plots
 from taxi_assets.evaluation.metrics import Score
 from taxi_assets.monitoring.drift import TARGET, DriftReport, FeatureDrift
+from taxi_assets.monitoring.variant_comparison import VariantComparison
 from taxi_assets.plots.error_plots import (
     draw_calibration,
     draw_hourly_errors,
@@ -29,6 +30,7 @@ from taxi_assets.plots.error_plots import (
 from taxi_assets.plots.month_plots import draw_drift, draw_rejections
 from taxi_assets.plots.promotion_plots import draw_bootstrap, draw_slices_compared
 from taxi_assets.plots.tuning_plots import draw_trials
+from taxi_assets.plots.variant_plot import draw_variants
 from taxi_assets.plots.zone_maps import draw_zone_residuals
 from taxi_assets.promotion.bootstrap import Interval
 from taxi_assets.promotion.paired_comparison import PairedComparison
@@ -204,8 +206,18 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: draw_rejections({"duplicate": 30, "duration_too_short": 70, "zone_unknown": 0}, 2_000),
         "100 of 2,000 rows (5.0%) are rejected, most of them as 'duration too short'",
     ),
+    "variants": (
+        lambda: draw_variants([variant(-3.0), variant(0.0, "shadow 14")]),
+        "Challenger 13 is better; 1 of 2 variants undecided yet",
+    ),
     "no rejections": (lambda: draw_rejections({}, 0), "0 of 0 rows (0.0%) are rejected"),
 }
+
+
+def variant(difference: float, name: str = "challenger 13") -> VariantComparison:
+    """A comparison of a variant on 2,000 rides; one with a difference is decided."""
+    half_width = np.where(np.arange(2_000) < 200, np.inf, 2.0)
+    return VariantComparison(name, 13, (12,), True, 2_000, 2_000, 5.0, 5.1, np.full(2_000, difference), half_width)
 
 
 @pytest.mark.parametrize(("draw", "title"), PICTURES.values(), ids=PICTURES)
