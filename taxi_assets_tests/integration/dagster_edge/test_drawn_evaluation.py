@@ -45,7 +45,7 @@ def figures(evaluation: Evaluation) -> list[object]:
 
 @contextmanager
 def changed_trip(platform: PlatformHarness) -> Iterator[None]:
-    """Changes a trip during the block; raw rows, which are the bytes of a file, are replaced by converted ones."""
+    """Changes a trip during the block, by converted rows in place of the file's bytes."""
     march = f"month = DATE '{MARCH.first_day}'"
     with platform.warehouse.publishing("a trip has another drop-off") as connection:
         trip = f"SELECT min(source_row) FROM clean_trips WHERE {march} AND duration_minutes BETWEEN 5 AND 30"
