@@ -6,7 +6,7 @@ pair in its period is read from the tables.
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +30,12 @@ class TripEncoder:
     """Rows of all pairs of zones by service, and the times of the days asked for last."""
 
     def __init__(self, geometry: ZoneGeometry, tables: Mapping[int, EncodingTables]) -> None:
-        self._geometry, self._tables = geometry, tables
+        self._tables = tables
         starts, ends = np.divmod(np.arange(ZONES**2), ZONES)
-        self._pairs = {service: self._rows(service, np.full(ZONES**2, _ANY_DAY), starts, ends)[0] for service in tables}
-        self._times_of = lru_cache(_MAX_DAYS)(self._times)
+        days = np.full(ZONES**2, _ANY_DAY)
+        self._pairs = {service: _rows(geometry, tables, service, days, starts, ends)[0] for service in tables}
+        # Not a method: its reference to this object would keep it, frozen by `gc.freeze`, in memory for ever.
+        self._times_of = lru_cache(_MAX_DAYS)(partial(_times, geometry, tables))
 
     def encode(self, service_id: int, pickup_at: datetime, start: int, end: int, passengers: int | None) -> Rows:
         """The matrix of one trip without recent traffic, shape (1, len(MATRIX_COLUMNS)).
@@ -55,17 +57,24 @@ class TripEncoder:
             row[_PASSENGERS] = passengers
         return row.reshape(1, -1)
 
-    def _times(self, day: date) -> tuple[Rows, list[int]]:
-        """The columns of time and the period of each minute of a day."""
-        minutes = np.datetime64(day, "m") + np.arange(24 * 60)
-        zones = np.ones(len(minutes), np.int64)
-        rows, period = self._rows(next(iter(self._tables)), minutes, zones, zones)
-        return np.ascontiguousarray(rows[:, _TIME_COLUMNS]), period.tolist()
 
-    def _rows(
-        self, service: int, pickup_at: NDArray[np.datetime64], starts: NDArray[np.int64], ends: NDArray[np.int64]
-    ) -> tuple[Rows, NDArray[np.int64]]:
-        services = np.full(len(pickup_at), service)
-        trips = {"service_id": services, "pickup_at": pickup_at, "pickup_zone_id": starts, "dropoff_zone_id": ends}
-        trips |= row_features(trips, self._geometry.zones)
-        return np.ascontiguousarray(encode_trips(trips, self._geometry, self._tables)), periods(trips)
+def _times(geometry: ZoneGeometry, tables: Mapping[int, EncodingTables], day: date) -> tuple[Rows, list[int]]:
+    """The columns of time and the period of each minute of a day."""
+    minutes = np.datetime64(day, "m") + np.arange(24 * 60)
+    zones = np.ones(len(minutes), np.int64)
+    rows, period = _rows(geometry, tables, next(iter(tables)), minutes, zones, zones)
+    return np.ascontiguousarray(rows[:, _TIME_COLUMNS]), period.tolist()
+
+
+def _rows(
+    geometry: ZoneGeometry,
+    tables: Mapping[int, EncodingTables],
+    service: int,
+    pickup_at: NDArray[np.datetime64],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+) -> tuple[Rows, NDArray[np.int64]]:
+    services = np.full(len(pickup_at), service)
+    trips = {"service_id": services, "pickup_at": pickup_at, "pickup_zone_id": starts, "dropoff_zone_id": ends}
+    trips |= row_features(trips, geometry.zones)
+    return np.ascontiguousarray(encode_trips(trips, geometry, tables)), periods(trips)

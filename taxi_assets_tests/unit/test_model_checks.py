@@ -52,9 +52,11 @@ def test_a_frozen_model_is_freed_with_its_last_user(tmp_path: Path) -> None:
     freeze_loaded()
     try:
         model, session = weakref.ref(checked.model), weakref.ref(checked.model.session)
+        encoder = weakref.ref(checked.model.encoder)
         del checked
         assert model() is None
         assert session() is None
+        assert encoder() is None
     finally:
         gc.unfreeze()
 
