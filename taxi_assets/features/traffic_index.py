@@ -129,6 +129,11 @@ class TrafficIndex:
         if self._since_trim >= _TRIM_INTERVAL or len(self) > self._max_trips + _TRIM_INTERVAL:
             self._trim()
 
+    def age_seconds(self, at: int) -> int | None:
+        """Seconds between the end of the last trip before a time and that time; None without such a trip."""
+        count = self._city.before(at)
+        return at - self._city.ends[count - 1] if count else None
+
     def features(self, at: int, start: int, end: int) -> list[float]:
         """The features of a ride, in the order of `RECENT_TRAFFIC_FEATURES`.
 
@@ -188,7 +193,8 @@ class TrafficIndex:
     def _trim(self) -> None:
         self._since_trim = 0
         ends = self._city.ends
-        oldest = max(ends[-1] - lookback_seconds(), ends[max(len(ends) - self._max_trips, 0)])
+        # A day more than the longest window, for pickups before the newest end.
+        oldest = max(ends[-1] - lookback_seconds() - 86_400, ends[max(len(ends) - self._max_trips, 0)])
         self.removed += bisect_left(ends, oldest)
         for sums in (*self._by_key.values(), *self._by_vendor.values()):
             sums.remove_before(oldest)

@@ -2,11 +2,13 @@
 
 import math
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taxi_assets.features.encoding import MATRIX_COLUMNS
-from taxi_assets.features.recent_traffic import RECENT_TRAFFIC_FEATURES
+from taxi_assets.features.recent_traffic import RECENT_TRAFFIC_FEATURES, lookback_seconds
 from taxi_assets.features.traffic_index import CompletedTrip, TrafficIndex
 from taxi_assets.features.trip_features import SERVICE_IDS
 from taxi_assets.serving.requested_ride import RideRequest
@@ -14,14 +16,32 @@ from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.tlc.local_time import NEW_YORK
 from taxi_assets.training.predictions import Prediction, predict_interval
 
+MAX_AGE_SECONDS = 86_400
+"""Recent traffic is unknown if no ride ended so shortly before the pickup: the feed was interrupted."""
+
 _COLUMNS = [MATRIX_COLUMNS.index(name) for name in RECENT_TRAFFIC_FEATURES]
 _EXPECTED = MATRIX_COLUMNS.index("expected_minutes")
+
+
+class LivePrediction(NamedTuple):
+    """The prediction of one ride and what it was made from.
+
+    Attributes:
+        matrix: The model's input, shape (1, features).
+        prediction: The prediction, shape (1,).
+        traffic_age_seconds: Seconds since the last completed ride; None if recent traffic was unknown and not used.
+    """
+
+    matrix: NDArray[np.float32]
+    prediction: Prediction
+    traffic_age_seconds: int | None
 
 
 class LiveTraffic:
     """Completed trips by service, with the durations that one model expects of them.
 
-    It begins with the model's last training trips. A model that does not use recent traffic keeps none.
+    A service's traffic is known from its first completed ride on. It then includes the model's last training trips, if
+    they are recent. A model that does not use recent traffic keeps none.
 
     Args:
         model: The served model.
@@ -29,11 +49,9 @@ class LiveTraffic:
     """
 
     def __init__(self, model: ServedModel, max_trips: int = 500_000) -> None:
-        self._model = model
-        borough = model.geometry.zones.borough
-        self._indexes = {
-            service: TrafficIndex(borough, completed, max_trips) for service, completed in model.completed.items()
-        }
+        self._model, self._max_trips = model, max_trips
+        self._indexes: dict[int, TrafficIndex] = {}
+        self._training_end = {service: int(each.ended_at.max()) for service, each in model.completed.items()}
 
     def add(self, ride: RideRequest, minutes: float, vendor: int = 0) -> bool:
         """Add a completed ride; False if its duration or its service says nothing about the model's traffic.
@@ -43,41 +61,50 @@ class LiveTraffic:
             minutes: Its actual duration.
             vendor: TLC's id of its vendor, 0 if unknown.
         """
-        index = self._indexes.get(SERVICE_IDS[ride.service])
+        service = SERVICE_IDS[ride.service]
         shortest, longest = self._model.minutes_range
-        if index is None or not shortest <= minutes <= longest:
+        if service not in self._training_end or not shortest <= minutes <= longest:
             return False
         expected = self._model.encode_ride(ride).item(_EXPECTED)
         # As in training: a pickup in an hour that the clocks repeat is in the second one, so no trip ends too early.
         ended_at = _seconds(ride.pickup_at.replace(fold=1)) + round(minutes * 60)
         trip = CompletedTrip(ended_at, ride.pickup_zone_id, ride.dropoff_zone_id, minutes, expected, vendor)
-        index.add(trip)
+        self._require_index(service, ended_at).add(trip)
         return True
 
     def newest(self, service: str) -> datetime | None:
         """The end of the last completed trip, New York time with its offset; None without trips."""
         index = self._indexes.get(SERVICE_IDS[service])
-        if index is None or index.newest is None:
-            return None
-        return datetime.fromtimestamp(index.newest, NEW_YORK)
+        return None if index is None or index.newest is None else datetime.fromtimestamp(index.newest, NEW_YORK)
 
-    def predict_ride(self, ride: RideRequest, vendor: int = 0) -> Prediction:
-        """The prediction of one ride from the traffic before its pickup, shape (1,).
+    def predict_ride(self, ride: RideRequest, vendor: int = 0) -> LivePrediction:
+        """The prediction of one ride from the traffic before its pickup.
 
         Raises:
             TaxiError: the model was not trained on trips of its service.
         """
         matrix = self._model.encode_ride(ride)
-        index = self._indexes.get(SERVICE_IDS[ride.service])
-        if index is None:
-            return self._model.predict_matrix(matrix)
-        at = _seconds(ride.pickup_at)
+        index, at = self._indexes.get(SERVICE_IDS[ride.service]), _seconds(ride.pickup_at)
+        age = index.age_seconds(at) if index else None
+        if index is None or age is None or age > MAX_AGE_SECONDS:
+            return LivePrediction(matrix, self._model.predict_matrix(matrix), None)
         matrix[0, _COLUMNS] = index.features(at, ride.pickup_zone_id, ride.dropoff_zone_id)
         fixed_minutes = index.fixed_duration_minutes(at, vendor)
         if math.isnan(fixed_minutes):
-            return self._model.predict_matrix(matrix)
-        corrections = np.ones(1)  # the fixed duration replaces what the trees would say
-        return predict_interval(corrections, matrix, np.array([fixed_minutes]), self._model.intervals)
+            return LivePrediction(matrix, self._model.predict_matrix(matrix), age)
+        # The fixed duration replaces what the trees would say.
+        prediction = predict_interval(np.ones(1), matrix, np.array([fixed_minutes]), self._model.intervals)
+        return LivePrediction(matrix, prediction, age)
+
+    def _require_index(self, service: int, at: int) -> TrafficIndex:
+        """The service's index, which begins with the training trips if they are recent at that time."""
+        index = self._indexes.get(service)
+        if index is None:
+            is_recent = at - self._training_end[service] <= lookback_seconds()
+            completed = self._model.completed[service] if is_recent else None
+            index = TrafficIndex(self._model.geometry.zones.borough, completed, self._max_trips)
+            self._indexes[service] = index
+        return index
 
 
 def _seconds(local: datetime) -> int:

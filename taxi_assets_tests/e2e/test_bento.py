@@ -59,6 +59,7 @@ def test_response_names_the_version_and_the_variant(url: str) -> None:
         "model_version": 3,
         "variant": "champion",
         "synthetic": True,
+        "recent_traffic": {"known": False, "age_seconds": None},
     }
 
 
@@ -250,3 +251,16 @@ def test_traced_endpoint_with_two_workers_predicts_the_same(url: str, built: Set
         for _ in range(20):
             assert post(traced, json=RIDE).status_code == 200
         assert counted(traced, COUNTED) == 21  # over both workers
+
+
+def test_feedback_on_a_ride_is_recent_traffic_of_the_next(url: str) -> None:
+    first = post(url, json=RIDE).json()
+    sent = {"request_id": first["request_id"], "actual_minutes": 25}
+    assert post(url, "/feedback", json=sent).json() == {"accepted": 1, "repeated": 0}
+    later = post(url, json={**RIDE, "pickup_at": "2023-03-01T09:00:00"}).json()
+    assert later["recent_traffic"] == {"known": True, "age_seconds": 5 * 60}
+    assert post(url, "/feedback", json=sent).json() == {"accepted": 0, "repeated": 1}
+    metrics = httpx.get(f"{url}/metrics", trust_env=False).text
+    assert 'taxi_recent_traffic_age_seconds{variant="champion",version="3"} 300.0' in metrics
+    tomorrow = post(url, json={**RIDE, "pickup_at": "2023-03-02T09:30:00"}).json()
+    assert tomorrow["recent_traffic"] == {"known": False, "age_seconds": None}

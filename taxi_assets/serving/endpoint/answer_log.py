@@ -37,12 +37,14 @@ class Computed(NamedTuple):
         prediction: The predictions, shape (n,).
         started: `perf_counter` at the receipt of the request.
         shadow_of: Request id of the answer; None for the answer itself.
+        traffic_age_seconds: Age of the recent traffic in the input; None without.
     """
 
     matrix: NDArray[np.float32]
     prediction: Prediction
     started: float
     shadow_of: str | None = None
+    traffic_age_seconds: float | None = None
 
 
 class AnswerLog:
@@ -98,6 +100,7 @@ class AnswerLog:
             latency_microseconds=_microseconds_since(computed.started),
             warnings=len(ride.warnings),
             shadow_of=computed.shadow_of,
+            traffic_age_seconds=computed.traffic_age_seconds,
         )
         return self._writer.append(record)
 

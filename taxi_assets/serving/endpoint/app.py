@@ -24,6 +24,7 @@ from taxi_assets.serving.endpoint.predict_many import BatchWorker, answer_batch,
 from taxi_assets.serving.endpoint.problem_details import RETRY_AFTER_SECONDS, Problem, problem_response
 from taxi_assets.serving.endpoint.request_counter import RequestCounter
 from taxi_assets.serving.endpoint.ride_fields import parse_ride
+from taxi_assets.serving.endpoint.traffic_feed import TrafficFeed
 from taxi_assets.serving.prediction_log.log_writer import LogUnavailable
 from taxi_assets.serving.variants import Variants
 
@@ -46,6 +47,7 @@ class EndpointState:
         log: The prediction log, which has each answer before it is sent.
         batches: Predicts batches beside single rides.
         feedback: The feedback log, beside the prediction log.
+        traffic: The recent traffic that all workers' feedback tells.
     """
 
     variants: Variants
@@ -53,14 +55,17 @@ class EndpointState:
     log: AnswerLog
     batches: BatchWorker = field(default_factory=BatchWorker)
     feedback: FeedbackLog = field(init=False)
+    traffic: TrafficFeed = field(init=False)
 
     def __post_init__(self) -> None:
         self.feedback = FeedbackLog(self.log.state, self.log.sync)
+        self.traffic = TrafficFeed(self.log.state)
 
     def close(self) -> None:
         """Seal the worker's segments of the logs."""
         self.log.close()
         self.feedback.close()
+        self.traffic.close()
 
 
 def create_app() -> Starlette:
@@ -101,7 +106,9 @@ def start(app: Starlette, state: EndpointState) -> None:
     """Give the app its state and predict an example, so that the first request finds everything ready."""
     variants, services, names = state.variants, state.variants.services, state.variants.zone_names
     ride, batch = parse_ride(example_ride(services), services, names), example_batch(services)
-    prediction = answer(variants.champion, ride, _example_id)
+    state.traffic.follow()  # the rides known before a restart
+    live = state.traffic.of(variants.champion).predict_ride(ride)
+    prediction = answer(variants.champion, ride, live, _example_id)
     predictions = answer_batch(variants.champion, parse_batch(batch, services, names), _example_id)
     app.state.endpoint = state
     app.state.openapi = describe(state.bento, services, prediction, predictions)

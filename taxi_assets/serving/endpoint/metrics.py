@@ -48,6 +48,17 @@ _HIGHEST = Gauge(
     "taxi_feature_highest", "Highest value in predicted rides", _FEATURE, multiprocess_mode="max", registry=_REGISTRY
 )
 
+_WITH_TRAFFIC = Counter(
+    "taxi_predictions_with_recent_traffic", "Predicted rides with recent traffic", _VARIANT, registry=_REGISTRY
+)
+_TRAFFIC_AGE = Gauge(
+    "taxi_recent_traffic_age_seconds",
+    "Age of the recent traffic in the last prediction that had it",
+    _VARIANT,
+    multiprocess_mode="mostrecent",
+    registry=_REGISTRY,
+)
+
 
 class VariantMetrics:
     """The metrics of one variant; `variant_metrics` makes it once."""
@@ -57,6 +68,7 @@ class VariantMetrics:
         self._minutes, self._widths, self._unseen = (
             each.labels(*self._labels) for each in (_MINUTES, _WIDTHS, _UNSEEN)
         )
+        self._with_traffic, self._traffic_age = _WITH_TRAFFIC.labels(*self._labels), _TRAFFIC_AGE.labels(*self._labels)
         self._lowest, self._highest = (np.full(len(MATRIX_COLUMNS), sign * np.inf, np.float32) for sign in (1, -1))
 
     def count(self, rides: Mapping[str, int], matrix: NDArray[np.float32], prediction: Prediction) -> None:
@@ -76,6 +88,12 @@ class VariantMetrics:
         if unseen:
             self._unseen.inc(unseen)
         self._note_ranges(matrix)
+
+    def note_traffic(self, age_seconds: float | None) -> None:
+        """Count a ride with recent traffic of this age; nothing for a ride without."""
+        if age_seconds is not None:
+            self._with_traffic.inc()
+            self._traffic_age.set(age_seconds)
 
     def time(self, address: str, seconds: float) -> None:
         """Record the latency of an answered request."""

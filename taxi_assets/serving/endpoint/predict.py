@@ -15,6 +15,7 @@ from taxi_assets.serving.endpoint.metrics import variant_metrics
 from taxi_assets.serving.endpoint.pickup_time import dropoff_time
 from taxi_assets.serving.endpoint.request_body import MAX_RIDE_BYTES, read_body
 from taxi_assets.serving.endpoint.ride_decoder import decode_ride
+from taxi_assets.serving.live_traffic import LivePrediction
 from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.variants import Variant
 from taxi_assets.training.predictions import Prediction
@@ -25,6 +26,13 @@ ASSIGNMENT_KEY_BYTES = 8  # of a request without a rider's key
 
 LogAnswer = Callable[[NDArray[np.float32], Prediction], str]
 """Logs the answer of a model's input and its prediction, and returns its request id."""
+
+
+class RecentTraffic(msgspec.Struct, gc=False):
+    """If trips that ended before the pickup were known, and how long before it the last one ended."""
+
+    known: bool
+    age_seconds: int | None
 
 
 class PredictionBody(msgspec.Struct, gc=False):
@@ -38,6 +46,7 @@ class PredictionBody(msgspec.Struct, gc=False):
     model_version: int
     variant: str
     synthetic: bool
+    recent_traffic: RecentTraffic
     request_id: str
 
 
@@ -52,23 +61,26 @@ async def predict(request: Request) -> Response:
     variants, log = endpoint.variants, endpoint.log
     ride = decode_ride(body, variants.services, variants.zone_names)
     variant = variants.assign(ride.rider_key or token_hex(ASSIGNMENT_KEY_BYTES))
-    found = answer(variant, ride, lambda matrix, made: log.append(variant, ride, Computed(matrix, made, started)))
+    endpoint.traffic.follow()
+    live = endpoint.traffic.of(variant).predict_ride(ride)
+    computed = Computed(live.matrix, live.prediction, started, traffic_age_seconds=live.traffic_age_seconds)
+    found = answer(variant, ride, live, lambda: log.append(variant, ride, computed))
     response = Response(_ENCODER.encode(found), media_type="application/json")
     await log.durable()
     variant_metrics(variant).time("/predict", perf_counter() - started)
     return response
 
 
-def answer(variant: Variant, ride: RideRequest, log: LogAnswer) -> PredictionBody:
-    """The response of a variant to a ride, once it is logged.
+def answer(variant: Variant, ride: RideRequest, live: LivePrediction, log: Callable[[], str]) -> PredictionBody:
+    """The response of a variant to a ride, once `log` has logged it and returned its request id.
 
     Raises:
         LogUnavailable: it cannot be logged, and so must not be sent.
     """
-    matrix = variant.model.encode_ride(ride)
-    prediction = variant.model.predict_matrix(matrix)
-    request_id = log(matrix, prediction)
-    variant_metrics(variant).count({ride.service: 1}, matrix, prediction)
+    request_id, prediction, age = log(), live.prediction, live.traffic_age_seconds
+    metrics = variant_metrics(variant)
+    metrics.count({ride.service: 1}, live.matrix, prediction)
+    metrics.note_traffic(age)
     minutes, (low,), (high,) = float(prediction.minutes[0]), prediction.low, prediction.high  # type: ignore[misc]
     return PredictionBody(
         duration_minutes=round(minutes, 2),
@@ -79,5 +91,6 @@ def answer(variant: Variant, ride: RideRequest, log: LogAnswer) -> PredictionBod
         model_version=variant.version,
         variant=variant.name,
         synthetic=variant.model.facts["synthetic"],
+        recent_traffic=RecentTraffic(age is not None, age),
         request_id=request_id,
     )

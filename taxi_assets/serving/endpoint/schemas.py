@@ -24,6 +24,17 @@ REQUEST_ID = {
     "description": "The id of this answer in the prediction log. Append `.` and the row, from 0, for a ride of a batch",
     "example": "650a1b2c3d4e5f60-1f0",
 }
+RECENT_TRAFFIC = object_schema(
+    "RecentTraffic",
+    {
+        "known": {"type": "boolean", "description": "True if trips that ended before the pickup were used"},
+        "age_seconds": {
+            "type": "integer",
+            "nullable": True,
+            "description": "How long before the pickup the last of them ended; null if unknown",
+        },
+    },
+)
 MINUTES = {"type": "number", "description": "Predicted duration of the ride", "example": 9.8}
 INTERVAL = {
     "type": "array",
@@ -62,6 +73,7 @@ PREDICTION_SCHEMA = object_schema(
         "model_version": MODEL_VERSION,
         "variant": VARIANT,
         "synthetic": SYNTHETIC,
+        "recent_traffic": RECENT_TRAFFIC,
         "request_id": REQUEST_ID,
     },
 )
