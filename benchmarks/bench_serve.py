@@ -29,7 +29,8 @@ from benchmarks.harness import (
 from benchmarks.http_load import RIDE, load
 from benchmarks.serving_peers import Peer, bento, course, empty_bento, fastapi, mlflow, serving
 from taxi_assets.cli.supervisor.programs import Program
-from taxi_assets.features.trip_features import MODEL_INPUTS, SERVICE_IDS, ZONES, row_features
+from taxi_assets.features.feature_names import MODEL_INPUTS
+from taxi_assets.features.trip_features import SERVICE_IDS, ZONES, row_features
 from taxi_assets.serving.endpoint.answer_log import AnswerLog
 from taxi_assets.serving.endpoint.batch_fields import MAX_RIDES
 from taxi_assets.serving.endpoint.predict_many import respond

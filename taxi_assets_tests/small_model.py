@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from taxi_assets.features.encoding import expected_minutes, periods
+from taxi_assets.features.feature_names import MODEL_INPUTS
 from taxi_assets.features.target_encoding import EncodingTables, PastTrips, Smoothing, fit_tables
-from taxi_assets.features.trip_features import MODEL_INPUTS, SERVICE_IDS, ZONES, ZoneMap, row_features
+from taxi_assets.features.trip_features import SERVICE_IDS, ZONES, ZoneMap, row_features
 from taxi_assets.features.zone_geometry import ZoneGeometry
 from taxi_assets.serving.packaging.onnx_export import write_serving_folder
 from taxi_assets.training.model import DurationModel

@@ -26,7 +26,7 @@ from taxi_assets.evaluation.metrics import (
     uplift_over_baseline,
 )
 from taxi_assets.evaluation.month_scores import PredictedMonth, ScoredMonth, predict_month, score_month
-from taxi_assets.features.trip_features import MODEL_INPUTS
+from taxi_assets.features.feature_names import MODEL_INPUTS
 from taxi_assets.months import Month, not_earlier
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.deleted_runs import require_run

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.features.feature_names import ROW_FEATURES
 from taxi_assets.features.recent_traffic import FIXED_DURATION, RECENT_TRAFFIC_FEATURES
 from taxi_assets.features.target_encoding import TARGET_ENCODING_FEATURES, EncodingTables, look_up
-from taxi_assets.features.trip_features import ROW_FEATURES, SERVICE_IDS, TripColumns
+from taxi_assets.features.trip_features import SERVICE_IDS, TripColumns
 from taxi_assets.features.zone_geometry import ZoneGeometry
 
 ZONE_FEATURES: Mapping[str, str] = {

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxi_assets.features.encoding import MATRIX_COLUMNS, PASSENGERS, encode_trips, periods
+from taxi_assets.features.feature_names import ROW_FEATURES
 from taxi_assets.features.target_encoding import TARGET_ENCODING_FEATURES, EncodingTables, look_up
-from taxi_assets.features.trip_features import ROW_FEATURES, ZONES, row_features
+from taxi_assets.features.trip_features import ZONES, row_features
 from taxi_assets.features.zone_geometry import ZoneGeometry
 
 Rows = NDArray[np.float32]

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from taxi_assets.features.trip_features import MODEL_INPUTS
+from taxi_assets.features.feature_names import MODEL_INPUTS
 
 # Trips per tree: more make it slower and hardly better.
 _MAX_TRIPS_PER_TREE = 60_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from taxi_assets.features.trip_features import MODEL_INPUTS
+from taxi_assets.features.feature_names import MODEL_INPUTS
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.code_revision import git_commit, source_digest

@@ -18,6 +18,7 @@ from taxi_assets.features.encoding import (
     expected_minutes,
     periods,
 )
+from taxi_assets.features.feature_names import MODEL_INPUTS
 from taxi_assets.features.out_of_fold import EncodedTrips, encode_training_trips, first_past_only_month
 from taxi_assets.features.recent_traffic import (
     FIXED_DURATION,
@@ -28,7 +29,7 @@ from taxi_assets.features.recent_traffic import (
     recent_traffic_features,
 )
 from taxi_assets.features.target_encoding import TARGET_ENCODING_FEATURES, EncodingTables, PastTrips, Smoothing
-from taxi_assets.features.trip_features import MODEL_INPUTS, TripColumns
+from taxi_assets.features.trip_features import TripColumns
 from taxi_assets.features.zone_geometry import ZoneGeometry
 from taxi_assets.tlc.local_time import utc_seconds
 

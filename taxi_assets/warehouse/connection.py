@@ -19,7 +19,6 @@ from filelock import FileLock
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.local_time import macros
 from taxi_assets.warehouse.catalogue_version import migrate_if_older
 from taxi_assets.warehouse.full_disk import has_room, readable_copy
 from taxi_assets.warehouse.queries import newest_snapshot
@@ -229,6 +228,8 @@ def transaction(connection: duckdb.DuckDBPyConnection, message: str, run_id: str
 
 def define_macros(connection: duckdb.DuckDBPyConnection, *, shared: bool = False) -> None:
     """Defines the macros of the SQL files, such as `elapsed_seconds`, on this connection or its database."""
+    from taxi_assets.tlc.local_time import macros  # imports NumPy, which the code location does without
+
     for macro in macros():
         connection.execute(f"CREATE OR REPLACE {'MACRO memory.main.' if shared else 'TEMP MACRO '}{macro}")
 

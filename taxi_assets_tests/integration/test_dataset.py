@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.features.trip_features import MODEL_INPUTS, row_features
+from taxi_assets.features.feature_names import MODEL_INPUTS
+from taxi_assets.features.trip_features import row_features
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.services import SERVICES

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.features.trip_features import ROW_FEATURES
+from taxi_assets.features.feature_names import ROW_FEATURES
 from taxi_assets.monitoring.drift import (
     DRIFTED,
     FEATURES,

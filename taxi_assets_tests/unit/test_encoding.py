@@ -15,8 +15,9 @@ from taxi_assets.features.encoding import (
     expected_minutes,
     periods,
 )
+from taxi_assets.features.feature_names import MODEL_INPUTS, ROW_FEATURES
 from taxi_assets.features.target_encoding import PERIODS, TARGET_ENCODING_FEATURES, EncodingTables
-from taxi_assets.features.trip_features import MODEL_INPUTS, ROW_FEATURES, SERVICE_IDS, ZONES, row_features
+from taxi_assets.features.trip_features import SERVICE_IDS, ZONES, row_features
 from taxi_assets.features.zone_geometry import ZoneGeometry
 
 TripColumns = dict[str, np.ndarray]

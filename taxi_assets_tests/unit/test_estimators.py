@@ -6,7 +6,8 @@ import pytest
 from sklearn.base import clone
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.features.trip_features import MODEL_INPUTS, ZoneMap
+from taxi_assets.features.feature_names import MODEL_INPUTS
+from taxi_assets.features.trip_features import ZoneMap
 from taxi_assets.training.estimators import BOOSTED_TREES, ESTIMATORS, build_estimator, get_estimator
 from taxi_assets.training.random_forest import RandomForestModel
 

@@ -12,9 +12,9 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.encoding import MATRIX_COLUMNS
+from taxi_assets.features.feature_names import MODEL_INPUTS
 from taxi_assets.features.leakage_rules import leaking_names
 from taxi_assets.features.recent_traffic import RECENT_TRAFFIC_FEATURES
-from taxi_assets.features.trip_features import MODEL_INPUTS
 from taxi_assets.months import not_earlier, parse_months
 from taxi_assets.training.model import DurationModel
 from taxi_assets.training.tuning import time_splits

@@ -10,9 +10,10 @@ import pytest
 from sample_lake import clean_month
 
 from taxi_assets.features.encoding import MATRIX_COLUMNS
+from taxi_assets.features.feature_names import MODEL_INPUTS, ROW_FEATURES
 from taxi_assets.features.leakage_rules import leaking_names
 from taxi_assets.features.target_encoding import TARGET_ENCODING_FEATURES
-from taxi_assets.features.trip_features import MODEL_INPUTS, POST_TRIP_FIELDS, ROW_FEATURES, holiday_dates
+from taxi_assets.features.trip_features import POST_TRIP_FIELDS, holiday_dates
 from taxi_assets.tlc.columns import RAW_COLUMNS
 from taxi_assets.training.model import DurationModel
 from taxi_assets.warehouse.queries import sql

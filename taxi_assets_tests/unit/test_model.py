@@ -10,8 +10,9 @@ from sklearn.exceptions import NotFittedError
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.encoding import MATRIX_COLUMNS
+from taxi_assets.features.feature_names import MODEL_INPUTS, ROW_FEATURES
 from taxi_assets.features.target_encoding import Smoothing
-from taxi_assets.features.trip_features import MODEL_INPUTS, ROW_FEATURES, SERVICE_IDS, ZoneMap, row_features
+from taxi_assets.features.trip_features import SERVICE_IDS, ZoneMap, row_features
 from taxi_assets.training.model import DurationModel
 
 INPUTS = list(MODEL_INPUTS)

@@ -5,7 +5,7 @@ import re
 import duckdb
 import pytest
 
-from taxi_assets.features.trip_features import ROW_FEATURES
+from taxi_assets.features.feature_names import ROW_FEATURES
 from taxi_assets.quality.suites import SUITES
 from taxi_assets.tlc.columns import RAW_COLUMNS
 from taxi_assets.warehouse.schema import TABLES, Column, Table

@@ -13,7 +13,8 @@ import pytest
 from raw_rows import KEY, MARCH, NINE, Row, trip
 
 import taxi_assets
-from taxi_assets.features.trip_features import ROW_FEATURES, holiday_dates
+from taxi_assets.features.feature_names import ROW_FEATURES
+from taxi_assets.features.trip_features import holiday_dates
 from taxi_assets.ingestion.publish_month import stage_trips
 from taxi_assets.months import Month
 from taxi_assets.quality.cleaning_rules import THRESHOLDS

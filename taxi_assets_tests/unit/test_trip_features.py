@@ -9,16 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from taxi_assets.features.trip_features import (
-    HOLIDAY_YEARS,
-    MODEL_INPUTS,
-    ROW_FEATURES,
-    SERVICE_IDS,
-    ZONES,
-    ZoneMap,
-    holiday_dates,
-    row_features,
-)
+from taxi_assets.features.feature_names import MODEL_INPUTS, ROW_FEATURES
+from taxi_assets.features.trip_features import HOLIDAY_YEARS, SERVICE_IDS, ZONES, ZoneMap, holiday_dates, row_features
 from taxi_assets.tlc.services import SERVICES
 from taxi_assets.warehouse.connection import define_macros
 from taxi_assets.warehouse.queries import sql

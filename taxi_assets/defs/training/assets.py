@@ -20,7 +20,7 @@ from taxi_assets.defs.ingestion.assets import taxi_zones
 from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.defs.training.promotion_config import PromotionConfig
 from taxi_assets.defs.training.training_config import TrainingConfig, parameters
-from taxi_assets.features.trip_features import MODEL_INPUTS
+from taxi_assets.features.feature_names import MODEL_INPUTS
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.services import SERVICES

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from platform_harness import SEED, TINY, PlatformHarness
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from taxi_assets.features.trip_features import MODEL_INPUTS
+from taxi_assets.features.feature_names import MODEL_INPUTS
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.database import client

@@ -10,7 +10,7 @@ from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, PlatformHarness, f
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation import evaluate, record_evaluation
-from taxi_assets.features.trip_features import MODEL_INPUTS
+from taxi_assets.features.feature_names import MODEL_INPUTS
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.retry_files import accept
 from taxi_assets.months import Month

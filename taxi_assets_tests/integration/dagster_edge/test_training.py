@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from platform_harness import FEBRUARY, JANUARY, MARCH, ROWS, TINY, PlatformHarness
 
-from taxi_assets.features.trip_features import MODEL_INPUTS
+from taxi_assets.features.feature_names import MODEL_INPUTS
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.database import client
 
