@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -142,4 +143,7 @@ def test_an_unknown_sync_is_refused(tmp_path: Path) -> None:
 
 def test_an_endpoint_without_a_home_logs_to_a_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TAXI_SERVING_STATE", raising=False)
-    AnswerLog.from_environment().close()
+    log = AnswerLog.from_environment()
+    log.close()
+    assert log.state.is_relative_to(tempfile.gettempdir())
+    assert log.folder.is_dir()
