@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.serving.deployments.serving_state import STATE_VARIABLE
 from taxi_assets.serving.endpoint.ride_batch import RideBatch
 from taxi_assets.serving.prediction_log.log_writer import LogWriter, SyncMode
 from taxi_assets.serving.prediction_log.prediction_record import (
@@ -25,7 +26,6 @@ from taxi_assets.serving.variants import Variant
 from taxi_assets.training.predictions import Prediction
 
 SYNC_VARIABLE = "TAXI_PREDICTION_LOG_SYNC"
-STATE_VARIABLE = "TAXI_SERVING_STATE"
 LOG_FOLDER = "prediction_log"
 
 
