@@ -17,16 +17,16 @@ from onnx import TensorProto, helper, numpy_helper
 from taxi_assets.files import sha256_of
 
 # Multiplications of square matrices in the slow model, and their size: tens of milliseconds a prediction.
-_PRODUCTS, _SIZE = 6, 1000
+_PRODUCTS, _SIZE = 2, 1000
 
 
 @cache
 def _sound() -> Path:
-    return small_model.write(Path(mkdtemp(prefix="taxi-model-")) / "model")
+    return small_model.write_one_service(Path(mkdtemp(prefix="taxi-model-")) / "model")
 
 
 def add_version(store: Path, version: int, damage: Callable[[Path], object] | None = None) -> Path:
-    """Add a Bento's folder with a version of the small model to the store, and damage it.
+    """Add a Bento's folder with a version of the small model, of one service, to the store, and damage it.
 
     Returns:
         The serving folder.

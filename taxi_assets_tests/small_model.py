@@ -1,5 +1,6 @@
 """A model of an invented city, fitted in under a second on one week of trips, and trips to predict."""
 
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -88,4 +89,13 @@ def _history(known: pd.DataFrame, minutes: NDArray[np.float64], geometry: ZoneGe
 def write(folder: Path) -> Path:
     """The fitted model's serving folder."""
     write_serving_folder(fitted(), folder, FACTS, ZONE_NAMES)
+    return folder
+
+
+def write_one_service(folder: Path) -> Path:
+    """The same for the first service alone, which loads in half the time."""
+    model, service = copy(fitted()), SERVICE_IDS[SERVICES[0]]
+    model.encoding_tables_ = {service: model.encoding_tables_[service]}
+    model.completed_trips_ = {service: model.completed_trips_[service]}
+    write_serving_folder(model, folder, FACTS, ZONE_NAMES)
     return folder

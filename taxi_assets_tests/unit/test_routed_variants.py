@@ -16,7 +16,8 @@ ROUTING = Routing(12, (Challenger(13, 0.2),), (14,))
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> ServedModel:
-    return ServedModel.load(model_store_samples.add_version(tmp_path_factory.mktemp("store"), 12))
+    one = ServedModel.load(model_store_samples.add_version(tmp_path_factory.mktemp("store"), 12))
+    return replace(one, services=("green", "fhvhv"))
 
 
 def variants(model: ServedModel, routing: Routing) -> RoutedVariants:
