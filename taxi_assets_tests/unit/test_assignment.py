@@ -1,6 +1,8 @@
 """Riders stay with a version unless shares change, and then as few as possible move."""
 
+from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from timeit import repeat
 
@@ -78,12 +80,32 @@ def test_challengers_of_successive_experiments_have_independent_riders() -> None
     assert 200 < len(one & other) < 300
 
 
+@cache
+def buckets_of_keys() -> tuple[int, ...]:
+    return tuple(map(bucket_of, KEYS))
+
+
+def version_of_keys(routing: Routing, buckets: Buckets) -> list[int]:
+    challengers = {each.version: buckets[each.version] for each in routing.challengers}
+    versions = RoutingRevision(1, routing, challengers).versions_by_bucket
+    return [versions[bucket] for bucket in buckets_of_keys()]
+
+
 @pytest.mark.parametrize("share", [0.001, 0.1, 0.137, 0.5, 1])
 def test_shares_of_100_000_keys_are_within_half_a_percent(share: float) -> None:
     routing = Routing(12, (Challenger(13, share),))
-    versions = RoutingRevision(1, routing, {13: routing.assign({})[13]}).versions_by_bucket
-    found = sum(versions[bucket_of(key)] == 13 for key in KEYS) / len(KEYS)
-    assert abs(found - share) < 0.005
+    found = version_of_keys(routing, routing.assign({}))
+    assert abs(found.count(13) / len(KEYS) - share) < 0.005
+
+
+def test_of_100_000_keys_only_those_that_changed_shares_demand_change_sides() -> None:
+    first, grown = (Routing(12, (Challenger(13, share), Challenger(14, 0.2))) for share in (0.1, 0.3))
+    buckets = first.assign({})
+    before, after = version_of_keys(first, buckets), version_of_keys(grown, grown.assign(buckets))
+    assert version_of_keys(first, first.assign(buckets)) == before
+    changes = Counter((old, new) for old, new in zip(before, after, strict=True) if old != new)
+    assert set(changes) == {(12, 13)}
+    assert abs(changes[12, 13] / len(KEYS) - 0.2) < 0.005
 
 
 def test_buckets_of_known_keys_never_change() -> None:
