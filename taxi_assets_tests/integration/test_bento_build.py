@@ -146,6 +146,15 @@ def test_last_requested_bento_is_the_latest(settings: Settings, model: Path) -> 
 
 
 @pytest.mark.usefixtures("quick_build")
+def test_a_bento_enters_the_store_beside_the_latest(settings: Settings, model: Path) -> None:
+    build_bento(settings, model, LABELS, is_latest=False)
+    assert (len(bentos(settings)), latest(settings)) == (1, None)
+    newest = build_bento(settings, model, {**LABELS, "data_snapshot": "13"})
+    build_bento(settings, model, LABELS, is_latest=False)
+    assert latest(settings) == BuiltBento(newest, {**LABELS, "data_snapshot": "13"})
+
+
+@pytest.mark.usefixtures("quick_build")
 def test_killed_build_leaves_no_bento(settings: Settings, model: Path) -> None:
     kill_build(settings, model, "_run_bentoml")
     assert list(settings.bentoml_home.glob("building-*"))

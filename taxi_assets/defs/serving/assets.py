@@ -37,7 +37,7 @@ def duration_bento(context: dg.AssetExecutionContext, settings: dg.ResourceParam
     from taxi_assets.serving.packaging import release
     from taxi_assets.serving.packaging.serve_command import bento_command
 
-    built = release.package_champion(settings)
+    built = release.package_version(settings)
     context.log.info(f"built {built.tag}; serve it with: {bento_command(settings, built.tag)}")
     return dg.MaterializeResult(
         metadata={

@@ -45,8 +45,8 @@ class BuiltBento:
     labels: Mapping[str, str]
 
 
-def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, str]) -> str:
-    """Package a model, unless the store already has this Bento, and set `latest` to it.
+def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, str], is_latest: bool = True) -> str:
+    """Package a model, unless the store already has this Bento.
 
     A Bento appears in the store complete: a killed build leaves nothing there.
 
@@ -55,6 +55,7 @@ def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, s
         serving_folder: The model, as written by `onnx_export.write_serving_folder`.
         labels: Facts on the Bento for people. They are part of its digest, so they must not name the run that
             builds it.
+        is_latest: Whether `latest` becomes this Bento.
 
     Returns:
         The Bento's tag: the model's version and a digest of the contents.
@@ -78,7 +79,8 @@ def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, s
             built = _run_bentoml(context, build_folder / "home", bento_version)
             _bentos(settings).mkdir(parents=True, exist_ok=True)
             built.rename(_bentos(settings) / bento_version)
-        _set_latest(settings, bento_version)
+        if is_latest:
+            _set_latest(settings, bento_version)
         shutil.rmtree(build_folder)
     return tag
 

@@ -1,4 +1,4 @@
-"""Packages the champion from MLflow as a Bento in the store."""
+"""Packages model versions from MLflow as Bentos in the store."""
 
 import tempfile
 from collections.abc import Mapping
@@ -27,22 +27,28 @@ class Release:
     largest_difference_minutes: float
 
 
-def package_champion(settings: Settings) -> Release:
-    """Build the champion's Bento, or find the existing one.
+def package_version(settings: Settings, number: int | None = None) -> Release:
+    """Build a version's Bento, or find the existing one; only the champion's becomes `latest`.
+
+    Args:
+        settings: Location of MLflow and the Bento store.
+        number: The version; None means the champion.
 
     Raises:
-        TaxiError: there is no champion, or the Bento predicts differently.
+        TaxiError: there is no such version or no champion, its model was removed, or the Bento predicts differently.
     """
     champion = model_versions.champion(settings)
-    if champion is None:
+    version = champion if number is None else model_versions.require(settings, number)
+    if version is None:
         raise TaxiError(_no_champion(settings))
-    facts = _facts(champion)
+    model = model_versions.load_sklearn(settings, version)
+    facts = _facts(version)
     labels = {name: str(facts[name]).lower() if name == "synthetic" else str(facts[name]) for name in _LABELS}
     settings.root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.root, prefix=".serving-") as folder:
-        model = model_versions.load_sklearn(settings, champion)
         served_model = write_serving_folder(model, Path(folder, "model"), facts, _zone_names(settings))
-        tag = bento_build.build_bento(settings, Path(folder, "model"), labels)
+        is_champion = champion is not None and champion.version == version.version
+        tag = bento_build.build_bento(settings, Path(folder, "model"), labels, is_latest=is_champion)
     return Release(tag, labels, served_model.largest_difference_minutes)
 
 

@@ -1,4 +1,4 @@
-"""The champion as a Bento: its labels, and the cases that need a new build."""
+"""Versions as Bentos: their labels, the cases that need a new build, and the one that is `latest`."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from platform_harness import MARCH, PlatformHarness
 from taxi_assets.errors import TaxiError
 from taxi_assets.registry import model_versions
 from taxi_assets.serving.packaging import bento_build
-from taxi_assets.serving.packaging.release import package_champion
+from taxi_assets.serving.packaging.release import package_version
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.serving.serving_manifest import read_manifest
 from taxi_assets.settings import Settings
@@ -21,13 +21,13 @@ def model_in(platform: PlatformHarness) -> Path:
 
 def test_packaging_without_a_champion_is_an_error(settings: Settings) -> None:
     with pytest.raises(TaxiError, match="there is no champion to package: materialise champion_model"):
-        package_champion(settings)
+        package_version(settings)
 
 
 def test_bento_labels_name_the_models_origin(platform: PlatformHarness) -> None:
     champion = model_versions.champion(platform.settings)
     assert champion
-    release = package_champion(platform.settings)
+    release = package_version(platform.settings)
     assert release.tag.startswith(f"taxi_duration:v{champion.version}-")
     assert release.labels["version"] == str(champion.version)
     assert release.labels["run_id"] == champion.run_id
@@ -41,24 +41,40 @@ def test_bento_labels_name_the_models_origin(platform: PlatformHarness) -> None:
 
 
 def test_bento_predicts_as_the_registered_model(platform: PlatformHarness) -> None:
-    assert package_champion(platform.settings).largest_difference_minutes <= 1e-3
+    assert package_version(platform.settings).largest_difference_minutes <= 1e-3
     assert ServedModel.load(model_in(platform))
 
 
 def test_repeated_packaging_makes_no_second_bento(platform: PlatformHarness) -> None:
-    first = package_champion(platform.settings)
+    first = package_version(platform.settings)
     folder = platform.settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_dir()}
-    assert package_champion(platform.settings) == first
+    assert package_version(platform.settings) == first
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_dir()} == before
+
+
+def test_a_version_that_is_not_registered_is_not_packaged(platform: PlatformHarness) -> None:
+    with pytest.raises(TaxiError, match="there is no version 99: the newest are"):
+        package_version(platform.settings, 99)
+
+
+@pytest.mark.slow
+def test_only_the_champions_bento_becomes_the_latest(platform: PlatformHarness) -> None:
+    champion = package_version(platform.settings)
+    other = platform.train(MARCH, max_iter=7)
+    challenger = package_version(platform.settings, other.version)
+    assert bento_build.bento_tags(platform.settings, other.version) == [challenger.tag]
+    assert bento_build.latest(platform.settings).tag == champion.tag  # type: ignore[union-attr]
+    by_number = package_version(platform.settings, int(champion.labels["version"]))
+    assert (by_number, bento_build.latest(platform.settings).tag) == (champion, champion.tag)  # type: ignore[union-attr]
 
 
 @pytest.mark.slow
 def test_another_champion_makes_another_latest_bento(platform: PlatformHarness) -> None:
-    first = package_champion(platform.settings)
+    first = package_version(platform.settings)
     other = platform.train(MARCH, max_iter=7)
     model_versions.promote(platform.settings, other.version, "for the test")
-    second = package_champion(platform.settings)
+    second = package_version(platform.settings)
     assert second.tag != first.tag
     latest = bento_build.latest(platform.settings)
     assert latest

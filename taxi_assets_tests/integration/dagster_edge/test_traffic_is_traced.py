@@ -13,7 +13,7 @@ from taxi_assets.cli.supervisor.programs import bento_program
 from taxi_assets.cli.supervisor.supervisor import running
 from taxi_assets.monitoring.trace_prediction import trace_file, trace_prediction
 from taxi_assets.registry import model_versions
-from taxi_assets.serving.packaging.release import package_champion
+from taxi_assets.serving.packaging.release import package_version
 from taxi_assets.serving.prediction_log.ingest_log import ingest_log
 from taxi_assets.serving.prediction_log.segments import SEALED, names
 
@@ -35,7 +35,7 @@ def rides_of(platform: PlatformHarness) -> list[dict[str, Any]]:
 def replay(platform: PlatformHarness, version: int, rides: list[dict[str, Any]], log: Path) -> dict[str, float]:
     """Serve the version, ask it for these rides, and return the answers' minutes by request id."""
     model_versions.promote(platform.settings, version, "for the replay")
-    package_champion(platform.settings)
+    package_version(platform.settings)
     answers = {}
     program = bento_program(platform.settings.model_copy(update={"bento_port": free_port("127.0.0.1")}))
     with running(program, log) as url, httpx.Client(base_url=url, trust_env=False, timeout=30) as client:

@@ -12,6 +12,7 @@ from taxi_assets.registry.database import client
 from taxi_assets.registry.model_files import Version
 from taxi_assets.registry.model_versions import MODEL_NAME
 from taxi_assets.serving.packaging import bento_build
+from taxi_assets.serving.packaging.release import package_version
 from taxi_assets.serving.packaging.retention import remove_old_models
 from taxi_assets.settings import Settings
 
@@ -84,8 +85,9 @@ def test_removed_model_is_reported_and_trained_again(
     keeping_two: Settings, versions: dict[int, Version], register: Register
 ) -> None:
     remove_old_models(keeping_two)
-    with pytest.raises(TaxiError, match=r"version 4 was removed by retention \(TAXI_KEEP_MODELS\): materialise"):
-        model_versions.load_sklearn(keeping_two, versions[4])
+    for load in (model_versions.load_sklearn, lambda settings, version: package_version(settings, version.version)):
+        with pytest.raises(TaxiError, match=r"version 4 was removed by retention \(TAXI_KEEP_MODELS\): materialise"):
+            load(keeping_two, versions[4])
     assert model_versions.find(keeping_two, "key 4") is None
     assert register("key 4").version == 8
 
