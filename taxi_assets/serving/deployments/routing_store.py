@@ -1,7 +1,7 @@
 """Stores the routing: replaced atomically under a lock, with a revision and the history for rollbacks."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -153,12 +153,16 @@ def previous_routing(state: ServingState) -> RoutingRevision | None:
 
 def newest_readable(state: ServingState) -> RoutingRevision | None:
     """The current routing or, if its file is damaged, the newest intact one."""
-    names = (f"{state.history.name}/{path.name}" for path in sorted(state.history.glob("*.json"), reverse=True))
-    for name in (state.routing.name, *names):
+    return next(stored_routings(state), None)
+
+
+def stored_routings(state: ServingState) -> Iterator[RoutingRevision]:
+    """The current routing, then every one of the history, newest first; damaged files are left out."""
+    history = (f"{state.history.name}/{path.name}" for path in sorted(state.history.glob("*.json"), reverse=True))
+    for name in (state.routing.name, *history):
         with suppress(TaxiError):
             if found := _read(state, name):
-                return found
-    return None
+                yield found
 
 
 def _challengers(routing: Routing, buckets: Buckets) -> Buckets:

@@ -7,6 +7,8 @@ from typing import Any
 
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_files import REMOVED_TAG, Version, model_file
+from taxi_assets.serving.deployments.serving_state import ServingState
+from taxi_assets.serving.deployments.version_history import versions_in_use
 from taxi_assets.serving.packaging import bento_build
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse import maintenance
@@ -25,15 +27,18 @@ def remove_old_models(settings: Settings, is_dry_run: bool = False) -> dict[str,
     """Delete the pickle and the Bentos of each version that is not retained.
 
     It keeps the newest `TAXI_KEEP_MODELS` versions, the champion, the version it replaced, each version with an alias
-    set by a person, and the newest Bento. `taxi reproduce` needs the run, its tags and the warehouse's snapshot, which
-    all stay.
+    set by a person, each version that the endpoint needs, and the newest Bento. `taxi reproduce` needs the run, its
+    tags and the warehouse's snapshot, which all stay.
 
     Args:
-        settings: Location of MLflow and the Bento store.
+        settings: Location of MLflow, the Bento store and the serving state.
         is_dry_run: Return the items without removing them.
 
     Returns:
         The items: `removed_models`, versions without a pickle now, and `removed_bentos`, tags of Bentos.
+
+    Raises:
+        TaxiError: the routing that a rollback restores cannot be read.
     """
     found = model_versions.versions(settings)
     retained, newest = _retained_versions(settings, found), bento_build.latest(settings)
@@ -66,4 +71,5 @@ def _retained_versions(settings: Settings, found: Sequence[Version]) -> set[int]
     if champion:
         replaced = champion.tags.get("replaced_version", "none")
         retained |= {champion.version, *([int(replaced)] if replaced.isdigit() else [])}
-    return retained | model_versions.manually_aliased_versions(settings)
+    in_use = versions_in_use(ServingState(settings.serving_state))
+    return retained | model_versions.manually_aliased_versions(settings) | in_use

@@ -1,5 +1,7 @@
 """Retention removes pickles and Bentos of old versions; data for `taxi reproduce` and `lineage` stays."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,11 @@ from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.database import client
 from taxi_assets.registry.model_files import Version
 from taxi_assets.registry.model_versions import MODEL_NAME
+from taxi_assets.serving.deployments.deployment_store import Deployment, remove_deployment, write_deployment
+from taxi_assets.serving.deployments.routing import Challenger, Routing
+from taxi_assets.serving.deployments.routing_store import store_routing
+from taxi_assets.serving.deployments.serving_state import ServingState
+from taxi_assets.serving.deployments.version_history import versions_in_use
 from taxi_assets.serving.packaging import bento_build
 from taxi_assets.serving.packaging.release import package_version
 from taxi_assets.serving.packaging.retention import remove_old_models
@@ -64,6 +71,41 @@ def test_champion_predecessor_newest_and_aliased_versions_are_kept(
     assert pickles(keeping_two, versions) == KEPT
     assert bentos(keeping_two) == KEPT | {1}  # the newest Bento is what `make up` serves
     assert remove_old_models(keeping_two) == NOTHING
+
+
+@pytest.fixture
+def state(settings: Settings) -> Iterator[ServingState]:
+    """The home's serving state; tests share the home."""
+    yield ServingState(settings.serving_state).create()
+    shutil.rmtree(settings.serving_state)
+
+
+def test_deployed_routed_and_previously_routed_versions_are_kept(
+    keeping_two: Settings, versions: dict[int, Version], state: ServingState
+) -> None:
+    for routing in (Routing(2), Routing(1), Routing(3, (Challenger(5, 0.1),), (6,))):
+        store_routing(state, routing, "test")
+    write_deployment(state, Deployment(4, "", "", "test", "", "key"))
+    assert versions_in_use(state) == {1, 3, 4, 5, 6}
+    assert remove_old_models(keeping_two) == NOTHING
+    remove_deployment(state, 4)
+    assert remove_old_models(keeping_two) == {
+        "removed_models": ("version 4",),
+        "removed_bentos": ("taxi_duration:v4-0f3c",),
+    }
+
+
+def test_a_damaged_routing_protects_the_newest_intact_ones(
+    keeping_two: Settings, versions: dict[int, Version], state: ServingState
+) -> None:
+    for champion in (4, 1, 2):
+        store_routing(state, Routing(champion), "test")
+    state.routing.write_text("{")
+    assert versions_in_use(state) == {1, 2}
+    (state.history / "00000002.json").write_text("{")
+    with pytest.raises(TaxiError, match="is no routing"):
+        remove_old_models(keeping_two)
+    assert pickles(keeping_two, versions) == set(versions)
 
 
 def test_dry_run_reports_the_same_and_removes_nothing(keeping_two: Settings, versions: dict[int, Version]) -> None:
