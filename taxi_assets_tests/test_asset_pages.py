@@ -7,7 +7,14 @@ from taxi_assets.defs.partitions import MONTHS
 
 GRAPH = defs.resolve_asset_graph()
 INGESTION = {"clean_trips", "raw_trips", "taxi_zones", "trip_features"}
-UNPARTITIONED = {"taxi_zones", "duration_bento", "prediction_log", "daily_serving_summary", "variant_comparison"}
+UNPARTITIONED = {
+    "taxi_zones",
+    "duration_bento",
+    "prediction_log",
+    "feedback_log",
+    "daily_serving_summary",
+    "variant_comparison",
+}
 
 
 def test_every_check_states_its_expectation_and_the_effect_of_a_failure() -> None:
@@ -37,7 +44,11 @@ def test_only_tables_show_table_storage() -> None:
         if "dagster/table_name" in metadata:
             tables[key.to_user_string()] = str(metadata["dagster/table_name"]).removeprefix("lake.main.")
     own = {"model_evaluation": "evaluations", "champion_model": "promotions", "drift_report": "drift_reports"}
-    own |= {"prediction_log": "predictions", "daily_serving_summary": "daily_serving_summaries"}
+    own |= {
+        "prediction_log": "predictions",
+        "feedback_log": "feedback",
+        "daily_serving_summary": "daily_serving_summaries",
+    }
     own |= {"variant_comparison": "variant_comparisons"}
     assert tables == own | {name: name for name in INGESTION}
     schema = GRAPH.get(dg.AssetKey("duration_model")).metadata["dagster/column_schema"]

@@ -42,10 +42,14 @@ ASSETS = {
             "trips_are_not_repeated",
         },
     ),
-    "daily_serving_summary": ({"prediction_log"}, {"every_prediction_is_summarised"}),
+    "daily_serving_summary": ({"feedback_log", "prediction_log"}, {"every_prediction_is_summarised"}),
     "drift_report": ({"duration_model", "trip_features"}, {"the_month_is_like_those_before"}),
     "duration_bento": ({"champion_model"}, {"every_month_is_finished", "the_bento_predicts_as_the_model"}),
     "duration_model": ({"taxi_zones", "trip_features"}, {"no_feature_is_known_only_after_the_ride"}),
+    "feedback_log": (
+        {"duration_bento"},
+        {"feedback_ids_are_unique", "log_lines_are_whole", "segments_are_sealed_in_time"},
+    ),
     "model_evaluation": (
         {"duration_model", "raw_trips"},
         {
@@ -122,10 +126,10 @@ ASSETS = {
             "zone_distances_are_plausible",
         },
     ),
-    "variant_comparison": ({"prediction_log"}, {"no_variant_is_worse_than_the_champion"}),
+    "variant_comparison": ({"feedback_log", "prediction_log"}, {"no_variant_is_worse_than_the_champion"}),
 }
 INGESTION = {"clean_trips", "raw_trips", "taxi_zones", "trip_features"}
-PREDICTIONS = {"prediction_log", "daily_serving_summary", "variant_comparison"}
+PREDICTIONS = {"prediction_log", "feedback_log", "daily_serving_summary", "variant_comparison"}
 JOBS = {
     "ingest_months": INGESTION,
     "train_month": set(ASSETS) - {"model_tuning"} - PREDICTIONS,

@@ -4,6 +4,12 @@ from taxi_assets.ingestion.ingestion_sources import CLEAN_TRIPS_SOURCES, RAW_TRI
 from taxi_assets.registry.code_revision import source_digest
 from taxi_assets.training.training_sources import TRAINING_SOURCES
 
+_INGESTED_LOG = (
+    "serving/prediction_log/ingest_log.py",
+    "serving/prediction_log/log_tables.py",
+    "serving/prediction_log/segments.py",
+)
+
 # Sources of an asset's own step only: once it is made again, Dagster marks the assets after it as stale.
 ASSET_SOURCES: dict[str, tuple[str, ...]] = {
     "taxi_zones": ("ingestion/taxi_zones.py",),
@@ -20,11 +26,8 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
     ),
     "champion_model": ("promotion/*.py", "promotion/*.sql"),
     "duration_bento": ("serving/*.py", "serving/endpoint/*.py", "serving/packaging/*.py"),
-    "prediction_log": (
-        "serving/prediction_log/ingest_log.py",
-        "serving/prediction_log/prediction_record.py",
-        "serving/prediction_log/segments.py",
-    ),
+    "prediction_log": (*_INGESTED_LOG, "serving/prediction_log/prediction_record.py"),
+    "feedback_log": (*_INGESTED_LOG, "serving/prediction_log/feedback_record.py"),
     "daily_serving_summary": ("serving/prediction_log/daily_*",),
     "variant_comparison": ("monitoring/variant_*", "monitoring/confidence_sequence.py"),
     "drift_report": ("monitoring/drift.py", "monitoring/drift_counts.sql"),

@@ -1,4 +1,4 @@
-"""Tables of what the endpoint predicted: the ingested prediction log and its daily summary."""
+"""Tables of the endpoint: its ingested logs, their daily summary and the comparison of variants."""
 
 from taxi_assets.warehouse.table_definition import Column, Table
 
@@ -40,11 +40,12 @@ SERVING_TABLES = (
     Table(
         "logged_segments",
         (
+            Column("log", "VARCHAR", "Table of its records: predictions or feedback"),
             Column("segment", "VARCHAR", "Name of the log segment, the first part of its records' ids"),
-            Column("predictions", "BIGINT", "Records in it, all in `predictions`"),
+            Column("records", "BIGINT", "Records in it, all in that table"),
             Column("torn_lines", "BIGINT", "Lines that are no record, from a killed process or machine"),
-            Column("first_answered_at", "TIMESTAMP", "Time of its first record, UTC"),
-            Column("last_answered_at", "TIMESTAMP", "Time of its last record, UTC"),
+            Column("first_record_at", "TIMESTAMP", "Time of its first record, UTC"),
+            Column("last_record_at", "TIMESTAMP", "Time of its last record, UTC"),
             Column("bytes", "BIGINT", "Size of the segment, bytes"),
             Column("ingested_at", "TIMESTAMP", "Time of its ingestion, UTC"),
             Column("run_id", "VARCHAR", "Dagster run that ingested it; NULL outside Dagster"),
@@ -60,8 +61,10 @@ SERVING_TABLES = (
             Column("received_at", "TIMESTAMP", "Time of its receipt, UTC"),
             Column("service", "VARCHAR", "TLC's service: green, yellow, fhvhv"),
             Column("pickup_at", "TIMESTAMP", "Start of the ride, New York local time"),
+            Column("pickup_utc_offset_hours", "SMALLINT", "New York's offset from UTC then, hours: -4 or -5"),
             Column("pickup_zone_id", "SMALLINT", "TLC zone of the start, 1-265"),
             Column("dropoff_zone_id", "SMALLINT", "TLC zone of the end, 1-265"),
+            Column("vendor_id", "SMALLINT", "TLC's id of the vendor; 0 if unknown"),
             Column("actual_minutes", "DOUBLE", "Actual duration of the ride, minutes"),
         ),
     ),

@@ -113,6 +113,6 @@ def test_log_and_replies_agree_after_kills(two_workers: Program, home: Settings,
     assert {each: logged.get(each) for each, _ in clients.answers} == dict(clients.answers)
     # A request that failed may be in the log: its worker was killed between the record and the reply.
     assert len(clients.answers) <= len(logged) == len(rows) <= len(clients.answers) + clients.failed
-    assert (result.predictions, result.duplicates, result.overdue) == (len(rows), 0, ())
+    assert (result.records, result.duplicates, result.overdue) == (len(rows), 0, ())
     assert ingest_log(Warehouse(home)).segments == ()
     assert not list(log.glob("*.open"))

@@ -5,7 +5,7 @@ import dagster as dg
 from taxi_assets.defs.asset_metadata import column_schema, fail_in_words, plots_metadata
 from taxi_assets.defs.checks import check_spec, table_metadata
 from taxi_assets.defs.code_versions import code_version
-from taxi_assets.defs.serving.prediction_log import prediction_log
+from taxi_assets.defs.serving.prediction_log import feedback_log, prediction_log
 from taxi_assets.warehouse.connection import Warehouse
 
 
@@ -14,7 +14,7 @@ from taxi_assets.warehouse.connection import Warehouse
     owners=["team:ml"],
     code_version=code_version("variant_comparison"),
     kinds={"duckdb", "sql"},
-    deps=[prediction_log],
+    deps=[prediction_log, feedback_log],
     metadata=column_schema("variant_comparisons"),
     check_specs=[
         check_spec(

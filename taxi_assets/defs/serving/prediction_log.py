@@ -1,4 +1,4 @@
-"""The ingested prediction log, its daily summary and their schedule. Both are computed in `serving`."""
+"""The endpoint's ingested logs, their daily summary and their schedule. All are computed in `serving`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,28 @@ from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from taxi_assets.serving.prediction_log.ingest_log import IngestedLog
+    from taxi_assets.serving.prediction_log.log_tables import LogTable
+
+
+def _log_checks(asset: str, ids_check: str) -> list[dg.AssetCheckSpec]:
+    """The checks of an ingested log; `ids_check` is the name of the first."""
+    return [
+        check_spec(ids_check, asset, "No record of the ingested segments is in the warehouse twice", is_monthly=False),
+        check_spec(
+            "log_lines_are_whole",
+            asset,
+            "Every line of the ingested segments is a record; a killed process or machine may leave others",
+            "warning",
+            is_monthly=False,
+        ),
+        check_spec(
+            "segments_are_sealed_in_time",
+            asset,
+            "No running endpoint has an open segment twice as old as the age at which it seals them",
+            "warning",
+            is_monthly=False,
+        ),
+    ]
 
 
 @dg.asset(
@@ -22,37 +44,31 @@ if TYPE_CHECKING:
     kinds={"duckdb", "python"},
     deps=[duration_bento],
     metadata=column_schema("predictions"),
-    check_specs=[
-        check_spec(
-            "request_ids_are_unique",
-            "prediction_log",
-            "No prediction of the ingested segments is in the warehouse twice",
-            is_monthly=False,
-        ),
-        check_spec(
-            "log_lines_are_whole",
-            "prediction_log",
-            "Every line of the ingested segments is a record; a killed process or machine may leave others",
-            "warning",
-            is_monthly=False,
-        ),
-        check_spec(
-            "segments_are_sealed_in_time",
-            "prediction_log",
-            "No running endpoint has an open segment twice as old as the age at which it seals them",
-            "warning",
-            is_monthly=False,
-        ),
-    ],
+    check_specs=_log_checks("prediction_log", "request_ids_are_unique"),
 )
 @fail_in_words
 def prediction_log(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:
     """The endpoint's predictions: every sealed segment of its log, ingested exactly once."""
-    from taxi_assets.serving.prediction_log.ingest_log import ingest_log
+    from taxi_assets.serving.prediction_log.log_tables import PREDICTION_LOG
 
-    ingested = ingest_log(warehouse, context.run.run_id)
-    context.log.info(f"{ingested.predictions:,} predictions of {len(ingested.segments)} log segments")
-    return dg.MaterializeResult(metadata=_metadata(ingested), check_results=_check_results(ingested))
+    return _ingest(context, warehouse, PREDICTION_LOG, "request_ids_are_unique")
+
+
+@dg.asset(
+    group_name="serving",
+    owners=["team:ml"],
+    code_version=code_version("feedback_log"),
+    kinds={"duckdb", "python"},
+    deps=[duration_bento],
+    metadata=column_schema("feedback"),
+    check_specs=_log_checks("feedback_log", "feedback_ids_are_unique"),
+)
+@fail_in_words
+def feedback_log(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:
+    """Actual durations sent to `POST /feedback`: every sealed segment of their log, ingested exactly once."""
+    from taxi_assets.serving.prediction_log.log_tables import FEEDBACK_LOG
+
+    return _ingest(context, warehouse, FEEDBACK_LOG, "feedback_ids_are_unique")
 
 
 @dg.asset(
@@ -60,7 +76,7 @@ def prediction_log(context: dg.AssetExecutionContext, warehouse: dg.ResourcePara
     owners=["team:ml"],
     code_version=code_version("daily_serving_summary"),
     kinds={"duckdb", "sql"},
-    deps=[prediction_log],
+    deps=[prediction_log, feedback_log],
     metadata=column_schema("daily_serving_summaries"),
     check_specs=[
         check_spec(
@@ -93,42 +109,48 @@ def daily_serving_summary(
     job=ingest_predictions,
     cron_schedule="*/10 * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every ten minutes, if the prediction log has a sealed segment that is not in the warehouse.",
+    description="Every ten minutes, if a log of the endpoint has a sealed segment that is not in the warehouse.",
 )
 def prediction_log_schedule(warehouse: dg.ResourceParam[Warehouse]) -> dg.RunRequest | dg.SkipReason:
     from taxi_assets.serving.prediction_log.ingest_log import waiting_segments
+    from taxi_assets.serving.prediction_log.log_tables import LOG_TABLES
 
-    waiting = waiting_segments(warehouse)
+    waiting = sum(len(waiting_segments(warehouse, log)) for log in LOG_TABLES)
     if not waiting:
-        return dg.SkipReason(f"every sealed segment in {warehouse.settings.prediction_log} is in the warehouse")
-    return dg.RunRequest(tags={"taxi/segments": str(len(waiting))})
+        return dg.SkipReason(f"every sealed segment in {warehouse.settings.serving_state} is in the warehouse")
+    return dg.RunRequest(tags={"taxi/segments": str(waiting)})
 
 
-def _metadata(ingested: "IngestedLog") -> dict[str, Any]:
-    span = (ingested.first_answered_at, ingested.last_answered_at)
+def _ingest(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, log: "LogTable", ids_check: str
+) -> dg.MaterializeResult:
+    from taxi_assets.serving.prediction_log.ingest_log import ingest_log
+
+    ingested = ingest_log(warehouse, log, context.run.run_id)
+    context.log.info(f"{ingested.records:,} records of {len(ingested.segments)} log segments")
+    return dg.MaterializeResult(metadata=_metadata(ingested, log), check_results=_check_results(ingested, ids_check))
+
+
+def _metadata(ingested: "IngestedLog", log: "LogTable") -> dict[str, Any]:
+    span = (ingested.first_record_at, ingested.last_record_at)
     first, last = (f"{each:%Y-%m-%d %H:%M:%S} UTC" if each else "none" for each in span)
-    versions = [
-        {"variant": variant, "model_version": version, "predictions": count}
-        for variant, version, count in ingested.versions
-    ]
+    counts = [dict(zip((*log.counted_by, "records"), row, strict=True)) for row in ingested.counts]
     return {
-        "predictions": ingested.predictions,
+        "records": ingested.records,
         "segments": len(ingested.segments),
-        "first_answered_at": first,
-        "last_answered_at": last,
+        "first_record_at": first,
+        "last_record_at": last,
         "torn_lines": ingested.torn_lines,
         "removed_segments": len(ingested.removed),
-        **({"by_variant": table_metadata(versions)} if versions else {}),
+        **({f"by_{log.counted_by[0]}": table_metadata(counts)} if counts else {}),
     }
 
 
-def _check_results(ingested: "IngestedLog") -> list[dg.AssetCheckResult]:
+def _check_results(ingested: "IngestedLog", ids_check: str) -> list[dg.AssetCheckResult]:
     overdue = ", ".join(ingested.overdue)
     return [
         dg.AssetCheckResult(
-            check_name="request_ids_are_unique",
-            passed=ingested.duplicates == 0,
-            metadata={"duplicates": ingested.duplicates},
+            check_name=ids_check, passed=ingested.duplicates == 0, metadata={"duplicates": ingested.duplicates}
         ),
         dg.AssetCheckResult(
             check_name="log_lines_are_whole",

@@ -14,13 +14,16 @@ from pathlib import Path
 
 import msgspec
 
-from taxi_assets.serving.prediction_log.feedback_record import FEEDBACK_ID, FeedbackRecord, decode_feedback
+from taxi_assets.serving.prediction_log.feedback_record import (
+    FEEDBACK_ID,
+    REMEMBERED_DAYS,
+    FeedbackRecord,
+    decode_feedback,
+)
 from taxi_assets.serving.prediction_log.log_tail import LogTail
 from taxi_assets.serving.prediction_log.log_writer import LogUnavailable, LogWriter, SyncMode
 
 FEEDBACK_FOLDER = "feedback"
-# As long as the longest window of recent traffic.
-REMEMBERED_DAYS = 28
 MAX_REMEMBERED = 1_000_000  # ids of answers, 100 bytes each
 
 _LOCK_FILE = ".lock"

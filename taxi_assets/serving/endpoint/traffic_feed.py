@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from taxi_assets.serving.endpoint.feedback_log import FEEDBACK_FOLDER, REMEMBERED_DAYS
+from taxi_assets.serving.endpoint.feedback_log import FEEDBACK_FOLDER
 from taxi_assets.serving.live_traffic import LiveTraffic
-from taxi_assets.serving.prediction_log.feedback_record import LoggedFeedback, decode_feedback
+from taxi_assets.serving.prediction_log.feedback_record import REMEMBERED_DAYS, LoggedFeedback, decode_feedback
 from taxi_assets.serving.prediction_log.log_tail import LogTail
 from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.variants import Variant

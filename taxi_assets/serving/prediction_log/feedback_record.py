@@ -5,6 +5,8 @@ from datetime import datetime
 import msgspec
 
 FEEDBACK_ID = "feedback_id"
+# As long as the longest window of recent traffic, which is read from the log.
+REMEMBERED_DAYS = 28
 
 
 class FeedbackRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -41,9 +41,9 @@ def test_predictions_are_ingested_when_a_sealed_segment_waits(empty_platform: Pl
     assert run.is_success
     metadata: Any = empty_platform.metadata(run, "prediction_log")
     shown = {name: each.value for name, each in metadata.items() if name != "by_variant"}
-    assert (shown["predictions"], shown["segments"], shown["torn_lines"]) == (3, 1, 0)
-    assert shown["first_answered_at"] == "2024-05-06 12:00:00 UTC"
-    assert [record.data["predictions"] for record in metadata["by_variant"].records] == [2, 1]
+    assert (shown["records"], shown["segments"], shown["torn_lines"]) == (3, 1, 0)
+    assert shown["first_record_at"] == "2024-05-06 12:00:00 UTC"
+    assert [record.data["records"] for record in metadata["by_variant"].records] == [2, 1]
     days = empty_platform.metadata(run, "daily_serving_summary")
     assert days["summarised_days"].value == "2024-05-06"
     for asset in ("prediction_log", "daily_serving_summary"):

@@ -64,7 +64,7 @@ def test_every_prediction_of_three_versions_is_traced(platform: PlatformHarness,
     }
     assert sum(map(len, answers.values())) == len(rides)
     assert resolve(platform, answers, every=10)
-    assert ingest_log(platform.warehouse).predictions == len(rides)
+    assert ingest_log(platform.warehouse).records == len(rides)
     for name in names(platform.settings.prediction_log, SEALED):
         (platform.settings.prediction_log / f"{name}{SEALED}").unlink()
     of_february_too = len(answers[versions[0].version]) + len(answers[versions[2].version])

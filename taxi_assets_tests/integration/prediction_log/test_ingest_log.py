@@ -47,7 +47,7 @@ def test_a_record_has_all_its_fields_in_the_warehouse(warehouse: Warehouse, log:
         7, pickup_at=pickup_at, passenger_count=None, rider="a1", shadow_of="b-0", warnings=2, traffic_age_seconds=1.5
     )
     (request_id,) = append(log, given)
-    result = ingest_log(warehouse, "a run")
+    result = ingest_log(warehouse, run_id="a run")
     ((row, names),) = [(rows(warehouse, "FROM predictions")[0], PredictionRecord.__struct_fields__)]
     with warehouse.reading() as connection:
         columns = [column[0] for column in connection.execute("FROM predictions").description]
@@ -57,20 +57,20 @@ def test_a_record_has_all_its_fields_in_the_warehouse(warehouse: Warehouse, log:
     expected = {name: getattr(given, name) for name in names}
     expected |= {"pickup_at": datetime(2023, 11, 5, 1, 30), "answered_at": given.answered_at.replace(tzinfo=None)}
     assert found == expected
-    assert (result.predictions, result.torn_lines, result.versions) == (1, 0, (("champion", 1, 1),))
-    assert result.first_answered_at == result.last_answered_at == expected["answered_at"]
+    assert (result.records, result.torn_lines, result.counts) == (1, 0, (("champion", 1, 1),))
+    assert result.first_record_at == result.last_record_at == expected["answered_at"]
 
 
 def test_sealed_segments_are_ingested_once_in_one_commit(warehouse: Warehouse, log: Path) -> None:
     ids = append(log, *map(prediction, range(30)), max_bytes=2000)
     before = warehouse.snapshot()
     result = ingest_log(warehouse)
-    assert (result.predictions, len(result.segments)) == (30, len(segments.names(log, segments.SEALED)))
+    assert (result.records, len(result.segments)) == (30, len(segments.names(log, segments.SEALED)))
     assert len(result.segments) > 3
     assert ingest_log(warehouse).segments == ()
     assert warehouse.snapshot() == before + 1
     more = append(log, prediction(40))
-    assert ingest_log(warehouse).predictions == 1
+    assert ingest_log(warehouse).records == 1
     assert ingested_ids(warehouse) == Counter([*ids, *more])
 
 
@@ -124,7 +124,7 @@ def test_torn_and_damaged_lines_are_counted_and_kept_aside(warehouse: Warehouse,
     os.close(descriptor)
     result = ingest_log(warehouse)
     assert ingested_ids(warehouse) == Counter([ids[0], ids[3]])
-    assert (result.predictions, result.torn_lines) == (2, 3)
+    assert (result.records, result.torn_lines) == (2, 3)
     assert (log / f"{name}{UNREADABLE}").read_bytes().split(b"\n") == [damaged[1], damaged[2], b""]
     assert dict(rows(warehouse, "SELECT segment, torn_lines FROM logged_segments")) == {name: 2, torn: 1}
 
@@ -135,7 +135,7 @@ def test_a_record_at_another_place_is_no_record(warehouse: Warehouse, log: Path)
     path = log / f"{name}{segments.SEALED}"
     path.rename(log / f"{'0' * 16}{segments.SEALED}")
     result = ingest_log(warehouse)
-    assert (result.predictions, result.torn_lines) == (0, 1)
+    assert (result.records, result.torn_lines) == (0, 1)
 
 
 def test_an_ingested_segment_is_removed_after_its_days(warehouse: Warehouse, log: Path) -> None:
@@ -157,7 +157,7 @@ def test_an_old_segment_that_is_not_ingested_stays(warehouse: Warehouse, log: Pa
     path.rename(log / "elsewhere")
     assert ingest_log(warehouse).removed == ()
     (log / "elsewhere").rename(path)
-    assert ingest_log(warehouse).predictions == 1
+    assert ingest_log(warehouse).records == 1
 
 
 def test_a_segment_that_its_writer_should_have_sealed_is_overdue(warehouse: Warehouse, log: Path) -> None:
