@@ -22,6 +22,7 @@ class Ride:
         pickup_at: Start time, such as `2023-03-01T08:30`, in New York time unless it has an offset.
         service: The kind of taxi; None means the endpoint's default.
         passenger_count: Number of passengers, if known.
+        vendor_id: TLC's id of the vendor, if known.
         rider_key: Your name of the rider, who gets the same variant of the model in every request.
     """
 
@@ -30,6 +31,7 @@ class Ride:
     pickup_at: str
     service: str | None = None
     passenger_count: int | None = None
+    vendor_id: int | None = None
     rider_key: str | None = None
 
 

@@ -53,13 +53,12 @@ class LiveTraffic:
         self._indexes: dict[int, TrafficIndex] = {}
         self._training_end = {service: int(each.ended_at.max()) for service, each in model.completed.items()}
 
-    def add(self, ride: RideRequest, minutes: float, vendor: int = 0) -> bool:
+    def add(self, ride: RideRequest, minutes: float) -> bool:
         """Add a completed ride; False if its duration or its service says nothing about the model's traffic.
 
         Args:
             ride: The ride.
             minutes: Its actual duration.
-            vendor: TLC's id of its vendor, 0 if unknown.
         """
         service = SERVICE_IDS[ride.service]
         shortest, longest = self._model.minutes_range
@@ -68,7 +67,7 @@ class LiveTraffic:
         expected = self._model.encode_ride(ride).item(_EXPECTED)
         # As in training: a pickup in an hour that the clocks repeat is in the second one, so no trip ends too early.
         ended_at = _seconds(ride.pickup_at.replace(fold=1)) + round(minutes * 60)
-        trip = CompletedTrip(ended_at, ride.pickup_zone_id, ride.dropoff_zone_id, minutes, expected, vendor)
+        trip = CompletedTrip(ended_at, ride.pickup_zone_id, ride.dropoff_zone_id, minutes, expected, ride.vendor_id)
         self._require_index(service, ended_at).add(trip)
         return True
 
@@ -77,7 +76,7 @@ class LiveTraffic:
         index = self._indexes.get(SERVICE_IDS[service])
         return None if index is None or index.newest is None else datetime.fromtimestamp(index.newest, NEW_YORK)
 
-    def predict_ride(self, ride: RideRequest, vendor: int = 0) -> LivePrediction:
+    def predict_ride(self, ride: RideRequest) -> LivePrediction:
         """The prediction of one ride from the traffic before its pickup.
 
         Raises:
@@ -89,7 +88,7 @@ class LiveTraffic:
         if index is None or age is None or age > MAX_AGE_SECONDS:
             return LivePrediction(matrix, self._model.predict_matrix(matrix), None)
         matrix[0, _COLUMNS] = index.features(at, ride.pickup_zone_id, ride.dropoff_zone_id)
-        fixed_minutes = index.fixed_duration_minutes(at, vendor)
+        fixed_minutes = index.fixed_duration_minutes(at, ride.vendor_id)
         if math.isnan(fixed_minutes):
             return LivePrediction(matrix, self._model.predict_matrix(matrix), age)
         # The fixed duration replaces what the trees would say.

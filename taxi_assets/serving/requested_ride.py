@@ -16,6 +16,7 @@ class RideRequest:
         passenger_count: Number of passengers, if known.
         rider_key: The client's name of the rider, which gets the same variant in every request.
         warnings: Notes on how an ambiguous time was read.
+        vendor_id: TLC's id of the vendor, 0 if unknown.
     """
 
     service: str
@@ -25,3 +26,4 @@ class RideRequest:
     passenger_count: int | None = None
     rider_key: str | None = None
     warnings: tuple[str, ...] = ()
+    vendor_id: int = 0

@@ -39,7 +39,7 @@ def served_first(served: str) -> tuple[Condition, ...]:
 def available_inputs(condition: Condition, model: Any, trips: pd.DataFrame) -> pd.DataFrame:
     """The trips with the columns available under the condition; recent traffic uses all of `trips`."""
     if condition is not WITH_RECENT_TRAFFIC:
-        # A request has neither a vendor nor recent traffic.
+        # A vendor is used with its last trips only.
         return trips.drop(columns=["vendor_id", *RECENT_TRAFFIC_COLUMNS], errors="ignore")
     return model.add_recent_traffic(trips) if hasattr(model, "add_recent_traffic") else trips
 

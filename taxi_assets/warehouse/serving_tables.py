@@ -3,6 +3,7 @@
 from taxi_assets.warehouse.table_definition import Column, Table
 
 _VARIANT = Column("variant", "VARCHAR", "Slot of the routing: `champion`, or `challenger` or `shadow` with its version")
+_VENDOR = Column("vendor_id", "SMALLINT", "TLC's id of the vendor; 0 if unknown")
 _VERSION = Column("model_version", "BIGINT", "Registered version that predicted")
 
 SERVING_TABLES = (
@@ -17,6 +18,7 @@ SERVING_TABLES = (
             Column("pickup_zone_id", "SMALLINT", "TLC zone of the start, 1-265"),
             Column("dropoff_zone_id", "SMALLINT", "TLC zone of the end, 1-265"),
             Column("passenger_count", "SMALLINT", "Passengers; NULL if the request had none"),
+            _VENDOR,
             Column("rider", "VARCHAR", "Hash of the rider's key; NULL if the request had none"),
             Column("features", "VARCHAR", "Hash of the model's input; equal inputs have equal hashes"),
             Column("duration_minutes", "DOUBLE", "Predicted duration, minutes"),
@@ -64,7 +66,7 @@ SERVING_TABLES = (
             Column("pickup_utc_offset_hours", "SMALLINT", "New York's offset from UTC then, hours: -4 or -5"),
             Column("pickup_zone_id", "SMALLINT", "TLC zone of the start, 1-265"),
             Column("dropoff_zone_id", "SMALLINT", "TLC zone of the end, 1-265"),
-            Column("vendor_id", "SMALLINT", "TLC's id of the vendor; 0 if unknown"),
+            _VENDOR,
             Column("actual_minutes", "DOUBLE", "Actual duration of the ride, minutes"),
         ),
     ),

@@ -54,13 +54,13 @@ def post(model: ServedModel, log: AnswerLog) -> Post:
 
 
 def test_the_record_of_a_ride_agrees_with_the_response(post: Post, model: ServedModel, tmp_path: Path) -> None:
-    body = post("/predict", {**RIDE, "passenger_count": 2}).json()
+    body = post("/predict", {**RIDE, "passenger_count": 2, "vendor_id": 1}).json()
     found = find_prediction(tmp_path / LOG_FOLDER, body["request_id"])
     assert found
     assert round(found.duration_minutes, 2) == body["duration_minutes"]
     assert [round(found.low_minutes, 2), round(found.high_minutes, 2)] == body["interval_90"]
     assert (found.service, found.model_version, found.variant) == ("green", 3, "champion")
-    assert (found.pickup_zone_id, found.dropoff_zone_id, found.passenger_count) == (74, 75, 2)
+    assert (found.pickup_zone_id, found.dropoff_zone_id, found.passenger_count, found.vendor_id) == (74, 75, 2, 1)
     assert found.pickup_at.isoformat() == "2023-11-05T01:30:00-04:00"
     assert (found.warnings, found.request_rides, found.shadow_of) == (1, 1, None)
     assert 0 < found.latency_microseconds < 10e6
@@ -69,7 +69,7 @@ def test_the_record_of_a_ride_agrees_with_the_response(post: Post, model: Served
 
 
 def test_the_record_of_a_batch_has_each_ride(post: Post, tmp_path: Path) -> None:
-    rides = [{**RIDE, "dropoff_zone_id": zone} for zone in range(1, 41)]
+    rides = [{**RIDE, "dropoff_zone_id": zone, "vendor_id": zone % 3} for zone in range(1, 41)]
     for ride in rides:
         del ride["rider_key"]
     body = post("/predict_many", {"rides": rides}).json()
@@ -80,12 +80,9 @@ def test_the_record_of_a_batch_has_each_ride(post: Post, tmp_path: Path) -> None
         assert of_batch
         assert of_ride
         assert round(of_batch.duration_minutes, 2) == body["predictions"][row]["duration_minutes"]
-        assert (of_batch.features, of_batch.pickup_at, of_batch.warnings, of_batch.request_rides) == (
-            of_ride.features,
-            of_ride.pickup_at,
-            of_ride.warnings,
-            40,
-        )
+        shared = ("features", "pickup_at", "warnings", "vendor_id")
+        assert [getattr(of_batch, name) for name in shared] == [getattr(of_ride, name) for name in shared]
+        assert (of_batch.vendor_id, of_batch.request_rides) == ((row + 1) % 3, 40)
     assert find_prediction(tmp_path / LOG_FOLDER, f"{body['request_id']}.40") is None
     assert find_prediction(tmp_path / LOG_FOLDER, f"{single[0]['request_id']}.0") is None
 

@@ -33,6 +33,7 @@ fields = {
     "pickup_at": times,
     "service": services,
     "passenger_count": people,
+    "vendor_id": people,
 }
 valid = {
     "pickup_zone_id": st.sampled_from([74, "JFK Airport"]),
@@ -40,6 +41,7 @@ valid = {
     "pickup_at": st.datetimes(datetime(2022, 1, 1), datetime(2024, 1, 1)).map(datetime.isoformat),
     "service": st.sampled_from(SERVICES),
     "passenger_count": st.none() | st.integers(0, 99),
+    "vendor_id": st.none() | st.integers(0, 99),
 }
 rows = st.lists(st.fixed_dictionaries(valid) | st.fixed_dictionaries({}, optional=fields), max_size=4)
 columns = st.integers(0, 3).flatmap(
@@ -146,6 +148,6 @@ def test_more_rides_than_the_limit_are_refused() -> None:
 def test_ends_of_many_rides_equal_the_ends_of_single_ones(rides: list[tuple[str, float]]) -> None:
     times, minutes = [read_pickup_time(text)[0] for text, _ in rides], [each for _, each in rides]
     count = len(rides)
-    batch = RideBatch(["green"] * count, times, [1] * count, [1] * count, [None] * count, [()] * count)
+    batch = RideBatch(["green"] * count, times, [1] * count, [1] * count, [None] * count, [0] * count, [()] * count)
     expected = [dropoff_time(time, each).isoformat() for time, each in zip(times, minutes, strict=True)]
     assert batch.dropoff_times(np.array(minutes)) == expected

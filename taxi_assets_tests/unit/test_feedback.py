@@ -85,12 +85,12 @@ def test_a_named_ride_is_logged(post: Post, tmp_path: Path) -> None:
 
 
 def test_feedback_on_an_answer_is_logged_once_with_its_ride(post: Post, tmp_path: Path) -> None:
-    request_id = post("/predict", {**RIDE, "service": "fhvhv"}).json()["request_id"]
+    request_id = post("/predict", {**RIDE, "service": "fhvhv", "vendor_id": 2}).json()["request_id"]
     sent = {"request_id": request_id, "dropoff_at": "2023-03-01T08:42"}
     assert post("/feedback", {"rides": [sent, sent]}).json() == {"accepted": 1, "repeated": 1}
     assert post("/feedback", {"request_id": request_id, "actual_minutes": 3}).json() == {"accepted": 0, "repeated": 1}
     (found,) = logged(tmp_path)
-    assert (found.request_id, found.service, found.actual_minutes) == (request_id, "fhvhv", 12)
+    assert (found.request_id, found.service, found.actual_minutes, found.vendor_id) == (request_id, "fhvhv", 12, 2)
     assert found.pickup_at.isoformat() == "2023-03-01T08:30:00-05:00"
 
 
@@ -126,6 +126,7 @@ def test_an_unknown_request_id_is_refused(post: Post, tmp_path: Path, request_id
         *(({"dropoff_at": value, "actual_minutes": None}, "dropoff_at") for value in ("2023-03-01T08:30", "soon", 5)),
         ({"dropoff_at": "2023-03-01T08:40"}, "actual_minutes"),  # both
         ({"vendor_id": 100}, "vendor_id"),
+        ({"vendor_id": -1}, "vendor_id"),
         ({"vendor_id": True}, "vendor_id"),
         ({"pickup_zone_id": 266}, "pickup_zone_id"),
         ({"service": "limousine"}, "service"),

@@ -51,7 +51,8 @@ def events(trips: pd.DataFrame) -> Iterator[tuple[bool, Any]]:
 
 def ride(trip: Any) -> RideRequest:
     at = trip.pickup_at.to_pydatetime()
-    return RideRequest(NAMES[trip.service_id], at, trip.pickup_zone_id, trip.dropoff_zone_id, int(trip.passenger_count))
+    zones, passengers = (trip.pickup_zone_id, trip.dropoff_zone_id), int(trip.passenger_count)
+    return RideRequest(NAMES[trip.service_id], at, *zones, passengers, vendor_id=trip.vendor_id)
 
 
 def replay(served: ServedModel, trips: pd.DataFrame, feeds: bool = True) -> np.ndarray:
@@ -59,9 +60,9 @@ def replay(served: ServedModel, trips: pd.DataFrame, feeds: bool = True) -> np.n
     traffic, found = LiveTraffic(served), {}
     for is_end, trip in events(trips):
         if is_end and feeds:
-            traffic.add(ride(trip), trip.duration_minutes, trip.vendor_id)
+            traffic.add(ride(trip), trip.duration_minutes)
         elif not is_end:
-            prediction = traffic.predict_ride(ride(trip), trip.vendor_id).prediction
+            prediction = traffic.predict_ride(ride(trip)).prediction
             found[trip.Index] = [prediction.minutes[0], prediction.low[0], prediction.high[0]]
     return np.array([found[number] for number in range(len(trips))])
 

@@ -25,6 +25,7 @@ RECORDS = st.builds(
     answered_at=TIMES,
     pickup_at=TIMES,
     passenger_count=st.none() | st.integers(0, 99),
+    vendor_id=st.integers(0, 99),
     duration_minutes=FINITE,
     low_minutes=FINITE,
     high_minutes=FINITE,

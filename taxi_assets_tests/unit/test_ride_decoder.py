@@ -47,6 +47,7 @@ def assert_equal(body: bytes) -> None:
 @given(st.dictionaries(names, values), st.booleans(), st.booleans())
 @example({"service": None, "passenger_count": None, "rider_key": None}, True, False)
 @example({"passenger_count": 7.0}, True, True)
+@example({"vendor_id": None}, True, True)
 @example({"pickup_zone_id": -0.0}, True, True)
 def test_every_body_is_decoded_as_its_fields_are_parsed(fields: dict[str, Any], complete: bool, escaped: bool) -> None:
     assert_equal(json.dumps({**RIDE, **fields} if complete else fields, ensure_ascii=escaped).encode())
@@ -72,7 +73,8 @@ def test_other_notations_of_a_number_get_the_same_result(number: str) -> None:
 
 def test_plain_bodies_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ride_decoder, "parse_json", None)
-    sent = {**RIDE, "service": None, "passenger_count": 2, "rider_key": "rider-7"}
+    sent = {**RIDE, "service": None, "passenger_count": 2, "vendor_id": 1, "rider_key": "rider-7"}
     ride = decode_ride(json.dumps(sent).encode(), SERVICES, ZONE_NAMES)
     assert isinstance(ride, RideRequest)
-    assert (ride.dropoff_zone_id, ride.service, ride.passenger_count, ride.rider_key) == (132, "green", 2, "rider-7")
+    assert (ride.dropoff_zone_id, ride.service, ride.rider_key) == (132, "green", "rider-7")
+    assert (ride.passenger_count, ride.vendor_id) == (2, 1)

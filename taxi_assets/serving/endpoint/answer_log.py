@@ -101,6 +101,7 @@ class AnswerLog:
             warnings=len(ride.warnings),
             shadow_of=computed.shadow_of,
             traffic_age_seconds=computed.traffic_age_seconds,
+            vendor_id=ride.vendor_id,
         )
         return self._writer.append(record)
 
@@ -124,6 +125,7 @@ class AnswerLog:
             variant=variant.name,
             latency_microseconds=_microseconds_since(computed.started),
             shadow_of=computed.shadow_of,
+            vendor_id=batch.vendor_ids if any(batch.vendor_ids) else (),
         )
         return self._writer.append(record)
 

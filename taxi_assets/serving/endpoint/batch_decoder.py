@@ -11,7 +11,7 @@ from taxi_assets.serving.endpoint.pickup_time import read_pickup_time
 from taxi_assets.serving.endpoint.request_body import parse_json
 from taxi_assets.serving.endpoint.ride_batch import RideBatch
 from taxi_assets.serving.endpoint.ride_decoder import find_zone, given
-from taxi_assets.serving.endpoint.ride_fields import MAX_PASSENGERS, is_rider_key
+from taxi_assets.serving.endpoint.ride_fields import MAX_PASSENGERS, MAX_VENDOR, is_rider_key
 from taxi_assets.serving.zone_names import ZoneNames
 
 
@@ -21,6 +21,7 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     pickup_at: str
     service: str | UnsetType | None = UNSET
     passenger_count: int | UnsetType | None = UNSET
+    vendor_id: int | UnsetType | None = UNSET
 
 
 class _Rows(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,10 +35,12 @@ class _Columns(msgspec.Struct, forbid_unknown_fields=True):
     pickup_at: list[str]
     service: str | list[str | None] | UnsetType | None = UNSET
     passenger_count: list[int | None] | UnsetType | None = UNSET
+    vendor_id: list[int | None] | UnsetType | None = UNSET
     rider_key: str | UnsetType | None = UNSET
 
 
-_PASSENGERS = {None, *range(MAX_PASSENGERS + 1)}
+_PASSENGERS, _VENDORS = {None, *range(MAX_PASSENGERS + 1)}, {*range(MAX_VENDOR + 1)}
+_UNKNOWN = (None, UNSET)
 _ROWS, _COLUMNS = msgspec.json.Decoder(_Rows), msgspec.json.Decoder(_Columns)
 
 
@@ -79,6 +82,7 @@ class _Sent:
     pickup_at: Sequence[str]
     services: Sequence[object]
     passengers: Sequence[object]
+    vendors: Sequence[object]
     rider_key: str | None
     texts: int
     is_rows: bool
@@ -88,20 +92,22 @@ def _read_rows(sent: _Rows) -> _Sent:
     rows = sent.rides
     starts, ends = [row.pickup_zone_id for row in rows], [row.dropoff_zone_id for row in rows]
     services, passengers = [row.service for row in rows], [row.passenger_count for row in rows]
-    names = 1 + 5 * len(rows) - services.count(UNSET) - passengers.count(UNSET)
+    vendors = [row.vendor_id for row in rows]
+    names = 1 + 6 * len(rows) - services.count(UNSET) - passengers.count(UNSET) - vendors.count(UNSET)
     texts = names + len(rows) + _texts(starts) + _texts(ends) + _texts(services) + _texts_of_key(sent.rider_key)
-    columns = starts, ends, [row.pickup_at for row in rows], services, passengers
+    columns = starts, ends, [row.pickup_at for row in rows], services, passengers, vendors
     return _Sent(*columns, given(sent.rider_key), texts, is_rows=True)
 
 
 def _read_columns(sent: _Columns) -> _Sent:
     count, service, passengers = len(sent.pickup_at), sent.service, sent.passenger_count
     services = service if isinstance(service, list) else [service] * count
-    names = 3 + (service is not UNSET) + (passengers is not UNSET)
+    names = 3 + sum(each is not UNSET for each in (service, passengers, sent.vendor_id))
     texts = names + count + _texts(sent.pickup_zone_id) + _texts(sent.dropoff_zone_id) + _texts_of_key(sent.rider_key)
     texts += _texts(service) if isinstance(service, list) else isinstance(service, str)
     people = passengers if isinstance(passengers, list) else [None] * count
-    columns = sent.pickup_zone_id, sent.dropoff_zone_id, sent.pickup_at, services, people
+    vendors = sent.vendor_id if isinstance(sent.vendor_id, list) else [None] * count
+    columns = sent.pickup_zone_id, sent.dropoff_zone_id, sent.pickup_at, services, people, vendors
     return _Sent(*columns, given(sent.rider_key), texts, is_rows=False)
 
 
@@ -115,17 +121,19 @@ def _check(sent: _Sent, services: Sequence[str], zones: ZoneNames) -> RideBatch:
     times = [read_pickup_time(value) for value in sent.pickup_at]
     taxis = [service or services[0] for service in sent.services]
     people = [None if count is UNSET else count for count in sent.passengers]
+    vendors = [0 if vendor in _UNKNOWN else vendor for vendor in sent.vendors]
     is_valid = (
-        len({len(column) for column in (starts, ends, times, taxis, people)}) == 1
+        len({len(column) for column in (starts, ends, times, taxis, people, vendors)}) == 1
         and set(taxis) <= set(services)
         and set(people) <= _PASSENGERS
+        and set(vendors) <= _VENDORS
         and (sent.rider_key is None or is_rider_key(sent.rider_key))
         and "" not in sent.services
     )
     if not is_valid:
         raise ValueError(sent)
     pickup_at, warnings = [time for time, _ in times], [notes for _, notes in times]
-    return RideBatch(taxis, pickup_at, starts, ends, people, warnings, sent.rider_key, sent.is_rows)  # type: ignore[arg-type]
+    return RideBatch(taxis, pickup_at, starts, ends, people, vendors, warnings, sent.rider_key, sent.is_rows)  # type: ignore[arg-type]
 
 
 def _texts(values: Sequence[object]) -> int:

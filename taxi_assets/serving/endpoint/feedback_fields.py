@@ -16,10 +16,9 @@ from taxi_assets.serving.zone_names import ZoneNames
 
 MAX_RIDES = 10_000
 MAX_MINUTES = 24 * 60
-MAX_VENDOR = 99
 _MAX_ERRORS = 20
-_RIDE_NAMES = ("pickup_zone_id", "dropoff_zone_id", "pickup_at", "service")
-_NAMES = ("request_id", *_RIDE_NAMES, "vendor_id", "actual_minutes", "dropoff_at")
+_RIDE_NAMES = ("pickup_zone_id", "dropoff_zone_id", "pickup_at", "service", "vendor_id")
+_NAMES = ("request_id", *_RIDE_NAMES, "actual_minutes", "dropoff_at")
 
 _ACTUAL = {
     "actual_minutes": {
@@ -51,14 +50,6 @@ _TRIP_SCHEMA = {
     "title": "CompletedRide",
     "properties": {
         **{name: RIDE_SCHEMA["properties"][name] for name in _RIDE_NAMES},
-        "vendor_id": {
-            "type": "integer",
-            "nullable": True,
-            "minimum": 0,
-            "maximum": MAX_VENDOR,
-            "description": "TLC's id of the vendor; 0 or null if unknown",
-            "example": 2,
-        },
         **_ACTUAL,
     },
     "required": RIDE_SCHEMA["required"],
@@ -147,7 +138,7 @@ def _parse_ride(body: object, context: FeedbackContext) -> FeedbackRecord:
 def _answered_ride(fields: Mapping[str, Any], context: FeedbackContext) -> dict[str, Any]:
     """The ride of the answer with this request id."""
     request_id = fields["request_id"]
-    named = [name for name in (*_RIDE_NAMES, "vendor_id") if name in fields]
+    named = [name for name in _RIDE_NAMES if name in fields]
     if named:
         raise InvalidFields(
             [FieldError(named[0], as_json(fields[named[0]]), "leave it out, `request_id` names the ride")]
@@ -161,7 +152,7 @@ def _answered_ride(fields: Mapping[str, Any], context: FeedbackContext) -> dict[
         found = None
     if found is None or found.shadow_of:
         raise InvalidFields([FieldError("request_id", as_json(request_id), remedy)])
-    names = ("service", "pickup_zone_id", "dropoff_zone_id", "request_id")
+    names = ("service", "pickup_zone_id", "dropoff_zone_id", "vendor_id", "request_id")
     at = found.pickup_at if found.pickup_at.tzinfo else new_york_time(found.pickup_at)
     return {"pickup_at": at, **{name: getattr(found, name) for name in names}}
 
@@ -169,11 +160,7 @@ def _answered_ride(fields: Mapping[str, Any], context: FeedbackContext) -> dict[
 def _named_ride(fields: Mapping[str, Any], context: FeedbackContext) -> dict[str, Any]:
     """The ride that the fields name."""
     ride = parse_ride({name: fields[name] for name in _RIDE_NAMES if name in fields}, context.services, context.zones)
-    vendor = fields.get("vendor_id", 0)
-    if not isinstance(vendor, int) or isinstance(vendor, bool) or vendor not in range(MAX_VENDOR + 1):
-        raise InvalidFields([FieldError("vendor_id", as_json(vendor), f"give TLC's id, 0 to {MAX_VENDOR}, or null")])
-    found = {name: getattr(ride, name) for name in _RIDE_NAMES}
-    return found | {"pickup_at": new_york_time(ride.pickup_at), "vendor_id": vendor}
+    return {name: getattr(ride, name) for name in _RIDE_NAMES} | {"pickup_at": new_york_time(ride.pickup_at)}
 
 
 def _minutes(fields: Mapping[str, Any], pickup_at: datetime) -> tuple[float, str]:

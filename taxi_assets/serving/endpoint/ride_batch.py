@@ -26,6 +26,7 @@ class RideBatch:
     pickup_zone_ids: Sequence[int]
     dropoff_zone_ids: Sequence[int]
     passenger_counts: Sequence[int | None]
+    vendor_ids: Sequence[int]
     warnings: Sequence[tuple[str, ...]]
     rider_key: str | None = None
     is_rows: bool = False
@@ -39,6 +40,7 @@ class RideBatch:
             [ride.pickup_zone_id for ride in rides],
             [ride.dropoff_zone_id for ride in rides],
             [ride.passenger_count for ride in rides],
+            [ride.vendor_id for ride in rides],
             [ride.warnings for ride in rides],
             rider_key,
             is_rows,

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from taxi_assets.features.trip_features import ZONES
 from taxi_assets.serving.endpoint.pickup_time import read_pickup_time
 from taxi_assets.serving.endpoint.request_body import parse_json
-from taxi_assets.serving.endpoint.ride_fields import MAX_PASSENGERS, is_rider_key, parse_ride
+from taxi_assets.serving.endpoint.ride_fields import MAX_PASSENGERS, MAX_VENDOR, is_rider_key, parse_ride
 from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.zone_names import ZoneNames
 
@@ -22,6 +22,7 @@ class _RideBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     pickup_at: str
     service: str | UnsetType | None = UNSET
     passenger_count: int | UnsetType | None = UNSET
+    vendor_id: int | UnsetType | None = UNSET
     rider_key: str | UnsetType | None = UNSET
 
 
@@ -56,20 +57,21 @@ def _decode(body: bytes, services: Sequence[str], zones: ZoneNames) -> RideReque
     except (msgspec.MsgspecError, ValueError):
         return None
     service, passengers, rider_key = given(sent.service), given(sent.passenger_count), given(sent.rider_key)
-    service = services[0] if service is None else service
+    service, vendor = (services[0] if service is None else service), given(sent.vendor_id) or 0
     is_valid = (
         service in services
         and (passengers is None or 0 <= passengers <= MAX_PASSENGERS)
+        and 0 <= vendor <= MAX_VENDOR
         and (rider_key is None or is_rider_key(rider_key))
     )
     if not is_valid:
         return None
-    return RideRequest(service, pickup_at, start, end, passengers, rider_key, warnings)
+    return RideRequest(service, pickup_at, start, end, passengers, rider_key, warnings, vendor)
 
 
 def _texts(sent: _RideBody) -> int:
     """The number of names and texts in a body with these fields, each given once."""
-    optional = (sent.service, sent.passenger_count, sent.rider_key)
+    optional = (sent.service, sent.passenger_count, sent.vendor_id, sent.rider_key)
     values = (sent.pickup_zone_id, sent.dropoff_zone_id, sent.pickup_at, *optional)
     return 3 + sum(each is not UNSET for each in optional) + sum(isinstance(each, str) for each in values)
 

@@ -11,6 +11,7 @@ from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.zone_names import ZoneNames
 
 MAX_PASSENGERS = 99
+MAX_VENDOR = 99
 MAX_RIDER_KEY_CHARACTERS = 200
 MAX_UNKNOWN_SHOWN = 3
 
@@ -45,6 +46,14 @@ RIDE_SCHEMA: dict[str, Any] = {
             "maximum": MAX_PASSENGERS,
             "description": "Number of passengers; missing or null if unknown",
             "example": 1,
+        },
+        "vendor_id": {
+            "type": "integer",
+            "nullable": True,
+            "minimum": 0,
+            "maximum": MAX_VENDOR,
+            "description": "TLC's id of the vendor, known to the taxi; 0, missing or null if unknown",
+            "example": 2,
         },
         "rider_key": {
             "type": "string",
@@ -104,6 +113,12 @@ def read_passengers(value: object, _services: Sequence[str], _zones: ZoneNames) 
     return None if value is None else _read_integer(value, range(MAX_PASSENGERS + 1), remedy)
 
 
+def read_vendor(value: object, _services: Sequence[str], _zones: ZoneNames) -> int:
+    """TLC's id of the vendor, 0 if unknown."""
+    remedy = f"give TLC's id, 0 to {MAX_VENDOR}, or null"
+    return 0 if value is None else _read_integer(value, range(MAX_VENDOR + 1), remedy)
+
+
 def read_service(value: object, services: Sequence[str], _zones: ZoneNames) -> str:
     """The kind of taxi, the first service if none is given."""
     if value is None:
@@ -145,5 +160,6 @@ _READERS: Mapping[str, Callable[[object, Sequence[str], ZoneNames], object]] = {
     "pickup_at": _read_time,
     "service": read_service,
     "passenger_count": read_passengers,
+    "vendor_id": read_vendor,
     "rider_key": read_rider_key,
 }

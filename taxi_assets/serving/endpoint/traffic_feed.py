@@ -62,5 +62,5 @@ class TrafficFeed:
 
 def _add(traffic: LiveTraffic, record: LoggedFeedback) -> None:
     pickup_at = record.pickup_at.replace(tzinfo=None)
-    ride = RideRequest(record.service, pickup_at, record.pickup_zone_id, record.dropoff_zone_id)
-    traffic.add(ride, record.actual_minutes, record.vendor_id)
+    zones = record.pickup_zone_id, record.dropoff_zone_id
+    traffic.add(RideRequest(record.service, pickup_at, *zones, vendor_id=record.vendor_id), record.actual_minutes)

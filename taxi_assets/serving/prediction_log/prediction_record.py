@@ -46,6 +46,7 @@ class PredictionRecord(
         warnings: Number of warnings in the answer.
         traffic_age_seconds: Age of the newest completed trip in the features; None without recent traffic.
         request_rides: Number of rides in the request: 1 for `POST /predict`.
+        vendor_id: TLC's id of the vendor, 0 if unknown.
     """
 
     answered_at: datetime
@@ -66,10 +67,14 @@ class PredictionRecord(
     shadow_of: str | None = None
     traffic_age_seconds: float | None = None
     request_rides: int = 1
+    vendor_id: int = 0
 
 
 class BatchRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="rides"):
-    """The predictions of many rides by one variant: `PredictionRecord` as columns, an element a ride."""
+    """The predictions of many rides by one variant: `PredictionRecord` as columns, an element a ride.
+
+    `vendor_id` is empty if all vendors are unknown.
+    """
 
     answered_at: datetime
     service: Sequence[str]
@@ -88,6 +93,7 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     latency_microseconds: int
     shadow_of: str | None = None
     traffic_age_seconds: float | None = None
+    vendor_id: Sequence[int] = ()
 
 
 class LoggedPrediction(PredictionRecord, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, tag="ride"):
@@ -103,13 +109,14 @@ class LoggedBatch(BatchRecord, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def predictions(self) -> list[LoggedPrediction]:
         """A record for each ride."""
-        columns = [getattr(self, name) for name in _BATCH_COLUMNS]
-        shared = {name: getattr(self, name) for name in BatchRecord.__struct_fields__ if name not in _BATCH_COLUMNS}
-        shared["request_rides"] = len(self.service)
+        count = len(self.service)
+        columns = {name: getattr(self, name) for name in _BATCH_COLUMNS} | {"vendor_id": self.vendor_id or [0] * count}
+        shared = {name: getattr(self, name) for name in BatchRecord.__struct_fields__ if name not in columns}
+        shared["request_rides"] = count
         found = []
-        for row, values in enumerate(zip(*columns, strict=True)):
+        for row, values in enumerate(zip(*columns.values(), strict=True)):
             ids = {"request_id": f"{self.request_id}.{row}", "shadow_of": self.shadow_of and f"{self.shadow_of}.{row}"}
-            found.append(LoggedPrediction(**{**shared, **ids}, **dict(zip(_BATCH_COLUMNS, values, strict=True))))
+            found.append(LoggedPrediction(**{**shared, **ids}, **dict(zip(columns, values, strict=True))))
         return found
 
 
