@@ -31,13 +31,13 @@ from benchmarks.serving_peers import Peer, bento, course, empty_bento, fastapi, 
 from taxi_assets.cli.supervisor.programs import Program
 from taxi_assets.features.feature_names import MODEL_INPUTS
 from taxi_assets.features.trip_features import SERVICE_IDS, ZONES, row_features
+from taxi_assets.serving.deployments.routed_variants import RoutedVariants
 from taxi_assets.serving.endpoint.answer_log import AnswerLog
 from taxi_assets.serving.endpoint.batch_fields import MAX_RIDES
 from taxi_assets.serving.endpoint.predict_many import respond
 from taxi_assets.serving.endpoint.ride_fields import parse_ride
 from taxi_assets.serving.packaging.onnx_export import write_serving_folder
 from taxi_assets.serving.served_model import ServedModel
-from taxi_assets.serving.variants import CHAMPION, Variant, Variants
 
 if TYPE_CHECKING:
     from taxi_assets.training.model import DurationModel
@@ -113,7 +113,7 @@ def compare_starts(folder: Path, model: Path, times: int) -> tuple[Comparison, l
 
 def compare_batches(model: ServedModel, state: Path, times: int) -> tuple[Comparison, list[Figure]]:
     """Compares `POST /predict_many` of 10,000 rides, in process, with a fifth of a second."""
-    variants = Variants(Variant(CHAMPION, model))
+    variants = RoutedVariants.alone(model)
     draw = np.random.default_rng(0)
     times_of_day = np.datetime64("2023-03-01T00:00") + draw.integers(0, 40_000, MAX_RIDES)
     columns = {

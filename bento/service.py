@@ -2,7 +2,8 @@
 
 BentoML runs the workers and answers health checks. Every other address belongs to the app of
 `taxi_assets/serving/endpoint/app.py`. The Bento also contains `model/`, checked at the start, and `release.json` with
-the Bento's tag.
+the Bento's tag. `TAXI_MODEL_STORE` and `TAXI_SERVING_STATE` name the folders of the models and of their routing;
+without them the Bento serves its own model.
 """
 
 import gc
@@ -15,10 +16,12 @@ import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.serving.deployments.model_store import STORE_VARIABLE
 from taxi_assets.serving.endpoint.answer_log import AnswerLog
-from taxi_assets.serving.endpoint.app import EndpointState, answer_directly, create_app, start
+from taxi_assets.serving.endpoint.app import answer_directly, create_app, start
+from taxi_assets.serving.endpoint.endpoint_state import EndpointState, follow_routing
+from taxi_assets.serving.endpoint.traffic_feed import TrafficFeed
 from taxi_assets.serving.served_model import ServedModel
-from taxi_assets.serving.variants import CHAMPION, Variant, Variants
 
 FOLDER = Path(__file__).parent
 MODEL = FOLDER / "model"
@@ -61,8 +64,11 @@ class TaxiDuration:
 
     def __init__(self) -> None:
         tag = json.loads((FOLDER / "release.json").read_text())["tag"]
-        variants = Variants(Variant(CHAMPION, ServedModel.load(MODEL)))
-        start(APP, EndpointState(variants, tag, AnswerLog.from_environment()))
+        store = Path(os.environ[STORE_VARIABLE]) if os.environ.get(STORE_VARIABLE) else None
+        log = AnswerLog.from_environment()
+        traffic = TrafficFeed(log.state)
+        self._models = follow_routing(log, store, MODEL, traffic)
+        start(APP, EndpointState(self._models, tag, log, traffic, store))
 
     @bentoml.on_deployment
     @staticmethod
@@ -76,6 +82,7 @@ class TaxiDuration:
     @bentoml.on_shutdown
     def seal_log(self) -> None:
         """Seal the segments of the logs; after a kill, their reader does."""
+        self._models.close()
         APP.state.endpoint.close()
 
     @bentoml.on_startup
@@ -84,6 +91,11 @@ class TaxiDuration:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
+
+    @bentoml.on_startup
+    def follow_routing(self) -> None:
+        """Follow changes of the routing from now on."""
+        self._models.start()
 
 
 TaxiDuration.add_asgi_middleware(Dispatch)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from filelock import FileLock
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from taxi_assets.tlc.services import SERVICES
@@ -24,10 +24,7 @@ ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
 # The home's path becomes part of URLs and patterns. SQLAlchemy and SQLite decode `%` and end a path at `?`. DuckDB
 # reads `*`, `?` and `[` as patterns, DuckLake a backslash as a separator, BentoML `$` as a variable.
 _FORBIDDEN_CHARACTERS = frozenset("%?*[]\\$")
-_MIN_MEMORY_BYTES, _MAX_MEMORY_BYTES = (
-    64 * 1000**2,
-    1000 * 1000**4,
-)  # outside these limits DuckDB raises its own errors
+_MIN_MEMORY_BYTES, _MAX_MEMORY_BYTES = 64 * 1000**2, 1000 * 1000**4  # outside, DuckDB raises its own errors
 # OpenTelemetry, uvicorn, gunicorn and Flask run inside MLflow's, BentoML's and Dagster's servers.
 _CLEARED = (
     *("MLFLOW_", "_MLFLOW_", "DATABRICKS_", "DAGSTER_", "BENTOML_", "BENTO_", "GX_", "GE_", "GREAT_EXPECTATIONS_"),
@@ -99,6 +96,7 @@ class Settings(BaseSettings):
     prediction_log_days: int = Field(
         7, ge=1, le=36_500, description="Days that the prediction log keeps records that are in the warehouse."
     )
+    deploy_token: SecretStr | None = Field(None, min_length=16, description="Deployment token; `taxi up` makes one.")
     host: str = Field("127.0.0.1", min_length=1, description="Address the servers bind to.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     bento_port: int = Field(3001, ge=1, le=65535, description="Port of the Bento's endpoint.")

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -15,9 +16,22 @@ import small_model
 from onnx import TensorProto, helper, numpy_helper
 
 from taxi_assets.files import sha256_of
+from taxi_assets.serving.deployments.routed_variants import RoutedVariants
+from taxi_assets.serving.served_model import ServedModel
 
 # Multiplications of square matrices in the slow model, and their size: tens of milliseconds a prediction.
 _PRODUCTS, _SIZE = 2, 1000
+
+
+@dataclass
+class FixedModel:
+    """One model for an endpoint that follows no routing."""
+
+    variants: RoutedVariants
+
+    @classmethod
+    def of(cls, model: ServedModel) -> "FixedModel":
+        return cls(RoutedVariants.alone(model))
 
 
 @cache

@@ -2,10 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from rich.console import Console
 
 from taxi_assets.errors import TaxiError
@@ -60,11 +60,16 @@ def load_settings(**given: Any) -> Settings:
         first = error.errors()[0]
         name = f"TAXI_{first['loc'][0]}".upper()
         why = first["msg"].removeprefix("Value error, ")
-        given_text = str(first["input"])
+        given_text = "..." if _is_secret(str(first["loc"][0])) else str(first["input"])
         shown = f"'{given_text}'" if given_text.isprintable() else ascii(given_text)
         raise TaxiError(f"{name} is {shown}: {why}; see docs/settings.md") from error
     _require_folder(settings.home)
     return settings
+
+
+def _is_secret(setting: str) -> bool:
+    field = Settings.model_fields.get(setting)
+    return field is not None and SecretStr in get_args(field.annotation)
 
 
 def _require_folder(home: Path) -> None:

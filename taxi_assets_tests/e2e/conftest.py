@@ -1,16 +1,22 @@
 """Fixtures: a Bento of a small model, built once and served once for each test module."""
 
 import dataclasses
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import model_store_samples
 import pytest
 import small_model
+from serving_platform import Platform
 
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import Program, bento_program
 from taxi_assets.cli.supervisor.supervisor import running
-from taxi_assets.serving.packaging.bento_build import build_bento
+from taxi_assets.serving.deployments.deploy_token import create_token
+from taxi_assets.serving.deployments.model_store import STORE_VARIABLE
+from taxi_assets.serving.deployments.serving_state import STATE_VARIABLE, ServingState
+from taxi_assets.serving.packaging.bento_build import build_bento, model_store
 from taxi_assets.settings import Settings
 
 HOST = "127.0.0.1"
@@ -41,3 +47,16 @@ def program(built: Settings) -> Program:
 def url(built: Settings, program: Program) -> Iterator[str]:
     with running(program, built.root / "logs" / "bento.log") as url:
         yield url
+
+
+@pytest.fixture
+def platform(built: Settings, tmp_path: Path) -> Platform:
+    """A Bento of version 3 with two workers, whose store also has the versions 11 and 12."""
+    store, state = tmp_path / "store", ServingState(tmp_path / "serving")
+    shutil.copytree(model_store(built), store, symlinks=True)
+    for version in (11, 12):
+        model_store_samples.add_version(store, version)
+    create_token(state)
+    program = bento_program(built.model_copy(update={"bento_workers": 2, "bento_port": free_port(built.host)}))
+    env = {**program.env, STORE_VARIABLE: str(store), STATE_VARIABLE: str(state.folder)}
+    return Platform(dataclasses.replace(program, env=env), store, state)

@@ -151,7 +151,8 @@ def test_the_model_and_its_variants_are_described(url: str, built: Settings) -> 
     expected = {"bento": bento.tag, "services": ["green", "fhvhv"], "facts": small_model.FACTS, **small_model.FACTS}
     assert httpx.get(f"{url}/model", trust_env=False).json() == expected
     variants = httpx.get(f"{url}/variants", trust_env=False).json()
-    assert variants == {"variants": [{"name": "champion", "version": 3, "share": 1.0}]}
+    assert variants["variants"] == [{"name": "champion", "version": 3, "share": 1.0}]
+    assert (variants["deployed"], variants["refusals"]) == ([3], [])
 
 
 def test_health_metrics_and_openapi_endpoints_respond(url: str) -> None:

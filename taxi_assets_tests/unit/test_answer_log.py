@@ -12,16 +12,19 @@ from typing import Any
 import httpx
 import pytest
 import small_model
+from model_store_samples import FixedModel
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.endpoint.answer_log import LOG_FOLDER, AnswerLog, Computed
-from taxi_assets.serving.endpoint.app import EndpointState, create_app, start
+from taxi_assets.serving.endpoint.app import create_app, start
+from taxi_assets.serving.endpoint.endpoint_state import EndpointState
 from taxi_assets.serving.endpoint.ride_batch import RideBatch
+from taxi_assets.serving.endpoint.traffic_feed import TrafficFeed
 from taxi_assets.serving.prediction_log import segments
 from taxi_assets.serving.prediction_log.prediction_record import find_prediction, hash_features
 from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.served_model import ServedModel
-from taxi_assets.serving.variants import CHAMPION, Variant, Variants
+from taxi_assets.serving.variants import Variant
 
 RIDE = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-11-05T01:30", "rider_key": "rider 7"}
 Post = Callable[..., httpx.Response]
@@ -43,7 +46,7 @@ def log(tmp_path: Path) -> Iterator[AnswerLog]:
 def post(model: ServedModel, log: AnswerLog) -> Post:
     """Sends a request to the app, within this process."""
     app = create_app()
-    start(app, EndpointState(Variants(Variant(CHAMPION, model)), "taxi_duration:v3", log))
+    start(app, EndpointState(FixedModel.of(model), "taxi_duration:v3", log, TrafficFeed(log.state)))
 
     async def send(path: str, body: Any) -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -106,6 +106,7 @@ WRONG_SETTINGS = {
     "TAXI_PREDICTION_LOG_DAYS": ("0", "", str(10**12)),
     "TAXI_BENTO_WORKERS": ("0", "", "many"),
     "TAXI_BENTO_TRACING": ("", "maybe"),
+    "TAXI_DEPLOY_TOKEN": ("", "short"),
     "TAXI_HOST": ("",),
     "TAXI_DAGSTER_PORT": ("0", "65536", ""),
     "TAXI_BENTO_PORT": ("-1", "many"),
@@ -204,7 +205,8 @@ def test_a_wrong_setting_is_refused_in_one_line(
     monkeypatch.setenv(setting, value)
     line, code = refusal(monkeypatch, capsys, "files")
     assert code == 1
-    assert line.startswith(f"{setting} is '{value}': ")
+    shown = "..." if setting == "TAXI_DEPLOY_TOKEN" else value
+    assert line.startswith(f"{setting} is '{shown}': ")
 
 
 @pytest.mark.parametrize("name", [name for name in USES if name != "synth"])  # needs no setting

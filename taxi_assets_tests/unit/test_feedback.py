@@ -13,18 +13,20 @@ import pytest
 import small_model
 from hypothesis import given
 from hypothesis import strategies as st
+from model_store_samples import FixedModel
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.endpoint import feedback as feedback_module
 from taxi_assets.serving.endpoint.answer_log import LOG_FOLDER, AnswerLog
-from taxi_assets.serving.endpoint.app import EndpointState, create_app, start
+from taxi_assets.serving.endpoint.app import create_app, start
+from taxi_assets.serving.endpoint.endpoint_state import EndpointState
 from taxi_assets.serving.endpoint.feedback_fields import FeedbackContext, parse_feedback
 from taxi_assets.serving.endpoint.feedback_log import FEEDBACK_FOLDER, FeedbackLog
 from taxi_assets.serving.endpoint.problem_details import InvalidFields, Problem
+from taxi_assets.serving.endpoint.traffic_feed import TrafficFeed
 from taxi_assets.serving.prediction_log.feedback_record import FeedbackRecord, LoggedFeedback, decode_feedback
 from taxi_assets.serving.prediction_log.log_tail import LogTail
 from taxi_assets.serving.served_model import ServedModel
-from taxi_assets.serving.variants import CHAMPION, Variant, Variants
 from taxi_assets.serving.zone_names import ZoneNames
 
 RIDE = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}
@@ -42,7 +44,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ServedModel:
 @pytest.fixture
 def post(model: ServedModel, tmp_path: Path) -> Iterator[Post]:
     """Sends a request to the app, within this process."""
-    app, state = create_app(), EndpointState(Variants(Variant(CHAMPION, model)), "v3", AnswerLog(tmp_path))
+    app = create_app()
+    state = EndpointState(FixedModel.of(model), "v3", AnswerLog(tmp_path), TrafficFeed(tmp_path))
     start(app, state)
 
     async def send(path: str, body: Any) -> httpx.Response:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import Metric
 
-from taxi_assets.serving.endpoint import metrics
+from taxi_assets.serving.endpoint.deployment_metrics import REGISTRY  # and so all metrics
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "serving.json"
 FUNCTIONS = {"sum", "min", "max", "by", "rate", "histogram_quantile", "label_values"}
@@ -30,7 +30,7 @@ def queries(content: dict[str, Any]) -> Iterator[str]:
 def metric_labels() -> dict[str, set[str]]:
     """Labels by the name of each sample that the endpoint can export."""
     found = {}
-    for collector in metrics._REGISTRY._collector_to_names:
+    for collector in REGISTRY._collector_to_names:
         for described in collector.describe():  # type: ignore[attr-defined]
             labels = set(getattr(collector, "_labelnames", ()))
             found |= {name: labels | {LE} for name in sample_names(described)}

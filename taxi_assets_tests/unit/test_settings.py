@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from taxi_assets.settings import TLC_SITE, Settings, remember_data_kind
@@ -17,6 +17,7 @@ READ = {
     "services": ("yellow, green", ("yellow", "green")),
     "memory_limit": ("1GB", "1GB"),
     "threads": ("3", 3),
+    "deploy_token": ("a-token-of-its-own", SecretStr("a-token-of-its-own")),
     "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - only read
     "dagster_port": ("3100", 3100),
     "bento_port": ("3101", 3101),

@@ -7,6 +7,9 @@ from itertools import combinations
 
 from taxi_assets.cli.supervisor.ports import require_free
 from taxi_assets.errors import TaxiError
+from taxi_assets.serving.deployments.deploy_token import create_token
+from taxi_assets.serving.deployments.model_store import STORE_VARIABLE
+from taxi_assets.serving.deployments.serving_state import STATE_VARIABLE, ServingState
 from taxi_assets.serving.packaging import bento_build
 from taxi_assets.serving.packaging.serve_command import binary, home_beside, serve_command
 from taxi_assets.settings import WORKSPACE, Settings
@@ -60,6 +63,8 @@ def programs(settings: Settings) -> tuple[Program, ...]:
     """
     for folder in (settings.dagster_home, settings.mlflow_home, settings.bentoml_home, settings.reports):
         require_writable(folder)
+    if settings.deploy_token is None:
+        create_token(ServingState(settings.serving_state))
     return (
         _dagster_webserver(settings),
         _dagster_daemon(settings),
@@ -90,7 +95,7 @@ def _bento_environment(settings: Settings) -> dict[str, str]:
         **environment(settings),
         "TAXI_BENTO_WORKERS": str(settings.bento_workers),
         "TAXI_BENTO_TRACING": str(settings.bento_tracing).lower(),
-        "TAXI_SERVING_STATE": str(settings.serving_state),
+        STATE_VARIABLE: str(settings.serving_state),
         "TAXI_PREDICTION_LOG_SYNC": settings.prediction_log_sync,
     }
 
@@ -102,7 +107,7 @@ def bento_program(settings: Settings) -> Program:
     return Program(
         "bento",
         (binary("bentoml"), "serve", tag, "--host", settings.host, "--port", str(settings.bento_port)),
-        _bento_environment(settings),
+        {**_bento_environment(settings), STORE_VARIABLE: str(bento_build.model_store(settings))},
         f"rides: POST /predict, {packaged.tag.partition(':')[2]}" if packaged else "rides: POST /predict",
         Endpoint(settings.host, settings.bento_port, "TAXI_BENTO_PORT", "/readyz"),
         None if packaged else "no Bento yet: run `make run` first",
@@ -110,7 +115,7 @@ def bento_program(settings: Settings) -> Program:
 
 
 def bento_beside(settings: Settings, tag: str, port: int, name: str) -> Program:
-    """One Bento of the store, served beside `taxi up`: see `serving/packaging/serve_command.py`."""
+    """A Bento that serves its own model beside `taxi up`; see `serving/packaging/serve_command.py`."""
     return Program(
         "bento",
         serve_command(settings, tag, port),

@@ -4,8 +4,9 @@ The endpoint, the commands and Dagster call these functions. Without a running w
 applies from the endpoint's next start.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,13 +33,18 @@ from taxi_assets.serving.deployments.routing_store import (
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.deployments.workers import WorkerReport, live_workers, wait_for_workers
 
-CHANGE_SECONDS = 10.0
+# Of the workers, and half as many for a change that is under way: below the 15 s that BentoML gives a request.
+CHANGE_SECONDS = 9.0
 # Each is a model in the memory of every worker.
 MAX_DEPLOYED = 8
 
 
 class RefusedModel(TaxiError):
     """A model that failed a check; it is not deployed."""
+
+
+class TooManyDeployed(TaxiError):
+    """No more versions may be deployed."""
 
 
 class RoutedVersion(TaxiError):
@@ -57,7 +63,7 @@ class DeploymentChanges:
         state: The state folder.
         store: The model store.
         by: The command or address that asks, for the record.
-        timeout: Seconds that the workers may take.
+        timeout: Seconds that the workers may take for one change.
     """
 
     state: ServingState
@@ -71,10 +77,11 @@ class DeploymentChanges:
         Raises:
             UnknownVersion: the store has no such version.
             RefusedModel: it fails a check in a worker, or does not load in time; the earlier state is restored.
-            TaxiError: too many versions are deployed, or another change takes too long.
+            TooManyDeployed: another version must be removed first.
+            StateLocked: another change takes too long, here and below.
         """
-        with self._lock():
-            return self._deploy(version)
+        with self._change() as deadline:
+            return self._deploy(version, deadline)
 
     def undeploy(self, version: int) -> None:
         """Remove a deployment.
@@ -83,14 +90,14 @@ class DeploymentChanges:
             UnknownVersion: it is not deployed.
             RoutedVersion: the routing names it.
         """
-        with self._lock():
+        with self._change() as deadline:
             if version not in read_deployments(self.state):
                 raise UnknownVersion(f"version {version} is not deployed: see `taxi route`")
             current = read_routing(self.state)
             if current and version in current.routing.versions:
                 raise RoutedVersion(f"version {version} is routed: route without it first")
             remove_deployment(self.state, version)
-            self._wait(lambda report: str(version) not in report.loaded)
+            self._wait(lambda report: str(version) not in report.loaded, deadline)
 
     def set_routing(self, body: object) -> RoutingRevision:
         """Apply a routing in every worker.
@@ -102,9 +109,9 @@ class DeploymentChanges:
             InvalidRouting: it is wrong, or a version is not deployed.
             RefusedModel: a worker cannot apply it; the routing before is restored.
         """
-        with self._lock():
+        with self._change() as deadline:
             routing = parse_routing(body, read_deployments(self.state))
-            return self._route(lambda: store_routing(self.state, routing, self.by))
+            return self._route(lambda: store_routing(self.state, routing, self.by), deadline)
 
     def make_champion(self, version: int) -> RoutingRevision:
         """Deploy a version and make it the champion, in every worker; challengers and shadows stay.
@@ -113,38 +120,41 @@ class DeploymentChanges:
             UnknownVersion: the store has no such version.
             RefusedModel: it fails a check or cannot be applied; the old champion stays.
         """
-        with self._lock():
-            self._deploy(version)
+        with self._change() as deadline:
+            self._deploy(version, deadline)
             current = read_routing(self.state)
             routing = _with_champion(current.routing, version) if current else Routing(version)
-            return self._route(lambda: store_routing(self.state, routing, self.by))
+            return self._route(lambda: store_routing(self.state, routing, self.by), deadline)
 
     def roll_back(self) -> RoutingRevision:
         """Restore the routing before in every worker, and deploy its versions again if they were removed.
 
         Raises:
-            TaxiError: there is no earlier routing.
+            NoEarlierRouting: there is none.
             RefusedModel: a version of it fails a check.
         """
-        with self._lock():
+        with self._change() as deadline:
             before = previous_routing(self.state)
             deployed = read_deployments(self.state)
             for version in before.routing.versions if before else ():
                 if version not in deployed:
-                    self._deploy(version)
-            return self._route(lambda: roll_back(self.state, self.by))
+                    self._deploy(version, deadline)
+            return self._route(lambda: roll_back(self.state, self.by), deadline)
 
-    def _lock(self) -> AbstractContextManager[None]:
-        return self.state.create().lock("deployment", self.timeout)
+    @contextmanager
+    def _change(self) -> Iterator[float]:
+        """Keep other changes out during the block; yields the time by which the workers must have followed."""
+        with self.state.create().lock("deployment", self.timeout / 2):
+            yield time.monotonic() + self.timeout
 
-    def _deploy(self, version: int) -> Deployment:
+    def _deploy(self, version: int, deadline: float) -> Deployment:
         before = read_deployments(self.state).get(version)
         try:
             deployment = self._find(version, before)
             if not live_workers(self.state):
                 load_checked(Path(deployment.folder), version)
-            self._write(deployment, before)
-        except UnknownVersion:
+            self._write(deployment, before, deadline)
+        except (UnknownVersion, TooManyDeployed):
             raise
         except TaxiError as error:
             write_refusal(self.state, version, str(error), self.by)
@@ -160,15 +170,15 @@ class DeploymentChanges:
         deployment = new_deployment(folder, version, self.by)
         return before if before and before.manifest_sha256 == deployment.manifest_sha256 else deployment
 
-    def _write(self, deployment: Deployment, before: Deployment | None) -> None:
+    def _write(self, deployment: Deployment, before: Deployment | None, deadline: float) -> None:
         """Store the deployment and wait until every worker has loaded it; undo it if one cannot."""
         others = [str(version) for version in read_deployments(self.state) if version != deployment.version]
         if len(others) >= MAX_DEPLOYED:
             remedy = "remove one with DELETE /deployments/<version>"
-            raise TaxiError(f"{MAX_DEPLOYED} versions are deployed already ({', '.join(others)}): {remedy}")
+            raise TooManyDeployed(f"{MAX_DEPLOYED} versions are deployed already ({', '.join(others)}): {remedy}")
         write_deployment(self.state, deployment)
         try:
-            self._wait(lambda report: _has_loaded(report, deployment))
+            self._wait(lambda report: _has_loaded(report, deployment), deadline)
         except TaxiError:
             if before:
                 write_deployment(self.state, before)
@@ -176,12 +186,12 @@ class DeploymentChanges:
                 remove_deployment(self.state, deployment.version)
             raise
 
-    def _route(self, change: Callable[[], RoutingRevision]) -> RoutingRevision:
+    def _route(self, change: Callable[[], RoutingRevision], deadline: float) -> RoutingRevision:
         """Change the routing and wait until every worker answers by it; undo it if one cannot."""
         before, second = read_routing(self.state), previous_routing(self.state)
         new = change()
         try:
-            self._wait(lambda report: _answers_by(report, new))
+            self._wait(lambda report: _answers_by(report, new), deadline)
         except TaxiError as error:
             if before:
                 restore_routing(self.state, before)
@@ -192,8 +202,8 @@ class DeploymentChanges:
             remove_deployment(self.state, version)
         return new
 
-    def _wait(self, is_done: Callable[[WorkerReport], bool]) -> None:
-        late = wait_for_workers(self.state, is_done, self.timeout)
+    def _wait(self, is_done: Callable[[WorkerReport], bool], deadline: float) -> None:
+        late = wait_for_workers(self.state, is_done, deadline - time.monotonic())
         if late:
             names = ", ".join(report.worker.partition("-")[0] for report in late)
             raise TaxiError(f"worker {names} has not followed within {self.timeout:g} seconds: see the endpoint's log")

@@ -2,12 +2,10 @@
 
 import json
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from taxi_assets.errors import TaxiError
@@ -29,7 +27,6 @@ class Deployment:
         by: The command or address that deployed it.
         at: Time of the deployment, ISO 8601 in UTC.
         key: A new one for each deployment, so that workers load a version again.
-        was_routed: True once a routing had this version.
     """
 
     version: int
@@ -38,7 +35,6 @@ class Deployment:
     by: str
     at: str
     key: str
-    was_routed: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,11 +98,6 @@ def read_refusals(state: ServingState, count: int = KEPT_REFUSALS) -> list[Refus
         with suppress(OSError, ValueError, TypeError):
             found.append(Refusal(**json.loads(path.read_bytes())))
     return found
-
-
-def public_facts(deployment: Deployment) -> Mapping[str, Any]:
-    """The deployment without its internal fields."""
-    return {name: getattr(deployment, name) for name in ("version", "manifest_sha256", "by", "at")}
 
 
 def _now() -> str:

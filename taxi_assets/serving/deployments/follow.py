@@ -13,6 +13,7 @@ from taxi_assets.serving.deployments.deployment_store import (
     Deployment,
     new_deployment,
     read_deployments,
+    remove_deployment,
     write_deployment,
 )
 from taxi_assets.serving.deployments.loaded_models import LoadedModels, LoadHook
@@ -31,6 +32,8 @@ from taxi_assets.serving.deployments.workers import WorkerFile, WorkerReport
 from taxi_assets.serving.serving_manifest import read_manifest
 
 POLL_SECONDS = 0.2
+# `by` of a routing that no client asked for.
+PACKAGED = "packaged"
 _START_SECONDS = 10.0
 # The loading thread gives way to the thread that answers.
 _THREAD_NICENESS = 10
@@ -39,15 +42,17 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FollowerHooks:
-    """Functions that count the follower's work, called in its thread.
+    """Functions called in the follower's thread.
 
     Attributes:
         on_load: Called with a version, the seconds of its load, and the reason if it was refused.
-        on_swap: Called with a routing that the worker now answers by.
+        before_swap: Called with the variants that will answer next, to warm up what they need.
+        after_swap: Called with the variants that answered before and with those that answer now.
     """
 
     on_load: LoadHook = lambda *_: None
-    on_swap: Callable[[RoutingRevision], None] = lambda *_: None
+    before_swap: Callable[[RoutedVariants], None] = lambda *_: None
+    after_swap: Callable[[RoutedVariants, RoutedVariants], None] = lambda *_: None
 
 
 class Follower:
@@ -65,7 +70,7 @@ class Follower:
             state: The state folder, shared with the other workers.
             store: The model store.
             packaged: The serving folder in this Bento.
-            hooks: Functions that count loads and swaps.
+            hooks: Functions called at loads and swaps.
 
         Raises:
             TaxiError: no routing can be loaded, nor the packaged model.
@@ -125,12 +130,13 @@ class Follower:
 
     def _apply(self, deployments: Mapping[int, Deployment]) -> None:
         """Swap to the current routing, or keep the one before with the reason."""
-        before = self.variants.routing
-        routing = self._loadable_routing(before)
+        before = self.variants
+        routing = self._loadable_routing(before.routing)
         self._models.keep({*deployments, *routing.routing.versions})
-        self.variants = RoutedVariants.of(routing, self._models.models)
-        if routing.revision != before.revision:
-            self._hooks.on_swap(routing)
+        after = RoutedVariants.of(routing, self._models.models)
+        self._hooks.before_swap(after)
+        self.variants = after
+        self._hooks.after_swap(before, after)
 
     def _loadable_routing(self, before: RoutingRevision) -> RoutingRevision:
         revision = 0
@@ -151,12 +157,14 @@ class Follower:
 
 
 def _record_packaged(state: ServingState, packaged: Path) -> None:
-    """Make the packaged model the champion of the first routing."""
+    """Make the packaged model the champion, unless a change of the routing was asked for."""
     with state.lock("deployment", _START_SECONDS):
-        if newest_readable(state) is None:
-            version = int(read_manifest(packaged)["facts"]["version"])
-            write_deployment(state, new_deployment(packaged, version, "packaged"))
-            store_routing(state, Routing(version), "packaged")
+        current, version = newest_readable(state), int(read_manifest(packaged)["facts"]["version"])
+        if current is None or (current.by == PACKAGED and current.routing != Routing(version)):
+            write_deployment(state, new_deployment(packaged, version, PACKAGED))
+            store_routing(state, Routing(version), PACKAGED)
+            if current:
+                remove_deployment(state, current.routing.champion)
 
 
 def _first_variants(state: ServingState, store: Path, packaged: Path, models: LoadedModels) -> RoutedVariants:
@@ -171,7 +179,7 @@ def _first_variants(state: ServingState, store: Path, packaged: Path, models: Lo
             return RoutedVariants.of(routing, models.models)
         routing = read_revision(state, routing.previous) if routing.previous else None
     version = int(read_manifest(packaged)["facts"]["version"])
-    models.load(new_deployment(packaged, version, "packaged"))
+    models.load(new_deployment(packaged, version, PACKAGED))
     return RoutedVariants.of(RoutingRevision(0, Routing(version)), models.models)
 
 

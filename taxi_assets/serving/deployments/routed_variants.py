@@ -6,22 +6,28 @@ from functools import cached_property
 from typing import Any
 
 from taxi_assets.serving.deployments.assignment import bucket_of
+from taxi_assets.serving.deployments.routing import Routing
 from taxi_assets.serving.deployments.routing_store import RoutingRevision
 from taxi_assets.serving.served_model import ServedModel
-from taxi_assets.serving.variants import CHAMPION, Variant, Variants
+from taxi_assets.serving.variants import CHAMPION, Variant
+from taxi_assets.serving.zone_names import ZoneNames
 
 
 @dataclass(frozen=True)
-class RoutedVariants(Variants):
+class RoutedVariants:
     """Every loaded model of a worker, by its place.
 
+    A request reads it once, so that a swap never mixes versions.
+
     Attributes:
+        champion: The model that answers every rider of no challenger.
         routing: The routing that these models answer.
         by_bucket: The model of each bucket, shape (1000,); None without challengers.
         shadows: Models that predict and never answer.
         deployed: Every loaded model by its version.
     """
 
+    champion: Variant
     routing: RoutingRevision
     by_bucket: tuple[Variant, ...] | None
     shadows: tuple[Variant, ...]
@@ -43,6 +49,12 @@ class RoutedVariants(Variants):
         deployed = {version: Variant("deployment", model) for version, model in models.items()}
         return cls(champion, routing, by_bucket, shadows, deployed)
 
+    @classmethod
+    def alone(cls, model: ServedModel) -> "RoutedVariants":
+        """The variants of a model that answers every rider; their revision is 0."""
+        version = int(model.facts["version"])
+        return cls.of(RoutingRevision(0, Routing(version)), {version: model})
+
     def assign(self, key: str) -> Variant:
         """The model that answers a rider.
 
@@ -52,12 +64,13 @@ class RoutedVariants(Variants):
         return self.champion if self.by_bucket is None else self.by_bucket[bucket_of(key)]
 
     @property
-    def services(self) -> tuple[str, ...]:
-        """The services that every model was trained on, in the champion's order; the first is the default."""
-        return self._common_services
+    def zone_names(self) -> ZoneNames:
+        """Names of the zones."""
+        return self.champion.model.zone_names
 
     @cached_property
-    def _common_services(self) -> tuple[str, ...]:
+    def services(self) -> tuple[str, ...]:
+        """The services that every model was trained on, in the champion's order; the first is the default."""
         answering = [self.champion, *self.shadows, *(self.by_bucket or ())]
         common = set.intersection(*(set(each.model.services) for each in answering))
         return tuple(service for service in self.champion.model.services if service in common)

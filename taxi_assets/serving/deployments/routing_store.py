@@ -20,6 +20,10 @@ LOCK_SECONDS = 10.0
 _REMEDY = "set the routing again with `taxi route`"
 
 
+class NoEarlierRouting(TaxiError):
+    """A rollback from the first routing."""
+
+
 @dataclass(frozen=True)
 class RoutingRevision:
     """A stored routing.
@@ -119,12 +123,13 @@ def roll_back(state: ServingState, by: str) -> RoutingRevision:
     Riders get the versions that they had under that routing.
 
     Raises:
-        TaxiError: there is no earlier routing, or the folder cannot be read or written to.
+        NoEarlierRouting: there is none.
+        TaxiError: the folder cannot be read or written to.
     """
     with state.lock("routing", LOCK_SECONDS):
         current, before = read_routing(state), previous_routing(state)
         if current is None or before is None:
-            raise TaxiError("there is no earlier routing to go back to: set one with `taxi route`")
+            raise NoEarlierRouting("there is no earlier routing to go back to: set one with `taxi route`")
         return _write(state, replace(before, revision=current.revision + 1, by=by))
 
 

@@ -14,6 +14,10 @@ STATE_VARIABLE = "TAXI_SERVING_STATE"
 _LOCK_POLL_SECONDS = 0.02
 
 
+class StateLocked(TaxiError):
+    """Another process or thread changes the state for too long."""
+
+
 @dataclass(frozen=True)
 class ServingState:
     """Paths of the state that workers, commands and Dagster share."""
@@ -70,14 +74,14 @@ class ServingState:
         """Lock `<name>.lock` during the block, against other processes and threads.
 
         Raises:
-            TaxiError: another process kept it locked for that many seconds.
+            StateLocked: another process kept it locked for that many seconds.
         """
         deadline = time.monotonic() + timeout
         descriptor = os.open(self.folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             while not lock_file(descriptor):
                 if time.monotonic() > deadline:
-                    raise TaxiError(f"another change of the {name} takes longer than {timeout:g} seconds: try again")
+                    raise StateLocked(f"another change of the {name} takes longer than {timeout:g} seconds: try again")
                 time.sleep(_LOCK_POLL_SECONDS)
             yield
         finally:

@@ -1,6 +1,5 @@
 """The endpoint's Starlette app: its addresses, its errors and the state that its handlers share."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.applications import Starlette
@@ -10,62 +9,29 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from taxi_assets.serving.deployments.deployment_store import read_refusals
 from taxi_assets.serving.endpoint.admission import Admission
-from taxi_assets.serving.endpoint.answer_log import AnswerLog
-from taxi_assets.serving.endpoint.batch_fields import parse_batch
+from taxi_assets.serving.endpoint.deployment_fields import refusals_json
+from taxi_assets.serving.endpoint.deployment_routes import deployment_routes
 from taxi_assets.serving.endpoint.direct_route import DirectRoute
+from taxi_assets.serving.endpoint.endpoint_state import EndpointState
 from taxi_assets.serving.endpoint.feedback import feedback
-from taxi_assets.serving.endpoint.feedback_log import FeedbackLog
 from taxi_assets.serving.endpoint.index_page import show_index
 from taxi_assets.serving.endpoint.metrics import CONTENT_TYPE, exposition
-from taxi_assets.serving.endpoint.openapi import describe, example_batch, example_ride
-from taxi_assets.serving.endpoint.predict import MODEL_FACTS, answer, predict
-from taxi_assets.serving.endpoint.predict_many import BatchWorker, answer_batch, predict_many
+from taxi_assets.serving.endpoint.openapi_example import describe_served
+from taxi_assets.serving.endpoint.predict import PREDICT, PREDICT_BY_VERSION, predict, predict_by_version
+from taxi_assets.serving.endpoint.predict_many import predict_many
 from taxi_assets.serving.endpoint.problem_details import RETRY_AFTER_SECONDS, Problem, problem_response
 from taxi_assets.serving.endpoint.request_counter import RequestCounter
-from taxi_assets.serving.endpoint.ride_fields import parse_ride
-from taxi_assets.serving.endpoint.traffic_feed import TrafficFeed
 from taxi_assets.serving.prediction_log.log_writer import LogUnavailable
-from taxi_assets.serving.variants import Variants
 
 _HTTP_ERRORS = {
     404: "there is nothing at this address: GET /docs describes every address",
     405: "this address has another method: GET /docs describes every address",
 }
-_EXAMPLE_ID = "650a1b2c3d4e5f60-1f0"
-PREDICT = "/predict"
+MODEL_FACTS = ("name", "version", "run_id", "data_snapshot", "synthetic")
+SHOWN_REFUSALS = 10
 _SERVER_ERROR = "the endpoint failed: its log has the error"
-
-
-@dataclass
-class EndpointState:
-    """State of one worker.
-
-    Attributes:
-        variants: The served models; a hot swap replaces them as a whole, and a request reads them once.
-        bento: Tag of the running Bento.
-        log: The prediction log, which has each answer before it is sent.
-        batches: Predicts batches beside single rides.
-        feedback: The feedback log, beside the prediction log.
-        traffic: The recent traffic that all workers' feedback tells.
-    """
-
-    variants: Variants
-    bento: str
-    log: AnswerLog
-    batches: BatchWorker = field(default_factory=BatchWorker)
-    feedback: FeedbackLog = field(init=False)
-    traffic: TrafficFeed = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.feedback = FeedbackLog(self.log.state, self.log.sync)
-        self.traffic = TrafficFeed(self.log.state)
-
-    def close(self) -> None:
-        """Seal the worker's segments of the logs."""
-        self.log.close()
-        self.feedback.close()
-        self.traffic.close()
 
 
 def create_app() -> Starlette:
@@ -80,11 +46,13 @@ def create_app() -> Starlette:
         Route(PREDICT, limited_predict, methods=["POST"]),
         Route("/predict_many", admission.limit(predict_many), methods=["POST"]),
         Route("/feedback", admission.limit(feedback), methods=["POST"]),
+        Route(PREDICT_BY_VERSION, admission.limit(predict_by_version), methods=["POST"]),
+        *deployment_routes(),
         Route("/model", show_model),
         Route("/variants", show_variants),
         Route("/metrics", show_metrics),
     ]
-    middleware = [Middleware(RequestCounter, [route.path for route in routes])]
+    middleware = [Middleware(RequestCounter, routes)]
     handlers: dict[Any, Any] = {
         Problem: _problem,
         LogUnavailable: _log_unavailable,
@@ -103,24 +71,22 @@ def answer_directly(app: Starlette) -> DirectRoute:
 
 
 def start(app: Starlette, state: EndpointState) -> None:
-    """Give the app its state and predict an example, so that the first request finds everything ready."""
-    variants, services, names = state.variants, state.variants.services, state.variants.zone_names
-    ride, batch = parse_ride(example_ride(services), services, names), example_batch(services)
+    """Give the app its state, with everything ready for the first request."""
     state.traffic.follow()  # the rides known before a restart
-    live = state.traffic.of(variants.champion).predict_ride(ride)
-    prediction = answer(variants.champion, ride, live, _example_id)
-    predictions = answer_batch(variants.champion, parse_batch(batch, services, names), _example_id)
+    state.traffic.of(state.variants.champion)
     app.state.endpoint = state
-    app.state.openapi = describe(state.bento, services, prediction, predictions)
+    app.state.openapi = (state.variants, describe_served(state.bento, state.variants))
 
 
-def _example_id(*_: object) -> str:
-    return _EXAMPLE_ID
-
-
-async def show_openapi(request: Request) -> JSONResponse:
-    """The OpenAPI document."""
-    return JSONResponse(request.app.state.openapi)
+def show_openapi(request: Request) -> JSONResponse:
+    """The OpenAPI document of the current models; not async, since it predicts examples after a swap."""
+    endpoint: EndpointState = request.app.state.endpoint
+    variants = endpoint.variants
+    described, document = request.app.state.openapi
+    if described is not variants:
+        document = describe_served(endpoint.bento, variants)
+        request.app.state.openapi = (variants, document)
+    return JSONResponse(document)
 
 
 async def show_model(request: Request) -> JSONResponse:
@@ -131,10 +97,11 @@ async def show_model(request: Request) -> JSONResponse:
     return JSONResponse({**named, "bento": endpoint.bento, "services": model.services, "facts": model.facts})
 
 
-async def show_variants(request: Request) -> JSONResponse:
-    """The model versions that answer."""
+def show_variants(request: Request) -> JSONResponse:
+    """The model versions that answer, and those refused last; not async, since it reads files."""
     endpoint: EndpointState = request.app.state.endpoint
-    return JSONResponse(endpoint.variants.as_json())
+    refusals = read_refusals(endpoint.serving_state, SHOWN_REFUSALS) if endpoint.store else []
+    return JSONResponse({**endpoint.variants.as_json(), "refusals": refusals_json(refusals)})
 
 
 def show_metrics(_: Request) -> Response:

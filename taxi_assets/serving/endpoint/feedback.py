@@ -8,13 +8,13 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from taxi_assets.serving.deployments.routed_variants import RoutedVariants
 from taxi_assets.serving.endpoint.feedback_fields import FeedbackContext, parse_feedback
 from taxi_assets.serving.endpoint.feedback_log import FeedbackLog
 from taxi_assets.serving.endpoint.problem_details import Problem
 from taxi_assets.serving.endpoint.request_body import MAX_BATCH_BYTES, parse_json, read_body
 from taxi_assets.serving.prediction_log.prediction_record import LoggedBatch, LoggedPrediction, decode_record
 from taxi_assets.serving.prediction_log.segments import read_record
-from taxi_assets.serving.variants import Variants
 
 # Of one request: 10,000 rides of one answer are read in 50 ms.
 MAX_ANSWERED_BATCHES = 20
@@ -38,7 +38,7 @@ async def feedback(request: Request) -> Response:
     return Response(_ENCODER.encode(found), media_type="application/json")
 
 
-def respond(variants: Variants, log: FeedbackLog, predictions: Path, body: bytes) -> FeedbackBody:
+def respond(variants: RoutedVariants, log: FeedbackLog, predictions: Path, body: bytes) -> FeedbackBody:
     """Log the feedback in a body.
 
     Args:

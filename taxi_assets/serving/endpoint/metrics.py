@@ -22,41 +22,41 @@ OTHER_ADDRESS = "other"
 _PAIR_TRIPS = MATRIX_COLUMNS.index("pair_log_trips")
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _VARIANT = ("variant", "version")
-_REGISTRY = CollectorRegistry()
+REGISTRY = CollectorRegistry()
 
-_REQUESTS = Counter("taxi_requests", "Requests by address and status", ("address", "status"), registry=_REGISTRY)
-_PREDICTIONS = Counter("taxi_predictions", "Predicted rides", (*_VARIANT, "service"), registry=_REGISTRY)
+_REQUESTS = Counter("taxi_requests", "Requests by address and status", ("address", "status"), registry=REGISTRY)
+_PREDICTIONS = Counter("taxi_predictions", "Predicted rides", (*_VARIANT, "service"), registry=REGISTRY)
 _LATENCY = Histogram(
     "taxi_prediction_seconds",
     "Seconds from the body to the response of a request",
     (*_VARIANT, "address"),
     buckets=_SECONDS,
-    registry=_REGISTRY,
+    registry=REGISTRY,
 )
-_MINUTES = Counter("taxi_predicted_minutes", "Sum of the predicted durations, minutes", _VARIANT, registry=_REGISTRY)
+_MINUTES = Counter("taxi_predicted_minutes", "Sum of the predicted durations, minutes", _VARIANT, registry=REGISTRY)
 _WIDTHS = Counter(
-    "taxi_interval_width_minutes", "Sum of the widths of the 90 % intervals, minutes", _VARIANT, registry=_REGISTRY
+    "taxi_interval_width_minutes", "Sum of the widths of the 90 % intervals, minutes", _VARIANT, registry=REGISTRY
 )
 _UNSEEN = Counter(
-    "taxi_unseen_pairs", "Predicted rides between two zones without a past trip", _VARIANT, registry=_REGISTRY
+    "taxi_unseen_pairs", "Predicted rides between two zones without a past trip", _VARIANT, registry=REGISTRY
 )
 _FEATURE = (*_VARIANT, "feature")
 _LOWEST = Gauge(
-    "taxi_feature_lowest", "Lowest value in predicted rides", _FEATURE, multiprocess_mode="min", registry=_REGISTRY
+    "taxi_feature_lowest", "Lowest value in predicted rides", _FEATURE, multiprocess_mode="min", registry=REGISTRY
 )
 _HIGHEST = Gauge(
-    "taxi_feature_highest", "Highest value in predicted rides", _FEATURE, multiprocess_mode="max", registry=_REGISTRY
+    "taxi_feature_highest", "Highest value in predicted rides", _FEATURE, multiprocess_mode="max", registry=REGISTRY
 )
 
 _WITH_TRAFFIC = Counter(
-    "taxi_predictions_with_recent_traffic", "Predicted rides with recent traffic", _VARIANT, registry=_REGISTRY
+    "taxi_predictions_with_recent_traffic", "Predicted rides with recent traffic", _VARIANT, registry=REGISTRY
 )
 _TRAFFIC_AGE = Gauge(
     "taxi_recent_traffic_age_seconds",
     "Age of the recent traffic in the last prediction that had it",
     _VARIANT,
     multiprocess_mode="mostrecent",
-    registry=_REGISTRY,
+    registry=REGISTRY,
 )
 
 
@@ -127,7 +127,7 @@ def count_request(address: str, status: int) -> None:
 
 def exposition() -> bytes:
     """The metrics of all workers in Prometheus' text format; of this process outside of BentoML."""
-    registry = _REGISTRY
+    registry = REGISTRY
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

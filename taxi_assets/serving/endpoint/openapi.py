@@ -8,6 +8,7 @@ import msgspec
 
 from taxi_assets.serving.endpoint.admission import REQUEST_TIMEOUT_SECONDS
 from taxi_assets.serving.endpoint.batch_fields import MAX_RIDES, batch_schema
+from taxi_assets.serving.endpoint.deployment_openapi import TOKEN, VERSION_PARAMETER, deployment_paths
 from taxi_assets.serving.endpoint.feedback_fields import FEEDBACK_SCHEMA
 from taxi_assets.serving.endpoint.problem_details import MEDIA_TYPE
 from taxi_assets.serving.endpoint.request_body import MAX_BATCH_BYTES, MAX_RIDE_BYTES
@@ -75,6 +76,8 @@ def describe(
         "/predict": {"post": _predict(services, msgspec.to_builtins(prediction))},
         "/predict_many": {"post": _predict_many(services, msgspec.to_builtins(predictions))},
         "/feedback": {"post": _feedback()},
+        **deployment_paths(),
+        "/deployments/{version}/predict": {"post": _predict_by_version(services, msgspec.to_builtins(prediction))},
         "/model": {"get": _get("model", "The model's origin and its kinds of taxi", MODEL_SCHEMA)},
         "/variants": {"get": _get("variants", "The model versions that answer", VARIANTS_SCHEMA)},
         **{path: {"get": _text(sentence, "text/plain")} for path, sentence in _PLAIN.items()},
@@ -85,6 +88,7 @@ def describe(
         "info": {"title": _TITLE, "description": _DESCRIPTION, "version": version},
         "servers": [{"url": "."}],
         "paths": paths,
+        "components": {"securitySchemes": {"token": TOKEN}},
     }
 
 
@@ -100,6 +104,14 @@ def _predict(services: Sequence[str], prediction: Mapping[str, Any]) -> dict[str
             **_errors(MAX_RIDE_BYTES),
         },
     }
+
+
+def _predict_by_version(services: Sequence[str], prediction: Mapping[str, Any]) -> dict[str, Any]:
+    found = _predict(services, {**prediction, "variant": "deployment"})
+    found |= {"summary": "Predict by exactly this deployed version", "operationId": "predict_by_version"}
+    found["parameters"] = [VERSION_PARAMETER]
+    found["responses"]["404"] = {**copy.deepcopy(found["responses"]["400"]), "description": "It is not deployed"}
+    return found
 
 
 def _predict_many(services: Sequence[str], predictions: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,14 @@
 """`POST /predict`: the prediction of one ride."""
 
-from collections.abc import Callable
 from secrets import token_hex
 from time import perf_counter
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
 from taxi_assets.serving.endpoint.answer_log import Computed
+from taxi_assets.serving.endpoint.deployment_fields import not_deployed, read_version
 from taxi_assets.serving.endpoint.metrics import variant_metrics
 from taxi_assets.serving.endpoint.pickup_time import dropoff_time
 from taxi_assets.serving.endpoint.request_body import MAX_RIDE_BYTES, read_body
@@ -18,14 +16,10 @@ from taxi_assets.serving.endpoint.ride_decoder import decode_ride
 from taxi_assets.serving.live_traffic import LivePrediction
 from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.variants import Variant
-from taxi_assets.training.predictions import Prediction
 
-MODEL_FACTS = ("name", "version", "run_id", "data_snapshot", "synthetic")
+PREDICT, PREDICT_BY_VERSION = "/predict", "/deployments/{version}/predict"
 _REMEDY = "ask for one ride, or send up to 10,000 to POST /predict_many"
 ASSIGNMENT_KEY_BYTES = 8  # of a request without a rider's key
-
-LogAnswer = Callable[[NDArray[np.float32], Prediction], str]
-"""Logs the answer of a model's input and its prediction, and returns its request id."""
 
 
 class RecentTraffic(msgspec.Struct, gc=False):
@@ -57,30 +51,47 @@ async def predict(request: Request) -> Response:
     """Predict the duration and the end of a ride."""
     body = await read_body(request, MAX_RIDE_BYTES, _REMEDY)
     started = perf_counter()
-    endpoint = request.app.state.endpoint
-    variants, log = endpoint.variants, endpoint.log
+    variants = request.app.state.endpoint.variants
     ride = decode_ride(body, variants.services, variants.zone_names)
     variant = variants.assign(ride.rider_key or token_hex(ASSIGNMENT_KEY_BYTES))
-    endpoint.traffic.follow()
-    live = endpoint.traffic.of(variant).predict_ride(ride)
-    computed = Computed(live.matrix, live.prediction, started, traffic_age_seconds=live.traffic_age_seconds)
-    found = answer(variant, ride, live, lambda: log.append(variant, ride, computed))
-    response = Response(_ENCODER.encode(found), media_type="application/json")
-    await log.durable()
-    variant_metrics(variant).time("/predict", perf_counter() - started)
-    return response
+    return await _respond(request, variant, ride, started, PREDICT)
 
 
-def answer(variant: Variant, ride: RideRequest, live: LivePrediction, log: Callable[[], str]) -> PredictionBody:
-    """The response of a variant to a ride, once `log` has logged it and returned its request id.
+async def predict_by_version(request: Request) -> Response:
+    """Predict by exactly the version in the address, whatever the routing."""
+    body = await read_body(request, MAX_RIDE_BYTES, _REMEDY)
+    started = perf_counter()
+    version = read_version(request)
+    variant = request.app.state.endpoint.variants.deployed.get(version)
+    if variant is None:
+        raise not_deployed(version)
+    ride = decode_ride(body, variant.model.services, variant.model.zone_names)
+    return await _respond(request, variant, ride, started, PREDICT_BY_VERSION)
+
+
+async def _respond(request: Request, variant: Variant, ride: RideRequest, started: float, address: str) -> Response:
+    """The response of a variant to a ride, once it is logged.
 
     Raises:
         LogUnavailable: it cannot be logged, and so must not be sent.
     """
-    request_id, prediction, age = log(), live.prediction, live.traffic_age_seconds
+    log, traffic = request.app.state.endpoint.log, request.app.state.endpoint.traffic
+    traffic.follow()
+    live = traffic.of(variant).predict_ride(ride)
+    computed = Computed(live.matrix, live.prediction, started, traffic_age_seconds=live.traffic_age_seconds)
+    request_id = log.append(variant, ride, computed)
     metrics = variant_metrics(variant)
-    metrics.count({ride.service: 1}, live.matrix, prediction)
-    metrics.note_traffic(age)
+    metrics.count({ride.service: 1}, live.matrix, live.prediction)
+    metrics.note_traffic(live.traffic_age_seconds)
+    content = _ENCODER.encode(prediction_body(variant, ride, live, request_id))
+    await log.durable()
+    metrics.time(address, perf_counter() - started)
+    return Response(content, media_type="application/json")
+
+
+def prediction_body(variant: Variant, ride: RideRequest, live: LivePrediction, request_id: str) -> PredictionBody:
+    """The response of a variant to a ride."""
+    prediction, age = live.prediction, live.traffic_age_seconds
     minutes, (low,), (high,) = float(prediction.minutes[0]), prediction.low, prediction.high  # type: ignore[misc]
     return PredictionBody(
         duration_minutes=round(minutes, 2),

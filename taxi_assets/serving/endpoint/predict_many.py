@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
+from taxi_assets.serving.deployments.routed_variants import RoutedVariants
 from taxi_assets.serving.endpoint.answer_log import AnswerLog, Computed
 from taxi_assets.serving.endpoint.batch_decoder import decode_batch
 from taxi_assets.serving.endpoint.metrics import variant_metrics
-from taxi_assets.serving.endpoint.predict import ASSIGNMENT_KEY_BYTES, LogAnswer
+from taxi_assets.serving.endpoint.predict import ASSIGNMENT_KEY_BYTES
 from taxi_assets.serving.endpoint.problem_details import too_busy
 from taxi_assets.serving.endpoint.request_body import MAX_BATCH_BYTES, read_body
 from taxi_assets.serving.endpoint.ride_batch import RideBatch
-from taxi_assets.serving.variants import Variant, Variants
+from taxi_assets.serving.variants import Variant
 from taxi_assets.training.predictions import Prediction
 
 MAX_BATCHES = 4  # waiting or computed at a time; one of 10,000 rides takes a fifth of a second
@@ -77,7 +78,7 @@ class BatchWorker:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="predict_many")
         self._unfinished: list[Future[bytes]] = []
 
-    async def predict(self, variants: Variants, log: AnswerLog, body: bytes) -> bytes:
+    async def predict(self, variants: RoutedVariants, log: AnswerLog, body: bytes) -> bytes:
         """The response to a body.
 
         Raises:
@@ -101,7 +102,7 @@ async def predict_many(request: Request) -> Response:
     return Response(content, media_type="application/json")
 
 
-def respond(variants: Variants, log: AnswerLog, body: bytes) -> bytes:
+def respond(variants: RoutedVariants, log: AnswerLog, body: bytes) -> bytes:
     """The response's JSON.
 
     Raises:
@@ -111,24 +112,18 @@ def respond(variants: Variants, log: AnswerLog, body: bytes) -> bytes:
     started = perf_counter()
     batch = decode_batch(body, variants.services, variants.zone_names)
     variant = variants.assign(batch.rider_key or token_hex(ASSIGNMENT_KEY_BYTES))
-    found = answer_batch(
-        variant, batch, lambda matrix, made: log.append_batch(variant, batch, Computed(matrix, made, started))
-    )
-    content = _ENCODER.encode(found)
-    variant_metrics(variant).time("/predict_many", perf_counter() - started)
+    matrix = variant.model.encode(batch.columns())
+    prediction = variant.model.predict_matrix(matrix)
+    request_id = log.append_batch(variant, batch, Computed(matrix, prediction, started))
+    metrics = variant_metrics(variant)
+    metrics.count(Counter(batch.services), matrix, prediction)
+    content = _ENCODER.encode(batch_body(variant, batch, prediction, request_id))
+    metrics.time("/predict_many", perf_counter() - started)
     return content
 
 
-def answer_batch(variant: Variant, batch: RideBatch, log: LogAnswer) -> RowsBody | ColumnsBody:
-    """The response of a variant to a batch, once it is logged.
-
-    Raises:
-        LogUnavailable: it cannot be logged, and so must not be sent.
-    """
-    matrix = variant.model.encode(batch.columns())
-    prediction = variant.model.predict_matrix(matrix)
-    request_id = log(matrix, prediction)
-    variant_metrics(variant).count(Counter(batch.services), matrix, prediction)
+def batch_body(variant: Variant, batch: RideBatch, prediction: Prediction, request_id: str) -> RowsBody | ColumnsBody:
+    """The response of a variant to a batch, from predictions of shape (n,)."""
     version, synthetic = variant.version, variant.model.facts["synthetic"]
     warnings = [RowWarning(row, note) for row, notes in enumerate(batch.warnings) for note in notes]
     shared = version, variant.name, synthetic, request_id, warnings

@@ -14,7 +14,7 @@ _ACCEPTED_MEDIA_TYPES = frozenset({"", "application/json", "application/x-www-fo
 _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii"})
 _MAX_DIGITS = 4300  # Python's limit for parsing integers
 _MAX_SHOWN = 80  # characters of a header in a response
-_EXAMPLE = '{"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}'
+RIDE_EXAMPLE = '{"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}'
 
 
 async def read_body(request: Request, max_bytes: int, remedy: str) -> bytes:
@@ -44,8 +44,12 @@ async def read_body(request: Request, max_bytes: int, remedy: str) -> bytes:
     return b"".join(chunks)
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, example: str = RIDE_EXAMPLE) -> Any:
     """Parse the body; an empty body is an empty object.
+
+    Args:
+        body: The body.
+        example: A right one, for the error.
 
     Raises:
         Problem: it is not JSON in UTF-8, or an object in it names a field twice.
@@ -65,7 +69,7 @@ def parse_json(body: bytes) -> Any:
         fault = "nested too deeply"
     except ValueError as error:
         fault = str(error)[:100]
-    raise Problem(400, f"the body is not JSON ({fault}): send an object such as {_EXAMPLE}")
+    raise Problem(400, f"the body is not JSON ({fault}): send an object such as {example}")
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

@@ -118,9 +118,28 @@ MODEL_SCHEMA = object_schema(
         "facts": {"type": "object", "description": "The model's origin: data, training, code"},
     },
 )
+BY = {"type": "string", "description": "The command or the client that asked for it", "example": "api"}
+AT = {"type": "string", "format": "date-time", "description": "The time, in UTC"}
+REVISION = {"type": "integer", "description": "The number of the routing; each change has a higher one", "example": 7}
+REFUSALS = {
+    "type": "array",
+    "description": "The model versions refused last, the newest first",
+    "items": object_schema(
+        "Refusal",
+        {
+            "model_version": MODEL_VERSION,
+            "reason": {"type": "string", "description": "The failed check and the remedy"},
+            "by": BY,
+            "at": AT,
+        },
+    ),
+}
 VARIANTS_SCHEMA = object_schema(
     "Variants",
     {
+        "revision": REVISION,
+        "at": AT,
+        "by": BY,
         "variants": {
             "type": "array",
             "description": "The model versions that answer",
@@ -132,7 +151,13 @@ VARIANTS_SCHEMA = object_schema(
                     "share": {"type": "number", "description": "The share of the riders whom it answers"},
                 },
             ),
-        }
+        },
+        "deployed": {
+            "type": "array",
+            "description": "The loaded versions, each with an address of its own",
+            "items": MODEL_VERSION,
+        },
+        "refusals": REFUSALS,
     },
 )
 PROBLEM_SCHEMA = object_schema(

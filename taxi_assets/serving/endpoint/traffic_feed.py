@@ -1,8 +1,11 @@
 """Recent traffic of one worker: follows the feedback of all workers, and feeds the models with it."""
 
 import contextlib
+import threading
 import time
 from collections import deque
+from collections.abc import Collection
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -12,17 +15,23 @@ from taxi_assets.serving.live_traffic import LiveTraffic
 from taxi_assets.serving.prediction_log.feedback_record import REMEMBERED_DAYS, LoggedFeedback, decode_feedback
 from taxi_assets.serving.prediction_log.log_tail import LogTail
 from taxi_assets.serving.requested_ride import RideRequest
+from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.serving.variants import Variant
 
 MAX_RIDES = 500_000
 """Completed rides that a worker keeps; older ones are dropped."""
 
+# Added while predictions wait: a third of a millisecond.
+_HANDED_OVER = 10
+# Added before the thread that predicts gets its turn.
+_ADDED_AT_A_TIME = 5
+
 
 class TrafficFeed:
     """Completed rides known to a worker, and the recent traffic of each model that it serves.
 
-    All workers follow the same log, so each knows a ride before its next prediction, also after a restart. Not safe to
-    use from several threads.
+    All workers follow the same log, so each knows a ride before its next prediction, also after a restart. One thread
+    predicts; another may `prepare` and `keep` models meanwhile.
 
     Args:
         state: The serving state folder.
@@ -33,31 +42,59 @@ class TrafficFeed:
         self._tail = LogTail(state / FEEDBACK_FOLDER, time.time() - REMEMBERED_DAYS * 86_400)
         self._max_rides = max_rides
         self._rides: deque[LoggedFeedback] = deque(maxlen=max_rides)
-        self._by_version: dict[int, LiveTraffic] = {}
+        self._received = 0
+        self._lock = threading.Lock()
+        # By the identity of the model, which its traffic keeps alive: a version may be packaged again.
+        self._by_model: dict[int, LiveTraffic] = {}
 
     def follow(self) -> None:
         """Take in what any worker has received since the last call; a few microseconds if nothing."""
         while lines := self._tail.read():
-            for line in lines:
-                # A loss of power may have left bytes that are no record.
-                with contextlib.suppress(msgspec.MsgspecError):
-                    record = decode_feedback(line.content)
-                    self._rides.append(record)
-                    for traffic in self._by_version.values():
-                        _add(traffic, record)
+            with self._lock:
+                for line in lines:
+                    # A loss of power may have left bytes that are no record.
+                    with contextlib.suppress(msgspec.MsgspecError):
+                        record = decode_feedback(line.content)
+                        self._rides.append(record)
+                        self._received += 1
+                        for traffic in self._by_model.values():
+                            _add(traffic, record)
 
     def of(self, variant: Variant) -> LiveTraffic:
-        """The recent traffic as a variant's model sees it; made of all known rides when first asked for."""
-        traffic = self._by_version.get(variant.version)
-        if traffic is None:
-            traffic = self._by_version[variant.version] = LiveTraffic(variant.model, self._max_rides)
-            for each in self._rides:
-                _add(traffic, each)
-        return traffic
+        """The recent traffic as a variant's model sees it; made of all known rides unless it is prepared."""
+        traffic = self._by_model.get(id(variant.model))
+        return traffic or self.prepare(variant.model)
+
+    def prepare(self, model: ServedModel) -> LiveTraffic:
+        """Make the recent traffic of a model of all known rides, beside the thread that predicts."""
+        traffic, seen = LiveTraffic(model, self._max_rides), 0
+        while True:
+            with self._lock:
+                fresh = self._since(seen)
+                seen = self._received
+                if len(fresh) <= _HANDED_OVER:
+                    for record in fresh:
+                        _add(traffic, record)
+                    return self._by_model.setdefault(id(model), traffic)
+            for number, record in enumerate(fresh):
+                _add(traffic, record)
+                if number % _ADDED_AT_A_TIME == 0:
+                    time.sleep(0)
+
+    def keep(self, models: Collection[ServedModel]) -> None:
+        """Forget the recent traffic of all other models."""
+        kept = {id(model) for model in models}
+        with self._lock:
+            self._by_model = {key: each for key, each in self._by_model.items() if key in kept}
 
     def close(self) -> None:
         """Close the log's files."""
         self._tail.close()
+
+    def _since(self, received: int) -> list[LoggedFeedback]:
+        """The kept rides that came after so many."""
+        count = min(self._received - received, len(self._rides))
+        return list(islice(reversed(self._rides), count))[::-1]
 
 
 def _add(traffic: LiveTraffic, record: LoggedFeedback) -> None:

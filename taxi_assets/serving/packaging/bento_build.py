@@ -74,11 +74,11 @@ def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, s
         context = _stage(Path(outside, "context"), serving_folder, labels)
         bento_version = f"v{facts['version']}-{_digest(context)[:12]}"
         tag = f"{BENTO_NAME}:{bento_version}"
-        if not (_bentos(settings) / bento_version).is_dir():
+        if not (model_store(settings) / bento_version).is_dir():
             (context / RELEASE_FILE).write_text(json.dumps({"tag": tag, "labels": dict(labels)}))
             built = _run_bentoml(context, build_folder / "home", bento_version)
-            _bentos(settings).mkdir(parents=True, exist_ok=True)
-            built.rename(_bentos(settings) / bento_version)
+            model_store(settings).mkdir(parents=True, exist_ok=True)
+            built.rename(model_store(settings) / bento_version)
         if is_latest:
             _set_latest(settings, bento_version)
         shutil.rmtree(build_folder)
@@ -88,8 +88,8 @@ def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, s
 def latest(settings: Settings) -> BuiltBento | None:
     """The Bento served by `bentoml serve taxi_duration:latest`; None before the first build."""
     try:
-        bento_version = (_bentos(settings) / "latest").read_text().strip()
-        release = (_bentos(settings) / bento_version / "src" / RELEASE_FILE).read_text()
+        bento_version = (model_store(settings) / "latest").read_text().strip()
+        release = (model_store(settings) / bento_version / "src" / RELEASE_FILE).read_text()
     except FileNotFoundError:
         return None
     return BuiltBento(**json.loads(release))
@@ -97,17 +97,18 @@ def latest(settings: Settings) -> BuiltBento | None:
 
 def bento_tags(settings: Settings, version: int) -> list[str]:
     """Tags of the store's Bentos of this model version."""
-    found = sorted(_bentos(settings).glob(f"v{version}-*/src/{RELEASE_FILE}"))
+    found = sorted(model_store(settings).glob(f"v{version}-*/src/{RELEASE_FILE}"))
     return [str(json.loads(path.read_text())["tag"]) for path in found]
+
+
+def model_store(settings: Settings) -> Path:
+    """The folder of all Bentos, in which a running endpoint finds model versions."""
+    return settings.bentoml_home / "bentos" / BENTO_NAME
 
 
 def bento_folder(settings: Settings, tag: str) -> Path:
     """The folder of a Bento in the store."""
-    return _bentos(settings) / tag.partition(":")[2]
-
-
-def _bentos(settings: Settings) -> Path:
-    return settings.bentoml_home / "bentos" / BENTO_NAME
+    return model_store(settings) / tag.partition(":")[2]
 
 
 def _stage(context: Path, serving_folder: Path, labels: Mapping[str, str]) -> Path:
@@ -173,4 +174,4 @@ def _run_bentoml(context: Path, home: Path, bento_version: str) -> Path:
 
 
 def _set_latest(settings: Settings, bento_version: str) -> None:
-    write_atomically(_bentos(settings) / "latest", bento_version)
+    write_atomically(model_store(settings) / "latest", bento_version)

@@ -52,10 +52,12 @@ def test_an_unchanged_state_is_not_applied_again(start_worker: StartWorker) -> N
 
 def test_loads_and_swaps_are_counted(start_worker: StartWorker, changes: DeploymentChanges, store: Path) -> None:
     loads: list[tuple[int, bool]] = []
-    swaps: list[int] = []
+    warmed: list[int] = []
+    swaps: list[tuple[int, int]] = []
     hooks = FollowerHooks(
         lambda version, seconds, reason: loads.append((version, seconds > 0 and reason is None)),
-        lambda routing: swaps.append(routing.routing.champion),
+        lambda after: warmed.append(after.champion.version),
+        lambda before, after: swaps.append((before.champion.version, after.champion.version)),
     )
     start_worker(hooks)
     changes.make_champion(2)
@@ -63,7 +65,8 @@ def test_loads_and_swaps_are_counted(start_worker: StartWorker, changes: Deploym
     with pytest.raises(TaxiError, match="version 9 is refused"):
         changes.deploy(9)
     assert loads == [(1, True), (2, True), (9, False)]
-    assert swaps == [2]
+    assert set(swaps) == {(1, 1), (1, 2), (2, 2)}
+    assert warmed == [after for _, after in swaps]
 
 
 def test_a_restart_comes_back_to_the_last_routing(

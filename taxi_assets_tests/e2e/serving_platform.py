@@ -1,0 +1,52 @@
+"""A Bento with two workers, its model store and its state, and changes of its deployments."""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from endpoint import RIDE, post
+
+from taxi_assets.cli.supervisor.programs import Program
+from taxi_assets.cli.supervisor.supervisor import running
+from taxi_assets.serving.deployments.deploy_token import read_token
+from taxi_assets.serving.deployments.serving_state import ServingState
+
+
+class Deployed:
+    """Changes of a running endpoint, and the versions that answer."""
+
+    def __init__(self, url: str, state: ServingState) -> None:
+        self.url = url
+        self._headers = {"authorization": f"Bearer {read_token(state, {})}"}
+
+    def __call__(self, method: str, path: str, body: object = None) -> httpx.Response:
+        content = {} if body is None else {"json": body}
+        return httpx.request(
+            method,
+            self.url + path,
+            headers=self._headers,
+            timeout=20,
+            trust_env=False,
+            **content,  # type: ignore[arg-type]
+        )
+
+    def answering(self, path: str = "/predict", **fields: Any) -> set[int]:
+        """Versions of 20 answers, each over a new connection, so that every worker answers some."""
+        return {post(self.url, path, json={**RIDE, **fields}).json()["model_version"] for _ in range(20)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Platform:
+    """A Bento of version 3 with two workers, its model store and its state."""
+
+    program: Program
+    store: Path
+    state: ServingState
+
+    @contextmanager
+    def serving(self, log: Path) -> Iterator[Deployed]:
+        with running(self.program, log) as url:
+            yield Deployed(url, self.state)
