@@ -50,7 +50,7 @@ class CompletedTrip:
     vendor: int = 0
 
 
-class _RunningSums:
+class RunningSums:
     """Ends of trips in order, and for each a running sum of every value."""
 
     def __init__(self, values: int) -> None:
@@ -58,7 +58,7 @@ class _RunningSums:
         self.sums = [array("d", [0.0]) for _ in range(values)]
 
     @classmethod
-    def of(cls, ends: NDArray[np.int64], values: NDArray[np.float64]) -> "_RunningSums":
+    def of(cls, ends: NDArray[np.int64], values: NDArray[np.float64]) -> "RunningSums":
         """Trips in order; `values` has shape (n, values)."""
         made = cls(values.shape[1])
         made.ends.frombytes(ends.tobytes())
@@ -98,12 +98,17 @@ class TrafficIndex:
         borough: Borough of each zone, shape (266,).
         completed: The first trips, such as the last ones of the training data.
         max_trips: The oldest trips beyond this number are removed.
+
+    Attributes:
+        borough: Borough of each zone, shape (266,).
+        removed: Number of trips removed.
     """
 
     def __init__(self, borough: NDArray[np.int64], completed: CompletedTrips | None = None, max_trips: int = 500_000):
+        self.borough = borough
         self._borough: list[int] = borough.tolist()
-        self._by_key: dict[tuple[str, int], _RunningSums] = defaultdict(lambda: _RunningSums(2))
-        self._by_vendor: dict[int, _RunningSums] = defaultdict(lambda: _RunningSums(3))
+        self._by_key: dict[tuple[str, int], RunningSums] = defaultdict(lambda: RunningSums(2))
+        self._by_vendor: dict[int, RunningSums] = defaultdict(lambda: RunningSums(3))
         self._max_trips, self._since_trim = max_trips, 0
         self.removed = 0
         if completed is not None and len(completed.ended_at):
@@ -134,6 +139,10 @@ class TrafficIndex:
         count = self._city.before(at)
         return at - self._city.ends[count - 1] if count else None
 
+    def sums_of(self, grouped_by: str, key: int) -> RunningSums:
+        """The trips with this key of a grouping of `WINDOWS`: sums of clipped and of expected minutes."""
+        return self._by_key.get((grouped_by, key), _NO_TRIPS)
+
     def features(self, at: int, start: int, end: int) -> list[float]:
         """The features of a ride, in the order of `RECENT_TRAFFIC_FEATURES`.
 
@@ -148,7 +157,7 @@ class TrafficIndex:
         for window in WINDOWS.values():
             if window.grouped_by != grouped_by:
                 grouped_by = window.grouped_by
-                sums = self._by_key.get((grouped_by, keys[grouped_by]), _NO_TRIPS)
+                sums = self.sums_of(grouped_by, keys[grouped_by])
                 upto = sums.before(at)
             since = sums.before(at - int(window.hours * 3600)) if upto else 0
             minutes, expected = sums.sums
@@ -170,7 +179,7 @@ class TrafficIndex:
         return mean if (square - mean**2) * rule.variance_ratio < error else math.nan
 
     @property
-    def _city(self) -> _RunningSums:
+    def _city(self) -> RunningSums:
         return self._by_key["city", 0]
 
     def _keys(self, start: int, end: int) -> tuple[tuple[str, int], ...]:
@@ -200,15 +209,15 @@ class TrafficIndex:
             sums.remove_before(oldest)
 
 
-_NO_TRIPS = _RunningSums(2)
+_NO_TRIPS = RunningSums(2)
 
 
 def _sums_by_key(
     keys: NDArray[np.int64], ended_at: NDArray[np.int64], values: NDArray[np.float64]
-) -> dict[int, _RunningSums]:
+) -> dict[int, RunningSums]:
     if not len(keys):
         return {}
     order = np.lexsort((ended_at, keys))
     found, first = np.unique(keys[order], return_index=True)
     parts = zip(np.split(ended_at[order], first[1:]), np.split(values[order], first[1:]), strict=True)
-    return {key: _RunningSums.of(*part) for key, part in zip(found.tolist(), parts, strict=True)}
+    return {key: RunningSums.of(*part) for key, part in zip(found.tolist(), parts, strict=True)}

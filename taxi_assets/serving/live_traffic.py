@@ -1,6 +1,7 @@
 """Recent traffic of a running endpoint: the completed rides, and predictions from them."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from taxi_assets.features.encoding import MATRIX_COLUMNS
 from taxi_assets.features.recent_traffic import RECENT_TRAFFIC_FEATURES, lookback_seconds
 from taxi_assets.features.traffic_index import CompletedTrip, TrafficIndex
-from taxi_assets.features.trip_features import SERVICE_IDS
+from taxi_assets.features.traffic_of_many import ages_of_many, features_of_many
+from taxi_assets.features.trip_features import SERVICE_IDS, TripColumns
 from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.tlc.local_time import NEW_YORK
@@ -35,6 +37,20 @@ class LivePrediction(NamedTuple):
     matrix: NDArray[np.float32]
     prediction: Prediction
     traffic_age_seconds: int | None
+
+
+class LivePredictions(NamedTuple):
+    """The predictions of many rides and what they were made from.
+
+    Attributes:
+        matrix: The model's input, shape (n, features).
+        prediction: The predictions, shape (n,).
+        traffic_age_seconds: Of each ride: seconds since the last completed ride; None if recent traffic was unknown.
+    """
+
+    matrix: NDArray[np.float32]
+    prediction: Prediction
+    traffic_age_seconds: Sequence[int | None]
 
 
 class LiveTraffic:
@@ -94,6 +110,32 @@ class LiveTraffic:
         # The fixed duration replaces what the trees would say.
         prediction = predict_interval(np.ones(1), matrix, np.array([fixed_minutes]), self._model.intervals)
         return LivePrediction(matrix, prediction, age)
+
+    def predict_many(self, trips: TripColumns, at: NDArray[np.int64], vendors: Sequence[int]) -> LivePredictions:
+        """The predictions of many rides, each from the traffic before its pickup, as `predict_ride` of each.
+
+        No trip may be added meanwhile.
+
+        Args:
+            trips: The rides, as `ServedModel.encode` takes them, shape (n,) each.
+            at: Their pickups, seconds since 1970, shape (n,).
+            vendors: TLC's ids of their vendors, 0 if unknown, shape (n,).
+
+        Raises:
+            TaxiError: the model was not trained on trips of a service.
+        """
+        matrix = self._model.encode(trips)
+        ages, fixed_minutes = np.full(len(at), np.inf), np.full(len(at), np.nan)
+        for service, index in self._indexes.items():
+            own = np.flatnonzero(trips["service_id"] == service)
+            ages[own] = ages_of_many(index, at[own])
+            own = own[ages[own] <= MAX_AGE_SECONDS]
+            zones = trips["pickup_zone_id"][own], trips["dropoff_zone_id"][own]
+            matrix[own[:, None], _COLUMNS] = features_of_many(index, at[own], *zones)
+            for row in own[np.asarray(vendors)[own] > 0].tolist():
+                fixed_minutes[row] = index.fixed_duration_minutes(int(at[row]), vendors[row])
+        known = [int(age) if age <= MAX_AGE_SECONDS else None for age in ages.tolist()]
+        return LivePredictions(matrix, self._model.predict_matrix(matrix, fixed_minutes), known)
 
     def _require_index(self, service: int, at: int) -> TrafficIndex:
         """The service's index, which begins with the training trips if they are recent at that time."""

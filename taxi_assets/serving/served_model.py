@@ -105,12 +105,19 @@ class ServedModel:
             return self.encode(_columns([ride]))  # raises
         return self.encoder.encode(service, ride.pickup_at, *zones, ride.passenger_count)
 
-    def predict_matrix(self, matrix: NDArray[np.float32]) -> Prediction:
-        """Predictions for encoded rides, shape (n,)."""
+    def predict_matrix(
+        self, matrix: NDArray[np.float32], fixed_minutes: NDArray[np.float64] | None = None
+    ) -> Prediction:
+        """Predictions for encoded rides, shape (n,).
+
+        Args:
+            matrix: The encoded rides.
+            fixed_minutes: Minutes of vendors that write one duration for all trips, NaN for others; None if unknown.
+        """
         corrections = self.session.run(None, {MODEL_INPUT: matrix})[0][:, 0]
-        if len(matrix) == 1:
+        if len(matrix) == 1 and fixed_minutes is None:
             return self._single.predict(corrections.item(), matrix)
-        return predict_interval(corrections, matrix, None, self.intervals)
+        return predict_interval(corrections, matrix, fixed_minutes, self.intervals)
 
     @cached_property
     def _single(self) -> SinglePrediction:

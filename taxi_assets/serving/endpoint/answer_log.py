@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -35,16 +36,18 @@ class Computed(NamedTuple):
     Attributes:
         matrix: The model's input, shape (n, features): 1 row for a ride, a row for each ride of a batch.
         prediction: The predictions, shape (n,).
-        started: `perf_counter` at the receipt of the request.
+        started: `perf_counter` at the receipt of the request; of a shadow, when its prediction began.
         shadow_of: Request id of the answer; None for the answer itself.
-        traffic_age_seconds: Age of the recent traffic in the input; None without.
+        traffic_age_seconds: Age of the recent traffic in a ride's input; None without.
+        traffic_ages: The same of each ride of a batch.
     """
 
     matrix: NDArray[np.float32]
     prediction: Prediction
     started: float
     shadow_of: str | None = None
-    traffic_age_seconds: float | None = None
+    traffic_age_seconds: int | None = None
+    traffic_ages: Sequence[int | None] = ()
 
 
 class AnswerLog:
@@ -107,7 +110,7 @@ class AnswerLog:
 
     def append_batch(self, variant: Variant, batch: RideBatch, computed: Computed) -> str:
         """Log a variant's predictions for a batch and return its request id; see `append`."""
-        prediction = computed.prediction
+        prediction, ages = computed.prediction, computed.traffic_ages
         record = BatchRecord(
             answered_at=datetime.now(UTC),
             service=batch.services,
@@ -126,6 +129,7 @@ class AnswerLog:
             latency_microseconds=_microseconds_since(computed.started),
             shadow_of=computed.shadow_of,
             vendor_id=batch.vendor_ids if any(batch.vendor_ids) else (),
+            traffic_age_seconds=ages if any(age is not None for age in ages) else (),
         )
         return self._writer.append(record)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,13 +60,18 @@ class RideBatch:
             "passenger_count": np.array(self.passenger_counts, np.float64),
         }
 
+    @cached_property
+    def pickup_seconds(self) -> NDArray[np.int64]:
+        """The pickups, seconds since 1970, shape (n,)."""
+        start = np.array(self.pickup_at, "datetime64[s]")
+        is_second = np.array([time.fold for time in self.pickup_at], bool)
+        first = utc_seconds(start)
+        return np.where(is_second, utc_seconds(start, "second"), first) if is_second.any() else first
+
     def dropoff_times(self, minutes: NDArray[np.float64]) -> list[str]:
         """The end of each ride as `pickup_time.dropoff_time` writes it."""
-        start = np.array(self.pickup_at, "datetime64[us]")
-        is_second = np.array([time.fold for time in self.pickup_at], bool)
-        seconds = np.where(is_second, utc_seconds(start, "second"), utc_seconds(start))
-        fraction = start.astype(np.int64) % 1_000_000
-        end = seconds + (fraction + np.rint(minutes * 60e6).astype(np.int64)) // 1_000_000
+        fraction = np.array(self.pickup_at, "datetime64[us]").astype(np.int64) % 1_000_000
+        end = self.pickup_seconds + (fraction + np.rint(minutes * 60e6).astype(np.int64)) // 1_000_000
         local = local_time(end)
         offsets = np.where(end - local.astype(np.int64) == _SUMMER_HOURS * 3600, "-04:00", "-05:00")
         texts = np.datetime_as_string(local, "s").tolist()

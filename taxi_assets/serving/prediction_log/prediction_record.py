@@ -40,9 +40,9 @@ class PredictionRecord(
         low_minutes: Lower end of its 90 % interval.
         high_minutes: Upper end of its 90 % interval.
         model_version: Registered version that made it.
-        variant: The slot of the routing: `champion`, `challenger 13`, `shadow 14`.
+        variant: Its role in the routing: `champion`, `challenger`, `shadow` or `deployment`.
         shadow_of: Request id of the answered prediction; None if this one was answered.
-        latency_microseconds: From the receipt of the request to this record.
+        latency_microseconds: From the receipt of the request, of a shadow from its own begin, to this record.
         warnings: Number of warnings in the answer.
         traffic_age_seconds: Age of the newest completed trip in the features; None without recent traffic.
         request_rides: Number of rides in the request: 1 for `POST /predict`.
@@ -73,7 +73,7 @@ class PredictionRecord(
 class BatchRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="rides"):
     """The predictions of many rides by one variant: `PredictionRecord` as columns, an element a ride.
 
-    `vendor_id` is empty if all vendors are unknown.
+    `vendor_id` and `traffic_age_seconds` are empty if they are unknown for all rides.
     """
 
     answered_at: datetime
@@ -92,7 +92,7 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     variant: str
     latency_microseconds: int
     shadow_of: str | None = None
-    traffic_age_seconds: float | None = None
+    traffic_age_seconds: Sequence[float | None] = ()
     vendor_id: Sequence[int] = ()
 
 
@@ -110,7 +110,10 @@ class LoggedBatch(BatchRecord, frozen=True, kw_only=True, forbid_unknown_fields=
     def predictions(self) -> list[LoggedPrediction]:
         """A record for each ride."""
         count = len(self.service)
-        columns = {name: getattr(self, name) for name in _BATCH_COLUMNS} | {"vendor_id": self.vendor_id or [0] * count}
+        columns = {name: getattr(self, name) for name in _BATCH_COLUMNS} | {
+            "vendor_id": self.vendor_id or [0] * count,
+            "traffic_age_seconds": self.traffic_age_seconds or [None] * count,
+        }
         shared = {name: getattr(self, name) for name in BatchRecord.__struct_fields__ if name not in columns}
         shared["request_rides"] = count
         found = []
