@@ -90,6 +90,30 @@ def test_the_record_of_a_batch_has_each_ride(post: Post, tmp_path: Path) -> None
     assert find_prediction(tmp_path / LOG_FOLDER, f"{single[0]['request_id']}.0") is None
 
 
+def test_a_batch_knows_the_traffic_that_single_rides_know(post: Post, tmp_path: Path) -> None:
+    """Also in an hour that the clocks repeat, and if only some of the rides know it."""
+    at = ["2023-11-04T23:30", "2023-11-05T01:10-04:00", "2023-11-05T01:10-05:00", "2023-11-08T12:00"]
+    rides = [{**RIDE, "pickup_at": each} for each in at]
+    for ride in rides:
+        del ride["rider_key"]
+    completed = [{**rides[0], "pickup_at": f"2023-11-04T22:{minute}", "actual_minutes": 55} for minute in range(10, 60)]
+    assert post("/feedback", {"rides": completed}).status_code == 200
+    single = [post("/predict", ride).json() for ride in rides]
+    assert [each["recent_traffic"]["age_seconds"] for each in single[1:]] == [4560, 8160, None]
+    body = post("/predict_many", {"rides": rides}).json()
+    assert body["recent_traffic"] == {"known": False, "age_seconds": None}
+    assert post("/predict_many", {"rides": rides[1:3]}).json()["recent_traffic"] == {"known": True, "age_seconds": 8160}
+    for row, alone in enumerate(single):
+        of_batch, of_ride = (
+            find_prediction(tmp_path / LOG_FOLDER, each)
+            for each in (f"{body['request_id']}.{row}", alone["request_id"])
+        )
+        assert of_batch
+        assert of_ride
+        assert of_batch.duration_minutes == pytest.approx(of_ride.duration_minutes, abs=1e-3)
+        assert of_batch.traffic_age_seconds == of_ride.traffic_age_seconds
+
+
 def test_a_shadow_names_the_answer_that_it_repeats(model: ServedModel, log: AnswerLog, tmp_path: Path) -> None:
     shadow, ride = Variant("shadow 3", model), RideRequest("green", datetime(2023, 3, 1, 8, 30), 74, 75)
     computed = Computed(model.encode_ride(ride), model.predict_ride(ride), perf_counter(), "a-0")

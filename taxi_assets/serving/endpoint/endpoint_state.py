@@ -9,10 +9,10 @@ from taxi_assets.serving.deployments.follow import Follower, FollowerHooks
 from taxi_assets.serving.deployments.routed_variants import RoutedVariants
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.endpoint.answer_log import AnswerLog
+from taxi_assets.serving.endpoint.batch_worker import BatchWorker
 from taxi_assets.serving.endpoint.deployment_metrics import count_load, count_swap
 from taxi_assets.serving.endpoint.feedback_log import FeedbackLog
 from taxi_assets.serving.endpoint.metrics import variant_metrics
-from taxi_assets.serving.endpoint.predict_many import BatchWorker
 from taxi_assets.serving.endpoint.traffic_feed import TrafficFeed
 
 
@@ -43,10 +43,11 @@ class EndpointState:
     log: AnswerLog
     traffic: TrafficFeed
     store: Path | None = None
-    batches: BatchWorker = field(default_factory=BatchWorker)
+    batches: BatchWorker = field(init=False)
     feedback: FeedbackLog = field(init=False)
 
     def __post_init__(self) -> None:
+        self.batches = BatchWorker(self.traffic)
         self.feedback = FeedbackLog(self.log.state, self.log.sync)
 
     @property

@@ -4,7 +4,7 @@ BentoML sets `PROMETHEUS_MULTIPROC_DIR` for its workers, which turns that mode o
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -89,11 +89,12 @@ class VariantMetrics:
             self._unseen.inc(unseen)
         self._note_ranges(matrix)
 
-    def note_traffic(self, age_seconds: float | None) -> None:
-        """Count a ride with recent traffic of this age; nothing for a ride without."""
-        if age_seconds is not None:
-            self._with_traffic.inc()
-            self._traffic_age.set(age_seconds)
+    def note_traffic(self, ages: Sequence[int | None]) -> None:
+        """Count rides with recent traffic, given its age in seconds of each ride, None for a ride without."""
+        known = [age for age in ages if age is not None]
+        if known:
+            self._with_traffic.inc(len(known))
+            self._traffic_age.set(known[-1])
 
     def time(self, address: str, seconds: float) -> None:
         """Record the latency of an answered request."""

@@ -8,7 +8,7 @@ from taxi_assets.serving.endpoint.openapi import describe, example_batch, exampl
 from taxi_assets.serving.endpoint.predict import prediction_body
 from taxi_assets.serving.endpoint.predict_many import batch_body
 from taxi_assets.serving.endpoint.ride_fields import parse_ride
-from taxi_assets.serving.live_traffic import LivePrediction
+from taxi_assets.serving.live_traffic import LivePrediction, LivePredictions
 
 _EXAMPLE_ID = "650a1b2c3d4e5f60-1f0"
 
@@ -26,10 +26,11 @@ def describe_served(bento: str, variants: RoutedVariants) -> dict[str, Any]:
         parse_batch(example_batch(services), services, names),
     )
     live = LivePrediction(champion.model.encode_ride(ride), champion.model.predict_ride(ride), None)
-    predictions = champion.model.predict_interval(batch.columns())
+    matrix = champion.model.encode(batch.columns())
+    many = LivePredictions(matrix, champion.model.predict_matrix(matrix), [None] * len(batch))
     return describe(
         bento,
         services,
         prediction_body(champion, ride, live, _EXAMPLE_ID),
-        batch_body(champion, batch, predictions, _EXAMPLE_ID),
+        batch_body(champion, batch, many, _EXAMPLE_ID),
     )

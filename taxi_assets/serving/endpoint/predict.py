@@ -82,7 +82,7 @@ async def _respond(request: Request, variant: Variant, ride: RideRequest, starte
     request_id = log.append(variant, ride, computed)
     metrics = variant_metrics(variant)
     metrics.count({ride.service: 1}, live.matrix, live.prediction)
-    metrics.note_traffic(live.traffic_age_seconds)
+    metrics.note_traffic([live.traffic_age_seconds])
     content = _ENCODER.encode(prediction_body(variant, ride, live, request_id))
     await log.durable()
     metrics.time(address, perf_counter() - started)

@@ -1,9 +1,8 @@
 """`POST /predict_many`: the predictions of up to 10,000 rides, by one variant."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from secrets import token_hex
 from time import perf_counter
 
@@ -17,14 +16,14 @@ from taxi_assets.serving.deployments.routed_variants import RoutedVariants
 from taxi_assets.serving.endpoint.answer_log import AnswerLog, Computed
 from taxi_assets.serving.endpoint.batch_decoder import decode_batch
 from taxi_assets.serving.endpoint.metrics import variant_metrics
-from taxi_assets.serving.endpoint.predict import ASSIGNMENT_KEY_BYTES
-from taxi_assets.serving.endpoint.problem_details import too_busy
+from taxi_assets.serving.endpoint.predict import ASSIGNMENT_KEY_BYTES, RecentTraffic
 from taxi_assets.serving.endpoint.request_body import MAX_BATCH_BYTES, read_body
 from taxi_assets.serving.endpoint.ride_batch import RideBatch
+from taxi_assets.serving.endpoint.traffic_feed import TrafficFeed
+from taxi_assets.serving.live_traffic import LivePredictions
 from taxi_assets.serving.variants import Variant
 from taxi_assets.training.predictions import Prediction
 
-MAX_BATCHES = 4  # waiting or computed at a time; one of 10,000 rides takes a fifth of a second
 _REMEDY = "send fewer rides in one request"
 _ENCODER = msgspec.json.Encoder()
 Interval = tuple[float, float]
@@ -52,6 +51,7 @@ class BatchBody(msgspec.Struct):
     model_version: int
     variant: str
     synthetic: bool
+    recent_traffic: RecentTraffic
     request_id: str
     warnings: list[RowWarning]
 
@@ -71,38 +71,16 @@ class ColumnsBody(BatchBody):
     service: Sequence[str]
 
 
-class BatchWorker:
-    """Predicts batches one after the other in a thread, so that single rides are answered meanwhile."""
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="predict_many")
-        self._unfinished: list[Future[bytes]] = []
-
-    async def predict(self, variants: RoutedVariants, log: AnswerLog, body: bytes) -> bytes:
-        """The response to a body.
-
-        Raises:
-            Problem: the body is wrong, or too many batches wait.
-            LogUnavailable: the answer cannot be logged.
-        """
-        self._unfinished = [future for future in self._unfinished if not future.done()]
-        if len(self._unfinished) >= MAX_BATCHES:
-            raise too_busy(f"{MAX_BATCHES} batches are predicted")
-        future = self._thread.submit(respond, variants, log, body)
-        self._unfinished.append(future)
-        return await asyncio.wrap_future(future)
-
-
 async def predict_many(request: Request) -> Response:
     """Predict the durations and the ends of many rides."""
     body = await read_body(request, MAX_BATCH_BYTES, _REMEDY)
     endpoint = request.app.state.endpoint
-    content = await endpoint.batches.predict(endpoint.variants, endpoint.log, body)
+    content = await endpoint.batches.predict(partial(respond, endpoint.variants, endpoint.log, endpoint.traffic, body))
     await endpoint.log.durable()
     return Response(content, media_type="application/json")
 
 
-def respond(variants: RoutedVariants, log: AnswerLog, body: bytes) -> bytes:
+def respond(variants: RoutedVariants, log: AnswerLog, traffic: TrafficFeed, body: bytes) -> bytes:
     """The response's JSON.
 
     Raises:
@@ -112,21 +90,23 @@ def respond(variants: RoutedVariants, log: AnswerLog, body: bytes) -> bytes:
     started = perf_counter()
     batch = decode_batch(body, variants.services, variants.zone_names)
     variant = variants.assign(batch.rider_key or token_hex(ASSIGNMENT_KEY_BYTES))
-    matrix = variant.model.encode(batch.columns())
-    prediction = variant.model.predict_matrix(matrix)
-    request_id = log.append_batch(variant, batch, Computed(matrix, prediction, started))
+    live = traffic.of(variant).predict_many(batch.columns(), batch.pickup_seconds, batch.vendor_ids)
+    computed = Computed(live.matrix, live.prediction, started, traffic_ages=live.traffic_age_seconds)
+    request_id = log.append_batch(variant, batch, computed)
     metrics = variant_metrics(variant)
-    metrics.count(Counter(batch.services), matrix, prediction)
-    content = _ENCODER.encode(batch_body(variant, batch, prediction, request_id))
+    metrics.count(Counter(batch.services), live.matrix, live.prediction)
+    metrics.note_traffic(live.traffic_age_seconds)
+    content = _ENCODER.encode(batch_body(variant, batch, live, request_id))
     metrics.time("/predict_many", perf_counter() - started)
     return content
 
 
-def batch_body(variant: Variant, batch: RideBatch, prediction: Prediction, request_id: str) -> RowsBody | ColumnsBody:
-    """The response of a variant to a batch, from predictions of shape (n,)."""
-    version, synthetic = variant.version, variant.model.facts["synthetic"]
+def batch_body(variant: Variant, batch: RideBatch, live: LivePredictions, request_id: str) -> RowsBody | ColumnsBody:
+    """The response of a variant to a batch."""
+    version, synthetic, prediction = variant.version, variant.model.facts["synthetic"], live.prediction
     warnings = [RowWarning(row, note) for row, notes in enumerate(batch.warnings) for note in notes]
-    shared = version, variant.name, synthetic, request_id, warnings
+    traffic = _traffic_of_all(live.traffic_age_seconds)
+    shared = version, variant.name, synthetic, traffic, request_id, warnings
     columns = (
         _round(prediction.minutes),
         _intervals(prediction),
@@ -136,6 +116,12 @@ def batch_body(variant: Variant, batch: RideBatch, prediction: Prediction, reque
     if batch.is_rows:
         return RowsBody(*shared, list(map(PredictedRow, *columns)))
     return ColumnsBody(*shared, *columns)
+
+
+def _traffic_of_all(ages: Sequence[int | None]) -> RecentTraffic:
+    """Known if it was for every ride; then the highest age."""
+    known = [age for age in ages if age is not None]
+    return RecentTraffic(True, max(known)) if len(known) == len(ages) else RecentTraffic(False, None)
 
 
 def _intervals(prediction: Prediction) -> list[Interval]:

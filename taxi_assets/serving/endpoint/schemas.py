@@ -35,6 +35,21 @@ RECENT_TRAFFIC = object_schema(
         },
     },
 )
+RECENT_TRAFFIC_OF_ALL = object_schema(
+    "RecentTrafficOfAllRides",
+    {
+        "known": {
+            "type": "boolean",
+            "description": "True if trips that ended before its pickup were used for each",
+        },
+        "age_seconds": {
+            "type": "integer",
+            "nullable": True,
+            "description": "The longest time between the pickup of a ride and the end of the last trip before it; "
+            "null unless known for each ride",
+        },
+    },
+)
 MINUTES = {"type": "number", "description": "Predicted duration of the ride", "example": 9.8}
 INTERVAL = {
     "type": "array",
@@ -83,6 +98,7 @@ _BATCH = {
     "model_version": MODEL_VERSION,
     "variant": VARIANT,
     "synthetic": SYNTHETIC,
+    "recent_traffic": RECENT_TRAFFIC_OF_ALL,
     "request_id": REQUEST_ID,
     "warnings": {
         "type": "array",

@@ -4,7 +4,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -31,7 +31,7 @@ class TrafficFeed:
     """Completed rides known to a worker, and the recent traffic of each model that it serves.
 
     All workers follow the same log, so each knows a ride before its next prediction, also after a restart. One thread
-    predicts; another may `prepare` and `keep` models meanwhile.
+    predicts; another may `prepare` and `keep` models meanwhile, a third one may predict during `unchanged`.
 
     Args:
         state: The serving state folder.
@@ -46,9 +46,21 @@ class TrafficFeed:
         self._lock = threading.Lock()
         # By the identity of the model, which its traffic keeps alive: a version may be packaged again.
         self._by_model: dict[int, LiveTraffic] = {}
+        self._is_read = False
+
+    @contextlib.contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Take in nothing during the block, in which another thread may predict; blocks do not overlap."""
+        self._is_read = True
+        try:
+            yield
+        finally:
+            self._is_read = False
 
     def follow(self) -> None:
         """Take in what any worker has received since the last call; a few microseconds if nothing."""
+        if self._is_read:
+            return
         while lines := self._tail.read():
             with self._lock:
                 for line in lines:
