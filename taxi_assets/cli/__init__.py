@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 from taxi_assets.cli import (
+    deployment_commands,
     lineage_commands,
     maintenance_commands,
     model_commands,
@@ -35,6 +36,10 @@ for command in (
     platform_commands.run,
     platform_commands.status,
     serving_commands.predict,
+    deployment_commands.deploy,
+    deployment_commands.undeploy,
+    deployment_commands.route,
+    deployment_commands.rollback,
     synthetic_commands.synth,
     platform_commands.up,
     maintenance_commands.maintain,

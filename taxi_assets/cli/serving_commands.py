@@ -8,8 +8,8 @@ from taxi_assets.cli.terminal import Json, load_settings, say, warn, write_json
 
 
 def predict(
-    pickup: Annotated[int, typer.Option(min=1, max=265, help="TLC zone of the start, 1-265.")],
-    dropoff: Annotated[int, typer.Option(min=1, max=265, help="TLC zone of the end, 1-265.")],
+    pickup: Annotated[str, typer.Option(help="TLC zone of the start: its id, 1-265, or its name.")],
+    dropoff: Annotated[str, typer.Option(help="TLC zone of the end: its id, or its name, such as 'JFK Airport'.")],
     at: Annotated[str, typer.Option(help="New York local time, such as 2023-03-01T08:30.")],
     service: Annotated[str | None, typer.Option(help="The kind of taxi; unset, the model's first.")] = None,
     to_json: Json = None,
@@ -18,7 +18,8 @@ def predict(
     from taxi_assets.serving import client
 
     settings = load_settings()
-    prediction = client.predict(settings.url(settings.bento_port), client.Ride(pickup, dropoff, at, service))
+    ride = client.Ride(_zone(pickup), _zone(dropoff), at, service)
+    prediction = client.predict(settings.url(settings.bento_port), ride)
     if to_json != "-":
         low, high = prediction["interval_90"]
         say(f"{prediction['duration_minutes']:.1f} minutes; nine rides in ten take {low:.1f} to {high:.1f}")
@@ -26,3 +27,8 @@ def predict(
     for warning in prediction.get("warnings", ()):  # missing from endpoints of earlier versions
         warn(warning)
     write_json(prediction, to_json)
+
+
+def _zone(text: str) -> int | str:
+    """The zone's id, or its name if it is no number; the endpoint checks both."""
+    return int(text) if text.removeprefix("-").isdecimal() else text

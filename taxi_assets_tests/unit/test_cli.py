@@ -19,6 +19,10 @@ COMMANDS = (
     "run",
     "status",
     "predict",
+    "deploy",
+    "undeploy",
+    "route",
+    "rollback",
     "synth",
     "up",
     "maintain",
@@ -61,7 +65,9 @@ def test_every_command_is_listed_and_has_help() -> None:
         assert "Usage:" in done.output
 
 
-@pytest.mark.parametrize("name", ["run", "status", "predict", "lineage", "reproduce"])
+@pytest.mark.parametrize(
+    "name", ["run", "status", "predict", "deploy", "undeploy", "route", "rollback", "lineage", "reproduce"]
+)
 def test_reports_can_be_written_as_json(name: str) -> None:
     assert "--json" in CliRunner().invoke(cli.app, [name, "--help"], env={"COLUMNS": "200"}).output
 
@@ -203,6 +209,10 @@ def test_ctrl_c_while_the_command_line_is_loading_prints_no_traceback() -> None:
         ("files", "accept", "x"),
         ("lineage", "1"),
         ("reproduce", "1"),
+        ("deploy", "1"),
+        ("undeploy", "1"),
+        ("route",),
+        ("rollback",),
         ("maintain", "--dry-run"),
         ("baselines",),
         ("backtest", "--from", "2023-05", "--to", "2023-06"),

@@ -50,6 +50,18 @@ USES = {
         # More errors of the endpoint are in test_ride_request; no endpoint runs here.
         {"--pickup": NO_ZONES, "--dropoff": NO_ZONES, "--at": ("", "x"), "--service": ("", "x"), "--json": NO_FILES},
     ),
+    "deploy": Use({"VERSION": "1"}, {"VERSION": NO_VERSIONS, "--json": NO_FILES}),
+    "undeploy": Use({"VERSION": "1"}, {"VERSION": NO_VERSIONS, "--json": NO_FILES}),
+    "route": Use(
+        {"--champion": "1"},
+        {
+            "--champion": NO_VERSIONS,
+            "--challenger": ("", "x", "2", "2=", "=0.1", "2=x", "2=0", "2=nan", "0=0.1", "1=0.1"),
+            "--shadow": NO_VERSIONS,
+            "--json": NO_FILES,
+        },
+    ),
+    "rollback": Use({}, {"--json": NO_FILES}),
     "synth": Use(
         {"--months": "2023-01", "--out": "{tmp}/out", "--rows": "5"},
         {
@@ -85,7 +97,6 @@ USES = {
     "files retry": Use({"FILE": "x"}, {"FILE": ("", "../../etc/[bold]")}),
     "files accept": Use({"FILE": "x"}, {"FILE": ("", "../../etc/[bold]")}),
 }
-FLAGS = {"--dry-run", "--version", "--help"}
 MISUSES = [
     pytest.param(name, option, value, id=f"{name} {option} {value[:30]!r}")
     for name, use in USES.items()
@@ -162,8 +173,8 @@ def arguments_of(name: str, place: Path, **changed: str) -> list[str]:
 def test_every_command_and_option_is_misused_here() -> None:
     known = {}
     for name, command in commands():
-        named = {p.opts[0] if p.param_type_name == "option" else (p.metavar or p.name).upper() for p in command.params}
-        known[name] = named - FLAGS
+        valued = [p for p in command.params if not getattr(p, "is_flag", False)]
+        known[name] = {p.opts[0] if p.param_type_name == "option" else (p.metavar or p.name).upper() for p in valued}
     assert {name: set(use.wrong) for name, use in USES.items()} == known
 
 

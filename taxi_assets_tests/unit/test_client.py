@@ -92,6 +92,19 @@ def test_taxi_predict_prints_the_warnings_of_the_response(
     assert json.loads(to_json.stdout) == response
 
 
+def test_taxi_predict_sends_zones_by_id_or_name(
+    serve: Serve, requests: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    response = {"duration_minutes": 9.84, "interval_90": [6.1, 16.4], "model_version": 3, "variant": "champion"}
+    port = serve(200, json.dumps({**response, "request_id": "9f86"}).encode()).rpartition(":")[2]
+    monkeypatch.setenv("TAXI_HOME", str(tmp_path))
+    monkeypatch.setenv("TAXI_BENTO_PORT", port)
+    for pickup, dropoff in (("74", "JFK Airport"), ("-1", "264.5")):
+        CliRunner().invoke(cli.app, ["predict", f"--pickup={pickup}", f"--dropoff={dropoff}", "--at=2023-11-05T01:30"])
+    zones = [(body["pickup_zone_id"], body["dropoff_zone_id"]) for _, body in requests]
+    assert zones == [(74, "JFK Airport"), (-1, "264.5")]
+
+
 def test_local_addresses_bypass_the_proxy(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port('127.0.0.1')}")
     assert client.predict(serve(200, b'{"duration_minutes": 1}'), RIDE)

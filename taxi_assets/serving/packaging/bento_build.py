@@ -44,6 +44,11 @@ class BuiltBento:
     tag: str
     labels: Mapping[str, str]
 
+    @property
+    def model_version(self) -> int:
+        """The version of its model, with which the tag's version begins."""
+        return int(self.tag.partition(":v")[2].partition("-")[0])
+
 
 def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, str], is_latest: bool = True) -> str:
     """Package a model, unless the store already has this Bento.
