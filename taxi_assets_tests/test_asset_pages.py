@@ -7,14 +7,8 @@ from taxi_assets.defs.partitions import MONTHS
 
 GRAPH = defs.resolve_asset_graph()
 INGESTION = {"clean_trips", "raw_trips", "taxi_zones", "trip_features"}
-UNPARTITIONED = {
-    "taxi_zones",
-    "duration_bento",
-    "prediction_log",
-    "feedback_log",
-    "daily_serving_summary",
-    "variant_comparison",
-}
+PREDICTIONS = {"prediction_log", "feedback_log", "daily_serving_summary", "variant_comparison"}
+UNPARTITIONED = {"taxi_zones", "duration_bento", "deployment", *PREDICTIONS}
 
 
 def test_every_check_states_its_expectation_and_the_effect_of_a_failure() -> None:

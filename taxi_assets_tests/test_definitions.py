@@ -44,7 +44,8 @@ ASSETS = {
     ),
     "daily_serving_summary": ({"feedback_log", "prediction_log"}, {"every_prediction_is_summarised"}),
     "drift_report": ({"duration_model", "trip_features"}, {"the_month_is_like_those_before"}),
-    "duration_bento": ({"champion_model"}, {"every_month_is_finished", "the_bento_predicts_as_the_model"}),
+    "deployment": ({"duration_bento"}, {"every_month_is_finished", "the_endpoint_serves_the_champion"}),
+    "duration_bento": ({"champion_model"}, {"the_bento_predicts_as_the_model"}),
     "duration_model": ({"taxi_zones", "trip_features"}, {"no_feature_is_known_only_after_the_ride"}),
     "feedback_log": (
         {"duration_bento"},
@@ -144,7 +145,7 @@ SCHEDULES = {
     "check_freshness_daily": "check_freshness",
     "prediction_log_schedule": "ingest_predictions",
 }
-UNPARTITIONED = {"taxi_zones", "duration_bento", *PREDICTIONS}
+UNPARTITIONED = {"taxi_zones", "duration_bento", "deployment", *PREDICTIONS}
 
 # In turn: the result must not depend on which runs first.
 IMPORT_SECONDS = """

@@ -13,13 +13,13 @@ _TO_THE_MINUTE = len("2023-03-01T08:30")
 
 
 def routing_line(routing: Facts) -> str:
-    """A routing in one line, such as `routing 7: version 12 champion (90 %), version 13 challenger (10 %)`."""
+    """A line such as `routing 7: version 12 champion (90 %), version 13 challenger (10 %)`."""
     roles = ", ".join(f"version {version} {role}" for version, role in _roles(routing).items())
     return f"routing {routing['revision']}: {roles}"
 
 
 def print_deployments(console: Console, facts: Facts) -> None:
-    """Print a table of the deployments with their roles, their addresses, and a table of the newest refusals."""
+    """Print the deployments with their roles and addresses, and the newest refusals."""
     routing, deployments = facts["routing"], facts["deployments"]
     roles = _roles(routing) if routing else {}
     title = f"Routing {routing['revision']}, {_minute(routing['at'])}, by {routing['by']}" if routing else "No routing"

@@ -160,5 +160,6 @@ def _served_line(facts: Facts) -> str:
         return "nothing: the endpoint is not running; `make up` starts it"
     line = f"version {served['version']} ({served['bento']})"
     if champion and champion["version"] != served["version"]:
-        line += f"; the champion is version {champion['version']}: restart `make up` to serve it"
+        number = champion["version"]
+        line += f"; the champion is version {number}: `taxi deploy {number} --champion` serves it"
     return line

@@ -26,6 +26,12 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
     ),
     "champion_model": ("promotion/*.py", "promotion/*.sql"),
     "duration_bento": ("serving/*.py", "serving/endpoint/*.py", "serving/packaging/*.py"),
+    "deployment": (
+        "serving/champion_deployment.py",
+        "serving/deployment_client.py",
+        "serving/deployments/deployment_changes.py",
+        "serving/deployments/model_checks.py",
+    ),
     "prediction_log": (*_INGESTED_LOG, "serving/prediction_log/prediction_record.py"),
     "feedback_log": (*_INGESTED_LOG, "serving/prediction_log/feedback_record.py"),
     "daily_serving_summary": ("serving/prediction_log/daily_*",),

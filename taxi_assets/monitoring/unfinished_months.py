@@ -1,7 +1,7 @@
 """Finds months with missing or stale assets in tables, registry and Bento store. Imports no Dagster.
 
 The newest month, if there is an earlier one to train on, needs a version trained on the current files, its evaluation,
-a decision, a drift report and the champion's Bento.
+a decision, a drift report, the champion's Bento and its deployment.
 """
 
 import hashlib
@@ -18,13 +18,17 @@ from taxi_assets.months import Month
 from taxi_assets.promotion.decision import read_decision
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_files import Version
+from taxi_assets.serving.deployments.serving_state import ServingState
+from taxi_assets.serving.deployments.version_history import is_decided
 from taxi_assets.serving.packaging import bento_build
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 
+# Of the champion, not of a month.
+RELEASE = ("duration_bento", "deployment")
 # In the order of the assets: if one is stale, those after it are stale too.
-_TRAINING_CHAIN = ("duration_model", "model_evaluation", "champion_model", "duration_bento")
+_TRAINING_CHAIN = ("duration_model", "model_evaluation", "champion_model", *RELEASE)
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def _newest_month(
         "duration_model" if version is None or superseded else _first_stale_asset(connection, month, version, published)
     )
     stale_assets = _TRAINING_CHAIN[_TRAINING_CHAIN.index(first_stale) :] if first_stale else ()
-    missing_assets = list(stale_assets or (["duration_bento"] if _bento_is_missing(settings) else []))
+    missing_assets = list(stale_assets or _missing_release(settings))
     if first_stale == "duration_model" or _drift_snapshot(connection, month) < published:
         missing_assets.insert(
             missing_assets.index("model_evaluation") if "model_evaluation" in missing_assets else 0, "drift_report"
@@ -102,9 +106,15 @@ def _first_stale_asset(connection: DuckDBPyConnection, month: Month, version: Ve
     return "champion_model" if is_stale else None
 
 
-def _bento_is_missing(settings: Settings) -> bool:
+def _missing_release(settings: Settings) -> tuple[str, ...]:
+    """The assets after the decision that the champion lacks."""
     champion, bento = model_versions.champion(settings), bento_build.latest(settings)
-    return champion is not None and (bento is None or bento.labels.get("version") != str(champion.version))
+    if champion is None:
+        return ()
+    if bento is None or bento.model_version != champion.version:
+        return RELEASE
+    # A routing that a person set after it, such as a rollback, is no lack.
+    return () if is_decided(ServingState(settings.serving_state), champion.version) else RELEASE[1:]
 
 
 def _drift_snapshot(connection: DuckDBPyConnection, month: Month) -> int:
@@ -114,6 +124,6 @@ def _drift_snapshot(connection: DuckDBPyConnection, month: Month) -> int:
 
 def _key(settings: Settings, month: Month, records: Sequence[SourceFile], missing_assets: Sequence[str]) -> str:
     files: Iterator[list[str]] = ([str(r.service), str(r.month), str(r.sha256)] for r in records)
-    champion = model_versions.champion(settings) if list(missing_assets) == ["duration_bento"] else None
+    champion = model_versions.champion(settings) if set(missing_assets) <= set(RELEASE) else None
     parts = [str(month), sorted(files), champion.version if champion else None]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

@@ -1,17 +1,18 @@
-"""Deploys and routes model versions: through the home's endpoint or, if none runs, in the serving state."""
+"""Deploys and routes model versions through the home's endpoint or, if none runs, its state."""
 
-import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.serving.deployments.deploy_token import TOKEN_VARIABLE, read_token
 from taxi_assets.serving.deployments.deployment_changes import DeploymentChanges
-from taxi_assets.serving.deployments.deployment_store import Deployment, Refusal, read_deployments, read_refusals
-from taxi_assets.serving.deployments.routing_store import RoutingRevision, read_routing
+from taxi_assets.serving.deployments.deployment_store import read_deployments, read_refusals
+from taxi_assets.serving.deployments.routing_store import newest_readable
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.deployments.workers import live_workers
+from taxi_assets.serving.endpoint.deployment_fields import deployment_json, refusals_json, routing_json
 from taxi_assets.serving.packaging.bento_build import model_store
 from taxi_assets.settings import Settings
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import httpx
 
 Facts = dict[str, Any]
-TOKEN_VARIABLE = "TAXI_DEPLOY_TOKEN"  # noqa: S105 - a name
 # Longer than the endpoint takes to give up on a change.
 CHANGE_TIMEOUT_SECONDS = 30.0
 _CONNECT_SECONDS = 2.0
@@ -67,10 +67,14 @@ def connect(settings: Settings, by: str) -> DeploymentClient:
     Args:
         settings: Location of the endpoint, the state and the Bento store.
         by: The command or asset that asks, for the record.
+
+    Raises:
+        TaxiError: the home's token cannot be read.
     """
-    state, token = ServingState(settings.serving_state), os.environ.get(TOKEN_VARIABLE)
-    if (token or live_workers(state)) and _listens(settings.host, settings.bento_port):
-        return EndpointDeployments(settings.url(settings.bento_port), token or _stored_token(state), by)
+    state, given = ServingState(settings.serving_state), settings.deploy_token
+    if (given or live_workers(state)) and _listens(settings.host, settings.bento_port):
+        token = given.get_secret_value() if given else read_token(state, {})
+        return EndpointDeployments(settings.url(settings.bento_port), token, by)
     return LocalDeployments(settings, by)
 
 
@@ -150,7 +154,7 @@ class EndpointDeployments:
 
 @dataclass(frozen=True)
 class LocalDeployments:
-    """The operations on the serving state of a home, with the same results; models are loaded and checked here.
+    """The same operations on a home's serving state; models are loaded and checked here.
 
     Attributes:
         settings: Location of the state and the Bento store.
@@ -169,32 +173,34 @@ class LocalDeployments:
         return bool(live_workers(self._state))
 
     def deployments(self) -> Facts:
-        current = read_routing(self._state)
+        current = newest_readable(self._state)
         routed = current.routing.versions if current else ()
         deployed = read_deployments(self._state).values()
         return {
-            "deployments": [{**self._facts(each), "is_routed": each.version in routed} for each in deployed],
-            "refusals": [_refusal_facts(each) for each in read_refusals(self._state)],
+            "deployments": [
+                {**deployment_json(each, self._url), "is_routed": each.version in routed} for each in deployed
+            ],
+            "refusals": refusals_json(read_refusals(self._state)),
         }
 
     def routing(self) -> Facts | None:
-        current = read_routing(self._state)
-        return None if current is None else _routing_facts(current)
+        current = newest_readable(self._state)
+        return None if current is None else routing_json(current)
 
     def deploy(self, version: int) -> Facts:
-        return self._facts(self._changes.deploy(version))
+        return deployment_json(self._changes.deploy(version), self._url)
 
     def undeploy(self, version: int) -> None:
         self._changes.undeploy(version)
 
     def set_routing(self, routing: Mapping[str, Any]) -> Facts:
-        return _routing_facts(self._changes.set_routing(routing))
+        return routing_json(self._changes.set_routing(routing))
 
     def make_champion(self, version: int) -> Facts:
-        return _routing_facts(self._changes.make_champion(version))
+        return routing_json(self._changes.make_champion(version))
 
     def roll_back(self) -> Facts:
-        return _routing_facts(self._changes.roll_back())
+        return routing_json(self._changes.roll_back())
 
     @property
     def _state(self) -> ServingState:
@@ -204,18 +210,9 @@ class LocalDeployments:
     def _changes(self) -> DeploymentChanges:
         return DeploymentChanges(self._state, model_store(self.settings), self.by)
 
-    def _facts(self, deployment: Deployment) -> Facts:
-        url = f"{self.settings.url(self.settings.bento_port)}/deployments/{deployment.version}/predict"
-        about = {name: getattr(deployment, name) for name in ("manifest_sha256", "by", "at")}
-        return {"model_version": deployment.version, "url": url, **about}
-
-
-def _refusal_facts(refusal: Refusal) -> Facts:
-    return {"model_version": refusal.version, "reason": refusal.reason, "by": refusal.by, "at": refusal.at}
-
-
-def _routing_facts(revision: RoutingRevision) -> Facts:
-    return {"revision": revision.revision, **revision.routing.as_json(), "at": revision.at, "by": revision.by}
+    @property
+    def _url(self) -> str:
+        return self.settings.url(self.settings.bento_port)
 
 
 def _listens(host: str, port: int) -> bool:
@@ -224,13 +221,6 @@ def _listens(host: str, port: int) -> bool:
             return True
     except OSError:
         return False
-
-
-def _stored_token(state: ServingState) -> str | None:
-    try:
-        return state.token.read_text().strip() or None
-    except OSError:
-        return None
 
 
 def _json(response: "httpx.Response") -> Facts:

@@ -104,7 +104,7 @@ def _dagster(url: str, month: str) -> tuple[Stop, ...]:
         Stop("trends", f"{assets}/model_evaluation?view=overview", "rmse_minutes", "Plots"),
         *(
             Stop(f"checks_{name}", f"{assets}/{name}?view=checks", "Latest execution")
-            for name in (*MONTHLY, "taxi_zones", "duration_bento")
+            for name in (*MONTHLY, "taxi_zones", "duration_bento", "deployment")
         ),
         Stop("automation", f"{url}/automation", "landing_sensor"),
         Stop("runs", f"{url}/runs", "Runs"),

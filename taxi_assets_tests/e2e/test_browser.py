@@ -24,7 +24,7 @@ SCORED = "2023-02"  # the last month of the run
 # MLflow's UI asks for the logged-in user and logs an error because there are no users. On a slow machine Chromium
 # warns that the layout of its run table takes two frames.
 KNOWN_ERRORS = re.compile(r"404 .*/mlflow/users/current|ResizeObserver loop completed .*/static-files/")
-ASSETS = {*MONTHLY, "taxi_zones", "duration_bento"}
+ASSETS = {*MONTHLY, "taxi_zones", "duration_bento", "deployment"}
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ def page(browser: Browser) -> Iterator[Page]:
 @pytest.mark.parametrize(
     ("view", "shown"),
     [
-        ("duration_bento?view=lineage&lineageScope=upstream", ASSETS - {"drift_report"}),
+        ("deployment?view=lineage&lineageScope=upstream", ASSETS - {"drift_report"}),
         ("raw_trips?view=lineage&lineageScope=downstream", ASSETS - {"taxi_zones"}),
     ],
-    ids=["what a Bento is made from", "what comes of raw trips"],
+    ids=["what a deployment is made from", "what comes of raw trips"],
 )
 def test_the_lineage_shows_the_assets(up: Up, page: Page, view: str, shown: set[str]) -> None:
     page.goto(f"{up.urls['dagster']}/assets/{view}&lineageDepth=10")

@@ -1,6 +1,6 @@
 """A month's run that is interrupted at any step of `taxi up` is completed after a restart.
 
-The 18 cases take more than half an hour; CI runs two of them. Run all with `pytest -m slow` and this file's name.
+The 16 cases take more than half an hour; CI runs two of them. Run all with `pytest -m slow` and this file's name.
 """
 
 import os
@@ -26,6 +26,8 @@ from taxi_assets.ingestion.file_stability import ScanPolicy
 from taxi_assets.ingestion.scan_landing import scan_landing
 from taxi_assets.monitoring.unfinished_months import unfinished_months
 from taxi_assets.registry import model_versions
+from taxi_assets.serving.deployments.routing_store import read_routing
+from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.packaging import bento_build
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.month_file import file_name
@@ -42,6 +44,7 @@ STEPS = (
     "model_evaluation",
     "champion_model",
     "duration_bento",
+    "deployment",
 )
 ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
@@ -49,6 +52,7 @@ ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRun
 @dataclass(frozen=True)
 class State(HomeState):
     is_finished: bool
+    routed_champion: int | None
 
 
 @pytest.fixture(scope="module")
@@ -171,4 +175,9 @@ def cut_power(settings: Settings, screen: Terminal) -> None:
 def state(settings: Settings) -> State:
     store = settings.bentoml_home / "bentos" / bento_build.BENTO_NAME
     found = home_state(settings, store / (store / "latest").read_text().strip())
-    return State(**vars(found), is_finished=not unfinished_months(settings, Warehouse(settings)))
+    routing = read_routing(ServingState(settings.serving_state))
+    return State(
+        **vars(found),
+        is_finished=not unfinished_months(settings, Warehouse(settings)),
+        routed_champion=routing and routing.routing.champion,
+    )

@@ -37,7 +37,8 @@ FAULT_POINTS = [
     ("champion_model 2023-02", 0.0),
     ("duration_bento 2023-02", 0.0),
     ("duration_bento 2023-02", 2.0),
-    ("✓ duration_bento 2023-02", 0.5),
+    ("✓ duration_bento 2023-02", 0.0),
+    ("✓ deployment 2023-02", 0.5),
 ]
 
 

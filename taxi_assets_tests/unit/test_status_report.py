@@ -201,7 +201,7 @@ def test_status_lists_unfinished_months_and_superseded_versions() -> None:
 
 
 def test_status_says_that_make_up_finishes_a_month(filled: Settings) -> None:
-    assert "duration_bento; `make up` finishes it\n" in printed(print_status, status_summary(filled))
+    assert "duration_bento, deployment; `make up` finishes it\n" in printed(print_status, status_summary(filled))
     with supervised_home(filled.home) as mark:
         program = processes.start(
             [sys.executable, "-c", "import signal; signal.pause()"], {}, f"{mark}/x", subprocess.DEVNULL
@@ -209,7 +209,7 @@ def test_status_says_that_make_up_finishes_a_month(filled: Settings) -> None:
         text = printed(print_status, status_summary(filled))
         processes.stop(mark)
         program.wait()
-    assert "duration_bento; `make up` is finishing it: see landing_sensor in Dagster\n" in text
+    assert "duration_bento, deployment; `make up` is finishing it: see landing_sensor in Dagster\n" in text
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,8 @@ def test_status_says_that_make_up_finishes_a_month(filled: Settings) -> None:
         ({"version": 2, "bento": "taxi_duration:v2-abc"}, "served    version 2 (taxi_duration:v2-abc)\n"),
         (
             {"version": 1, "bento": "taxi_duration:v1-abc"},
-            "served    version 1 (taxi_duration:v1-abc); the champion is version 2: restart `make up` to serve it",
+            "served    version 1 (taxi_duration:v1-abc); the champion is version 2: "
+            "`taxi deploy 2 --champion` serves it",
         ),
     ],
 )

@@ -101,7 +101,7 @@ def _bento_environment(settings: Settings) -> dict[str, str]:
 
 
 def bento_program(settings: Settings) -> Program:
-    """The newest Bento of the store, found at every start, so that a restart serves a newer one."""
+    """The newest Bento of the store, which follows the routing: a new champion needs no restart."""
     packaged = bento_build.latest(settings)
     tag = f"{bento_build.BENTO_NAME}:latest"
     return Program(

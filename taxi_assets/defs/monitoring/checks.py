@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS = 3  # of runs that fail for a reason other than their file, such as a full disk
 
 _TAG = ".dagster/taxi_unfinished"  # Dagster's UI hides tags with this prefix
-_BENTO = "duration_bento"
 _IN_PROGRESS = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -27,10 +26,11 @@ _IN_PROGRESS = [
 
 
 @dg.asset_check(
-    asset=_BENTO,
+    asset="deployment",
     additional_deps=["drift_report"],
     description="Every available month has features; the newest has a model of its current files, an evaluation, a "
-    "decision, a drift report and the champion's Bento. A failure is a warning: the sensor finishes the month.",
+    "decision, a drift report, the champion's Bento and its deployment. A failure is a warning: the sensor finishes "
+    "the month.",
     metadata={"severity": "warning"},
 )
 def every_month_is_finished(
@@ -82,8 +82,10 @@ def not_in_progress(instance: dg.DagsterInstance, found: Sequence["UnfinishedMon
 
 
 def _request(unfinished: "UnfinishedMonth", attempt: int) -> dg.RunRequest:
-    # The Bento has no partitions, and so has a run of the Bento alone.
-    is_of_month = unfinished.missing_assets != (_BENTO,)
+    from taxi_assets.monitoring.unfinished_months import RELEASE
+
+    # Assets of the champion have no partitions, nor has a run of them alone.
+    is_of_month = not set(unfinished.missing_assets) <= set(RELEASE)
     return dg.RunRequest(
         run_key=f"finish-{unfinished.month}-{unfinished.key}.{attempt}",
         job_name=train_month.name,

@@ -1,4 +1,4 @@
-"""The champion as a Bento. The Bento's contents and endpoint are defined in `serving`."""
+"""The champion as a Bento, and its deployment. Bento, endpoint and routing are defined in `serving`."""
 
 import dagster as dg
 
@@ -7,6 +7,8 @@ from taxi_assets.defs.checks import check_spec, table_metadata
 from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.training.assets import champion_model
 from taxi_assets.settings import Settings
+
+_MAX_REFUSALS = 10
 
 
 @dg.asset(
@@ -50,6 +52,56 @@ def duration_bento(context: dg.AssetExecutionContext, settings: dg.ResourceParam
             dg.AssetCheckResult(
                 passed=built.largest_difference_minutes <= 1e-3,
                 metadata={"largest_difference_minutes": built.largest_difference_minutes},
+            )
+        ],
+    )
+
+
+@dg.asset(
+    group_name="serving",
+    owners=["team:ml"],
+    code_version=code_version("deployment"),
+    kinds={"bentoml"},
+    deps=[duration_bento],
+    metadata={
+        "dagster/column_schema": dg.TableSchema(
+            columns=[dg.TableColumn("champion", "int", "The model version that answers every rider of no challenger")]
+        )
+    },
+    check_specs=[
+        check_spec(
+            "the_endpoint_serves_the_champion",
+            "deployment",
+            "The running endpoint answers by the packaged champion; without one, the next one will",
+            "warning",
+            is_monthly=False,
+        )
+    ],
+)
+@fail_in_words
+def deployment(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    """The packaged champion as the routing's champion: a running endpoint swaps to it without a restart.
+
+    A model that fails a check in any worker is refused, and the old champion stays. So does a routing that a person
+    set after this champion's deployment, such as a rollback.
+    """
+    from taxi_assets.serving.champion_deployment import deploy_champion
+
+    done = deploy_champion(settings, "asset deployment")
+    follows = "a running endpoint follows" if done.is_followed else "no endpoint runs: the next one follows"
+    context.log.info(f"routing {done.routing['revision']} names version {done.routing['champion']}; {follows}")
+    return dg.MaterializeResult(
+        metadata={
+            "url": done.url,
+            "is_followed": done.is_followed,
+            "routing": dg.MetadataValue.json(dict(done.routing)),
+            "deployments": table_metadata(done.deployments),
+            "refusals": table_metadata(done.refusals[:_MAX_REFUSALS]) if done.refusals else "none",
+            "endpoint": link("bento", ""),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not done.problem, severity=dg.AssetCheckSeverity.WARN, description=done.problem or None
             )
         ],
     )

@@ -80,6 +80,7 @@ def test_the_evaluation_shows_scores_and_plots(platform: PlatformHarness) -> Non
         ("champion_model", {"decision", "reasons", "champion", "mlflow_version", "pictures", "report"}),
         ("drift_report", {"verdict", "pictures", "report", "dagster/row_count"}),
         ("duration_bento", {"tag", "serve_with", "labels", "endpoint"}),
+        ("deployment", {"url", "is_followed", "routing", "deployments", "refusals", "endpoint"}),
     ],
 )
 def test_asset_shows_its_key_metadata(platform: PlatformHarness, asset: str, names: set[str]) -> None:
@@ -120,7 +121,11 @@ def test_every_expectation_is_a_check_with_its_severity(platform: PlatformHarnes
 
 
 @pytest.mark.parametrize(
-    "asset", ["taxi_zones", "duration_model", "model_evaluation", "champion_model", "drift_report", "duration_bento"]
+    "asset",
+    [
+        *("taxi_zones", "duration_model", "model_evaluation", "champion_model", "drift_report"),
+        *("duration_bento", "deployment"),
+    ],
 )
 def test_the_checks_of_the_other_assets_pass(platform: PlatformHarness, asset: str) -> None:
     checks = platform.checks(first_run_of(platform, "train_month"), asset)

@@ -24,7 +24,7 @@ from taxi_assets.training import train
 PACKAGE = Path(taxi_assets.__file__).parent
 # A month of the small platform that each asset is materialised for; None for assets without partitions.
 MATERIALISED = {
-    **dict.fromkeys(("taxi_zones", "duration_bento"), None),
+    **dict.fromkeys(("taxi_zones", "duration_bento", "deployment"), None),
     **dict.fromkeys(("raw_trips", "clean_trips", "trip_features"), FEBRUARY),
     **dict.fromkeys(("duration_model", "drift_report", "model_evaluation", "champion_model"), MARCH),
 }
@@ -86,6 +86,7 @@ def report_features(platform: PlatformHarness, month: Month) -> None:
         ("promotion/policy.py", {"champion_model"}),
         ("monitoring/drift.py", {"drift_report"}),
         ("serving/served_model.py", {"duration_bento"}),
+        ("serving/deployments/model_checks.py", {"deployment"}),
         ("cli/run_pipeline.py", set()),
     ],
 )
@@ -105,7 +106,7 @@ def test_changed_code_trains_a_version_that_has_no_evaluation(platform: Platform
         assert not changed.is_stale("duration_model", MARCH)
         assert changed.is_stale("model_evaluation", MARCH)
         (found,) = unfinished_months(platform.settings, platform.warehouse)
-        assert found.missing_assets == ("model_evaluation", "champion_model", "duration_bento")
+        assert found.missing_assets == ("model_evaluation", "champion_model", "duration_bento", "deployment")
     assert not retrain(platform)  # the earlier code has its version
 
 

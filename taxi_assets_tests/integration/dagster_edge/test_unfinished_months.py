@@ -1,6 +1,7 @@
 """Unfinished months: the sensor finds the missing assets, reports them and completes the month."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +17,14 @@ from taxi_assets.monitoring.superseded_versions import superseded_versions, tag_
 from taxi_assets.monitoring.unfinished_months import unfinished_months
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.database import client
+from taxi_assets.serving.deployments.deployment_store import write_refusal
+from taxi_assets.serving.deployments.routing import Routing
+from taxi_assets.serving.deployments.routing_store import roll_back, store_routing
+from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.synthetic import parse_shift
 
-DECIDED = ("champion_model", "duration_bento")
+RELEASED = ("duration_bento", "deployment")
+DECIDED = ("champion_model", *RELEASED)
 SCORED = ("model_evaluation", *DECIDED)
 TRAINED = ("duration_model", "drift_report", *SCORED)
 
@@ -69,7 +75,7 @@ def tagged(platform: PlatformHarness, **tags: str) -> Iterator[None]:
 def test_complete_month_has_no_missing_assets(platform: PlatformHarness) -> None:
     assert missing_assets(platform) == {}
     run = platform.instance.get_runs(dg.RunsFilter(job_name="train_month"), ascending=True)[0]
-    assert platform.checks(run, "duration_bento")["every_month_is_finished"].passed
+    assert platform.checks(run, "deployment")["every_month_is_finished"].passed
 
 
 @pytest.mark.parametrize(
@@ -105,8 +111,22 @@ def test_unpackaged_champion_is_missing(platform: PlatformHarness, monkeypatch: 
     latest = platform.settings.bentoml_home / "bentos" / "taxi_duration" / "latest"
     text = latest.read_text()
     latest.unlink()
-    assert missing_assets(platform) == {"2023-03": ("duration_bento",)}
+    assert missing_assets(platform) == {"2023-03": RELEASED}
     latest.write_text(text)
+
+
+def test_a_champion_that_was_never_deployed_is_missing(platform: PlatformHarness) -> None:
+    state, champion = ServingState(platform.settings.serving_state), model_versions.champion(platform.settings)
+    assert champion
+    state.folder.rename(state.folder.with_name("away"))
+    assert missing_assets(platform) == {"2023-03": ("deployment",)}
+    write_refusal(state.create(), champion.version, "slow", "test")
+    assert missing_assets(platform) == {}
+    shutil.rmtree(state.folder)
+    state.folder.with_name("away").rename(state.folder)
+    store_routing(state, Routing(99), "a person")
+    assert missing_assets(platform) == {}
+    roll_back(state, "test")
 
 
 def test_newest_month_is_retrained_after_a_training_file_is_replaced(
@@ -190,7 +210,7 @@ def test_month_with_interrupted_training_is_completed(empty_platform: PlatformHa
     assert "version 1 was trained on superseded files; 3 runs to finish it failed" in str(result.skip_message)
     assert platform.materialise(FEBRUARY, *TRAINED).success
     assert missing_assets(platform) == {}
-    assert not any(platform.is_stale(asset, FEBRUARY) for asset in TRAINED if asset != "duration_bento")
+    assert not any(platform.is_stale(asset, FEBRUARY) for asset in TRAINED if asset not in RELEASED)
     assert not tick(platform).run_requests
     assert list(superseded_versions(platform.settings, platform.warehouse)) == [1]
     numbers = [each.version for each in model_versions.versions(platform.settings)]

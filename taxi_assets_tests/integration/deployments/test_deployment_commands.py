@@ -1,4 +1,4 @@
-"""`taxi deploy`, `undeploy`, `route` and `rollback` while no endpoint runs, and by which way they ask one that does."""
+"""`taxi deploy`, `undeploy`, `route` and `rollback` while no endpoint of the home runs."""
 
 import json
 import sys
@@ -169,12 +169,14 @@ def test_an_endpoint_of_another_home_is_left_alone(
 ) -> None:
     settings = home.model_copy(update={"bento_port": other_program})
     assert isinstance(connect(settings, "test"), LocalDeployments)
-    monkeypatch.setenv("TAXI_DEPLOY_TOKEN", "secret")
-    client = connect(settings, "test")
+    monkeypatch.setenv("TAXI_DEPLOY_TOKEN", "0123456789abcdef")
+    with_token = {name: getattr(settings, name) for name in ("home", "data_kind", "bento_port")}
+    client = connect(Settings(**with_token), "test")
     assert isinstance(client, EndpointDeployments)
     with pytest.raises(TaxiError, match="with status 501: another program listens there"):
         client.deploy(2)
-    assert isinstance(connect(home, "test"), LocalDeployments)  # nothing listens there
+    nothing_listens = {**with_token, "bento_port": home.bento_port}
+    assert isinstance(connect(Settings(**nothing_listens), "test"), LocalDeployments)
 
 
 def test_an_endpoint_that_does_not_answer_is_an_error(home: Settings) -> None:
