@@ -12,8 +12,14 @@ from taxi_assets.evaluation.evaluate import Evaluation
 from taxi_assets.evaluation.metrics import MODEL
 from taxi_assets.registry import model_versions
 from taxi_assets.settings import Settings
+from taxi_assets.training.conditions import WITH_RECENT_TRAFFIC, WITHOUT_RECENT_TRAFFIC
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE
 from taxi_assets.warehouse.connection import Warehouse
+
+_RMSE_NAMES = {
+    WITHOUT_RECENT_TRAFFIC.name: "rmse_minutes_traffic_unknown",
+    WITH_RECENT_TRAFFIC.name: "rmse_minutes_traffic_known",
+}
 
 
 def record_evaluation(warehouse: Warehouse, evaluation: Evaluation, run_id: str | None = None) -> int:
@@ -84,9 +90,15 @@ def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, pict
 
 
 def headline_metrics(evaluation: Evaluation) -> dict[str, float]:
-    """The main figures under short names, the same in Dagster and MLflow for every month."""
+    """The main figures under short names, the same in Dagster and MLflow for every month.
+
+    `rmse_minutes` is that of the served condition; the errors of both conditions have names of their own.
+    """
     score = evaluation.scores[PRIMARY_SCOPE.name][MODEL]
     figures = {"rmse_minutes": score.rmse, "mae_minutes": score.mae, "bias_minutes": score.bias}
+    for condition, scope, model, found in evaluation.all_scores:
+        if (scope, model) == (PRIMARY_SCOPE.name, MODEL):
+            figures[_RMSE_NAMES[condition]] = found.rmse
     return figures | ({"interval_coverage": evaluation.coverage.share} if len(evaluation.coverage.cells) else {})
 
 

@@ -43,6 +43,20 @@ def decision_line(decision: Facts | None) -> str:
     return f"{metric}{ours}; {theirs}: {decision['difference_minutes']:+.3f}, between {low:+.3f} and {high:+.3f}"
 
 
+def rmse_facts(connection: "DuckDBPyConnection", version: int) -> Facts | None:
+    """A version's RMSE by condition, minutes, on its newest scored month; None without one."""
+    query = (
+        "SELECT strftime(month, '%Y-%m') AS scored, condition, rmse FROM evaluations WHERE model_version = $version "
+        "AND model = 'duration_model' AND slice = 'overall' AND scope = $scope "
+        "QUALIFY month = max(month) OVER () ORDER BY condition DESC"
+    )
+    rows = connection.execute(query, {"version": version, "scope": PRIMARY_SCOPE.name}).fetchall()
+    if not rows:
+        return None
+    rmse = {condition: round(value, 3) for _, condition, value in rows}
+    return {"month": rows[0][0], "scope": PRIMARY_SCOPE.name, "rmse_minutes": rmse}
+
+
 def score_facts(connection: "DuckDBPyConnection", month: Month, version: int | None, condition: str) -> Facts:
     """Reads the overall scores of a version on a month; by default, of its newest evaluated version."""
     query = (

@@ -94,7 +94,8 @@ async def show_model(request: Request) -> JSONResponse:
     endpoint: EndpointState = request.app.state.endpoint
     model = endpoint.variants.champion.model
     named = {name: model.facts[name] for name in MODEL_FACTS}
-    return JSONResponse({**named, "bento": endpoint.bento, "services": model.services, "facts": model.facts})
+    known = {"services": model.services, "evaluation": model.facts.get("evaluation"), "facts": model.facts}
+    return JSONResponse({**named, "bento": endpoint.bento, **known})
 
 
 def show_variants(request: Request) -> JSONResponse:

@@ -121,6 +121,21 @@ BATCH_PREDICTION_SCHEMA = {
         object_schema("PredictedColumns", {**_BATCH, **_COLUMNS}),
     ],
 }
+_RMSE = {"type": "number", "description": "Root mean squared error, minutes"}
+EVALUATION = object_schema(
+    "Evaluation",
+    {
+        "month": {"type": "string", "description": "A month that the model was not trained on", "example": "2023-03"},
+        "scope": {"type": "string", "description": "The scored trips, such as those of 1 to 60 minutes"},
+        "rmse_minutes": object_schema(
+            "RmseByCondition",
+            {
+                "without_recent_traffic": {**_RMSE, "example": 5.06},
+                "with_recent_traffic": {**_RMSE, "example": 4.9},
+            },
+        ),
+    },
+)
 MODEL_SCHEMA = object_schema(
     "Model",
     {
@@ -131,6 +146,7 @@ MODEL_SCHEMA = object_schema(
         "synthetic": SYNTHETIC,
         "bento": {"type": "string", "description": "The running Bento"},
         "services": {**STRINGS, "description": "The kinds of taxi it predicts for"},
+        "evaluation": {**EVALUATION, "nullable": True},
         "facts": {"type": "object", "description": "The model's origin: data, training, code"},
     },
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.evaluation.score_summary import rmse_facts
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_files import Version
 from taxi_assets.serving.packaging import bento_build
@@ -42,18 +43,19 @@ def package_version(settings: Settings, number: int | None = None) -> Release:
     if version is None:
         raise TaxiError(_no_champion(settings))
     model = model_versions.load_sklearn(settings, version)
-    facts = _facts(version)
+    warehouse = Warehouse(settings)
+    facts = _facts(warehouse, version)
     labels = {name: str(facts[name]).lower() if name == "synthetic" else str(facts[name]) for name in _LABELS}
     settings.root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.root, prefix=".serving-") as folder:
-        served_model = write_serving_folder(model, Path(folder, "model"), facts, _zone_names(settings))
+        served_model = write_serving_folder(model, Path(folder, "model"), facts, _zone_names(warehouse))
         is_champion = champion is not None and champion.version == version.version
         tag = bento_build.build_bento(settings, Path(folder, "model"), labels, is_latest=is_champion)
     return Release(tag, labels, served_model.largest_difference_minutes)
 
 
-def _zone_names(settings: Settings) -> dict[int, str]:
-    zones = read_zones(Warehouse(settings))
+def _zone_names(warehouse: Warehouse) -> dict[int, str]:
+    zones = read_zones(warehouse)
     return dict(zip(zones["zone_id"].tolist(), zones["zone"].tolist(), strict=True))
 
 
@@ -65,7 +67,9 @@ def _no_champion(settings: Settings) -> str:
     return "there is no champion to package: materialise champion_model of a month first"
 
 
-def _facts(version: Version) -> dict[str, Any]:
+def _facts(warehouse: Warehouse, version: Version) -> dict[str, Any]:
+    with warehouse.reading() as connection:
+        evaluation = rmse_facts(connection, version.version)
     return {
         "name": version.name,
         "version": version.version,
@@ -77,4 +81,5 @@ def _facts(version: Version) -> dict[str, Any]:
         "data_digest": version.tags["data_digest"],
         "git_commit": version.tags["git_commit"],
         "synthetic": version.tags["synthetic"] == "true",
+        "evaluation": evaluation,
     }

@@ -40,6 +40,19 @@ def test_bento_labels_name_the_models_origin(platform: PlatformHarness) -> None:
     assert read_manifest(model_in(platform))["facts"]["version"] == champion.version
 
 
+def test_the_packaged_facts_have_both_errors_of_the_evaluation(platform: PlatformHarness) -> None:
+    package_version(platform.settings)
+    shown = platform.last_metadata("model_evaluation", MARCH)
+    assert read_manifest(model_in(platform))["facts"]["evaluation"] == {
+        "month": "2023-03",
+        "scope": "1_to_60_minutes",
+        "rmse_minutes": {
+            "without_recent_traffic": pytest.approx(shown["rmse_minutes_traffic_unknown"].value, abs=1e-3),
+            "with_recent_traffic": pytest.approx(shown["rmse_minutes_traffic_known"].value, abs=1e-3),
+        },
+    }
+
+
 def test_bento_predicts_as_the_registered_model(platform: PlatformHarness) -> None:
     assert package_version(platform.settings).largest_difference_minutes <= 1e-3
     assert ServedModel.load(model_in(platform))
