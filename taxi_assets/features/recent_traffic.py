@@ -3,7 +3,7 @@
 Training, scoring and serving share this code. Without recent trips the features are NaN: trees are trained on NaN too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -88,8 +88,14 @@ class CompletedTrips:
         return CompletedTrips(**{name: values[chosen] for name, values in vars(self).items()})
 
     def concat(self, other: "CompletedTrips") -> "CompletedTrips":
-        both = {name: np.concatenate([values, getattr(other, name)]) for name, values in vars(self).items()}
-        return CompletedTrips(**both)
+        return concat_trips([self, other])
+
+
+def concat_trips(parts: Sequence[CompletedTrips]) -> CompletedTrips:
+    """All trips of one or more parts, in order."""
+    return CompletedTrips(
+        *(np.concatenate(columns) for columns in zip(*(vars(e).values() for e in parts), strict=True))
+    )
 
 
 def lookback_seconds() -> int:

@@ -2,13 +2,14 @@
 
 `recent_traffic.py` defines the features, for many trips at once; a test compares both. Trips are kept in the order of
 their ends, by each key that a window groups by, with running sums: a window is the difference of two of them.
+
+Memory is bounded: trips before the newest ones are merged by hour, those of a pair of zones by six hours. A window that
+begins among merged trips reaches up to so much further back. All others are exact.
 """
 
 import math
-from array import array
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,10 +24,15 @@ from taxi_assets.features.recent_traffic import (
     grouping_keys,
     lookback_seconds,
 )
+from taxi_assets.features.running_sums import RunningSums, sums_by_key
 from taxi_assets.features.trip_features import ZONES
 
-# Trips after the newest one's longest window are removed in one go, once so many came.
-_TRIM_INTERVAL = 4_096
+EXACT_TRIPS = 500_000
+"""Newest trips of a service that are not merged: 150 bytes each."""
+
+_HOUR_SECONDS, _DAY_SECONDS = 3_600, 86_400
+# Keys without new trips are compacted after so many trips of others.
+_SWEEP_TRIPS = 65_536
 
 
 @dataclass(frozen=True)
@@ -50,72 +56,40 @@ class CompletedTrip:
     vendor: int = 0
 
 
-class RunningSums:
-    """Ends of trips in order, and for each a running sum of every value."""
-
-    def __init__(self, values: int) -> None:
-        self.ends = array("q")
-        self.sums = [array("d", [0.0]) for _ in range(values)]
-
-    @classmethod
-    def of(cls, ends: NDArray[np.int64], values: NDArray[np.float64]) -> "RunningSums":
-        """Trips in order; `values` has shape (n, values)."""
-        made = cls(values.shape[1])
-        made.ends.frombytes(ends.tobytes())
-        for sums, column in zip(made.sums, np.cumsum(values, axis=0).T, strict=True):
-            sums.frombytes(column.tobytes())
-        return made
-
-    def add(self, ended_at: int, values: Sequence[float]) -> None:
-        """Insert a trip after those that end with it; a trip out of order moves the sums after it."""
-        if not self.ends or ended_at >= self.ends[-1]:
-            self.ends.append(ended_at)
-            for sums, value in zip(self.sums, values, strict=True):
-                sums.append(sums[-1] + value)
-            return
-        at = bisect_right(self.ends, ended_at)
-        self.ends.insert(at, ended_at)
-        for sums, value in zip(self.sums, values, strict=True):
-            sums.insert(at + 1, sums[at] + value)
-            np.frombuffer(sums, np.float64)[at + 2 :] += value
-
-    def before(self, at: int) -> int:
-        """Number of trips that ended before a time, seconds since 1970."""
-        return bisect_left(self.ends, at)
-
-    def remove_before(self, at: int) -> None:
-        """Remove trips that ended before a time; sums keep their values, since only differences count."""
-        if count := bisect_left(self.ends, at):
-            del self.ends[:count]
-            for sums in self.sums:
-                del sums[:count]
-
-
 class TrafficIndex:
     """The last completed trips of one service, with the durations one model expects of them.
 
     Args:
         borough: Borough of each zone, shape (266,).
         completed: The first trips, such as the last ones of the training data.
-        max_trips: The oldest trips beyond this number are removed.
+        exact_trips: Number of newest trips that are not merged.
 
     Attributes:
         borough: Borough of each zone, shape (266,).
-        removed: Number of trips removed.
     """
 
-    def __init__(self, borough: NDArray[np.int64], completed: CompletedTrips | None = None, max_trips: int = 500_000):
+    def __init__(
+        self, borough: NDArray[np.int64], completed: CompletedTrips | None = None, exact_trips: int = EXACT_TRIPS
+    ) -> None:
         self.borough = borough
         self._borough: list[int] = borough.tolist()
         self._by_key: dict[tuple[str, int], RunningSums] = defaultdict(lambda: RunningSums(2))
         self._by_vendor: dict[int, RunningSums] = defaultdict(lambda: RunningSums(3))
-        self._max_trips, self._since_trim = max_trips, 0
-        self.removed = 0
+        self._exact_trips, self._since_sweep = exact_trips, 0
         if completed is not None and len(completed.ended_at):
             self._add_all(completed)
 
     def __len__(self) -> int:
+        """Number of trips, of which merged ones count once."""
         return len(self._city.ends)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all ends and sums, bytes."""
+        return sum(
+            sums.ends.itemsize * len(sums.ends) + sum(each.itemsize * len(each) for each in sums.sums)
+            for _, sums in self._all_sums()
+        )
 
     @property
     def newest(self) -> int | None:
@@ -126,13 +100,19 @@ class TrafficIndex:
         """Add a trip; trips may come in any order."""
         minutes = min(max(trip.minutes, MIN_RATIO * trip.expected), MAX_RATIO * trip.expected)
         for key in self._keys(trip.start, trip.end):
-            self._by_key[key].add(trip.ended_at, (minutes, trip.expected))
+            sums = self._by_key[key]
+            sums.add(trip.ended_at, (minutes, trip.expected))
+            if len(sums.ends) > sums.limit:
+                self._compact(key[0], sums)
         if trip.vendor:
             error = (trip.minutes - trip.expected) ** 2
-            self._by_vendor[trip.vendor].add(trip.ended_at, (trip.minutes, trip.minutes**2, error))
-        self._since_trim += 1
-        if self._since_trim >= _TRIM_INTERVAL or len(self) > self._max_trips + _TRIM_INTERVAL:
-            self._trim()
+            sums = self._by_vendor[trip.vendor]
+            sums.add(trip.ended_at, (trip.minutes, trip.minutes**2, error))
+            if len(sums.ends) > sums.limit:
+                self._compact(_VENDOR, sums)
+        self._since_sweep += 1
+        if self._since_sweep > _SWEEP_TRIPS:
+            self._sweep()
 
     def age_seconds(self, at: int) -> int | None:
         """Seconds between the end of the last trip before a time and that time; None without such a trip."""
@@ -190,34 +170,45 @@ class TrafficIndex:
         """Fill the empty index."""
         clipped = np.clip(completed.minutes, MIN_RATIO * completed.expected, MAX_RATIO * completed.expected)
         minutes = np.column_stack([clipped, completed.expected])
-        for name, keys in grouping_keys(completed.starts, completed.ends, np.asarray(self._borough)).items():
-            for key, sums in _sums_by_key(keys, completed.ended_at, minutes).items():
+        ends, newest = completed.ended_at, min(self._exact_trips, len(completed.ended_at))
+        exact_since = int(np.partition(ends, -newest)[-newest])
+        for name, keys in grouping_keys(completed.starts, completed.ends, self.borough).items():
+            for key, sums in sums_by_key(keys, ends, minutes, exact_since, _span_seconds(name)).items():
                 self._by_key[name, key] = sums
-        known = completed.subset(completed.vendor > 0)
+        known = completed.subset((completed.vendor > 0) & (ends >= exact_since))
         errors = np.column_stack([known.minutes, known.minutes**2, (known.minutes - known.expected) ** 2])
-        self._by_vendor.update(_sums_by_key(known.vendor, known.ended_at, errors))
-        if len(self) > self._max_trips:
-            self._trim()
+        self._by_vendor.update(sums_by_key(known.vendor, known.ended_at, errors, exact_since, _HOUR_SECONDS))
 
-    def _trim(self) -> None:
-        self._since_trim = 0
+    def _all_sums(self) -> Iterator[tuple[str, RunningSums]]:
+        """Every key's sums with the name of their grouping."""
+        yield from ((grouped_by, sums) for (grouped_by, _), sums in self._by_key.items())
+        yield from ((_VENDOR, sums) for sums in self._by_vendor.values())
+
+    def _compact(self, grouped_by: str, sums: RunningSums) -> None:
+        """Remove trips that no window of the last day reaches; merge those before the exact ones."""
         ends = self._city.ends
-        # A day more than the longest window, for pickups before the newest end.
-        oldest = max(ends[-1] - lookback_seconds() - 86_400, ends[max(len(ends) - self._max_trips, 0)])
-        self.removed += bisect_left(ends, oldest)
-        for sums in (*self._by_key.values(), *self._by_vendor.values()):
-            sums.remove_before(oldest)
+        sums.remove_before(ends[-1] - lookback_seconds() - _DAY_SECONDS)
+        if len(ends) > self._exact_trips:
+            exact_since = ends[-self._exact_trips]
+            if grouped_by == _VENDOR:  # its last trips decide, one by one
+                sums.remove_before(exact_since)
+            else:
+                sums.merge_before(exact_since, _span_seconds(grouped_by))
+        sums.set_limit()
+
+    def _sweep(self) -> None:
+        """Compact the keys that have old trips, since a key without new ones is not compacted otherwise."""
+        self._since_sweep = 0
+        oldest = self._city.ends[-1] - lookback_seconds() - _DAY_SECONDS
+        for grouped_by, sums in self._all_sums():
+            if sums.ends and sums.ends[0] < oldest:
+                self._compact(grouped_by, sums)
 
 
+_VENDOR = "vendor"
 _NO_TRIPS = RunningSums(2)
 
 
-def _sums_by_key(
-    keys: NDArray[np.int64], ended_at: NDArray[np.int64], values: NDArray[np.float64]
-) -> dict[int, RunningSums]:
-    if not len(keys):
-        return {}
-    order = np.lexsort((ended_at, keys))
-    found, first = np.unique(keys[order], return_index=True)
-    parts = zip(np.split(ended_at[order], first[1:]), np.split(values[order], first[1:]), strict=True)
-    return {key: RunningSums.of(*part) for key, part in zip(found.tolist(), parts, strict=True)}
+def _span_seconds(grouped_by: str) -> int:
+    # A pair has few trips an hour, so hours would hardly merge any.
+    return 6 * _HOUR_SECONDS if grouped_by == "pair" else _HOUR_SECONDS

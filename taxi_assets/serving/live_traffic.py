@@ -8,14 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from taxi_assets.features.encoding import MATRIX_COLUMNS
-from taxi_assets.features.recent_traffic import RECENT_TRAFFIC_FEATURES, lookback_seconds
+from taxi_assets.features.encoding import MATRIX_COLUMNS, expected_minutes
+from taxi_assets.features.recent_traffic import RECENT_TRAFFIC_FEATURES, CompletedTrips, concat_trips, lookback_seconds
 from taxi_assets.features.traffic_index import CompletedTrip, TrafficIndex
 from taxi_assets.features.traffic_of_many import ages_of_many, features_of_many
 from taxi_assets.features.trip_features import SERVICE_IDS, TripColumns
+from taxi_assets.serving.completed_rides import CompletedRides
 from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.served_model import ServedModel
-from taxi_assets.tlc.local_time import NEW_YORK
+from taxi_assets.tlc.local_time import NEW_YORK, utc_seconds
 from taxi_assets.training.predictions import Prediction, predict_interval
 
 MAX_AGE_SECONDS = 86_400
@@ -61,13 +62,16 @@ class LiveTraffic:
 
     Args:
         model: The served model.
-        max_trips: The oldest trips of a service beyond this number are removed.
+        rides: Rides completed so far; they take microseconds each, a twentieth of `add`.
     """
 
-    def __init__(self, model: ServedModel, max_trips: int = 500_000) -> None:
-        self._model, self._max_trips = model, max_trips
+    def __init__(self, model: ServedModel, rides: CompletedRides | None = None) -> None:
+        self._model = model
         self._indexes: dict[int, TrafficIndex] = {}
         self._training_end = {service: int(each.ended_at.max()) for service, each in model.completed.items()}
+        if rides:
+            for service in self._training_end:
+                self._add_all(service, rides)
 
     def add(self, ride: RideRequest, minutes: float) -> bool:
         """Add a completed ride; False if its duration or its service says nothing about the model's traffic.
@@ -84,7 +88,9 @@ class LiveTraffic:
         # As in training: a pickup in an hour that the clocks repeat is in the second one, so no trip ends too early.
         ended_at = _seconds(ride.pickup_at.replace(fold=1)) + round(minutes * 60)
         trip = CompletedTrip(ended_at, ride.pickup_zone_id, ride.dropoff_zone_id, minutes, expected, ride.vendor_id)
-        self._require_index(service, ended_at).add(trip)
+        if service not in self._indexes:
+            self._indexes[service] = self._new_index(self._recent_training_trips(service, ended_at))
+        self._indexes[service].add(trip)
         return True
 
     def newest(self, service: str) -> datetime | None:
@@ -137,15 +143,32 @@ class LiveTraffic:
         known = [int(age) if age <= MAX_AGE_SECONDS else None for age in ages.tolist()]
         return LivePredictions(matrix, self._model.predict_matrix(matrix, fixed_minutes), known)
 
-    def _require_index(self, service: int, at: int) -> TrafficIndex:
-        """The service's index, which begins with the training trips if they are recent at that time."""
-        index = self._indexes.get(service)
-        if index is None:
-            is_recent = at - self._training_end[service] <= lookback_seconds()
-            completed = self._model.completed[service] if is_recent else None
-            index = TrafficIndex(self._model.geometry.zones.borough, completed, self._max_trips)
-            self._indexes[service] = index
-        return index
+    def _add_all(self, service: int, rides: CompletedRides) -> None:
+        """Make the service's index of the rides."""
+        shortest, longest = self._model.minutes_range
+        parts = [self._completed(chunk) for chunk in rides.of_service(service, shortest, longest)]
+        if parts:
+            known = self._recent_training_trips(service, int(parts[0].ended_at[0]))
+            self._indexes[service] = self._new_index(concat_trips([*([known] if known else []), *parts]))
+
+    def _completed(self, rides: TripColumns) -> CompletedTrips:
+        """The rides as the index takes them."""
+        minutes = rides["duration_minutes"]
+        return CompletedTrips(
+            ended_at=utc_seconds(rides["pickup_at"], repeated="second") + np.rint(minutes * 60).astype(np.int64),
+            starts=rides["pickup_zone_id"],
+            ends=rides["dropoff_zone_id"],
+            vendor=rides["vendor_id"],
+            minutes=minutes,
+            expected=expected_minutes(self._model.encode(rides)),
+        )
+
+    def _recent_training_trips(self, service: int, at: int) -> CompletedTrips | None:
+        """The last training trips, with which recent traffic begins; None if they are too old at that time."""
+        return self._model.completed[service] if at - self._training_end[service] <= lookback_seconds() else None
+
+    def _new_index(self, completed: CompletedTrips | None) -> TrafficIndex:
+        return TrafficIndex(self._model.geometry.zones.borough, completed)
 
 
 def _seconds(local: datetime) -> int:

@@ -11,6 +11,7 @@ import pytest
 import small_model
 
 from taxi_assets.features.trip_features import SERVICE_IDS
+from taxi_assets.serving.completed_rides import CompletedRides
 from taxi_assets.serving.live_traffic import LiveTraffic
 from taxi_assets.serving.packaging.onnx_export import write_serving_folder
 from taxi_assets.serving.requested_ride import RideRequest
@@ -77,6 +78,28 @@ def test_predictions_are_those_of_the_evaluation(served: ServedModel, later_trip
     assert differences[is_known].max() < 1e-3
     fixed = model.add_recent_traffic(later_trips)["fixed_duration_vendor_minutes"]
     assert fixed.notna().sum() > 100  # so this rule is compared too
+
+
+def test_rides_known_at_the_start_count_as_those_added_one_by_one(
+    served: ServedModel, later_trips: pd.DataFrame
+) -> None:
+    rides, one_by_one = CompletedRides(), LiveTraffic(served)
+    for is_end, trip in events(later_trips):
+        if is_end:
+            rides.append(ride(trip), trip.duration_minutes)
+            one_by_one.add(ride(trip), trip.duration_minutes)
+    known = LiveTraffic(served, rides)
+    for trip in later_trips.iloc[::20].itertuples():
+        (found, expected) = (each.predict_ride(ride(trip)) for each in (known, one_by_one))
+        assert np.allclose(found.matrix, expected.matrix, atol=1e-6, equal_nan=True)
+        assert found.prediction.minutes == pytest.approx(expected.prediction.minutes, abs=1e-4)
+        assert found.traffic_age_seconds == expected.traffic_age_seconds
+
+
+def test_implausible_rides_known_at_the_start_are_left_out(served: ServedModel) -> None:
+    rides = CompletedRides()
+    rides.append(RIDE, 61)
+    assert LiveTraffic(served, rides).newest("green") is None
 
 
 def test_a_feed_of_completed_rides_lowers_the_error(served: ServedModel, later_trips: pd.DataFrame) -> None:

@@ -75,4 +75,4 @@ def test_the_oldest_rides_are_dropped(tmp_path: Path, variant: Variant) -> None:
     log, feed = FeedbackLog(tmp_path), TrafficFeed(tmp_path, max_rides=3)
     log.append_new([completed(60 + number) for number in range(10)])
     feed.follow()
-    assert [each.pickup_at.minute for each in feed._rides] == [53, 52, 51]
+    assert [ride.pickup_at.minute for ride, _ in feed._rides.since(0)] == [53, 52, 51]

@@ -1,6 +1,9 @@
 """The index gives one ride the features that `recent_traffic.py` computes for many trips at once."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,12 +12,13 @@ from hypothesis import strategies as st
 
 from taxi_assets.features.recent_traffic import (
     RECENT_TRAFFIC_FEATURES,
+    WINDOWS,
     CompletedTrips,
     fixed_duration_minutes,
     lookback_seconds,
     recent_traffic_features,
 )
-from taxi_assets.features.traffic_index import CompletedTrip, TrafficIndex
+from taxi_assets.features.traffic_index import EXACT_TRIPS, CompletedTrip, TrafficIndex
 from taxi_assets.features.trip_features import ZONES
 
 BOROUGH = np.arange(ZONES, dtype=np.int64) % 5
@@ -51,9 +55,9 @@ def batch_features(of: list[CompletedTrip], at: int, start: int, end: int) -> li
     return [float(found[name][0]) for name in RECENT_TRAFFIC_FEATURES]
 
 
-def index_of(of: list[CompletedTrip], known: int = 0, max_trips: int = 500_000) -> TrafficIndex:
+def index_of(of: list[CompletedTrip], known: int = 0, exact_trips: int = EXACT_TRIPS) -> TrafficIndex:
     """An index that starts with some of the trips and gets the others one by one."""
-    index = TrafficIndex(BOROUGH, completed(of[:known]), max_trips)
+    index = TrafficIndex(BOROUGH, completed(of[:known]), exact_trips)
     for trip in of[known:]:
         index.add(trip)
     return index
@@ -96,21 +100,69 @@ def test_a_trip_that_ends_at_the_pickup_is_not_known_yet() -> None:
     assert min(index.features(NOON + 1, 1, 2)) > 1
 
 
-def test_old_trips_are_removed_and_counted_without_a_change_of_the_features() -> None:
+def test_old_trips_are_removed_without_a_change_of_the_features() -> None:
     of = [trip(NOON + 60 * minute, minutes=10 + minute % 7) for minute in range(0, 60 * 24 * 60, 5)]
     index, at = index_of(of), of[-1].ended_at + 60
-    assert len(of) - index.removed == len(index) < len(of)
-    assert len(index) > lookback_seconds() / 300 - 1
+    kept = lookback_seconds() / 300
+    assert kept <= len(index) < 1.4 * kept
     assert index.features(at, 1, 2) == pytest.approx(batch_features(of, at, 1, 2), abs=1e-6)
 
 
-def test_the_number_of_trips_is_bounded() -> None:
-    of = [trip(NOON + second) for second in range(20_000)]
-    index = index_of(of, max_trips=1_000)
-    assert len(index) <= 1_000 + 4_096
-    assert index.removed == len(of) - len(index)
+def with_merged_ends(of: list[CompletedTrip], exact_since: int, span: int, key: Callable[[CompletedTrip], int]) -> Any:
+    """The trips, of which those before a time end with the last one of their span and key."""
+    last: dict[tuple[int, int], int] = {}
+    for each in of:
+        place = each.ended_at // span, key(each)
+        if each.ended_at < exact_since:
+            last[place] = max(last.get(place, 0), each.ended_at)
+    ends = [last.get((each.ended_at // span, key(each)), each.ended_at) for each in of]
+    return replace(
+        completed(of), ended_at=np.where([e.ended_at < exact_since for e in of], ends, completed(of).ended_at)
+    )
+
+
+KEYS: dict[str, tuple[int, Callable[[CompletedTrip], int]]] = {
+    "city": (HOUR, lambda _: 0),
+    "borough": (HOUR, lambda trip: int(BOROUGH[trip.start])),
+    "start": (HOUR, lambda trip: trip.start),
+    "end": (HOUR, lambda trip: trip.end),
+    "pair": (6 * HOUR, lambda trip: trip.start * ZONES + trip.end),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(trips, min_size=1, max_size=40), st.integers(1, 10), times, zones, zones)
+def test_older_trips_are_merged_by_hour(of: list[CompletedTrip], exact: int, at: int, start: int, end: int) -> None:
+    # Trips that no window reaches are not compared.
+    of = [each for each in of if each.ended_at >= max(trip.ended_at for trip in of) - lookback_seconds()]
+    index = index_of(of, len(of), exact)
+    exact_since = sorted(each.ended_at for each in of)[-exact:][0]
+    found = dict(zip(RECENT_TRAFFIC_FEATURES, index.features(at, start, end), strict=True))
+    asked = [np.array([value]) for value in (at, start, end)]
+    for grouping, (span, key) in KEYS.items():
+        merged = with_merged_ends(of, exact_since, span, key) if len(of) > exact else completed(of)
+        expected = recent_traffic_features(*asked, BOROUGH, merged)
+        for name, window in WINDOWS.items():
+            if window.grouped_by == grouping:
+                assert found[name] == pytest.approx(float(expected[name][0]), abs=1e-6), name
+
+
+def test_memory_is_bounded_and_the_newest_trips_stay_exact() -> None:
+    of = [trip(NOON + 25 * number, minutes=10 + number % 7) for number in range(20_000)]
+    index, at = index_of(of, exact_trips=200), of[-1].ended_at + 1
+    most = 1.3 * (200 + (of[-1].ended_at - of[0].ended_at) / HOUR)
+    assert len(index) < most
+    assert index.nbytes < 5 * 24 * most
+    found, expected = index.features(at, 1, 2), batch_features(of, at, 1, 2)
+    short = [position for position, each in enumerate(WINDOWS.values()) if each.hours * HOUR < 25 * 200]
+    assert [found[position] for position in short] == pytest.approx([expected[p] for p in short], abs=1e-6)
+    assert found == pytest.approx(expected, rel=0.01)
+
+
+def test_a_vendors_last_trips_are_not_merged() -> None:
+    of = [CompletedTrip(NOON + 60 * number, 1, 2, 15 + number % 2 / 100, 10, 1) for number in range(500)]
     at = of[-1].ended_at + 1
-    assert index.features(at, 1, 2) == pytest.approx(batch_features(of[-len(index) :], at, 1, 2), abs=1e-6)
+    assert index_of(of, exact_trips=50).fixed_duration_minutes(at, 1) == index_of(of).fixed_duration_minutes(at, 1)
 
 
 def test_an_empty_index_expects_usual_traffic() -> None:

@@ -3,13 +3,12 @@
 import contextlib
 import threading
 import time
-from collections import deque
 from collections.abc import Collection, Iterator
-from itertools import islice
 from pathlib import Path
 
 import msgspec
 
+from taxi_assets.serving.completed_rides import MAX_RIDES, CompletedRides
 from taxi_assets.serving.endpoint.feedback_log import FEEDBACK_FOLDER
 from taxi_assets.serving.live_traffic import LiveTraffic
 from taxi_assets.serving.prediction_log.feedback_record import REMEMBERED_DAYS, LoggedFeedback, decode_feedback
@@ -17,9 +16,6 @@ from taxi_assets.serving.prediction_log.log_tail import LogTail
 from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.serving.variants import Variant
-
-MAX_RIDES = 500_000
-"""Completed rides that a worker keeps; older ones are dropped."""
 
 # Added while predictions wait: a third of a millisecond.
 _HANDED_OVER = 10
@@ -40,9 +36,7 @@ class TrafficFeed:
 
     def __init__(self, state: Path, max_rides: int = MAX_RIDES) -> None:
         self._tail = LogTail(state / FEEDBACK_FOLDER, time.time() - REMEMBERED_DAYS * 86_400)
-        self._max_rides = max_rides
-        self._rides: deque[LoggedFeedback] = deque(maxlen=max_rides)
-        self._received = 0
+        self._rides = CompletedRides(max_rides)
         self._lock = threading.Lock()
         # By the identity of the model, which its traffic keeps alive: a version may be packaged again.
         self._by_model: dict[int, LiveTraffic] = {}
@@ -67,10 +61,10 @@ class TrafficFeed:
                     # A loss of power may have left bytes that are no record.
                     with contextlib.suppress(msgspec.MsgspecError):
                         record = decode_feedback(line.content)
-                        self._rides.append(record)
-                        self._received += 1
+                        ride, minutes = _ride(record), record.actual_minutes
+                        self._rides.append(ride, minutes)
                         for traffic in self._by_model.values():
-                            _add(traffic, record)
+                            traffic.add(ride, minutes)
 
     def of(self, variant: Variant) -> LiveTraffic:
         """The recent traffic as a variant's model sees it; made of all known rides unless it is prepared."""
@@ -79,17 +73,18 @@ class TrafficFeed:
 
     def prepare(self, model: ServedModel) -> LiveTraffic:
         """Make the recent traffic of a model of all known rides, beside the thread that predicts."""
-        traffic, seen = LiveTraffic(model, self._max_rides), 0
+        with self._lock:
+            known = self._rides.copy()
+        traffic, seen = LiveTraffic(model, known), known.received
         while True:
             with self._lock:
-                fresh = self._since(seen)
-                seen = self._received
+                fresh, seen = self._rides.since(seen), self._rides.received
                 if len(fresh) <= _HANDED_OVER:
-                    for record in fresh:
-                        _add(traffic, record)
+                    for ride, minutes in fresh:
+                        traffic.add(ride, minutes)
                     return self._by_model.setdefault(id(model), traffic)
-            for number, record in enumerate(fresh):
-                _add(traffic, record)
+            for number, (ride, minutes) in enumerate(fresh):
+                traffic.add(ride, minutes)
                 if number % _ADDED_AT_A_TIME == 0:
                     time.sleep(0)
 
@@ -103,13 +98,7 @@ class TrafficFeed:
         """Close the log's files."""
         self._tail.close()
 
-    def _since(self, received: int) -> list[LoggedFeedback]:
-        """The kept rides that came after so many."""
-        count = min(self._received - received, len(self._rides))
-        return list(islice(reversed(self._rides), count))[::-1]
 
-
-def _add(traffic: LiveTraffic, record: LoggedFeedback) -> None:
-    pickup_at = record.pickup_at.replace(tzinfo=None)
+def _ride(record: LoggedFeedback) -> RideRequest:
     zones = record.pickup_zone_id, record.dropoff_zone_id
-    traffic.add(RideRequest(record.service, pickup_at, *zones, vendor_id=record.vendor_id), record.actual_minutes)
+    return RideRequest(record.service, record.pickup_at.replace(tzinfo=None), *zones, vendor_id=record.vendor_id)
