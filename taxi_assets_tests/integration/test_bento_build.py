@@ -1,6 +1,8 @@
 """A Bento is built completely or not at all, once per content, and contains only what it needs."""
 
 import ast
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +29,24 @@ from taxi_assets.settings import Settings
 packaging.{victim} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 packaging.build_bento(Settings(home=Path(sys.argv[1]), data_kind="synthetic"), Path(sys.argv[2]), {labels!r})
 """
+
+CONTAINERFILE = """
+import shutil, sys
+from bentoml._internal.bento.bento import Bento
+from bentoml._internal.container import construct_containerfile
+with construct_containerfile(Bento.from_path(sys.argv[1])) as (_, dockerfile):
+    shutil.copy(dockerfile, sys.argv[2])
+"""
+# Rules of hadolint that BentoML's own template breaks, whatever the Bento.
+TEMPLATE_RULES = {
+    "DL3008": "versions of Debian's packages are not pinned",
+    "DL3009": "the lists of packages stay in the image",
+    "DL3013": "the version of uv is not pinned; those of the Bento's requirements are",
+    "DL3042": "pip caches uv",
+    "DL3046": "useradd without -l",
+    "DL3066": "the user is named",
+    "SC3020": "&> in sh",
+}
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +143,55 @@ def test_service_runs_without_training_and_tracking_libraries(built: Settings) -
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["[]", str(source / "taxi_assets" / "__init__.py")]
+
+
+@pytest.fixture(scope="module")
+def dockerfile(built: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Dockerfile by which `bentoml containerize` builds an image of the Bento."""
+    path = tmp_path_factory.mktemp("container") / "Dockerfile"
+    subprocess.run([sys.executable, "-c", CONTAINERFILE, str(folder(built)), str(path)], check=True)
+    return path
+
+
+def lint(dockerfile: Path) -> set[str]:
+    """Codes of the rules that a Dockerfile breaks."""
+    command = [Path(sys.executable).with_name("hadolint"), "--no-color", "--format", "json", "--no-fail", dockerfile]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {each["code"] for each in json.loads(done.stdout)}
+
+
+def instructions(dockerfile: Path, name: str) -> list[str]:
+    return [
+        line.removeprefix(f"{name} ") for line in dockerfile.read_text().splitlines() if line.startswith(f"{name} ")
+    ]
+
+
+def test_the_container_breaks_no_rule_but_those_of_bentomls_template(dockerfile: Path) -> None:
+    assert lint(dockerfile) <= set(TEMPLATE_RULES)
+
+
+def test_the_container_runs_the_pinned_python_as_an_ordinary_user(dockerfile: Path) -> None:
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert instructions(dockerfile, "FROM") == [f"python:{python}-slim AS base-container"]
+    lines = [line for line in dockerfile.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    assert [line.split()[0] for line in lines[-2:]] == ["USER", "ENTRYPOINT"]
+    assert instructions(dockerfile, "USER") == ["bentoml"]
+
+
+def test_the_container_contains_no_secret(built: Settings, dockerfile: Path) -> None:
+    names = {each.partition("=")[0] for name in ("ARG", "ENV") for each in instructions(dockerfile, name)}
+    assert "BENTOML_HOME" in names
+    assert not {name for name in names if any(word in name.lower() for word in ("token", "secret", "password", "key"))}
+    assert {path.name for path in (folder(built) / "src").iterdir()} <= {
+        *("README.md", "bentofile.yaml", "model", "release.json", "service.py", "taxi_assets")
+    }
+
+
+def test_a_bad_dockerfile_is_found(dockerfile: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "Dockerfile"
+    text = dockerfile.read_text().replace("USER bentoml", "USER root")
+    bad.write_text(re.sub(r"FROM \S+", "FROM python:latest", text))
+    assert {"DL3002", "DL3007"} <= lint(bad) - set(TEMPLATE_RULES)
 
 
 def test_repeated_build_changes_nothing(built: Settings, model: Path) -> None:
