@@ -23,7 +23,13 @@ from taxi_assets.ingestion.publish_month import (
     stored_publication,
 )
 from taxi_assets.ingestion.published_months import MissingZones, Publication
-from taxi_assets.ingestion.scan_landing import file_moves_lock, list_source_files, scan_landing, take_landed_file
+from taxi_assets.ingestion.scan_landing import (
+    file_moves_lock,
+    list_after_scan,
+    list_source_files,
+    scan_landing,
+    take_landed_file,
+)
 from taxi_assets.ingestion.source_files import (
     SourceFile,
     State,
@@ -86,8 +92,8 @@ def stored_month_file(warehouse: Warehouse, service: str, month: Month) -> Sourc
     Raises:
         TaxiError: no complete file is available; the message says which files there are.
     """
-    scan_landing(warehouse, IMMEDIATE, {(service, month)})
-    if source_file := _stored_file(warehouse, list_source_files(warehouse), service, month):
+    records = list_after_scan(warehouse, {(service, month)})
+    if source_file := _stored_file(warehouse, records, service, month):
         return source_file
     land_month(warehouse, service, month)
     records = list_source_files(warehouse)

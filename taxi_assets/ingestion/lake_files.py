@@ -53,11 +53,15 @@ class LakeFile:
 
 @contextmanager
 def raw_file(
-    connection: DuckDBPyConnection, warehouse: Warehouse, trips_view: CanonicalTrips, key: Mapping[str, object]
+    connection: DuckDBPyConnection,
+    warehouse: Warehouse,
+    trips_view: CanonicalTrips,
+    key: Mapping[str, object],
+    sha256: str,
 ) -> Iterator[LakeFile]:
     """A month's file as a file of the lake, deleted unless the block succeeds.
 
-    Points the view `canonical_trips` to it, if its rows had to be converted.
+    Points the view `canonical_trips` to it, if its rows had to be converted. `sha256` is the file's checksum.
     """
     types = _registrable_types(connection, trips_view)
     if types is None:
@@ -71,7 +75,7 @@ def raw_file(
     casts = select_list(trips_view)
     table = _RAW_FILES + hashlib.sha256(json.dumps([names, casts]).encode()).hexdigest()[:12]
     query = f"SELECT service, month, file_row_number AS source_row, {casts} FROM {table}"
-    with _new_file(warehouse, table, key, f"{sha256_of(trips_view.path)}-") as path:
+    with _new_file(warehouse, table, key, f"{sha256}-") as path:
         _link(trips_view.path, path)
         yield LakeFile(path, table, f"{names}, service VARCHAR, month DATE", query)
 

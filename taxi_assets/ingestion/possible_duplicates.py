@@ -25,15 +25,16 @@ def find_possible_duplicates(connection: DuckDBPyConnection) -> None:
     parts = -(-max(rows, 1) // _MAX_ROWS)
     connection.execute("CREATE OR REPLACE TEMP TABLE possible_duplicates (source_row BIGINT)")
     for part in range(parts):
-        keys = connection.execute(_KEYS, {"parts": parts, "part": part}).fetchnumpy()["key"]
-        found = _rows_of_equal_hashes(np.asarray(keys))
+        # As an Arrow table, since DuckDB computes a NumPy result on one core.
+        keys = connection.execute(_KEYS, {"parts": parts, "part": part}).to_arrow_table()["key"].to_numpy()
+        found = _rows_of_equal_hashes(keys)
         connection.register("rows_of_equal_hashes", {"source_row": found})
         connection.execute("INSERT INTO possible_duplicates FROM rows_of_equal_hashes")
         connection.unregister("rows_of_equal_hashes")
 
 
 def _rows_of_equal_hashes(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    keys.sort()
+    keys = np.sort(keys)
     is_equal = keys[1:] >> _ROW_BITS == keys[:-1] >> _ROW_BITS
     has_equal = np.zeros(len(keys), np.bool_)
     has_equal[1:] |= is_equal

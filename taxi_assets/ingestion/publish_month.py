@@ -29,7 +29,7 @@ from taxi_assets.ingestion.published_months import (
 )
 from taxi_assets.ingestion.schema_changes import record_schema
 from taxi_assets.ingestion.source_files import SourceFile, mark_ingested
-from taxi_assets.ingestion.table_checks import COMPLETENESS, audit, read_audited_month, run_table_checks
+from taxi_assets.ingestion.table_checks import COMPLETENESS, audit, audit_beside, read_audited_month, run_table_checks
 from taxi_assets.ingestion.taxi_zones import read_zones
 from taxi_assets.ingestion.text_lines import count_rows
 from taxi_assets.months import Month
@@ -142,13 +142,21 @@ def stage_trips(connection: DuckDBPyConnection, service: str, month: Month, rela
         month: The month of the rows.
         relation: The raw rows under canonical names, without their service and month.
     """
-    key = month_key(service, month)
+    _view_month(connection, service, month, relation)
+    _reject_trips(connection, month)
+
+
+def _view_month(connection: DuckDBPyConnection, service: str, month: Month, relation: str) -> None:
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW month_trips AS SELECT {quote_literal(service)} AS service, "
         f"DATE '{month.first_day}' AS month, * FROM {relation}"
     )
+
+
+def _reject_trips(connection: DuckDBPyConnection, month: Month) -> None:
+    """Create `month_rejections` and `trips` from `month_trips`."""
     find_possible_duplicates(connection)
-    values = {"month": key["month"], **THRESHOLDS}
+    values = {"month": month.first_day, **THRESHOLDS}
     connection.execute(f"CREATE OR REPLACE TEMP TABLE month_rejections AS {sql('rejections')}", values)
     connection.execute(f"CREATE OR REPLACE TEMP VIEW trips AS {sql('kept_trips')}")
 
@@ -175,11 +183,13 @@ def _staged(
     key = month_key(service, month)
     with ExitStack() as stack:
         trips_view = stack.enter_context(canonical_trips(connection, path, service, source_file.file_name))
-        files = [stack.enter_context(raw_file(connection, warehouse, trips_view, key))]
+        files = [stack.enter_context(raw_file(connection, warehouse, trips_view, key, source_file.sha256 or ""))]
         fault_points.fault_point("filled")
-        stage_trips(connection, service, month, "canonical_trips")
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE month_extent AS {sql('month_extent')}")
-        suite_results = {"raw_trips": audit(connection, "month_trips", SUITES["raw_trips"])}
+        _view_month(connection, service, month, "canonical_trips")
+        with audit_beside(connection, ("canonical_trips", "month_trips"), SUITES["raw_trips"]) as raw_result:
+            _reject_trips(connection, month)
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE month_extent AS {sql('month_extent')}")
+            suite_results = {"raw_trips": raw_result()}
         if not suite_results["raw_trips"].failed_errors():
             holidays = {"holidays": list(holiday_dates())}
             files.append(stack.enter_context(kept_file(connection, warehouse, _kept_query(), holidays, key)))

@@ -62,6 +62,19 @@ def scan_landing(
     Raises:
         TaxiError: another process scans for too long, or a folder cannot be written to.
     """
+    return _scan(warehouse, policy, only)[1]
+
+
+def list_after_scan(warehouse: Warehouse, only: MonthKeys) -> list[SourceFile]:
+    """Every row of `source_files` after an immediate scan for these months; see `scan_landing`."""
+    records, changed = _scan(warehouse, IMMEDIATE, only)
+    return list_source_files(warehouse) if changed else records
+
+
+def _scan(
+    warehouse: Warehouse, policy: ScanPolicy, only: MonthKeys | None
+) -> tuple[list[SourceFile], list[SourceFile]]:
+    """Scan once; return the rows before the scan and those that it wrote."""
     settings = warehouse.settings
     with file_moves_lock(settings, policy.lock_seconds):
         deadline = time.monotonic() + policy.budget_seconds
@@ -71,7 +84,7 @@ def scan_landing(
         fault_points.fault_point("listed")
         changed = _inspect_and_record(warehouse, records, _take_complete_files(settings, listing), deadline)
         fault_points.fault_point("scanned")
-    return changed
+    return records, changed
 
 
 def take_landed_file(warehouse: Warehouse, path: Path) -> None:

@@ -1,6 +1,8 @@
 """Audits a month in the transaction that publishes it: its suite, and checks that compare tables."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 from duckdb import DuckDBPyConnection
@@ -9,10 +11,11 @@ from taxi_assets.ingestion.completeness import NEARBY_MONTHS, Extent, few_rows, 
 from taxi_assets.ingestion.schema_changes import ColumnChange, read_schema_changes
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.months import Month
-from taxi_assets.quality import ExpectationResult, SuiteResult, validate
+from taxi_assets.quality import ExpectationResult, SuiteResult, count_rows, evaluate, validate
 from taxi_assets.quality.suites import SUITES, Severity, Suite
 from taxi_assets.warehouse.connection import month_key
 from taxi_assets.warehouse.queries import sql
+from taxi_assets.warehouse.second_connection import second_connection
 
 COMPLETENESS = "no_large_part_of_the_month_is_missing"
 """The only check that a person can overrule, with `taxi files accept`."""
@@ -41,6 +44,28 @@ CheckFunction = Callable[[DuckDBPyConnection, AuditedMonth], CheckOutcome]
 def audit(connection: DuckDBPyConnection, relation: str, suite: Suite) -> SuiteResult:
     """The results of a table's suite on the rows of a relation, one service's month."""
     return _name_other_month(connection, relation, validate(connection, relation, suite))
+
+
+@contextmanager
+def audit_beside(
+    connection: DuckDBPyConnection, views: Sequence[str], suite: Suite
+) -> Iterator[Callable[[], SuiteResult]]:
+    """Audit a temporary view while the block runs other queries.
+
+    Its rows are counted in a thread, on a second connection. DuckDB reads a parquet file with a thread for each row
+    group, and TLC's files have few: one query leaves cores idle.
+
+    Args:
+        connection: The first connection.
+        views: The view, after the temporary views that it reads.
+        suite: The suite of its table.
+
+    Yields:
+        A function that waits for the counts and returns the suite's results, as `audit` does.
+    """
+    with closing(second_connection(connection, views)) as second, ThreadPoolExecutor(1) as thread:
+        counting = thread.submit(count_rows, second, views[-1], suite)
+        yield lambda: _name_other_month(connection, views[-1], evaluate(suite, counting.result()))
 
 
 def read_audited_month(connection: DuckDBPyConnection, record: SourceFile, is_new: bool) -> AuditedMonth:

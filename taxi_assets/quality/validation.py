@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -21,10 +22,28 @@ _VIEW = "rows_under_validation"
 _SEVERITIES = {"error": "critical", "warning": "warning"}
 
 
-def validate(connection: DuckDBPyConnection, relation: str, suite: Suite) -> SuiteResult:
-    """Evaluates `suite` on the rows of `relation` that `connection` sees, including uncommitted ones.
+@dataclass(frozen=True)
+class CountedRows:
+    """The number of rows under validation, and the metrics of each expectation by its name."""
 
-    Creates and drops a temporary view. Does not begin, commit or roll back a transaction.
+    rows: int
+    metrics: Mapping[str, Metrics]
+
+
+def validate(connection: DuckDBPyConnection, relation: str, suite: Suite) -> SuiteResult:
+    """Counts the rows and evaluates the suite: see `count_rows` and `evaluate`.
+
+    Raises:
+        RuntimeError: an expectation cannot be evaluated, because the suite does not fit the relation.
+    """
+    return evaluate(suite, count_rows(connection, relation, suite))
+
+
+def count_rows(connection: DuckDBPyConnection, relation: str, suite: Suite) -> CountedRows:
+    """The metrics of `suite` on the rows of `relation` that `connection` sees, including uncommitted ones.
+
+    Creates and drops a temporary view. Does not begin, commit or roll back a transaction. May run in a thread, on a
+    connection of its own.
 
     Args:
         connection: A DuckDB connection, with or without an open transaction.
@@ -36,19 +55,20 @@ def validate(connection: DuckDBPyConnection, relation: str, suite: Suite) -> Sui
     """
     connection.execute(f"CREATE OR REPLACE TEMP VIEW {_VIEW} AS FROM {suite.with_derived(relation)}")
     rows = int(connection.table(_VIEW).count("*").fetchall()[0][0])
-    document = _evaluate(connection, suite)
+    try:
+        metrics = count_metrics(connection, _VIEW, suite)
+    except duckdb.Error as error:
+        raise RuntimeError(f"the suite of {suite.table} cannot be evaluated: {error}") from error
     connection.execute(f"DROP VIEW {_VIEW}")
-    outcomes = tuple(_outcome(*each) for each in zip(suite.expectations, document.results, strict=True))
-    return SuiteResult(suite.table, rows, outcomes, document)
+    return CountedRows(rows, metrics)
 
 
-def _evaluate(connection: DuckDBPyConnection, suite: Suite) -> "ExpectationSuiteValidationResult":
+def evaluate(suite: Suite, counted: CountedRows) -> SuiteResult:
+    """Evaluates the metrics of a suite with Great Expectations; not in several threads."""
     with _silenced():
-        try:
-            metrics = count_metrics(connection, _VIEW, suite)
-        except duckdb.Error as error:
-            raise RuntimeError(f"the suite of {suite.table} cannot be evaluated: {error}") from error
-        return _evaluate_metrics(suite, metrics)
+        document = _evaluate_metrics(suite, counted.metrics)
+    outcomes = tuple(_outcome(*each) for each in zip(suite.expectations, document.results, strict=True))
+    return SuiteResult(suite.table, counted.rows, outcomes, document)
 
 
 def _evaluate_metrics(suite: Suite, metrics: Mapping[str, Metrics]) -> "ExpectationSuiteValidationResult":

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from taxi_assets.warehouse.table_definition import Table
 
 _EXTENSIONS = ("ducklake", "sqlite_scanner")
 
-_SEARCH_PATH = "SET search_path = 'lake.main,memory.main'"  # the tables, then the macros
+SEARCH_PATH = "SET search_path = 'lake.main,memory.main'"  # the tables, then the macros
 
 # Parquet options of DuckLake. 3,000,000 raw trips take 53 MiB with version 2 and snappy, 47 MiB with version 1 and
 # zstd; version 2 takes two thirds of the time.
@@ -102,10 +103,7 @@ class Warehouse:
         if self._catalog_file.is_file() and has_room(self.settings.warehouse):
             migrate_if_older(self._catalog_file, self._lock, self._migrate)
         marker = self.settings.warehouse / "tables.json"
-        tables = json.dumps(
-            {name: table.select() or table.ddl() for name, table in TABLES.items()} | {"options": _OPTIONS}, indent=1
-        )
-        if marker.is_file() and marker.read_text() == tables:
+        if marker.is_file() and marker.read_text() == _definitions():
             return
         require_writable(self.settings.home)
         (self.settings.warehouse / "data").mkdir(parents=True, exist_ok=True)
@@ -120,7 +118,7 @@ class Warehouse:
             _insert_null_rows(connection, read_while_empty)
             connection.execute("COMMIT")
             _delete_null_rows(connection, read_while_empty)
-            marker.write_text(tables)
+            marker.write_text(_definitions())
 
     @staticmethod
     def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -143,7 +141,7 @@ class Warehouse:
         if key not in _databases:
             _databases[key] = self._open()
         connection = _databases[key].cursor()
-        connection.execute(_SEARCH_PATH)
+        connection.execute(SEARCH_PATH)
         return connection
 
     @property
@@ -155,7 +153,7 @@ class Warehouse:
         connection = self._with_extensions()
         connection.execute(self._attachment(copy))
         define_macros(connection, shared=True)  # takes longer than a small query
-        connection.execute(_SEARCH_PATH)
+        connection.execute(SEARCH_PATH)
         # From here on, no statement can reach files outside the platform's folders or lift this limit. Exception:
         # SQLite databases, which their extension opens itself.
         settings = self.settings
@@ -192,6 +190,13 @@ class Warehouse:
         if self.read_snapshot is not None:
             options += f", SNAPSHOT_VERSION {int(self.read_snapshot)}"
         return f"ATTACH {quote_literal(f'ducklake:sqlite:{copy or self._catalog_file}')} AS lake ({options})"
+
+
+@cache
+def _definitions() -> str:
+    """The tables of this release as JSON, which a warehouse keeps to show that it has them."""
+    definitions = {name: table.select() or table.ddl() for name, table in TABLES.items()}
+    return json.dumps(definitions | {"options": _OPTIONS}, indent=1)
 
 
 def _insert_null_rows(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:

@@ -17,12 +17,16 @@ from valid_months import attach, create_clean, fill
 
 from taxi_assets.ingestion.canonical_rows import canonical_trips
 from taxi_assets.ingestion.publish_month import stage_trips
+from taxi_assets.ingestion.table_checks import audit, audit_beside
 from taxi_assets.months import Month
 from taxi_assets.quality import validate
 from taxi_assets.quality.suite_metrics import count_metrics
 from taxi_assets.quality.suites import CLEAN_TRIPS, RAW_TRIPS, SUITES, TRIP_FEATURES, Expectation, Kind, Suite
+from taxi_assets.settings import Settings
 from taxi_assets.synthetic import write_month
-from taxi_assets.warehouse.connection import define_macros
+from taxi_assets.warehouse.connection import Warehouse, define_macros
+
+VIEWS = ("canonical_trips", "month_trips")
 
 
 def rows_seen_by_others(folder: Path, table: str) -> int:
@@ -170,6 +174,23 @@ def test_published_months_pass_every_error_expectation(tmp_path: Path) -> None:
                 stage_trips(connection, service, month, "canonical_trips")
                 suite_result = validate(connection, "month_trips", RAW_TRIPS)
         assert (file.name, suite_result.summary()) == (file.name, ())
+
+
+def test_counts_beside_other_queries_are_those_of_an_audit(tmp_path: Path) -> None:
+    warehouse = Warehouse(Settings(home=tmp_path, data_kind="synthetic"))
+    stray = Expectation("stray", Kind.PRESENT, {"column": "not_there"}, "error", "a column that is not there")
+    with warehouse.exclusive_connection() as connection:
+        file = write_month(warehouse.settings.landing, "green", Month(2021, 1), 2000, 1)
+        with canonical_trips(connection, file, "green"):
+            stage_trips(connection, "green", Month(2021, 1), "canonical_trips")
+            with audit_beside(connection, VIEWS, RAW_TRIPS) as result:
+                assert connection.execute("SELECT count(*) > 1000 FROM trips").fetchall() == [(True,)]
+                assert result() == audit(connection, "month_trips", RAW_TRIPS)
+            with (
+                audit_beside(connection, VIEWS, replace(RAW_TRIPS, expectations=(stray,))) as result,
+                pytest.raises(RuntimeError, match="the suite of raw_trips cannot be evaluated"),
+            ):
+                result()
 
 
 def months_at_hand(folder: Path) -> list[tuple[str, Month, Path]]:
