@@ -1,8 +1,8 @@
 """`taxi run`: from months to a served prediction, through the same jobs that sensors start."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -57,13 +57,14 @@ def run(settings: Settings, months: Sequence[Month], console: Console) -> Pipeli
         if choice.notice:
             console.print(f"[yellow]note:[/] {escape(choice.notice)}", soft_wrap=True)
         result = PipelineResult(choice.settings, tuple(months))
-        previous = _start_newest_bento(choice.settings, endpoints)
+        endpoint = _Endpoint(choice.settings, endpoints)
+        endpoint.start_newest()
         require_active_experiment(choice.settings)
         with result.timed("fetch"):
             _fetch(result, console)
-        _materialise(result, console)
+        _materialise(result, console, {"duration_bento": endpoint.start_early})
         with result.timed("serve"):
-            result.prediction = _serve_one_ride(result, previous, endpoints)
+            result.prediction = _serve_one_ride(result, endpoint)
         remember_data_kind(settings.home, choice.settings.active_data_kind)
     return result
 
@@ -103,7 +104,8 @@ def _fetch(result: PipelineResult, console: Console) -> None:
                 bars.console.print(f"[yellow]note:[/] {escape(notice)}", soft_wrap=True)
 
 
-def _materialise(result: PipelineResult, console: Console) -> None:
+def _materialise(result: PipelineResult, console: Console, after: Mapping[str, Callable[[], None]]) -> None:
+    """Materialise every asset of the months; call the functions of `after` when their asset is over."""
     with result.timed("start"):
         from taxi_assets.definitions import build
         from taxi_assets.defs.check_results import summarise_checks
@@ -122,9 +124,9 @@ def _materialise(result: PipelineResult, console: Console) -> None:
         run_ids: list[str] = []
         for month_range in contiguous_ranges(earlier):
             with result.timed(f"ingest {month_range[0]}..{month_range[-1]}"):
-                progress = _StepProgress(steps, f"{month_range[0]}..{month_range[-1]}", assets)
+                progress = _StepProgress(steps, f"{month_range[0]}..{month_range[-1]}", assets, {})
                 run_ids.append(run_job(definitions, instance, "ingest_months", month_range, {}, progress))
-        progress = _StepProgress(steps, str(last), assets)
+        progress = _StepProgress(steps, str(last), assets, after)
         run_ids.append(run_job(definitions, instance, "train_month", [last], window, progress))
         result.checks = summarise_checks(instance, run_ids)
         result.seconds |= progress.seconds
@@ -133,8 +135,10 @@ def _materialise(result: PipelineResult, console: Console) -> None:
 class _StepProgress:
     """Shows a terminal line for each asset of a run, with its time."""
 
-    def __init__(self, progress: Progress, label: str, assets: Collection[str]) -> None:
-        self._progress, self._label, self._assets = progress, label, assets
+    def __init__(
+        self, progress: Progress, label: str, assets: Collection[str], after: Mapping[str, Callable[[], None]]
+    ) -> None:
+        self._progress, self._label, self._assets, self._after = progress, label, assets, after
         self._begun: dict[str, tuple[Any, float]] = {}
         self.seconds: dict[str, float] = {}
 
@@ -150,6 +154,7 @@ class _StepProgress:
         task, begun = self._begun[step]
         self._progress.update(task, completed=1)
         self.seconds[step] = round(time.monotonic() - begun, 2)
+        self._after.get(step, lambda: None)()
 
 
 def contiguous_ranges(months: Sequence[Month]) -> list[list[Month]]:
@@ -163,41 +168,52 @@ def contiguous_ranges(months: Sequence[Month]) -> list[list[Month]]:
     return ranges
 
 
-@dataclass(frozen=True)
 class _Endpoint:
-    """A Bento that was started, and a function that waits until it serves and returns its URL."""
+    """The newest Bento, served until `running` closes.
 
-    tag: str
-    wait_for_url: Callable[[], str]
-
-
-def _start_newest_bento(settings: Settings, endpoints: ExitStack) -> _Endpoint | None:
-    """Starts the newest Bento until `endpoints` closes; None if there is none.
-
-    A start takes two seconds. Done beside the work, it is free for a run that makes the same Bento again.
+    A start takes two seconds. It is made beside the other work: at the beginning, for a run that makes the same Bento
+    again, and once another Bento is built.
     """
-    from taxi_assets.cli.supervisor.programs import bento_beside
-    from taxi_assets.cli.supervisor.supervisor import starting
-    from taxi_assets.serving.packaging import bento_build
 
-    bento = bento_build.latest(settings)
-    if bento is None:
-        return None
-    # `taxi up` may be using the default port.
-    program = bento_beside(settings, bento.tag, free_port(settings.host), "one_ride")
-    return _Endpoint(bento.tag, endpoints.enter_context(starting(program, settings.logs / "bento.log")))
+    def __init__(self, settings: Settings, running: ExitStack) -> None:
+        self._settings, self._running = settings, running
+        self._tag: str | None = None
+        self._wait_for_url: Callable[[], str] | None = None
+
+    def start_newest(self) -> None:
+        """Serve the newest Bento in place of an older one; nothing without a Bento."""
+        from taxi_assets.cli.supervisor.programs import bento_beside
+        from taxi_assets.cli.supervisor.supervisor import starting
+        from taxi_assets.serving.packaging import bento_build
+
+        bento = bento_build.latest(self._settings)
+        if bento is None or bento.tag == self._tag:
+            return
+        self._running.close()
+        # `taxi up` may be using the default port.
+        program = bento_beside(self._settings, bento.tag, free_port(self._settings.host), "one_ride")
+        self._wait_for_url = self._running.enter_context(starting(program, self._settings.logs / "bento.log"))
+        self._tag = bento.tag
+
+    def start_early(self) -> None:
+        """The same during a run, which an error here must not end: the start after it reports it."""
+        with suppress(TaxiError):
+            self.start_newest()
+
+    def wait_for_url(self) -> str:
+        """The URL, once it answers.
+
+        Raises:
+            TaxiError: there is no Bento, or it does not become ready.
+        """
+        if self._wait_for_url is None:
+            raise TaxiError("no Bento was built: see the last run in Dagster")
+        return self._wait_for_url()
 
 
-def _serve_one_ride(result: PipelineResult, previous: _Endpoint | None, endpoints: ExitStack) -> dict[str, Any]:
+def _serve_one_ride(result: PipelineResult, endpoint: _Endpoint) -> dict[str, Any]:
     from taxi_assets.serving import client
-    from taxi_assets.serving.packaging import bento_build
 
-    settings, month = result.settings, result.months[-1]
-    ride = client.Ride(74, 75, f"{month}-01T08:30:00", settings.services[0])
-    bento, endpoint = bento_build.latest(settings), previous
-    if bento is None or endpoint is None or endpoint.tag != bento.tag:
-        endpoints.close()
-        endpoint = _start_newest_bento(settings, endpoints)
-    if endpoint is None:
-        raise TaxiError(f"no Bento was built: see the run of {month} in Dagster")
+    endpoint.start_newest()
+    ride = client.Ride(74, 75, f"{result.months[-1]}-01T08:30:00", result.settings.services[0])
     return client.predict(endpoint.wait_for_url(), ride)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from filelock import FileLock
@@ -107,7 +108,26 @@ def test_the_ride_is_predicted_by_the_runs_own_bento(
     monkeypatch.setattr(client, "predict", lambda tag, _: steps.append(f"predict {tag}"))
     with ExitStack() as endpoints:
         build(before)
-        previous = run_pipeline._start_newest_bento(settings, endpoints)
+        endpoint = run_pipeline._Endpoint(settings, endpoints)
+        endpoint.start_newest()
         build(after)
-        run_pipeline._serve_one_ride(PipelineResult(settings, MONTHS), previous, endpoints)
+        endpoint.start_early()
+        run_pipeline._serve_one_ride(PipelineResult(settings, MONTHS), endpoint)
     assert steps == expected
+
+
+def test_a_bento_that_cannot_start_early_fails_after_the_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starting(_program: Program, _log: Path) -> NoReturn:
+        raise TaxiError("port 3009 is taken")
+
+    monkeypatch.setattr(bento_build, "latest", lambda _: bento_build.BuiltBento("taxi_duration:v1", {}))
+    monkeypatch.setattr(supervisor, "starting", starting)
+    with ExitStack() as endpoints:
+        endpoint = run_pipeline._Endpoint(settings, endpoints)
+        endpoint.start_early()
+        with pytest.raises(TaxiError, match="port 3009 is taken"):
+            run_pipeline._serve_one_ride(PipelineResult(settings, MONTHS), endpoint)
+        with pytest.raises(TaxiError, match="no Bento was built"):
+            endpoint.wait_for_url()
