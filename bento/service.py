@@ -1,9 +1,11 @@
 """The prediction endpoint, packaged into a Bento by `taxi_assets/serving/packaging/bento_build.py`.
 
 BentoML runs the workers and answers health checks. Every other address belongs to the app of
-`taxi_assets/serving/endpoint/app.py`. The Bento also contains `model/`, checked at the start, and `release.json` with
-the Bento's tag. `TAXI_MODEL_STORE` and `TAXI_SERVING_STATE` name the folders of the models and of their routing;
-without them the Bento serves its own model.
+`taxi_assets/serving/endpoint/app.py`. The Bento also contains `model/`, checked at the start, `packaged.json` with the
+checksums of its files, and `release.json` with the Bento's tag. `TAXI_MODEL_STORE` and `TAXI_SERVING_STATE` name the
+folders of the models and of their routing; without them the Bento serves its own model.
+
+BentoML's first process imports this module, too, and loads no model: heavy modules are imported where they are used.
 """
 
 import gc
@@ -11,22 +13,18 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import ClassVar
 
 import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving.deployments.model_store import STORE_VARIABLE
-from taxi_assets.serving.endpoint.answer_log import AnswerLog
-from taxi_assets.serving.endpoint.app import answer_directly, create_app, start
-from taxi_assets.serving.endpoint.endpoint_state import EndpointState, follow_routing
-from taxi_assets.serving.endpoint.traffic_feed import TrafficFeed
-from taxi_assets.serving.served_model import ServedModel
+from taxi_assets.serving.packaged_files import RECORD_FILE, is_unchanged
 
 FOLDER = Path(__file__).parent
 MODEL = FOLDER / "model"
-APP = create_app()
-DIRECT = answer_directly(APP)
+# Imports and loading create objects that stay, and a full collection among them takes as long as loading the model.
+gc.disable()
 
 # Uvicorn formats a line for each request before it finds that no level logs it.
 logging.getLogger("uvicorn.access").propagate = False
@@ -38,14 +36,19 @@ class Dispatch:
     """Passes health checks and static files to BentoML, and all other requests to the app.
 
     As a mounted app it would answer a quarter fewer requests a second, since BentoML's router tries each route twice.
+
+    Attributes:
+        direct: The app, once the worker has made it.
     """
+
+    direct: ClassVar[ASGIApp]
 
     def __init__(self, app: ASGIApp) -> None:
         self.bentoml = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_own = scope["type"] == "http" and not scope["path"].startswith(BENTOMLS_PATHS)
-        await (DIRECT if is_own else self.bentoml)(scope, receive, send)
+        await (Dispatch.direct if is_own else self.bentoml)(scope, receive, send)
 
 
 @bentoml.service(
@@ -63,27 +66,44 @@ class TaxiDuration:
     """Predicts the duration of a taxi ride in New York from data known at pickup."""
 
     def __init__(self) -> None:
+        from taxi_assets.serving.deployments.model_store import STORE_VARIABLE
+        from taxi_assets.serving.endpoint.answer_log import AnswerLog
+        from taxi_assets.serving.endpoint.app import answer_directly, create_app, start
+        from taxi_assets.serving.endpoint.endpoint_state import EndpointState, follow_routing
+        from taxi_assets.serving.endpoint.traffic_feed import TrafficFeed
+
+        gc.freeze()  # what was imported stays: the collection after each loaded model leaves it out
+        app = create_app()
+        Dispatch.direct = answer_directly(app)
         tag = json.loads((FOLDER / "release.json").read_text())["tag"]
         store = Path(os.environ[STORE_VARIABLE]) if os.environ.get(STORE_VARIABLE) else None
         log = AnswerLog.from_environment()
         traffic = TrafficFeed(log.state)
         self._models = follow_routing(log, store, MODEL, traffic)
-        start(APP, EndpointState(self._models, tag, log, traffic, store))
+        self._endpoint = EndpointState(self._models, tag, log, traffic, store)
+        start(app, self._endpoint)
 
     @bentoml.on_deployment
     @staticmethod
     def check_model() -> None:
-        """Exit with one line if the model cannot be served; otherwise BentoML would restart workers forever."""
-        try:
-            ServedModel.load(MODEL)
-        except TaxiError as error:
-            raise SystemExit(f"error: {error}") from error
+        """Exit with one line if the model cannot be served; otherwise BentoML would restart workers forever.
+
+        A model with the files and libraries of its packaging was verified then; its checksums suffice.
+        """
+        if not is_unchanged(MODEL, FOLDER / RECORD_FILE):
+            from taxi_assets.serving.served_model import ServedModel
+
+            try:
+                ServedModel.load(MODEL)
+            except TaxiError as error:
+                raise SystemExit(f"error: {error}") from error
+        gc.enable()
 
     @bentoml.on_shutdown
     def seal_log(self) -> None:
         """Seal the segments of the logs; after a kill, their reader does."""
         self._models.close()
-        APP.state.endpoint.close()
+        self._endpoint.close()
 
     @bentoml.on_startup
     def freeze_gc(self) -> None:
@@ -91,6 +111,7 @@ class TaxiDuration:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
+        gc.enable()
 
     @bentoml.on_startup
     def follow_routing(self) -> None:

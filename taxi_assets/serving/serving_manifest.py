@@ -32,6 +32,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def read_version(folder: Path) -> int:
+    """The model version in the folder's manifest, without a check of its files.
+
+    Raises:
+        TaxiError: there is no manifest, or it has no version.
+    """
+    try:
+        return int(json.loads((folder / MANIFEST_FILE).read_bytes())["facts"]["version"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise TaxiError(f"{folder} is not a complete model ({error}): {REMEDY}") from error
+
+
 def _check_code(folder: Path, manifest: Mapping[str, Any]) -> None:
     if manifest["format"] != FORMAT:
         raise TaxiError(f"{folder} is of format {manifest['format']}, this code reads {FORMAT}: {REMEDY}")

@@ -29,7 +29,7 @@ from taxi_assets.serving.deployments.routing_store import (
 )
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.deployments.workers import WorkerFile, WorkerReport
-from taxi_assets.serving.serving_manifest import read_manifest
+from taxi_assets.serving.serving_manifest import read_manifest, read_version
 
 POLL_SECONDS = 0.2
 # `by` of a routing that no client asked for.
@@ -159,8 +159,9 @@ class Follower:
 def _record_packaged(state: ServingState, packaged: Path) -> None:
     """Make the packaged model the champion, unless a change of the routing was asked for."""
     with state.lock("deployment", _START_SECONDS):
-        current, version = newest_readable(state), int(read_manifest(packaged)["facts"]["version"])
+        current, version = newest_readable(state), read_version(packaged)
         if current is None or (current.by == PACKAGED and current.routing != Routing(version)):
+            read_manifest(packaged)  # a damaged one must not become the champion
             write_deployment(state, new_deployment(packaged, version, PACKAGED))
             store_routing(state, Routing(version), PACKAGED)
             if current:
@@ -178,7 +179,7 @@ def _first_variants(state: ServingState, store: Path, packaged: Path, models: Lo
         if _load_versions(routing.routing.versions, store, models):
             return RoutedVariants.of(routing, models.models)
         routing = read_revision(state, routing.previous) if routing.previous else None
-    version = int(read_manifest(packaged)["facts"]["version"])
+    version = read_version(packaged)
     models.load(new_deployment(packaged, version, PACKAGED))
     return RoutedVariants.of(RoutingRevision(0, Routing(version)), models.models)
 

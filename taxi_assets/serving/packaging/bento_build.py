@@ -20,7 +20,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.features.trip_features import PACKAGED_HOLIDAYS, holiday_dates
 from taxi_assets.files import sha256_of, write_atomically
+from taxi_assets.serving.packaged_files import RECORD_FILE, record_files
 from taxi_assets.serving.serving_manifest import read_manifest
 from taxi_assets.settings import Settings, isolated
 
@@ -121,8 +123,12 @@ def _stage(context: Path, serving_folder: Path, labels: Mapping[str, str]) -> Pa
     if not _SERVICE.is_file():
         raise TaxiError(f"{_SERVICE} is missing: package Bentos from a checkout of the project")
     shutil.copytree(serving_folder, context / "model")
+    (context / RECORD_FILE).write_text(record_files(context / "model"))
     for path in (_SERVICE, _SERVICE.with_name("README.md")):
         shutil.copy(path, context)
+    holidays = context / PACKAGED_HOLIDAYS.relative_to(_PACKAGE.parent)
+    holidays.parent.mkdir(parents=True)
+    holidays.write_text(json.dumps([day.isoformat() for day in holiday_dates()]))
     for path in _imported_modules(_SERVICE):
         copy = context / path.relative_to(_PACKAGE.parent)
         copy.parent.mkdir(parents=True, exist_ok=True)
