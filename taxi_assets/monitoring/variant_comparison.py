@@ -24,7 +24,7 @@ class VariantComparison:
     """A variant's squared errors against the champion's.
 
     Attributes:
-        variant: Slot of the routing, such as `challenger 13` or `shadow 14`.
+        variant: Its role in the routing, `challenger` or `shadow`.
         model_version: The variant's version.
         champion_versions: Versions of the champion on the compared rides.
         is_paired: Both predicted the same rides, as for a shadow.

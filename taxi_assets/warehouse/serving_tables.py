@@ -2,7 +2,7 @@
 
 from taxi_assets.warehouse.table_definition import Column, Table
 
-_VARIANT = Column("variant", "VARCHAR", "Slot of the routing: `champion`, or `challenger` or `shadow` with its version")
+_VARIANT = Column("variant", "VARCHAR", "Role in the routing: `champion`, `challenger`, `shadow` or `deployment`")
 _VENDOR = Column("vendor_id", "SMALLINT", "TLC's id of the vendor; 0 if unknown")
 _VERSION = Column("model_version", "BIGINT", "Registered version that predicted")
 

@@ -5,9 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import small_model
+from shadowed_endpoint import CHAMPION_VERSION, RIDE, SHADOW_VERSION, ShadowedEndpoint, slower
 
 from taxi_assets.monitoring.variant_comparison import compare_variants, record_comparisons
 from taxi_assets.plots.variant_plot import draw_variants
+from taxi_assets.serving.prediction_log.ingest_log import ingest_log
+from taxi_assets.serving.prediction_log.log_tables import FEEDBACK_LOG, PREDICTION_LOG
+from taxi_assets.serving.served_model import ServedModel
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -112,3 +117,28 @@ def test_rides_without_a_known_duration_do_not_count(warehouse: Warehouse) -> No
 def test_without_feedback_nothing_is_compared(warehouse: Warehouse) -> None:
     fill(warehouse, bias=1, is_shadow=True, rides=10, known_from=10)
     assert compare_variants(warehouse) == ()
+
+
+@pytest.mark.slow
+def test_logged_shadows_are_compared_on_the_rides_that_they_shadowed(warehouse: Warehouse, tmp_path: Path) -> None:
+    model = ServedModel.load(small_model.write_one_service(tmp_path / "model"))
+    endpoint = ShadowedEndpoint(model, slower(model), warehouse.settings.serving_state)
+    draw = np.random.default_rng(5)
+    rides = [{**RIDE, "dropoff_zone_id": zone} for zone in draw.integers(1, 200, 1_500).tolist()]
+    (batch,) = endpoint.post("/predict_many", {"rides": rides})
+    single = endpoint.post("/predict", *rides[:20])
+    predicted = {f"{batch.json()['request_id']}.{row}": each for row, each in enumerate(batch.json()["predictions"])}
+    predicted |= {response.json()["request_id"]: response.json() for response in single}
+    known = [
+        {"request_id": request_id, "actual_minutes": max(each["duration_minutes"] + draw.normal(), 1)}
+        for request_id, each in predicted.items()
+    ]
+    assert endpoint.post("/feedback", {"rides": known})[0].json() == {"accepted": 1_520, "repeated": 0}
+    endpoint.state.close()
+    for log in (PREDICTION_LOG, FEEDBACK_LOG):
+        ingest_log(warehouse, log)
+    (found,) = compare_variants(warehouse)
+    assert (found.variant, found.model_version) == ("shadow", SHADOW_VERSION)
+    assert (found.champion_versions, found.is_paired, found.verdict) == ((CHAMPION_VERSION,), True, "worse")
+    assert found.rides == found.champion_rides > 1_400
+    assert found.champion_rmse < 1.2 < found.rmse

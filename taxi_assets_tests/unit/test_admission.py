@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -43,13 +44,30 @@ def test_requests_beyond_the_limit_are_refused_with_the_time_to_wait() -> None:
     assert [response.status_code for response in responses] == [200, 200, 200, 503, 503]
     refusal = responses[-1]
     assert (problem(refusal)["title"], refusal.headers["retry-after"]) == ("Service Unavailable", "1")
-    assert "3 requests are answered at a time: try again in 1 s" in problem(refusal)["detail"]
+    assert "too many requests are answered at a time: try again in 1 s" in problem(refusal)["detail"]
 
 
 def test_the_next_requests_are_admitted_again() -> None:
     handler = Admission(1).limit(respond)
     for _ in range(2):
         assert [response.status_code for response in call_together(handler, 2)] == [200, 503]
+
+
+def statuses(admission: Admission, count: int) -> list[int]:
+    return [response.status_code for response in call_together(admission.limit(respond), count)]
+
+
+def test_fewer_are_admitted_while_others_are_refused() -> None:
+    admission = Admission(4, max_overloaded=2, overload_seconds=0.15)
+    assert statuses(admission, 4) == [200] * 4
+    assert not admission.is_overloaded()
+    assert statuses(admission, 5) == [200] * 4 + [503]
+    assert admission.is_overloaded()
+    assert statuses(admission, 4) == [200] * 2 + [503] * 2
+    deadline = time.monotonic() + 10
+    while admission.is_overloaded():
+        assert time.monotonic() < deadline
+    assert statuses(admission, 4) == [200] * 4
 
 
 def test_handlers_share_one_limit() -> None:

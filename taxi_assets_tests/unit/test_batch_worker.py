@@ -30,6 +30,9 @@ class Batch:
         self.happened.append(f"{self.name} answered")
         return self.name
 
+    def after_answer(self, answer: str) -> None:
+        self.happened.append(f"{answer} shadowed")
+
     async def is_computed(self) -> None:
         assert await asyncio.to_thread(self.begun.wait, 30)
 
@@ -79,20 +82,21 @@ def test_rides_completed_during_a_batch_are_taken_in_after_it(tmp_path: Path) ->
     assert asyncio.run(run()) == [0]
 
 
-def test_batches_take_turns(tmp_path: Path) -> None:
+def test_batches_take_turns_and_their_shadows_too(tmp_path: Path) -> None:
     happened: list[str] = []
 
     async def run() -> None:
         worker, batches = BatchWorker(TrafficFeed(tmp_path)), [Batch(happened, name) for name in ("first", "second")]
-        answers = [asyncio.create_task(worker.predict(each.respond)) for each in batches]
+        answers = [asyncio.create_task(worker.predict(each.respond, each.after_answer)) for each in batches]
         await batches[0].is_computed()
         assert not batches[1].begun.is_set()
         for each in batches:
             each.released.set()
         assert await asyncio.gather(*answers) == ["first", "second"]
+        await worker.finish()
 
     asyncio.run(run())
-    assert happened == ["first answered", "second answered"]
+    assert happened == ["first answered", "first shadowed", "second answered", "second shadowed"]
 
 
 def test_a_batch_whose_client_gave_up_ends_before_the_next_begins(tmp_path: Path) -> None:

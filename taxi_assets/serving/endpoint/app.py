@@ -61,7 +61,7 @@ def create_app() -> Starlette:
         Exception: _server_error,
     }
     app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
-    app.state.predict = limited_predict
+    app.state.predict, app.state.admission = limited_predict, admission
     return app
 
 

@@ -1,7 +1,7 @@
 """Predicts batches in a thread, so that single rides are answered meanwhile."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ Answer = TypeVar("Answer")
 
 
 class BatchWorker:
-    """Predicts batches one after the other; recent traffic does not change during one.
+    """Predicts batches and their shadows one after the other, each from traffic that does not change.
 
     Args:
         traffic: Recent traffic; it takes in completed rides before each batch.
@@ -22,35 +22,56 @@ class BatchWorker:
     def __init__(self, traffic: TrafficFeed) -> None:
         self._traffic = traffic
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="predict_many")
-        self._turn = asyncio.Lock()
-        self._unfinished: set[asyncio.Task[None]] = set()
+        self._unfinished: list[asyncio.Task[None]] = []
 
-    async def predict(self, respond: Callable[[], Answer]) -> Answer:
+    async def predict(
+        self, respond: Callable[[], Answer], after_answer: Callable[[Answer], None] | None = None
+    ) -> Answer:
         """The result of a function, called in the thread.
+
+        Args:
+            respond: The function.
+            after_answer: Is called in the thread with the result, once it is sent.
 
         Raises:
             Problem: too many batches wait; or what the function raises.
         """
+        self._unfinished = [task for task in self._unfinished if not task.done()]
         if len(self._unfinished) >= MAX_BATCHES:
             raise too_busy(f"{MAX_BATCHES} batches are predicted")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         # A task of its own: the thread reads the traffic to its end, also if the request times out.
-        task = asyncio.create_task(self._take_turn(respond, answer))
-        self._unfinished.add(task)
-        task.add_done_callback(self._unfinished.discard)
+        turn = self._take_turn(self._unfinished[-1:], respond, after_answer, answer)
+        self._unfinished.append(asyncio.create_task(turn))
         return await answer
 
-    async def _take_turn(self, respond: Callable[[], Any], answer: asyncio.Future[Any]) -> None:
-        async with self._turn:
-            if answer.cancelled():
-                return
-            self._traffic.follow()
-            with self._traffic.unchanged():
-                try:
-                    found = await asyncio.get_running_loop().run_in_executor(self._thread, respond)
-                except Exception as error:
-                    if not answer.cancelled():
-                        answer.set_exception(error)
-                    return
+    async def finish(self) -> None:
+        """Wait until no batch is left, nor any of its shadows."""
+        if unfinished := [task for task in self._unfinished if not task.done()]:
+            await asyncio.wait(unfinished)
+
+    async def _take_turn(
+        self,
+        before: Sequence[asyncio.Task[None]],
+        respond: Callable[[], Any],
+        after_answer: Callable[[Any], None] | None,
+        answer: asyncio.Future[Any],
+    ) -> None:
+        if before:
+            await asyncio.wait(before)
+        if answer.cancelled():
+            return
+        loop = asyncio.get_running_loop()
+        self._traffic.follow()
+        with self._traffic.unchanged():
+            try:
+                found = await loop.run_in_executor(self._thread, respond)
+            except Exception as error:
                 if not answer.cancelled():
-                    answer.set_result(found)
+                    answer.set_exception(error)
+                return
+            if not answer.cancelled():
+                answer.set_result(found)
+            if after_answer:
+                await asyncio.sleep(0)  # the answer is sent
+                await loop.run_in_executor(self._thread, after_answer, found)

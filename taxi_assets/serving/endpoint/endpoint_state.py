@@ -12,7 +12,8 @@ from taxi_assets.serving.endpoint.answer_log import AnswerLog
 from taxi_assets.serving.endpoint.batch_worker import BatchWorker
 from taxi_assets.serving.endpoint.deployment_metrics import count_load, count_swap
 from taxi_assets.serving.endpoint.feedback_log import FeedbackLog
-from taxi_assets.serving.endpoint.metrics import variant_metrics
+from taxi_assets.serving.endpoint.metrics import keep_versions, variant_metrics
+from taxi_assets.serving.endpoint.shadows import Shadows
 from taxi_assets.serving.endpoint.traffic_feed import TrafficFeed
 
 
@@ -35,6 +36,7 @@ class EndpointState:
         traffic: The recent traffic that all workers' feedback tells.
         store: The model store; None if only the packaged model is served.
         batches: Predicts batches beside single rides.
+        shadows: Predicts answered rides by shadow variants.
         feedback: The feedback log, beside the prediction log.
     """
 
@@ -44,10 +46,12 @@ class EndpointState:
     traffic: TrafficFeed
     store: Path | None = None
     batches: BatchWorker = field(init=False)
+    shadows: Shadows = field(init=False)
     feedback: FeedbackLog = field(init=False)
 
     def __post_init__(self) -> None:
         self.batches = BatchWorker(self.traffic)
+        self.shadows = Shadows(self.log, self.traffic)
         self.feedback = FeedbackLog(self.log.state, self.log.sync)
 
     @property
@@ -88,6 +92,7 @@ def follow_routing(log: AnswerLog, store: Path | None, packaged: Path, traffic: 
 
     def after_swap(before: RoutedVariants, after: RoutedVariants) -> None:
         traffic.keep([variant.model for variant in after.deployed.values()])
+        keep_versions(after.deployed)
         count_swap(before.routing, after.routing)
 
     state = ServingState(log.state if store else Path(mkdtemp(prefix="taxi-routing-")))

@@ -4,7 +4,8 @@ BentoML sets `PROMETHEUS_MULTIPROC_DIR` for its workers, which turns that mode o
 """
 
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -59,12 +60,31 @@ _TRAFFIC_AGE = Gauge(
     registry=REGISTRY,
 )
 
+_SHADOW_FAILURES = Counter(
+    "taxi_shadow_failures", "Answers that a shadow failed to predict", _VARIANT, registry=REGISTRY
+)
+_SHADOW_OMISSIONS = Counter(
+    "taxi_shadow_omissions",
+    "Answered rides that no shadow predicted, since requests were refused",
+    _VARIANT,
+    registry=REGISTRY,
+)
+_OF_VARIANTS = (
+    *(_PREDICTIONS, _LATENCY, _MINUTES, _WIDTHS, _UNSEEN, _LOWEST, _HIGHEST, _WITH_TRAFFIC, _TRAFFIC_AGE),
+    *(_SHADOW_FAILURES, _SHADOW_OMISSIONS),
+)
+
 
 class VariantMetrics:
-    """The metrics of one variant; `variant_metrics` makes it once."""
+    """The metrics of one variant; `variant_metrics` makes it once.
+
+    It keeps the labelled metrics, since prometheus-client finds labels under a lock.
+    """
 
     def __init__(self, name: str, version: int) -> None:
         self._labels = (name, str(version))
+        self._predictions: dict[str, Counter] = {}
+        self._latencies: dict[str, Histogram] = {}
         self._minutes, self._widths, self._unseen = (
             each.labels(*self._labels) for each in (_MINUTES, _WIDTHS, _UNSEEN)
         )
@@ -80,7 +100,9 @@ class VariantMetrics:
             prediction: Their minutes and intervals, shape (n,).
         """
         for service, number in rides.items():
-            _count_predictions(*self._labels, service).inc(number)
+            if service not in self._predictions:
+                self._predictions[service] = _PREDICTIONS.labels(*self._labels, service)
+            self._predictions[service].inc(number)
         self._minutes.inc(_sum(prediction.minutes))
         if prediction.low is not None and prediction.high is not None:
             self._widths.inc(_sum(prediction.high) - _sum(prediction.low))
@@ -98,7 +120,17 @@ class VariantMetrics:
 
     def time(self, address: str, seconds: float) -> None:
         """Record the latency of an answered request."""
-        _latency(*self._labels, address).observe(seconds)
+        if address not in self._latencies:
+            self._latencies[address] = _LATENCY.labels(*self._labels, address)
+        self._latencies[address].observe(seconds)
+
+    def count_failure(self) -> None:
+        """Count an answer that a shadow failed to predict."""
+        _SHADOW_FAILURES.labels(*self._labels).inc()
+
+    def count_omission(self, rides: int) -> None:
+        """Count answered rides that a shadow did not predict."""
+        _SHADOW_OMISSIONS.labels(*self._labels).inc(rides)
 
     def _note_ranges(self, matrix: NDArray[np.float32]) -> None:
         low, high = (matrix[0], matrix[0]) if len(matrix) == 1 else (np.fmin.reduce(matrix), np.fmax.reduce(matrix))
@@ -116,9 +148,29 @@ def _sum(values: NDArray[np.float64]) -> float:
     return values.item() if len(values) == 1 else float(values.sum())
 
 
+_VARIANT_METRICS: dict[tuple[str, int], VariantMetrics] = {}
+
+
 def variant_metrics(variant: Variant) -> VariantMetrics:
     """The metrics of a variant."""
-    return _variant_metrics(variant.name, variant.version)
+    key = (variant.name, variant.version)
+    found = _VARIANT_METRICS.get(key)
+    return found or _VARIANT_METRICS.setdefault(key, VariantMetrics(*key))
+
+
+def keep_versions(versions: Collection[int]) -> None:
+    """Forget the metrics of all other versions, which are not served any more.
+
+    With BentoML their last values stay in the workers' files, from which they count on if the version comes back.
+    """
+    gone = [key for key in list(_VARIANT_METRICS) if key[1] not in versions]
+    for key in gone:
+        del _VARIANT_METRICS[key]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that the files keep the values
+        for version in {version for _, version in gone}:
+            for metric in _OF_VARIANTS:
+                metric.remove_by_labels({"version": str(version)})
 
 
 def count_request(address: str, status: int) -> None:
@@ -133,22 +185,6 @@ def exposition() -> bytes:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
-
-
-# prometheus-client finds labels under a lock.
-@cache
-def _variant_metrics(name: str, version: int) -> VariantMetrics:
-    return VariantMetrics(name, version)
-
-
-@cache
-def _count_predictions(name: str, version: str, service: str) -> Counter:
-    return _PREDICTIONS.labels(name, version, service)
-
-
-@cache
-def _latency(name: str, version: str, address: str) -> Histogram:
-    return _LATENCY.labels(name, version, address)
 
 
 @cache

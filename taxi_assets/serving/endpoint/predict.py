@@ -1,5 +1,6 @@
 """`POST /predict`: the prediction of one ride."""
 
+from collections.abc import Sequence
 from secrets import token_hex
 from time import perf_counter
 
@@ -54,7 +55,7 @@ async def predict(request: Request) -> Response:
     variants = request.app.state.endpoint.variants
     ride = decode_ride(body, variants.services, variants.zone_names)
     variant = variants.assign(ride.rider_key or token_hex(ASSIGNMENT_KEY_BYTES))
-    return await _respond(request, variant, ride, started, PREDICT)
+    return await _respond(request, variant, ride, started, PREDICT, variants.shadows)
 
 
 async def predict_by_version(request: Request) -> Response:
@@ -69,13 +70,21 @@ async def predict_by_version(request: Request) -> Response:
     return await _respond(request, variant, ride, started, PREDICT_BY_VERSION)
 
 
-async def _respond(request: Request, variant: Variant, ride: RideRequest, started: float, address: str) -> Response:
-    """The response of a variant to a ride, once it is logged.
+async def _respond(
+    request: Request,
+    variant: Variant,
+    ride: RideRequest,
+    started: float,
+    address: str,
+    shadows: Sequence[Variant] = (),
+) -> Response:
+    """The response of a variant to a ride, once it is logged; the shadows predict after it.
 
     Raises:
         LogUnavailable: it cannot be logged, and so must not be sent.
     """
-    log, traffic = request.app.state.endpoint.log, request.app.state.endpoint.traffic
+    endpoint = request.app.state.endpoint
+    log, traffic = endpoint.log, endpoint.traffic
     traffic.follow()
     live = traffic.of(variant).predict_ride(ride)
     computed = Computed(live.matrix, live.prediction, started, traffic_age_seconds=live.traffic_age_seconds)
@@ -83,10 +92,15 @@ async def _respond(request: Request, variant: Variant, ride: RideRequest, starte
     metrics = variant_metrics(variant)
     metrics.count({ride.service: 1}, live.matrix, live.prediction)
     metrics.note_traffic([live.traffic_age_seconds])
-    content = _ENCODER.encode(prediction_body(variant, ride, live, request_id))
+    response = Response(
+        _ENCODER.encode(prediction_body(variant, ride, live, request_id)), media_type="application/json"
+    )
+    if shadows:
+        is_overloaded = request.app.state.admission.is_overloaded()
+        response.background = await endpoint.shadows.after_answer(shadows, ride, request_id, is_overloaded)
     await log.durable()
     metrics.time(address, perf_counter() - started)
-    return Response(content, media_type="application/json")
+    return response
 
 
 def prediction_body(variant: Variant, ride: RideRequest, live: LivePrediction, request_id: str) -> PredictionBody:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from secrets import token_hex
 from time import perf_counter
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -71,17 +72,33 @@ class ColumnsBody(BatchBody):
     service: Sequence[str]
 
 
+class AnsweredBatch(NamedTuple):
+    """A batch, its response as JSON and the id of its record."""
+
+    batch: RideBatch
+    content: bytes
+    request_id: str
+
+
 async def predict_many(request: Request) -> Response:
     """Predict the durations and the ends of many rides."""
     body = await read_body(request, MAX_BATCH_BYTES, _REMEDY)
-    endpoint = request.app.state.endpoint
-    content = await endpoint.batches.predict(partial(respond, endpoint.variants, endpoint.log, endpoint.traffic, body))
+    endpoint, admission = request.app.state.endpoint, request.app.state.admission
+    variants, shadows = endpoint.variants, endpoint.shadows
+
+    def predict_shadows(answered: AnsweredBatch) -> None:
+        batch, request_id = answered.batch, answered.request_id
+        shadows.predict_batch(variants.shadows, batch, request_id, is_overloaded=admission.is_overloaded())
+
+    answered = await endpoint.batches.predict(
+        partial(respond, variants, endpoint.log, endpoint.traffic, body), predict_shadows if variants.shadows else None
+    )
     await endpoint.log.durable()
-    return Response(content, media_type="application/json")
+    return Response(answered.content, media_type="application/json")
 
 
-def respond(variants: RoutedVariants, log: AnswerLog, traffic: TrafficFeed, body: bytes) -> bytes:
-    """The response's JSON.
+def respond(variants: RoutedVariants, log: AnswerLog, traffic: TrafficFeed, body: bytes) -> AnsweredBatch:
+    """The response to a body.
 
     Raises:
         Problem: the body is wrong.
@@ -98,7 +115,7 @@ def respond(variants: RoutedVariants, log: AnswerLog, traffic: TrafficFeed, body
     metrics.note_traffic(live.traffic_age_seconds)
     content = _ENCODER.encode(batch_body(variant, batch, live, request_id))
     metrics.time("/predict_many", perf_counter() - started)
-    return content
+    return AnsweredBatch(batch, content, request_id)
 
 
 def batch_body(variant: Variant, batch: RideBatch, live: LivePredictions, request_id: str) -> RowsBody | ColumnsBody:
