@@ -25,7 +25,7 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
         "training/scored_trips.sql",
     ),
     "champion_model": ("promotion/*.py", "promotion/*.sql"),
-    "duration_bento": ("serving/*.py", "serving/endpoint/*.py", "serving/packaging/*.py"),
+    "duration_bento": ("serving/*.py", "serving/deployments/*.py", "serving/endpoint/*.py", "serving/packaging/*.py"),
     "deployment": (
         "serving/champion_deployment.py",
         "serving/deployment_client.py",

@@ -17,7 +17,7 @@ ingest_months = dg.define_asset_job(
 train_month = dg.define_asset_job(
     "train_month",
     selection=dg.AssetSelection.all() - _TUNING - _PREDICTIONS,
-    description="Ingest one month, train on the months before it, score on it, and package the champion.",
+    description="Ingest one month, train on the months before it, score on it, package and deploy the champion.",
 )
 
 tune = dg.define_asset_job(

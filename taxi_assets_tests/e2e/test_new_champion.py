@@ -71,3 +71,8 @@ def test_a_landed_months_model_answers_without_a_restart(cli_user: CliUser, up: 
 
     assert cli_user.run_json("rollback")["routing"]["champion"] == 1
     assert client.predict(url, RIDE)["model_version"] == 1
+    alone = cli_user.run_json("deploy", "2")["deployment"]["url"]
+    assert client.predict(alone.removesuffix("/predict"), RIDE)["model_version"] == 2
+    assert cli_user.run_json("undeploy", "2")["is_followed"]
+    other_token = {"TAXI_DEPLOY_TOKEN": "of another endpoint".replace(" ", "-")}
+    assert "refuses the token" in cli_user.run("rollback", **other_token).stderr
