@@ -1,5 +1,8 @@
 """Every worker's predictions use the rides that any worker has received, also after a restart."""
 
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -76,3 +79,26 @@ def test_the_oldest_rides_are_dropped(tmp_path: Path, variant: Variant) -> None:
     log.append_new([completed(60 + number) for number in range(10)])
     feed.follow()
     assert [ride.pickup_at.minute for ride, _ in feed._rides.since(0)] == [53, 52, 51]
+
+
+def test_a_model_prepared_while_rides_come_in_knows_them_all(tmp_path: Path, variant: Variant) -> None:
+    log, feed = FeedbackLog(tmp_path), TrafficFeed(tmp_path)
+    other = Variant("deployment", replace(variant.model))
+    minutes(feed, variant)
+    with ThreadPoolExecutor(1) as thread:
+        for number in range(30):
+            log.append_new([completed(60 + number % 60) for _ in range(50)])
+            feed.follow()
+            if number == 10:
+                prepared = thread.submit(feed.prepare, other.model)
+    assert prepared.result() is feed.of(other)
+    assert minutes(feed, other)[0] == pytest.approx(minutes(feed, variant)[0])
+
+
+def test_a_forgotten_model_is_freed(tmp_path: Path, variant: Variant) -> None:
+    feed, model = TrafficFeed(tmp_path), replace(variant.model)
+    freed = weakref.ref(feed.prepare(model))
+    feed.prepare(variant.model)
+    feed.keep([variant.model])
+    assert freed() is None
+    assert feed.of(variant) is feed.of(variant)

@@ -16,6 +16,7 @@ from taxi_assets.serving.deployments.deployment_store import (
     remove_deployment,
     write_deployment,
 )
+from taxi_assets.serving.deployments.freed_memory import return_freed_memory
 from taxi_assets.serving.deployments.loaded_models import LoadedModels, LoadHook
 from taxi_assets.serving.deployments.model_store import find_model
 from taxi_assets.serving.deployments.routed_variants import RoutedVariants
@@ -111,7 +112,8 @@ class Follower:
             self._apply(deployments)
             self._file.write(self._report())
             self._seen = seen
-            return True
+        return_freed_memory()
+        return True
 
     def _follow(self, poll_seconds: float) -> None:
         with suppress(OSError):

@@ -86,7 +86,7 @@ def follow_routing(log: AnswerLog, store: Path | None, packaged: Path, traffic: 
 
     def before_swap(after: RoutedVariants) -> None:
         for variant in after.deployed.values():
-            traffic.prepare(variant.model)
+            traffic.of(variant)  # made once, beside the thread that predicts
         for variant in (after.champion, *(after.by_bucket or ()), *after.shadows, *after.deployed.values()):
             variant_metrics(variant)
 

@@ -33,6 +33,20 @@ def test_the_packaged_model_is_the_first_champion(start_worker: StartWorker, sta
     assert [report.revision for report in live_workers(state)] == [1]
 
 
+def test_a_newer_packaged_model_is_champion_until_a_routing_is_set(
+    state: ServingState, store: Path, packaged: Path, changes: DeploymentChanges
+) -> None:
+    Follower(state, store, packaged).close()
+    newer = Follower(state, store, store / "v2-000000000002/src/model")
+    assert answering(newer) == (2, 2)
+    assert sorted(newer.variants.deployed) == [2]
+    newer.close()
+    changes.make_champion(3)
+    newest = Follower(state, store, store / "v4-000000000004/src/model")
+    assert newest.variants.champion.version == 3
+    newest.close()
+
+
 def test_a_change_reaches_every_worker(start_worker: StartWorker, changes: DeploymentChanges) -> None:
     workers = [start_worker(), start_worker()]
     for version in (2, 3):
