@@ -2,11 +2,13 @@
 
 from calendar import monthrange
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_assets.ingestion.completeness import COUNTS, MAX_LOSS_SHARE, Extent, few_rows, losses, missing_parts
 from taxi_assets.months import Month
+from taxi_assets.warehouse.queries import sql
 
 FEBRUARY, MARCH, APRIL = (Month(2020, number) for number in range(2, 5))
 
@@ -75,3 +77,22 @@ def test_only_a_loss_beyond_the_limit_is_reported(before: dict[str, int], kept: 
     }
     assert reported == {name for name in before if after[name] < before[name] * (1 - MAX_LOSS_SHARE)}
     assert losses(after, before) == []
+
+
+@pytest.mark.parametrize(
+    ("pickups", "expected"),
+    [
+        ((), (0, 0, 0)),
+        (("2023-03-01 00:00:00", "2023-03-01 00:59:59", "2023-03-01 01:00:00"), (3, 1, 2)),
+        (("2023-03-31 23:59:59.999999", "2023-04-01 00:00:00", "2023-02-28 23:59:59"), (3, 1, 1)),
+        (
+            (None, "infinity", "-infinity", "1969-12-31 23:30:00", "290000-01-01 00:00:00", "2023-03-05 12:00:00"),
+            (6, 1, 1),
+        ),
+    ],
+)
+def test_extent_is_the_rows_and_the_months_days_and_hours_with_pickups(memory, pickups, expected) -> None:
+    memory.execute("CREATE TEMP TABLE month_trips (pickup_at TIMESTAMP, month DATE)")
+    for pickup in pickups:
+        memory.execute("INSERT INTO month_trips VALUES ($1, '2023-03-01')", [pickup])
+    assert memory.execute(sql("month_extent")).fetchall() == [expected]

@@ -32,25 +32,6 @@ def test_staged_trips_are_all_rows_of_a_file_under_its_month(memory, put) -> Non
     assert memory.execute("SELECT * FROM month_trips ORDER BY source_row").fetchall() == before
 
 
-@pytest.mark.parametrize(
-    ("pickups", "expected"),
-    [
-        ((), (0, 0, 0)),
-        (("2023-03-01 00:00:00", "2023-03-01 00:59:59", "2023-03-01 01:00:00"), (3, 1, 2)),
-        (("2023-03-31 23:59:59.999999", "2023-04-01 00:00:00", "2023-02-28 23:59:59"), (3, 1, 1)),
-        (
-            (None, "infinity", "-infinity", "1969-12-31 23:30:00", "290000-01-01 00:00:00", "2023-03-05 12:00:00"),
-            (6, 1, 1),
-        ),
-    ],
-)
-def test_extent_is_the_rows_and_the_months_days_and_hours_with_pickups(memory, pickups, expected) -> None:
-    memory.execute("CREATE TEMP TABLE month_trips (pickup_at TIMESTAMP, month DATE)")
-    for pickup in pickups:
-        memory.execute("INSERT INTO month_trips VALUES ($1, '2023-03-01')", [pickup])
-    assert memory.execute(sql("month_extent")).fetchall() == [expected]
-
-
 # Features
 
 
