@@ -1,6 +1,7 @@
 """An endpoint of small models in this process, and requests to it."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,20 @@ class Api:
             transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://endpoint:3001") as client:
                 return await client.request(method, path, headers=headers, **sent)
+
+        return asyncio.run(send())
+
+    def versions(self, rides: Sequence[Any]) -> list[int]:
+        """The versions that answer these rides, one request after the other."""
+
+        async def send() -> list[int]:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://endpoint:3001") as client:
+                found = []
+                for ride in rides:
+                    found.append((await client.post("/predict", json=ride)).json()["model_version"])
+                    await asyncio.sleep(0)  # within this process, requests would never leave the event loop
+                return found
 
         return asyncio.run(send())
 

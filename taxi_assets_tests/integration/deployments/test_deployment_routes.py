@@ -55,6 +55,22 @@ def test_a_routing_is_applied_and_rolled_back(api: Api) -> None:
     assert "no earlier routing" in detail(api("POST", "/routing/rollback"), 409)
 
 
+def versions_of_riders(api: Api, share: float) -> list[int]:
+    """The version of each of 100 riders with this share of the challenger, the same when asked again."""
+    assert api("PUT", "/routing", {"champion": 1, "challengers": [{"version": 2, "share": share}]}).status_code == 200
+    versions = [api.versions([{**RIDE, "rider_key": f"rider-{number}"} for number in range(100)]) for _ in range(2)]
+    assert versions[0] == versions[1]
+    return versions[0]
+
+
+def test_a_rider_stays_with_a_version_unless_the_shares_change(api: Api) -> None:
+    api("POST", "/deployments", {"model_version": 2})
+    before, again, grown = (versions_of_riders(api, share) for share in (0.3, 0.3, 0.6))
+    assert before == again
+    assert 15 < before.count(2) < 45 < grown.count(2) < 75
+    assert {pair for pair in zip(before, grown, strict=True) if pair[0] != pair[1]} == {(1, 2)}
+
+
 @pytest.mark.parametrize("change", [("POST", "/deployments"), ("PUT", "/routing/champion")])
 def test_a_broken_model_is_refused_with_the_reason_everywhere(api: Api, change: tuple[str, str]) -> None:
     model_store_samples.add_version(api.store, 9, model_store_samples.change_golden_predictions)
