@@ -113,6 +113,7 @@ def up(settings: Settings) -> Iterator[Terminal]:
     names = ("home", "data_kind", "tlc_source", "dagster_port", "bento_port", "data_docs_port", "mlflow_port")
     variables = {f"TAXI_{name.upper()}": str(getattr(settings, name)) for name in names}
     with terminal([*TAXI, "up"], {**environment(), **variables}) as screen:
+        screen.wait_for("starting dagster")  # before that, Ctrl-C ends it without a word
         yield screen
         if screen.process.poll() is None:
             screen.press(CTRL_C)
