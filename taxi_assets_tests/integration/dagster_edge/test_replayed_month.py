@@ -17,6 +17,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from platform_harness import PlatformHarness
 from sample_lake import ZONE_FILES, Source
 from trip_replay import TripReplay, pickup_seconds
@@ -120,10 +121,14 @@ def trips(evaluated: Mapping[int, PredictedMonth]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Replayed:
-    """The endpoint's answer to each trip, and to the first ones in one request."""
+    """The endpoint's answer to each trip, and to the first ones in one request.
+
+    `shadowed` is true for each trip that the second version predicted as a shadow.
+    """
 
     answers: pd.DataFrame
     batch: Mapping[str, Any]
+    shadowed: NDArray[np.bool_]
 
 
 @pytest.fixture(scope="module")
@@ -145,12 +150,14 @@ def replayed(
         change(url, "PUT", "/routing", {"champion": second, "challengers": challengers, "shadows": []})
         replay.play(until=start + (end - start) * 2 / 3)
         change(url, "PUT", "/routing/champion", {"model_version": first})
+        change(url, "PUT", "/routing", {"champion": first, "challengers": [], "shadows": [second]})
+        shadowed = np.array([answer is None for answer in replay.answers])
         replay.play()
         batch = replay.request_many(range(BATCH))
         replay.close()
     answers = pd.DataFrame(replay.answers, index=trips.index)
     answers["is_known"] = [each["known"] for each in answers["recent_traffic"]]
-    return Replayed(answers, batch)
+    return Replayed(answers, batch, shadowed)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +169,8 @@ def answers(replayed: Replayed) -> pd.DataFrame:
 def change(url: str, method: str, path: str, body: object) -> None:
     """Change the deployments or the routing of the endpoint."""
     headers = {"Authorization": f"Bearer {TOKEN['TAXI_DEPLOY_TOKEN']}"}
-    httpx.request(method, url + path, json=body, headers=headers, timeout=30, trust_env=False).raise_for_status()
+    response = httpx.request(method, url + path, json=body, headers=headers, timeout=30, trust_env=False)
+    assert response.is_success, response.text
 
 
 def rmse(errors: "pd.Series[float]") -> float:
@@ -207,20 +215,30 @@ _CONDITIONS = (WITH_RECENT_TRAFFIC, WITHOUT_RECENT_TRAFFIC)
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_000)
-def test_every_answer_is_traced(served_platform: PlatformHarness, trips: pd.DataFrame, replayed: Replayed) -> None:
+def test_every_answer_is_traced(
+    served_platform: PlatformHarness,
+    versions: list[int],
+    evaluated: Mapping[int, PredictedMonth],
+    trips: pd.DataFrame,
+    replayed: Replayed,
+) -> None:
     platform, answers, batch_id = served_platform, replayed.answers, replayed.batch["request_id"]
     predictions, feedback = (ingest_log(platform.warehouse, log) for log in LOG_TABLES)
-    assert (predictions.records, feedback.records) == (len(trips) + BATCH, len(trips))
+    shadows = int(replayed.shadowed.sum())
+    assert (predictions.records, feedback.records) == (len(trips) + shadows + 2 * BATCH, len(trips))
     assert (predictions.duplicates, predictions.torn_lines, feedback.torn_lines) == (0, 0, 0)
     with platform.warehouse.reading() as connection:
-        logged = connection.execute("SELECT request_id, model_version, duration_minutes FROM predictions").df()
-    logged = logged.set_index("request_id")
+        columns = "request_id, model_version, duration_minutes, shadow_of"
+        logged = connection.execute(f"SELECT {columns} FROM predictions").df().set_index("request_id")
     of_rides, of_batch = logged.loc[answers["request_id"]], logged.loc[[f"{batch_id}.{row}" for row in range(BATCH)]]
     assert of_rides["model_version"].tolist() == answers["model_version"].tolist()
     assert of_rides["duration_minutes"].round(2).tolist() == answers["duration_minutes"].tolist()
     batch_minutes = [row["duration_minutes"] for row in replayed.batch["predictions"]]
     assert of_batch["duration_minutes"].round(2).tolist() == batch_minutes
-    assert set(answers["model_version"]) <= set(read_versions(platform.settings))
+    shadow_minutes = logged.set_index("shadow_of")["duration_minutes"].loc[answers["request_id"][replayed.shadowed]]
+    expected = evaluated[versions[1]].predictions[WITH_RECENT_TRAFFIC.name].minutes[trips.index[replayed.shadowed]]
+    assert (np.abs(shadow_minutes.to_numpy() - expected) < TOLERANCE_MINUTES).mean() > 0.999
+    assert set(logged["model_version"]) <= set(read_versions(platform.settings))
     for segment in platform.settings.prediction_log.glob(f"*{SEALED}"):
         segment.unlink()  # the warehouse alone must know them
     for version, own in answers.groupby("model_version"):
@@ -236,8 +254,9 @@ def test_every_answer_is_traced(served_platform: PlatformHarness, trips: pd.Data
     assert min(traced_by_command(platform.settings, request_id) for _ in range(3)) < MAX_TRACE_SECONDS
     newest = found["months"][-1]["sha256"]
     assert trace_file(platform.settings, platform.warehouse, newest)["predictions"] == predictions.records
-    (challenger,) = compare_variants(platform.warehouse)
-    assert min(challenger.rides, challenger.champion_rides) > 100
+    challenger, shadow = compare_variants(platform.warehouse)
+    assert [each.is_paired for each in (challenger, shadow)] == [False, True]
+    assert min(challenger.rides, challenger.champion_rides, shadow.rides) > 100
 
 
 def traced_by_command(settings: Settings, request_id: str) -> float:
