@@ -51,7 +51,7 @@ def log(platform: PlatformHarness) -> Iterator[Log]:
 
 
 def remove_log(platform: PlatformHarness) -> None:
-    for path in platform.settings.prediction_log.iterdir():
+    for path in platform.settings.prediction_log.glob("*"):  # the folder may not exist yet
         path.unlink()
 
 
