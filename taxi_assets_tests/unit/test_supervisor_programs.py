@@ -5,9 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from taxi_assets.cli.supervisor.ports import free_port
-from taxi_assets.cli.supervisor.programs import Endpoint, Program, bento_program, environment, programs, require_ports
+from taxi_assets.cli.supervisor.programs import (
+    Endpoint,
+    Program,
+    bento_beside,
+    bento_program,
+    environment,
+    programs,
+    require_ports,
+)
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.packaging.bento_build import BENTO_NAME, RELEASE_FILE
 from taxi_assets.serving.packaging.serve_command import bento_command
@@ -51,6 +60,20 @@ def test_folders_are_created_before_anything_starts(settings: Settings) -> None:
     programs(settings)
     for folder in (settings.dagster_home, settings.mlflow_home, settings.bentoml_home, settings.reports):
         assert folder.is_dir()
+
+
+def test_a_deployment_token_is_made_unless_one_is_set(tmp_path: Path) -> None:
+    for name, token, is_made in (("made", None, True), ("set", SecretStr("a-token-of-its-own"), False)):
+        settings = Settings(home=tmp_path / name, deploy_token=token)
+        programs(settings)
+        assert (settings.serving_state / "token").is_file() == is_made
+        assert "a-token-of-its-own" not in f"{settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+def test_only_the_endpoint_of_the_platform_follows_its_routing(settings: Settings) -> None:
+    followed = str(settings.bentoml_home / "bentos" / BENTO_NAME)
+    assert bento_program(settings).env["TAXI_MODEL_STORE"] == followed
+    assert "TAXI_MODEL_STORE" not in bento_beside(settings, f"{BENTO_NAME}:v7-abc", 3001, "beside").env
 
 
 def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ def test_a_version_is_deployed_and_answers_under_its_own_address(api: Api) -> No
     prediction = api("POST", "/deployments/2/predict", RIDE, token="").json()
     assert (prediction["model_version"], prediction["variant"]) == (2, "deployment")
     assert api("POST", "/predict", RIDE).json()["model_version"] == 1
+    counted = 'taxi_requests_total{address="/deployments/{version}/predict",status="200"}'
+    assert counted in api("GET", "/metrics").text
     listed = api("GET", "/deployments").json()
     assert listed["deployments"][1] == {**deployment, "is_routed": False}
     assert [(each["model_version"], each["is_routed"]) for each in listed["deployments"]] == [(1, True), (2, False)]
