@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +15,7 @@ import pytest
 from endpoint import RIDE, post
 
 from benchmarks.http_load import load
+from benchmarks.serving_peers import serving as serving_on_first_core
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import Program, bento_beside
 from taxi_assets.cli.supervisor.supervisor import running
@@ -22,6 +25,9 @@ from taxi_assets.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 WORKER = "_bentoml_impl.worker.service"
+MAX_REPETITIONS = 5
+# BentoML keeps a part of each request for 15 seconds, so memory grows for so long.
+WARM_UP_REQUESTS, REQUESTS = 100_000, int(os.environ.get("TEST_REQUESTS", "100000"))
 
 
 def serving(built: Settings, workers: int) -> Program:
@@ -33,9 +39,20 @@ def serving(built: Settings, workers: int) -> Program:
 
 @pytest.fixture(scope="module")
 def single(built: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Bento with one worker."""
-    with running(serving(built, 1), tmp_path_factory.mktemp("single") / "bento.log") as url:
+    """The URL of a Bento with one worker, on the first core."""
+    with serving_on_first_core(serving(built, 1), tmp_path_factory.mktemp("single")) as url:
         yield url
+
+
+@contextmanager
+def off_first_core() -> Iterator[None]:
+    """Runs this thread on other cores than the endpoint, if there are any."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, allowed - {0} or allowed)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def workers_of(url: str) -> list[psutil.Process]:
@@ -60,15 +77,18 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def test_overload_is_refused_and_the_admitted_are_answered_in_time(single: str) -> None:
-    """Compares with full load, and is repeated, since other programs also use the machine."""
+    """Is repeated until it holds, since other programs also use the machine."""
     excess = []
-    for _ in range(5):
-        full = load(single, MAX_ADMITTED, 2).require_success().quantile_ms(0.99)
-        found = load(single, 4 * MAX_ADMITTED, 2)
+    for _ in range(MAX_REPETITIONS):
+        with off_first_core():
+            unloaded = load(single, 1, 2).require_success().quantile_ms(0.99)
+            found = load(single, 4 * MAX_ADMITTED, 5)
         assert set(found.latencies) == {200, 503}
         assert "retry-after: 1" in found.heads[503].lower()
-        excess.append(found.quantile_ms(0.99) - 2 * full - 20)
-    assert min(excess) <= 0
+        excess.append(found.quantile_ms(0.99) - 2 * unloaded - 20)
+        if excess[-1] <= 0:
+            return
+    pytest.fail(f"the p99 of the admitted is above the goal by {min(excess):.1f} ms")
 
 
 def test_batches_do_not_delay_single_rides(single: str) -> None:
@@ -86,17 +106,19 @@ def test_batches_do_not_delay_single_rides(single: str) -> None:
     assert found.quantile_ms(0.5) < 50
 
 
-def test_memory_does_not_grow_over_a_million_requests(single: str) -> None:
+def test_memory_does_not_grow(single: str) -> None:
+    """Sends 100,000 requests. `TEST_REQUESTS=1000000` sends a million, in five minutes."""
     (worker,) = workers_of(single)
 
     def send(count: int) -> int:
         while count > 0:
-            found = load(single, 16, 5).require_success()
+            with off_first_core():
+                found = load(single, 16, 5).require_success()
             count -= len(found.latencies[200])
         return int(worker.memory_info().rss)
 
-    before = send(100_000)
-    assert send(1_000_000) < 1.05 * before
+    before = send(WARM_UP_REQUESTS)
+    assert send(REQUESTS) < 1.05 * before
 
 
 class RetryingClient(threading.Thread):
