@@ -30,7 +30,7 @@ from taxi_assets.serving.deployments.routing_store import (
 )
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.deployments.workers import WorkerFile, WorkerReport
-from taxi_assets.serving.serving_manifest import read_manifest, read_version
+from taxi_assets.serving.serving_manifest import read_version
 
 POLL_SECONDS = 0.2
 # `by` of a routing that no client asked for.
@@ -82,7 +82,7 @@ class Follower:
         self._polling, self._stopped = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
         self.refused_routing: tuple[int, str] | None = None
-        _record_packaged(state, packaged)
+        _record_packaged(state, packaged, self._models)
         self._file = WorkerFile(state)
         deployments = read_deployments(state)
         self._models.update(deployments)
@@ -158,13 +158,14 @@ class Follower:
         return WorkerReport(self._file.worker, self.variants.routing.revision, loaded, failed, self.refused_routing)
 
 
-def _record_packaged(state: ServingState, packaged: Path) -> None:
-    """Make the packaged model the champion, unless a change of the routing was asked for."""
+def _record_packaged(state: ServingState, packaged: Path, models: LoadedModels) -> None:
+    """Load the packaged model and make it the champion, unless a change of the routing was asked for."""
     with state.lock("deployment", _START_SECONDS):
         current, version = newest_readable(state), read_version(packaged)
         if current is None or (current.by == PACKAGED and current.routing != Routing(version)):
-            read_manifest(packaged)  # a damaged one must not become the champion
-            write_deployment(state, new_deployment(packaged, version, PACKAGED))
+            deployment = new_deployment(packaged, version, PACKAGED)
+            models.load(deployment)  # one that fails a check must not become the champion
+            write_deployment(state, deployment)
             store_routing(state, Routing(version), PACKAGED)
             if current:
                 remove_deployment(state, current.routing.champion)
