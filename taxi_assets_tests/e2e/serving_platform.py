@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from endpoint import RIDE, post
+from endpoint import RIDE
 
 from taxi_assets.cli.supervisor.programs import Program
 from taxi_assets.cli.supervisor.supervisor import running
@@ -35,7 +35,9 @@ class Deployed:
 
     def answering(self, path: str = "/predict", **fields: Any) -> set[int]:
         """Versions of 20 answers, each over a new connection, so that every worker answers some."""
-        return {post(self.url, path, json={**RIDE, **fields}).json()["model_version"] for _ in range(20)}
+        with httpx.Client(trust_env=False, headers={"connection": "close"}) as client:
+            answers = [client.post(self.url + path, json={**RIDE, **fields}) for _ in range(20)]
+        return {answer.json()["model_version"] for answer in answers}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import threading
 import weakref
 from pathlib import Path
 
@@ -74,3 +75,22 @@ def test_a_version_without_a_folder_is_named(tmp_path: Path) -> None:
     model_store_samples.add_version(tmp_path, 12)
     with pytest.raises(TaxiError, match=r"version 1 has no Bento in .*: package it with `taxi deploy 1`"):
         find_model(tmp_path, 1)
+
+
+@pytest.mark.slow
+def test_a_busy_machine_refuses_no_sound_model(tmp_path: Path) -> None:
+    folder, ended = model_store_samples.add_version(tmp_path, 7), threading.Event()
+
+    def keep_busy() -> None:
+        while not ended.is_set():
+            sum(range(1_000))
+
+    threads = [threading.Thread(target=keep_busy) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert load_checked(folder, 7).median_milliseconds < 5
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()

@@ -16,7 +16,7 @@ from taxi_assets.features.trip_features import ZONES
 from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.served_model import MODEL_INPUT, ServedModel
 
-# A sound model takes 0.1 ms; a busy machine may take ten times as long.
+# Of the processor. A sound model takes 0.1 ms.
 MAX_MILLISECONDS = 10.0
 PROBE_RIDES = 64
 # Enough for a median that one interruption does not change; a slow model is refused after so many.
@@ -32,7 +32,7 @@ class CheckedModel:
     Attributes:
         model: The model, warmed up.
         load_seconds: Time to load and check it.
-        median_milliseconds: Median time of one prediction.
+        median_milliseconds: Median processor time of one prediction.
     """
 
     model: ServedModel
@@ -46,7 +46,7 @@ def load_checked(folder: Path, version: int, max_milliseconds: float = MAX_MILLI
     Args:
         folder: Its serving folder.
         version: The version that the folder must contain.
-        max_milliseconds: The longest accepted median time of one prediction.
+        max_milliseconds: The longest accepted median processor time of one prediction.
 
     Raises:
         TaxiError: a file is missing or changed, the format is unknown, a prediction is wrong, not finite or of another
@@ -95,21 +95,22 @@ def _check_shape(model: ServedModel) -> None:
 
 
 def _warm_up(model: ServedModel, max_milliseconds: float) -> float:
-    """Predict rides until the model is warm and return the median time of one, in milliseconds."""
+    """Predict rides until the model is warm and return the median processor time of one, in milliseconds."""
     times: list[float] = []
     deadline = time.perf_counter() + _PROBE_SECONDS
     rides = probe_rides(model.services)
     for ride in islice(rides, 1):  # the first prediction also builds lookup tables
         _check_prediction(model, ride)
     for ride in rides:
-        started = time.perf_counter()
+        started = time.thread_time()  # a busy machine must not refuse a sound model
         _check_prediction(model, ride)
-        times.append(time.perf_counter() - started)
+        times.append(time.thread_time() - started)
         if len(times) >= _MIN_PROBE_RIDES and time.perf_counter() > deadline:
             break
     milliseconds = 1000 * median(times)
     if milliseconds > max_milliseconds:
-        raise TaxiError(f"a prediction takes {milliseconds:.1f} ms, above the limit of {max_milliseconds:g}: {_REMEDY}")
+        fault = f"a prediction takes {milliseconds:.1f} ms of a processor, above the limit of {max_milliseconds:g}"
+        raise TaxiError(f"{fault}: {_REMEDY}")
     return milliseconds
 
 
