@@ -57,7 +57,7 @@ def load_checked(folder: Path, version: int, max_milliseconds: float = MAX_MILLI
         model = ServedModel.load(folder)
         _check_version(model, version)
         _check_shape(model)
-        milliseconds = _warm_up(model, max_milliseconds)
+        milliseconds = warm_up(model, max_milliseconds)
     except TaxiError as error:
         raise TaxiError(f"version {version} is refused: {error}") from error
     except Exception as error:  # ONNX Runtime has no common class of errors
@@ -94,8 +94,12 @@ def _check_shape(model: ServedModel) -> None:
         raise TaxiError(f"its output for 2 trips has the shape {shapes}, not [(2, 1)]: {_REMEDY}")
 
 
-def _warm_up(model: ServedModel, max_milliseconds: float) -> float:
-    """Predict rides until the model is warm and return the median processor time of one, in milliseconds."""
+def warm_up(model: ServedModel, max_milliseconds: float) -> float:
+    """Predict rides until the model is warm and return the median processor time of one, in milliseconds.
+
+    Raises:
+        TaxiError: a prediction is wrong, or they take too long.
+    """
     times: list[float] = []
     deadline = time.perf_counter() + _PROBE_SECONDS
     rides = probe_rides(model.services)
