@@ -13,6 +13,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.serving.deployments.deploy_token import TOKEN_VARIABLE, is_token, read_token
 from taxi_assets.serving.deployments.deployment_changes import DeploymentChanges
 from taxi_assets.serving.deployments.deployment_store import read_deployments, read_refusals
+from taxi_assets.serving.deployments.follow import PACKAGED
 from taxi_assets.serving.deployments.model_store import STORE_VARIABLE
 from taxi_assets.serving.deployments.routing_store import newest_readable
 from taxi_assets.serving.deployments.serving_state import STATE_VARIABLE
@@ -74,13 +75,18 @@ def require_token(request: Request) -> None:
     """Check the header `Authorization: Bearer TOKEN`.
 
     Raises:
-        Problem: 403 if this endpoint has no token or no model store, 401 for another token or none.
+        Problem: 403 if this endpoint has no token or no model store, 401 for another token or none, 503 if the
+            token's file cannot be read.
     """
     endpoint: EndpointState = request.app.state.endpoint
     if endpoint.store is None:
         remedy = f"start it with `taxi up`, or set {STORE_VARIABLE} and {STATE_VARIABLE}"
         raise Problem(403, f"this endpoint serves its packaged model only: {remedy}")
-    token = read_token(endpoint.serving_state)
+    try:
+        token = read_token(endpoint.serving_state)
+    except TaxiError as error:
+        remedy = f"set {TOKEN_VARIABLE}, or remove the file `token` of the serving state"
+        raise Problem(503, f"the deployment token cannot be read: {remedy}") from error
     if token is None:
         remedy = f"start it with `taxi up`, or set {TOKEN_VARIABLE}"
         raise Problem(403, f"this endpoint has no deployment token: {remedy}")
@@ -113,7 +119,9 @@ def _route(path: str, **handlers: Callable[[_Call], Response]) -> Route:
 
 def _requested_by(request: Request) -> str:
     name = request.headers.get(REQUESTED_BY, "")[:_MAX_BY_CHARACTERS]
-    return name if name.isprintable() and name.strip() else DEFAULT_BY
+    # At its start the endpoint replaces a routing of this name.
+    is_name = name.isprintable() and name.strip() and name != PACKAGED
+    return name if is_name else DEFAULT_BY
 
 
 def _list_deployments(call: _Call) -> JSONResponse:

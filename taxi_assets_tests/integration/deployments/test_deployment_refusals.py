@@ -190,6 +190,17 @@ def test_another_method_is_refused(unchanged: Api) -> None:
     assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
 
+def test_an_unreadable_token_is_refused_with_the_remedy(unchanged: Api) -> None:
+    before = unchanged.state.token.read_bytes()
+    unchanged.state.token.write_bytes(b"\xff")
+    try:
+        refused = detail(unchanged("GET", "/routing"), 503)
+    finally:
+        unchanged.state.token.write_bytes(before)
+    assert refused.startswith("the deployment token cannot be read: set TAXI_DEPLOY_TOKEN")
+    assert str(unchanged.state.folder) not in refused
+
+
 def test_a_strange_host_is_not_an_error(unchanged: Api) -> None:
     response = unchanged("GET", "/deployments", headers={"host": "[", "x-requested-by": b"\xfc" * 300})
     assert response.json()["deployments"][0]["url"].endswith("/deployments/1/predict")

@@ -39,6 +39,12 @@ def test_a_version_is_deployed_and_answers_under_its_own_address(api: Api) -> No
     assert "version 2 is not deployed" in detail(api("POST", "/deployments/2/predict", RIDE), 404)
 
 
+def test_no_client_names_a_change_as_the_packaged_models(api: Api) -> None:
+    """At its start the endpoint would replace that routing by its packaged model."""
+    routing = api("PUT", "/routing/champion", {"model_version": 2}, headers={"x-requested-by": "packaged"}).json()
+    assert (routing["champion"], routing["by"]) == (2, "api")
+
+
 def test_a_routing_is_applied_and_rolled_back(api: Api) -> None:
     first = api("GET", "/routing").json()
     assert (first["revision"], first["champion"], first["by"]) == (1, 1, "packaged")
