@@ -108,6 +108,8 @@ DAMAGES = (
     damage(lambda stored: stored.update(champion=None)),
     damage(lambda stored: stored["buckets"].update({"15": stored["buckets"]["13"]})),
     damage(lambda stored: stored["buckets"].update({"15": [1000]})),
+    damage(lambda stored: stored.update(revision="1")),
+    damage(lambda stored: stored.update(previous=1)),
 )
 
 
@@ -122,6 +124,21 @@ def test_a_damaged_routing_is_refused_and_can_be_set_again(
     again = store_routing(state, Routing(15, (Challenger(13, 0.1),)), "test")
     assert (again.revision, again.buckets) == (2, first.buckets)
     assert read_routing(state) == again
+
+
+def test_the_same_routing_mends_a_damaged_file(state: ServingState) -> None:
+    store_routing(state, SPLIT, "test")
+    state.routing.write_bytes(b"{")
+    again = store_routing(state, SPLIT, "test")
+    assert again.revision == 1
+    assert read_routing(state) == again
+
+
+def test_a_rollback_needs_no_intact_current_file(state: ServingState) -> None:
+    for champion in (1, 2):
+        store_routing(state, Routing(champion), "test")
+    state.routing.write_bytes(b"{")
+    assert roll_back(state, "test").routing == Routing(1)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ applies from the endpoint's next start.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,8 @@ from taxi_assets.serving.deployments.model_store import find_model
 from taxi_assets.serving.deployments.routing import Routing, parse_routing
 from taxi_assets.serving.deployments.routing_store import (
     RoutingRevision,
+    newest_readable,
     previous_routing,
-    read_routing,
     restore_routing,
     roll_back,
     store_routing,
@@ -93,7 +93,7 @@ class DeploymentChanges:
         with self._change() as deadline:
             if version not in read_deployments(self.state):
                 raise UnknownVersion(f"version {version} is not deployed: see `taxi route`")
-            current = read_routing(self.state)
+            current = newest_readable(self.state)
             if current and version in current.routing.versions:
                 raise RoutedVersion(f"version {version} is routed: route without it first")
             remove_deployment(self.state, version)
@@ -122,7 +122,7 @@ class DeploymentChanges:
         """
         with self._change() as deadline:
             self._deploy(version, deadline)
-            current = read_routing(self.state)
+            current = newest_readable(self.state)
             routing = _with_champion(current.routing, version) if current else Routing(version)
             return self._route(lambda: store_routing(self.state, routing, self.by), deadline)
 
@@ -149,9 +149,12 @@ class DeploymentChanges:
 
     def _deploy(self, version: int, deadline: float) -> Deployment:
         before = read_deployments(self.state).get(version)
+        workers = live_workers(self.state)
+        # After a failed check it gets a new key, so that the workers try again.
+        is_sound = before and not any(_has_failed(report, before) for report in workers)
         try:
-            deployment = self._find(version, before)
-            if not live_workers(self.state):
+            deployment = self._find(version, before if is_sound else None)
+            if not workers:
                 load_checked(Path(deployment.folder), version)
             self._write(deployment, before, deadline)
         except (UnknownVersion, TooManyDeployed):
@@ -188,7 +191,7 @@ class DeploymentChanges:
 
     def _route(self, change: Callable[[], RoutingRevision], deadline: float) -> RoutingRevision:
         """Change the routing and wait until every worker answers by it; undo it if one cannot."""
-        before, second = read_routing(self.state), previous_routing(self.state)
+        before, second = newest_readable(self.state), _previous_versions(self.state)
         new = change()
         try:
             self._wait(lambda report: _answers_by(report, new), deadline)
@@ -197,8 +200,8 @@ class DeploymentChanges:
                 restore_routing(self.state, before)
             write_refusal(self.state, new.routing.champion, str(error), self.by)
             raise RefusedModel(f"the routing is refused, the one before stays: {error}") from error
-        kept = {*new.routing.versions, *_versions(previous_routing(self.state))}
-        for version in {*_versions(before), *_versions(second)} - kept:
+        kept = {*new.routing.versions, *_previous_versions(self.state)}
+        for version in {*_versions(before), *second} - kept:
             remove_deployment(self.state, version)
         return new
 
@@ -209,10 +212,14 @@ class DeploymentChanges:
             raise TaxiError(f"worker {names} has not followed within {self.timeout:g} seconds: see the endpoint's log")
 
 
+def _has_failed(report: WorkerReport, deployment: Deployment) -> bool:
+    key, _ = report.failed.get(str(deployment.version), ("", ""))
+    return key == deployment.key
+
+
 def _has_loaded(report: WorkerReport, deployment: Deployment) -> bool:
-    key, reason = report.failed.get(str(deployment.version), ("", ""))
-    if key == deployment.key:
-        raise TaxiError(reason)
+    if _has_failed(report, deployment):
+        raise TaxiError(report.failed[str(deployment.version)][1])
     return report.loaded.get(str(deployment.version)) == deployment.key
 
 
@@ -224,6 +231,13 @@ def _answers_by(report: WorkerReport, new: RoutingRevision) -> bool:
 
 def _versions(revision: RoutingRevision | None) -> tuple[int, ...]:
     return revision.routing.versions if revision else ()
+
+
+def _previous_versions(state: ServingState) -> tuple[int, ...]:
+    """The versions of the previous routing; none if its file is damaged, which must not prevent a change."""
+    with suppress(TaxiError):
+        return _versions(previous_routing(state))
+    return ()
 
 
 def _with_champion(routing: Routing, version: int) -> Routing:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
+
 from taxi_assets.errors import TaxiError
 from taxi_assets.files import sha256_of, write_atomically
 from taxi_assets.serving.deployments.serving_state import ServingState
@@ -67,8 +69,8 @@ def read_deployments(state: ServingState) -> dict[int, Deployment]:
     """The deployed models by version; a damaged file counts as none."""
     found = {}
     for path in sorted(state.deployments.glob("*.json")):
-        with suppress(OSError, ValueError, TypeError):
-            deployment = Deployment(**json.loads(path.read_bytes()))
+        with suppress(OSError, ValueError):
+            deployment = msgspec.json.decode(path.read_bytes(), type=Deployment)
             found[deployment.version] = deployment
     return dict(sorted(found.items()))
 
@@ -95,8 +97,8 @@ def read_refusals(state: ServingState, count: int = KEPT_REFUSALS) -> list[Refus
     """The newest refusals, newest first."""
     found = []
     for path in sorted(state.refusals.glob("*.json"), reverse=True)[:count]:
-        with suppress(OSError, ValueError, TypeError):
-            found.append(Refusal(**json.loads(path.read_bytes())))
+        with suppress(OSError, ValueError):
+            found.append(msgspec.json.decode(path.read_bytes(), type=Refusal))
     return found
 
 

@@ -74,6 +74,8 @@ class RoutingRevision:
         owned = [bucket for each in buckets.values() for bucket in each]
         if len(set(owned)) < len(owned) or not set(owned) <= set(range(BUCKETS)):
             raise ValueError("a bucket is listed twice or is none")
+        if not (content["previous"] or 0) < content["revision"]:
+            raise ValueError("its revision is not above the previous one")
         return cls(content["revision"], routing, buckets, content["previous"], content["at"], content["by"])
 
 
@@ -111,7 +113,7 @@ def store_routing(state: ServingState, routing: Routing, by: str) -> RoutingRevi
         if current is None:
             return _write(state, RoutingRevision(1, routing, _challengers(routing, routing.assign({})), by=by))
         if current.routing == routing:
-            return current
+            return current if _is_intact(state) else _write(state, current)
         buckets = routing.assign(_with_champion(current))
         new = RoutingRevision(current.revision + 1, routing, _challengers(routing, buckets), current.revision, by=by)
         return _write(state, new)
@@ -127,7 +129,7 @@ def roll_back(state: ServingState, by: str) -> RoutingRevision:
         TaxiError: the folder cannot be read or written to.
     """
     with state.lock("routing", LOCK_SECONDS):
-        current, before = read_routing(state), previous_routing(state)
+        current, before = newest_readable(state), previous_routing(state)
         if current is None or before is None:
             raise NoEarlierRouting("there is no earlier routing to go back to: set one with `taxi route`")
         return _write(state, replace(before, revision=current.revision + 1, by=by))
@@ -148,9 +150,9 @@ def previous_routing(state: ServingState) -> RoutingRevision | None:
     """The routing that `roll_back` restores; None if there is none.
 
     Raises:
-        TaxiError: a file cannot be read or is no routing.
+        TaxiError: its file cannot be read or is no routing.
     """
-    current = read_routing(state)
+    current = newest_readable(state)
     if current is None or current.previous is None:
         return None
     return read_revision(state, current.previous)
@@ -168,6 +170,12 @@ def stored_routings(state: ServingState) -> Iterator[RoutingRevision]:
         with suppress(TaxiError):
             if found := _read(state, name):
                 yield found
+
+
+def _is_intact(state: ServingState) -> bool:
+    with suppress(TaxiError):
+        return read_routing(state) is not None
+    return False
 
 
 def _challengers(routing: Routing, buckets: Buckets) -> Buckets:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
+
+import msgspec
 
 from taxi_assets.files import write_atomically
 from taxi_assets.serving.deployments.serving_state import ServingState, lock_file
@@ -110,7 +111,6 @@ def _is_locked(path: Path) -> bool:
 
 
 def _read(path: Path) -> WorkerReport:
-    with suppress(OSError, ValueError, TypeError):
-        content: dict[str, Any] = json.loads(path.read_bytes())
-        return WorkerReport(**content)
+    with suppress(OSError, ValueError):
+        return msgspec.json.decode(path.read_bytes(), type=WorkerReport)
     return WorkerReport(path.stem)

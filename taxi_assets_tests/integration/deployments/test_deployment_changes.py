@@ -187,6 +187,51 @@ def test_a_worker_that_does_not_follow_undoes_the_change(
     assert worker.variants.shadows == ()
 
 
+@pytest.mark.parametrize("damaged", ["routing.json", "routing_history/00000001.json"])
+@pytest.mark.parametrize(
+    "change",
+    [lambda changes: changes.set_routing({"champion": 3}), lambda changes: changes.make_champion(3)],
+)
+def test_a_damaged_routing_prevents_no_change(
+    start_worker: StartWorker,
+    changes: DeploymentChanges,
+    state: ServingState,
+    damaged: str,
+    change: Callable[[DeploymentChanges], object],
+) -> None:
+    worker = start_worker()
+    changes.make_champion(2)
+    changes.deploy(3)
+    (state.folder / damaged).write_bytes(b"{")
+    change(changes)
+    assert worker.variants.champion.version == 3
+
+
+def test_a_version_that_failed_at_a_start_can_be_deployed_again(
+    start_worker: StartWorker, changes: DeploymentChanges, state: ServingState, store: Path
+) -> None:
+    changes.deploy(2)
+    model = store / "v2-000000000002/src/model"
+    model.rename(model.with_name("away"))
+    worker = start_worker()
+    assert sorted(worker.variants.deployed) == [1]
+    model.with_name("away").rename(model)
+    changes.deploy(2)
+    assert sorted(worker.variants.deployed) == [1, 2]
+
+
+@pytest.mark.parametrize("content", ["[]", '{"version": "9"}', None])
+def test_a_damaged_deployment_counts_as_none(
+    start_worker: StartWorker, changes: DeploymentChanges, state: ServingState, content: str | None
+) -> None:
+    changes.deploy(2)
+    stored = (state.deployments / "2.json").read_text().replace('"version": 2', '"version": "9"')
+    (state.deployments / "9.json").write_text(stored if content is None else content)
+    worker = start_worker()
+    changes.deploy(3)
+    assert sorted(worker.variants.deployed) == [1, 2, 3]
+
+
 def test_concurrent_changes_are_applied_one_after_another(
     start_worker: StartWorker, changes: DeploymentChanges, state: ServingState
 ) -> None:
