@@ -21,6 +21,9 @@ def routing_line(routing: Facts) -> str:
 def print_deployments(console: Console, facts: Facts) -> None:
     """Print the deployments with their roles and addresses, and the newest refusals."""
     routing, deployments = facts["routing"], facts["deployments"]
+    if not routing and not deployments:
+        console.print("no version is deployed yet: `make run` trains and deploys the first", highlight=False)
+        return
     roles = _roles(routing) if routing else {}
     title = f"Routing {routing['revision']}, {_minute(routing['at'])}, by {routing['by']}" if routing else "No routing"
     table = Table(title=escape(title), title_justify="left")

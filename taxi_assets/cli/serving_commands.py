@@ -12,13 +12,14 @@ def predict(
     dropoff: Annotated[str, typer.Option(help="TLC zone of the end: its id, or its name, such as 'JFK Airport'.")],
     at: Annotated[str, typer.Option(help="New York local time, such as 2023-03-01T08:30.")],
     service: Annotated[str | None, typer.Option(help="The kind of taxi; unset, the model's first.")] = None,
+    rider_key: Annotated[str | None, typer.Option(help="Your name of the rider, who stays with a variant.")] = None,
     to_json: Json = None,
 ) -> None:
     """Request the predicted duration of a ride from the running endpoint."""
     from taxi_assets.serving import client
 
     settings = load_settings()
-    ride = client.Ride(_zone(pickup), _zone(dropoff), at, service)
+    ride = client.Ride(_zone(pickup), _zone(dropoff), at, service, rider_key=rider_key)
     prediction = client.predict(settings.url(settings.bento_port), ride)
     if to_json != "-":
         low, high = prediction["interval_90"]

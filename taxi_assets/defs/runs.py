@@ -97,5 +97,7 @@ def _sentence(event: dg.DagsterEvent) -> str | None:
         error = error.cause
     if not error:
         return None
+    if error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+        return f"{event.step_key}: the run was interrupted: start it again, what it has published stays"
     message = error.message.strip().removeprefix("taxi_assets.errors.TaxiError: ")
     return f"{event.step_key}: {message}" if event.event_type == dg.DagsterEventType.STEP_FAILURE else str(message)

@@ -54,7 +54,8 @@ def predict(url: str, ride: Ride) -> dict[str, Any]:
         # Requests to this machine must not go through an internet proxy.
         response = httpx.post(f"{url}/predict", json=asdict(ride), timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False)
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise TaxiError(f"no endpoint at {url}: start it with `make up`, or set TAXI_BENTO_PORT to its port") from error
+        remedy = "start it with `make up`, after `make run` has built a Bento, or set TAXI_BENTO_PORT to its port"
+        raise TaxiError(f"no endpoint at {url}: {remedy}") from error
     except httpx.TransportError as error:
         raise TaxiError(f"the endpoint at {url} does not answer ({error}): see the output of `make up`") from error
     content = _content(response)

@@ -48,7 +48,14 @@ USES = {
     "predict": Use(
         RIDE,
         # More errors of the endpoint are in test_ride_request; no endpoint runs here.
-        {"--pickup": NO_ZONES, "--dropoff": NO_ZONES, "--at": ("", "x"), "--service": ("", "x"), "--json": NO_FILES},
+        {
+            "--pickup": NO_ZONES,
+            "--dropoff": NO_ZONES,
+            "--at": ("", "x"),
+            "--service": ("", "x"),
+            "--rider-key": ("",),
+            "--json": NO_FILES,
+        },
     ),
     "deploy": Use({"VERSION": "1"}, {"VERSION": NO_VERSIONS, "--json": NO_FILES}),
     "undeploy": Use({"VERSION": "1"}, {"VERSION": NO_VERSIONS, "--json": NO_FILES}),

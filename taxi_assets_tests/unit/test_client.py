@@ -112,7 +112,8 @@ def test_local_addresses_bypass_the_proxy(serve: Serve, monkeypatch: pytest.Monk
 
 def test_a_closed_port_is_reported_with_the_command_to_start_it() -> None:
     url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
-    assert failure(url) == f"no endpoint at {url}: start it with `make up`, or set TAXI_BENTO_PORT to its port"
+    remedy = "start it with `make up`, after `make run` has built a Bento, or set TAXI_BENTO_PORT to its port"
+    assert failure(url) == f"no endpoint at {url}: {remedy}"
 
 
 def test_refusal_shows_the_endpoints_message(serve: Serve) -> None:

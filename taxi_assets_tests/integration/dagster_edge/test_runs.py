@@ -1,5 +1,7 @@
 """Runs in this process: progress messages and one-line failures."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +40,11 @@ def broken() -> None:
         _ = {}["key"]
     except KeyError as error:
         raise RuntimeError("could not look") from error
+
+
+@dg.asset(partitions_def=MONTHS)
+def terminated() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @dg.resource
@@ -105,6 +112,11 @@ def test_refusal_keeps_its_message(instance: dg.DagsterInstance) -> None:
 
 def test_other_errors_are_reported_by_their_cause(instance: dg.DagsterInstance) -> None:
     assert why(instance, broken) == "broken: KeyError: 'key'"
+
+
+def test_interrupted_run_says_so(instance: dg.DagsterInstance) -> None:
+    message = "terminated: the run was interrupted: start it again, what it has published stays"
+    assert why(instance, terminated) == message
 
 
 def test_failure_before_any_step_keeps_its_message(instance: dg.DagsterInstance) -> None:
