@@ -151,12 +151,13 @@ class DeploymentChanges:
         before = read_deployments(self.state).get(version)
         workers = live_workers(self.state)
         # After a failed check it gets a new key, so that the workers try again.
-        is_sound = before and not any(_has_failed(report, before) for report in workers)
+        sound = None if before and any(_has_failed(report, before) for report in workers) else before
+        is_routed = version in _versions(newest_readable(self.state))
         try:
-            deployment = self._find(version, before if is_sound else None)
+            deployment = self._find(version, sound)
             if not workers:
                 load_checked(Path(deployment.folder), version)
-            self._write(deployment, before, deadline)
+            self._write(deployment, before if is_routed else sound, deadline)
         except (UnknownVersion, TooManyDeployed):
             raise
         except TaxiError as error:

@@ -211,11 +211,14 @@ def test_a_version_that_failed_at_a_start_can_be_deployed_again(
     start_worker: StartWorker, changes: DeploymentChanges, state: ServingState, store: Path
 ) -> None:
     changes.deploy(2)
-    model = store / "v2-000000000002/src/model"
-    model.rename(model.with_name("away"))
+    network = store / "v2-000000000002/src/model/model.onnx"
+    network.rename(network.with_name("away"))
     worker = start_worker()
     assert sorted(worker.variants.deployed) == [1]
-    model.with_name("away").rename(model)
+    with pytest.raises(RefusedModel):
+        changes.deploy(2)
+    assert sorted(read_deployments(state)) == [1]
+    network.with_name("away").rename(network)
     changes.deploy(2)
     assert sorted(worker.variants.deployed) == [1, 2]
 
