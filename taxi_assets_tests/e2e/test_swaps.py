@@ -25,9 +25,9 @@ PER_SECOND = 100
 ROUTED_SECONDS, ROLLBACK_SECONDS = 10.0, 1.0
 SOUND = tuple(range(11, 17))
 BROKEN = {91 + number: damage for number, (damage, _) in enumerate(model_store_samples.BROKEN.values())}
-# Measured on two cores with a load of five: p99 37 ms while swapping and 43 ms in the pauses; memory grew by 1.4 %.
-# With a load of three it was 14 and 10 ms. Other programs delay answers more than swaps do: an allowance for them.
-MEMORY_GROWTH, P99_GROWTH, NOISE_MS = 1.05, 1.5, 30.0
+# Measured on two cores that other programs used too, with a load of three: p99 27 ms while swapping and 5 ms in the
+# pauses, p90 6 and 3 ms; memory grew by 2 %. With a load of six p99 was between 30 and 130 ms in both.
+MEMORY_GROWTH, P90_GROWTH, P99_GROWTH, NOISE_MS = 1.05, 3.0, 1.5, 150.0
 
 Times = tuple[float, float]
 
@@ -187,10 +187,11 @@ def check_replies(load: ConstantLoad, swaps: Swaps) -> None:
 def check_latencies(load: ConstantLoad, swapping: Sequence[Times], pauses: Sequence[Times]) -> None:
     """Swaps do not delay answers, neither while they happen nor afterwards."""
     parts = {"swaps": swapping, "pauses": pauses, "first pauses": pauses[:3], "last pauses": pauses[-3:]}
-    p99 = {}
+    p90, p99 = {}, {}
     for name, times in parts.items():
         replies = [reply for each in times for reply in load.between(*each)]
-        p50, p90, p99[name] = (quantile_ms(replies, share) for share in (0.5, 0.9, 0.99))
-        sys.stdout.write(f"{name}: p50 {p50:.2f} ms, p90 {p90:.2f} ms, p99 {p99[name]:.2f} ms\n")
+        p50, p90[name], p99[name] = (quantile_ms(replies, share) for share in (0.5, 0.9, 0.99))
+        sys.stdout.write(f"{name}: p50 {p50:.2f} ms, p90 {p90[name]:.2f} ms, p99 {p99[name]:.2f} ms\n")
+    assert p90["swaps"] <= P90_GROWTH * p90["pauses"] + NOISE_MS / 10
     assert p99["swaps"] <= P99_GROWTH * p99["pauses"] + NOISE_MS
     assert p99["last pauses"] <= P99_GROWTH * p99["first pauses"] + NOISE_MS
