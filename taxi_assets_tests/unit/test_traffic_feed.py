@@ -95,6 +95,25 @@ def test_a_model_prepared_while_rides_come_in_knows_them_all(tmp_path: Path, var
     assert minutes(feed, other)[0] == pytest.approx(minutes(feed, variant)[0])
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"service": "nope"},
+        {"pickup_zone_id": -1},
+        {"dropoff_zone_id": 70_000},
+        {"vendor_id": 999},
+        {"actual_minutes": 0},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_an_impossible_record_is_passed_over(tmp_path: Path, variant: Variant, fields: dict[str, Any]) -> None:
+    log, feed = FeedbackLog(tmp_path), TrafficFeed(tmp_path)
+    log.append_new([completed(70), completed(65, **fields), completed(60)])
+    feed.follow()
+    assert [ride.pickup_at.minute for ride, _ in feed._rides.since(0)] == [50, 0]
+    assert minutes(feed, variant)[1] == 5 * 60
+
+
 def test_a_forgotten_model_is_freed(tmp_path: Path, variant: Variant) -> None:
     feed, model = TrafficFeed(tmp_path), replace(variant.model)
     freed = weakref.ref(feed.prepare(model))

@@ -1,8 +1,15 @@
 """Records of the feedback log: actual durations of rides, named as the columns of `feedback`."""
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
+
+from taxi_assets.tlc.services import SERVICES
+
+Zone = Annotated[int, msgspec.Meta(ge=1, le=265)]
+Vendor = Annotated[int, msgspec.Meta(ge=0, le=255)]
+Minutes = Annotated[float, msgspec.Meta(gt=0)]
 
 FEEDBACK_ID = "feedback_id"
 # As long as the longest window of recent traffic, which is read from the log.
@@ -26,17 +33,21 @@ class FeedbackRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     received_at: datetime
     service: str
     pickup_at: datetime
-    pickup_zone_id: int
-    dropoff_zone_id: int
-    actual_minutes: float
+    pickup_zone_id: Zone
+    dropoff_zone_id: Zone
+    actual_minutes: Minutes
     request_id: str | None = None
-    vendor_id: int = 0
+    vendor_id: Vendor = 0
 
 
 class LoggedFeedback(FeedbackRecord, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """A record as it is in the log, with its id."""
 
     feedback_id: str
+
+    def __post_init__(self) -> None:
+        if self.service not in SERVICES:
+            raise ValueError(f"there is no service {self.service!r}")
 
 
 _DECODER = msgspec.json.Decoder(LoggedFeedback)

@@ -184,7 +184,7 @@ def _remove_old(warehouse: Warehouse, log: LogTable) -> tuple[str, ...]:
     folder = log.folder(warehouse.settings)
     before = time.time() - log.days(warehouse.settings) * 86_400
     sealed = segments.names(folder, segments.SEALED)
-    old = [name for name in sealed if (folder / f"{name}{segments.SEALED}").stat().st_mtime < before]
+    old = [name for name in sealed if _is_older(folder / f"{name}{segments.SEALED}", before)]
     if not old:
         return ()
     with warehouse.reading() as connection:
@@ -193,6 +193,13 @@ def _remove_old(warehouse: Warehouse, log: LogTable) -> tuple[str, ...]:
     for name in removed:
         (folder / f"{name}{segments.SEALED}").unlink(missing_ok=True)
     return removed
+
+
+def _is_older(path: Path, before: float) -> bool:
+    try:
+        return path.stat().st_mtime < before
+    except FileNotFoundError:  # another ingestion has removed it
+        return False
 
 
 def _overdue(folder: Path) -> tuple[str, ...]:
