@@ -41,7 +41,7 @@ def test_metrics_of_a_hundred_swaps_take_the_place_of_one() -> None:
     assert b'version="101"' in exposition()
     assert b'version="100"' not in exposition()
     keep_versions(())
-    assert b"version=" not in exposition()
+    assert b"variant=" not in exposition()
 
 
 def test_metrics_of_a_gone_version_are_freed() -> None:

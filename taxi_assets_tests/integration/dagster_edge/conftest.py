@@ -1,5 +1,6 @@
 """The small platform: January and February ingested, a model trained, scored and packaged for March."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, ROWS, SEED, Platfo
 from taxi_assets import synthetic
 from taxi_assets.definitions import build
 from taxi_assets.defs.instance import open_instance
+from taxi_assets.serving.deployments.serving_state import ServingState
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +56,13 @@ def platform(shared_platform: PlatformHarness) -> Iterator[PlatformHarness]:
     """The small platform. Tests may add runs and versions; the champion is restored after each test."""
     with shared_platform.restored_champion():
         yield shared_platform
+
+
+@pytest.fixture
+def serving_state(platform: PlatformHarness) -> Iterator[ServingState]:
+    """The platform's serving state, restored after the test."""
+    folder = platform.settings.serving_state
+    before = shutil.copytree(folder, folder.with_name("serving before"))
+    yield ServingState(folder)
+    shutil.rmtree(folder)
+    before.rename(folder)

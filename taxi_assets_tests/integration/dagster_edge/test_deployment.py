@@ -21,16 +21,6 @@ OTHER = 99
 
 
 @pytest.fixture
-def state(platform: PlatformHarness) -> Iterator[ServingState]:
-    """The platform's serving state, restored after the test."""
-    folder = platform.settings.serving_state
-    before = shutil.copytree(folder, folder.with_name("serving before"))
-    yield ServingState(folder)
-    shutil.rmtree(folder)
-    before.rename(folder)
-
-
-@pytest.fixture
 def newest(platform: PlatformHarness) -> Iterator[Path]:
     """The serving folder of another version, whose Bento is the newest until the end of the test."""
     store = model_store(platform.settings)
@@ -71,14 +61,14 @@ def test_a_run_makes_the_champion_the_routings(platform: PlatformHarness) -> Non
 
 
 def test_a_newer_champion_replaces_it_and_a_persons_routing_stays(
-    platform: PlatformHarness, state: ServingState, newest: Path
+    platform: PlatformHarness, serving_state: ServingState, newest: Path
 ) -> None:
-    before = routing(state).routing.champion
+    before = routing(serving_state).routing.champion
     is_done, check = deploy(platform)
-    assert (is_done, check.passed, routing(state).routing.champion) == (True, True, OTHER)
-    DeploymentChanges(state, model_store(platform.settings), "taxi rollback").roll_back()
+    assert (is_done, check.passed, routing(serving_state).routing.champion) == (True, True, OTHER)
+    DeploymentChanges(serving_state, model_store(platform.settings), "taxi rollback").roll_back()
     is_done, check = deploy(platform)
-    assert (is_done, check.passed, routing(state).routing.champion) == (True, False, before)
+    assert (is_done, check.passed, routing(serving_state).routing.champion) == (True, False, before)
     assert check.description == (
         f"taxi rollback made version {before} the champion after version {OTHER}: "
         f"`taxi deploy {OTHER} --champion` makes it the champion again"
@@ -86,12 +76,12 @@ def test_a_newer_champion_replaces_it_and_a_persons_routing_stays(
 
 
 def test_a_refused_model_fails_in_one_sentence_and_the_old_champion_stays(
-    platform: PlatformHarness, state: ServingState, newest: Path
+    platform: PlatformHarness, serving_state: ServingState, newest: Path
 ) -> None:
-    before = routing(state)
+    before = routing(serving_state)
     model_store_samples.damage_file(newest)
     is_done, sentence = deploy(platform)
     assert not is_done
     assert sentence.startswith(f"version {OTHER} is refused: ")
     assert "\n" not in sentence
-    assert routing(state) == before
+    assert routing(serving_state) == before

@@ -19,7 +19,7 @@ from taxi_assets.registry import model_versions
 from taxi_assets.registry.database import client
 from taxi_assets.serving.deployments.deployment_store import write_refusal
 from taxi_assets.serving.deployments.routing import Routing
-from taxi_assets.serving.deployments.routing_store import roll_back, store_routing
+from taxi_assets.serving.deployments.routing_store import store_routing
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.synthetic import parse_shift
 
@@ -115,8 +115,8 @@ def test_unpackaged_champion_is_missing(platform: PlatformHarness, monkeypatch: 
     latest.write_text(text)
 
 
-def test_a_champion_that_was_never_deployed_is_missing(platform: PlatformHarness) -> None:
-    state, champion = ServingState(platform.settings.serving_state), model_versions.champion(platform.settings)
+def test_a_champion_that_was_never_deployed_is_missing(platform: PlatformHarness, serving_state: ServingState) -> None:
+    state, champion = serving_state, model_versions.champion(platform.settings)
     assert champion
     state.folder.rename(state.folder.with_name("away"))
     assert missing_assets(platform) == {"2023-03": ("deployment",)}
@@ -126,7 +126,6 @@ def test_a_champion_that_was_never_deployed_is_missing(platform: PlatformHarness
     state.folder.with_name("away").rename(state.folder)
     store_routing(state, Routing(99), "a person")
     assert missing_assets(platform) == {}
-    roll_back(state, "test")
 
 
 def test_newest_month_is_retrained_after_a_training_file_is_replaced(
