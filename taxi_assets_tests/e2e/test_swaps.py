@@ -125,9 +125,13 @@ def test_a_reply_of_an_unrouted_version_is_found() -> None:
     assert unrouted([*right, *wrong], 11, changes) == wrong
 
 
-def workers_of(platform: Platform) -> list[psutil.Process]:
-    """The workers that report in the state folder."""
-    return [psutil.Process(int(report.worker.partition("-")[0])) for report in live_workers(platform.state)]
+def both_workers(platform: Platform) -> list[psutil.Process]:
+    """The two workers, once both report in the state folder; the endpoint is ready with the first."""
+    deadline = time.monotonic() + 60
+    while len(reports := live_workers(platform.state)) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return [psutil.Process(int(report.worker.partition("-")[0])) for report in reports]
 
 
 def test_swaps_under_load_are_not_noticed(platform: Platform, tmp_path: Path) -> None:
@@ -138,8 +142,7 @@ def test_swaps_under_load_are_not_noticed(platform: Platform, tmp_path: Path) ->
     swapping: list[Times] = []
     pauses: list[Times] = []
     with platform.serving(tmp_path / "bento.log") as endpoint:
-        workers = workers_of(platform)
-        assert len(workers) == 2
+        workers = both_workers(platform)
         swaps = Swaps(endpoint)
         with loading(endpoint.url, PER_SECOND, tmp_path / "replies.json") as load:
             for number in range(1 + SWAPS // SWAPS_OF_A_BLOCK):
@@ -160,13 +163,10 @@ def test_a_worker_ended_between_swaps_fails_no_request_that_is_sent_twice(platfo
         swaps = Swaps(endpoint)
         with loading(endpoint.url, PER_SECOND, tmp_path / "replies.json") as load:
             for version in (11, 12, 11):
-                ended = workers_of(platform)[0]
+                ended = both_workers(platform)[0]
                 ended.terminate()
                 ended.wait(30)
-                deadline = time.monotonic() + 60
-                while len(live_workers(platform.state)) < 2:
-                    assert time.monotonic() < deadline
-                    time.sleep(0.05)
+                both_workers(platform)
                 swaps.make_champion(version)
     assert {reply.status for reply in load.replies} == {200}
     assert unrouted(load.replies, 3, swaps.changes) == []
