@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from platform_harness import MARCH, PlatformHarness
+from platform_harness import MARCH, PlatformHarness, first_run_of
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.registry import model_versions
@@ -42,7 +42,7 @@ def test_bento_labels_name_the_models_origin(platform: PlatformHarness) -> None:
 
 def test_the_packaged_facts_have_both_errors_of_the_evaluation(platform: PlatformHarness) -> None:
     package_version(platform.settings)
-    shown = platform.last_metadata("model_evaluation", MARCH)
+    shown = platform.metadata(first_run_of(platform, "train_month"), "model_evaluation", MARCH)
     assert read_manifest(model_in(platform))["facts"]["evaluation"] == {
         "month": "2023-03",
         "scope": "1_to_60_minutes",
