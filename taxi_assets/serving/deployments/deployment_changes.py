@@ -7,7 +7,7 @@ applies from the endpoint's next start.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from taxi_assets.errors import TaxiError
@@ -23,6 +23,7 @@ from taxi_assets.serving.deployments.model_checks import load_checked
 from taxi_assets.serving.deployments.model_store import find_model
 from taxi_assets.serving.deployments.routing import Routing, parse_routing
 from taxi_assets.serving.deployments.routing_store import (
+    PACKAGED,
     RoutingRevision,
     newest_readable,
     previous_routing,
@@ -172,7 +173,9 @@ class DeploymentChanges:
         except TaxiError as error:
             raise UnknownVersion(str(error)) from error
         deployment = new_deployment(folder, version, self.by)
-        return before if before and before.manifest_sha256 == deployment.manifest_sha256 else deployment
+        if not before or before.manifest_sha256 != deployment.manifest_sha256:
+            return deployment
+        return replace(before, by=self.by, at=deployment.at) if before.by == PACKAGED else before
 
     def _write(self, deployment: Deployment, before: Deployment | None, deadline: float) -> None:
         """Store the deployment and wait until every worker has loaded it; undo it if one cannot."""

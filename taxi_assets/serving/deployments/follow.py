@@ -22,6 +22,7 @@ from taxi_assets.serving.deployments.model_store import find_model
 from taxi_assets.serving.deployments.routed_variants import RoutedVariants
 from taxi_assets.serving.deployments.routing import Routing
 from taxi_assets.serving.deployments.routing_store import (
+    PACKAGED,
     RoutingRevision,
     newest_readable,
     read_revision,
@@ -33,8 +34,6 @@ from taxi_assets.serving.deployments.workers import WorkerFile, WorkerReport
 from taxi_assets.serving.serving_manifest import read_version
 
 POLL_SECONDS = 0.2
-# `by` of a routing that no client asked for.
-PACKAGED = "packaged"
 _START_SECONDS = 10.0
 # The loading thread gives way to the thread that answers.
 _THREAD_NICENESS = 10
@@ -167,8 +166,9 @@ def _record_packaged(state: ServingState, packaged: Path, models: LoadedModels) 
             models.load(deployment)  # one that fails a check must not become the champion
             write_deployment(state, deployment)
             store_routing(state, Routing(version), PACKAGED)
-            if current:
-                remove_deployment(state, current.routing.champion)
+            earlier = read_deployments(state).get(current.routing.champion) if current else None
+            if earlier and earlier.by == PACKAGED:
+                remove_deployment(state, earlier.version)
 
 
 def _first_variants(state: ServingState, store: Path, packaged: Path, models: LoadedModels) -> RoutedVariants:

@@ -17,6 +17,8 @@ from taxi_assets.serving.deployments.serving_state import ServingState
 # Older revisions are removed: a rollback reaches so far back.
 KEPT_REVISIONS = 1000
 LOCK_SECONDS = 10.0
+# `by` of a routing or deployment that no client asked for; a newer Bento's model replaces it.
+PACKAGED = "packaged"
 _REMEDY = "set the routing again with `taxi route`"
 
 
@@ -98,7 +100,7 @@ def read_revision(state: ServingState, revision: int) -> RoutingRevision | None:
 
 
 def store_routing(state: ServingState, routing: Routing, by: str) -> RoutingRevision:
-    """Make this the current routing; the same routing again changes nothing.
+    """Make this the current routing; the same routing again only replaces `packaged` in `by`.
 
     Args:
         state: The state folder.
@@ -113,7 +115,8 @@ def store_routing(state: ServingState, routing: Routing, by: str) -> RoutingRevi
         if current is None:
             return _write(state, RoutingRevision(1, routing, _challengers(routing, routing.assign({})), by=by))
         if current.routing == routing:
-            return current if _is_intact(state) else _write(state, current)
+            named = replace(current, by=by) if current.by == PACKAGED else current
+            return current if named == current and _is_intact(state) else _write(state, named)
         buckets = routing.assign(_with_champion(current))
         new = RoutingRevision(current.revision + 1, routing, _challengers(routing, buckets), current.revision, by=by)
         return _write(state, new)

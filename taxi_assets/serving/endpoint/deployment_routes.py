@@ -13,9 +13,8 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.serving.deployments.deploy_token import TOKEN_VARIABLE, is_token, read_token
 from taxi_assets.serving.deployments.deployment_changes import DeploymentChanges
 from taxi_assets.serving.deployments.deployment_store import read_deployments, read_refusals
-from taxi_assets.serving.deployments.follow import PACKAGED
 from taxi_assets.serving.deployments.model_store import STORE_VARIABLE
-from taxi_assets.serving.deployments.routing_store import newest_readable
+from taxi_assets.serving.deployments.routing_store import PACKAGED, newest_readable
 from taxi_assets.serving.deployments.serving_state import STATE_VARIABLE
 from taxi_assets.serving.endpoint.deployment_fields import (
     DEPLOYMENTS,

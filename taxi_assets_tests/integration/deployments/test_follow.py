@@ -1,6 +1,7 @@
 """A worker follows the serving state, and a restart comes back to the last routing that can be loaded."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import model_store_samples
@@ -45,6 +46,32 @@ def test_a_newer_packaged_model_is_champion_until_a_routing_is_set(
     newest = Follower(state, store, store / "v4-000000000004/src/model")
     assert newest.variants.champion.version == 3
     newest.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        (lambda changes: changes.set_routing({"champion": 1}), (1, [1])),
+        (lambda changes: changes.make_champion(1), (1, [1])),
+        (lambda changes: changes.deploy(1), (2, [1, 2])),
+    ],
+)
+def test_a_packaged_model_that_a_client_asked_for_stays_with_a_newer_bento(
+    state: ServingState,
+    store: Path,
+    packaged: Path,
+    changes: DeploymentChanges,
+    change: Callable[[DeploymentChanges], object],
+    kept: tuple[int, list[int]],
+) -> None:
+    Follower(state, store, packaged).close()
+    change(changes)
+    current = read_routing(state)
+    assert current
+    assert (current.revision, current.by) == (1, "test" if kept[0] == 1 else "packaged")
+    newer = Follower(state, store, store / "v2-000000000002/src/model")
+    assert (newer.variants.champion.version, sorted(newer.variants.deployed)) == kept
+    newer.close()
 
 
 def test_a_change_reaches_every_worker(start_worker: StartWorker, changes: DeploymentChanges) -> None:
