@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ class FixedModel:
     """One model for an endpoint that follows no routing."""
 
     variants: RoutedVariants
+    routing_problems: Sequence[str] = ()
 
     @classmethod
     def of(cls, model: ServedModel) -> "FixedModel":

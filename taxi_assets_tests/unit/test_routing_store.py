@@ -17,6 +17,7 @@ from taxi_assets.serving.deployments.routing_store import (
     read_revision,
     read_routing,
     roll_back,
+    routings_to_restore,
     store_routing,
 )
 from taxi_assets.serving.deployments.serving_state import ServingState
@@ -104,6 +105,7 @@ DAMAGES = (
     lambda content: content[:-9],
     lambda _: b"[]",
     lambda _: b"\xff",
+    lambda _: b"[" * 100_000,
     damage(lambda stored: stored.pop("buckets")),
     damage(lambda stored: stored.update(champion=None)),
     damage(lambda stored: stored["buckets"].update({"15": stored["buckets"]["13"]})),
@@ -139,6 +141,20 @@ def test_a_rollback_needs_no_intact_current_file(state: ServingState) -> None:
         store_routing(state, Routing(champion), "test")
     state.routing.write_bytes(b"{")
     assert roll_back(state, "test").routing == Routing(1)
+
+
+def test_routings_to_restore_are_those_of_rollbacks_past_damaged_ones(state: ServingState) -> None:
+    for champion in (1, 2, 3):
+        store_routing(state, Routing(champion), "test")
+    roll_back(state, "test")
+    store_routing(state, Routing(5), "test")
+    damaged: list[TaxiError] = []
+    assert [each.revision for each in routings_to_restore(state, damaged.append)] == [5, 4, 1]
+    assert damaged == []
+    for revision in (4, 2):
+        (state.history / f"0000000{revision}.json").write_bytes(b"{")
+    assert [each.revision for each in routings_to_restore(state, damaged.append)] == [5, 3, 1]
+    assert ["00000004.json" in str(damaged[0]), "00000002.json" in str(damaged[1])] == [True, True]
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

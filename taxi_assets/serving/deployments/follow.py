@@ -25,8 +25,8 @@ from taxi_assets.serving.deployments.routing_store import (
     PACKAGED,
     RoutingRevision,
     newest_readable,
-    read_revision,
     read_routing,
+    routings_to_restore,
     store_routing,
 )
 from taxi_assets.serving.deployments.serving_state import ServingState
@@ -61,6 +61,7 @@ class Follower:
     Attributes:
         variants: The current models; read it once per request.
         refused_routing: The revision that this worker cannot apply and the reason, if any.
+        damaged: The faults of stored routings that its start has left out.
     """
 
     def __init__(self, state: ServingState, store: Path, packaged: Path, hooks: FollowerHooks | None = None) -> None:
@@ -85,8 +86,15 @@ class Follower:
         self._file = WorkerFile(state)
         deployments = read_deployments(state)
         self._models.update(deployments)
-        self.variants = _first_variants(state, store, packaged, self._models)
+        self.damaged: list[str] = []
+        self.variants = self._first_variants(store, packaged)
         self.poll()
+
+    @property
+    def routing_problems(self) -> list[str]:
+        """Faults of the routing: the reason for answering by an earlier one, and damaged stored ones."""
+        reason = self.refused_routing[1] if self.refused_routing else None
+        return list(dict.fromkeys([*([reason] if reason else []), *self.damaged]))
 
     def start(self, poll_seconds: float = POLL_SECONDS) -> None:
         """Follow changes in a thread until `close`."""
@@ -151,6 +159,24 @@ class Follower:
         self.refused_routing = None
         return wanted
 
+    def _first_variants(self, store: Path, packaged: Path) -> RoutedVariants:
+        """The newest routing that can be loaded; without one, the packaged model.
+
+        Raises:
+            TaxiError: the packaged model cannot be loaded either.
+        """
+        models = self._models
+        for routing in routings_to_restore(self._state, self._note_damaged):
+            if _load_versions(routing.routing.versions, store, models):
+                return RoutedVariants.of(routing, models.models)
+        version = read_version(packaged)
+        models.load(new_deployment(packaged, version, PACKAGED))
+        return RoutedVariants.of(RoutingRevision(0, Routing(version)), models.models)
+
+    def _note_damaged(self, error: TaxiError) -> None:
+        _LOGGER.error("a stored routing is left out: %s", error)
+        self.damaged.append(str(error))
+
     def _report(self) -> WorkerReport:
         loaded = {str(version): key for version, key in self._models.keys.items()}
         failed = {str(version): each for version, each in self._models.failed.items()}
@@ -169,22 +195,6 @@ def _record_packaged(state: ServingState, packaged: Path, models: LoadedModels) 
             earlier = read_deployments(state).get(current.routing.champion) if current else None
             if earlier and earlier.by == PACKAGED:
                 remove_deployment(state, earlier.version)
-
-
-def _first_variants(state: ServingState, store: Path, packaged: Path, models: LoadedModels) -> RoutedVariants:
-    """The newest routing that can be loaded; without one, the packaged model.
-
-    Raises:
-        TaxiError: the packaged model cannot be loaded either.
-    """
-    routing = newest_readable(state)
-    while routing:
-        if _load_versions(routing.routing.versions, store, models):
-            return RoutedVariants.of(routing, models.models)
-        routing = read_revision(state, routing.previous) if routing.previous else None
-    version = read_version(packaged)
-    models.load(new_deployment(packaged, version, PACKAGED))
-    return RoutedVariants.of(RoutingRevision(0, Routing(version)), models.models)
 
 
 def _load_versions(versions: tuple[int, ...], store: Path, models: LoadedModels) -> bool:

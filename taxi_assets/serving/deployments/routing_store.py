@@ -1,7 +1,8 @@
 """Stores the routing: replaced atomically under a lock, with a revision and the history for rollbacks."""
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -166,13 +167,40 @@ def newest_readable(state: ServingState) -> RoutingRevision | None:
     return next(stored_routings(state), None)
 
 
-def stored_routings(state: ServingState) -> Iterator[RoutingRevision]:
-    """The current routing, then every one of the history, newest first; damaged files are left out."""
+def stored_routings(
+    state: ServingState, on_damaged: Callable[[TaxiError], object] = lambda _: None
+) -> Iterator[RoutingRevision]:
+    """The current routing, then every one of the history, newest first.
+
+    Args:
+        state: The state folder.
+        on_damaged: Called with the fault of each damaged file, which is left out.
+    """
     history = (f"{state.history.name}/{path.name}" for path in sorted(state.history.glob("*.json"), reverse=True))
     for name in (state.routing.name, *history):
-        with suppress(TaxiError):
-            if found := _read(state, name):
+        try:
+            found = _read(state, name)
+        except TaxiError as error:
+            on_damaged(error)
+        else:
+            if found:
                 yield found
+
+
+def routings_to_restore(state: ServingState, on_damaged: Callable[[TaxiError], object]) -> Iterator[RoutingRevision]:
+    """The current routing, then those to which successive rollbacks would go, past damaged files.
+
+    Args:
+        state: The state folder.
+        on_damaged: Called with the fault of each damaged file.
+    """
+    wanted = math.inf
+    for each in stored_routings(state, on_damaged):
+        if each.revision <= wanted:
+            yield each
+            if each.previous is None:
+                return
+            wanted = each.previous
 
 
 def _is_intact(state: ServingState) -> bool:
@@ -212,7 +240,7 @@ def _read(state: ServingState, name: str) -> RoutingRevision | None:
         return None
     except OSError as error:
         raise TaxiError(f"cannot read {path} ({error.strerror}): make it readable") from error
-    except (TaxiError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (TaxiError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise TaxiError(f"{path} is no routing ({error}): {_REMEDY}") from error
 
 

@@ -102,7 +102,8 @@ def show_variants(request: Request) -> JSONResponse:
     """The model versions that answer, and those refused last; not async, since it reads files."""
     endpoint: EndpointState = request.app.state.endpoint
     refusals = read_refusals(endpoint.serving_state, SHOWN_REFUSALS) if endpoint.store else []
-    return JSONResponse({**endpoint.variants.as_json(), "refusals": refusals_json(refusals)})
+    shown = {**endpoint.variants.as_json(), "problems": list(endpoint.served.routing_problems)}
+    return JSONResponse({**shown, "refusals": refusals_json(refusals)})
 
 
 def show_metrics(_: Request) -> Response:

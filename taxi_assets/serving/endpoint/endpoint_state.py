@@ -1,5 +1,6 @@
 """State of one worker: the models that it serves, its logs and its recent traffic."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -23,6 +24,10 @@ class ServedModels(Protocol):
     @property
     def variants(self) -> RoutedVariants:
         """The current models; another object after a swap."""
+
+    @property
+    def routing_problems(self) -> Sequence[str]:
+        """Faults of the routing: the reason for answering by an earlier one, and damaged stored ones."""
 
 
 @dataclass

@@ -189,6 +189,11 @@ VARIANTS_SCHEMA = object_schema(
             "description": "The loaded versions, each with an address of its own",
             "items": MODEL_VERSION,
         },
+        "problems": {
+            "type": "array",
+            "description": "Why a newer routing does not answer, and which stored routings are damaged",
+            "items": {"type": "string"},
+        },
         "refusals": REFUSALS,
     },
 )

@@ -92,6 +92,17 @@ def test_a_broken_model_is_refused_with_the_reason_everywhere(api: Api, change: 
     assert api("POST", "/predict", RIDE).json()["model_version"] == 1
 
 
+def test_a_damaged_routing_is_shown(api: Api) -> None:
+    assert api("GET", "/variants").json()["problems"] == []
+    api.state.routing.write_text("{")
+    api.follower.poll()
+    (problem,) = api("GET", "/variants").json()["problems"]
+    assert "routing.json is no routing" in problem
+    assert api("PUT", "/routing", {"champion": 1}).status_code == 200
+    api.follower.poll()  # the routing is the same as before, so the change waits for no worker
+    assert api("GET", "/variants").json()["problems"] == []
+
+
 def test_the_document_has_the_predictions_of_the_champion(api: Api) -> None:
     def example() -> int:
         content = api("GET", "/openapi.json").json()["paths"]["/predict"]["post"]["responses"]["200"]["content"]

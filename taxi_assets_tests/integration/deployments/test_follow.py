@@ -160,6 +160,31 @@ def test_a_damaged_routing_is_skipped_at_a_restart(
     assert answering(start_worker()) == (2, 3)
 
 
+@pytest.mark.parametrize("damaged", [(3,), (3, 2), (3, 2, 1)])
+def test_a_restart_goes_back_past_damaged_routings_and_names_them(
+    changes: DeploymentChanges,
+    start_worker: StartWorker,
+    state: ServingState,
+    store: Path,
+    caplog: pytest.LogCaptureFixture,
+    damaged: tuple[int, ...],
+) -> None:
+    for version in (1, 2, 3, 4):
+        changes.make_champion(version)
+    for revision in damaged:
+        (state.history / f"0000000{revision}.json").write_bytes(b"{")
+    model_store_samples.damage_file(store / "v4-000000000004" / "src" / "model")
+    worker = start_worker()
+    assert answering(worker) == {1: (2, 2), 2: (1, 1), 3: (0, 1)}[len(damaged)]
+    refused, *named = worker.routing_problems
+    assert "version 4 is refused" in refused
+    for revision, fault in zip(damaged, named, strict=True):
+        assert f"0000000{revision}.json is no routing" in fault
+        assert fault in caplog.text
+    assert changes.make_champion(3).revision == 5
+    assert (answering(worker), worker.routing_problems) == ((5, 3), named)
+
+
 def test_a_damaged_routing_changes_nothing(
     start_worker: StartWorker, changes: DeploymentChanges, state: ServingState
 ) -> None:
