@@ -85,6 +85,9 @@ class Settings(BaseSettings):
         description="Features of the endpoint: `without_recent_traffic`, or `with_recent_traffic` from trips completed "
         "shortly before. Its scores are the headline and decide on the champion.",
     )
+    promotion: Literal["auto", "approve"] = Field(
+        "auto", description="Promotion of a better version: `auto`, or `approve` by a person, for whom it waits."
+    )
     keep_models: int = Field(
         5, ge=1, description="Number of newest versions that keep their pickle and Bentos, beside the champion."
     )

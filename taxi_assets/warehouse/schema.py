@@ -1,6 +1,7 @@
 """The warehouse's tables: names, columns, types, units; used by the DDL, Dagster and the docs."""
 
 from taxi_assets.tlc.columns import RAW_COLUMNS
+from taxi_assets.warehouse.promotion_tables import PROMOTION_TABLES
 from taxi_assets.warehouse.serving_tables import SERVING_TABLES
 from taxi_assets.warehouse.table_definition import Column, Table
 
@@ -222,6 +223,7 @@ _TABLES = (
             Column("model_version", "BIGINT", "The challenger's version"),
             Column("champion_version", "BIGINT", "The champion before the decision; NULL if there was none"),
             Column("is_promoted", "BOOLEAN", "True if the version became or stayed champion"),
+            Column("state", "VARCHAR", "promoted, refused, waiting for a person, approved or rejected by one"),
             Column("reasons", "VARCHAR[]", "Reasons for the decision, in sentences"),
             Column("trips", "BIGINT", "Trips scored, which neither version was trained on"),
             Column("days", "BIGINT", "Days of these trips, the units of the bootstrap"),
@@ -258,4 +260,4 @@ _TABLES = (
     ),
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (*_TABLES, *SERVING_TABLES)}
+TABLES: dict[str, Table] = {table.name: table for table in (*_TABLES, *PROMOTION_TABLES, *SERVING_TABLES)}
