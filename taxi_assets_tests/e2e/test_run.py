@@ -112,13 +112,13 @@ def test_status_agrees_without_the_data_kind_set(cli_user: CliUser, facts: dict[
     assert status["last_run"]["status"] == "SUCCESS"
 
 
-@pytest.mark.slow
 def without_ids(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts of a run, but its duration and the id of its prediction in the log."""
     prediction = {name: value for name, value in facts["prediction"].items() if name != "request_id"}
     return {**facts, "seconds": 0, "prediction": prediction}
 
 
+@pytest.mark.slow
 def test_running_again_changes_nothing(cli_user: CliUser, facts: dict[str, Any]) -> None:
     settings = cli_user.settings.model_copy(update={"data_kind": "synthetic"})
     before = table_digests(settings)

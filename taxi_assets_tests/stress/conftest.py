@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from reference_lakes import ReferenceLakes
 from reported_counts import ReportCounts
 from sample_files import SampleFiles, make_sample_files
 
@@ -14,6 +15,11 @@ _COUNTS = "counts"
 @pytest.fixture(scope="session")
 def sample_files(tmp_path_factory: pytest.TempPathFactory) -> SampleFiles:
     return make_sample_files(tmp_path_factory.mktemp("sample"))
+
+
+@pytest.fixture(scope="session")
+def reference_lakes(sample_files: SampleFiles, tmp_path_factory: pytest.TempPathFactory) -> ReferenceLakes:
+    return ReferenceLakes(sample_files, tmp_path_factory.mktemp("fresh"))
 
 
 @pytest.fixture

@@ -73,9 +73,8 @@ def test_half_published_and_lost_months_are_reported(ingested: Warehouse, sample
 
 
 def test_raw_trips_of_no_file_are_reported(
-    ingested: Warehouse, sample_files: SampleFiles, tmp_path_factory: pytest.TempPathFactory
+    ingested: Warehouse, sample_files: SampleFiles, reference_lakes: ReferenceLakes
 ) -> None:
-    reference_lakes = ReferenceLakes(sample_files, tmp_path_factory.mktemp("fresh"))
     raw = row_hashes(ingested)["raw_trips"][SLOT[0], str(SLOT[1])]
     assert reference_lakes.file_of(SLOT, raw) == sample_files.good[SLOT][0]
     assert reference_lakes.file_of(SLOT, None) is None

@@ -37,7 +37,7 @@ def settings_in(home: Path, source: Path) -> Settings:
 
 @contextmanager
 def coarse_pictures() -> Iterator[None]:
-    """Renders plots small during the block, without arranging them.
+    """Renders only the titles of plots during the block, and small.
 
     `unit/test_plots.py` renders them in full.
     """
@@ -47,6 +47,8 @@ def coarse_pictures() -> Iterator[None]:
 
     def savefig(figure: Figure, *arguments: Any, **options: Any) -> None:
         figure.set_layout_engine("none")
+        for axes in figure.axes:
+            axes.set_visible(False)
         in_full(figure, *arguments, **options, dpi=20)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -136,7 +136,7 @@ def test_better_challenger_is_promoted_with_its_evidence(
 def test_a_challenger_trained_on_shuffled_targets_is_refused(platform: PlatformHarness) -> None:
     before = champion(platform)
     shuffled = register(platform, MARCH, "shuffled targets", shuffle_targets=True)
-    decision = decide(platform)
+    decision = decide_as_person(platform)
     assert not decision.promote
     assert any("is not below" in reason and "zone_pair_hour_median" in reason for reason in decision.reasons)
     assert any(f"Champion {before.version} is no worse" in reason for reason in decision.reasons)
@@ -166,8 +166,11 @@ def test_the_margin_is_set_in_the_launchpad(platform: PlatformHarness, weak_chal
     assert result.success
     assert not (row := decided(platform, MARCH, good))["is_promoted"]
     assert row["reasons"][-1].endswith("the whole interval should be below -100.")
+    shown = platform.metadata(platform.find(result.run_id), "champion_model")
+    assert shown["decision"].value == "not promoted"
+    assert str(shown["reasons"].value).endswith(row["reasons"][-1])
     assert champion(platform).version == weak_challenger.version
-    assert decide(platform).promote
+    assert decide_champion(platform.settings, platform.warehouse, MARCH).decision.promote
 
 
 @pytest.mark.slow
