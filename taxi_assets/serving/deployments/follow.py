@@ -3,12 +3,13 @@
 import logging
 import os
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from taxi_assets.errors import TaxiError
+from taxi_assets.errors import TaxiError, describe_error
 from taxi_assets.serving.deployments.deployment_store import (
     Deployment,
     new_deployment,
@@ -79,6 +80,7 @@ class Follower:
         self._state, self._hooks = state.create(), hooks or FollowerHooks()
         self._models = LoadedModels(self._hooks.on_load)
         self._seen: tuple[bytes, ...] | None = None
+        self._is_reported = False
         self._polling, self._stopped = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
         self.refused_routing: tuple[int, str] | None = None
@@ -88,7 +90,8 @@ class Follower:
         self._models.update(deployments)
         self.damaged: list[str] = []
         self.variants = self._first_variants(store, packaged)
-        self.poll()
+        with suppress(OSError):  # the thread tries again and logs it
+            self.poll()
 
     @property
     def routing_problems(self) -> list[str]:
@@ -109,27 +112,46 @@ class Follower:
         self._file.close()
 
     def poll(self) -> bool:
-        """Apply the serving state if it changed; True if it did. Threads take turns."""
+        """Apply the serving state if it changed, and report it; True if it changed. Threads take turns.
+
+        Raises:
+            OSError: the state cannot be read, or the report cannot be written; the next call tries again.
+        """
         with self._polling:
             seen = tuple(self._read_state())
-            if seen == self._seen:
-                return False
-            deployments = read_deployments(self._state)
-            self._models.update(deployments)
-            self._apply(deployments)
-            self._file.write(self._report())
-            self._seen = seen
-        return_freed_memory()
-        return True
+            has_changed = seen != self._seen
+            if has_changed:
+                deployments = read_deployments(self._state)
+                self._models.update(deployments)
+                self._apply(deployments)
+                self._seen, self._is_reported = seen, False
+            if not self._is_reported:
+                self._file.write(self._report())
+                self._is_reported = True
+        if has_changed:
+            return_freed_memory()
+        return has_changed
 
     def _follow(self, poll_seconds: float) -> None:
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _THREAD_NICENESS)
+        failure = None
         while not self._stopped.wait(poll_seconds):
-            try:
-                self.poll()
-            except Exception:  # the models that answer stay, and the next poll tries again
-                _LOGGER.exception("cannot follow the serving state in %s", self._state.folder)
+            before, failure = failure, self._try_poll()
+            if failure and failure != before:
+                _LOGGER.error("cannot follow the serving state in %s: %s", self._state.folder, failure)
+            elif before and not failure:
+                _LOGGER.warning("follows the serving state in %s again", self._state.folder)
+
+    def _try_poll(self) -> str | None:
+        """Poll and return the failure, if any: the models that answer stay, and the next poll tries again."""
+        try:
+            self.poll()
+        except OSError as error:
+            return f"{describe_error(error)}: make room there, or make it readable and writable"
+        except Exception:
+            return traceback.format_exc()
+        return None
 
     def _read_state(self) -> Iterator[bytes]:
         """The content of the files that decide; a comparison of times and sizes could miss a change."""

@@ -1,7 +1,11 @@
 """A worker follows the serving state, and a restart comes back to the last routing that can be loaded."""
 
+import os
 import shutil
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import model_store_samples
@@ -13,7 +17,9 @@ from taxi_assets.serving.deployments.deployment_changes import DeploymentChanges
 from taxi_assets.serving.deployments.deployment_store import new_deployment
 from taxi_assets.serving.deployments.follow import Follower, FollowerHooks
 from taxi_assets.serving.deployments.loaded_models import LoadedModels
-from taxi_assets.serving.deployments.routing_store import read_routing
+from taxi_assets.serving.deployments.routed_variants import RoutedVariants
+from taxi_assets.serving.deployments.routing import Routing
+from taxi_assets.serving.deployments.routing_store import read_routing, store_routing
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.deployments.workers import live_workers
 
@@ -195,6 +201,50 @@ def test_a_damaged_routing_changes_nothing(
     assert answering(worker) == (2, 2)
     assert worker.refused_routing
     assert "is no routing" in worker.refused_routing[1]
+
+
+@pytest.mark.parametrize("is_full_at_start", [False, True])
+def test_a_full_disk_is_logged_once_and_the_worker_serves_on(
+    start_worker: StartWorker,
+    changes: DeploymentChanges,
+    state: ServingState,
+    caplog: pytest.LogCaptureFixture,
+    is_full_at_start: bool,
+) -> None:
+    swaps: list[int] = []
+    full: list[Path] = []
+
+    def fill_disk(_: RoutedVariants, after: RoutedVariants) -> None:
+        swaps.append(after.champion.version)
+        if after.champion.version == 2 and not full:
+            (lock,) = state.workers.glob("*.lock")
+            full.append(lock.with_name(f".{lock.stem}.json.{os.getpid()}"))
+            full[0].symlink_to("/dev/full")
+
+    if is_full_at_start:
+        changes.make_champion(2)
+    worker = start_worker(FollowerHooks(after_swap=fill_disk))
+    if not is_full_at_start:
+        changes.deploy(2)
+        store_routing(state, Routing(2), "test")
+    wait_until(lambda: len(caplog.messages) > 0)
+    for _ in range(10):
+        with suppress(OSError):
+            worker.poll()
+    assert worker.variants.champion.version == 2
+    full[0].unlink()
+    wait_until(lambda: len(caplog.messages) > 1)
+    assert [report.revision for report in live_workers(state)] == [worker.variants.routing.revision]
+    assert [message.split(" the serving state")[0] for message in caplog.messages] == ["cannot follow", "follows"]
+    assert "No space left on device: make room" in caplog.text
+    assert swaps.count(2) == 1
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline, pause = time.monotonic() + 30, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline
+        pause.wait(0.02)
 
 
 def test_a_manifest_changed_after_the_deployment_is_refused(store: Path) -> None:
