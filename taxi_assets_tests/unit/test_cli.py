@@ -200,6 +200,20 @@ def test_ctrl_c_while_the_command_line_is_loading_prints_no_traceback() -> None:
     assert scripts == {"taxi": "taxi_assets.__main__:main"}
 
 
+ENDED = """
+import atexit, gc, sys
+atexit.register(lambda: print("frozen" if gc.get_freeze_count() else "not frozen"))
+sys.argv = ["taxi", "--version"]
+from taxi_assets.__main__ import main
+main()
+"""
+
+
+def test_a_command_ends_without_a_last_garbage_collection() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDED], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"taxi {metadata.version('taxi-assets')}", "frozen"]
+
+
 @pytest.mark.parametrize(
     "command",
     [
