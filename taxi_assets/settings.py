@@ -9,7 +9,6 @@ Libraries read hundreds of variables that name a registry, a home, a configurati
 
 import os
 from collections.abc import Mapping, MutableMapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -234,6 +233,11 @@ class Settings(BaseSettings):
         return self.root / "reports"
 
     @property
+    def evidence(self) -> Path:
+        """Evidence packs: a folder for each decision on a champion."""
+        return self.root / "evidence"
+
+    @property
     def logs(self) -> Path:
         """Logs of servers: the endpoint of `taxi run`, and below `up` the programs of `taxi up`."""
         return self.root / "logs"
@@ -284,13 +288,6 @@ def isolate(environment: MutableMapping[str, str] = os.environ, *, within_dagste
     for name in set(environment) - set(wanted):
         del environment[name]
     environment.update(wanted)
-
-
-def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
-    """The `TAXI_*` variables that are no setting, each with the most similar setting, if any."""
-    known = [f"TAXI_{name.upper()}" for name in Settings.model_fields]
-    unknown = [name for name in environment if name.upper().startswith("TAXI_") and name.upper() not in known]
-    return {name: next(iter(get_close_matches(name.upper(), known, n=1)), None) for name in sorted(unknown)}
 
 
 def _no_proxy(environment: Mapping[str, str]) -> str:

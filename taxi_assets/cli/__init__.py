@@ -19,9 +19,9 @@ from taxi_assets.cli import (
     synthetic_commands,
 )
 from taxi_assets.cli.file_commands import files
-from taxi_assets.cli.terminal import error_console, warn
+from taxi_assets.cli.terminal import error_console, unknown_variables, warn
 from taxi_assets.errors import TaxiError
-from taxi_assets.settings import isolate, unknown_variables
+from taxi_assets.settings import isolate
 
 __all__ = ["app", "main"]
 

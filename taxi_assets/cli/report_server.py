@@ -1,4 +1,4 @@
-"""Serves the reports folder over HTTP, with an index page and without directory listings."""
+"""Serves reports and evidence packs over HTTP, with an index page and no directory listings."""
 
 import socket
 import sys
@@ -13,13 +13,14 @@ from typing import BinaryIO
 from taxi_assets.plots.report_page import ICON, STYLE
 
 _DOCS = "data_docs"
+_EVIDENCE = "evidence"
 
 
 def index_page(folder: Path) -> str:
-    """The index page: Data Docs and the pages of each asset, newest month first."""
+    """The index page: Data Docs, evidence packs and the pages of each asset, newest month first."""
     docs = f'<li><a href="{_DOCS}/">Data Docs</a>: the expectations of each month and their results</li>'
     assets = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name != _DOCS]
-    found = "".join(_asset_section(path) for path in assets)
+    found = _evidence_section(_packs_beside(folder)) + "".join(_asset_section(path) for path in assets)
     listed = docs if (folder / _DOCS / "index.html").is_file() else "<li>none yet: run <code>make run</code></li>"
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{ICON}<title>Reports</title>'
@@ -33,8 +34,26 @@ def _asset_section(folder: Path) -> str:
     return f"<h2>{escape(folder.name)}</h2><p>{links}</p>" if pages else ""
 
 
+def _evidence_section(folder: Path) -> str:
+    packs = sorted(folder.glob("[!.]*/index.html"), reverse=True)
+    links = " · ".join(f'<a href="{_EVIDENCE}/{pack.parent.name}/index.html">{pack.parent.name}</a>' for pack in packs)
+    return f"<h2>evidence of each decision</h2><p>{links}</p>" if packs else ""
+
+
+def _packs_beside(folder: Path) -> Path:
+    """The evidence packs, which are beside the reports: they outlive them."""
+    return folder.with_name(_EVIDENCE)
+
+
 class ReportHandler(SimpleHTTPRequestHandler):
-    """Serves files of the folder by path; logs errors only."""
+    """Serves files of the folder by path, and evidence packs below `evidence/`; logs errors only."""
+
+    def translate_path(self, path: str) -> str:
+        """The file of a path; the parent class has removed `..` from it."""
+        reports = Path(self.directory)
+        file = super().translate_path(path)
+        first, *rest = Path(file).relative_to(reports).parts or ("",)
+        return str(_packs_beside(reports).joinpath(*rest)) if first == _EVIDENCE else file
 
     def list_directory(self, path: "str | Path") -> BinaryIO | None:  # type: ignore[override]
         """Send the index page for the root folder, and 404 for any other."""

@@ -1,6 +1,8 @@
 """Shared by all commands: terminal output, settings, the JSON option. Commands belong elsewhere."""
 
 import json
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -99,3 +101,10 @@ def write_json(facts: dict[str, Any], target: str | None) -> None:
         print(text)  # noqa: T201 - JSON for a pipe
         return
     Path(target).write_text(text + "\n")
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """The `TAXI_*` variables that are no setting, each with the most similar setting, if any."""
+    known = [f"TAXI_{name.upper()}" for name in Settings.model_fields]
+    unknown = [name for name in environment if name.upper().startswith("TAXI_") and name.upper() not in known]
+    return {name: next(iter(get_close_matches(name.upper(), known, n=1)), None) for name in sorted(unknown)}

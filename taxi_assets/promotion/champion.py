@@ -14,6 +14,7 @@ from taxi_assets.evaluation.evaluate import require_month_version
 from taxi_assets.evaluation.metrics import DAY, Score
 from taxi_assets.months import Month
 from taxi_assets.promotion.build_evidence import build_evidence, read_scores
+from taxi_assets.promotion.comparison_record import comparison_column
 from taxi_assets.promotion.decision import Decision, decide, decision_row, read_decision
 from taxi_assets.promotion.guards import scope_label
 from taxi_assets.promotion.paired_comparison import PairedComparison
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _LOG = logging.getLogger(__name__)
+_UNTAGGED = ("reasons", "comparison")  # MLflow has the reasons elsewhere, and cuts long values
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def decide_champion(
         "decided_at": datetime.now(UTC).replace(tzinfo=None),
     }
     # The warehouse first: after a crash here, the next run sees the old champion and decides again with the same row.
-    _record_decision(warehouse, row, run_id)
+    _record_decision(warehouse, row | comparison_column(evidence, policy), run_id)
     _update_mlflow(settings, challenger, decision, row, evidence.valid_comparison)
     valid_scores = scores if evidence.valid_score else {}
     return PromotionOutcome(decision, _deciding_metric(row), valid_scores, evidence.valid_comparison)
@@ -161,6 +163,6 @@ def _record_decision(warehouse: Warehouse, row: dict[str, object], run_id: str |
 
 def _tags(row: Mapping[str, object]) -> dict[str, str]:
     """The row as tags of the version in MLflow, such as `decision_trips`, `decision_difference_minutes`."""
-    shown = {name: value for name, value in row.items() if value is not None and name != "reasons"}
+    shown = {name: value for name, value in row.items() if value is not None and name not in _UNTAGGED}
     tags = {f"decision_{name.removeprefix('decision_')}": str(value) for name, value in shown.items()}
     return tags | {"decision": "promoted" if row["is_promoted"] else "refused"}

@@ -4,6 +4,7 @@ The deciding metric is the RMSE on trips of the primary scope, predicted under t
 without objections is promoted. guards.py has the guards, policy.py their thresholds.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,10 @@ def read_decision(
         {"version": version, "month": month.first_day if month else None},
     )
     row, names = found.fetchone(), [column[0] for column in found.description]
-    return dict(zip(names, row, strict=True)) if row else None
+    if row is None:
+        return None
+    decision = dict(zip(names, row, strict=True))
+    return decision | {"comparison": json.loads(decision["comparison"] or "null")}
 
 
 def decision_row(evidence: Evidence, decision: Decision) -> dict[str, object]:

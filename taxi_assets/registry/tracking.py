@@ -92,6 +92,11 @@ def log_metrics(settings: Settings, run_id: str, values: Mapping[str, float]) ->
     ChildRun(client(settings), run_id).log_metrics(values)
 
 
+def log_folder(settings: Settings, run_id: str, folder: Path, artifact_path: str) -> None:
+    """Log a folder's files as artifacts below `artifact_path` on a run, also on an ended one."""
+    client(settings).log_artifacts(run_id, str(folder), artifact_path)
+
+
 def sync_statuses(
     settings: Settings, status_of: Callable[[str], RunStatus | None], only: str | None = None
 ) -> tuple[str, ...]:

@@ -245,6 +245,7 @@ _TABLES = (
             ),
             _CONDITION,
             Column("bias", "DOUBLE", "The challenger's mean of predicted minus actual, minutes"),
+            Column("comparison", "JSON", "Thresholds, intervals against the baselines, every slice, guarded scopes"),
         ),
     ),
     Table(

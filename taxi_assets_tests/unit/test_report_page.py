@@ -72,7 +72,18 @@ def test_the_first_page_of_an_empty_home_states_the_next_step(served: httpx.Clie
     assert "make run" in served.get("/").text
 
 
-@pytest.mark.parametrize("path", ["/model_evaluation/", "/nothing.html", "/../settings.py"])
+def test_evidence_packs_are_served_and_listed_newest_first(settings: Settings, served: httpx.Client) -> None:
+    for name in ("2023-03-v1", "2023-04-v2", ".2023-05-v3.draft.1"):
+        (settings.evidence / name).mkdir(parents=True)
+        (settings.evidence / name / "index.html").write_text(f"the pack {name}")
+    links = re.findall(r'<a href="([^"]+)"', served.get("/").text)
+    assert links == ["evidence/2023-04-v2/index.html", "evidence/2023-03-v1/index.html"]
+    assert [served.get(f"/{link}").text for link in links] == ["the pack 2023-04-v2", "the pack 2023-03-v1"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/model_evaluation/", "/evidence/", "/evidence/../../serving/token", "/nothing.html", "/../settings.py"]
+)
 def test_folders_are_not_listed_and_nothing_outside_is_served(page: Path, served: httpx.Client, path: str) -> None:
     assert page.is_file()
     assert served.get(path).status_code == 404

@@ -17,6 +17,7 @@ from taxi_assets.defs.asset_metadata import (
 from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.ingestion.assets import taxi_zones
+from taxi_assets.defs.monitoring.evidence_pack import evidence_metadata
 from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.defs.training.promotion_config import PromotionConfig
 from taxi_assets.defs.training.training_config import TrainingConfig, parameters
@@ -245,6 +246,7 @@ def champion_model(
     return dg.MaterializeResult(
         metadata={
             **_comparison_report(settings, month, outcome),
+            **evidence_metadata(settings, warehouse, month),
             "decision": _decided(outcome),
             "measure": outcome.metric,
             "reasons": " ".join(outcome.decision.reasons),

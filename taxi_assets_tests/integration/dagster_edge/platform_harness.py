@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -199,3 +200,10 @@ def pictures(shown: dg.MetadataValue) -> list[bytes]:
 def report_page_text(platform: PlatformHarness, link: object) -> str:
     """The text of the report that a metadata link opens."""
     return (platform.settings.reports / str(link).removeprefix("/go/reports/")).read_text()
+
+
+def evidence_file(platform: PlatformHarness, shown: Mapping[str, dg.MetadataValue], name: str) -> dict[str, Any]:
+    """A JSON file of the evidence pack that the asset's metadata links to."""
+    pack = (platform.settings.root / str(shown["evidence_pack"].value).removeprefix("/go/reports/")).parent
+    found: dict[str, Any] = json.loads((pack / name).read_text())
+    return found

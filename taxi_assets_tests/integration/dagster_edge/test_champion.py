@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from challenger_models import OracleModel, PerturbedModel, register
-from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, PlatformHarness, first_run_of
+from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, PlatformHarness, evidence_file, first_run_of
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation import evaluate, record_evaluation
@@ -37,10 +37,13 @@ def decide(platform: PlatformHarness, month: Month = MARCH) -> Decision:
     """The assets' promotion decision on the month's version."""
     result = platform.materialise(month, "model_evaluation", "champion_model")
     assert result.success
-    row = decided(platform, month, evaluate.require_month_version(platform.settings, month))
+    version = evaluate.require_month_version(platform.settings, month)
+    row = decided(platform, month, version)
     shown = platform.metadata(platform.find(result.run_id), "champion_model")
     assert shown["decision"].value == ("promoted" if row["is_promoted"] else "not promoted")
     assert all(reason in str(shown["reasons"].value) for reason in row["reasons"])
+    recorded, state = evidence_file(platform, shown, "decision.json"), "promoted" if row["is_promoted"] else "refused"
+    assert [recorded["version"], recorded["state"], *recorded["reasons"]] == [version.version, state, *row["reasons"]]
     return Decision(row["is_promoted"], tuple(row["reasons"]))
 
 
@@ -126,8 +129,10 @@ def test_better_challenger_is_promoted_with_its_evidence(
         tracking.get_logged_run(platform.settings, good.run_id).metrics["difference_minutes"]
         == row["difference_minutes"]
     )
-    slices = {record.data["slice"] for record in shown["slices"].records}
-    assert slices == {"pickup_borough", "airport_trip", "hour_band"}
+    slices = [(record.data["slice"], record.data["trips"]) for record in shown["slices"].records]
+    assert {name for name, _ in slices} == {"pickup_borough", "airport_trip", "hour_band"}
+    recorded = evidence_file(platform, shown, "comparison.json")["comparison"]
+    assert slices == [(each["slice"], each["trips"]) for each in recorded["slices"]]
 
 
 # Refusals

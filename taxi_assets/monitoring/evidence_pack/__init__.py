@@ -1,0 +1,1 @@
+"""The evidence pack of a decision: files that show what was decided, on what data, and by whom."""
