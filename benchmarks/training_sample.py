@@ -10,7 +10,7 @@ import duckdb
 from taxi_assets import synthetic
 from taxi_assets.features.trip_features import ZoneMap, holiday_dates
 from taxi_assets.ingestion.canonical_rows import canonical_trips
-from taxi_assets.ingestion.publish_month import stage_trips
+from taxi_assets.ingestion.publish_month import reject_trips, view_month_trips
 from taxi_assets.ingestion.taxi_zones import read_zones
 from taxi_assets.months import Month
 from taxi_assets.tlc.services import SERVICES
@@ -61,6 +61,7 @@ def _insert_zones(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 def _insert_month(connection: duckdb.DuckDBPyConnection, path: Path, month: Month) -> None:
     with canonical_trips(connection, path, SERVICE):
-        stage_trips(connection, SERVICE, month, "canonical_trips")
+        view_month_trips(connection, SERVICE, month, "canonical_trips")
+        reject_trips(connection, month)
         query = f"SELECT * EXCLUDE (recorded_pickup_at, dropoff_at, trip_distance_miles) FROM ({sql('trip_features')})"
         connection.execute(f"INSERT INTO trip_features BY NAME {query}", {"holidays": list(holiday_dates())})

@@ -11,7 +11,7 @@ from duckdb import DuckDBPyConnection
 
 from taxi_assets.features.trip_features import holiday_dates
 from taxi_assets.files import sha256_of
-from taxi_assets.ingestion.publish_month import stage_trips
+from taxi_assets.ingestion.publish_month import reject_trips, view_month_trips
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.months import Month
 from taxi_assets.settings import DataKind, Settings
@@ -70,7 +70,9 @@ def clean_month(connection: DuckDBPyConnection, key: Mapping[str, Any]) -> None:
     """Splits the month's rows of a table `raw_trips` into tables `rejected_trips` and `clean_trips`."""
     condition = f"service = '{key['service']}' AND month = DATE '{key['month']}'"
     relation = f"(SELECT * EXCLUDE (service, month) FROM raw_trips WHERE {condition})"
-    stage_trips(connection, key["service"], Month(key["month"].year, key["month"].month), relation)
+    month = Month(key["month"].year, key["month"].month)
+    view_month_trips(connection, key["service"], month, relation)
+    reject_trips(connection, month)
     connection.execute(
         "INSERT INTO rejected_trips BY NAME SELECT raw_trips.*, duration_minutes, reason "
         "FROM raw_trips JOIN month_rejections USING (service, month, source_row)"

@@ -133,8 +133,8 @@ def stored_publication(warehouse: Warehouse, source_file: SourceFile) -> Publica
     return published.publication
 
 
-def stage_trips(connection: DuckDBPyConnection, service: str, month: Month, relation: str) -> None:
-    """Create the temporary `month_trips`, `month_rejections`, and `trips`, which are not rejected.
+def view_month_trips(connection: DuckDBPyConnection, service: str, month: Month, relation: str) -> None:
+    """Create the temporary view `month_trips` of a month's raw rows.
 
     Args:
         connection: A DuckDB connection with the project's macros.
@@ -142,19 +142,14 @@ def stage_trips(connection: DuckDBPyConnection, service: str, month: Month, rela
         month: The month of the rows.
         relation: The raw rows under canonical names, without their service and month.
     """
-    _view_month(connection, service, month, relation)
-    _reject_trips(connection, month)
-
-
-def _view_month(connection: DuckDBPyConnection, service: str, month: Month, relation: str) -> None:
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW month_trips AS SELECT {quote_literal(service)} AS service, "
         f"DATE '{month.first_day}' AS month, * FROM {relation}"
     )
 
 
-def _reject_trips(connection: DuckDBPyConnection, month: Month) -> None:
-    """Create `month_rejections` and `trips` from `month_trips`."""
+def reject_trips(connection: DuckDBPyConnection, month: Month) -> None:
+    """Create the temporary `month_rejections` of `month_trips`, and the view `trips` of those kept."""
     find_possible_duplicates(connection)
     values = {"month": month.first_day, **THRESHOLDS}
     connection.execute(f"CREATE OR REPLACE TEMP TABLE month_rejections AS {sql('rejections')}", values)
@@ -185,9 +180,9 @@ def _staged(
         trips_view = stack.enter_context(canonical_trips(connection, path, service, source_file.file_name))
         files = [stack.enter_context(raw_file(connection, warehouse, trips_view, key, source_file.sha256 or ""))]
         fault_points.fault_point("filled")
-        _view_month(connection, service, month, "canonical_trips")
+        view_month_trips(connection, service, month, "canonical_trips")
         with audit_beside(connection, ("canonical_trips", "month_trips"), SUITES["raw_trips"]) as raw_result:
-            _reject_trips(connection, month)
+            reject_trips(connection, month)
             connection.execute(f"CREATE OR REPLACE TEMP TABLE month_extent AS {sql('month_extent')}")
             suite_results = {"raw_trips": raw_result()}
         if not suite_results["raw_trips"].failed_errors():

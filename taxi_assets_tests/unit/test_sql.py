@@ -15,7 +15,7 @@ from raw_rows import KEY, MARCH, NINE, Row, trip
 import taxi_assets
 from taxi_assets.features.feature_names import ROW_FEATURES
 from taxi_assets.features.trip_features import holiday_dates
-from taxi_assets.ingestion.publish_month import stage_trips
+from taxi_assets.ingestion.publish_month import view_month_trips
 from taxi_assets.months import Month
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.tlc.services import SERVICES
@@ -28,7 +28,7 @@ from taxi_assets.warehouse.schema import TABLES
 def test_staged_trips_are_all_rows_of_a_file_under_its_month(memory, put) -> None:
     put(memory, "raw_trips", *(trip(number, fare_usd=number) for number in range(5)))
     before = memory.execute("SELECT * FROM raw_trips ORDER BY source_row").fetchall()
-    stage_trips(memory, "green", Month(2023, 3), "(SELECT * EXCLUDE (service, month) FROM raw_trips)")
+    view_month_trips(memory, "green", Month(2023, 3), "(SELECT * EXCLUDE (service, month) FROM raw_trips)")
     assert memory.execute("SELECT * FROM month_trips ORDER BY source_row").fetchall() == before
 
 

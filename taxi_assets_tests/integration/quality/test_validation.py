@@ -16,7 +16,7 @@ import pytest
 from valid_months import attach, create_clean, fill
 
 from taxi_assets.ingestion.canonical_rows import canonical_trips
-from taxi_assets.ingestion.publish_month import stage_trips
+from taxi_assets.ingestion.publish_month import reject_trips, view_month_trips
 from taxi_assets.ingestion.table_checks import audit, audit_beside
 from taxi_assets.months import Month
 from taxi_assets.quality import validate
@@ -171,7 +171,8 @@ def test_published_months_pass_every_error_expectation(tmp_path: Path) -> None:
         with duckdb.connect() as connection:
             define_macros(connection)
             with canonical_trips(connection, file, service):
-                stage_trips(connection, service, month, "canonical_trips")
+                view_month_trips(connection, service, month, "canonical_trips")
+                reject_trips(connection, month)
                 suite_result = validate(connection, "month_trips", RAW_TRIPS)
         assert (file.name, suite_result.summary()) == (file.name, ())
 
@@ -182,7 +183,8 @@ def test_counts_beside_other_queries_are_those_of_an_audit(tmp_path: Path) -> No
     with warehouse.exclusive_connection() as connection:
         file = write_month(warehouse.settings.landing, "green", Month(2021, 1), 2000, 1)
         with canonical_trips(connection, file, "green"):
-            stage_trips(connection, "green", Month(2021, 1), "canonical_trips")
+            view_month_trips(connection, "green", Month(2021, 1), "canonical_trips")
+            reject_trips(connection, Month(2021, 1))
             with audit_beside(connection, VIEWS, RAW_TRIPS) as result:
                 assert connection.execute("SELECT count(*) > 1000 FROM trips").fetchall() == [(True,)]
                 assert result() == audit(connection, "month_trips", RAW_TRIPS)
