@@ -7,11 +7,12 @@ import typer
 from taxi_assets.cli.terminal import Json, load_settings, say, warn, write_json
 
 
-def predict(
+def predict(  # noqa: PLR0913, PLR0917 - an argument is an option
     pickup: Annotated[str, typer.Option(help="TLC zone of the start: its id, 1-265, or its name.")],
     dropoff: Annotated[str, typer.Option(help="TLC zone of the end: its id, or its name, such as 'JFK Airport'.")],
     at: Annotated[str, typer.Option(help="New York local time, such as 2023-03-01T08:30.")],
     service: Annotated[str | None, typer.Option(help="The kind of taxi; unset, the model's first.")] = None,
+    vendor: Annotated[int | None, typer.Option(help="TLC's id of the vendor that records the trip, if known.")] = None,
     rider_key: Annotated[str | None, typer.Option(help="Your name of the rider, who stays with a variant.")] = None,
     to_json: Json = None,
 ) -> None:
@@ -19,7 +20,7 @@ def predict(
     from taxi_assets.serving import client
 
     settings = load_settings()
-    ride = client.Ride(_zone(pickup), _zone(dropoff), at, service, rider_key=rider_key)
+    ride = client.Ride(_zone(pickup), _zone(dropoff), at, service, vendor_id=vendor, rider_key=rider_key)
     prediction = client.predict(settings.url(settings.bento_port), ride)
     if to_json != "-":
         low, high = prediction["interval_90"]

@@ -73,6 +73,25 @@ def test_response_is_returned_unchanged(serve: Serve, requests: list[Any]) -> No
     assert requests == [("/predict", {**ride, **unknown})]
 
 
+def test_taxi_predict_sends_each_option_that_is_given(
+    serve: Serve, requests: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = serve(200, b'{"duration_minutes": 1}').rpartition(":")[2]
+    monkeypatch.setenv("TAXI_HOME", str(tmp_path))
+    monkeypatch.setenv("TAXI_BENTO_PORT", port)
+    arguments = ("predict", "--pickup=74", "--dropoff=75", "--at=2023-03-01T08:30", "--json=-")
+    assert CliRunner().invoke(cli.app, [*arguments, "--service=green", "--vendor=2", "--rider-key=anna"]).exit_code == 0
+    ((_, sent),) = requests
+    assert {name: value for name, value in sent.items() if value is not None} == {
+        "pickup_zone_id": 74,
+        "dropoff_zone_id": 75,
+        "pickup_at": "2023-03-01T08:30",
+        "service": "green",
+        "vendor_id": 2,
+        "rider_key": "anna",
+    }
+
+
 def test_taxi_predict_prints_the_warnings_of_the_response(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
