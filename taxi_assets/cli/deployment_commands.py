@@ -55,7 +55,10 @@ def route(
     ] = None,
     to_json: Json = None,
 ) -> None:
-    """Set the routing; challengers and shadows that are not named end. Without options, show it."""
+    """Set the routing and deploy its versions. Without options, show it.
+
+    Challengers and shadows that are not named end.
+    """
     client, _ = _connect("taxi route")
     if champion is None and not challenger and not shadow:
         facts = {"routing": client.routing(), **client.deployments(), "is_followed": client.is_followed}

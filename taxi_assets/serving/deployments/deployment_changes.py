@@ -5,7 +5,7 @@ applies from the endpoint's next start.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from taxi_assets.serving.deployments.deployment_store import (
     write_refusal,
 )
 from taxi_assets.serving.deployments.model_checks import load_checked
-from taxi_assets.serving.deployments.model_store import find_model
+from taxi_assets.serving.deployments.model_store import find_model, stored_versions
 from taxi_assets.serving.deployments.routing import Routing, parse_routing
 from taxi_assets.serving.deployments.routing_store import (
     PACKAGED,
@@ -101,18 +101,20 @@ class DeploymentChanges:
             self._wait(lambda report: str(version) not in report.loaded, deadline)
 
     def set_routing(self, body: object) -> RoutingRevision:
-        """Apply a routing in every worker.
+        """Deploy those of a routing's versions that are not, and apply it in every worker.
 
         Args:
             body: The routing, as `parse_routing` takes it.
 
         Raises:
-            InvalidRouting: it is wrong, or a version is not deployed.
-            RefusedModel: a worker cannot apply it; the routing before is restored.
+            InvalidRouting: it is wrong, or a version is neither deployed nor in the store.
+            RefusedModel: a version fails a check, or a worker cannot apply the routing; the state before is restored.
+            TooManyDeployed: another version must be removed first.
         """
         with self._change() as deadline:
-            routing = parse_routing(body, read_deployments(self.state))
-            return self._route(lambda: store_routing(self.state, routing, self.by), deadline)
+            routing = parse_routing(body, {*read_deployments(self.state), *stored_versions(self.store)})
+            with self._deployed(routing.versions, deadline):
+                return self._route(lambda: store_routing(self.state, routing, self.by), deadline)
 
     def make_champion(self, version: int) -> RoutingRevision:
         """Deploy a version and make it the champion, in every worker; challengers and shadows stay.
@@ -136,17 +138,27 @@ class DeploymentChanges:
         """
         with self._change() as deadline:
             before = previous_routing(self.state)
-            deployed = read_deployments(self.state)
-            for version in before.routing.versions if before else ():
-                if version not in deployed:
-                    self._deploy(version, deadline)
-            return self._route(lambda: roll_back(self.state, self.by), deadline)
+            with self._deployed(_versions(before), deadline):
+                return self._route(lambda: roll_back(self.state, self.by), deadline)
 
     @contextmanager
     def _change(self) -> Iterator[float]:
         """Keep other changes out during the block; yields the time by which the workers must have followed."""
         with self.state.create().lock("deployment", self.timeout / 2):
             yield time.monotonic() + self.timeout
+
+    @contextmanager
+    def _deployed(self, versions: Sequence[int], deadline: float) -> Iterator[None]:
+        """Deploy those of the versions that are not; remove them again if one or the block fails."""
+        missing = [version for version in versions if version not in read_deployments(self.state)]
+        try:
+            for version in missing:
+                self._deploy(version, deadline)
+            yield
+        except TaxiError:
+            for version in missing:
+                remove_deployment(self.state, version)
+            raise
 
     def _deploy(self, version: int, deadline: float) -> Deployment:
         before = read_deployments(self.state).get(version)

@@ -13,7 +13,7 @@ from taxi_assets.serving.deployments.assignment import BUCKETS, Buckets, assign_
 MAX_VARIANTS = 8
 
 _SHARE = "give a share above 0 and up to 1, in steps of 0.001, such as 0.1"
-_VERSION = "give the number of a deployed model version"
+_VERSION = "give the number of a model version, such as 12"
 
 
 class InvalidRouting(TaxiError):
@@ -59,17 +59,17 @@ class Routing:
         return {**asdict(self), "challengers": [asdict(each) for each in self.challengers], "shadows": [*self.shadows]}
 
 
-def parse_routing(body: object, deployed: Collection[int] | None = None) -> Routing:
+def parse_routing(body: object, known: Collection[int] | None = None) -> Routing:
     """Parse a routing.
 
     Args:
         body: The parsed JSON: `{"champion": 12, "challengers": [{"version": 13, "share": 0.1}], "shadows": [14]}`.
-        deployed: Versions that may be routed; None allows all.
+        known: Versions that may be routed, deployed or in the model store; None allows all.
 
     Raises:
         InvalidRouting: a field is missing, wrong, unknown or contradicts another.
     """
-    parser = _Parser(deployed)
+    parser = _Parser(known)
     routing = parser.parse(body)
     if parser.problems or routing is None:
         raise InvalidRouting(parser.problems)
@@ -80,7 +80,7 @@ def parse_routing(body: object, deployed: Collection[int] | None = None) -> Rout
 class _Parser:
     """Collects every problem of one routing."""
 
-    deployed: Collection[int] | None
+    known: Collection[int] | None
     problems: dict[str, str] = field(default_factory=dict)
 
     def parse(self, body: object) -> Routing | None:
@@ -123,11 +123,10 @@ class _Parser:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             self.problems[name] = f"is {'missing' if value is None else _shown(value)}: {_VERSION}"
             return 0
-        if self.deployed is not None and value not in self.deployed:
-            known = ", ".join(map(str, sorted(self.deployed))) or "none"
-            self.problems[name] = (
-                f"is version {_shown(value)}, which is not deployed (deployed: {known}): deploy it first"
-            )
+        if self.known is not None and value not in self.known:
+            known = ", ".join(map(str, sorted(self.known))) or "none"
+            fault = f"is version {_shown(value)}, which has no Bento in the model store (there: {known})"
+            self.problems[name] = f"{fault}: package it with `taxi deploy {_shown(value)}`"
         return value
 
     def _share(self, name: str, value: object) -> float:

@@ -101,7 +101,13 @@ def deployment_paths() -> dict[str, Any]:
         },
         ROUTING: {
             "get": _operation("routing", "The versions that answer", _ROUTING_REVISION),
-            "put": _operation("set_routing", "Set the versions that answer", _ROUTING_REVISION, routed, _ROUTING_BODY),
+            "put": _operation(
+                "set_routing",
+                "Set the versions that answer; deploys those that are not",
+                _ROUTING_REVISION,
+                routed,
+                _ROUTING_BODY,
+            ),
         },
         champion: {
             "put": _operation(

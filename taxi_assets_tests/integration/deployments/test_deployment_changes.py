@@ -96,11 +96,28 @@ def test_a_version_that_is_not_in_the_store_is_unknown(changes: DeploymentChange
     assert read_refusals(state) == []
 
 
-def test_a_routing_needs_deployed_versions(start_worker: StartWorker, changes: DeploymentChanges) -> None:
-    start_worker()
+def test_a_routing_deploys_its_versions(
+    start_worker: StartWorker, changes: DeploymentChanges, state: ServingState
+) -> None:
+    worker = start_worker()
     changes.deploy(2)
-    with pytest.raises(InvalidRouting, match=r"challengers\[0\].version is version 3, which is not deployed"):
-        changes.set_routing(SPLIT)
+    before = read_deployments(state)[2]
+    assert changes.set_routing(SPLIT).routing.versions == (2, 3, 4)
+    assert worker.variants.routing.routing.versions == (2, 3, 4)
+    assert read_deployments(state)[2] == before
+
+
+@pytest.mark.parametrize("shadow", [9, 99])
+def test_a_refused_routing_deploys_nothing(
+    start_worker: StartWorker, changes: DeploymentChanges, state: ServingState, shadow: int
+) -> None:
+    model_store_samples.add_version(changes.store, 9, model_store_samples.damage_file)
+    worker = start_worker()
+    refusal = {9: (RefusedModel, "version 9 is refused"), 99: (InvalidRouting, r"shadows\[0\] is version 99")}[shadow]
+    with pytest.raises(refusal[0], match=refusal[1]):
+        changes.set_routing({"champion": 2, "shadows": [shadow]})
+    assert sorted(read_deployments(state)) == [1]
+    assert (champion(state), worker.variants.champion.version) == (1, 1)
 
 
 def test_a_new_champion_leaves_challengers_and_shadows(changes: DeploymentChanges) -> None:

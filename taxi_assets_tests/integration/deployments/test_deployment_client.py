@@ -76,7 +76,7 @@ def test_refusals_of_the_endpoint_are_one_line(home: Settings, endpoint: Endpoin
     assert failure(lambda: endpoint.deploy(7)).startswith("version 7 has no Bento in ")
     assert failure(lambda: endpoint.make_champion(9)).startswith("version 9 is refused: ")
     assert failure(lambda: endpoint.undeploy(7)).startswith("version 7 is not deployed")
-    assert "champion is version 7, which is not deployed" in failure(lambda: endpoint.set_routing({"champion": 7}))
+    assert "champion is version 7, which has no Bento" in failure(lambda: endpoint.set_routing({"champion": 7}))
     wrong = EndpointDeployments(endpoint.url, "another-token-of-16", "test")
     for unknown in (wrong, EndpointDeployments(endpoint.url, None, "test")):
         assert failure(unknown.roll_back) == (

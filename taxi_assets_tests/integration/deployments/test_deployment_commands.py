@@ -113,8 +113,8 @@ def test_a_refused_model_is_named_with_the_reason_and_listed(
         (("undeploy", "5"), "version 5 is not deployed"),
         (("undeploy", "1"), "version 1 is routed: route without it first"),
         (
-            ("route", "--challenger", "2=0.1"),
-            "challengers[0].version is version 2, which is not deployed (deployed: 1)",
+            ("route", "--challenger", "77=0.1"),
+            "challengers[0].version is version 77, which has no Bento in the model store",
         ),
         (("route", "--challenger", "2"), "--challenger is '2': give a version and its share, such as 13=0.1"),
         (("route", "--challenger", "1=0.1"), "is version 1, as is champion: route a version once"),
