@@ -53,6 +53,7 @@ PURE = (
     "taxi_assets.quality.cleaning_rules",
     "taxi_assets.monitoring.overdue_months",
     "taxi_assets.warehouse.schema",
+    "taxi_assets.warehouse.monitoring_tables",
     "taxi_assets.warehouse.promotion_tables",
     "taxi_assets.warehouse.serving_tables",
     "taxi_assets.warehouse.table_definition",

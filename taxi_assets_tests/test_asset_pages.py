@@ -7,7 +7,13 @@ from taxi_assets.defs.partitions import MONTHS
 
 GRAPH = defs.resolve_asset_graph()
 INGESTION = {"clean_trips", "raw_trips", "taxi_zones", "trip_features"}
-PREDICTIONS = {"prediction_log", "feedback_log", "daily_serving_summary", "variant_comparison"}
+PREDICTIONS = {
+    "prediction_log",
+    "feedback_log",
+    "daily_serving_summary",
+    "variant_comparison",
+    "live_performance",
+}
 UNPARTITIONED = {"taxi_zones", "duration_bento", "deployment", *PREDICTIONS}
 
 
@@ -38,6 +44,7 @@ def test_only_tables_show_table_storage() -> None:
         if "dagster/table_name" in metadata:
             tables[key.to_user_string()] = str(metadata["dagster/table_name"]).removeprefix("lake.main.")
     own = {"model_evaluation": "evaluations", "champion_model": "promotions", "drift_report": "drift_reports"}
+    own |= {"champion_performance": "champion_performance", "live_performance": "live_performance"}
     own |= {
         "prediction_log": "predictions",
         "feedback_log": "feedback",

@@ -22,6 +22,10 @@ KEYS = sorted(key.to_user_string() for key in GRAPH.get_all_asset_keys())
 # Each asset with its parents and its checks.
 ASSETS = {
     "champion_model": ({"model_evaluation"}, {"there_is_a_champion"}),
+    "champion_performance": (
+        {"raw_trips", "trip_features"},
+        {"every_trip_in_scope_is_scored", "nine_trips_in_ten_end_inside_their_interval"},
+    ),
     "clean_trips": (
         {"raw_trips"},
         {
@@ -51,6 +55,7 @@ ASSETS = {
         {"duration_bento"},
         {"feedback_ids_are_unique", "log_lines_are_whole", "segments_are_sealed_in_time"},
     ),
+    "live_performance": ({"feedback_log", "prediction_log"}, {"live_error_is_inside_its_limits"}),
     "model_evaluation": (
         {"duration_model", "raw_trips"},
         {
@@ -130,7 +135,13 @@ ASSETS = {
     "variant_comparison": ({"feedback_log", "prediction_log"}, {"no_variant_is_worse_than_the_champion"}),
 }
 INGESTION = {"clean_trips", "raw_trips", "taxi_zones", "trip_features"}
-PREDICTIONS = {"prediction_log", "feedback_log", "daily_serving_summary", "variant_comparison"}
+PREDICTIONS = {
+    "prediction_log",
+    "feedback_log",
+    "daily_serving_summary",
+    "variant_comparison",
+    "live_performance",
+}
 JOBS = {
     "ingest_months": INGESTION,
     "train_month": set(ASSETS) - {"model_tuning"} - PREDICTIONS,

@@ -63,9 +63,9 @@ def plots_metadata(pictures: Mapping[str, bytes]) -> dg.MetadataValue:
 
 
 def report_metadata(
-    settings: Settings, asset: str, month: Month, facts: Mapping[str, object], pictures: Mapping[str, bytes]
+    settings: Settings, asset: str, month: Month | None, facts: Mapping[str, object], pictures: Mapping[str, bytes]
 ) -> dict[str, dg.MetadataValue]:
-    """The month's report page and its pictures, each one click away."""
+    """The report page of a month, or of an asset without months, and its pictures, each one click away."""
     page = write_report_page(settings, asset, month, facts, pictures)
     return {"report": link("reports", page), "pictures": plots_metadata(pictures)}
 

@@ -36,6 +36,18 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
     "feedback_log": (*_INGESTED_LOG, "serving/prediction_log/feedback_record.py"),
     "daily_serving_summary": ("serving/prediction_log/daily_*",),
     "variant_comparison": ("monitoring/variant_*", "monitoring/confidence_sequence.py"),
+    "champion_performance": (
+        "monitoring/champion_performance.py",
+        "evaluation/coverage.py",
+        "evaluation/metrics.py",
+        "evaluation/performance_slices.py",
+    ),
+    "live_performance": (
+        "monitoring/live_*",
+        "monitoring/control_chart.py",
+        "evaluation/metrics.py",
+        "evaluation/performance_slices.py",
+    ),
     "drift_report": ("monitoring/drift.py", "monitoring/drift_counts.sql"),
     "model_tuning": ("training/tuning.py", "training/conditions.py", *TRAINING_SOURCES),
 }

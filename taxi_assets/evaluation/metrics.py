@@ -121,19 +121,22 @@ def day_of(trips: pd.DataFrame) -> pd.Categorical:
     return pd.Categorical(trips["pickup_at"].to_numpy("datetime64[D]").astype(str))
 
 
-def score_slices(trips: pd.DataFrame, predicted: Floats, slices: pd.DataFrame) -> pd.DataFrame:
+def score_slices(
+    trips: pd.DataFrame, predicted: Floats, slices: pd.DataFrame, averaged: Mapping[str, Floats] = MappingProxyType({})
+) -> pd.DataFrame:
     """Computes errors by slice: columns `slice`, `value`, `trips`, `rmse`, `mae`, `bias`.
 
     Args:
         trips: Column `duration_minutes`.
         predicted: Minutes of each trip.
         slices: A column of categories for each slice, from `slice_trips`.
+        averaged: Other values of each trip by name, shape (n,); each becomes a column of its means.
 
     Returns:
         A row for each value that occurs.
     """
     errors = _errors(trips["duration_minutes"].to_numpy(np.float64), predicted)
-    measured = pd.DataFrame({"rmse": errors**2, "mae": np.abs(errors), "bias": errors})
+    measured = pd.DataFrame({"rmse": errors**2, "mae": np.abs(errors), "bias": errors, **averaged})
     tables = []
     for name, labels in slices.items():
         groups = measured.groupby(labels.array, observed=True)
@@ -142,7 +145,7 @@ def score_slices(trips: pd.DataFrame, predicted: Floats, slices: pd.DataFrame) -
         tables.append(table.rename_axis("value").reset_index().assign(slice=name))
     result = pd.concat([table.astype({"value": str}) for table in tables], ignore_index=True)
     result["rmse"] = np.sqrt(result["rmse"])
-    return result[["slice", "value", "trips", "rmse", "mae", "bias"]]
+    return result[["slice", "value", "trips", "rmse", "mae", "bias", *averaged]]
 
 
 def uplift_over_baseline(actual: Floats, model: Floats, baseline: Floats) -> Uplift:

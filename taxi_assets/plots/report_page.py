@@ -20,14 +20,14 @@ figure { margin: 0; } figcaption { font-weight: 600; } img { max-width: 100%; ba
 
 
 def write_report_page(
-    settings: Settings, asset: str, month: Month, facts: Mapping[str, object], pictures: Mapping[str, bytes]
+    settings: Settings, asset: str, month: Month | None, facts: Mapping[str, object], pictures: Mapping[str, bytes]
 ) -> str:
     """Writes the page of an asset's month; replaces an earlier one.
 
     Args:
         settings: Location of the reports.
         asset: The asset, such as `model_evaluation`.
-        month: Its month.
+        month: Its month; None for an asset without months.
         facts: The figures beside the plots, by name.
         pictures: PNG by name, in the order to show.
 
@@ -36,13 +36,14 @@ def write_report_page(
     """
     rows = "".join(f"<tr><th>{_readable(name)}</th><td>{escape(str(fact))}</td></tr>" for name, fact in facts.items())
     figures = "".join(_figure(name, png) for name, png in pictures.items())
-    title = f"{asset} {month}"
+    name = str(month or "newest")
+    title = f"{asset} {name}"
     text = (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{ICON}<title>{escape(title)}</title>'
         f'<style>{STYLE}</style></head><body><a href="../">All reports</a><h1>{escape(title)}</h1>'
         f'<table>{rows}</table><div class="pictures">{figures}</div></body></html>\n'
     )
-    page = settings.reports / asset / f"{month}.html"
+    page = settings.reports / asset / f"{name}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(page, text)
     return page.relative_to(settings.reports).as_posix()

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from taxi_assets.evaluation.evaluate import services_of, window_of
 from taxi_assets.evaluation.metrics import DAY, MODEL, Score, score, slice_trips
+from taxi_assets.evaluation.version_predictions import predict_version
 from taxi_assets.months import Month
 from taxi_assets.promotion.bootstrap import DayErrors, Interval
 from taxi_assets.promotion.evidence import Candidate, Evidence
 from taxi_assets.promotion.paired_comparison import PairedComparison, PairedPredictions, compare, compare_daily_errors
 from taxi_assets.promotion.policy import PromotionPolicy
-from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
-from taxi_assets.training.conditions import CONDITIONS, Condition, predict
+from taxi_assets.training.conditions import CONDITIONS, Condition
 from taxi_assets.training.dataset import read_evaluation_trips, read_zones
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE, TRIPS_1_TO_180_MINUTES
 from taxi_assets.warehouse.connection import Warehouse
@@ -96,9 +96,10 @@ def _compare(
     shared_trips, condition = trips[trips["service"].isin(both)], CONDITIONS[settings.served_condition]
     if PRIMARY_SCOPE.in_scope(shared_trips).empty:
         return None
-    models = [model_versions.load_sklearn(settings, version) for version in (challenger, champion)]
     # Recent traffic needs all plausible trips, so predict first and select the scope's trips afterwards.
-    predicted = [predict(model, shared_trips, condition).minutes for model in models]
+    # The champion first: `champion_performance` has predicted the same trips by it.
+    of_champion = predict_version(settings, champion, shared_trips, condition)
+    predicted = [predict_version(settings, challenger, shared_trips, condition).minutes, of_champion.minutes]
     actual = shared_trips["duration_minutes"].to_numpy(np.float64)
     own = PRIMARY_SCOPE.contains(actual)
     paired = PairedPredictions(_days(shared_trips)[own], actual[own], *(minutes[own] for minutes in predicted))

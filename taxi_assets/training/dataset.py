@@ -58,7 +58,7 @@ def read_training_data(
     if trips.empty:
         window = ", ".join(map(str, months)) or "no month"
         raise TaxiError(f"no trip of {', '.join(services)} to train on in {window}: ingest earlier months first")
-    return TrainingData(trips, zones, tuple(months), tuple(services), snapshot, _digest(trips))
+    return TrainingData(trips, zones, tuple(months), tuple(services), snapshot, digest_trips(trips))
 
 
 def read_evaluation_trips(
@@ -120,7 +120,8 @@ def read_zone_map(connection: DuckDBPyConnection) -> ZoneMap:
     return ZoneMap(**coordinates, borough=borough, is_airport=is_airport)
 
 
-def _digest(trips: "pd.DataFrame") -> str:
+def digest_trips(trips: "pd.DataFrame") -> str:
+    """A digest of the trips' columns and their order."""
     import pandas as pd
 
     hashes = pd.util.hash_pandas_object(trips, index=False).to_numpy()

@@ -1,6 +1,7 @@
 """The warehouse's tables: names, columns, types, units; used by the DDL, Dagster and the docs."""
 
 from taxi_assets.tlc.columns import RAW_COLUMNS
+from taxi_assets.warehouse.monitoring_tables import MONITORING_TABLES
 from taxi_assets.warehouse.promotion_tables import PROMOTION_TABLES
 from taxi_assets.warehouse.serving_tables import SERVING_TABLES
 from taxi_assets.warehouse.table_definition import Column, Table
@@ -261,4 +262,6 @@ _TABLES = (
     ),
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (*_TABLES, *PROMOTION_TABLES, *SERVING_TABLES)}
+TABLES: dict[str, Table] = {
+    table.name: table for table in (*_TABLES, *PROMOTION_TABLES, *SERVING_TABLES, *MONITORING_TABLES)
+}

@@ -16,6 +16,7 @@ MONTHLY = (
     "model_evaluation",
     "champion_model",
     "drift_report",
+    "champion_performance",
 )
 
 

@@ -15,8 +15,10 @@ from shapely import box
 
 from taxi_assets import plots
 from taxi_assets.evaluation.metrics import Score
+from taxi_assets.monitoring.champion_performance import MonthPerformance
 from taxi_assets.monitoring.drift import TARGET, DriftReport, FeatureDrift
 from taxi_assets.monitoring.variant_comparison import VariantComparison
+from taxi_assets.months import Month
 from taxi_assets.plots.error_plots import (
     draw_calibration,
     draw_hourly_errors,
@@ -28,6 +30,7 @@ from taxi_assets.plots.error_plots import (
     draw_slice,
 )
 from taxi_assets.plots.month_plots import draw_drift, draw_rejections
+from taxi_assets.plots.performance_plots import draw_months, draw_pair_frequency
 from taxi_assets.plots.promotion_plots import draw_bootstrap, draw_slices_compared
 from taxi_assets.plots.tuning_plots import draw_trials
 from taxi_assets.plots.variant_plot import draw_variants
@@ -96,6 +99,10 @@ ZONES = pd.DataFrame(
     }
 )
 ZONE_ERRORS = pd.DataFrame({"zone_id": [1, 2, 3], "trips": [30, 40, 5], "bias": [0.5, -1.5, 99.0]})
+PERFORMANCE = pd.DataFrame(
+    [("0", 210, 9.1, 174), ("10-99", 9_000, 7.0, 7_920), ("1,000+", 30_000, 4.1, 27_150)],
+    columns=["value", "trips", "rmse", "inside"],
+).assign(slice="pair_frequency", scope="1_to_60_minutes")
 TRIALS = pd.DataFrame(
     {
         "trial": range(4),
@@ -210,6 +217,16 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: draw_variants([variant(-3.0), variant(0.0, "shadow 14")]),
         "Challenger 13 is better; 1 of 2 variants undecided yet",
     ),
+    "pair frequency": (
+        lambda: draw_pair_frequency(PERFORMANCE, Month(2024, 5)),
+        "2024-05: the champion's RMSE is 9.1 minutes on pairs of zones with 0 training trips, 4.1 on those with 1,000+",
+    ),
+    "months": (
+        lambda: draw_months(
+            [MonthPerformance(Month(2023, n), 1 + n // 6, 9_000, 5.2, 3.1, 0.1, 0.89, 15.0) for n in range(1, 13)]
+        ),
+        "On 2023-12 the RMSE of champion 3 is 5.20 minutes, with 89.0% of the trips inside their 90 % interval",
+    ),
     "no rejections": (lambda: draw_rejections({}, 0), "0 of 0 rows (0.0%) are rejected"),
 }
 
@@ -248,4 +265,5 @@ def test_every_plot_is_tested() -> None:
     modules = [import_module(f"{plots.__name__}.{each.name}") for each in pkgutil.iter_modules(plots.__path__)]
     drawn = {name for module in modules for name in vars(module) if name.startswith("draw_")}
     shown = {f"draw_{name.replace(' ', '_')}" for name in PICTURES}
-    assert drawn - {"draw_evaluation", "draw_backtest"} <= shown  # these two have tests of their own
+    own = {"draw_evaluation", "draw_backtest", "draw_live_errors", "draw_estimates"}
+    assert drawn - own <= shown  # these have tests of their own

@@ -26,7 +26,9 @@ PACKAGE = Path(taxi_assets.__file__).parent
 MATERIALISED = {
     **dict.fromkeys(("taxi_zones", "duration_bento", "deployment"), None),
     **dict.fromkeys(("raw_trips", "clean_trips", "trip_features"), FEBRUARY),
-    **dict.fromkeys(("duration_model", "drift_report", "model_evaluation", "champion_model"), MARCH),
+    **dict.fromkeys(
+        ("duration_model", "drift_report", "model_evaluation", "champion_model", "champion_performance"), MARCH
+    ),
 }
 
 pytestmark = [
@@ -82,7 +84,7 @@ def report_features(platform: PlatformHarness, month: Month) -> None:
         ("features/trip_features.sql", {"trip_features", "duration_model"}),
         ("training/training_window.py", {"duration_model"}),
         ("defs/training/training_config.py", {"duration_model"}),
-        ("evaluation/metrics.py", {"model_evaluation"}),
+        ("evaluation/metrics.py", {"model_evaluation", "champion_performance"}),
         ("promotion/policy.py", {"champion_model"}),
         ("monitoring/drift.py", {"drift_report"}),
         ("serving/served_model.py", {"duration_bento"}),

@@ -1,0 +1,69 @@
+"""Tables of the champion's errors: on each new month, and by day on live traffic."""
+
+from taxi_assets.warehouse.table_definition import Column, Table
+
+_VERSION = Column("model_version", "BIGINT", "Registered version that predicted")
+_SLICE = (
+    Column(
+        "slice",
+        "VARCHAR",
+        "`overall`, `pickup_borough`, `airport_trip`, `hour_band` or `pair_frequency`: trips of the pair of zones that "
+        "the version was trained on",
+    ),
+    Column("value", "VARCHAR", "Group within the slice"),
+)
+_ERRORS = (
+    Column("rmse", "DOUBLE", "Root mean squared error, minutes"),
+    Column("mae", "DOUBLE", "Mean absolute error, minutes"),
+    Column("bias", "DOUBLE", "Mean of predicted minus actual, minutes"),
+)
+_STANDARD_ERROR = Column("rmse_standard_error", "DOUBLE", "Standard error of the RMSE, minutes; NULL without errors")
+_INSIDE = Column("inside", "BIGINT", "Of them, inside their 90 % interval; NULL without intervals")
+_INTERVAL = Column(
+    "interval_rms_minutes", "DOUBLE", "Root mean square width of the 90 % intervals, minutes; NULL without intervals"
+)
+
+MONITORING_TABLES = (
+    Table(
+        "champion_performance",
+        (
+            Column("month", "DATE", "First day of the new month, which the version was not trained on"),
+            Column("model_version", "BIGINT", "Champion before the month's decision"),
+            Column("scope", "VARCHAR", "Trips scored: `1_to_60_minutes` or `all`, which is 1-180 minutes"),
+            Column("condition", "VARCHAR", "Features at prediction, as the endpoint has them"),
+            *_SLICE,
+            Column("trips", "BIGINT", "Trips scored"),
+            *_ERRORS,
+            _STANDARD_ERROR,
+            _INSIDE,
+            _INTERVAL,
+        ),
+    ),
+    Table(
+        "live_performance",
+        (
+            Column("day", "DATE", "Day of the pickups in New York"),
+            Column("variant", "VARCHAR", "Role in the routing: `champion`, `challenger`, `shadow` or `deployment`"),
+            _VERSION,
+            *_SLICE,
+            Column("predictions", "BIGINT", "Predictions, with or without feedback"),
+            Column("rides", "BIGINT", "Of them, rides of 1-60 minutes whose actual duration is in `feedback`"),
+            *(Column(each.name, each.type, f"{each.description}; NULL without feedback") for each in _ERRORS),
+            _STANDARD_ERROR,
+            _INSIDE,
+            Column(
+                "interval_rms_minutes", "DOUBLE", "Root mean square width of the 90 % intervals of these rides, minutes"
+            ),
+            Column("all_interval_rms_minutes", "DOUBLE", "The same of all predictions, minutes"),
+            Column(
+                "expected_rmse",
+                "DOUBLE",
+                "Estimate of the RMSE of all predictions from their intervals, minutes; NULL if uncalibrated",
+            ),
+            Column("control_low", "DOUBLE", "Lower control limit of the RMSE, minutes; NULL without limits"),
+            Column("control_high", "DOUBLE", "Upper control limit of the RMSE, minutes; NULL without limits"),
+            Column("ewma", "DOUBLE", "Exponentially weighted mean of the standardised RMSE; NULL without limits"),
+            Column("is_flagged", "BOOLEAN", "RMSE or its weighted mean is outside its limits; NULL without limits"),
+        ),
+    ),
+)
