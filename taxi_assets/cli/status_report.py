@@ -156,6 +156,8 @@ def _last_run_line(last: Facts | None) -> str:
 
 def _served_line(facts: Facts) -> str:
     served, champion = facts["served"], facts["champion"]
+    if served is None and facts["bento"] is None:
+        return "nothing: the endpoint waits for the first Bento; `make run` builds it"
     if served is None:
         return "nothing: the endpoint is not running; `make up` starts it"
     line = f"version {served['version']} ({served['bento']})"

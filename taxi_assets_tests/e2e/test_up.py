@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from terminal import CHECKOUT, CTRL_C, MAKE_UP, Terminal, processes_of, terminal, wait_until
 
 from taxi_assets.cli.supervisor.ports import free_port
+from taxi_assets.serving.packaging.bento_build import build_bento
 from taxi_assets.settings import Settings
 
 HOST = "127.0.0.1"
@@ -34,13 +36,17 @@ def asked(url: str, **query: object) -> httpx.Response:
 
 
 @pytest.mark.slow
-def test_all_servers_respond_and_one_ctrl_c_stops_them(up: tuple[Terminal, Settings]) -> None:
+def test_all_servers_respond_and_one_ctrl_c_stops_them(up: tuple[Terminal, Settings], model: Path) -> None:
     screen, settings = up
     screen.wait_for("Ctrl-C stops all of them")
     for port in (settings.dagster_port, settings.mlflow_port, settings.data_docs_port):
         assert settings.url(port) in screen.text
         assert asked(settings.url(port)).status_code == 200
     assert "no Bento yet" in screen.text
+    build_bento(settings, model, {"version": "3"})
+    screen.wait_for(f"bento is ready {settings.url(settings.bento_port)}")
+    ride = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}
+    assert asked(f"{settings.url(settings.bento_port)}/predict", **ride).json()["model_version"] == 3
 
     response = asked(f"{settings.url(settings.dagster_port)}/graphql", query=LOCATIONS).json()
     (location,) = response["data"]["workspaceOrError"]["locationEntries"]

@@ -132,4 +132,4 @@ def test_addresses_of_the_programs_are_whole(settings: Settings) -> None:
     lines = [_address_line(program, width=7) for program in found]
     for program, line in zip(found, lines, strict=True):
         assert program.missing or not program.endpoint or f"  {program.endpoint.url}{program.endpoint.page}  " in line
-    assert "no Bento yet: run `make run` first" in lines[3]
+    assert "no Bento yet: starts after the first `make run`" in lines[3]

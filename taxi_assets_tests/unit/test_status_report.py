@@ -230,6 +230,11 @@ def test_status_compares_the_served_version_with_the_champion(
     assert expected_message in printed(print_status, STATUS | {"served": served})
 
 
+def test_status_says_that_the_endpoint_waits_for_a_bento() -> None:
+    text = printed(print_status, STATUS | {"served": None, "bento": None})
+    assert "served    nothing: the endpoint waits for the first Bento; `make run` builds it" in text
+
+
 def test_run_without_a_refused_file_reports_it(facts: dict[str, Any], filled: Settings) -> None:
     (expected_message,) = facts["refused"]
     assert expected_message == (

@@ -22,7 +22,7 @@ from taxi_assets.cli.supervisor.programs import Endpoint, Program
 from taxi_assets.cli.supervisor.supervisor import Timeouts, run
 from taxi_assets.errors import TaxiError
 
-QUICK = Timeouts(ready_seconds=30, back_off_seconds=0.01, stop_seconds=10)
+QUICK = Timeouts(ready_seconds=30, back_off_seconds=0.01, renew_seconds=0.01, stop_seconds=10)
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + FOREVER
 SERVER = f"""
 import os, sys
@@ -132,6 +132,25 @@ def test_a_killed_server_is_restarted_and_the_others_go_on() -> None:
     ]
     watched([web()], screen)
     assert "web was ended by signal 9 (Killed): restart 1 of 3" in screen.getvalue()
+
+
+def test_a_program_starts_once_it_misses_nothing(tmp_path: Path) -> None:
+    whole = web("late")
+    missing = replace(whole, missing="no Bento yet", renew=lambda: whole if (tmp_path / "built").exists() else missing)
+    screen = Screen(
+        ("late +no Bento yet", (tmp_path / "built").touch),
+        ("starting late .*late is ready http", send(signal.SIGINT)),
+    )
+    watched([python("quiet", FOREVER), missing], screen)
+    assert f"late is ready {endpoint_of(whole).url}" in screen.getvalue()
+    assert not any(map(is_alive, printed_pids(screen.getvalue())))
+
+
+def test_a_program_that_goes_on_missing_ends_with_the_others() -> None:
+    missing = replace(web("late"), missing="no Bento yet", renew=lambda: missing)
+    screen = Screen(("no Bento yet", send(signal.SIGINT)))
+    watched([python("quiet", FOREVER), missing], screen)
+    assert screen.getvalue().rstrip().endswith("all stopped")
 
 
 def test_children_of_a_dead_program_are_ended_before_its_restart() -> None:

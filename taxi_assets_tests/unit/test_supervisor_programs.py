@@ -83,7 +83,7 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_without_a_bento_the_table_states_the_next_step(settings: Settings) -> None:
-    assert bento_program(settings).missing == "no Bento yet: run `make run` first"
+    assert bento_program(settings).missing == "no Bento yet: starts after the first `make run`"
 
 
 def test_a_packaged_bento_is_served_in_its_newest_version(settings: Settings) -> None:
@@ -124,4 +124,7 @@ def test_two_programs_with_the_same_port_are_refused() -> None:
     other = replace(one, name="other", endpoint=Endpoint("127.0.0.1", port, "TAXI_OTHER"))
     with pytest.raises(TaxiError, match=f"TAXI_ONE and TAXI_OTHER are both {port}"):
         require_ports([one, other])
-    require_ports([one, replace(other, missing="something")])
+    missing = replace(other, missing="something")
+    require_ports([one, missing])
+    with pytest.raises(TaxiError, match="are both"):
+        require_ports([one, replace(missing, renew=lambda: other)])

@@ -1,8 +1,9 @@
 """Defines the programs of `taxi up`: names, commands, addresses. Starts none."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 from taxi_assets.cli.supervisor.ports import require_free
@@ -45,6 +46,7 @@ class Program:
         description: A short description for people.
         endpoint: Its address, if any.
         missing: What must be done before it can run; while set, it is shown and not started.
+        renew: Returns the program as it is now; called while it has `missing`, to start it later.
     """
 
     name: str
@@ -53,6 +55,12 @@ class Program:
     description: str
     endpoint: Endpoint | None = None
     missing: str | None = None
+    renew: "Callable[[], Program] | None" = None
+
+    @property
+    def may_start(self) -> bool:
+        """False if it stays missing."""
+        return not self.missing or self.renew is not None
 
 
 def programs(settings: Settings) -> tuple[Program, ...]:
@@ -110,7 +118,8 @@ def bento_program(settings: Settings) -> Program:
         {**_bento_environment(settings), STORE_VARIABLE: str(bento_build.model_store(settings))},
         f"rides: POST /predict, {packaged.tag.partition(':')[2]}" if packaged else "rides: POST /predict",
         Endpoint(settings.host, settings.bento_port, "TAXI_BENTO_PORT", "/readyz"),
-        None if packaged else "no Bento yet: run `make run` first",
+        None if packaged else "no Bento yet: starts after the first `make run`",
+        partial(bento_program, settings),
     )
 
 
@@ -126,12 +135,12 @@ def bento_beside(settings: Settings, tag: str, port: int, name: str) -> Program:
 
 
 def require_ports(wanted: Sequence[Program]) -> None:
-    """Check that each of these programs can have its port.
+    """Check that each of these programs that may start can have its port.
 
     Raises:
         TaxiError: a port is taken, or two programs want the same.
     """
-    endpoints = [program.endpoint for program in wanted if program.endpoint and not program.missing]
+    endpoints = [program.endpoint for program in wanted if program.endpoint and program.may_start]
     for one, other in combinations(endpoints, 2):
         if one.port == other.port:
             raise TaxiError(f"{one.setting} and {other.setting} are both {one.port}: give each its own port")

@@ -32,10 +32,18 @@ COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Waiting times: until a program is ready, before its first restart (then doubling), after SIGTERM."""
+    """Waiting times.
+
+    Attributes:
+        ready_seconds: Until a program is ready.
+        back_off_seconds: Before its first restart; then doubling.
+        renew_seconds: Between two checks of what a program misses.
+        stop_seconds: After SIGTERM.
+    """
 
     ready_seconds: float = 120.0
     back_off_seconds: float = 1.0
+    renew_seconds: float = 1.0
     stop_seconds: float = processes.GRACE_SECONDS
 
 
@@ -51,7 +59,7 @@ def run(
     Call it from the main thread, since it handles signals.
 
     Args:
-        programs: The programs; one with `missing` set is shown and not started.
+        programs: The programs; one with `missing` set is shown, and started once its `renew` misses nothing.
         console: Target of warnings, errors and the supervisor's own lines.
         logs: Log files for the programs' lines.
         timeouts: Waiting times.
@@ -139,6 +147,7 @@ class _Supervision:
     threads: list[threading.Thread] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
     not_ready: set[str] = field(default_factory=set)
+    were_ready: set[str] = field(default_factory=set)
     addresses_shown: bool = False
     starting: threading.Lock = field(default_factory=threading.Lock)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -147,7 +156,7 @@ class _Supervision:
         wanted = [program for program in self.programs if not program.missing]
         self._say(f"starting {', '.join(program.name for program in wanted)} ...")
         self.not_ready = {program.name for program in wanted if program.endpoint}
-        self.threads = [self._in_thread(self._supervise, program) for program in wanted]
+        self.threads = [self._in_thread(self._supervise, each) for each in self.programs if each.may_start]
         while not self.signals and not self.failures:
             if not self.not_ready and not self.addresses_shown:
                 self._show_addresses()
@@ -179,7 +188,17 @@ class _Supervision:
         thread.start()
         return thread
 
+    def _wait_for_missing(self, program: Program) -> Program:
+        """The program once it misses nothing, or as it is at the end."""
+        while program.missing and program.renew and not self.stopping.wait(self.timeouts.renew_seconds):
+            program = program.renew()
+            self.programs = [program if each.name == program.name else each for each in self.programs]
+            if not program.missing:
+                self._say(f"starting {program.name} ...")
+        return program
+
     def _supervise(self, program: Program) -> None:
+        program = self._wait_for_missing(program)
         deaths: list[float] = []
         while process := self._start(program):
             reader = self._in_thread(self._read, program.name, process)
@@ -214,7 +233,9 @@ class _Supervision:
             reason = _exit_reason(None, self.timeouts.ready_seconds)
             self._say(f"{program.name} {reason}: see {self.logs.path(program.name)}", "bold red")
         elif self.addresses_shown:
-            self._say(f"{program.name} is ready again")
+            self._say(f"{program.name} is ready {'again' if program.name in self.were_ready else program.endpoint.url}")
+        if is_ready:
+            self.were_ready.add(program.name)
         self.not_ready.discard(program.name)
 
     def _back_off(self, death: str, name: str, deaths: int) -> float:
