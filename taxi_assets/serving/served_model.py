@@ -1,6 +1,6 @@
 """The served model: ONNX trees and target-encoding tables, loaded without scikit-learn.
 
-Its folder contains no code: `model.onnx`, `tables.npz`, `manifest.json`. `onnx_export` writes it.
+Its folder contains no code: `model.onnx`, `tables.npy`, `manifest.json`. `onnx_export` writes it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ from taxi_assets.features.single_trip import TripEncoder
 from taxi_assets.features.target_encoding import EncodingTables
 from taxi_assets.features.trip_features import SERVICE_IDS, TripColumns, ZoneMap, row_features
 from taxi_assets.features.zone_geometry import ZoneGeometry
+from taxi_assets.serving.mapped_arrays import map_arrays
 from taxi_assets.serving.requested_ride import RideRequest
 from taxi_assets.serving.serving_manifest import MODEL_FILE, REMEDY, TABLES_FILE, read_manifest
 from taxi_assets.serving.single_prediction import SinglePrediction
@@ -160,10 +161,9 @@ def _read_tables(
     path: Path,
 ) -> tuple[ZoneGeometry, dict[int, EncodingTables], Intervals, dict[int, CompletedTrips]]:
     read: dict[str, dict[str, Any]] = {}
-    with np.load(path) as arrays:
-        for key in arrays.files:
-            owner, _, name = key.partition("/")
-            read.setdefault(owner, {})[name] = arrays[key]
+    for key, values in map_arrays(path).items():
+        owner, _, name = key.partition("/")
+        read.setdefault(owner, {})[name] = values
     geometry, intervals = ZoneGeometry(ZoneMap(**read.pop("zones"))), Intervals(**read.pop("intervals"))
     completed = {name: read.pop(name) for name in list(read) if name.startswith(COMPLETED)}
     return (

@@ -10,8 +10,8 @@ from taxi_assets.features.encoding import MATRIX_COLUMNS
 from taxi_assets.features.trip_features import SERVICE_IDS
 from taxi_assets.files import sha256_of
 
-FORMAT = 5
-MODEL_FILE, TABLES_FILE, MANIFEST_FILE = "model.onnx", "tables.npz", "manifest.json"
+FORMAT = 6
+MODEL_FILE, TABLES_FILE, MANIFEST_FILE = "model.onnx", "tables.npy", "manifest.json"
 REQUIRED_FACTS = ("name", "version", "run_id", "data_snapshot", "synthetic")
 REMEDY = "package the model again"
 

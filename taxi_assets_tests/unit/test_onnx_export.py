@@ -96,7 +96,7 @@ def test_the_manifest_describes_the_model(folder: Path) -> None:
     assert manifest["facts"] == small_model.FACTS
     assert len(manifest["golden"]["minutes"]) == 2 * onnx_export.GOLDEN_TRIPS_PER_SERVICE
     assert manifest["interval_coverage"] == 0.9
-    assert {path.name for path in folder.iterdir()} == {"model.onnx", "tables.npz", "manifest.json"}
+    assert {path.name for path in folder.iterdir()} == {"model.onnx", "tables.npy", "manifest.json"}
 
 
 def test_the_same_model_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:

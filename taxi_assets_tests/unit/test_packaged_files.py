@@ -13,7 +13,7 @@ from taxi_assets.serving.packaged_files import is_unchanged, record_files
 def model(tmp_path: Path) -> Path:
     folder = tmp_path / "model"
     folder.mkdir()
-    for name in ("manifest.json", "model.onnx", "tables.npz"):
+    for name in ("manifest.json", "model.onnx", "tables.npy"):
         (folder / name).write_text(name)
     return folder
 
@@ -32,7 +32,7 @@ def set_library(record: Path, name: str) -> None:
 
 
 CHANGES: dict[str, Callable[[Path, Path], object]] = {
-    "a changed file": lambda model, _: (model / "tables.npz").write_text("other"),
+    "a changed file": lambda model, _: (model / "tables.npy").write_text("other"),
     "a missing file": lambda model, _: (model / "model.onnx").unlink(),
     "a further file": lambda model, _: (model / "more").touch(),
     "another Python": lambda _, record: set_library(record, "python"),

@@ -58,14 +58,14 @@ def test_predictions_use_one_thread(model: ServedModel) -> None:
     assert model.session.get_session_options().intra_op_num_threads == 1
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tables.npz", "manifest.json"])
+@pytest.mark.parametrize("name", ["model.onnx", "tables.npy", "manifest.json"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(TaxiError, match=f"not a complete model.*{name}.*package the model again"):
         read_manifest(folder)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tables.npz"])
+@pytest.mark.parametrize("name", ["model.onnx", "tables.npy"])
 def test_one_flipped_bit_is_detected(folder: Path, name: str) -> None:
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from taxi_assets.features.encoding import MATRIX_COLUMNS
 from taxi_assets.features.trip_features import SERVICE_IDS, ZONES, row_features
 from taxi_assets.files import sha256_of
+from taxi_assets.serving.mapped_arrays import write_arrays
 from taxi_assets.serving.served_model import COMPLETED, MODEL_INPUT, ServedModel
 from taxi_assets.serving.serving_manifest import FORMAT, MANIFEST_FILE, MODEL_FILE, REQUIRED_FACTS, TABLES_FILE
 from taxi_assets.training.intervals import COVERAGE
@@ -52,7 +53,7 @@ def write_serving_folder(
         new = Path(draft, folder.name)
         new.mkdir()
         (new / MODEL_FILE).write_bytes(to_onnx(model.trees_))
-        np.savez(new / TABLES_FILE, **_tables(model))  # type: ignore[arg-type]  # no table is named allow_pickle
+        write_arrays(new / TABLES_FILE, _tables(model))
         (new / MANIFEST_FILE).write_text(json.dumps(_manifest(model, new, facts, zone_names), indent=1) + "\n")
         served_model = ServedModel.load(new)
         if folder.exists():
@@ -119,7 +120,6 @@ def _round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def _tables(model: "DurationModel") -> dict[str, NDArray[Any]]:
-    # Uncompressed: compression halves the size and takes 50 times as long.
     arrays: dict[str, NDArray[Any]] = {f"zones/{name}": values for name, values in vars(model.zones).items()}
     for service, number in _services(model).items():
         arrays |= {f"{service}/{name}": table for name, table in model.encoding_tables_[number].items()}
