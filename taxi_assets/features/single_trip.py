@@ -25,6 +25,8 @@ _ENCODED_COLUMNS = [MATRIX_COLUMNS.index(name) for name in TARGET_ENCODING_FEATU
 _PASSENGERS = MATRIX_COLUMNS.index(PASSENGERS)
 _ANY_DAY = np.datetime64("2023-01-01", "m")
 _MAX_DAYS = 400  # 70 KB each
+# All pairs at once take half as long again, and keep Python's lock from the thread that answers for milliseconds.
+_PAIRS_AT_A_TIME = 14 * ZONES
 
 
 class TripEncoder:
@@ -32,9 +34,7 @@ class TripEncoder:
 
     def __init__(self, geometry: ZoneGeometry, tables: Mapping[int, EncodingTables]) -> None:
         self._tables = tables
-        starts, ends = np.divmod(np.arange(ZONES**2), ZONES)
-        days = np.full(ZONES**2, _ANY_DAY)
-        self._pairs = {service: _rows(geometry, tables, service, days, starts, ends)[0] for service in tables}
+        self._pairs = {service: _pairs(geometry, tables, service) for service in tables}
         # Not a method: its reference to this object would keep it, frozen by `gc.freeze`, in memory for ever.
         self._times_of = lru_cache(_MAX_DAYS)(partial(_times, geometry, tables))
 
@@ -57,6 +57,15 @@ class TripEncoder:
         if passengers is not None:
             row[_PASSENGERS] = passengers
         return row.reshape(1, -1)
+
+
+def _pairs(geometry: ZoneGeometry, tables: Mapping[int, EncodingTables], service: int) -> Rows:
+    """The rows of all pairs of zones, in the order of `start * ZONES + end`, on any day."""
+    days = np.full(_PAIRS_AT_A_TIME, _ANY_DAY)
+    rows = np.empty((ZONES**2, len(MATRIX_COLUMNS)), np.float32)
+    for block in np.split(np.arange(ZONES**2), ZONES**2 // _PAIRS_AT_A_TIME):
+        rows[block], _ = _rows(geometry, tables, service, days, *np.divmod(block, ZONES))
+    return rows
 
 
 def _times(geometry: ZoneGeometry, tables: Mapping[int, EncodingTables], day: date) -> tuple[Rows, list[int]]:
