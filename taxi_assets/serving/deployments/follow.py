@@ -5,7 +5,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +30,13 @@ from taxi_assets.serving.deployments.routing_store import (
     routings_to_restore,
     store_routing,
 )
-from taxi_assets.serving.deployments.serving_state import ServingState
+from taxi_assets.serving.deployments.serving_state import ServingState, StateLocked
 from taxi_assets.serving.deployments.workers import WorkerFile, WorkerReport
 from taxi_assets.serving.serving_manifest import read_version
 
 POLL_SECONDS = 0.2
+# Of waiting for other workers: two loading at a time would leave no core of two to the threads that answer.
+TURN_SECONDS = 2.0
 _START_SECONDS = 10.0
 # The loading thread gives way to the thread that answers.
 _THREAD_NICENESS = 10
@@ -122,7 +124,8 @@ class Follower:
             has_changed = seen != self._seen
             if has_changed:
                 deployments = read_deployments(self._state)
-                self._models.update(deployments)
+                with self._turn():
+                    self._models.update(deployments)
                 self._apply(deployments)
                 self._seen, self._is_reported = seen, False
             if not self._is_reported:
@@ -152,6 +155,14 @@ class Follower:
         except Exception:
             return traceback.format_exc()
         return None
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until no other worker loads, but not for long, so that any number of workers follows in time."""
+        with ExitStack() as turn:
+            with suppress(StateLocked, OSError):
+                turn.enter_context(self._state.lock("loading", TURN_SECONDS))
+            yield
 
     def _read_state(self) -> Iterator[bytes]:
         """The content of the files that decide; a comparison of times and sizes could miss a change."""
