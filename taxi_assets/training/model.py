@@ -6,6 +6,8 @@ ratio of actual to expected minutes. Its weight is the square of expected minute
 minutes.
 """
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 import numpy as np
@@ -125,9 +127,13 @@ class DurationModel(RegressorMixin, BaseEstimator):
         )
         self.encoding_tables_: dict[int, EncodingTables] = dict(training_set.tables)
         self.completed_trips_: dict[int, CompletedTrips] = dict(training_set.completed)
-        self.intervals_ = self._calibrate(training_set)
+        calibrate = self._calibration(training_set)
         ratio = training_set.minutes / expected_minutes(training_set.matrix)
-        self.trees_ = _fit_trees(self._trees(), training_set.matrix, ratio, training_set.weights)
+        with one_sort_per_column(), ThreadPoolExecutor(1) as beside:
+            # A small fit uses one core: the intervals take the other.
+            intervals = beside.submit(calibrate)
+            self.trees_ = _fit_trees(self._trees(), training_set.matrix, ratio, training_set.weights)
+            self.intervals_ = intervals.result()
         return self
 
     def predict(self, X: pd.DataFrame) -> Floats:  # noqa: N803
@@ -169,7 +175,8 @@ class DurationModel(RegressorMixin, BaseEstimator):
             completed_by_service[service] = last.concat(ended)
         return trips.assign(**recent_traffic_columns(model_columns(trips), self.zone_geometry_, completed_by_service))
 
-    def _calibrate(self, training_set: TrainingSet) -> Intervals:
+    def _calibration(self, training_set: TrainingSet) -> Callable[[], Intervals]:
+        """The calibration of the intervals, on copies of the trips: the fit of the trees changes their matrix."""
         order = np.argsort(training_set.pickup_seconds, kind="stable")
         late = (
             training_set.pickup_seconds[order] >= training_set.pickup_seconds.max() - _CALIBRATION_MONTHS * 30 * 86_400
@@ -178,11 +185,16 @@ class DurationModel(RegressorMixin, BaseEstimator):
         early = _evenly_spaced(order[:cut] if cut else order, _CALIBRATION_TRAIN_TRIPS)
         later = _evenly_spaced(order[cut:], _CALIBRATION_TRIPS)
         train_matrix, calibration_matrix = training_set.matrix[early], training_set.matrix[later]
-        trees = self._trees().set_params(**_CALIBRATION_PARAMETERS)
         ratio = training_set.minutes[early] / expected_minutes(train_matrix)
-        _fit_trees(trees, train_matrix[:, _CALIBRATION_COLUMNS], ratio, training_set.weights[early])
-        predicted = trees.predict(calibration_matrix[:, _CALIBRATION_COLUMNS]) * expected_minutes(calibration_matrix)
-        return calibrate_intervals(training_set.minutes[later], predicted, calibration_matrix)
+
+        def calibrate() -> Intervals:
+            trees = self._trees().set_params(**_CALIBRATION_PARAMETERS)
+            _fit_trees(trees, train_matrix[:, _CALIBRATION_COLUMNS], ratio, training_set.weights[early])
+            expected = expected_minutes(calibration_matrix)
+            predicted = trees.predict(calibration_matrix[:, _CALIBRATION_COLUMNS]) * expected
+            return calibrate_intervals(training_set.minutes[later], predicted, calibration_matrix)
+
+        return calibrate
 
     def _excluded(self) -> frozenset[str]:
         traffic = () if self.use_recent_traffic else RECENT_TRAFFIC_COLUMNS
@@ -208,7 +220,7 @@ def _fit_trees(
     trees: HistGradientBoostingRegressor, matrix: NDArray[np.float32], ratio: Floats, weights: Floats
 ) -> HistGradientBoostingRegressor:
     zero_empty_columns(matrix)
-    with one_sort_per_column(), threadpool_limits(1 if len(matrix) < _ONE_THREAD_TRIPS else None, user_api="openmp"):
+    with threadpool_limits(1 if len(matrix) < _ONE_THREAD_TRIPS else None, user_api="openmp"):
         return trees.fit(matrix, ratio, sample_weight=weights)
 
 
