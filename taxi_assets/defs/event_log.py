@@ -7,6 +7,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,11 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     def _initdb(self, engine: Engine, for_index_shard: bool = False) -> None:
         event.listen(engine, "connect", _sync_never)
         super()._initdb(engine, for_index_shard)
+
+    @cached_property
+    def supports_asset_checks(self) -> bool:
+        """True if there are tables of checks; asked once, not at each check of a run."""
+        return bool(super().supports_asset_checks)
 
     def watch(self, run_id: str, cursor: str | None, callback: Any) -> None:
         """Calls back after each write, which goes to the log beside the file first."""
