@@ -22,12 +22,15 @@ def run(
 
     settings = load_settings(services=services, tlc_source=source)
     output = error_console if to_json == "-" else console
-    outcome = run_pipeline.run(settings, parse_months(months), output)
-    facts = run_report.run_summary(outcome.settings, outcome.months, outcome.prediction, outcome.seconds)
-    facts["refused"] = [*outcome.notices, *facts["refused"]]
-    facts["checks"] = outcome.checks
-    run_report.print_run(output, facts, outcome.settings)
-    write_json(facts, to_json)
+
+    def report(outcome: run_pipeline.PipelineResult) -> None:
+        facts = run_report.run_summary(outcome.settings, outcome.months, outcome.prediction, outcome.seconds)
+        facts["refused"] = [*outcome.notices, *facts["refused"]]
+        facts["checks"] = outcome.checks
+        run_report.print_run(output, facts, outcome.settings)
+        write_json(facts, to_json)
+
+    run_pipeline.run(settings, parse_months(months), output, report)
 
 
 def status(to_json: Json = None) -> None:

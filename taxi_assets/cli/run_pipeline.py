@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -40,10 +41,21 @@ class PipelineResult:
         self.seconds[step] = round(time.monotonic() - begun, 2)
 
 
-def run(settings: Settings, months: Sequence[Month], console: Console) -> PipelineResult:
+def run(
+    settings: Settings,
+    months: Sequence[Month],
+    console: Console,
+    report: Callable[[PipelineResult], None] = lambda _: None,
+) -> PipelineResult:
     """Fetch the months, materialise every asset, serve the Bento, predict one ride, stop the Bento.
 
     All months but the last train; the last is scored.
+
+    Args:
+        settings: The settings of the run.
+        months: Two or more months.
+        console: Shows notices and the progress.
+        report: Called with the result, while the Bento stops.
 
     Raises:
         TaxiError: a step failed; months published before stay.
@@ -66,6 +78,9 @@ def run(settings: Settings, months: Sequence[Month], console: Console) -> Pipeli
         with result.timed("serve"):
             result.prediction = _serve_one_ride(result, endpoint)
         remember_data_kind(settings.home, choice.settings.active_data_kind)
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(endpoints.close)
+            report(result)
     return result
 
 

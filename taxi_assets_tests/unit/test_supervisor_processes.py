@@ -79,6 +79,12 @@ def test_parent_tag_covers_its_children_only() -> None:
     assert [process.wait() for process in started] == [-signal.SIGTERM] * 3
 
 
+def test_a_process_left_running_is_ended_after_the_block() -> None:
+    with processes.guarded_tag() as mark:
+        left = processes.start((sys.executable, "-c", FOREVER), {}, mark, subprocess.DEVNULL)
+    assert left.wait(timeout=30) == -signal.SIGTERM
+
+
 def test_a_process_with_a_reused_pid_is_also_ended_gently() -> None:
     with processes.guarded_tag() as mark:
         started = processes.start((sys.executable, "-c", FOREVER), {}, mark, subprocess.DEVNULL)

@@ -26,6 +26,14 @@ KILL_SECONDS = 5.0
 LOAD_SECONDS = 5.0  # loading a program takes milliseconds, even on a busy machine
 POLL_SECONDS = 0.05
 
+# The watcher imports this module, with the whole command line, only if it has something to stop.
+_WATCH = f"""
+import sys
+if not sys.stdin.buffer.read():
+    from {__name__} import stop
+    stop(sys.argv[1])
+"""
+
 
 def start(command: Sequence[str], env: Mapping[str, str], tag: str, output: int | IO[str]) -> subprocess.Popen[str]:
     """Start a program with the tag, in its own session, so that a terminal's Ctrl-C does not reach it.
@@ -100,15 +108,17 @@ def guarded_tag(parent_tag: str | None = None) -> Iterator[str]:
         parent_tag: A common parent of several tags, if any.
     """
     tag = f"{parent_tag}/{uuid4().hex}" if parent_tag else uuid4().hex
-    command = (sys.executable, "-m", "taxi_assets.cli.supervisor.processes", tag)
     with subprocess.Popen(
-        command,
+        (sys.executable, "-c", _WATCH, tag),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    ):
+    ) as watcher:
         yield tag
+        if watcher.stdin and not tagged_processes(tag):
+            with suppress(BrokenPipeError):
+                os.write(watcher.stdin.fileno(), b"all stopped")
 
 
 def _wait_until_loaded(pid: int) -> None:
@@ -142,8 +152,3 @@ def _terminate(processes: Sequence[psutil.Process], signalled: Set[int]) -> set[
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGTERM)
     return groups
-
-
-if __name__ == "__main__":
-    sys.stdin.buffer.read()
-    stop(sys.argv[1])
