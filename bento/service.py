@@ -70,8 +70,10 @@ class TaxiDuration:
         from taxi_assets.serving.endpoint.answer_log import AnswerLog
         from taxi_assets.serving.endpoint.app import answer_directly, create_app, start
         from taxi_assets.serving.endpoint.endpoint_state import EndpointState, follow_routing
+        from taxi_assets.serving.endpoint.server_watch import end_with_server
         from taxi_assets.serving.endpoint.traffic_feed import TrafficFeed
 
+        end_with_server()
         gc.freeze()  # what was imported stays: the collection after each loaded model leaves it out
         app = create_app()
         Dispatch.direct = answer_directly(app)
@@ -82,6 +84,14 @@ class TaxiDuration:
         self._models = follow_routing(log, store, MODEL, traffic)
         self._endpoint = EndpointState(self._models, tag, log, traffic, store)
         start(app, self._endpoint)
+
+    @bentoml.on_deployment
+    @staticmethod
+    def note_server() -> None:
+        """Name the first process to the workers, which end with it."""
+        from taxi_assets.serving.endpoint.server_watch import note_server
+
+        note_server()
 
     @bentoml.on_deployment
     @staticmethod
