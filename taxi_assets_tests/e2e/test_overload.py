@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from endpoint import RIDE, post
 from loaded_bento import bento_with_workers, wait_until, workers_of
@@ -83,7 +84,8 @@ def test_ended_worker_fails_no_request_of_a_client_that_retries_once(built: Sett
     assert sum(client.answered for client in clients) > 1_000
 
 
-def test_sigterm_lets_admitted_requests_finish(built: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended", ["worker", "server"])
+def test_sigterm_lets_admitted_requests_finish(built: Settings, tmp_path: Path, ended: str) -> None:
     columns = {name: [value] * 10_000 for name, value in RIDE.items()}
     with running(bento_with_workers(built, 1), tmp_path / "bento.log") as url:
         answers: list[int] = []
@@ -93,6 +95,6 @@ def test_sigterm_lets_admitted_requests_finish(built: Settings, tmp_path: Path) 
         (worker,) = workers_of(url)
         thread.start()
         wait_until(lambda: (bool(worker.net_connections("tcp")) and worker.cpu_percent(0.01) > 20) or bool(answers))
-        worker.terminate()
+        (worker if ended == "worker" else psutil.Process(worker.ppid())).terminate()
         thread.join()
     assert answers == [200]

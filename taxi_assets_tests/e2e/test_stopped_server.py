@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -139,6 +141,21 @@ def check_log(home: Settings, clients: list[Client]) -> None:
         rows = connection.execute("SELECT request_id, round(duration_minutes, 2) FROM predictions").fetchall()
     assert sorted(rows) == sorted(answers)
     assert (result.records, result.duplicates, result.overdue) == (len(answers), 0, ())
+
+
+def test_sigterm_loses_no_ride_of_a_client_that_retries_once(
+    serve: Callable[[], AbstractContextManager[Server]], home: Settings
+) -> None:
+    with serve() as ending, serve() as other, asking(ending.url, other.url) as clients:
+        wait_for_answers(clients, ANSWERS)
+        begun = time.monotonic()
+        ending.first.terminate()
+        _, left = psutil.wait_procs([ending.first, *ending.workers], timeout=END_SECONDS)
+        sys.stdout.write(f"the server ended in {time.monotonic() - begun:.1f} s\n")
+        wait_for_answers(clients, ANSWERS)
+    assert (left, faults(clients)) == ([], [])
+    assert {client.retried for client in clients} == {1}
+    check_log(home, clients)
 
 
 def test_workers_end_with_a_killed_server_and_seal_the_log(
