@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from filelock import FileLock
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, HttpUrl, Secret, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from taxi_assets.tlc.services import SERVICES
@@ -51,7 +51,7 @@ TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
 class Settings(BaseSettings):
     """All settings of the platform; `docs/settings.md` lists them in a table."""
 
-    model_config = SettingsConfigDict(env_prefix="TAXI_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TAXI_", extra="forbid", frozen=True, hide_input_in_errors=True)
 
     home: Path = Field(
         Path(".taxi"),
@@ -99,6 +99,9 @@ class Settings(BaseSettings):
         7, ge=1, le=36_500, description="Days that the prediction log keeps records that are in the warehouse."
     )
     deploy_token: SecretStr | None = Field(None, min_length=16, description="Deployment token; `taxi up` makes one.")
+    alert_webhook: Secret[HttpUrl] | None = Field(
+        None, description="Webhook that alerts are posted to, such as one of Slack; unset, they are only recorded."
+    )
     host: str = Field("127.0.0.1", min_length=1, description="Address the servers bind to.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     bento_port: int = Field(3001, ge=1, le=65535, description="Port of the Bento's endpoint.")
@@ -257,12 +260,6 @@ class Settings(BaseSettings):
 def run_lock(settings: Settings) -> FileLock:
     """The lock that allows one `taxi run` at a time in a home."""
     return FileLock(settings.home / "run.lock")
-
-
-def remember_data_kind(home: Path, kind: DataKind) -> None:
-    """Store the data kind of this run as the default of later commands."""
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "data_kind").write_text(kind + "\n")
 
 
 def isolated(environment: Mapping[str, str], *, within_dagster: bool = False) -> dict[str, str]:

@@ -150,7 +150,7 @@ JOBS = {
     "maintain_warehouse": set(),
     "check_freshness": set(),
 }
-SENSORS = {"landing_sensor": {"ingest_months", "train_month"}, "tlc_polling_sensor": set()}
+SENSORS = {"alert_sensor": set(), "landing_sensor": {"ingest_months", "train_month"}, "tlc_polling_sensor": set()}
 SCHEDULES = {
     "maintenance_schedule": "maintain_warehouse",
     "check_freshness_daily": "check_freshness",
@@ -241,7 +241,7 @@ def test_sensors_and_their_default_status() -> None:
     jobs = {name: {job.name for job in sensor.jobs} if sensor.has_jobs else set() for name, sensor in sensors.items()}
     assert jobs == SENSORS
     running = {name for name, sensor in sensors.items() if sensor.default_status == dg.DefaultSensorStatus.RUNNING}
-    assert running == {"landing_sensor"}  # starting the platform must not start requests to TLC's site
+    assert running == {"alert_sensor", "landing_sensor"}  # starting the platform must not start requests to TLC's site
 
 
 def test_schedules_and_their_default_status() -> None:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
@@ -18,7 +19,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion import source_selection
 from taxi_assets.months import Month
 from taxi_assets.registry.deleted_runs import require_active_experiment
-from taxi_assets.settings import Settings, remember_data_kind, run_lock
+from taxi_assets.settings import DataKind, Settings, run_lock
 from taxi_assets.tlc import tlc_source
 from taxi_assets.warehouse.connection import Warehouse, require_writable
 
@@ -82,6 +83,12 @@ def run(
             beside.submit(endpoints.close)
             report(result)
     return result
+
+
+def remember_data_kind(home: Path, kind: DataKind) -> None:
+    """Store the data kind of this run as the default of later commands."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "data_kind").write_text(kind + "\n")
 
 
 @contextmanager

@@ -20,7 +20,6 @@ _OPEN_STATES = ("waiting", "unaccepted", "quarantined")
 def status_summary(settings: Settings) -> Facts:
     """The facts of `taxi status --json`."""
     from taxi_assets.defs.instance import last_run
-    from taxi_assets.monitoring.superseded_versions import superseded_versions
     from taxi_assets.registry import model_versions
     from taxi_assets.serving import client
     from taxi_assets.serving.packaging import bento_build
@@ -35,6 +34,7 @@ def status_summary(settings: Settings) -> Facts:
         "served": client.get_served_version(settings.url(settings.bento_port)),
         "unfinished": [],
         "superseded_versions": {},
+        "alerts": [],
         "last_run": None,
     }
     if not settings.root.is_dir():
@@ -56,11 +56,25 @@ def status_summary(settings: Settings) -> Facts:
         "champion": champion and {name: getattr(champion, name) for name in ("name", "version", "run_id")},
         "bento": bento and bento.tag,
         "unfinished": _unfinished(settings, warehouse),
-        "superseded_versions": {
-            str(version): list(files) for version, files in superseded_versions(settings, warehouse).items()
-        },
+        "superseded_versions": _superseded(settings, warehouse),
+        "alerts": _alerts(warehouse),
         "last_run": last_run(settings),
     }
+
+
+def _superseded(settings: Settings, warehouse: Warehouse) -> Facts:
+    """The replaced training files by version."""
+    from taxi_assets.monitoring.superseded_versions import superseded_versions
+
+    return {str(version): list(files) for version, files in superseded_versions(settings, warehouse).items()}
+
+
+def _alerts(warehouse: Warehouse) -> list[Facts]:
+    """Alerts that last, and those that the webhook did not accept."""
+    from taxi_assets.monitoring.alerts.record_alerts import open_alerts
+
+    with warehouse.reading() as connection:
+        return open_alerts(connection)
 
 
 def _unfinished(settings: Settings, warehouse: Warehouse) -> list[Facts]:
@@ -146,7 +160,15 @@ def print_status(console: Console, facts: Facts) -> None:
         console.print(f"unfinished  {month['sentence']}; {month['next']}", soft_wrap=True, markup=False)
     for version, files in facts["superseded_versions"].items():
         console.print(f"superseded  version {version} was trained on {', '.join(files)}", soft_wrap=True)
+    for alert in facts["alerts"]:
+        console.print(f"alert     {_alert_line(alert)}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"last run  {_last_run_line(last)}", soft_wrap=True, markup=False)
+
+
+def _alert_line(alert: Facts) -> str:
+    """An alert, and the error if the webhook did not accept it."""
+    error = f"; not delivered: {alert['delivery_error']}" if alert["delivery_error"] else ""
+    return f"{alert['kind']}: {alert['text']}{error}"
 
 
 def _last_run_line(last: Facts | None) -> str:

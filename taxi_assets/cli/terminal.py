@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
-from pydantic import SecretStr, ValidationError
+from pydantic import Secret, SecretStr, ValidationError
 from rich.console import Console
 
 from taxi_assets.errors import TaxiError
@@ -71,7 +71,8 @@ def load_settings(**given: Any) -> Settings:
 
 def _is_secret(setting: str) -> bool:
     field = Settings.model_fields.get(setting)
-    return field is not None and SecretStr in get_args(field.annotation)
+    kinds = [get_origin(kind) or kind for kind in get_args(field.annotation)] if field else []
+    return SecretStr in kinds or Secret in kinds
 
 
 def _require_folder(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tables of the champion's errors: on each new month, and by day on live traffic."""
+"""Tables of what the platform watches: the champion's errors by month and live by day, and alerts."""
 
 from taxi_assets.warehouse.table_definition import Column, Table
 
@@ -64,6 +64,23 @@ MONITORING_TABLES = (
             Column("control_high", "DOUBLE", "Upper control limit of the RMSE, minutes; NULL without limits"),
             Column("ewma", "DOUBLE", "Exponentially weighted mean of the standardised RMSE; NULL without limits"),
             Column("is_flagged", "BOOLEAN", "RMSE or its weighted mean is outside its limits; NULL without limits"),
+        ),
+    ),
+    Table(
+        "alerts",
+        (
+            Column("key", "VARCHAR", "Digest of kind, subject and state: the same condition has the same key"),
+            Column("kind", "VARCHAR", "Kind of the condition, such as `run failed` or `file quarantined`"),
+            Column("subject", "VARCHAR", "File, month, version or job"),
+            Column("text", "VARCHAR", "The condition in a sentence"),
+            Column("first_seen_at", "TIMESTAMP", "Time at which it first appeared, UTC"),
+            Column("last_seen_at", "TIMESTAMP", "Time at which it last appeared, UTC"),
+            Column("times", "BIGINT", "Number of times it appeared: again only after it was resolved"),
+            Column("resolved_at", "TIMESTAMP", "Time at which it had ended, UTC; NULL while it lasts"),
+            Column("delivered_at", "TIMESTAMP", "Time at which the webhook accepted it, UTC; NULL before"),
+            Column("delivery_error", "VARCHAR", "Error of the last attempt; NULL if it succeeded or none was made"),
+            Column("attempts", "BIGINT", "Number of attempts to deliver this appearance"),
+            Column("attempted_at", "TIMESTAMP", "Time of the last attempt, UTC; NULL before the first"),
         ),
     ),
 )

@@ -10,12 +10,13 @@ import pytest
 from cli_user import MONTHS, CliUser, make_cli_user, table_digests, write_months
 
 from taxi_assets import cli
+from taxi_assets.cli.run_pipeline import remember_data_kind
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion import publish_month
 from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.ingestion.source_files import SourceFile
-from taxi_assets.settings import Settings, remember_data_kind
+from taxi_assets.settings import Settings
 from taxi_assets.tlc.tlc_source import ensure_zone_files
 from taxi_assets.warehouse.connection import Warehouse
 

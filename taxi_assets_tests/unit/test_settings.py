@@ -4,10 +4,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import HttpUrl, Secret, SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
-from taxi_assets.settings import TLC_SITE, Settings, remember_data_kind
+from taxi_assets.cli.run_pipeline import remember_data_kind
+from taxi_assets.settings import TLC_SITE, Settings
 
 # Each setting: the values of its variable, and the setting that results.
 READ = {
@@ -18,6 +19,7 @@ READ = {
     "memory_limit": ("1GB", "1GB"),
     "threads": ("3", 3),
     "deploy_token": ("a-token-of-its-own", SecretStr("a-token-of-its-own")),
+    "alert_webhook": ("https://hooks.test/T1", Secret[HttpUrl](HttpUrl("https://hooks.test/T1"))),
     "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - only read
     "dagster_port": ("3100", 3100),
     "bento_port": ("3101", 3101),
@@ -29,6 +31,7 @@ READ = {
     "keep_models": ("3", 3),
     "prediction_log_sync": ("disk", "disk"),
     "prediction_log_days": ("30", 30),
+    "promotion": ("approve", "approve"),
     "served_condition": ("with_recent_traffic", "with_recent_traffic"),
 }
 PORTS = ("dagster_port", "bento_port", "data_docs_port", "mlflow_port")

@@ -165,6 +165,7 @@ def test_status_lists_available_months(filled: Settings) -> None:
 
 
 STATUS: dict[str, Any] = {
+    "alerts": [{"kind": "drift", "text": "it is [drifted]", "delivery_error": "status 500"}],
     "synthetic": False,
     "months": [
         {"service": "green", "month": "2023-01", "rows": 4, "sha256": "a" * 64, "models": []},
@@ -193,10 +194,11 @@ def test_status_lists_waiting_and_quarantined_files() -> None:
     assert "quarantined [bold].txt: see" in text
 
 
-def test_status_lists_unfinished_months_and_superseded_versions() -> None:
+def test_status_lists_unfinished_months_superseded_versions_and_alerts() -> None:
     text = printed(print_status, STATUS)
     assert "unfinished  2023-02 lacks duration_bento; `make up` finishes it\n" in text
     assert "superseded  version 1 was trained on green 2023-01 (aaa, now bbb)\n" in text
+    assert "alert     drift: it is [drifted]; not delivered: status 500\n" in text
     assert "last run  train_month FAILURE 0f3c: deleted: restore [it]\n" in text
 
 
