@@ -149,6 +149,7 @@ JOBS = {
     "tune": {"model_tuning"},
     "maintain_warehouse": set(),
     "check_freshness": set(),
+    "decide_waiting_version": set(),
 }
 SENSORS = {"alert_sensor": set(), "landing_sensor": {"ingest_months", "train_month"}, "tlc_polling_sensor": set()}
 SCHEDULES = {

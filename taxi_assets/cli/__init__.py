@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 from taxi_assets.cli import (
+    approval_commands,
     deployment_commands,
     lineage_commands,
     maintenance_commands,
@@ -36,6 +37,8 @@ for command in (
     platform_commands.run,
     platform_commands.status,
     serving_commands.predict,
+    approval_commands.approve,
+    approval_commands.reject,
     deployment_commands.deploy,
     deployment_commands.undeploy,
     deployment_commands.route,

@@ -87,7 +87,7 @@ def _print_trace(facts: dict[str, Any]) -> None:
     say(f"trained on  {features['window']}, snapshot {features['snapshot']}, digest {features['digest']}")
     if not facts["snapshot_kept"]:
         say("            this snapshot is no longer kept: the files are those of today")
-    _print_months(facts["months"])
+    print_months(facts["months"])
 
 
 def _print_affected(facts: dict[str, Any]) -> None:
@@ -101,13 +101,14 @@ def _print_affected(facts: dict[str, Any]) -> None:
 
 
 def _print_lineage(facts: dict[str, Any]) -> None:
-    _print_months(facts["months"])
+    print_months(facts["months"])
     for name, lines in _version_lines(facts):
         for number, line in enumerate(lines):
             say(f"{'' if number else name:<12}{line}")
 
 
-def _print_months(months: list[dict[str, Any]]) -> None:
+def print_months(months: list[dict[str, Any]]) -> None:
+    """Print each month's file with its SHA-256 and its check results."""
     for row in months:
         say(f"{row['service']} {row['month']}  {row['file'] or 'not in the warehouse'}")
         checks = [_checked(table, result) for table, result in row["checks"].items()]

@@ -234,8 +234,12 @@ class _Endpoint:
 
 
 def _serve_one_ride(result: PipelineResult, endpoint: _Endpoint) -> dict[str, Any]:
+    """The prediction of one ride; empty if the first version waits for approval."""
+    from taxi_assets.registry import model_versions
     from taxi_assets.serving import client
 
+    if model_versions.is_first_waiting(result.settings):
+        return {}
     endpoint.start_newest()
     ride = client.Ride(74, 75, f"{result.months[-1]}-01T08:30:00", result.settings.services[0])
     return client.predict(endpoint.wait_for_url(), ride)

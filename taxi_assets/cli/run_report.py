@@ -75,10 +75,7 @@ def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
         ("decided by", decision_line(facts["decision"])),
         ("Bento", str(facts["bento"])),
         *([("checks", _checks_line(facts["checks"]))] if "checks" in facts else []),
-        (
-            "one ride",
-            f"zone 74 to 75 on the 1st at 8:30: {prediction['duration_minutes']:.1f} minutes{_interval(prediction)}",
-        ),
+        ("one ride", _ride_line(prediction)),
         ("time", f"{sum(facts['seconds'].values()):.0f} s"),
         (
             "where to look",
@@ -91,6 +88,12 @@ def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
 def _checks_line(checks: Facts) -> str:
     passed = f"{checks['passed']} passed"
     return "\n".join([passed, *(f"not passed: {name}" for name in checks["not_passed"])])
+
+
+def _ride_line(prediction: Facts) -> str:
+    if not prediction:
+        return "not predicted: there is no champion before the approval"
+    return f"zone 74 to 75 on the 1st at 8:30: {prediction['duration_minutes']:.1f} minutes{_interval(prediction)}"
 
 
 def _interval(prediction: Facts) -> str:
@@ -127,6 +130,7 @@ def _drift(connection: DuckDBPyConnection, month: Month) -> Facts:
 
 
 def _model(settings: Settings, month: Month) -> Facts:
+    from taxi_assets.promotion.approval import approval_commands
     from taxi_assets.registry import model_versions
 
     version, champion = model_versions.get_month_version(settings, month), model_versions.champion(settings)
@@ -135,6 +139,8 @@ def _model(settings: Settings, month: Month) -> Facts:
         return {"name": model_versions.MODEL_NAME, **absent, "why": "no model was trained"}
     is_champion = champion is not None and champion.version == version.version
     why = version.tags.get("promotion_reason" if is_champion else "refusal", "")
+    if version.tags.get("decision") == "waiting":
+        why = f"better, and waits for approval: {approval_commands(version.version)}"
     return {
         "name": version.name,
         "version": version.version,

@@ -15,11 +15,13 @@ from taxi_assets.warehouse.queries import newest_snapshot
 Facts = dict[str, Any]
 # States of files that are not in the warehouse.
 _OPEN_STATES = ("waiting", "unaccepted", "quarantined")
+_MONTH_COLUMNS = ("service", "month", "rows", "sha256")
 
 
 def status_summary(settings: Settings) -> Facts:
     """The facts of `taxi status --json`."""
     from taxi_assets.defs.instance import last_run
+    from taxi_assets.promotion.approval import waiting_decisions
     from taxi_assets.registry import model_versions
     from taxi_assets.serving import client
     from taxi_assets.serving.packaging import bento_build
@@ -30,6 +32,7 @@ def status_summary(settings: Settings) -> Facts:
         "files": {state: [] for state in _OPEN_STATES},
         "snapshot": None,
         "champion": None,
+        "waiting": [],
         "bento": None,
         "served": client.get_served_version(settings.url(settings.bento_port)),
         "unfinished": [],
@@ -40,26 +43,34 @@ def status_summary(settings: Settings) -> Facts:
     if not settings.root.is_dir():
         return facts  # reading its stores would create it
     warehouse = Warehouse(settings)
-    with warehouse.reading() as connection:
-        query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM source_files WHERE state = 'ingested'"
-        ingested = connection.execute(f"{query} ORDER BY ALL").fetchall()
-        snapshot = newest_snapshot(connection)
     champion, bento = model_versions.champion(settings), bento_build.latest(settings)
     models = model_versions.versions_by_month(settings)
+    with warehouse.reading() as connection:
+        query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM source_files WHERE state = 'ingested'"
+        names, ingested = _MONTH_COLUMNS, connection.execute(f"{query} ORDER BY ALL").fetchall()
+        snapshot, waiting = newest_snapshot(connection), waiting_decisions(settings, connection)
     return facts | {
-        "months": [
-            dict(zip(("service", "month", "rows", "sha256"), row, strict=True)) | {"models": models.get(row[1], [])}
-            for row in ingested
-        ],
+        "months": [dict(zip(names, row, strict=True)) | {"models": models.get(row[1], [])} for row in ingested],
         "files": _files(warehouse),
         "snapshot": snapshot,
         "champion": champion and {name: getattr(champion, name) for name in ("name", "version", "run_id")},
+        "waiting": [_waiting(row) for row in waiting],
         "bento": bento and bento.tag,
         "unfinished": _unfinished(settings, warehouse),
         "superseded_versions": _superseded(settings, warehouse),
         "alerts": _alerts(warehouse),
         "last_run": last_run(settings),
     }
+
+
+def _waiting(row: Facts) -> Facts:
+    """A version that waits for approval: its reasons and the commands that decide."""
+    from taxi_assets.promotion.approval import approval_commands
+
+    version, month = row["model_version"], f"{row['month']:%Y-%m}"
+    kept = {name: row[name] for name in ("champion_version", "difference_minutes", "difference_low", "difference_high")}
+    about = {"version": version, "month": month, "since": row["decided_at"], "reasons": row["reasons"], **kept}
+    return about | {"next": approval_commands(version)}
 
 
 def _superseded(settings: Settings, warehouse: Warehouse) -> Facts:
@@ -138,18 +149,13 @@ def print_files(console: Console, facts: Sequence[Facts]) -> None:
 
 def print_status(console: Console, facts: Facts) -> None:
     """Print `taxi status`."""
-    table = Table(title="Months in the warehouse" + (" (synthetic)" if facts["synthetic"] else ""))
-    for column in ("service", "month", "rows", "sha256", "models scored on it"):
-        table.add_column(
-            column, justify="right" if column == "rows" else "left", no_wrap=not column.startswith("models")
-        )
-    for month in facts["months"]:
-        models = ", ".join(map(str, month["models"])) or "none"
-        table.add_row(month["service"], month["month"], f"{month['rows']:,}", month["sha256"][:16], models)
-    console.print(table)
+    console.print(_months_table(facts))
     champion, last = facts["champion"], facts["last_run"]
     console.print(f"snapshot  {'none yet' if facts['snapshot'] is None else facts['snapshot']}")
     console.print(f"champion  {champion['name']} version {champion['version']}" if champion else "champion  none yet")
+    for row in facts["waiting"]:
+        line = f"approval  version {row['version']} of {row['month']} waits: {' '.join(row['reasons'])}"
+        console.print(f"{line} Decide: {row['next']}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"bento     {facts['bento'] or 'none yet'}", soft_wrap=True)
     console.print(f"served    {_served_line(facts)}", soft_wrap=True)
     for state, names in facts["files"].items():
@@ -163,6 +169,18 @@ def print_status(console: Console, facts: Facts) -> None:
     for alert in facts["alerts"]:
         console.print(f"alert     {_alert_line(alert)}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"last run  {_last_run_line(last)}", soft_wrap=True, markup=False)
+
+
+def _months_table(facts: Facts) -> Table:
+    table = Table(title="Months in the warehouse" + (" (synthetic)" if facts["synthetic"] else ""))
+    for column in ("service", "month", "rows", "sha256", "models scored on it"):
+        table.add_column(
+            column, justify="right" if column == "rows" else "left", no_wrap=not column.startswith("models")
+        )
+    for month in facts["months"]:
+        models = ", ".join(map(str, month["models"])) or "none"
+        table.add_row(month["service"], month["month"], f"{month['rows']:,}", month["sha256"][:16], models)
+    return table
 
 
 def _alert_line(alert: Facts) -> str:

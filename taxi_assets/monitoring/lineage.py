@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from taxi_assets.evaluation.evaluate import services_of, window_of
-from taxi_assets.monitoring.superseded_versions import superseded_files
 from taxi_assets.months import Month
 from taxi_assets.promotion.decision import read_decision
 from taxi_assets.registry import model_versions, tracking
 from taxi_assets.registry.model_files import Version
 from taxi_assets.serving.packaging import bento_build
 from taxi_assets.settings import Settings
+from taxi_assets.training.superseded_files import superseded_files
 from taxi_assets.warehouse.connection import Warehouse, month_key
 
 if TYPE_CHECKING:

@@ -13,15 +13,15 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from taxi_assets.ingestion.source_files import SourceFile, read_source_files
-from taxi_assets.monitoring.superseded_versions import superseded_files
 from taxi_assets.months import Month
-from taxi_assets.promotion.decision import read_decision
+from taxi_assets.promotion.decision import decision_state, read_decision
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_files import Version
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.deployments.version_history import is_decided
 from taxi_assets.serving.packaging import bento_build
 from taxi_assets.settings import Settings
+from taxi_assets.training.superseded_files import superseded_files
 from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -100,6 +100,8 @@ def _first_stale_asset(connection: DuckDBPyConnection, month: Month, version: Ve
     decision = read_decision(connection, version.version, month)
     # A decision writes its tags last: if they belong to another decision, this one was interrupted.
     if not decision or version.tags.get("decision_snapshot") != str(decision["snapshot"]):
+        return "champion_model"
+    if version.tags.get("decision") != decision_state(decision):  # so was this approval or rejection
         return "champion_model"
     # A promoted version is not decided on again.
     is_stale = decision["snapshot"] < published and not decision["is_promoted"]

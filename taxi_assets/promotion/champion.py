@@ -1,25 +1,26 @@
 """Decides on a month's version, records the decision and sets the MLflow alias. Imports no Dagster."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from getpass import getuser
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.evaluate import require_month_version
 from taxi_assets.evaluation.metrics import DAY, Score
 from taxi_assets.months import Month
+from taxi_assets.promotion.apply_decision import (
+    apply_decision,
+    deciding_metric,
+    finish_interrupted_change,
+    is_change_interrupted,
+    read_approval,
+)
 from taxi_assets.promotion.build_evidence import build_evidence, read_scores
-from taxi_assets.promotion.comparison_record import comparison_column
-from taxi_assets.promotion.decision import Decision, decide, decision_row, read_decision
-from taxi_assets.promotion.guards import scope_label
+from taxi_assets.promotion.decision import Decision, decision_state, read_decision
 from taxi_assets.promotion.paired_comparison import PairedComparison
 from taxi_assets.promotion.policy import PROMOTION_POLICY, PromotionPolicy
-from taxi_assets.registry import model_versions, tracking
+from taxi_assets.promotion.record_decision import Proposal, record_decision, usable_champion
 from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE
@@ -28,8 +29,7 @@ from taxi_assets.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_LOG = logging.getLogger(__name__)
-_UNTAGGED = ("reasons", "comparison")  # MLflow has the reasons elsewhere, and cuts long values
+_ATTEMPTS = 3  # of a comparison, each time that another champion was made meanwhile
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,19 @@ class PromotionOutcome:
     """A decision with its metric and figures.
 
     Attributes:
-        decision: The decision and its reasons.
+        decision: The decision of the policy and its reasons.
+        state: The version's state after it: promoted, refused, waiting, approved or rejected.
         metric: The deciding metric, in words.
         scores: Scores of the version and of each baseline, by name; empty if the version may have seen the trips.
+        version: The decided version's number.
         comparison: The comparison with the champion, if there was one.
     """
 
     decision: Decision
+    state: str
     metric: str
     scores: Mapping[str, Score]
+    version: int
     comparison: PairedComparison | None = None
 
 
@@ -62,7 +66,7 @@ def decide_champion(
     Both models are compared on trips that neither has seen.
 
     Args:
-        settings: Location of MLflow.
+        settings: Location of MLflow; in its mode `approve` a better version waits for a person.
         warehouse: The warehouse.
         month: The month the version is scored on.
         decided_by: Who or what decides; by default the user of this process.
@@ -70,72 +74,45 @@ def decide_champion(
         policy: The thresholds.
 
     Raises:
-        TaxiError: No version was trained for the month, or it was not evaluated.
+        TaxiError: No version was trained for the month, it was not evaluated, or the champion changes all the time.
     """
-    challenger, current = require_month_version(settings, month), _usable_champion(settings)
+    _finish(settings, warehouse)
+    for _ in range(_ATTEMPTS):
+        challenger, current = require_month_version(settings, month), usable_champion(settings)
+        with warehouse.reading() as connection:
+            recorded = read_decision(connection, challenger.version, month)
+            approval = read_approval(connection, recorded) if recorded else None
+            _require_evaluation(connection, month, challenger, settings.served_condition)
+            scores = read_scores(connection, month, challenger, settings.served_condition)[PRIMARY_SCOPE.name]
+        if recorded and recorded["is_promoted"] and current and current.version == challenger.version:
+            apply_decision(settings, challenger, recorded, approval)
+            return _outcome(recorded, scores)
+        evidence = build_evidence(settings, warehouse, month, challenger, current, policy)
+        proposal = Proposal(challenger, evidence, policy, decided_by or getuser(), run_id)
+        row = record_decision(settings, warehouse, proposal)
+        if row:
+            return _outcome(row, scores if evidence.valid_score else {}, proposal.decision, evidence.valid_comparison)
+    raise TaxiError(f"the champion changed during each comparison: materialise champion_model of {month} again")
+
+
+def _finish(settings: Settings, warehouse: Warehouse) -> None:
+    """Finishes a change of the champion that a killed process began."""
     with warehouse.reading() as connection:
-        recorded = read_decision(connection, challenger.version, month)
-        _require_evaluation(connection, month, challenger, settings.served_condition)
-        scores = read_scores(connection, month, challenger, settings.served_condition)[PRIMARY_SCOPE.name]
-    if recorded and recorded["is_promoted"] and current and current.version == challenger.version:
-        model_versions.tag_decision(settings, challenger.version, _tags(recorded))
-        return PromotionOutcome(Decision(True, tuple(recorded["reasons"])), _deciding_metric(recorded), scores)
-    evidence = build_evidence(settings, warehouse, month, challenger, current, policy)
-    decision = decide(evidence, policy)
-    row = decision_row(evidence, decision) | {
-        "month": month.first_day,
-        "model_version": challenger.version,
-        "decided_by": decided_by or getuser(),
-        "run_id": run_id,
-        "decided_at": datetime.now(UTC).replace(tzinfo=None),
-    }
-    # The warehouse first: after a crash here, the next run sees the old champion and decides again with the same row.
-    _record_decision(warehouse, row | comparison_column(evidence, policy), run_id)
-    _update_mlflow(settings, challenger, decision, row, evidence.valid_comparison)
-    valid_scores = scores if evidence.valid_score else {}
-    return PromotionOutcome(decision, _deciding_metric(row), valid_scores, evidence.valid_comparison)
+        is_interrupted = is_change_interrupted(settings, connection)
+    if is_interrupted:
+        with warehouse.exclusive_connection() as connection:
+            finish_interrupted_change(settings, connection)
 
 
-def _update_mlflow(
-    settings: Settings,
-    version: Version,
-    decision: Decision,
+def _outcome(
     row: Mapping[str, Any],
-    valid_comparison: PairedComparison | None,
-) -> None:
-    """Writes the decision to the version in MLflow: alias or refusal, description, tags."""
-    if valid_comparison:
-        tracking.log_metrics(settings, version.run_id, {"difference_minutes": valid_comparison.interval.difference})
-    reasons = " ".join(decision.reasons)
-    if decision.promote:
-        model_versions.promote(settings, version.version, reasons)
-    else:
-        model_versions.tag_decision(settings, version.version, {"refusal": reasons})
-    # The tags last: a version that has them is decided on, and its alias is already set.
-    model_versions.describe(settings, version.version, _description(version, row))
-    model_versions.tag_decision(settings, version.version, _tags(row))
-
-
-def _description(version: Version, row: Mapping[str, Any]) -> str:
-    """The version's description in MLflow: window, decision, deciding metric and reasons."""
-    decided = "Promoted" if row["is_promoted"] else "Not promoted"
-    measured = "" if row["rmse"] is None else f": {_deciding_metric(row)}, is {row['rmse']:.3f} minutes"
-    reasons = " ".join(row["reasons"])
-    return f"Trained on {version.tags['window']}. {decided} on {row['month']:%Y-%m}{measured}. {reasons}"
-
-
-def _deciding_metric(row: Mapping[str, object]) -> str:
-    """The deciding metric, in words."""
-    return f"RMSE on {scope_label(str(row['scope']))}, predicted {str(row['condition']).replace('_', ' ')}"
-
-
-def _usable_champion(settings: Settings) -> Version | None:
-    """The champion; None if there is none or if its model is missing or damaged."""
-    champion = model_versions.champion(settings)
-    if champion and not model_versions.is_usable(settings, champion):
-        _LOG.warning("the champion's model, version %d, cannot be loaded: comparing without it", champion.version)
-        return None
-    return champion
+    scores: Mapping[str, Score],
+    decision: Decision | None = None,
+    comparison: PairedComparison | None = None,
+) -> PromotionOutcome:
+    decision = decision or Decision(row["is_promoted"], tuple(row["reasons"]))
+    number = int(row["model_version"])
+    return PromotionOutcome(decision, decision_state(row), deciding_metric(row), scores, number, comparison)
 
 
 def _require_evaluation(connection: "DuckDBPyConnection", month: Month, version: Version, condition: str) -> None:
@@ -149,20 +126,3 @@ def _require_evaluation(connection: "DuckDBPyConnection", month: Month, version:
             f"version {version.version} was not evaluated on {month} {condition.replace('_', ' ')}: "
             "materialise model_evaluation of that month first"
         )
-
-
-def _record_decision(warehouse: Warehouse, row: dict[str, object], run_id: str | None) -> None:
-    message = f"promotions {row['month']:%Y-%m} version {row['model_version']}"
-    key = [row["month"], row["model_version"]]
-    rows = pd.DataFrame({name: [value] for name, value in row.items() if value is not None})
-    with warehouse.publishing(message, run_id) as connection:
-        connection.execute("DELETE FROM promotions WHERE month = ? AND model_version = ?", key)
-        connection.register("decided", rows)
-        connection.execute("INSERT INTO promotions BY NAME SELECT * FROM decided")
-
-
-def _tags(row: Mapping[str, object]) -> dict[str, str]:
-    """The row as tags of the version in MLflow, such as `decision_trips`, `decision_difference_minutes`."""
-    shown = {name: value for name, value in row.items() if value is not None and name not in _UNTAGGED}
-    tags = {f"decision_{name.removeprefix('decision_')}": str(value) for name, value in shown.items()}
-    return tags | {"decision": "promoted" if row["is_promoted"] else "refused"}

@@ -5,7 +5,7 @@ without objections is promoted. guards.py has the guards, policy.py their thresh
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,11 @@ def read_decision(
         return None
     decision = dict(zip(names, row, strict=True))
     return decision | {"comparison": json.loads(decision["comparison"] or "null")}
+
+
+def decision_state(row: Mapping[str, Any]) -> str:
+    """The state of a row of `promotions`; older releases wrote none."""
+    return str(row["state"] or ("promoted" if row["is_promoted"] else "refused"))
 
 
 def decision_row(evidence: Evidence, decision: Decision) -> dict[str, object]:

@@ -94,6 +94,17 @@ def tag_decision(settings: Settings, version: int, tags: Mapping[str, str]) -> N
         api.set_model_version_tag(MODEL_NAME, str(version), key, value)
 
 
+def remove_tag(settings: Settings, version: Version, key: str) -> None:
+    """Remove a tag of a version, if it has it."""
+    if key in _get(settings, version.version).tags:
+        client(settings).delete_model_version_tag(MODEL_NAME, str(version.version), key)
+
+
+def find_number(settings: Settings, number: int) -> Version | None:
+    """The version with this number; None if it does not exist."""
+    return next((each for each in versions(settings) if each.version == number), None)
+
+
 def require(settings: Settings, version: int) -> Version:
     """The version with this number.
 
@@ -172,6 +183,11 @@ def champion(settings: Settings) -> Version | None:
     """The version to serve; None before the first promotion."""
     number = _aliases(settings).get(CHAMPION)
     return _get(settings, number) if number else None
+
+
+def is_first_waiting(settings: Settings) -> bool:
+    """True if there is no champion and a version waits for a person's approval."""
+    return champion(settings) is None and any(each.tags.get("decision") == "waiting" for each in versions(settings))
 
 
 def promote(settings: Settings, version: int, reason: str) -> Version:

@@ -1,6 +1,8 @@
-"""Named points on a file's way from the landing folder to publication. They do nothing in production.
+"""Named points on a file's way to publication and a version's way to champion.
 
-Crash tests replace `fault_point` to stop the process there, and check that the next scan finishes or undoes its work.
+They do nothing in production.
+
+Crash tests replace `fault_point` to stop the process there, and check that the next call finishes or undoes its work.
 """
 
 FAULT_POINTS = (
@@ -18,6 +20,11 @@ FAULT_POINTS = (
     "refused",  # the month is not published, the file is still in the file store
 )
 
+PROMOTION_FAULT_POINTS = (
+    "decision_recorded",  # the decision is in the tables, MLflow is unchanged
+    "alias_moved",  # the alias `champion` is set, the version has not all its tags
+)
+
 
 def fault_point(point_name: str) -> None:
-    """Marks a point of `FAULT_POINTS`; does nothing unless a test replaces it."""
+    """Marks a point of one of the lists; does nothing unless a test replaces it."""

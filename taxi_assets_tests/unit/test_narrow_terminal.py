@@ -66,6 +66,7 @@ def print_status(console: Console) -> None:
             "months": [month],
             "snapshot": 7,
             "champion": None,
+            "waiting": [],
             "bento": BENTO,
             "served": {"version": 1, "bento": BENTO},
             "files": {"waiting": [FILE]},

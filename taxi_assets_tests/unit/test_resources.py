@@ -16,7 +16,7 @@ from taxi_assets.warehouse.connection import Warehouse
 def shown(settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:
     assert warehouse.settings == settings
     values = {"services": ",".join(settings.services), "threads": settings.threads or 0, "home": str(settings.home)}
-    return dg.MaterializeResult(metadata=values)
+    return dg.MaterializeResult(metadata={**values, "promotion": settings.promotion})
 
 
 def run(folder: Path, **config: Any) -> dict[str, Any]:
@@ -32,12 +32,12 @@ def run(folder: Path, **config: Any) -> dict[str, Any]:
 
 
 def test_a_run_uses_the_platforms_settings(tmp_path: Path) -> None:
-    assert run(tmp_path) == {"services": "green", "threads": 2, "home": str(tmp_path)}
+    assert run(tmp_path) == {"services": "green", "threads": 2, "home": str(tmp_path), "promotion": "auto"}
 
 
 def test_a_run_overrides_some_settings(tmp_path: Path) -> None:
-    found = run(tmp_path, services=["green", "yellow"], threads=1)
-    assert found == {"services": "green,yellow", "threads": 1, "home": str(tmp_path)}
+    found = run(tmp_path, services=["green", "yellow"], threads=1, promotion="approve")
+    assert found == {"services": "green,yellow", "threads": 1, "home": str(tmp_path), "promotion": "approve"}
 
 
 def test_wrong_settings_of_a_run_are_rejected(tmp_path: Path) -> None:

@@ -173,6 +173,7 @@ STATUS: dict[str, Any] = {
     ],
     "snapshot": 7,
     "champion": {"name": "taxi-duration", "version": 2, "run_id": "0f3c"},
+    "waiting": [{"version": 3, "month": "2023-02", "reasons": ["It is better."], "next": "`taxi approve 3`"}],
     "bento": "taxi_duration:v2-abc",
     "served": None,
     "files": {"waiting": ["green_tripdata_2023-03.parquet"], "quarantined": ["[bold].txt"]},
@@ -192,6 +193,16 @@ def test_status_lists_waiting_and_quarantined_files() -> None:
     text = printed(print_status, STATUS)
     assert "waiting     green_tripdata_2023-03.parquet: see `taxi files`" in text
     assert "quarantined [bold].txt: see" in text
+
+
+def test_status_lists_versions_that_wait_for_approval() -> None:
+    text = printed(print_status, STATUS)
+    assert "approval  version 3 of 2023-02 waits: It is better. Decide: `taxi approve 3`\n" in text
+
+
+def test_a_run_whose_version_waits_predicts_no_ride(facts: dict[str, Any], filled: Settings) -> None:
+    text = printed(print_run, facts | {"prediction": {}, "bento": None}, filled)
+    assert "not predicted: there is no champion before the approval" in text
 
 
 def test_status_lists_unfinished_months_superseded_versions_and_alerts() -> None:

@@ -9,8 +9,10 @@ from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
 
-def evidence_metadata(settings: Settings, warehouse: Warehouse, month: Month) -> dict[str, dg.MetadataValue]:
-    """Writes the pack of the month's decision; returns its link, or the reason why there is none.
+def evidence_metadata(
+    settings: Settings, warehouse: Warehouse, month: Month, version: int | None = None
+) -> dict[str, dg.MetadataValue]:
+    """Writes the pack of a decision, by default on the month's version; returns its link or an error.
 
     A decision without a pack stands: the pack can be written again from the same records.
     """
@@ -18,7 +20,8 @@ def evidence_metadata(settings: Settings, warehouse: Warehouse, month: Month) ->
     from taxi_assets.monitoring.evidence_pack.write_pack import INDEX, write_evidence_pack
 
     try:
-        folder = write_evidence_pack(settings, warehouse, require_month_version(settings, month).version, month)
+        number = version or require_month_version(settings, month).version
+        folder = write_evidence_pack(settings, warehouse, number, month)
     except Exception as error:
         return {"evidence_pack_error": dg.MetadataValue.text(describe_error(error))}
     return {"evidence_pack": link("reports", f"{settings.evidence.name}/{folder.name}/{INDEX}")}

@@ -1,5 +1,7 @@
 """The champion as a Bento, and its deployment. Bento, endpoint and routing are defined in `serving`."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from taxi_assets.defs.asset_metadata import fail_in_words, link
@@ -17,6 +19,7 @@ _MAX_REFUSALS = 10
     code_version=code_version("duration_bento"),
     kinds={"bentoml", "onnx"},
     deps=[champion_model],
+    output_required=False,
     metadata={
         "dagster/column_schema": dg.TableSchema(
             columns=[
@@ -33,12 +36,27 @@ _MAX_REFUSALS = 10
         )
     ],
 )
+def duration_bento(
+    context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """The champion as a Bento: ONNX trees, target-encoding tables, and the service of `POST /predict`.
+
+    While the first version waits for a person's approval, there is no champion, and nothing is packaged.
+    """
+    # Without its output Dagster skips the assets after it. Only a generator may leave it out; its checks may not.
+    yield _package_champion(context, settings)
+
+
 @fail_in_words
-def duration_bento(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
-    """The champion as a Bento: ONNX trees, target-encoding tables, and the service of `POST /predict`."""
+def _package_champion(
+    context: dg.AssetExecutionContext, settings: Settings
+) -> dg.MaterializeResult | dg.AssetCheckResult:
+    from taxi_assets.registry import model_versions
     from taxi_assets.serving.packaging import release
     from taxi_assets.serving.packaging.serve_command import bento_command
 
+    if model_versions.is_first_waiting(settings):
+        return dg.AssetCheckResult(passed=True, description="nothing is packaged: the first version waits for approval")
     built = release.package_version(settings)
     context.log.info(f"built {built.tag}; serve it with: {bento_command(settings, built.tag)}")
     return dg.MaterializeResult(

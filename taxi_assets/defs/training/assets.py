@@ -232,8 +232,10 @@ def champion_model(
     """The version with MLflow's alias `champion`: the challenger if it is better, otherwise the incumbent.
 
     Both are scored on the same unseen trips, under the served condition. The challenger must be better with
-    confidence, by a bootstrap over days, and not worse for any borough, airport or time of day.
+    confidence, by a bootstrap over days, and not worse for any borough, airport or time of day. With
+    `TAXI_PROMOTION=approve`, or the same in the resource `settings` of a run, such a challenger waits for a person.
     """
+    from taxi_assets.promotion.approval import approval_commands
     from taxi_assets.promotion.champion import decide_champion
     from taxi_assets.promotion.policy import PROMOTION_POLICY
     from taxi_assets.registry import model_versions
@@ -248,13 +250,25 @@ def champion_model(
             **_comparison_report(settings, month, outcome),
             **evidence_metadata(settings, warehouse, month),
             "decision": _decided(outcome),
+            **({"what_next": approval_commands(outcome.version)} if outcome.state == "waiting" else {}),
             "measure": outcome.metric,
             "reasons": " ".join(outcome.decision.reasons),
             "champion": champion.version if champion else "none",
             **({"mlflow_version": mlflow_link(settings, page)} if page else {}),
             **(comparison_metadata(outcome.comparison) if outcome.comparison else {}),
         },
-        check_results=[dg.AssetCheckResult(passed=champion is not None, metadata={"of_month": str(month)})],
+        check_results=[_champion_check(month, outcome, champion is not None)],
+    )
+
+
+def _champion_check(month: Month, outcome: "PromotionOutcome", is_there: bool) -> dg.AssetCheckResult:
+    """The first version that waits for approval is no error: what follows is left out."""
+    is_waiting = outcome.state == "waiting"
+    return dg.AssetCheckResult(
+        passed=is_there,
+        severity=dg.AssetCheckSeverity.WARN if is_waiting else dg.AssetCheckSeverity.ERROR,
+        description=f"version {outcome.version} waits for approval" if is_waiting and not is_there else None,
+        metadata={"of_month": str(month)},
     )
 
 
@@ -276,4 +290,5 @@ def _comparison_report(settings: Settings, month: Month, outcome: "PromotionOutc
 
 
 def _decided(outcome: "PromotionOutcome") -> str:
-    return "promoted" if outcome.decision.promote else "not promoted"
+    states = {"refused": "not promoted", "waiting": "waiting for approval"}
+    return states.get(outcome.state, outcome.state)

@@ -26,9 +26,9 @@ def run_maintenance(settings: Settings, warehouse: Warehouse, is_dry_run: bool =
 def remove_old_models(settings: Settings, is_dry_run: bool = False) -> dict[str, tuple[str, ...]]:
     """Delete the pickle and the Bentos of each version that is not retained.
 
-    It keeps the newest `TAXI_KEEP_MODELS` versions, the champion, the version it replaced, each version with an alias
-    set by a person, each version that the endpoint needs, and the newest Bento. `taxi reproduce` needs the run, its
-    tags and the warehouse's snapshot, which all stay.
+    It keeps the newest `TAXI_KEEP_MODELS` versions, the champion, the version it replaced, the newest that waits for
+    approval, each version with an alias set by a person, each that the endpoint needs, and the newest Bento. `taxi
+    reproduce` needs the run, its tags and the warehouse's snapshot, which all stay.
 
     Args:
         settings: Location of MLflow, the Bento store and the serving state.
@@ -71,5 +71,7 @@ def _retained_versions(settings: Settings, found: Sequence[Version]) -> set[int]
     if champion:
         replaced = champion.tags.get("replaced_version", "none")
         retained |= {champion.version, *([int(replaced)] if replaced.isdigit() else [])}
+    waiting = [each.version for each in found if each.tags.get("decision") == "waiting"]
+    retained |= {max(waiting)} if waiting else set()
     in_use = versions_in_use(ServingState(settings.serving_state))
     return retained | model_versions.manually_aliased_versions(settings) | in_use
