@@ -37,7 +37,7 @@ from taxi_assets.quality import SuiteResult
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.quality.suites import SUITES
 from taxi_assets.warehouse import fault_points
-from taxi_assets.warehouse.connection import Warehouse, month_key, transaction
+from taxi_assets.warehouse.connection import Warehouse, month_key, one_snapshot, transaction
 from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
 from taxi_assets.warehouse.sql_quotes import quote_literal
@@ -105,8 +105,9 @@ def publish_month(warehouse: Warehouse, source_file: SourceFile, run_id: str | N
     _refuse_other_data_kind(warehouse, source_file)
     _require_recorded_checksum(source_file, path)
     with warehouse.exclusive_connection() as connection:
-        inputs = inputs_digest(connection, source_file)
-        published = read_published_month(connection, source_file)
+        with one_snapshot(connection):
+            inputs = inputs_digest(connection, source_file)
+            published = read_published_month(connection, source_file)
         if published and published.inputs == inputs and source_file.state == "ingested":
             return published.publication
         with _staged(connection, warehouse, path, source_file) as staged:

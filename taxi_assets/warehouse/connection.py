@@ -65,9 +65,7 @@ class Warehouse:
         with ExitStack() as stack:
             is_full = not has_room(self.settings.warehouse)
             copy = stack.enter_context(readable_copy(self._catalog_file)) if is_full else None
-            connection = stack.enter_context(closing(self._open(copy) if copy else self._connect()))
-            connection.execute("BEGIN TRANSACTION")
-            yield connection
+            yield stack.enter_context(closing(self._connect(copy, begin=True)))
 
     @contextmanager
     def publishing(self, message: str, run_id: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -109,8 +107,7 @@ class Warehouse:
         (self.settings.warehouse / "data").mkdir(parents=True, exist_ok=True)
         self.settings.landing.mkdir(parents=True, exist_ok=True)
         self.settings.file_store.mkdir(parents=True, exist_ok=True)
-        with self._lock, closing(self._connect()) as connection:
-            connection.execute("BEGIN TRANSACTION")
+        with self._lock, closing(self._connect(begin=True)) as connection:
             for option, value in _OPTIONS.items():
                 connection.execute("CALL lake.set_option($option, $value)", {"option": option, "value": value})
             self._create_tables(connection)
@@ -133,16 +130,23 @@ class Warehouse:
             for column in table.columns:  # those that a table of an earlier release lacks
                 connection.execute(f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {column.name} {column.type}")
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        """A new connection; shares this process's database when reading the newest snapshot."""
-        if self.read_snapshot is not None or not self._catalog_file.is_file():
-            return self._open()
+    def _connect(self, copy: Path | None = None, *, begin: bool = False) -> duckdb.DuckDBPyConnection:
+        """A new connection; those to the newest snapshot share this process's database."""
+        connection = self._open(copy) if copy or self._is_own_database else self._shared_database().cursor()
+        if begin:  # before the search path, which reads the catalogue as the first query does: once for both
+            connection.execute("BEGIN TRANSACTION")
+        connection.execute(SEARCH_PATH)
+        return connection
+
+    @property
+    def _is_own_database(self) -> bool:
+        return self.read_snapshot is not None or not self._catalog_file.is_file()
+
+    def _shared_database(self) -> duckdb.DuckDBPyConnection:
         key = (os.getpid(), self._catalog_file.stat().st_ino, self.settings)
         if key not in _databases:
             _databases[key] = self._open()
-        connection = _databases[key].cursor()
-        connection.execute(SEARCH_PATH)
-        return connection
+        return _databases[key]
 
     @property
     def _catalog_file(self) -> Path:
@@ -153,7 +157,6 @@ class Warehouse:
         connection = self._with_extensions()
         connection.execute(self._attachment(copy))
         define_macros(connection, shared=True)  # takes longer than a small query
-        connection.execute(SEARCH_PATH)
         # From here on, no statement can reach files outside the platform's folders or lift this limit. Exception:
         # SQLite databases, which their extension opens itself.
         settings = self.settings
@@ -213,6 +216,16 @@ def _delete_null_rows(connection: duckdb.DuckDBPyConnection, tables: Sequence[Ta
         empty = " AND ".join(f"{column.name} IS NULL" for column in table.columns)
         connection.execute(f"DELETE FROM {table.name} WHERE {empty}")
     connection.execute("COMMIT")
+
+
+@contextmanager
+def one_snapshot(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Reads one snapshot during the block; saves 5 ms a statement, as DuckLake finds it once."""
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
 
 
 @contextmanager
