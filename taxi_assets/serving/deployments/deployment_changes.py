@@ -34,7 +34,7 @@ from taxi_assets.serving.deployments.routing_store import (
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.deployments.workers import WorkerReport, live_workers, wait_for_workers
 
-# Of the workers, and half as many for a change that is under way: below the 15 s that BentoML gives a request.
+# Of the workers, and half as many for a change that is under way: below the 15 s that BentoML gives a traced request.
 CHANGE_SECONDS = 9.0
 # Each is a model in the memory of every worker.
 MAX_DEPLOYED = 8
