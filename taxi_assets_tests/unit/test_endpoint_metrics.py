@@ -1,12 +1,26 @@
-"""Versions that are not served any more leave no metrics behind."""
+"""Counts are added to the metrics, and versions that are not served any more leave none behind."""
 
 import gc
+import time
 import weakref
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram
 
 from taxi_assets.features.encoding import MATRIX_COLUMNS
-from taxi_assets.serving.endpoint.metrics import REGISTRY, exposition, keep_versions, variant_metrics
+from taxi_assets.serving.endpoint.metrics import (
+    REGISTRY,
+    _SummedHistogram,
+    count_request,
+    exposition,
+    keep_versions,
+    variant_metrics,
+    write_counted,
+)
+from taxi_assets.serving.endpoint.metrics_writer import MetricsWriter
 from taxi_assets.serving.variants import Variant
 from taxi_assets.training.predictions import Prediction
 
@@ -56,6 +70,70 @@ def test_a_version_that_comes_back_is_counted_again() -> None:
     serve(7)
     keep_versions(())
     serve(7)
+    write_counted()
     labels = {"variant": "champion", "version": "7", "service": "green"}
     assert REGISTRY.get_sample_value("taxi_predictions_total", labels) == 1
     keep_versions(())
+
+
+def sample(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0
+
+
+def test_predictions_are_added_up_until_they_are_written() -> None:
+    keep_versions(())
+    for _ in range(3):
+        serve(8)
+    labels = {"variant": "champion", "version": "8"}
+    assert sample("taxi_predicted_minutes_total", **labels) == 0
+    write_counted()
+    write_counted()  # adds nothing
+    assert sample("taxi_predictions_total", **labels, service="green") == 3
+    assert sample("taxi_predicted_minutes_total", **labels) == 3
+    assert sample("taxi_interval_width_minutes_total", **labels) == 0
+    assert sample("taxi_predictions_with_recent_traffic_total", **labels) == 3
+    assert sample("taxi_recent_traffic_age_seconds", **labels) == 1
+    assert sample("taxi_prediction_seconds_count", **labels, address="/predict") == 3
+    assert sample("taxi_prediction_seconds_sum", **labels, address="/predict") == pytest.approx(0.003)
+    keep_versions(())
+
+
+@given(st.lists(st.sampled_from([-1.0, 0.0, 0.5, 0.9, 1.0, 1.1, 2.0, 7.0]), min_size=1))
+def test_summed_observations_equal_single_ones(values: list[float]) -> None:
+    bounds = (0.5, 1.0, 2.0)
+    single, summed = CollectorRegistry(), CollectorRegistry()
+    one = Histogram("one", "", buckets=bounds, registry=single)
+    many = _SummedHistogram("one", "", buckets=bounds, registry=summed)
+    for value in values:
+        one.observe(value)
+    counts = [sum(value <= bound for value in values) for bound in bounds]
+    many.observe_many([counts[0], counts[1] - counts[0], counts[2] - counts[1], len(values) - counts[2]], sum(values))
+    for name in ("one_sum", "one_count"):
+        assert summed.get_sample_value(name) == pytest.approx(single.get_sample_value(name))
+    for bound in (*bounds, "+Inf"):
+        labels = {"le": str(bound)}
+        assert summed.get_sample_value("one_bucket", labels) == single.get_sample_value("one_bucket", labels)
+
+
+def test_a_latency_at_a_bound_is_in_its_bucket() -> None:
+    keep_versions(())
+    variant_metrics(Variant("champion", Model(9))).time("/predict", 0.001)  # type: ignore[arg-type]
+    write_counted()
+    labels = {"variant": "champion", "version": "9", "address": "/predict"}
+    buckets = {bound: sample("taxi_prediction_seconds_bucket", **labels, le=bound) for bound in ("0.0005", "0.001")}
+    assert buckets == {"0.0005": 0, "0.001": 1}
+    keep_versions(())
+
+
+def test_the_writer_writes_within_its_time_and_at_its_end() -> None:
+    labels = {"address": "/written", "status": "200"}
+    writer = MetricsWriter(seconds=0.01)
+    count_request("/written", 200)
+    deadline = time.monotonic() + 10
+    while sample("taxi_requests_total", **labels) < 1:
+        assert time.monotonic() < deadline
+    writer.close()
+    writer = MetricsWriter(seconds=1_000)
+    count_request("/written", 200)
+    writer.close()
+    assert sample("taxi_requests_total", **labels) == 2

@@ -14,6 +14,7 @@ from taxi_assets.serving.endpoint.batch_worker import BatchWorker
 from taxi_assets.serving.endpoint.deployment_metrics import count_load, count_swap
 from taxi_assets.serving.endpoint.feedback_log import FeedbackLog
 from taxi_assets.serving.endpoint.metrics import keep_versions, variant_metrics
+from taxi_assets.serving.endpoint.metrics_writer import MetricsWriter
 from taxi_assets.serving.endpoint.shadows import Shadows
 from taxi_assets.serving.endpoint.traffic_feed import TrafficFeed
 
@@ -43,6 +44,7 @@ class EndpointState:
         batches: Predicts batches beside single rides.
         shadows: Predicts answered rides by shadow variants.
         feedback: The feedback log, beside the prediction log.
+        metrics: Writes the worker's counts for the scrapes of other workers.
     """
 
     served: ServedModels
@@ -53,11 +55,13 @@ class EndpointState:
     batches: BatchWorker = field(init=False)
     shadows: Shadows = field(init=False)
     feedback: FeedbackLog = field(init=False)
+    metrics: MetricsWriter = field(init=False)
 
     def __post_init__(self) -> None:
         self.batches = BatchWorker(self.traffic)
         self.shadows = Shadows(self.log, self.traffic)
         self.feedback = FeedbackLog(self.log.state, self.log.sync)
+        self.metrics = MetricsWriter()
 
     @property
     def variants(self) -> RoutedVariants:
@@ -70,10 +74,11 @@ class EndpointState:
         return ServingState(self.log.state)
 
     def close(self) -> None:
-        """Seal the worker's segments of the logs."""
+        """Seal the worker's segments of the logs, and write its last counts."""
         self.log.close()
         self.feedback.close()
         self.traffic.close()
+        self.metrics.close()
 
 
 def follow_routing(log: AnswerLog, store: Path | None, packaged: Path, traffic: TrafficFeed) -> Follower:

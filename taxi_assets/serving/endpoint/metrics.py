@@ -1,12 +1,17 @@
 """Prometheus metrics of the endpoint, added over its workers by prometheus-client's multiprocess mode.
 
 BentoML sets `PROMETHEUS_MULTIPROC_DIR` for its workers, which turns that mode on, and empties the folder at its start.
+Each addition to a file takes two microseconds. So requests and predictions are added up in memory, and written every
+second and at each scrape of the worker; a killed worker loses a second of its counts.
 """
 
 import os
+import threading
 import warnings
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +32,25 @@ REGISTRY = CollectorRegistry()
 
 _REQUESTS = Counter("taxi_requests", "Requests by address and status", ("address", "status"), registry=REGISTRY)
 _PREDICTIONS = Counter("taxi_predictions", "Predicted rides", (*_VARIANT, "service"), registry=REGISTRY)
-_LATENCY = Histogram(
+
+
+class _SummedHistogram(Histogram):
+    """A histogram to which many observations are added at once."""
+
+    def observe_many(self, counts: Sequence[int], total: float) -> None:
+        """Add observations.
+
+        Args:
+            counts: Their number in each bucket, the last without an upper bound.
+            total: Their sum.
+        """
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+        self._sum.inc(total)
+
+
+_LATENCY = _SummedHistogram(
     "taxi_prediction_seconds",
     "Seconds from the body to the response of a request",
     (*_VARIANT, "address"),
@@ -75,20 +98,38 @@ _OF_VARIANTS = (
 )
 
 
-class VariantMetrics:
-    """The metrics of one variant; `variant_metrics` makes it once.
+# Guards what is counted and not yet written, while the thread that writes takes it.
+_LOCK = threading.Lock()
+_RESPONSES: defaultdict[tuple[str, int], int] = defaultdict(int)
 
-    It keeps the labelled metrics, since prometheus-client finds labels under a lock.
-    """
+
+@dataclass
+class _Latencies:
+    """The latencies of an address: their number in each bucket, and their sum in seconds."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(_SECONDS) + 1))
+    total: float = 0.0
+
+
+@dataclass
+class _Counted:
+    """Predictions of a variant since the last `write`."""
+
+    rides: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    minutes: float = 0.0
+    widths: float = 0.0
+    unseen: int = 0
+    with_traffic: int = 0
+    traffic_age: int | None = None
+    latencies: defaultdict[str, _Latencies] = field(default_factory=lambda: defaultdict(_Latencies))
+
+
+class VariantMetrics:
+    """The metrics of one variant; `variant_metrics` makes it once."""
 
     def __init__(self, name: str, version: int) -> None:
         self._labels = (name, str(version))
-        self._predictions: dict[str, Counter] = {}
-        self._latencies: dict[str, Histogram] = {}
-        self._minutes, self._widths, self._unseen = (
-            each.labels(*self._labels) for each in (_MINUTES, _WIDTHS, _UNSEEN)
-        )
-        self._with_traffic, self._traffic_age = _WITH_TRAFFIC.labels(*self._labels), _TRAFFIC_AGE.labels(*self._labels)
+        self._counted = _Counted()
         self._lowest, self._highest = (np.full(len(MATRIX_COLUMNS), sign * np.inf, np.float32) for sign in (1, -1))
 
     def count(self, rides: Mapping[str, int], matrix: NDArray[np.float32], prediction: Prediction) -> None:
@@ -99,30 +140,33 @@ class VariantMetrics:
             matrix: Their features, shape (n, len(MATRIX_COLUMNS)).
             prediction: Their minutes and intervals, shape (n,).
         """
-        for service, number in rides.items():
-            if service not in self._predictions:
-                self._predictions[service] = _PREDICTIONS.labels(*self._labels, service)
-            self._predictions[service].inc(number)
-        self._minutes.inc(_sum(prediction.minutes))
+        minutes, widths = _sum(prediction.minutes), 0.0
         if prediction.low is not None and prediction.high is not None:
-            self._widths.inc(_sum(prediction.high) - _sum(prediction.low))
+            widths = _sum(prediction.high) - _sum(prediction.low)
         unseen = len(matrix) - int(np.count_nonzero(matrix[:, _PAIR_TRIPS]))
-        if unseen:
-            self._unseen.inc(unseen)
+        with _LOCK:
+            counted = self._counted
+            for service, number in rides.items():
+                counted.rides[service] += number
+            counted.minutes += minutes
+            counted.widths += widths
+            counted.unseen += unseen
         self._note_ranges(matrix)
 
     def note_traffic(self, ages: Sequence[int | None]) -> None:
         """Count rides with recent traffic, given its age in seconds of each ride, None for a ride without."""
         known = [age for age in ages if age is not None]
         if known:
-            self._with_traffic.inc(len(known))
-            self._traffic_age.set(known[-1])
+            with _LOCK:
+                self._counted.with_traffic += len(known)
+                self._counted.traffic_age = known[-1]
 
     def time(self, address: str, seconds: float) -> None:
         """Record the latency of an answered request."""
-        if address not in self._latencies:
-            self._latencies[address] = _LATENCY.labels(*self._labels, address)
-        self._latencies[address].observe(seconds)
+        with _LOCK:
+            latencies = self._counted.latencies[address]
+            latencies.counts[bisect_left(_SECONDS, seconds)] += 1
+            latencies.total += seconds
 
     def count_failure(self) -> None:
         """Count an answer that a shadow failed to predict."""
@@ -131,6 +175,24 @@ class VariantMetrics:
     def count_omission(self, rides: int) -> None:
         """Count answered rides that a shadow did not predict."""
         _SHADOW_OMISSIONS.labels(*self._labels).inc(rides)
+
+    def write(self) -> None:
+        """Add what was counted since the last call to the metrics."""
+        with _LOCK:
+            counted, self._counted = self._counted, _Counted()
+        for service, number in counted.rides.items():
+            _PREDICTIONS.labels(*self._labels, service).inc(number)
+        for address, latencies in counted.latencies.items():
+            _LATENCY.labels(*self._labels, address).observe_many(latencies.counts, latencies.total)
+        for metric, value in (
+            (_MINUTES, counted.minutes),
+            (_WIDTHS, counted.widths),
+            (_UNSEEN, counted.unseen),
+            (_WITH_TRAFFIC, counted.with_traffic),
+        ):
+            metric.labels(*self._labels).inc(value)
+        if counted.traffic_age is not None:
+            _TRAFFIC_AGE.labels(*self._labels).set(counted.traffic_age)
 
     def _note_ranges(self, matrix: NDArray[np.float32]) -> None:
         low, high = (matrix[0], matrix[0]) if len(matrix) == 1 else (np.fmin.reduce(matrix), np.fmax.reduce(matrix))
@@ -165,7 +227,7 @@ def keep_versions(versions: Collection[int]) -> None:
     """
     gone = [key for key in list(_VARIANT_METRICS) if key[1] not in versions]
     for key in gone:
-        del _VARIANT_METRICS[key]
+        _VARIANT_METRICS.pop(key).write()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that the files keep the values
         for version in {version for _, version in gone}:
@@ -175,18 +237,26 @@ def keep_versions(versions: Collection[int]) -> None:
 
 def count_request(address: str, status: int) -> None:
     """Count a response by address, which is a route's path or `OTHER_ADDRESS`."""
-    _requests(address, str(status)).inc()
+    with _LOCK:
+        _RESPONSES[address, status] += 1
+
+
+def write_counted() -> None:
+    """Add the requests and predictions since the last call to the metrics, which other workers read."""
+    with _LOCK:
+        responses = dict(_RESPONSES)
+        _RESPONSES.clear()
+    for (address, status), number in responses.items():
+        _REQUESTS.labels(address, str(status)).inc(number)
+    for metrics in list(_VARIANT_METRICS.values()):
+        metrics.write()
 
 
 def exposition() -> bytes:
     """The metrics of all workers in Prometheus' text format; of this process outside of BentoML."""
+    write_counted()
     registry = REGISTRY
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
-
-
-@cache
-def _requests(address: str, status: str) -> Counter:
-    return _REQUESTS.labels(address, status)
