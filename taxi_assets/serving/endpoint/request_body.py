@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from taxi_assets.serving.endpoint.problem_details import FieldError, InvalidFields, Problem, as_json
 
@@ -28,19 +28,21 @@ async def read_body(request: Request, max_bytes: int, remedy: str) -> bytes:
     Raises:
         Problem: status 413 for a longer body, 415 for another media type, charset or compression.
     """
-    headers = request.headers
-    if headers.get("content-type") != "application/json" or "content-encoding" in headers:
-        _check_headers(headers)
-    too_long = f"the body is longer than {max_bytes} bytes: {remedy}"
-    announced = headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > max_bytes:
-        raise Problem(413, too_long)
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > max_bytes:
-            raise Problem(413, too_long)
+    headers = dict(reversed(request.scope["headers"]))  # the first of equal names counts
+    if headers.get(b"content-type") != b"application/json" or b"content-encoding" in headers:
+        _check_headers(request.headers)
+    announced = headers.get(b"content-length", b"0")
+    chunks, is_complete = [], False
+    size = int(announced) if announced.isdigit() and int(announced) > max_bytes else 0
+    while size <= max_bytes and not is_complete:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        is_complete = not message.get("more_body", False)
+    if size > max_bytes:
+        raise Problem(413, f"the body is longer than {max_bytes} bytes: {remedy}")
     return b"".join(chunks)
 
 
