@@ -25,8 +25,8 @@ PER_SECOND = 100
 ROUTED_SECONDS, ROLLBACK_SECONDS = 10.0, 1.0
 SOUND = tuple(range(11, 17))
 BROKEN = {91 + number: damage for number, (damage, _) in enumerate(model_store_samples.BROKEN.values())}
-# Measured on two cores that other programs used too, with a load of three: p99 27 ms while swapping and 5 ms in the
-# pauses, p90 6 and 3 ms; memory grew by 2 %. With a load of six p99 was between 30 and 130 ms in both.
+# Measured on two cores at rest: p99 5.8 ms while swapping and 3.8 ms in the pauses, p90 3.3 and 3.2 ms; memory grew by
+# 1 %. With other programs, at a load of six, p99 was between 30 and 130 ms in both.
 MEMORY_GROWTH, P90_GROWTH, P99_GROWTH, NOISE_MS = 1.05, 3.0, 1.5, 150.0
 
 Times = tuple[float, float]
