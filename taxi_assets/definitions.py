@@ -21,7 +21,7 @@ def build(settings: Settings) -> dg.Definitions:
         from taxi_assets.defs.ingestion import checks as freshness
         from taxi_assets.defs.ingestion import sensors, tlc_polling
         from taxi_assets.defs.mlflow_resource import mlflow_resource
-        from taxi_assets.defs.monitoring import alerts, live_performance, performance, variant_comparison
+        from taxi_assets.defs.monitoring import alerts, live_performance, performance, rollback, variant_comparison
         from taxi_assets.defs.monitoring import assets as monitoring
         from taxi_assets.defs.monitoring import checks as unfinished_months
         from taxi_assets.defs.resources import platform_resources
@@ -31,7 +31,7 @@ def build(settings: Settings) -> dg.Definitions:
         from taxi_assets.defs.training import assets as training
 
         flow = (ingestion, freshness, sensors, tlc_polling, training, approval, tuning, serving, prediction_log)
-        monitored = (monitoring, unfinished_months, performance, live_performance, variant_comparison, alerts)
+        monitored = (monitoring, unfinished_months, performance, live_performance, variant_comparison, rollback, alerts)
         resources = {**platform_resources(settings), "mlflow": mlflow_resource(settings)}
         definitions = dg.load_definitions_from_modules(
             (*flow, *monitored, jobs, maintenance), resources=resources, executor=dg.in_process_executor

@@ -1,7 +1,6 @@
 """Settings from `TAXI_*` variables: folders, addresses and limits. Also the environment of processes.
 
-Parameters of a run (hyper-parameters, windows) belong in the Dagster `Config` beside the asset. Fixed values are
-constants in the module that uses them.
+Parameters of a run (hyper-parameters, windows) belong in the Dagster `Config` beside the asset.
 
 Libraries read hundreds of variables that name a registry, a home, a configuration file or a trace collector.
 `isolated` removes them all; the platform sets the values it needs, here or as arguments.
@@ -29,8 +28,6 @@ _CLEARED = (
     *("MLFLOW_", "_MLFLOW_", "DATABRICKS_", "DAGSTER_", "BENTOML_", "BENTO_", "GX_", "GE_", "GREAT_EXPECTATIONS_"),
     *("AWS_", "OTEL_", "UVICORN_", "GUNICORN_", "FLASK_", "PROMETHEUS_", "GRPC_PROXY", "OPTUNA_"),
 )
-# Dagster passes these to the processes it starts, with its own addresses and arguments.
-_DAGSTER_PREFIXES = ("DAGSTER_",)
 
 _SET = {
     "DO_NOT_TRACK": "true",
@@ -86,6 +83,9 @@ class Settings(BaseSettings):
     )
     promotion: Literal["auto", "approve"] = Field(
         "auto", description="Promotion of a better version: `auto`, or `approve` by a person, for whom it waits."
+    )
+    watch_rides: int = Field(
+        2000, ge=0, description="Rides with feedback for which the champion before shadows a new one; 0 for none."
     )
     keep_models: int = Field(
         5, ge=1, description="Number of newest versions that keep their pickle and Bentos, beside the champion."
@@ -269,12 +269,12 @@ def isolated(environment: Mapping[str, str], *, within_dagster: bool = False) ->
 
     Args:
         environment: The variables of a process.
-        within_dagster: Keep Dagster's variables, for a process started by Dagster.
+        within_dagster: Keep Dagster's variables: it passes addresses and arguments to the processes that it starts.
     """
     kept = {
         name: value
         for name, value in environment.items()
-        if not name.upper().startswith(_CLEARED) or (within_dagster and name.startswith(_DAGSTER_PREFIXES))
+        if not name.upper().startswith(_CLEARED) or (within_dagster and name.startswith("DAGSTER_"))
     }
     return {**kept, **_SET, **{name: _no_proxy(environment) for name in ("NO_PROXY", "no_proxy")}}
 

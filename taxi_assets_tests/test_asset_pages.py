@@ -13,6 +13,7 @@ PREDICTIONS = {
     "daily_serving_summary",
     "variant_comparison",
     "live_performance",
+    "rollback",
 }
 UNPARTITIONED = {"taxi_zones", "duration_bento", "deployment", *PREDICTIONS}
 
@@ -44,6 +45,7 @@ def test_only_tables_show_table_storage() -> None:
         if "dagster/table_name" in metadata:
             tables[key.to_user_string()] = str(metadata["dagster/table_name"]).removeprefix("lake.main.")
     own = {"model_evaluation": "evaluations", "champion_model": "promotions", "drift_report": "drift_reports"}
+    own |= {"rollback": "champion_changes"}
     own |= {"champion_performance": "champion_performance", "live_performance": "live_performance"}
     own |= {
         "prediction_log": "predictions",

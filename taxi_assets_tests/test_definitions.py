@@ -107,6 +107,7 @@ ASSETS = {
             "trips_are_not_repeated",
         },
     ),
+    "rollback": ({"feedback_log", "prediction_log"}, {"no_champion_was_rolled_back"}),
     "taxi_zones": (set(), {"every_tlc_zone_is_present"}),
     "trip_features": (
         {"clean_trips", "taxi_zones"},
@@ -141,6 +142,7 @@ PREDICTIONS = {
     "daily_serving_summary",
     "variant_comparison",
     "live_performance",
+    "rollback",
 }
 JOBS = {
     "ingest_months": INGESTION,

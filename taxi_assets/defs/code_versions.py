@@ -42,6 +42,7 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
         "evaluation/metrics.py",
         "evaluation/performance_slices.py",
     ),
+    "rollback": ("monitoring/champion_watch.py", "monitoring/rollback_policy.py", "monitoring/variant_*"),
     "live_performance": (
         "monitoring/live_*",
         "monitoring/control_chart.py",

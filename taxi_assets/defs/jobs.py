@@ -7,7 +7,7 @@ _INGESTION = dg.AssetSelection.groups("ingestion")
 _TUNING = dg.AssetSelection.assets("model_tuning")
 
 _PREDICTIONS = dg.AssetSelection.assets(
-    "prediction_log", "feedback_log", "daily_serving_summary", "variant_comparison", "live_performance"
+    "prediction_log", "feedback_log", "daily_serving_summary", "variant_comparison", "live_performance", "rollback"
 )
 
 ingest_months = dg.define_asset_job(
@@ -31,6 +31,6 @@ tune = dg.define_asset_job(
 ingest_predictions = dg.define_asset_job(
     "ingest_predictions",
     selection=_PREDICTIONS,
-    description="Take sealed segments of the endpoint's logs into the warehouse, summarise days, compare variants and "
-    "measure errors.",
+    description="Take sealed segments of the endpoint's logs into the warehouse, summarise days, compare variants, "
+    "measure errors, roll back a worse champion.",
 )

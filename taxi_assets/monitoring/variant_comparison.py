@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from taxi_assets.monitoring.confidence_sequence import confidence_sequence
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.queries import sql
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 Verdict = Literal["better", "worse", "undecided"]
@@ -75,6 +78,14 @@ def compare_variants(warehouse: Warehouse) -> tuple[VariantComparison, ...]:
     return tuple(each for each in found if each.rides and each.champion_rides)
 
 
+def compare_pair(warehouse: Warehouse, champion: int, shadow: int, since: datetime) -> VariantComparison | None:
+    """Compare a shadow with one champion on rides answered since a time, UTC; None without rides."""
+    frame = _read_frame(warehouse)
+    is_pair = (frame["champion_version"] == champion) & (frame["model_version"] == shadow)
+    own = frame[is_pair & frame["squared_error"].notna() & (frame["answered_at"] >= since)]
+    return _compare(_errors_of("shadow", shadow, own)) if len(own) else None
+
+
 def record_comparisons(
     warehouse: Warehouse, comparisons: Sequence[VariantComparison], run_id: str | None = None
 ) -> None:
@@ -92,16 +103,21 @@ def record_comparisons(
             )
 
 
-def _read_errors(warehouse: Warehouse) -> list[_Errors]:
+def _read_frame(warehouse: Warehouse) -> "pd.DataFrame":
     limits = {"shortest": PRIMARY_SCOPE.shortest_minutes, "longest": PRIMARY_SCOPE.longest_minutes}
     with warehouse.reading() as connection:
-        frame = connection.execute(sql("variant_errors"), limits).df()
-    found = []
-    for (variant, version), rows in frame.groupby(["variant", "model_version"], sort=True):
-        champions = tuple(sorted({int(each) for each in rows["champion_version"].dropna()}))
-        own, champion = (rows[name].to_numpy(np.float64) for name in ("squared_error", "champion_squared_error"))
-        found.append(_Errors(str(variant), int(version), champions, own, champion))
-    return found
+        return connection.execute(sql("variant_errors"), limits).df()
+
+
+def _read_errors(warehouse: Warehouse) -> list[_Errors]:
+    groups = _read_frame(warehouse).groupby(["variant", "model_version"], sort=True)
+    return [_errors_of(str(variant), int(version), rows) for (variant, version), rows in groups]
+
+
+def _errors_of(variant: str, version: int, rows: "pd.DataFrame") -> _Errors:
+    champions = tuple(sorted({int(each) for each in rows["champion_version"].dropna()}))
+    own, champion = (rows[name].to_numpy(np.float64) for name in ("squared_error", "champion_squared_error"))
+    return _Errors(variant, version, champions, own, champion)
 
 
 def _compare(errors: _Errors) -> VariantComparison:

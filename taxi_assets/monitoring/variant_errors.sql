@@ -24,18 +24,19 @@ challengers AS (
 )
 SELECT
     shadow.variant, shadow.model_version, champion.model_version AS champion_version, shadow.received_at,
-    shadow.request_id, shadow.squared_error, champion.squared_error AS champion_squared_error
+    shadow.answered_at, shadow.request_id, shadow.squared_error, champion.squared_error AS champion_squared_error
 FROM measured AS shadow
 JOIN champion ON champion.request_id = shadow.shadow_of
 UNION ALL
 SELECT
-    measured.variant, measured.model_version, NULL, measured.received_at, measured.request_id, squared_error, NULL
+    measured.variant, measured.model_version, NULL, measured.received_at, measured.answered_at,
+    measured.request_id, squared_error, NULL
 FROM measured
 WHERE starts_with(measured.variant, 'challenger')
 UNION ALL
 SELECT
     challengers.variant, challengers.model_version, champion.model_version, champion.received_at,
-    champion.request_id, NULL, champion.squared_error
+    champion.answered_at, champion.request_id, NULL, champion.squared_error
 FROM challengers
 JOIN champion ON champion.answered_at BETWEEN challengers.first_answered_at AND challengers.last_answered_at
 ORDER BY variant, model_version, received_at, request_id

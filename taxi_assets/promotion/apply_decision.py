@@ -77,9 +77,14 @@ def finish_interrupted_change(settings: Settings, connection: "DuckDBPyConnectio
     )
     if row:
         apply_decision(settings, version, row, read_approval(connection, row), change)
-    else:  # a rollback
-        model_versions.promote(settings, version.version, change.why)
-        model_versions.tag_decision(settings, version.version, _since(change))
+    else:
+        apply_rollback(settings, change)
+
+
+def apply_rollback(settings: Settings, change: ChampionChange) -> None:
+    """Makes the version that was champion before MLflow's champion again."""
+    model_versions.promote(settings, change.model_version, change.why)
+    model_versions.tag_decision(settings, change.model_version, _since(change))
 
 
 def is_change_interrupted(settings: Settings, connection: "DuckDBPyConnection") -> bool:

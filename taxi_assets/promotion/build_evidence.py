@@ -17,6 +17,7 @@ from taxi_assets.promotion.evidence import Candidate, Evidence
 from taxi_assets.promotion.paired_comparison import PairedComparison, PairedPredictions, compare, compare_daily_errors
 from taxi_assets.promotion.policy import PromotionPolicy
 from taxi_assets.registry.model_files import Version
+from taxi_assets.registry.model_versions import ROLLED_BACK_TAG
 from taxi_assets.settings import Settings
 from taxi_assets.training.conditions import CONDITIONS, Condition
 from taxi_assets.training.dataset import read_evaluation_trips, read_zones
@@ -80,6 +81,7 @@ def _candidate(warehouse: Warehouse, version: Version, found: Score | None, trip
         trips_seen=_count_overlap(warehouse, version, trips),
         services=services_of(version),
         is_servable=version.tags.get("servable", "true") == "true",
+        rolled_back=version.tags.get(ROLLED_BACK_TAG, ""),
     )
 
 

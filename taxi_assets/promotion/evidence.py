@@ -22,6 +22,7 @@ class Candidate:
         trips_seen: Number of scored trips that are also in its training data.
         services: The services it serves.
         is_servable: True if it can be exported for serving.
+        rolled_back: Why it was rolled back on live traffic; empty if it was not.
     """
 
     version: str
@@ -30,6 +31,7 @@ class Candidate:
     trips_seen: int = 0
     services: tuple[str, ...] = ()
     is_servable: bool = True
+    rolled_back: str = ""
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,12 @@ def _version_can_be_served(evidence: Evidence, _policy: PromotionPolicy) -> Iter
         yield f"The challenger does not serve {', '.join(sorted(lost))}, which the champion serves."
 
 
+def _version_was_not_rolled_back(evidence: Evidence, _policy: PromotionPolicy) -> Iterator[str]:
+    challenger = evidence.challenger
+    if challenger.rolled_back:
+        yield f"Version {challenger.version} was rolled back on live traffic: {challenger.rolled_back}."
+
+
 def _baselines_are_beaten(evidence: Evidence, _policy: PromotionPolicy) -> Iterator[str]:
     if not evidence.baselines:
         yield "No baseline was scored: the challenger has nothing to beat."
@@ -155,6 +161,7 @@ GUARDS: tuple[Guard, ...] = (
     _trips_are_unseen,
     _trips_are_enough,
     _version_can_be_served,
+    _version_was_not_rolled_back,
     _baselines_are_beaten,
     _baselines_are_beaten_in_other_scopes,
     _bias_is_small,

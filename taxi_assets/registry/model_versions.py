@@ -22,6 +22,7 @@ MODEL_NAME = "taxi-duration"
 CHAMPION = "champion"
 _MONTH_ALIAS_PREFIX = "month-"
 SUPERSEDED_TAG = "superseded_files"
+ROLLED_BACK_TAG = "rolled_back"
 
 _SUPERSEDED_PREFIX = "Trained on superseded files:"
 

@@ -7,10 +7,14 @@ from typing import Any
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving import client
 from taxi_assets.serving.deployment_client import DeploymentClient, connect
+from taxi_assets.serving.deployments.routing import MAX_VARIANTS
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.deployments.version_history import was_champion
 from taxi_assets.serving.packaging import bento_build
 from taxi_assets.settings import Settings
+
+# `by` of the routings whose new champion is watched.
+DEPLOYED_BY = "asset deployment"
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class ChampionDeployment:
 def deploy_champion(settings: Settings, by: str) -> ChampionDeployment:
     """Make the newest packaged champion the routing's champion; challengers and shadows stay.
 
+    The champion before shadows the new one, which is compared with it and may be rolled back: see `TAXI_WATCH_RIDES`.
     A champion is deployed once. A routing that a person set since then, such as a rollback, stays until the next one.
 
     Args:
@@ -58,7 +63,7 @@ def deploy_champion(settings: Settings, by: str) -> ChampionDeployment:
     deployments, version = connect(settings, by), bento.model_version
     routing = deployments.routing()
     if routing is None or not was_champion(ServingState(settings.serving_state), version):
-        routing = deployments.make_champion(version)
+        routing = _route_champion(deployments, routing, version, is_watched=settings.watch_rides > 0)
     found = deployments.deployments()
     return ChampionDeployment(
         version,
@@ -68,6 +73,30 @@ def deploy_champion(settings: Settings, by: str) -> ChampionDeployment:
         deployments.is_followed,
         _problem(deployments, routing, version),
     )
+
+
+def without_shadow(routing: Mapping[str, Any], version: int) -> dict[str, Any]:
+    """A routing's champion, challengers and shadows, without one of the shadows."""
+    return {
+        "champion": routing["champion"],
+        "challengers": routing["challengers"],
+        "shadows": [each for each in routing["shadows"] if each != version],
+    }
+
+
+def _route_champion(
+    deployments: DeploymentClient, before: Mapping[str, Any] | None, version: int, *, is_watched: bool
+) -> dict[str, Any]:
+    """Make a version the champion and, if watched, the champion before its shadow."""
+    if before is None or before["champion"] == version or not is_watched:
+        return deployments.make_champion(version)
+    others = without_shadow(before, version)
+    challengers = [each for each in others["challengers"] if each["version"] != version]
+    if 2 + len(challengers) + len(others["shadows"]) > MAX_VARIANTS:
+        return deployments.make_champion(version)
+    deployments.deploy(version)  # in one routing with its shadow, so that a rollback goes back before both
+    shadows = [*others["shadows"], before["champion"]]
+    return deployments.set_routing({"champion": version, "challengers": challengers, "shadows": shadows})
 
 
 def _problem(deployments: DeploymentClient, routing: Mapping[str, Any], version: int) -> str:

@@ -56,6 +56,12 @@ def test_the_champion_is_not_promoted_again() -> None:
     assert decision.reasons[-1] == "Version 2 is the champion already."
 
 
+def test_a_version_that_was_rolled_back_is_not_promoted_again() -> None:
+    bad = replace(CHALLENGER, rolled_back="it is worse than version 1 on 900 rides")
+    expected = "Version 2 was rolled back on live traffic: it is worse than version 1 on 900 rides."
+    assert refused(expected, challenger=bad)
+
+
 @pytest.mark.parametrize("difference", [0.0, 0.001, 2.0])
 def test_a_challenger_that_is_no_better_is_refused(difference: float) -> None:
     reason = f"Champion 1 is no worse: its RMSE is 5.200 minutes, the challenger's {5.2 + difference:.3f}."

@@ -103,9 +103,9 @@ def deployment(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Set
     A model that fails a check in any worker is refused, and the old champion stays. So does a routing that a person
     set after this champion's deployment, such as a rollback.
     """
-    from taxi_assets.serving.champion_deployment import deploy_champion
+    from taxi_assets.serving.champion_deployment import DEPLOYED_BY, deploy_champion
 
-    done = deploy_champion(settings, "asset deployment")
+    done = deploy_champion(settings, DEPLOYED_BY)
     follows = "a running endpoint follows" if done.is_followed else "no endpoint runs: the next one follows"
     context.log.info(f"routing {done.routing['revision']} names version {done.routing['champion']}; {follows}")
     return dg.MaterializeResult(
