@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from taxi_assets.cli import (
     approval_commands,
+    audit_command,
     deployment_commands,
     lineage_commands,
     maintenance_commands,
@@ -50,6 +51,7 @@ for command in (
     model_commands.backtest,
     lineage_commands.lineage,
     lineage_commands.trace,
+    audit_command.audit,
     lineage_commands.reproduce,
 ):
     app.command()(command)

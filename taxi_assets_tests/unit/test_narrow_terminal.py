@@ -67,6 +67,7 @@ def print_status(console: Console) -> None:
             "snapshot": 7,
             "champion": None,
             "waiting": [],
+            "alerts": [],
             "bento": BENTO,
             "served": {"version": 1, "bento": BENTO},
             "files": {"waiting": [FILE]},

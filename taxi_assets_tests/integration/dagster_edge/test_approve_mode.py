@@ -1,6 +1,8 @@
 """Approve mode in Dagster: the first version waits, a job approves it, and the sensor releases it."""
 
+import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -9,9 +11,12 @@ from challenger_models import OracleModel, register
 from platform_harness import FEBRUARY, JANUARY, MARCH, PlatformHarness
 from test_unfinished_months import RELEASED, missing_assets, selected, tick
 
+from taxi_assets.cli.audit_command import print_audit
 from taxi_assets.cli.status_report import status_summary
 from taxi_assets.definitions import build
+from taxi_assets.defs.check_results import check_result_reader
 from taxi_assets.ingestion import file_stability
+from taxi_assets.monitoring.audit import audit
 from taxi_assets.registry import model_versions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -67,6 +72,33 @@ def test_the_first_version_waits_and_is_released_after_its_approval(empty_platfo
     assert selected(request) == RELEASED
     assert platform.materialise(MARCH, *RELEASED).success
     assert missing_assets(platform) == {}
+    check_audit(platform)
+
+
+def check_audit(platform: PlatformHarness) -> None:
+    """The audit of now and of earlier times: version 1, approved by ann."""
+    settings, checks = platform.settings, check_result_reader(platform.instance)
+    facts = audit(settings, platform.warehouse, checks)
+    champion, evidence, approval = facts["champion"], facts["evidence"], facts["approval"]
+    assert (champion["model_version"], champion["change"], champion["decided_by"]) == (1, "approved", "ann")
+    assert (evidence["month"], evidence["state"]) == (MARCH.first_day, "approved")
+    assert (approval["why"], approval["decided_at"]) == ("The first of all.", champion["changed_at"])
+    assert [(month["month"], len(month["sha256"])) for month in facts["training"]["months"]] == [
+        (str(month), 64) for month in (JANUARY, FEBRUARY, MARCH)
+    ]
+    assert all(month["checks"]["raw_trips"]["failed"] == [] for month in facts["training"]["months"])
+    assert facts["routing"]["champion"] == facts["registry_champion"] == 1
+    assert facts["disagreements"] == []
+    assert facts["evidence_pack"] == str(settings.evidence / "2023-03-v1")
+    json.dumps(facts, default=str)
+    print_audit(facts)
+    before = audit(settings, platform.warehouse, checks, champion["changed_at"] - timedelta(seconds=1))
+    assert (before["champion"], before["until"], before["routing"]) == (None, champion["changed_at"], None)
+    with platform.warehouse.publishing("as of an older release, and a promotion without an alias") as connection:
+        connection.execute("DELETE FROM champion_changes")
+        connection.execute("UPDATE promotions SET state = NULL")
+    older = audit(settings, platform.warehouse, checks)
+    assert (older["champion"]["model_version"], older["champion"]["change"]) == (1, "promoted")
 
 
 def test_a_better_challenger_of_one_run_waits(platform: PlatformHarness) -> None:
