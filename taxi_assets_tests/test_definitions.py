@@ -47,7 +47,7 @@ ASSETS = {
         },
     ),
     "daily_serving_summary": ({"feedback_log", "prediction_log"}, {"every_prediction_is_summarised"}),
-    "drift_report": ({"duration_model", "trip_features"}, {"the_month_is_like_those_before"}),
+    "drift_report": ({"raw_trips", "trip_features"}, {"the_month_is_like_those_before"}),
     "deployment": ({"duration_bento"}, {"every_month_is_finished", "the_endpoint_serves_the_champion"}),
     "duration_bento": ({"champion_model"}, {"the_bento_predicts_as_the_model"}),
     "duration_model": ({"taxi_zones", "trip_features"}, {"no_feature_is_known_only_after_the_ride"}),

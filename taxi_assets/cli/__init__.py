@@ -17,6 +17,7 @@ from taxi_assets.cli import (
     maintenance_commands,
     model_commands,
     platform_commands,
+    replay_command,
     serving_commands,
     synthetic_commands,
 )
@@ -49,6 +50,7 @@ for command in (
     maintenance_commands.maintain,
     model_commands.baselines,
     model_commands.backtest,
+    replay_command.replay,
     lineage_commands.lineage,
     lineage_commands.trace,
     audit_command.audit,

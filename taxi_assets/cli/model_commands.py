@@ -34,7 +34,10 @@ def baselines(source: Source = None, to_json: Json = None) -> None:
     from taxi_assets.warehouse.available_months import available_months
     from taxi_assets.warehouse.connection import Warehouse
 
-    warehouse, months = Warehouse(_settings(source)), sorted({month for pair in TRAIN_TEST_MONTHS for month in pair})
+    warehouse, months = (
+        Warehouse(source_settings(source)),
+        sorted({month for pair in TRAIN_TEST_MONTHS for month in pair}),
+    )
     rows = []
     with Status("", console=error_console) as status:
         if source:
@@ -52,7 +55,7 @@ def baselines(source: Source = None, to_json: Json = None) -> None:
     write_json({**facts, "rows": [_row_facts(row) for row in rows]}, to_json)
 
 
-def _settings(source: str | None) -> Settings:
+def source_settings(source: str | None) -> Settings:
     """The settings; without a source of missing months, the home must exist."""
     return load_home_settings("add --source") if source is None else load_settings(tlc_source=source)
 
@@ -104,9 +107,9 @@ def backtest(
     from taxi_assets.training.training_window import WINDOW_MONTHS
     from taxi_assets.warehouse.connection import Warehouse
 
-    settings = _settings(source)
+    settings = source_settings(source)
     months = month_range(Month.parse(first), Month.parse(last))
-    png = _chart_file(picture, to_json, settings.root)
+    png = chart_file(picture, to_json, settings.root / "backtest.json")
     with Status("", console=error_console) as status:
         if source:
             before = [months[0].plus(-number) for number in range(1, WINDOW_MONTHS + 1)]
@@ -121,12 +124,12 @@ def backtest(
     write_json(facts, to_json)
 
 
-def _chart_file(picture: str | None, to_json: str | None, root: Path) -> Path:
-    """The chart's file: `picture`, otherwise beside the JSON file, otherwise in the home."""
+def chart_file(picture: str | None, to_json: str | None, default: Path) -> Path:
+    """The chart's file: `picture`, otherwise beside the JSON file, otherwise beside `default`."""
     if picture is not None:
         require_writable_file(picture, "the chart")
     name = picture or (to_json if to_json and to_json != "-" else None)
-    png = Path(name or root / "backtest.json").with_suffix(".png")
+    png = Path(name or default).with_suffix(".png")
     require_writable_file(str(png), "the chart")
     return png
 

@@ -123,10 +123,12 @@ def _refused(connection: DuckDBPyConnection, services: Sequence[str], months: Se
 
 
 def _drift(connection: DuckDBPyConnection, month: Month) -> Facts:
-    query = "SELECT feature, psi, verdict FROM drift_reports WHERE month = $month ORDER BY psi DESC"
-    rows = connection.execute(query, {"month": month.first_day}).fetchall()
-    worst = next((v for v in ("drifted", "watch", "stable") if v in {row[2] for row in rows}), "stable")
-    return {"month": str(month), "verdict": worst, "psi": {name: psi for name, psi, _ in rows}}
+    chosen = {"month": month.first_day}
+    query = "SELECT feature, psi FROM drift_reports WHERE month = $month ORDER BY p_value / weight"
+    psi = dict(connection.execute(query, chosen).fetchall())
+    query = "SELECT verdict, facts FROM drift_verdicts WHERE month = $month"
+    verdict, facts = next(iter(connection.execute(query, chosen).fetchall()), (None, []))
+    return {"month": str(month), "verdict": verdict, "facts": facts, "psi": psi}
 
 
 def _model(settings: Settings, month: Month) -> Facts:

@@ -49,7 +49,7 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
         "evaluation/metrics.py",
         "evaluation/performance_slices.py",
     ),
-    "drift_report": ("monitoring/drift.py", "monitoring/drift_counts.sql"),
+    "drift_report": ("monitoring/drift/*.py", "monitoring/drift/*.sql"),
     "model_tuning": ("training/tuning.py", "training/conditions.py", *TRAINING_SOURCES),
 }
 

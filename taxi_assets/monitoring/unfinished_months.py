@@ -80,10 +80,8 @@ def _newest_month(
     )
     stale_assets = _TRAINING_CHAIN[_TRAINING_CHAIN.index(first_stale) :] if first_stale else ()
     missing_assets = list(stale_assets or _missing_release(settings))
-    if first_stale == "duration_model" or _drift_snapshot(connection, month) < published:
-        missing_assets.insert(
-            missing_assets.index("model_evaluation") if "model_evaluation" in missing_assets else 0, "drift_report"
-        )
+    if _drift_snapshot(connection, month) < published:
+        missing_assets.insert(0, "drift_report")
     if not missing_assets:
         return None
     reason = f"version {version.version} was trained on superseded files" if version and superseded else ""

@@ -2,26 +2,35 @@
 
 from collections.abc import Mapping
 
-from taxi_assets.monitoring.drift import DRIFTED, TARGET, WATCH, DriftReport
+from taxi_assets.monitoring.drift.daily_counts import TARGET
+from taxi_assets.monitoring.drift.measure_drift import DriftReport
 from taxi_assets.plots.canvas import INK, MODEL_COLOUR, VERDICT_COLOURS, bar_chart, legend, png, readable
 
-_DRIFT_WORDS = {"stable": "is similar to", "watch": "is drifting from", "drifted": "differs from"}
+_DRIFT_WORDS = {
+    "stable": "is similar to",
+    "watch": "may differ from",
+    "retrain": "differs from",
+    "fix data": "is recorded otherwise than",
+}
 
 
 def draw_drift(report: DriftReport) -> bytes:
-    """Draws the population stability index by feature, coloured by verdict, with the noise floor."""
+    """Draws each feature's distance as a share of its limit, coloured by verdict."""
     features = report.features
-    bars = {each.name + (" (target)" if each.name == TARGET else ""): each.psi for each in features}
-    colours, texts = [VERDICT_COLOURS[each.verdict] for each in features], [f"{each.psi:.3f}" for each in features]
-    figure, axes = bar_chart(_drift_title(report), bars, colours, "population stability index", texts)
-    chance = [each.psi_noise_floor for each in features]
-    axes.plot(chance, range(len(features)), "|", color=INK, markersize=12, label="noise floor")
-    for bound, verdict in ((WATCH, "watch"), (DRIFTED, "drifted")):
-        colour = VERDICT_COLOURS[verdict]
-        axes.axvline(bound, color=colour, linestyle="--", linewidth=1.2, label=f"{verdict} above {bound:.2f}")
-    axes.set_xlim(0, max(1.2 * DRIFTED, 1.12 * max(*chance, features[0].psi)))
+    bars = {
+        each.name + (" (target)" if each.name == TARGET else ""): (each.psi / each.limit) ** 0.5 for each in features
+    }
+    colours, texts = [VERDICT_COLOURS[each.verdict] for each in features], [f"PSI {each.psi:.4f}" for each in features]
+    label = "distance from the training months, divided by the feature's limit"
+    figure, axes = bar_chart(_drift_title(report), bars, colours, label, texts, {VERDICT_COLOURS[v]: v for v in _MEANT})
+    months = report.false_alarm_months
+    axes.axvline(1, color=INK, linestyle="--", linewidth=1.2, label=f"an alarm without drift once in {months} months")
+    axes.set_xlim(0, 1.25 * max(1, *bars.values()))
     legend(figure)
     return png(figure)
+
+
+_MEANT = ("stable", "watch", "drifted")
 
 
 def _drift_title(report: DriftReport) -> str:

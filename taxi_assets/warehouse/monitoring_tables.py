@@ -1,4 +1,4 @@
-"""Tables of what the platform watches: the champion's errors by month and live by day, and alerts."""
+"""Tables of monitoring: the champion's errors by month and live by day, alerts, and drift."""
 
 from taxi_assets.warehouse.table_definition import Column, Table
 
@@ -81,6 +81,34 @@ MONITORING_TABLES = (
             Column("delivery_error", "VARCHAR", "Error of the last attempt; NULL if it succeeded or none was made"),
             Column("attempts", "BIGINT", "Number of attempts to deliver this appearance"),
             Column("attempted_at", "TIMESTAMP", "Time of the last attempt, UTC; NULL before the first"),
+        ),
+    ),
+    Table(
+        "drift_reports",
+        (
+            Column("month", "DATE", "First day of the month compared"),
+            Column("feature", "VARCHAR", "Feature, target, or a sign of how trips are recorded"),
+            Column("psi", "DOUBLE", "Population stability index against the training months"),
+            Column("verdict", "VARCHAR", "stable, watch or drifted"),
+            Column("reference_mean", "DOUBLE", "Mean over the training months"),
+            Column("month_mean", "DOUBLE", "Mean over the month"),
+            Column("role", "VARCHAR", "input, target or recording"),
+            Column("psi_limit", "DOUBLE", "Index that a month without drift rarely exceeds"),
+            Column("p_value", "DOUBLE", "Probability of the index without drift"),
+            Column("weight", "DOUBLE", "Weight of the feature by the model's importance; the mean weight is 1"),
+        ),
+    ),
+    Table(
+        "drift_verdicts",
+        (
+            Column("month", "DATE", "First day of the month compared"),
+            Column("model_version", "BIGINT", "The champion it was compared for; NULL if there was none"),
+            Column("verdict", "VARCHAR", "stable, watch, retrain or fix data"),
+            Column("facts", "VARCHAR[]", "The sentences that decided it"),
+            Column("false_alarm_months", "BIGINT", "Expected months between two false alarms"),
+            Column("reference_months", "DATE[]", "First days of the training months"),
+            Column("reference_trips", "BIGINT", "Kept trips of the training months"),
+            Column("trips", "BIGINT", "Kept trips of the month"),
         ),
     ),
 )

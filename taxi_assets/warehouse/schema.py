@@ -249,17 +249,6 @@ _TABLES = (
             Column("comparison", "JSON", "Thresholds, intervals against the baselines, every slice, guarded scopes"),
         ),
     ),
-    Table(
-        "drift_reports",
-        (
-            Column("month", "DATE", "First day of the month compared"),
-            Column("feature", "VARCHAR", "Feature, or the target"),
-            Column("psi", "DOUBLE", "Population stability index against the training months"),
-            Column("verdict", "VARCHAR", "stable, watch or drifted"),
-            Column("reference_mean", "DOUBLE", "Mean over the training months"),
-            Column("month_mean", "DOUBLE", "Mean over the month"),
-        ),
-    ),
 )
 
 TABLES: dict[str, Table] = {

@@ -57,7 +57,7 @@ def assert_complete(facts: Mapping[str, Any]) -> None:
     assert facts["bento"].startswith("taxi_duration:")
     assert facts["prediction"]["duration_minutes"] > 0
     assert facts["bento"].startswith(f"taxi_duration:v{facts['prediction']['model_version']}-")
-    assert facts["drift"]["verdict"] in {"stable", "watch", "drifted"}
+    assert facts["drift"]["verdict"] in {"stable", "watch"}
     assert {"fetch", "published_months", "duration_model", "serve"} <= set(facts["seconds"])
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from importlib import import_module
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,8 @@ from shapely import box
 from taxi_assets import plots
 from taxi_assets.evaluation.metrics import Score
 from taxi_assets.monitoring.champion_performance import MonthPerformance
-from taxi_assets.monitoring.drift import TARGET, DriftReport, FeatureDrift
+from taxi_assets.monitoring.drift.daily_counts import TARGET
+from taxi_assets.monitoring.drift.measure_drift import DriftReport, FeatureDrift
 from taxi_assets.monitoring.variant_comparison import VariantComparison
 from taxi_assets.months import Month
 from taxi_assets.plots.error_plots import (
@@ -32,6 +34,7 @@ from taxi_assets.plots.error_plots import (
 from taxi_assets.plots.month_plots import draw_drift, draw_rejections
 from taxi_assets.plots.performance_plots import draw_months, draw_pair_frequency
 from taxi_assets.plots.promotion_plots import draw_bootstrap, draw_slices_compared
+from taxi_assets.plots.replay_plot import draw_replay
 from taxi_assets.plots.tuning_plots import draw_trials
 from taxi_assets.plots.variant_plot import draw_variants
 from taxi_assets.plots.zone_maps import draw_zone_residuals
@@ -61,15 +64,18 @@ SLICES = pd.DataFrame(
 
 
 def moved(name: str, psi: float, verdict: str) -> FeatureDrift:
-    return FeatureDrift(name, psi, 0.004, verdict, 15.1, 14.4)  # type: ignore[arg-type]
+    return FeatureDrift(name, "input", psi, 0.04, 0.01, 1.0, verdict, 15.1, 14.4)  # type: ignore[arg-type]
 
 
 REPORT = DriftReport(
-    date(2023, 3, 1),
-    (date(2023, 1, 1), date(2023, 2, 1)),
-    130_000,
-    70_000,
-    (moved("passenger_count", 0.7, "drifted"), moved(TARGET, 0.17, "watch"), moved("service", 0.0, "stable")),
+    month=date(2023, 3, 1),
+    reference_months=(date(2023, 1, 1), date(2023, 2, 1)),
+    reference_trips=130_000,
+    month_trips=70_000,
+    false_alarm_months=24,
+    verdict="retrain",
+    facts=("one", "two", "three"),
+    features=(moved("passenger_count", 0.07, "drifted"), moved(TARGET, 0.03, "watch"), moved("service", 0.0, "stable")),
 )
 
 COMPARED = PairedComparison(
@@ -110,6 +116,13 @@ TRIALS = pd.DataFrame(
         "rmse": [5.2, np.nan, 5.3, 5.0],
     }
 )
+
+
+def replayed(policy: str, rmse: float) -> dict[str, Any]:
+    quiet = {"month": "2023-02", "rmse": rmse, "retrained": False, "promoted": False, "is_alarm": True}
+    busy = {"month": "2023-03", "rmse": rmse, "retrained": True, "promoted": True, "is_alarm": False}
+    return {"policy": policy, "mean_rmse": rmse, "retrains": 1, "months": [quiet, busy]}
+
 
 PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     "scores": (
@@ -208,6 +221,10 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     "drift": (
         lambda: draw_drift(REPORT),
         "2023-03 differs from its 2 training months: trips take 14.4 minutes on average, in training 15.1",
+    ),
+    "replay": (
+        lambda: draw_replay([replayed("never", 5.2), replayed("drift", 5.0)]),
+        "Over 2 months the mean RMSE is 5.20 with 1 retrainings (never), 5.00 with 1 retrainings (drift)",
     ),
     "rejections": (
         lambda: draw_rejections({"duplicate": 30, "duration_too_short": 70, "zone_unknown": 0}, 2_000),

@@ -57,9 +57,10 @@ CONTENT = {
     ],
     "promotions": [DECISION],
     "drift_reports": [
-        {"month": FEBRUARY_1, "feature": "service", "psi": 0.0, "verdict": "stable"},
-        {"month": FEBRUARY_1, "feature": "pickup_zone_id", "psi": 0.2, "verdict": "watch"},
+        {"month": FEBRUARY_1, "feature": name, "psi": 0.2, "p_value": p, "weight": 1.0}
+        for name, p in (("service", 0.5), ("pickup_zone_id", 0.01))
     ],
+    "drift_verdicts": [{"month": FEBRUARY_1, "verdict": "watch", "facts": ["a fact"]}],
 }
 
 
@@ -83,10 +84,8 @@ def facts(filled: Settings) -> dict[str, Any]:
 
 
 def printed(printer: Any, *arguments: Any) -> str:
-    console = Console(file=io.StringIO(), width=200)
-    printer(console, *arguments)
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]
-    return text
+    printer(Console(file=(file := io.StringIO()), width=200), *arguments)
+    return file.getvalue()
 
 
 def test_run_reports_every_required_figure(facts: dict[str, Any]) -> None:
@@ -108,8 +107,8 @@ def test_only_the_months_of_the_run_count(filled: Settings) -> None:
     assert run_summary(filled, [FEBRUARY], RIDE, {})["rows"]["raw"] == 3
 
 
-def test_drift_is_that_of_the_worst_feature(facts: dict[str, Any]) -> None:
-    assert facts["drift"]["verdict"] == "watch"
+def test_drift_has_its_verdict_and_the_least_probable_feature_first(facts: dict[str, Any]) -> None:
+    assert [*facts["drift"].values()][1:3] == ["watch", ["a fact"]]
     assert list(facts["drift"]["psi"]) == ["pickup_zone_id", "service"]
 
 

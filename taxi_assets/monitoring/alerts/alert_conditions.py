@@ -78,17 +78,14 @@ def _overdue(settings: Settings, connection: "DuckDBPyConnection", now: datetime
 
 
 def _drift(connection: "DuckDBPyConnection") -> Iterator[AlertCondition]:
-    """Verdicts beyond `watch` in the newest report."""
+    """The newest month's verdict, if it asks for something to be done."""
     query = (
-        "SELECT strftime(month, '%Y-%m'), verdict, list(feature ORDER BY feature) FROM drift_reports "
-        "WHERE month = (SELECT max(month) FROM drift_reports) AND verdict NOT IN ('stable', 'watch') "
-        "GROUP BY ALL ORDER BY verdict"
+        "SELECT strftime(month, '%Y-%m'), verdict, facts FROM drift_verdicts "
+        "WHERE month = (SELECT max(month) FROM drift_verdicts) AND verdict IN ('retrain', 'fix data')"
     )
-    for month, verdict, features in connection.execute(query).fetchall():
-        named = ", ".join(features)
-        yield AlertCondition(
-            "drift", month, f"{verdict}: {named}", f"the drift report of {month} says {verdict}: {named}"
-        )
+    for month, verdict, facts in connection.execute(query).fetchall():
+        text = f"the drift report of {month} says {verdict}: {'; '.join(facts)}"
+        yield AlertCondition("drift", month, verdict, text)
 
 
 def _decisions(

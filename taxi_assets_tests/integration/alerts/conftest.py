@@ -1,5 +1,6 @@
 """A home with a webhook, and its warehouse."""
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -20,8 +21,9 @@ def warehouse(shared_alert_warehouse: Warehouse) -> Iterator[Warehouse]:
     """A warehouse without rows; those of a test are removed after it."""
     yield shared_alert_warehouse
     with shared_alert_warehouse.publishing("as before") as connection:
-        for table in ("alerts", "source_files", "file_columns", "drift_reports", "promotions", "champion_changes"):
+        for table in ("alerts", "source_files", "file_columns", "drift_verdicts", "promotions", "champion_changes"):
             connection.execute(f"DELETE FROM {table}")
+    shutil.rmtree(shared_alert_warehouse.settings.serving_state, ignore_errors=True)
 
 
 @pytest.fixture

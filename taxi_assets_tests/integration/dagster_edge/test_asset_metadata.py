@@ -17,7 +17,6 @@ FIGURES = (
     "mae_minutes",
     "bias_minutes",
     "interval_coverage",
-    "max_psi",
 )
 MONTHLY = ("raw_trips", "clean_trips", "trip_features")
 
@@ -36,7 +35,7 @@ def test_one_page_shows_every_plot_of_a_month(platform: PlatformHarness, asset: 
 @pytest.mark.parametrize(
     ("asset", "figures"),
     [
-        ("model_evaluation", set(FIGURES) - {"max_psi"}),
+        ("model_evaluation", set(FIGURES)),
         ("drift_report", {"max_psi"}),
         ("clean_trips", {"rejected_share"}),
     ],
@@ -62,8 +61,8 @@ def test_mlflow_run_of_the_month_has_the_figures(platform: PlatformHarness) -> N
     # Another test may have scored the version again: an MLflow run keeps every value, and the oldest is this run's.
     history = {name: client(platform.settings).get_metric_history(logged.info.run_id, name) for name in FIGURES}
     first_value = {name: min(values, key=lambda each: each.timestamp).value for name, values in history.items()}
-    evaluation, drift = (platform.metadata(run, asset) for asset in ("model_evaluation", "drift_report"))
-    shown = {name: (drift if name == "max_psi" else evaluation)[name].value for name in FIGURES}
+    evaluation = platform.metadata(run, "model_evaluation")
+    shown = {name: evaluation[name].value for name in FIGURES}
     assert first_value == pytest.approx(shown, abs=5.1e-4)
 
 

@@ -86,7 +86,7 @@ def report_features(platform: PlatformHarness, month: Month) -> None:
         ("defs/training/training_config.py", {"duration_model"}),
         ("evaluation/metrics.py", {"model_evaluation", "champion_performance"}),
         ("promotion/policy.py", {"champion_model"}),
-        ("monitoring/drift.py", {"drift_report"}),
+        ("monitoring/drift/measure_drift.py", {"drift_report"}),
         ("serving/served_model.py", {"duration_bento"}),
         ("serving/deployments/model_checks.py", {"duration_bento", "deployment"}),
         ("cli/run_pipeline.py", set()),

@@ -26,7 +26,7 @@ from taxi_assets.synthetic import parse_shift
 RELEASED = ("duration_bento", "deployment")
 DECIDED = ("champion_model", *RELEASED)
 SCORED = ("model_evaluation", *DECIDED)
-TRAINED = ("duration_model", "drift_report", *SCORED)
+TRAINED = ("duration_model", *SCORED)
 
 
 @pytest.fixture(autouse=True)

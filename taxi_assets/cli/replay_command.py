@@ -1,0 +1,74 @@
+"""`taxi replay`: the months as the platform would have lived them, under several retraining policies."""
+
+from typing import Annotated, Any
+
+import typer
+
+from taxi_assets.cli.model_commands import Source, chart_file, source_settings
+from taxi_assets.cli.terminal import Json, console, error_console, say, write_json
+from taxi_assets.errors import TaxiError
+from taxi_assets.months import Month, month_range
+
+
+def replay(
+    first: Annotated[str, typer.Option("--from", help="First month to replay, such as 2023-01.")],
+    last: Annotated[str, typer.Option("--to", help="Last month to replay.")],
+    policy: Annotated[
+        list[str] | None, typer.Option(help="never, monthly or drift; repeat it to compare. Unset, drift.")
+    ] = None,
+    source: Source = None,
+    picture: Annotated[str | None, typer.Option(help="PNG of the chart; unset, beside the JSON file.")] = None,
+    to_json: Json = None,
+) -> None:
+    """Replay history month by month with only what was known then: drift, trainings, promotions, errors.
+
+    Each month is predicted by the champion before it. `never` trains once, `monthly` each month, `drift` when the
+    drift report and the champion's error ask for it, or the model is three months old.
+    """
+    from rich.status import Status
+
+    from taxi_assets.ingestion.ensure_months import ensure_months
+    from taxi_assets.monitoring.replay import replay as history
+    from taxi_assets.monitoring.retraining import RETRAINING_MODES
+    from taxi_assets.plots.replay_plot import draw_replay
+    from taxi_assets.training.training_window import WINDOW_MONTHS
+    from taxi_assets.warehouse.connection import Warehouse
+
+    modes: list[Any] = list(dict.fromkeys(policy or ["drift"]))
+    unknown = [each for each in modes if each not in RETRAINING_MODES]
+    if unknown:
+        raise TaxiError(f"there is no policy '{unknown[0]}': choose {', '.join(RETRAINING_MODES)}")
+    settings, months = source_settings(source), month_range(Month.parse(first), Month.parse(last))
+    png = chart_file(picture, to_json, settings.root / "replay.json")
+    warehouse = Warehouse(settings)
+    with Status("", console=error_console) as status:
+        if source:
+            before = [months[0].plus(-number) for number in range(1, WINDOW_MONTHS + 1)]
+            for sentence in ensure_months(warehouse, settings.services, months, status.update, before):
+                error_console.print(f"[yellow]note:[/] {sentence}", soft_wrap=True, highlight=False)
+        found = history.replay(warehouse, months, modes, status.update)
+    png.write_bytes(draw_replay(found))
+    if to_json != "-":
+        _print_policies(found)
+        say(f"chart: {png}")
+    write_json(found[0] if len(found) == 1 else {"policies": found}, to_json)
+
+
+def _print_policies(policies: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    table = Table("month", title="RMSE in minutes; + trained, ! promoted, * alarm", title_justify="left")
+    for each in policies:
+        table.add_column(each["policy"], justify="right")
+    for rows in zip(*(each["months"] for each in policies), strict=True):
+        table.add_row(rows[0]["month"], *map(_cell, rows))
+    for name in ("mean_rmse", "retrains", "promotions", "alarms", "seconds"):
+        figures = [f"{each[name]:.3f}" if name == "mean_rmse" else f"{each[name]:g}" for each in policies]
+        table.add_row(name.replace("_", " "), *figures)
+    console.print(table)
+
+
+def _cell(row: dict[str, Any]) -> str:
+    marks = [mark for fact, mark in (("retrained", "+"), ("promoted", "!"), ("is_alarm", "*")) if row[fact]]
+    error = f"{row['rmse']:.3f}" if "rmse" in row else "no model"
+    return f"{''.join(marks)} {error}".strip()
