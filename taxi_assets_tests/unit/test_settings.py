@@ -30,6 +30,7 @@ READ = {
     "snapshot_retention_days": ("7", 7),
     "keep_models": ("3", 3),
     "watch_rides": ("500", 500),
+    "false_alarm_months": ("500", 500),
     "prediction_log_sync": ("disk", "disk"),
     "prediction_log_days": ("30", 30),
     "promotion": ("approve", "approve"),
