@@ -28,6 +28,10 @@ COMMANDS = (
     "maintain",
     "baselines",
     "backtest",
+    "replay",
+    "approve",
+    "reject",
+    "audit",
     "lineage",
     "reproduce",
     "trace",
@@ -230,6 +234,8 @@ def test_a_command_ends_without_a_last_garbage_collection() -> None:
         ("maintain", "--dry-run"),
         ("baselines",),
         ("backtest", "--from", "2023-05", "--to", "2023-06"),
+        ("replay", "--from", "2023-05", "--to", "2023-06"),
+        ("audit",),
     ],
 )
 def test_a_command_on_a_missing_home_creates_none(
@@ -240,7 +246,7 @@ def test_a_command_on_a_missing_home_creates_none(
         assert code == 0
     else:
         assert code == 1
-        remedy = "add --source" if command[0] in {"baselines", "backtest"} else "run `make run` first"
+        remedy = "add --source" if command[0] in {"baselines", "backtest", "replay"} else "run `make run` first"
         assert error(capsys).startswith(f"{home / 'real'} does not exist yet: {remedy}")
     assert not home.exists()
 

@@ -23,6 +23,14 @@ NO_LISTS = (*NO_MONTHS, "2023-02..2023-01", "2023-01..", "2023-01,2023-01..2023-
 NO_SOURCES = ("", MISSING, "{tmp}/file", "ftp://example.org", "http://", "http://[::1", "http://127.0.0.1:99999")
 NO_ZONES = ("0", "-1", "266", "74.5", "x", "", str(10**400))
 NO_VERSIONS = ("0", "-1", "x", "", "1.5", "1", str(10**400))
+DECIDED = {"VERSION": "1", "--by": "Ann", "--why": "It is better."}
+NOT_DECIDED = {
+    "VERSION": NO_VERSIONS,
+    "--by": ("", " "),
+    "--why": ("", " "),
+    "--month": NO_MONTHS,
+    "--json": NO_FILES,
+}
 RIDE = {"--pickup": "74", "--dropoff": "75", "--at": "2023-03-01T08:30"}
 
 
@@ -54,6 +62,7 @@ USES = {
             "--at": ("", "x"),
             "--service": ("", "x"),
             "--rider-key": ("",),
+            "--vendor": ("-1", "x", "", str(10**400)),
             "--json": NO_FILES,
         },
     ),
@@ -94,6 +103,20 @@ USES = {
             "--json": NO_FILES,
         },
     ),
+    "replay": Use(
+        {"--from": "2023-05", "--to": "2023-05", "--source": MISSING},
+        {
+            "--from": (*NO_MONTHS, "2023-06"),
+            "--to": (*NO_MONTHS, "2023-04"),
+            "--policy": ("", "weekly", "[bold]"),
+            "--source": NO_SOURCES,
+            "--picture": NO_FILES,
+            "--json": NO_FILES,
+        },
+    ),
+    "approve": Use(DECIDED, NOT_DECIDED),
+    "reject": Use(DECIDED, NOT_DECIDED),
+    "audit": Use({}, {"--at": ("", "x", "2023-13-01", "9999-99-99"), "--json": NO_FILES}),
     "lineage": Use({"VERSION": "1"}, {"VERSION": NO_VERSIONS, "--json": NO_FILES}),
     "reproduce": Use({"VERSION": "1"}, {"VERSION": NO_VERSIONS, "--json": NO_FILES}),
     "trace": Use(
@@ -125,6 +148,10 @@ WRONG_SETTINGS = {
     "TAXI_BENTO_WORKERS": ("0", "", "many"),
     "TAXI_BENTO_TRACING": ("", "maybe"),
     "TAXI_DEPLOY_TOKEN": ("", "short"),
+    "TAXI_ALERT_WEBHOOK": ("ftp://example.org", "x"),
+    "TAXI_PROMOTION": ("", "maybe"),
+    "TAXI_WATCH_RIDES": ("-1", "", "many"),
+    "TAXI_FALSE_ALARM_MONTHS": ("1", "", "many"),
     "TAXI_HOST": ("",),
     "TAXI_DAGSTER_PORT": ("0", "65536", ""),
     "TAXI_BENTO_PORT": ("-1", "many"),
@@ -171,7 +198,8 @@ def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 
 def arguments_of(name: str, place: Path, **changed: str) -> list[str]:
     given = [*name.split()]
-    for option, value in ({**USES[name].right, **changed}).items():
+    # Options first: after `--` everything is an argument.
+    for option, value in sorted({**USES[name].right, **changed}.items(), key=lambda each: not each[0].startswith("-")):
         shown = value.replace("{tmp}", str(place))
         given += [f"{option}={shown}"] if option.startswith("-") else ["--", shown]
     return given
@@ -223,7 +251,7 @@ def test_a_wrong_setting_is_refused_in_one_line(
     monkeypatch.setenv(setting, value)
     line, code = refusal(monkeypatch, capsys, "files")
     assert code == 1
-    shown = "..." if setting == "TAXI_DEPLOY_TOKEN" else value
+    shown = "..." if setting in {"TAXI_DEPLOY_TOKEN", "TAXI_ALERT_WEBHOOK"} else value
     assert line.startswith(f"{setting} is '{shown}': ")
 
 

@@ -12,14 +12,14 @@ WORKER = """
 import os, signal, sys
 from taxi_assets.serving.endpoint.server_watch import end_with_server
 def seal(*_):
-    print("sealed", flush=True)
+    os.write(1, b"sealed\\n")
     raise SystemExit(0)
 signal.signal(signal.SIGTERM, seal)
 print(os.getpid(), flush=True)
 if "late" in sys.argv:
     os.read(0, 1)  # its server ends meanwhile
 end_with_server(poll_seconds=0.01)
-print("watches", flush=True)
+os.write(1, b"watches\\n")  # at once: the signal may come during it
 while True:
     signal.pause()
 """

@@ -63,7 +63,7 @@ def test_run_name_has_the_task_and_the_month(platform: PlatformHarness, mlflow_r
 
 def test_version_description_has_the_decision_and_its_rmse(platform: PlatformHarness, version: Any) -> None:
     assert version.description.startswith("Trained on 2023-01..2023-02. ")
-    assert "romoted on 2023-03: RMSE on " in version.description
+    assert " scored on 2023-03: RMSE on " in version.description
     assert f", is {float(version.tags['decision_rmse']):.3f} minutes. " in version.description
 
 
