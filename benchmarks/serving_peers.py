@@ -49,7 +49,8 @@ class Peer:
 def bento(folder: Path, model: Path) -> Program:
     """The Bento of a served model, built in the folder."""
     settings = Settings(home=folder / "home", data_kind="synthetic", bento_port=free_port(HOST))
-    build_bento(settings, model, {"version": "1"})
+    no_map = json.dumps({"width": 0, "height": 0, "zones": []})  # only its page shows one
+    build_bento(settings, model, {"version": "1"}, no_map)
     return bento_program(settings)
 
 

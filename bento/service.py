@@ -21,7 +21,7 @@ from taxi_assets.serving.endpoint.dispatch import Dispatch
 from taxi_assets.serving.packaged_files import RECORD_FILE, is_unchanged
 
 FOLDER = Path(__file__).parent
-MODEL = FOLDER / "model"
+MODEL, PAGE = FOLDER / "model", FOLDER / "page"
 # Imports and loading create objects that stay, and a full collection among them takes as long as loading the model.
 gc.disable()
 
@@ -54,7 +54,7 @@ class TaxiDuration:
 
         end_with_server()
         gc.freeze()  # what was imported stays: the collection after each loaded model leaves it out
-        app = create_app()
+        app = create_app(PAGE)
         Dispatch.direct = answer_directly(app)
         tag = json.loads((FOLDER / "release.json").read_text())["tag"]
         store = Path(os.environ[STORE_VARIABLE]) if os.environ.get(STORE_VARIABLE) else None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import small_model
 from model_store_samples import FixedModel
 
 from taxi_assets.serving.deployments.routed_variants import RoutedVariants
@@ -41,7 +42,7 @@ class ShadowedEndpoint:
         models = {version: replace(each, facts={**each.facts, "version": version}) for version, each in models.items()}
         variants = RoutedVariants.of(RoutingRevision(1, Routing(CHAMPION_VERSION, shadows=(SHADOW_VERSION,))), models)
         self.state = EndpointState(FixedModel(variants), "v3", AnswerLog(folder, sync), TrafficFeed(folder))
-        self.app = create_app()
+        self.app = create_app(small_model.PAGE)
         start(self.app, self.state)
 
     def post(self, path: str, *bodies: Any) -> list[httpx.Response]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import shapely
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -15,6 +16,7 @@ from taxi_assets.features.feature_names import MODEL_INPUTS
 from taxi_assets.features.target_encoding import EncodingTables, PastTrips, Smoothing, fit_tables
 from taxi_assets.features.trip_features import SERVICE_IDS, ZONES, ZoneMap, row_features
 from taxi_assets.features.zone_geometry import ZoneGeometry
+from taxi_assets.serving.packaging.city_map import city_map
 from taxi_assets.serving.packaging.onnx_export import write_serving_folder
 from taxi_assets.training.model import DurationModel
 from taxi_assets.training.predictions import calibrate_intervals
@@ -36,6 +38,10 @@ FACTS = {
     "synthetic": True,
     "evaluation": EVALUATION,
 }
+
+
+# The rider's page as the checkout has it; a Bento adds its map of the city.
+PAGE = Path(__file__).parents[1] / "bento" / "page"
 
 
 @cache
@@ -63,6 +69,17 @@ def trips(count: int, seed: int) -> dict[str, NDArray[Any]]:
 def frame(columns: dict[str, NDArray[Any]]) -> pd.DataFrame:
     """The trips as the fitted model takes them."""
     return pd.DataFrame({**columns, **row_features(columns, zone_map())})[list(MODEL_INPUTS)]
+
+
+@cache
+def drawn_city() -> str:
+    """The zones as squares side by side; 264 and 265 have no shape, as in TLC's shapefile."""
+    ids = np.arange(1, ZONES)
+    east, south = (ids - 1) % 17 * 5_000.0, (ids - 1) // 17 * 5_000.0
+    squares = shapely.to_wkb(shapely.box(east, -south - 5_000, east + 5_000, -south))
+    shapes = [None if zone_id > 263 else bytes(square) for zone_id, square in zip(ids, squares, strict=True)]
+    names = [ZONE_NAMES[zone_id] for zone_id in ids]
+    return city_map(pd.DataFrame({"zone_id": ids, "zone": names, "borough": "Queens", "shape_wkb": shapes}))
 
 
 @cache

@@ -11,6 +11,7 @@ from pathlib import Path
 from taxi_assets.files import sha256_of
 
 RECORD_FILE = "packaged.json"
+PAGE_FOLDER, CITY_MAP_FILE = "page", "city_map.json"  # the rider's page, and in it the zones' outlines
 # Other versions of these may predict differently.
 _LIBRARIES = ("numpy", "onnxruntime")
 

@@ -132,5 +132,6 @@ def _pages(urls: Mapping[str, str], month: str) -> tuple[Stop, ...]:
         Stop("report_of_a_month", f"{urls['dagster']}/go/reports/model_evaluation/{month}.html", "errors by hour"),
         Stop("data_docs", f"{docs}/", "Data Docs"),
         Stop("data_docs_month", f"{docs}/raw_trips/green_{month}.html", "median_duration_is_plausible"),
-        Stop("endpoint", urls["bento"], "/predict"),
+        Stop("rider_page", urls["bento"], "How long will the ride take?"),
+        Stop("endpoint", f"{urls['bento']}/docs", "/predict"),
     )

@@ -30,7 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = Settings(home=tmp_path_factory.mktemp("home"), data_kind="synthetic", bento_port=free_port(HOST))
-    build_bento(settings, model, {"version": "3"})
+    build_bento(settings, model, {"version": "3"}, small_model.drawn_city())
     return settings
 
 

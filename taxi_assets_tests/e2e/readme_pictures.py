@@ -63,6 +63,7 @@ PICTURES = (
     Picture(
         "mlflow_version", "mlflow", "/#/models/taxi-duration/versions/1?workflowType=machine_learning", "Version 1"
     ),
+    Picture("rider_page", "bento", "/?pickup=74&dropoff=138&at=2023-04-03T17:00", "nine times in ten"),
 )
 REFUSED = (
     Picture(

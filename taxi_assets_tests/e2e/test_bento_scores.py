@@ -98,7 +98,7 @@ def endpoint(fitted: DurationModel, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("bento")
     settings = Settings(home=folder / "home", data_kind="synthetic", bento_port=free_port("127.0.0.1"))
     write_serving_folder(fitted, folder / "served", small_model.FACTS, small_model.ZONE_NAMES)
-    build_bento(settings, folder / "served", {"version": "3"})
+    build_bento(settings, folder / "served", {"version": "3"}, small_model.drawn_city())
     with running(bento_program(settings), folder / "bento.log") as url:
         yield Endpoint(url, settings.prediction_log)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import small_model
 from terminal import CHECKOUT, CTRL_C, MAKE_UP, Terminal, processes_of, terminal, wait_until
 
 from taxi_assets.cli.supervisor.ports import free_port
@@ -43,7 +44,7 @@ def test_all_servers_respond_and_one_ctrl_c_stops_them(up: tuple[Terminal, Setti
         assert settings.url(port) in screen.text
         assert asked(settings.url(port)).status_code == 200
     assert "no Bento yet" in screen.text
-    build_bento(settings, model, {"version": "3"})
+    build_bento(settings, model, {"version": "3"}, small_model.drawn_city())
     screen.wait_for(f"bento is ready {settings.url(settings.bento_port)}")
     ride = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}
     assert asked(f"{settings.url(settings.bento_port)}/predict", **ride).json()["model_version"] == 3

@@ -18,6 +18,7 @@ from taxi_assets.serving.packaging import bento_build
 from taxi_assets.serving.packaging.bento_build import BENTO_NAME, BuiltBento, build_bento, latest
 from taxi_assets.settings import Settings
 
+CITY = small_model.drawn_city()
 LABELS = {"version": "3", "run_id": "0f3c", "synthetic": "true"}
 HEAVY = ("mlflow", "sklearn", "dagster", "pandas", "pyarrow", "great_expectations", "duckdb", "matplotlib", "scipy")
 # Kills the build with SIGKILL when it calls the function `{victim}`.
@@ -27,7 +28,7 @@ from pathlib import Path
 from taxi_assets.serving.packaging import bento_build as packaging
 from taxi_assets.settings import Settings
 packaging.{victim} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-packaging.build_bento(Settings(home=Path(sys.argv[1]), data_kind="synthetic"), Path(sys.argv[2]), {labels!r})
+packaging.build_bento(Settings(home=Path(sys.argv[1]), data_kind="synthetic"), Path(sys.argv[2]), {labels!r}, "{{}}")
 """
 
 CONTAINERFILE = """
@@ -61,7 +62,7 @@ def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = Settings(home=home, data_kind="synthetic")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENTOML_HOME", str(home / "elsewhere"))
-        build_bento(settings, model, LABELS)
+        build_bento(settings, model, LABELS, CITY)
     return settings
 
 
@@ -185,7 +186,7 @@ def test_the_container_contains_no_secret(built: Settings, dockerfile: Path) -> 
     assert "BENTOML_HOME" in names
     assert not {name for name in names if any(word in name.lower() for word in ("token", "secret", "password", "key"))}
     assert {path.name for path in (folder(built) / "src").iterdir()} <= {
-        *("README.md", "bentofile.yaml", "model", "packaged.json", "release.json", "service.py", "taxi_assets")
+        *("README.md", "bentofile.yaml", "model", "packaged.json", "page", "release.json", "service.py", "taxi_assets")
     }
 
 
@@ -198,7 +199,7 @@ def test_a_bad_dockerfile_is_found(dockerfile: Path, tmp_path: Path) -> None:
 
 def test_repeated_build_changes_nothing(built: Settings, model: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder(built).rglob("*") if path.is_file()}
-    assert build_bento(built, model, LABELS) == f"{BENTO_NAME}:{folder(built).name}"
+    assert build_bento(built, model, LABELS, CITY) == f"{BENTO_NAME}:{folder(built).name}"
     assert {path: path.stat().st_mtime_ns for path in folder(built).rglob("*") if path.is_file()} == before
 
 
@@ -208,20 +209,20 @@ def test_new_home_has_no_bento(settings: Settings) -> None:
 
 @pytest.mark.usefixtures("quick_build")
 def test_last_requested_bento_is_the_latest(settings: Settings, model: Path) -> None:
-    first = build_bento(settings, model, LABELS)
-    second = build_bento(settings, model, {**LABELS, "data_snapshot": "13"})
+    first = build_bento(settings, model, LABELS, CITY)
+    second = build_bento(settings, model, {**LABELS, "data_snapshot": "13"}, CITY)
     assert len(bentos(settings)) == 2
     assert latest(settings) == BuiltBento(second, {**LABELS, "data_snapshot": "13"})
-    assert build_bento(settings, model, LABELS) == first
+    assert build_bento(settings, model, LABELS, CITY) == first
     assert latest(settings) == BuiltBento(first, LABELS)
 
 
 @pytest.mark.usefixtures("quick_build")
 def test_a_bento_enters_the_store_beside_the_latest(settings: Settings, model: Path) -> None:
-    build_bento(settings, model, LABELS, is_latest=False)
+    build_bento(settings, model, LABELS, CITY, is_latest=False)
     assert (len(bentos(settings)), latest(settings)) == (1, None)
-    newest = build_bento(settings, model, {**LABELS, "data_snapshot": "13"})
-    build_bento(settings, model, LABELS, is_latest=False)
+    newest = build_bento(settings, model, {**LABELS, "data_snapshot": "13"}, CITY)
+    build_bento(settings, model, LABELS, CITY, is_latest=False)
     assert latest(settings) == BuiltBento(newest, {**LABELS, "data_snapshot": "13"})
 
 
@@ -230,7 +231,7 @@ def test_killed_build_leaves_no_bento(settings: Settings, model: Path) -> None:
     kill_build(settings, model, "_run_bentoml")
     assert list(settings.bentoml_home.glob("building-*"))
     assert (bentos(settings), latest(settings)) == ([], None)
-    tag = build_bento(settings, model, LABELS)
+    tag = build_bento(settings, model, LABELS, CITY)
     assert bentos(settings) == [tag.partition(":")[2]]
     assert not list(settings.bentoml_home.glob("building-*"))
 
@@ -240,13 +241,13 @@ def test_build_killed_at_its_end_is_completed_by_the_next(settings: Settings, mo
     (settings.bentoml_home / "bentos" / BENTO_NAME / "latest").unlink()
     kill_build(settings, model, "_set_latest")
     assert latest(settings) is None
-    assert build_bento(settings, model, LABELS) == f"{BENTO_NAME}:{bentos(settings)[0]}"
+    assert build_bento(settings, model, LABELS, CITY) == f"{BENTO_NAME}:{bentos(settings)[0]}"
     assert latest(settings) == latest(built)
 
 
 def test_incomplete_model_folder_is_not_packaged(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(TaxiError, match="not a complete model"):
-        build_bento(settings, tmp_path, LABELS)
+        build_bento(settings, tmp_path, LABELS, CITY)
     assert bentos(settings) == []
 
 
@@ -255,9 +256,10 @@ def test_service_that_fails_to_load_is_reported_and_leaves_nothing(
 ) -> None:
     (tmp_path / "service.py").write_text("import bentoml\nraise RuntimeError('a wrong line')\n")
     (tmp_path / "README.md").touch()
+    shutil.copytree(small_model.PAGE, tmp_path / "page")
     monkeypatch.setattr(bento_build, "_SERVICE", tmp_path / "service.py")
     with pytest.raises(TaxiError, match=r"could not build.*a wrong line") as caught:
-        build_bento(settings, model, LABELS)
+        build_bento(settings, model, LABELS, CITY)
     assert "\n" not in str(caught.value)
     assert (bentos(settings), latest(settings)) == ([], None)
 
@@ -265,4 +267,4 @@ def test_service_that_fails_to_load_is_reported_and_leaves_nothing(
 def test_build_outside_a_checkout_is_an_error(settings: Settings, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bento_build, "_SERVICE", Path("/nowhere/bento/service.py"))
     with pytest.raises(TaxiError, match="from a checkout"):
-        build_bento(settings, model, LABELS)
+        build_bento(settings, model, LABELS, CITY)

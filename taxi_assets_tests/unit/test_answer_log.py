@@ -45,7 +45,7 @@ def log(tmp_path: Path) -> Iterator[AnswerLog]:
 @pytest.fixture
 def post(model: ServedModel, log: AnswerLog) -> Post:
     """Sends a request to the app, within this process."""
-    app = create_app()
+    app = create_app(small_model.PAGE)
     start(app, EndpointState(FixedModel.of(model), "taxi_duration:v3", log, TrafficFeed(log.state)))
 
     async def send(path: str, body: Any) -> httpx.Response:

@@ -44,7 +44,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ServedModel:
 @pytest.fixture
 def post(model: ServedModel, tmp_path: Path) -> Iterator[Post]:
     """Sends a request to the app, within this process."""
-    app = create_app()
+    app = create_app(small_model.PAGE)
     state = EndpointState(FixedModel.of(model), "v3", AnswerLog(tmp_path), TrafficFeed(tmp_path))
     start(app, state)
 

@@ -120,7 +120,7 @@ def test_home_with_special_characters_stores_lake_models_and_bentos(tmp_path: Pa
     run_id = tracking.open_run(settings, "dagster", "job", {})
     version, example = _register(settings, run_id)
     assert model_versions.load_sklearn(settings, version).predict(example) == pytest.approx([0.0, 1.0, 2.0])
-    tag = bento_build.build_bento(settings, small_model.write(tmp_path / "model"), {})
+    tag = bento_build.build_bento(settings, small_model.write(tmp_path / "model"), {}, small_model.drawn_city())
     assert bento_build.latest(settings).tag == tag  # type: ignore[union-attr]
     assert {path.name for path in tmp_path.iterdir()} == {settings.home.name, "model"}
 

@@ -1,5 +1,6 @@
 """The endpoint's Starlette app: its addresses, its errors and the state that its handlers share."""
 
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -14,15 +15,16 @@ from taxi_assets.serving.endpoint.admission import Admission
 from taxi_assets.serving.endpoint.deployment_fields import refusals_json
 from taxi_assets.serving.endpoint.deployment_routes import deployment_routes
 from taxi_assets.serving.endpoint.direct_route import DirectRoute
+from taxi_assets.serving.endpoint.docs_page import show_docs
 from taxi_assets.serving.endpoint.endpoint_state import EndpointState
 from taxi_assets.serving.endpoint.feedback import feedback
-from taxi_assets.serving.endpoint.index_page import show_index
 from taxi_assets.serving.endpoint.metrics import CONTENT_TYPE, exposition
 from taxi_assets.serving.endpoint.openapi_example import describe_served
 from taxi_assets.serving.endpoint.predict import PREDICT, PREDICT_BY_VERSION, predict, predict_by_version
 from taxi_assets.serving.endpoint.predict_many import predict_many
 from taxi_assets.serving.endpoint.problem_details import RETRY_AFTER_SECONDS, Problem, problem_response
 from taxi_assets.serving.endpoint.request_counter import RequestCounter
+from taxi_assets.serving.endpoint.rider_page import page_routes
 from taxi_assets.serving.prediction_log.log_writer import LogUnavailable
 
 _HTTP_ERRORS = {
@@ -34,13 +36,17 @@ SHOWN_REFUSALS = 10
 _SERVER_ERROR = "the endpoint failed: its log has the error"
 
 
-def create_app() -> Starlette:
-    """The app, which answers once `start` has given it its state."""
+def create_app(page: Path) -> Starlette:
+    """The app, which answers once `start` has given it its state.
+
+    Args:
+        page: The folder of the rider's page.
+    """
     admission = Admission()
     limited_predict = admission.limit(predict)
     routes = [
-        Route("/", show_index),
-        Route("/docs", show_index),
+        *page_routes(page),
+        Route("/docs", show_docs),
         Route("/docs.json", show_openapi),
         Route("/openapi.json", show_openapi),
         Route(PREDICT, limited_predict, methods=["POST"]),

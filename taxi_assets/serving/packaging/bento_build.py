@@ -22,7 +22,7 @@ from filelock import FileLock
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import PACKAGED_HOLIDAYS, holiday_dates
 from taxi_assets.files import sha256_of, write_atomically
-from taxi_assets.serving.packaged_files import RECORD_FILE, record_files
+from taxi_assets.serving.packaged_files import CITY_MAP_FILE, PAGE_FOLDER, RECORD_FILE, record_files
 from taxi_assets.serving.serving_manifest import read_manifest
 from taxi_assets.settings import Settings, isolated
 
@@ -52,7 +52,9 @@ class BuiltBento:
         return int(self.tag.partition(":v")[2].partition("-")[0])
 
 
-def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, str], is_latest: bool = True) -> str:
+def build_bento(
+    settings: Settings, serving_folder: Path, labels: Mapping[str, str], city_map: str, is_latest: bool = True
+) -> str:
     """Package a model, unless the store already has this Bento.
 
     A Bento appears in the store complete: a killed build leaves nothing there.
@@ -62,6 +64,7 @@ def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, s
         serving_folder: The model, as written by `onnx_export.write_serving_folder`.
         labels: Facts on the Bento for people. They are part of its digest, so they must not name the run that
             builds it.
+        city_map: The zones of the rider's page, as `city_map.city_map` draws them.
         is_latest: Whether `latest` becomes this Bento.
 
     Returns:
@@ -78,7 +81,7 @@ def build_bento(settings: Settings, serving_folder: Path, labels: Mapping[str, s
             shutil.rmtree(abandoned, ignore_errors=True)
         # A unique name: BentoML may outlive a killed build and go on writing to its folder.
         build_folder = Path(tempfile.mkdtemp(prefix=_BUILD_PREFIX, dir=settings.bentoml_home))
-        context = _stage(Path(outside, "context"), serving_folder, labels)
+        context = _stage(Path(outside, "context"), serving_folder, labels, city_map)
         bento_version = f"v{facts['version']}-{_digest(context)[:12]}"
         tag = f"{BENTO_NAME}:{bento_version}"
         if not (model_store(settings) / bento_version).is_dir():
@@ -118,12 +121,14 @@ def bento_folder(settings: Settings, tag: str) -> Path:
     return model_store(settings) / tag.partition(":")[2]
 
 
-def _stage(context: Path, serving_folder: Path, labels: Mapping[str, str]) -> Path:
+def _stage(context: Path, serving_folder: Path, labels: Mapping[str, str], city_map: str) -> Path:
     """Copy the Bento's contents to the build folder."""
     if not _SERVICE.is_file():
         raise TaxiError(f"{_SERVICE} is missing: package Bentos from a checkout of the project")
     shutil.copytree(serving_folder, context / "model")
     (context / RECORD_FILE).write_text(record_files(context / "model"))
+    shutil.copytree(_SERVICE.with_name(PAGE_FOLDER), context / PAGE_FOLDER)
+    (context / PAGE_FOLDER / CITY_MAP_FILE).write_text(city_map, encoding="utf-8")
     for path in (_SERVICE, _SERVICE.with_name("README.md")):
         shutil.copy(path, context)
     holidays = context / PACKAGED_HOLIDAYS.relative_to(_PACKAGE.parent)
@@ -137,7 +142,7 @@ def _stage(context: Path, serving_folder: Path, labels: Mapping[str, str]) -> Pa
         "service": "service:TaxiDuration",
         "name": BENTO_NAME,
         "labels": dict(labels),
-        "include": ["*.py", "*.json", "model/*", f"{_PACKAGE.name}/**/*.py"],
+        "include": ["*.py", "*.json", "model/*", f"{PAGE_FOLDER}/*", f"{_PACKAGE.name}/**/*.py"],
         "python": {
             "packages": [f"{name}=={version(name)}" for name in _REQUIREMENTS],
             "lock_packages": False,  # it would query a package index

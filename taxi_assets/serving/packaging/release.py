@@ -11,6 +11,7 @@ from taxi_assets.evaluation.score_summary import rmse_facts
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.model_files import Version
 from taxi_assets.serving.packaging import bento_build
+from taxi_assets.serving.packaging.city_map import city_map
 from taxi_assets.serving.packaging.onnx_export import write_serving_folder
 from taxi_assets.settings import Settings
 from taxi_assets.training.dataset import read_zones
@@ -50,7 +51,8 @@ def package_version(settings: Settings, number: int | None = None) -> Release:
     with tempfile.TemporaryDirectory(dir=settings.root, prefix=".serving-") as folder:
         served_model = write_serving_folder(model, Path(folder, "model"), facts, _zone_names(warehouse))
         is_champion = champion is not None and champion.version == version.version
-        tag = bento_build.build_bento(settings, Path(folder, "model"), labels, is_latest=is_champion)
+        drawn = city_map(read_zones(warehouse, shapes=True))
+        tag = bento_build.build_bento(settings, Path(folder, "model"), labels, drawn, is_latest=is_champion)
     return Release(tag, labels, served_model.largest_difference_minutes)
 
 

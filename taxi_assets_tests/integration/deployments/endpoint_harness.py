@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import model_store_samples
+import small_model
 
 from taxi_assets.serving.deployments.follow import Follower
 from taxi_assets.serving.deployments.serving_state import ServingState
@@ -31,7 +32,7 @@ class Api:
         self.follower: Follower = follow_routing(log, self.store, packaged, traffic)
         self.follower.start(poll_seconds=0.02)
         self.endpoint = EndpointState(self.follower, "taxi_duration:v1", log, traffic, self.store)
-        self.app = create_app()
+        self.app = create_app(small_model.PAGE)
         start(self.app, self.endpoint)
         self.state.token.write_text(f"{TOKEN}\n")
 

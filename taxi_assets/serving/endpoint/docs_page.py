@@ -1,4 +1,7 @@
-"""The endpoint's start page. It replaces BentoML's, which loads Google's visitor tracking."""
+"""The endpoint's addresses in Swagger's page.
+
+It replaces BentoML's page, which loads Google's visitor tracking.
+"""
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -26,6 +29,6 @@ PAGE = """\
 _HEADERS = {"content-security-policy": "default-src 'self' 'unsafe-inline' data:"}
 
 
-async def show_index(_: Request) -> HTMLResponse:
-    """Respond to `GET /` and `GET /docs`."""
+async def show_docs(_: Request) -> HTMLResponse:
+    """Respond to `GET /docs`."""
     return HTMLResponse(PAGE, headers=_HEADERS)
