@@ -89,6 +89,7 @@ def send_generated(url: str, path: str, mode: GenerationMode, count: int) -> Non
         send()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", GenerationMode)
 @pytest.mark.parametrize("path", PATHS)
 def test_responses_to_generated_requests_follow_the_document(url: str, path: str, mode: GenerationMode) -> None:

@@ -197,6 +197,7 @@ for days in range(40, 60):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seconds", [0.7, *(pytest.param(each / 10, marks=pytest.mark.slow) for each in range(4, 24) if each != 7)]
 )

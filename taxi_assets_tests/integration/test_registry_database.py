@@ -50,6 +50,7 @@ def do_at_once(settings: Settings, barrier: Any, results: Any) -> None:
     results.put((run_id, version.version))
 
 
+@pytest.mark.slow
 def test_four_concurrent_processes_create_one_database(settings):
     barrier, results = PROCESSES.Barrier(4), PROCESSES.Queue()
     processes = [PROCESSES.Process(target=do_at_once, args=(settings, barrier, results)) for _ in range(4)]
@@ -78,6 +79,7 @@ def initialise_until_killed(settings: Settings, statements: int) -> None:
     initialise(settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statements", [0, 40, 400])
 def test_killed_database_creation_is_completed_by_the_next_process(settings, statements):
     process = PROCESSES.Process(target=initialise_until_killed, args=(settings, statements))

@@ -214,6 +214,7 @@ def tell(process: "subprocess.Popen[str]") -> None:
     process.stdin.flush()
 
 
+@pytest.mark.slow
 def test_processes_that_publish_at_once_all_succeed(warehouse: Warehouse) -> None:
     services = ("green", "yellow")
     processes = [start(warehouse.settings.home, service, "3") for service in services]

@@ -26,6 +26,7 @@ def run_sequences(reference_lakes: ReferenceLakes, sequences: int, steps: int, s
     return counts
 
 
+@pytest.mark.slow
 def test_a_few_sequences(reference_lakes: ReferenceLakes) -> None:
     assert run_sequences(reference_lakes, sequences=2, steps=3, seed=None)["sequences"] >= 2
 

@@ -83,6 +83,7 @@ def test_months_before_the_window_are_not_encoded(geometry: ZoneGeometry, trips:
     assert all(np.array_equal(tables[name], same[name]) for name in tables)
 
 
+@pytest.mark.slow
 def test_months_after_a_gap_are_encoded_out_of_fold(geometry: ZoneGeometry, trips: PastTrips) -> None:
     gap = PastTrips(**vars(trips) | {"month": np.where(trips.month > JANUARY + 6, trips.month + 12, trips.month)})
     found, _ = encode_training_trips(gap, geometry, Smoothing())

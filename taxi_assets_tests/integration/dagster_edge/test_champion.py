@@ -138,6 +138,7 @@ def test_better_challenger_is_promoted_with_its_evidence(
 # Refusals
 
 
+@pytest.mark.slow
 def test_a_challenger_trained_on_shuffled_targets_is_refused(platform: PlatformHarness) -> None:
     before = champion(platform)
     shuffled = register(platform, MARCH, "shuffled targets", shuffle_targets=True)
@@ -150,6 +151,7 @@ def test_a_challenger_trained_on_shuffled_targets_is_refused(platform: PlatformH
     assert tags(platform, shuffled)["decision"] == "refused"
 
 
+@pytest.mark.slow
 def test_challenger_that_worsens_one_borough_is_refused(
     platform: PlatformHarness, weak_challenger: model_versions.Version
 ) -> None:

@@ -83,6 +83,7 @@ def test_events_are_seen_while_the_run_goes_on(settings: Settings) -> None:
             assert seen.get(timeout=10) == f"event {number}"
 
 
+@pytest.mark.slow
 def test_few_files_of_the_event_log_are_open_at_once(settings: Settings) -> None:
     with open_instance(settings) as instance:
         runs = [begin(instance, None) for _ in range(12)]
@@ -174,6 +175,7 @@ def test_worker_whose_process_id_was_reused_is_dead(settings: Settings) -> None:
         assert close_dead_runs(instance) == [run.run_id]
 
 
+@pytest.mark.slow
 def test_canceling_run_of_a_dead_worker_is_canceled_in_mlflow(settings: Settings) -> None:
     with open_instance(settings) as instance:
         run = daemon_run(instance, dead_pid(), dg.DagsterRunStatus.CANCELING)

@@ -90,6 +90,7 @@ SCENARIOS: dict[str, Callable[[LandingHarness], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scenario", ["misnamed", *(pytest.param(name, marks=pytest.mark.slow) for name in SCENARIOS if name != "misnamed")]
 )
