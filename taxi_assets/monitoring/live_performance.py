@@ -202,20 +202,3 @@ def _score_group(rides: pd.DataFrame, zones: pd.DataFrame, pair_trips: NDArray[n
     columns = (known[name].to_numpy(np.float64) for name in ("minutes", "low", "high"))
     scored = score_performance(known, Prediction(*columns), slices[is_known]).rename(columns={"trips": "rides"})
     return every.merge(scored, how="left", on=["slice", "value"]).fillna({"rides": 0})
-
-
-def newest_flag(table: pd.DataFrame) -> str | None:
-    """States how the champion's newest charted day is outside its limits; None if it is inside.
-
-    Args:
-        table: Rows of `live_performance`, in the order of the days.
-    """
-    charted = table[table["is_flagged"].notna()] if len(table) else table
-    if charted.empty or not charted["is_flagged"].iloc[-1]:
-        return None
-    row = charted.iloc[-1]
-    limits = f"between {row['control_low']:.2f} and {row['control_high']:.2f}"
-    is_inside = row["control_low"] <= row["rmse"] <= row["control_high"]
-    trend = "has been above" if row["ewma"] > 0 else "has been below"
-    why = f"the mean of the last days {trend} that of its evaluation month" if is_inside else f"expected {limits}"
-    return f"RMSE of version {row['model_version']} on {row['day']:%Y-%m-%d}: {row['rmse']:.2f} minutes, {why}"

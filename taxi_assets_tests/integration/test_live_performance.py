@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from taxi_assets.definitions import build
-from taxi_assets.monitoring.live_performance import newest_flag, read_live_performance, update_live_performance
+from taxi_assets.monitoring.live_flag import LiveFlag, newest_flag
+from taxi_assets.monitoring.live_performance import read_live_performance, update_live_performance
 from taxi_assets.plots.live_plots import draw_estimates, draw_live_errors
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
@@ -173,19 +174,27 @@ def test_a_back_scored_month_calibrates_before_there_is_feedback(warehouse: Ware
     assert rows(warehouse)["expected_rmse"].tolist() == pytest.approx([12 * 5 / 20])  # May was not over then
 
 
+def flag(warehouse: Warehouse) -> LiveFlag | None:
+    with warehouse.reading() as connection:
+        return newest_flag(connection)
+
+
 def test_a_slower_city_is_flagged(warehouse: Warehouse) -> None:
     evaluate(warehouse)
     for day in range(6):
         ride(warehouse, day)
     measure(warehouse)
     assert not rows(warehouse)["is_flagged"].any()
-    assert newest_flag(read_live_performance(warehouse)) is None
+    assert flag(warehouse) is None
     ride(warehouse, 6, error=8.0)
     measure(warehouse)
     table = read_live_performance(warehouse)
     assert rows(warehouse)["is_flagged"].tolist() == [False] * 6 + [True]
     assert rows(warehouse, "shadow 13")["is_flagged"].isna().all()
-    assert "RMSE of version 12 on 2024-05-07" in (newest_flag(table) or "")
+    found = flag(warehouse)
+    assert found
+    assert found.is_above
+    assert found.text.startswith("RMSE of version 12 on 2024-05-07: ")
     assert draw_live_errors(table).startswith(b"\x89PNG")
 
 
@@ -195,7 +204,7 @@ def test_without_an_evaluation_month_there_are_no_limits(warehouse: Warehouse) -
     found = rows(warehouse)
     assert found["control_high"].isna().all()
     assert found["is_flagged"].isna().all()
-    assert newest_flag(read_live_performance(warehouse)) is None
+    assert flag(warehouse) is None
 
 
 def test_the_asset_shows_the_days_and_warns_of_a_flagged_one(

@@ -45,7 +45,8 @@ def live_performance(
 
     They need feedback. `expected_rmse` estimates the error of each day from its intervals, also without feedback.
     """
-    from taxi_assets.monitoring.live_performance import newest_flag, read_live_performance, update_live_performance
+    from taxi_assets.monitoring.live_flag import newest_flag
+    from taxi_assets.monitoring.live_performance import read_live_performance, update_live_performance
     from taxi_assets.plots.live_plots import draw_estimates, draw_live_errors
 
     days = update_live_performance(settings, warehouse, context.run.run_id)
@@ -56,12 +57,15 @@ def live_performance(
         pictures = {"error_by_day": draw_live_errors(table), "estimate_and_measurement": draw_estimates(table)}
         shown |= report_metadata(settings, "live_performance", None, records[0], pictures)
         shown |= {"dagster/row_count": len(table), "newest_days": table_metadata(records)}
-    flagged = newest_flag(table)
+    with warehouse.reading() as connection:
+        flagged = newest_flag(connection)
     return dg.MaterializeResult(
         metadata=shown,
         check_results=[
             dg.AssetCheckResult(
-                passed=flagged is None, severity=dg.AssetCheckSeverity.WARN, description=flagged or None
+                passed=flagged is None,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=flagged.text if flagged else None,
             )
         ],
     )

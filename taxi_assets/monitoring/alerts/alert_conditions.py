@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_assets.monitoring.evidence_pack.write_pack import INDEX, pack_name
+from taxi_assets.monitoring.live_flag import newest_flag
 from taxi_assets.monitoring.overdue_months import next_months
 from taxi_assets.months import Month
 from taxi_assets.serving.deployments.deployment_store import read_refusals
@@ -59,6 +60,7 @@ def read_conditions(settings: Settings, warehouse: Warehouse, now: datetime) -> 
             *_quarantines(connection),
             *(_overdue(settings, connection, now) if settings.active_data_kind == "real" else ()),
             *_drift(connection),
+            *_live_errors(connection),
             *_decisions(settings, connection, since, now),
             *_rollbacks(connection, since),
         ]
@@ -86,6 +88,14 @@ def _drift(connection: "DuckDBPyConnection") -> Iterator[AlertCondition]:
     for month, verdict, facts in connection.execute(query).fetchall():
         text = f"the drift report of {month} says {verdict}: {'; '.join(facts)}"
         yield AlertCondition("drift", month, verdict, text)
+
+
+def _live_errors(connection: "DuckDBPyConnection") -> Iterator[AlertCondition]:
+    """The champion's newest day if it is outside its limits; later days on the same side are one alert."""
+    flag = newest_flag(connection)
+    if flag:
+        side = "above" if flag.is_above else "below"
+        yield AlertCondition("live error", f"version {flag.version}", side, flag.text)
 
 
 def _decisions(

@@ -9,6 +9,11 @@ from webhook_server import Webhook, posting_to, serving
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
+_TABLES = (
+    *("alerts", "source_files", "file_columns", "drift_verdicts", "live_performance", "promotions"),
+    "champion_changes",
+)
+
 
 @pytest.fixture(scope="session")
 def shared_alert_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
@@ -21,7 +26,7 @@ def warehouse(shared_alert_warehouse: Warehouse) -> Iterator[Warehouse]:
     """A warehouse without rows; those of a test are removed after it."""
     yield shared_alert_warehouse
     with shared_alert_warehouse.publishing("as before") as connection:
-        for table in ("alerts", "source_files", "file_columns", "drift_verdicts", "promotions", "champion_changes"):
+        for table in _TABLES:
             connection.execute(f"DELETE FROM {table}")
     shutil.rmtree(shared_alert_warehouse.settings.serving_state, ignore_errors=True)
 

@@ -61,6 +61,31 @@ def test_the_drift_verdict_of_the_newest_month_is_found(warehouse: Warehouse, ve
     assert texts == ([] if verdict in ("stable", "watch") else [expected])
 
 
+CHARTED = {"variant": "champion", "slice": "overall", "control_low": 4.0, "control_high": 6.0}
+
+
+def test_the_newest_day_outside_its_limits_is_found(warehouse: Warehouse) -> None:
+    for day, rmse, ewma, is_flagged in ((1, 9.0, 3.0, True), (2, 5.0, 1.0, False), (3, 9.0, 2.0, None)):
+        row = {"day": f"2023-04-0{day}", "model_version": 3, "rmse": rmse, "ewma": ewma, "is_flagged": is_flagged}
+        insert(warehouse, "live_performance", **CHARTED, **row)
+    assert conditions(warehouse) == {}  # the second is the newest day with limits
+    keys = []
+    for day, rmse, ewma, why in (
+        (4, 7.0, 2.0, "7.00 minutes, expected between 4.00 and 6.00"),
+        (5, 5.5, 5.0, "5.50 minutes, the mean of the last days has been above that of its evaluation month"),
+        (6, 3.0, 1.0, "3.00 minutes, expected between 4.00 and 6.00"),
+        (7, 4.5, -5.0, "4.50 minutes, the mean of the last days has been below that of its evaluation month"),
+    ):
+        row = {"day": f"2023-04-0{day}", "model_version": 3, "rmse": rmse, "ewma": ewma, "is_flagged": True}
+        insert(warehouse, "live_performance", **CHARTED, **row)
+        found = conditions(warehouse)["live error"]
+        assert found.text == f"RMSE of version 3 on 2023-04-0{day}: {why}"
+        keys.append(found.key)
+    assert [keys[0] == key for key in keys] == [True, True, False, False]  # one alert for each side
+    insert(warehouse, "live_performance", **CHARTED, **(row | {"day": "2023-04-08", "is_flagged": False}))
+    assert conditions(warehouse) == {}
+
+
 @pytest.mark.parametrize(
     ("state", "is_promoted", "decided_at", "is_found"),
     [
