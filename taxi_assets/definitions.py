@@ -27,10 +27,21 @@ def build(settings: Settings) -> dg.Definitions:
         from taxi_assets.defs.resources import platform_resources
         from taxi_assets.defs.serving import assets as serving
         from taxi_assets.defs.serving import prediction_log
-        from taxi_assets.defs.training import approval, tuning
+        from taxi_assets.defs.training import approval, retraining, tuning
         from taxi_assets.defs.training import assets as training
 
-        flow = (ingestion, freshness, sensors, tlc_polling, training, approval, tuning, serving, prediction_log)
+        flow = (
+            ingestion,
+            freshness,
+            sensors,
+            tlc_polling,
+            retraining,
+            training,
+            approval,
+            tuning,
+            serving,
+            prediction_log,
+        )
         monitored = (monitoring, unfinished_months, performance, live_performance, variant_comparison, rollback, alerts)
         resources = {**platform_resources(settings), "mlflow": mlflow_resource(settings)}
         definitions = dg.load_definitions_from_modules(

@@ -19,6 +19,7 @@ from taxi_assets.tlc.services import SERVICES
 
 DataKind = Literal["real", "synthetic"]
 ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
+RetrainingMode = Literal["never", "monthly", "drift"]
 # The home's path becomes part of URLs and patterns. SQLAlchemy and SQLite decode `%` and end a path at `?`. DuckDB
 # reads `*`, `?` and `[` as patterns, DuckLake a backslash as a separator, BentoML `$` as a variable.
 _FORBIDDEN_CHARACTERS = frozenset("%?*[]\\$")
@@ -83,6 +84,9 @@ class Settings(BaseSettings):
     )
     promotion: Literal["auto", "approve"] = Field(
         "auto", description="Promotion of a better version: `auto`, or `approve` by a person, for whom it waits."
+    )
+    retrain: RetrainingMode = Field(
+        "monthly", description="Months that train a model: `monthly` all, `drift` as the policy decides, `never` none."
     )
     watch_rides: int = Field(
         2000, ge=0, description="Rides with feedback for which the champion before shadows a new one; 0 for none."

@@ -45,7 +45,7 @@ def test_only_tables_show_table_storage() -> None:
         if "dagster/table_name" in metadata:
             tables[key.to_user_string()] = str(metadata["dagster/table_name"]).removeprefix("lake.main.")
     own = {"model_evaluation": "evaluations", "champion_model": "promotions", "drift_report": "drift_reports"}
-    own |= {"rollback": "champion_changes"}
+    own |= {"rollback": "champion_changes", "retraining": "retraining_decisions"}
     own |= {"champion_performance": "champion_performance", "live_performance": "live_performance"}
     own |= {
         "prediction_log": "predictions",

@@ -50,7 +50,7 @@ ASSETS = {
     "drift_report": ({"raw_trips", "trip_features"}, {"the_month_is_like_those_before"}),
     "deployment": ({"duration_bento"}, {"every_month_is_finished", "the_endpoint_serves_the_champion"}),
     "duration_bento": ({"champion_model"}, {"the_bento_predicts_as_the_model"}),
-    "duration_model": ({"taxi_zones", "trip_features"}, {"no_feature_is_known_only_after_the_ride"}),
+    "duration_model": ({"retraining", "taxi_zones", "trip_features"}, {"no_feature_is_known_only_after_the_ride"}),
     "feedback_log": (
         {"duration_bento"},
         {"feedback_ids_are_unique", "log_lines_are_whole", "segments_are_sealed_in_time"},
@@ -107,6 +107,7 @@ ASSETS = {
             "trips_are_not_repeated",
         },
     ),
+    "retraining": ({"champion_performance", "drift_report"}, {"no_old_model_stays_untrained"}),
     "rollback": ({"feedback_log", "prediction_log"}, {"no_champion_was_rolled_back"}),
     "taxi_zones": (set(), {"every_tlc_zone_is_present"}),
     "trip_features": (

@@ -140,7 +140,10 @@ def _materialise(result: PipelineResult, console: Console, after: Mapping[str, C
         close_abandoned_runs(result.settings, instance)
     assets = {each.node_def.name for each in definitions.resolve_asset_graph().assets_defs if each.keys}
     *earlier, last = result.months
-    window = {"ops": {"duration_model": {"config": {"months": [str(month) for month in earlier]}}}}
+    # A person names the months: the last is trained for, whatever the policy says.
+    request = {"retrain": True, "by": "taxi run"}
+    window = {"months": [str(month) for month in earlier]}
+    config = {"ops": {"duration_model": {"config": window}, "retraining": {"config": request}}}
     columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console) as steps, instance:
         run_ids: list[str] = []
@@ -149,7 +152,7 @@ def _materialise(result: PipelineResult, console: Console, after: Mapping[str, C
                 progress = _StepProgress(steps, f"{month_range[0]}..{month_range[-1]}", assets, {})
                 run_ids.append(run_job(definitions, instance, "ingest_months", month_range, {}, progress))
         progress = _StepProgress(steps, str(last), assets, after)
-        run_ids.append(run_job(definitions, instance, "train_month", [last], window, progress))
+        run_ids.append(run_job(definitions, instance, "train_month", [last], config, progress))
         result.checks = summarise_checks(instance, run_ids)
         result.seconds |= progress.seconds
 

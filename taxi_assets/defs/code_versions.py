@@ -16,6 +16,11 @@ ASSET_SOURCES: dict[str, tuple[str, ...]] = {
     "raw_trips": RAW_TRIPS_SOURCES,
     "clean_trips": CLEAN_TRIPS_SOURCES,
     "trip_features": TRIP_FEATURES_SOURCES,
+    "retraining": (
+        "monitoring/retraining.py",
+        "monitoring/record_retraining.py",
+        "monitoring/champion_error_growth.sql",
+    ),
     "duration_model": (*TRAINING_SOURCES, "training/training_window.py", "defs/training/training_config.py"),
     "model_evaluation": (
         "evaluation/*.py",

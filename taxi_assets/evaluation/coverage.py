@@ -16,8 +16,8 @@ _TOLERANCE, _CELL_TOLERANCE = 0.03, 0.05  # for one month, which varies more tha
 class Coverage:
     """Counts of trips and trips inside their interval.
 
-    `cells` has the columns `pickup_borough`, `hour_band`, `trips`, `inside`; it is empty for a model without
-    intervals.
+    `cells` has the columns `pickup_borough`, `hour_band`, `trips`, `inside`, and `interval_rms_minutes`, the root mean
+    square width of the intervals. It is empty for a model without intervals.
     """
 
     cells: pd.DataFrame
@@ -51,7 +51,7 @@ def measure_coverage(predictions: Prediction, trips: pd.DataFrame, boroughs: pd.
         trips: Columns `pickup_zone_id`, `minute_of_day`, `duration_minutes`.
         boroughs: Columns `zone_id` and `borough`.
     """
-    columns = ["pickup_borough", "hour_band", "trips", "inside"]
+    columns = ["pickup_borough", "hour_band", "trips", "inside", "interval_rms_minutes"]
     if predictions.low is None or predictions.high is None:
         return Coverage(pd.DataFrame(columns=columns))
     actual = trips["duration_minutes"].to_numpy(np.float64)
@@ -59,5 +59,9 @@ def measure_coverage(predictions: Prediction, trips: pd.DataFrame, boroughs: pd.
     parts = np.array(BANDS)[bands(trips["minute_of_day"].to_numpy(np.int64))]
     inside = (actual >= predictions.low) & (actual <= predictions.high)
     counted = pd.DataFrame({"pickup_borough": names.to_numpy(), "hour_band": parts, "trips": 1, "inside": inside})
-    cells = counted.groupby(["pickup_borough", "hour_band"], as_index=False)[["trips", "inside"]].sum()
+    counted["squared_width"] = (predictions.high - predictions.low) ** 2
+    summed = counted.groupby(["pickup_borough", "hour_band"], as_index=False)[
+        ["trips", "inside", "squared_width"]
+    ].sum()
+    cells = summed.assign(interval_rms_minutes=np.sqrt(summed["squared_width"] / summed["trips"]))
     return Coverage(cells[columns])

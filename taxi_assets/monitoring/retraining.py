@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from taxi_assets.monitoring.drift.drift_verdict import DriftVerdict
 from taxi_assets.months import Month
+from taxi_assets.settings import RetrainingMode
 
-RetrainingMode = Literal["never", "monthly", "drift"]
 RETRAINING_MODES: tuple[RetrainingMode, ...] = get_args(RetrainingMode)
 
 
@@ -60,11 +60,11 @@ def decide_retraining(
         policy: The rules.
     """
     if not trainings:
-        return RetrainingDecision(retrain=True, reason="there is no model yet")
+        return RetrainingDecision(retrain=True, reason="no earlier month has a model")
     if mode != "drift":
         return RetrainingDecision(retrain=mode == "monthly", reason=f"the policy trains {mode}")
-    age = _months_between(trainings[-1], month)
-    recent = sum(_months_between(each, month) < _YEAR for each in trainings)
+    age = months_between(trainings[-1], month)
+    recent = sum(months_between(each, month) < _YEAR for each in trainings)
     veto = _veto(verdict, age, recent, policy)
     if veto:
         return RetrainingDecision(retrain=False, reason=veto)
@@ -86,5 +86,6 @@ def _veto(verdict: DriftVerdict, age: int, recent: int, policy: RetrainingPolicy
     return f"{recent} trainings in twelve months use up the budget" if recent >= policy.max_trainings else ""
 
 
-def _months_between(earlier: Month, later: Month) -> int:
+def months_between(earlier: Month, later: Month) -> int:
+    """Number of months from one month to another."""
     return 12 * (later.year - earlier.year) + later.number - earlier.number

@@ -1,18 +1,20 @@
 """Finds months with missing or stale assets in tables, registry and Bento store. Imports no Dagster.
 
-The newest month, if there is an earlier one to train on, needs a version trained on the current files, its evaluation,
-a decision, a drift report, the champion's Bento and its deployment.
+The newest month, if there is an earlier one to train on, needs a drift report, the champion's errors and a decision
+whether it trains. If it trains, it needs a version trained on the current files, its evaluation and a decision on it.
+The champion needs a Bento and a deployment.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
 from taxi_assets.ingestion.source_files import SourceFile, read_source_files
+from taxi_assets.monitoring.record_retraining import current_retraining, published_snapshot
 from taxi_assets.months import Month
 from taxi_assets.promotion.decision import decision_state, read_decision
 from taxi_assets.registry import model_versions
@@ -39,7 +41,7 @@ class UnfinishedMonth:
         month: The month.
         missing_assets: The assets to materialise, in their order.
         reason: The cause, if an asset has to be materialised again; else empty.
-        key: Digest of the inputs; a changed file changes it.
+        key: Digest of the inputs and the missing assets; a changed file and a further step change it.
     """
 
     month: Month
@@ -73,19 +75,36 @@ def _newest_month(
 ) -> UnfinishedMonth | None:
     """The newest month's missing assets; None if there are none."""
     version = model_versions.get_month_version(settings, month)
-    published = max(record.snapshot or 0 for record in records if record.month == month)
-    superseded = superseded_files(connection, version) if version else ()
-    first_stale = (
-        "duration_model" if version is None or superseded else _first_stale_asset(connection, month, version, published)
-    )
+    published = published_snapshot(connection, settings, month)
+    decision = current_retraining(connection, settings, month)
+    # A month that does not train by decision is finished without a version.
+    trains = decision is None or decision["is_retraining"]
+    superseded = superseded_files(connection, version) if version and trains else ()
+    if version and not superseded:
+        first_stale = _first_stale_asset(connection, month, version, published)
+    else:
+        first_stale = "duration_model" if trains else None
     stale_assets = _TRAINING_CHAIN[_TRAINING_CHAIN.index(first_stale) :] if first_stale else ()
-    missing_assets = list(stale_assets or _missing_release(settings))
-    if _drift_snapshot(connection, month) < published:
-        missing_assets.insert(0, "drift_report")
+    missing_assets = [
+        *(["drift_report"] if _drift_snapshot(connection, month) < published else []),
+        *_missing_decision(connection, month, decision),
+        *(stale_assets or _missing_release(settings)),
+    ]
     if not missing_assets:
         return None
     reason = f"version {version.version} was trained on superseded files" if version and superseded else ""
     return UnfinishedMonth(month, tuple(missing_assets), reason, _key(settings, month, records, missing_assets))
+
+
+def _missing_decision(
+    connection: DuckDBPyConnection, month: Month, decision: Mapping[str, Any] | None
+) -> tuple[str, ...]:
+    """The assets before a training that the month lacks."""
+    if decision is None:
+        return ("champion_performance", "retraining")
+    query = "SELECT count(*) FROM champion_performance WHERE month = ? AND model_version = ?"
+    ((rows,),) = connection.execute(query, [month.first_day, decision["model_version"]]).fetchall()
+    return ("champion_performance",) if decision["model_version"] and not rows else ()
 
 
 def _first_stale_asset(connection: DuckDBPyConnection, month: Month, version: Version, published: int) -> str | None:
@@ -125,5 +144,5 @@ def _drift_snapshot(connection: DuckDBPyConnection, month: Month) -> int:
 def _key(settings: Settings, month: Month, records: Sequence[SourceFile], missing_assets: Sequence[str]) -> str:
     files: Iterator[list[str]] = ([str(r.service), str(r.month), str(r.sha256)] for r in records)
     champion = model_versions.champion(settings) if set(missing_assets) <= set(RELEASE) else None
-    parts = [str(month), sorted(files), champion.version if champion else None]
+    parts = [str(month), sorted(files), champion.version if champion else None, list(missing_assets)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

@@ -37,7 +37,9 @@ _OPTIONS = {"parquet_version": "2", "parquet_compression": "snappy"}
 
 # DuckLake searches the statistics of a table that never had a row anew for every column of every query, which takes
 # 0.1 s for the widest of these.
-_READ_WHILE_EMPTY = ("converted_trips", "schema_changes", "promotions", "approvals", "alerts")
+_READ_WHILE_EMPTY = (
+    *("converted_trips", "schema_changes", "promotions", "approvals", "alerts", "retraining_decisions"),
+)
 
 # One open database per process: loading the extensions and checking their signatures takes half a second.
 _databases: dict[tuple[int, int, Settings], duckdb.DuckDBPyConnection] = {}

@@ -111,4 +111,26 @@ MONITORING_TABLES = (
             Column("trips", "BIGINT", "Kept trips of the month"),
         ),
     ),
+    Table(
+        "retraining_decisions",
+        (
+            Column("month", "DATE", "First day of the ingested month"),
+            Column("is_retraining", "BOOLEAN", "True if the month trains a model"),
+            Column("reason", "VARCHAR", "Reason for the decision"),
+            Column("mode", "VARCHAR", "`TAXI_RETRAIN` at the decision: monthly, drift or never"),
+            Column("verdict", "VARCHAR", "The drift verdict on the month; NULL if there was none"),
+            Column("model_version", "BIGINT", "Champion that was measured on the month; NULL if none was"),
+            Column(
+                "error_growth",
+                "DOUBLE",
+                "Growth of its error beside its intervals' width since its evaluation, as a share; NULL if unknown",
+            ),
+            Column("last_training", "DATE", "First day of the latest earlier month with a training; NULL if none"),
+            Column("trainings", "BIGINT", "Months with a training among the eleven before"),
+            Column("decided_by", "VARCHAR", "Asset, command or person that decided"),
+            Column("decided_at", "TIMESTAMP", "Time of the decision, UTC"),
+            Column("snapshot", "BIGINT", "Warehouse snapshot that the facts were read from"),
+            Column("run_id", "VARCHAR", "Dagster run that decided; NULL outside Dagster"),
+        ),
+    ),
 )

@@ -214,6 +214,7 @@ _TABLES = (
             Column("hour_band", "VARCHAR", "Time of day of the pickup"),
             Column("trips", "BIGINT", "Trips of 1-60 minutes"),
             Column("inside", "BIGINT", "Trips inside their 90 % prediction interval"),
+            Column("interval_rms_minutes", "DOUBLE", "Root mean square width of these intervals, minutes"),
             _CONDITION,
         ),
     ),

@@ -137,6 +137,7 @@ WRONG_SETTINGS = {
     "TAXI_HOME": ("", " "),
     "TAXI_DATA_KIND": ("", "invented"),
     "TAXI_SERVED_CONDITION": ("", "invented"),
+    "TAXI_RETRAIN": ("", "weekly", "Drift"),
     "TAXI_TLC_SOURCE": ("",),
     "TAXI_SERVICES": ("", "blue"),
     "TAXI_MEMORY_LIMIT": ("", "lots", "0", "0GB", "-1GB", "1KB", "63.9MB", "1001TB", "999999999TB"),

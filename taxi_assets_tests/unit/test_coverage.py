@@ -19,11 +19,15 @@ def test_interval_ends_count_as_inside() -> None:
             "duration_minutes": [5.0, 15.1, 15.0, 4.9],
         }
     )
-    predictions = Prediction(np.full(4, 10.0), np.full(4, 5.0), np.full(4, 15.0))
+    predictions = Prediction(np.full(4, 10.0), np.array([5.0, 12.0, 5.0, 5.0]), np.full(4, 15.0))
     found = measure_coverage(predictions, trips, BOROUGHS)
     rows = {(row.pickup_borough, row.hour_band): (row.trips, row.inside) for row in found.cells.itertuples()}
     assert rows == {("Here", BANDS[0]): (2, 1), ("Here", BANDS[2]): (1, 1), ("There", BANDS[0]): (1, 0)}
     assert found.share == 0.5
+    widths = {(row.pickup_borough, row.hour_band): row.interval_rms_minutes for row in found.cells.itertuples()}
+    assert widths == pytest.approx(
+        {("Here", BANDS[0]): np.sqrt((100 + 9) / 2), ("Here", BANDS[2]): 10, ("There", BANDS[0]): 10}
+    )
 
 
 def test_a_model_without_intervals_has_no_coverage() -> None:

@@ -34,6 +34,7 @@ READ = {
     "prediction_log_sync": ("disk", "disk"),
     "prediction_log_days": ("30", 30),
     "promotion": ("approve", "approve"),
+    "retrain": ("drift", "drift"),
     "served_condition": ("with_recent_traffic", "with_recent_traffic"),
 }
 PORTS = ("dagster_port", "bento_port", "data_docs_port", "mlflow_port")

@@ -27,10 +27,10 @@ _IN_PROGRESS = [
 
 @dg.asset_check(
     asset="deployment",
-    additional_deps=["drift_report"],
-    description="Every available month has features; the newest has a model of its current files, an evaluation, a "
-    "decision, a drift report, the champion's Bento and its deployment. A failure is a warning: the sensor finishes "
-    "the month.",
+    additional_deps=["drift_report", "champion_performance"],
+    description="Every available month has features; the newest has a drift report, the champion's errors and a "
+    "decision whether it trains; if it trains, a model of its current files, an evaluation and a decision on it; the "
+    "champion has its Bento and deployment. A failure is a warning: the sensor finishes the month.",
     metadata={"severity": "warning"},
 )
 def every_month_is_finished(

@@ -20,6 +20,7 @@ from taxi_assets.defs.ingestion.assets import taxi_zones
 from taxi_assets.defs.monitoring.evidence_pack import evidence_metadata
 from taxi_assets.defs.partitions import MONTHS, earlier_months
 from taxi_assets.defs.training.promotion_config import PromotionConfig
+from taxi_assets.defs.training.retraining import retraining
 from taxi_assets.defs.training.training_config import TrainingConfig, parameters
 from taxi_assets.features.feature_names import MODEL_INPUTS
 from taxi_assets.months import Month
@@ -61,7 +62,7 @@ _MODEL_COLUMNS = {
     **_MONTHLY,
     code_version=code_version("duration_model"),
     kinds={"scikitlearn", "mlflow", "python"},
-    deps=[dg.AssetDep("trip_features", partition_mapping=earlier_months()), taxi_zones],
+    deps=[dg.AssetDep("trip_features", partition_mapping=earlier_months()), taxi_zones, retraining],
     metadata=_MODEL_COLUMNS,
     check_specs=[
         check_spec(

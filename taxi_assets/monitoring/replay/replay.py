@@ -18,11 +18,11 @@ from taxi_assets.evaluation.metrics import score
 from taxi_assets.evaluation.month_scores import ScoredMonth, score_month
 from taxi_assets.monitoring.drift.measure_drift import DriftReport, measure_drift
 from taxi_assets.monitoring.replay.replayed_gate import FittedModel, replayed_evidence
-from taxi_assets.monitoring.retraining import RetrainingDecision, RetrainingMode, decide_retraining
+from taxi_assets.monitoring.retraining import RetrainingDecision, decide_retraining
 from taxi_assets.months import Month
 from taxi_assets.promotion.decision import decide
 from taxi_assets.promotion.policy import PROMOTION_POLICY
-from taxi_assets.settings import Settings
+from taxi_assets.settings import RetrainingMode, Settings
 from taxi_assets.training.conditions import CONDITIONS, predict
 from taxi_assets.training.dataset import TRAINING_SCOPE, read_evaluation_trips, read_training_data, read_zones
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE, TRIPS_1_TO_180_MINUTES

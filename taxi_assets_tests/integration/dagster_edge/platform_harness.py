@@ -78,10 +78,19 @@ class PlatformHarness:
         return self.find(run_job(self.definitions, self.instance, job, months, config, lambda *_: None))
 
     def materialise(
-        self, month: Month, *assets: str, promotion: Mapping[str, Any] | None = None, **model: Any
+        self,
+        month: Month,
+        *assets: str,
+        promotion: Mapping[str, Any] | None = None,
+        retraining: Mapping[str, Any] | None = None,
+        **model: Any,
     ) -> dg.ExecuteInProcessResult:
         """Materialises some of a month's assets, as if selected in the Dagster UI."""
-        configs = {"duration_model": {**TINY, **model}, "champion_model": promotion or {}}
+        configs = {
+            "duration_model": {**TINY, **model},
+            "champion_model": promotion or {},
+            "retraining": retraining or {},
+        }
         config = {"ops": {asset: {"config": configs[asset]} for asset in assets if asset in configs}}
         selected = {*assets, *PUBLISHED} if {*assets} & {*PUBLISHED} else {*assets}
         return self.definitions.resolve_job_def("train_month").execute_in_process(

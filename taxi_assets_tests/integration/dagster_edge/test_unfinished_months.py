@@ -27,6 +27,7 @@ RELEASED = ("duration_bento", "deployment")
 DECIDED = ("champion_model", *RELEASED)
 SCORED = ("model_evaluation", *DECIDED)
 TRAINED = ("duration_model", *SCORED)
+NEW = ("drift_report", "champion_performance", "retraining", *TRAINED)
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +83,7 @@ def test_complete_month_has_no_missing_assets(platform: PlatformHarness) -> None
     ("table", "condition", "expected"),
     [
         ("drift_reports", "true", ("drift_report",)),
+        ("retraining_decisions", "true", ("champion_performance", "retraining")),
         ("promotions", "true", DECIDED),
         ("evaluations", "true", SCORED),
     ],
@@ -180,9 +182,9 @@ def test_month_with_interrupted_training_is_completed(empty_platform: PlatformHa
     platform = empty_platform
     platform.run("ingest_months", [JANUARY, FEBRUARY])  # as if `taxi run` was interrupted before its last month's run
     (request,) = tick(platform).run_requests
-    assert (request.job_name, request.partition_key, selected(request)) == ("train_month", "2023-02", TRAINED)
+    assert (request.job_name, request.partition_key, selected(request)) == ("train_month", "2023-02", NEW)
     (event,) = [each for each in tick(platform).asset_events if each.check_name == "every_month_is_finished"]
-    assert (event.passed, event.description) == (False, f"2023-02 lacks {', '.join(TRAINED)}")
+    assert (event.passed, event.description) == (False, f"2023-02 lacks {', '.join(NEW)}")
     status = status_report.status_summary(platform.settings)
     assert [each["month"] for each in status["unfinished"]] == ["2023-02"]
     json.dumps(status, default=str)

@@ -17,7 +17,7 @@ from taxi_assets.warehouse.connection import Warehouse
 
 @pytest.fixture(scope="session")
 def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, sqlite3.Connection]]:
-    settings = Settings(home=tmp_path_factory.mktemp("home"), mlflow_port=5999)
+    settings = Settings(home=tmp_path_factory.mktemp("home"), mlflow_port=5999, threads=1)
     initialise(settings)
     with closing(sqlite3.connect(":memory:")) as copy, closing(connect(settings)) as database:
         database.backup(copy)

@@ -26,7 +26,11 @@ from taxi_assets.warehouse.connection import Warehouse
 
 Row = dict[str, Any]
 State = tuple[sqlite3.Connection, dict[str, Any]]
-TABLES = ("promotions", "approvals", "champion_changes", "source_files")
+DECIDED_AT = {"promotions": "decided_at", "approvals": "decided_at", "champion_changes": "changed_at"}
+DECIDED_AT |= {"retraining_decisions": "decided_at"}
+FACTS = ("source_files", "published_months", "drift_reports", "drift_verdicts", "champion_performance")
+FACTS += ("evaluations", "interval_coverage")
+TABLES = (*DECIDED_AT, *FACTS)
 MARCH, APRIL, MAY = (Month(2023, number) for number in (3, 4, 5))
 WORSE = Interval(0.1, 0.05, 0.15)
 _numbers = count()
@@ -113,9 +117,8 @@ class PromotionHarness:
 
     def rows(self, table: str) -> list[Row]:
         """The rows of a table, in the order of their times."""
-        time = {"promotions": "decided_at", "approvals": "decided_at", "champion_changes": "changed_at"}[table]
         with self.warehouse.reading() as connection:
-            found = connection.execute(f"SELECT * FROM {table} ORDER BY {time}")
+            found = connection.execute(f"SELECT * FROM {table} ORDER BY {DECIDED_AT[table]}")
             names = [column[0] for column in found.description]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
