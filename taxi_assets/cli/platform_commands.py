@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from taxi_assets.cli.terminal import Json, Services, console, error_console, load_settings, say, write_json
+from taxi_assets.errors import TaxiError
 from taxi_assets.months import parse_months
 
 
@@ -33,10 +34,20 @@ def run(
     run_pipeline.run(settings, parse_months(months), output, report)
 
 
-def status(to_json: Json = None) -> None:
+def status(
+    to_json: Json = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the operator's page here, until Ctrl-C.")] = False,
+) -> None:
     """Show the months in the warehouse, the snapshot, the champion, the Bento and the last run."""
     from taxi_assets.cli import status_report
 
+    if watch:
+        from taxi_assets.cli.operator_status.terminal_status import watch_status
+
+        if to_json:
+            raise TaxiError("--watch shows the status here until Ctrl-C: leave out --json, or read /status.json")
+        watch_status(load_settings(), console)
+        return
     facts = status_report.status_summary(load_settings())
     if to_json != "-":
         status_report.print_status(console, facts)

@@ -1,5 +1,6 @@
-"""Serves reports and evidence packs over HTTP, with an index page and no directory listings."""
+"""Serves reports, evidence packs and the operator's page over HTTP, without directory listings."""
 
+import json
 import socket
 import sys
 from functools import partial
@@ -8,12 +9,28 @@ from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from taxi_assets.cli.operator_status.operator_status import OperatorStatus
 from taxi_assets.plots.report_page import ICON, STYLE
+from taxi_assets.settings import Settings
 
 _DOCS = "data_docs"
 _EVIDENCE = "evidence"
+_STATUS_PAGE = Path(__file__).parent / "operator_status" / "page"
+_STATUS_FILES = {
+    "/status": ("status.html", "text/html; charset=utf-8"),
+    "/status/status.css": ("status.css", "text/css; charset=utf-8"),
+    "/status/status.js": ("status.js", "text/javascript; charset=utf-8"),
+}
+_STATUS_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
 
 
 def index_page(folder: Path) -> str:
@@ -21,10 +38,11 @@ def index_page(folder: Path) -> str:
     docs = f'<li><a href="{_DOCS}/">Data Docs</a>: the expectations of each month and their results</li>'
     assets = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name != _DOCS]
     found = _evidence_section(_packs_beside(folder)) + "".join(_asset_section(path) for path in assets)
+    status = '<li><a href="status">Status</a>: whether the platform is well</li>'
     listed = docs if (folder / _DOCS / "index.html").is_file() else "<li>none yet: run <code>make run</code></li>"
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{ICON}<title>Reports</title>'
-        f"<style>{STYLE}</style></head><body><h1>Reports</h1><ul>{listed}</ul>{found}</body></html>\n"
+        f"<style>{STYLE}</style></head><body><h1>Reports</h1><ul>{status}{listed}</ul>{found}</body></html>\n"
     )
 
 
@@ -46,7 +64,33 @@ def _packs_beside(folder: Path) -> Path:
 
 
 class ReportHandler(SimpleHTTPRequestHandler):
-    """Serves files of the folder by path, and evidence packs below `evidence/`; logs errors only."""
+    """Serves files of the folder by path, packs below `evidence/`, and `/status`; logs errors only.
+
+    Args:
+        status: The state that the operator's page shows.
+    """
+
+    def __init__(self, *arguments: Any, status: OperatorStatus, **options: Any) -> None:
+        self.status = status
+        super().__init__(*arguments, **options)  # answers the request
+
+    def do_GET(self) -> None:
+        """Send the operator's page and its figures, or a file."""
+        path = self.path.partition("?")[0]
+        if path == "/status.json":
+            self._send_status(json.dumps(self.status.as_json()).encode(), "application/json")
+        elif path in _STATUS_FILES:
+            name, media_type = _STATUS_FILES[path]
+            self._send_status((_STATUS_PAGE / name).read_bytes(), media_type)
+        else:
+            super().do_GET()
+
+    def _send_status(self, body: bytes, media_type: str) -> None:
+        self.send_response(HTTPStatus.OK)
+        for name, value in {"Content-Type": media_type, "Content-Length": str(len(body)), **_STATUS_HEADERS}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
 
     def translate_path(self, path: str) -> str:
         """The file of a path; the parent class has removed `..` from it."""
@@ -71,13 +115,15 @@ class ReportHandler(SimpleHTTPRequestHandler):
         """Log no requests."""
 
 
-def main(host: str, port: int, folder: Path) -> None:
+def main(host: str, port: int) -> None:
     """Serve until the process ends."""
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     server_class = type("ReportServer", (ThreadingHTTPServer,), {"address_family": family})
-    with server_class(address[:2], partial(ReportHandler, directory=str(folder))) as server:
+    settings = Settings()
+    handler = partial(ReportHandler, status=OperatorStatus(settings), directory=str(settings.reports))
+    with server_class(address[:2], handler) as server:
         server.serve_forever()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]))

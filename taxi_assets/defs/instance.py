@@ -44,6 +44,23 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         return dg.DagsterInstance.get()
 
 
+def last_runs(settings: Settings, count: int) -> list[dict[str, object]]:
+    """The newest Dagster runs, newest first: job, month, status, start (seconds since 1970) and id."""
+    if not (settings.dagster_home / "dagster.yaml").is_file():
+        return []
+    with open_instance(settings) as instance:
+        return [
+            {
+                "job": record.dagster_run.job_name,
+                "month": record.dagster_run.tags.get("dagster/partition"),
+                "status": record.dagster_run.status.value,
+                "started": record.start_time,
+                "run_id": record.dagster_run.run_id,
+            }
+            for record in instance.get_run_records(limit=count)
+        ]
+
+
 def last_run(settings: Settings) -> dict[str, str] | None:
     """The newest Dagster run: job, status, id and failure message, if any; None before the first."""
     if not (settings.dagster_home / "dagster.yaml").is_file():

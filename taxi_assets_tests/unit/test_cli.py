@@ -134,6 +134,13 @@ def test_status_of_an_empty_home_is_json_alone_on_stdout(home: Path) -> None:
     assert done.stderr == ""
 
 
+def test_a_watched_status_has_no_json(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(monkeypatch, "status", "--watch", "--json", "-") == 1
+    assert "leave out --json" in error(capsys)
+
+
 def test_status_writes_json_beside_the_table(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "new" / "status.json"
     done = CliRunner().invoke(cli.app, ["status", "--json", str(file)])

@@ -187,6 +187,6 @@ def _mlflow(settings: Settings) -> Program:
 
 def _reports(settings: Settings) -> Program:
     host, port = settings.host, settings.data_docs_port
-    command = (sys.executable, "-m", "taxi_assets.cli.report_server", host, str(port), str(settings.reports))
+    command = (sys.executable, "-m", "taxi_assets.cli.report_server", host, str(port))
     endpoint = Endpoint(host, port, "TAXI_DATA_DOCS_PORT")
-    return Program("reports", command, environment(settings), "Data Docs, plots of every month", endpoint)
+    return Program("reports", command, environment(settings), "/status, Data Docs, plots of every month", endpoint)

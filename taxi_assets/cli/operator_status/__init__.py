@@ -1,0 +1,1 @@
+"""The operator's page: whether the platform is well, section by section."""
