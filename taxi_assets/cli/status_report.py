@@ -31,6 +31,7 @@ def status_summary(settings: Settings) -> Facts:
         "months": [],
         "files": {state: [] for state in _OPEN_STATES},
         "snapshot": None,
+        "retraining": None,
         "champion": None,
         "waiting": [],
         "bento": None,
@@ -53,6 +54,7 @@ def status_summary(settings: Settings) -> Facts:
         "months": [dict(zip(names, row, strict=True)) | {"models": models.get(row[1], [])} for row in ingested],
         "files": _files(warehouse),
         "snapshot": snapshot,
+        "retraining": _retraining(warehouse),
         "champion": champion and {name: getattr(champion, name) for name in ("name", "version", "run_id")},
         "waiting": [_waiting(row) for row in waiting],
         "bento": bento and bento.tag,
@@ -78,6 +80,14 @@ def _superseded(settings: Settings, warehouse: Warehouse) -> Facts:
     from taxi_assets.monitoring.superseded_versions import superseded_versions
 
     return {str(version): list(files) for version, files in superseded_versions(settings, warehouse).items()}
+
+
+def _retraining(warehouse: Warehouse) -> Facts | None:
+    """The last decision whether the newest month trains."""
+    from taxi_assets.monitoring.record_retraining import newest_retraining
+
+    with warehouse.reading() as connection:
+        return newest_retraining(connection)
 
 
 def _alerts(warehouse: Warehouse) -> list[Facts]:
@@ -152,6 +162,10 @@ def print_status(console: Console, facts: Facts) -> None:
     console.print(_months_table(facts))
     champion, last = facts["champion"], facts["last_run"]
     console.print(f"snapshot  {'none yet' if facts['snapshot'] is None else facts['snapshot']}")
+    if facts["retraining"]:
+        console.print(
+            f"training  {_retraining_line(facts['retraining'])}", soft_wrap=True, highlight=False, markup=False
+        )
     console.print(f"champion  {champion['name']} version {champion['version']}" if champion else "champion  none yet")
     for row in facts["waiting"]:
         line = f"approval  version {row['version']} of {row['month']} waits: {' '.join(row['reasons'])}"
@@ -181,6 +195,11 @@ def _months_table(facts: Facts) -> Table:
         models = ", ".join(map(str, month["models"])) or "none"
         table.add_row(month["service"], month["month"], f"{month['rows']:,}", month["sha256"][:16], models)
     return table
+
+
+def _retraining_line(row: Facts) -> str:
+    answer = "trains a model" if row["is_retraining"] else "trains no model"
+    return f"{row['month']:%Y-%m} {answer}: {row['reason']}"
 
 
 def _alert_line(alert: Facts) -> str:

@@ -86,10 +86,17 @@ def record_retraining(
 
 def current_retraining(connection: "DuckDBPyConnection", settings: Settings, month: Month) -> Row | None:
     """The last row of `retraining_decisions` on the month's current files; None without one."""
-    found = connection.execute(
-        "SELECT * FROM retraining_decisions WHERE month = ? AND snapshot >= ? ORDER BY decided_at DESC LIMIT 1",
-        [month.first_day, published_snapshot(connection, settings, month)],
-    )
+    values = [month.first_day, published_snapshot(connection, settings, month)]
+    return _first(connection, "WHERE month = ? AND snapshot >= ? ORDER BY decided_at DESC", values)
+
+
+def newest_retraining(connection: "DuckDBPyConnection") -> Row | None:
+    """The last row of `retraining_decisions` on the newest month; None without one."""
+    return _first(connection, "ORDER BY month DESC, decided_at DESC")
+
+
+def _first(connection: "DuckDBPyConnection", clauses: str, values: Sequence[object] = ()) -> Row | None:
+    found = connection.execute(f"FROM retraining_decisions {clauses} LIMIT 1", list(values))
     row, names = found.fetchone(), [column[0] for column in found.description]
     return dict(zip(names, row, strict=True)) if row else None
 

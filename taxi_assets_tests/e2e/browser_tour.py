@@ -17,6 +17,7 @@ MONTHLY = (
     "champion_model",
     "drift_report",
     "champion_performance",
+    "retraining",
 )
 
 

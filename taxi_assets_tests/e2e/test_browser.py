@@ -78,7 +78,7 @@ def page(browser: Browser) -> Iterator[Page]:
 @pytest.mark.parametrize(
     ("view", "shown"),
     [
-        ("deployment?view=lineage&lineageScope=upstream", ASSETS - {"drift_report", "champion_performance"}),
+        ("deployment?view=lineage&lineageScope=upstream", ASSETS),
         ("raw_trips?view=lineage&lineageScope=downstream", ASSETS - {"taxi_zones"}),
     ],
     ids=["what a deployment is made from", "what comes of raw trips"],

@@ -39,8 +39,9 @@ ROWS = 2_500
 STEPS = (
     "taxi_zones",
     "published_months",
-    "duration_model",
     "drift_report",
+    "retraining",
+    "duration_model",
     "model_evaluation",
     "champion_model",
     "duration_bento",

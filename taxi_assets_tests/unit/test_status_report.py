@@ -25,8 +25,7 @@ from taxi_assets.warehouse.schema import TABLES
 
 JANUARY, FEBRUARY = Month(2023, 1), Month(2023, 2)
 JANUARY_1, FEBRUARY_1 = date(2023, 1, 1), date(2023, 2, 1)
-RIDE = {"duration_minutes": 12.5}
-NAME = "green_tripdata_2023-02.parquet"
+RIDE, NAME = {"duration_minutes": 12.5}, "green_tripdata_2023-02.parquet"
 
 
 def rows(month: date, count: int, **values: Any) -> list[dict[str, Any]]:
@@ -171,6 +170,7 @@ STATUS: dict[str, Any] = {
         {"service": "green", "month": "2023-02", "rows": 3, "sha256": "b" * 64, "models": [1, 2]},
     ],
     "snapshot": 7,
+    "retraining": {"month": FEBRUARY_1, "is_retraining": False, "reason": "it is stable"},
     "champion": {"name": "taxi-duration", "version": 2, "run_id": "0f3c"},
     "waiting": [{"version": 3, "month": "2023-02", "reasons": ["It is better."], "next": "`taxi approve 3`"}],
     "bento": "taxi_duration:v2-abc",
@@ -194,9 +194,10 @@ def test_status_lists_waiting_and_quarantined_files() -> None:
     assert "quarantined [bold].txt: see" in text
 
 
-def test_status_lists_versions_that_wait_for_approval() -> None:
-    text = printed(print_status, STATUS)
-    assert "approval  version 3 of 2023-02 waits: It is better. Decide: `taxi approve 3`\n" in text
+def test_status_shows_whether_the_newest_month_trains_and_versions_that_wait() -> None:
+    training, approval = re.findall(r"^(?:training|approval) .*", printed(print_status, STATUS), re.MULTILINE)
+    assert training == "training  2023-02 trains no model: it is stable"
+    assert approval == "approval  version 3 of 2023-02 waits: It is better. Decide: `taxi approve 3`"
 
 
 def test_a_run_whose_version_waits_predicts_no_ride(facts: dict[str, Any], filled: Settings) -> None:

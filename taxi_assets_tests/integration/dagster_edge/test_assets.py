@@ -79,6 +79,7 @@ def test_the_evaluation_shows_scores_and_plots(platform: PlatformHarness) -> Non
         ("duration_model", {"version", "window", "data_snapshot", "data_digest", "mlflow_run", "mlflow_version"}),
         ("champion_model", {"decision", "reasons", "champion", "mlflow_version", "pictures", "report"}),
         ("drift_report", {"verdict", "pictures", "report", "dagster/row_count"}),
+        ("retraining", {"decision", "reason", "mode", "drift_verdict", "champion", "last_training", "decided_by"}),
         ("duration_bento", {"tag", "serve_with", "labels", "endpoint"}),
         ("deployment", {"url", "is_followed", "routing", "deployments", "refusals", "endpoint"}),
     ],
@@ -123,7 +124,7 @@ def test_every_expectation_is_a_check_with_its_severity(platform: PlatformHarnes
 @pytest.mark.parametrize(
     "asset",
     [
-        *("taxi_zones", "duration_model", "model_evaluation", "champion_model", "drift_report"),
+        *("taxi_zones", "duration_model", "model_evaluation", "champion_model", "drift_report", "retraining"),
         *("duration_bento", "deployment"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from planted_months import plant_drift, plant_evaluation, plant_file, plant_performance
 from promotion_harness import MARCH, PromotionHarness
 
+from taxi_assets.cli.status_report import status_summary
 from taxi_assets.errors import TaxiError
 from taxi_assets.monitoring.drift.drift_verdict import DriftVerdict
 from taxi_assets.monitoring.record_retraining import TrainingRequest, record_retraining
@@ -95,8 +96,10 @@ def test_the_newest_row_is_the_last_one_also_after_the_clock_was_set_back(traine
     with trained.warehouse.publishing("a clock ahead") as connection:
         connection.execute("UPDATE retraining_decisions SET decided_at = ?", [ahead])
     row = decide(trained, JUNE, "monthly")
+    decide(trained, MARCH.plus(1), "never")
     assert row["decided_at"] > ahead
-    assert trained.rows("retraining_decisions")[-1] == row
+    assert status_summary(trained.settings)["retraining"] == row
+    assert trained.rows("retraining_decisions")[-2] == row
 
 
 def test_an_unknown_growth_of_the_error_does_not_keep_a_drifted_month_from_training(trained: PromotionHarness) -> None:
