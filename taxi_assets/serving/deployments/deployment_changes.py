@@ -56,6 +56,10 @@ class UnknownVersion(TaxiError):
     """A version that is not deployed, or not in the store."""
 
 
+class LostVersion(TaxiError):
+    """A version of the routing before that is no longer in the store."""
+
+
 @dataclass(frozen=True)
 class DeploymentChanges:
     """Changes the serving state and waits for the workers.
@@ -134,12 +138,17 @@ class DeploymentChanges:
 
         Raises:
             NoEarlierRouting: there is none.
+            DamagedRouting: its file is damaged.
+            LostVersion: the store no longer has a version of it.
             RefusedModel: a version of it fails a check.
         """
         with self._change() as deadline:
             before = previous_routing(self.state)
-            with self._deployed(_versions(before), deadline):
-                return self._route(lambda: roll_back(self.state, self.by), deadline)
+            try:
+                with self._deployed(_versions(before), deadline):
+                    return self._route(lambda: roll_back(self.state, self.by), deadline)
+            except UnknownVersion as error:
+                raise LostVersion(f"the routing before cannot be restored: {error}") from error
 
     @contextmanager
     def _change(self) -> Iterator[float]:

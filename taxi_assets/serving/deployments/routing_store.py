@@ -27,6 +27,10 @@ class NoEarlierRouting(TaxiError):
     """A rollback from the first routing."""
 
 
+class DamagedRouting(TaxiError):
+    """The file of a stored routing has another content."""
+
+
 @dataclass(frozen=True)
 class RoutingRevision:
     """A stored routing.
@@ -86,7 +90,8 @@ def read_routing(state: ServingState) -> RoutingRevision | None:
     """The current routing; None before the first.
 
     Raises:
-        TaxiError: the file cannot be read or is no routing.
+        DamagedRouting: the file is no routing.
+        TaxiError: the file cannot be read.
     """
     return _read(state, state.routing.name)
 
@@ -95,7 +100,8 @@ def read_revision(state: ServingState, revision: int) -> RoutingRevision | None:
     """A routing of the history; None if it was removed.
 
     Raises:
-        TaxiError: the file cannot be read or is no routing.
+        DamagedRouting: the file is no routing.
+        TaxiError: the file cannot be read.
     """
     return _read(state, f"{state.history.name}/{_file_name(revision)}")
 
@@ -130,6 +136,7 @@ def roll_back(state: ServingState, by: str) -> RoutingRevision:
 
     Raises:
         NoEarlierRouting: there is none.
+        DamagedRouting: its file is damaged.
         TaxiError: the folder cannot be read or written to.
     """
     with state.lock("routing", LOCK_SECONDS):
@@ -154,7 +161,8 @@ def previous_routing(state: ServingState) -> RoutingRevision | None:
     """The routing that `roll_back` restores; None if there is none.
 
     Raises:
-        TaxiError: its file cannot be read or is no routing.
+        DamagedRouting: its file is no routing.
+        TaxiError: its file cannot be read.
     """
     current = newest_readable(state)
     if current is None or current.previous is None:
@@ -241,7 +249,7 @@ def _read(state: ServingState, name: str) -> RoutingRevision | None:
     except OSError as error:
         raise TaxiError(f"cannot read {path} ({error.strerror}): make it readable") from error
     except (TaxiError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise TaxiError(f"{path} is no routing ({error}): {_REMEDY}") from error
+        raise DamagedRouting(f"{path} is no routing ({error}): {_REMEDY}") from error
 
 
 def _file_name(revision: int) -> str:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.deployments.deployment_changes import (
+    LostVersion,
     RefusedModel,
     RoutedVersion,
     TooManyDeployed,
@@ -16,7 +17,7 @@ from taxi_assets.serving.deployments.deployment_changes import (
 )
 from taxi_assets.serving.deployments.deployment_store import Deployment, Refusal
 from taxi_assets.serving.deployments.routing import InvalidRouting
-from taxi_assets.serving.deployments.routing_store import NoEarlierRouting, RoutingRevision
+from taxi_assets.serving.deployments.routing_store import DamagedRouting, NoEarlierRouting, RoutingRevision
 from taxi_assets.serving.deployments.serving_state import StateLocked
 from taxi_assets.serving.endpoint.problem_details import (
     RETRY_AFTER_SECONDS,
@@ -37,6 +38,8 @@ _STATUSES: Mapping[type[TaxiError], int] = {
     RoutedVersion: 409,
     TooManyDeployed: 409,
     NoEarlierRouting: 409,
+    DamagedRouting: 409,
+    LostVersion: 409,
     StateLocked: 409,
 }
 

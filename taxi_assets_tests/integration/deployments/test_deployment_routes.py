@@ -1,5 +1,6 @@
 """Deployments and routings over HTTP: each change applies, or its problem has the reason."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,25 @@ def test_a_routing_is_applied_and_rolled_back(api: Api) -> None:
     assert api("POST", "/routing/rollback").json()["challengers"] == []
     assert api("POST", "/routing/rollback").json()["champion"] == 1
     assert "no earlier routing" in detail(api("POST", "/routing/rollback"), 409)
+
+
+def test_a_rollback_to_a_damaged_routing_is_a_conflict(api: Api) -> None:
+    api("PUT", "/routing/champion", {"model_version": 2})
+    (api.state.history / "00000001.json").write_text("{")
+    response = api("POST", "/routing/rollback")
+    assert "00000001.json is no routing" in detail(response, 409)
+    assert "retry-after" not in response.headers
+    assert api("GET", "/routing").json()["champion"] == 2
+
+
+def test_a_rollback_to_a_version_that_the_store_lost_is_a_conflict(api: Api) -> None:
+    for version in (2, 3):
+        api("PUT", "/routing/champion", {"model_version": version})
+    assert api("POST", "/routing/rollback").json()["champion"] == 2
+    shutil.rmtree(api.store / "v1-000000000001")
+    problem = detail(api("POST", "/routing/rollback"), 409)
+    assert "the routing before cannot be restored: version 1 has no Bento" in problem
+    assert api("GET", "/routing").json()["champion"] == 2
 
 
 def versions_of_riders(api: Api, share: float) -> list[int]:
