@@ -1,5 +1,6 @@
-"""The endpoint's ingested logs, their daily summary and their schedule. All are computed in `serving`."""
+"""The endpoint's ingested logs, their daily summary and their sensor. All are computed in `serving`."""
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -9,11 +10,15 @@ from taxi_assets.defs.checks import check_spec, table_metadata
 from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.jobs import ingest_predictions
 from taxi_assets.defs.serving.assets import duration_bento
+from taxi_assets.errors import TaxiError
+from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
 if TYPE_CHECKING:
     from taxi_assets.serving.prediction_log.ingest_log import IngestedLog
     from taxi_assets.serving.prediction_log.log_tables import LogTable
+
+_RETRY_SECONDS = 600  # after a failed run, so that a lasting fault does not fill the list of runs
 
 
 def _log_checks(asset: str, ids_check: str) -> list[dg.AssetCheckSpec]:
@@ -105,20 +110,57 @@ def daily_serving_summary(
     )
 
 
-@dg.schedule(
+@dg.sensor(
     job=ingest_predictions,
-    cron_schedule="*/10 * * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every ten minutes, if a log of the endpoint has a sealed segment that is not in the warehouse.",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Ingests the endpoint's logs once a segment is sealed: after ten minutes, or at once while a new "
+    "champion is watched.",
 )
-def prediction_log_schedule(warehouse: dg.ResourceParam[Warehouse]) -> dg.RunRequest | dg.SkipReason:
+def prediction_log_sensor(
+    context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
+) -> dg.RunRequest | dg.SkipReason:
+    """Requests a run for sealed segments that are not in the warehouse; has no cursor."""
     from taxi_assets.serving.prediction_log.ingest_log import waiting_segments
     from taxi_assets.serving.prediction_log.log_tables import LOG_TABLES
 
+    watched = _seal_if_watched(warehouse.settings)
+    if reason := _reason_to_wait(context.instance):
+        return dg.SkipReason(reason)
     waiting = sum(len(waiting_segments(warehouse, log)) for log in LOG_TABLES)
-    if not waiting:
-        return dg.SkipReason(f"every sealed segment in {warehouse.settings.serving_state} is in the warehouse")
-    return dg.RunRequest(tags={"taxi/segments": str(waiting)})
+    if waiting:
+        return dg.RunRequest(tags={"taxi/segments": str(waiting)})
+    done = f"every sealed segment in {warehouse.settings.serving_state} is in the warehouse"
+    return dg.SkipReason("; ".join([done, *watched]))
+
+
+def _seal_if_watched(settings: Settings) -> list[str]:
+    """While a champion is watched, have its newest records sealed for the next tick; return that."""
+    from taxi_assets.monitoring.champion_watch import find_watched
+    from taxi_assets.serving.deployments.serving_state import ServingState
+    from taxi_assets.serving.prediction_log.log_tables import LOG_TABLES
+    from taxi_assets.serving.prediction_log.segments import request_seal
+
+    try:
+        if find_watched(ServingState(settings.serving_state)) is None:
+            return []
+    except TaxiError as error:  # a damaged routing must not stop the ingestion
+        return [str(error)]
+    for log in LOG_TABLES:
+        request_seal(log.folder(settings))
+    return ["a new champion is watched: its newest records are sealed for the next tick"]
+
+
+def _reason_to_wait(instance: dg.DagsterInstance) -> str | None:
+    """The reason to request no run: one is in progress, or the newest one has just failed."""
+    newest = instance.get_run_records(dg.RunsFilter(job_name=ingest_predictions.name), limit=1)
+    for record in newest:
+        if not record.dagster_run.is_finished:
+            return f"the run {record.dagster_run.run_id} is in progress"
+        ended = record.end_time or record.create_timestamp.timestamp()
+        if record.dagster_run.is_failure and time.time() - ended < _RETRY_SECONDS:
+            return f"the run {record.dagster_run.run_id} failed: see it; the next one starts ten minutes after it"
+    return None
 
 
 def _ingest(

@@ -17,11 +17,18 @@ from typing import Literal
 import msgspec
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving.prediction_log.segments import ID_FIELD, create_segment, record_id, seal_segment
+from taxi_assets.serving.prediction_log.segments import (
+    ID_FIELD,
+    create_segment,
+    newest_request,
+    record_id,
+    seal_segment,
+)
 
 SyncMode = Literal["process", "disk"]
 MAX_BYTES = 32 * 1024 * 1024
 MAX_AGE_SECONDS = 600.0
+_REQUEST_SECONDS = 1.0  # a request to seal is noticed after at most this time
 
 _Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
@@ -48,7 +55,7 @@ class _Segment:
 class LogWriter:
     """Appends JSON lines to segments of its own; safe to use from several threads.
 
-    A thread seals a segment by age; `append` begins a new one by size.
+    A thread seals a segment by age or by `request_seal`; `append` begins a new one by size.
 
     Args:
         folder: The folder of the log, shared with other writers and readers.
@@ -79,6 +86,7 @@ class LogWriter:
         self._waiters: list[_Waiter] = []
         self._failure: LogUnavailable | None = None  # of a sync; no later record is safe
         self._is_closed = False
+        self._seen_request = newest_request(folder)
         try:
             name, descriptor = create_segment(folder)
         except OSError as error:
@@ -191,7 +199,9 @@ class LogWriter:
         while not is_closed:
             with self._wake:
                 self._wake.wait_for(self._has_work, self._seconds_to_wait())
-                if self._segment and self._segment.size and self._age(self._segment) >= self._max_age_seconds:
+                is_requested = self._is_seal_requested()
+                recorded = self._segment if self._segment and self._segment.size else None
+                if recorded and (is_requested or self._age(recorded) >= self._max_age_seconds):
                     self._retire()
                 waiters, self._waiters = self._waiters, []
                 retired, self._retired = self._retired, []
@@ -206,7 +216,11 @@ class LogWriter:
 
     def _seconds_to_wait(self) -> float:
         begun = self._segment if self._segment and self._segment.size else None
-        return max(self._max_age_seconds - (self._age(begun) if begun else 0), 0)
+        return min(max(self._max_age_seconds - (self._age(begun) if begun else 0), 0), _REQUEST_SECONDS)
+
+    def _is_seal_requested(self) -> bool:
+        before, self._seen_request = self._seen_request, newest_request(self._folder)
+        return self._seen_request != before
 
     @staticmethod
     def _age(segment: _Segment) -> float:

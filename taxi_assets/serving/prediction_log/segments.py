@@ -1,7 +1,8 @@
 """Log segments: files of JSON lines, each appended to by one process, then sealed.
 
 A segment is `<name>.open` while its writer holds a lock on it, then `<name>.jsonl`, which never changes. Names sort by
-the time of the segment's first line. Bytes after the last whole line of a killed writer are moved to `<name>.torn`.
+the time of the segment's first line. Bytes after the last whole line of a killed writer are moved to `<name>.torn`. A
+reader that cannot wait touches `.seal`, and each running writer seals its segment.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ OPEN, SEALED, TORN = ".open", ".jsonl", ".torn"
 ID_FIELD = "request_id"
 
 _DRAFT = ".new"
+_REQUEST = ".seal"
 _ID = re.compile(r"([0-9a-f]{16})-([0-9a-f]{1,12})")
 _FIRST_READ_BYTES = 4096
 MAX_LINE_BYTES = 4 * 1024 * 1024  # twice the record of 10,000 rides
@@ -87,6 +89,24 @@ def seal_segment(folder: Path, name: str) -> None:
         path.rename(folder / f"{name}{SEALED}")
     else:
         path.unlink()
+
+
+def request_seal(folder: Path) -> None:
+    """Ask all running writers to seal the segments that have records; they do so within a second or two.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    if folder.is_dir():
+        (folder / _REQUEST).touch()
+
+
+def newest_request(folder: Path) -> int:
+    """A number that changes with each `request_seal`; 0 before the first."""
+    try:
+        return (folder / _REQUEST).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def seal_ended(folder: Path) -> tuple[str, ...]:

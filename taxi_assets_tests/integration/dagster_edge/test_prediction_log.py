@@ -1,4 +1,4 @@
-"""The assets of the prediction log: their metadata, checks and schedule."""
+"""The assets of the prediction log: their metadata, checks and sensor."""
 
 import os
 from pathlib import Path
@@ -9,13 +9,14 @@ import pytest
 from platform_harness import PlatformHarness
 from sample_predictions import prediction
 
-from taxi_assets.defs.serving.prediction_log import prediction_log_schedule
+from taxi_assets.defs.serving import prediction_log as defs_of_log
+from taxi_assets.defs.serving.prediction_log import prediction_log_sensor
 from taxi_assets.serving.prediction_log import segments
 from taxi_assets.serving.prediction_log.log_writer import LogWriter
 
 
 def ingest(platform: PlatformHarness) -> dg.DagsterRun:
-    """Run the job as the schedule does."""
+    """Run the job as the sensor does."""
     job = platform.definitions.resolve_job_def("ingest_predictions")
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     result = job.execute_in_process(instance=platform.instance, run_config=quiet, raise_on_error=False)
@@ -23,8 +24,9 @@ def ingest(platform: PlatformHarness) -> dg.DagsterRun:
 
 
 def tick(platform: PlatformHarness) -> Any:
-    with dg.build_schedule_context(platform.instance, resources={"warehouse": platform.warehouse}) as context:
-        return prediction_log_schedule(context)
+    resources = {"warehouse": platform.warehouse}
+    with dg.build_sensor_context(platform.instance, resources=resources) as context:
+        return prediction_log_sensor(context)
 
 
 def test_predictions_are_ingested_when_a_sealed_segment_waits(empty_platform: PlatformHarness) -> None:
@@ -52,6 +54,21 @@ def test_predictions_are_ingested_when_a_sealed_segment_waits(empty_platform: Pl
         assert all(each.passed for each in results.values())
     assert isinstance(tick(empty_platform), dg.SkipReason)
     assert ingest(empty_platform).is_success  # with nothing to do
+
+
+def test_a_run_in_progress_or_just_failed_is_not_requested_again(
+    empty_platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = LogWriter(empty_platform.settings.prediction_log)
+    writer.append(prediction())
+    writer.close()
+    job, instance = empty_platform.definitions.resolve_job_def("ingest_predictions"), empty_platform.instance
+    run = instance.create_run_for_job(job)
+    assert "in progress" in tick(empty_platform).skip_message
+    instance.report_run_failed(run)
+    assert "failed" in tick(empty_platform).skip_message
+    monkeypatch.setattr(defs_of_log, "_RETRY_SECONDS", 0)
+    assert isinstance(tick(empty_platform), dg.RunRequest)
 
 
 def test_torn_and_overdue_segments_are_warnings(empty_platform: PlatformHarness) -> None:

@@ -1,18 +1,23 @@
 """A new champion is shadowed by the one before, and rolled back everywhere if it is worse."""
 
 import json
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import model_store_samples
 import numpy as np
 import pandas as pd
 import pytest
 from platform_harness import MARCH, PlatformHarness
+from sample_predictions import prediction
 
+from taxi_assets.defs.serving.prediction_log import prediction_log_sensor
 from taxi_assets.errors import TaxiError
 from taxi_assets.monitoring.champion_watch import WatchOutcome, find_watched, watch_champion
 from taxi_assets.promotion.apply_decision import CHAMPION_SINCE_TAG, is_change_interrupted
@@ -23,6 +28,8 @@ from taxi_assets.serving.deployments.routing import Routing
 from taxi_assets.serving.deployments.routing_store import newest_readable
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.packaging.bento_build import model_store
+from taxi_assets.serving.prediction_log import segments
+from taxi_assets.serving.prediction_log.log_writer import LogWriter
 
 RIDES = 1_200
 
@@ -115,6 +122,24 @@ def test_the_champion_before_shadows_the_new_one(
     assert outcome.state == "watching"
     assert outcome.watch
     assert outcome.watch.rides == 0
+
+
+def test_records_of_a_watched_champion_are_sealed_for_the_next_tick(
+    platform: PlatformHarness, deployed: int, serving_state: ServingState
+) -> None:
+    log = platform.settings.prediction_log
+    writer = LogWriter(log)
+    writer.append(prediction(model_version=deployed))
+    with dg.build_sensor_context(platform.instance, resources={"warehouse": platform.warehouse}) as context:
+        skipped = prediction_log_sensor(context)
+        assert isinstance(skipped, dg.SkipReason)
+        assert "watched" in str(skipped.skip_message)
+        deadline = time.monotonic() + 10
+        while not segments.names(log, segments.SEALED):
+            assert time.monotonic() < deadline
+            os.sched_yield()
+        assert isinstance(prediction_log_sensor(context), dg.RunRequest)
+    writer.close()
 
 
 def test_a_worse_champion_is_rolled_back_everywhere(

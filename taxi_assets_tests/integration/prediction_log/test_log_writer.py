@@ -1,4 +1,4 @@
-"""Records are read by their ids, in whole lines; segments are sealed by size, age and close."""
+"""Records are read by their ids, in whole lines; segments are sealed by size, age, request and close."""
 
 import asyncio
 import json
@@ -93,6 +93,26 @@ def test_a_segment_is_sealed_by_age_although_nothing_follows(tmp_path: Path) -> 
     writer.close()
     assert logged_ids(tmp_path) == Counter(ids)
     assert len(segments.names(tmp_path, segments.SEALED)) == 2
+
+
+def test_a_reader_has_the_segments_of_running_writers_sealed(tmp_path: Path) -> None:
+    writers = [LogWriter(tmp_path) for _ in range(3)]
+    ids = [writer.append({"number": 1}) for writer in writers[:2]]  # the third has nothing to seal
+    segments.request_seal(tmp_path)
+    wait_until(lambda: len(segments.names(tmp_path, segments.SEALED)) == 2)
+    assert logged_ids(tmp_path) == Counter(ids)
+    later = LogWriter(tmp_path)
+    ids += [writer.append({"number": 2}) for writer in (*writers, later)]
+    segments.request_seal(tmp_path)
+    wait_until(lambda: len(segments.names(tmp_path, segments.SEALED)) == 6)
+    assert logged_ids(tmp_path) == Counter(ids)
+    for writer in (*writers, later):
+        writer.close()
+
+
+def test_a_request_before_the_first_record_makes_no_folder(tmp_path: Path) -> None:
+    segments.request_seal(tmp_path / "log")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_writer_without_records_leaves_no_segment(writer: LogWriter, tmp_path: Path) -> None:
