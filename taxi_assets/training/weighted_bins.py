@@ -22,10 +22,11 @@ def one_sort_per_column() -> Iterator[None]:
         if sample_weight is None:
             return slow(values, max_bins)  # type: ignore[no-any-return]
         used = ~np.isnan(values) & (sample_weight != 0)
-        if len(np.unique(values[used])) <= max_bins:
+        order = np.argsort(values[used])
+        ordered = values[used][order]
+        if 1 + np.count_nonzero(np.diff(ordered)) <= max_bins:
             return slow(values, max_bins, sample_weight)  # type: ignore[no-any-return]
-        ranks = np.linspace(0, 100, max_bins + 1)[1:-1]
-        quantiles = binning._weighted_percentile(values[used], sample_weight[used], ranks, average=True)
+        quantiles = _quantiles(ordered, sample_weight[used][order], np.linspace(0, 100, max_bins + 1)[1:-1] / 100)
         return np.unique(np.clip(quantiles, None, binning.ALMOST_INF))
 
     binning._find_binning_thresholds = find
@@ -33,3 +34,16 @@ def one_sort_per_column() -> Iterator[None]:
         yield
     finally:
         binning._find_binning_thresholds = slow
+
+
+def _quantiles(
+    ordered: NDArray[np.float64], weights: NDArray[np.float64], shares: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weighted quantiles of ordered values as scikit-learn rounds and averages them, for shares above 0."""
+    below = np.cumsum(weights)
+    ranks, last = shares * below[-1], len(ordered) - 1
+    at = np.minimum(np.searchsorted(below, ranks), last)
+    is_inside = below[at] - ranks > np.finfo(np.float64).eps
+    averages = (ordered[at] + ordered[np.minimum(at + 1, last)]) / 2
+    found: NDArray[np.float64] = np.where(is_inside, ordered[at], averages)
+    return found
