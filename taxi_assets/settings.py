@@ -92,6 +92,7 @@ class Settings(BaseSettings):
         2000, ge=0, description="Rides with feedback for which the champion before shadows a new one; 0 for none."
     )
     false_alarm_months: int = Field(24, ge=2, le=1200, description="Mean months between two false drift alarms.")
+    evidently: bool = Field(False, description="Add Evidently's HTML page to each `drift_report`, in some seconds.")
     keep_models: int = Field(
         5, ge=1, description="Number of newest versions that keep their pickle and Bentos, beside the champion."
     )

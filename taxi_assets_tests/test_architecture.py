@@ -14,6 +14,7 @@ HOMES = {
     "great_expectations": ("taxi_assets.quality",),
     "bentoml": ("taxi_assets.serving.packaging.bento_build",),
     "typer": ("taxi_assets.cli",),
+    "evidently": ("taxi_assets.monitoring.drift_page.draw_drift_page",),
 }
 # Modules that may start Dagster's definitions.
 DAGSTER_STARTERS = (

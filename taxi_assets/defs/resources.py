@@ -9,7 +9,13 @@ from taxi_assets.warehouse.connection import Warehouse
 
 _PROMOTION = dg.Enum("Promotion", [dg.EnumValue("auto"), dg.EnumValue("approve")])
 # Of one run, in Dagster's launchpad. The others locate the home and its servers.
-_OVERRIDABLE = {"services": [str], "memory_limit": str, "threads": dg.Noneable(int), "promotion": _PROMOTION}
+_OVERRIDABLE = {
+    "services": [str],
+    "memory_limit": str,
+    "threads": dg.Noneable(int),
+    "promotion": _PROMOTION,
+    "evidently": bool,
+}
 
 
 def platform_resources(settings: Settings) -> dict[str, dg.ResourceDefinition]:

@@ -153,6 +153,7 @@ WRONG_SETTINGS = {
     "TAXI_PROMOTION": ("", "maybe"),
     "TAXI_WATCH_RIDES": ("-1", "", "many"),
     "TAXI_FALSE_ALARM_MONTHS": ("1", "", "many"),
+    "TAXI_EVIDENTLY": ("", "maybe"),
     "TAXI_HOST": ("",),
     "TAXI_DAGSTER_PORT": ("0", "65536", ""),
     "TAXI_BENTO_PORT": ("-1", "many"),

@@ -31,6 +31,7 @@ READ = {
     "keep_models": ("3", 3),
     "watch_rides": ("500", 500),
     "false_alarm_months": ("500", 500),
+    "evidently": ("true", True),
     "prediction_log_sync": ("disk", "disk"),
     "prediction_log_days": ("30", 30),
     "promotion": ("approve", "approve"),

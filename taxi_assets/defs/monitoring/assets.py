@@ -5,6 +5,7 @@ import dagster as dg
 from taxi_assets.defs.asset_metadata import column_schema, fail_in_words, float_metadata, report_metadata
 from taxi_assets.defs.checks import check_spec
 from taxi_assets.defs.code_versions import code_version
+from taxi_assets.defs.monitoring.drift_page import drift_page_metadata
 from taxi_assets.defs.partitions import MONTHS, earlier_months_and_own
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
@@ -49,6 +50,7 @@ def drift_report(
     return dg.MaterializeResult(
         metadata={
             **report_metadata(settings, "drift_report", month, facts, {"drift_by_feature": draw_drift(report)}),
+            **drift_page_metadata(settings, warehouse, report),
             "verdict": report.verdict,
             "facts": dg.MetadataValue.md("\n".join(f"- {fact}" for fact in report.facts)),
             "max_psi": float_metadata(max(each.psi for each in report.features)),

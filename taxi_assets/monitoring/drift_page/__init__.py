@@ -1,0 +1,1 @@
+"""Evidently's HTML page of a month's drift, on request."""
