@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.metrics import MODEL
-from taxi_assets.monitoring.drift.drift_verdict import DriftVerdict
 from taxi_assets.monitoring.retraining import RetrainingDecision, decide_retraining
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions
@@ -124,12 +123,15 @@ def _facts(connection: "DuckDBPyConnection", settings: Settings, month: Month, t
     query = "SELECT max(verdict) FROM drift_verdicts WHERE month = ? AND snapshot_id >= ?"
     published = published_snapshot(connection, settings, month)
     ((verdict,),) = connection.execute(query, [month.first_day, published]).fetchall()
+    query = "SELECT verdict FROM drift_verdicts WHERE month < ? ORDER BY month DESC LIMIT 1"
+    earlier = connection.execute(query, [month.first_day]).fetchone()
     values = {"month": month.first_day, "scope": PRIMARY_SCOPE.name, "model": MODEL}
     champion = connection.execute(sql("champion_error_growth"), values).fetchone()
     version, growth = champion or (None, None)
     return {
         "mode": settings.retrain,
         "verdict": verdict,
+        "earlier_verdict": earlier[0] if earlier else None,
         "model_version": version,
         "error_growth": growth,
         "last_training": trainings[-1].first_day if trainings else None,
@@ -151,8 +153,8 @@ def _decide(
         return RetrainingDecision(retrain=True, reason=f"version {version.version} was trained for it")
     if settings.retrain == "drift" and trainings and facts["verdict"] is None:
         raise TaxiError(f"the drift of {month} was not measured: materialise drift_report of that month first")
-    verdict: DriftVerdict = facts["verdict"] or "stable"
-    return decide_retraining(settings.retrain, month, trainings, verdict, facts["error_growth"])
+    verdicts = facts["earlier_verdict"], facts["verdict"]
+    return decide_retraining(settings.retrain, month, trainings, verdicts, facts["error_growth"])
 
 
 def _add(warehouse: Warehouse, row: Row) -> Row:
@@ -163,10 +165,10 @@ def _add(warehouse: Warehouse, row: Row) -> Row:
         # Also after the clock was set back the last row is the newest.
         row |= {"decided_at": max(now, last + timedelta(microseconds=1)) if last else now}
         connection.execute(
-            "INSERT INTO retraining_decisions (month, is_retraining, reason, mode, verdict, model_version, "
-            "error_growth, last_training, trainings, decided_by, decided_at, snapshot, run_id) VALUES ($month, "
-            "$is_retraining, $reason, $mode, $verdict, $model_version, $error_growth, $last_training, $trainings, "
-            "$decided_by, $decided_at, $snapshot, $run_id)",
+            "INSERT INTO retraining_decisions (month, is_retraining, reason, mode, verdict, earlier_verdict, "
+            "model_version, error_growth, last_training, trainings, decided_by, decided_at, snapshot, run_id) "
+            "VALUES ($month, $is_retraining, $reason, $mode, $verdict, $earlier_verdict, $model_version, "
+            "$error_growth, $last_training, $trainings, $decided_by, $decided_at, $snapshot, $run_id)",
             row,
         )
     return row

@@ -45,7 +45,7 @@ def decide_retraining(
     mode: RetrainingMode,
     month: Month,
     trainings: Sequence[Month],
-    verdict: DriftVerdict,
+    verdicts: Sequence[DriftVerdict | None],
     error_growth: float | None,
     policy: RetrainingPolicy = RETRAINING_POLICY,
 ) -> RetrainingDecision:
@@ -55,7 +55,9 @@ def decide_retraining(
         mode: `monthly` and `never` need no facts; `drift` follows the policy.
         month: The ingested month.
         trainings: Months of earlier trainings, the latest last.
-        verdict: The drift verdict on the month.
+        verdicts: Drift verdicts, at least those on the month before and on the month, which is the last; None if there
+            was none. A model for the month is trained on the months before: it can learn a drift only once an earlier
+            month has it.
         error_growth: Growth of the champion's error on the month, as a share; None if it is unknown.
         policy: The rules.
     """
@@ -63,18 +65,21 @@ def decide_retraining(
         return RetrainingDecision(retrain=True, reason="no earlier month has a model")
     if mode != "drift":
         return RetrainingDecision(retrain=mode == "monthly", reason=f"the policy trains {mode}")
+    verdict = verdicts[-1] or "stable"
     age = months_between(trainings[-1], month)
     recent = sum(months_between(each, month) < _YEAR for each in trainings)
     veto = _veto(verdict, age, recent, policy)
     if veto:
         return RetrainingDecision(retrain=False, reason=veto)
-    if verdict == "retrain" and (error_growth is None or error_growth >= policy.min_error_growth):
+    is_worse = error_growth is None or error_growth >= policy.min_error_growth
+    if is_worse and list(verdicts[-2:]) == ["retrain", "retrain"]:
         grown = "is unknown" if error_growth is None else f"has grown by {error_growth:.1%}"
-        return RetrainingDecision(retrain=True, reason=f"the month drifted, and the champion's error {grown}")
+        return RetrainingDecision(
+            retrain=True, reason=f"the month and the one before drifted, and the champion's error {grown}"
+        )
     if age >= policy.max_age_months:
         return RetrainingDecision(retrain=True, reason=f"the last training is {age} months old")
-    calm = "the month drifted, but the champion's error has not grown" if verdict == "retrain" else f"it is {verdict}"
-    return RetrainingDecision(retrain=False, reason=calm)
+    return RetrainingDecision(retrain=False, reason=_calm(verdict, is_worse))
 
 
 def _veto(verdict: DriftVerdict, age: int, recent: int, policy: RetrainingPolicy) -> str:
@@ -84,6 +89,15 @@ def _veto(verdict: DriftVerdict, age: int, recent: int, policy: RetrainingPolicy
     if age < policy.cooldown_months:
         return f"the last training is {age} months old: it cools down"
     return f"{recent} trainings in twelve months use up the budget" if recent >= policy.max_trainings else ""
+
+
+def _calm(verdict: DriftVerdict, is_worse: bool) -> str:
+    """The reason not to train a model that may be trained."""
+    if verdict != "retrain":
+        return f"it is {verdict}"
+    if is_worse:
+        return "the month drifted, but the one before did not: no month to train on has the drift yet"
+    return "the month drifted, but the champion's error has not grown"
 
 
 def months_between(earlier: Month, later: Month) -> int:

@@ -119,6 +119,7 @@ MONITORING_TABLES = (
             Column("reason", "VARCHAR", "Reason for the decision"),
             Column("mode", "VARCHAR", "`TAXI_RETRAIN` at the decision: monthly, drift or never"),
             Column("verdict", "VARCHAR", "The drift verdict on the month; NULL if there was none"),
+            Column("earlier_verdict", "VARCHAR", "The drift verdict on the month before; NULL if there was none"),
             Column("model_version", "BIGINT", "Champion that was measured on the month; NULL if none was"),
             Column(
                 "error_growth",

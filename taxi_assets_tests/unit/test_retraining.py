@@ -16,18 +16,18 @@ VERDICTS: tuple[DriftVerdict, ...] = ("stable", "watch", "retrain", "fix data")
 
 def after(months: int, verdict: DriftVerdict = "stable", growth: float | None = None, *earlier: Month) -> bool:
     """The decision so many months after a training in January."""
-    return decide_retraining("drift", JANUARY.plus(months), [*earlier, JANUARY], verdict, growth).retrain
+    return decide_retraining("drift", JANUARY.plus(months), [*earlier, JANUARY], [verdict, verdict], growth).retrain
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 @pytest.mark.parametrize("mode", ["never", "monthly", "drift"])
 def test_without_a_model_one_is_trained(mode: str, verdict: DriftVerdict) -> None:
-    assert decide_retraining(mode, JANUARY, [], verdict, None).retrain  # type: ignore[arg-type]
+    assert decide_retraining(mode, JANUARY, [], [None, verdict], None).retrain  # type: ignore[arg-type]
 
 
 def test_never_and_monthly_need_no_facts() -> None:
-    assert not decide_retraining("never", JANUARY.plus(20), [JANUARY], "retrain", 0.5).retrain
-    assert decide_retraining("monthly", JANUARY.plus(1), [JANUARY], "fix data", -0.5).retrain
+    assert not decide_retraining("never", JANUARY.plus(20), [JANUARY], ["retrain", "retrain"], 0.5).retrain
+    assert decide_retraining("monthly", JANUARY.plus(1), [JANUARY], ["stable", "fix data"], -0.5).retrain
 
 
 def test_drift_and_error_must_agree() -> None:
@@ -35,6 +35,13 @@ def test_drift_and_error_must_agree() -> None:
     assert after(2, "retrain")  # the error is unknown
     assert not after(2, "retrain", 0.01)
     assert not after(2, "watch", 0.5)
+
+
+@pytest.mark.parametrize("earlier", [None, "stable", "watch", "fix data"])
+def test_a_drift_that_just_began_is_in_no_month_to_train_on(earlier: DriftVerdict | None) -> None:
+    decision = decide_retraining("drift", JANUARY.plus(2), [JANUARY], [earlier, "retrain"], 0.3)
+    assert (decision.retrain, "the one before did not" in decision.reason) == (False, True)
+    assert decide_retraining("drift", JANUARY.plus(3), [JANUARY], [earlier, "retrain", "retrain"], 0.3).retrain
 
 
 def test_an_old_model_is_replaced_without_drift() -> None:
@@ -73,9 +80,11 @@ def test_no_sequence_of_months_breaks_cooldown_or_budget(
 ) -> None:
     trainings = [JANUARY]
     month = JANUARY
+    verdicts: list[DriftVerdict] = ["stable"]
     for verdict, growth, step in months:  # months may be missing
         month = month.plus(step)
-        decision = decide_retraining("drift", month, trainings, verdict, growth, policy)
+        verdicts.append(verdict)
+        decision = decide_retraining("drift", month, trainings, verdicts, growth, policy)
         assert decision.reason
         if decision.retrain:
             assert verdict != "fix data"

@@ -162,7 +162,8 @@ class _Policy:
         report = shared.drift(champion, month) if champion else None
         growth = self._error_growth(shared, champion)
         verdict = report.verdict if report else "stable"
-        training = decide_retraining(self.mode, month, self.trainings, verdict, growth)
+        verdicts = self.rows[-1]["verdict"] if self.rows else None, verdict
+        training = decide_retraining(self.mode, month, self.trainings, verdicts, growth)
         promoted, reasons = self._train(shared, month) if training.retrain else (False, ())
         # The first champion predicts its own month, which it has not seen: there was no champion before.
         predictor = champion or self.champion

@@ -37,15 +37,20 @@ def trained(promotion: PromotionHarness) -> PromotionHarness:
 
 
 def test_each_mode_decides_and_keeps_its_facts(trained: PromotionHarness) -> None:
+    plant_drift(trained, MARCH.plus(1), "retrain")
     ingest(trained, MARCH.plus(2), "retrain", 0.05)
     monthly, never, drift = (decide(trained, MARCH.plus(2), mode) for mode in ("monthly", "never", "drift"))
     assert [row["is_retraining"] for row in (monthly, never, drift)] == [True, False, True]
-    assert drift["reason"] == "the month drifted, and the champion's error has grown by 5.0%"
+    assert drift["reason"] == "the month and the one before drifted, and the champion's error has grown by 5.0%"
     assert drift["error_growth"] == pytest.approx(0.05)
-    facts = {name: drift[name] for name in ("mode", "verdict", "model_version", "last_training", "trainings", "run_id")}
+    facts = {
+        name: drift[name]
+        for name in ("mode", "verdict", "earlier_verdict", "model_version", "last_training", "trainings", "run_id")
+    }
     assert facts == {
         "mode": "drift",
         "verdict": "retrain",
+        "earlier_verdict": "retrain",
         "model_version": 1,
         "last_training": MARCH.first_day,
         "trainings": 1,
@@ -103,6 +108,7 @@ def test_the_newest_row_is_the_last_one_also_after_the_clock_was_set_back(traine
 
 
 def test_an_unknown_growth_of_the_error_does_not_keep_a_drifted_month_from_training(trained: PromotionHarness) -> None:
+    plant_drift(trained, JUNE.plus(-2), "retrain")
     ingest(trained, JUNE.plus(-1), "retrain", None)
     row = decide(trained, JUNE.plus(-1), "drift")
-    assert row["reason"] == "the month drifted, and the champion's error is unknown"
+    assert row["reason"] == "the month and the one before drifted, and the champion's error is unknown"
