@@ -22,6 +22,9 @@ def draw_replay(policies: Sequence[Mapping[str, Any]]) -> bytes:
         colour, rows = _COLOURS[policy["policy"]], policy["months"]
         errors = [row.get("rmse", float("nan")) for row in rows]
         above.plot(names, errors, color=colour, marker=".", label=f"{policy['policy']}: {policy['mean_rmse']:.3f}")
+        below.text(
+            1.01, place, _compute(policy), transform=below.get_yaxis_transform(), va="center", fontsize=8, color=INK
+        )
         for fact, marker, fill, meaning in _MARKS:
             happened = [name for name, row in zip(names, rows, strict=True) if row[fact]]
             mark = ACCENT if fact == "is_alarm" else colour
@@ -37,9 +40,13 @@ def draw_replay(policies: Sequence[Mapping[str, Any]]) -> bytes:
     return png(figure)
 
 
+def _compute(policy: Mapping[str, Any]) -> str:
+    return f"{policy['retrains']} retrainings\n{policy['seconds'] / 60:.1f} min"
+
+
 def _title(policies: Sequence[Mapping[str, Any]]) -> str:
     months = len(policies[0]["months"])
     errors = ", ".join(
-        f"{policy['mean_rmse']:.2f} with {policy['retrains']} retrainings ({policy['policy']})" for policy in policies
+        f"{policy['mean_rmse']:.3f} with {policy['retrains']} retrainings ({policy['policy']})" for policy in policies
     )
     return f"Over {months} months the mean RMSE is {errors}"

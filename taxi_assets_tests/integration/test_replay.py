@@ -59,6 +59,13 @@ def test_policies_share_the_training_of_a_month(replayed: Any) -> None:
     assert len(trainings) == len(set(trainings)) == len(replayed[0]["monthly"]["months"])
 
 
+def test_a_shared_training_costs_each_policy_its_seconds(replayed: Any) -> None:
+    first = [each["months"][0]["seconds"] for each in replayed[0].values()]
+    assert first == [first[0]] * 3
+    assert first[0] > 0
+    assert replayed[0]["drift"]["seconds"] <= replayed[0]["monthly"]["seconds"]
+
+
 def test_the_first_months_error_is_that_of_the_back_test(lake: Any, replayed: Any, tmp_path: Any) -> None:
     month = Month.parse(replayed[0]["drift"]["months"][0]["month"])
     scored = backtest(BacktestSpec(lake.warehouse, tmp_path, lambda _: None, FEW), [month])["months"][0]["model"]

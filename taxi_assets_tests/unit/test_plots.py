@@ -121,7 +121,7 @@ TRIALS = pd.DataFrame(
 def replayed(policy: str, rmse: float) -> dict[str, Any]:
     quiet = {"month": "2023-02", "rmse": rmse, "retrained": False, "promoted": False, "is_alarm": True}
     busy = {"month": "2023-03", "rmse": rmse, "retrained": True, "promoted": True, "is_alarm": False}
-    return {"policy": policy, "mean_rmse": rmse, "retrains": 1, "months": [quiet, busy]}
+    return {"policy": policy, "mean_rmse": rmse, "retrains": 1, "seconds": 90.0, "months": [quiet, busy]}
 
 
 PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -224,7 +224,7 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "replay": (
         lambda: draw_replay([replayed("never", 5.2), replayed("drift", 5.0)]),
-        "Over 2 months the mean RMSE is 5.20 with 1 retrainings (never), 5.00 with 1 retrainings (drift)",
+        "Over 2 months the mean RMSE is 5.200 with 1 retrainings (never), 5.000 with 1 retrainings (drift)",
     ),
     "rejections": (
         lambda: draw_rejections({"duplicate": 30, "duration_too_short": 70, "zone_unknown": 0}, 2_000),

@@ -7,8 +7,9 @@ champion of the next month. Policies share what they have in common: a model of 
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,8 @@ from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 
 Facts = dict[str, Any]
+_Key = tuple[str, Month]
+_T = TypeVar("_T")
 
 
 def replay(
@@ -53,7 +56,7 @@ def replay(
 
     Returns:
         For each policy `policy`, `mean_rmse` (minutes), `retrains`, `promotions`, `alarms`, `seconds` and `months`, a
-        row for each month. A training shared by several policies counts in the `seconds` of each.
+        row for each month. What several policies share is computed once, and counts in the `seconds` of each.
 
     Raises:
         TaxiError: No month is available, or none before the first of them.
@@ -71,8 +74,23 @@ def replay(
         shared.begin(month)
         for policy in policies:
             policy.live(shared, month)
+        shared.keep({policy.champion.trained_for for policy in policies if policy.champion})
     missing = [str(month) for month in months if month not in available]
-    return [policy.facts() | {"missing": missing} for policy in policies]
+    return [policy_facts(policy.mode, policy.rows) | {"missing": missing} for policy in policies]
+
+
+def policy_facts(mode: RetrainingMode, rows: Sequence[Facts]) -> Facts:
+    """A policy's figures over its months; the first training is none that the policy chose."""
+    errors = [row["rmse"] for row in rows if row.get("rmse") is not None]
+    return {
+        "policy": mode,
+        "mean_rmse": float(np.mean(errors)) if errors else None,
+        "retrains": sum(row["retrained"] for row in rows[1:]),
+        "promotions": sum(row["promoted"] for row in rows[1:]),
+        "alarms": sum(row["is_alarm"] for row in rows),
+        "seconds": round(sum(row["seconds"] for row in rows), 1),
+        "months": list(rows),
+    }
 
 
 @dataclass
@@ -83,8 +101,9 @@ class _Shared:
     available: Sequence[Month]
     parameters: Mapping[str, Any]
     on_progress: Callable[[str], None]
-    models: dict[Month, FittedModel] = field(default_factory=dict)
-    _month: dict[tuple[str, Month], Any] = field(default_factory=dict)
+    _models: dict[_Key, tuple[Any, float]] = field(default_factory=dict)
+    _month: dict[_Key, tuple[Any, float]] = field(default_factory=dict)
+    _asked: dict[_Key, float] = field(default_factory=dict)  # seconds of what the policy at work asked for
     trips: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
@@ -97,19 +116,36 @@ class _Shared:
         self._month.clear()
         self.trips = read_evaluation_trips(self.warehouse, self.settings.services, month, TRIPS_1_TO_180_MINUTES)
 
+    def keep(self, months: AbstractSet[Month]) -> None:
+        """Forget the models of other months: no policy can use them again."""
+        self._models = {key: found for key, found in self._models.items() if key[1] in months}
+
+    def forget_costs(self) -> None:
+        """Begin a policy's month, which has cost nothing yet."""
+        self._asked.clear()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of what the policy asked for, as if each had been computed for it alone."""
+        return sum(self._asked.values())
+
     def model(self, month: Month) -> FittedModel:
         """The model trained for the month."""
-        if month not in self.models:
+
+        def train() -> FittedModel:
             window = available_window(self.available, month)
             self.on_progress(f"{month}: train on {window[0]}..{window[-1]}")
             data = read_training_data(self.warehouse, self.settings.services, window, TRAINING_SCOPE)
-            self.models[month] = FittedModel(month, window, fit(data, self.parameters))
-        return self.models[month]
+            return FittedModel(month, window, fit(data, self.parameters))
+
+        return self._once(self._models, ("model", month), train)
 
     def prediction(self, fitted: FittedModel) -> Prediction:
         """The model's predictions of this month's trips."""
         condition = CONDITIONS[self.settings.served_condition]
-        return self._once("predict", fitted, lambda: predict(fitted.model, self.trips, condition))  # type: ignore[no-any-return]
+        return self._once(
+            self._month, ("predict", fitted.trained_for), lambda: predict(fitted.model, self.trips, condition)
+        )
 
     def drift(self, fitted: FittedModel, month: Month) -> DriftReport:
         """The month's drift from the model's training months."""
@@ -120,7 +156,7 @@ class _Shared:
                 alarms = self.settings.false_alarm_months
                 return measure_drift(connection, self.settings.services, window, month.first_day, alarms)
 
-        return self._once("drift", fitted, measure)  # type: ignore[no-any-return]
+        return self._once(self._month, ("drift", fitted.trained_for), measure)
 
     def scored(self, fitted: FittedModel) -> ScoredMonth:
         """The month, predicted by its own model and by the baselines."""
@@ -136,13 +172,15 @@ class _Shared:
                 settings.served_condition,
             )
 
-        return self._once("score", fitted, scored)  # type: ignore[no-any-return]
+        return self._once(self._month, ("score", fitted.trained_for), scored)
 
-    def _once(self, what: str, fitted: FittedModel, make: Callable[[], Any]) -> Any:
-        key = (what, fitted.trained_for)
-        if key not in self._month:
-            self._month[key] = make()
-        return self._month[key]
+    def _once(self, made: dict[_Key, tuple[Any, float]], key: _Key, make: Callable[[], _T]) -> _T:
+        if key not in made:
+            begun = time.monotonic()
+            made[key] = make(), time.monotonic() - begun
+        found: _T
+        found, self._asked[key] = made[key]
+        return found
 
 
 @dataclass
@@ -157,7 +195,7 @@ class _Policy:
 
     def live(self, shared: _Shared, month: Month) -> None:
         """Live through a month: predict it, learn that it is over, and choose the next month's champion."""
-        begun = time.monotonic()
+        shared.forget_costs()
         champion = self.champion
         report = shared.drift(champion, month) if champion else None
         growth = self._error_growth(shared, champion)
@@ -177,22 +215,9 @@ class _Policy:
                 "is_alarm": bool(report and report.is_alarm),
                 "error_growth": growth,
                 **_training_facts(training, promoted, reasons),
-                "seconds": round(time.monotonic() - begun, 2),
+                "seconds": round(shared.seconds, 2),
             }
         )
-
-    def facts(self) -> Facts:
-        """The policy's figures; the first training is none that the policy chose."""
-        errors = [row["rmse"] for row in self.rows if "rmse" in row]
-        return {
-            "policy": self.mode,
-            "mean_rmse": float(np.mean(errors)) if errors else None,
-            "retrains": sum(row["retrained"] for row in self.rows[1:]),
-            "promotions": sum(row["promoted"] for row in self.rows[1:]),
-            "alarms": sum(row["is_alarm"] for row in self.rows),
-            "seconds": round(sum(row["seconds"] for row in self.rows), 1),
-            "months": self.rows,
-        }
 
     def _train(self, shared: _Shared, month: Month) -> tuple[bool, tuple[str, ...]]:
         self.trainings.append(month)
