@@ -35,7 +35,7 @@ sequences = st.tuples(
 )
 # A failing sequence is printed as drawn, without a search for a shorter one.
 options: dict[str, Any] = {"phases": [Phase.generate], "suppress_health_check": list(HealthCheck), "deadline": None}
-CALM = DrawnMonth("stable", 0.0, True, "monthly", "auto", False, (), None, 1)
+MONTHLY = DrawnMonth("retrain", 0.0, True, "monthly", "auto", False, (), None, 1)
 
 
 @dataclass
@@ -69,7 +69,7 @@ def begun(promotion_states: tuple[PromotionHarness, State, State]) -> Beginnings
         plant_file(harness, Month(2023, number))
     nothing = harness.copy()
     loop = RetrainingLoop(harness)
-    loop.live(CALM)
+    loop.live(MONTHLY)
     return Beginnings(harness, [(nothing, FEBRUARY), (harness.copy(), loop.month)], Counter())
 
 
@@ -80,7 +80,7 @@ def with_spent_budget(begun: Beginnings) -> Beginnings:
     begun.harness.restore(state)
     loop = RetrainingLoop(begun.harness, month=month)
     for _ in range(RETRAINING_POLICY.max_trainings - 1):
-        loop.live(CALM)
+        loop.live(MONTHLY)
     return replace(begun, states=[*begun.states, (begun.harness.copy(), loop.month)])
 
 
@@ -112,7 +112,7 @@ def test_a_broken_rule_is_found(
 ) -> None:
     monkeypatch.setattr(module, name, wrong)
     with pytest.raises(AssertionError):
-        begun.live((0, [("live", CALM), ("live", replace(CALM, mode="drift"))]))
+        begun.live((0, [("live", MONTHLY), ("live", replace(MONTHLY, mode="drift"))]))
 
 
 @pytest.mark.slow
@@ -130,6 +130,6 @@ def test_a_thousand_sequences_keep_the_rules(with_spent_budget: Beginnings, part
     live()
     counts = with_spent_budget.counts
     assert counts["sequence"] == 50
-    happened = ("trains by drift policy", "trains nothing", "promoted", "waiting")
+    happened = ("trains", "trains nothing", "promoted", "waiting")
     assert all(counts[each] for each in happened), counts
     assert sum(counts[name] for name in counts if name.startswith("failed at")) > 20, counts
