@@ -65,7 +65,7 @@ def run(
         raise TaxiError(f"{months[0]} is a single month: name two or more, as the last is scored and the others train")
     free_port(settings.host)  # fail on a host of another machine before the work, not after it
     require_writable(settings.home)
-    with _exclusive_run(settings), ExitStack() as endpoints:
+    with exclusive_run(settings), ExitStack() as endpoints:
         choice = source_selection.select_source(settings, months)
         if choice.notice:
             console.print(f"[yellow]note:[/] {escape(choice.notice)}", soft_wrap=True)
@@ -92,7 +92,12 @@ def remember_data_kind(home: Path, kind: DataKind) -> None:
 
 
 @contextmanager
-def _exclusive_run(settings: Settings) -> Iterator[None]:
+def exclusive_run(settings: Settings) -> Iterator[None]:
+    """Holds the home's run lock during the block.
+
+    Raises:
+        TaxiError: another process holds it.
+    """
     try:
         lock = run_lock(settings).acquire(timeout=1)  # sensors take it briefly to see if it is free
     except Timeout as error:

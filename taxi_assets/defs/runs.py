@@ -69,6 +69,15 @@ def run_job(
     return run.run_id
 
 
+def seconds_by_month(instance: dg.DagsterInstance, job_name: str) -> dict[Month, float]:
+    """Seconds of the successful run of each month of a job; a month without one is left out."""
+    succeeded = dg.RunsFilter(job_name=job_name, statuses=[dg.DagsterRunStatus.SUCCESS])
+    return {
+        Month.parse(record.dagster_run.tags["dagster/partition"]): (record.end_time or 0) - (record.start_time or 0)
+        for record in instance.get_run_records(succeeded)
+    }
+
+
 def _execute(job: dg.JobDefinition, run: dg.DagsterRun, instance: dg.DagsterInstance, on_progress: OnProgress) -> bool:
     """Execute the run in this process; True if it succeeded."""
     event = None

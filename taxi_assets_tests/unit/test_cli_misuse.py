@@ -110,6 +110,7 @@ USES = {
             "--to": (*NO_MONTHS, "2023-04"),
             "--policy": ("", "weekly", "[bold]"),
             "--source": NO_SOURCES,
+            "--record": ("", "{tmp}", "{tmp}/file", "/proc/none/x"),
             "--picture": NO_FILES,
             "--json": NO_FILES,
         },
