@@ -37,13 +37,14 @@ ROWS, RIDES = 4_000, 1_000
 RIDE = client.Ride(74, 75, "2023-03-01T08:30")
 
 
-def register_bad_champion(user: CliUser) -> None:
-    """Version 2 is registered as champion."""
+def register_bad_champion(user: CliUser) -> int:
+    """Registers the model of version 1 once more, as champion; returns its version."""
     first = model_versions.require(user.settings, 1)
     tags = {**first.tags, "training_key": "planted"}
     api = model_versions.client(user.settings)
-    assert int(api.create_model_version(first.name, first.source, first.run_id, tags=tags).version) == 2
-    model_versions.promote(user.settings, 2, "planted")
+    version = int(api.create_model_version(first.name, first.source, first.run_id, tags=tags).version)
+    model_versions.promote(user.settings, version, "planted")
+    return version
 
 
 @contextmanager
@@ -70,12 +71,12 @@ def serve_command(user: CliUser, folder: Path) -> Program:
     return replace(program, env={**program.env, STORE_VARIABLE: str(store)})
 
 
-def ride(url: str) -> None:
-    """Rides of the synthetic city, each with its actual duration."""
+def ride(url: str, slower: float = 1) -> None:
+    """Rides of the synthetic city with their durations, longer by a factor in a slower city."""
     draw = np.random.default_rng(3)
     starts, ends = draw.integers(1, 250, (2, 4 * RIDES))
     at = np.datetime64("2023-03-01T08:30") + draw.integers(0, 10_000, 4 * RIDES).astype("timedelta64[m]")
-    minutes = expected_minutes(SEED, starts, ends, at.astype("datetime64[ns]"), "green")
+    minutes = slower * expected_minutes(SEED, starts, ends, at.astype("datetime64[ns]"), "green")
     chosen = np.flatnonzero((minutes > 2) & (minutes < 55))[:RIDES]
     rides = [
         {
@@ -123,7 +124,7 @@ def test_a_planted_bad_champion_is_rolled_back(tmp_path: Path, monkeypatch: pyte
     program = serve_command(user, tmp_path)
     with running(program, tmp_path / "bento.log") as url:
         assert client.predict(url, RIDE)["model_version"] == 1
-        register_bad_champion(user)
+        assert register_bad_champion(user) == 2
         with newest_bento(user):
             done = deploy_champion(user.settings, DEPLOYED_BY)
         assert (done.is_followed, done.routing["champion"], done.routing["shadows"]) == (True, 2, [1])
