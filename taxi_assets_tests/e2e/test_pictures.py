@@ -13,8 +13,8 @@ README = (CHECKOUT / "README.md").read_text()
 def test_every_picture_of_the_readme_is_made_by_a_command() -> None:
     shown = set(re.findall(r"\(docs/images/(\w+)\.png\)", README))
     made = {picture.name for picture in (*PICTURES, *REFUSED)}
-    assert shown == made | {"backtest"}
-    assert "--picture docs/images/backtest.png" in README
+    assert shown == made | {"backtest", "replay"}
+    assert all(f"--picture docs/images/{name}.png" in README for name in ("backtest", "replay"))
     assert "readme_pictures.py docs/images" in (CHECKOUT / "Makefile").read_text()
 
 
@@ -30,7 +30,7 @@ def test_readme_shows_own_months_before_the_comparison() -> None:
 
 def test_readme_names_disk_and_platforms_before_the_first_result() -> None:
     before = README[: README.index("\n## Results")]
-    assert re.search(r"1\.6 GB of disk", before)
+    assert re.search(r"2\.3 GB of disk", before)
     assert all(name in before for name in ("Linux", "macOS", "WSL"))
 
 

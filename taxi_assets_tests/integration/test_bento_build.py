@@ -28,7 +28,8 @@ from pathlib import Path
 from taxi_assets.serving.packaging import bento_build as packaging
 from taxi_assets.settings import Settings
 packaging.{victim} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-packaging.build_bento(Settings(home=Path(sys.argv[1]), data_kind="synthetic"), Path(sys.argv[2]), {labels!r}, "{{}}")
+settings = Settings(home=Path(sys.argv[1]), data_kind="synthetic")
+packaging.build_bento(settings, Path(sys.argv[2]), {labels!r}, sys.argv[3])
 """
 
 CONTAINERFILE = """
@@ -91,7 +92,7 @@ def bentos(settings: Settings) -> list[str]:
 
 def kill_build(settings: Settings, model: Path, victim: str) -> None:
     script = KILLED.format(victim=victim, labels=LABELS)
-    done = subprocess.run([sys.executable, "-c", script, str(settings.home), str(model)], check=False)
+    done = subprocess.run([sys.executable, "-c", script, str(settings.home), str(model), CITY], check=False)
     assert done.returncode == -9
 
 

@@ -73,6 +73,7 @@ def print_status(console: Console) -> None:
             "files": {"waiting": [FILE]},
             "unfinished": [],
             "superseded_versions": {"1": [f"{FILE} ({DIGEST})"]},
+            "retraining": None,
             "last_run": {"job": "month", "status": "FAILURE", "run_id": RUN},
         },
     )

@@ -28,13 +28,18 @@ DECIDED = Month(2022, 12)  # a month of decisions only
 
 @pytest.fixture
 def of_january(platform: PlatformHarness) -> Iterator[Version]:
-    """A champion trained on January, which has not seen February."""
+    """A champion trained on January, on a February without decisions of other tests."""
     version = platform.train(FEBRUARY)
+    with platform.warehouse.publishing("no decision") as connection:
+        others = connection.execute("FROM promotions WHERE month = ?", [FEBRUARY.first_day]).df()
+        connection.execute("DELETE FROM promotions WHERE month = ?", [FEBRUARY.first_day])
     model_versions.promote(platform.settings, version.version, "Trained on January.")
     yield version
     with platform.warehouse.publishing("as before") as connection:
         connection.execute("DELETE FROM champion_performance")
         connection.execute("DELETE FROM promotions WHERE month = ?", [DECIDED.first_day])
+        connection.register("others", others)
+        connection.execute("INSERT INTO promotions BY NAME FROM others")
 
 
 def rows(platform: PlatformHarness) -> list[dict[str, Any]]:
