@@ -72,6 +72,7 @@ def test_half_published_and_lost_months_are_reported(ingested: Warehouse, sample
     assert len(reverting.wrong) == 1
 
 
+@pytest.mark.slow
 def test_raw_trips_of_no_file_are_reported(
     ingested: Warehouse, sample_files: SampleFiles, reference_lakes: ReferenceLakes
 ) -> None:

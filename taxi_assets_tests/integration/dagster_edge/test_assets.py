@@ -142,6 +142,7 @@ def test_a_snapshot_names_the_run_that_made_it(platform: PlatformHarness) -> Non
     assert {"taxi_zones", "green 2023-03", "drift_reports 2023-03"} <= set(messages)
 
 
+@pytest.mark.slow
 def test_reingesting_a_month_changes_only_the_snapshot(platform: PlatformHarness) -> None:
     before, snapshot = platform.table_digests(), platform.warehouse.snapshot()
     platform.run("ingest_months", [JANUARY])
@@ -204,6 +205,7 @@ def test_failed_month_is_not_published_and_reports_the_reason(platform: Platform
     assert "median_duration_is_plausible" in refused
 
 
+@pytest.mark.slow
 def test_warning_is_reported_and_the_month_published(empty_platform: PlatformHarness, tmp_path: Path) -> None:
     empty_platform.land(JANUARY, tmp_path, parse_shift("null_burst=0.4"))
     run = empty_platform.run("ingest_months", [JANUARY])

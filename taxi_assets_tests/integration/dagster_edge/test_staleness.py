@@ -112,6 +112,7 @@ def test_changed_code_trains_a_version_that_has_no_evaluation(platform: Platform
     assert not retrain(platform)  # the earlier code has its version
 
 
+@pytest.mark.slow
 def test_another_month_in_the_window_makes_the_model_stale(platform: PlatformHarness) -> None:
     with without(platform, "published_months", "month = DATE '2023-01-01'"):
         assert platform.train(MARCH).tags["months"] == "2023-02"

@@ -25,6 +25,7 @@ def land(warehouse: Warehouse, service: str, era: str) -> Path:
     return synthetic.write_month(landing, service, MARCH, 2000, 7, era)
 
 
+@pytest.mark.slow
 def test_a_csv_with_coordinates_is_ingested(warehouse: Warehouse, synthetic_source) -> None:
     publish_zones(warehouse, *synthetic_source.zone_files)
     path = land(warehouse, "green", "2013-08-csv")

@@ -60,6 +60,7 @@ def test_changed_code_writes_the_month_again(ingested: Warehouse, monkeypatch: p
     assert ingested.snapshot() == snapshot + 1
 
 
+@pytest.mark.slow
 def test_changed_zones_write_the_month_again(ingested: Warehouse, synthetic_source) -> None:
     ingest_month(ingested, "green", JANUARY)
     with ingested.publishing("a zone moves") as connection:

@@ -56,6 +56,7 @@ def ingested(landing_harness: LandingHarness) -> LandingHarness:
     return landing_harness
 
 
+@pytest.mark.slow
 def test_tenth_of_an_ingested_month_needs_acceptance(ingested: LandingHarness) -> None:
     before = rows(ingested)
     with pytest.raises(

@@ -43,6 +43,7 @@ def test_later_of_two_files_after_a_kill_is_used(
     assert {r.sha256 == newest: r.state for r in landing_harness.records()} == {True: "waiting", False: "superseded"}
 
 
+@pytest.mark.slow
 def test_valid_file_is_taken_after_its_copy_was_quarantined(landing_harness: LandingHarness) -> None:
     for _ in range(2):
         landing_harness.put()
@@ -67,6 +68,7 @@ def test_quarantined_copy_is_retried_when_the_stored_file_is_missing(landing_har
     landing_harness.check()
 
 
+@pytest.mark.slow
 def test_file_is_taken_while_its_misnamed_copy_waits(landing_harness: LandingHarness) -> None:
     landing_harness.put(name="green_tripdata_2023-02.parquet")
     landing_harness.scan_landing()
@@ -89,6 +91,7 @@ def remove(landing_harness: LandingHarness) -> None:
     landing_harness.scan_landing()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lose", [refuse, remove])
 def test_superseded_file_waits_again_after_its_successor_is_removed(
     landing_harness: LandingHarness, lose: Callable[[LandingHarness], None]
