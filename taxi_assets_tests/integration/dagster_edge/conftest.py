@@ -48,7 +48,14 @@ def shared_platform(tmp_path_factory: pytest.TempPathFactory, months_folder: Pat
             with coarse_pictures():
                 platform.run("ingest_months", [JANUARY, FEBRUARY])
                 platform.run("train_month", [MARCH])
+            shutil.copytree(settings.home, settings.home.with_name("untouched"), symlinks=True)
             yield platform
+
+
+@pytest.fixture
+def untouched_home(shared_platform: PlatformHarness) -> Path:
+    """The small platform's home as it was before any test; tests copy it."""
+    return shared_platform.settings.home.with_name("untouched")
 
 
 @pytest.fixture

@@ -37,14 +37,18 @@ NEVER = datetime(2023, 5, 1)  # the lake's times are UTC without a zone
 
 
 @pytest.fixture
-def home(platform: PlatformHarness, tmp_path: Path) -> Settings:
-    """A copy of the small platform's home, with ports that nothing listens to."""
-    shutil.copytree(platform.settings.home, tmp_path / "home", symlinks=True)
-    copied = platform.settings.model_copy(update={"home": tmp_path / "home"})
+def home(
+    shared_platform: PlatformHarness, untouched_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """A copy of the small platform's home before any test, with ports that nothing listens to."""
+    shutil.copytree(untouched_home, tmp_path / "home", symlinks=True)
+    original = shared_platform.settings
+    monkeypatch.setenv("DAGSTER_HOME", str(original.dagster_home))  # restored after an instance of the copy was opened
+    copied = original.model_copy(update={"home": tmp_path / "home"})
     with closing(sqlite3.connect(copied.mlflow_home / "mlflow.db")) as database:  # it has its own path
         for table, column in _PATHS:
             moved = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
-            database.execute(moved, [str(platform.settings.mlflow_home), str(copied.mlflow_home)])
+            database.execute(moved, [str(original.mlflow_home), str(copied.mlflow_home)])
         database.commit()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -200,7 +204,7 @@ def figure(settings: Settings, section: str, label: str) -> Figure:
     return shown
 
 
-def test_a_healthy_platform_agrees_with_its_stores(home: Settings, platform: PlatformHarness) -> None:
+def test_a_healthy_platform_agrees_with_its_stores(home: Settings) -> None:
     found = sections(home)
     assert {name: section.state for name, section in found.items()} == {
         **dict.fromkeys(("data", "runs", "model", "alerts"), "ok"),
@@ -210,8 +214,8 @@ def test_a_healthy_platform_agrees_with_its_stores(home: Settings, platform: Pla
     champion = figure(home, "model", "champion")
     assert champion.value.startswith("version 1 since ")
     assert champion.url == model_versions.version_url(home, 1)
-    last = platform.last_run()
-    assert figure(home, "runs", "last run").url == home.dagster_run_url(last.run_id)
+    with open_instance(home) as instance:
+        assert figure(home, "runs", "last run").url == home.dagster_run_url(instance.get_runs(limit=1)[0].run_id)
     history = found["model"].table
     assert history
     with Warehouse(home).reading() as connection:

@@ -5,7 +5,7 @@
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,14 @@ PACK = {
     *("index.html", "decision.json", "comparison.json", "data_files.csv", "sbom.cdx.json"),
     *("model_card.md", "model_card.html", "ai_act.md", "ai_act.html"),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _home_as_before() -> Iterator[None]:
+    """Restores `DAGSTER_HOME`, which a replay sets in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", "")
+        yield
 
 
 @pytest.fixture(scope="module")
