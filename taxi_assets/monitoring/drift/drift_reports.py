@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.evaluate import window_of
+from taxi_assets.monitoring.champion_performance import champion_before
 from taxi_assets.monitoring.drift.measure_drift import DriftReport, measure_drift
 from taxi_assets.months import Month
-from taxi_assets.registry import model_versions, tracking
+from taxi_assets.registry import tracking
 from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.training_window import available_window
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 def report_drift(settings: Settings, warehouse: Warehouse, month: Month, run_id: str | None = None) -> DriftReport:
     """Measures the month against the champion's training months and replaces its rows in the warehouse.
 
-    Without a champion that was trained before the month, it is compared with the months a training would use.
+    The champion is the one before the month's decision. Without one that was trained before the month, it is compared
+    with the months a training would use.
 
     Raises:
         TaxiError: No earlier month is available.
     """
-    champion = model_versions.champion(settings)
+    champion = champion_before(settings, warehouse, month)  # repeated, it measures against the same version
     trained_before = champion if champion and max(window_of(champion)) < month else None
     reference = window_of(trained_before) if trained_before else _earlier_months(settings, warehouse, month)
     with warehouse.publishing(f"drift_reports {month}", run_id) as connection:
