@@ -83,7 +83,7 @@ def test_the_page_shows_what_taxi_status_says(browser: Browser, url: str, cli_us
     page, facts = open_status(browser, url), cli_user.run_json("status")
     assert f"version {facts['champion']['version']} since" in page.locator("#model").inner_text()
     assert f"{len(facts['months'])}: {facts['months'][0]['month']} to" in page.locator("#data").inner_text()
-    assert facts["files"]["quarantined"] == [PLANTED]
+    assert PLANTED in facts["files"]["quarantined"]
     expect(page.locator("#data")).to_have_attribute("data-state", "bad")
     expect(page.locator("#summary")).to_contain_text("It needs a person.")
     champion = page.locator("#model dd a").first.get_attribute("href")
