@@ -9,7 +9,6 @@ import { ZoneSearch } from "./zone_search.js";
 
 const $ = (id) => document.getElementById(id);
 const ROLES = ["pickup", "dropoff"];
-const KEPT_CITIES = 200;
 
 let zones = new Map();
 let zoneIds = [];
@@ -20,7 +19,7 @@ let latest = { ride: 0, city: 0 }; // the newest shown answers: an older one tha
 let asked = 0;
 let minutes = new Map(); // of the shown city, by zone
 const searches = {};
-const cities = new Map(); // answers by question, so that an hour seen before is painted at once
+let modelVersion; // of the line that names the model
 
 function show(element, text) {
   element.hidden = !text;
@@ -39,6 +38,7 @@ function showAnswer(answer, at) {
   show($("dropoff-time"), `Leaving at ${at.slice(11)}, you arrive about ${dropoffTime(answer.dropoff_at, at)}, New York time.`);
   const traffic = answer.recent_traffic;
   const notes = [
+    `Answered by version ${answer.model_version} of the model.`,
     ...answer.warnings,
     traffic.known
       ? `Knows the traffic up to ${duration(traffic.age_seconds / 60)} before the pickup.`
@@ -48,13 +48,14 @@ function showAnswer(answer, at) {
   $("notes").hidden = false;
   $("answer").dataset.at = at;
   $("answer").dataset.version = answer.model_version;
+  if (answer.variant === "champion" && answer.model_version !== modelVersion) showModel().catch(showProblem);
 }
 
-function hideAnswer() {
+function hideAnswer(sentence) {
   for (const id of ["minutes", "dropoff-time", "notes"]) $(id).hidden = true;
-  const missing = question.pickup === null ? "starts" : "ends";
-  show($("sentence"), `Choose where the ride ${missing}: type above, or click on the map.`);
+  show($("sentence"), sentence);
   delete $("answer").dataset.at;
+  latest = { ride: asked, city: asked };
 }
 
 function showProblem(error) {
@@ -64,7 +65,8 @@ function showProblem(error) {
 }
 
 async function askRide(asking) {
-  if (asking.pickup === null || asking.dropoff === null) return hideAnswer();
+  if (asking.pickup === null) return hideAnswer("Choose where the ride starts: type above, or click on the map.");
+  if (asking.dropoff === null) return hideAnswer("Choose where the ride ends: type above, or click on the map.");
   const number = asked;
   const answer = await predict(asking);
   if (number < latest.ride) return undefined;
@@ -76,14 +78,7 @@ async function askCity(asking) {
   $("hours").hidden = asking.pickup === null;
   if (asking.pickup === null) return paintCity(new Map(), asking.at);
   const number = asked;
-  const key = [asking.pickup, asking.service, asking.at].join();
-  if (!cities.has(key)) {
-    const found = predictCity(asking, zoneIds);
-    cities.set(key, found);
-    found.catch(() => cities.delete(key));
-    if (cities.size > KEPT_CITIES) cities.delete(cities.keys().next().value);
-  }
-  const found = await cities.get(key);
+  const found = await predictCity(asking, zoneIds);
   if (number < latest.city) return undefined;
   latest.city = number;
   return paintCity(new Map(zoneIds.map((id, index) => [id, found[index]])), asking.at);
@@ -102,10 +97,14 @@ async function refresh() {
   const asking = { ...question, at: question.at ?? now() };
   showQuestion(asking);
   asked += 1;
+  const number = asked;
   try {
     await Promise.all([askRide(asking), askCity(asking)]);
-    $("problem").hidden = true;
+    if (number === asked) $("problem").hidden = true;
   } catch (error) {
+    if (number !== asked) return; // a newer question has its own answer
+    hideAnswer("There is no answer to this question.");
+    paintCity(new Map(), "");
     showProblem(error);
   }
 }
@@ -170,6 +169,7 @@ async function share() {
 
 async function showModel() {
   const facts = await model();
+  modelVersion = facts.version;
   const errors = facts.evaluation?.rmse_minutes;
   const parts = [
     `Model version ${facts.version}`,

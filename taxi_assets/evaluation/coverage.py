@@ -9,7 +9,7 @@ from taxi_assets.training.intervals import BANDS, COVERAGE, bands
 from taxi_assets.training.predictions import Prediction
 
 _MIN_TRIPS = 500  # for a borough and part of the day: with fewer, its share is noise
-_TOLERANCE, _CELL_TOLERANCE = 0.03, 0.05  # for one month, which varies more than two years
+TOLERANCE, _CELL_TOLERANCE = 0.03, 0.05  # for one month, which varies more than two years
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Coverage:
         if not len(self.cells):
             return True
         worst = max(abs(share - COVERAGE) for share in self.cell_range)
-        return abs(self.share - COVERAGE) <= _TOLERANCE and worst <= _CELL_TOLERANCE
+        return abs(self.share - COVERAGE) <= TOLERANCE and worst <= _CELL_TOLERANCE
 
 
 def measure_coverage(predictions: Prediction, trips: pd.DataFrame, boroughs: pd.DataFrame) -> Coverage:

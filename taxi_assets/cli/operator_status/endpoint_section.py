@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from math import isinf
 
 from taxi_assets.cli.operator_status.scraped_metrics import ScrapedMetrics
 from taxi_assets.cli.operator_status.status_section import Figure, Section, State, Table
@@ -65,10 +66,18 @@ class EndpointSection:
         slowest = metrics.quantile_bound("taxi_prediction_seconds", 0.99)
         return [
             Figure("requests", "measuring" if rate is None else f"{rate:.1f} a second", url=page),
-            Figure("failed requests", f"{failed:.0f} of {total:.0f}", "watch" if failed else "ok", page),
-            Figure("99 % of answers within", "no ride yet" if slowest is None else f"{1000 * slowest:g} ms", url=page),
+            Figure(
+                "failed requests since its start", f"{failed:.0f} of {total:.0f}", "watch" if failed else "ok", page
+            ),
+            Figure("99 % of answers since its start", _latency(slowest), url=page),
             Figure("age of recent traffic", f"{min(ages) / 60:.0f} minutes" if ages else "no traffic known", url=page),
         ]
+
+
+def _latency(bound: float | None) -> str:
+    if bound is None:
+        return "no ride yet"
+    return "slower than the histogram's last bucket" if isinf(bound) else f"within {1000 * bound:g} ms"
 
 
 def _day(

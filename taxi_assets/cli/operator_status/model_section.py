@@ -27,7 +27,6 @@ SELECT strftime(month, '%Y-%m'), model_version, coalesce(state, if(is_promoted, 
 FROM promotions ORDER BY decided_at DESC NULLS LAST LIMIT 1
 """
 _VERDICTS: dict[str | None, State] = {"watch": "watch", "retrain": "watch", "fix data": "bad"}
-_COVERAGE = (0.87, 0.93)  # of 90 % intervals, as the evaluation's check
 
 
 class _Month(NamedTuple):
@@ -89,9 +88,12 @@ def _newest(rows: Sequence[Sequence[Figure]]) -> list[Figure]:
 
 
 def _row(settings: Settings, found: _Month) -> list[Figure]:
+    from taxi_assets.evaluation.coverage import TOLERANCE  # with pandas, so not at the start
+    from taxi_assets.training.intervals import COVERAGE
+
     month = found.month
     performance, evaluation = (_page(settings, asset, month) for asset in ("champion_performance", "model_evaluation"))
-    is_covered = found.coverage is None or _COVERAGE[0] <= found.coverage <= _COVERAGE[1]
+    is_covered = found.coverage is None or abs(found.coverage - COVERAGE) <= TOLERANCE
     coverage = "" if found.coverage is None else f"{found.coverage:.1%}"
     return [
         Figure("month", month),

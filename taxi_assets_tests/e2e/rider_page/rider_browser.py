@@ -27,6 +27,14 @@ def shows_answer(page: Page) -> dict[str, str]:
     return {name: page.locator(f"#{name}").inner_text() for name in ("minutes", "sentence", "dropoff-time")}
 
 
+def shows_no_answer(page: Page) -> None:
+    """Neither figures nor colours of another question are left."""
+    expect(page.locator("#sentence")).to_have_text("There is no answer to this question.")
+    for name in ("minutes", "dropoff-time", "notes"):
+        expect(page.locator(f"#{name}")).to_be_hidden()
+    assert page.locator("#zones path").evaluate_all("all => all.filter(path => path.style.fill).length") == 0
+
+
 def ask_by_link(open_page: OpenPage, page_url: str) -> dict[str, str]:
     return shows_answer(open_page(f"{page_url}/{QUESTION}"))
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import small_model
 from playwright.sync_api import expect
-from rider_browser import HOST, QUESTION, OpenPage, ask_by_link, set_time, shows_answer
+from rider_browser import HOST, QUESTION, OpenPage, ask_by_link, set_time, shows_answer, shows_no_answer
+from serving_platform import Platform
+from terminal import wait_until
 
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import bento_program
@@ -130,6 +132,7 @@ def test_a_refusal_is_a_sentence_and_the_next_question_clears_it(open_page: Open
     page = open_page(f"{page_url}/{QUESTION}&service=hoverboard")
     expect(page.locator("#problem")).to_contain_text("hoverboard")
     expect(page.locator("#problem")).to_contain_text("green")
+    shows_no_answer(page)
     page.locator("#service").select_option("fhvhv")
     shows_answer(page)
     expect(page.locator("#problem")).to_be_hidden()
@@ -149,7 +152,24 @@ def test_a_stopped_endpoint_is_said_and_tried_again(open_page: OpenPage, package
     page.locator("#hour").focus()
     page.keyboard.press("Home")
     expect(page.locator("#problem")).to_contain_text("does not answer")
+    shows_no_answer(page)  # the one before is of another hour
     with running(other, tmp_path / "second.log"):
         page.locator("#retry").click()
         expect(page.locator("#answer")).to_have_attribute("data-at", "2023-03-01T00:00", timeout=15_000)
         expect(page.locator("#problem")).to_be_hidden()
+
+
+def test_after_a_swap_the_page_names_and_shows_the_new_model(
+    open_page: OpenPage, platform: Platform, tmp_path: Path
+) -> None:
+    with platform.serving(tmp_path / "bento.log") as deployed:
+        page = open_page(f"{deployed.url}/{QUESTION}")
+        shows_answer(page)
+        expect(page.locator("#model")).to_contain_text("Model version 3")
+        assert deployed("PUT", "/routing/champion", {"model_version": 11}).is_success
+        wait_until(lambda: deployed.answering() == {11})
+        with page.expect_response("**/predict_many") as recoloured:
+            page.locator("#at").dispatch_event("change")  # the same question again
+        assert recoloured.value.json()["model_version"] == 11
+        expect(page.locator("#notes")).to_contain_text("version 11")
+        expect(page.locator("#model")).to_contain_text("Model version 11")
