@@ -1,6 +1,5 @@
 """Runs `taxi` as a user does: in its own process, with its own home and ports."""
 
-import hashlib
 import json
 import os
 import subprocess
@@ -14,14 +13,11 @@ from taxi_assets import synthetic
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.months import Month
 from taxi_assets.settings import DataKind, Settings
-from taxi_assets.warehouse.connection import Warehouse
-from taxi_assets.warehouse.schema import TABLES
 
 HOST = "127.0.0.1"
 TAXI = (str(Path(sys.executable).with_name("taxi")),)
 MONTHS = (Month(2023, 1), Month(2023, 2))
 SEED = 7
-RUN_DEPENDENT_COLUMNS = {"run_id", "decided_at", "snapshot", "first_seen_at", "request"}
 
 
 @dataclass(frozen=True)
@@ -66,18 +62,3 @@ def write_months(folder: Path, rows: int, months: tuple[Month, ...] = MONTHS) ->
     for month in months:
         synthetic.write_month(folder, "green", month, rows, SEED)
     return folder
-
-
-def stable_columns_query(table: str) -> str:
-    names = [column.name for column in TABLES[table].columns if column.name not in RUN_DEPENDENT_COLUMNS]
-    return f"SELECT {', '.join(names)} FROM {table}"
-
-
-def table_digests(settings: Settings) -> dict[str, str]:
-    """A digest of each table's rows in any order, without run ids, times and snapshots."""
-    with Warehouse(settings).reading() as connection:
-        rows = {
-            name: connection.execute(f"SELECT t::VARCHAR FROM ({stable_columns_query(name)}) AS t").fetchall()
-            for name in TABLES
-        }
-    return {name: hashlib.sha256(repr(sorted(found)).encode()).hexdigest() for name, found in rows.items()}

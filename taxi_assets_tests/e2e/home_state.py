@@ -6,12 +6,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from cli_user import table_digests
+from table_digests import table_digests
 
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.registry import model_versions
 from taxi_assets.registry.database import client
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
 
 EQUAL = {
     dg.DagsterRunStatus.SUCCESS: "FINISHED",
@@ -37,7 +38,7 @@ def home_state(settings: Settings, bento: Path) -> HomeState:
     assert champion
     assert_runs_agree(settings)
     return HomeState(
-        tables=table_digests(settings),
+        tables=table_digests(Warehouse(settings)),
         champion=champion.version,
         versions=len(client(settings).search_model_versions("")),
         training_key=champion.tags["training_key"],

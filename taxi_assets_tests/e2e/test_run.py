@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_user import MONTHS, CliUser, make_cli_user, table_digests, write_months
+from cli_user import MONTHS, CliUser, make_cli_user, write_months
 from sample_lake import Source
+from table_digests import table_digests
 
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
 
 ROWS = 4_000
 RUN = ("run", "--months", "2023-01..2023-02")
@@ -121,10 +123,10 @@ def without_ids(facts: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.slow
 def test_running_again_changes_nothing(cli_user: CliUser, facts: dict[str, Any]) -> None:
     settings = cli_user.settings.model_copy(update={"data_kind": "synthetic"})
-    before = table_digests(settings)
+    before = table_digests(Warehouse(settings))
     again = cli_user.run_json(*RUN)
     assert without_ids(again) == without_ids(facts)
-    assert table_digests(settings) == before
+    assert table_digests(Warehouse(settings)) == before
 
 
 def test_run_leaves_no_process_and_no_extra_files(cli_user: CliUser, facts: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """A small platform: a home, its Dagster instance and code location, with small synthetic months."""
 
 import base64
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleCauseCategory, StaleStatus
 from dagster._core.loader import LoadingContextForTest
+from table_digests import table_digests
 
 from taxi_assets import synthetic
 from taxi_assets.defs.runs import run_job
@@ -22,12 +22,10 @@ from taxi_assets.registry.database import client
 from taxi_assets.settings import Settings
 from taxi_assets.synthetic import Shift
 from taxi_assets.warehouse.connection import Warehouse
-from taxi_assets.warehouse.schema import TABLES
 
 ROWS = 3_000
 SEED = 7
 JANUARY, FEBRUARY, MARCH, APRIL = (Month(2023, number) for number in range(1, 5))
-RUN_DEPENDENT_COLUMNS = {"run_id", "decided_at", "snapshot"}
 # Few trees: the tests do not depend on the model's quality.
 TINY = {"max_iter": 5, "min_samples_leaf": 20}
 
@@ -180,21 +178,6 @@ class PlatformHarness:
         yield
         for alias, version in before.items():
             api.set_registered_model_alias(model_versions.MODEL_NAME, alias, version)
-
-
-def stable_columns_query(table: str) -> str:
-    names = [column.name for column in TABLES[table].columns if column.name not in RUN_DEPENDENT_COLUMNS]
-    return f"SELECT {', '.join(names)} FROM {table}"
-
-
-def table_digests(warehouse: Warehouse) -> dict[str, str]:
-    """A digest of each table's rows in any order, without run ids, times and snapshots."""
-    with warehouse.reading() as connection:
-        rows = {
-            name: connection.execute(f"SELECT t::VARCHAR FROM ({stable_columns_query(name)}) AS t").fetchall()
-            for name in TABLES
-        }
-    return {name: hashlib.sha256(repr(sorted(found)).encode()).hexdigest() for name, found in rows.items()}
 
 
 def first_run_of(platform: PlatformHarness, job: str) -> dg.DagsterRun:
