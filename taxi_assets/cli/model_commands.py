@@ -11,6 +11,7 @@ from taxi_assets.cli.terminal import (
     error_console,
     load_home_settings,
     load_settings,
+    progress,
     require_writable_file,
     say,
     write_json,
@@ -27,8 +28,6 @@ def baselines(source: Source = None, to_json: Json = None) -> None:
 
     The model's first row is under the served condition (`TAXI_SERVED_CONDITION`).
     """
-    from rich.status import Status
-
     from taxi_assets.evaluation.course_reference import TRAIN_TEST_MONTHS, course_reference_rows
     from taxi_assets.ingestion.ensure_months import ensure_months
     from taxi_assets.warehouse.available_months import available_months
@@ -39,16 +38,16 @@ def baselines(source: Source = None, to_json: Json = None) -> None:
         sorted({month for pair in TRAIN_TEST_MONTHS for month in pair}),
     )
     rows = []
-    with Status("", console=error_console) as status:
+    with progress() as show:
         if source:
-            ensure_months(warehouse, ["green"], months, status.update)
+            ensure_months(warehouse, ["green"], months, show)
         with warehouse.reading() as connection:
             missing = sorted({*months} - {*available_months(connection, ["green"])})
         if missing:
             named = ", ".join(map(str, missing))
             raise TaxiError(f"the warehouse lacks {named} of green: add --source, or ingest these months first")
         for train_month, test_month in TRAIN_TEST_MONTHS:
-            rows += course_reference_rows(warehouse, "green", train_month, test_month, status.update)
+            rows += course_reference_rows(warehouse, "green", train_month, test_month, show)
     if to_json != "-":
         _print_rows(rows)
     facts = {"scope": "1_to_60_minutes", "condition": warehouse.settings.served_condition}
@@ -99,8 +98,6 @@ def backtest(
     A month's figures equal those of the asset `model_evaluation`. The headline is the served condition
     (`TAXI_SERVED_CONDITION`); other conditions have their own columns.
     """
-    from rich.status import Status
-
     from taxi_assets.evaluation import backtest as scoring
     from taxi_assets.ingestion.ensure_months import ensure_months
     from taxi_assets.plots.backtest_plot import draw_backtest
@@ -110,12 +107,12 @@ def backtest(
     settings = source_settings(source)
     months = month_range(Month.parse(first), Month.parse(last))
     png = chart_file(picture, to_json, settings.root / "backtest.json")
-    with Status("", console=error_console) as status:
+    with progress() as show:
         if source:
             before = [months[0].plus(-number) for number in range(1, WINDOW_MONTHS + 1)]
-            for sentence in ensure_months(Warehouse(settings), settings.services, months, status.update, before):
+            for sentence in ensure_months(Warehouse(settings), settings.services, months, show, before):
                 error_console.print(f"[yellow]note:[/] {sentence}", soft_wrap=True, highlight=False)
-        spec = scoring.BacktestSpec(Warehouse(settings), settings.root / "backtest", status.update)
+        spec = scoring.BacktestSpec(Warehouse(settings), settings.root / "backtest", show)
         facts = scoring.backtest(spec, months)
     png.write_bytes(draw_backtest(facts))
     if to_json != "-":

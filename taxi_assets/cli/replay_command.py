@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from taxi_assets.cli.model_commands import Source, chart_file, source_settings
-from taxi_assets.cli.terminal import Json, console, error_console, load_settings, say, warn, write_json
+from taxi_assets.cli.terminal import Json, console, error_console, load_settings, progress, say, warn, write_json
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month, month_range
 from taxi_assets.settings import Settings
@@ -35,8 +35,6 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option of the command
     drift report and the champion's error ask for it, or the model is three months old. With `--record` the platform's
     own jobs do the work in a home that `taxi audit` and `taxi lineage` read afterwards.
     """
-    from rich.status import Status
-
     from taxi_assets.cli.recorded_replay import record_replay
     from taxi_assets.plots.replay_plot import draw_replay
 
@@ -44,11 +42,11 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option of the command
     months = month_range(Month.parse(first), Month.parse(last))
     settings = source_settings(source) if record is None else _own_home(record, modes[0], months, source)
     png = chart_file(picture, to_json, settings.root / "replay.json")
-    with Status("", console=error_console) as status:
+    with progress() as show:
         if record is None:
-            found = _compare(settings, months, modes, source, status.update)
+            found = _compare(settings, months, modes, source, show)
         else:
-            found = [record_replay(settings, months, status.update)]
+            found = [record_replay(settings, months, show)]
     png.write_bytes(draw_replay(found))
     if to_json != "-":
         _print_policies(found)

@@ -1,7 +1,8 @@
 """Shared by all commands: terminal output, settings, the JSON option. Commands belong elsewhere."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
@@ -25,6 +26,18 @@ def say(line: str) -> None:
 def warn(line: str) -> None:
     """Print a warning to stderr without wrapping."""
     error_console.print(f"warning: {line}", soft_wrap=True, highlight=False, markup=False)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Shows a long command's newest step: one changing line on a terminal, otherwise a line for each on stderr."""
+    if not error_console.is_terminal:
+        yield lambda line: error_console.print(line, soft_wrap=True, highlight=False, markup=False)
+        return
+    from rich.status import Status
+
+    with Status("", console=error_console) as status:
+        yield status.update
 
 
 def require_writable_file(target: str, what: str, remedy: str = "name a file") -> None:
