@@ -1,4 +1,4 @@
-"""Digests of the warehouse's tables, to compare two homes or two moments of one."""
+"""Digests of the warehouse's tables, to compare two homes or a home at two times."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ RUN_DEPENDENT_COLUMNS = {"run_id", "snapshot", "request"}
 
 
 def table_digests(warehouse: Warehouse) -> dict[str, str]:
-    """A digest of each table's rows in any order, without run ids, snapshots and the times at which rows were made."""
+    """A digest of each table's rows in any order, without run ids, snapshots and times of the rows."""
     with warehouse.reading() as connection:
         rows = {
             name: connection.execute(f"SELECT t::VARCHAR FROM ({stable_columns_query(name)}) AS t").fetchall()

@@ -30,7 +30,7 @@ def warn(line: str) -> None:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """Shows a long command's newest step: one changing line on a terminal, otherwise a line for each on stderr."""
+    """Show the steps of a long command: one changing line on a terminal, otherwise a line each on stderr."""
     if not error_console.is_terminal:
         yield lambda line: error_console.print(line, soft_wrap=True, highlight=False, markup=False)
         return
