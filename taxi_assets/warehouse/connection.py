@@ -4,7 +4,6 @@ Writers publish one transaction at a time, behind a lock between processes. Read
 only. Values are bound to SQL statements, never formatted into them.
 """
 
-import importlib.util
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,13 +20,12 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.catalogue_version import migrate_if_older
+from taxi_assets.warehouse.extensions import open_database
 from taxi_assets.warehouse.full_disk import has_room, readable_copy
 from taxi_assets.warehouse.queries import newest_snapshot
 from taxi_assets.warehouse.schema import TABLES
 from taxi_assets.warehouse.sql_quotes import quote_literal
 from taxi_assets.warehouse.table_definition import Table
-
-_EXTENSIONS = ("ducklake", "sqlite_scanner")
 
 SEARCH_PATH = "SET search_path = 'lake.main,memory.main'"  # the tables, then the macros
 
@@ -41,7 +39,7 @@ _READ_WHILE_EMPTY = (
     *("converted_trips", "schema_changes", "promotions", "approvals", "alerts", "retraining_decisions"),
 )
 
-# One open database per process: loading the extensions and checking their signatures takes half a second.
+# One open database per process and home.
 _databases: dict[tuple[int, int, Settings], duckdb.DuckDBPyConnection] = {}
 
 
@@ -156,7 +154,7 @@ class Warehouse:
 
     def _open(self, copy: Path | None = None) -> duckdb.DuckDBPyConnection:
         """A new database on the catalogue, or on a read-only copy of it."""
-        connection = self._with_extensions()
+        connection = open_database(self._config())
         connection.execute(self._attachment(copy))
         define_macros(connection, shared=True)  # takes longer than a small query
         # From here on, no statement can reach files outside the platform's folders or lift this limit. Exception:
@@ -168,14 +166,8 @@ class Warehouse:
         connection.execute("SET lock_configuration = true")
         return connection
 
-    def _with_extensions(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(config=self._config())
-        for extension in _EXTENSIONS:
-            connection.load_extension(str(_extension_file(extension)))
-        return connection
-
     def _migrate(self) -> None:
-        with closing(self._with_extensions()) as connection:
+        with closing(open_database(self._config())) as connection:
             connection.execute(self._attachment().removesuffix(")") + ", AUTOMATIC_MIGRATION true)")
 
     def _config(self) -> dict[str, Any]:
@@ -288,12 +280,3 @@ def require_writable(folder: Path) -> None:
         raise TaxiError(f"cannot write to {folder} ({error.strerror}): {remedy}") from error
     if not folder.stat().st_mode & 0o222:
         raise TaxiError(f"{folder} is marked read-only: {remedy}")
-
-
-def _extension_file(name: str) -> Path:
-    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
-    folders = spec.submodule_search_locations if spec else None
-    for folder in folders or ():
-        for path in Path(folder).rglob(f"{name}.duckdb_extension"):
-            return path
-    raise TaxiError(f"the package duckdb-extension-{name.replace('_', '-')} is missing: run `make env`")

@@ -113,7 +113,7 @@ def _read(home: str) -> None:
 
 def _shell(home: str) -> None:
     """Attaches and detaches the DuckLake on each poll, as the README's `duckdb` shell does."""
-    from taxi_assets.warehouse.connection import _extension_file
+    from taxi_assets.warehouse.extensions import extension_file
 
     folder = _settings(home).warehouse
 
@@ -122,7 +122,7 @@ def _shell(home: str) -> None:
             return
         with duckdb.connect() as connection:
             for extension in ("ducklake", "sqlite_scanner"):
-                connection.load_extension(str(_extension_file(extension)))
+                connection.load_extension(str(extension_file(extension)))
             connection.execute(f"ATTACH 'ducklake:sqlite:{folder}/catalog.sqlite' AS lake (READ_ONLY)")
             connection.execute("USE lake")
             connection.execute("BEGIN TRANSACTION")

@@ -7,7 +7,8 @@ import duckdb
 import pytest
 
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse.connection import Warehouse, _extension_file
+from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.extensions import extension_file
 
 README = Path(__file__).resolve().parents[3] / "README.md"
 
@@ -28,7 +29,7 @@ def test_readme_commands_read_the_ducklake(tmp_path: Path, monkeypatch: pytest.M
     assert install == "INSTALL ducklake"
     with duckdb.connect() as shell:
         for extension in ("ducklake", "sqlite_scanner"):  # from the packages, as tests have no network
-            shell.load_extension(str(_extension_file(extension)))
+            shell.load_extension(str(extension_file(extension)))
         found = [shell.execute(command).fetchall() for command in commands]
         assert found[-2][0][1:] == (1, 7.5)
         assert found[-1][-1][2] == "one ride"
