@@ -12,7 +12,7 @@ import model_store_samples
 import pytest
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.serving.deployments.model_checks import freeze_loaded, load_checked, warm_up
+from taxi_assets.serving.deployments.model_checks import load_checked, warm_up
 from taxi_assets.serving.deployments.model_store import find_model
 
 
@@ -52,7 +52,8 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
 
 def test_a_frozen_model_is_freed_with_its_last_user(tmp_path: Path) -> None:
     checked = load_checked(model_store_samples.add_version(tmp_path, 7), 7)
-    freeze_loaded()
+    gc.collect()
+    gc.freeze()  # as at the start of the endpoint
     try:
         model, session = weakref.ref(checked.model), weakref.ref(checked.model.session)
         encoder = weakref.ref(checked.model.encoder)

@@ -1,5 +1,6 @@
 """The models in one worker's memory, each loaded once for a deployment."""
 
+import gc
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.deployments.deployment_store import Deployment, new_deployment
-from taxi_assets.serving.deployments.model_checks import freeze_loaded, load_checked
+from taxi_assets.serving.deployments.model_checks import load_checked
 from taxi_assets.serving.served_model import ServedModel
 
 # Called with a version, the seconds of its load, and the reason if it was refused.
@@ -68,7 +69,7 @@ class LoadedModels:
             self._on_load(deployment.version, time.perf_counter() - started, str(error))
             raise
         self._loaded[deployment.version] = _Loaded(deployment.key, model)
-        freeze_loaded()
+        gc.collect()  # not frozen: that would keep the circular references of the requests of this time for ever
         self._on_load(deployment.version, time.perf_counter() - started, None)
 
     def keep(self, versions: Collection[int]) -> None:

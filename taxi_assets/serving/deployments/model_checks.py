@@ -1,6 +1,5 @@
 """Loads a model version and checks it before it may answer: files, golden trips, probe rides, time."""
 
-import gc
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,12 +62,6 @@ def load_checked(folder: Path, version: int, max_milliseconds: float = MAX_MILLI
     except Exception as error:  # ONNX Runtime has no common class of errors
         raise TaxiError(f"version {version} is refused, loading fails ({describe_error(error)}): {_REMEDY}") from error
     return CheckedModel(model, time.perf_counter() - started, milliseconds)
-
-
-def freeze_loaded() -> None:
-    """Exclude loaded models from later garbage collections; a model without users is freed all the same."""
-    gc.collect()
-    gc.freeze()
 
 
 def probe_rides(services: tuple[str, ...]) -> Iterator[RideRequest]:

@@ -1,9 +1,11 @@
 """A worker follows the serving state, and a restart comes back to the last routing that can be loaded."""
 
+import gc
 import os
 import shutil
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +19,7 @@ from taxi_assets.serving.deployments.deployment_changes import DeploymentChanges
 from taxi_assets.serving.deployments.deployment_store import new_deployment
 from taxi_assets.serving.deployments.follow import Follower, FollowerHooks
 from taxi_assets.serving.deployments.loaded_models import LoadedModels
+from taxi_assets.serving.deployments.model_store import find_model
 from taxi_assets.serving.deployments.routed_variants import RoutedVariants
 from taxi_assets.serving.deployments.routing import Routing
 from taxi_assets.serving.deployments.routing_store import read_routing, store_routing
@@ -253,6 +256,19 @@ def test_a_manifest_changed_after_the_deployment_is_refused(store: Path) -> None
     model_store_samples.edit_manifest(folder, lambda manifest: manifest.update(note="x"))
     with pytest.raises(TaxiError, match="has changed: deploy it again"):
         LoadedModels(lambda *_: None).load(deployment)
+
+
+def test_objects_of_the_time_of_a_load_are_freed(store: Path) -> None:
+    class Request:
+        itself: "Request"
+
+    request = Request()
+    request.itself = request
+    is_alive = weakref.ref(request)
+    LoadedModels(lambda *_: None).load(new_deployment(find_model(store, 2), 2, "test"))
+    del request
+    gc.collect()
+    assert is_alive() is None
 
 
 def test_a_restart_serves_a_version_rebuilt_since(
