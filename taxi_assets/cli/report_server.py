@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from taxi_assets.cli.operator_status.operator_status import OperatorStatus
 from taxi_assets.plots.report_page import ICON, STYLE
+from taxi_assets.serving.page_policy import content_security_policy
 from taxi_assets.settings import Settings
 
 _DOCS = "data_docs"
@@ -24,10 +25,7 @@ _STATUS_FILES = {
     "/status/status.js": ("status.js", "text/javascript; charset=utf-8"),
 }
 _STATUS_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": content_security_policy("data:"),
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from taxi_assets.serving.packaged_files import PAGE_FOLDER
+from taxi_assets.serving.page_policy import content_security_policy
 
 _INDEX = "index.html"
 _MEDIA_TYPES = {
@@ -18,10 +19,7 @@ _MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
+    "content-security-policy": content_security_policy("'self'"),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",  # a browser asks whether its copy is still the current one
