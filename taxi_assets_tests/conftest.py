@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import hypothesis
 import pytest
+from empty_warehouse import copying_from, create_or_update
 from sample_lake import (
     MONTHS,
     ZONE_FILES,
@@ -74,8 +75,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(trylast=True)  # after the order that pytest-randomly gives
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the slowest tests first, so that no worker waits for them at the end."""
-    items.sort(key=lambda item: not _expensive_fixture(item.nodeid.partition("::")[0]))
+    """Puts the slowest modules first and unit tests last, so that no worker waits for the other at the end."""
+
+    def turn(item: pytest.Item) -> tuple[bool, bool]:
+        module = item.nodeid.partition("::")[0]
+        return not _expensive_fixture(module), "unit" in module.split("/")
+
+    items.sort(key=turn)
 
 
 def _expensive_fixture(module: str) -> str | None:
@@ -101,6 +107,19 @@ def _no_signals_ignored_from_outside() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _copied_warehouses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Warehouse, "_initialise", copying_from(tmp_path_factory.mktemp("empty")))
+        yield
+
+
+@pytest.fixture
+def created_warehouses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New warehouses are created, not copied."""
+    monkeypatch.setattr(Warehouse, "_initialise", create_or_update)
 
 
 @pytest.fixture(scope="session")

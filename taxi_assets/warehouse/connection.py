@@ -121,14 +121,19 @@ class Warehouse:
     def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
         # Tables are not partitioned: a transaction writes one month, so each file has one month anyway and its
         # statistics say which; partitioning doubles the write time.
+        query = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = 'lake'"
+        existing = set(connection.execute(query).fetchall())
         for table in TABLES.values():
             if table.query:
                 # Others stay: files that were registered since have extended `raw_trips`.
                 connection.execute(f"CREATE VIEW IF NOT EXISTS {table.name} AS {table.select()}")
                 continue
-            connection.execute(table.ddl())
+            if (table.name, table.columns[0].name) not in existing:
+                connection.execute(table.ddl())
+                continue
             for column in table.columns:  # those that a table of an earlier release lacks
-                connection.execute(f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {column.name} {column.type}")
+                if (table.name, column.name) not in existing:
+                    connection.execute(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
 
     def _connect(self, copy: Path | None = None, *, begin: bool = False) -> duckdb.DuckDBPyConnection:
         """A new connection; those to the newest snapshot share this process's database."""

@@ -227,6 +227,7 @@ def test_a_bento_enters_the_store_beside_the_latest(settings: Settings, model: P
     assert latest(settings) == BuiltBento(newest, {**LABELS, "data_snapshot": "13"})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_build")
 def test_killed_build_leaves_no_bento(settings: Settings, model: Path) -> None:
     kill_build(settings, model, "_run_bentoml")
@@ -237,6 +238,7 @@ def test_killed_build_leaves_no_bento(settings: Settings, model: Path) -> None:
     assert not list(settings.bentoml_home.glob("building-*"))
 
 
+@pytest.mark.slow
 def test_build_killed_at_its_end_is_completed_by_the_next(settings: Settings, model: Path, built: Settings) -> None:
     shutil.copytree(built.bentoml_home / "bentos", settings.bentoml_home / "bentos")
     (settings.bentoml_home / "bentos" / BENTO_NAME / "latest").unlink()

@@ -151,6 +151,7 @@ def test_an_old_orphan_is_deleted_and_a_young_one_left(warehouse: Warehouse, sna
     assert orphan not in files(warehouse)
 
 
+@pytest.mark.slow
 def test_dry_run_reports_the_same_and_changes_nothing(warehouse: Warehouse, snapshots: list[int]) -> None:
     tidy(warehouse, [snapshots[1]])
     publish(warehouse, 3, 3)

@@ -88,6 +88,7 @@ def test_a_worse_variant_is_found(warehouse: Warehouse, bias: float, verdict: st
     assert draw_variants([found]).startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_better_shadow_is_found_earlier_than_a_better_challenger(warehouse: Warehouse, tmp_path: Path) -> None:
     other = Warehouse(Settings(home=tmp_path / "other", data_kind="synthetic", threads=1, memory_limit="1GB"))
     decided = []

@@ -14,6 +14,7 @@ from taxi_assets.warehouse.connection import Warehouse, create_month_view, month
 from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
 
+pytestmark = pytest.mark.usefixtures("created_warehouses")
 JANUARY = Month(2023, 1)
 
 

@@ -10,6 +10,8 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse, require_writable
 
+pytestmark = pytest.mark.usefixtures("created_warehouses")
+
 
 def put_rows(connection: duckdb.DuckDBPyConnection, rows: int) -> None:
     connection.execute("INSERT INTO kept_trips (source_row) SELECT range FROM range($rows)", {"rows": rows})

@@ -80,6 +80,7 @@ def test_recording_alone_never_asks_for_a_training(verdicts: dict[str, str]) -> 
     assert month_verdict(verdicts, ["a fault"]) == "fix data"  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_alarms_without_drift_are_as_rare_as_set() -> None:
     """At one alarm in 24 months, nine or more in a hundred months have a chance of 2 in 100."""
     random, alarms = np.random.default_rng(7), 0

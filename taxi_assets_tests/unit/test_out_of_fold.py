@@ -73,6 +73,7 @@ def test_final_tables_use_all_trips(geometry: ZoneGeometry, trips: PastTrips, pa
         assert np.allclose(tables[name], table, rtol=1e-4, atol=1e-5), name
 
 
+@pytest.mark.slow
 def test_months_before_the_window_are_not_encoded(geometry: ZoneGeometry, trips: PastTrips, past: Any) -> None:
     found, tables = encode_training_trips(trips, geometry, Smoothing(), since=JANUARY + 2)
     whole, same = past

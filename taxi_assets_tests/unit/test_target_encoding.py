@@ -205,6 +205,7 @@ def test_a_training_trip_is_independent_of_its_own_weeks(trips: PastTrips, geome
     assert not np.array_equal(after["expected_minutes"][~week], before["expected_minutes"][~week])
 
 
+@pytest.mark.slow
 def test_over_half_a_year_folds_are_blocks_of_three_weeks(geometry: ZoneGeometry) -> None:
     trips = drawn(geometry, months=6)
     found = out_of_fold(trips, geometry, Smoothing())

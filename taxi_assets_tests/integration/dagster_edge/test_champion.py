@@ -167,6 +167,7 @@ def test_challenger_that_worsens_one_borough_is_refused(
     assert champion(platform).version == weak_challenger.version
 
 
+@pytest.mark.slow
 def test_the_margin_is_set_in_the_launchpad(platform: PlatformHarness, weak_challenger: model_versions.Version) -> None:
     good = register(platform, MARCH, "truly better", OracleModel())
     result = platform.materialise(MARCH, "model_evaluation", "champion_model", promotion={"margin_minutes": 100})
@@ -209,6 +210,7 @@ def rmse(trips: Any, model: Any) -> float:
     return float(np.sqrt((errors**2).mean()))
 
 
+@pytest.mark.slow
 def test_champion_is_not_compared_on_its_training_trips(platform: PlatformHarness) -> None:
     seen = champion(platform)  # trained on January and February
     challenger = platform.train(FEBRUARY)

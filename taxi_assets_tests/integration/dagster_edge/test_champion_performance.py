@@ -98,6 +98,7 @@ def test_a_champion_is_measured_on_a_month_that_it_has_not_seen(platform: Platfo
     assert platform.checks(run, "champion_performance")["every_trip_in_scope_is_scored"].passed
 
 
+@pytest.mark.slow
 def test_the_same_champion_is_measured_again(platform: PlatformHarness, of_january: Version) -> None:
     assert platform.materialise(FEBRUARY, "champion_performance").success
     before = rows(platform)
@@ -134,6 +135,7 @@ def test_a_champion_whose_model_is_damaged_is_not_measured(platform: PlatformHar
         file.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_after_the_decision_the_champion_before_it_is_measured(platform: PlatformHarness, of_january: Version) -> None:
     promoted = platform.train(MARCH).version
     decide(platform, promoted, of_january.version, day=1)

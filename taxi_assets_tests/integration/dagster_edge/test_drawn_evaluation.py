@@ -79,6 +79,7 @@ def test_same_inputs_are_evaluated_once(evaluations: Evaluations, platform: Plat
     pd.testing.assert_frame_equal(stored.evaluation.coverage.cells, computed.evaluation.coverage.cells)
 
 
+@pytest.mark.slow
 def test_a_changed_trip_is_evaluated(evaluations: Evaluations, platform: PlatformHarness) -> None:
     before = evaluations.get()[0]
     with changed_trip(platform):
@@ -88,6 +89,7 @@ def test_a_changed_trip_is_evaluated(evaluations: Evaluations, platform: Platfor
     assert figures(evaluations.get()[0].evaluation) == figures(before.evaluation)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_evaluated_again(evaluations: Evaluations, platform: PlatformHarness) -> None:
     file = stored_file(platform)
     content = file.read_bytes()

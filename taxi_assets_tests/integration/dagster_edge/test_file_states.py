@@ -141,6 +141,7 @@ def test_table_page_and_folders_agree(platform: PlatformHarness, scenario: str) 
         file.unlink()
 
 
+@pytest.mark.slow
 def test_republished_month_shows_its_changes(platform: PlatformHarness) -> None:
     month = Month(2023, 9)
     run = platform.find(republished(platform, month).run_id)

@@ -110,6 +110,7 @@ def test_run_request_is_keyed_by_the_files_checksum(
     assert again.run_key == request.run_key
 
 
+@pytest.mark.slow
 def test_republished_file_is_another_request(
     empty_platform: PlatformHarness, months_folder: Path, landing: Path, tmp_path: Path
 ) -> None:
@@ -224,6 +225,7 @@ def test_file_with_failing_runs_is_retried_three_times_and_blocks_no_other(
     assert list(requested(empty_platform)) == ["2023-01", "2023-02"]
 
 
+@pytest.mark.slow
 def test_a_run_whose_worker_died_is_closed_in_dagster_and_mlflow(empty_platform: PlatformHarness) -> None:
     job = empty_platform.definitions.resolve_job_def("train_month")
     run = empty_platform.instance.create_run_for_job(job_def=job, status=dg.DagsterRunStatus.STARTED)

@@ -71,6 +71,7 @@ def test_a_run_in_progress_or_just_failed_is_not_requested_again(
     assert isinstance(tick(empty_platform), dg.RunRequest)
 
 
+@pytest.mark.slow
 def test_torn_and_overdue_segments_are_warnings(empty_platform: PlatformHarness) -> None:
     log = empty_platform.settings.prediction_log
     _, descriptor = segments.create_segment(log)
@@ -95,6 +96,7 @@ def leave_since_1970(log: Path) -> None:
     newest.rename(log / f"{1_000_000:013x}abc{segments.OPEN}")
 
 
+@pytest.mark.slow
 def test_a_prediction_that_is_there_twice_fails_the_run(
     empty_platform: PlatformHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

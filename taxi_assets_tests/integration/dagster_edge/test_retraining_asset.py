@@ -114,6 +114,7 @@ def test_a_month_that_does_not_train_is_skipped_and_its_run_succeeds(decided: Pl
     assert not decided.has_changed_code("retraining", MAY)
 
 
+@pytest.mark.slow
 def test_another_mode_and_a_person_decide_anew(decided: PlatformHarness) -> None:
     reasons = []
     for mode, config in (("never", {}), ("monthly", {}), ("drift", {"retrain": True, "by": "ann", "why": "A test."})):

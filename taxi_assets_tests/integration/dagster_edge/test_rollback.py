@@ -124,6 +124,7 @@ def test_the_champion_before_shadows_the_new_one(
     assert outcome.watch.rides == 0
 
 
+@pytest.mark.slow
 def test_records_of_a_watched_champion_are_sealed_for_the_next_tick(
     platform: PlatformHarness, deployed: int, serving_state: ServingState
 ) -> None:
@@ -178,6 +179,7 @@ def test_a_champion_that_is_no_worse_stays_and_its_shadow_ends(
     assert watch(platform).state == "none"
 
 
+@pytest.mark.slow
 def test_rides_before_the_deployment_do_not_count(
     platform: PlatformHarness, champion: int, deployed: int, serving_state: ServingState
 ) -> None:

@@ -49,6 +49,7 @@ def backtested(shared_platform: PlatformHarness, tmp_path_factory: pytest.TempPa
     return dict(month)
 
 
+@pytest.mark.slow
 def test_the_backtest_finds_what_the_evaluation_found(recorded: Any, backtested: dict[str, Any]) -> None:
     assert backtested["condition"] == SERVED
     assert backtested["model"]["rmse"] == pytest.approx(recorded[SERVED, "duration_model"], abs=1e-9)

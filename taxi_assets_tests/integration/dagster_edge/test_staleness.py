@@ -99,6 +99,7 @@ def test_changed_source_makes_its_assets_stale(
         assert changed_assets(changed) == stale
 
 
+@pytest.mark.slow
 def test_changed_code_trains_a_version_that_has_no_evaluation(platform: PlatformHarness, tmp_path: Path) -> None:
     assert not retrain(platform)
     with changed_source(platform, tmp_path, "features/target_encoding.py") as changed:

@@ -102,6 +102,7 @@ def test_failed_month_leaves_no_file(zoned: Warehouse, january: SourceFile) -> N
     assert len(kept) == 1
 
 
+@pytest.mark.slow
 def test_maintenance_deletes_the_link_of_a_replaced_month_and_keeps_its_file(
     zoned: Warehouse, january: SourceFile
 ) -> None:
@@ -126,6 +127,7 @@ def test_earlier_snapshot_has_the_replaced_rows(zoned: Warehouse, january: Sourc
     assert content(zoned.at(snapshot)) == before
 
 
+@pytest.mark.slow
 def test_moved_home_has_its_raw_trips(zoned: Warehouse, january: SourceFile, tmp_path: Path) -> None:
     publish_month(zoned, january)
     before = content(zoned)

@@ -61,6 +61,7 @@ def test_file_with_a_lost_row_is_refused(
     assert fetch(warehouse, "SELECT count(*) FROM raw_trips") == [(0,)]
 
 
+@pytest.mark.slow
 def test_coordinates_become_zones_once_there_are_zones(warehouse: Warehouse, synthetic_source) -> None:
     land(warehouse, "yellow", "2010")
     with pytest.raises(TaxiError, match="the warehouse has no taxi_zones: materialise taxi_zones first"):

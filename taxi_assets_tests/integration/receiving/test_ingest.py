@@ -124,6 +124,7 @@ def test_added_and_removed_rows_and_columns_are_counted(landing_harness: Landing
     assert 0 < median["after"] < statistics["mean_duration_minutes"]["after"]
 
 
+@pytest.mark.slow
 def test_retry_restores_a_superseded_file(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     first, rows_before = ingest(landing_harness), rows(landing_harness)
