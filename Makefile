@@ -8,7 +8,7 @@ SERVICES ?= green
 REPORT ?= .taxi/last_run.json
 
 .DEFAULT_GOAL := help
-.PHONY: help env run up test test-slow lint pictures bench bench-data bench-large bench-train bench-serve lock clean
+.PHONY: help env run up test test-slow lint pictures bench bench-data bench-large bench-train bench-serve bench-page lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,7 +51,8 @@ bench-data: env ## ingestion of a month, against pandas
 bench-large: env ## ingestion of 50,000,000 rows in little memory; takes 15 minutes
 bench-train: env ## training and loading, against the bare libraries
 bench-serve: env ## predictions over HTTP, against scikit-learn and a bare web framework
-bench-data bench-large bench-train bench-serve:
+bench-page: env ## the rider's page in Chromium: first answer, weight, repaint
+bench-data bench-large bench-train bench-serve bench-page:
 	@$(BIN)/python -m benchmarks.$(subst -,_,$@)
 
 lock: env ## renew requirements.lock from pyproject.toml

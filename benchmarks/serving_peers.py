@@ -46,11 +46,11 @@ class Peer:
     body: dict[str, object]
 
 
-def bento(folder: Path, model: Path) -> Program:
-    """The Bento of a served model, built in the folder."""
+def bento(folder: Path, model: Path, city: str | None = None) -> Program:
+    """The Bento of a served model, built in the folder; only its page shows the `city`'s map."""
     settings = Settings(home=folder / "home", data_kind="synthetic", bento_port=free_port(HOST))
-    no_map = json.dumps({"width": 0, "height": 0, "zones": []})  # only its page shows one
-    build_bento(settings, model, {"version": "1"}, no_map)
+    no_map = json.dumps({"width": 0, "height": 0, "zones": []})
+    build_bento(settings, model, {"version": "1"}, city or no_map)
     return bento_program(settings)
 
 

@@ -52,6 +52,12 @@ def source() -> str:
 
 
 @cache
+def words() -> set[str]:
+    """Every word of the code."""
+    return {*re.findall(r"\w+", source()), *SETTINGS}
+
+
+@cache
 def home_folders() -> set[str]:
     settings = Settings(home=HOME, data_kind="real")
     folders = (settings.landing, settings.file_store, settings.quarantine, settings.warehouse)
@@ -97,8 +103,8 @@ def unknown_commands(_name: str, text: str) -> set[str]:
 
 def unknown_names(_name: str, text: str) -> set[str]:
     """Identifiers that occur nowhere in the code."""
-    words = {*re.findall(r"\w+", source()), *SETTINGS}
-    return {span for span in spans(text) if re.fullmatch(r"[A-Za-z]\w*[A-Z_]\w*|[A-Z]\w+", span) and span not in words}
+    names = {span for span in spans(text) if re.fullmatch(r"[A-Za-z]\w*[A-Z_]\w*|[A-Z]\w+", span)}
+    return names - words()
 
 
 def unknown_paths(_name: str, text: str) -> set[str]:
