@@ -96,6 +96,7 @@ def test_tables_of_a_few_trips_are_usable(geometry: ZoneGeometry, few: PastTrips
     assert_usable(fit_tables(few, geometry, JANUARY + 1, Smoothing()))
 
 
+@pytest.mark.slow
 def test_the_same_trips_give_the_same_tables(trips: PastTrips, tables: EncodingTables, geometry: ZoneGeometry) -> None:
     again = fit_tables(trips, geometry, JANUARY + 1, Smoothing())
     assert all(np.array_equal(again[name], table) for name, table in tables.items())
