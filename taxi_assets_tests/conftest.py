@@ -75,7 +75,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(trylast=True)  # after the order that pytest-randomly gives
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the slowest modules first and unit tests last, so that no worker waits for the other at the end."""
+    """Puts the slowest modules first and unit tests last, so that both workers end together."""
 
     def turn(item: pytest.Item) -> tuple[bool, bool]:
         module = item.nodeid.partition("::")[0]

@@ -1,4 +1,4 @@
-"""New warehouses of tests are copies of one empty warehouse: 5 ms instead of a quarter second for its tables."""
+"""Copies one empty warehouse for each new one of the tests: creating its tables takes 0.2 s."""
 
 import shutil
 from collections.abc import Callable
@@ -12,7 +12,7 @@ create_or_update = Warehouse._initialise
 
 
 def copying_from(folder: Path) -> Callable[[Warehouse], None]:
-    """`Warehouse._initialise`, but copies the empty warehouse in `folder`, which the first call creates there."""
+    """A `Warehouse._initialise` that copies an empty warehouse; its first call creates that in `folder`."""
     empty = Settings(home=folder, threads=1, memory_limit="1GB")
 
     def initialise(warehouse: Warehouse) -> None:

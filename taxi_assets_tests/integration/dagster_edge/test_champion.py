@@ -191,10 +191,8 @@ def test_challenger_with_a_random_gain_on_200_trips_is_refused(
         platform.run("ingest_months", [APRIL])
     accept(platform.warehouse, sha256)
     platform.run("ingest_months", [APRIL])
-    trips, model = (
-        read_evaluation_trips(platform.warehouse, ("green",), APRIL, TRIPS_1_TO_180_MINUTES),
-        model_versions.load_sklearn(platform.settings, weak_challenger),
-    )
+    trips = read_evaluation_trips(platform.warehouse, ("green",), APRIL, TRIPS_1_TO_180_MINUTES)
+    model = model_versions.load_sklearn(platform.settings, weak_challenger)
     errors = {noise_seed: rmse(trips, PerturbedModel(model, noise_seed=noise_seed)) for noise_seed in range(12)}
     lucky = PerturbedModel(model, noise_seed=min(errors, key=lambda noise_seed: errors[noise_seed]))
     assert rmse(trips, lucky) < rmse(trips, model)
