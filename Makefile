@@ -8,7 +8,7 @@ SERVICES ?= green
 REPORT ?= .taxi/last_run.json
 
 .DEFAULT_GOAL := help
-.PHONY: help env run up test test-slow lint pictures bench bench-data bench-large bench-train bench-serve bench-page lock clean
+.PHONY: help env run up test test-slow lint docs pictures bench bench-data bench-large bench-train bench-serve bench-page lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ test-slow: env ## stress and browser tests: kills, load, Chromium
 
 lint: env ## style, types, lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+docs: env ## the documents as a site in build/site, every link checked
+	@$(BIN)/python -m docs.site.build
 
 pictures: env ## the README's pictures, from a run on real months in Chromium; needs TAXI_TLC_SOURCE
 	@$(BIN)/python taxi_assets_tests/e2e/readme_pictures.py docs/images

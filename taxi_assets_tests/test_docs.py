@@ -17,7 +17,7 @@ from taxi_assets.synthetic import SHIFTS
 from taxi_assets.warehouse.schema import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("README.md", "CHANGELOG.md", "bento/README.md")
+NAMES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "bento/README.md")
 PATHS = [*(ROOT / name for name in NAMES), *sorted((ROOT / "docs").rglob("*.md"))]
 DOCUMENTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in PATHS}
 IMAGES = sorted((ROOT / "docs" / "images").iterdir())
@@ -76,8 +76,8 @@ def unknown_settings(_name: str, text: str) -> set[str]:
 
 
 def home_tree() -> set[str]:
-    """The tree of the home in the README."""
-    return tree(DOCUMENTS["README.md"], f"{HOME}/")
+    """The documented tree of the home."""
+    return tree(DOCUMENTS["docs/layout.md"], f"{HOME}/")
 
 
 def named_targets(text: str) -> set[str]:
@@ -212,8 +212,8 @@ def first_names(text: str, header: str) -> set[str]:
 @pytest.mark.parametrize(
     ("document", "header", "exist"),
     [
-        ("README.md", "Asset", {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}),
-        ("README.md", "Shift", set(SHIFTS)),
+        ("docs/layout.md", "Asset", {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}),
+        ("docs/how-to/synthetic-months.md", "Shift", set(SHIFTS)),
         ("docs/architecture.md", "Table of the warehouse", set(TABLES)),
         ("docs/architecture.md", "Reason", set(REASONS)),
         (
@@ -245,7 +245,7 @@ def test_every_task_and_command_is_named() -> None:
 
 
 def test_the_tree_of_the_code_agrees_with_the_code() -> None:
-    named = tree(DOCUMENTS["README.md"], "taxi_assets/")
+    named = tree(DOCUMENTS["docs/layout.md"], "taxi_assets/")
     folders = {path.relative_to(ROOT).as_posix() for path in (ROOT / "taxi_assets").iterdir() if path.is_dir()}
     assert {path for path in named if not (ROOT / path).exists()} == set()
     assert {folder for folder in folders if not folder.endswith("__pycache__")} - named == set()

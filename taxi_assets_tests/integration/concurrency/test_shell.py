@@ -1,4 +1,4 @@
-"""The README's commands for the `duckdb` shell work as documented."""
+"""The guide's commands for the `duckdb` shell work as documented."""
 
 import re
 from pathlib import Path
@@ -10,18 +10,16 @@ from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.extensions import extension_file
 
-README = Path(__file__).resolve().parents[3] / "README.md"
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "warehouse-shell.md"
 
 
 def shell_commands() -> list[str]:
-    block = re.search(
-        r"^## A shell on the warehouse$.*?^```sql\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE
-    )
+    block = re.search(r"^```sql\n(.*?)^```$", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
     assert block
     return [command.strip() for command in block[1].split(";") if command.strip()]
 
 
-def test_readme_commands_read_the_ducklake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_of_the_guide_read_the_ducklake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Warehouse(Settings(home=Path(".taxi"), data_kind="real")).publishing("one ride") as connection:
         connection.execute("INSERT INTO kept_trips (month, duration_minutes) VALUES (DATE '2023-01-01', 7.5)")
