@@ -16,6 +16,7 @@ from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import bento_program
 from taxi_assets.cli.supervisor.supervisor import running
 from taxi_assets.errors import TaxiError
+from taxi_assets.files import write_atomically
 from taxi_assets.ingestion.ingest import land_month
 from taxi_assets.ingestion.source_selection import select_source
 from taxi_assets.months import Month
@@ -38,7 +39,7 @@ def require_own_home(home: Path, policy: str, first: Month) -> None:
         TaxiError: it is neither.
     """
     record, wanted = home / _RECORD, {"policy": policy, "from": str(first)}
-    found = json.loads(record.read_text()) if record.is_file() else None
+    found = _read_record(record) if record.is_file() else None
     if found is None and home.is_dir() and any(home.iterdir()):
         raise TaxiError(f"--record is '{home}', which is no home of a replay: name an empty folder")
     if found not in (None, wanted):
@@ -46,7 +47,15 @@ def require_own_home(home: Path, policy: str, first: Month) -> None:
             f"--record is '{home}', a replay of '{found['policy']}' from {found['from']}: name an empty folder"
         )
     home.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(wanted) + "\n")
+    write_atomically(record, json.dumps(wanted) + "\n")
+
+
+def _read_record(record: Path) -> dict[str, str]:
+    try:
+        found = json.loads(record.read_text())
+        return {name: str(found[name]) for name in ("policy", "from")}
+    except (ValueError, LookupError, TypeError) as error:
+        raise TaxiError(f"{record} is no record of a replay ({error!r}): name an empty folder as --record") from error
 
 
 def replay_settings(settings: Settings, months: Sequence[Month]) -> tuple[Settings, str | None]:

@@ -10,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 from taxi_assets.cli.operator_status.operator_status import OperatorStatus
 from taxi_assets.plots.report_page import ICON, STYLE
@@ -46,13 +47,14 @@ def index_page(folder: Path) -> str:
 
 def _asset_section(folder: Path) -> str:
     pages = sorted(folder.glob("[!.]*.html"), reverse=True)
-    links = " · ".join(f'<a href="{escape(folder.name)}/{escape(page.name)}">{escape(page.stem)}</a>' for page in pages)
+    links = " · ".join(f'<a href="{quote(folder.name)}/{quote(page.name)}">{escape(page.stem)}</a>' for page in pages)
     return f"<h2>{escape(folder.name)}</h2><p>{links}</p>" if pages else ""
 
 
 def _evidence_section(folder: Path) -> str:
     packs = sorted(folder.glob("[!.]*/index.html"), reverse=True)
-    links = " · ".join(f'<a href="{_EVIDENCE}/{pack.parent.name}/index.html">{pack.parent.name}</a>' for pack in packs)
+    names = [pack.parent.name for pack in packs]
+    links = " · ".join(f'<a href="{_EVIDENCE}/{quote(name)}/index.html">{escape(name)}</a>' for name in names)
     return f"<h2>evidence of each decision</h2><p>{links}</p>" if packs else ""
 
 
@@ -94,6 +96,8 @@ class ReportHandler(SimpleHTTPRequestHandler):
         """The file of a path; the parent class has removed `..` from it."""
         reports = Path(self.directory)
         file = super().translate_path(path)
+        if "\0" in file:  # open() raises ValueError for it, which the parent class does not catch
+            return str(reports / ".none")
         first, *rest = Path(file).relative_to(reports).parts or ("",)
         return str(_packs_beside(reports).joinpath(*rest)) if first == _EVIDENCE else file
 

@@ -47,9 +47,9 @@ def parse_time(text: str) -> datetime:
     """
     try:
         given = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        time = (given.astimezone(UTC) if given.tzinfo else given).replace(tzinfo=None)
+    except (ValueError, OverflowError) as error:  # an offset may lead out of the years 1 to 9999
         raise TaxiError(f"--at is {text!r}: write a date or a time such as 2024-05-01T12:30, in UTC") from error
-    time = (given.astimezone(UTC) if given.tzinfo else given).replace(tzinfo=None)
     if time > _now():
         raise TaxiError(f"--at is {text!r}, which is in the future: leave it out for now")
     return time

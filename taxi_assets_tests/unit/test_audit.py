@@ -111,3 +111,9 @@ def test_an_audit_before_the_first_champion_says_so(capsys: pytest.CaptureFixtur
     nothing = dict.fromkeys(("champion", "evidence", "approval", "training", "routing", "evidence_pack"))
     print_audit({**FACTS, **nothing, "answered": [], "disagreements": []})
     assert "champion    none yet\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59-05:00", "0001-01-01T00:00+05:00"])
+def test_a_time_whose_offset_leads_out_of_the_calendar_is_refused(text: str) -> None:
+    with pytest.raises(TaxiError, match="write a date or a time such as"):
+        parse_time(text)

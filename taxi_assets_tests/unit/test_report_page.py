@@ -82,6 +82,19 @@ def test_evidence_packs_are_served_and_listed_newest_first(settings: Settings, s
     assert [served.get(f"/{link}").text for link in links[1:]] == ["the pack 2023-04-v2", "the pack 2023-03-v1"]
 
 
+def test_names_of_evidence_packs_are_shown_as_text(settings: Settings, served: httpx.Client) -> None:
+    pack = settings.reports.with_name("evidence") / "<script>x"
+    pack.mkdir(parents=True)
+    (pack / "index.html").write_text("a pack")
+    assert "<script>" not in served.get("/").text
+    assert served.get("/evidence/%3Cscript%3Ex/index.html").text == "a pack"
+
+
+@pytest.mark.parametrize("path", ["/%00", "/evidence/%00", "/model_evaluation/a%00.html"])
+def test_an_address_with_a_null_byte_is_not_found(served: httpx.Client, path: str) -> None:
+    assert served.get(path).status_code == 404
+
+
 @pytest.mark.parametrize(
     "path", ["/model_evaluation/", "/evidence/", "/evidence/../../serving/token", "/nothing.html", "/../settings.py"]
 )
