@@ -45,7 +45,7 @@ def open_once(browser: "Browser", url: str) -> Run:
     page = context.new_page()
     page.add_init_script(_RECORD_REPAINTS)
     requests: list[Any] = []
-    page.on("requestfinished", requests.append)
+    page.on("requestfinished", lambda each: requests.append(each))  # noqa: PLW0108  Playwright refuses a built-in method
     start = time.perf_counter()
     page.goto(url + QUESTION)
     page.wait_for_selector("#answer[data-at]")

@@ -102,6 +102,7 @@ def test_table_shows_the_json_figures(done: subprocess.CompletedProcess[str], fa
         assert text in done.stdout
 
 
+@pytest.mark.slow
 def test_status_agrees_without_the_data_kind_set(cli_user: CliUser, facts: dict[str, Any]) -> None:
     status = cli_user.run_json("status")
     assert status["synthetic"] is True

@@ -170,6 +170,7 @@ def instructions(dockerfile: Path, name: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_the_container_breaks_no_rule_but_those_of_bentomls_template(dockerfile: Path) -> None:
     assert lint(dockerfile) <= set(TEMPLATE_RULES)
 

@@ -246,7 +246,7 @@ def scratch() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=30)
 @given(rows=st.lists(raw_rows, min_size=5, max_size=5))
 def test_kept_and_rejected_trips_are_the_raw_trips(scratch, put, rows: list[Row]) -> None:
     for table in ("raw_trips", "rejected_trips", "clean_trips"):

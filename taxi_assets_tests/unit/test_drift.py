@@ -129,7 +129,7 @@ def test_a_month_like_those_before_is_stable(city: City) -> None:
     assert len(report.facts) == 3
 
 
-@pytest.mark.parametrize("count", [COUNT, COUNT // 3])
+@pytest.mark.parametrize("count", [COUNT, pytest.param(COUNT // 3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("change", "feature", "verdict"),
     [

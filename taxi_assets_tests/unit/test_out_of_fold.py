@@ -40,7 +40,7 @@ def test_from_the_fourth_month_on_a_trip_is_encoded_by_earlier_months(
     geometry: ZoneGeometry, trips: PastTrips, past: Any
 ) -> None:
     found, _ = past
-    for month in (JANUARY + 3, JANUARY + 8):
+    for month in (JANUARY + 3, JANUARY + 5):
         own = trips.month == month
         before = encoded(fit_tables(trips.subset(trips.month < month), geometry, month, Smoothing()), trips.subset(own))
         for name in TARGET_ENCODING_FEATURES:

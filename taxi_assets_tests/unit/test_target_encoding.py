@@ -196,6 +196,7 @@ def test_a_training_trip_is_encoded_by_the_other_weeks(trips: PastTrips, geometr
         assert np.array_equal(found[name][own], values), name
 
 
+@pytest.mark.slow
 def test_a_training_trip_is_independent_of_its_own_weeks(trips: PastTrips, geometry: ZoneGeometry) -> None:
     before = out_of_fold(trips, geometry, Smoothing())
     one = np.arange(TRIPS) == 17

@@ -69,6 +69,7 @@ def by_python(frame: pd.DataFrame, zones: ZoneMap) -> dict[str, np.ndarray]:
     return row_features({name: frame[name].to_numpy() for name in frame}, zones)
 
 
+@settings(max_examples=40)
 @given(sample=st.lists(any_rides, min_size=1, max_size=30))
 @example(sample=[(instant, 74, 75) for instant in CLOCK_CHANGES])
 @example(sample=[(datetime(2024, 2, 29, 12), 265, 264), (datetime(2024, 12, 31), 264, 264)])

@@ -103,6 +103,7 @@ def test_changed_code_is_evaluated(evaluations: Evaluations, monkeypatch: pytest
     assert evaluations.get()[1]
 
 
+@pytest.mark.slow
 def test_trips_are_counted_for_a_stored_evaluation_too(
     evaluations: Evaluations, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,8 +44,8 @@ def delete_month(platform: PlatformHarness) -> None:
         (None, None, "stable"),
         ("slower_city=2", "duration_ratio", "retrain"),
         ("shifted_clock=8", "hour_of_day", "fix data"),
-        ("changed_unit=1.609", "metered_distance_ratio", "fix data"),
-        ("null_burst=0.5", "missing_values", "fix data"),
+        pytest.param("changed_unit=1.609", "metered_distance_ratio", "fix data", marks=pytest.mark.slow),
+        pytest.param("null_burst=0.5", "missing_values", "fix data", marks=pytest.mark.slow),
     ],
 )
 def test_injected_shift_has_its_verdict_and_is_found_in_its_feature(

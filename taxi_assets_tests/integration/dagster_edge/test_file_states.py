@@ -105,7 +105,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory, months_folder: Path) -> I
             yield platform
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(
+    "scenario",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in {"duplicate", "republished"})) for name in SCENARIOS],
+)
 def test_table_page_and_folders_agree(platform: PlatformHarness, scenario: str) -> None:
     happens, succeeds, expected = SCENARIOS[scenario]
     name = f"green_tripdata_{MONTHS[scenario]}.parquet"

@@ -181,6 +181,7 @@ def test_first_file_of_a_few_days_needs_acceptance(landing_harness: LandingHarne
     landing_harness.check()
 
 
+@pytest.mark.slow
 def test_sample_of_a_published_month_needs_acceptance(landing_harness: LandingHarness, tmp_path: Path) -> None:
     """Uses TLC's own 1,000 rows of green 2020-04 if available, else as many synthetic ones."""
     name = file_name("green", APRIL, "csv")

@@ -87,6 +87,7 @@ def test_fetch_does_not_overwrite_an_arriving_file(landing_harness: LandingHarne
 # Republished
 
 
+@pytest.mark.slow
 def test_republished_month_reports_its_differences(landing_harness: LandingHarness) -> None:
     landing_harness.put()
     ingest(landing_harness)

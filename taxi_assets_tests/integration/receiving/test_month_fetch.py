@@ -98,6 +98,7 @@ def test_fetched_file_is_taken_without_another_listing(
     landing_harness.check()
 
 
+@pytest.mark.slow
 def test_fetched_file_that_is_in_the_file_store_stays_there(landing_harness: LandingHarness, tmp_path: Path) -> None:
     landing_harness.put()
     ingest(landing_harness)

@@ -86,7 +86,7 @@ def with_spent_budget(begun: Beginnings) -> Beginnings:
 
 @seed(1)
 @given(sequences)
-@drawn(max_examples=3, **options)
+@drawn(max_examples=1, **options)
 def test_a_few_sequences_keep_the_rules(begun: Beginnings, steps: tuple[int, list[tuple[str, DrawnMonth]]]) -> None:
     begun.live(steps)
 
