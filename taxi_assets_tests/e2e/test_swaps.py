@@ -198,7 +198,9 @@ def check_latencies(load: ConstantLoad, swapping: Sequence[Times], pauses: Seque
 
 
 def check_memory(memory: NDArray[np.int64]) -> None:
-    """Swaps leave no memory behind. A single reading differs by the models that are being freed, hence the medians.
+    """Swaps leave no memory behind.
+
+    A single reading depends on the models that are being freed, hence the medians.
 
     Args:
         memory: Bytes after each block of swaps, shape (blocks, workers).
