@@ -14,7 +14,7 @@ MONTH = Month(2024, 1)
 @pytest.mark.parametrize("content", ["", '{"pol', "[]", "{}", "null", "3"])
 def test_a_damaged_record_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "recorded_replay.json").write_text(content)
-    with pytest.raises(TaxiError, match="no record of a replay .*name an empty folder"):
+    with pytest.raises(TaxiError, match=r"no record of a replay .*name an empty folder"):
         require_own_home(tmp_path, "drift", MONTH)
 
 
