@@ -50,7 +50,7 @@ def test_shares_above_1_in_all_are_rejected() -> None:
     assert problems(challengers(0.6, 0.401)) == {"challengers": "have shares of 1.001 in all: give at most 1 in all"}
 
 
-@pytest.mark.parametrize("version", [None, 0, -1, 1.0, "12", True, [], {}])
+@pytest.mark.parametrize("version", [None, 0, -1, 1.0, "12", True, [], {}, 2**31, pytest.param(10**5000, id="huge")])
 def test_a_version_that_is_no_positive_integer_is_rejected(version: object) -> None:
     assert list(problems({"champion": version})) == ["champion"]
 

@@ -112,6 +112,15 @@ DAMAGES = (
     damage(lambda stored: stored["buckets"].update({"15": [1000]})),
     damage(lambda stored: stored.update(revision="1")),
     damage(lambda stored: stored.update(previous=1)),
+    damage(lambda stored: stored.update(revision=2.5)),
+    damage(lambda stored: stored.update(revision=float("inf"))),
+    damage(lambda stored: stored.update(revision=True)),
+    damage(lambda stored: stored.update(previous=0.5)),
+    damage(lambda stored: stored["buckets"].update({"13": [1.0]})),
+    damage(lambda stored: stored["buckets"].update({"77": []})),
+    damage(lambda stored: stored.update(at=5)),
+    damage(lambda stored: stored.update(at="yesterday")),
+    damage(lambda stored: stored.update(at="2024-01-01T00:00:00")),
 )
 
 

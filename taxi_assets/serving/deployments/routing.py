@@ -13,6 +13,7 @@ from taxi_assets.serving.deployments.assignment import BUCKETS, Buckets, assign_
 MAX_VARIANTS = 8
 
 _SHARE = "give a share above 0 and up to 1, in steps of 0.001, such as 0.1"
+_MAX_VERSION = 2**31  # that of MLflow's database
 _VERSION = "give the number of a model version, such as 12"
 
 
@@ -120,7 +121,7 @@ class _Parser:
         return [read(f"{name}[{index}]", each) for index, each in enumerate(value)]
 
     def _version(self, name: str, value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < _MAX_VERSION:
             self.problems[name] = f"is {'missing' if value is None else _shown(value)}: {_VERSION}"
             return 0
         if self.known is not None and value not in self.known:
@@ -160,5 +161,7 @@ def _size(share: float) -> int:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, int) and abs(value) > 10**30:  # Python refuses to write thousands of digits
+        return "a huge number"
     text = str(value) if isinstance(value, int | float) and abs(value) < 1e15 else ascii(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -79,11 +79,20 @@ class RoutingRevision:
         routing = parse_routing({name: content[name] for name in ("champion", "challengers", "shadows")})
         buckets = {int(version): tuple(owned) for version, owned in content["buckets"].items()}
         owned = [bucket for each in buckets.values() for bucket in each]
+        previous = content["previous"]
+        if any(
+            type(number) is not int for number in (content["revision"], 0 if previous is None else previous, *owned)
+        ):
+            raise ValueError("a revision or bucket is not a whole number")
+        if set(buckets) - {each.version for each in routing.challengers}:
+            raise ValueError("a bucket belongs to no challenger")
+        if not datetime.fromisoformat(content["at"]).tzinfo:
+            raise ValueError("its time has no offset from UTC")
         if len(set(owned)) < len(owned) or not set(owned) <= set(range(BUCKETS)):
             raise ValueError("a bucket is listed twice or is none")
-        if not (content["previous"] or 0) < content["revision"]:
+        if not (previous or 0) < content["revision"]:
             raise ValueError("its revision is not above the previous one")
-        return cls(content["revision"], routing, buckets, content["previous"], content["at"], content["by"])
+        return cls(content["revision"], routing, buckets, previous, content["at"], content["by"])
 
 
 def read_routing(state: ServingState) -> RoutingRevision | None:
