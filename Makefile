@@ -45,7 +45,7 @@ lint: env ## style, types, lint
 docs: env ## the documents as a site in build/site, every link checked
 	@$(BIN)/python -m docs.site.build
 
-pictures: env ## the README's pictures, from a run on real months in Chromium; needs TAXI_TLC_SOURCE
+pictures: env ## the documents' pictures, from a run on real months in Chromium; needs TAXI_TLC_SOURCE
 	@$(BIN)/python taxi_assets_tests/e2e/readme_pictures.py docs/images
 
 bench: bench-data bench-train bench-serve ## all benchmarks; figures in .taxi/bench/

@@ -1,4 +1,4 @@
-"""Takes the README's pictures of a real run in Chromium: `make pictures`.
+"""Takes the documents' pictures of a real run in Chromium: `make pictures`.
 
 Runs the months the README quotes in a new home, starts `taxi up`, and takes screenshots of its pages. For the refused
 month, May's file is put into the landing folder under April's name.
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from cli_user import HOST, TAXI, CliUser
 from PIL import Image
@@ -31,7 +32,10 @@ SERVERS = ("dagster", "mlflow", "data_docs", "bento")
 
 @dataclass(frozen=True)
 class Picture:
-    """A page to photograph: its address, the text that shows it has loaded, the text to click, the window."""
+    """A page to photograph: its address, the text that shows it has loaded, the text to click, the window.
+
+    `ready` selects an element that the page has only when it is complete. A `whole` picture reaches below the window.
+    """
 
     name: str
     server: str
@@ -39,10 +43,15 @@ class Picture:
     shows: str
     click: str | None = None
     size: tuple[int, int] = (1440, 900)
+    ready: str = "body"
+    scheme: Literal["light", "dark"] = "light"
+    whole: bool = False
 
 
 # The label that Dagster's page gives to a group whose assets are shown.
 EXPANDED = ",".join(f"global%40global%3A{group}" for group in ("ingestion", "training", "monitoring", "serving"))
+# The same question on a desktop and a phone; the attribute is set when the city is coloured for the hour.
+RIDE, COLOURED = "/?pickup=74&dropoff=138&at=2023-04-03T17:00", "#city[data-at='2023-04-03T17:00']"
 PICTURES = (
     Picture("lineage", "dagster", f"/asset-groups?expanded={EXPANDED}", "model_evaluation", None, (2800, 1150)),
     Picture(
@@ -63,28 +72,34 @@ PICTURES = (
     Picture(
         "mlflow_version", "mlflow", "/#/models/taxi-duration/versions/1?workflowType=machine_learning", "Version 1"
     ),
-    Picture("rider_page", "bento", "/?pickup=74&dropoff=138&at=2023-04-03T17:00", "nine times in ten"),
+    Picture("rider_page", "bento", RIDE, "nine times in ten", ready=COLOURED),
+    Picture(
+        "rider_page_phone", "bento", RIDE, "nine times in ten", None, (390, 844), COLOURED, scheme="dark", whole=True
+    ),
 )
 REFUSED = (
     Picture(
         "refused_month", "dagster", "/assets/raw_trips?view=checks&checkDetail=pickups_are_in_their_month", "Failed"
     ),
     Picture("data_docs", "data_docs", "/data_docs/raw_trips/green_{refused}.html", "pickups_are_in_their_month"),
+    Picture("operator_page", "data_docs", "/status", "It needs a person.", ready="section:nth-of-type(5)", whole=True),
 )
 
 
 def photograph(page: Page, picture: Picture, urls: Mapping[str, str], folder: Path, **known: str) -> Path:
     """Opens the page as a new visitor, waits for its text, and saves it as a small PNG."""
     page.set_viewport_size({"width": picture.size[0], "height": picture.size[1]})
+    page.emulate_media(color_scheme=picture.scheme)
     page.goto("about:blank")  # else a page that differs only in the URL's fragment is not reloaded
     page.goto(urls[picture.server] + picture.path.format(**known))
     page.get_by_text(picture.shows).filter(visible=True).first.wait_for()
+    page.locator(picture.ready).wait_for(state="attached")
     if picture.click:
         page.get_by_text(picture.click).filter(visible=True).first.click()
         page.locator("img[src^='data:image/png']").first.wait_for()
     expect(page.get_by_text(re.compile(r"^Loading")).filter(visible=True)).to_have_count(0, timeout=PAGE_TIMEOUT)
     page.evaluate("document.fonts.ready")
-    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256)
+    shot = Image.open(io.BytesIO(page.screenshot(full_page=picture.whole))).convert("RGB").quantize(256)
     file = folder / f"{picture.name}.png"
     shot.save(file, optimize=True)
     assert file.stat().st_size < MOST_BYTES, f"{file} has {file.stat().st_size:,} bytes"

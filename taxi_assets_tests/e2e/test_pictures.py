@@ -1,4 +1,4 @@
-"""The README's pictures and statements: each picture is made by a command and is small."""
+"""The documents' pictures are made by a command, shown and small; the README's statements hold."""
 
 import re
 import tomllib
@@ -11,10 +11,12 @@ README = (CHECKOUT / "README.md").read_text()
 EVALUATE = (CHECKOUT / "docs" / "how-to" / "evaluate.md").read_text()
 
 
-def test_every_picture_of_the_readme_is_made_by_a_command() -> None:
-    shown = set(re.findall(r"\(docs/images/(\w+)\.png\)", README))
+def test_every_picture_is_shown_and_made_by_a_command() -> None:
+    pages = [CHECKOUT / "README.md", *(CHECKOUT / "docs").rglob("*.md")]
+    shown = {name for page in pages for name in re.findall(r"images/(\w+)\.png\)", page.read_text())}
     made = {picture.name for picture in (*PICTURES, *REFUSED)}
-    assert shown == made | {"backtest"}
+    assert shown == made | {"backtest", "replay", "training_growth"}
+    assert shown == {file.stem for file in (CHECKOUT / "docs" / "images").iterdir()}
     for name, page in (("backtest", README), ("replay", EVALUATE)):
         assert f"images/{name}.png)" in page
         assert f"--picture docs/images/{name}.png" in page
