@@ -79,8 +79,10 @@ def _lines(facts: Facts, settings: Settings) -> list[tuple[str, str]]:
         ("time", f"{sum(facts['seconds'].values()):.0f} s"),
         (
             "where to look",
-            f"make up, then {settings.url(settings.dagster_port)} (Dagster), "
-            f"{settings.url(settings.mlflow_port)} (MLflow), {settings.url(settings.data_docs_port)} (Data Docs)",
+            f"make up, then {settings.url(settings.bento_port)} (a rider's page), "
+            f"{settings.url(settings.data_docs_port)}/status (the platform's state), "
+            f"{settings.url(settings.dagster_port)} (Dagster), {settings.url(settings.mlflow_port)} (MLflow), "
+            f"{settings.url(settings.data_docs_port)} (Data Docs)",
         ),
     ]
 

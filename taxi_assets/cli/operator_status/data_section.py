@@ -1,6 +1,7 @@
 """The months in the warehouse, the next ones, and the files that are not in it."""
 
 from collections import defaultdict
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from taxi_assets.cli.operator_status.status_section import Figure, Section, State
@@ -8,6 +9,8 @@ from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
 _FILE_STATES: dict[str, State] = {"quarantined": "bad", "unaccepted": "watch", "waiting": "watch"}
+_ENDED = ("SUCCESS", "FAILURE", "CANCELED")
+_RUNS = 20  # more are never in progress at once
 
 
 def data_section(settings: Settings, warehouse: Warehouse) -> Section:
@@ -37,8 +40,19 @@ def data_section(settings: Settings, warehouse: Warehouse) -> Section:
     for state, shown in _FILE_STATES.items():
         names = [each.file_name for each in records if each.state == state]
         figures.append(Figure(f"files {state}", ", ".join(names) or "none", shown if names else "ok", checks))
-    figures += [
-        Figure("unfinished", each.sentence(), "watch", f"{dagster}/automation")
-        for each in unfinished_months(settings, warehouse)
-    ]
+    in_work = _months_in_work(settings)
+    for unfinished in unfinished_months(settings, warehouse):
+        if str(unfinished.month) in in_work:
+            figures.append(Figure("in work", f"{unfinished.month}: a run has begun", "ok", f"{dagster}/runs"))
+        else:
+            figures.append(Figure("unfinished", unfinished.sentence(), "watch", f"{dagster}/automation"))
     return Section("data", figures)
+
+
+def _months_in_work(settings: Settings) -> set[object]:
+    """The months of the runs in progress; none if Dagster cannot be read, as the section of its runs then says."""
+    from taxi_assets.defs.instance import last_runs
+
+    with suppress(Exception):
+        return {run["month"] for run in last_runs(settings, _RUNS) if run["status"] not in _ENDED}
+    return set()

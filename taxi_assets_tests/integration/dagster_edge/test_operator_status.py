@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from platform_harness import APRIL, MARCH, PlatformHarness
 
@@ -74,13 +75,14 @@ def land(settings: Settings, months: Path) -> None:
 
 
 def fail_a_run(settings: Settings, _: Path) -> None:
-    from dagster import DagsterRunStatus
+    add_run(settings, dg.DagsterRunStatus.FAILURE, "2023-04")
+
+
+def add_run(settings: Settings, status: dg.DagsterRunStatus, month: str) -> None:
     from dagster._core.test_utils import create_run_for_test
 
     with open_instance(settings) as instance:
-        create_run_for_test(
-            instance, "train_month", status=DagsterRunStatus.FAILURE, tags={"dagster/partition": "2023-04"}
-        )
+        create_run_for_test(instance, "train_month", status=status, tags={"dagster/partition": month})
 
 
 def drift(settings: Settings, _: Path) -> None:
@@ -89,6 +91,11 @@ def drift(settings: Settings, _: Path) -> None:
 
 def forget_drift(settings: Settings, _: Path) -> None:
     execute(settings, "DELETE FROM drift_reports WHERE month = ?", MARCH.first_day)
+
+
+def work_on_it(settings: Settings, months: Path) -> None:
+    forget_drift(settings, months)
+    add_run(settings, dg.DagsterRunStatus.STARTED, str(MARCH))
 
 
 def refuse(settings: Settings, _: Path) -> None:
@@ -171,6 +178,7 @@ SITUATIONS: dict[str, tuple[Plant, str, str, str, str]] = {
     "waiting file": (land, "data", "files waiting", "green_tripdata_2023-04.parquet", "watch"),
     "overdue month": (overdue, "data", "next month", "green 2023-04 is overdue since", "bad"),
     "unfinished month": (forget_drift, "data", "unfinished", "2023-03 lacks drift_report", "watch"),
+    "month in work": (work_on_it, "data", "in work", "2023-03: a run has begun", "ok"),
     "failed run": (fail_a_run, "runs", "last run", "train_month 2023-04 FAILURE", "bad"),
     "drift": (drift, "model", "drift, 2023-03", "fix data", "bad"),
     "refusal": (refuse, "model", "last decision", "version 1 on 2023-03 was refused: It is worse in Queens.", "ok"),
