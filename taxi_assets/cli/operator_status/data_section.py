@@ -50,7 +50,7 @@ def data_section(settings: Settings, warehouse: Warehouse) -> Section:
 
 
 def _months_in_work(settings: Settings) -> set[object]:
-    """The months of the runs in progress; none if Dagster cannot be read, as the section of its runs then says."""
+    """The months of the runs in progress; none if Dagster cannot be read, which the section `runs` says."""
     from taxi_assets.defs.instance import last_runs
 
     with suppress(Exception):
