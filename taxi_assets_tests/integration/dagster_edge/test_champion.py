@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from challenger_models import OracleModel, PerturbedModel, register
 from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, PlatformHarness, evidence_file, first_run_of
+from test_drift_reports import delete_month
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation import evaluate, record_evaluation
@@ -198,6 +199,7 @@ def test_challenger_with_a_random_gain_on_200_trips_is_refused(
     assert rmse(trips, lucky) < rmse(trips, model)
     register(platform, APRIL, "lucky", lucky)
     decision = decide(platform, APRIL)
+    delete_month(platform)
     assert not decision.promote
     assert any("are too few for a significant difference" in reason for reason in decision.reasons)
     assert any("champion" in reason and "may be chance" in reason for reason in decision.reasons)
