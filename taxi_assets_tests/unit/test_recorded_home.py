@@ -20,4 +20,6 @@ def test_a_damaged_record_is_refused(tmp_path: Path, content: str) -> None:
 
 def test_the_home_of_the_same_replay_is_accepted_again(tmp_path: Path) -> None:
     require_own_home(tmp_path, "drift", MONTH)
+    before = (tmp_path / "recorded_replay.json").read_bytes()
     require_own_home(tmp_path, "drift", MONTH)
+    assert (tmp_path / "recorded_replay.json").read_bytes() == before

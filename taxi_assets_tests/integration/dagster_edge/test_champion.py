@@ -50,9 +50,8 @@ def decide(platform: PlatformHarness, month: Month = MARCH) -> Decision:
 
 def decide_as_person(platform: PlatformHarness, month: Month = MARCH) -> Decision:
     """The promotion decision outside of Dagster."""
-    record_evaluation.record_evaluation(
-        platform.warehouse, evaluate.evaluate(platform.settings, platform.warehouse, month)
-    )
+    evaluation = evaluate.evaluate(platform.settings, platform.warehouse, month)
+    record_evaluation.record_evaluation(platform.warehouse, evaluation)
     return decide_champion(platform.settings, platform.warehouse, month).decision
 
 
@@ -186,8 +185,7 @@ def test_the_margin_is_set_in_the_launchpad(platform: PlatformHarness, weak_chal
 def test_challenger_with_a_random_gain_on_200_trips_is_refused(
     platform: PlatformHarness, tmp_path: Any, weak_challenger: model_versions.Version
 ) -> None:
-    file = platform.land(APRIL, tmp_path, rows=210)
-    sha256 = sha256_of(file)
+    sha256 = sha256_of(platform.land(APRIL, tmp_path, rows=210))
     with pytest.raises(TaxiError, match="waits to be accepted"):
         platform.run("ingest_months", [APRIL])
     accept(platform.warehouse, sha256)
