@@ -54,10 +54,11 @@ class Terminal:
             self.has_output.clear()
             self.has_output.wait(0.05)
 
-    def kill(self) -> None:
-        """Kills the program's process group with SIGKILL."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+    def kill(self) -> bool:
+        """Kills the program's process group with SIGKILL. False if the program had already ended by itself."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        return self.process.wait() == -signal.SIGKILL
 
 
 @contextmanager
