@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from filelock import FileLock
-from pydantic import Field, HttpUrl, Secret, SecretStr, field_validator
+from pydantic import Field, HttpUrl, PostgresDsn, Secret, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from taxi_assets.tlc.services import SERVICES
@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     tlc_source: str = Field(TLC_SITE, min_length=1, description="TLC's site, or a folder that mirrors it.")
     services: Annotated[tuple[str, ...], NoDecode] = Field(
         ("green",), description="Services to work on, separated by commas: green, yellow, fhvhv."
+    )
+    catalog: Secret[PostgresDsn] | None = Field(
+        None, description="Address of a PostgreSQL database for the warehouse's catalogue; unset, SQLite in the home."
     )
     memory_limit: str = Field(
         "4GB",
@@ -227,13 +230,11 @@ class Settings(BaseSettings):
         return self.root / "bentoml"
 
     @property
-    def serving_state(self) -> Path:
-        """Files that the endpoint's workers share: routing, deployments, prediction log."""
+    def serving_state(self) -> Path:  # routing, deployments, prediction log: the endpoint's workers share them
         return self.root / "serving"
 
     @property
     def prediction_log(self) -> Path:
-        """Segments of the prediction log."""
         return self.serving_state / "prediction_log"
 
     @property
@@ -247,8 +248,7 @@ class Settings(BaseSettings):
         return self.root / "evidence"
 
     @property
-    def logs(self) -> Path:
-        """Logs of servers: the endpoint of `taxi run`, and below `up` the programs of `taxi up`."""
+    def logs(self) -> Path:  # of servers: the endpoint of `taxi run`, and below `up` the programs of `taxi up`
         return self.root / "logs"
 
     @property

@@ -1,13 +1,15 @@
 """Finds pending work: waiting files in the file store."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
-from filelock import BaseFileLock, FileLock, Timeout
+from filelock import Timeout
 
 from taxi_assets.ingestion.source_files import SourceFile, read_source_files
 from taxi_assets.months import newest_month
 from taxi_assets.settings import Settings, run_lock
 from taxi_assets.warehouse.available_months import available_months
+from taxi_assets.warehouse.catalogue import publish_lock
 from taxi_assets.warehouse.connection import Warehouse
 
 _LOCK_WAIT_SECONDS = 5
@@ -23,12 +25,14 @@ def find_pending(warehouse: Warehouse) -> tuple[SourceFile, ...]:
 
 def is_run_active(settings: Settings) -> bool:
     """True if a `taxi run` is active: it publishes the landed files itself."""
-    return _is_busy(run_lock(settings), 0)
+    lock = run_lock(settings)
+    lock.timeout = 0
+    return _is_busy(lock)
 
 
 def is_publish_locked(settings: Settings) -> bool:
     """True if the publish lock stays busy for 5 seconds; sensors must not block."""
-    return settings.warehouse.is_dir() and _is_busy(FileLock(settings.warehouse / "publish.lock"), _LOCK_WAIT_SECONDS)
+    return settings.warehouse.is_dir() and _is_busy(publish_lock(settings, _LOCK_WAIT_SECONDS))
 
 
 def newest_trainable(warehouse: Warehouse, waiting: Sequence[SourceFile]) -> SourceFile | None:
@@ -43,9 +47,9 @@ def newest_trainable(warehouse: Warehouse, waiting: Sequence[SourceFile]) -> Sou
     return newest if max(candidates) == str(newest.month) != min(candidates) else None
 
 
-def _is_busy(lock: BaseFileLock, seconds: float) -> bool:
+def _is_busy(lock: AbstractContextManager[object]) -> bool:
     try:
-        with lock.acquire(timeout=seconds):
+        with lock:
             return False
     except Timeout:
         return True

@@ -4,11 +4,10 @@ import logging
 import re
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import duckdb
-from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.files import write_atomically
@@ -19,7 +18,7 @@ DUCKLAKE_VERSION = "1.0"
 _LOG = logging.getLogger(__name__)
 
 
-def migrate_if_older(catalogue: Path, lock: FileLock, migrate: Callable[[], None]) -> None:
+def migrate_if_older(catalogue: Path, lock: AbstractContextManager[None], migrate: Callable[[], None]) -> None:
     """Migrates the catalogue of an older DuckLake once, and keeps a copy beside it.
 
     Args:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse import catalogue
 from taxi_assets.warehouse.catalogue_version import migrate_if_older
 from taxi_assets.warehouse.extensions import open_database
 from taxi_assets.warehouse.full_disk import has_room, readable_copy
@@ -54,17 +54,13 @@ class Warehouse:
         """The warehouse at an earlier snapshot, for reading; None means the newest."""
         return Warehouse(self.settings, snapshot)
 
-    @property
-    def _lock(self) -> FileLock:
-        return FileLock(self.settings.warehouse / "publish.lock")
-
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection that reads one snapshot throughout."""
         self._initialise()
         with ExitStack() as stack:
-            is_full = not has_room(self.settings.warehouse)
-            copy = stack.enter_context(readable_copy(self._catalog_file)) if is_full else None
+            is_full = self._is_local and not has_room(self.settings.warehouse)
+            copy = stack.enter_context(readable_copy(catalogue.catalogue_file(self.settings))) if is_full else None
             yield stack.enter_context(closing(self._connect(copy, begin=True)))
 
     @contextmanager
@@ -82,7 +78,7 @@ class Warehouse:
     def exclusive_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection without a transaction; other publishers wait meanwhile."""
         self._initialise()
-        with self._lock, closing(self._connect()) as connection:
+        with catalogue.publish_lock(self.settings), closing(self._connect()) as connection:
             yield connection
 
     def snapshot(self) -> int:
@@ -98,16 +94,18 @@ class Warehouse:
 
     def _initialise(self) -> None:
         # On a full disk SQLite cannot write beside the catalogue: skip the migration, readers use a copy.
-        if self._catalog_file.is_file() and has_room(self.settings.warehouse):
-            migrate_if_older(self._catalog_file, self._lock, self._migrate)
-        marker = self.settings.warehouse / "tables.json"
+        if catalogue.catalogue_file(self.settings).is_file() and self._is_local and has_room(self.settings.warehouse):
+            migrate_if_older(
+                catalogue.catalogue_file(self.settings), catalogue.publish_lock(self.settings), self._migrate
+            )
+        marker = catalogue.tables_marker(self.settings)
         if marker.is_file() and marker.read_text() == _definitions():
             return
         require_writable(self.settings.home)
         (self.settings.warehouse / "data").mkdir(parents=True, exist_ok=True)
         self.settings.landing.mkdir(parents=True, exist_ok=True)
         self.settings.file_store.mkdir(parents=True, exist_ok=True)
-        with self._lock, closing(self._connect(begin=True)) as connection:
+        with catalogue.publish_lock(self.settings), closing(self._connect(begin=True)) as connection:
             for option, value in _OPTIONS.items():
                 connection.execute("CALL lake.set_option($option, $value)", {"option": option, "value": value})
             self._create_tables(connection)
@@ -145,25 +143,31 @@ class Warehouse:
 
     @property
     def _is_own_database(self) -> bool:
-        return self.read_snapshot is not None or not self._catalog_file.is_file()
+        # With PostgreSQL always: its connections do not survive a restart of the server.
+        return (
+            self.read_snapshot is not None
+            or not self._is_local
+            or not catalogue.catalogue_file(self.settings).is_file()
+        )
+
+    @property
+    def _is_local(self) -> bool:
+        return self.settings.catalog is None
 
     def _shared_database(self) -> duckdb.DuckDBPyConnection:
-        key = (os.getpid(), self._catalog_file.stat().st_ino, self.settings)
+        key = (os.getpid(), catalogue.catalogue_file(self.settings).stat().st_ino, self.settings)
         if key not in _databases:
             _databases[key] = self._open()
         return _databases[key]
 
-    @property
-    def _catalog_file(self) -> Path:
-        return self.settings.warehouse / "catalog.sqlite"
-
     def _open(self, copy: Path | None = None) -> duckdb.DuckDBPyConnection:
         """A new database on the catalogue, or on a read-only copy of it."""
-        connection = open_database(self._config())
-        connection.execute(self._attachment(copy))
+        connection = open_database(catalogue.extensions(self.settings), self._config())
+        with catalogue.clear_errors(self.settings):
+            connection.execute(self._attachment(copy))
         define_macros(connection, shared=True)  # takes longer than a small query
         # From here on, no statement can reach files outside the platform's folders or lift this limit. Exception:
-        # SQLite databases, which their extension opens itself.
+        # SQLite and PostgreSQL databases, which their extensions open themselves.
         settings = self.settings
         folders = [f"{folder}/" for folder in (settings.warehouse, settings.landing, settings.file_store)]
         connection.execute(f"SET allowed_directories = [{', '.join(map(quote_literal, folders))}]")
@@ -172,7 +176,7 @@ class Warehouse:
         return connection
 
     def _migrate(self) -> None:
-        with closing(open_database(self._config())) as connection:
+        with closing(open_database(catalogue.extensions(self.settings), self._config())) as connection:
             connection.execute(self._attachment().removesuffix(")") + ", AUTOMATIC_MIGRATION true)")
 
     def _config(self) -> dict[str, Any]:
@@ -185,13 +189,10 @@ class Warehouse:
         return config | ({"threads": self.settings.threads} if self.settings.threads else {})
 
     def _attachment(self, copy: Path | None = None) -> str:
-        # Paths in the catalogue are relative to the data path: overriding it lets a home be moved or linked.
-        options = f"DATA_PATH {quote_literal(str(self.settings.warehouse / 'data'))}, OVERRIDE_DATA_PATH true"
-        options += ", META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 60000"  # otherwise a commit fails during a read
-        options += ", READ_ONLY" if copy else ""
+        address, options = catalogue.attachment(self.settings, copy)
         if self.read_snapshot is not None:
             options += f", SNAPSHOT_VERSION {int(self.read_snapshot)}"
-        return f"ATTACH {quote_literal(f'ducklake:sqlite:{copy or self._catalog_file}')} AS lake ({options})"
+        return f"ATTACH {address} AS lake ({options})"
 
 
 @cache

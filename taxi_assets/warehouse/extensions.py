@@ -1,7 +1,7 @@
 """Opens DuckDB with the extensions of the installed packages, so that nothing is downloaded."""
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,16 @@ import duckdb
 
 from taxi_assets.errors import TaxiError
 
-_EXTENSIONS = ("ducklake", "sqlite_scanner")
-
 # Extension files whose signatures this process has checked: path, size and time of the last change.
 _checked: set[tuple[Path, int, int]] = set()
 
 
-def open_database(config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
-    """Opens an in-memory database with the extensions.
+def open_database(extensions: Sequence[str], config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+    """Opens an in-memory database with these extensions.
 
     DuckDB hashes 70 MB to check their signatures, which takes 0.25 s: only the first database of a process does.
     """
-    files = [extension_file(name) for name in _EXTENSIONS]
+    files = [extension_file(name) for name in extensions]
     versions = {(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files}
     connection = duckdb.connect(config={**config, "allow_unsigned_extensions": str(versions <= _checked).lower()})
     for file in files:

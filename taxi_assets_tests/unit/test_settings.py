@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from pydantic import HttpUrl, Secret, SecretStr, ValidationError
+from pydantic import HttpUrl, PostgresDsn, Secret, SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from taxi_assets.cli.run_pipeline import remember_data_kind
@@ -16,6 +16,7 @@ READ = {
     "data_kind": ("synthetic", "synthetic"),
     "tlc_source": ("/data/tlc", "/data/tlc"),
     "services": ("yellow, green", ("yellow", "green")),
+    "catalog": ("postgres://t:pw@db.test/lake", Secret[PostgresDsn](PostgresDsn("postgres://t:pw@db.test/lake"))),
     "memory_limit": ("1GB", "1GB"),
     "threads": ("3", 3),
     "deploy_token": ("a-token-of-its-own", SecretStr("a-token-of-its-own")),
