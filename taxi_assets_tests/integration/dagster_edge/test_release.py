@@ -92,3 +92,5 @@ def test_another_champion_makes_another_latest_bento(platform: PlatformHarness) 
     latest = bento_build.latest(platform.settings)
     assert latest
     assert latest.tag == second.tag
+    model_versions.promote(platform.settings, int(first.labels["version"]), "as before")
+    assert package_version(platform.settings).tag == first.tag
