@@ -1,8 +1,8 @@
 """The reports of `taxi status` and `taxi files`: facts of the warehouse and stores, as JSON or text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,6 +11,9 @@ from rich.table import Table
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.queries import newest_snapshot
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 Facts = dict[str, Any]
 # States of files that are not in the warehouse.
@@ -21,7 +24,6 @@ _MONTH_COLUMNS = ("service", "month", "rows", "sha256")
 def status_summary(settings: Settings) -> Facts:
     """The facts of `taxi status --json`."""
     from taxi_assets.defs.instance import last_run
-    from taxi_assets.promotion.approval import waiting_decisions
     from taxi_assets.registry import model_versions
     from taxi_assets.serving import client
     from taxi_assets.serving.packaging import bento_build
@@ -33,6 +35,7 @@ def status_summary(settings: Settings) -> Facts:
         "snapshot": None,
         "retraining": None,
         "champion": None,
+        "decision": None,
         "waiting": [],
         "bento": None,
         "served": client.get_served_version(settings.url(settings.bento_port)),
@@ -45,24 +48,43 @@ def status_summary(settings: Settings) -> Facts:
         return facts  # reading its stores would create it
     warehouse = Warehouse(settings)
     champion, bento = model_versions.champion(settings), bento_build.latest(settings)
-    models = model_versions.versions_by_month(settings)
-    with warehouse.reading() as connection:
-        query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM source_files WHERE state = 'ingested'"
-        names, ingested = _MONTH_COLUMNS, connection.execute(f"{query} ORDER BY ALL").fetchall()
-        snapshot, waiting = newest_snapshot(connection), waiting_decisions(settings, connection)
     return facts | {
-        "months": [dict(zip(names, row, strict=True)) | {"models": models.get(row[1], [])} for row in ingested],
+        **_warehouse_facts(settings, warehouse),
         "files": _files(warehouse),
-        "snapshot": snapshot,
-        "retraining": _retraining(warehouse),
         "champion": champion and {name: getattr(champion, name) for name in ("name", "version", "run_id")},
-        "waiting": [_waiting(row) for row in waiting],
         "bento": bento and bento.tag,
         "unfinished": _unfinished(settings, warehouse),
         "superseded_versions": _superseded(settings, warehouse),
-        "alerts": _alerts(warehouse),
         "last_run": last_run(settings),
     }
+
+
+def _warehouse_facts(settings: Settings, warehouse: Warehouse) -> Facts:
+    """The facts of one snapshot of the warehouse."""
+    from taxi_assets.monitoring.alerts.record_alerts import open_alerts
+    from taxi_assets.monitoring.record_retraining import newest_retraining
+    from taxi_assets.promotion.approval import waiting_decisions
+    from taxi_assets.promotion.decision import newest_decision
+
+    with warehouse.reading() as connection:
+        return {
+            "months": _months(settings, connection),
+            "snapshot": newest_snapshot(connection),
+            "retraining": newest_retraining(connection),
+            "decision": newest_decision(connection),
+            "waiting": [_waiting(row) for row in waiting_decisions(settings, connection)],
+            "alerts": open_alerts(connection),
+        }
+
+
+def _months(settings: Settings, connection: "DuckDBPyConnection") -> list[Facts]:
+    """The months in the warehouse with the versions that were scored on each."""
+    from taxi_assets.registry import model_versions
+
+    models = model_versions.versions_by_month(settings)
+    query = "SELECT service, strftime(month, '%Y-%m'), rows, sha256 FROM source_files WHERE state = 'ingested'"
+    rows = connection.execute(f"{query} ORDER BY ALL").fetchall()
+    return [dict(zip(_MONTH_COLUMNS, row, strict=True)) | {"models": models.get(row[1], [])} for row in rows]
 
 
 def _waiting(row: Facts) -> Facts:
@@ -80,22 +102,6 @@ def _superseded(settings: Settings, warehouse: Warehouse) -> Facts:
     from taxi_assets.monitoring.superseded_versions import superseded_versions
 
     return {str(version): list(files) for version, files in superseded_versions(settings, warehouse).items()}
-
-
-def _retraining(warehouse: Warehouse) -> Facts | None:
-    """The last decision whether the newest month trains."""
-    from taxi_assets.monitoring.record_retraining import newest_retraining
-
-    with warehouse.reading() as connection:
-        return newest_retraining(connection)
-
-
-def _alerts(warehouse: Warehouse) -> list[Facts]:
-    """Alerts that last, and those that the webhook did not accept."""
-    from taxi_assets.monitoring.alerts.record_alerts import open_alerts
-
-    with warehouse.reading() as connection:
-        return open_alerts(connection)
 
 
 def _unfinished(settings: Settings, warehouse: Warehouse) -> list[Facts]:
@@ -167,9 +173,8 @@ def print_status(console: Console, facts: Facts) -> None:
             f"training  {_retraining_line(facts['retraining'])}", soft_wrap=True, highlight=False, markup=False
         )
     console.print(f"champion  {champion['name']} version {champion['version']}" if champion else "champion  none yet")
-    for row in facts["waiting"]:
-        line = f"approval  version {row['version']} of {row['month']} waits: {' '.join(row['reasons'])}"
-        console.print(f"{line} Decide: {row['next']}", soft_wrap=True, highlight=False, markup=False)
+    for line in _decision_lines(facts):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print(f"bento     {facts['bento'] or 'none yet'}", soft_wrap=True)
     console.print(f"served    {_served_line(facts)}", soft_wrap=True)
     for state, names in facts["files"].items():
@@ -195,6 +200,17 @@ def _months_table(facts: Facts) -> Table:
         models = ", ".join(map(str, month["models"])) or "none"
         table.add_row(month["service"], month["month"], f"{month['rows']:,}", month["sha256"][:16], models)
     return table
+
+
+def _decision_lines(facts: Facts) -> Iterator[str]:
+    """The last decision, and what waits for a person."""
+    from taxi_assets.promotion.decision import decision_sentence
+
+    if facts["decision"] and facts["decision"]["state"] != "waiting":
+        yield f"decision  {decision_sentence(facts['decision'])}"
+    for row in facts["waiting"]:
+        reasons = " ".join(row["reasons"])
+        yield f"approval  version {row['version']} of {row['month']} waits: {reasons} Decide: {row['next']}"
 
 
 def _retraining_line(row: Facts) -> str:

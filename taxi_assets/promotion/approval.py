@@ -94,9 +94,8 @@ def decide_waiting(settings: Settings, warehouse: Warehouse, approval: Approval)
         if earlier:
             return _repeat(settings, connection, version, approval, row, earlier)
         if row["state"] != "waiting":
-            raise TaxiError(
-                f"{_of(approval)} does not wait for approval, it was {decision_state(row)}: see `taxi status`"
-            )
+            why = " ".join(row["reasons"] or ())
+            raise TaxiError(f"{_of(approval)} does not wait for approval, it was {decision_state(row)}: {why}")
         if approval.verdict == "approved":
             require_valid(settings, connection, version, row)
         return _record(settings, connection, version, approval, row)

@@ -49,6 +49,25 @@ def read_decision(
     return decision | {"comparison": json.loads(decision["comparison"] or "null")}
 
 
+def newest_decision(connection: "DuckDBPyConnection") -> dict[str, Any] | None:
+    """The last decision: month as text, version, state and reasons; None if there is none."""
+    found = connection.execute(
+        "SELECT strftime(month, '%Y-%m') AS month, model_version AS version, state, is_promoted, reasons "
+        "FROM promotions ORDER BY decided_at DESC NULLS LAST LIMIT 1"
+    )
+    row, names = found.fetchone(), [column[0] for column in found.description]
+    if row is None:
+        return None
+    decision = dict(zip(names, row, strict=True))
+    return decision | {"state": decision_state(decision), "reasons": decision["reasons"] or []}
+
+
+def decision_sentence(decision: Mapping[str, Any]) -> str:
+    """A decision of `newest_decision` in words."""
+    about = f"version {decision['version']} on {decision['month']} was {decision['state']}"
+    return f"{about}: {' '.join(decision['reasons'])}"
+
+
 def decision_state(row: Mapping[str, Any]) -> str:
     """The state of a row of `promotions`; older releases wrote none."""
     return str(row["state"] or ("promoted" if row["is_promoted"] else "refused"))

@@ -66,6 +66,7 @@ def print_status(console: Console) -> None:
             "months": [month],
             "snapshot": 7,
             "champion": None,
+            "decision": None,
             "waiting": [],
             "alerts": [],
             "bento": BENTO,

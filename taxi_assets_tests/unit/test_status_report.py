@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from taxi_assets.cli.run_report import print_run, run_summary
 from taxi_assets.cli.status_report import file_summaries, print_files, print_status, status_summary
 from taxi_assets.cli.supervisor import processes
 from taxi_assets.cli.supervisor.home import supervised_home
-from taxi_assets.ingestion.source_files import SourceFile, write_source_files
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
@@ -172,6 +170,7 @@ STATUS: dict[str, Any] = {
     "snapshot": 7,
     "retraining": {"month": FEBRUARY_1, "is_retraining": False, "reason": "it is stable"},
     "champion": {"name": "taxi-duration", "version": 2, "run_id": "0f3c"},
+    "decision": {"version": 2, "month": "2023-02", "state": "refused", "reasons": ["It is [worse].", "In Queens."]},
     "waiting": [{"version": 3, "month": "2023-02", "reasons": ["It is better."], "next": "`taxi approve 3`"}],
     "bento": "taxi_duration:v2-abc",
     "served": None,
@@ -198,6 +197,14 @@ def test_status_shows_whether_the_newest_month_trains_and_versions_that_wait() -
     training, approval = re.findall(r"^(?:training|approval) .*", printed(print_status, STATUS), re.MULTILINE)
     assert training == "training  2023-02 trains no model: it is stable"
     assert approval == "approval  version 3 of 2023-02 waits: It is better. Decide: `taxi approve 3`"
+
+
+def test_status_gives_the_reasons_of_the_last_decision(filled: Settings) -> None:
+    assert "decision  version 2 on 2023-02 was refused: It is [worse]. In Queens.\n" in printed(print_status, STATUS)
+    status = status_summary(filled)
+    assert "decision  version 2 on 2023-02 was refused: Champion 1 is no worse.\n" in printed(print_status, status)
+    waits = STATUS | {"decision": {**STATUS["decision"], "state": "waiting"}}
+    assert "decision" not in printed(print_status, waits)
 
 
 def test_a_run_whose_version_waits_predicts_no_ride(facts: dict[str, Any], filled: Settings) -> None:
@@ -259,24 +266,6 @@ def test_run_without_a_refused_file_reports_it(facts: dict[str, Any], filled: Se
 # File listing
 
 
-def test_file_listing_is_read_only(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path / "home", data_kind="synthetic")
-    assert file_summaries(settings) == []
-    assert not settings.home.exists()
-    settings.landing.mkdir(parents=True)
-    (settings.landing / NAME).write_bytes(b"any bytes")
-    assert file_summaries(settings)[0]["state"] == "arriving"
-    Warehouse(settings).snapshot()
-    before = {path: path.stat().st_mtime_ns for path in settings.root.rglob("*") if path.is_file()}
-    snapshot = Warehouse(settings).snapshot()
-    for _ in range(3):
-        (fact,) = file_summaries(settings)
-    assert (fact["file_name"], fact["state"], fact["path"]) == (NAME, "arriving", f"landing/{NAME}")
-    assert "it is not scanned yet" in fact["reasons"][0]
-    assert {path: path.stat().st_mtime_ns for path in settings.root.rglob("*") if path.is_file()} == before
-    assert Warehouse(settings).snapshot() == snapshot
-
-
 def test_file_names_are_whole_in_a_terminal_of_80_columns(filled: Settings) -> None:
     facts = file_summaries(filled)
     longest = "fhvhv_tripdata_2023-02.parquet"
@@ -289,12 +278,3 @@ def test_file_names_are_whole_in_a_terminal_of_80_columns(filled: Settings) -> N
     assert len(rows) == 1
     assert "quarantined" in rows[0]
     assert sum(NAME in line for line in lines) >= 3
-
-
-def test_file_of_an_unused_service_is_listed_without_a_run(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path / "home", data_kind="synthetic")
-    with Warehouse(settings).publishing("one") as connection:
-        write_source_files(
-            connection, [SourceFile("p", "y", "waiting", datetime(2023, 5, 1), "yellow", JANUARY, request=1)]
-        )
-    assert file_summaries(settings)[0]["reasons"] == ["it gets no run: yellow is not in TAXI_SERVICES"]

@@ -22,10 +22,6 @@ FROM (
 ORDER BY month DESC, challenger DESC LIMIT $months
 """
 _COLUMNS = ("month", "champion", "its RMSE", "in its 90 % interval", "trained for it", "its RMSE", "drift")
-_LAST_DECISION = """
-SELECT strftime(month, '%Y-%m'), model_version, coalesce(state, if(is_promoted, 'promoted', 'refused')), reasons
-FROM promotions ORDER BY decided_at DESC NULLS LAST LIMIT 1
-"""
 _VERDICTS: dict[str | None, State] = {"watch": "watch", "retrain": "watch", "fix data": "bad"}
 
 
@@ -45,6 +41,7 @@ def model_section(settings: Settings, warehouse: Warehouse) -> Section:
     """The champion and since when, what waits for a person, and the months it was measured on."""
     from taxi_assets.promotion.approval import approval_commands, waiting_decisions
     from taxi_assets.promotion.champion_history import champion_at
+    from taxi_assets.promotion.decision import decision_sentence, newest_decision
     from taxi_assets.registry import model_versions
 
     champion = model_versions.champion(settings)
@@ -53,7 +50,7 @@ def model_section(settings: Settings, warehouse: Warehouse) -> Section:
         months = connection.execute(
             _HISTORY, {"condition": settings.served_condition, "months": _SHOWN_MONTHS}
         ).fetchall()
-        decisions = connection.execute(_LAST_DECISION).fetchall()
+        decision = newest_decision(connection)
     if champion is None:
         figures = [Figure("champion", "none yet", "watch")]
     else:
@@ -69,14 +66,9 @@ def model_section(settings: Settings, warehouse: Warehouse) -> Section:
         )
         for row in waiting
     ]
-    figures += [
-        Figure(
-            "last decision",
-            f"version {version} on {month} was {state}: {' '.join(reasons or ())}",
-            url=_page(settings, "champion_model", month),
-        )
-        for month, version, state, reasons in decisions
-    ]
+    if decision:
+        page = _page(settings, "champion_model", decision["month"])
+        figures.append(Figure("last decision", decision_sentence(decision), url=page))
     rows = [_row(settings, _Month(*each)) for each in months]
     return Section("model", [*figures, *_newest(rows)], Table(_COLUMNS, rows) if rows else None)
 
