@@ -27,7 +27,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-env-scale: env ## add the packages of a catalogue in PostgreSQL
+env-scale: env ## add the packages of a catalogue in PostgreSQL and of S3
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --system-certs --require-hashes --no-deps -r requirements-scale.lock \
 	  || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements-scale.lock
 

@@ -1,8 +1,12 @@
-"""The error class for problems a person can fix."""
+"""Errors for problems a person can fix."""
 
 
 class TaxiError(Exception):
     """A problem a person can fix; `str(error)` is one line with the problem, the value and the remedy."""
+
+
+class WarehouseUnavailable(TaxiError):
+    """The catalogue or the parquet files cannot be reached; no file of a month is at fault."""
 
 
 def describe_error(error: BaseException) -> str:

@@ -4,6 +4,16 @@ import hashlib
 import os
 from pathlib import Path
 
+# A home's path becomes part of URLs and patterns. SQLAlchemy and SQLite decode `%` and end a path at `?`. DuckDB reads
+# `*`, `?` and `[` as patterns, DuckLake a backslash as a separator, BentoML `$` as a variable.
+_FORBIDDEN_CHARACTERS = frozenset("%?*[]\\$")
+
+
+def forbidden_characters(path: Path) -> str:
+    """The characters of a path that a library would misread, separated by commas; empty if there are none."""
+    found = sorted({sign for sign in str(path) if sign in _FORBIDDEN_CHARACTERS or not sign.isprintable()})
+    return ", ".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in found)
+
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal; reads in chunks.

@@ -7,6 +7,7 @@ Libraries read hundreds of variables that name a registry, a home, a configurati
 """
 
 import os
+import re
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -15,21 +16,23 @@ from filelock import FileLock
 from pydantic import Field, HttpUrl, PostgresDsn, Secret, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from taxi_assets.files import forbidden_characters
 from taxi_assets.tlc.services import SERVICES
 
 DataKind = Literal["real", "synthetic"]
 ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
 RetrainingMode = Literal["never", "monthly", "drift"]
-# The home's path becomes part of URLs and patterns. SQLAlchemy and SQLite decode `%` and end a path at `?`. DuckDB
-# reads `*`, `?` and `[` as patterns, DuckLake a backslash as a separator, BentoML `$` as a variable.
-_FORBIDDEN_CHARACTERS = frozenset("%?*[]\\$")
 _MIN_MEMORY_BYTES, _MAX_MEMORY_BYTES = 64 * 1000**2, 1000 * 1000**4  # outside, DuckDB raises its own errors
+_S3_PREFIX = re.compile(r"(?a)s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!(real|synthetic)(/|$))[\w-][\w.-]*)*/?")
 # OpenTelemetry, uvicorn, gunicorn and Flask run inside MLflow's, BentoML's and Dagster's servers.
 _CLEARED = (
     *("MLFLOW_", "_MLFLOW_", "DATABRICKS_", "DAGSTER_", "BENTOML_", "BENTO_", "GX_", "GE_", "GREAT_EXPECTATIONS_"),
     *("AWS_", "OTEL_", "UVICORN_", "GUNICORN_", "FLASK_", "PROMETHEUS_", "GRPC_PROXY", "OPTUNA_"),
 )
-
+_S3_VARIABLES = (  # kept if `TAXI_DATA_PATH` is set; `AWS_ENDPOINT_URL_S3` too
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE", "AWS_PROFILE"),
+    *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"),
+)
 _SET = {
     "DO_NOT_TRACK": "true",
     "DAGSTER_DISABLE_TELEMETRY": "true",
@@ -40,7 +43,6 @@ _SET = {
     "GX_ANALYTICS_ENABLED": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
 TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
@@ -67,6 +69,9 @@ class Settings(BaseSettings):
     )
     catalog: Secret[PostgresDsn] | None = Field(
         None, description="Address of a PostgreSQL database for the warehouse's catalogue; unset, SQLite in the home."
+    )
+    data_path: str | None = Field(
+        None, description="Prefix in S3 of the warehouse's parquet files, as s3://bucket/prefix; unset, in the home."
     )
     memory_limit: str = Field(
         "4GB",
@@ -135,11 +140,7 @@ class Settings(BaseSettings):
             value = value.expanduser()
         except RuntimeError as error:
             raise ValueError("no user of this name has a home folder: write the whole path") from error
-        bad = sorted(
-            {sign for sign in str(value.absolute()) if sign in _FORBIDDEN_CHARACTERS or not sign.isprintable()}
-        )
-        if bad:
-            named = ", ".join(ascii(sign)[1:-1] if not sign.isprintable() else sign for sign in bad)
+        if named := forbidden_characters(value.absolute()):
             raise ValueError(f"{str(value.absolute())!a} contains {named}: set TAXI_HOME to a path without")
         return value
 
@@ -156,6 +157,13 @@ class Settings(BaseSettings):
                     "folder as <service>_tripdata_<month>.parquet"
                 )
         return value
+
+    @field_validator("data_path")
+    @classmethod
+    def _check_data_path(cls, value: str | None) -> str | None:
+        if value is not None and not _S3_PREFIX.fullmatch(value):
+            raise ValueError("write s3://bucket/prefix of letters, digits, `.`, `-`, `_`; no keys, real or synthetic")
+        return value.rstrip("/") if value else None
 
     @field_validator("memory_limit")
     @classmethod
@@ -209,8 +217,7 @@ class Settings(BaseSettings):
         return self.root / "files"
 
     @property
-    def quarantine(self) -> Path:
-        """Quarantined files, each with a file of its reasons."""
+    def quarantine(self) -> Path:  # files, each with a file of its reasons
         return self.root / "quarantine"
 
     @property
@@ -259,7 +266,6 @@ class Settings(BaseSettings):
         return f"http://{self.host}:{port}"
 
     def dagster_run_url(self, run_id: str) -> str:
-        """URL of the run's page in Dagster's UI."""
         return f"{self.url(self.dagster_port)}/runs/{run_id}"
 
 
@@ -271,17 +277,11 @@ def run_lock(settings: Settings) -> FileLock:
 def isolated(environment: Mapping[str, str], *, within_dagster: bool = False) -> dict[str, str]:
     """The environment without variables that redirect libraries, and with those the platform sets.
 
-    A proxy stays, since TLC's site may need it, but addresses of this machine bypass it.
-
-    Args:
-        environment: The variables of a process.
-        within_dagster: Keep Dagster's variables: it passes addresses and arguments to the processes that it starts.
+    A proxy stays, since TLC's site may need it, but addresses of this machine bypass it. `within_dagster` keeps
+    Dagster's variables: it passes addresses and arguments to the processes that it starts.
     """
-    kept = {
-        name: value
-        for name, value in environment.items()
-        if not name.upper().startswith(_CLEARED) or (within_dagster and name.startswith("DAGSTER_"))
-    }
+    own = (*(("DAGSTER_",) if within_dagster else ()), *(_S3_VARIABLES if environment.get("TAXI_DATA_PATH") else ()))
+    kept = {k: v for k, v in environment.items() if not k.upper().startswith(_CLEARED) or k.startswith(own)}
     return {**kept, **_SET, **{name: _no_proxy(environment) for name in ("NO_PROXY", "no_proxy")}}
 
 

@@ -85,7 +85,7 @@ def load_settings(**given: Any) -> Settings:
 def _is_secret(setting: str) -> bool:
     field = Settings.model_fields.get(setting)
     kinds = [get_origin(kind) or kind for kind in get_args(field.annotation)] if field else []
-    return SecretStr in kinds or Secret in kinds
+    return SecretStr in kinds or Secret in kinds or setting == "data_path"  # a wrong one may have keys in it
 
 
 def _require_folder(home: Path) -> None:

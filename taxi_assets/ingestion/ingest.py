@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
-from taxi_assets.errors import TaxiError
+from taxi_assets.errors import TaxiError, WarehouseUnavailable
 from taxi_assets.ingestion import file_paths
 from taxi_assets.ingestion.file_stability import IMMEDIATE
 from taxi_assets.ingestion.file_state import (
@@ -71,7 +71,7 @@ def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str |
     except DamagedFile:
         _take_damaged_file(warehouse, source_file)
         raise
-    except MissingZones:
+    except (MissingZones, WarehouseUnavailable):  # not the file's fault
         raise
     except IncompleteMonth as refusal:
         fault_points.fault_point("refused")

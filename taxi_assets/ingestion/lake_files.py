@@ -1,15 +1,13 @@
 """Puts parquet files into the lake: TLC's own bytes, converted rows, kept trips.
 
-A file is written or linked below the lake's data first, checked there, and registered in a table by the transaction
-that publishes its month. TLC's files are not copied: a hard link takes no space, and the lake deletes its link, never
-the file store's file. Files of equal columns share a table; the view `raw_trips` shows all of them under canonical
-names and types.
+A file is written or put below the lake's data path first, checked there, and registered in a table by the transaction
+that publishes its month. TLC's files are not copied in the home: a hard link takes no space, and the lake deletes its
+link, never the file store's file. They are uploaded to a data path in S3. Files of equal columns share a table; the
+view `raw_trips` shows all of them under canonical names and types.
 """
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.casting import CanonicalTrips, select_list
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.data_path import link_file, new_file, put_file
 from taxi_assets.warehouse.schema import TABLES
 from taxi_assets.warehouse.sql_quotes import quote_identifier, quote_literal
 
@@ -45,7 +44,7 @@ class LakeFile:
     `columns` are those of the table, as SQL; `query` is the canonical view of TLC's own bytes.
     """
 
-    path: Path
+    path: str
     table: str
     columns: str = ""
     query: str = ""
@@ -65,9 +64,9 @@ def raw_file(
     """
     types = _registrable_types(connection, trips_view)
     if types is None:
-        with _new_file(warehouse, CONVERTED, key, "") as path:
+        with new_file(warehouse.settings, CONVERTED, key, "") as path:
             copy_rows(connection, "SELECT * FROM canonical_trips", path)
-            read = f"SELECT * FROM read_parquet({quote_literal(str(path))}, hive_partitioning = false)"
+            read = f"SELECT * FROM read_parquet({quote_literal(path)}, hive_partitioning = false)"
             connection.execute(f"CREATE OR REPLACE TEMP VIEW canonical_trips AS {read}")
             yield LakeFile(path, CONVERTED)
         return
@@ -75,8 +74,8 @@ def raw_file(
     casts = select_list(trips_view)
     table = _RAW_FILES + hashlib.sha256(json.dumps([names, casts]).encode()).hexdigest()[:12]
     query = f"SELECT service, month, file_row_number AS source_row, {casts} FROM {table}"
-    with _new_file(warehouse, table, key, f"{sha256}-") as path:
-        _link(trips_view.path, path)
+    with new_file(warehouse.settings, table, key, f"{sha256}-") as path:
+        put_file(connection, warehouse.settings, trips_view.path, path)
         yield LakeFile(path, table, f"{names}, service VARCHAR, month DATE", query)
 
 
@@ -89,10 +88,10 @@ def kept_file(
     key: Mapping[str, object],
 ) -> Iterator[LakeFile]:
     """The query's rows as a file of `kept_trips`, which the view `month_kept` reads; deleted on an error."""
-    with _new_file(warehouse, "kept_trips", key, "") as path:
+    with new_file(warehouse.settings, "kept_trips", key, "") as path:
         copy_rows(connection, query, path, values)
         types = "hive_partitioning = true, hive_types = {'service': VARCHAR, 'month': DATE}"
-        read = f"SELECT * FROM read_parquet({quote_literal(str(path))}, {types})"
+        read = f"SELECT * FROM read_parquet({quote_literal(path)}, {types})"
         connection.execute(f"CREATE OR REPLACE TEMP VIEW month_kept AS {read}")
         yield LakeFile(path, "kept_trips")
 
@@ -104,23 +103,25 @@ def register(connection: DuckDBPyConnection, file: LakeFile) -> None:
         connection.execute(f"CREATE VIEW raw_trips_{file.table.removeprefix(_RAW_FILES)} AS {file.query}")
         _extend_raw_trips(connection)
     connection.execute(
-        f"CALL ducklake_add_data_files('lake', {quote_literal(file.table)}, {quote_literal(str(file.path))}, "
+        f"CALL ducklake_add_data_files('lake', {quote_literal(file.table)}, {quote_literal(file.path)}, "
         "hive_partitioning => true)"
     )
 
 
 def mend_links(settings: Settings, file: Path, sha256: str) -> None:
     """Replace damaged links to a file by links to a good copy of it, which has the same rows."""
+    if settings.data_path:  # S3 has no links
+        return
     data = settings.warehouse / "data" / "main"
     for path in data.glob(f"{_RAW_FILES}*/service=*/month=*/{sha256}-*.parquet"):
         if not path.samefile(file) and sha256_of(path) != sha256:
             draft = path.with_name(f"{uuid4().hex}.parquet")
-            _link(file, draft)
+            link_file(file, draft)
             draft.replace(path)
 
 
 def copy_rows(
-    connection: DuckDBPyConnection, query: str, path: Path, values: Mapping[str, object] | None = None
+    connection: DuckDBPyConnection, query: str, path: Path | str, values: Mapping[str, object] | None = None
 ) -> None:
     """Write the rows of a query to a parquet file."""
     connection.execute(f"COPY ({query}) TO {quote_literal(str(path))} ({_COPY_OPTIONS})", values)
@@ -152,24 +153,3 @@ def _registrable_types(connection: DuckDBPyConnection, trips_view: CanonicalTrip
     ).fetchall()
     types = {str(name): str(kind) for name, kind, *_ in found}
     return None if _RESERVED & {name.casefold() for name in types} else types
-
-
-@contextmanager
-def _new_file(warehouse: Warehouse, table: str, key: Mapping[str, object], prefix: str) -> Iterator[Path]:
-    folder = warehouse.settings.warehouse / "data" / "main" / table
-    folder = folder / f"service={key['service']}" / f"month={key['month']}"
-    folder.mkdir(parents=True, exist_ok=True)
-    # A new name for each registration: the lake deletes the file of a replaced one.
-    path = folder / f"{prefix}{uuid4().hex}.parquet"
-    try:
-        yield path
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _link(source: Path, path: Path) -> None:
-    try:
-        os.link(source, path)
-    except OSError:  # the file system has no hard links, or the folders are on two of them
-        shutil.copyfile(source, path)

@@ -9,12 +9,14 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from filelock import FileLock, Timeout
 
-from taxi_assets.errors import TaxiError
+from taxi_assets.errors import TaxiError, WarehouseUnavailable
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.data_path import data_root
 from taxi_assets.warehouse.sql_quotes import quote_literal
 
 
@@ -28,23 +30,35 @@ def catalogue_file(settings: Settings) -> Path:
     return settings.warehouse / "catalog.sqlite"
 
 
-def tables_marker(settings: Settings) -> Path:
-    """The file that shows which tables the catalogue has; each catalogue has its own."""
+def is_new(settings: Settings) -> bool:
+    """True if there is no catalogue yet; attaching it creates one."""
     if settings.catalog is None:
+        return not catalogue_file(settings).is_file()
+    with closing(_connect(settings)) as connection:
+        name = f"taxi_{settings.active_data_kind}.ducklake_metadata"
+        return bool(connection.execute("SELECT to_regclass(%s) IS NULL", [name]).fetchone()[0])
+
+
+def tables_marker(settings: Settings) -> Path:
+    """The file that shows which tables the catalogue has; each catalogue and data path has its own."""
+    places = [catalogue_connection(settings)] if settings.catalog else []
+    places += [data_root(settings)] if settings.data_path else []
+    if not places:
         return settings.warehouse / "tables.json"
-    digest = hashlib.sha256(catalogue_connection(settings).encode()).hexdigest()[:12]
+    digest = hashlib.sha256("\n".join(places).encode()).hexdigest()[:12]
     return settings.warehouse / f"tables-{digest}.json"
 
 
 def attachment(settings: Settings, copy: Path | None = None) -> tuple[str, str]:
     """The catalogue's address as an SQL literal and its options of `ATTACH`; `copy` is read-only."""
-    data = f"DATA_PATH {quote_literal(str(settings.warehouse / 'data'))}"
+    data = f"DATA_PATH {quote_literal(data_root(settings))}"
     if settings.catalog is not None:
         # Without OVERRIDE_DATA_PATH: DuckLake then refuses a home whose files are elsewhere than the catalogue's.
         address = f"ducklake:postgres:{catalogue_connection(settings)}"
         return quote_literal(address), f"{data}, METADATA_SCHEMA 'taxi_{settings.active_data_kind}'"
     # Paths in the catalogue are relative to the data path: overriding it lets a home be moved or linked.
-    options = f"{data}, OVERRIDE_DATA_PATH true"
+    # Files in S3 do not move: without overriding it, DuckLake refuses a catalogue of other files.
+    options = data if settings.data_path else f"{data}, OVERRIDE_DATA_PATH true"
     options += ", META_JOURNAL_MODE 'WAL', META_BUSY_TIMEOUT 60000"  # otherwise a commit fails during a read
     options += ", READ_ONLY" if copy else ""
     return quote_literal(f"ducklake:sqlite:{copy or catalogue_file(settings)}"), options
@@ -60,7 +74,7 @@ def publish_lock(settings: Settings, timeout: float = -1) -> Iterator[None]:
 
     Raises:
         Timeout: the lock stayed busy.
-        TaxiError: PostgreSQL cannot be reached.
+        WarehouseUnavailable: PostgreSQL cannot be reached.
     """
     if settings.catalog is None:
         with FileLock(settings.warehouse / "publish.lock").acquire(timeout=timeout):
@@ -74,15 +88,10 @@ def publish_lock(settings: Settings, timeout: float = -1) -> Iterator[None]:
 def _advisory_lock(settings: Settings, timeout: float) -> Iterator[None]:
     # On a connection of its own, from before BEGIN until after COMMIT: a lock within the transaction does not help,
     # since DuckLake has read the catalogue before it waits. A process that dies loses the connection and the lock.
-    conninfo = catalogue_connection(settings)
-    import psycopg
+    with closing(_connect(settings)) as connection:
+        import psycopg
 
-    name = f"taxi publish {settings.active_data_kind}"
-    try:
-        connection = psycopg.connect(conninfo, autocommit=True, application_name=name)
-    except psycopg.OperationalError as error:
-        raise _unreachable(settings, error) from None
-    with closing(connection):
+        name = f"taxi publish {settings.active_data_kind}"
         key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
         try:
             wait = f"{max(int(timeout * 1000), 1)}ms" if timeout >= 0 else "0"  # 0 waits without end
@@ -93,6 +102,16 @@ def _advisory_lock(settings: Settings, timeout: float) -> Iterator[None]:
         except psycopg.OperationalError as error:
             raise _unreachable(settings, error) from None
         yield
+
+
+def _connect(settings: Settings) -> Any:
+    conninfo = catalogue_connection(settings)
+    import psycopg
+
+    try:
+        return psycopg.connect(conninfo, autocommit=True, application_name=f"taxi publish {settings.active_data_kind}")
+    except psycopg.OperationalError as error:
+        raise _unreachable(settings, error) from None
 
 
 def catalogue_connection(settings: Settings) -> str:
@@ -126,7 +145,7 @@ def clear_errors(settings: Settings) -> Iterator[None]:
     """Turns DuckDB's errors about a catalogue in PostgreSQL into one line with the remedy.
 
     Raises:
-        TaxiError: the catalogue cannot be used.
+        WarehouseUnavailable: the catalogue cannot be used.
     """
     try:
         yield
@@ -136,13 +155,13 @@ def clear_errors(settings: Settings) -> Iterator[None]:
         raise _unreachable(settings, error) from None
 
 
-def _unreachable(settings: Settings, error: Exception) -> TaxiError:
+def _unreachable(settings: Settings, error: Exception) -> WarehouseUnavailable:
     """The error of a catalogue in PostgreSQL that cannot be used, without the password."""
     reason = " ".join(str(error).split())
     password = os.environ.get("PGPASSWORD")
     if password:
         reason = reason.replace(password, "***")
-    return TaxiError(
+    return WarehouseUnavailable(
         f"the catalogue of TAXI_CATALOG ({catalogue_connection(settings)}) cannot be used: {reason}. "
         "Check the address, and that PostgreSQL runs there"
     )

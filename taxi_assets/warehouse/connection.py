@@ -6,7 +6,7 @@ only. Values are bound to SQL statements, never formatted into them.
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -18,26 +18,20 @@ import duckdb
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse import catalogue
+from taxi_assets.warehouse import catalogue, data_path
 from taxi_assets.warehouse.catalogue_version import migrate_if_older
 from taxi_assets.warehouse.extensions import open_database
 from taxi_assets.warehouse.full_disk import has_room, readable_copy
+from taxi_assets.warehouse.null_rows import delete_null_rows, insert_null_rows
 from taxi_assets.warehouse.queries import newest_snapshot
 from taxi_assets.warehouse.schema import TABLES
 from taxi_assets.warehouse.sql_quotes import quote_literal
-from taxi_assets.warehouse.table_definition import Table
 
 SEARCH_PATH = "SET search_path = 'lake.main,memory.main'"  # the tables, then the macros
 
 # Parquet options of DuckLake. 3,000,000 raw trips take 53 MiB with version 2 and snappy, 47 MiB with version 1 and
 # zstd; version 2 takes two thirds of the time.
 _OPTIONS = {"parquet_version": "2", "parquet_compression": "snappy"}
-
-# DuckLake searches the statistics of a table that never had a row anew for every column of every query, which takes
-# 0.1 s for the widest of these.
-_READ_WHILE_EMPTY = (
-    *("converted_trips", "schema_changes", "promotions", "approvals", "alerts", "retraining_decisions"),
-)
 
 # One open database per process and home.
 _databases: dict[tuple[int, int, Settings], duckdb.DuckDBPyConnection] = {}
@@ -59,6 +53,7 @@ class Warehouse:
         """A connection that reads one snapshot throughout."""
         self._initialise()
         with ExitStack() as stack:
+            stack.enter_context(data_path.clear_errors(self.settings))
             is_full = self._is_local and not has_room(self.settings.warehouse)
             copy = stack.enter_context(readable_copy(catalogue.catalogue_file(self.settings))) if is_full else None
             yield stack.enter_context(closing(self._connect(copy, begin=True)))
@@ -78,8 +73,10 @@ class Warehouse:
     def exclusive_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection without a transaction; other publishers wait meanwhile."""
         self._initialise()
-        with catalogue.publish_lock(self.settings), closing(self._connect()) as connection:
-            yield connection
+        with ExitStack() as stack:
+            stack.enter_context(catalogue.publish_lock(self.settings))
+            stack.enter_context(data_path.clear_errors(self.settings))
+            yield stack.enter_context(closing(self._connect()))
 
     def snapshot(self) -> int:
         """The number of the newest snapshot."""
@@ -105,15 +102,22 @@ class Warehouse:
         (self.settings.warehouse / "data").mkdir(parents=True, exist_ok=True)
         self.settings.landing.mkdir(parents=True, exist_ok=True)
         self.settings.file_store.mkdir(parents=True, exist_ok=True)
-        with catalogue.publish_lock(self.settings), closing(self._connect(begin=True)) as connection:
-            for option, value in _OPTIONS.items():
-                connection.execute("CALL lake.set_option($option, $value)", {"option": option, "value": value})
-            self._create_tables(connection)
-            read_while_empty = [TABLES[name] for name in _READ_WHILE_EMPTY]
-            _insert_null_rows(connection, read_while_empty)
-            connection.execute("COMMIT")
-            _delete_null_rows(connection, read_while_empty)
+        with catalogue.publish_lock(self.settings):
+            if self.settings.data_path:  # before ATTACH, which records the data path for good
+                with closing(self._database()) as connection:
+                    data_path.require_own_prefix(connection, self.settings, catalogue.is_new(self.settings))
+            with closing(self._connect(begin=True)) as connection:
+                self._create(connection)
             marker.write_text(_definitions())
+
+    def _create(self, connection: duckdb.DuckDBPyConnection) -> None:
+        data_path.require_known_place(connection, self.settings)
+        for option, value in _OPTIONS.items():
+            connection.execute("CALL lake.set_option($option, $value)", {"option": option, "value": value})
+        self._create_tables(connection)
+        insert_null_rows(connection)
+        connection.execute("COMMIT")
+        delete_null_rows(connection)
 
     @staticmethod
     def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -162,22 +166,31 @@ class Warehouse:
 
     def _open(self, copy: Path | None = None) -> duckdb.DuckDBPyConnection:
         """A new database on the catalogue, or on a read-only copy of it."""
-        connection = open_database(catalogue.extensions(self.settings), self._config())
-        with catalogue.clear_errors(self.settings):
+        connection = self._database()
+        with catalogue.clear_errors(self.settings), data_path.clear_errors(self.settings):
             connection.execute(self._attachment(copy))
         define_macros(connection, shared=True)  # takes longer than a small query
         # From here on, no statement can reach files outside the platform's folders or lift this limit. Exception:
         # SQLite and PostgreSQL databases, which their extensions open themselves.
         settings = self.settings
-        folders = [f"{folder}/" for folder in (settings.warehouse, settings.landing, settings.file_store)]
-        connection.execute(f"SET allowed_directories = [{', '.join(map(quote_literal, folders))}]")
+        folders = [settings.warehouse, settings.landing, settings.file_store, data_path.data_root(settings)]
+        connection.execute(
+            f"SET allowed_directories = [{', '.join(quote_literal(f'{folder}/') for folder in folders)}]"
+        )
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         return connection
 
     def _migrate(self) -> None:
-        with closing(open_database(catalogue.extensions(self.settings), self._config())) as connection:
+        with closing(self._database()) as connection:
             connection.execute(self._attachment().removesuffix(")") + ", AUTOMATIC_MIGRATION true)")
+
+    def _database(self) -> duckdb.DuckDBPyConnection:
+        """A new database with the extensions and keys that the catalogue and the files need."""
+        names = (*catalogue.extensions(self.settings), *data_path.extensions(self.settings))
+        connection = open_database(names, self._config())
+        data_path.allow_access(connection, self.settings)
+        return connection
 
     def _config(self) -> dict[str, Any]:
         config: dict[str, Any] = {
@@ -200,22 +213,6 @@ def _definitions() -> str:
     """The tables of this release as JSON, which a warehouse keeps to show that it has them."""
     definitions = {name: table.select() or table.ddl() for name, table in TABLES.items()}
     return json.dumps(definitions | {"options": _OPTIONS}, indent=1)
-
-
-def _insert_null_rows(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
-    """Insert a row into each empty table, so that DuckLake keeps statistics of it."""
-    for table in tables:
-        if not connection.table(table.name).limit(1).fetchall():
-            connection.execute(f"INSERT INTO {table.name} ({table.columns[0].name}) VALUES (NULL)")
-
-
-def _delete_null_rows(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
-    """Delete the rows of `_insert_null_rows`, also those of a process that was killed between the two."""
-    connection.execute("BEGIN TRANSACTION")
-    for table in tables:
-        empty = " AND ".join(f"{column.name} IS NULL" for column in table.columns)
-        connection.execute(f"DELETE FROM {table.name} WHERE {empty}")
-    connection.execute("COMMIT")
 
 
 @contextmanager

@@ -9,6 +9,8 @@ import duckdb
 
 from taxi_assets.errors import TaxiError
 
+_OPTIONAL = ("postgres_scanner", "httpfs")  # of the extra `scale`
+
 # Extension files whose signatures this process has checked: path, size and time of the last change.
 _checked: set[tuple[Path, int, int]] = set()
 
@@ -39,4 +41,5 @@ def extension_file(name: str) -> Path:
     for folder in folders or ():
         for path in Path(folder).rglob(f"{name}.duckdb_extension"):
             return path
-    raise TaxiError(f"the package duckdb-extension-{name.replace('_', '-')} is missing: run `make env`")
+    command = "make env-scale" if name in _OPTIONAL else "make env"
+    raise TaxiError(f"the package duckdb-extension-{name.replace('_', '-')} is missing: run `{command}`")

@@ -8,12 +8,13 @@ readable snapshots are on disk and the next call continues.
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.data_path import relative_path
 from taxi_assets.warehouse.schema import TABLES
 
 # Longer than any read, and than a month takes from its first file to its commit.
@@ -52,12 +53,12 @@ def maintain(
         now: The time, with its zone.
         is_dry_run: Only returns the plan.
     """
-    folder = warehouse.settings.warehouse
+    settings = warehouse.settings
     if is_dry_run:
         with warehouse.reading() as connection:
-            return _plan(connection, folder, protected_snapshots, now - keep, now - GRACE)
+            return _plan(connection, settings, protected_snapshots, now - keep, now - GRACE)
     with warehouse.exclusive_connection() as connection:
-        plan = _plan(connection, folder, protected_snapshots, now - keep, now - GRACE)
+        plan = _plan(connection, settings, protected_snapshots, now - keep, now - GRACE)
         _delete(connection, plan, now - GRACE)
     for table in plan.merged:
         _merge(warehouse, table)
@@ -66,7 +67,7 @@ def maintain(
 
 def _plan(
     connection: DuckDBPyConnection,
-    folder: Path,
+    settings: Settings,
     protected_snapshots: Collection[int],
     expires: datetime,
     unused: datetime,
@@ -78,8 +79,8 @@ def _plan(
         expired_snapshots=tuple(number for number in old if number not in protected_snapshots),
         kept_for_models=tuple(number for number in old if number in protected_snapshots),
         merged={table: count for table, count in sorted(files) if table in _MERGED and count > 1},
-        unused_files=_files(connection, _UNUSED.format("true"), unused, folder),
-        orphaned_files=_files(connection, _ORPHANED.format("true"), unused, folder),
+        unused_files=_files(connection, _UNUSED.format("true"), unused, settings),
+        orphaned_files=_files(connection, _ORPHANED.format("true"), unused, settings),
     )
 
 
@@ -87,9 +88,9 @@ _UNUSED = "CALL ducklake_cleanup_old_files('lake', older_than => $before, dry_ru
 _ORPHANED = "CALL ducklake_delete_orphaned_files('lake', older_than => $before, dry_run => {})"
 
 
-def _files(connection: DuckDBPyConnection, call: str, before: datetime, folder: Path) -> tuple[str, ...]:
-    paths = [Path(path) for (path,) in connection.execute(call, {"before": before}).fetchall()]
-    return tuple(sorted(path.relative_to(folder).as_posix() for path in paths))
+def _files(connection: DuckDBPyConnection, call: str, before: datetime, settings: Settings) -> tuple[str, ...]:
+    paths = connection.execute(call, {"before": before}).fetchall()
+    return tuple(sorted(relative_path(settings, path) for (path,) in paths))
 
 
 def _delete(connection: DuckDBPyConnection, plan: Maintenance, unused: datetime) -> None:

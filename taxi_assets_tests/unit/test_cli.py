@@ -270,7 +270,7 @@ def test_baselines_without_their_months_name_them_and_the_remedy(
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("TAXI_DATA", "did you mean TAXI_DATA_KIND? "),
+        ("TAXI_KIND", "did you mean TAXI_DATA_KIND? "),
         ("taxi_servces", "did you mean TAXI_SERVICES? "),
         ("TAXI_XYZZY_QUUX_PLUGH_FROTZ", ""),
     ],

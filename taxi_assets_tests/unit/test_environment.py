@@ -28,6 +28,14 @@ def test_other_variables_are_kept() -> None:
     assert isolated(kept).items() >= kept.items()
 
 
+def test_variables_of_s3_are_kept_with_a_data_path_in_s3_only() -> None:
+    of_s3 = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key", "AWS_PROFILE": "p", "AWS_ENDPOINT_URL_S3": "u"}
+    kept = {**of_s3, "TAXI_DATA_PATH": "s3://bucket/lake"}
+    assert isolated(kept).items() >= kept.items()
+    assert not of_s3.keys() & isolated(of_s3).keys()
+    assert "AWS_CONFIG_FILE" not in isolated({**kept, "AWS_CONFIG_FILE": "/nowhere"})
+
+
 def test_dagsters_own_variables_are_kept_in_its_processes() -> None:
     given_by_dagster = {"DAGSTER_HOME": "/data", "DAGSTER_EXECUTE_RUN_ARGS": "{}"}
     assert isolated(given_by_dagster, within_dagster=True).items() >= given_by_dagster.items()

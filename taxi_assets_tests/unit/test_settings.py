@@ -17,6 +17,7 @@ READ = {
     "tlc_source": ("/data/tlc", "/data/tlc"),
     "services": ("yellow, green", ("yellow", "green")),
     "catalog": ("postgres://t:pw@db.test/lake", Secret[PostgresDsn](PostgresDsn("postgres://t:pw@db.test/lake"))),
+    "data_path": ("s3://trips.test/lake/", "s3://trips.test/lake"),
     "memory_limit": ("1GB", "1GB"),
     "threads": ("3", 3),
     "deploy_token": ("a-token-of-its-own", SecretStr("a-token-of-its-own")),
@@ -81,6 +82,11 @@ def test_every_setting_has_a_description(name: str) -> None:
         ("data_kind", "Real"),
         ("threads", "0"),
         ("threads", "many"),
+        *(("data_path", text) for text in ("", "/data", "S3://b/c", "s3://B/c", "s3://bucket//c", "s3://bucket/../c")),
+        *(
+            ("data_path", f"s3://bucket/{text}")
+            for text in ("*", "x?s3_endpoint=h", "month=1", "key:secret@c", "a b", "x/real")
+        ),
         *((port, text) for port in PORTS for text in ("0", "65536", "-1", "http")),
     ],
 )

@@ -1,81 +1,29 @@
 """A catalogue in PostgreSQL holds what one in SQLite does, behind a lock of all machines."""
 
+import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 from filelock import Timeout
-from postgres_server import PASSWORD, PostgresServer, free_port, missing
+from postgres_server import PASSWORD, PostgresServer, free_port
 from pydantic import PostgresDsn, Secret
+from shared_lake import content, files_of, put_month, settings_at, warehouse_at
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.catalogue import publish_lock
-from taxi_assets.warehouse.connection import Warehouse, month_key
+from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.maintenance import maintain
 
+pytestmark = pytest.mark.usefixtures("own_password")
 MONTHS = tuple(Month(2021, 1).plus(number) for number in range(36))
 NEW = Month(2024, 1)
 WRITERS = 8
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    if missing():
-        pytest.skip(missing())
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL's user passes through
-        server = PostgresServer(Path(folder) / "postgres", free_port())
-        server.create()
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop("immediate")
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PGPASSWORD", "")  # restored afterwards
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
-    url = request.getfixturevalue("server").url if request.param == "postgresql" else None
-    return warehouse_at(tmp_path / "home", url)
-
-
-def warehouse_at(home: Path, url: str | None) -> Warehouse:
-    catalog = Secret[PostgresDsn](PostgresDsn(url)) if url else None
-    lake = Warehouse(Settings(home=home, data_kind="synthetic", threads=1, memory_limit="1GB", catalog=catalog))
-    if url:
-        import psycopg
-
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("DROP SCHEMA IF EXISTS taxi_synthetic CASCADE")
-    return lake
-
-
-def put_month(connection: duckdb.DuckDBPyConnection, month: Month, rows: int) -> None:
-    key = month_key("green", month)
-    connection.execute("DELETE FROM kept_trips WHERE service = $service AND month = $month", key)
-    connection.execute(
-        "INSERT INTO kept_trips (service, month, source_row, duration_minutes) "
-        "SELECT $service, $month, range, range % 7 FROM range($rows)",
-        {**key, "rows": rows},
-    )
-
-
-def content(lake: Warehouse) -> list[tuple[object, ...]]:
-    query = "SELECT month, count(*), bit_xor(hash(t)) FROM clean_trips AS t GROUP BY month ORDER BY month"
-    with lake.reading() as connection:
-        return connection.execute(query).fetchall()
 
 
 def test_months_are_published_replaced_and_read_at_a_snapshot(lake: Warehouse) -> None:
@@ -109,7 +57,7 @@ def test_maintenance_keeps_the_content(lake: Warehouse) -> None:
     for days in (40, 80):
         maintain(lake, (), timedelta(days=30), datetime.now(UTC) + timedelta(days=days))
     assert content(lake) == before
-    assert len(list((lake.settings.warehouse / "data" / "main" / "kept_trips").rglob("*.parquet"))) == 1
+    assert len(files_of(lake, "kept_trips")) == 1
 
 
 def test_a_second_publisher_waits_and_sensors_do_not_block(lake: Warehouse) -> None:
@@ -169,17 +117,22 @@ def test_missing_packages_are_named_with_the_command(tmp_path: Path, monkeypatch
 
 def start(lake: Warehouse, months: list[Month], url: str) -> "subprocess.Popen[str]":
     command = [sys.executable, __file__, str(lake.settings.home), url, *map(str, months)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, **({"TAXI_DATA_PATH": lake.settings.data_path} if lake.settings.data_path else {})}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_eight_processes_that_are_killed_lose_and_double_nothing(server: PostgresServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("files", ["home", "s3"])
+def test_eight_processes_that_are_killed_lose_and_double_nothing(
+    server: PostgresServer, tmp_path: Path, files: str, request: pytest.FixtureRequest
+) -> None:
+    s3, data_path = (request.getfixturevalue(name) if files == "s3" else None for name in ("s3", "data_path"))
     local = warehouse_at(tmp_path / "local", None)
     with local.publishing("all") as connection:
         for number, month in enumerate((*MONTHS, NEW)):
             put_month(connection, month, 300 + number)
-    lake = warehouse_at(tmp_path / "home", server.url)
+    lake = warehouse_at(tmp_path / "home", server.url, data_path)
     lake.snapshot()
     shares = [[*MONTHS[number::WRITERS], NEW] for number in range(WRITERS)]
     processes = [start(lake, share, server.url) for share in shares]
@@ -189,6 +142,9 @@ def test_eight_processes_that_are_killed_lose_and_double_nothing(server: Postgre
     processes[2].kill()
     server.stop("immediate")
     server.start()
+    if s3:
+        s3.kill()
+        s3.start()
     outputs = [process.communicate(timeout=300)[0] for process in processes]
     acknowledged += [line for output in outputs for line in output.split()]
     have = {f"{month:%Y-%m}": rows for month, rows, _ in content(lake)}
@@ -203,8 +159,7 @@ def test_eight_processes_that_are_killed_lose_and_double_nothing(server: Postgre
 
 
 def _publish(home: str, url: str, *months: str) -> None:
-    catalog = Secret[PostgresDsn](PostgresDsn(url))
-    lake = Warehouse(Settings(home=Path(home), data_kind="synthetic", threads=1, memory_limit="1GB", catalog=catalog))
+    lake = Warehouse(settings_at(Path(home), url, os.environ.get("TAXI_DATA_PATH")))
     for text in months:
         month = Month.parse(text)
         with lake.publishing(text) as connection:
