@@ -1,11 +1,10 @@
-"""Counts are added to the metrics, and versions that are not served any more leave none behind."""
+"""Counts are added up in memory, and written to the metrics."""
 
-import gc
 import time
-import weakref
 
 import numpy as np
 import pytest
+from forget_metrics import forget_variant_metrics
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram
@@ -15,8 +14,6 @@ from taxi_assets.serving.endpoint.metrics import (
     REGISTRY,
     _SummedHistogram,
     count_request,
-    exposition,
-    keep_versions,
     variant_metrics,
     write_counted,
 )
@@ -44,36 +41,9 @@ def serve(version: int) -> None:
         metrics.count_omission(1)
 
 
-def test_metrics_of_a_hundred_swaps_take_the_place_of_one() -> None:
-    keep_versions(())
-    serve(1)
-    alone = len(exposition())
-    for version in range(2, 102):
-        serve(version)
-        keep_versions((version,))
-    assert abs(len(exposition()) - alone) < 0.1 * alone
-    assert b'version="101"' in exposition()
-    assert b'version="100"' not in exposition()
-    keep_versions(())
-    assert b"variant=" not in exposition()
-
-
-def test_metrics_of_a_gone_version_are_freed() -> None:
-    serve(7)
-    metrics = weakref.ref(variant_metrics(Variant("champion", Model(7))))  # type: ignore[arg-type]
-    keep_versions(())
-    gc.collect()
-    assert metrics() is None
-
-
-def test_a_version_that_comes_back_is_counted_again() -> None:
-    serve(7)
-    keep_versions(())
-    serve(7)
-    write_counted()
-    labels = {"variant": "champion", "version": "7", "service": "green"}
-    assert REGISTRY.get_sample_value("taxi_predictions_total", labels) == 1
-    keep_versions(())
+@pytest.fixture(autouse=True)
+def _no_variants() -> None:
+    forget_variant_metrics()
 
 
 def sample(name: str, **labels: str) -> float:
@@ -81,7 +51,6 @@ def sample(name: str, **labels: str) -> float:
 
 
 def test_predictions_are_added_up_until_they_are_written() -> None:
-    keep_versions(())
     for _ in range(3):
         serve(8)
     labels = {"variant": "champion", "version": "8"}
@@ -95,7 +64,6 @@ def test_predictions_are_added_up_until_they_are_written() -> None:
     assert sample("taxi_recent_traffic_age_seconds", **labels) == 1
     assert sample("taxi_prediction_seconds_count", **labels, address="/predict") == 3
     assert sample("taxi_prediction_seconds_sum", **labels, address="/predict") == pytest.approx(0.003)
-    keep_versions(())
 
 
 @given(st.lists(st.sampled_from([-1.0, 0.0, 0.5, 0.9, 1.0, 1.1, 2.0, 7.0]), min_size=1))
@@ -116,13 +84,11 @@ def test_summed_observations_equal_single_ones(values: list[float]) -> None:
 
 
 def test_a_latency_at_a_bound_is_in_its_bucket() -> None:
-    keep_versions(())
     variant_metrics(Variant("champion", Model(9))).time("/predict", 0.001)  # type: ignore[arg-type]
     write_counted()
     labels = {"variant": "champion", "version": "9", "address": "/predict"}
     buckets = {bound: sample("taxi_prediction_seconds_bucket", **labels, le=bound) for bound in ("0.0005", "0.001")}
     assert buckets == {"0.0005": 0, "0.001": 1}
-    keep_versions(())
 
 
 def test_the_writer_writes_within_its_time_and_at_its_end() -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import small_model
+from forget_metrics import forget_variant_metrics
 from prometheus_client.parser import text_string_to_metric_families
 from shadowed_endpoint import RIDE, SHADOW_VERSION, ShadowedEndpoint, pairs, slower
 
-from taxi_assets.serving.endpoint.metrics import exposition, keep_versions
+from taxi_assets.serving.endpoint.metrics import exposition
 from taxi_assets.serving.prediction_log.prediction_record import LoggedBatch, LoggedPrediction
 from taxi_assets.serving.served_model import ServedModel
 
@@ -31,7 +32,7 @@ def serve(model: ServedModel, tmp_path: Path) -> Iterator[Serve]:
     started = []
 
     def start(shadow: ServedModel | None = None, sync: str = "process") -> ShadowedEndpoint:
-        keep_versions(())  # of other tests
+        forget_variant_metrics()
         started.append(ShadowedEndpoint(model, shadow or model, tmp_path, sync))
         return started[-1]
 

@@ -13,7 +13,7 @@ from taxi_assets.serving.endpoint.answer_log import AnswerLog
 from taxi_assets.serving.endpoint.batch_worker import BatchWorker
 from taxi_assets.serving.endpoint.deployment_metrics import count_load, count_swap
 from taxi_assets.serving.endpoint.feedback_log import FeedbackLog
-from taxi_assets.serving.endpoint.metrics import keep_versions, variant_metrics
+from taxi_assets.serving.endpoint.metrics import variant_metrics
 from taxi_assets.serving.endpoint.metrics_writer import MetricsWriter
 from taxi_assets.serving.endpoint.shadows import Shadows
 from taxi_assets.serving.endpoint.traffic_feed import TrafficFeed
@@ -102,7 +102,6 @@ def follow_routing(log: AnswerLog, store: Path | None, packaged: Path, traffic: 
 
     def after_swap(before: RoutedVariants, after: RoutedVariants) -> None:
         traffic.keep([variant.model for variant in after.deployed.values()])
-        keep_versions(after.deployed)
         count_swap(before.routing, after.routing)
 
     state = ServingState(log.state if store else Path(mkdtemp(prefix="taxi-routing-")))

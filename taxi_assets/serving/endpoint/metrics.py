@@ -7,10 +7,9 @@ second and at each scrape of the worker; a killed worker loses a second of its c
 
 import os
 import threading
-import warnings
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -91,10 +90,6 @@ _SHADOW_OMISSIONS = Counter(
     "Answered rides that no shadow predicted, since requests were refused",
     _VARIANT,
     registry=REGISTRY,
-)
-_OF_VARIANTS = (
-    *(_PREDICTIONS, _LATENCY, _MINUTES, _WIDTHS, _UNSEEN, _LOWEST, _HIGHEST, _WITH_TRAFFIC, _TRAFFIC_AGE),
-    *(_SHADOW_FAILURES, _SHADOW_OMISSIONS),
 )
 
 
@@ -210,6 +205,8 @@ def _sum(values: NDArray[np.float64]) -> float:
     return values.item() if len(values) == 1 else float(values.sum())
 
 
+# None is removed with its version: prometheus-client keeps each value of a worker's file, and would make new ones if
+# the version came back.
 _VARIANT_METRICS: dict[tuple[str, int], VariantMetrics] = {}
 
 
@@ -218,21 +215,6 @@ def variant_metrics(variant: Variant) -> VariantMetrics:
     key = (variant.name, variant.version)
     found = _VARIANT_METRICS.get(key)
     return found or _VARIANT_METRICS.setdefault(key, VariantMetrics(*key))
-
-
-def keep_versions(versions: Collection[int]) -> None:
-    """Forget the metrics of all other versions, which are not served any more.
-
-    With BentoML their last values stay in the workers' files, from which they count on if the version comes back.
-    """
-    gone = [key for key in list(_VARIANT_METRICS) if key[1] not in versions]
-    for key in gone:
-        _VARIANT_METRICS.pop(key).write()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that the files keep the values
-        for version in {version for _, version in gone}:
-            for metric in _OF_VARIANTS:
-                metric.remove_by_labels({"version": str(version)})
 
 
 def count_request(address: str, status: int) -> None:
