@@ -85,8 +85,8 @@ def render(items: tuple[Item, ...]) -> str:
 @cache
 def slow_runs() -> tuple[tuple[str, ...], ...]:
     """The arguments of each pytest command for slow tests in `.ci/run`, as bash expands them."""
-    _, _, rest = (ROOT / ".ci" / "run").read_text().partition("make test\n")
-    script = re.sub(r"^slow=\(.*\)$", r"slow=(printf '%s\\t')", rest, flags=re.MULTILINE)
+    _, start, rest = (ROOT / ".ci" / "run").read_text().partition("\nslow=(")  # what is before installs packages
+    script = re.sub(r"^slow=\(.*\)$", r"slow=(printf '%s\\t')", start + rest, flags=re.MULTILINE)
     script = re.sub(r'^"\$\{slow\[@\]\}"', r'echo; "${slow[@]}"', script, flags=re.MULTILINE)
     printed = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return tuple(tuple(line.split("\t")[:-1]) for line in printed.splitlines() if line)
