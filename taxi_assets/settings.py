@@ -1,14 +1,9 @@
-"""Settings from `TAXI_*` variables: folders, addresses and limits. Also the environment of processes.
+"""Settings from `TAXI_*` variables: folders, addresses and limits.
 
 Parameters of a run (hyper-parameters, windows) belong in the Dagster `Config` beside the asset.
-
-Libraries read hundreds of variables that name a registry, a home, a configuration file or a trace collector.
-`isolated` removes them all; the platform sets the values it needs, here or as arguments.
 """
 
-import os
 import re
-from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -24,26 +19,6 @@ ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
 RetrainingMode = Literal["never", "monthly", "drift"]
 _MIN_MEMORY_BYTES, _MAX_MEMORY_BYTES = 64 * 1000**2, 1000 * 1000**4  # outside, DuckDB raises its own errors
 _S3_PREFIX = re.compile(r"(?a)s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!(real|synthetic)(/|$))[\w-][\w.-]*)*/?")
-# OpenTelemetry, uvicorn, gunicorn and Flask run inside MLflow's, BentoML's and Dagster's servers.
-_CLEARED = (
-    *("MLFLOW_", "_MLFLOW_", "DATABRICKS_", "DAGSTER_", "BENTOML_", "BENTO_", "GX_", "GE_", "GREAT_EXPECTATIONS_"),
-    *("AWS_", "OTEL_", "UVICORN_", "GUNICORN_", "FLASK_", "PROMETHEUS_", "GRPC_PROXY", "OPTUNA_"),
-)
-_S3_VARIABLES = (  # kept if `TAXI_DATA_PATH` is set; `AWS_ENDPOINT_URL_S3` too
-    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE", "AWS_PROFILE"),
-    *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"),
-)
-_SET = {
-    "DO_NOT_TRACK": "true",
-    "DAGSTER_DISABLE_TELEMETRY": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
-    "BENTOML_DO_NOT_TRACK": "True",
-    "GX_ANALYTICS_ENABLED": "false",
-    "GIT_PYTHON_REFRESH": "quiet",
-}
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
 TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
 
@@ -217,7 +192,8 @@ class Settings(BaseSettings):
         return self.root / "files"
 
     @property
-    def quarantine(self) -> Path:  # files, each with a file of its reasons
+    def quarantine(self) -> Path:
+        """Quarantined files, each with a file of its reasons."""
         return self.root / "quarantine"
 
     @property
@@ -266,35 +242,10 @@ class Settings(BaseSettings):
         return f"http://{self.host}:{port}"
 
     def dagster_run_url(self, run_id: str) -> str:
+        """URL of the run's page in Dagster's UI."""
         return f"{self.url(self.dagster_port)}/runs/{run_id}"
 
 
 def run_lock(settings: Settings) -> FileLock:
     """The lock that allows one `taxi run` at a time in a home."""
     return FileLock(settings.home / "run.lock")
-
-
-def isolated(environment: Mapping[str, str], *, within_dagster: bool = False) -> dict[str, str]:
-    """The environment without variables that redirect libraries, and with those the platform sets.
-
-    A proxy stays, since TLC's site may need it, but addresses of this machine bypass it. `within_dagster` keeps
-    Dagster's variables: it passes addresses and arguments to the processes that it starts.
-    """
-    own = (*(("DAGSTER_",) if within_dagster else ()), *(_S3_VARIABLES if environment.get("TAXI_DATA_PATH") else ()))
-    kept = {k: v for k, v in environment.items() if not k.upper().startswith(_CLEARED) or k.startswith(own)}
-    return {**kept, **_SET, **{name: _no_proxy(environment) for name in ("NO_PROXY", "no_proxy")}}
-
-
-def isolate(environment: MutableMapping[str, str] = os.environ, *, within_dagster: bool = False) -> None:
-    """Apply `isolated` to this process's environment, or to the given one."""
-    wanted = isolated(environment, within_dagster=within_dagster)
-    for name in set(environment) - set(wanted):
-        del environment[name]
-    environment.update(wanted)
-
-
-def _no_proxy(environment: Mapping[str, str]) -> str:
-    given = [environment.get(name, "") for name in ("no_proxy", "NO_PROXY")]
-    hosts = [host.strip() for value in given for host in value.split(",") if host.strip()]
-    # Python accepts `*` for every host only if it is alone.
-    return "*" if "*" in hosts else ",".join(dict.fromkeys((*hosts, *_LOOPBACK)))
