@@ -34,7 +34,8 @@ def state(tmp_path: Path) -> ServingState:
 
 @pytest.fixture
 def changes(state: ServingState, store: Path) -> DeploymentChanges:
-    return DeploymentChanges(state, store, "test")
+    """Changes with time to spare, since a busy machine is no late worker."""
+    return DeploymentChanges(state, store, "test", timeout=120)
 
 
 @pytest.fixture

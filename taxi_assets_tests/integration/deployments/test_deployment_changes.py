@@ -1,9 +1,9 @@
 """A change is complete in every worker, or the state before stays and the reason is kept."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 
 import model_store_samples
 import pytest
@@ -256,11 +256,9 @@ def test_concurrent_changes_are_applied_one_after_another(
     start_worker: StartWorker, changes: DeploymentChanges, state: ServingState
 ) -> None:
     workers = [start_worker(), start_worker()]
-    threads = [Thread(target=changes.make_champion, args=(version,)) for version in (2, 3, 4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor() as threads:
+        revisions = list(threads.map(changes.make_champion, (2, 3, 4)))
+    assert sorted(revision.revision for revision in revisions) == [2, 3, 4]
     current = read_routing(state)
     assert current
     assert current.revision == 4
