@@ -4,8 +4,8 @@ import warnings
 
 import dagster as dg
 
-from taxi_assets.environment import isolate
 from taxi_assets.settings import Settings
+from taxi_assets.settings.environment import isolate
 
 # Intended: an ingestion run takes several months, a training run takes one.
 _EXPECTED_WARNING = "Asset job train_month materializes assets with varying BackfillPolicies"

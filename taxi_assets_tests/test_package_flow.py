@@ -7,7 +7,7 @@ from import_graph import PACKAGE, Imports, all_imports, small_package, write
 
 # The packages in the order of the data's flow: each imports only from those before it.
 FLOW = (
-    *("errors", "files", "months", "tlc", "environment", "settings"),
+    *("errors", "files", "months", "tlc", "settings"),
     *(
         "synthetic",
         "quality",

@@ -23,8 +23,8 @@ from taxi_assets.cli import (
 )
 from taxi_assets.cli.file_commands import files
 from taxi_assets.cli.terminal import error_console, unknown_variables, warn
-from taxi_assets.environment import isolate
 from taxi_assets.errors import TaxiError
+from taxi_assets.settings.environment import isolate
 
 __all__ = ["app", "main"]
 

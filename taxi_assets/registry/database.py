@@ -18,11 +18,11 @@ from urllib.request import url2pathname
 
 from filelock import FileLock
 
-from taxi_assets.environment import isolate
 from taxi_assets.errors import TaxiError
 from taxi_assets.files import write_atomically
 from taxi_assets.registry.schema_revision import is_older
 from taxi_assets.settings import Settings
+from taxi_assets.settings.environment import isolate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,7 +9,7 @@ from hostile_environment import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_assets.environment import isolate, isolated
+from taxi_assets.settings.environment import isolate, isolated
 
 TELEMETRY_OFF = {"MLFLOW_DISABLE_TELEMETRY": "true", "DAGSTER_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 

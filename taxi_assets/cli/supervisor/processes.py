@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import psutil
 
-from taxi_assets.environment import isolated
 from taxi_assets.errors import TaxiError
+from taxi_assets.settings.environment import isolated
 
 TAG_VARIABLE = "SUPERVISED_BY"
 GRACE_SECONDS = 10.0

@@ -19,13 +19,13 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from taxi_assets.environment import isolated
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import PACKAGED_HOLIDAYS, holiday_dates
 from taxi_assets.files import sha256_of, write_atomically
 from taxi_assets.serving.packaged_files import CITY_MAP_FILE, PAGE_FOLDER, RECORD_FILE, record_files
 from taxi_assets.serving.serving_manifest import read_manifest
 from taxi_assets.settings import Settings
+from taxi_assets.settings.environment import isolated
 
 BENTO_NAME = "taxi_duration"
 RELEASE_FILE = "release.json"

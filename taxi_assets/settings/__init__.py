@@ -19,7 +19,7 @@ ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
 RetrainingMode = Literal["never", "monthly", "drift"]
 _MIN_MEMORY_BYTES, _MAX_MEMORY_BYTES = 64 * 1000**2, 1000 * 1000**4  # outside, DuckDB raises its own errors
 _S3_PREFIX = re.compile(r"(?a)s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!(real|synthetic)(/|$))[\w-][\w.-]*)*/?")
-WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
+WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
 
 
