@@ -8,7 +8,7 @@ SERVICES ?= green
 REPORT ?= .taxi/last_run.json
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-scale run up test test-slow lint docs pictures bench bench-data bench-large bench-train bench-serve bench-page lock clean
+.PHONY: help env env-scale env-large run up test test-slow lint docs pictures bench bench-data bench-large bench-train bench-serve bench-page lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,8 +28,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 env-scale: env ## add the packages of a catalogue in PostgreSQL and of S3
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --system-certs --require-hashes --no-deps -r requirements-scale.lock \
-	  || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements-scale.lock
+env-large: env ## add the packages of training on more trips than fit into memory
+env-scale env-large: env-%:
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --system-certs --require-hashes --no-deps -r requirements-$*.lock \
+	  || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements-$*.lock
 
 run: env ## months -> checked data -> model -> Bento -> one prediction
 	@$(BIN)/taxi run --months '$(MONTHS)' --services '$(SERVICES)' --json '$(REPORT)'
@@ -62,11 +64,13 @@ bench-page: env ## the rider's page in Chromium: first answer, weight, repaint
 bench-data bench-large bench-train bench-serve bench-page:
 	@$(BIN)/python -m benchmarks.$(subst -,_,$@)
 
-lock: env ## renew requirements.lock and requirements-scale.lock
+lock: env ## renew requirements.lock and the locks of the extras scale and large
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --extra dev pyproject.toml requirements.in -o requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  -c requirements.lock requirements-scale.in -o requirements-scale.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  -c requirements.lock requirements-large.in -o requirements-large.lock
 
 clean: ## remove the environment and everything the platform created here
 	@rm -rf $(VENV) .taxi build *.egg-info

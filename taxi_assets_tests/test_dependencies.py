@@ -42,8 +42,9 @@ def test_every_imported_package_is_declared() -> None:
     packages = set[str]().union(*(imported_packages(path.read_text()) for path in paths)) - {"taxi_assets"}
     assert packages > {"dagster", "duckdb", "mlflow"}
     pyproject = (ROOT / "pyproject.toml").read_text()
-    extra = set(tomllib.loads(pyproject)["project"]["optional-dependencies"]["scale"])
-    optional = {normal_name(re.split(r"[^\w.-]", dependency)[0]) for dependency in extra}  # not installed by default
+    extras = tomllib.loads(pyproject)["project"]["optional-dependencies"]
+    extra = {each for name in ("scale", "large") for each in extras[name]}  # not installed by default
+    optional = {normal_name(re.split(r"[^\w.-]", each)[0]).removesuffix("-cpu") for each in extra}
     assert undeclared(packages - optional, declared_distributions(pyproject)) == set()
 
 

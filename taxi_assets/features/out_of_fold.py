@@ -82,13 +82,18 @@ def first_past_only_month(months: NDArray[np.int64]) -> int:
     return int(present_months[before < _MIN_PAST_MONTHS].max()) + 1
 
 
+def fold_blocks(weeks: int) -> NDArray[np.int64]:
+    """The block of each of so many weeks in order, shape (weeks,)."""
+    return np.arange(weeks) // max(1, round(weeks / _FOLDS))
+
+
 def _week_block_folds(
     trips: PastTrips, candidate_rows: NDArray[np.int64], geometry: ZoneGeometry, smoothing: Smoothing, since: int
 ) -> Iterator[Fold]:
     """Splits the candidates into blocks of weeks, each encoded from the others."""
     candidates = trips.subset(candidate_rows)
     weeks, week = np.unique(candidates.week, return_inverse=True)
-    block = week // max(1, round(len(weeks) / _FOLDS))
+    block = fold_blocks(len(weeks))[week]
     wanted = candidates.month >= since
 
     def tables_without(own: NDArray[np.bool_]) -> EncodingTables:

@@ -70,6 +70,23 @@ class PastTrips:
         return PastTrips(**{name: values[chosen] for name, values in vars(self).items()})
 
 
+@dataclass(frozen=True)
+class PairSums:
+    """Sums over the trips of one month, shape (n,) each: a row for each week, pair of zones and period."""
+
+    week: Ints
+    starts: Ints
+    ends: Ints
+    period: Ints
+    count: Floats
+    total: Floats
+    logs: Floats
+    squares: Floats
+
+    def subset(self, chosen: NDArray[np.bool_]) -> "PairSums":
+        return PairSums(**{name: values[chosen] for name, values in vars(self).items()})
+
+
 def _no_pairs() -> Floats:
     return np.zeros((ZONES, ZONES))
 
@@ -108,6 +125,24 @@ class PairStatistics:
             (self.period_total, period, timed),
         ):
             np.add.at(sums.reshape(-1), index, values.astype(sums.dtype))
+        return self
+
+    def add_sums(self, sums: PairSums, age: float, smoothing: Smoothing) -> Self:
+        """Adds a month's sums in place; `age` is the age of its trips in months."""
+        weight, recent = np.exp(-age / smoothing.months), np.exp(-age / smoothing.recent_months)
+        pair = sums.starts * ZONES + sums.ends
+        period = sums.period * ZONES**2 + pair
+        for into, index, values in (
+            (self.count, pair, weight * sums.count),
+            (self.total, pair, weight * sums.total),
+            (self.logs, pair, weight * sums.logs),
+            (self.squares, pair, weight * sums.squares),
+            (self.recent_count, pair, recent * sums.count),
+            (self.recent_total, pair, recent * sums.total),
+            (self.period_count, period, weight * sums.count),
+            (self.period_total, period, weight * sums.total),
+        ):
+            np.add.at(into.reshape(-1), index, values.astype(into.dtype))
         return self
 
     def decayed(self, months: float, smoothing: Smoothing) -> "PairStatistics":

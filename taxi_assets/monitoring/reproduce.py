@@ -14,9 +14,10 @@ from taxi_assets.registry.code_revision import git_commit
 from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
 from taxi_assets.training.conditions import WITH_RECENT_TRAFFIC
-from taxi_assets.training.dataset import TrainingData, read_training_data
+from taxi_assets.training.dataset import TrainingData
+from taxi_assets.training.estimators import BOOSTED_TREES
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES
-from taxi_assets.training.train import fit, library_versions
+from taxi_assets.training.train import fit, library_versions, read_data
 from taxi_assets.warehouse.connection import Warehouse
 
 TOLERANCE = 1e-9
@@ -68,7 +69,7 @@ def reproduce(settings: Settings, warehouse: Warehouse, number: int) -> Reproduc
     recorded = _recorded_metrics(version, run.metrics)
     data = _reread_training_data(warehouse, version)
     compared_values = [_compare("data digest", version.tags["data_digest"], data.digest)]
-    compared_values.append(_compare("training trips", run.params["trips"], str(len(data.trips))))
+    compared_values.append(_compare("training trips", run.params["trips"], str(data.row_count)))
     model = fit(data, _parameters(run.params))
     month, notes = Month.parse(version.tags["scored_month"]), _notes(version)
     scored, snapshot_notes = _evaluation_warehouse(warehouse, version)
@@ -91,7 +92,8 @@ def _reread_training_data(warehouse: Warehouse, version: Version) -> TrainingDat
             "only versions whose snapshots are kept can be rebuilt"
         )
     scope = EVALUATION_SCOPES[version.tags["scope"]]
-    return read_training_data(warehouse.at(snapshot), services_of(version), window_of(version), scope)
+    estimator = version.tags.get("estimator", BOOSTED_TREES)
+    return read_data(estimator, warehouse.at(snapshot), services_of(version), window_of(version), scope)
 
 
 def _evaluation_warehouse(warehouse: Warehouse, version: Version) -> tuple[Warehouse, tuple[str, ...]]:
@@ -129,7 +131,7 @@ def _notes(version: Version) -> list[str]:
     commit, before = git_commit(), version.tags["git_commit"]
     if commit != before:
         notes.append(f"the code is at commit {commit}, the version was trained at {before}.")
-    for name, number in library_versions().items():
+    for name, number in library_versions(version.tags.get("estimator", BOOSTED_TREES)).items():
         then = dict(each.split(" ") for each in version.tags.get("libraries", "").split(", ") if each).get(name)
         if then and then != number:
             notes.append(f"{name} is {number}, the version was trained with {then}.")

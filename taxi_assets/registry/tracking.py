@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from taxi_assets.errors import TaxiError
@@ -125,12 +126,13 @@ def sync_statuses(
     return tuple(changed)
 
 
-def log_model(estimator: Any, example: "DataFrame") -> str:
+def log_model(estimator: Any, example: "DataFrame", extra: Mapping[str, str] = MappingProxyType({})) -> str:
     """Log a fitted estimator on the active run, with signature, example, requirements and this package.
 
     Args:
         estimator: A scikit-learn regressor that predicts minutes.
         example: A few input rows of numbers and text, as MLflow cannot describe pandas' categories.
+        extra: Versions of further packages the estimator needs.
 
     Returns:
         The logged model's URI, `models:/m-…`. Metrics logged before also show on the model's page.
@@ -140,6 +142,7 @@ def log_model(estimator: Any, example: "DataFrame") -> str:
 
     if mlflow.active_run() is None:
         raise RuntimeError("log_model needs an active MLflow run: without one the model would belong to no run")
+    required = {name: version(name) for name in _MODEL_PACKAGES} | dict(extra)
     with _sklearn_flavour() as flavour:
         predicted = pd.DataFrame({PREDICTION: estimator.predict(example)})
         model = flavour.log_model(
@@ -149,7 +152,7 @@ def log_model(estimator: Any, example: "DataFrame") -> str:
             input_example=example,
             # MLflow's own format refuses most estimators. The pickle is for analysis; ONNX is served.
             serialization_format="cloudpickle",
-            pip_requirements=[f"{name}=={version(name)}" for name in _MODEL_PACKAGES],
+            pip_requirements=[f"{name}=={number}" for name, number in required.items()],
             code_paths=[str(Path(__file__).parents[1])],
         )
     return str(model.model_uri)

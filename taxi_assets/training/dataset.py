@@ -14,6 +14,7 @@ from taxi_assets.months import Month
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.tlc.services import SERVICES
 from taxi_assets.training.evaluation_scope import TRIPS_1_TO_60_MINUTES, EvaluationScope
+from taxi_assets.training.warehouse_trips import WarehouseTrips
 from taxi_assets.warehouse.connection import Warehouse, month_key
 from taxi_assets.warehouse.queries import newest_snapshot, sql
 
@@ -22,11 +23,19 @@ if TYPE_CHECKING:
 
 # Every model is trained on these trips. Decision 33 says what another choice would cost.
 TRAINING_SCOPE = TRIPS_1_TO_60_MINUTES
+_FEW_TRIPS = 5
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Training trips: `trips` has the model's inputs and `duration_minutes`; `digest` identifies it."""
+    """Training trips.
+
+    Attributes:
+        trips: The model's inputs and `duration_minutes`; with `monthly`, of the first few trips only.
+        digest: Identifies all trips.
+        row_count: Number of all trips.
+        monthly: Reads all trips month by month; None if they are in memory.
+    """
 
     trips: "pd.DataFrame"
     zones: ZoneMap
@@ -34,6 +43,8 @@ class TrainingData:
     services: tuple[str, ...]
     snapshot: int
     digest: str
+    row_count: int
+    monthly: WarehouseTrips | None = None
 
 
 def read_training_data(
@@ -46,19 +57,50 @@ def read_training_data(
     """
     with warehouse.reading() as connection:
         snapshot = newest_snapshot(connection)
-        values = {
-            "all_services": list(SERVICES),
-            "services": list(services),
-            "months": [month.first_day for month in months],
-            "shortest_minutes": scope.shortest_minutes,
-            "longest_minutes": scope.longest_minutes,
-        }
+        values = {"all_services": list(SERVICES), **_window_values(services, months, scope)}
         trips = connection.execute(sql("training_trips"), values).df()
         zones = read_zone_map(connection)
     if trips.empty:
-        window = ", ".join(map(str, months)) or "no month"
-        raise TaxiError(f"no trip of {', '.join(services)} to train on in {window}: ingest earlier months first")
-    return TrainingData(trips, zones, tuple(months), tuple(services), snapshot, digest_trips(trips))
+        raise _no_trips(services, months)
+    return TrainingData(trips, zones, tuple(months), tuple(services), snapshot, digest_trips(trips), len(trips))
+
+
+def read_monthly_training_data(
+    warehouse: Warehouse, services: Sequence[str], months: Sequence[Month], scope: EvaluationScope
+) -> TrainingData:
+    """Describes the trips that `read_training_data` reads, of which it reads only a few.
+
+    The digest differs from that of the trips in memory: the warehouse computes it.
+
+    Raises:
+        TaxiError: there is no such trip.
+    """
+    with warehouse.reading() as connection:
+        snapshot = newest_snapshot(connection) if warehouse.read_snapshot is None else warehouse.read_snapshot
+        values = _window_values(services, months, scope)
+        count, checksum = connection.execute(sql("training_digest"), values).fetchall()[0]
+        if not count:
+            raise _no_trips(services, months)
+        few = f"{sql('training_trips')} LIMIT {_FEW_TRIPS}"
+        trips = connection.execute(few, {"all_services": list(SERVICES), **values}).df()
+        zones = read_zone_map(connection)
+    digest = hashlib.sha256(f"{count} {checksum}".encode()).hexdigest()
+    monthly = WarehouseTrips(warehouse.at(snapshot), tuple(services), tuple(months), scope)
+    return TrainingData(trips, zones, tuple(months), tuple(services), snapshot, digest, count, monthly)
+
+
+def _window_values(services: Sequence[str], months: Sequence[Month], scope: EvaluationScope) -> dict[str, object]:
+    return {
+        "services": list(services),
+        "months": [month.first_day for month in months],
+        "shortest_minutes": scope.shortest_minutes,
+        "longest_minutes": scope.longest_minutes,
+    }
+
+
+def _no_trips(services: Sequence[str], months: Sequence[Month]) -> TaxiError:
+    window = ", ".join(map(str, months)) or "no month"
+    return TaxiError(f"no trip of {', '.join(services)} to train on in {window}: ingest earlier months first")
 
 
 def read_evaluation_trips(

@@ -8,17 +8,26 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import ZoneMap
 from taxi_assets.training.model import DurationModel
 from taxi_assets.training.random_forest import RandomForestModel
+from taxi_assets.training.xgboost_model import XGBoostModel
 
 BOOSTED_TREES = "boosted_trees"
 
 
 @dataclass(frozen=True)
 class EstimatorSpec:
-    """An estimator's factory, whether the service can run it, and the parameters it takes (None: all)."""
+    """An estimator's factory and properties.
+
+    Attributes:
+        make: Makes it from the zones and parameters.
+        is_servable: The service can run it.
+        parameters: The parameters it takes; None means all.
+        reads_months: It has `fit_months`, which reads the trips month by month.
+    """
 
     make: Callable[[ZoneMap, Mapping[str, Any]], Any]
     is_servable: bool
     parameters: frozenset[str] | None = None
+    reads_months: bool = False
 
 
 ESTIMATORS: Mapping[str, EstimatorSpec] = {
@@ -27,6 +36,11 @@ ESTIMATORS: Mapping[str, EstimatorSpec] = {
         lambda _zones, given: RandomForestModel(**given),
         is_servable=False,
         parameters=frozenset({"max_iter", "max_leaf_nodes", "min_samples_leaf", "random_state"}),
+    ),
+    "xgboost": EstimatorSpec(
+        lambda zones, given: XGBoostModel(zones, **given),
+        is_servable=True,
+        reads_months=True,
     ),
 }
 

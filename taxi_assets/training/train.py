@@ -16,11 +16,14 @@ from taxi_assets.settings import Settings
 from taxi_assets.training.dataset import (
     TRAINING_SCOPE,
     TrainingData,
+    read_monthly_training_data,
     read_training_data,
 )
 from taxi_assets.training.estimators import BOOSTED_TREES, build_estimator, get_estimator
+from taxi_assets.training.evaluation_scope import EvaluationScope
 from taxi_assets.training.training_sources import TRAINING_SOURCES
 from taxi_assets.training.training_window import training_window
+from taxi_assets.training.xgboost_trees import import_xgboost
 from taxi_assets.warehouse.connection import Warehouse
 
 _INPUT_EXAMPLE_ROWS = 5
@@ -59,19 +62,20 @@ def train(
         TaxiError: there is no training trip, or the window reaches into the scored month.
     """
     months = training_window(settings, warehouse, month, window)
-    data = read_training_data(warehouse, settings.services, months, TRAINING_SCOPE)
+    estimator = str(parameters.get("estimator", BOOSTED_TREES))
+    data = read_data(estimator, warehouse, settings.services, months, TRAINING_SCOPE)
     key = _training_key(data, month, parameters)
     registered = model_versions.find(settings, key)
     if registered:
         model_versions.set_month_version(settings, registered, month)
         return TrainingResult(registered, data, is_new=False)
     model = fit(data, parameters)
-    tags = _tags(settings, data, month, str(parameters.get("estimator", BOOSTED_TREES)))
+    tags = _tags(settings, data, month, estimator)
     page = settings.dagster_run_url(mlflow.dagster_run_id)
     tags |= {"dagster_run_id": mlflow.dagster_run_id, "dagster_url": page}
     tags |= {"mlflow_url": tracking.run_url(settings, mlflow.mlflow_run_id)}
     mlflow.set_tags(tags)
-    mlflow.log_params({**parameters, "window": tags["window"], "services": tags["services"], "trips": len(data.trips)})
+    mlflow.log_params({**parameters, "window": tags["window"], "services": tags["services"], "trips": data.row_count})
     version = _register(settings, mlflow.mlflow_run_id, model, data, key, tags)
     model_versions.set_month_version(settings, version, month)
     return TrainingResult(version, data, is_new=True)
@@ -81,12 +85,28 @@ def fit(data: TrainingData, parameters: Mapping[str, Any]) -> Any:
     """Fits an estimator; the same data and parameters give the same model."""
     given = dict(parameters)
     model = build_estimator(given.pop("estimator", BOOSTED_TREES), data.zones, given)
+    if data.monthly:
+        return model.fit_months(data.monthly)
     return model.fit(data.trips, data.trips["duration_minutes"].to_numpy())
 
 
-def library_versions() -> dict[str, str]:
+def read_data(
+    estimator: str, warehouse: Warehouse, services: Sequence[str], months: Sequence[Month], scope: EvaluationScope
+) -> TrainingData:
+    """Reads the training trips into memory, or describes them for an estimator that reads them month by month."""
+    read = read_monthly_training_data if get_estimator(estimator).reads_months else read_training_data
+    return read(warehouse, services, months, scope)
+
+
+def library_versions(estimator: str = BOOSTED_TREES) -> dict[str, str]:
     """Versions of the libraries that change the fitted model."""
-    return {name: version(name) for name in ("scikit-learn", "numpy", "holidays")}
+    found = {name: version(name) for name in ("scikit-learn", "numpy", "holidays")}
+    return found | _extra_versions(estimator)
+
+
+def _extra_versions(estimator: str) -> dict[str, str]:
+    """Versions of libraries that are not in the base environment."""
+    return {"xgboost": str(import_xgboost().__version__)} if get_estimator(estimator).reads_months else {}
 
 
 def _register(
@@ -98,8 +118,9 @@ def _register(
     tags: Mapping[str, str],
 ) -> Version:
     source = {"snapshot": data.snapshot, "months": [str(month) for month in data.months]}
-    tracking.log_dataset(settings, run_id, "trip_features", data.digest, source, len(data.trips))
-    uri = tracking.log_model(model, data.trips[list(MODEL_INPUTS)].head(_INPUT_EXAMPLE_ROWS))
+    tracking.log_dataset(settings, run_id, "trip_features", data.digest, source, data.row_count)
+    example = data.trips[list(MODEL_INPUTS)].head(_INPUT_EXAMPLE_ROWS)
+    uri = tracking.log_model(model, example, _extra_versions(tags["estimator"]))
     return model_versions.register(settings, run_id, uri, key, tags)
 
 
@@ -113,7 +134,7 @@ def _tags(settings: Settings, data: TrainingData, month: Month, estimator: str) 
         "data_snapshot": str(data.snapshot),
         "data_digest": data.digest,
         "git_commit": git_commit(),
-        "libraries": ", ".join(f"{name} {number}" for name, number in library_versions().items()),
+        "libraries": ", ".join(f"{name} {number}" for name, number in library_versions(estimator).items()),
         "estimator": estimator,
         "servable": str(get_estimator(estimator).is_servable).lower(),
         "synthetic": str(settings.active_data_kind == "synthetic").lower(),
@@ -127,6 +148,6 @@ def _training_key(data: TrainingData, month: Month, parameters: Mapping[str, Any
         str(month),
         sorted(parameters.items()),
         source_digest(*TRAINING_SOURCES),
-        sorted(library_versions().items()),
+        sorted(library_versions(str(parameters.get("estimator", BOOSTED_TREES))).items()),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -40,7 +40,7 @@ Ints = NDArray[np.int64]
 _MIN_MONTHS_FOR_SEASONS = 12
 _WEIGHT_MONTHS = 24  # a trip this much older weighs a third as much
 # Share of training rows whose optional features are masked: served trips may lack them too.
-_MASKED_SHARE = 0.25
+MASKED_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def build_training_set(  # noqa: PLR0913, PLR0917
     """
     month = months(trips)
     first = int(month.max()) - row_months + 1
-    masked = np.random.default_rng(seed).random(len(month)) < _MASKED_SHARE
+    masked = np.random.default_rng(seed).random(len(month)) < MASKED_SHARE
     names = (*TARGET_ENCODING_FEATURES, *RECENT_TRAFFIC_COLUMNS)
     features = {name: np.full(len(minutes), np.nan, np.float32) for name in names}
     tables, completed = dict[int, EncodingTables](), dict[int, CompletedTrips]()
@@ -106,8 +106,8 @@ def build_training_set(  # noqa: PLR0913, PLR0917
     kept = (month >= first) & np.isnan(features[FIXED_DURATION])
     rows = _take_rows({**trips, **features}, kept)
     matrix = encode(rows, geometry, {name: rows[name] for name in features})
-    _mask(matrix, masked[kept], month[kept], excluded)
-    weights = expected_minutes(matrix) ** 2 * np.exp(-(month.max() + 1 - month[kept]) / _WEIGHT_MONTHS)
+    mask_features(matrix, masked[kept], len(np.unique(month[kept])), excluded)
+    weights = sample_weights(matrix, month.max() + 1 - month[kept])
     return TrainingSet(matrix, minutes[kept], weights, utc_seconds(rows["pickup_at"]), tables, completed)
 
 
@@ -200,12 +200,25 @@ def _vendors(trips: TripColumns) -> Ints:
     return np.asarray(trips.get("vendor_id", unknown), np.int64)
 
 
-def _mask(matrix: NDArray[np.float32], masked: NDArray[np.bool_], month: Ints, excluded: Set[str]) -> None:
-    if len(np.unique(month)) < _MIN_MONTHS_FOR_SEASONS:
+def mask_features(matrix: NDArray[np.float32], masked: NDArray[np.bool_], row_months: int, excluded: Set[str]) -> None:
+    """Removes optional features of masked rows, excluded ones, and seasons seen less than once; in place.
+
+    Args:
+        matrix: Encoded trips.
+        masked: True for rows without optional features, shape (n,).
+        row_months: Number of months with training rows.
+        excluded: Names of `OPTIONAL_INPUTS` the trees must not use.
+    """
+    if row_months < _MIN_MONTHS_FOR_SEASONS:
         matrix[:, [MATRIX_COLUMNS.index(name) for name in SEASONAL_COLUMNS]] = 0
     # The optional features are the last columns.
     matrix[masked, -len(OPTIONAL_FEATURES) :] = np.nan
     matrix[:, [MATRIX_COLUMNS.index(name) for name in OPTIONAL_FEATURES if name in excluded]] = np.nan
+
+
+def sample_weights(matrix: NDArray[np.float32], age: Ints | int) -> Floats:
+    """The square of expected minutes, less the older a trip is; `age` is in months."""
+    return expected_minutes(matrix) ** 2 * np.exp(-np.asarray(age) / _WEIGHT_MONTHS)
 
 
 def _assign(features: TripColumns, rows: NDArray[np.bool_], values: TripColumns) -> None:

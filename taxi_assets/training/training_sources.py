@@ -16,4 +16,11 @@ TRAINING_SOURCES = (
     "training/random_forest.py",
     "training/model.py",
     "training/training_trips.sql",
+    "training/monthly_trips.py",
+    "training/warehouse_trips.py",
+    "training/monthly_encoding.py",
+    "training/pair_sums.sql",
+    "training/training_digest.sql",
+    "training/xgboost_model.py",
+    "training/xgboost_trees.py",
 )

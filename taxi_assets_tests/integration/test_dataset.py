@@ -12,8 +12,16 @@ from taxi_assets.features.trip_features import row_features
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.tlc.services import SERVICES
-from taxi_assets.training.dataset import TrainingData, read_evaluation_trips, read_training_data, read_zone_map
+from taxi_assets.training.dataset import (
+    TrainingData,
+    read_evaluation_trips,
+    read_monthly_training_data,
+    read_training_data,
+    read_zone_map,
+)
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, EvaluationScope
+from taxi_assets.training.monthly_trips import FrameTrips
+from taxi_assets.training.warehouse_trips import month_of, number_of
 from taxi_assets.warehouse.available_months import available_months
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.schema import TABLES
@@ -120,6 +128,39 @@ def test_trips_are_ordered_by_service_month_and_row(written: Warehouse) -> None:
     assert list(both["service_id"]) == [0, 0, 0, list(SERVICES).index("yellow")]
 
 
+def test_trips_read_by_month_are_those_read_at_once(lake, january: TrainingData) -> None:
+    described = read_monthly_training_data(lake.warehouse, GREEN, [JANUARY], TRIPS_1_TO_60_MINUTES)
+    assert (described.row_count, described.snapshot) == (len(january.trips), january.snapshot)
+    pd.testing.assert_frame_equal(described.trips, january.trips.head(5), check_dtype=False)
+    assert described.monthly
+    number = number_of(JANUARY)
+    assert month_of(number) == JANUARY
+    with described.monthly.reading() as reader:
+        assert reader.months(0) == [number]
+        pd.testing.assert_frame_equal(reader.trips(0, number), january.trips)
+        for by_week in (False, True):
+            ours, theirs = (each.sums(0, number, by_week=by_week) for each in (reader, FrameTrips(january.trips)))
+            assert ours.minutes_range == theirs.minutes_range
+            assert ours.pairs.count.sum() == len(january.trips)
+            for name, values in vars(theirs.pairs).items():
+                assert np.array_equal(getattr(ours.pairs, name), values), name
+
+
+def test_digest_of_trips_read_by_month_depends_on_the_trips(written: Warehouse) -> None:
+    def digest() -> str:
+        return read_monthly_training_data(written, GREEN, [JANUARY], TRIPS_1_TO_60_MINUTES).digest
+
+    before = digest()
+    assert read_monthly_training_data(written, GREEN, [FEBRUARY], TRIPS_1_TO_60_MINUTES).digest != before
+    with written.publishing("one trip") as connection:
+        connection.execute("UPDATE kept_trips SET is_holiday = true WHERE service = 'green' AND source_row = 10")
+    after = digest()
+    with written.publishing("as before") as connection:
+        connection.execute("UPDATE kept_trips SET is_holiday = NULL WHERE service = 'green' AND source_row = 10")
+    assert after != before
+    assert digest() == before
+
+
 @pytest.mark.parametrize(
     ("services", "months", "message"),
     [
@@ -129,8 +170,9 @@ def test_trips_are_ordered_by_service_month_and_row(written: Warehouse) -> None:
     ],
 )
 def test_training_data_without_trips_is_an_error(written: Warehouse, services, months, message: str) -> None:
-    with pytest.raises(TaxiError, match=message):
-        read_training_data(written, services, months, TRIPS_1_TO_60_MINUTES)
+    for read in (read_training_data, read_monthly_training_data):
+        with pytest.raises(TaxiError, match=message):
+            read(written, services, months, TRIPS_1_TO_60_MINUTES)
 
 
 @pytest.mark.parametrize(

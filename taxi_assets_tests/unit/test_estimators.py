@@ -1,5 +1,7 @@
 """Estimators take the same trips and predict minutes; unknown names and parameters are refused."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,7 +29,7 @@ def test_every_estimator_is_built_from_training_parameters(zones: ZoneMap) -> No
         known = model.get_params()
         assert {key: known[key] for key in PARAMETERS if key in known}.items() <= PARAMETERS.items()
         assert known["random_state"] == 3
-    assert [name for name in ESTIMATORS if get_estimator(name).is_servable] == [BOOSTED_TREES]
+    assert [name for name in ESTIMATORS if get_estimator(name).is_servable] == [BOOSTED_TREES, "xgboost"]
 
 
 def test_an_unknown_parameter_is_refused(zones: ZoneMap) -> None:
@@ -36,8 +38,17 @@ def test_an_unknown_parameter_is_refused(zones: ZoneMap) -> None:
 
 
 def test_an_unknown_estimator_is_refused_by_name(zones: ZoneMap) -> None:
-    with pytest.raises(TaxiError, match="there is no estimator 'oracle': choose one of boosted_trees, random_forest"):
+    names = "boosted_trees, random_forest, xgboost"
+    with pytest.raises(TaxiError, match=f"there is no estimator 'oracle': choose one of {names}"):
         build_estimator("oracle", zones, PARAMETERS)
+
+
+def test_an_estimator_without_its_packages_is_refused(
+    zones: ZoneMap, trips: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    with pytest.raises(TaxiError, match=r"XGBoost, which is not installed: .* `make env-large`"):
+        build_estimator("xgboost", zones, PARAMETERS).fit(trips, trips["duration_minutes"].to_numpy())
 
 
 def test_a_forest_is_deterministic_and_better_than_the_mean(trips: pd.DataFrame) -> None:

@@ -101,7 +101,7 @@ def duration_model(
             "is_new_version": trained.is_new,
             "is_synthetic": settings.active_data_kind == "synthetic",
             "window": version.tags["window"],
-            "dagster/row_count": len(trained.data.trips),
+            "dagster/row_count": trained.data.row_count,
             "data_snapshot": trained.data.snapshot,
             "data_digest": trained.data.digest,
             "mlflow_run": mlflow_link(settings, tracking.run_url(settings, version.run_id)),

@@ -27,7 +27,8 @@ class TrainingConfig(dg.Config):
     l2_regularization: float = 5.0
     random_state: int = 0
     estimator: str = "boosted_trees"
-    """Or `random_forest`, a challenger that is compared and never served."""
+    """Or `random_forest`, a challenger that is compared and never served; or `xgboost`, which reads the trips month by
+    month and needs the packages of `make env-large`."""
 
 
 def parameters(config: TrainingConfig) -> dict[str, Any]:

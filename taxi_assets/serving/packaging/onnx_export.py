@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     from taxi_assets.training.model import DurationModel
+    from taxi_assets.training.xgboost_trees import XGBoostTrees
 
 GOLDEN_TRIPS_PER_SERVICE = 64
 # Newer operator sets change nothing for trees.
@@ -62,7 +63,7 @@ def write_serving_folder(
     return served_model
 
 
-def to_onnx(trees: "HistGradientBoostingRegressor") -> bytes:
+def to_onnx(trees: "HistGradientBoostingRegressor | XGBoostTrees") -> bytes:
     """The trees as an ONNX model over float32 matrices, shape (n, columns), NaN where a value is missing.
 
     Replaces skl2onnx, which sends some trips down the wrong branch (onnx/sklearn-onnx#1192): see `_round_down`.
@@ -70,8 +71,10 @@ def to_onnx(trees: "HistGradientBoostingRegressor") -> bytes:
     from onnx import TensorProto, helper
 
     columns = trees.n_features_in_
+    attributes = trees.onnx_attributes() if hasattr(trees, "onnx_attributes") else _tree_attributes(trees)
+    node = helper.make_node("TreeEnsembleRegressor", [MODEL_INPUT], ["predictions"], domain="ai.onnx.ml", **attributes)
     graph = helper.make_graph(
-        [helper.make_node("TreeEnsembleRegressor", [MODEL_INPUT], ["predictions"], **_tree_attributes(trees))],
+        [node],
         "taxi_duration",
         [helper.make_tensor_value_info(MODEL_INPUT, TensorProto.FLOAT, [None, columns])],
         [helper.make_tensor_value_info("predictions", TensorProto.FLOAT, [None, 1])],
@@ -106,7 +109,7 @@ def _tree_attributes(trees: "HistGradientBoostingRegressor") -> dict[str, Any]:
     }
     attributes: dict[str, Any] = {name: values.tolist() for name, values in lists.items()}
     base = trees._baseline_prediction.ravel().tolist()
-    return attributes | {"domain": "ai.onnx.ml", "n_targets": 1, "base_values": base}
+    return attributes | {"n_targets": 1, "base_values": base}
 
 
 def _round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:

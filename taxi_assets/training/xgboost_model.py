@@ -1,0 +1,142 @@
+"""The duration model with trees by XGBoost, fitted to more trips than fit into memory."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.features.encoding import expected_minutes
+from taxi_assets.features.target_encoding import Smoothing
+from taxi_assets.features.zone_geometry import ZoneGeometry
+from taxi_assets.training.model import DurationModel
+from taxi_assets.training.monthly_encoding import EncodedMonth, MonthlyEncoder
+from taxi_assets.training.monthly_trips import FrameTrips, MonthlyTrips
+from taxi_assets.training.training_set import TrainingSet
+from taxi_assets.training.xgboost_trees import BIN_ROWS, Batch, fit_trees, import_xgboost, without_nan
+
+# Intervals are calibrated on the last third: as many as the model in memory takes.
+_CALIBRATION_ROWS = 300_000
+
+
+class XGBoostModel(DurationModel):
+    """A `DurationModel` that reads a month of trips at a time and keeps their matrix in files.
+
+    Features, encoding, intervals and parameters are those of `DurationModel`. Trees grow level by level, up to
+    `max_leaf_nodes` leaves. The masked rows are drawn month by month.
+    """
+
+    def fit(self, X: pd.DataFrame, y: NDArray[np.float64]) -> Self:  # noqa: N803 - scikit-learn's name
+        """Fits the model to trips in memory, as `fit_months` does."""
+        return self.fit_months(FrameTrips(X.assign(duration_minutes=np.asarray(y, np.float64))))
+
+    def fit_months(self, trips: MonthlyTrips) -> Self:
+        """Fits the model to trips that are read month by month."""
+        import_xgboost()  # before hours of work
+        self.zone_geometry_ = ZoneGeometry(self.zones)
+        encoder = self._encoder()
+        with _scratch(trips.scratch) as folder:
+            with trips.reading() as reader:
+                rows = StoredRows.store(encoder.encode(reader, trips.services), folder)
+            self.encoding_tables_, self.completed_trips_ = encoder.tables, encoder.completed
+            self.minutes_range_ = encoder.minutes_range
+            weight = rows.weight / rows.count
+            sample = rows.evenly_spaced(BIN_ROWS).matrix
+            self.trees_ = fit_trees(rows.batches(weight), without_nan(sample), self._tree_parameters(weight), folder)
+            self.intervals_ = self._calibration(rows.evenly_spaced(_CALIBRATION_ROWS))()
+        return self
+
+    def _encoder(self) -> MonthlyEncoder:
+        return MonthlyEncoder(
+            self.zone_geometry_,
+            self.smoothing or Smoothing(),
+            self.row_months,
+            self._excluded(),
+            self.random_state,
+        )
+
+    def _tree_parameters(self, weight: float) -> dict[str, float]:
+        """The parameters of the trees for weights that are divided by their mean."""
+        names = ("learning_rate", "max_iter", "max_leaf_nodes", "min_samples_leaf", "l2_regularization", "random_state")
+        found = {name: getattr(self, name) for name in names}
+        return found | {"l2_regularization": self.l2_regularization / weight}
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """Encoded training rows in files, one for each service and month, and the sum of their weights."""
+
+    files: Sequence[Path]
+    counts: Sequence[int]
+    weight: float
+
+    @classmethod
+    def store(cls, months: Iterator[EncodedMonth], folder: Path) -> "StoredRows":
+        """Writes the months' rows to the folder.
+
+        Raises:
+            TaxiError: there is no room for them.
+        """
+        files, counts, weight = [], [], 0.0
+        for number, each in enumerate(months):
+            path = folder / f"rows-{number}.npz"
+            try:
+                np.savez(
+                    path,
+                    matrix=np.ascontiguousarray(each.matrix),
+                    minutes=each.minutes,
+                    weights=each.weights,
+                    pickup_seconds=each.pickup_seconds,
+                )
+            except OSError as error:
+                raise TaxiError(
+                    f"cannot write encoded trips to {folder} ({error.strerror}): make room there"
+                ) from error
+            files.append(path)
+            counts.append(len(each.minutes))
+            weight += float(each.weights.sum())
+        return cls(files, counts, weight)
+
+    @property
+    def count(self) -> int:
+        return sum(self.counts)
+
+    def batches(self, weight: float) -> list[partial[Batch]]:
+        """Functions that read the files; weights are divided by `weight`."""
+        return [
+            partial(_read_batch, path, weight) for path, count in zip(self.files, self.counts, strict=True) if count
+        ]
+
+    def evenly_spaced(self, limit: int) -> TrainingSet:
+        """At most `limit` of the rows, evenly spaced, without tables and completed trips."""
+        step, before = max(1, -(-self.count // limit)), 0
+        parts: dict[str, list[NDArray[np.generic]]] = {}
+        for path, count in zip(self.files, self.counts, strict=True):
+            with np.load(path) as stored:
+                for name in stored.files:
+                    parts.setdefault(name, []).append(stored[name][-before % step :: step])
+            before += count
+        matrix, minutes, weights, seconds = (np.concatenate(each) for each in parts.values())
+        return TrainingSet(np.asfortranarray(matrix), minutes, weights, seconds, {}, {})
+
+
+def _read_batch(path: Path, weight: float) -> Batch:
+    with np.load(path) as stored:
+        matrix = stored["matrix"]
+        target = stored["minutes"] / expected_minutes(matrix)
+        return Batch(without_nan(matrix), target.astype(np.float32), (stored["weights"] / weight).astype(np.float32))
+
+
+@contextmanager
+def _scratch(parent: Path | None) -> Iterator[Path]:
+    if parent:
+        parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="training-", dir=parent) as folder:
+        yield Path(folder)
