@@ -93,7 +93,7 @@ def fit(data: TrainingData, parameters: Mapping[str, Any]) -> Any:
 def read_data(
     estimator: str, warehouse: Warehouse, services: Sequence[str], months: Sequence[Month], scope: EvaluationScope
 ) -> TrainingData:
-    """Reads the training trips into memory, or describes them for an estimator that reads them month by month."""
+    """Reads the training trips, or only describes them for an estimator that reads by month."""
     read = read_monthly_training_data if get_estimator(estimator).reads_months else read_training_data
     return read(warehouse, services, months, scope)
 

@@ -54,7 +54,7 @@ class XGBoostTrees:
         return np.asarray(self._booster.inplace_predict(without_nan(matrix)), np.float64)
 
     def onnx_attributes(self) -> dict[str, Any]:
-        """Attributes of the ONNX operator `TreeEnsembleRegressor`: one list over the nodes of all trees for each."""
+        """Attributes of the ONNX operator: one list over the nodes of all trees for each."""
         trees = json.loads(self.model)["learner"]["gradient_booster"]["model"]["trees"]
 
         def joined(name: str, dtype: type) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""A model that XGBoost trained month by month goes through registry, evaluation, promotion and rebuild."""
+"""A model of XGBoost goes through registry, evaluation, promotion and rebuild."""
 
 import pytest
 from platform_harness import MARCH, PlatformHarness
