@@ -27,7 +27,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-env-scale: env ## add the packages of a catalogue in PostgreSQL and of S3
+env-scale: env ## add the packages of PostgreSQL and S3
 env-large: env ## add the packages of training on more trips than fit into memory
 env-scale env-large: env-%:
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --system-certs --require-hashes --no-deps -r requirements-$*.lock \

@@ -1,4 +1,4 @@
-"""The schema revision of a library's SQLite database, which Alembic keeps in it."""
+"""The schema revision of a library's database, which Alembic keeps in it."""
 
 import sqlite3
 from contextlib import closing
@@ -18,14 +18,24 @@ def is_older(database: Path, migrations: Path, library: str) -> bool | None:
     Raises:
         TaxiError: the file is no database, or a later release made it.
     """
+    return is_older_revision(
+        _revision(database), f"'{database}'", migrations, library, "set TAXI_HOME to another folder"
+    )
+
+
+def is_older_revision(found: str | None, place: str, migrations: Path, library: str, remedy: str) -> bool | None:
+    """True if an older release of the library has this revision; None without a revision.
+
+    Raises:
+        TaxiError: a later release made it.
+    """
     from alembic.script import ScriptDirectory
 
-    found = _revision(database)
     scripts = ScriptDirectory(str(migrations))
     if found and found not in {script.revision for script in scripts.walk_revisions()}:
         raise TaxiError(
-            f"'{database}' is of schema {found}, made by a later release: install that release, or set TAXI_HOME to "
-            f"another folder; this one has {library}"
+            f"{place} is of schema {found}, made by a later release: install that release, or {remedy}; "
+            f"this one has {library}"
         )
     return found != scripts.get_current_head() if found else None
 

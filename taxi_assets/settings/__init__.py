@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     data_path: str | None = Field(
         None, description="Prefix in S3 of the warehouse's parquet files, as s3://bucket/prefix; unset, in the home."
     )
+    dagster_storage: Secret[PostgresDsn] | None = Field(
+        None, description="Address of a PostgreSQL database for Dagster's runs and events; unset, SQLite in the home."
+    )
     memory_limit: str = Field(
         "4GB",
         pattern=r"(?i)^[1-9][0-9]{0,8}(\.[0-9]+)? ?[KMGT]i?B$",

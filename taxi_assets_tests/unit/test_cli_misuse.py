@@ -151,7 +151,7 @@ WRONG_SETTINGS = {
     "TAXI_BENTO_TRACING": ("", "maybe"),
     "TAXI_DEPLOY_TOKEN": ("", "short"),
     "TAXI_ALERT_WEBHOOK": ("ftp://example.org", "x"),
-    **dict.fromkeys(("TAXI_CATALOG", "TAXI_DATA_PATH"), ("", "http://user:secret@host.test/x")),
+    **dict.fromkeys(("TAXI_CATALOG", "TAXI_DAGSTER_STORAGE", "TAXI_DATA_PATH"), ("", "http://user:secret@host.test/x")),
     "TAXI_PROMOTION": ("", "maybe"),
     "TAXI_WATCH_RIDES": ("-1", "", "many"),
     "TAXI_FALSE_ALARM_MONTHS": ("1", "", "many"),
@@ -255,7 +255,7 @@ def test_a_wrong_setting_is_refused_in_one_line(
     monkeypatch.setenv(setting, value)
     line, code = refusal(monkeypatch, capsys, "files")
     assert code == 1
-    shown = "..." if setting.endswith(("_TOKEN", "_WEBHOOK", "_CATALOG", "_DATA_PATH")) else value
+    shown = "..." if setting.endswith(("_TOKEN", "_WEBHOOK", "_CATALOG", "_STORAGE", "_DATA_PATH")) else value
     assert line.startswith(f"{setting} is '{shown}': ")
 
 

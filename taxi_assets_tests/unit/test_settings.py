@@ -18,6 +18,10 @@ READ = {
     "services": ("yellow, green", ("yellow", "green")),
     "catalog": ("postgres://t:pw@db.test/lake", Secret[PostgresDsn](PostgresDsn("postgres://t:pw@db.test/lake"))),
     "data_path": ("s3://trips.test/lake/", "s3://trips.test/lake"),
+    "dagster_storage": (
+        "postgres://t:pw@db.test/runs",
+        Secret[PostgresDsn](PostgresDsn("postgres://t:pw@db.test/runs")),
+    ),
     "memory_limit": ("1GB", "1GB"),
     "threads": ("3", 3),
     "deploy_token": ("a-token-of-its-own", SecretStr("a-token-of-its-own")),

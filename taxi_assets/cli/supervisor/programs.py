@@ -7,6 +7,7 @@ from functools import partial
 from itertools import combinations
 
 from taxi_assets.cli.supervisor.ports import require_free
+from taxi_assets.defs.instance_configuration import storage_environment
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.deployments.deploy_token import create_token
 from taxi_assets.serving.deployments.model_store import STORE_VARIABLE
@@ -91,6 +92,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "TAXI_HOME": str(settings.home.absolute()),
         "TAXI_DATA_KIND": settings.active_data_kind,
         "DAGSTER_HOME": str(settings.dagster_home),
+        **storage_environment(settings),
         "BENTOML_HOME": str(settings.bentoml_home),
         "PYTHONUNBUFFERED": "1",
         "PYTHONSAFEPATH": "1",  # otherwise a script in the current folder could replace a library

@@ -37,6 +37,23 @@ def some_job() -> None:
 @pytest.fixture(autouse=True)
 def _home_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", "")
+    monkeypatch.setenv("DAGSTER_STORAGE_URL", "")
+
+
+@pytest.fixture
+def local_settings(tmp_path: Path) -> Settings:
+    """A home whose storage is in its files."""
+    return Settings(home=tmp_path / "home", data_kind="synthetic")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def settings(request: pytest.FixtureRequest, local_settings: Settings) -> Settings:
+    """A home without runs, on each kind of storage."""
+    if request.param == "sqlite":
+        return local_settings
+    server = request.getfixturevalue("server")
+    server.execute("DROP SCHEMA IF EXISTS taxi_dagster_synthetic CASCADE")
+    return local_settings.model_copy(update={"dagster_storage": server.secret})
 
 
 def begin(instance: dg.DagsterInstance, process: str | None) -> dg.DagsterRun:
@@ -62,13 +79,13 @@ def test_instance_is_in_the_home_and_runs_one_run_at_a_time(settings: Settings) 
         assert instance.get_settings("concurrency") == {"runs": {"max_concurrent_runs": 1}}
 
 
-def test_event_log_follows_a_home_that_is_moved(settings: Settings, tmp_path: Path) -> None:
-    with open_instance(settings) as instance:
+def test_event_log_follows_a_home_that_is_moved(local_settings: Settings, tmp_path: Path) -> None:
+    with open_instance(local_settings) as instance:
         assert isinstance(instance.event_log_storage, PooledSqliteEventLogStorage)
         run = begin(instance, None)
         instance.report_engine_event("before the move", run)
-    moved = settings.model_copy(update={"home": tmp_path / "moved"})
-    settings.home.rename(moved.home)
+    moved = local_settings.model_copy(update={"home": tmp_path / "moved"})
+    local_settings.home.rename(moved.home)
     with open_instance(moved) as instance:
         assert [entry.message for entry in instance.all_logs(run.run_id)] == ["before the move"]
 
@@ -84,25 +101,26 @@ def test_events_are_seen_while_the_run_goes_on(settings: Settings) -> None:
 
 
 @pytest.mark.slow
-def test_few_files_of_the_event_log_are_open_at_once(settings: Settings) -> None:
-    with open_instance(settings) as instance:
+def test_few_files_of_the_event_log_are_open_at_once(local_settings: Settings) -> None:
+    with open_instance(local_settings) as instance:
         runs = [begin(instance, None) for _ in range(12)]
         for run in runs:
             instance.report_engine_event("first", run)
         for run in runs:
             instance.report_engine_event("second", run)
-        files = {file.path for file in psutil.Process().open_files() if file.path.startswith(str(settings.home))}
+        files = {file.path for file in psutil.Process().open_files() if file.path.startswith(str(local_settings.home))}
         assert len([path for path in files if path.endswith(".db") and "/runs/" in path]) <= 8
         assert all(len(instance.all_logs(run.run_id)) == 2 for run in runs)
         assert not instance.telemetry_enabled
         assert not instance.nux_enabled  # else the first page asks for an email address for a newsletter
         assert instance.run_monitoring_enabled
-    assert os.environ["DAGSTER_HOME"] == str(settings.dagster_home)
+    assert os.environ["DAGSTER_HOME"] == str(local_settings.dagster_home)
 
 
 def test_changed_configuration_is_kept(settings: Settings) -> None:
     open_instance(settings).dispose()
-    (settings.dagster_home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    configuration = settings.dagster_home / "dagster.yaml"
+    configuration.write_text(configuration.read_text().replace("enabled: true", "enabled: false"))
     with open_instance(settings) as instance:
         assert not instance.run_monitoring_enabled
 
@@ -204,9 +222,12 @@ def test_run_without_a_process_is_dead_only_without_a_daemon(settings: Settings)
         assert close_dead_runs(instance, no_launcher=True) == [run.run_id]
 
 
+def test_home_without_an_instance_stays_without(local_settings: Settings) -> None:
+    assert last_run(local_settings) is None
+    assert not local_settings.dagster_home.exists()
+
+
 def test_new_instance_has_no_last_run(settings: Settings) -> None:
-    assert last_run(settings) is None
-    assert not settings.dagster_home.exists()
     open_instance(settings).dispose()
     assert last_run(settings) is None
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from pydantic import PostgresDsn, Secret
+
 PASSWORD = "planted-password-7"  # noqa: S105 - of a server that only a test uses
 
 
@@ -16,7 +18,7 @@ def missing() -> str:
     """Names in one line the part of PostgreSQL that this machine lacks; empty if none."""
     if not (shutil.which("initdb") and shutil.which("pg_ctl")):
         return "PostgreSQL's initdb and pg_ctl are not in PATH"
-    if not (find_spec("psycopg") and find_spec("duckdb_extension_postgres_scanner")):
+    if not (find_spec("psycopg") and find_spec("duckdb_extension_postgres_scanner") and find_spec("dagster_postgres")):
         return "the packages for PostgreSQL are missing: run `make env-scale`"
     return "" if _owner() is not None else "PostgreSQL refuses root, and no user `postgres` is here"
 
@@ -39,6 +41,19 @@ class PostgresServer:
     @property
     def url(self) -> str:
         return f"postgres://taxi:{PASSWORD}@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def secret(self) -> Secret[PostgresDsn]:
+        """The address as settings have it."""
+        return Secret[PostgresDsn](PostgresDsn(self.url))
+
+    def execute(self, statement: str) -> list[tuple[object, ...]]:
+        """The rows of a statement, in a connection of its own."""
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return list(cursor.fetchall()) if cursor.description else []
 
     def create(self) -> None:
         owner = _owner()
