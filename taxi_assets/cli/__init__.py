@@ -39,6 +39,7 @@ for command in (
     platform_commands.run,
     platform_commands.status,
     serving_commands.predict,
+    serving_commands.replica,
     approval_commands.approve,
     approval_commands.reject,
     deployment_commands.deploy,

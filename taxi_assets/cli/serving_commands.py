@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
-from taxi_assets.cli.terminal import Json, load_settings, say, warn, write_json
+from taxi_assets.cli.terminal import Json, console, load_settings, say, warn, write_json
+from taxi_assets.errors import TaxiError
+from taxi_assets.settings import Settings
 
 
 def predict(  # noqa: PLR0913, PLR0917 - an argument is an option
@@ -29,6 +31,54 @@ def predict(  # noqa: PLR0913, PLR0917 - an argument is an option
     for warning in prediction.get("warnings", ()):  # missing from endpoints of earlier versions
         warn(warning)
     write_json(prediction, to_json)
+
+
+def replica(
+    listed: Annotated[bool, typer.Option("--list", help="List the machines that serve from the store.")] = False,
+    to_json: Json = None,
+) -> None:
+    """Serve riders on this machine by the routing of the shared store, until Ctrl-C."""
+    from taxi_assets.cli.supervisor.home import supervised_home
+    from taxi_assets.cli.supervisor.program_logs import ProgramLogs
+    from taxi_assets.cli.supervisor.programs import replica_programs
+    from taxi_assets.cli.supervisor.supervisor import run as supervise
+
+    settings = load_settings()
+    if listed:
+        _list_replicas(settings, to_json)
+        return
+    if to_json:
+        raise TaxiError("--json writes the list of machines: add --list, or leave it out")
+    with supervised_home(settings.home) as tag:
+        supervise(replica_programs(settings), console, ProgramLogs(settings.logs / "up"), parent_tag=tag)
+
+
+def _list_replicas(settings: Settings, to_json: str | None) -> None:
+    from taxi_assets.serving.replication.replica import read_replicas
+    from taxi_assets.serving.replication.shared_routing import read_shared_routing
+    from taxi_assets.serving.replication.shared_store import SharedStore
+
+    store = SharedStore(settings)
+    shared, found = read_shared_routing(store), read_replicas(store)
+    facts = [
+        {
+            "name": each.name,
+            "revision": each.revision,
+            "follows": bool(shared and each.adopted == shared.key),
+            "problem": each.problem,
+            "changed_at": each.at,
+        }
+        for each in found
+    ]
+    if to_json != "-":
+        say(
+            f"revision {shared.revision.revision} is shared in {store.address}"
+            if shared
+            else "no routing is shared yet"
+        )
+        for each in facts:
+            say(f"{each['name']}: revision {each['revision']} since {each['changed_at']} {each['problem']}".rstrip())
+    write_json({"revision": shared.revision.revision if shared else None, "replicas": facts}, to_json)
 
 
 def _zone(text: str) -> int | str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from filelock import FileLock
-from pydantic import Field, HttpUrl, PostgresDsn, Secret, SecretStr, field_validator
+from pydantic import Field, HttpUrl, PostgresDsn, Secret, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from taxi_assets.files import forbidden_characters
@@ -50,6 +50,11 @@ class Settings(BaseSettings):
     )
     dagster_storage: Secret[PostgresDsn] | None = Field(
         None, description="Address of a PostgreSQL database for Dagster's runs and events; unset, SQLite in the home."
+    )
+    serving_store: str | None = Field(
+        None,
+        description="Store that endpoints on many machines share, as s3://bucket/prefix, or a folder that all of them "
+        "mount; unset, one machine serves.",
     )
     memory_limit: str = Field(
         "4GB",
@@ -136,11 +141,18 @@ class Settings(BaseSettings):
                 )
         return value
 
-    @field_validator("data_path")
+    @field_validator("data_path", "serving_store")
     @classmethod
-    def _check_data_path(cls, value: str | None) -> str | None:
+    def _check_store(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.field_name == "serving_store" and value and Path(value).is_absolute():
+            if named := forbidden_characters(Path(value)):
+                raise ValueError(f"{value!a} contains {named}: name a folder without")
+            return value.rstrip("/") or "/"
         if value is not None and not _S3_PREFIX.fullmatch(value):
-            raise ValueError("write s3://bucket/prefix of letters, digits, `.`, `-`, `_`; no keys, real or synthetic")
+            or_folder = " or an absolute path" if info.field_name == "serving_store" else ""
+            raise ValueError(
+                f"write s3://bucket/prefix{or_folder} of letters, digits, `.`, `-`, `_`; no keys, real or synthetic"
+            )
         return value.rstrip("/") if value else None
 
     @field_validator("memory_limit")

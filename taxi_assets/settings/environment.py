@@ -12,10 +12,11 @@ _CLEARED = (
     *("MLFLOW_", "_MLFLOW_", "DATABRICKS_", "DAGSTER_", "BENTOML_", "BENTO_", "GX_", "GE_", "GREAT_EXPECTATIONS_"),
     *("AWS_", "OTEL_", "UVICORN_", "GUNICORN_", "FLASK_", "PROMETHEUS_", "GRPC_PROXY", "OPTUNA_"),
 )
-_S3_VARIABLES = (  # kept if `TAXI_DATA_PATH` is set; `AWS_ENDPOINT_URL_S3` too
+_S3_VARIABLES = (  # kept if a setting of `_IN_S3` names S3; `AWS_ENDPOINT_URL_S3` too
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE", "AWS_PROFILE"),
     *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"),
 )
+_IN_S3 = ("TAXI_DATA_PATH", "TAXI_SERVING_STORE")
 _SET = {
     "DO_NOT_TRACK": "true",
     "DAGSTER_DISABLE_TELEMETRY": "true",
@@ -38,7 +39,8 @@ def isolated(environment: Mapping[str, str], *, within_dagster: bool = False) ->
         environment: The variables of a process.
         within_dagster: Keep Dagster's variables: it passes addresses and arguments to the processes that it starts.
     """
-    own = (*(("DAGSTER_",) if within_dagster else ()), *(_S3_VARIABLES if environment.get("TAXI_DATA_PATH") else ()))
+    uses_s3 = any(environment.get(name, "").startswith("s3://") for name in _IN_S3)
+    own = (*(("DAGSTER_",) if within_dagster else ()), *(_S3_VARIABLES if uses_s3 else ()))
     kept = {
         name: value
         for name, value in environment.items()

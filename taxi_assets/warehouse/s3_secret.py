@@ -1,4 +1,4 @@
-"""Gives DuckDB the keys of an S3 bucket.
+"""Reads the keys of an S3 bucket, and gives them to DuckDB.
 
 They come from the standard AWS variables or the shared credentials file. They are in a temporary secret, which DuckDB
 shows redacted, and in no setting, path or message.
@@ -7,6 +7,7 @@ shows redacted, and in no setting, path or message.
 import configparser
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from duckdb import DuckDBPyConnection
@@ -30,9 +31,22 @@ def create_secret(connection: DuckDBPyConnection, scope: str) -> None:
         connection.execute(f"RESET GLOBAL {name}")
     connection.execute(f"SET GLOBAL s3_uploader_max_filesize = '{_LARGEST_FILE}'")
     connection.execute("SET secret_directory = '/nonexistent'")  # secrets of the user's home are not read
-    options = {**_keys(), **_endpoint(), "region": _variable("AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1"}
+    options = read_options("TAXI_DATA_PATH")
     names = ", ".join(f"{name} ${name}" for name in options)
     connection.execute(f"CREATE TEMPORARY SECRET lake_data (TYPE s3, SCOPE {quote_literal(scope)}, {names})", options)
+
+
+def read_options(setting: str) -> dict[str, Any]:
+    """The keys, the region and the endpoint, by the names of DuckDB's secrets.
+
+    Args:
+        setting: The setting that needs them, for messages.
+
+    Raises:
+        TaxiError: no keys are given, or the endpoint's address is wrong.
+    """
+    region = _variable("AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1"
+    return {**_keys(setting), **_endpoint(), "region": region}
 
 
 def endpoint_address() -> str:
@@ -58,7 +72,7 @@ def _endpoint() -> dict[str, object]:
     return {"endpoint": parts.netloc, "use_ssl": parts.scheme == "https", "url_style": "path"}
 
 
-def _keys() -> dict[str, str]:
+def _keys(setting: str) -> dict[str, str]:
     names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
     found = {name: _variable(name.upper()) for name in names}
     if not (found[names[0]] and found[names[1]]):
@@ -67,8 +81,8 @@ def _keys() -> dict[str, str]:
     key, secret, token = found.values()
     if not (key and secret):
         raise TaxiError(
-            "TAXI_DATA_PATH needs keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a credentials file "
-            "by AWS_SHARED_CREDENTIALS_FILE and its profile by AWS_PROFILE"
+            f"{setting} needs keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a credentials file by "
+            " AWS_SHARED_CREDENTIALS_FILE and its profile by AWS_PROFILE"
         )
     return {"key_id": key, "secret": secret, **({"session_token": token} if token else {})}
 

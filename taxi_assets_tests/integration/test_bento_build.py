@@ -243,7 +243,7 @@ def test_killed_build_leaves_no_bento(settings: Settings, model: Path) -> None:
 def test_build_killed_at_its_end_is_completed_by_the_next(settings: Settings, model: Path, built: Settings) -> None:
     shutil.copytree(built.bentoml_home / "bentos", settings.bentoml_home / "bentos")
     (settings.bentoml_home / "bentos" / BENTO_NAME / "latest").unlink()
-    kill_build(settings, model, "_set_latest")
+    kill_build(settings, model, "set_latest")
     assert latest(settings) is None
     assert build_bento(settings, model, LABELS, CITY) == f"{BENTO_NAME}:{bentos(settings)[0]}"
     assert latest(settings) == latest(built)

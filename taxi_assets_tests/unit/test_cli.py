@@ -19,6 +19,7 @@ COMMANDS = (
     "run",
     "status",
     "predict",
+    "replica",
     "deploy",
     "undeploy",
     "route",

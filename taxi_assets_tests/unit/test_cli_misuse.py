@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer
+from wrong_settings import WRONG_SETTINGS
 
 from taxi_assets import cli
 from taxi_assets.cli.supervisor.ports import free_port
@@ -77,7 +78,7 @@ USES = {
             "--json": NO_FILES,
         },
     ),
-    "rollback": Use({}, {"--json": NO_FILES}),
+    **dict.fromkeys(("replica", "rollback"), Use({}, {"--json": NO_FILES})),
     "synth": Use(
         {"--months": "2023-01", "--out": "{tmp}/out", "--rows": "5"},
         {
@@ -134,34 +135,6 @@ MISUSES = [
     for option, values in use.wrong.items()
     for value in values
 ]
-WRONG_SETTINGS = {
-    "TAXI_HOME": ("", " "),
-    "TAXI_DATA_KIND": ("", "invented"),
-    "TAXI_SERVED_CONDITION": ("", "invented"),
-    "TAXI_RETRAIN": ("", "weekly", "Drift"),
-    "TAXI_TLC_SOURCE": ("",),
-    "TAXI_SERVICES": ("", "blue"),
-    "TAXI_MEMORY_LIMIT": ("", "lots", "0", "0GB", "-1GB", "1KB", "63.9MB", "1001TB", "999999999TB"),
-    "TAXI_THREADS": ("0", "-1", "", str(10**12)),
-    "TAXI_KEEP_MODELS": ("0", "", "many"),
-    "TAXI_SNAPSHOT_RETENTION_DAYS": ("0", "", str(10**12)),
-    "TAXI_PREDICTION_LOG_SYNC": ("", "never"),
-    "TAXI_PREDICTION_LOG_DAYS": ("0", "", str(10**12)),
-    "TAXI_BENTO_WORKERS": ("0", "", "many"),
-    "TAXI_BENTO_TRACING": ("", "maybe"),
-    "TAXI_DEPLOY_TOKEN": ("", "short"),
-    "TAXI_ALERT_WEBHOOK": ("ftp://example.org", "x"),
-    **dict.fromkeys(("TAXI_CATALOG", "TAXI_DAGSTER_STORAGE", "TAXI_DATA_PATH"), ("", "http://user:secret@host.test/x")),
-    "TAXI_PROMOTION": ("", "maybe"),
-    "TAXI_WATCH_RIDES": ("-1", "", "many"),
-    "TAXI_FALSE_ALARM_MONTHS": ("1", "", "many"),
-    "TAXI_EVIDENTLY": ("", "maybe"),
-    "TAXI_HOST": ("",),
-    "TAXI_DAGSTER_PORT": ("0", "65536", ""),
-    "TAXI_BENTO_PORT": ("-1", "many"),
-    "TAXI_DATA_DOCS_PORT": ("x",),
-    "TAXI_MLFLOW_PORT": (str(10**30),),
-}
 
 
 def commands() -> Iterator[tuple[str, Any]]:

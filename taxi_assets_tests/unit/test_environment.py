@@ -28,11 +28,12 @@ def test_other_variables_are_kept() -> None:
     assert isolated(kept).items() >= kept.items()
 
 
-def test_variables_of_s3_are_kept_with_a_data_path_in_s3_only() -> None:
+@pytest.mark.parametrize("setting", ["TAXI_DATA_PATH", "TAXI_SERVING_STORE"])
+def test_variables_of_s3_are_kept_with_a_setting_in_s3_only(setting: str) -> None:
     of_s3 = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key", "AWS_PROFILE": "p", "AWS_ENDPOINT_URL_S3": "u"}
-    kept = {**of_s3, "TAXI_DATA_PATH": "s3://bucket/lake"}
+    kept = {**of_s3, setting: "s3://bucket/lake"}
     assert isolated(kept).items() >= kept.items()
-    assert not of_s3.keys() & isolated(of_s3).keys()
+    assert not of_s3.keys() & isolated({**of_s3, setting: "/mnt/lake"}).keys()
     assert "AWS_CONFIG_FILE" not in isolated({**kept, "AWS_CONFIG_FILE": "/nowhere"})
 
 

@@ -22,6 +22,7 @@ READ = {
         "postgres://t:pw@db.test/runs",
         Secret[PostgresDsn](PostgresDsn("postgres://t:pw@db.test/runs")),
     ),
+    "serving_store": ("/mnt/serving/", "/mnt/serving"),
     "memory_limit": ("1GB", "1GB"),
     "threads": ("3", 3),
     "deploy_token": ("a-token-of-its-own", SecretStr("a-token-of-its-own")),
@@ -87,6 +88,7 @@ def test_every_setting_has_a_description(name: str) -> None:
         ("threads", "0"),
         ("threads", "many"),
         *(("data_path", text) for text in ("", "/data", "S3://b/c", "s3://B/c", "s3://bucket//c", "s3://bucket/../c")),
+        *(("serving_store", text) for text in ("", "store", "./store", "/a*b", "s3://B/c", "s3://bucket/../c")),
         *(
             ("data_path", f"s3://bucket/{text}")
             for text in ("*", "x?s3_endpoint=h", "month=1", "key:secret@c", "a b", "x/real")

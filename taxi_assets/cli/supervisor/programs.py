@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 
@@ -14,6 +14,7 @@ from taxi_assets.serving.deployments.model_store import STORE_VARIABLE
 from taxi_assets.serving.deployments.serving_state import STATE_VARIABLE, ServingState
 from taxi_assets.serving.packaging import bento_build
 from taxi_assets.serving.packaging.serve_command import binary, home_beside, serve_command
+from taxi_assets.serving.replication.shared_store import SharedStore
 from taxi_assets.settings import WORKSPACE, Settings
 from taxi_assets.warehouse.connection import require_writable
 
@@ -80,7 +81,23 @@ def programs(settings: Settings) -> tuple[Program, ...]:
         _mlflow(settings),
         bento_program(settings),
         _reports(settings),
+        *([serving_sync(settings, "source")] if settings.serving_store else []),
     )
+
+
+def replica_programs(settings: Settings) -> tuple[Program, ...]:
+    """The programs of `taxi replica`; creates their folders.
+
+    Raises:
+        TaxiError: a folder cannot be created, or no shared store is set.
+    """
+    SharedStore(settings)
+    for folder in (settings.bentoml_home, settings.serving_state):
+        require_writable(folder)
+    bento = bento_program(settings)
+    if bento.missing:
+        bento = replace(bento, missing="no Bento yet: starts with the first routing of the shared store")
+    return serving_sync(settings, "replica"), bento
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -134,6 +151,12 @@ def bento_beside(settings: Settings, tag: str, port: int, name: str) -> Program:
         f"rides: POST /predict, {tag.partition(':')[2]}",
         Endpoint(settings.host, port, "TAXI_BENTO_PORT", "/readyz"),
     )
+
+
+def serving_sync(settings: Settings, role: str) -> Program:
+    """The exchange with the shared store, as `source` of the routing or as a `replica` that follows it."""
+    command = (sys.executable, "-m", "taxi_assets.cli.serving_sync", role)
+    return Program("sync", command, environment(settings), f"shares {settings.serving_store}")
 
 
 def require_ports(wanted: Sequence[Program]) -> None:

@@ -25,6 +25,7 @@ from taxi_assets.serving.deployments.routing import Routing, parse_routing
 from taxi_assets.serving.deployments.routing_store import (
     PACKAGED,
     RoutingRevision,
+    adopt_routing,
     newest_readable,
     previous_routing,
     restore_routing,
@@ -119,6 +120,16 @@ class DeploymentChanges:
             routing = parse_routing(body, {*read_deployments(self.state), *stored_versions(self.store)})
             with self._deployed(routing.versions, deadline):
                 return self._route(lambda: store_routing(self.state, routing, self.by), deadline)
+
+    def adopt(self, shared: RoutingRevision) -> RoutingRevision:
+        """Deploy a routing of another machine, and apply it in every worker, each rider with the same version.
+
+        Raises:
+            UnknownVersion: the store lacks one of its versions.
+            RefusedModel: a version fails a check, or a worker cannot apply the routing; the state before is restored.
+        """
+        with self._change() as deadline, self._deployed(shared.routing.versions, deadline):
+            return self._route(lambda: adopt_routing(self.state, shared), deadline)
 
     def make_champion(self, version: int) -> RoutingRevision:
         """Deploy a version and make it the champion, in every worker; challengers and shadows stay.

@@ -138,6 +138,19 @@ def store_routing(state: ServingState, routing: Routing, by: str) -> RoutingRevi
         return _write(state, new)
 
 
+def adopt_routing(state: ServingState, shared: RoutingRevision) -> RoutingRevision:
+    """Make the routing of another machine current, with its buckets, under the next number of this state.
+
+    Raises:
+        TaxiError: the folder cannot be read or written to.
+    """
+    with state.lock("routing", LOCK_SECONDS):
+        current = newest_readable(state)
+        number, previous = (current.revision + 1, current.revision) if current else (1, None)
+        by = f"{shared.by}, on another machine"  # never `packaged`: no Bento may replace it at a start
+        return _write(state, replace(shared, revision=number, previous=previous, by=by))
+
+
 def roll_back(state: ServingState, by: str) -> RoutingRevision:
     """Restore the routing before the current one; a second call goes further back.
 

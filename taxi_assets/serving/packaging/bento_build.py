@@ -91,7 +91,7 @@ def build_bento(
             model_store(settings).mkdir(parents=True, exist_ok=True)
             built.rename(model_store(settings) / bento_version)
         if is_latest:
-            _set_latest(settings, bento_version)
+            set_latest(settings, bento_version)
         shutil.rmtree(build_folder)
     return tag
 
@@ -120,6 +120,11 @@ def model_store(settings: Settings) -> Path:
 def bento_folder(settings: Settings, tag: str) -> Path:
     """The folder of a Bento in the store."""
     return model_store(settings) / tag.partition(":")[2]
+
+
+def set_latest(settings: Settings, bento_version: str) -> None:
+    """Make a Bento of the store the one that `bentoml serve taxi_duration:latest` serves."""
+    write_atomically(model_store(settings) / "latest", bento_version)
 
 
 def _stage(context: Path, serving_folder: Path, labels: Mapping[str, str], city_map: str) -> Path:
@@ -188,7 +193,3 @@ def _run_bentoml(context: Path, home: Path, bento_version: str) -> Path:
         message = " ".join((done.stdout + done.stderr).split("\n")[-_MAX_ERROR_LINES:]).strip()
         raise TaxiError(f"BentoML could not build the Bento ({message}): fix bento/service.py or its imports")
     return home / "bentos" / BENTO_NAME / bento_version
-
-
-def _set_latest(settings: Settings, bento_version: str) -> None:
-    write_atomically(model_store(settings) / "latest", bento_version)

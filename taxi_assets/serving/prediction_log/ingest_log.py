@@ -80,6 +80,14 @@ def waiting_segments(warehouse: Warehouse, log: LogTable = PREDICTION_LOG) -> tu
         return _not_ingested(connection, sealed)
 
 
+def ingested_segments(warehouse: Warehouse, names: Sequence[str]) -> frozenset[str]:
+    """Those of the segments that are in the warehouse."""
+    if not names:
+        return frozenset()
+    with warehouse.reading() as connection:
+        return frozenset(names) - frozenset(_not_ingested(connection, names))
+
+
 def ingest_log(warehouse: Warehouse, log: LogTable = PREDICTION_LOG, run_id: str | None = None) -> IngestedLog:
     """Ingest every sealed segment that is not in the warehouse yet, and remove old files.
 
@@ -185,11 +193,8 @@ def _remove_old(warehouse: Warehouse, log: LogTable) -> tuple[str, ...]:
     before = time.time() - log.days(warehouse.settings) * 86_400
     sealed = segments.names(folder, segments.SEALED)
     old = [name for name in sealed if _is_older(folder / f"{name}{segments.SEALED}", before)]
-    if not old:
-        return ()
-    with warehouse.reading() as connection:
-        waiting = _not_ingested(connection, old)
-    removed = tuple(name for name in old if name not in waiting)
+    ingested = ingested_segments(warehouse, old)
+    removed = tuple(name for name in old if name in ingested)
     for name in removed:
         (folder / f"{name}{segments.SEALED}").unlink(missing_ok=True)
     return removed
