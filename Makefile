@@ -45,8 +45,8 @@ test: env ## every fast test, warnings as errors
 test-slow: env ## stress and browser tests: kills, load, Chromium
 	@$(BIN)/python -m pytest -m slow
 
-lint: env ## style, types, lint
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lint: env ## style, types, Dockerfile
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/hadolint Dockerfile
 
 docs: env ## the documents as a site in build/site, every link checked
 	@$(BIN)/python -m docs.site.build
@@ -64,13 +64,16 @@ bench-page: env ## the rider's page in Chromium: first answer, weight, repaint
 bench-data bench-large bench-train bench-serve bench-page:
 	@$(BIN)/python -m benchmarks.$(subst -,_,$@)
 
-lock: env ## renew requirements.lock and the locks of the extras scale and large
+lock: env ## renew requirements.lock, and the locks of the extras and the image
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --extra dev pyproject.toml requirements.in -o requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  -c requirements.lock requirements-scale.in -o requirements-scale.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  -c requirements.lock requirements-large.in -o requirements-large.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  -c requirements.lock -c requirements-scale.lock --excludes deploy/image/excludes.txt --extra scale --extra kubernetes \
+	  pyproject.toml requirements.in -o deploy/image/requirements.lock
 
 clean: ## remove the environment and everything the platform created here
 	@rm -rf $(VENV) .taxi build *.egg-info

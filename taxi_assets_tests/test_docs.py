@@ -48,7 +48,8 @@ def source() -> str:
     """The text of all files except tests and documents."""
     folders = ("taxi_assets", "bento", "benchmarks")
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".sql"}]
-    return "\n".join(path.read_text() for path in [*paths, ROOT / "pyproject.toml", ROOT / "Makefile"])
+    paths += [*(ROOT / "deploy").rglob("*.yaml"), ROOT / "pyproject.toml", ROOT / "Makefile", ROOT / "Dockerfile"]
+    return "\n".join(path.read_text() for path in paths)
 
 
 @cache

@@ -48,6 +48,7 @@ for command in (
     deployment_commands.rollback,
     synthetic_commands.synth,
     platform_commands.up,
+    platform_commands.serve,
     maintenance_commands.maintain,
     model_commands.baselines,
     model_commands.backtest,

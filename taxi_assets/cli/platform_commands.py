@@ -1,6 +1,7 @@
-"""Commands on the whole platform: `run`, `status`, `up`."""
+"""Commands on the whole platform: `run`, `status`, `up`, `serve`."""
 
 import gc
+import os
 from typing import Annotated
 
 import typer
@@ -77,3 +78,28 @@ def up() -> None:
         if closed:
             say(f"closed {len(closed)} interrupted run(s): the sensor finishes their months")
         supervise(programs(settings), console, ProgramLogs(settings.logs / "up"), parent_tag=tag)
+
+
+def serve(
+    name: Annotated[str, typer.Argument(metavar="PROGRAM", help="dagster, daemon, mlflow, bento or reports.")],
+) -> None:
+    """Serve one program of `taxi up` in place of this process, as a container does."""
+    from taxi_assets.cli.supervisor.programs import programs
+
+    settings = load_settings()
+    wanted = {program.name: program for program in programs(settings)}
+    if name not in wanted:
+        raise TaxiError(f"no program is named {name}: use one of {', '.join(wanted)}")
+    program = wanted[name]
+    if program.missing:
+        raise TaxiError(f"{name} cannot start: {program.missing}")
+    if name in {"dagster", "daemon"}:
+        from taxi_assets.defs.instance import open_instance
+
+        open_instance(settings).dispose()
+    elif name == "mlflow":
+        from taxi_assets.registry.database import initialise
+
+        initialise(settings)
+    # Signals and the exit code are then the program's own.
+    os.execve(program.command[0], program.command, {**os.environ, **program.env})  # noqa: S606

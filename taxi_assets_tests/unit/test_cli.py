@@ -26,6 +26,7 @@ COMMANDS = (
     "rollback",
     "synth",
     "up",
+    "serve",
     "maintain",
     "baselines",
     "backtest",

@@ -56,7 +56,6 @@ USES = {
     "status": Use({}, {"--json": NO_FILES}),
     "predict": Use(
         RIDE,
-        # More errors of the endpoint are in test_ride_request; no endpoint runs here.
         {
             "--pickup": NO_ZONES,
             "--dropoff": NO_ZONES,
@@ -92,6 +91,7 @@ USES = {
         },
     ),
     "up": Use({}, {}),
+    "serve": Use({"PROGRAM": "bento"}, {"PROGRAM": ("", "endpoint", "[bold]")}),
     "maintain": Use({}, {"--json": NO_FILES}),
     "baselines": Use({"--source": MISSING}, {"--source": NO_SOURCES, "--json": NO_FILES}),
     "backtest": Use(
