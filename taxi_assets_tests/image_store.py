@@ -67,7 +67,14 @@ class ImageStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._options = ("--storage-driver", "vfs", "--root", str(folder / "store"), "--runroot", str(folder / "run"))
+        self._options = self._with("overlay")
+        probe = subprocess.run(["buildah", *self._options, "images"], capture_output=True, check=False)
+        if probe.returncode:  # no overlay on this file system: every layer is a copy, which takes minutes
+            self._options = self._with("vfs")
+
+    def _with(self, driver: str) -> tuple[str, ...]:
+        folders = ("--root", str(self._folder / driver), "--runroot", str(self._folder / "run"))
+        return ("--storage-driver", driver, *folders)
 
     def buildah(self, command: str, *arguments: str) -> str:
         """The output of a command of buildah."""
@@ -88,6 +95,7 @@ class ImageStore:
         assert done.returncode == 0, done.stdout[-2000:]
         for cached in (Path(root) / "var" / "cache" / "apt" / "archives").glob("*.deb"):
             cached.unlink()
+        (Path(root) / "etc" / "hosts").write_text("127.0.0.1 localhost\n")  # a container's runtime mounts it
         self.buildah("commit", "--quiet", "--rm", container, f"docker.io/library/{tag}")
 
     def build(self, revision: str) -> Image:
