@@ -8,7 +8,7 @@ SERVICES ?= green
 REPORT ?= .taxi/last_run.json
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-scale env-large run up test test-slow lint docs pictures bench bench-data bench-large bench-train bench-serve bench-page lock clean
+.PHONY: help env up-cluster env-scale env-large run up test test-slow lint docs pictures bench bench-data bench-large bench-train bench-serve bench-page lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ run: env ## months -> checked data -> model -> Bento -> one prediction
 
 up: env ## Dagster, MLflow, the Bento and the reports, until Ctrl-C
 	@exec $(BIN)/taxi up
+
+up-cluster: env-scale ## the same with PostgreSQL, S3, two endpoints and a proxy, each a process of its own
+	@exec $(BIN)/taxi up --cluster
 
 test: env ## every fast test, warnings as errors
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow"

@@ -26,6 +26,6 @@ WRONG_SETTINGS = {
     "TAXI_HOST": ("",),
     "TAXI_DAGSTER_PORT": ("0", "65536", ""),
     "TAXI_BENTO_PORT": ("-1", "many"),
-    "TAXI_DATA_DOCS_PORT": ("x",),
+    **dict.fromkeys(("TAXI_DATA_DOCS_PORT", "TAXI_PROXY_PORT"), ("x",)),
     "TAXI_MLFLOW_PORT": (str(10**30),),
 }

@@ -9,6 +9,7 @@ import typer
 from taxi_assets.cli.terminal import Json, Services, console, error_console, load_settings, say, write_json
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import parse_months
+from taxi_assets.settings import Settings
 
 
 def run(
@@ -55,10 +56,33 @@ def status(
     write_json(facts, to_json)
 
 
-def up() -> None:
+def up(
+    cluster: Annotated[
+        bool,
+        typer.Option("--cluster", help="Also start PostgreSQL, S3, two endpoints and a proxy."),
+    ] = False,
+) -> None:
     """Serve Dagster, MLflow, the Bento and the reports on loopback, until Ctrl-C."""
     from taxi_assets.cli.supervisor.home import supervised_home
     from taxi_assets.cli.supervisor.ports import free_port
+
+    settings = load_settings()
+    free_port(settings.host)  # fail on a host of another machine before anything is created
+    with supervised_home(settings.home) as tag:
+        if not cluster:
+            _serve(settings, tag)
+            return
+        from taxi_assets.cli.supervisor.local_services import local_services
+
+        say("starting PostgreSQL and an S3 server ...")
+        with local_services(settings, tag) as variables:
+            os.environ.update(variables)
+            say(f"for other commands: . {settings.home / 'cluster' / 'environment'}")
+            _serve(load_settings(), tag, is_cluster=True)
+
+
+def _serve(settings: Settings, tag: str, *, is_cluster: bool = False) -> None:
+    from taxi_assets.cli.supervisor.cluster import cluster_programs
     from taxi_assets.cli.supervisor.program_logs import ProgramLogs
     from taxi_assets.cli.supervisor.programs import programs
     from taxi_assets.cli.supervisor.supervisor import run as supervise
@@ -67,21 +91,19 @@ def up() -> None:
     from taxi_assets.registry.database import initialise
     from taxi_assets.registry.links import update_links
 
-    settings = load_settings()
-    free_port(settings.host)  # fail on a host of another machine before anything is created
-    with supervised_home(settings.home) as tag:
-        initialise(settings)  # before two programs do it at once
-        update_links(settings)
-        with open_instance(settings) as instance:
-            # Otherwise the queue would wait for runs that a power cut ended.
-            closed = close_abandoned_runs(settings, instance, no_launcher=True)
-        if closed:
-            say(f"closed {len(closed)} interrupted run(s): the sensor finishes their months")
-        supervise(programs(settings), console, ProgramLogs(settings.logs / "up"), parent_tag=tag)
+    initialise(settings)  # before two programs do it at once
+    update_links(settings)
+    with open_instance(settings) as instance:
+        # Otherwise the queue would wait for runs that a power cut ended.
+        closed = close_abandoned_runs(settings, instance, no_launcher=True)
+    if closed:
+        say(f"closed {len(closed)} interrupted run(s): the sensor finishes their months")
+    wanted = (*programs(settings), *(cluster_programs(settings) if is_cluster else ()))
+    supervise(wanted, console, ProgramLogs(settings.logs / "up"), parent_tag=tag)
 
 
 def serve(
-    name: Annotated[str, typer.Argument(metavar="PROGRAM", help="dagster, daemon, mlflow, bento or reports.")],
+    name: Annotated[str, typer.Argument(metavar="PROGRAM", help="dagster, daemon, mlflow, bento, reports or sync.")],
 ) -> None:
     """Serve one program of `taxi up` in place of this process, as a container does."""
     from taxi_assets.cli.supervisor.programs import programs

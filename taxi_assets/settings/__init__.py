@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     bento_tracing: bool = Field(
         False, description="Trace requests by OpenTelemetry, with BentoML's settings; it halves the requests a second."
     )
+    proxy_port: int = Field(3080, ge=1, le=65535, description="Port of the proxy of `taxi up --cluster`.")
     data_docs_port: int = Field(3002, ge=1, le=65535, description="Port of the reports and Data Docs.")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow UI.")
 

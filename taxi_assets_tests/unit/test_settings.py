@@ -33,6 +33,7 @@ READ = {
     "bento_workers": ("2", 2),
     "bento_tracing": ("true", True),
     "data_docs_port": ("65535", 65535),
+    "proxy_port": ("8080", 8080),
     "mlflow_port": ("1", 1),
     "snapshot_retention_days": ("7", 7),
     "keep_models": ("3", 3),
@@ -45,7 +46,7 @@ READ = {
     "retrain": ("drift", "drift"),
     "served_condition": ("with_recent_traffic", "with_recent_traffic"),
 }
-PORTS = ("dagster_port", "bento_port", "data_docs_port", "mlflow_port")
+PORTS = ("dagster_port", "bento_port", "proxy_port", "data_docs_port", "mlflow_port")
 
 
 def test_every_setting_is_tested_here() -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 
@@ -85,8 +85,12 @@ def programs(settings: Settings) -> tuple[Program, ...]:
     )
 
 
-def replica_programs(settings: Settings) -> tuple[Program, ...]:
+def replica_programs(settings: Settings, suffix: str = "") -> tuple[Program, ...]:
     """The programs of `taxi replica`; creates their folders.
+
+    Args:
+        settings: The replica's home and port.
+        suffix: The end of the programs' names.
 
     Raises:
         TaxiError: a folder cannot be created, or no shared store is set.
@@ -94,10 +98,7 @@ def replica_programs(settings: Settings) -> tuple[Program, ...]:
     SharedStore(settings)
     for folder in (settings.bentoml_home, settings.serving_state):
         require_writable(folder)
-    bento = bento_program(settings)
-    if bento.missing:
-        bento = replace(bento, missing="no Bento yet: starts with the first routing of the shared store")
-    return serving_sync(settings, "replica"), bento
+    return serving_sync(settings, "replica", f"sync{suffix}"), bento_program(settings, f"bento{suffix}")
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -127,18 +128,18 @@ def _bento_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def bento_program(settings: Settings) -> Program:
+def bento_program(settings: Settings, name: str = "bento") -> Program:
     """The newest Bento of the store, which follows the routing: a new champion needs no restart."""
     packaged = bento_build.latest(settings)
     tag = f"{bento_build.BENTO_NAME}:latest"
     return Program(
-        "bento",
+        name,
         (binary("bentoml"), "serve", tag, "--host", settings.host, "--port", str(settings.bento_port)),
         {**_bento_environment(settings), STORE_VARIABLE: str(bento_build.model_store(settings))},
         f"rides: POST /predict, {packaged.tag.partition(':')[2]}" if packaged else "rides: POST /predict",
         Endpoint(settings.host, settings.bento_port, "TAXI_BENTO_PORT", "/readyz"),
         None if packaged else "no Bento yet: starts after the first `make run`",
-        partial(bento_program, settings),
+        partial(bento_program, settings, name),
     )
 
 
@@ -153,10 +154,10 @@ def bento_beside(settings: Settings, tag: str, port: int, name: str) -> Program:
     )
 
 
-def serving_sync(settings: Settings, role: str) -> Program:
+def serving_sync(settings: Settings, role: str, name: str = "sync") -> Program:
     """The exchange with the shared store, as `source` of the routing or as a `replica` that follows it."""
     command = (sys.executable, "-m", "taxi_assets.cli.serving_sync", role)
-    return Program("sync", command, environment(settings), f"shares {settings.serving_store}")
+    return Program(name, command, environment(settings), f"shares {settings.serving_store}")
 
 
 def require_ports(wanted: Sequence[Program]) -> None:
