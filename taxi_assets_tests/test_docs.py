@@ -34,12 +34,12 @@ HOME = Path(".taxi")
 
 @cache
 def commands() -> Mapping[str, set[str]]:
-    """The options of each command of `taxi`."""
+    """The options of each command of `taxi`, and of its own commands."""
     group = typer.main.get_command(app)
+    shown = {name: each for name, each in group.commands.items() if not each.hidden}
+    every = {name: (each, *getattr(each, "commands", {}).values()) for name, each in shown.items()}
     return {
-        name: {"--help", *(option for parameter in command.params for option in parameter.opts)}
-        for name, command in group.commands.items()
-        if not command.hidden
+        name: {"--help", *(o for each in them for p in each.params for o in p.opts)} for name, them in every.items()
     }
 
 

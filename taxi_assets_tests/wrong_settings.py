@@ -2,6 +2,7 @@
 
 WRONG_SETTINGS = {
     "TAXI_HOME": ("", " "),
+    "TAXI_ENV": ("", "staging", "Prod"),
     "TAXI_DATA_KIND": ("", "invented"),
     "TAXI_SERVED_CONDITION": ("", "invented"),
     "TAXI_RETRAIN": ("", "weekly", "Drift"),

@@ -17,6 +17,7 @@ from taxi_assets.cli import (
     maintenance_commands,
     model_commands,
     platform_commands,
+    release_commands,
     replay_command,
     serving_commands,
     synthetic_commands,
@@ -60,6 +61,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(files, name="files")
+app.add_typer(release_commands.release, name="release")
 app.add_typer(files, name="arrivals", hidden=True)  # the name of earlier releases
 
 

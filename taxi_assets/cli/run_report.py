@@ -140,7 +140,7 @@ def _model(settings: Settings, month: Month) -> Facts:
     version, champion = model_versions.get_month_version(settings, month), model_versions.champion(settings)
     if version is None:
         absent = dict.fromkeys(("version", "alias", "run_id"))
-        return {"name": model_versions.MODEL_NAME, **absent, "why": "no model was trained"}
+        return {"name": model_versions.model_name(settings), **absent, "why": "no model was trained"}
     is_champion = champion is not None and champion.version == version.version
     why = version.tags.get("promotion_reason" if is_champion else "refusal", "")
     if version.tags.get("decision") == "waiting":

@@ -41,6 +41,17 @@ def summarise_checks(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> Fa
     return {"passed": len(results) - len(failed), "not_passed": sorted(set(names))}
 
 
+def failed_blocking_checks(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """Names of the checks of severity error that failed in a run; also if the run has none at all."""
+    results = _evaluations(instance, run_id) if run_id else []
+    failed = {
+        f"{each.asset_key.to_user_string()}.{each.check_name}"
+        for each in results
+        if not each.passed and each.severity == dg.AssetCheckSeverity.ERROR
+    }
+    return sorted(failed) if results else [f"run {run_id or 'unknown'} has no checks"]
+
+
 def _evaluations(instance: dg.DagsterInstance, run_id: str) -> list[Any]:
     entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     return [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event]

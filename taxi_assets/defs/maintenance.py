@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from taxi_assets.defs.start_status import SCHEDULE_STATUS
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -28,6 +29,6 @@ maintenance_schedule = dg.ScheduleDefinition(
     job=maintain_warehouse,
     cron_schedule="0 4 * * 0",
     execution_timezone="America/New_York",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=SCHEDULE_STATUS,
     description="Every Sunday at 4:00, outside working hours.",
 )

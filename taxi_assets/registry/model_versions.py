@@ -27,6 +27,11 @@ ROLLED_BACK_TAG = "rolled_back"
 _SUPERSEDED_PREFIX = "Trained on superseded files:"
 
 
+def model_name(settings: Settings) -> str:
+    """The registered model of this environment; aliases such as `champion` belong to it."""
+    return MODEL_NAME if settings.env == "dev" else f"{MODEL_NAME}-{settings.env}"
+
+
 def register(settings: Settings, run_id: str, model_uri: str, training_key: str, tags: Mapping[str, str]) -> Version:
     """Register a logged model, or return the existing version of the same training.
 
@@ -44,10 +49,12 @@ def register(settings: Settings, run_id: str, model_uri: str, training_key: str,
     with lock(settings):
         known = find(settings, training_key)
         if known is None:
-            if _registered_model(api) is None:
-                api.create_registered_model(MODEL_NAME, description="Trip duration in minutes, predicted at pickup")
+            if _registered_model(settings, api) is None:
+                api.create_registered_model(
+                    model_name(settings), description="Trip duration in minutes, predicted at pickup"
+                )
             tags = {**tags, **model_files.digest_tag(settings, api, model_uri), "training_key": training_key}
-            known = Version.of(api.create_model_version(MODEL_NAME, model_uri, run_id, tags=tags))
+            known = Version.of(api.create_model_version(model_name(settings), model_uri, run_id, tags=tags))
         _link_to_model(api, known)
     return known
 
@@ -68,15 +75,15 @@ def is_usable(settings: Settings, version: Version) -> bool:
 def describe(settings: Settings, version: int, description: str) -> None:
     """Set a version's description in MLflow's UI; keeps the sentence on superseded files."""
     api = client(settings)
-    before = api.get_model_version(MODEL_NAME, str(version)).description or ""
+    before = api.get_model_version(model_name(settings), str(version)).description or ""
     kept = [line for line in before.splitlines() if line.startswith(_SUPERSEDED_PREFIX)]
-    api.update_model_version(MODEL_NAME, str(version), "\n".join([description, *kept]))
+    api.update_model_version(model_name(settings), str(version), "\n".join([description, *kept]))
 
 
 def set_month_version(settings: Settings, version: Version, month: Month) -> None:
     """Set the version that is scored on the month, newly trained or reused."""
     with lock(settings):
-        client(settings).set_registered_model_alias(MODEL_NAME, _alias(month), str(version.version))
+        client(settings).set_registered_model_alias(model_name(settings), _alias(month), str(version.version))
 
 
 def get_month_version(settings: Settings, month: Month) -> Version | None:
@@ -92,13 +99,13 @@ def tag_decision(settings: Settings, version: int, tags: Mapping[str, str]) -> N
     """Tag a version with the promotion decision and its evidence."""
     api = client(settings)
     for key, value in tags.items():
-        api.set_model_version_tag(MODEL_NAME, str(version), key, value)
+        api.set_model_version_tag(model_name(settings), str(version), key, value)
 
 
 def remove_tag(settings: Settings, version: Version, key: str) -> None:
     """Remove a tag of a version, if it has it."""
     if key in _get(settings, version.version).tags:
-        client(settings).delete_model_version_tag(MODEL_NAME, str(version.version), key)
+        client(settings).delete_model_version_tag(model_name(settings), str(version.version), key)
 
 
 def find_number(settings: Settings, number: int) -> Version | None:
@@ -127,7 +134,7 @@ def versions(settings: Settings, condition: str = "") -> tuple[Version, ...]:
     """Every complete version, newest first; those that meet a condition of MLflow's search, if given."""
     if not is_initialised(settings):
         return ()
-    conditions = " and ".join([f"name = '{MODEL_NAME}'", *([condition] if condition else [])])
+    conditions = " and ".join([f"name = '{model_name(settings)}'", *([condition] if condition else [])])
     found = client(settings).search_model_versions(conditions, max_results=10_000)
     complete = [Version.of(version) for version in found if version.status == "READY"]
     return tuple(sorted(complete, key=lambda version: version.version, reverse=True))
@@ -138,14 +145,14 @@ def tag_superseded(settings: Settings, version: Version, files: Sequence[str]) -
     if version.tags.get(SUPERSEDED_TAG, "") == ", ".join(files):
         return
     api, number = client(settings), str(version.version)
-    text = api.get_model_version(MODEL_NAME, number).description or ""
+    text = api.get_model_version(model_name(settings), number).description or ""
     lines = [line for line in text.splitlines() if not line.startswith(_SUPERSEDED_PREFIX)]
     if files:
         lines.append(f"{_SUPERSEDED_PREFIX} {', '.join(files)}.")
-        api.set_model_version_tag(MODEL_NAME, number, SUPERSEDED_TAG, ", ".join(files))
+        api.set_model_version_tag(model_name(settings), number, SUPERSEDED_TAG, ", ".join(files))
     else:
-        api.delete_model_version_tag(MODEL_NAME, number, SUPERSEDED_TAG)
-    api.update_model_version(MODEL_NAME, number, description="\n".join(lines))
+        api.delete_model_version_tag(model_name(settings), number, SUPERSEDED_TAG)
+    api.update_model_version(model_name(settings), number, description="\n".join(lines))
 
 
 def latest(settings: Settings) -> Version | None:
@@ -210,8 +217,8 @@ def promote(settings: Settings, version: int, reason: str) -> Version:
         }
         tag_decision(settings, version, tags)
         if "refusal" in before.tags:
-            api.delete_model_version_tag(MODEL_NAME, str(version), "refusal")
-        api.set_registered_model_alias(MODEL_NAME, CHAMPION, str(version))
+            api.delete_model_version_tag(model_name(settings), str(version), "refusal")
+        api.set_registered_model_alias(model_name(settings), CHAMPION, str(version))
         return _get(settings, version)
 
 
@@ -226,7 +233,7 @@ def load_sklearn(settings: Settings, version: Version) -> Any:
 
 def version_url(settings: Settings, version: int) -> str:
     """The version's page in MLflow's UI."""
-    return ui_url(settings, f"models/{MODEL_NAME}/versions/{version}")
+    return ui_url(settings, f"models/{model_name(settings)}/versions/{version}")
 
 
 def _alias(month: Month) -> str:
@@ -235,17 +242,17 @@ def _alias(month: Month) -> str:
 
 def _get(settings: Settings, number: int | str) -> Version:
     """The version as MLflow has it now."""
-    return Version.of(client(settings).get_model_version(MODEL_NAME, str(number)))
+    return Version.of(client(settings).get_model_version(model_name(settings), str(number)))
 
 
 def _aliases(settings: Settings) -> dict[str, str]:
     """The number of the version of each alias."""
-    model = _registered_model(client(settings)) if is_initialised(settings) else None
+    model = _registered_model(settings, client(settings)) if is_initialised(settings) else None
     return dict(model.aliases) if model else {}
 
 
-def _registered_model(api: "MlflowClient") -> "RegisteredModel | None":
-    found = api.search_registered_models(f"name = '{MODEL_NAME}'")
+def _registered_model(settings: Settings, api: "MlflowClient") -> "RegisteredModel | None":
+    found = api.search_registered_models(f"name = '{model_name(settings)}'")
     return found[0] if found else None
 
 

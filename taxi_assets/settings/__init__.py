@@ -5,10 +5,10 @@ Parameters of a run (hyper-parameters, windows) belong in the Dagster `Config` b
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from filelock import FileLock
-from pydantic import Field, HttpUrl, PostgresDsn, Secret, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, HttpUrl, PostgresDsn, Secret, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from taxi_assets.files import forbidden_characters
@@ -16,9 +16,11 @@ from taxi_assets.tlc.services import SERVICES
 
 DataKind = Literal["real", "synthetic"]
 ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
+Environment = Literal["dev", "test", "prod"]
 RetrainingMode = Literal["never", "monthly", "drift"]
 _MIN_MEMORY_BYTES, _MAX_MEMORY_BYTES = 64 * 1000**2, 1000 * 1000**4  # outside, DuckDB raises its own errors
 _S3_PREFIX = re.compile(r"(?a)s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!(real|synthetic)(/|$))[\w-][\w.-]*)*/?")
+PORT_SHIFTS = {"test": 100, "prod": 200}
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
 
@@ -32,6 +34,9 @@ class Settings(BaseSettings):
         Path(".taxi"),
         validate_default=True,
         description="Folder of everything the platform makes; `~` is the home folder.",
+    )
+    env: Environment = Field(
+        "dev", description="Environment: `dev`, `test` or `prod`, each with its own data, models and ports."
     )
     data_kind: DataKind | None = Field(
         None,
@@ -109,6 +114,14 @@ class Settings(BaseSettings):
     proxy_port: int = Field(3080, ge=1, le=65535, description="Port of the proxy of `taxi up --cluster`.")
     data_docs_port: int = Field(3002, ge=1, le=65535, description="Port of the reports and Data Docs.")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow UI.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shift_ports(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Give each environment ports of its own, unless they are set: test 100 above those of dev, prod 200."""
+        shift = PORT_SHIFTS.get(str(values.get("env", "dev")), 0)
+        ports = {name: cls.model_fields[name].default for name in cls.model_fields if name.endswith("_port")}
+        return {**{name: port + shift for name, port in ports.items()}, **values} if shift else values
 
     @field_validator("home", mode="before")
     @classmethod
@@ -193,9 +206,14 @@ class Settings(BaseSettings):
         return self.data_kind or "real"
 
     @property
+    def space(self) -> str:
+        """The name of everything that environments and data kinds do not share: folder, schema, prefix in S3."""
+        return self.active_data_kind if self.env == "dev" else f"{self.env}_{self.active_data_kind}"
+
+    @property
     def root(self) -> Path:
-        """The folder of this data kind; real and synthetic months share nothing below the home."""
-        return (self.home / self.active_data_kind).absolute()
+        """The folder of this environment and data kind, which share nothing with others below the home."""
+        return (self.home / self.space).absolute()
 
     @property
     def landing(self) -> Path:
@@ -245,6 +263,11 @@ class Settings(BaseSettings):
     def evidence(self) -> Path:
         """Evidence packs: a folder for each decision on a champion."""
         return self.root / "evidence"
+
+    @property
+    def releases(self) -> Path:
+        """The log of this environment's releases, and of their undoing."""
+        return self.root / "releases"
 
     @property
     def logs(self) -> Path:  # of servers: the endpoint of `taxi run`, and below `up` the programs of `taxi up`

@@ -44,7 +44,7 @@ def store_url(settings: Settings, store: Store) -> str:
 
 def schema_of(settings: Settings, store: Store) -> str:
     """The schema of the store's tables."""
-    return f"{_SCHEMAS[store]}_{settings.active_data_kind}"
+    return f"{_SCHEMAS[store]}_{settings.space}"
 
 
 @contextmanager

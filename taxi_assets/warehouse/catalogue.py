@@ -35,7 +35,7 @@ def is_new(settings: Settings) -> bool:
     if settings.catalog is None:
         return not catalogue_file(settings).is_file()
     with closing(_connect(settings)) as connection:
-        name = f"taxi_{settings.active_data_kind}.ducklake_metadata"
+        name = f"taxi_{settings.space}.ducklake_metadata"
         return bool(connection.execute("SELECT to_regclass(%s) IS NULL", [name]).fetchone()[0])
 
 
@@ -55,7 +55,7 @@ def attachment(settings: Settings, copy: Path | None = None) -> tuple[str, str]:
     if settings.catalog is not None:
         # Without OVERRIDE_DATA_PATH: DuckLake then refuses a home whose files are elsewhere than the catalogue's.
         address = f"ducklake:postgres:{catalogue_connection(settings)}"
-        return quote_literal(address), f"{data}, METADATA_SCHEMA 'taxi_{settings.active_data_kind}'"
+        return quote_literal(address), f"{data}, METADATA_SCHEMA 'taxi_{settings.space}'"
     # Paths in the catalogue are relative to the data path: overriding it lets a home be moved or linked.
     # Files in S3 do not move: without overriding it, DuckLake refuses a catalogue of other files.
     options = data if settings.data_path else f"{data}, OVERRIDE_DATA_PATH true"
@@ -91,7 +91,7 @@ def _advisory_lock(settings: Settings, timeout: float) -> Iterator[None]:
     with closing(_connect(settings)) as connection:
         import psycopg
 
-        name = f"taxi publish {settings.active_data_kind}"
+        name = f"taxi publish {settings.space}"
         key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
         try:
             wait = f"{max(int(timeout * 1000), 1)}ms" if timeout >= 0 else "0"  # 0 waits without end
@@ -109,7 +109,7 @@ def _connect(settings: Settings) -> Any:
     import psycopg
 
     try:
-        return psycopg.connect(conninfo, autocommit=True, application_name=f"taxi publish {settings.active_data_kind}")
+        return psycopg.connect(conninfo, autocommit=True, application_name=f"taxi publish {settings.space}")
     except psycopg.OperationalError as error:
         raise _unreachable(settings, error) from None
 

@@ -25,7 +25,7 @@ _CHUNK_BYTES = 4 * 1000**2
 def data_root(settings: Settings) -> str:
     """The folder or prefix of all parquet files; real and synthetic months have one each."""
     if settings.data_path:
-        return f"{settings.data_path}/{settings.active_data_kind}"
+        return f"{settings.data_path}/{settings.space}"
     return str(settings.warehouse / "data")
 
 

@@ -43,6 +43,8 @@ class Use:
     wrong: dict[str, tuple[str, ...]]
 
 
+NAMED = {"--by": "Ada", "--why": "planned"}
+NOT_RELEASED = {"--to": ("", "dev", "x"), "--by": ("",), "--why": ("",), "--json": NO_FILES}
 USES = {
     "run": Use(
         {"--months": "2023-01..2023-02", "--source": MISSING},
@@ -125,6 +127,10 @@ USES = {
         {"REQUEST_ID": f"{'0' * 16}-0"},
         {"REQUEST_ID": ("", "x", f"{'0' * 16}-0", "[bold]"), "--file": ("", "x", "0" * 64), "--json": NO_FILES},
     ),
+    "release": Use({}, {"--json": NO_FILES}),
+    "release verify": Use(NAMED, {"--by": ("",), "--why": ("",), "--image": ("", "latest"), "--json": NO_FILES}),
+    "release promote": Use({"--to": "test", **NAMED}, NOT_RELEASED),
+    "release undo": Use({"--to": "test", **NAMED}, NOT_RELEASED),
     "files": Use({}, {"--json": NO_FILES}),
     "files retry": Use({"FILE": "x"}, {"FILE": ("", "../../etc/[bold]")}),
     "files accept": Use({"FILE": "x"}, {"FILE": ("", "../../etc/[bold]")}),

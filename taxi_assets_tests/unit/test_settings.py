@@ -13,6 +13,7 @@ from taxi_assets.settings import TLC_SITE, Settings
 # Each setting: the values of its variable, and the setting that results.
 READ = {
     "home": ("/data/taxi", Path("/data/taxi")),
+    "env": ("test", "test"),
     "data_kind": ("synthetic", "synthetic"),
     "tlc_source": ("/data/tlc", "/data/tlc"),
     "services": ("yellow, green", ("yellow", "green")),

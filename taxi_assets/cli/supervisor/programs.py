@@ -108,6 +108,7 @@ def environment(settings: Settings) -> dict[str, str]:
     """
     return {
         "TAXI_HOME": str(settings.home.absolute()),
+        "TAXI_ENV": settings.env,
         "TAXI_DATA_KIND": settings.active_data_kind,
         "DAGSTER_HOME": str(settings.dagster_home),
         **storage_environment(settings),

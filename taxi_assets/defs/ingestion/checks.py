@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
+from taxi_assets.defs.start_status import SCHEDULE_STATUS
 from taxi_assets.monitoring.overdue_months import OVERDUE_DAYS, next_months
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
@@ -49,6 +50,6 @@ check_freshness_daily = dg.ScheduleDefinition(
     job=check_freshness,
     cron_schedule="0 7 * * *",
     execution_timezone="America/New_York",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=SCHEDULE_STATUS,
     description="Checks for overdue TLC months every morning.",
 )

@@ -17,6 +17,7 @@ from taxi_assets.defs.monitoring.checks import (
     unfinished_month_requests,
 )
 from taxi_assets.defs.run_processes import close_dead_runs
+from taxi_assets.defs.start_status import SENSOR_STATUS
 from taxi_assets.errors import describe_error
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
@@ -34,7 +35,7 @@ _SOURCE_FILE_TAG = ".dagster/taxi_source_file"  # Dagster's UI hides tags with t
 @dg.sensor(
     jobs=[ingest_months, train_month],
     minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=SENSOR_STATUS,
     description="Takes complete files from the landing folder and starts a run for each file's month.",
 )
 def landing_sensor(

@@ -8,6 +8,7 @@ import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from taxi_assets.defs.runs import failure_message
+from taxi_assets.defs.start_status import SENSOR_STATUS
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -20,7 +21,7 @@ _FIRST_MONTH_TAG = "dagster/asset_partition_range_start"
 
 @dg.sensor(
     minimum_interval_seconds=60,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=SENSOR_STATUS,
     description="Records failed runs, quarantined files, overdue months, drift, refusals and rollbacks as alerts, and "
     "delivers them to TAXI_ALERT_WEBHOOK. It starts no run.",
 )

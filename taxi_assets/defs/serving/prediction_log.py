@@ -10,6 +10,7 @@ from taxi_assets.defs.checks import check_spec, table_metadata
 from taxi_assets.defs.code_versions import code_version
 from taxi_assets.defs.jobs import ingest_predictions
 from taxi_assets.defs.serving.assets import duration_bento
+from taxi_assets.defs.start_status import SENSOR_STATUS
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
@@ -113,7 +114,7 @@ def daily_serving_summary(
 @dg.sensor(
     job=ingest_predictions,
     minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=SENSOR_STATUS,
     description="Ingests the endpoint's logs once a segment is sealed: after ten minutes, or at once while a new "
     "champion is watched.",
 )

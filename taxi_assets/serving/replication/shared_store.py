@@ -32,7 +32,7 @@ class SharedStore:
     def __init__(self, settings: Settings) -> None:
         if settings.serving_store is None:
             raise TaxiError("this needs a shared store: set TAXI_SERVING_STORE to s3://bucket/prefix or to a folder")
-        self.address = f"{settings.serving_store}/{settings.active_data_kind}"
+        self.address = f"{settings.serving_store}/{settings.space}"
         try:
             import obstore
         except ImportError:

@@ -122,6 +122,7 @@ def test_environments_share_no_namespace_and_no_data() -> None:
         spaces = {each["metadata"].get("namespace") for each in manifests if each["kind"] != "Namespace"}
         assert spaces == {f"taxi-{name}"}
         settings = named(manifests, "ConfigMap", "taxi-settings")["data"]
+        assert settings["TAXI_ENV"] == name
         assert settings["DAGSTER_RUN_NAMESPACE"] == f"taxi-{name}"
         assert settings["TAXI_DATA_PATH"] == f"s3://taxi/{name}"
 

@@ -1,0 +1,1 @@
+"""Releases: verified revisions that go from one environment to the next."""

@@ -1,0 +1,48 @@
+"""Environments share neither data, models nor ports, and only dev starts schedules."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from taxi_assets.registry.model_versions import model_name
+from taxi_assets.settings import Environment, Settings
+
+PORTS = ("dagster_port", "bento_port", "data_docs_port", "mlflow_port")
+STARTED = """
+from taxi_assets.definitions import defs
+print(sorted(each.name for each in (*defs.sensors, *defs.schedules) if each.default_status.value == "RUNNING"))
+"""
+
+
+def settings(env: Environment) -> Settings:
+    return Settings(env=env, data_kind="real", catalog="postgres://u@h/d")
+
+
+def test_dev_is_as_without_the_setting() -> None:
+    assert settings("dev") == Settings(data_kind="real", catalog="postgres://u@h/d")
+    assert (settings("dev").space, model_name(settings("dev"))) == ("real", "taxi-duration")
+
+
+def test_environments_share_neither_folders_nor_models_nor_ports() -> None:
+    stages = [settings(env) for env in ("dev", "test", "prod")]
+    assert [each.space for each in stages] == ["real", "test_real", "prod_real"]
+    assert [model_name(each) for each in stages] == ["taxi-duration", "taxi-duration-test", "taxi-duration-prod"]
+    assert len({each.root for each in stages}) == 3
+    assert len({getattr(each, port) for each in stages for port in PORTS}) == 12
+
+
+def test_a_given_port_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAXI_ENV", "prod")
+    monkeypatch.setenv("TAXI_BENTO_PORT", "8080")
+    assert (Settings().bento_port, Settings().mlflow_port) == (8080, 5200)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("env", "is_started"), [("dev", True), ("test", False), ("prod", False)])
+def test_sensors_and_schedules_start_in_dev_only(env: str, is_started: bool) -> None:
+    command = [sys.executable, "-c", STARTED]
+    done = subprocess.run(command, env={**os.environ, "TAXI_ENV": env}, capture_output=True, text=True, check=True)
+    assert ("landing_sensor" in done.stdout) is is_started
+    assert (done.stdout.strip() == "[]") is not is_started
