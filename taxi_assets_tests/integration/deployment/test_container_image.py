@@ -118,7 +118,7 @@ def test_the_image_answers_as_an_ordinary_user_with_a_read_only_root(
         cold_start = time.monotonic() - started
         root = psutil.Process(process.pid)
         owners = {each.uids().real for each in (root, *root.children(recursive=True))}
-        body = {"pickup_zone": 74, "dropoff_zone": 75, "pickup_at": "2023-03-01T08:30"}
+        body = {"pickup_zone_id": 74, "dropoff_zone_id": 75, "pickup_at": "2023-03-01T08:30"}
         prediction = httpx.post(f"http://127.0.0.1:{port}/predict", json=body, timeout=10)
     assert owners == {USER}
     assert prediction.status_code == 200, prediction.text
