@@ -19,6 +19,7 @@ WRONG_SETTINGS = {
     "TAXI_DEPLOY_TOKEN": ("", "short"),
     "TAXI_ALERT_WEBHOOK": ("ftp://example.org", "x"),
     **dict.fromkeys(("TAXI_CATALOG", "TAXI_DAGSTER_STORAGE", "TAXI_DATA_PATH"), ("", "http://user:secret@host.test/x")),
+    "TAXI_MLFLOW_STORE": ("", "http://user:secret@host.test/x"),
     "TAXI_SERVING_STORE": ("", "store", "http://user:secret@host.test/x"),
     "TAXI_PROMOTION": ("", "maybe"),
     "TAXI_WATCH_RIDES": ("-1", "", "many"),

@@ -13,7 +13,7 @@ import dagster as dg
 
 from taxi_assets.registry import tracking
 from taxi_assets.registry.code_revision import git_commit
-from taxi_assets.registry.database import EXPERIMENT, client
+from taxi_assets.registry.database import EXPERIMENT, client, tracking_uri
 from taxi_assets.registry.tracking import RunStatus
 from taxi_assets.settings import Settings
 
@@ -115,7 +115,7 @@ def _attach(settings: Settings, context: dg.InitResourceContext, run: dg.Dagster
 
         config = {
             "experiment_name": EXPERIMENT,
-            "mlflow_tracking_uri": settings.mlflow_uri,
+            "mlflow_tracking_uri": tracking_uri(settings),
             "mlflow_run_id": run_id,
         }
         attached = cast("Any", MlFlow)(context.replace_config(config))

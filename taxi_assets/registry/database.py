@@ -1,5 +1,6 @@
-"""Creates, upgrades and opens MLflow's database. `tracking` and `model_versions` write to it.
+"""Creates, upgrades and opens MLflow's database, in SQLite or PostgreSQL.
 
+`tracking` and `model_versions` write to it.
 Importing MLflow takes seconds, so only the functions that need it import it, through `client`. This also stops MLflow
 from sending usage data and from printing to the terminal.
 """
@@ -8,7 +9,8 @@ import logging
 import os
 import sqlite3
 import warnings
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -20,12 +22,14 @@ from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.files import write_atomically
-from taxi_assets.registry.schema_revision import is_older
+from taxi_assets.registry.schema_revision import is_older, is_older_revision
 from taxi_assets.settings import Settings
 from taxi_assets.settings.environment import isolate
+from taxi_assets.settings.postgres import address, locked_schema, open_schema, schema_of, schema_revision, store_url
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from psycopg import Connection
 
 EXPERIMENT = "taxi-duration"
 _LOG = logging.getLogger(__name__)
@@ -45,28 +49,53 @@ def initialise(settings: Settings) -> None:
     if _is_ready(settings):
         return
     _artifacts(settings).mkdir(parents=True, exist_ok=True)
-    with lock(settings):
+    with lock(settings) as connection:
         if not _is_ready(settings):
-            _prepare(settings)
+            if connection is None:
+                _prepare(settings)
+            else:
+                _prepare_schema(settings, connection)
+            require_experiment(settings)
+            write_atomically(*_stamp(settings))
 
 
 def is_initialised(settings: Settings) -> bool:
     """True if the database exists; does not import MLflow."""
-    return _database(settings).is_file()
+    if settings.mlflow_store is None:
+        return _database(settings).is_file()
+    if _is_ready(settings):
+        return True
+    with open_schema(settings, "mlflow_store") as connection:
+        return schema_revision(connection) is not None
 
 
-def lock(settings: Settings) -> FileLock:
-    """The lock for finding an item in MLflow and creating it if it is missing."""
-    return FileLock(settings.mlflow_home / "mlflow.lock")
+@contextmanager
+def lock(settings: Settings) -> Iterator["Connection | None"]:
+    """The lock for finding an item in MLflow and creating it if it is missing.
+
+    Yields its connection, if the store is in PostgreSQL.
+    """
+    if settings.mlflow_store is None:
+        with FileLock(settings.mlflow_home / "mlflow.lock"):
+            yield None
+        return
+    with locked_schema(settings, "mlflow_store") as connection:
+        yield connection
+
+
+def tracking_uri(settings: Settings) -> str:
+    """MLflow's address of the database; one of PostgreSQL has the password, so it is never printed."""
+    return store_url(settings, "mlflow_store") if settings.mlflow_store else settings.mlflow_uri
 
 
 def client(settings: Settings) -> "MlflowClient":
     """MLflow's client on the initialised database; later `mlflow.…` calls use the same database."""
     initialise(settings)
     mlflow = _import_mlflow()
-    mlflow.set_tracking_uri(settings.mlflow_uri)
-    mlflow.set_registry_uri(settings.mlflow_uri)
-    return mlflow.MlflowClient(settings.mlflow_uri, settings.mlflow_uri)  # type: ignore[no-any-return]
+    uri = tracking_uri(settings)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return mlflow.MlflowClient(uri, uri)  # type: ignore[no-any-return]
 
 
 def ui_url(settings: Settings, page: str) -> str:
@@ -84,7 +113,10 @@ def _artifacts(settings: Settings) -> Path:
 
 def _stamp(settings: Settings) -> tuple[Path, str]:
     # Includes the path, since MLflow writes absolute paths into its database.
-    return settings.mlflow_home / "ready", f"{_release()} in {settings.mlflow_home}\n"
+    text = f"{_release()} in {settings.mlflow_home}"
+    if settings.mlflow_store is None:
+        return settings.mlflow_home / "ready", f"{text}\n"
+    return settings.mlflow_home / "ready-postgresql", f"{text} with {address(settings, 'mlflow_store')}\n"
 
 
 @cache
@@ -94,19 +126,38 @@ def _release() -> str:
 
 def _is_ready(settings: Settings) -> bool:
     stamp, text = _stamp(settings)
-    return _database(settings).is_file() and stamp.is_file() and stamp.read_text() == text
+    has_database = settings.mlflow_store is not None or _database(settings).is_file()
+    return has_database and stamp.is_file() and stamp.read_text() == text
 
 
 def _prepare(settings: Settings) -> None:
     database = _database(settings)
-    migrations = Path(_import_mlflow().__file__).parent / "store" / "db_migrations"
+    migrations = _migrations()
     must_upgrade = is_older(database, migrations, _release()) if database.is_file() else True
     if must_upgrade is None:
         raise TaxiError(f"'{database}' is not MLflow's database: move it away to start a new one")
     if must_upgrade:
         _upgrade(database)
-    require_experiment(settings)
-    write_atomically(*_stamp(settings))
+
+
+def _prepare_schema(settings: Settings, connection: "Connection") -> None:
+    schema = schema_of(settings, "mlflow_store")
+    place, found = f"the schema {schema} in {address(settings, 'mlflow_store')}", schema_revision(connection)
+    must_upgrade = is_older_revision(found, place, _migrations(), _release(), "name another database")
+    if must_upgrade is False:
+        return
+    from mlflow.store.db.utils import _initialize_tables
+    from sqlalchemy import NullPool, create_engine
+
+    if found:
+        _LOG.warning("upgrading %s to %s", place, _release())
+    else:  # new, or a process was killed before its first migration ended
+        connection.execute(f"DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema}".encode())
+    _initialize_tables(create_engine(tracking_uri(settings), poolclass=NullPool))  # type: ignore[no-untyped-call]
+
+
+def _migrations() -> Path:
+    return Path(_import_mlflow().__file__).parent / "store" / "db_migrations"
 
 
 def _upgrade(database: Path) -> None:
@@ -153,7 +204,7 @@ def require_experiment(settings: Settings) -> str:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     artifacts = _artifacts(settings)
-    store: Any = cast("Any", SqlAlchemyStore)(settings.mlflow_uri, artifacts.as_uri())
+    store: Any = cast("Any", SqlAlchemyStore)(tracking_uri(settings), artifacts.as_uri())
     experiment = store.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
         return str(store.create_experiment(EXPERIMENT, artifacts.as_uri(), tags=[ExperimentTag(*_EXPERIMENT_KIND_TAG)]))

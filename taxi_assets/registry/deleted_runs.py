@@ -18,7 +18,9 @@ def restore_command(settings: Settings, kind: str, name: str) -> str:
     option = {"runs": "--run-id", "experiments": "--experiment-id"}[kind]
     binary = Path(sys.executable).with_name("mlflow")
     words = (str(binary), kind, "restore", option, name)
-    return f"MLFLOW_TRACKING_URI={shlex.quote(settings.mlflow_uri)} {shlex.join(words)}"
+    # The address of a database in PostgreSQL has a password: `taxi up` serves it at one without.
+    uri = settings.url(settings.mlflow_port) if settings.mlflow_store else settings.mlflow_uri
+    return f"MLFLOW_TRACKING_URI={shlex.quote(uri)} {shlex.join(words)}"
 
 
 def require_active_experiment(settings: Settings) -> None:

@@ -82,8 +82,9 @@ def describe(settings: Settings, version: int, description: str) -> None:
 
 def set_month_version(settings: Settings, version: Version, month: Month) -> None:
     """Set the version that is scored on the month, newly trained or reused."""
+    api = client(settings)
     with lock(settings):
-        client(settings).set_registered_model_alias(model_name(settings), _alias(month), str(version.version))
+        api.set_registered_model_alias(model_name(settings), _alias(month), str(version.version))
 
 
 def get_month_version(settings: Settings, month: Month) -> Version | None:

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
         description="Store that endpoints on many machines share, as s3://bucket/prefix, or a folder that all of them "
         "mount; unset, one machine serves.",
     )
+    mlflow_store: Secret[PostgresDsn] | None = Field(
+        None, description="Address of a PostgreSQL database for MLflow's runs and versions; unset, SQLite in the home."
+    )
     memory_limit: str = Field(
         "4GB",
         pattern=r"(?i)^[1-9][0-9]{0,8}(\.[0-9]+)? ?[KMGT]i?B$",

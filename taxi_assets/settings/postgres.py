@@ -14,8 +14,8 @@ from taxi_assets.settings import Settings
 if TYPE_CHECKING:
     from psycopg import Connection
 
-Store = Literal["dagster_storage"]
-_SCHEMAS: dict[Store, str] = {"dagster_storage": "taxi_dagster"}
+Store = Literal["dagster_storage", "mlflow_store"]
+_SCHEMAS: dict[Store, str] = {"dagster_storage": "taxi_dagster", "mlflow_store": "taxi_mlflow"}
 
 
 def store_url(settings: Settings, store: Store) -> str:
@@ -48,8 +48,8 @@ def schema_of(settings: Settings, store: Store) -> str:
 
 
 @contextmanager
-def locked_schema(settings: Settings, store: Store) -> Iterator["Connection"]:
-    """A connection with the store's lock, which excludes all machines; creates a missing schema.
+def open_schema(settings: Settings, store: Store) -> Iterator["Connection"]:
+    """A connection whose statements use the store's schema, which may be missing.
 
     Raises:
         TaxiError: the database cannot be used.
@@ -57,20 +57,32 @@ def locked_schema(settings: Settings, store: Store) -> Iterator["Connection"]:
     parts, schema = _parts(settings, store), schema_of(settings, store)
     import psycopg
 
-    key = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], signed=True)
+    own = {"application_name": schema, "connect_timeout": parts.get("connect_timeout", 10)}
     try:
-        connection = psycopg.connect(
-            **{**parts, "application_name": schema, "connect_timeout": parts.get("connect_timeout", 10)},
-            autocommit=True,
-        )
-    except psycopg.OperationalError as error:
+        connection = psycopg.connect(**{**parts, **own}, autocommit=True)
+        connection.execute("SELECT set_config('search_path', %s, false)", [schema])
+    except psycopg.Error as error:
         raise unusable(settings, store, error) from None
     with connection:
+        yield connection
+
+
+@contextmanager
+def locked_schema(settings: Settings, store: Store) -> Iterator["Connection"]:
+    """A connection with the store's lock, which excludes all machines; creates a missing schema.
+
+    Raises:
+        TaxiError: the database cannot be used.
+    """
+    schema = schema_of(settings, store)
+    key = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], signed=True)
+    with open_schema(settings, store) as connection:
+        import psycopg
+
         try:
             connection.execute("SELECT pg_advisory_lock(%s)", [key])
             if connection.execute("SELECT to_regnamespace(%s)", [schema]).fetchone() == (None,):
                 connection.execute(f"CREATE SCHEMA {schema}".encode())
-            connection.execute("SELECT set_config('search_path', %s, false)", [schema])
         except psycopg.Error as error:
             raise unusable(settings, store, error) from None
         yield connection

@@ -47,6 +47,12 @@ class PostgresServer:
         """The address as settings have it."""
         return Secret[PostgresDsn](PostgresDsn(self.url))
 
+    def empty_mlflow_store(self) -> Secret[PostgresDsn]:
+        """The address, once MLflow's schemas are dropped."""
+        for kind in ("real", "synthetic"):
+            self.execute(f"DROP SCHEMA IF EXISTS taxi_mlflow_{kind} CASCADE")
+        return self.secret
+
     def execute(self, statement: str) -> list[tuple[object, ...]]:
         """The rows of a statement, in a connection of its own."""
         import psycopg

@@ -18,9 +18,10 @@ EXAMPLE = pd.DataFrame({"pickup_zone_id": np.arange(40, dtype="int16"), "pickup_
 ESTIMATOR = HistGradientBoostingRegressor(max_iter=5).fit(EXAMPLE, EXAMPLE.pickup_hour * 2)
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(home=tmp_path_factory.mktemp("home"), mlflow_port=5999)
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    store = request.getfixturevalue("server").empty_mlflow_store() if request.param == "postgresql" else None
+    return Settings(home=tmp_path_factory.mktemp("home"), mlflow_store=store, mlflow_port=5999)
 
 
 @pytest.fixture

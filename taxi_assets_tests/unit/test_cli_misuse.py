@@ -234,7 +234,11 @@ def test_a_wrong_setting_is_refused_in_one_line(
     monkeypatch.setenv(setting, value)
     line, code = refusal(monkeypatch, capsys, "files")
     assert code == 1
-    shown = "..." if setting.endswith(("_TOKEN", "_WEBHOOK", "_CATALOG", "_STORAGE", "_DATA_PATH")) else value
+    shown = (
+        "..."
+        if setting.endswith(("_TOKEN", "_WEBHOOK", "_CATALOG", "_STORAGE", "_DATA_PATH")) or "MLFLOW_STORE" in setting
+        else value
+    )
     assert line.startswith(f"{setting} is '{shown}': ")
 
 

@@ -24,6 +24,10 @@ READ = {
         Secret[PostgresDsn](PostgresDsn("postgres://t:pw@db.test/runs")),
     ),
     "serving_store": ("/mnt/serving/", "/mnt/serving"),
+    "mlflow_store": (
+        "postgres://t:pw@db.test/mlflow",
+        Secret[PostgresDsn](PostgresDsn("postgres://t:pw@db.test/mlflow")),
+    ),
     "memory_limit": ("1GB", "1GB"),
     "threads": ("3", 3),
     "deploy_token": ("a-token-of-its-own", SecretStr("a-token-of-its-own")),

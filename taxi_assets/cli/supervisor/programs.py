@@ -9,6 +9,7 @@ from itertools import combinations
 from taxi_assets.cli.supervisor.ports import require_free
 from taxi_assets.defs.instance_configuration import storage_environment
 from taxi_assets.errors import TaxiError
+from taxi_assets.registry.database import tracking_uri
 from taxi_assets.serving.deployments.deploy_token import create_token
 from taxi_assets.serving.deployments.model_store import STORE_VARIABLE
 from taxi_assets.serving.deployments.serving_state import STATE_VARIABLE, ServingState
@@ -195,13 +196,13 @@ def _mlflow(settings: Settings) -> Program:
     host, port = settings.host, settings.mlflow_port
     command = (
         *(binary("mlflow"), "server", "--host", host, "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", settings.mlflow_uri),
         # Runs record artifacts by file path, so the server reads the folder and need not store artifacts.
         *("--no-serve-artifacts", "--default-artifact-root", (settings.mlflow_home / "artifacts").as_uri()),
         *("--uvicorn-opts", "--log-level warning"),
     )
     # Its job runner, several processes, is for language models. Its warnings concern its own use of libraries.
     env = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
+    env["MLFLOW_BACKEND_STORE_URI"] = tracking_uri(settings)  # other users can read arguments, and it has a password
     return Program(
         "mlflow",
         command,
