@@ -25,6 +25,7 @@ ENVIRONMENT_FILE = "environment"
 _HOST = "127.0.0.1"
 _BUCKET = "taxi"
 _START_SECONDS = 60.0
+_RECOVERY_SECONDS = 30.0
 # Debian's, which are not in PATH.
 _POSTGRESQL = "/usr/lib/postgresql"
 
@@ -79,10 +80,19 @@ def _start_postgresql(folder: Path, tag: str) -> dict[str, str]:
     options = ("-p", str(port), "-c", f"listen_addresses={_HOST}", "-c", "unix_socket_directories=")
     command = _as_owner(_postgresql("postgres"), "-D", str(data), *options)
     url = f"postgres://taxi:{password}@{_HOST}:{port}/postgres"
-    with (folder / "postgres.log").open("w") as log:
-        process = processes.start(command, {}, tag, log)
-    _wait(lambda: _answers_sql(url), process, folder / "postgres.log")
-    return dict.fromkeys(("TAXI_CATALOG", "TAXI_DAGSTER_STORAGE"), url)
+    until = time.monotonic() + _RECOVERY_SECONDS
+    while True:
+        with (folder / "postgres.log").open("w") as log:
+            process = processes.start(command, {}, tag, log)
+        try:
+            _wait(lambda: _answers_sql(url), process, folder / "postgres.log")
+            break
+        except TaxiError:
+            # Processes of a killed server keep its memory until they notice.
+            if process.poll() is None or time.monotonic() > until:
+                raise
+            time.sleep(1)
+    return dict.fromkeys(("TAXI_CATALOG", "TAXI_DAGSTER_STORAGE", "TAXI_MLFLOW_STORE"), url)
 
 
 def _create_cluster(data: Path, password: str) -> None:
