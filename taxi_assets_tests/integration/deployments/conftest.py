@@ -6,11 +6,18 @@ from pathlib import Path
 import model_store_samples
 import pytest
 
+from taxi_assets.serving.deployments import follow
 from taxi_assets.serving.deployments.deployment_changes import DeploymentChanges
 from taxi_assets.serving.deployments.follow import Follower, FollowerHooks
 from taxi_assets.serving.deployments.serving_state import ServingState
 
 StartWorker = Callable[..., Follower]
+
+
+@pytest.fixture(autouse=True)
+def _loads_are_not_niced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that load models give way to no other process, so that a busy machine is no late worker."""
+    monkeypatch.setattr(follow, "_THREAD_NICENESS", 0)
 
 
 @pytest.fixture
