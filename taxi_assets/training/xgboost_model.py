@@ -121,7 +121,8 @@ class StoredRows:
         for path, count in zip(self.files, self.counts, strict=True):
             with np.load(path) as stored:
                 for name in stored.files:
-                    parts.setdefault(name, []).append(stored[name][-before % step :: step])
+                    own = parts.setdefault(name, [])
+                    own.append(stored[name][-before % step :: step].copy())  # a view would keep the whole month
             before += count
         matrix, minutes, weights, seconds = (np.concatenate(each) for each in parts.values())
         return TrainingSet(np.asfortranarray(matrix), minutes, weights, seconds, {}, {})

@@ -1,6 +1,8 @@
 """Trips encoded month by month get the matrix, tables and completed trips of all trips at once."""
 
+import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from taxi_assets.training import monthly_encoding, training_set
 from taxi_assets.training.monthly_encoding import EncodedMonth, MonthlyEncoder
 from taxi_assets.training.monthly_trips import FrameTrips
 from taxi_assets.training.training_set import TrainingSet, build_training_set, model_columns
+from taxi_assets.training.xgboost_model import StoredRows
 
 MONTHS, SEED = 5, 3
 GEOMETRY = ZoneGeometry(small_model.zone_map())
@@ -96,3 +99,22 @@ def test_a_share_of_the_months_gets_the_same_rows(trips: pd.DataFrame, by_month:
     (found,) = encoder.encode(FrameTrips(trips), (0,), share={(0, 637)})
     assert found.month == 637
     assert np.array_equal(found.matrix, by_month[3].matrix, equal_nan=True)
+
+
+def test_a_sample_of_stored_rows_keeps_no_month_in_memory(tmp_path: Path) -> None:
+    def months() -> Iterator[EncodedMonth]:
+        for month in range(10):
+            rows = np.arange(20_000) + 20_000 * month
+            matrix = np.repeat(rows[:, None], len(MATRIX_COLUMNS), axis=1).astype(np.float32)
+            yield EncodedMonth(0, month, matrix, rows.astype(np.float64), np.ones(len(rows)), rows)
+
+    stored = StoredRows.store(months(), tmp_path)
+    assert (stored.count, stored.weight) == (200_000, 200_000)
+    tracemalloc.start()
+    try:
+        sample = stored.evenly_spaced(1_000)
+        assert tracemalloc.get_traced_memory()[1] < 3 * 20_000 * 4 * len(MATRIX_COLUMNS)
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(sample.pickup_seconds, np.arange(0, 200_000, 200))
+    assert np.array_equal(sample.matrix[:, 0], sample.minutes)
