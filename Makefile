@@ -8,7 +8,7 @@ SERVICES ?= green
 REPORT ?= .taxi/last_run.json
 
 .DEFAULT_GOAL := help
-.PHONY: help env up-cluster env-scale env-large run up test test-slow lint docs pictures bench bench-data bench-large bench-train bench-serve bench-page lock clean
+.PHONY: help env up-cluster env-scale env-large run up test test-slow lint docs pictures bench bench-data bench-large bench-train bench-serve bench-page bench-scale lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -64,7 +64,8 @@ bench-large: env ## ingestion of 50,000,000 rows in little memory; takes 15 minu
 bench-train: env ## training and loading, against the bare libraries
 bench-serve: env ## predictions over HTTP, against scikit-learn and a bare web framework
 bench-page: env ## the rider's page in Chromium: first answer, weight, repaint
-bench-data bench-large bench-train bench-serve bench-page:
+bench-scale: env-large ## training on 2 to 20 million trips in little memory; takes an hour
+bench-data bench-large bench-train bench-serve bench-page bench-scale:
 	@$(BIN)/python -m benchmarks.$(subst -,_,$@)
 
 lock: env ## renew requirements.lock, and the locks of the extras and the image

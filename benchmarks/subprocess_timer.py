@@ -21,19 +21,23 @@ def importing(module: str) -> Work:
 
 
 def main(module: str, function: str, arguments: str) -> None:
-    """Prepares, runs the work and prints a line of JSON: seconds, processor seconds, peak memory in bytes."""
+    """Prepares, runs the work and prints a line of JSON: seconds, processor seconds, peak memory in bytes.
+
+    A dictionary that the work returns is printed as `extra`.
+    """
     work = getattr(importlib.import_module(module), function)(**json.loads(arguments))
     cpu, start = _cpu_seconds(), time.perf_counter()
-    work()
+    result = work()
     seconds, cpu = time.perf_counter() - start, _cpu_seconds() - cpu
-    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "peak_bytes": _peak_bytes()}))
+    extra = {"extra": result} if isinstance(result, dict) else {}
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "peak_bytes": peak_bytes()} | extra))
 
 
 def _cpu_seconds() -> float:
     return sum(os.times()[:4])  # this process and the children it waited for
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     status = Path("/proc/self/status")
     if status.is_file():
         # Not the peak of `resource`: on Linux it includes that of the parent process.

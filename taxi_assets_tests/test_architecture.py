@@ -72,6 +72,7 @@ PURE = (
     "taxi_assets.training.monthly_encoding",
     "taxi_assets.training.xgboost_model",
     "taxi_assets.training.xgboost_trees",
+    "taxi_assets.training.distributed_model",
     "taxi_assets.training.model",
     "taxi_assets.training.weighted_bins",
     "taxi_assets.monitoring.drift.false_alarms",

@@ -6,6 +6,7 @@ from typing import Any
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import ZoneMap
+from taxi_assets.training.distributed_model import DistributedXGBoostModel
 from taxi_assets.training.model import DurationModel
 from taxi_assets.training.random_forest import RandomForestModel
 from taxi_assets.training.xgboost_model import XGBoostModel
@@ -39,6 +40,11 @@ ESTIMATORS: Mapping[str, EstimatorSpec] = {
     ),
     "xgboost": EstimatorSpec(
         lambda zones, given: XGBoostModel(zones, **given),
+        is_servable=True,
+        reads_months=True,
+    ),
+    "xgboost_distributed": EstimatorSpec(
+        lambda zones, given: DistributedXGBoostModel(zones, **given),
         is_servable=True,
         reads_months=True,
     ),

@@ -6,6 +6,7 @@ trips of the last four weeks only.
 
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +20,7 @@ from taxi_assets.features.recent_traffic import (
     RECENT_TRAFFIC_COLUMNS,
     RECENT_TRAFFIC_FEATURES,
     CompletedTrips,
+    concat_trips,
     lookback_seconds,
 )
 from taxi_assets.features.target_encoding import (
@@ -92,23 +94,22 @@ class MonthlyEncoder:
             services: The services by number.
             share: Pairs of service and month to return; None means all. Of others only what these need is read.
         """
-        months = {service: months for service in services if (months := reader.months(service))}
+        months = {service: list(counts) for service in services if (counts := reader.counts(service))}
         last = max(max(each) for each in months.values())
         first = last - self.row_months + 1
         row_months = len({month for each in months.values() for month in each if month >= first})
-        for service in months:
-            wanted = {
-                month for month in months[service] if month >= first and (share is None or (service, month) in share)
-            }
-            for trips in self._encode_service(reader, service, months[service], wanted):
-                yield self._rows(trips, row_months, last + 1)
+        for service, present in months.items():
+            wanted = {month for month in present if month >= first and (share is None or (service, month) in share)}
+            rows = partial(self._rows, row_months=row_months, as_of=last + 1)
+            # No name keeps a month while the next one is read.
+            yield from map(rows, self._encode_service(reader, service, present, wanted))
 
     def _encode_service(
         self, reader: MonthReader, service: int, months: list[int], wanted: Set[int]
     ) -> Iterator["_Trips"]:
         ordered_from = first_past_only_month(np.array(months))
         early = _EarlyMonths.read(reader, service, [month for month in months if month < ordered_from])
-        statistics, last_trips = PairStatistics(), None
+        statistics, completed = PairStatistics(), list[CompletedTrips]()
         for month, following in pairwise([*months, months[-1] + 1]):
             is_early = month < ordered_from
             # The month before gives the recent traffic of the first days, the last month that of later predictions.
@@ -119,18 +120,19 @@ class MonthlyEncoder:
                 else:
                     trips.encoded = _look_up(_build_tables(statistics, self.geometry, self.smoothing), trips.columns)
                 own = completed_trips(trips.columns, trips.minutes, trips.encoded["expected_minutes"])
-                trips.completed = own if last_trips is None else last_trips.concat(own)
+                trips.completed = concat_trips([*completed, own])
+                completed = [_recent(trips.completed, _start_of(month + 1))]
+                if month == months[-1]:
+                    self.completed[service] = _recent(trips.completed, int(trips.completed.ended_at.max()))
                 if month in wanted:
                     trips.traffic = self._recent_traffic(trips, is_early)
                     yield trips
-                last_trips = _recent(trips.completed, _start_of(month + 1))
+                del trips, own
             sums = early.sums[month] if is_early else reader.sums(service, month)
             self._extend_range(sums.minutes_range)
             age = following - month
             statistics = statistics.decayed(age, self.smoothing).add_sums(sums.pairs, float(age), self.smoothing)
         self.tables[service] = _build_tables(statistics, self.geometry, self.smoothing)
-        assert last_trips is not None  # noqa: S101 - the last month is always read
-        self.completed[service] = _recent(trips.completed, int(trips.completed.ended_at.max()))
 
     def _recent_traffic(self, trips: "_Trips", is_early: bool) -> dict[str, NDArray[np.float32]]:
         if not set(RECENT_TRAFFIC_COLUMNS) - self.excluded:

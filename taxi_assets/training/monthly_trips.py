@@ -32,8 +32,8 @@ class MonthSums:
 class MonthReader(Protocol):
     """Reads one month of one service at a time; months count since 1970."""
 
-    def months(self, service: int) -> list[int]:
-        """Months with trips of a service, oldest first."""
+    def counts(self, service: int) -> dict[int, int]:
+        """The number of trips of a service by month, oldest first; a month without trips is left out."""
 
     def trips(self, service: int, month: int) -> "pd.DataFrame":
         """The month's trips, with the columns of `training_trips.sql`."""
@@ -71,8 +71,9 @@ class FrameTrips:
     def reading(self) -> AbstractContextManager["FrameTrips"]:
         return nullcontext(self)
 
-    def months(self, service: int) -> list[int]:
-        return [int(month) for month in np.unique(self._months()[self.frame["service_id"] == service])]
+    def counts(self, service: int) -> dict[int, int]:
+        found = np.unique(self._months()[self.frame["service_id"] == service], return_counts=True)
+        return dict(zip(*(values.tolist() for values in found), strict=True))
 
     def trips(self, service: int, month: int) -> "pd.DataFrame":
         return self.frame[(self.frame["service_id"] == service).to_numpy() & (self._months() == month)]

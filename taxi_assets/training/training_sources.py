@@ -23,4 +23,5 @@ TRAINING_SOURCES = (
     "training/training_digest.sql",
     "training/xgboost_model.py",
     "training/xgboost_trees.py",
+    "training/distributed_model.py",
 )

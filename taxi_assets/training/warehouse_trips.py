@@ -50,14 +50,14 @@ class _WarehouseReader:
     window: Sequence[Month]
     scope: "EvaluationScope"
 
-    def months(self, service: int) -> list[int]:
+    def counts(self, service: int) -> dict[int, int]:
         values = {"service": list(SERVICES)[service], "months": [month.first_day for month in self.window]}
         query = (
-            "SELECT DISTINCT month FROM trip_features WHERE service = $service AND month IN (SELECT unnest($months)) "
-            "AND duration_minutes BETWEEN $shortest_minutes AND $longest_minutes ORDER BY month"
+            "SELECT month, count(*) FROM trip_features WHERE service = $service AND month IN (SELECT unnest($months)) "
+            "AND duration_minutes BETWEEN $shortest_minutes AND $longest_minutes GROUP BY month ORDER BY month"
         )
-        days = self.connection.execute(query, values | self._limits()).fetchall()
-        return [number_of(Month(day.year, day.month)) for (day,) in days]
+        rows = self.connection.execute(query, values | self._limits()).fetchall()
+        return {number_of(Month(day.year, day.month)): count for day, count in rows}
 
     def trips(self, service: int, month: int) -> "pd.DataFrame":
         values = {

@@ -20,10 +20,10 @@ from taxi_assets.training.model import DurationModel
 from taxi_assets.training.monthly_encoding import EncodedMonth, MonthlyEncoder
 from taxi_assets.training.monthly_trips import FrameTrips, MonthlyTrips
 from taxi_assets.training.training_set import TrainingSet
-from taxi_assets.training.xgboost_trees import BIN_ROWS, Batch, fit_trees, import_xgboost, without_nan
+from taxi_assets.training.xgboost_trees import BIN_ROWS, Batch, XGBoostTrees, fit_trees, import_xgboost, without_nan
 
 # Intervals are calibrated on the last third: as many as the model in memory takes.
-_CALIBRATION_ROWS = 300_000
+CALIBRATION_ROWS = 300_000
 
 
 class XGBoostModel(DurationModel):
@@ -40,22 +40,28 @@ class XGBoostModel(DurationModel):
     def fit_months(self, trips: MonthlyTrips) -> Self:
         """Fits the model to trips that are read month by month."""
         import_xgboost()  # before hours of work
-        self.zone_geometry_ = ZoneGeometry(self.zones)
         encoder = self._encoder()
-        with _scratch(trips.scratch) as folder:
+        with scratch_folder(trips.scratch) as folder:
             with trips.reading() as reader:
                 rows = StoredRows.store(encoder.encode(reader, trips.services), folder)
-            self.encoding_tables_, self.completed_trips_ = encoder.tables, encoder.completed
-            self.minutes_range_ = encoder.minutes_range
-            weight = rows.weight / rows.count
-            sample = rows.evenly_spaced(BIN_ROWS).matrix
-            self.trees_ = fit_trees(rows.batches(weight), without_nan(sample), self._tree_parameters(weight), folder)
-            self.intervals_ = self._calibration(rows.evenly_spaced(_CALIBRATION_ROWS))()
+            trees = self._fit_stored(rows, folder, rows.weight / rows.count, BIN_ROWS)
+            return self._keep(encoder, trees, rows.evenly_spaced(CALIBRATION_ROWS))
+
+    def _fit_stored(self, rows: "StoredRows", folder: Path, weight: float, bin_rows: int) -> XGBoostTrees:
+        """Fits the trees to stored rows, whose weights are divided by `weight`."""
+        sample = without_nan(rows.evenly_spaced(bin_rows).matrix)
+        return fit_trees(rows.batches(weight), sample, self._tree_parameters(weight), folder)
+
+    def _keep(self, encoder: MonthlyEncoder, trees: XGBoostTrees, sample: TrainingSet) -> Self:
+        """Keeps the results, and calibrates the intervals on a sample of the rows."""
+        self.zone_geometry_, self.minutes_range_ = encoder.geometry, encoder.minutes_range
+        self.encoding_tables_, self.completed_trips_ = encoder.tables, encoder.completed
+        self.trees_, self.intervals_ = trees, self._calibration(sample)()
         return self
 
     def _encoder(self) -> MonthlyEncoder:
         return MonthlyEncoder(
-            self.zone_geometry_,
+            ZoneGeometry(self.zones),
             self.smoothing or Smoothing(),
             self.row_months,
             self._excluded(),
@@ -84,9 +90,9 @@ class StoredRows:
         Raises:
             TaxiError: there is no room for them.
         """
-        files, counts, weight = [], [], 0.0
-        for number, each in enumerate(months):
-            path = folder / f"rows-{number}.npz"
+        files, counts, weight = list[Path](), list[int](), 0.0
+        for each in months:
+            path = folder / f"rows-{len(files)}.npz"
             try:
                 np.savez(
                     path,
@@ -102,6 +108,7 @@ class StoredRows:
             files.append(path)
             counts.append(len(each.minutes))
             weight += float(each.weights.sum())
+            del each  # while the next month is encoded
         return cls(files, counts, weight)
 
     @property
@@ -136,7 +143,7 @@ def _read_batch(path: Path, weight: float) -> Batch:
 
 
 @contextmanager
-def _scratch(parent: Path | None) -> Iterator[Path]:
+def scratch_folder(parent: Path | None) -> Iterator[Path]:
     if parent:
         parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="training-", dir=parent) as folder:

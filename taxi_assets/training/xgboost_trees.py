@@ -116,6 +116,7 @@ def fit_trees(
         "min_child_weight": parameters["min_samples_leaf"],
         "reg_lambda": parameters["l2_regularization"],
         "seed": parameters["random_state"],
+        "nthread": parameters.get("threads", 0),
         "verbosity": 0,
     }
     booster = xgboost.train(given, rows, num_boost_round=parameters["max_iter"])

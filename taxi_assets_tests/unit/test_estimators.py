@@ -29,7 +29,11 @@ def test_every_estimator_is_built_from_training_parameters(zones: ZoneMap) -> No
         known = model.get_params()
         assert {key: known[key] for key in PARAMETERS if key in known}.items() <= PARAMETERS.items()
         assert known["random_state"] == 3
-    assert [name for name in ESTIMATORS if get_estimator(name).is_servable] == [BOOSTED_TREES, "xgboost"]
+    assert [name for name in ESTIMATORS if get_estimator(name).is_servable] == [
+        BOOSTED_TREES,
+        "xgboost",
+        "xgboost_distributed",
+    ]
 
 
 def test_an_unknown_parameter_is_refused(zones: ZoneMap) -> None:
