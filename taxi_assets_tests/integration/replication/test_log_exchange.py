@@ -2,10 +2,10 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Home
 from sample_predictions import prediction
 
 from taxi_assets.serving.prediction_log import segments
@@ -14,6 +14,7 @@ from taxi_assets.serving.prediction_log.log_tables import PREDICTION_LOG
 from taxi_assets.serving.prediction_log.log_writer import LogWriter
 from taxi_assets.serving.replication.log_exchange import SHARED, delete_ingested, exchange_segments, remove_old
 from taxi_assets.serving.replication.shared_store import SharedStore
+from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
 pytestmark = pytest.mark.slow
@@ -23,13 +24,13 @@ DAY = 86_400
 
 
 @pytest.fixture
-def logs(home: Home) -> dict[str, Path]:
+def logs(home: Callable[[str], Settings]) -> dict[str, Path]:
     """The folder of the prediction log of the source and of two replicas."""
     return {name: home(name).prediction_log for name in ("source", "one", "two")}
 
 
 @pytest.fixture
-def warehouse(home: Home) -> Warehouse:
+def warehouse(home: Callable[[str], Settings]) -> Warehouse:
     return Warehouse(home("source"))
 
 
