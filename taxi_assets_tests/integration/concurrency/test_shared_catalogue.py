@@ -117,7 +117,8 @@ def test_missing_packages_are_named_with_the_command(tmp_path: Path, monkeypatch
 
 def start(lake: Warehouse, months: list[Month], url: str) -> "subprocess.Popen[str]":
     command = [sys.executable, __file__, str(lake.settings.home), url, *map(str, months)]
-    environment = {**os.environ, **({"TAXI_DATA_PATH": lake.settings.data_path} if lake.settings.data_path else {})}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # the servers' modules are in other folders
+    environment |= {"TAXI_DATA_PATH": lake.settings.data_path} if lake.settings.data_path else {}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
