@@ -82,7 +82,7 @@ def _keys(setting: str) -> dict[str, str]:
     if not (key and secret):
         raise TaxiError(
             f"{setting} needs keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a credentials file by "
-            " AWS_SHARED_CREDENTIALS_FILE and its profile by AWS_PROFILE"
+            "AWS_SHARED_CREDENTIALS_FILE and its profile by AWS_PROFILE"
         )
     return {"key_id": key, "secret": secret, **({"session_token": token} if token else {})}
 
