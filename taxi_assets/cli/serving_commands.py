@@ -64,9 +64,10 @@ def _list_replicas(settings: Settings, to_json: str | None) -> None:
         {
             "name": each.name,
             "revision": each.revision,
-            "follows": bool(shared and each.adopted == shared.key),
+            "runs": each.is_alive,
+            "follows": bool(shared and each.is_alive and each.adopted == shared.key),
             "problem": each.problem,
-            "changed_at": each.at,
+            "seen_at": each.at,
         }
         for each in found
     ]
@@ -77,7 +78,8 @@ def _list_replicas(settings: Settings, to_json: str | None) -> None:
             else "no routing is shared yet"
         )
         for each in facts:
-            say(f"{each['name']}: revision {each['revision']} since {each['changed_at']} {each['problem']}".rstrip())
+            seen = "runs" if each["runs"] else f"was last seen at {each['seen_at']}"
+            say(f"{each['name']}: revision {each['revision']}, {seen} {each['problem']}".rstrip())
     write_json({"revision": shared.revision.revision if shared else None, "replicas": facts}, to_json)
 
 

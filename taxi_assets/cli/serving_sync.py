@@ -21,7 +21,7 @@ from taxi_assets.settings import Settings
 from taxi_assets.settings.environment import isolate
 from taxi_assets.warehouse.connection import Warehouse
 
-ROUTING_SECONDS, LOG_SECONDS, SEAL_SECONDS = 1.0, 10.0, 60.0
+ROUTING_SECONDS, LOG_SECONDS, STATUS_SECONDS, SEAL_SECONDS = 1.0, 10.0, 30.0, 60.0
 _LOGGER = logging.getLogger("serving_sync")
 
 
@@ -59,8 +59,12 @@ class Step:
 
 def replica_steps(settings: Settings) -> list[Step]:
     """The work of a machine that serves riders."""
-    replica = Replica(settings, SharedStore(settings))
-    return [Step("routing", lambda: _follow(replica), ROUTING_SECONDS), *_log_steps(settings, replica)]
+    replica = Replica(settings, SharedStore(settings), retry_seconds=SEAL_SECONDS)
+    return [
+        Step("routing", lambda: _follow(replica), ROUTING_SECONDS),
+        *_log_steps(settings, replica),
+        Step("status", replica.report_alive, STATUS_SECONDS),
+    ]
 
 
 def source_steps(settings: Settings) -> list[Step]:

@@ -3,8 +3,9 @@
 import os
 import secrets
 import socket
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -25,6 +26,7 @@ from taxi_assets.settings import Settings
 LOGS = (PREDICTION_LOG, FEEDBACK_LOG)
 _FOLDER = "replicas"
 _FILE = "replica.json"
+_SILENCE = timedelta(minutes=2)
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True):
@@ -35,14 +37,23 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
         adopted: The key of the shared routing that it has adopted; empty before the first.
         revision: The number of that routing in the shared store.
         problem: Why it does not follow; empty if it does.
-        at: Time of this status, ISO 8601 in UTC.
+        refused: The key of the shared routing that it cannot apply; empty if it follows.
+        refused_at: Time of the last try to apply it, seconds since 1970.
+        at: Time of this report, ISO 8601 in UTC.
     """
 
     name: str
     adopted: str = ""
     revision: int = 0
     problem: str = ""
+    refused: str = ""
+    refused_at: float = 0
     at: str = ""
+
+    @property
+    def is_alive(self) -> bool:
+        """True if the machine has reported itself within the last minutes."""
+        return bool(self.at) and datetime.now(UTC) - datetime.fromisoformat(self.at) < _SILENCE
 
 
 @dataclass(frozen=True)
@@ -53,11 +64,13 @@ class Replica:
         settings: The home, which needs nothing but the shared store.
         store: The shared store.
         removes_old: Remove log segments by age; otherwise the ingestion of this home does.
+        retry_seconds: Seconds before a routing that was refused is tried again, since each try loads its models.
     """
 
     settings: Settings
     store: SharedStore
     removes_old: bool = True
+    retry_seconds: float = 0
 
     @property
     def _state(self) -> ServingState:
@@ -66,8 +79,8 @@ class Replica:
     def follow_routing(self) -> ReplicaStatus:
         """Adopt the shared routing if it is another, and report it to the store.
 
-        A routing that this machine cannot apply is a `problem` of the status; the one before answers, and the next
-        call tries again.
+        A routing that this machine cannot apply is a `problem` of the status; the one before answers, and a
+        later call tries again.
 
         Raises:
             SharedStoreUnavailable: the store cannot be reached; what is adopted goes on answering.
@@ -75,16 +88,25 @@ class Replica:
         """
         before = self.status()
         shared = read_shared_routing(self.store)
-        if shared is None or shared.key == before.adopted:
+        if shared is None or shared.key == before.adopted or self._waits(before, shared):
             return before
         try:
             self._adopt(shared)
         except SharedStoreUnavailable:
             raise
         except TaxiError as error:
-            return self._report(msgspec.structs.replace(before, problem=str(error)))
+            refused = {"problem": str(error), "refused": shared.key, "refused_at": time.time()}
+            return self._report(msgspec.structs.replace(before, **refused))
         revision = shared.revision.revision
         return self._report(ReplicaStatus(before.name, shared.key, revision))
+
+    def report_alive(self) -> None:
+        """Report the last status again, so that others see that this machine runs.
+
+        Raises:
+            SharedStoreUnavailable: the store cannot be reached.
+        """
+        self._report(self.status())
 
     def exchange_logs(self) -> int:
         """Upload and download sealed log segments, remove old ones, and return the number of uploaded ones.
@@ -108,6 +130,9 @@ class Replica:
             return msgspec.json.decode(path.read_bytes(), type=ReplicaStatus)
         except (FileNotFoundError, msgspec.MsgspecError):
             return ReplicaStatus(f"{socket.gethostname()}-{secrets.token_hex(4)}")
+
+    def _waits(self, before: ReplicaStatus, shared: SharedRouting) -> bool:
+        return shared.key == before.refused and time.time() < before.refused_at + self.retry_seconds
 
     def _adopt(self, shared: SharedRouting) -> None:
         revision = shared.revision

@@ -1,9 +1,11 @@
 """A machine that shares only the store serves by the source's routing, also past failures."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import model_store_samples
+import msgspec
 import pytest
 import s3_server
 from postgres_server import free_port
@@ -15,7 +17,7 @@ from taxi_assets.serving.deployments.model_store import find_model, stored_versi
 from taxi_assets.serving.deployments.routing_store import RoutingRevision, read_routing
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.packaging.bento_build import model_store
-from taxi_assets.serving.replication.replica import Replica, read_replicas
+from taxi_assets.serving.replication.replica import Replica, ReplicaStatus, read_replicas
 from taxi_assets.serving.replication.shared_routing import read_shared_routing, share_routing
 from taxi_assets.serving.replication.shared_store import SharedStore, SharedStoreUnavailable
 from taxi_assets.settings import Settings
@@ -126,6 +128,38 @@ def test_a_model_that_fails_its_checks_here_is_reported_and_the_one_before_stays
     share_routing(source, store)
     status = replica.follow_routing()
     assert (status.problem, routed(replica.settings).routing.champion) == ("", 1)
+
+
+def test_a_refused_routing_is_tried_again_after_a_while_and_another_at_once(
+    source: Settings, changes: DeploymentChanges, store: SharedStore, replica: Replica
+) -> None:
+    patient = replace(replica, retry_seconds=3600)
+    changes.make_champion(1)
+    share_routing(source, store)
+    store.delete("bentos/v1-000000000001.tar")
+    refused = patient.follow_routing()
+    assert "missing" in refused.problem
+    assert patient.follow_routing() == refused
+    changes.make_champion(2)
+    share_routing(source, store)
+    assert (patient.follow_routing().problem, routed(patient.settings).routing.champion) == ("", 2)
+
+
+def test_a_machine_that_ended_is_seen_as_such(
+    source: Settings, changes: DeploymentChanges, store: SharedStore, replica: Replica
+) -> None:
+    changes.make_champion(1)
+    share_routing(source, store)
+    status = replica.follow_routing()
+    assert status.is_alive
+    replica.report_alive()
+    (reported,) = read_replicas(store)
+    assert replace_time(reported, status.at) == status
+    assert not replace_time(reported, "2024-01-01T00:00:00+00:00").is_alive
+
+
+def replace_time(status: ReplicaStatus, at: str) -> ReplicaStatus:
+    return msgspec.structs.replace(status, at=at)
 
 
 def test_a_new_home_replaces_the_routing_of_a_lost_one(
