@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 File = Annotated[str, typer.Argument(help="Its name, or how its SHA-256 begins.")]
 
-files = typer.Typer(help="List source files and their states; retry or accept one.", invoke_without_command=True)
+files = typer.Typer(
+    help="List source files and their states; retry, accept or dismiss one.", invoke_without_command=True
+)
 
 
 @files.callback()
@@ -43,6 +45,16 @@ def accept(file: File) -> None:
     from taxi_assets.warehouse.connection import Warehouse
 
     _say(retry_files.accept(Warehouse(load_home_settings()), file))
+
+
+@files.command()
+def dismiss(file: File) -> None:
+    """Stop reporting a quarantined file; it stays in quarantine, with who dismissed it and when."""
+    from taxi_assets.ingestion import retry_files
+    from taxi_assets.warehouse.connection import Warehouse
+
+    record = retry_files.dismiss(Warehouse(load_home_settings()), file)
+    say(f"{record.label} stays in quarantine and is not reported any more; {record.reasons[-1]}")
 
 
 def _say(record: "SourceFile") -> None:

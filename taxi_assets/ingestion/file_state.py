@@ -13,6 +13,7 @@ from taxi_assets.quality.suites import SUITES
 _SAME_BYTES = "it has the same bytes as"
 _BEFORE = "before it was ingested"
 DAMAGED = "damaged in the file store"
+_RESOLVED = "resolved: "
 MISSING_FILE = "its file is gone from the file store: put it into the landing folder again"
 
 
@@ -71,7 +72,7 @@ def _mark_missing(
             continue
         if row.state in ("waiting", "unaccepted"):
             rows[row.path] = replace(row, state="quarantined", reasons=(MISSING_FILE,))
-        elif row.reasons != (MISSING_FILE,):
+        elif MISSING_FILE not in row.reasons:
             del rows[row.path]
 
 
@@ -99,6 +100,7 @@ def _resolve_state(
         inspected_file.service, inspected_file.month, inspected_file.sha256, inspected_file.file_name
     )
     if original and (original.service, original.month) == (inspected_file.service, inspected_file.month):
+        _resolve_damaged(rows, original)
         del rows[original.path]
         rows[target_path] = replace(
             original, path=target_path, reasons=tuple(r for r in original.reasons if not r.startswith("damaged"))
@@ -179,7 +181,7 @@ def failed_checks(row: SourceFile) -> bool:
     """True if the rows failed the suite of raw trips: the same file would fail again."""
     suite = SUITES["raw_trips"]
     names = {*(each.name for each in suite.expectations), *(each.name for each in suite.table_checks)}
-    return bool(row.reasons) and {reason.partition(":")[0] for reason in row.reasons} <= names
+    return bool(row.reasons) and {r.partition(":")[0] for r in row.reasons if not r.startswith(_RESOLVED)} <= names
 
 
 def was_unaccepted(row: SourceFile) -> bool:
@@ -202,7 +204,7 @@ def _quarantine(rows: dict[str, SourceFile], inspected_file: SourceFile, reason:
         rows[target_path] = replace(
             inspected_file, path=target_path, state="quarantined", reasons=(reason,), is_synthetic=None
         )
-    elif take_reason_of(inspected_file.path)[0] == "again" or earlier.reasons == (MISSING_FILE,):
+    elif take_reason_of(inspected_file.path)[0] == "again" or MISSING_FILE in earlier.reasons:
         rows[target_path] = replace(earlier, reasons=(reason,))
     return target_path
 
@@ -210,6 +212,24 @@ def _quarantine(rows: dict[str, SourceFile], inspected_file: SourceFile, reason:
 def is_copy(row: SourceFile) -> bool:
     """True if the file was quarantined as a duplicate; its original may be gone by now."""
     return any(reason.startswith(_SAME_BYTES) for reason in row.reasons)
+
+
+def mark_resolved(row: SourceFile, how: str) -> SourceFile:
+    """The row with a last reason that says why it needs no person any more; its state stays."""
+    return replace(row, reasons=(*row.reasons, f"{_RESOLVED}{how}"))
+
+
+def is_resolved(row: SourceFile) -> bool:
+    """True if the row was marked as resolved."""
+    return any(reason.startswith(_RESOLVED) for reason in row.reasons)
+
+
+def _resolve_damaged(rows: dict[str, SourceFile], original: SourceFile) -> None:
+    """Resolve the damaged files under a stored file's name, of which a good copy is back."""
+    for row in list(rows.values()):
+        is_damaged = row.state == "quarantined" and "".join(row.reasons).startswith(DAMAGED)
+        if is_damaged and row.file_name == original.file_name and not is_resolved(row):
+            rows[row.path] = mark_resolved(row, "a good copy of the file came")
 
 
 def _duplicate_reason(original: SourceFile) -> str:

@@ -13,6 +13,7 @@ from taxi_assets.ingestion.file_state import (
     checksum_prefix,
     failed_checks,
     is_copy,
+    is_resolved,
     mark_superseded,
 )
 from taxi_assets.ingestion.publish_month import (
@@ -144,7 +145,9 @@ def newer_refusals(records: Sequence[SourceFile], service: str, month: Month) ->
     newer = [
         r
         for r in _refused_files(records, service, month)
-        if r.first_seen_at >= stored.first_seen_at and not "".join(r.reasons).startswith((DAMAGED, MISSING_FILE))
+        if r.first_seen_at >= stored.first_seen_at
+        and not is_resolved(r)
+        and not "".join(r.reasons).startswith((DAMAGED, MISSING_FILE))
     ]
     return tuple(
         f"{service} {month} uses the earlier file {stored.label}: {r.label} is {r.state}: {'; '.join(r.reasons)}"

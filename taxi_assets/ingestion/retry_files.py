@@ -1,4 +1,4 @@
-"""`taxi files retry` and `taxi files accept`: a person has a refused file wait for ingestion again."""
+"""`taxi files retry`, `accept` and `dismiss`: a person decides on a refused file."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +8,14 @@ from typing import Any
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion import file_paths
 from taxi_assets.ingestion.file_stability import IMMEDIATE
-from taxi_assets.ingestion.file_state import MISSING_FILE, find_original, mark_superseded, was_unaccepted
+from taxi_assets.ingestion.file_state import (
+    MISSING_FILE,
+    find_original,
+    is_resolved,
+    mark_resolved,
+    mark_superseded,
+    was_unaccepted,
+)
 from taxi_assets.ingestion.scan_landing import file_moves_lock, list_source_files, scan_landing
 from taxi_assets.ingestion.source_files import (
     SourceFile,
@@ -42,7 +49,7 @@ def retry(warehouse: Warehouse, text: str) -> SourceFile:
     if record.state in ("superseded", "waiting"):
         return _reinstate(warehouse, record)
     path = warehouse.settings.root / record.path
-    if record.reasons == (MISSING_FILE,) or not path.is_file():
+    if MISSING_FILE in record.reasons or not path.is_file():
         raise TaxiError(f"{record.file_name} no longer exists: put it into the landing folder again")
     if parse_file_name(record.file_name) is None:
         raise TaxiError(f"{record.file_name} cannot be retried under that name: {'; '.join(record.reasons)}")
@@ -72,10 +79,37 @@ def accept(warehouse: Warehouse, text: str) -> SourceFile:
     return _reinstate(warehouse, record, accepted_by=getuser(), accepted_at=utc_now())
 
 
+def dismiss(warehouse: Warehouse, text: str) -> SourceFile:
+    """Mark a quarantined file as resolved: it stays in quarantine, and is no longer reported.
+
+    Args:
+        warehouse: where the rows are.
+        text: its name as listed, its name in quarantine, or the start of its SHA-256.
+
+    Raises:
+        TaxiError: no such file, several, or one that is not quarantined.
+    """
+    scan_landing(warehouse, IMMEDIATE, ())
+    with (
+        file_moves_lock(warehouse.settings, IMMEDIATE.lock_seconds),
+        warehouse.publishing("source_files") as connection,
+    ):
+        matches = [record for record in read_source_files(connection) if _matches(record, text)]
+        quarantined = [record for record in matches if record.state == "quarantined"]
+        candidates = [record for record in quarantined if not is_resolved(record)] or quarantined
+        record = _require_single(candidates or _raise_no_candidate(matches, text, "nothing to dismiss"), text)
+        if is_resolved(record):
+            return record
+        dismissed = mark_resolved(record, f"dismissed by {getuser()} on {utc_now():%Y-%m-%d}")
+        write_source_files(connection, [dismissed])
+    scan_landing(warehouse, IMMEDIATE, ())  # writes the reason beside the file
+    return dismissed
+
+
 def _select_retryable(records: Sequence[SourceFile], text: str) -> SourceFile:
     matches = [record for record in records if _matches(record, text)]
     quarantined = [record for record in matches if record.state == "quarantined"]
-    quarantined = [record for record in quarantined if record.reasons != (MISSING_FILE,)] or quarantined
+    quarantined = [record for record in quarantined if MISSING_FILE not in record.reasons] or quarantined
     candidates = _without_copies(records, quarantined) or [record for record in matches if record.state == "superseded"]
     candidates = candidates or [record for record in matches if record.state == "waiting" and record.is_stored]
     return _require_single(candidates or _raise_no_candidate(matches, text, "nothing to retry"), text)

@@ -6,7 +6,6 @@ every scan begins with the files there.
 
 import errno
 import os
-import shlex
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,12 +21,12 @@ from taxi_assets.ingestion.file_stability import IMMEDIATE, WAIT_UNTIL_STABLE, S
 from taxi_assets.ingestion.file_state import (
     ResolvedStates,
     checksum_prefix,
-    failed_checks,
     find_original,
     resolve_states,
 )
 from taxi_assets.ingestion.lake_files import mend_links
 from taxi_assets.ingestion.landing_listing import LandingListing, arriving_file, landing_path, list_landing
+from taxi_assets.ingestion.quarantine_reasons import write_reasons
 from taxi_assets.ingestion.source_files import (
     SourceFile,
     delete_source_files,
@@ -37,7 +36,6 @@ from taxi_assets.ingestion.source_files import (
 )
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
-from taxi_assets.tlc.month_file import parse_file_name
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -171,7 +169,7 @@ def _inspect_and_record(
     listing = LandingListing((), [*listing.incomplete, *postponed], listing.skipped)
     resolved, changed = _record(warehouse, records, inspected_files, listing)
     faults = [_move_file(settings, settings.root / path, target) for path, target in resolved.target_paths.items()]
-    for fault in (*faults, *_write_reasons(settings, resolved)):
+    for fault in (*faults, *write_reasons(settings, resolved.rows.values())):
         if fault:
             raise fault
     return changed
@@ -270,28 +268,3 @@ def _record(
             write_source_files(connection, changed)
     fault_points.fault_point("recorded")
     return resolved, changed
-
-
-def _write_reasons(settings: Settings, resolved: ResolvedStates) -> list[OSError]:
-    """Write a reason beside each quarantined file and remove stale ones; return the errors."""
-    faults: list[OSError] = []
-    wanted = {row.path: row for row in resolved.rows.values() if row.path.startswith("quarantine/")}
-    for path, row in wanted.items():
-        try:
-            _write_reason(settings.root / path, row)
-        except OSError as error:
-            faults.append(error)
-    for note in settings.quarantine.glob("*.reason.txt"):
-        subject = note.with_name(note.name.removesuffix(".reason.txt"))
-        if not subject.exists() and not subject.is_symlink():
-            note.unlink()
-    return faults
-
-
-def _write_reason(subject: Path, row: SourceFile) -> None:
-    note = subject.with_name(f"{subject.name}.reason.txt")
-    can_retry = parse_file_name(row.file_name) is not None and not failed_checks(row)
-    again = [f"Try again: taxi files retry {shlex.quote(subject.name)}"] if can_retry else []
-    text = "\n".join([shlex.quote(row.file_name), *row.reasons, *again, ""])
-    if subject.exists() and not (note.is_file() and note.read_text() == text):
-        note.write_text(text)

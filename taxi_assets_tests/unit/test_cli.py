@@ -234,6 +234,7 @@ def test_a_command_ends_without_a_last_garbage_collection() -> None:
         ("files",),
         ("files", "retry", "x"),
         ("files", "accept", "x"),
+        ("files", "dismiss", "x"),
         ("lineage", "1"),
         ("reproduce", "1"),
         ("deploy", "1"),

@@ -134,6 +134,7 @@ USES = {
     "files": Use({}, {"--json": NO_FILES}),
     "files retry": Use({"FILE": "x"}, {"FILE": ("", "../../etc/[bold]")}),
     "files accept": Use({"FILE": "x"}, {"FILE": ("", "../../etc/[bold]")}),
+    "files dismiss": Use({"FILE": "x"}, {"FILE": ("", "../../etc/[bold]")}),
 }
 MISUSES = [
     pytest.param(name, option, value, id=f"{name} {option} {value[:30]!r}")

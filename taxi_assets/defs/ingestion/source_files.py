@@ -20,7 +20,7 @@ _MAX_ROWS = 500  # metadata is kept with every run
 QUARANTINE_CHECK = check_spec(
     _NAME,
     "raw_trips",
-    "No file is quarantined or unaccepted, except copies of ingested files: `taxi files` shows a remedy for each",
+    "No quarantined or unaccepted file needs a person: `taxi files` shows a remedy for each",
     "warning",
     is_monthly=False,
 )
@@ -71,14 +71,14 @@ def data_version(published: Sequence["Publication"]) -> dg.DataVersion | None:
 
 
 def _result(records: Sequence["SourceFile"]) -> dict[str, Any]:
-    from taxi_assets.ingestion.file_state import is_copy
+    from taxi_assets.ingestion.unresolved_files import unresolved_files
 
-    blocked = [each for each in records if each.state in ("quarantined", "unaccepted") and not is_copy(each)]
+    blocked = [*unresolved_files(records), *(each for each in records if each.state == "unaccepted")]
     newest = sorted(records, key=lambda record: record.first_seen_at, reverse=True)[:_MAX_ROWS]
     return {
         "passed": not blocked,
         "severity": dg.AssetCheckSeverity.WARN,
-        "description": f"{len(blocked)} of {len(records)} files are in quarantine or unaccepted"
+        "description": f"{len(blocked)} of {len(records)} files are quarantined or unaccepted and need a person"
         if blocked
         else "nothing to do",
         "metadata": {"source_files": table_metadata(map(_row, newest))} if newest else {},

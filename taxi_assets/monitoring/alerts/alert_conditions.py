@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taxi_assets.ingestion.source_files import read_source_files
+from taxi_assets.ingestion.unresolved_files import unresolved_files
 from taxi_assets.monitoring.evidence_pack.write_pack import INDEX, pack_name
 from taxi_assets.monitoring.live_flag import newest_flag
 from taxi_assets.monitoring.overdue_months import next_months
@@ -68,9 +70,9 @@ def read_conditions(settings: Settings, warehouse: Warehouse, now: datetime) -> 
 
 
 def _quarantines(connection: "DuckDBPyConnection") -> Iterator[AlertCondition]:
-    query = "SELECT path, file_name, reasons FROM source_files WHERE state = 'quarantined' ORDER BY path"
-    for path, name, reasons in connection.execute(query).fetchall():
-        yield AlertCondition("file quarantined", name, path, f"{name} is in quarantine: {'; '.join(reasons or [])}")
+    for row in unresolved_files(read_source_files(connection)):
+        text = f"{row.file_name} is in quarantine: {'; '.join(row.reasons)}"
+        yield AlertCondition("file quarantined", row.file_name, row.path, text)
 
 
 def _overdue(settings: Settings, connection: "DuckDBPyConnection", now: datetime) -> Iterator[AlertCondition]:

@@ -35,8 +35,13 @@ def test_an_empty_home_has_no_condition(warehouse: Warehouse) -> None:
 
 
 def test_quarantined_files_are_found(warehouse: Warehouse) -> None:
-    for name, state in (("a.parquet", "quarantined"), ("b.parquet", "ingested")):
-        insert(warehouse, "source_files", path=name, file_name=name, state=state, reasons=["it is no parquet"])
+    why = ["it is no parquet"]
+    for name, state, reasons in (
+        ("a.parquet", "quarantined", why),
+        ("b.parquet", "ingested", []),
+        ("c.parquet", "quarantined", [*why, "resolved: dismissed by Ann on 2023-05-01"]),
+    ):
+        insert(warehouse, "source_files", path=name, file_name=name, state=state, reasons=reasons)
     assert conditions(warehouse)["file quarantined"].text == "a.parquet is in quarantine: it is no parquet"
 
 

@@ -11,8 +11,9 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.ingestion.publish_month import DamagedFile, MonthRefused
-from taxi_assets.ingestion.retry_files import retry
+from taxi_assets.ingestion.retry_files import dismiss, retry
 from taxi_assets.ingestion.source_files import SourceFile
+from taxi_assets.ingestion.unresolved_files import unresolved_files
 
 
 def ingest(landing_harness: LandingHarness, run_id: str = "a run") -> SourceFile:
@@ -177,6 +178,7 @@ def test_published_rows_stay_after_their_file_is_deleted(landing_harness: Landin
     restored = next(r for r in landing_harness.records() if r.state == "ingested")
     assert restored == record
     assert landing_harness.path(restored).is_file()
+    assert unresolved_files(landing_harness.records()) == []
     landing_harness.check()
 
 
@@ -219,8 +221,11 @@ def test_refused_month_is_quarantined_with_its_reasons(landing_harness: LandingH
     landing_harness.put(f"refused/{NAME}")  # the same bytes are not tried again
     landing_harness.scan_landing()
     assert landing_harness.only() == record
+    assert unresolved_files(landing_harness.records()) == [record]
     landing_harness.put()  # a good file is ingested
     ingest(landing_harness)
+    assert record in landing_harness.records()
+    assert unresolved_files(landing_harness.records()) == []
     landing_harness.check()
 
 
@@ -232,6 +237,15 @@ def test_ingested_month_stays_when_its_successor_is_refused(landing_harness: Lan
         ingest(landing_harness)
     assert rows(landing_harness) == rows_before
     assert record in landing_harness.records()
+    (refused,) = unresolved_files(landing_harness.records())  # it came after the good one
+    dismissed = dismiss(landing_harness.warehouse, str(refused.sha256)[:12])
+    assert dismissed == dismiss(landing_harness.warehouse, refused.path)
+    landing_harness.put(f"refused/{NAME}")
+    assert dismissed in landing_harness.scan_landing()
+    assert unresolved_files(landing_harness.records()) == []
+    note = (landing_harness.settings.root / f"{dismissed.path}.reason.txt").read_text()
+    assert "resolved: dismissed by " in note
+    assert "taxi files" not in note
     landing_harness.check()
 
 
@@ -261,9 +275,13 @@ def test_invalid_retry_reports_the_reason(landing_harness: LandingHarness) -> No
     ):
         with pytest.raises(TaxiError, match=message):
             retry(landing_harness.warehouse, text)
+        if "january" not in text:
+            with pytest.raises(TaxiError, match=message):
+                dismiss(landing_harness.warehouse, text)
     ingest(landing_harness)
-    with pytest.raises(TaxiError, match=r"nothing to retry: .* is ingested"):
-        retry(landing_harness.warehouse, NAME)
+    for command in (retry, dismiss):
+        with pytest.raises(TaxiError, match=rf"nothing to {command.__name__}: .* is ingested"):
+            command(landing_harness.warehouse, NAME)
 
 
 def test_ambiguous_retry_asks_for_one_file(landing_harness: LandingHarness) -> None:
