@@ -8,7 +8,7 @@ SERVICES ?= green
 REPORT ?= .taxi/last_run.json
 
 .DEFAULT_GOAL := help
-.PHONY: help env up-cluster env-scale env-large run up test test-slow lint docs pictures bench bench-data bench-large bench-train bench-serve bench-page bench-scale lock clean
+.PHONY: help env up-cluster env-scale env-large run up test test-slow lint docs pictures dist release bench bench-data bench-large bench-train bench-serve bench-page bench-scale lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -56,6 +56,12 @@ docs: env ## the documents as a site in build/site, every link checked
 
 pictures: env ## the documents' pictures, from a run on real months in Chromium; needs TAXI_TLC_SOURCE
 	@$(BIN)/python taxi_assets_tests/e2e/readme_pictures.py docs/images
+
+dist: env ## sdist and wheel of the checkout's commit in dist/
+	@$(BIN)/python -m deploy.release_files
+
+release: env ## the release VERSION=0.2.0: changelog, sdist, wheel, Bento, commit, tag
+	@$(BIN)/python -m deploy.make_release '$(VERSION)' --check 'make lint VENV=$(VENV)'
 
 bench: bench-data bench-train bench-serve ## all benchmarks; figures in .taxi/bench/
 

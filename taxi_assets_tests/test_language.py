@@ -10,7 +10,7 @@ from markdown_reader import sentences
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST_SENTENCE = 30  # words
-FOLDERS = ("taxi_assets", "taxi_assets_tests", "benchmarks", "bento", "docs")
+FOLDERS = ("taxi_assets", "taxi_assets_tests", "benchmarks", "bento", "deploy", "docs")
 # Words that carried a meaning of our own; each has a standard term instead (see docs/glossary.md).
 PRIVATE = re.compile(
     r"(?<![a-z])(told|tells? (?:of|apart|whether|what)|held|whoever|nobody|somebody|lessons?|astray|looked|looks"

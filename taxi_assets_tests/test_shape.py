@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("taxi_assets", "taxi_assets_tests", "bento", "benchmarks", "docs")
+FOLDERS = ("taxi_assets", "taxi_assets_tests", "bento", "benchmarks", "deploy", "docs")
 LONGEST_FUNCTION, LONGEST_FILE = 45, 300
 VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 

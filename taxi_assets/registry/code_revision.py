@@ -13,15 +13,15 @@ _PACKAGE = Path(__file__).parents[1]
 def git_commit(package: Path = _PACKAGE) -> str:
     """The commit of the package's checkout, with `+dirty` if files differ; `unknown` outside a checkout.
 
-    An image has the commit of its build in the file `COMMIT` beside the package.
+    An image has the commit of its build in the file `COMMIT` beside the package, a released wheel in the package.
     """
     try:
         # The second name fails if the package is inside another project's checkout, as in its environment.
         commit = _git(package, "rev-parse", "HEAD", "HEAD:./__init__.py").split()[0]
         return f"{commit}+dirty" if _git(package, "status", "--porcelain", ":/") else commit
     except (OSError, subprocess.SubprocessError):
-        recorded = package.with_name("COMMIT")
-        return recorded.read_text().strip() if recorded.is_file() else "unknown"
+        recorded = [path for path in (package.with_name("COMMIT"), package / "_checkout" / "COMMIT") if path.is_file()]
+        return recorded[0].read_text().strip() if recorded else "unknown"
 
 
 def source_digest(*patterns: str, package: Path = _PACKAGE) -> str:

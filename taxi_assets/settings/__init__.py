@@ -21,7 +21,10 @@ RetrainingMode = Literal["never", "monthly", "drift"]
 _MIN_MEMORY_BYTES, _MAX_MEMORY_BYTES = 64 * 1000**2, 1000 * 1000**4  # outside, DuckDB raises its own errors
 _S3_PREFIX = re.compile(r"(?a)s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!(real|synthetic)(/|$))[\w-][\w.-]*)*/?")
 PORT_SHIFTS = {"test": 100, "prod": 200}
-WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
+_PACKAGE = Path(__file__).parents[1]
+# The files of the checkout that are read at run time; a wheel has them below the package (setup.py).
+CHECKOUT = _PACKAGE / "_checkout" if (_PACKAGE / "_checkout").is_dir() else _PACKAGE.parent
+WORKSPACE = CHECKOUT / "workspace.yaml"
 TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
 
 

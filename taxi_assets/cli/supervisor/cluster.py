@@ -5,10 +5,10 @@ from pathlib import Path
 
 from taxi_assets.cli.supervisor.programs import Endpoint, Program, replica_programs
 from taxi_assets.errors import TaxiError
-from taxi_assets.settings import WORKSPACE, Settings
+from taxi_assets.settings import CHECKOUT, Settings
 
 _REPLICAS = 2
-_CONFIGURATION = WORKSPACE.parent / "deploy" / "traefik"
+_CONFIGURATION = CHECKOUT / "deploy" / "traefik"
 _ADDRESS = "127.0.0.1:3080"
 
 

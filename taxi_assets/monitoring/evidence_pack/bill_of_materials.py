@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.registry.model_files import DIGEST_TAG, Version
-from taxi_assets.settings import WORKSPACE
+from taxi_assets.settings import CHECKOUT
 
-LOCK = WORKSPACE.with_name("requirements.lock")
+LOCK = CHECKOUT / "requirements.lock"
 
 _PRODUCT = "taxi-assets"
 _PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?==([^\s;\\]+)(?:\s*;\s*([^\\]+?))?\s*\\?$", re.MULTILINE)

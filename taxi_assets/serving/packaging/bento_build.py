@@ -24,14 +24,14 @@ from taxi_assets.features.trip_features import PACKAGED_HOLIDAYS, holiday_dates
 from taxi_assets.files import sha256_of, write_atomically
 from taxi_assets.serving.packaged_files import CITY_MAP_FILE, PAGE_FOLDER, RECORD_FILE, record_files
 from taxi_assets.serving.serving_manifest import read_manifest
-from taxi_assets.settings import Settings
+from taxi_assets.settings import CHECKOUT, Settings
 from taxi_assets.settings.environment import isolated
 
 BENTO_NAME = "taxi_duration"
 RELEASE_FILE = "release.json"
 
 _PACKAGE = Path(__file__).parents[2]
-_SERVICE = _PACKAGE.parent / "bento" / "service.py"
+_SERVICE = CHECKOUT / "bento" / "service.py"
 # Libraries that the service imports, and time zones for machines without them.
 _REQUIREMENTS = ("holidays", "msgspec", "numpy", "onnxruntime", "tzdata")
 
@@ -130,7 +130,7 @@ def set_latest(settings: Settings, bento_version: str) -> None:
 def _stage(context: Path, serving_folder: Path, labels: Mapping[str, str], city_map: str) -> Path:
     """Copy the Bento's contents to the build folder."""
     if not _SERVICE.is_file():
-        raise TaxiError(f"{_SERVICE} is missing: package Bentos from a checkout of the project")
+        raise TaxiError(f"{_SERVICE} is missing: package Bentos from a checkout or a wheel of the project")
     shutil.copytree(serving_folder, context / "model")
     (context / RECORD_FILE).write_text(record_files(context / "model"))
     shutil.copytree(_SERVICE.with_name(PAGE_FOLDER), context / PAGE_FOLDER)

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 import yaml
 from kustomize_render import Manifest, containers, render
 
-OVERLAYS = Path(__file__).parents[3] / "deploy" / "kubernetes" / "overlays"
+ROOT = Path(__file__).parents[3]
+OVERLAYS = ROOT / "deploy" / "kubernetes" / "overlays"
+IMAGE = f"taxi-assets:{tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['version']}"
 ENVIRONMENTS = ("dev", "test", "prod")
 KUBECONFIG = {
     "apiVersion": "v1",
@@ -136,7 +139,7 @@ def test_dagster_makes_a_valid_job_of_a_run(manifests: list[Manifest], tmp_path:
     assert (done.returncode, done.stdout) == (0, "")
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    assert container["image"] == "taxi-assets:0.1.0"
+    assert container["image"] == IMAGE
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert (pod["securityContext"]["runAsUser"], pod["automountServiceAccountToken"]) == (10001, False)
     assert {each["mountPath"] for each in container["volumeMounts"]} > {"/data"}
@@ -160,7 +163,7 @@ def job_of_a_run(manifests: list[Manifest], kubeconfig: Path) -> Manifest:
     launcher = K8sRunLauncher.from_config_value(None, checked.value)
     context = K8sContainerContext.create_for_run(dg.DagsterRun("train_month"), launcher, include_run_tags=False)
     job = construct_dagster_k8s_job(
-        context.get_k8s_job_config("taxi-assets:0.1.0", launcher),
+        context.get_k8s_job_config(IMAGE, launcher),
         ["dagster", "api", "execute_run"],
         "dagster-run-1",
         user_defined_k8s_config=context.run_k8s_config,
