@@ -86,8 +86,8 @@ def render(items: tuple[Item, ...]) -> str:
 def slow_runs() -> tuple[tuple[str, ...], ...]:
     """The arguments of each pytest command for slow tests in `.ci/run`, as bash expands them."""
     _, start, rest = (ROOT / ".ci" / "run").read_text().partition("\nslow=(")  # what is before installs packages
-    script = re.sub(r"^slow=\(.*\)$", r"slow=(printf '%s\\t')", start + rest, flags=re.MULTILINE)
-    script = re.sub(r'^"\$\{slow\[@\]\}"', r'echo; "${slow[@]}"', script, flags=re.MULTILINE)
+    commands = re.sub("^slow_tests ", "printed ", start + rest, flags=re.MULTILINE)
+    script = "printed() { printf '%s\\t' \"$@\"; echo; }" + commands
     printed = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return tuple(tuple(line.split("\t")[:-1]) for line in printed.splitlines() if line)
 

@@ -133,7 +133,9 @@ class _Life:
         tlc_source.ensure_zone_files(self.settings.tlc_source, self.settings.landing)
         landed = [month for month in _earlier(first) if self._has_landed(month)]
         if not landed:
-            raise TaxiError(f"the source has no month before {first} to train on: replay later months")
+            raise TaxiError(
+                f"the source has no month before {first} to train on: add one, or replay later months in another folder"
+            )
         for months in contiguous_ranges(landed):
             self._run("ingest_months", months)
 

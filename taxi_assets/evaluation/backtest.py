@@ -27,7 +27,7 @@ from taxi_assets.training.dataset import TRAINING_SCOPE, read_training_data, rea
 from taxi_assets.training.evaluation_scope import EVALUATION_SCOPES, PRIMARY_SCOPE
 from taxi_assets.training.train import fit, library_versions
 from taxi_assets.training.training_window import WINDOW_MONTHS, available_window
-from taxi_assets.warehouse.available_months import available_months
+from taxi_assets.warehouse.available_months import available_months, require_earlier_month
 from taxi_assets.warehouse.connection import Warehouse, month_key
 from taxi_assets.warehouse.queries import sql
 
@@ -72,10 +72,7 @@ def backtest(spec: BacktestSpec, months: Sequence[Month]) -> Facts:
         raise TaxiError(
             f"no month of {months[0]}..{months[-1]} is in the warehouse: add --source, or ingest these months first"
         )
-    if scored[0] == available[0]:
-        raise TaxiError(
-            f"no month to train on before {scored[0]}, the first month to score: ingest earlier months first"
-        )
+    require_earlier_month(available, scored[0])
     results = [_load_or_score(spec, month, available_window(available, month)) for month in scored]
     return {
         "condition": spec.settings.served_condition,

@@ -7,7 +7,7 @@ from taxi_assets.ingestion import publish_month
 from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.months import Month
 from taxi_assets.tlc import tlc_source
-from taxi_assets.warehouse.available_months import available_months
+from taxi_assets.warehouse.available_months import available_months, require_earlier_month
 from taxi_assets.warehouse.connection import Warehouse
 
 
@@ -16,7 +16,7 @@ def ensure_months(
     services: Sequence[str],
     required: Sequence[Month],
     on_progress: Callable[[str], None],
-    optional: Sequence[Month] = (),
+    earlier: Sequence[Month] = (),
 ) -> list[str]:
     """Publish the months that the warehouse lacks, from raw trips to features.
 
@@ -25,25 +25,37 @@ def ensure_months(
         services: The services of the months.
         required: Months that must be available afterwards.
         on_progress: Called with a message at each step.
-        optional: Months that are published if their files are available.
+        earlier: Months to train on, before the required ones. Those whose files are available are published first,
+            so that a lack of all of them ends the command before the work on the required months.
 
     Returns:
-        A sentence for each optional month that could not be published.
+        A sentence for each earlier month that could not be published.
 
     Raises:
-        TaxiError: a required month has no file or fails its checks.
+        TaxiError: a required month has no file or fails its checks, or there is none of the earlier months.
     """
     settings, messages = warehouse.settings, []
     publish_month.publish_zones(warehouse, *tlc_source.ensure_zone_files(settings.tlc_source, settings.landing))
-    with warehouse.reading() as connection:
-        available = available_months(connection, services)
-    for month in sorted({*required, *optional} - {*available}):
-        on_progress(f"publish {', '.join(services)} {month}")
+    for month in _missing(warehouse, services, earlier):
         try:
-            for service in services:
-                ingest_month(warehouse, service, month)
+            _publish(warehouse, services, month, on_progress)
         except TaxiError as error:
-            if month in required:
-                raise
             messages.append(f"{month} is skipped: {error}")
+    if earlier:
+        with warehouse.reading() as connection:
+            require_earlier_month(available_months(connection, services), min(required))
+    for month in _missing(warehouse, services, required):
+        _publish(warehouse, services, month, on_progress)
     return messages
+
+
+def _missing(warehouse: Warehouse, services: Sequence[str], months: Sequence[Month]) -> list[Month]:
+    """The months that the warehouse lacks, oldest first."""
+    with warehouse.reading() as connection:
+        return sorted({*months} - {*available_months(connection, services)})
+
+
+def _publish(warehouse: Warehouse, services: Sequence[str], month: Month, on_progress: Callable[[str], None]) -> None:
+    on_progress(f"publish {', '.join(services)} {month}")
+    for service in services:
+        ingest_month(warehouse, service, month)

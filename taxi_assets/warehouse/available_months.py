@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from duckdb import DuckDBPyConnection
 
+from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 
 
@@ -15,3 +16,16 @@ def available_months(connection: DuckDBPyConnection, services: Sequence[str]) ->
         {"services": list(services), "count": len(services)},
     ).fetchall()
     return tuple(Month(day.year, day.month) for (day,) in rows)
+
+
+def require_earlier_month(available: Sequence[Month], first: Month) -> None:
+    """Check that a month to train on is available before `first`.
+
+    Raises:
+        TaxiError: there is none; the message has the remedies.
+    """
+    if not any(month < first for month in available):
+        raise TaxiError(
+            f"no month before {first} is available to train on: begin with a later month, "
+            f"or add the file of {first.plus(-1)} or an earlier month to the source"
+        )

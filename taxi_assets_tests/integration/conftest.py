@@ -8,8 +8,10 @@ from uuid import uuid4
 import postgres_server
 import pytest
 import s3_server
-from postgres_server import PostgresServer, free_port
+from postgres_server import PostgresServer
 from s3_server import BUCKET, S3Server
+
+from taxi_assets.cli.supervisor.ports import free_port
 
 
 @pytest.fixture(scope="session")

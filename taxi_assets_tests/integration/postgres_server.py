@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,8 +83,3 @@ class PostgresServer:
         owner = _owner() if not os.geteuid() else None
         quiet = subprocess.DEVNULL  # the server would keep a pipe open
         subprocess.run(command, check=True, user=owner, cwd="/", stdout=quiet, stderr=quiet)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

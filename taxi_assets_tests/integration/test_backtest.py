@@ -10,6 +10,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.evaluation.backtest import BacktestSpec, backtest
 from taxi_assets.evaluation.baselines import BASELINES
 from taxi_assets.evaluation.course_reference import course_reference_rows
+from taxi_assets.ingestion.ensure_months import ensure_months
 from taxi_assets.months import Month, month_range
 
 FEW: dict[str, Any] = {"max_iter": 20, "max_leaf_nodes": 15}
@@ -57,8 +58,27 @@ def test_months_missing_from_the_warehouse_are_reported(lake: Any, tmp_path: Pat
     spec = BacktestSpec(lake.warehouse, tmp_path, print)
     with pytest.raises(TaxiError, match=r"no month of 2031-01\.\.2031-02 is in the warehouse: add --source"):
         backtest(spec, month_range(Month(2031, 1), Month(2031, 2)))
-    with pytest.raises(TaxiError, match=r"no month to train on before .*: ingest earlier months first"):
+    with pytest.raises(
+        TaxiError, match=f"no month before {lake.source.months[0]} is available to train on: begin with"
+    ):
         backtest(spec, lake.source.months)
+
+
+def test_months_to_train_on_are_checked_before_the_work_on_those_to_score(
+    lake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = list[Month]()
+
+    def publish(_warehouse: Any, _service: str, month: Month) -> None:
+        published.append(month)
+        raise TaxiError("no such file")
+
+    monkeypatch.setattr("taxi_assets.ingestion.ensure_months.ingest_month", publish)
+    monkeypatch.setattr("taxi_assets.tlc.tlc_source.ensure_zone_files", lambda *_: lake.source.zone_files)
+    first, last = lake.source.months[0], lake.source.months[-1].plus(1)
+    with pytest.raises(TaxiError, match=f"no month before {first} is available to train on: begin with a later month"):
+        ensure_months(lake.warehouse, ["green"], month_range(first, last), print, [first.plus(-1)])
+    assert published == [first.plus(-1)]
 
 
 @pytest.mark.slow

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from postgres_server import PASSWORD, PostgresServer, free_port
+from postgres_server import PASSWORD, PostgresServer
 from pydantic import PostgresDsn, Secret
 
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import programs
 from taxi_assets.errors import TaxiError
 from taxi_assets.registry import model_versions, tracking

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import random
 import socket
 import threading
 from collections.abc import Iterator
@@ -45,6 +46,17 @@ def test_a_free_port_is_accepted() -> None:
     require_free(HOST, port, "TAXI_DAGSTER_PORT")
     with socket.create_server((HOST, port)) as server:
         assert server.getsockname()[1] == port
+
+
+def test_a_free_port_is_below_those_of_outgoing_connections() -> None:
+    assert all(20_000 <= free_port(HOST) < 32_768 for _ in range(20))
+
+
+def test_processes_with_the_same_seed_are_given_different_free_ports() -> None:
+    state = random.getstate()
+    first = [free_port(HOST) for _ in range(5)]
+    random.setstate(state)
+    assert [free_port(HOST) for _ in range(5)] != first
 
 
 def test_a_port_is_free_again_right_after_its_server_ended(listener: socket.socket) -> None:

@@ -151,7 +151,7 @@ def test_a_program_ends_with_a_block_that_fails(tmp_path: Path) -> None:
 def test_a_program_that_dies_first_names_its_log(tmp_path: Path) -> None:
     log = tmp_path / "web.log"
     program = Program("bento", (sys.executable, "-c", "raise SystemExit('no model')"), {}, "", web().endpoint)
-    with pytest.raises(TaxiError, match=f"bento ended with exit code 1: see {log}"):
+    with pytest.raises(TaxiError, match=f"bento ended with exit code 1: see {log}, which ends with\nno model$"):
         running(program, log).__enter__()
     assert log.read_text() == "no model\n"
 

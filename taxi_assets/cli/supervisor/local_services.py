@@ -17,6 +17,7 @@ from pathlib import Path
 
 from taxi_assets.cli.supervisor import processes
 from taxi_assets.cli.supervisor.ports import free_port
+from taxi_assets.cli.supervisor.program_logs import last_lines
 from taxi_assets.errors import TaxiError
 from taxi_assets.files import write_atomically
 from taxi_assets.settings import Settings
@@ -150,7 +151,7 @@ def _wait(is_ready: Callable[[], bool], process: "subprocess.Popen[str]", log: P
     until = time.monotonic() + _START_SECONDS
     while not is_ready():
         if process.poll() is not None or time.monotonic() > until:
-            raise TaxiError(f"{log.stem} does not start: see {log}")
+            raise TaxiError(f"{log.stem} does not start: see {log}{last_lines(log)}")
         time.sleep(processes.POLL_SECONDS)
 
 

@@ -1,6 +1,7 @@
 """Checks ports: free or taken, by which process, ready or not."""
 
 import errno
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from taxi_assets.errors import TaxiError
 
 POLL_SECONDS = 0.1
 REQUEST_TIMEOUT_SECONDS = 5.0
+# Below the ports that systems give to outgoing connections: one of those could be taken before the server binds to it.
+_FIRST_FREE, _LAST_FREE, _FREE_TRIES = 20_000, 32_767, 20
 
 
 def require_free(host: str, port: int, setting: str) -> None:
@@ -28,14 +31,20 @@ def require_free(host: str, port: int, setting: str) -> None:
     _bind(host, port, setting).close()
 
 
-def free_port(host: str) -> int:
-    """A port that is free now.
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that is free now, and that no outgoing connection will take before a server binds to it.
 
     Raises:
         TaxiError: the address is not one of this machine.
     """
     with _bind(host, 0) as listener:
-        return int(listener.getsockname()[1])
+        fallback = int(listener.getsockname()[1])
+    for _ in range(_FREE_TRIES):
+        # Not from `random`: processes with the same seed would choose the same ports.
+        port = _FIRST_FREE + secrets.randbelow(_LAST_FREE - _FIRST_FREE + 1)
+        with suppress(TaxiError), _bind(host, port):
+            return port
+    return fallback
 
 
 def wait_until_ready(url: str, timeout: float, alive: Callable[[], bool] = lambda: True) -> bool:

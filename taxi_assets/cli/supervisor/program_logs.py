@@ -2,11 +2,13 @@
 
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 _LARGEST_BYTES = 10_000_000  # of a file; the previous one is kept as `.log.1`
+_SHOWN_LINES, _SHOWN_BYTES = 10, 4_000
 # The line before a traceback names the error, with its level; the traceback stays in the log.
 _NOTABLE = re.compile(r"\b(?:WARNING|ERROR|CRITICAL|FATAL)\b|^error:")
 # Dagster prints each event of a run: "<time> - dagster - ERROR - <job> - <run id> - <event>". A failed step gives an
@@ -31,6 +33,15 @@ def terminal_line(line: str) -> str | None:
     steps = ", ".join(re.findall(r"'(\w+)'", failure["steps"] or ""))
     at = f" at {steps}" if steps else ""
     return f"ERROR: a run of the job {event['job']} failed{at}: Dagster shows why at /runs/{event['run']}"
+
+
+def last_lines(log: Path) -> str:
+    """The end of a log, as the end of a message on its program: empty if there is none."""
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _SHOWN_BYTES))
+        lines = file.read().decode(errors="replace").splitlines()[-_SHOWN_LINES:]
+        return "\n".join([", which ends with", *lines]) if lines else ""
+    return ""
 
 
 @dataclass

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from taxi_assets.cli.supervisor import processes
 from taxi_assets.cli.supervisor.ports import wait_until_ready
-from taxi_assets.cli.supervisor.program_logs import ProgramLogs, terminal_line
+from taxi_assets.cli.supervisor.program_logs import ProgramLogs, last_lines, terminal_line
 from taxi_assets.cli.supervisor.programs import Endpoint, Program, require_ports
 from taxi_assets.errors import TaxiError
 
@@ -109,7 +109,8 @@ def starting(program: Program, log: Path, timeouts: Timeouts | None = None) -> I
 
         def wait_for_url() -> str:
             if not _becomes_ready(endpoint, process, seconds):
-                raise TaxiError(f"{program.name} {_exit_reason(process.poll(), seconds)}: see {log}")
+                reason = _exit_reason(process.poll(), seconds)
+                raise TaxiError(f"{program.name} {reason}: see {log}{last_lines(log)}")
             return endpoint.url
 
         try:

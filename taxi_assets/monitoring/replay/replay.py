@@ -30,7 +30,7 @@ from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE, TRIPS_1_TO_180_
 from taxi_assets.training.predictions import Prediction
 from taxi_assets.training.train import fit
 from taxi_assets.training.training_window import available_window
-from taxi_assets.warehouse.available_months import available_months
+from taxi_assets.warehouse.available_months import available_months, require_earlier_month
 from taxi_assets.warehouse.connection import Warehouse
 
 Facts = dict[str, Any]
@@ -64,10 +64,11 @@ def replay(
     with warehouse.reading() as connection:
         available = available_months(connection, warehouse.settings.services)
     replayed = [month for month in months if month in available]
-    if not replayed or replayed[0] == available[0]:
+    if not replayed:
         raise TaxiError(
-            f"no month of {months[0]}..{months[-1]} can be replayed: ingest these months, and earlier ones to train on"
+            f"no month of {months[0]}..{months[-1]} is in the warehouse: add --source, or ingest these months first"
         )
+    require_earlier_month(available, replayed[0])
     shared = _Shared(warehouse, available, dict(parameters or {}), on_progress)
     policies = [_Policy(mode) for mode in modes]
     for month in replayed:

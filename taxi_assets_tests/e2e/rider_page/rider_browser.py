@@ -8,7 +8,8 @@ from playwright.sync_api import Page, expect
 HOST = "127.0.0.1"
 PLANTED = "<img src=x onerror='window.planted=1'><script>window.planted=1</script>"
 PLANTED_ZONE = 99
-QUESTION = "?pickup=74&dropoff=75&at=2023-03-01T08:30"
+AT = "2023-03-01T08:30"
+QUESTION = f"?pickup=74&dropoff=75&at={AT}"
 DESKTOP, PHONE = {"width": 1366, "height": 860}, {"width": 390, "height": 844}
 OpenPage = Callable[..., Page]
 

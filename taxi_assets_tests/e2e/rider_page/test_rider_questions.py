@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import small_model
 from playwright.sync_api import expect
-from rider_browser import HOST, QUESTION, OpenPage, ask_by_link, set_time, shows_answer, shows_no_answer
+from rider_browser import AT, HOST, QUESTION, OpenPage, ask_by_link, set_time, shows_answer, shows_no_answer
 from serving_platform import Platform
 from terminal import wait_until
 
@@ -166,6 +166,7 @@ def test_after_a_swap_the_page_names_and_shows_the_new_model(
         page = open_page(f"{deployed.url}/{QUESTION}")
         shows_answer(page)
         expect(page.locator("#model")).to_contain_text("Model version 3")
+        expect(page.locator("#city")).to_have_attribute("data-at", AT)  # the responses before the swap are all in
         assert deployed("PUT", "/routing/champion", {"model_version": 11}).is_success
         wait_until(lambda: deployed.answering() == {11})
         with page.expect_response("**/predict_many") as recoloured:

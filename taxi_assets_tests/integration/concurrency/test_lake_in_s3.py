@@ -6,12 +6,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from postgres_server import free_port
 from s3_server import BUCKET, KEY_ID, SECRET_KEY, S3Server
 from sample_lake import MONTHS, Source
 from shared_lake import content, files_of, put_month, settings_at, warehouse_at
 from table_digests import table_digests
 
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.errors import TaxiError, WarehouseUnavailable
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.ingest import ingest_month

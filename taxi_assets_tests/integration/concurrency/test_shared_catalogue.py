@@ -9,10 +9,11 @@ from pathlib import Path
 import duckdb
 import pytest
 from filelock import Timeout
-from postgres_server import PASSWORD, PostgresServer, free_port
+from postgres_server import PASSWORD, PostgresServer
 from pydantic import PostgresDsn, Secret
 from shared_lake import content, files_of, put_month, settings_at, warehouse_at
 
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings

@@ -1,7 +1,6 @@
 """The operator's page agrees with lake, registry, Dagster and endpoint in planted situations."""
 
 import shutil
-import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from platform_harness import APRIL, MARCH, PlatformHarness
 
 from taxi_assets.cli.operator_status.operator_status import OperatorStatus
 from taxi_assets.cli.operator_status.status_section import Figure, Section
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.ingestion.file_stability import IMMEDIATE
 from taxi_assets.ingestion.scan_landing import scan_landing
@@ -51,10 +51,7 @@ def home(
             moved = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
             database.execute(moved, [str(original.mlflow_home), str(copied.mlflow_home)])
         database.commit()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    return copied.model_copy(update={"bento_port": port})
+    return copied.model_copy(update={"bento_port": free_port()})
 
 
 def execute(settings: Settings, statement: str, *values: object) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from postgres_server import PASSWORD, PostgresServer, free_port
+from postgres_server import PASSWORD, PostgresServer
 from pydantic import PostgresDsn, Secret
 
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.defs.instance import last_runs, open_instance
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings

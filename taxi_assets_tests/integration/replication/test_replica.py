@@ -8,8 +8,8 @@ import model_store_samples
 import msgspec
 import pytest
 import s3_server
-from postgres_server import free_port
 
+from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.errors import TaxiError
 from taxi_assets.serving.deployments.deployment_changes import DeploymentChanges
 from taxi_assets.serving.deployments.follow import Follower

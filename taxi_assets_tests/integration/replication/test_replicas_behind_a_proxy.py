@@ -17,10 +17,9 @@ import model_store_samples
 import pytest
 import s3_server
 import small_model
-from postgres_server import free_port
 from s3_server import BUCKET, S3Server
 
-from taxi_assets.cli.supervisor.ports import wait_until_ready
+from taxi_assets.cli.supervisor.ports import free_port, wait_until_ready
 from taxi_assets.serving.deployments.deployment_changes import DeploymentChanges
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.packaging.bento_build import build_bento, model_store
