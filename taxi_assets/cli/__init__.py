@@ -92,6 +92,8 @@ def main() -> None:
         _exit(_usage_message(error), 2)
     except TaxiError as error:
         _exit(str(error), 1)
+    except BrokenPipeError:
+        raise  # the reader of the output is gone: the console script ends quietly
     except OSError as error:
         # Disk errors can happen anywhere: report one line for those that no command handles.
         named = f"cannot use {error.filename}" if error.filename else "the system refuses"

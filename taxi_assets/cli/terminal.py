@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 import typer
 from pydantic import Secret, SecretStr, ValidationError
@@ -14,6 +14,14 @@ from rich.console import Console
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 
+
+
+def _raise_broken_pipe(_console: Console) -> NoReturn:
+    raise BrokenPipeError
+
+
+# Rich would exit with code 1. Replaced in the class, since Typer prints the help on a console of its own.
+Console.on_broken_pipe = _raise_broken_pipe  # type: ignore[method-assign]
 console = Console()
 error_console = Console(stderr=True)
 
@@ -112,7 +120,10 @@ def write_json(facts: dict[str, Any], target: str | None) -> None:
         return
     text = json.dumps(facts, indent=2, default=str)
     if target == "-":
-        print(text)  # noqa: T201 - JSON for a pipe
+        try:
+            print(text, flush=True)  # noqa: T201 - JSON for a pipe
+        except BrokenPipeError:
+            raise BrokenPipeError from None  # without an `errno`, at which Typer would exit with code 1
         return
     Path(target).write_text(text + "\n")
 
