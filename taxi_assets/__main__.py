@@ -1,4 +1,4 @@
-"""The console script; ends quietly on Ctrl-C, also while it imports the command line, and on a closed pipe."""
+"""The console script; ends quietly on Ctrl-C, also during its imports, and on a closed pipe."""
 
 import gc
 import os

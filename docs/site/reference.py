@@ -39,14 +39,23 @@ def _command(name: str, command: Any) -> list[str]:
     rows = [
         (
             f"`{', '.join(option for option in parameter.opts if option) or parameter.name}`",
-            "yes" if parameter.required else "",
+            _default(parameter),
             (getattr(parameter, "help", None) or "").strip(),
         )
         for parameter in command.params
     ]
     parts = [f"## {name}" if name.count(" ") == 1 else f"### {name}", " ".join((command.help or "").split())]
-    parts += [_table(("Option or argument", "Required", "Meaning"), rows)] if rows else []
+    parts += [_table(("Option or argument", "Default", "Meaning"), rows)] if rows else []
     return [*parts, *(part for key, each in _visible(command).items() for part in _command(f"{name} {key}", each))]
+
+
+def _default(parameter: Any) -> str:
+    """The default of an option or argument in words; its meaning says what an unset one does."""
+    if parameter.required:
+        return "required"
+    if isinstance(parameter.default, bool):
+        return "on" if parameter.default else "off"
+    return "unset" if parameter.default is None else f"`{parameter.default}`"
 
 
 def assets() -> str:

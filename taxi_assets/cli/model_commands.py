@@ -20,7 +20,10 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.months import Month, month_range
 from taxi_assets.settings import Settings
 
-Source = Annotated[str | None, typer.Option(help="TLC's site, or a folder that mirrors it, for missing months.")]
+Source = Annotated[
+    str | None,
+    typer.Option(help="TLC's site, or a folder that mirrors it, for missing months; unset, none is fetched."),
+]
 
 
 def baselines(source: Source = None, to_json: Json = None) -> None:

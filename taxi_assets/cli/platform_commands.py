@@ -15,7 +15,9 @@ from taxi_assets.settings import Settings
 def run(
     months: Annotated[str, typer.Option(help="Such as 2023-01..2023-03; the last is scored, the others train.")],
     services: Services = None,
-    source: Annotated[str | None, typer.Option(help="TLC's site or a folder that mirrors it.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="TLC's site or a folder that mirrors it; unset, TAXI_TLC_SOURCE.")
+    ] = None,
     to_json: Json = None,
 ) -> None:
     """Run everything: fetch months, check, train, evaluate, build the Bento, predict one ride."""

@@ -17,13 +17,14 @@ def replay(  # noqa: PLR0913, PLR0917 - each is an option of the command
     first: Annotated[str, typer.Option("--from", help="First month to replay, such as 2023-01.")],
     last: Annotated[str, typer.Option("--to", help="Last month to replay.")],
     policy: Annotated[
-        list[str] | None, typer.Option(help="never, monthly or drift; repeat it to compare. Unset, drift.")
+        list[str] | None, typer.Option(help="never, monthly or drift; repeat it to compare; unset, drift.")
     ] = None,
     source: Source = None,
     record: Annotated[
         str | None,
         typer.Option(
-            metavar="FOLDER", help="Live through the months in this home: registry, decisions, evidence, serving log."
+            metavar="FOLDER",
+            help="Live through the months in this home: registry, decisions, evidence, serving log; unset, in memory.",
         ),
     ] = None,
     picture: Annotated[str | None, typer.Option(help="PNG of the chart; unset, beside the JSON file.")] = None,

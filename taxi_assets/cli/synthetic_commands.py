@@ -16,7 +16,9 @@ def synth(  # noqa: PLR0913, PLR0917
     service: Annotated[str, typer.Option(help="green, yellow, fhvhv or fhv.")] = "green",
     rows: Annotated[int, typer.Option(min=1, max=100_000_000, help="Trips a month.")] = 60_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
-    era: Annotated[str | None, typer.Option(help="Use TLC's file format of another period.")] = None,
+    era: Annotated[
+        str | None, typer.Option(help="Use TLC's file format of another period; unset, the month's own.")
+    ] = None,
     shift: Annotated[list[str] | None, typer.Option(help="A planted change, such as slower_city=1.3.")] = None,
 ) -> None:
     """Write months of the synthetic city and its zones, in TLC's format."""

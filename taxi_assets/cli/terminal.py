@@ -15,7 +15,6 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 
 
-
 def _raise_broken_pipe(_console: Console) -> NoReturn:
     raise BrokenPipeError
 
@@ -72,7 +71,9 @@ Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE|-", help="Write the facts as JSON; - prints them.", callback=_require_json),
 ]
-Services = Annotated[str | None, typer.Option(help="Services, separated by commas: green, yellow, fhvhv.")]
+Services = Annotated[
+    str | None, typer.Option(help="Services, separated by commas: green, yellow, fhvhv; unset, TAXI_SERVICES.")
+]
 
 
 def load_settings(**given: Any) -> Settings:

@@ -7,6 +7,7 @@ It uses the functions of the assets (`available_window`, `fit`, `score_month`), 
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,9 +90,9 @@ def backtest(spec: BacktestSpec, months: Sequence[Month]) -> Facts:
 
 def _load_or_score(spec: BacktestSpec, month: Month, window: Sequence[Month]) -> Facts:
     cached = spec.results_folder / f"{'-'.join(spec.settings.services)}_{month}_{_key(spec, month, window)}.json"
-    if cached.is_file():
-        spec.on_progress(f"{month}: cached result")
+    with suppress(FileNotFoundError, ValueError):  # a damaged result is computed again
         found: Facts = json.loads(cached.read_text())
+        spec.on_progress(f"{month}: cached result")
         return found
     facts = _score_month(spec, month, window)
     spec.results_folder.mkdir(parents=True, exist_ok=True)

@@ -45,13 +45,18 @@ def test_the_model_is_better_than_the_baselines_and_its_intervals_hold(found: An
         assert sum(cell["trips"] for cell in month["coverage"]) == month["trips"]
 
 
-def test_scored_month_is_reused_without_training(lake: Any, found: Any) -> None:
+def test_scored_month_is_reused_without_training(lake: Any, found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     facts, _, results_folder = found
     messages = list[str]()
     months = [Month.parse(month["month"]) for month in facts["months"]]
     again = backtest(BacktestSpec(lake.warehouse, results_folder, messages.append, FEW), months)
     assert again["months"] == json.loads(json.dumps(facts["months"]))
     assert all("cached result" in line for line in messages)
+    monkeypatch.setattr("taxi_assets.evaluation.backtest._score_month", lambda *_: facts["months"][0])
+    (damaged, *_) = results_folder.glob(f"*_{months[0]}_*.json")
+    damaged.write_text(damaged.read_text()[:20])  # it is scored again
+    spec = BacktestSpec(lake.warehouse, results_folder, messages.append, FEW)
+    assert backtest(spec, months[:1])["months"] == again["months"][:1]
 
 
 def test_months_missing_from_the_warehouse_are_reported(lake: Any, tmp_path: Path) -> None:

@@ -217,6 +217,13 @@ def test_last_requested_bento_is_the_latest(settings: Settings, model: Path) -> 
     assert latest(settings) == BuiltBento(second, {**LABELS, "data_snapshot": "13"})
     assert build_bento(settings, model, LABELS, CITY) == first
     assert latest(settings) == BuiltBento(first, LABELS)
+    release = settings.bentoml_home / "bentos" / BENTO_NAME / first.partition(":")[2] / "src" / "release.json"
+    whole = release.read_text()
+    for text in (whole[:20], "", "[]", "{}"):
+        release.write_text(text)
+        for read in (latest, lambda of: bento_build.bento_tags(of, 3)):
+            with pytest.raises(TaxiError, match=r"release.json is damaged .*: delete \S+, and `taxi run` packages"):
+                read(settings)
 
 
 @pytest.mark.usefixtures("quick_build")

@@ -1,7 +1,6 @@
 """The command line: its help, its errors of one line, and the commands that need no servers."""
 
 import json
-import os
 import subprocess
 import sys
 import tomllib
@@ -12,7 +11,6 @@ import pytest
 from sample_lake import inspect_file
 from typer.testing import CliRunner
 
-from taxi_assets import __main__ as script
 from taxi_assets import cli
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.settings import Settings
@@ -213,25 +211,6 @@ def test_ctrl_c_while_the_command_line_is_loading_prints_no_traceback() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
     scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
     assert scripts == {"taxi": "taxi_assets.__main__:main"}
-
-
-@pytest.mark.parametrize(
-    "arguments", [["--version"], ["status"], ["status", "--json", "-"], *([name, "--help"] for name in COMMANDS)]
-)
-def test_a_closed_pipe_ends_every_kind_of_output_quietly(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
-) -> None:
-    """As `taxi status | head -0` does."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    monkeypatch.setattr(sys, "argv", ["taxi", *arguments])
-    monkeypatch.setattr("gc.freeze", lambda: None)
-    with os.fdopen(writer, "w") as pipe:
-        monkeypatch.setattr(sys, "stdout", pipe)
-        monkeypatch.setattr(sys, "stderr", sys.stderr)  # Typer would replace it
-        with pytest.raises(SystemExit) as ended:
-            script.main()
-    assert (ended.value.code, capsys.readouterr().err) == (141, "")
 
 
 ENDED = """

@@ -1,10 +1,16 @@
-"""The check of the built documents finds dead links, missing headings and contents of other hosts."""
+"""Dead links, missing headings and contents of other hosts are found; the reference has every default."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from docs.site import reference
 from docs.site.links import faults
+from taxi_assets.cli import app
 
 
 @pytest.mark.parametrize(
@@ -33,3 +39,25 @@ def test_faults_of_a_page_are_found(tmp_path: Path, html: str, found: list[str])
 def test_a_font_of_another_host_is_found(tmp_path: Path) -> None:
     (tmp_path / "a.css").write_text("@font-face { src: url('https://example.org/a.woff2') }")
     assert faults(tmp_path) == ["a.css: loads https://example.org/a.woff2 from another host"]
+
+
+def parameters(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """Each option and argument of a shown command, and of its own commands."""
+    for key, each in getattr(command, "commands", {}).items():
+        if not each.hidden:
+            yield from ((f"{name} {key}".strip(), parameter) for parameter in each.params)
+            yield from parameters(f"{name} {key}".strip(), each)
+
+
+def test_the_reference_of_commands_has_the_defaults_of_the_parser() -> None:
+    """An unset option whose default is not plain says in its meaning what it stands for."""
+    sections = re.split(r"^##+ taxi ", reference.commands(), flags=re.MULTILINE)[1:]
+    shown = {section.partition("\n")[0]: section for section in sections}
+    names = set[str]()
+    for name, parameter in parameters("", typer.main.get_command(app)):
+        default = {True: "on", False: "off", None: "unset"}.get(parameter.default, f"`{parameter.default}`")
+        expected = "required" if parameter.required else default
+        assert f"`{', '.join(parameter.opts)}` | {expected} | " in shown[name], (name, parameter.name)
+        names.add(name)
+    assert {"run", "synth", "files retry", "release verify"} <= names
+    assert "`--rows` | `60000` | " in shown["synth"]

@@ -97,19 +97,37 @@ def build_bento(
 
 
 def latest(settings: Settings) -> BuiltBento | None:
-    """The Bento served by `bentoml serve taxi_duration:latest`; None before the first build."""
+    """The Bento served by `bentoml serve taxi_duration:latest`; None before the first build.
+
+    Raises:
+        TaxiError: its release file is damaged.
+    """
     try:
         bento_version = (model_store(settings) / "latest").read_text().strip()
-        release = (model_store(settings) / bento_version / "src" / RELEASE_FILE).read_text()
+        return _read_release(model_store(settings) / bento_version)
     except FileNotFoundError:
         return None
-    return BuiltBento(**json.loads(release))
 
 
 def bento_tags(settings: Settings, version: int) -> list[str]:
-    """Tags of the store's Bentos of this model version."""
+    """Tags of the store's Bentos of this model version.
+
+    Raises:
+        TaxiError: a release file is damaged.
+    """
     found = sorted(model_store(settings).glob(f"v{version}-*/src/{RELEASE_FILE}"))
-    return [str(json.loads(path.read_text())["tag"]) for path in found]
+    return [_read_release(path.parents[1]).tag for path in found]
+
+
+def _read_release(bento: Path) -> BuiltBento:
+    path = bento / "src" / RELEASE_FILE
+    try:
+        found = json.loads(path.read_text())
+        return BuiltBento(str(found["tag"]), dict(found["labels"]))
+    except (ValueError, LookupError, TypeError) as error:
+        raise TaxiError(
+            f"{path} is damaged ({error}): delete {bento}, and `taxi run` packages its Bento again"
+        ) from error
 
 
 def model_store(settings: Settings) -> Path:
