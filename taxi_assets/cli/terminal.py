@@ -15,7 +15,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
 
 
-def _raise_broken_pipe(_console: Console) -> NoReturn:
+def _raise_broken_pipe(self: Console) -> NoReturn:  # noqa: ARG001 - a method of the class
     raise BrokenPipeError
 
 

@@ -6,6 +6,7 @@ event.
 
 import json
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ _WAITING_FOR_A_PROCESS = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.S
 _UNFINISHED = [*_WAITING_FOR_A_PROCESS, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _CLOCK_TOLERANCE_SECONDS = 2.0  # the system computes start times from boot time, with errors under a second
 _CONNECT_TIMEOUT_SECONDS = 2.0
+_DAEMON_SECONDS = 120  # four times the interval of the landing sensor, which closes dead runs
 _DEAD_PROCESS_REASON = "the run's process ended before the run did"
 
 
@@ -64,6 +66,17 @@ def close_dead_runs(instance: dg.DagsterInstance, *, no_launcher: bool = False) 
         else:
             instance.report_run_failed(run, _DEAD_PROCESS_REASON)
     return [run.run_id for run in dead]
+
+
+def is_interrupted(settings: Settings, instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """True if a run's process is gone, and no daemon is alive that will close the run.
+
+    Processes of other machines and containers cannot be seen from here: they share PostgreSQL or a live daemon.
+    """
+    if run.status not in _UNFINISHED or settings.dagster_storage or not _is_dead(instance, run, no_launcher=False):
+        return False
+    heartbeats = [each.timestamp for each in instance.get_daemon_heartbeats().values()]
+    return max(heartbeats, default=0.0) < time.time() - _DAEMON_SECONDS
 
 
 def close_abandoned_runs(settings: Settings, instance: dg.DagsterInstance, *, no_launcher: bool = False) -> list[str]:

@@ -9,7 +9,7 @@ from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
 _FILE_STATES: dict[str, State] = {"quarantined": "bad", "unaccepted": "watch", "waiting": "watch"}
-_ENDED = ("SUCCESS", "FAILURE", "CANCELED")
+_ENDED = ("SUCCESS", "FAILURE", "CANCELED", "INTERRUPTED")
 _RUNS = 20  # more are never in progress at once
 
 

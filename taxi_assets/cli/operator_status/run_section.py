@@ -7,18 +7,20 @@ from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
 _SHOWN_RUNS = 8
-_STATES: dict[str, State] = {"SUCCESS": "ok", "FAILURE": "bad", "CANCELED": "watch"}
+_STATES: dict[str, State] = {"SUCCESS": "ok", "FAILURE": "bad", "CANCELED": "watch", "INTERRUPTED": "bad"}
 
 
 def run_section(settings: Settings, _warehouse: Warehouse) -> Section:
     """The last runs with their month, status and time; the first figure is the newest."""
-    from taxi_assets.defs.instance import last_runs
+    from taxi_assets.defs.instance import INTERRUPTED, INTERRUPTED_REMEDY, last_runs
 
     rows = [_row(settings, each) for each in last_runs(settings, _SHOWN_RUNS)]
     if not rows:
         return Section("runs", [Figure("last run", "none yet")])
     newest = rows[0]
-    summary = Figure("last run", " ".join(each.value for each in newest), newest[2].state, newest[0].url)
+    shown = " ".join(each.value for each in newest if each.value)
+    remedy = f": {INTERRUPTED_REMEDY}" if newest[2].value == INTERRUPTED else ""
+    summary = Figure("last run", shown + remedy, newest[2].state, newest[0].url)
     return Section("runs", [summary], Table(("job", "month", "status", "began (UTC)"), rows))
 
 

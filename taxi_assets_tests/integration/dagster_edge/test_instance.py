@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 from queue import Queue
@@ -13,10 +14,11 @@ import dagster as dg
 import psutil
 import pytest
 from dagster._core.events import DagsterEvent, EngineEventData
+from dagster._daemon.types import DaemonHeartbeat
 from platform_harness import PlatformHarness
 
 from taxi_assets.defs.event_log import PooledSqliteEventLogStorage
-from taxi_assets.defs.instance import last_run, open_instance
+from taxi_assets.defs.instance import last_run, last_runs, open_instance
 from taxi_assets.defs.run_processes import PROCESS_TAG, close_abandoned_runs, close_dead_runs, process_tag
 from taxi_assets.registry import tracking
 from taxi_assets.registry.database import client
@@ -190,6 +192,14 @@ def test_the_run_of_a_dead_worker_is_failed(settings: Settings) -> None:
 def test_worker_whose_process_id_was_reused_is_dead(settings: Settings) -> None:
     with open_instance(settings) as instance:
         run = daemon_run(instance, os.getpid(), logged_at=psutil.Process().create_time() - 60)
+        shown = last_run(settings)
+        assert shown
+        if settings.dagster_storage:  # it may be a process of another machine
+            assert shown["status"] == "STARTED"
+        else:
+            assert (shown["status"], "`make up` closes it" in shown["why"]) == ("INTERRUPTED", True)
+        instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), "SENSOR", "a daemon", []))  # it will close the run
+        assert {each["status"] for each in last_runs(settings, 9)} == {"STARTED"}
         assert close_dead_runs(instance) == [run.run_id]
 
 

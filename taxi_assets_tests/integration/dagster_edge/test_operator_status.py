@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from taxi_assets.cli.operator_status.operator_status import OperatorStatus
 from taxi_assets.cli.operator_status.status_section import Figure, Section
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.defs.instance import open_instance
+from taxi_assets.defs.run_processes import PROCESS_TAG
 from taxi_assets.ingestion.file_stability import IMMEDIATE
 from taxi_assets.ingestion.scan_landing import scan_landing
 from taxi_assets.promotion.champion_history import ChampionChange, record_change
@@ -59,27 +61,24 @@ def execute(settings: Settings, statement: str, *values: object) -> None:
         connection.execute(statement, list(values))
 
 
-def quarantine(settings: Settings, months: Path) -> None:
+def land(settings: Settings, months: Path, name: str = "") -> None:
     settings.landing.mkdir(parents=True, exist_ok=True)
-    shutil.copy(months / file_name("green", APRIL), settings.landing / HOSTILE_NAME)
+    shutil.copy(months / file_name("green", APRIL), settings.landing / name)
     scan_landing(Warehouse(settings), IMMEDIATE)
 
 
-def land(settings: Settings, months: Path) -> None:
-    settings.landing.mkdir(parents=True, exist_ok=True)
-    shutil.copy(months / file_name("green", APRIL), settings.landing)
-    scan_landing(Warehouse(settings), IMMEDIATE)
+quarantine = partial(land, name=HOSTILE_NAME)
 
 
 def fail_a_run(settings: Settings, _: Path) -> None:
     add_run(settings, dg.DagsterRunStatus.FAILURE, "2023-04")
 
 
-def add_run(settings: Settings, status: dg.DagsterRunStatus, month: str) -> None:
+def add_run(settings: Settings, status: dg.DagsterRunStatus, month: str, **tags: str) -> None:
     from dagster._core.test_utils import create_run_for_test
 
     with open_instance(settings) as instance:
-        create_run_for_test(instance, "train_month", status=status, tags={"dagster/partition": month})
+        create_run_for_test(instance, "train_month", status=status, tags={"dagster/partition": month, **tags})
 
 
 def drift(settings: Settings, _: Path) -> None:
@@ -90,9 +89,12 @@ def forget_drift(settings: Settings, _: Path) -> None:
     execute(settings, "DELETE FROM drift_reports WHERE month = ?", MARCH.first_day)
 
 
-def work_on_it(settings: Settings, months: Path) -> None:
+def work_on_it(settings: Settings, months: Path, **tags: str) -> None:
     forget_drift(settings, months)
-    add_run(settings, dg.DagsterRunStatus.STARTED, str(MARCH))
+    add_run(settings, dg.DagsterRunStatus.STARTED, str(MARCH), **tags)
+
+
+interrupt = partial(work_on_it, **{PROCESS_TAG: "1@1.0"})  # by a process that had the id before
 
 
 def refuse(settings: Settings, _: Path) -> None:
@@ -176,6 +178,14 @@ SITUATIONS: dict[str, tuple[Plant, str, str, str, str]] = {
     "overdue month": (overdue, "data", "next month", "green 2023-04 is overdue since", "bad"),
     "unfinished month": (forget_drift, "data", "unfinished", "2023-03 lacks drift_report", "watch"),
     "month in work": (work_on_it, "data", "in work", "2023-03: a run has begun", "ok"),
+    "interrupted run": (
+        interrupt,
+        "runs",
+        "last run",
+        "2023-03 INTERRUPTED: its process ended",
+        "bad",
+    ),
+    "its month": (interrupt, "data", "unfinished", "2023-03 lacks drift_report", "watch"),
     "failed run": (fail_a_run, "runs", "last run", "train_month 2023-04 FAILURE", "bad"),
     "drift": (drift, "model", "drift, 2023-03", "fix data", "bad"),
     "refusal": (refuse, "model", "last decision", "version 1 on 2023-03 was refused: It is worse in Queens.", "ok"),
