@@ -20,7 +20,7 @@ WRONG_SETTINGS = {
     "TAXI_ALERT_WEBHOOK": ("ftp://example.org", "x"),
     **dict.fromkeys(("TAXI_CATALOG", "TAXI_DAGSTER_STORAGE", "TAXI_DATA_PATH"), ("", "http://user:secret@host.test/x")),
     "TAXI_MLFLOW_STORE": ("", "http://user:secret@host.test/x"),
-    "TAXI_SERVING_STORE": ("", "store", "http://user:secret@host.test/x"),
+    **dict.fromkeys(("TAXI_SERVING_STORE", "TAXI_SHARED_FILES"), ("", "store", "http://user:secret@host.test/x")),
     "TAXI_PROMOTION": ("", "maybe"),
     "TAXI_WATCH_RIDES": ("-1", "", "many"),
     "TAXI_FALSE_ALARM_MONTHS": ("1", "", "many"),

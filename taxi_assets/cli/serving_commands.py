@@ -56,7 +56,7 @@ def replica(
 def _list_replicas(settings: Settings, to_json: str | None) -> None:
     from taxi_assets.serving.replication.replica import read_replicas
     from taxi_assets.serving.replication.shared_routing import read_shared_routing
-    from taxi_assets.serving.replication.shared_store import SharedStore
+    from taxi_assets.warehouse.shared_store import SharedStore
 
     store = SharedStore(settings)
     shared, found = read_shared_routing(store), read_replicas(store)

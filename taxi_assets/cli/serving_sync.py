@@ -16,10 +16,10 @@ from taxi_assets.serving.prediction_log.segments import request_seal
 from taxi_assets.serving.replication.log_exchange import delete_ingested
 from taxi_assets.serving.replication.replica import LOGS, Replica
 from taxi_assets.serving.replication.shared_routing import share_routing
-from taxi_assets.serving.replication.shared_store import SharedStore
 from taxi_assets.settings import Settings
 from taxi_assets.settings.environment import isolate
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.shared_store import SharedStore
 
 ROUTING_SECONDS, LOG_SECONDS, STATUS_SECONDS, SEAL_SECONDS = 1.0, 10.0, 30.0, 60.0
 _LOGGER = logging.getLogger("serving_sync")

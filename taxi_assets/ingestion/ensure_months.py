@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.ingestion import publish_month
+from taxi_assets.ingestion import publish_month, shared_files
 from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.months import Month
-from taxi_assets.tlc import tlc_source
 from taxi_assets.warehouse.available_months import available_months, require_earlier_month
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -34,8 +33,8 @@ def ensure_months(
     Raises:
         TaxiError: a required month has no file or fails its checks, or there is none of the earlier months.
     """
-    settings, messages = warehouse.settings, []
-    publish_month.publish_zones(warehouse, *tlc_source.ensure_zone_files(settings.tlc_source, settings.landing))
+    messages = []
+    publish_month.publish_zones(warehouse, *shared_files.zone_files(warehouse.settings))
     for month in _missing(warehouse, services, earlier):
         try:
             _publish(warehouse, services, month, on_progress)

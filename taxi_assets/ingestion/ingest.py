@@ -31,6 +31,7 @@ from taxi_assets.ingestion.scan_landing import (
     scan_landing,
     take_landed_file,
 )
+from taxi_assets.ingestion.shared_files import fetch_shared, is_available, share_file
 from taxi_assets.ingestion.source_files import (
     SourceFile,
     State,
@@ -62,11 +63,12 @@ def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str |
     except TaxiError as error:
         records = list_source_files(warehouse)
         stored = next(iter(of_month(records, service, month, "ingested")), None)
-        is_gone = stored and not (warehouse.settings.root / stored.path).is_file()
+        is_gone = stored and not is_available(warehouse.settings, stored)
         if not stored or not is_gone or of_month(records, service, month, "waiting"):
             raise
         notice = f"{service} {month} uses the published rows of {stored.label}, whose file is gone: {error}"
         return replace(stored_publication(warehouse, stored), refused=(notice,))
+    fetch_shared(warehouse.settings, source_file)
     try:
         published = publish_month(warehouse, source_file, run_id)
     except DamagedFile:
@@ -158,7 +160,7 @@ def newer_refusals(records: Sequence[SourceFile], service: str, month: Month) ->
 def _stored_file(warehouse: Warehouse, records: Sequence[SourceFile], service: str, month: Month) -> SourceFile | None:
     """The waiting file, else the ingested one; None if there is neither."""
     stored = [*of_month(records, service, month, "waiting"), *of_month(records, service, month, "ingested")]
-    return next((r for r in stored if (warehouse.settings.root / r.path).is_file()), None)
+    return next((r for r in stored if is_available(warehouse.settings, r)), None)
 
 
 def _incomplete_reason(records: Sequence[SourceFile], service: str, month: Month) -> str | None:
@@ -193,6 +195,9 @@ def _update_waiting(warehouse: Warehouse, source_file: SourceFile, state: State,
 
     A month has at most one unaccepted file: a later one supersedes this one.
     """
+    refused_path = file_paths.quarantine_path(source_file.sha256, source_file.file_name, "")
+    if state == "quarantined":
+        share_file(warehouse.settings, warehouse.settings.root / source_file.path, refused_path)
     with (
         file_moves_lock(warehouse.settings, IMMEDIATE.lock_seconds),
         warehouse.publishing("source_files") as connection,
@@ -201,7 +206,7 @@ def _update_waiting(warehouse: Warehouse, source_file: SourceFile, state: State,
         for record in records:
             if record.path == source_file.path and record.state == "waiting":
                 to_quarantine = state == "quarantined"
-                path = file_paths.quarantine_path(record.sha256, record.file_name, "") if to_quarantine else record.path
+                path = refused_path if to_quarantine else record.path
                 delete_source_files(connection, [record.path])
                 changed = replace(record, path=path, state=state, reasons=tuple(reasons))
                 later = [] if to_quarantine else of_month(records, record.service, record.month, "unaccepted")

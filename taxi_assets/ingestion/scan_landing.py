@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -27,6 +28,7 @@ from taxi_assets.ingestion.file_state import (
 from taxi_assets.ingestion.lake_files import mend_links
 from taxi_assets.ingestion.landing_listing import LandingListing, arriving_file, landing_path, list_landing
 from taxi_assets.ingestion.quarantine_reasons import write_reasons
+from taxi_assets.ingestion.shared_files import listed_files, share_file, share_zone_files
 from taxi_assets.ingestion.source_files import (
     SourceFile,
     delete_source_files,
@@ -79,6 +81,11 @@ def _scan(
         records = list_source_files(warehouse)
         _recover_orphans(settings, records)
         listing = list_landing(settings, policy, only)
+        share_zone_files(settings)
+        if settings.shared_files and only is not None:  # other homes have landing folders, too
+            arriving = {row.path for row in records if row.state == "arriving"}
+            own = {row.path for row in listing.incomplete}
+            listing = replace(listing, skipped=listing.skipped | (arriving - own))
         fault_points.fault_point("listed")
         changed = _inspect_and_record(warehouse, records, _take_complete_files(settings, listing), deadline)
         fault_points.fault_point("scanned")
@@ -246,19 +253,19 @@ def _record(
     listing: LandingListing,
 ) -> tuple[ResolvedStates, list[SourceFile]]:
     """Update the rows in one transaction, or write nothing if no row changes."""
-    root = warehouse.settings.root
+    settings = warehouse.settings
 
     def decide(records: Collection[SourceFile]) -> ResolvedStates:
         scanned = [r for r in records if r.path not in listing.skipped]
         skipped = {r.path: r for r in records if r.path in listing.skipped}
-        resolved = resolve_states(
-            scanned, inspected_files, listing.incomplete, lambda r: os.path.lexists(root / r.path), utc_now()
-        )
+        resolved = resolve_states(scanned, inspected_files, listing.incomplete, listed_files(settings), utc_now())
         return ResolvedStates(skipped | dict(resolved.rows), resolved.target_paths)
 
     before = {row.path: row for row in records}
     resolved = decide(before.values())
     changed: list[SourceFile] = []
+    for path, target_path in resolved.target_paths.items():
+        share_file(settings, settings.root / path, target_path)
     if resolved.rows != before:
         with warehouse.publishing("source_files") as connection:
             before = {row.path: row for row in read_source_files(connection)}  # a month may be published by now

@@ -12,6 +12,7 @@ from pydantic import Field, HttpUrl, PostgresDsn, Secret, SecretStr, ValidationI
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from taxi_assets.files import forbidden_characters
+from taxi_assets.settings.home_layout import refuse_older_layout
 from taxi_assets.tlc.services import SERVICES
 
 DataKind = Literal["real", "synthetic"]
@@ -63,6 +64,11 @@ class Settings(BaseSettings):
         None,
         description="Store that endpoints on many machines share, as s3://bucket/prefix, or a folder that all of them "
         "mount; unset, one machine serves.",
+    )
+    shared_files: str | None = Field(
+        None,
+        description="Store with a copy of each source file, for machines with homes of their own, as "
+        "s3://bucket/prefix, or a folder that all of them mount; unset, files are in the home only.",
     )
     mlflow_store: Secret[PostgresDsn] | None = Field(
         None, description="Address of a PostgreSQL database for MLflow's runs and versions; unset, SQLite in the home."
@@ -150,26 +156,19 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _refuse_older_layout(cls, value: Path) -> Path:
-        for kind in get_args(DataKind):
-            store = "arrived" if (value / kind / "arrived").is_dir() else "files"
-            tables = value / kind / "warehouse" / "tables.json"
-            if store == "arrived" or (tables.is_file() and "kept_trips" not in tables.read_text()):
-                raise ValueError(
-                    "the home has the layout of an earlier version, and nothing in it was touched: set TAXI_HOME to a "
-                    f"new folder, and copy each {kind}/{store}/<service>/<month>/<sha256>.parquet into its landing "
-                    "folder as <service>_tripdata_<month>.parquet"
-                )
+        refuse_older_layout(value, get_args(DataKind))
         return value
 
-    @field_validator("data_path", "serving_store")
+    @field_validator("data_path", "serving_store", "shared_files")
     @classmethod
     def _check_store(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if info.field_name == "serving_store" and value and Path(value).is_absolute():
+        may_be_folder = info.field_name != "data_path"
+        if may_be_folder and value and Path(value).is_absolute():
             if named := forbidden_characters(Path(value)):
                 raise ValueError(f"{value!a} contains {named}: name a folder without")
             return value.rstrip("/") or "/"
         if value is not None and not _S3_PREFIX.fullmatch(value):
-            or_folder = " or an absolute path" if info.field_name == "serving_store" else ""
+            or_folder = " or an absolute path" if may_be_folder else ""
             raise ValueError(
                 f"write s3://bucket/prefix{or_folder} of letters, digits, `.`, `-`, `_`; no keys, real or synthetic"
             )

@@ -28,7 +28,7 @@ def test_other_variables_are_kept() -> None:
     assert isolated(kept).items() >= kept.items()
 
 
-@pytest.mark.parametrize("setting", ["TAXI_DATA_PATH", "TAXI_SERVING_STORE"])
+@pytest.mark.parametrize("setting", ["TAXI_DATA_PATH", "TAXI_SERVING_STORE", "TAXI_SHARED_FILES"])
 def test_variables_of_s3_are_kept_with_a_setting_in_s3_only(setting: str) -> None:
     of_s3 = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key", "AWS_PROFILE": "p", "AWS_ENDPOINT_URL_S3": "u"}
     kept = {**of_s3, setting: "s3://bucket/lake"}

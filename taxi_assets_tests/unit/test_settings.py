@@ -24,6 +24,7 @@ READ = {
         Secret[PostgresDsn](PostgresDsn("postgres://t:pw@db.test/runs")),
     ),
     "serving_store": ("/mnt/serving/", "/mnt/serving"),
+    "shared_files": ("s3://trips.test/files/", "s3://trips.test/files"),
     "mlflow_store": (
         "postgres://t:pw@db.test/mlflow",
         Secret[PostgresDsn](PostgresDsn("postgres://t:pw@db.test/mlflow")),

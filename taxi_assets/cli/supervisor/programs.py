@@ -15,9 +15,9 @@ from taxi_assets.serving.deployments.model_store import STORE_VARIABLE
 from taxi_assets.serving.deployments.serving_state import STATE_VARIABLE, ServingState
 from taxi_assets.serving.packaging import bento_build
 from taxi_assets.serving.packaging.serve_command import binary, home_beside, serve_command
-from taxi_assets.serving.replication.shared_store import SharedStore
 from taxi_assets.settings import WORKSPACE, Settings
 from taxi_assets.warehouse.connection import require_writable
+from taxi_assets.warehouse.shared_store import SharedStore
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,9 @@ def taxi_zones(
     warehouse: dg.ResourceParam[Warehouse],
 ) -> dg.MaterializeResult:
     """TLC's 265 taxi zones with borough, place and shape. Source: TLC's lookup table and shapefile."""
-    from taxi_assets.ingestion import publish_month
-    from taxi_assets.tlc import tlc_source
+    from taxi_assets.ingestion import publish_month, shared_files
 
-    lookup, shapes = tlc_source.ensure_zone_files(settings.tlc_source, settings.landing)
+    lookup, shapes = shared_files.zone_files(settings)
     zones = publish_month.publish_zones(warehouse, lookup, shapes, context.run.run_id)
     return dg.MaterializeResult(
         metadata={"dagster/row_count": zones},

@@ -9,7 +9,7 @@ import msgspec
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.files import sha256_of
-from taxi_assets.serving.replication.shared_store import SharedStore
+from taxi_assets.warehouse.shared_store import SharedStore
 
 _FOLDER = "bentos"
 

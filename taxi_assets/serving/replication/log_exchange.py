@@ -12,8 +12,8 @@ from pathlib import Path
 from taxi_assets.files import write_atomically
 from taxi_assets.serving.prediction_log.ingest_log import ingested_segments
 from taxi_assets.serving.prediction_log.segments import SEALED, TORN, names, seal_ended
-from taxi_assets.serving.replication.shared_store import SharedStore
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.shared_store import SharedStore
 
 SHARED = ".shared"
 

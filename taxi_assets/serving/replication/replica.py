@@ -20,8 +20,8 @@ from taxi_assets.serving.prediction_log.log_tables import FEEDBACK_LOG, PREDICTI
 from taxi_assets.serving.replication.bento_archive import download_bento, remove_downloaded
 from taxi_assets.serving.replication.log_exchange import exchange_segments, remove_old
 from taxi_assets.serving.replication.shared_routing import SharedRouting, read_shared_routing
-from taxi_assets.serving.replication.shared_store import SharedStore, SharedStoreUnavailable
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.shared_store import SharedStore, SharedStoreUnavailable
 
 LOGS = (PREDICTION_LOG, FEEDBACK_LOG)
 _FOLDER = "replicas"

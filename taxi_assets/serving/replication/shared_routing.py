@@ -17,8 +17,8 @@ from taxi_assets.serving.replication.bento_archive import (
     upload_bento,
     uploaded_bentos,
 )
-from taxi_assets.serving.replication.shared_store import SharedStore, SharedStoreUnavailable
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.shared_store import SharedStore, SharedStoreUnavailable
 
 _KEY = "routing.json"
 

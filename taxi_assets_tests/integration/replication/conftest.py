@@ -10,8 +10,8 @@ from taxi_assets.serving.deployments.deployment_changes import DeploymentChanges
 from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.packaging.bento_build import model_store
 from taxi_assets.serving.replication.replica import Replica
-from taxi_assets.serving.replication.shared_store import SharedStore
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.shared_store import SharedStore
 
 Home = Callable[[str], Settings]
 

@@ -13,9 +13,9 @@ from taxi_assets.serving.prediction_log.ingest_log import ingest_log
 from taxi_assets.serving.prediction_log.log_tables import PREDICTION_LOG
 from taxi_assets.serving.prediction_log.log_writer import LogWriter
 from taxi_assets.serving.replication.log_exchange import SHARED, delete_ingested, exchange_segments, remove_old
-from taxi_assets.serving.replication.shared_store import SharedStore
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.shared_store import SharedStore
 
 pytestmark = pytest.mark.slow
 

@@ -19,8 +19,8 @@ from taxi_assets.serving.deployments.serving_state import ServingState
 from taxi_assets.serving.packaging.bento_build import model_store
 from taxi_assets.serving.replication.replica import Replica, ReplicaStatus, read_replicas
 from taxi_assets.serving.replication.shared_routing import read_shared_routing, share_routing
-from taxi_assets.serving.replication.shared_store import SharedStore, SharedStoreUnavailable
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.shared_store import SharedStore, SharedStoreUnavailable
 
 pytestmark = pytest.mark.slow
 

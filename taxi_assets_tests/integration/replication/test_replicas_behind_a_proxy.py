@@ -26,9 +26,9 @@ from taxi_assets.serving.packaging.bento_build import build_bento, model_store
 from taxi_assets.serving.prediction_log.ingest_log import ingest_log
 from taxi_assets.serving.prediction_log.segments import request_seal
 from taxi_assets.serving.replication.replica import Replica, read_replicas
-from taxi_assets.serving.replication.shared_store import SharedStore
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.shared_store import SharedStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
@@ -23,22 +23,25 @@ class SharedStore:
     """Objects by key.
 
     Args:
-        settings: `TAXI_SERVING_STORE` and the data kind, which has a part of its own.
+        settings: the store's address, and the data kind, which has a part of its own.
+        setting: the name of the address in the settings.
 
     Raises:
         TaxiError: the setting or a package is missing, or the keys of S3 are.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        if settings.serving_store is None:
-            raise TaxiError("this needs a shared store: set TAXI_SERVING_STORE to s3://bucket/prefix or to a folder")
-        self.address = f"{settings.serving_store}/{settings.space}"
+    def __init__(self, settings: Settings, setting: Literal["serving_store", "shared_files"] = "serving_store") -> None:
+        self._variable = f"TAXI_{setting.upper()}"
+        place: str | None = getattr(settings, setting)
+        if place is None:
+            raise TaxiError(f"this needs a shared store: set {self._variable} to s3://bucket/prefix or to a folder")
+        self.address = f"{place}/{settings.space}"
         try:
             import obstore
         except ImportError:
-            raise TaxiError("TAXI_SERVING_STORE needs more packages: run `make env-scale`") from None
+            raise TaxiError(f"{self._variable} needs more packages: run `make env-scale`") from None
         self._obstore = obstore
-        self._store = _open(self.address)
+        self._store = _open(self.address, self._variable)
 
     def read(self, key: str) -> bytes | None:
         """The content of an object; None if there is none."""
@@ -63,6 +66,15 @@ class SharedStore:
         with self._clear_errors():
             self._obstore.put(self._store, key, content)
 
+    def has(self, key: str) -> bool:
+        """True if there is such an object."""
+        with self._clear_errors():
+            try:
+                self._obstore.head(self._store, key)
+            except FileNotFoundError:
+                return False
+            return True
+
     def names(self, folder: str) -> frozenset[str]:
         """The names of the objects whose keys are `<folder>/<name>`."""
         with self._clear_errors():
@@ -86,18 +98,18 @@ class SharedStore:
         except (exceptions.BaseError, PermissionError) as error:
             reason = str(error).partition("\n")[0]
             raise SharedStoreUnavailable(
-                f"the shared store {self.address} cannot be used ({reason[:300]}): check TAXI_SERVING_STORE, and for "
+                f"the shared store {self.address} cannot be used ({reason[:300]}): check {self._variable}, and for "
                 "S3 the address, the bucket and the rights of the keys"
             ) from None
 
 
-def _open(address: str) -> "LocalStore | S3Store":
+def _open(address: str, variable: str) -> "LocalStore | S3Store":
     from obstore.store import LocalStore, S3Store
 
     if not address.startswith("s3://"):
         return LocalStore(address, mkdir=True)
     bucket, _, prefix = address.removeprefix("s3://").partition("/")
-    keys = read_options("TAXI_SERVING_STORE")
+    keys = read_options(variable)
     optional: dict[str, Any] = {}
     if "endpoint" in keys:
         optional["endpoint"] = f"{'https' if keys['use_ssl'] else 'http'}://{keys['endpoint']}"
