@@ -1,6 +1,7 @@
 """The code location that Dagster loads. It lists the modules of `defs/` that have definitions."""
 
 import warnings
+from types import ModuleType
 
 import dagster as dg
 
@@ -46,10 +47,21 @@ def build(settings: Settings) -> dg.Definitions:
         monitored = (monitoring, unfinished_months, performance, live_performance, variant_comparison, rollback, alerts)
         resources = {**platform_resources(settings), "mlflow": mlflow_resource(settings)}
         definitions = dg.load_definitions_from_modules(
-            (*flow, *monitored, jobs, maintenance), resources=resources, executor=dg.in_process_executor
+            (*flow, *monitored, *_on_request(settings), jobs, maintenance),
+            resources=resources,
+            executor=dg.in_process_executor,
         )
         definitions.resolve_all_job_defs()  # here, since Dagster warns when it resolves a job
     return definitions
+
+
+def _on_request(settings: Settings) -> list[ModuleType]:
+    """Modules whose sensors exist only with their setting, so that nothing ticks without it."""
+    if settings.openlineage_url is None:
+        return []
+    from taxi_assets.defs.monitoring import run_lineage
+
+    return [run_lineage]
 
 
 # Here, since Dagster's code servers and run workers load this module first.

@@ -44,7 +44,9 @@ def test_every_imported_package_is_declared() -> None:
     pyproject = (ROOT / "pyproject.toml").read_text()
     extras = tomllib.loads(pyproject)["project"]["optional-dependencies"]
     extra = {each for name in ("scale", "large") for each in extras[name]}  # not installed by default
-    optional = {normal_name(re.split(r"[^\w.-]", each)[0]).removesuffix("-cpu") for each in extra}
+    optional = {
+        normal_name(re.split(r"[^\w.-]", each)[0]).removesuffix("-cpu").removesuffix("-python") for each in extra
+    }
     assert undeclared(packages - optional, declared_distributions(pyproject)) == set()
 
 

@@ -17,6 +17,7 @@ WRONG_SETTINGS = {
     "TAXI_BENTO_WORKERS": ("0", "", "many"),
     "TAXI_BENTO_TRACING": ("", "maybe"),
     "TAXI_DEPLOY_TOKEN": ("", "short"),
+    "TAXI_OPENLINEAGE_URL": ("", "events.jsonl", "ftp://example.org", "http://", "/data/"),
     "TAXI_ALERT_WEBHOOK": ("ftp://example.org", "x"),
     **dict.fromkeys(("TAXI_CATALOG", "TAXI_DAGSTER_STORAGE", "TAXI_DATA_PATH"), ("", "http://user:secret@host.test/x")),
     "TAXI_MLFLOW_STORE": ("", "http://user:secret@host.test/x"),

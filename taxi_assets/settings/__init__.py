@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from taxi_assets.files import forbidden_characters
 from taxi_assets.settings.home_layout import refuse_older_layout
+from taxi_assets.settings.lineage_address import LineageAddress
 from taxi_assets.tlc.services import SERVICES
 
 DataKind = Literal["real", "synthetic"]
@@ -22,8 +23,7 @@ RetrainingMode = Literal["never", "monthly", "drift"]
 _MIN_MEMORY_BYTES, _MAX_MEMORY_BYTES = 64 * 1000**2, 1000 * 1000**4  # outside, DuckDB raises its own errors
 _S3_PREFIX = re.compile(r"(?a)s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!(real|synthetic)(/|$))[\w-][\w.-]*)*/?")
 PORT_SHIFTS = {"test": 100, "prod": 200}
-_PACKAGE = Path(__file__).parents[1]
-# The files of the checkout that are read at run time; a wheel has them below the package (setup.py).
+_PACKAGE = Path(__file__).parents[1]  # a wheel has the checkout's files that are read at run time below it (setup.py)
 CHECKOUT = _PACKAGE / "_checkout" if (_PACKAGE / "_checkout").is_dir() else _PACKAGE.parent
 WORKSPACE = CHECKOUT / "workspace.yaml"
 TLC_SITE = "https://d37ci6vzurychx.cloudfront.net"
@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     deploy_token: SecretStr | None = Field(None, min_length=16, description="Deployment token; `taxi up` makes one.")
     alert_webhook: Secret[HttpUrl] | None = Field(
         None, description="Webhook that alerts are posted to, such as one of Slack; unset, they are only recorded."
+    )
+    openlineage_url: Secret[LineageAddress] | None = Field(
+        None, description="HTTP endpoint or file that gets OpenLineage events of each run; unset, none are made."
     )
     host: str = Field("127.0.0.1", min_length=1, description="Address the servers bind to.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")

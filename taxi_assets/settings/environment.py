@@ -11,11 +11,13 @@ from collections.abc import Mapping, MutableMapping
 _CLEARED = (
     *("MLFLOW_", "_MLFLOW_", "DATABRICKS_", "DAGSTER_", "BENTOML_", "BENTO_", "GX_", "GE_", "GREAT_EXPECTATIONS_"),
     *("AWS_", "OTEL_", "UVICORN_", "GUNICORN_", "FLASK_", "PROMETHEUS_", "GRPC_PROXY", "OPTUNA_"),
+    "OPENLINEAGE_",
 )
 _S3_VARIABLES = (  # kept if a setting of `_IN_S3` names S3; `AWS_ENDPOINT_URL_S3` too
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE", "AWS_PROFILE"),
     *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"),
 )
+_API_KEY = "OPENLINEAGE_API_KEY"  # kept: the standard name of the key for TAXI_OPENLINEAGE_URL
 _IN_S3 = ("TAXI_DATA_PATH", "TAXI_SERVING_STORE", "TAXI_SHARED_FILES")
 _SET = {
     "DO_NOT_TRACK": "true",
@@ -40,7 +42,7 @@ def isolated(environment: Mapping[str, str], *, within_dagster: bool = False) ->
         within_dagster: Keep Dagster's variables: it passes addresses and arguments to the processes that it starts.
     """
     uses_s3 = any(environment.get(name, "").startswith("s3://") for name in _IN_S3)
-    own = (*(("DAGSTER_",) if within_dagster else ()), *(_S3_VARIABLES if uses_s3 else ()))
+    own = (_API_KEY, *(("DAGSTER_",) if within_dagster else ()), *(_S3_VARIABLES if uses_s3 else ()))
     kept = {
         name: value
         for name, value in environment.items()

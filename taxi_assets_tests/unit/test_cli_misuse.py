@@ -237,7 +237,8 @@ def test_a_wrong_setting_is_refused_in_one_line(
     assert code == 1
     shown = (
         "..."
-        if setting.endswith(("_TOKEN", "_WEBHOOK", "_CATALOG", "_STORAGE", "_DATA_PATH")) or "MLFLOW_STORE" in setting
+        if setting.endswith(("_TOKEN", "_WEBHOOK", "_CATALOG", "_STORAGE", "_DATA_PATH", "_URL"))
+        or "MLFLOW_STORE" in setting
         else value
     )
     assert line.startswith(f"{setting} is '{shown}': ")

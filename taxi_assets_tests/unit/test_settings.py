@@ -33,6 +33,7 @@ READ = {
     "threads": ("3", 3),
     "deploy_token": ("a-token-of-its-own", SecretStr("a-token-of-its-own")),
     "alert_webhook": ("https://hooks.test/T1", Secret[HttpUrl](HttpUrl("https://hooks.test/T1"))),
+    "openlineage_url": ("https://lineage.test", Secret[str]("https://lineage.test")),
     "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - only read
     "dagster_port": ("3100", 3100),
     "bento_port": ("3101", 3101),
