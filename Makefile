@@ -55,7 +55,7 @@ docs: env ## the documents as a site in build/site, every link checked
 	@$(BIN)/python -m docs.site.build
 
 pictures: env ## the documents' pictures, from a run on real months in Chromium; needs TAXI_TLC_SOURCE
-	@$(BIN)/python taxi_assets_tests/e2e/readme_pictures.py docs/images
+	@PYTHONPATH=. $(BIN)/python taxi_assets_tests/e2e/readme_pictures.py docs/images
 
 dist: env ## sdist and wheel of the checkout's commit in dist/
 	@$(BIN)/python -m deploy.release_files

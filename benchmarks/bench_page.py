@@ -5,20 +5,17 @@ them, else synthetic ones.
 """
 
 import os
-import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.chromium import chromium
 from benchmarks.harness import Comparison, Figure, Goal, Run, alternate, options, report
 from benchmarks.serving_peers import bento, serving
 from taxi_assets import synthetic
-from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion.taxi_zones import read_zones
 from taxi_assets.serving.packaging.city_map import city_map
 
@@ -105,19 +102,6 @@ def read_city(folder: Path) -> str:
     return city_map(pd.DataFrame(read_zones(source / _ZONE_FILES[0], source / _ZONE_FILES[1])))
 
 
-@contextmanager
-def _chromium() -> Iterator["Browser"]:
-    from playwright.sync_api import sync_playwright
-
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not path:
-        raise TaxiError("no Chromium is installed: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 def main() -> None:
     from benchmarks.training_sample import sample_trips
     from taxi_assets.features.feature_names import MODEL_INPUTS
@@ -131,7 +115,7 @@ def main() -> None:
         folder = Path(name)
         write_serving_folder(model, folder / "model", _FACTS, {})
         program = bento(folder, folder / "model", read_city(folder))
-        with serving(program, folder) as url, _chromium() as browser:
+        with serving(program, folder) as url, chromium() as browser:
             runs = alternate(partial(open_once, browser, f"{url}/"), limits, arguments.times)
     first, last = min(run.seconds for run in runs.ours), max(run.seconds for run in runs.ours)
     extra = {key: [run.extra[key] for run in runs.ours] for key in runs.ours[0].extra}

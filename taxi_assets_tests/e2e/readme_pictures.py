@@ -18,9 +18,10 @@ from typing import Literal
 
 from cli_user import HOST, TAXI, CliUser
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from terminal import CTRL_C, terminal, wait_until
 
+from benchmarks.chromium import chromium
 from taxi_assets.cli.supervisor.ports import free_port
 
 MONTHS = "2023-01..2023-03"
@@ -104,18 +105,6 @@ def photograph(page: Page, picture: Picture, urls: Mapping[str, str], folder: Pa
     shot.save(file, optimize=True)
     assert file.stat().st_size < MOST_BYTES, f"{file} has {file.stat().st_size:,} bytes"
     return file
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not found:
-        raise SystemExit("error: no Chromium is installed: apt-get install chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @contextmanager

@@ -10,9 +10,10 @@ import pytest
 from browser_tour import MONTHLY, observe, stops, visit
 from cli_user import CliUser, make_cli_user, write_months
 from playwright.sync_api import Browser, Page, expect
-from readme_pictures import MOST_BYTES, PICTURES, chromium, photograph
+from readme_pictures import MOST_BYTES, PICTURES, photograph
 from terminal import CHECKOUT, CTRL_C, MAKE_UP, Terminal, processes_of, terminal
 
+from benchmarks.chromium import chromium
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.program_logs import terminal_line
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from browser_tour import HOST, observe
-from readme_pictures import chromium
 
+from benchmarks.chromium import chromium
 from docs.site.build import build
 from docs.site.staging import OUTSIDE
 from taxi_assets.warehouse.schema import TABLES

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from browser_tour import observe
-from readme_pictures import chromium
 from sample_lake import Lake
 
+from benchmarks.chromium import chromium
 from taxi_assets.monitoring.drift.measure_drift import measure_drift
 from taxi_assets.monitoring.drift_page.write_drift_page import write_drift_page
 from taxi_assets.settings import Settings

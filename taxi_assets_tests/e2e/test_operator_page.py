@@ -13,10 +13,11 @@ from axe_playwright_python.sync_playwright import Axe
 from browser_tour import observe
 from cli_user import MONTHS, TAXI, CliUser, make_cli_user, write_months
 from playwright.sync_api import Browser, Page, expect
-from readme_pictures import MOST_BYTES, chromium
+from readme_pictures import MOST_BYTES
 from rich.console import Console
 from terminal import CTRL_C, terminal
 
+from benchmarks.chromium import chromium
 from taxi_assets.cli.operator_status.operator_status import OperatorStatus
 from taxi_assets.cli.operator_status.terminal_status import draw_sections
 from taxi_assets.cli.supervisor.ports import free_port

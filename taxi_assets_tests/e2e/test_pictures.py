@@ -20,7 +20,10 @@ def test_every_picture_is_shown_and_made_by_a_command() -> None:
     for name, page in (("backtest", README), ("replay", EVALUATE)):
         assert f"images/{name}.png)" in page
         assert f"--picture docs/images/{name}.png" in page
-    assert "readme_pictures.py docs/images" in (CHECKOUT / "Makefile").read_text()
+    assert (
+        "PYTHONPATH=. $(BIN)/python taxi_assets_tests/e2e/readme_pictures.py docs/images"
+        in (CHECKOUT / "Makefile").read_text()
+    )
 
 
 def test_every_picture_is_small() -> None:

@@ -9,9 +9,9 @@ import pytest
 import small_model
 from browser_tour import observe
 from playwright.sync_api import Browser, Page
-from readme_pictures import chromium
 from rider_browser import DESKTOP, HOST, PLANTED, PLANTED_ZONE, OpenPage, is_expected
 
+from benchmarks.chromium import chromium
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import bento_program
 from taxi_assets.cli.supervisor.supervisor import running
