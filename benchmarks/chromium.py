@@ -1,4 +1,4 @@
-"""Starts the system's Chromium, for the benchmark of the page, the documents' pictures and the browser tests."""
+"""Starts the system's Chromium, for the page's benchmark, the pictures and the browser tests."""
 
 import shutil
 from collections.abc import Iterator

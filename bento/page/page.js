@@ -100,7 +100,7 @@ async function refresh() {
   const number = asked;
   try {
     await Promise.all([askRide(asking), askCity(asking)]);
-    if (number === asked) $("problem").hidden = true;
+    if (number === asked) hideProblem();
   } catch (error) {
     if (number !== asked) return; // a newer question has its own answer
     hideAnswer("There is no answer to this question.");
@@ -132,6 +132,16 @@ function choose(role, id) {
   nextRole = id === null || question[ROLES[1 - ROLES.indexOf(role)]] === null ? ROLES[1 - ROLES.indexOf(role)] : role;
   if (id === null) nextRole = role;
   return change({ [role]: id });
+}
+
+function focusEmptyField() {
+  const empty = ROLES.find((role) => question[role] === null);
+  if (empty) $(empty).focus();
+}
+
+function hideProblem() {
+  if ($("problem").contains(document.activeElement)) $("answer").focus(); // a hidden button would lose the focus
+  $("problem").hidden = true;
 }
 
 function markNextRole() {
@@ -194,6 +204,7 @@ async function start() {
     for (const role of ROLES) {
       const callbacks = {
         onChoose: (zone) => choose(role, zone?.id ?? null),
+        onPick: focusEmptyField,
         onFocus: () => { nextRole = role; markNextRole(); },
       };
       searches[role] = new ZoneSearch($(role), $(`${role}-list`), drawn.zones, callbacks);

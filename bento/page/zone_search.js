@@ -20,8 +20,8 @@ export function findZones(zones, typed) {
 }
 
 export class ZoneSearch {
-  constructor(input, list, zones, { onChoose, onFocus }) {
-    Object.assign(this, { input, list, zones, onChoose, zone: null, found: [], active: -1 });
+  constructor(input, list, zones, { onChoose, onPick, onFocus }) {
+    Object.assign(this, { input, list, zones, onChoose, onPick, zone: null, found: [], active: -1 });
     input.addEventListener("input", () => this.open());
     input.addEventListener("focus", () => { onFocus(); input.select(); });
     input.addEventListener("blur", () => this.leave());
@@ -30,7 +30,7 @@ export class ZoneSearch {
     list.addEventListener("pointerdown", (event) => {
       event.preventDefault();
       const option = event.target.closest("[role=option]");
-      if (option) this.choose(this.found[Number(option.dataset.index)]);
+      if (option?.dataset.index) this.pick(this.found[Number(option.dataset.index)]);
     });
   }
 
@@ -67,6 +67,13 @@ export class ZoneSearch {
     this.onChoose(zone);
   }
 
+  // From the list, so the focus is here; a field that is left empty must not take it back.
+  pick(zone) {
+    this.choose(zone);
+    this.input.select(); // what is typed next is another zone
+    this.onPick();
+  }
+
   press(event) {
     const isOpen = !this.list.hidden;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -77,7 +84,7 @@ export class ZoneSearch {
       this.markActive();
     } else if (event.key === "Enter") {
       event.preventDefault();
-      if (isOpen && this.active >= 0) this.choose(this.found[this.active]);
+      if (isOpen && this.active >= 0) this.pick(this.found[this.active]);
     } else if (event.key === "Escape" && isOpen) {
       this.input.value = this.zone ? this.zone.name : "";
       this.close();
@@ -104,6 +111,7 @@ export class ZoneSearch {
   }
 
   markActive() {
+    this.input.removeAttribute("aria-activedescendant");
     for (const option of this.list.children) {
       const isActive = Number(option.dataset.index) === this.active;
       option.setAttribute("aria-selected", String(isActive));
