@@ -37,6 +37,12 @@ def test_variables_of_s3_are_kept_with_a_setting_in_s3_only(setting: str) -> Non
     assert "AWS_CONFIG_FILE" not in isolated({**kept, "AWS_CONFIG_FILE": "/nowhere"})
 
 
+def test_only_the_key_of_openlineages_client_is_kept() -> None:
+    given_key = {"OPENLINEAGE_API_KEY": "a-key"}
+    kept = isolated({**given_key, "OPENLINEAGE_DISABLED": "true", "OPENLINEAGE_URL": "http://elsewhere.test"})
+    assert {name: value for name, value in kept.items() if name.startswith("OPENLINEAGE")} == given_key
+
+
 def test_dagsters_own_variables_are_kept_in_its_processes() -> None:
     given_by_dagster = {"DAGSTER_HOME": "/data", "DAGSTER_EXECUTE_RUN_ARGS": "{}"}
     assert isolated(given_by_dagster, within_dagster=True).items() >= given_by_dagster.items()

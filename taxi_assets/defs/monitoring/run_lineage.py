@@ -132,6 +132,10 @@ def _records(table: dg.MetadataValue) -> list[dg.TableRecord]:
 
 
 def _months(tags: Mapping[str, str]) -> tuple[Month, ...]:
-    if _RANGE[0] in tags:
-        return month_range(Month.parse(tags[_RANGE[0]]), Month.parse(tags[_RANGE[1]]))
-    return (Month.parse(tags[PARTITION_NAME_TAG]),) if tags.get(PARTITION_NAME_TAG) else ()
+    """The months of a run; none if its tags name something else, which must not hold back later runs."""
+    try:
+        if _RANGE[0] in tags:
+            return month_range(Month.parse(tags[_RANGE[0]]), Month.parse(tags[_RANGE[1]]))
+        return (Month.parse(tags[PARTITION_NAME_TAG]),) if tags.get(PARTITION_NAME_TAG) else ()
+    except (TaxiError, KeyError):
+        return ()
