@@ -8,7 +8,7 @@ SERVICES ?= green
 REPORT ?= .taxi/last_run.json
 
 .DEFAULT_GOAL := help
-.PHONY: help env up-cluster env-scale env-large run up test test-slow lint docs pictures dist release bench bench-data bench-large bench-train bench-serve bench-page bench-scale lock clean
+.PHONY: help env up-cluster env-scale env-large run up test test-slow test-shared-lake lint docs pictures dist release bench bench-data bench-large bench-train bench-serve bench-page bench-scale lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,12 @@ test: env ## every fast test, warnings as errors
 
 test-slow: env ## stress and browser tests: kills, load, Chromium
 	@$(BIN)/python -m pytest -m slow
+
+SHARED_LAKE = publishing receiving quality alerts prediction_log test_warehouse.py test_warehouse_isolation.py \
+	test_maintenance.py test_dataset.py test_backtest.py test_live_performance.py test_variant_comparison.py
+
+test-shared-lake: env-scale ## the fast tests of the warehouse, in PostgreSQL and S3
+	@$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --shared-lake $(SHARED_LAKE:%=taxi_assets_tests/integration/%)
 
 lint: env ## style, types, Dockerfile
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/hadolint Dockerfile

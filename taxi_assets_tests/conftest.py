@@ -61,6 +61,15 @@ EXPENSIVE_FIXTURES = {
 EXPENSIVE_FIXTURES |= dict.fromkeys(("publishing", "quality", "test_dataset.py", "test_backtest.py"), "lake")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shared-lake", action="store_true", help="warehouses of integration tests in PostgreSQL and S3")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.config.getoption("shared_lake") and item.get_closest_marker("local_lake"):
+        pytest.skip("its warehouse must be in its home")
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With `--dist loadscope`, sends a module's tests, and those of a slow fixture, to one worker."""
     from xdist.scheduler import LoadScopeScheduling
@@ -117,9 +126,10 @@ def _copied_warehouses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 
 
 @pytest.fixture
-def created_warehouses(monkeypatch: pytest.MonkeyPatch) -> None:
+def created_warehouses(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """New warehouses are created, not copied."""
-    monkeypatch.setattr(Warehouse, "_initialise", create_or_update)
+    if not request.config.getoption("shared_lake"):  # which copies none
+        monkeypatch.setattr(Warehouse, "_initialise", create_or_update)
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,11 @@ import pytest
 import s3_server
 from postgres_server import PostgresServer
 from s3_server import BUCKET, S3Server
+from shared_lakes import SharedLakes
 
 from taxi_assets.cli.supervisor.ports import free_port
+from taxi_assets.settings import Settings
+from taxi_assets.warehouse.connection import Warehouse
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +42,23 @@ def _s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _shared_lakes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _copied_warehouses: None
+) -> Iterator[None]:
+    """With `--shared-lake`, the warehouses of all tests are in PostgreSQL and S3."""
+    if not request.config.getoption("shared_lake"):
+        yield
+        return
+    lakes = SharedLakes(request.getfixturevalue("server"), tmp_path_factory.mktemp("empty"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in request.getfixturevalue("_s3").environment.items():
+            patch.setenv(name, value)
+        patch.setattr(Settings, "__init__", lakes.settings_init())
+        patch.setattr(Warehouse, "_initialise", lakes.warehouse_initialise())
+        yield
 
 
 @pytest.fixture

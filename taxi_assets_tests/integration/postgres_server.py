@@ -52,11 +52,11 @@ class PostgresServer:
             self.execute(f"DROP SCHEMA IF EXISTS taxi_mlflow_{kind} CASCADE")
         return self.secret
 
-    def execute(self, statement: str) -> list[tuple[object, ...]]:
+    def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """The rows of a statement, in a connection of its own."""
         import psycopg
 
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        with psycopg.connect(self.url, dbname=database, autocommit=True) as connection:
             cursor = connection.execute(statement.encode())
             return list(cursor.fetchall()) if cursor.description else []
 

@@ -11,11 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from lake_listing import files_of
 from typer.testing import CliRunner
 
 from taxi_assets.cli import app
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.data_path import data_root, relative_path
 from taxi_assets.warehouse.maintenance import Maintenance, maintain
 from taxi_assets.warehouse.schema import TABLES
 
@@ -40,18 +42,24 @@ def publish(warehouse: Warehouse, month: int, seed: int) -> int:
     return warehouse.snapshot()
 
 
+def publish_all(warehouse: Warehouse) -> list[int]:
+    """Publishes January four times and February once in between, and returns the snapshots."""
+    return [publish(warehouse, month, seed) for month, seed in ((1, 7), (1, 8), (2, 9), (1, 10), (1, 11))]
+
+
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
-    """A home with January published four times and February once in between, and its snapshots."""
+    """A home with published months, and its snapshots."""
     home = tmp_path_factory.mktemp("published")
-    warehouse = Warehouse(Settings(home=home, data_kind="synthetic", threads=1, memory_limit="1GB"))
-    return home, [publish(warehouse, month, seed) for month, seed in ((1, 7), (1, 8), (2, 9), (1, 10), (1, 11))]
+    return home, publish_all(Warehouse(Settings(home=home, data_kind="synthetic", threads=1, memory_limit="1GB")))
 
 
 @pytest.fixture
-def snapshots(settings: Settings, published: tuple[Path, list[int]]) -> list[int]:
-    """Copies the published home into the test's home, and returns the snapshots."""
-    home, snapshots = published
+def snapshots(settings: Settings, request: pytest.FixtureRequest) -> list[int]:
+    """Months published in the test's warehouse, by a copy if it is in its home: the snapshots."""
+    if settings.catalog:
+        return publish_all(Warehouse(settings))
+    home, snapshots = request.getfixturevalue("published")
     shutil.copytree(home, settings.home)
     return snapshots
 
@@ -69,8 +77,7 @@ def existing(warehouse: Warehouse) -> list[int]:
 
 
 def files(warehouse: Warehouse) -> set[str]:
-    folder = warehouse.settings.warehouse
-    return {path.relative_to(folder).as_posix() for path in (folder / "data").rglob("*.parquet")}
+    return {relative_path(warehouse.settings, path) for path in files_of(warehouse)}
 
 
 def tidy(
@@ -79,13 +86,15 @@ def tidy(
     return maintain(warehouse, protected_snapshots, KEEP, NOW + timedelta(days=days), dry)
 
 
-def put_orphan(warehouse: Warehouse, age: timedelta) -> str:
-    orphan = warehouse.settings.warehouse / "data" / "main" / "kept_trips" / "ducklake-left-behind.parquet"
-    orphan.parent.mkdir(parents=True, exist_ok=True)
-    orphan.write_bytes(b"of a process that was killed")
-    then = (datetime.now(UTC) - age).timestamp()
-    os.utime(orphan, (then, then))
-    return orphan.relative_to(warehouse.settings.warehouse).as_posix()
+def put_orphan(warehouse: Warehouse) -> str:
+    """A file that no table knows, as a killed process leaves it."""
+    folder = f"{data_root(warehouse.settings)}/main/kept_trips"
+    if warehouse.settings.data_path is None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    orphan = f"{folder}/ducklake-left-behind.parquet"
+    with warehouse.reading() as connection:
+        connection.execute(f"COPY (SELECT 1 AS number) TO '{orphan}'")
+    return relative_path(warehouse.settings, orphan)
 
 
 def test_maintenance_keeps_the_content_of_every_table(warehouse: Warehouse, snapshots: list[int]) -> None:
@@ -143,11 +152,10 @@ def test_small_files_are_merged_and_months_keep_their_own_files(warehouse: Wareh
 
 
 def test_an_old_orphan_is_deleted_and_a_young_one_left(warehouse: Warehouse, snapshots: list[int]) -> None:
-    orphan = put_orphan(warehouse, timedelta(hours=2))
-    assert maintain(warehouse, (), KEEP, datetime.now(UTC)).orphaned_files == ()
+    orphan = put_orphan(warehouse)
+    assert maintain(warehouse, (), KEEP, datetime.now(UTC) + timedelta(hours=2)).orphaned_files == ()
     assert orphan in files(warehouse)
-    put_orphan(warehouse, timedelta(days=2))
-    assert maintain(warehouse, (), KEEP, datetime.now(UTC)).orphaned_files == (orphan,)
+    assert maintain(warehouse, (), KEEP, datetime.now(UTC) + timedelta(days=2)).orphaned_files == (orphan,)
     assert orphan not in files(warehouse)
 
 
@@ -155,7 +163,7 @@ def test_an_old_orphan_is_deleted_and_a_young_one_left(warehouse: Warehouse, sna
 def test_dry_run_reports_the_same_and_changes_nothing(warehouse: Warehouse, snapshots: list[int]) -> None:
     tidy(warehouse, [snapshots[1]])
     publish(warehouse, 3, 3)
-    put_orphan(warehouse, timedelta(days=2))
+    put_orphan(warehouse)
     before = existing(warehouse), files(warehouse), content(warehouse)
     planned = tidy(warehouse, [snapshots[1]], 80, dry=True)
     assert (existing(warehouse), files(warehouse), content(warehouse)) == before
@@ -188,6 +196,7 @@ KILLED = """
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from taxi_assets.warehouse.data_path import data_root, relative_path
 from taxi_assets.warehouse.maintenance import maintain
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.settings import Settings
@@ -199,11 +208,12 @@ for days in range(40, 60):
 
 
 @pytest.mark.slow
+@pytest.mark.local_lake
 @pytest.mark.parametrize(
     "seconds", [0.7, *(pytest.param(each / 10, marks=pytest.mark.slow) for each in range(4, 24) if each != 7)]
 )
 def test_killed_maintenance_damages_nothing(warehouse: Warehouse, snapshots: list[int], seconds: float) -> None:
-    put_orphan(warehouse, timedelta(days=2))
+    put_orphan(warehouse)
     before = content(warehouse)
     command = [sys.executable, "-c", KILLED, str(warehouse.settings.home)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -220,10 +230,13 @@ def test_killed_maintenance_damages_nothing(warehouse: Warehouse, snapshots: lis
     publish(warehouse, 1, 13)
 
 
+@pytest.mark.local_lake
 def test_command_reports_and_applies(warehouse: Warehouse, snapshots: list[int], monkeypatch) -> None:
     monkeypatch.setenv("TAXI_HOME", str(warehouse.settings.home))
     monkeypatch.setenv("TAXI_DATA_KIND", "synthetic")
-    orphan = put_orphan(warehouse, timedelta(days=2))
+    orphan = put_orphan(warehouse)
+    then = (datetime.now(UTC) - timedelta(days=2)).timestamp()
+    os.utime(warehouse.settings.warehouse / orphan, (then, then))
     dry = CliRunner().invoke(app, ["maintain", "--dry-run", "--json", "-"])
     assert orphan in files(warehouse)
     shown = CliRunner().invoke(app, ["maintain"])

@@ -8,6 +8,7 @@ import pytest
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.catalogue import tables_marker
 from taxi_assets.warehouse.connection import Warehouse, require_writable
 
 pytestmark = pytest.mark.usefixtures("created_warehouses")
@@ -34,6 +35,7 @@ def test_home_may_have_any_name(tmp_path: Path, name: str) -> None:
         assert connection.execute("SELECT miles FROM read_csv($path)", {"path": str(landed)}).fetchall() == [(2.5,)]
 
 
+@pytest.mark.local_lake
 def test_relative_home_is_read_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Warehouse(Settings(home=Path("home"))).publishing("first") as connection:
@@ -43,6 +45,7 @@ def test_relative_home_is_read_from_another_folder(tmp_path: Path, monkeypatch: 
     assert existing(Warehouse(Settings(home=Path("../home")))) == 5
 
 
+@pytest.mark.local_lake
 def test_moved_home_is_read_from_its_new_place(tmp_path: Path) -> None:
     with Warehouse(Settings(home=tmp_path / "home")).publishing("first") as connection:
         put_rows(connection, 100_000)
@@ -145,6 +148,6 @@ def test_column_that_a_table_of_an_earlier_release_lacks_is_added(warehouse: War
     with warehouse.publishing("as an earlier release") as connection:
         connection.execute("ALTER TABLE promotions DROP COLUMN bias")
         connection.execute("INSERT INTO promotions BY NAME SELECT 7 AS model_version")
-    (warehouse.settings.warehouse / "tables.json").unlink()
+    tables_marker(warehouse.settings).unlink()
     with warehouse.reading() as connection:
         assert connection.execute("SELECT model_version, bias FROM promotions").fetchall() == [(7, None)]

@@ -8,7 +8,6 @@ from pydantic import PostgresDsn, Secret
 from taxi_assets.months import Month
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse, month_key
-from taxi_assets.warehouse.data_path import data_root
 
 
 def warehouse_at(home: Path, url: str | None, data_path: str | None = None) -> Warehouse:
@@ -42,10 +41,3 @@ def content(lake: Warehouse) -> list[tuple[object, ...]]:
     query = "SELECT month, count(*), bit_xor(hash(t)) FROM clean_trips AS t GROUP BY month ORDER BY month"
     with lake.reading() as connection:
         return connection.execute(query).fetchall()
-
-
-def files_of(lake: Warehouse, table: str) -> list[str]:
-    """The paths of all parquet files of a table, known to it or not."""
-    with lake.reading() as connection:
-        pattern = f"{data_root(lake.settings)}/main/{table}/**/*.parquet"
-        return [path for (path,) in connection.execute("FROM glob($pattern)", {"pattern": pattern}).fetchall()]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from lake_listing import files_of
 from s3_server import BUCKET, KEY_ID, SECRET_KEY, S3Server
 from sample_lake import MONTHS, Source
-from shared_lake import content, files_of, put_month, settings_at, warehouse_at
+from shared_lake import content, put_month, settings_at, warehouse_at
 from table_digests import table_digests
 
 from taxi_assets.cli.supervisor.ports import free_port

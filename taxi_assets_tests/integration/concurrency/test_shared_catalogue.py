@@ -9,9 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 from filelock import Timeout
+from lake_listing import files_of
 from postgres_server import PASSWORD, PostgresServer
 from pydantic import PostgresDsn, Secret
-from shared_lake import content, files_of, put_month, settings_at, warehouse_at
+from shared_lake import content, put_month, settings_at, warehouse_at
 
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.errors import TaxiError

@@ -116,6 +116,7 @@ def test_other_file_kinds_are_not_suggested_a_parquet_name(landing_harness: Land
     assert "retry" not in note  # a retry would refuse it
 
 
+@pytest.mark.local_lake
 def test_the_command_in_the_reason_runs_as_printed(landing_harness: LandingHarness, tmp_path: Path) -> None:
     """The command also works in a shell, for any file name."""
     name = "green_tripdata_2023-01 (1) $(touch pwned) 'x'.parquet"
