@@ -44,9 +44,8 @@ def test_every_imported_package_is_declared() -> None:
     pyproject = (ROOT / "pyproject.toml").read_text()
     extras = tomllib.loads(pyproject)["project"]["optional-dependencies"]
     extra = {each for name in ("scale", "large") for each in extras[name]}  # not installed by default
-    optional = {
-        normal_name(re.split(r"[^\w.-]", each)[0]).removesuffix("-cpu").removesuffix("-python") for each in extra
-    }
+    names = (normal_name(re.split(r"[^\w.-]", each)[0]) for each in extra)
+    optional = {name.removesuffix("-cpu").removesuffix("-python").replace("-", "_") for name in names}
     assert undeclared(packages - optional, declared_distributions(pyproject)) == set()
 
 

@@ -20,6 +20,8 @@ WRONG_SETTINGS = {
     "TAXI_OPENLINEAGE_URL": ("", "events.jsonl", "ftp://example.org", "http://", "/data/"),
     "TAXI_ALERT_WEBHOOK": ("ftp://example.org", "x"),
     **dict.fromkeys(("TAXI_CATALOG", "TAXI_DAGSTER_STORAGE", "TAXI_DATA_PATH"), ("", "http://user:secret@host.test/x")),
+    "TAXI_RUN_BROKER": ("", "http://user:secret@host.test/x"),
+    "TAXI_MAX_CONCURRENT_RUNS": ("0", "", "many"),
     "TAXI_MLFLOW_STORE": ("", "http://user:secret@host.test/x"),
     **dict.fromkeys(("TAXI_SERVING_STORE", "TAXI_SHARED_FILES"), ("", "store", "http://user:secret@host.test/x")),
     "TAXI_PROMOTION": ("", "maybe"),

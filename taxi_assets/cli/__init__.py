@@ -21,6 +21,7 @@ from taxi_assets.cli import (
     replay_command,
     serving_commands,
     synthetic_commands,
+    worker_command,
 )
 from taxi_assets.cli.file_commands import files
 from taxi_assets.cli.terminal import error_console, unknown_variables, warn
@@ -41,6 +42,7 @@ for command in (
     platform_commands.status,
     serving_commands.predict,
     serving_commands.replica,
+    worker_command.worker,
     approval_commands.approve,
     approval_commands.reject,
     deployment_commands.deploy,

@@ -18,6 +18,7 @@ from taxi_assets.defs.mlflow_resource import sync_mlflow_runs
 from taxi_assets.settings import Settings
 
 PROCESS_TAG = ".dagster/taxi_process"  # Dagster's UI hides tags with this prefix
+WORKER_TAG = "dagster-celery/task_id"  # of a run that a worker has, on any machine
 
 _WAITING_FOR_A_PROCESS = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
 _UNFINISHED = [*_WAITING_FOR_A_PROCESS, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -87,6 +88,8 @@ def close_abandoned_runs(settings: Settings, instance: dg.DagsterInstance, *, no
 
 
 def _is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun, no_launcher: bool) -> bool:
+    if WORKER_TAG in run.tags:  # Dagster's run monitoring finds dead workers
+        return False
     process = _process_of(instance, run)
     if process:
         return not process.is_alive()

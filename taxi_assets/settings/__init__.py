@@ -3,17 +3,27 @@
 Parameters of a run (hyper-parameters, windows) belong in the Dagster `Config` beside the asset.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from filelock import FileLock
-from pydantic import Field, HttpUrl, PostgresDsn, Secret, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    HttpUrl,
+    PostgresDsn,
+    RedisDsn,
+    Secret,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from taxi_assets.files import forbidden_characters
 from taxi_assets.settings.home_layout import refuse_older_layout
 from taxi_assets.settings.lineage_address import LineageAddress
+from taxi_assets.settings.store_address import check_store_address
 from taxi_assets.tlc.services import SERVICES
 
 DataKind = Literal["real", "synthetic"]
@@ -21,7 +31,6 @@ ServedCondition = Literal["without_recent_traffic", "with_recent_traffic"]
 Environment = Literal["dev", "test", "prod"]
 RetrainingMode = Literal["never", "monthly", "drift"]
 _MIN_MEMORY_BYTES, _MAX_MEMORY_BYTES = 64 * 1000**2, 1000 * 1000**4  # outside, DuckDB raises its own errors
-_S3_PREFIX = re.compile(r"(?a)s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!(real|synthetic)(/|$))[\w-][\w.-]*)*/?")
 PORT_SHIFTS = {"test": 100, "prod": 200}
 _PACKAGE = Path(__file__).parents[1]  # a wheel has the checkout's files that are read at run time below it (setup.py)
 CHECKOUT = _PACKAGE / "_checkout" if (_PACKAGE / "_checkout").is_dir() else _PACKAGE.parent
@@ -60,6 +69,11 @@ class Settings(BaseSettings):
     dagster_storage: Secret[PostgresDsn] | None = Field(
         None, description="Address of a PostgreSQL database for Dagster's runs and events; unset, SQLite in the home."
     )
+    run_broker: Secret[RedisDsn] | None = Field(
+        None,
+        description="Redis server whose queue gives runs that ingest months to `taxi worker`; unset, all run here.",
+    )
+    max_concurrent_runs: int = Field(1, ge=1, le=1000, description="Runs of Dagster at the same time.")
     serving_store: str | None = Field(
         None,
         description="Store that endpoints on many machines share, as s3://bucket/prefix, or a folder that all of them "
@@ -67,8 +81,7 @@ class Settings(BaseSettings):
     )
     shared_files: str | None = Field(
         None,
-        description="Store with a copy of each source file, for machines with homes of their own, as "
-        "s3://bucket/prefix, or a folder that all of them mount; unset, files are in the home only.",
+        description="Store of source files that machines share, as s3://bucket/prefix or a folder; unset, the home.",
     )
     mlflow_store: Secret[PostgresDsn] | None = Field(
         None, description="Address of a PostgreSQL database for MLflow's runs and versions; unset, SQLite in the home."
@@ -165,17 +178,7 @@ class Settings(BaseSettings):
     @field_validator("data_path", "serving_store", "shared_files")
     @classmethod
     def _check_store(cls, value: str | None, info: ValidationInfo) -> str | None:
-        may_be_folder = info.field_name != "data_path"
-        if may_be_folder and value and Path(value).is_absolute():
-            if named := forbidden_characters(Path(value)):
-                raise ValueError(f"{value!a} contains {named}: name a folder without")
-            return value.rstrip("/") or "/"
-        if value is not None and not _S3_PREFIX.fullmatch(value):
-            or_folder = " or an absolute path" if may_be_folder else ""
-            raise ValueError(
-                f"write s3://bucket/prefix{or_folder} of letters, digits, `.`, `-`, `_`; no keys, real or synthetic"
-            )
-        return value.rstrip("/") if value else None
+        return check_store_address(value, may_be_folder=info.field_name != "data_path")
 
     @field_validator("memory_limit")
     @classmethod
@@ -273,8 +276,7 @@ class Settings(BaseSettings):
         return self.root / "evidence"
 
     @property
-    def releases(self) -> Path:
-        """The log of this environment's releases, and of their undoing."""
+    def releases(self) -> Path:  # the log of this environment's releases, and of their undoing
         return self.root / "releases"
 
     @property

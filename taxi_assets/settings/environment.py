@@ -11,7 +11,7 @@ from collections.abc import Mapping, MutableMapping
 _CLEARED = (
     *("MLFLOW_", "_MLFLOW_", "DATABRICKS_", "DAGSTER_", "BENTOML_", "BENTO_", "GX_", "GE_", "GREAT_EXPECTATIONS_"),
     *("AWS_", "OTEL_", "UVICORN_", "GUNICORN_", "FLASK_", "PROMETHEUS_", "GRPC_PROXY", "OPTUNA_"),
-    "OPENLINEAGE_",
+    *("OPENLINEAGE_", "CELERY_"),
 )
 _S3_VARIABLES = (  # kept if a setting of `_IN_S3` names S3; `AWS_ENDPOINT_URL_S3` too
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE", "AWS_PROFILE"),

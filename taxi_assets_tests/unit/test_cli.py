@@ -20,6 +20,7 @@ COMMANDS = (
     "status",
     "predict",
     "replica",
+    "worker",
     "deploy",
     "undeploy",
     "route",

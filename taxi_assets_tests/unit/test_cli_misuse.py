@@ -92,7 +92,7 @@ USES = {
             "--shift": ("", "slower_city", "slower_city=0", "slower_city=nan", "zone_mix=-1", "x=1"),
         },
     ),
-    "up": Use({}, {}),
+    **dict.fromkeys(("up", "worker"), Use({}, {})),
     "serve": Use({"PROGRAM": "bento"}, {"PROGRAM": ("", "endpoint", "[bold]")}),
     "maintain": Use({}, {"--json": NO_FILES}),
     "baselines": Use({"--source": MISSING}, {"--source": NO_SOURCES, "--json": NO_FILES}),
@@ -237,7 +237,7 @@ def test_a_wrong_setting_is_refused_in_one_line(
     assert code == 1
     shown = (
         "..."
-        if setting.endswith(("_TOKEN", "_WEBHOOK", "_CATALOG", "_STORAGE", "_DATA_PATH", "_URL"))
+        if setting.endswith(("_TOKEN", "_WEBHOOK", "_CATALOG", "_STORAGE", "_BROKER", "_DATA_PATH", "_URL"))
         or "MLFLOW_STORE" in setting
         else value
     )

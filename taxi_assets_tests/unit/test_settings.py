@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from pydantic import HttpUrl, PostgresDsn, Secret, SecretStr, ValidationError
+from pydantic import HttpUrl, PostgresDsn, RedisDsn, Secret, SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from taxi_assets.cli.run_pipeline import remember_data_kind
@@ -23,6 +23,8 @@ READ = {
         "postgres://t:pw@db.test/runs",
         Secret[PostgresDsn](PostgresDsn("postgres://t:pw@db.test/runs")),
     ),
+    "run_broker": ("redis://:pw@queue.test:6379/0", Secret[RedisDsn](RedisDsn("redis://:pw@queue.test:6379/0"))),
+    "max_concurrent_runs": ("4", 4),
     "serving_store": ("/mnt/serving/", "/mnt/serving"),
     "shared_files": ("s3://trips.test/files/", "s3://trips.test/files"),
     "mlflow_store": (

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from taxi_assets.defs.ingestion.source_files import listing_digest, quarantine_event
 from taxi_assets.defs.jobs import ingest_months, train_month
@@ -145,6 +147,8 @@ def _requests(instance: dg.DagsterInstance, warehouse: Warehouse, messages: list
         trains = pending.newest_trainable(warehouse, waiting)
     requests: list[dg.RunRequest] = []
     for record in waiting:
+        if record == trains and warehouse.settings.max_concurrent_runs > 1 and (requests or _is_ingesting(instance)):
+            continue  # it trains on the others, which would be ingested beside it
         with _report_failure(messages, f"{record.label}: requesting its run"):
             request = _request_of(instance, record, messages, is_last=record == trains)
             if request and len(requests) < MAX_REQUESTS_PER_TICK:
@@ -152,12 +156,16 @@ def _requests(instance: dg.DagsterInstance, warehouse: Warehouse, messages: list
     return requests
 
 
+def _is_ingesting(instance: dg.DagsterInstance) -> bool:
+    return instance.get_runs_count(dg.RunsFilter(job_name=ingest_months.name, statuses=NOT_FINISHED_STATUSES)) > 0
+
+
 def _request_of(
     instance: dg.DagsterInstance, record: "SourceFile", messages: list[str], is_last: bool
 ) -> dg.RunRequest | None:
     """The run to request; None if one is in progress or too many have failed."""
     runs = instance.get_runs(dg.RunsFilter(tags={_SOURCE_FILE_TAG: _tag(record)}))
-    if not all(run.is_finished for run in runs) or _is_running(instance, record):
+    if not all(map(_is_over, runs)) or _is_running(instance, record):
         return None
     if len(runs) >= MAX_ATTEMPTS:
         again = f"taxi files retry {str(record.sha256)[:16]}"
@@ -179,6 +187,12 @@ def _request(record: "SourceFile", attempt: int, is_last: bool) -> dg.RunRequest
             "dagster/priority": "-1" if is_last else "0",
         },
     )
+
+
+def _is_over(run: dg.DagsterRun) -> bool:
+    """True if the run is finished, and Dagster does not retry it."""
+    will_retry = run.tags.get(WILL_RETRY_TAG) == "true" and AUTO_RETRY_RUN_ID_TAG not in run.tags
+    return run.is_finished and not will_retry
 
 
 def _tag(record: "SourceFile") -> str:
