@@ -46,7 +46,7 @@ def app_arguments(settings: Settings) -> dict[str, Any]:
 
 
 def _create_app(settings: Settings) -> Celery:
-    app: Celery = make_app(app_arguments(settings))  # type: ignore[no-untyped-call]
+    app: Celery = make_app(app_arguments(settings))
 
     @app.task(name=TASK_EXECUTE_JOB_NAME)
     def execute_job(execute_job_args_packed: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from taxi_assets.settings import Settings
 _SHARED_JOBS = frozenset({"ingest_months"})
 
 
-class WorkerRunLauncher(CeleryRunLauncher):
+class WorkerRunLauncher(CeleryRunLauncher):  # type: ignore[misc]
     """Dagster's launcher for Celery, with a health check of its own.
 
     A killed worker's task stays STARTED in Celery for good. The lock that a run's process has is released with it.

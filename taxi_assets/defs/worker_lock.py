@@ -36,7 +36,7 @@ def is_run_alive(settings: Settings, run_id: str) -> bool:
     """
     with open_schema(settings, "dagster_storage") as connection:
         row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_key(run_id)]).fetchone()
-    return row == (False,)
+    return bool(row == (False,))
 
 
 def _key(run_id: str) -> int:
