@@ -1,5 +1,6 @@
 """A command whose reader has ended prints no traceback and ends with the shells' exit code."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ def test_a_closed_pipe_ends_every_kind_of_output_quietly(
         monkeypatch.setattr(sys, "stderr", sys.stderr)  # Typer would replace it
         with pytest.raises(SystemExit) as ended:
             script.main()
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
     with console.capture():  # drops what was not printed: a later test would print it
         pass
     assert (ended.value.code, capsys.readouterr().err) == (141, "")
