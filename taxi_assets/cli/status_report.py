@@ -118,10 +118,9 @@ def _unfinished(settings: Settings, warehouse: Warehouse) -> list[Facts]:
 def _files(warehouse: Warehouse) -> Facts:
     """Names of files that are not in the warehouse, by state; only unresolved ones of those in quarantine."""
     from taxi_assets.ingestion.scan_landing import list_source_files
-    from taxi_assets.ingestion.unresolved_files import unresolved_files
+    from taxi_assets.ingestion.unresolved_files import without_resolved
 
-    records = list_source_files(warehouse)
-    shown = [each for each in records if each.state != "quarantined"] + unresolved_files(records)
+    shown = without_resolved(list_source_files(warehouse))
     return {state: [each.file_name for each in shown if each.state == state] for state in _OPEN_STATES}
 
 

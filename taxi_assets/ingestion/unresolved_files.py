@@ -21,6 +21,11 @@ def unresolved_files(records: Iterable[SourceFile]) -> list[SourceFile]:
     return [row for row in quarantined if not _is_replaced(row, rows)]
 
 
+def without_resolved(records: Sequence[SourceFile]) -> list[SourceFile]:
+    """The files, without those in quarantine that need no person."""
+    return [*(each for each in records if each.state != "quarantined"), *unresolved_files(records)]
+
+
 def _is_replaced(row: SourceFile, rows: Sequence[SourceFile]) -> bool:
     """True if the month was ingested from a file that came later."""
     named = (row.service, row.month) if row.month else parse_file_name(row.file_name)

@@ -167,11 +167,6 @@ class Settings(BaseSettings):
             raise ValueError("no user of this name has a home folder: write the whole path") from error
         if named := forbidden_characters(value.absolute()):
             raise ValueError(f"{str(value.absolute())!a} contains {named}: set TAXI_HOME to a path without")
-        return value
-
-    @field_validator("home")
-    @classmethod
-    def _refuse_older_layout(cls, value: Path) -> Path:
         refuse_older_layout(value, get_args(DataKind))
         return value
 
@@ -276,7 +271,8 @@ class Settings(BaseSettings):
         return self.root / "evidence"
 
     @property
-    def releases(self) -> Path:  # the log of this environment's releases, and of their undoing
+    def releases(self) -> Path:
+        """The log of this environment's releases, and of their undoing."""
         return self.root / "releases"
 
     @property

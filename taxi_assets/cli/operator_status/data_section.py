@@ -16,7 +16,7 @@ _RUNS = 20  # more are never in progress at once
 def data_section(settings: Settings, warehouse: Warehouse) -> Section:
     """Months ingested and expected, files that wait or are in quarantine, months with missing assets."""
     from taxi_assets.ingestion.source_files import read_source_files
-    from taxi_assets.ingestion.unresolved_files import unresolved_files
+    from taxi_assets.ingestion.unresolved_files import without_resolved
     from taxi_assets.monitoring.overdue_months import next_months
     from taxi_assets.monitoring.unfinished_months import unfinished_months
 
@@ -38,7 +38,7 @@ def data_section(settings: Settings, warehouse: Warehouse) -> Section:
         for each in following
     ]
     checks = f"{dagster}/assets/raw_trips?view=checks"
-    listed = [each for each in records if each.state != "quarantined"] + unresolved_files(records)
+    listed = without_resolved(records)
     for state, shown in _FILE_STATES.items():
         names = [each.file_name for each in listed if each.state == state]
         figures.append(Figure(f"files {state}", ", ".join(names) or "none", shown if names else "ok", checks))
