@@ -39,7 +39,7 @@ run: env ## months -> checked data -> model -> Bento -> one prediction
 up: env ## Dagster, MLflow, the Bento and the reports, until Ctrl-C
 	@exec $(BIN)/taxi up
 
-up-cluster: env-scale ## the same with PostgreSQL, S3, two endpoints and a proxy, each a process of its own
+up-cluster: env-scale ## the same with PostgreSQL, S3, Redis, two workers, two endpoints and a proxy
 	@exec $(BIN)/taxi up --cluster
 
 test: env ## every fast test, warnings as errors

@@ -61,7 +61,7 @@ def status(
 def up(
     cluster: Annotated[
         bool,
-        typer.Option("--cluster", help="Also start PostgreSQL, S3, two endpoints and a proxy."),
+        typer.Option("--cluster", help="Also start PostgreSQL, S3, Redis, two workers, two endpoints and a proxy."),
     ] = False,
 ) -> None:
     """Serve Dagster, MLflow, the Bento and the reports on loopback, until Ctrl-C."""
@@ -76,7 +76,7 @@ def up(
             return
         from taxi_assets.cli.supervisor.local_services import local_services
 
-        say("starting PostgreSQL and an S3 server ...")
+        say("starting PostgreSQL, an S3 server and Redis ...")
         with local_services(settings, tag) as variables:
             os.environ.update(variables)
             say(f"for other commands: . {settings.home / 'cluster' / 'environment'}")

@@ -1,9 +1,10 @@
-"""The programs that `taxi up --cluster` adds: two endpoints that share only S3, behind a proxy."""
+"""The programs that `taxi up --cluster` adds: two workers, and two endpoints behind a proxy."""
 
 import sys
 from pathlib import Path
 
-from taxi_assets.cli.supervisor.programs import Endpoint, Program, replica_programs
+from taxi_assets.cli.supervisor.local_services import WORKERS
+from taxi_assets.cli.supervisor.programs import Endpoint, Program, environment, replica_programs
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import CHECKOUT, Settings
 
@@ -13,7 +14,7 @@ _ADDRESS = "127.0.0.1:3080"
 
 
 def cluster_programs(settings: Settings) -> tuple[Program, ...]:
-    """The replicas' programs and the proxy; each replica has a home of its own.
+    """The replicas' programs, the proxy and the workers; each replica and worker has a home of its own.
 
     Raises:
         TaxiError: a folder cannot be created, or the proxy's configuration is missing.
@@ -21,11 +22,20 @@ def cluster_programs(settings: Settings) -> tuple[Program, ...]:
     programs: list[Program] = []
     endpoints = []
     for number in range(1, _REPLICAS + 1):
-        home = settings.home.absolute() / "cluster" / f"replica-{number}"
-        own = settings.model_copy(update={"home": home, "bento_port": settings.bento_port + 10 + number})
+        own = _own_home(settings, f"replica-{number}", bento_port=settings.bento_port + 10 + number)
         programs += replica_programs(own, f"-{number}")
         endpoints.append(own.url(own.bento_port))
-    return (*programs, _proxy(settings, endpoints))
+    workers = (_worker(settings, f"worker-{number}") for number in range(1, WORKERS + 1))
+    return (*programs, _proxy(settings, endpoints), *workers)
+
+
+def _own_home(settings: Settings, name: str, **changes: object) -> Settings:
+    return settings.model_copy(update={"home": settings.home.absolute() / "cluster" / name, **changes})
+
+
+def _worker(settings: Settings, name: str) -> Program:
+    command = (sys.executable, "-m", "taxi_assets", "worker")
+    return Program(name, command, environment(_own_home(settings, name)), "ingests months")
 
 
 def _proxy(settings: Settings, endpoints: list[str]) -> Program:

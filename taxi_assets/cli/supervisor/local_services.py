@@ -1,4 +1,4 @@
-"""Runs PostgreSQL and an S3 server on this machine, with their files in the home."""
+"""Runs PostgreSQL, Redis and an S3 server on this machine, with their files in the home."""
 
 import os
 import pwd
@@ -23,6 +23,7 @@ from taxi_assets.files import write_atomically
 from taxi_assets.settings import Settings
 
 ENVIRONMENT_FILE = "environment"
+WORKERS = 2
 _HOST = "127.0.0.1"
 _BUCKET = "taxi"
 _START_SECONDS = 60.0
@@ -38,7 +39,16 @@ def missing_parts() -> list[str]:
         missing.append("PostgreSQL is missing: `apt-get install postgresql`, or put its programs into PATH")
     elif not os.geteuid() and not _postgres_user():
         missing.append("PostgreSQL refuses root, and there is no user postgres: run this as another user")
-    packages = ("psycopg", "duckdb_extension_postgres_scanner", "dagster_postgres", "obstore")
+    if not shutil.which("redis-server"):
+        missing.append("Redis is missing: `apt-get install redis-server`, or put redis-server into PATH")
+    packages = (
+        "psycopg",
+        "duckdb_extension_postgres_scanner",
+        "dagster_postgres",
+        "obstore",
+        "dagster_celery",
+        "redis",
+    )
     if not all(map(find_spec, packages)) or not all(_beside_python(name).is_file() for name in ("rclone", "traefik")):
         missing.append("packages are missing: `make env-scale`")
     return missing
@@ -46,7 +56,7 @@ def missing_parts() -> list[str]:
 
 @contextmanager
 def local_services(settings: Settings, tag: str) -> Iterator[Mapping[str, str]]:
-    """PostgreSQL and S3 during the block.
+    """PostgreSQL, S3 and Redis during the block.
 
     Args:
         settings: Location of the home.
@@ -64,7 +74,7 @@ def local_services(settings: Settings, tag: str) -> Iterator[Mapping[str, str]]:
     folder.mkdir(parents=True, exist_ok=True)
     with processes.guarded_tag(tag) as own_tag:
         try:
-            variables = {**_start_postgresql(folder, own_tag), **_start_s3(folder, own_tag)}
+            variables = _start_postgresql(folder, own_tag) | _start_s3(folder, own_tag) | _start_redis(folder, own_tag)
             variables |= {"TAXI_HOME": str(settings.home.absolute()), "TAXI_DATA_KIND": settings.active_data_kind}
             lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
             _write_secret(folder / ENVIRONMENT_FILE, "".join(lines))
@@ -129,7 +139,22 @@ def _start_s3(folder: Path, tag: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": f"http://{_HOST}:{port}",
         "TAXI_DATA_PATH": f"s3://{_BUCKET}/lake",
         "TAXI_SERVING_STORE": f"s3://{_BUCKET}/serving",
+        "TAXI_SHARED_FILES": f"s3://{_BUCKET}/source-files",
     }
+
+
+def _start_redis(folder: Path, tag: str) -> dict[str, str]:
+    password, port = _secret(folder / "redis_password"), free_port(_HOST)
+    data, secret = folder / "redis", folder / "redis.conf"
+    data.mkdir(exist_ok=True)
+    _write_secret(secret, f"requirepass {password}\n")  # arguments can be seen by every user of the machine
+    # A run that waits in the queue outlives the server.
+    options = ("--bind", _HOST, "--port", str(port), "--dir", str(data), "--appendonly", "yes", "--save", "")
+    with (folder / "redis.log").open("w") as log:
+        process = processes.start((str(shutil.which("redis-server")), str(secret), *options), {}, tag, log)
+    _wait(lambda: _accepts(port), process, folder / "redis.log")
+    url = f"redis://:{password}@{_HOST}:{port}/0"
+    return {"TAXI_RUN_BROKER": url, "TAXI_MAX_CONCURRENT_RUNS": str(WORKERS)}
 
 
 def _answers_sql(url: str) -> bool:
