@@ -6,6 +6,8 @@ FROM python:3.11.13-slim-bookworm AS build
 WORKDIR /app
 COPY requirements.lock deploy/image/requirements.lock ./image/
 # uv comes from the same hashed lock and stays out of the image, as do pip and the build backend's wheel.
+# Bytecode is valid without its source's time, which copying from one stage to the other may round.
+ENV PYC_INVALIDATION_MODE=UNCHECKED_HASH
 # hadolint ignore=DL3013
 RUN python3 -m venv /opt/venv \
  && awk '/^[^ ]/ {wanted = /^uv==/} wanted' image/requirements.lock > /tmp/uv.txt \
@@ -18,7 +20,7 @@ COPY bento ./bento
 ARG REVISION=unknown
 RUN VIRTUAL_ENV=/opt/venv /opt/venv/bin/uv pip install --no-cache --quiet --offline --no-deps --no-build-isolation \
       --compile-bytecode --editable . \
- && /opt/venv/bin/python -m compileall -q taxi_assets bento \
+ && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash taxi_assets bento \
  && /opt/venv/bin/python -m pip uninstall --quiet --yes uv wheel \
  && /opt/venv/bin/python -m pip uninstall --quiet --yes pip \
  && for package in pandas scipy sklearn pyarrow; do \

@@ -2,24 +2,39 @@
 
 Debian's buildah builds it and reaches no registry. The base has the tag that the
 Dockerfile pins and Debian's Python of the same minor version.
+
+The store is in memory if there is enough: a build there took half of the time.
 """
 
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
+import psutil
+
 CHECKOUT = Path(__file__).parents[1]
+MEMORY = 10 * 2**30  # bytes that must be free: 7.3e9 at the peak of a build
 TOOLS = ("buildah", "debootstrap", "unshare", "chroot")
 CERTIFICATES = Path("/etc/ssl/certs")  # those of the machine: its package index may need them
 # The mounts belong to the new namespace and end with it.
+_PROBE = """
+set -e
+mount --make-rprivate /
+mount -t tmpfs tmpfs "$1"
+mknod "$1/null" c 1 3
+: > "$1/null"
+chown 10001:10001 "$1/null"
+"""
 _RUN = """
 set -e
 mount --make-rprivate /
@@ -35,14 +50,27 @@ exec chroot --userspec="$user" "$root" /usr/bin/env --ignore-environment --chdir
 """
 
 
+class BaseUnavailable(Exception):
+    """Debian's packages cannot be downloaded."""
+
+
 def missing_tools() -> str | None:
     """The reason why no image can be built here, if any."""
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
         return f"{', '.join(missing)} cannot be found: install Debian's buildah and debootstrap"
-    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
-        return "this user may not mount: run as root"
+    probe = ["unshare", "--mount", "sh", "-c", _PROBE, "sh", "/mnt"]
+    if (done := subprocess.run(probe, capture_output=True, text=True, check=False)).returncode:
+        return f"an image needs the right to mount, make devices and change owners: {done.stderr.strip()}"
     return None
+
+
+def _new_folder(other: Path) -> Path:
+    """A folder in memory, or in another one if memory is short."""
+    shared = Path("/dev/shm")  # noqa: S108  a new folder in it
+    if shared.is_dir() and min(shutil.disk_usage(shared).free, psutil.virtual_memory().available) > MEMORY:
+        return Path(mkdtemp(prefix="image-", dir=shared))
+    return Path(mkdtemp(prefix="image-", dir=other))
 
 
 @dataclass(frozen=True)
@@ -63,10 +91,12 @@ class Image:
 
 
 class ImageStore:
-    """A store of buildah in a folder of its own."""
+    """A store of buildah in a folder of its own, with a limit of seconds for all that is built in it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self._folder = _new_folder(folder)
+        self._deadline = time.monotonic() + seconds
+        self._log = self._folder / "log"
         self._options = self._with("overlay")
         probe = subprocess.run(["buildah", *self._options, "images"], capture_output=True, check=False)
         if probe.returncode:  # no overlay on this file system: every layer is a copy, which takes minutes
@@ -76,23 +106,37 @@ class ImageStore:
         folders = ("--root", str(self._folder / driver), "--runroot", str(self._folder / "run"))
         return ("--storage-driver", driver, *folders)
 
+    def _run(self, *command: str) -> str:
+        """The output of a command, which fails with its last lines, and at the deadline."""
+        env = {**os.environ, "TMPDIR": str(self._folder)}
+        with self._log.open("w") as log:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=env)
+            try:
+                output = process.communicate(timeout=self._deadline - time.monotonic())[0]
+            except subprocess.TimeoutExpired:
+                _kill_tree(process)
+                output = process.communicate()[0]
+        if process.returncode:
+            late = " at its limit" if time.monotonic() > self._deadline else ""
+            last = [*output.splitlines(), *self._log.read_text().splitlines()][-30:]
+            raise AssertionError("\n".join((f"{' '.join(command[:6])} failed{late}:", *last)))
+        return output.strip()
+
     def buildah(self, command: str, *arguments: str) -> str:
         """The output of a command of buildah."""
-        done = subprocess.run(
-            ["buildah", *self._options, command, *arguments], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise AssertionError(f"buildah {command}: {done.stdout[-2000:]}{done.stderr[-3000:]}")
-        return done.stdout.strip()
+        return self._run("buildah", *self._options, command, *arguments)
 
     def make_base(self, tag: str) -> None:
         """Store a small Debian with Python under this tag."""
         container = self.buildah("from", "scratch")
         root = self.buildah("mount", container)
         packages = "python3,python3-venv,ca-certificates"
-        command = ["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", root]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout[-2000:]
+        try:
+            self._run("debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", root)
+        except AssertionError as error:
+            if re.search(r"^E: (Failed getting release|Couldn't download)", str(error), re.MULTILINE):
+                raise BaseUnavailable(str(error)) from error
+            raise
         for cached in (Path(root) / "var" / "cache" / "apt" / "archives").glob("*.deb"):
             cached.unlink()
         (Path(root) / "etc" / "hosts").write_text("127.0.0.1 localhost\n")  # a container's runtime mounts it
@@ -115,8 +159,17 @@ class ImageStore:
     def remove(self) -> None:
         """Delete the store and what is mounted in it."""
         for command in ("umount", "rm"):
-            self.buildah(command, "--all")
+            subprocess.run(["buildah", *self._options, command, "--all"], capture_output=True, check=False)
+        for mount in psutil.disk_partitions(all=True):
+            if Path(mount.mountpoint).is_relative_to(self._folder):
+                subprocess.run(["umount", "--lazy", mount.mountpoint], capture_output=True, check=False)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _kill_tree(process: subprocess.Popen[str]) -> None:
+    for each in (*psutil.Process(process.pid).children(recursive=True), process):
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
 
 
 def _megabytes(size: str) -> float:
@@ -131,10 +184,10 @@ def base_tags(dockerfile: Path) -> set[str]:
 
 
 @contextmanager
-def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: list[str], log: Path, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """A container's process, ended with its children by the signal that Docker sends."""
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=env)
         try:
             yield process
         finally:
