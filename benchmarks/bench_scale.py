@@ -1,11 +1,12 @@
 """Measures training on more trips than fit into memory: peak memory, cost of a row, error.
 
 `python -m benchmarks.bench_scale [--rows N] [--months N] [--trees N] [--full N]`; the trips are synthetic green
-ones. The published months stay in `BENCH_SCALE_HOME` or below `TAXI_HOME`: publishing 25 takes five minutes.
+ones. One process trains, or two share the work. The published months stay in `BENCH_SCALE_HOME` or below
+`TAXI_HOME`: publishing 25 takes five minutes.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.harness import Comparison, Figure, Goal, Run, options, report, subprocess_timer
@@ -14,81 +15,105 @@ from taxi_assets.settings import Settings
 
 _WORKLOADS = "benchmarks.scale_workloads"
 _GOAL_GB = 3.0
-_SHARES = (8, 4, 2, 1)
+# The months that each estimator trains on: all of them divided by these.
+_SHARES: Mapping[str, tuple[int, ...]] = {"xgboost": (8, 4, 2, 1), "xgboost_distributed": (8, 1)}
+_FIGURES = {"xgboost": "scale", "xgboost_distributed": "scale_distributed"}
+Growth = Mapping[str, Sequence[Run]]
 
 
 def fit(home: str, months: int, of: int, estimator: str, trees: int) -> Run:
     """Trains in a fresh process and prints what it took."""
     arguments = {"home": home, "months": months, "of": of, "estimator": estimator, "trees": trees}
     run = subprocess_timer(_WORKLOADS, "fit_last_months", **arguments)()
-    rows, peak = run.extra["rows"], run.extra["training_peak_bytes"]
     print(
-        f"{estimator}: {rows / 1e6:.1f} million rows, {trees} trees: {run.seconds:.0f} s, "
-        f"{(run.cpu_seconds or 0) / rows * 1e6:.1f} processor µs a row, peak {peak / 1e9:.2f} GB, "
-        f"RMSE {run.extra['rmse']:.4f}",
+        f"{estimator}: {run.extra['rows'] / 1e6:.1f} million rows, {trees} trees: {run.seconds:.0f} s, "
+        f"{_row_cost(run):.1f} processor µs a row, peak {_peak_gb(run):.2f} GB, RMSE {run.extra['rmse']:.4f}",
         flush=True,
     )
     return run
 
 
-def measure_growth(home: str, months: int, trees: int) -> list[Run]:
-    """Trains on an eighth, a quarter, a half and all of the months."""
-    return [fit(home, max(1, months // share), months, "xgboost", trees) for share in _SHARES]
-
-
-def growth_figures(runs: list[Run]) -> list[Figure]:
-    """Peak memory at the largest size, and the cost of its row divided by that of the smallest size."""
-    smallest, largest = runs[0], runs[-1]
-    costs = [(run.cpu_seconds or 0) / run.extra["rows"] for run in (smallest, largest)]
-    sizes = " and ".join(f"{run.extra['rows'] / 1e6:.1f}" for run in (largest, smallest))
-    peak = largest.extra["training_peak_bytes"] / 1e9 / _GOAL_GB
-    return [
-        Figure("scale_memory", peak, Goal("≤", 1), f"peak memory of a training, divided by {_GOAL_GB:g} GB"),
-        Figure("scale_cost", costs[1] / costs[0], Goal("≤", 1.2), f"processor seconds a row, {sizes} million rows"),
-    ]
-
-
-def compare_errors(home: str, months: int, of: int, trees: int) -> tuple[Comparison, list[Figure]]:
-    """Compares the error with that of training in memory, on a size that fits."""
-    ours, theirs = (fit(home, months, of, name, trees) for name in ("xgboost", "boosted_trees"))
-    found = Comparison([ours], [theirs])
-    meaning = "RMSE of the estimator xgboost divided by that of boosted_trees, which is in memory"
-    return found, [found.share("scale_error", Goal("≤", 1.01), meaning, lambda run: run.extra["rmse"])]
-
-
-def draw_growth(runs: list[Run], trees: int) -> bytes:
-    """Draws the cost of a row and the peak memory by number of rows, a PNG."""
-    from taxi_assets.plots.canvas import MODEL_COLOUR, png, style, titled_figure
-
-    millions = [run.extra["rows"] / 1e6 for run in runs]
-    largest = runs[-1]
-    title = (
-        f"XGBoost, {trees} trees: {millions[-1]:.0f} million trips take "
-        f"{largest.extra['training_peak_bytes'] / 1e9:.1f} GB and {largest.seconds / 60:.0f} minutes"
-    )
-    values: Mapping[str, list[float]] = {
-        "processor microseconds a row": [(run.cpu_seconds or 0) / run.extra["rows"] * 1e6 for run in runs],
-        "peak memory, GB": [run.extra["training_peak_bytes"] / 1e9 for run in runs],
+def measure_growth(home: str, months: int, trees: int) -> Growth:
+    """Trains each estimator on an eighth of the months up to all of them."""
+    return {
+        name: [fit(home, max(1, months // share), months, name, trees) for share in shares]
+        for name, shares in _SHARES.items()
     }
-    figure = titled_figure(title, 3.2)
-    for axes, (label, heights) in zip(figure.subplots(1, 2), values.items(), strict=True):
-        axes.plot(millions, heights, marker="o", color=MODEL_COLOUR)
+
+
+def growth_figures(growth: Growth) -> list[Figure]:
+    """Peak memory at the largest size, and the cost of its row divided by that of the smallest size."""
+    found = []
+    for name, runs in growth.items():
+        smallest, largest = runs[0], runs[-1]
+        sizes = " and ".join(f"{run.extra['rows'] / 1e6:.1f}" for run in (largest, smallest))
+        peak = f"peak memory of a training by {name}, its larger process, divided by {_GOAL_GB:g} GB"
+        cost = f"processor seconds a row by {name}, {sizes} million rows"
+        found += [
+            Figure(f"{_FIGURES[name]}_memory", _peak_gb(largest) / _GOAL_GB, Goal("≤", 1), peak),
+            Figure(f"{_FIGURES[name]}_cost", _row_cost(largest) / _row_cost(smallest), Goal("≤", 1.2), cost),
+        ]
+    return found
+
+
+def compare_errors(home: str, months: int, of: int, trees: int) -> tuple[dict[str, Comparison], list[Figure]]:
+    """Compares the errors with that of training in memory, on a size that fits."""
+    in_memory = fit(home, months, of, "boosted_trees", trees)
+    found = {name: Comparison([fit(home, months, of, name, trees)], [in_memory]) for name in _SHARES}
+    figures = []
+    for name, comparison in found.items():
+        meaning = f"RMSE of the estimator {name} divided by that of boosted_trees, which is in memory"
+        figures.append(
+            comparison.share(f"{_FIGURES[name]}_error", Goal("≤", 1.01), meaning, lambda run: run.extra["rmse"])
+        )
+    return found, figures
+
+
+def draw_growth(growth: Growth, trees: int) -> bytes:
+    """Draws the cost of a row and the peak memory by number of rows, a PNG."""
+    from taxi_assets.plots.canvas import ACCENT, MODEL_COLOUR, legend, png, style, titled_figure
+
+    largest = growth["xgboost"][-1]
+    title = (
+        f"{largest.extra['rows'] / 1e6:.0f} million trips, {trees} trees: {_peak_gb(largest):.1f} GB in one process, "
+        f"{_peak_gb(growth['xgboost_distributed'][-1]):.1f} GB in the larger of two"
+    )
+    figure = titled_figure(title, 3.4)
+    left, right = figure.subplots(1, 2)
+    drawn = {"xgboost": ("xgboost, one process", MODEL_COLOUR)}
+    drawn["xgboost_distributed"] = ("xgboost_distributed, the larger of two processes", ACCENT)
+    for name, (label, colour) in drawn.items():
+        millions = [run.extra["rows"] / 1e6 for run in growth[name]]
+        left.plot(millions, [_row_cost(run) for run in growth[name]], marker="o", color=colour, label=label)
+        right.plot(millions, [_peak_gb(run) for run in growth[name]], marker="o", color=colour)
+    right.axhline(_GOAL_GB, linestyle=":", color="black", linewidth=1)
+    for axes, label in ((left, "processor microseconds a row"), (right, f"peak memory, GB; goal {_GOAL_GB:g}")):
         axes.set_ylim(bottom=0)
         style(axes, "million training trips", label)
+    legend(figure)
     return png(figure)
+
+
+def _row_cost(run: Run) -> float:
+    """Processor microseconds a row."""
+    return (run.cpu_seconds or 0) / run.extra["rows"] * 1e6
+
+
+def _peak_gb(run: Run) -> float:
+    return run.extra["training_peak_bytes"] / 1e9
 
 
 def main() -> None:
     arguments = options("bench_scale", rows=870_000, months=24, trees=30, full=130)
     home = os.environ.get("BENCH_SCALE_HOME") or str(Settings().home / "bench" / "scale")
     publish_large_months(home, arguments.months, arguments.rows)
-    errors, figures = compare_errors(home, max(1, arguments.months // 8), arguments.months, arguments.full)
-    runs = measure_growth(home, arguments.months, arguments.trees)
-    figures += growth_figures(runs)
+    growth = measure_growth(home, arguments.months, arguments.trees)
     picture = Path(Settings().home) / "bench" / "bench_scale.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
-    picture.write_bytes(draw_growth(runs, arguments.trees))
-    report("bench_scale", vars(arguments), {"errors": errors, "growth": Comparison(runs, runs)}, figures)
+    picture.write_bytes(draw_growth(growth, arguments.trees))
+    comparisons, figures = compare_errors(home, max(1, arguments.months // 8), arguments.months, arguments.full)
+    comparisons |= {f"growth_{name}": Comparison(runs, runs) for name, runs in growth.items()}
+    report("bench_scale", vars(arguments), comparisons, [*growth_figures(growth), *figures])
 
 
 if __name__ == "__main__":

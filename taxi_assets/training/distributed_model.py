@@ -42,7 +42,8 @@ class DistributedXGBoostModel(XGBoostModel):
             shares = month_shares(reader, trips.services, self.row_months, len(workers))
             chosen = workers[: len(shares)]
             try:
-                parts = _run(client, chosen, _encode_share, [(self, trips, share, folder) for share in shares])
+                calls = [(self, trips, share, folder, share is not shares[-1]) for share in shares]
+                parts = _run(client, chosen, _encode_share, calls)
                 fitted = self._fit_parts(client, chosen, parts, folder)
             finally:
                 client.run(shutil.rmtree, folder, ignore_errors=True, workers=chosen)
@@ -91,13 +92,15 @@ def month_shares(reader: MonthReader, services: Sequence[int], row_months: int, 
     return list(shares.values())
 
 
-def _encode_share(model: DistributedXGBoostModel, trips: MonthlyTrips, share: Share, folder: Path) -> _Part:
+def _encode_share(
+    model: DistributedXGBoostModel, trips: MonthlyTrips, share: Share, folder: Path, rows_only: bool
+) -> _Part:
     encoder = model._encoder()
     folder.mkdir(parents=True, exist_ok=True)
     own = folder / uuid.uuid4().hex
     own.mkdir()
     with trips.reading() as reader:
-        rows = StoredRows.store(encoder.encode(reader, trips.services, share), own)
+        rows = StoredRows.store(encoder.encode(reader, trips.services, share, rows_only=rows_only), own)
     return _Part(rows, encoder)
 
 
@@ -113,7 +116,9 @@ def _fit_share(
     own = folder / f"binned-{tracker['dmlc_task_id']}"
     own.mkdir()
     with import_module("xgboost.collective").CommunicatorContext(**tracker):
-        trees = model._fit_stored(rows, own, weight, max(1, int(BIN_ROWS * part)))
+        # Threads of two processes on the same cores would wait for each other.
+        threads = import_module("distributed").get_worker().state.nthreads
+        trees = model._fit_stored(rows, own, weight, max(1, int(BIN_ROWS * part)), threads)
     return trees, rows.evenly_spaced(max(1, int(CALIBRATION_ROWS * part)))
 
 

@@ -85,7 +85,12 @@ class MonthlyEncoder:
     minutes_range: tuple[float, float] = (np.inf, -np.inf)
 
     def encode(
-        self, reader: MonthReader, services: tuple[int, ...], share: Set[tuple[int, int]] | None = None
+        self,
+        reader: MonthReader,
+        services: tuple[int, ...],
+        share: Set[tuple[int, int]] | None = None,
+        *,
+        rows_only: bool = False,
     ) -> Iterator[EncodedMonth]:
         """Encodes the trips of the services, a month at a time.
 
@@ -93,6 +98,7 @@ class MonthlyEncoder:
             reader: Reads the months.
             services: The services by number.
             share: Pairs of service and month to return; None means all. Of others only what these need is read.
+            rows_only: Leave out `tables`, `completed` and `minutes_range`, which need all months.
         """
         months = {service: list(counts) for service in services if (counts := reader.counts(service))}
         last = max(max(each) for each in months.values())
@@ -102,15 +108,18 @@ class MonthlyEncoder:
             wanted = {month for month in present if month >= first and (share is None or (service, month) in share)}
             rows = partial(self._rows, row_months=row_months, as_of=last + 1)
             # No name keeps a month while the next one is read.
-            yield from map(rows, self._encode_service(reader, service, present, wanted))
+            if wanted or not rows_only:
+                yield from map(rows, self._encode_service(reader, service, present, wanted, rows_only))
 
     def _encode_service(
-        self, reader: MonthReader, service: int, months: list[int], wanted: Set[int]
+        self, reader: MonthReader, service: int, months: list[int], wanted: Set[int], rows_only: bool
     ) -> Iterator["_Trips"]:
         ordered_from = first_past_only_month(np.array(months))
         early = _EarlyMonths.read(reader, service, [month for month in months if month < ordered_from])
         statistics, completed = PairStatistics(), list[CompletedTrips]()
         for month, following in pairwise([*months, months[-1] + 1]):
+            if rows_only and month > max(wanted):
+                return
             is_early = month < ordered_from
             # The month before gives the recent traffic of the first days, the last month that of later predictions.
             if month in wanted or month + 1 in wanted or month == months[-1]:

@@ -47,10 +47,12 @@ class XGBoostModel(DurationModel):
             trees = self._fit_stored(rows, folder, rows.weight / rows.count, BIN_ROWS)
             return self._keep(encoder, trees, rows.evenly_spaced(CALIBRATION_ROWS))
 
-    def _fit_stored(self, rows: "StoredRows", folder: Path, weight: float, bin_rows: int) -> XGBoostTrees:
-        """Fits the trees to stored rows, whose weights are divided by `weight`."""
+    def _fit_stored(
+        self, rows: "StoredRows", folder: Path, weight: float, bin_rows: int, threads: int = 0
+    ) -> XGBoostTrees:
+        """Fits the trees to stored rows, whose weights are divided by `weight`; 0 threads mean all cores."""
         sample = without_nan(rows.evenly_spaced(bin_rows).matrix)
-        return fit_trees(rows.batches(weight), sample, self._tree_parameters(weight), folder)
+        return fit_trees(rows.batches(weight), sample, self._tree_parameters(weight) | {"threads": threads}, folder)
 
     def _keep(self, encoder: MonthlyEncoder, trees: XGBoostTrees, sample: TrainingSet) -> Self:
         """Keeps the results, and calibrates the intervals on a sample of the rows."""

@@ -97,12 +97,13 @@ def fit_trees(
         batches: Functions that read the batches, called several times.
         sample: Rows on which the bins are found, without NaN.
         parameters: `learning_rate`, `max_iter`, `max_leaf_nodes`, `min_samples_leaf`, `l2_regularization`,
-            `random_state`, as scikit-learn's; weights with a mean of one are expected.
+            `random_state`, as scikit-learn's; weights with a mean of one are expected. `threads`: 0 means all cores.
         folder: For XGBoost's files, one for each batch.
     """
-    xgboost = import_xgboost()
-    bins = xgboost.QuantileDMatrix(sample, max_bin=_MAX_BINS)
-    rows = xgboost.ExtMemQuantileDMatrix(_iterator(xgboost, batches, folder), max_bin=_MAX_BINS, ref=bins)
+    xgboost, threads = import_xgboost(), parameters.get("threads", 0)
+    bins = xgboost.QuantileDMatrix(sample, max_bin=_MAX_BINS, nthread=threads)
+    iterator = _iterator(xgboost, batches, folder)
+    rows = xgboost.ExtMemQuantileDMatrix(iterator, max_bin=_MAX_BINS, ref=bins, nthread=threads)
     given = {
         "objective": "reg:squarederror",
         "base_score": _BASE,
@@ -116,7 +117,7 @@ def fit_trees(
         "min_child_weight": parameters["min_samples_leaf"],
         "reg_lambda": parameters["l2_regularization"],
         "seed": parameters["random_state"],
-        "nthread": parameters.get("threads", 0),
+        "nthread": threads,
         "verbosity": 0,
     }
     booster = xgboost.train(given, rows, num_boost_round=parameters["max_iter"])

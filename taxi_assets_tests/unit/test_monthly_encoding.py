@@ -94,11 +94,15 @@ def test_the_tables_of_later_predictions_are_those_of_all_trips_at_once(
 
 
 @pytest.mark.slow
-def test_a_share_of_the_months_gets_the_same_rows(trips: pd.DataFrame, by_month: list[EncodedMonth]) -> None:
+@pytest.mark.parametrize("rows_only", [False, True])
+def test_a_share_of_the_months_gets_the_same_rows(
+    trips: pd.DataFrame, by_month: list[EncodedMonth], rows_only: bool
+) -> None:
     encoder = MonthlyEncoder(GEOMETRY, Smoothing(), 24, frozenset(), SEED)
-    (found,) = encoder.encode(FrameTrips(trips), (0,), share={(0, 637)})
+    (found,) = encoder.encode(FrameTrips(trips), (0,), share={(0, 637)}, rows_only=rows_only)
     assert found.month == 637
     assert np.array_equal(found.matrix, by_month[3].matrix, equal_nan=True)
+    assert (not encoder.tables, not encoder.completed) == (rows_only, rows_only)
 
 
 def test_a_sample_of_stored_rows_keeps_no_month_in_memory(tmp_path: Path) -> None:
