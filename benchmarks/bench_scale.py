@@ -47,7 +47,7 @@ def growth_figures(growth: Growth) -> list[Figure]:
     for name, runs in growth.items():
         smallest, largest = runs[0], runs[-1]
         sizes = " and ".join(f"{run.extra['rows'] / 1e6:.1f}" for run in (largest, smallest))
-        peak = f"peak memory of a training by {name}, its larger process, divided by {_GOAL_GB:g} GB"
+        peak = f"peak memory of the largest process of a training by {name}, divided by {_GOAL_GB:g} GB"
         cost = f"processor seconds a row by {name}, {sizes} million rows"
         found += [
             Figure(f"{_FIGURES[name]}_memory", _peak_gb(largest) / _GOAL_GB, Goal("≤", 1), peak),
@@ -81,7 +81,7 @@ def draw_growth(growth: Growth, trees: int) -> bytes:
     figure = titled_figure(title, 3.4)
     left, right = figure.subplots(1, 2)
     drawn = {"xgboost": ("xgboost, one process", MODEL_COLOUR)}
-    drawn["xgboost_distributed"] = ("xgboost_distributed, the larger of two processes", ACCENT)
+    drawn["xgboost_distributed"] = ("xgboost_distributed, two processes (memory of the larger)", ACCENT)
     for name, (label, colour) in drawn.items():
         millions = [run.extra["rows"] / 1e6 for run in growth[name]]
         left.plot(millions, [_row_cost(run) for run in growth[name]], marker="o", color=colour, label=label)
