@@ -5,14 +5,12 @@ Dask starts the work on the processes; XGBoost's own collective adds up their hi
 """
 
 import logging
-import shutil
 import uuid
 from collections.abc import Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any, Self
 
 import numpy as np
@@ -20,12 +18,16 @@ import numpy as np
 from taxi_assets.errors import TaxiError
 from taxi_assets.training.monthly_encoding import MonthlyEncoder
 from taxi_assets.training.monthly_trips import FrameTrips, MonthlyTrips, MonthReader
+from taxi_assets.training.scratch_folder import scratch_folder
 from taxi_assets.training.training_set import TrainingSet
 from taxi_assets.training.xgboost_model import CALIBRATION_ROWS, StoredRows, XGBoostModel
 from taxi_assets.training.xgboost_trees import BIN_ROWS, XGBoostTrees, import_xgboost
 
 _LOCAL_WORKERS = 2
 Share = Set[tuple[int, int]]
+
+# In a process that trains: what deletes its folder, by training.
+_folders: dict[str, ExitStack] = {}
 
 
 class DistributedXGBoostModel(XGBoostModel):
@@ -36,22 +38,22 @@ class DistributedXGBoostModel(XGBoostModel):
         if isinstance(trips, FrameTrips):
             return super().fit_months(trips)
         import_xgboost()
-        folder = (trips.scratch or Path(gettempdir())) / f"training-{uuid.uuid4().hex}"
+        training = uuid.uuid4().hex
         with _dask_client() as client, trips.reading() as reader:
             workers = sorted(client.scheduler_info(n_workers=-1)["workers"])
             shares = month_shares(reader, trips.services, self.row_months, len(workers))
             chosen = workers[: len(shares)]
             try:
-                calls = [(self, trips, share, folder, share is not shares[-1]) for share in shares]
+                calls = [(self, trips, share, training, share is not shares[-1]) for share in shares]
                 parts = _run(client, chosen, _encode_share, calls)
-                fitted = self._fit_parts(client, chosen, parts, folder)
+                fitted = self._fit_parts(client, chosen, parts)
             finally:
-                client.run(shutil.rmtree, folder, ignore_errors=True, workers=chosen)
+                client.run(_delete_folder, training, workers=chosen, on_error="ignore")
         samples = [sample for _, sample in fitted]
         return self._keep(parts[-1].encoder, fitted[0][0], _joined(samples))
 
     def _fit_parts(
-        self, client: Any, workers: Sequence[str], parts: Sequence["_Part"], folder: Path
+        self, client: Any, workers: Sequence[str], parts: Sequence["_Part"]
     ) -> list[tuple[XGBoostTrees, TrainingSet]]:
         """Fits the trees on all workers at once; every worker gets the same trees."""
         count, weight = sum(part.rows.count for part in parts), sum(part.rows.weight for part in parts)
@@ -61,7 +63,14 @@ class DistributedXGBoostModel(XGBoostModel):
         tracker = tracker_module.RabitTracker(n_workers=len(workers), host_ip=host, sortby="task")
         tracker.start()
         calls = [
-            (self, part.rows, folder, weight / count, part.rows.count / count, {**tracker.worker_args(), **_task(rank)})
+            (
+                self,
+                part.rows,
+                part.folder,
+                weight / count,
+                part.rows.count / count,
+                {**tracker.worker_args(), **_task(rank)},
+            )
             for rank, part in enumerate(parts)
         ]
         fitted: list[tuple[XGBoostTrees, TrainingSet]] = _run(client, workers, _fit_share, calls)
@@ -71,9 +80,10 @@ class DistributedXGBoostModel(XGBoostModel):
 
 @dataclass(frozen=True)
 class _Part:
-    """The stored rows of a worker; only the last one's encoder has the tables."""
+    """The stored rows of a worker and their folder; only the last one's encoder has the tables."""
 
     rows: StoredRows
+    folder: Path
     encoder: MonthlyEncoder
 
 
@@ -93,15 +103,14 @@ def month_shares(reader: MonthReader, services: Sequence[int], row_months: int, 
 
 
 def _encode_share(
-    model: DistributedXGBoostModel, trips: MonthlyTrips, share: Share, folder: Path, rows_only: bool
+    model: DistributedXGBoostModel, trips: MonthlyTrips, share: Share, training: str, rows_only: bool
 ) -> _Part:
     encoder = model._encoder()
-    folder.mkdir(parents=True, exist_ok=True)
-    own = folder / uuid.uuid4().hex
-    own.mkdir()
+    opened = _folders[training] = ExitStack()
+    folder = opened.enter_context(scratch_folder(trips.scratch))
     with trips.reading() as reader:
-        rows = StoredRows.store(encoder.encode(reader, trips.services, share, rows_only=rows_only), own)
-    return _Part(rows, encoder)
+        months = encoder.encode(reader, trips.services, share, rows_only=rows_only)
+        return _Part(StoredRows.store(months, folder), folder, encoder)
 
 
 def _fit_share(
@@ -113,13 +122,16 @@ def _fit_share(
     tracker: dict[str, Any],
 ) -> tuple[XGBoostTrees, TrainingSet]:
     """Fits the trees together with the other workers; samples `part` of the calibration rows."""
-    own = folder / f"binned-{tracker['dmlc_task_id']}"
-    own.mkdir()
+    # Threads of two processes on the same cores would wait for each other.
+    threads = import_module("distributed").get_worker().state.nthreads
     with import_module("xgboost.collective").CommunicatorContext(**tracker):
-        # Threads of two processes on the same cores would wait for each other.
-        threads = import_module("distributed").get_worker().state.nthreads
-        trees = model._fit_stored(rows, own, weight, max(1, int(BIN_ROWS * part)), threads)
+        trees = model._fit_stored(rows, folder, weight, max(1, int(BIN_ROWS * part)), threads)
     return trees, rows.evenly_spaced(max(1, int(CALIBRATION_ROWS * part)))
+
+
+def _delete_folder(training: str) -> None:
+    if training in _folders:
+        _folders.pop(training).close()
 
 
 def _task(rank: int) -> dict[str, str]:

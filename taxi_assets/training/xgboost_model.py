@@ -1,8 +1,6 @@
 """The duration model with trees by XGBoost, fitted to more trips than fit into memory."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +17,7 @@ from taxi_assets.features.zone_geometry import ZoneGeometry
 from taxi_assets.training.model import DurationModel
 from taxi_assets.training.monthly_encoding import EncodedMonth, MonthlyEncoder
 from taxi_assets.training.monthly_trips import FrameTrips, MonthlyTrips
+from taxi_assets.training.scratch_folder import scratch_folder
 from taxi_assets.training.training_set import TrainingSet
 from taxi_assets.training.xgboost_trees import BIN_ROWS, Batch, XGBoostTrees, fit_trees, import_xgboost, without_nan
 
@@ -142,11 +141,3 @@ def _read_batch(path: Path, weight: float) -> Batch:
         matrix = stored["matrix"]
         target = stored["minutes"] / expected_minutes(matrix)
         return Batch(without_nan(matrix), target.astype(np.float32), (stored["weights"] / weight).astype(np.float32))
-
-
-@contextmanager
-def scratch_folder(parent: Path | None) -> Iterator[Path]:
-    if parent:
-        parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="training-", dir=parent) as folder:
-        yield Path(folder)
