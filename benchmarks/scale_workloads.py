@@ -59,7 +59,10 @@ def fit_last_months(home: str, months: int, of: int, estimator: str, trees: int)
 
 
 def _largest_child() -> int:
-    """The peak memory in bytes of the largest ended child process, at least that of this process when it started it."""
+    """The peak memory in bytes of the largest ended child process.
+
+    It is at least that of this process when it started the child.
+    """
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -18,7 +18,6 @@ import numpy as np
 from taxi_assets.errors import TaxiError
 from taxi_assets.training.monthly_encoding import MonthlyEncoder
 from taxi_assets.training.monthly_trips import FrameTrips, MonthlyTrips, MonthReader
-from taxi_assets.training.scratch_folder import scratch_folder
 from taxi_assets.training.training_set import TrainingSet
 from taxi_assets.training.xgboost_model import CALIBRATION_ROWS, StoredRows, XGBoostModel
 from taxi_assets.training.xgboost_trees import BIN_ROWS, XGBoostTrees, import_xgboost
@@ -107,7 +106,7 @@ def _encode_share(
 ) -> _Part:
     encoder = model._encoder()
     opened = _folders[training] = ExitStack()
-    folder = opened.enter_context(scratch_folder(trips.scratch))
+    folder = opened.enter_context(trips.scratch_folder())
     with trips.reading() as reader:
         months = encoder.encode(reader, trips.services, share, rows_only=rows_only)
         return _Part(StoredRows.store(months, folder), folder, encoder)

@@ -1,7 +1,8 @@
 """Training trips read month by month, and sums over them, for more trips than fit into memory."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -49,9 +50,8 @@ class MonthlyTrips(Protocol):
     def services(self) -> tuple[int, ...]:
         """The services by number."""
 
-    @property
-    def scratch(self) -> Path | None:
-        """A folder for encoded trips; None means the system's."""
+    def scratch_folder(self) -> AbstractContextManager[Path]:
+        """Makes a folder for encoded trips, deleted after the block."""
 
     def reading(self) -> AbstractContextManager[MonthReader]:
         """Opens a reader of one snapshot."""
@@ -62,11 +62,15 @@ class FrameTrips:
     """Trips in memory, with the interface of `MonthlyTrips`."""
 
     frame: "pd.DataFrame"
-    scratch: Path | None = None
 
     @property
     def services(self) -> tuple[int, ...]:
         return tuple(int(service) for service in np.unique(self.frame["service_id"]))
+
+    @contextmanager
+    def scratch_folder(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="training-") as folder:
+            yield Path(folder)
 
     def reading(self) -> AbstractContextManager["FrameTrips"]:
         return nullcontext(self)

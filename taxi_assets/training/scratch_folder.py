@@ -1,4 +1,4 @@
-"""Folders for the files of a training. A killed training leaves its folder, and the next training deletes it."""
+"""Makes a folder for the files of a training, and deletes those that killed trainings left."""
 
 import shutil
 import tempfile
@@ -12,16 +12,8 @@ _PREFIX = "training-"
 
 
 @contextmanager
-def scratch_folder(parent: Path | None) -> Iterator[Path]:
-    """Makes a folder, deleted after the block, and deletes those of killed trainings.
-
-    Args:
-        parent: The folder to make it in; None means the system's for temporary files, where nothing else is deleted.
-    """
-    if parent is None:
-        with tempfile.TemporaryDirectory(prefix=_PREFIX) as temporary:
-            yield Path(temporary)
-        return
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Makes a folder in `parent`, deleted after the block, and deletes those of killed trainings."""
     lock = _make_folder(parent)
     folder = Path(lock.lock_file).parent
     try:

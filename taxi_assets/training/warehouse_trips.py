@@ -1,7 +1,7 @@
 """Training trips of the warehouse, read month by month from one snapshot."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from duckdb import DuckDBPyConnection
 from taxi_assets.months import Month
 from taxi_assets.tlc.services import SERVICES
 from taxi_assets.training.monthly_trips import MonthSums, month_sums
+from taxi_assets.training.scratch_folder import scratch_folder
 from taxi_assets.warehouse.connection import Warehouse, month_key
 from taxi_assets.warehouse.queries import sql
 
@@ -34,9 +35,8 @@ class WarehouseTrips:
     def services(self) -> tuple[int, ...]:
         return tuple(sorted(list(SERVICES).index(name) for name in self.names))
 
-    @property
-    def scratch(self) -> Path:
-        return self.warehouse.settings.warehouse / "spill"
+    def scratch_folder(self) -> AbstractContextManager[Path]:
+        return scratch_folder(self.warehouse.settings.warehouse / "spill")
 
     @contextmanager
     def reading(self) -> Iterator["_WarehouseReader"]:

@@ -17,7 +17,6 @@ from taxi_assets.features.zone_geometry import ZoneGeometry
 from taxi_assets.training.model import DurationModel
 from taxi_assets.training.monthly_encoding import EncodedMonth, MonthlyEncoder
 from taxi_assets.training.monthly_trips import FrameTrips, MonthlyTrips
-from taxi_assets.training.scratch_folder import scratch_folder
 from taxi_assets.training.training_set import TrainingSet
 from taxi_assets.training.xgboost_trees import BIN_ROWS, Batch, XGBoostTrees, fit_trees, import_xgboost, without_nan
 
@@ -40,7 +39,7 @@ class XGBoostModel(DurationModel):
         """Fits the model to trips that are read month by month."""
         import_xgboost()  # before hours of work
         encoder = self._encoder()
-        with scratch_folder(trips.scratch) as folder:
+        with trips.scratch_folder() as folder:
             with trips.reading() as reader:
                 rows = StoredRows.store(encoder.encode(reader, trips.services), folder)
             trees = self._fit_stored(rows, folder, rows.weight / rows.count, BIN_ROWS)

@@ -50,14 +50,6 @@ def test_the_folder_of_a_training_at_work_is_kept(tmp_path: Path) -> None:
         assert folders(tmp_path) == {first}
 
 
-def test_without_a_parent_the_folder_is_a_temporary_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    (tmp_path / "training-of-somebody").mkdir()
-    with scratch_folder(None) as folder:
-        assert folder.parent == tmp_path
-    assert folders(tmp_path) == {tmp_path / "training-of-somebody"}
-
-
 @pytest.mark.slow
 def test_the_folder_of_a_killed_training_is_deleted_by_the_next(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _TRAINING, str(tmp_path)]
