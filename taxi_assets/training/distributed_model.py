@@ -174,7 +174,13 @@ def _dask_client() -> Iterator[Any]:
         with distributed.Client(address) as client:
             yield client
         return
-    local = {"n_workers": _LOCAL_WORKERS, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
+    local = {
+        "n_workers": _LOCAL_WORKERS,
+        "threads_per_worker": 1,
+        "host": "127.0.0.1",
+        # Dask's page cannot be turned off; any free port, as another training may have the usual one.
+        "dashboard_address": "127.0.0.1:0",
+    }
     with (
         distributed.LocalCluster(**local, memory_limit=0, silence_logs=logging.ERROR) as cluster,
         distributed.Client(cluster) as client,
