@@ -76,7 +76,7 @@ bench-large: env ## ingestion of 50,000,000 rows in little memory; takes 15 minu
 bench-train: env ## training and loading, against the bare libraries
 bench-serve: env ## predictions over HTTP, against scikit-learn and a bare web framework
 bench-page: env ## the rider's page in Chromium: first answer, weight, repaint
-bench-scale: env-large ## training on 2 to 20 million trips in little memory; takes an hour
+bench-scale: env-large ## training on 2 to 20 million trips in little memory; takes half an hour
 bench-data bench-large bench-train bench-serve bench-page bench-scale:
 	@$(BIN)/python -m benchmarks.$(subst -,_,$@)
 

@@ -17,7 +17,10 @@ _WORKLOADS = "benchmarks.scale_workloads"
 _GOAL_GB = 3.0
 # The months that each estimator trains on: all of them divided by these.
 _SHARES: Mapping[str, tuple[int, ...]] = {"xgboost": (8, 4, 2, 1), "xgboost_distributed": (8, 1)}
-_FIGURES = {"xgboost": "scale", "xgboost_distributed": "scale_distributed"}
+_FIGURES = {
+    "xgboost": ("scale_memory", "scale_cost", "scale_error"),
+    "xgboost_distributed": ("scale_distributed_memory", "scale_distributed_cost", "scale_distributed_error"),
+}
 Growth = Mapping[str, Sequence[Run]]
 
 
@@ -45,13 +48,14 @@ def growth_figures(growth: Growth) -> list[Figure]:
     """Peak memory at the largest size, and the cost of its row divided by that of the smallest size."""
     found = []
     for name, runs in growth.items():
+        memory_name, cost_name, _ = _FIGURES[name]
         smallest, largest = runs[0], runs[-1]
         sizes = " and ".join(f"{run.extra['rows'] / 1e6:.1f}" for run in (largest, smallest))
         peak = f"peak memory of the largest process of a training by {name}, divided by {_GOAL_GB:g} GB"
         cost = f"processor seconds a row by {name}, {sizes} million rows"
         found += [
-            Figure(f"{_FIGURES[name]}_memory", _peak_gb(largest) / _GOAL_GB, Goal("≤", 1), peak),
-            Figure(f"{_FIGURES[name]}_cost", _row_cost(largest) / _row_cost(smallest), Goal("≤", 1.2), cost),
+            Figure(memory_name, _peak_gb(largest) / _GOAL_GB, Goal("≤", 1), peak),
+            Figure(cost_name, _row_cost(largest) / _row_cost(smallest), Goal("≤", 1.2), cost),
         ]
     return found
 
@@ -63,9 +67,7 @@ def compare_errors(home: str, months: int, of: int, trees: int) -> tuple[dict[st
     figures = []
     for name, comparison in found.items():
         meaning = f"RMSE of the estimator {name} divided by that of boosted_trees, which is in memory"
-        figures.append(
-            comparison.share(f"{_FIGURES[name]}_error", Goal("≤", 1.01), meaning, lambda run: run.extra["rmse"])
-        )
+        figures.append(comparison.share(_FIGURES[name][2], Goal("≤", 1.01), meaning, lambda run: run.extra["rmse"]))
     return found, figures
 
 

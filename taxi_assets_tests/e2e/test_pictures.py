@@ -15,7 +15,7 @@ def test_every_picture_is_shown_and_made_by_a_command() -> None:
     pages = [CHECKOUT / "README.md", *(CHECKOUT / "docs").rglob("*.md")]
     shown = {name for page in pages for name in re.findall(r"images/(\w+)\.png\)", page.read_text())}
     made = {picture.name for picture in (*PICTURES, *REFUSED)}
-    assert shown == made | {"backtest", "replay", "training_growth"}
+    assert shown == made | {"backtest", "replay", "training_growth", "beyond_memory"}
     assert shown == {file.stem for file in (CHECKOUT / "docs" / "images").iterdir()}
     for name, page in (("backtest", README), ("replay", EVALUATE)):
         assert f"images/{name}.png)" in page
