@@ -65,19 +65,19 @@ def up(
     ] = False,
 ) -> None:
     """Serve Dagster, MLflow, the Bento and the reports on loopback, until Ctrl-C."""
-    from taxi_assets.cli.supervisor.home import supervised_home
+    from taxi_assets.cli.supervisor.home import only_cluster, supervised_home
     from taxi_assets.cli.supervisor.ports import free_port
 
     settings = load_settings()
     free_port(settings.host)  # fail on a host of another machine before anything is created
-    with supervised_home(settings.home) as tag:
+    with supervised_home(settings.home, settings.env) as tag:
         if not cluster:
             _serve(settings, tag)
             return
         from taxi_assets.cli.supervisor.local_services import local_services
 
         say("starting PostgreSQL, an S3 server and Redis ...")
-        with local_services(settings, tag) as variables:
+        with only_cluster(settings.home), local_services(settings, tag) as variables:
             os.environ.update(variables)
             say(f"for other commands: . {settings.home / 'cluster' / 'environment'}")
             _serve(load_settings(), tag, is_cluster=True)

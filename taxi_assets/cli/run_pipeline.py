@@ -78,7 +78,8 @@ def run(
         _materialise(result, console, {"duration_bento": endpoint.start_early})
         with result.timed("serve"):
             result.prediction = _serve_one_ride(result, endpoint)
-        remember_data_kind(settings.home, choice.settings.active_data_kind)
+        if settings.env == "dev":  # the others have the kind of dev, where their releases come from
+            remember_data_kind(settings.home, choice.settings.active_data_kind)
         with ThreadPoolExecutor(1) as beside:
             beside.submit(endpoints.close)
             report(result)
@@ -93,7 +94,7 @@ def remember_data_kind(home: Path, kind: DataKind) -> None:
 
 @contextmanager
 def exclusive_run(settings: Settings) -> Iterator[None]:
-    """Holds the home's run lock during the block.
+    """Holds the environment's run lock during the block.
 
     Raises:
         TaxiError: another process holds it.
@@ -101,7 +102,8 @@ def exclusive_run(settings: Settings) -> Iterator[None]:
     try:
         lock = run_lock(settings).acquire(timeout=1)  # sensors take it briefly to see if it is free
     except Timeout as error:
-        raise TaxiError(f"another `taxi run` is using {settings.home}: wait for it, or set TAXI_HOME") from error
+        where = f"`taxi run` of {settings.env} is using {settings.home}"
+        raise TaxiError(f"another {where}: wait for it, or set TAXI_HOME") from error
     with lock:
         yield
 

@@ -49,7 +49,7 @@ def replica(
         return
     if to_json:
         raise TaxiError("--json writes the list of machines: add --list, or leave it out")
-    with supervised_home(settings.home) as tag:
+    with supervised_home(settings.home, settings.env) as tag:
         supervise(replica_programs(settings), console, ProgramLogs(settings.logs / "up"), parent_tag=tag)
 
 

@@ -110,7 +110,7 @@ def _unfinished(settings: Settings, warehouse: Warehouse) -> list[Facts]:
     from taxi_assets.monitoring.unfinished_months import unfinished_months
 
     found = unfinished_months(settings, warehouse)
-    is_up = bool(found) and is_supervised(settings.home)
+    is_up = bool(found) and is_supervised(settings.home, settings.env)
     what_next = "`make up` is finishing it: see landing_sensor in Dagster" if is_up else "`make up` finishes it"
     return [each.as_json() | {"next": what_next} for each in found]
 

@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from taxi_assets.files import forbidden_characters
-from taxi_assets.settings.home_layout import refuse_older_layout
+from taxi_assets.settings.home_layout import lock_name, refuse_older_layout
 from taxi_assets.settings.lineage_address import LineageAddress
 from taxi_assets.settings.store_address import check_store_address
 from taxi_assets.tlc.services import SERVICES
@@ -292,5 +292,5 @@ class Settings(BaseSettings):
 
 
 def run_lock(settings: Settings) -> FileLock:
-    """The lock that allows one `taxi run` at a time in a home."""
-    return FileLock(settings.home / "run.lock")
+    """The lock that allows one `taxi run` at a time in an environment of a home."""
+    return FileLock(settings.home / lock_name("run.lock", settings.env))

@@ -1,4 +1,4 @@
-"""Refuses a home whose folders an earlier version has made."""
+"""The layout of a home: refuses that of an earlier version, and names the locks of environments."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,3 +19,8 @@ def refuse_older_layout(home: Path, kinds: Iterable[str]) -> None:
                 f"new folder, and copy each {kind}/{store}/<service>/<month>/<sha256>.parquet into its landing "
                 "folder as <service>_tripdata_<month>.parquet"
             )
+
+
+def lock_name(name: str, env: str) -> str:
+    """The name of an environment's lock, which is in the home itself."""
+    return name if env == "dev" else f"{env}_{name}"

@@ -56,7 +56,7 @@ def test_two_runs_in_one_home_are_refused(settings: Settings) -> None:
     settings.home.mkdir()
     with FileLock(settings.home / "run.lock"):
         said = refusal(settings)
-    assert said == f"another `taxi run` is using {settings.home}: wait for it, or set TAXI_HOME"
+    assert said == f"another `taxi run` of dev is using {settings.home}: wait for it, or set TAXI_HOME"
     assert not settings.root.exists()
 
 

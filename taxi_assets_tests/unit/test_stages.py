@@ -7,7 +7,12 @@ import sys
 import pytest
 
 from taxi_assets.registry.model_versions import model_name
-from taxi_assets.settings import Environment, Settings
+from taxi_assets.settings import Environment, Settings, run_lock
+from taxi_assets.settings.home_layout import lock_name
+from taxi_assets.settings.postgres import schema_of
+from taxi_assets.warehouse import catalogue
+from taxi_assets.warehouse.catalogue import attachment
+from taxi_assets.warehouse.data_path import data_root
 
 PORTS = ("dagster_port", "bento_port", "data_docs_port", "mlflow_port")
 STARTED = """
@@ -31,6 +36,21 @@ def test_environments_share_neither_folders_nor_models_nor_ports() -> None:
     assert [model_name(each) for each in stages] == ["taxi-duration", "taxi-duration-test", "taxi-duration-prod"]
     assert len({each.root for each in stages}) == 3
     assert len({getattr(each, port) for each in stages for port in PORTS}) == 12
+
+
+def test_environments_share_neither_schemas_nor_prefixes_nor_queues(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAXI_DATA_PATH", "s3://bucket/lake")
+    monkeypatch.setattr(catalogue, "catalogue_connection", lambda _: "")
+    stages = [settings(env) for env in ("dev", "test", "prod")]
+    assert [attachment(each)[1].rpartition(" ")[2] for each in stages] == [
+        "'taxi_real'",
+        "'taxi_test_real'",
+        "'taxi_prod_real'",
+    ]
+    assert [data_root(each).rpartition("/")[2] for each in stages] == ["real", "test_real", "prod_real"]
+    for store in ("dagster_storage", "mlflow_store"):
+        assert len({schema_of(each, store) for each in stages}) == 3
+    assert len({lock for each in stages for lock in (run_lock(each).lock_file, lock_name("up.lock", each.env))}) == 6
 
 
 def test_a_given_port_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from started_programs import FOREVER, HOST, is_alive, wait_until
 
 from taxi_assets.cli.supervisor import processes
-from taxi_assets.cli.supervisor.home import is_supervised, supervised_home
+from taxi_assets.cli.supervisor.home import is_supervised, only_cluster, supervised_home
 from taxi_assets.cli.supervisor.ports import free_port
 from taxi_assets.cli.supervisor.programs import Endpoint, Program
 from taxi_assets.cli.supervisor.supervisor import Timeouts, running
@@ -175,11 +175,32 @@ def test_a_second_supervisor_in_a_home_is_refused_until_the_first_ends(tmp_path:
     home = tmp_path / "home"
     with (
         supervised_home(home),
-        pytest.raises(TaxiError, match=r"another `taxi up` runs in .*home: stop it .*TAXI_HOME"),
+        pytest.raises(TaxiError, match=r"another `taxi up` of dev runs in .*home: stop it .*TAXI_HOME"),
         supervised_home(home / ".." / "home"),
     ):
         pass
     with supervised_home(home), supervised_home(tmp_path / "other"):
+        pass
+
+
+def test_environments_of_a_home_are_up_at_the_same_time(tmp_path: Path) -> None:
+    with supervised_home(tmp_path) as dev, supervised_home(tmp_path, "test") as test:
+        left = processes.start(["sleep", "60"], {}, f"{test}/x", subprocess.DEVNULL)
+        assert (is_supervised(tmp_path), is_supervised(tmp_path, "test")) == (False, True)
+        processes.stop(dev)
+        assert is_alive(left.pid)
+        with pytest.raises(TaxiError, match="another `taxi up` of test"):
+            supervised_home(tmp_path, "test").__enter__()
+        processes.stop(test)
+        assert left.wait() < 0
+
+
+def test_a_home_has_one_cluster(tmp_path: Path) -> None:
+    with (
+        only_cluster(tmp_path),
+        pytest.raises(TaxiError, match="another environment's `taxi up --cluster` runs in"),
+        only_cluster(tmp_path),
+    ):
         pass
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from packaging.version import Version
+from repository_copy import copy_repository
 
 from deploy import release_files
 from deploy.make_release import make_release
@@ -26,17 +27,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of the files here, with one commit."""
-    folder = tmp_path_factory.mktemp("repository")
-    for name in git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
-        if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    git(folder, "config", "user.name", "A person")
-    git(folder, "config", "user.email", "person@example.com")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "Start")
-    return folder
+    return copy_repository(tmp_path_factory.mktemp("repository"))
 
 
 @pytest.fixture
