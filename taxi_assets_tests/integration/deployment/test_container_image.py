@@ -80,6 +80,13 @@ def test_compose_names_no_password() -> None:
     assert re.findall(r"(?:PASSWORD|SECRET\w*KEY): *\"?(?!\$)\w+", text) == []
 
 
+def test_the_daemons_health_check_finds_dagsters_home() -> None:
+    daemon = yaml.safe_load(COMPOSE.read_text())["services"]["daemon"]
+    assert daemon["healthcheck"]["test"] == ["CMD", "dagster-daemon", "liveness-check"]
+    home = daemon["environment"]["DAGSTER_HOME"].replace("${TAXI_DATA_KIND:-real}", "real")
+    assert Path(home) == Settings(home=Path("/data"), data_kind="real").dagster_home
+
+
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     if reason := missing_tools():
