@@ -22,7 +22,7 @@ WRONG_SETTINGS = {
     **dict.fromkeys(("TAXI_CATALOG", "TAXI_DAGSTER_STORAGE", "TAXI_DATA_PATH"), ("", "http://user:secret@host.test/x")),
     "TAXI_RUN_BROKER": ("", "http://user:secret@host.test/x"),
     "TAXI_MAX_CONCURRENT_RUNS": ("0", "", "many"),
-    "TAXI_MLFLOW_STORE": ("", "http://user:secret@host.test/x"),
+    **dict.fromkeys(("TAXI_MLFLOW_STORE", "TAXI_MLFLOW_ARTIFACTS"), ("", "http://user:secret@host.test/x")),
     **dict.fromkeys(("TAXI_SERVING_STORE", "TAXI_SHARED_FILES"), ("", "store", "http://user:secret@host.test/x")),
     "TAXI_PROMOTION": ("", "maybe"),
     "TAXI_WATCH_RIDES": ("-1", "", "many"),

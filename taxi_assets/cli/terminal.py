@@ -94,7 +94,8 @@ def load_settings(**given: Any) -> Settings:
 def _is_secret(setting: str) -> bool:
     field = Settings.model_fields.get(setting)
     kinds = [get_origin(kind) or kind for kind in get_args(field.annotation)] if field else []
-    return SecretStr in kinds or Secret in kinds or setting == "data_path"  # a wrong one may have keys in it
+    # A wrong address of S3 may have keys in it.
+    return SecretStr in kinds or Secret in kinds or setting in {"data_path", "mlflow_artifacts"}
 
 
 def _require_folder(home: Path) -> None:

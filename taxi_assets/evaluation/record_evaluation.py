@@ -11,6 +11,7 @@ from taxi_assets.evaluation.diagnostics import MATCHED_PAIRS, NOISE_FLOOR
 from taxi_assets.evaluation.evaluate import Evaluation
 from taxi_assets.evaluation.metrics import MODEL
 from taxi_assets.registry import model_versions
+from taxi_assets.registry.artifacts import clear_upload_errors
 from taxi_assets.settings import Settings
 from taxi_assets.training.conditions import WITH_RECENT_TRAFFIC, WITHOUT_RECENT_TRAFFIC
 from taxi_assets.training.evaluation_scope import PRIMARY_SCOPE
@@ -83,7 +84,8 @@ def log_evaluation(settings: Settings, mlflow: Any, evaluation: Evaluation, pict
         evaluation.zones.to_csv(Path(folder, "errors_by_zone.csv"), index=False)
         for run_id in {mlflow.mlflow_run_id, version.run_id}:
             mlflow.log_metrics(_metrics(evaluation) | headline_metrics(evaluation), run_id=run_id)
-            mlflow.log_artifacts(folder, "evaluation", run_id=run_id)
+            with clear_upload_errors(settings):
+                mlflow.log_artifacts(folder, "evaluation", run_id=run_id)
     # The tags last: a version that has them is evaluated completely.
     measured = {"evaluation_condition": evaluation.condition.name, "evaluation_snapshot": str(evaluation.snapshot)}
     model_versions.tag_decision(settings, version.version, measured)

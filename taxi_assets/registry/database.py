@@ -15,13 +15,12 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.files import write_atomically
+from taxi_assets.registry.artifacts import artifacts_uri, prepare_artifacts, require_same_place
 from taxi_assets.registry.schema_revision import is_older, is_older_revision
 from taxi_assets.settings import Settings
 from taxi_assets.settings.environment import isolate
@@ -48,7 +47,7 @@ def initialise(settings: Settings) -> None:
     """
     if _is_ready(settings):
         return
-    _artifacts(settings).mkdir(parents=True, exist_ok=True)
+    prepare_artifacts(settings)
     with lock(settings) as connection:
         if not _is_ready(settings):
             if connection is None:
@@ -107,13 +106,11 @@ def _database(settings: Settings) -> Path:
     return settings.mlflow_home / "mlflow.db"
 
 
-def _artifacts(settings: Settings) -> Path:
-    return settings.mlflow_home / "artifacts"
-
-
 def _stamp(settings: Settings) -> tuple[Path, str]:
     # Includes the path, since MLflow writes absolute paths into its database.
     text = f"{_release()} in {settings.mlflow_home}"
+    if settings.mlflow_artifacts:
+        text = f"{_release()}, artifacts in {artifacts_uri(settings)}"
     if settings.mlflow_store is None:
         return settings.mlflow_home / "ready", f"{text}\n"
     return settings.mlflow_home / "ready-postgresql", f"{text} with {address(settings, 'mlflow_store')}\n"
@@ -203,22 +200,13 @@ def require_experiment(settings: Settings) -> str:
     from mlflow.entities import ExperimentTag
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    artifacts = _artifacts(settings)
-    store: Any = cast("Any", SqlAlchemyStore)(tracking_uri(settings), artifacts.as_uri())
+    artifacts = artifacts_uri(settings)
+    store: Any = cast("Any", SqlAlchemyStore)(tracking_uri(settings), artifacts)
     experiment = store.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
-        return str(store.create_experiment(EXPERIMENT, artifacts.as_uri(), tags=[ExperimentTag(*_EXPERIMENT_KIND_TAG)]))
-    _require_same_location(experiment.artifact_location, artifacts)
+        return str(store.create_experiment(EXPERIMENT, artifacts, tags=[ExperimentTag(*_EXPERIMENT_KIND_TAG)]))
+    require_same_place(settings, str(experiment.artifact_location))
     return str(experiment.experiment_id)
-
-
-def _require_same_location(recorded_uri: str, artifacts: Path) -> None:
-    recorded = Path(url2pathname(urlsplit(recorded_uri).path))
-    if not (recorded.is_dir() and recorded.samefile(artifacts)):
-        raise TaxiError(
-            f"'{artifacts.parent}' was moved or copied from '{recorded.parent}', the path in MLflow's "
-            "database: move it back, or remove it and train again"
-        )
 
 
 def _import_mlflow() -> Any:

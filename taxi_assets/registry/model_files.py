@@ -4,15 +4,13 @@ import hashlib
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.files import sha256_of
+from taxi_assets.registry.artifacts import ArtifactFile, find_artifact
 from taxi_assets.registry.database import client
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.shared_store import SharedStoreUnavailable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,27 +37,34 @@ class Version:
         return cls(str(found.name), int(found.version), str(found.run_id), str(found.source), dict(found.tags))
 
 
-def model_file(settings: Settings, version: Version) -> Path:
-    """The path of a version's pickle.
+def model_file(settings: Settings, version: Version) -> ArtifactFile:
+    """The pickle of a version.
 
     Raises:
-        TaxiError: the registry names a path outside this home.
+        TaxiError: the registry names a place outside the artifacts.
     """
     uri = str(client(settings).get_model_version_download_uri(version.name, str(version.version)))
-    return _file(settings, uri, f"version {version.version}")
+    return find_artifact(settings, uri, MODEL_FILE, f"version {version.version}")
 
 
 def digest_tag(settings: Settings, api: "MlflowClient", model_uri: str) -> dict[str, str]:
     """A tag with the SHA-256 of a logged model's pickle, checked by later loads; empty without a pickle."""
     logged = api.get_logged_model(model_uri.removeprefix("models:/"))
-    file = _file(settings, str(logged.artifact_location), f"the model {logged.model_id}")
-    return {DIGEST_TAG: sha256_of(file)} if file.is_file() else {}
+    file = find_artifact(settings, str(logged.artifact_location), MODEL_FILE, f"the model {logged.model_id}")
+    content = file.read()
+    return {} if content is None else {DIGEST_TAG: hashlib.sha256(content).hexdigest()}
 
 
 def is_intact(settings: Settings, version: Version) -> bool:
-    """True if the pickle exists with the SHA-256 logged at training."""
+    """True if the pickle exists with the SHA-256 logged at training.
+
+    Raises:
+        SharedStoreUnavailable: S3 cannot be used.
+    """
     try:
         _read(settings, version)
+    except SharedStoreUnavailable:  # nothing is known of the pickle
+        raise
     except TaxiError:
         return False
     return True
@@ -69,7 +74,7 @@ def load(settings: Settings, version: Version) -> Any:
     """Load the fitted estimator, after checking the SHA-256 logged at training.
 
     Raises:
-        TaxiError: the file is missing, was removed by retention, differs, or is outside this home.
+        TaxiError: the file is missing, was removed by retention, differs, or is outside the artifacts.
     """
     # Safe to unpickle: the digest shows that this platform wrote the bytes.
     return pickle.loads(_read(settings, version))  # noqa: S301
@@ -81,22 +86,13 @@ def _read(settings: Settings, version: Version) -> bytes:
     remedy = f"materialise duration_model of {month or 'its month'} to train it again"
     if REMOVED_TAG in tags:
         raise TaxiError(f"the model of version {number} was removed by retention (TAXI_KEEP_MODELS): {remedy}")
-    if not file.is_file():
-        raise TaxiError(f"the model of version {number} is not at {file}: {remedy}")
-    content, logged = file.read_bytes(), tags.get(DIGEST_TAG)
+    content, logged = file.read(), tags.get(DIGEST_TAG)
+    if content is None:
+        raise TaxiError(f"the model of version {number} is not at {file.place}: {remedy}")
     found = hashlib.sha256(content).hexdigest()
     if found != logged:
         raise TaxiError(
-            f"the model of version {number} at {file} differs from the trained one (SHA-256 {found[:16]}, "
+            f"the model of version {number} at {file.place} differs from the trained one (SHA-256 {found[:16]}, "
             f"logged {(logged or 'none')[:16]}): {remedy}"
         )
     return content
-
-
-def _file(settings: Settings, uri: str, what: str) -> Path:
-    parts = urlsplit(uri)
-    folder = Path(url2pathname(parts.path)).resolve()
-    artifacts = (settings.mlflow_home / "artifacts").resolve()
-    if parts.scheme not in {"", "file"} or not folder.is_relative_to(artifacts):
-        raise TaxiError(f"{what} is at {uri}, outside {artifacts}: only models trained in this home are loaded")
-    return folder / MODEL_FILE

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.registry.artifacts import clear_upload_errors
 from taxi_assets.registry.database import EXPERIMENT, client, is_initialised, lock, ui_url
 from taxi_assets.registry.deleted_runs import active_experiment
 from taxi_assets.settings import Settings
@@ -95,7 +96,8 @@ def log_metrics(settings: Settings, run_id: str, values: Mapping[str, float]) ->
 
 def log_folder(settings: Settings, run_id: str, folder: Path, artifact_path: str) -> None:
     """Log a folder's files as artifacts below `artifact_path` on a run, also on an ended one."""
-    client(settings).log_artifacts(run_id, str(folder), artifact_path)
+    with clear_upload_errors(settings):
+        client(settings).log_artifacts(run_id, str(folder), artifact_path)
 
 
 def sync_statuses(

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     mlflow_store: Secret[PostgresDsn] | None = Field(
         None, description="Address of a PostgreSQL database for MLflow's runs and versions; unset, SQLite in the home."
     )
+    mlflow_artifacts: str | None = Field(
+        None, description="Prefix in S3 of MLflow's artifacts, as s3://bucket/prefix; unset, in the home."
+    )
     memory_limit: str = Field(
         "4GB",
         pattern=r"(?i)^[1-9][0-9]{0,8}(\.[0-9]+)? ?[KMGT]i?B$",
@@ -170,10 +173,10 @@ class Settings(BaseSettings):
         refuse_older_layout(value, get_args(DataKind))
         return value
 
-    @field_validator("data_path", "serving_store", "shared_files")
+    @field_validator("data_path", "serving_store", "shared_files", "mlflow_artifacts")
     @classmethod
     def _check_store(cls, value: str | None, info: ValidationInfo) -> str | None:
-        return check_store_address(value, may_be_folder=info.field_name != "data_path")
+        return check_store_address(value, may_be_folder=info.field_name in {"serving_store", "shared_files"})
 
     @field_validator("memory_limit")
     @classmethod

@@ -18,7 +18,14 @@ _S3_VARIABLES = (  # kept if a setting of `_IN_S3` names S3; `AWS_ENDPOINT_URL_S
     *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"),
 )
 _API_KEY = "OPENLINEAGE_API_KEY"  # kept: the standard name of the key for TAXI_OPENLINEAGE_URL
-_IN_S3 = ("TAXI_DATA_PATH", "TAXI_SERVING_STORE", "TAXI_SHARED_FILES")
+_ARTIFACTS = "TAXI_MLFLOW_ARTIFACTS"
+_IN_S3 = ("TAXI_DATA_PATH", "TAXI_SERVING_STORE", "TAXI_SHARED_FILES", _ARTIFACTS)
+_BOTO = {  # MLflow's library for S3 otherwise reads more files, asks the cloud for keys, and sends what only AWS knows
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+    "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+}
 _SET = {
     "DO_NOT_TRACK": "true",
     "DAGSTER_DISABLE_TELEMETRY": "true",
@@ -48,6 +55,9 @@ def isolated(environment: Mapping[str, str], *, within_dagster: bool = False) ->
         for name, value in environment.items()
         if not name.upper().startswith(_CLEARED) or name.startswith(own)
     }
+    if environment.get(_ARTIFACTS, "").startswith("s3://"):
+        region = environment.get("AWS_REGION", "").strip()
+        kept |= _BOTO | ({"AWS_DEFAULT_REGION": region} if region else {})  # boto3 knows no other name
     return {**kept, **_SET, **{name: _no_proxy(environment) for name in ("NO_PROXY", "no_proxy")}}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from taxi_assets.features.feature_names import MODEL_INPUTS
 from taxi_assets.months import Month
 from taxi_assets.registry import model_versions, tracking
+from taxi_assets.registry.artifacts import clear_upload_errors
 from taxi_assets.registry.code_revision import git_commit, source_digest
 from taxi_assets.registry.model_files import Version
 from taxi_assets.settings import Settings
@@ -120,7 +121,8 @@ def _register(
     source = {"snapshot": data.snapshot, "months": [str(month) for month in data.months]}
     tracking.log_dataset(settings, run_id, "trip_features", data.digest, source, data.row_count)
     example = data.trips[list(MODEL_INPUTS)].head(_INPUT_EXAMPLE_ROWS)
-    uri = tracking.log_model(model, example, _extra_versions(tags["estimator"]))
+    with clear_upload_errors(settings):
+        uri = tracking.log_model(model, example, _extra_versions(tags["estimator"]))
     return model_versions.register(settings, run_id, uri, key, tags)
 
 

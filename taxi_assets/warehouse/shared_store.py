@@ -12,6 +12,7 @@ from taxi_assets.warehouse.s3_secret import read_options
 if TYPE_CHECKING:
     from obstore.store import LocalStore, S3Store
 
+StoreSetting = Literal["serving_store", "shared_files", "mlflow_artifacts"]
 _CHUNK_BYTES = 8 * 1024**2
 
 
@@ -30,7 +31,7 @@ class SharedStore:
         TaxiError: the setting or a package is missing, or the keys of S3 are.
     """
 
-    def __init__(self, settings: Settings, setting: Literal["serving_store", "shared_files"] = "serving_store") -> None:
+    def __init__(self, settings: Settings, setting: StoreSetting = "serving_store") -> None:
         self._variable = f"TAXI_{setting.upper()}"
         place: str | None = getattr(settings, setting)
         if place is None:
@@ -48,7 +49,9 @@ class SharedStore:
         with self._clear_errors():
             try:
                 return bytes(self._obstore.get(self._store, key).bytes())
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):  # nothing is known of the object
+                    raise unavailable(self.address, self._variable, error) from None
                 return None
 
     def fetch(self, key: str, path: Path) -> None:
@@ -81,6 +84,11 @@ class SharedStore:
             found = [each["path"] for batch in self._obstore.list(self._store, f"{folder}/") for each in batch]
         return frozenset(path.removeprefix(f"{folder}/") for path in found)
 
+    def require_reachable(self) -> None:
+        """Check that the store can be used, by the first page of its list."""
+        with self._clear_errors():
+            next(iter(self._obstore.list(self._store)), None)
+
     def delete(self, key: str) -> None:
         """Delete an object, if there is one."""
         with self._clear_errors():
@@ -96,11 +104,16 @@ class SharedStore:
         try:
             yield
         except (exceptions.BaseError, PermissionError) as error:
-            reason = str(error).partition("\n")[0]
-            raise SharedStoreUnavailable(
-                f"the shared store {self.address} cannot be used ({reason[:300]}): check {self._variable}, and for "
-                "S3 the address, the bucket and the rights of the keys"
-            ) from None
+            raise unavailable(self.address, self._variable, error) from None
+
+
+def unavailable(address: str, variable: str, error: Exception) -> SharedStoreUnavailable:
+    """The error of a store that cannot be used, in one line."""
+    reason = str(error).partition("\n")[0]
+    return SharedStoreUnavailable(
+        f"the shared store {address} cannot be used ({reason[:300]}): check {variable}, and for "
+        "S3 the address, the bucket and the rights of the keys"
+    )
 
 
 def _open(address: str, variable: str) -> "LocalStore | S3Store":

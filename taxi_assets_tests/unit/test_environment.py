@@ -28,13 +28,21 @@ def test_other_variables_are_kept() -> None:
     assert isolated(kept).items() >= kept.items()
 
 
-@pytest.mark.parametrize("setting", ["TAXI_DATA_PATH", "TAXI_SERVING_STORE", "TAXI_SHARED_FILES"])
+@pytest.mark.parametrize("setting", ["TAXI_DATA_PATH", "TAXI_SERVING_STORE", "TAXI_MLFLOW_ARTIFACTS"])
 def test_variables_of_s3_are_kept_with_a_setting_in_s3_only(setting: str) -> None:
     of_s3 = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key", "AWS_PROFILE": "p", "AWS_ENDPOINT_URL_S3": "u"}
     kept = {**of_s3, setting: "s3://bucket/lake"}
     assert isolated(kept).items() >= kept.items()
     assert not of_s3.keys() & isolated({**of_s3, setting: "/mnt/lake"}).keys()
-    assert "AWS_CONFIG_FILE" not in isolated({**kept, "AWS_CONFIG_FILE": "/nowhere"})
+    assert isolated({**kept, "AWS_CONFIG_FILE": "/nowhere"}).get("AWS_CONFIG_FILE", "") in {"", os.devnull}
+
+
+def test_mlflows_library_uses_the_region_and_asks_nothing_else() -> None:
+    given = {"TAXI_MLFLOW_ARTIFACTS": "s3://bucket/runs", "AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "no"}
+    found = isolated(isolated(given))
+    assert found["AWS_DEFAULT_REGION"] == "eu-west-1"
+    assert found["AWS_EC2_METADATA_DISABLED"] == "true"
+    assert "AWS_DEFAULT_REGION" not in isolated({**given, "TAXI_MLFLOW_ARTIFACTS": ""})
 
 
 def test_only_the_key_of_openlineages_client_is_kept() -> None:

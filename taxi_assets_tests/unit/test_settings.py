@@ -27,6 +27,7 @@ READ = {
     "max_concurrent_runs": ("4", 4),
     "serving_store": ("/mnt/serving/", "/mnt/serving"),
     "shared_files": ("s3://trips.test/files/", "s3://trips.test/files"),
+    "mlflow_artifacts": ("s3://trips.test/runs/", "s3://trips.test/runs"),
     "mlflow_store": (
         "postgres://t:pw@db.test/mlflow",
         Secret[PostgresDsn](PostgresDsn("postgres://t:pw@db.test/mlflow")),

@@ -48,6 +48,7 @@ def missing_parts() -> list[str]:
         "obstore",
         "dagster_celery",
         "redis",
+        "boto3",
     )
     if not all(map(find_spec, packages)) or not all(_beside_python(name).is_file() for name in ("rclone", "traefik")):
         missing.append("packages are missing: `make env-scale`")
@@ -140,6 +141,7 @@ def _start_s3(folder: Path, tag: str) -> dict[str, str]:
         "TAXI_DATA_PATH": f"s3://{_BUCKET}/lake",
         "TAXI_SERVING_STORE": f"s3://{_BUCKET}/serving",
         "TAXI_SHARED_FILES": f"s3://{_BUCKET}/source-files",
+        "TAXI_MLFLOW_ARTIFACTS": f"s3://{_BUCKET}/mlflow",
     }
 
 

@@ -9,6 +9,7 @@ from itertools import combinations
 from taxi_assets.cli.supervisor.ports import require_free
 from taxi_assets.defs.instance_configuration import storage_environment
 from taxi_assets.errors import TaxiError
+from taxi_assets.registry.artifacts import artifacts_uri
 from taxi_assets.registry.database import tracking_uri
 from taxi_assets.serving.deployments.deploy_token import create_token
 from taxi_assets.serving.deployments.model_store import STORE_VARIABLE
@@ -196,8 +197,8 @@ def _mlflow(settings: Settings) -> Program:
     host, port = settings.host, settings.mlflow_port
     command = (
         *(binary("mlflow"), "server", "--host", host, "--port", str(port), "--workers", "1"),
-        # Runs record artifacts by file path, so the server reads the folder and need not store artifacts.
-        *("--no-serve-artifacts", "--default-artifact-root", (settings.mlflow_home / "artifacts").as_uri()),
+        # Runs record where their artifacts are: the server reads them there and need not store any.
+        *("--no-serve-artifacts", "--default-artifact-root", artifacts_uri(settings)),
         *("--uvicorn-opts", "--log-level warning"),
     )
     # Its job runner, several processes, is for language models. Its warnings concern its own use of libraries.

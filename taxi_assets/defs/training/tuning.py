@@ -13,6 +13,7 @@ from taxi_assets.defs.training.training_config import TrainingConfig, parameters
 from taxi_assets.defs.training.tuning_config import TuningConfig
 from taxi_assets.months import Month, not_earlier
 from taxi_assets.registry import tracking
+from taxi_assets.registry.artifacts import clear_upload_errors
 from taxi_assets.settings import Settings
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -66,7 +67,8 @@ def model_tuning(
     (month,) = partition_months(context)
     found = tuning.tune(settings, warehouse, mlflow, month, _plan(settings, warehouse, month, config))
     picture = draw_trials(found.trials)
-    tuning.log_tuning(mlflow, found, picture)
+    with clear_upload_errors(settings):
+        tuning.log_tuning(mlflow, found, picture)
     late = [each for split in found.time_splits for each in not_earlier(split.train, split.validation)]
     records = found.trials.round(3).astype(object).where(found.trials.notna(), None).to_dict("records")
     best = float(found.trials["rmse"].min())

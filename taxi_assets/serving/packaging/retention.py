@@ -60,7 +60,7 @@ def _remove_model(settings: Settings, version: Version) -> None:
     model_versions.tag_decision(
         settings, version.version, {REMOVED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
     )
-    model_file(settings, version).unlink(missing_ok=True)
+    model_file(settings, version).delete()
 
 
 def _retained_versions(settings: Settings, found: Sequence[Version]) -> set[int]:

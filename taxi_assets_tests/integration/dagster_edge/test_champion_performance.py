@@ -1,6 +1,7 @@
 """The champion is measured on a new month before the month's decision, and the same version each time."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,7 @@ def test_a_champion_that_may_have_seen_the_month_is_not_measured(platform: Platf
 
 
 def test_a_champion_whose_model_is_damaged_is_not_measured(platform: PlatformHarness, of_january: Version) -> None:
-    file = model_file(platform.settings, of_january)
+    file = Path(model_file(platform.settings, of_january).place)
     content = file.read_bytes()
     file.write_bytes(content[:-1])
     try:
