@@ -109,7 +109,7 @@ def record_replay(
                 life.live(month)
         running_endpoint.close()  # a stopped endpoint leaves no open segment of its log
         life.ingest_predictions()
-        remember_data_kind(settings.home, settings.active_data_kind)
+        remember_data_kind(settings)
         return recorded_facts(Warehouse(settings), months, seconds_by_month(instance, "train_month"))
 
 

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
@@ -19,7 +18,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion import source_selection
 from taxi_assets.months import Month
 from taxi_assets.registry.deleted_runs import require_active_experiment
-from taxi_assets.settings import DataKind, Settings, run_lock
+from taxi_assets.settings import Settings, run_lock
 from taxi_assets.tlc import tlc_source
 from taxi_assets.warehouse.connection import Warehouse, require_writable
 
@@ -78,18 +77,18 @@ def run(
         _materialise(result, console, {"duration_bento": endpoint.start_early})
         with result.timed("serve"):
             result.prediction = _serve_one_ride(result, endpoint)
-        if settings.env == "dev":  # the others have the kind of dev, where their releases come from
-            remember_data_kind(settings.home, choice.settings.active_data_kind)
+        remember_data_kind(choice.settings)
         with ThreadPoolExecutor(1) as beside:
             beside.submit(endpoints.close)
             report(result)
     return result
 
 
-def remember_data_kind(home: Path, kind: DataKind) -> None:
-    """Store the data kind of this run as the default of later commands."""
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "data_kind").write_text(kind + "\n")
+def remember_data_kind(settings: Settings) -> None:
+    """Store the data kind of a run in dev as the default of later commands in every environment."""
+    if settings.env == "dev":
+        settings.home.mkdir(parents=True, exist_ok=True)
+        (settings.home / "data_kind").write_text(settings.active_data_kind + "\n")
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def cli_user(source: Path, tmp_path_factory: pytest.TempPathFactory) -> CliUser:
     settings = found.settings
     publish_month.publish_zones(Warehouse(settings), *ensure_zone_files(settings.tlc_source, settings.landing))
     ingest_month(Warehouse(settings), "green", MONTHS[0])
-    remember_data_kind(settings.home, "synthetic")
+    remember_data_kind(settings.model_copy(update={"data_kind": "synthetic"}))
     return CliUser(found.home, found.source, found.port)
 
 

@@ -202,21 +202,21 @@ def test_months_are_real_by_default(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["real", "synthetic"])
 def test_the_kind_defaults_to_that_of_the_last_run(tmp_path: Path, kind: str) -> None:
-    remember_data_kind(tmp_path / "new" / "home", kind)  # type: ignore[arg-type]
+    remember_data_kind(Settings(home=tmp_path / "new" / "home", data_kind=kind))  # type: ignore[arg-type]
     settings = Settings(home=tmp_path / "new" / "home")
     assert settings.active_data_kind == kind
     assert settings.root.name == kind
 
 
 def test_a_set_kind_overrides_the_last_run(tmp_path: Path) -> None:
-    remember_data_kind(tmp_path, "synthetic")
+    remember_data_kind(Settings(home=tmp_path, data_kind="synthetic"))
     assert Settings(home=tmp_path, data_kind="real").active_data_kind == "real"
 
 
 def test_a_later_run_replaces_the_remembered_kind(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    remember_data_kind(tmp_path, "synthetic")
-    remember_data_kind(tmp_path, "real")
+    remember_data_kind(Settings(home=tmp_path, data_kind="synthetic"))
+    remember_data_kind(Settings(home=tmp_path, data_kind="real"))
     assert settings.active_data_kind == "real"
 
 

@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from taxi_assets.cli.run_pipeline import remember_data_kind
 from taxi_assets.registry.model_versions import model_name
 from taxi_assets.settings import Environment, Settings, run_lock
 from taxi_assets.settings.home_layout import lock_name
@@ -57,6 +59,13 @@ def test_a_given_port_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAXI_ENV", "prod")
     monkeypatch.setenv("TAXI_BENTO_PORT", "8080")
     assert (Settings().bento_port, Settings().mlflow_port) == (8080, 5200)
+
+
+def test_environments_have_the_data_kind_of_dev(tmp_path: Path) -> None:
+    remember_data_kind(Settings(home=tmp_path, data_kind="synthetic"))
+    remember_data_kind(Settings(home=tmp_path, data_kind="real", env="test"))
+    stages: tuple[Environment, ...] = ("dev", "test", "prod")
+    assert {Settings(home=tmp_path, env=env).active_data_kind for env in stages} == {"synthetic"}
 
 
 @pytest.mark.slow
