@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ import dagster as dg
 import pytest
 from dagster._core.events import DagsterEvent, EngineEventData
 from platform_harness import APRIL, FEBRUARY, JANUARY, MARCH, PlatformHarness
+from sample_lake import ZONE_FILES
 
 from taxi_assets import synthetic
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion import file_stability
+from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.publish_month import publish_zones
 from taxi_assets.ingestion.retry_files import retry
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.months import Month
@@ -92,6 +96,27 @@ def test_newest_of_several_months_is_trained_after_the_others(
     ]
     priorities = [int(request.tags["dagster/priority"]) for request in requests]
     assert priorities[2] < min(priorities[:2])
+
+
+@pytest.mark.slow
+def test_with_several_runs_at_once_a_training_waits_until_no_month_is_ingested(
+    empty_platform: PlatformHarness, months_folder: Path, landing: Path
+) -> None:
+    settings = empty_platform.settings.model_copy(update={"max_concurrent_runs": 2})
+    platform = replace(empty_platform, settings=settings)
+    for month in (FEBRUARY, JANUARY):
+        put(months_folder, landing, month)
+    (request,) = tick(platform).run_requests or ()
+    assert (request.partition_key, request.job_name) == ("2023-01", "ingest_months")
+    run = platform.instance.create_run_for_job(
+        platform.definitions.resolve_job_def("ingest_months"), tags=request.tags, status=dg.DagsterRunStatus.STARTED
+    )
+    assert requested(platform) == {}
+    publish_zones(platform.warehouse, *(months_folder / name for name in ZONE_FILES))
+    ingest_month(platform.warehouse, "green", JANUARY)
+    assert requested(platform) == {}  # its checks may still run
+    platform.instance.report_run_canceled(run)
+    assert requested(platform) == {"2023-02": "train_month"}
 
 
 def test_run_request_is_keyed_by_the_files_checksum(
