@@ -17,13 +17,13 @@ from taxi_assets.ingestion.file_state import (
     mark_superseded,
 )
 from taxi_assets.ingestion.publish_month import (
-    DamagedFile,
     IncompleteMonth,
     MonthRefused,
     publish_month,
     stored_publication,
 )
 from taxi_assets.ingestion.published_months import MissingZones, Publication
+from taxi_assets.ingestion.recorded_file import DamagedFile
 from taxi_assets.ingestion.scan_landing import (
     file_moves_lock,
     list_after_scan,

@@ -5,15 +5,15 @@ registers them: readers see the month's raw, clean and rejected trips and featur
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
+from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import holiday_dates
-from taxi_assets.files import sha256_of
 from taxi_assets.ingestion import month_differences
 from taxi_assets.ingestion.canonical_rows import canonical_trips
 from taxi_assets.ingestion.casting import CanonicalTrips
@@ -27,6 +27,7 @@ from taxi_assets.ingestion.published_months import (
     read_published_month,
     record_publication,
 )
+from taxi_assets.ingestion.recorded_file import require_data_kind, require_recorded_checksum
 from taxi_assets.ingestion.schema_changes import record_schema
 from taxi_assets.ingestion.source_files import SourceFile, mark_ingested
 from taxi_assets.ingestion.table_checks import COMPLETENESS, audit, audit_beside, read_audited_month, run_table_checks
@@ -37,6 +38,7 @@ from taxi_assets.quality import SuiteResult
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.quality.suites import SUITES
 from taxi_assets.warehouse import fault_points
+from taxi_assets.warehouse.catalogue import publish_lock
 from taxi_assets.warehouse.connection import Warehouse, month_key, one_snapshot, transaction
 from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
@@ -59,10 +61,6 @@ class MonthRefused(TaxiError):
         super().__init__(f"{self.table} of {service} {month} is not published: {reasons}. {_REMEDY}")
 
 
-class DamagedFile(TaxiError):
-    """A file's bytes do not match its recorded SHA-256, so it is not read."""
-
-
 class IncompleteMonth(MonthRefused):
     """The only fault of a file is that much of its month is missing: a person decides."""
 
@@ -74,6 +72,10 @@ class IncompleteMonth(MonthRefused):
             f"{reasons}. Put the complete file into the landing folder, or accept it as it is: "
             f"taxi files accept {(source_file.sha256 or '')[:16]}",
         )
+
+
+class _ChangedMeanwhile(Exception):
+    """Another process has published the month, or the zones, since this one read them."""
 
 
 def publish_zones(warehouse: Warehouse, lookup: Path, shapes: Path, run_id: str | None = None) -> int:
@@ -101,27 +103,59 @@ def publish_month(warehouse: Warehouse, source_file: SourceFile, run_id: str | N
         IncompleteMonth: a large part of the month is missing and nothing else is wrong.
         MonthRefused: the rows fail a table's suite.
     """
-    (service, month), path = source_file.require_month(), warehouse.settings.root / source_file.path
-    _refuse_other_data_kind(warehouse, source_file)
-    _require_recorded_checksum(source_file, path)
-    with warehouse.exclusive_connection() as connection:
-        with one_snapshot(connection):
-            inputs = inputs_digest(connection, source_file)
-            published = read_published_month(connection, source_file)
-        if published and published.inputs == inputs and source_file.state == "ingested":
-            return published.publication
-        with _staged(connection, warehouse, path, source_file) as staged:
-            fault_points.fault_point("audited")
-            message = f"{service} {month}"
-            try:
-                with transaction(connection, message, run_id):
-                    publication = _publish(connection, source_file, staged, inputs, published, run_id)
-                    fault_points.fault_point("registered")
-            except MonthRefused as refusal:
-                if {outcome.name for outcome in refusal.suite_result.failed_errors()} == {COMPLETENESS}:
-                    raise IncompleteMonth(refusal, source_file) from refusal
-                raise
+    require_data_kind(warehouse.settings, source_file)
+    require_recorded_checksum(warehouse.settings, source_file)
+    # One month of a home is staged at a time, for its memory; publishers of all homes wait for the registration only.
+    with FileLock(warehouse.settings.warehouse / "staging.lock"), warehouse.unlocked_connection() as connection:
+        while True:
+            with suppress(_ChangedMeanwhile):
+                return _publish_unless_unchanged(warehouse, connection, source_file, run_id)
+
+
+def _publish_unless_unchanged(
+    warehouse: Warehouse, connection: DuckDBPyConnection, source_file: SourceFile, run_id: str | None
+) -> Publication:
+    inputs, published = before = _read_state(connection, source_file)
+    if published and published.inputs == inputs and source_file.state == "ingested":
+        return published.publication
+    path = warehouse.settings.root / source_file.path
+    with _staged(connection, warehouse, path, source_file) as staged:
+        fault_points.fault_point("audited")
+        with publish_lock(warehouse.settings):
+            if _identity(_read_state(connection, source_file)) != _identity(before):
+                raise _ChangedMeanwhile
+            publication = _commit(connection, source_file, staged, inputs, published, run_id)
     fault_points.fault_point("published")
+    return publication
+
+
+def _read_state(connection: DuckDBPyConnection, source_file: SourceFile) -> tuple[str, PublishedMonth | None]:
+    with one_snapshot(connection):
+        return inputs_digest(connection, source_file), read_published_month(connection, source_file)
+
+
+def _identity(state: tuple[str, PublishedMonth | None]) -> tuple[str, ...]:
+    inputs, published = state
+    return (inputs, published.sha256, published.inputs, published.raw_table) if published else (inputs,)
+
+
+def _commit(
+    connection: DuckDBPyConnection,
+    source_file: SourceFile,
+    staged: "_Staged",
+    inputs: str,
+    published: PublishedMonth | None,
+    run_id: str | None,
+) -> Publication:
+    service, month = source_file.require_month()
+    try:
+        with transaction(connection, f"{service} {month}", run_id):
+            publication = _publish(connection, source_file, staged, inputs, published, run_id)
+            fault_points.fault_point("registered")
+    except MonthRefused as refusal:
+        if {outcome.name for outcome in refusal.suite_result.failed_errors()} == {COMPLETENESS}:
+            raise IncompleteMonth(refusal, source_file) from refusal
+        raise
     return publication
 
 
@@ -237,31 +271,3 @@ def _publish(
     tables = {table: PublishedTable(result, counts.get(table, {})) for table, result in suite_results.items()}
     record_publication(connection, source_file, inputs, staged.files[0].table, tables)
     return Publication(service, month, source_file, tables, audited.schema_changes, difference)
-
-
-def _require_recorded_checksum(source_file: SourceFile, path: Path) -> None:
-    """Check the file against its recorded SHA-256 before it is read."""
-    try:
-        sha256 = sha256_of(path)
-    except OSError as error:
-        raise TaxiError(
-            f"{source_file.file_name} of {source_file.service} {source_file.month} is missing ({error.strerror}): "
-            "put it into the landing folder"
-        ) from error
-    if sha256 != source_file.sha256:
-        raise DamagedFile(
-            f"{source_file.file_name} of {source_file.service} {source_file.month} is damaged and is not read: "
-            f"its SHA-256 is {sha256[:16]}…, not {(source_file.sha256 or '')[:16]}… as recorded. "
-            "Put a good copy into the landing folder"
-        )
-    fault_points.fault_point("checked")
-
-
-def _refuse_other_data_kind(warehouse: Warehouse, source_file: SourceFile) -> None:
-    kind = warehouse.settings.active_data_kind
-    if source_file.is_synthetic is not None and source_file.is_synthetic != (kind == "synthetic"):
-        other = "synthetic" if source_file.is_synthetic else "real"
-        raise TaxiError(
-            f"{source_file.file_name} is a {other} month and this is the warehouse of {kind} months: "
-            f"remove it from the landing folder, or set TAXI_DATA_KIND={other}"
-        )

@@ -73,10 +73,15 @@ class Warehouse:
     def exclusive_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection without a transaction; other publishers wait meanwhile."""
         self._initialise()
-        with ExitStack() as stack:
-            stack.enter_context(catalogue.publish_lock(self.settings))
-            stack.enter_context(data_path.clear_errors(self.settings))
-            yield stack.enter_context(closing(self._connect()))
+        with catalogue.publish_lock(self.settings), self.unlocked_connection() as connection:
+            yield connection
+
+    @contextmanager
+    def unlocked_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection without a transaction; one that writes needs the lock of publishers."""
+        self._initialise()
+        with data_path.clear_errors(self.settings), closing(self._connect()) as connection:
+            yield connection
 
     def snapshot(self) -> int:
         """The number of the newest snapshot."""

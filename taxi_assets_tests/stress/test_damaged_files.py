@@ -15,6 +15,7 @@ from simulated_sensor import publish_pending, scan
 from taxi_assets.errors import TaxiError
 from taxi_assets.ingestion import file_stability, publish_month, scan_landing
 from taxi_assets.ingestion.ingest import ingest_month
+from taxi_assets.ingestion.recorded_file import DamagedFile
 from taxi_assets.ingestion.scan_landing import list_source_files
 from taxi_assets.warehouse.connection import Warehouse
 
@@ -61,7 +62,7 @@ def damage_once(warehouse: Warehouse, state: str, good: SampleFile, watched: Rea
     before, read = raw_trips_hashes(warehouse), watched.read
     kept = row_hashes(warehouse, ("kept_trips", "rejections"))
     kind = spoil(stored(warehouse, good), chance)
-    with pytest.raises(publish_month.DamagedFile, match="damaged"):
+    with pytest.raises(DamagedFile, match="damaged"):
         ingest_month(warehouse, *good.slot)
     assert watched.read == read, "a damaged file was read"
     assert row_hashes(warehouse, ("kept_trips", "rejections")) == kept

@@ -10,7 +10,8 @@ from landing_harness import FEBRUARY, JANUARY, NAME, ROWS, LandingHarness
 from taxi_assets.errors import TaxiError
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.ingest import ingest_month
-from taxi_assets.ingestion.publish_month import DamagedFile, MonthRefused
+from taxi_assets.ingestion.publish_month import MonthRefused
+from taxi_assets.ingestion.recorded_file import DamagedFile
 from taxi_assets.ingestion.retry_files import dismiss, retry
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.ingestion.unresolved_files import unresolved_files
