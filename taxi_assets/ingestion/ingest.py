@@ -23,7 +23,7 @@ from taxi_assets.ingestion.publish_month import (
     stored_publication,
 )
 from taxi_assets.ingestion.published_months import MissingZones, Publication
-from taxi_assets.ingestion.recorded_file import DamagedFile
+from taxi_assets.ingestion.recorded_file import DamagedFile, ReplacedFile
 from taxi_assets.ingestion.scan_landing import (
     file_moves_lock,
     list_after_scan,
@@ -74,6 +74,8 @@ def ingest_month(warehouse: Warehouse, service: str, month: Month, run_id: str |
     except DamagedFile:
         _take_damaged_file(warehouse, source_file)
         raise
+    except ReplacedFile:
+        return ingest_month(warehouse, service, month, run_id)
     except (MissingZones, WarehouseUnavailable):  # not the file's fault
         raise
     except IncompleteMonth as refusal:

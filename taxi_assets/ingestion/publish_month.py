@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
-from filelock import FileLock
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.features.trip_features import holiday_dates
@@ -27,7 +26,7 @@ from taxi_assets.ingestion.published_months import (
     read_published_month,
     record_publication,
 )
-from taxi_assets.ingestion.recorded_file import require_data_kind, require_recorded_checksum
+from taxi_assets.ingestion.recorded_file import require_data_kind, require_not_replaced, require_recorded_checksum
 from taxi_assets.ingestion.schema_changes import record_schema
 from taxi_assets.ingestion.source_files import SourceFile, mark_ingested
 from taxi_assets.ingestion.table_checks import COMPLETENESS, audit, audit_beside, read_audited_month, run_table_checks
@@ -38,7 +37,7 @@ from taxi_assets.quality import SuiteResult
 from taxi_assets.quality.cleaning_rules import THRESHOLDS
 from taxi_assets.quality.suites import SUITES
 from taxi_assets.warehouse import fault_points
-from taxi_assets.warehouse.catalogue import publish_lock
+from taxi_assets.warehouse.catalogue import publish_lock, staging_lock
 from taxi_assets.warehouse.connection import Warehouse, month_key, one_snapshot, transaction
 from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
@@ -102,11 +101,12 @@ def publish_month(warehouse: Warehouse, source_file: SourceFile, run_id: str | N
         MissingZones: the warehouse has no taxi zones.
         IncompleteMonth: a large part of the month is missing and nothing else is wrong.
         MonthRefused: the rows fail a table's suite.
+        ReplacedFile: another file of the month has taken the place of this one.
     """
     require_data_kind(warehouse.settings, source_file)
     require_recorded_checksum(warehouse.settings, source_file)
-    # One month of a home is staged at a time, for its memory; publishers of all homes wait for the registration only.
-    with FileLock(warehouse.settings.warehouse / "staging.lock"), warehouse.unlocked_connection() as connection:
+    # Publishers of all homes wait for the registration only.
+    with warehouse.unlocked_connection() as connection, staging_lock(warehouse.settings):
         while True:
             with suppress(_ChangedMeanwhile):
                 return _publish_unless_unchanged(warehouse, connection, source_file, run_id)
@@ -131,6 +131,7 @@ def _publish_unless_unchanged(
 
 def _read_state(connection: DuckDBPyConnection, source_file: SourceFile) -> tuple[str, PublishedMonth | None]:
     with one_snapshot(connection):
+        require_not_replaced(connection, source_file)
         return inputs_digest(connection, source_file), read_published_month(connection, source_file)
 
 

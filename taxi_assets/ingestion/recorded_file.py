@@ -1,5 +1,7 @@
 """Checks a source file against its row before its rows are read."""
 
+from duckdb import DuckDBPyConnection
+
 from taxi_assets.errors import TaxiError
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.source_files import SourceFile
@@ -9,6 +11,10 @@ from taxi_assets.warehouse import fault_points
 
 class DamagedFile(TaxiError):
     """A file's bytes do not match its recorded SHA-256, so it is not read."""
+
+
+class ReplacedFile(TaxiError):
+    """Another file of the month has taken the place of this one since it was chosen."""
 
 
 def require_recorded_checksum(settings: Settings, source_file: SourceFile) -> None:
@@ -47,3 +53,15 @@ def require_data_kind(settings: Settings, source_file: SourceFile) -> None:
             f"{source_file.file_name} is a {other} month and this is the warehouse of {kind} months: "
             f"remove it from the landing folder, or set TAXI_DATA_KIND={other}"
         )
+
+
+def require_not_replaced(connection: DuckDBPyConnection, source_file: SourceFile) -> None:
+    """Check that the file's row has not become superseded since it was read.
+
+    Raises:
+        ReplacedFile: it has.
+    """
+    query = "SELECT state FROM source_files WHERE path = $path"
+    row = connection.execute(query, {"path": source_file.path}).fetchone()
+    if row and row[0] == "superseded" != source_file.state:
+        raise ReplacedFile(f"{source_file.label} is not published: another file of the month has replaced it")

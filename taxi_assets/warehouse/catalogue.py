@@ -84,6 +84,14 @@ def publish_lock(settings: Settings, timeout: float = -1) -> Iterator[None]:
         yield
 
 
+def staging_lock(settings: Settings) -> FileLock:
+    """The lock of a home's process that writes files of a month before a table knows them.
+
+    For memory, a home stages one month at a time. Maintenance takes it too: it would delete the link to an old file.
+    """
+    return FileLock(settings.warehouse / "staging.lock")
+
+
 @contextmanager
 def _advisory_lock(settings: Settings, timeout: float) -> Iterator[None]:
     # On a connection of its own, from before BEGIN until after COMMIT: a lock within the transaction does not help,

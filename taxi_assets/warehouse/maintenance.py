@@ -13,6 +13,7 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from taxi_assets.settings import Settings
+from taxi_assets.warehouse.catalogue import publish_lock, staging_lock
 from taxi_assets.warehouse.connection import Warehouse
 from taxi_assets.warehouse.data_path import relative_path
 from taxi_assets.warehouse.schema import TABLES
@@ -57,7 +58,7 @@ def maintain(
     if is_dry_run:
         with warehouse.reading() as connection:
             return _plan(connection, settings, protected_snapshots, now - keep, now - GRACE)
-    with warehouse.exclusive_connection() as connection:
+    with warehouse.unlocked_connection() as connection, staging_lock(settings), publish_lock(settings):
         plan = _plan(connection, settings, protected_snapshots, now - keep, now - GRACE)
         _delete(connection, plan, now - GRACE)
     for table in plan.merged:

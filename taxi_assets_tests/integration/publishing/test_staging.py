@@ -1,15 +1,23 @@
 """A month is staged without the lock of publishers, and staged again if what it depends on changed meanwhile."""
 
+import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Thread
 
+import pyarrow.parquet as pq
 import pytest
-from month_content import JANUARY, content, fetch
+from month_content import JANUARY, ROWS, content, fetch
 
+from taxi_assets.ingestion.file_stability import IMMEDIATE
+from taxi_assets.ingestion.ingest import ingest_month
 from taxi_assets.ingestion.publish_month import publish_month, publish_zones
+from taxi_assets.ingestion.scan_landing import scan_landing
 from taxi_assets.ingestion.source_files import SourceFile
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.catalogue import publish_lock
 from taxi_assets.warehouse.connection import Warehouse
+from taxi_assets.warehouse.maintenance import maintain
 
 
 @pytest.fixture
@@ -63,3 +71,41 @@ def test_a_month_is_staged_again_if_the_zones_changed_meanwhile(
     monkeypatch.setattr(fault_points, "fault_point", staged.append)
     publish_month(warehouse, january)
     assert fetch(warehouse, "SELECT inputs FROM published_months") == ingested
+
+
+def test_maintenance_waits_for_a_staged_month(
+    warehouse: Warehouse, january: SourceFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.utime(warehouse.settings.root / january.path, (0, 0))  # a link to it is as old
+    started: list[Thread] = []
+
+    def start_maintenance() -> None:
+        arguments = (warehouse, (), timedelta(days=30), datetime.now(UTC))
+        started.append(Thread(target=maintain, args=arguments))
+        started[0].start()
+        started[0].join(0.2)
+        assert started[0].is_alive()
+
+    after_staging(monkeypatch, start_maintenance)
+    publish_month(warehouse, january)
+    started[0].join(60)
+    assert not started[0].is_alive()
+    assert fetch(warehouse, "SELECT count(*) FROM raw_trips") == [(ROWS,)]
+
+
+def test_a_month_keeps_its_newer_file(
+    warehouse: Warehouse, january: SourceFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def land_newer_file() -> None:
+        pq.write_table(rows.slice(1), warehouse.settings.landing / january.file_name)
+        scan_landing(warehouse, IMMEDIATE)
+
+    rows = pq.read_table(warehouse.settings.root / january.path)
+    scan_landing(warehouse, IMMEDIATE)
+    staged = after_staging(monkeypatch, land_newer_file)
+    published = ingest_month(warehouse, "green", JANUARY)
+    assert len(staged) == 2
+    assert published.source_file.sha256 != january.sha256
+    assert fetch(warehouse, "SELECT count(*) FROM raw_trips") == [(ROWS - 1,)]
+    states = fetch(warehouse, "SELECT sha256 = ?, state FROM source_files ORDER BY ALL", january.sha256)
+    assert states == [(False, "ingested"), (True, "superseded")]
