@@ -26,7 +26,12 @@ from taxi_assets.ingestion.published_months import (
     read_published_month,
     record_publication,
 )
-from taxi_assets.ingestion.recorded_file import require_data_kind, require_not_replaced, require_recorded_checksum
+from taxi_assets.ingestion.recorded_file import (
+    ReplacedFile,
+    is_superseded,
+    require_data_kind,
+    require_recorded_checksum,
+)
 from taxi_assets.ingestion.schema_changes import record_schema
 from taxi_assets.ingestion.source_files import SourceFile, mark_ingested
 from taxi_assets.ingestion.table_checks import COMPLETENESS, audit, audit_beside, read_audited_month, run_table_checks
@@ -106,16 +111,19 @@ def publish_month(warehouse: Warehouse, source_file: SourceFile, run_id: str | N
     require_data_kind(warehouse.settings, source_file)
     require_recorded_checksum(warehouse.settings, source_file)
     # Publishers of all homes wait for the registration only.
-    with warehouse.unlocked_connection() as connection, staging_lock(warehouse.settings):
-        while True:
-            with suppress(_ChangedMeanwhile):
-                return _publish_unless_unchanged(warehouse, connection, source_file, run_id)
+    with warehouse.unlocked_connection() as connection:
+        was_superseded = is_superseded(connection, source_file)
+        with staging_lock(warehouse.settings):
+            while was_superseded or not is_superseded(connection, source_file):
+                with suppress(_ChangedMeanwhile):
+                    return _publish_unless_unchanged(warehouse, connection, source_file, run_id)
+    raise ReplacedFile(f"{source_file.label} is not published: another file of the month has replaced it")
 
 
 def _publish_unless_unchanged(
     warehouse: Warehouse, connection: DuckDBPyConnection, source_file: SourceFile, run_id: str | None
 ) -> Publication:
-    inputs, published = before = _read_state(connection, source_file)
+    inputs, published, _ = before = _read_state(connection, source_file)
     if published and published.inputs == inputs and source_file.state == "ingested":
         return published.publication
     path = warehouse.settings.root / source_file.path
@@ -129,15 +137,16 @@ def _publish_unless_unchanged(
     return publication
 
 
-def _read_state(connection: DuckDBPyConnection, source_file: SourceFile) -> tuple[str, PublishedMonth | None]:
+def _read_state(connection: DuckDBPyConnection, source_file: SourceFile) -> tuple[str, PublishedMonth | None, bool]:
     with one_snapshot(connection):
-        require_not_replaced(connection, source_file)
-        return inputs_digest(connection, source_file), read_published_month(connection, source_file)
+        inputs, published = inputs_digest(connection, source_file), read_published_month(connection, source_file)
+        return inputs, published, is_superseded(connection, source_file)
 
 
-def _identity(state: tuple[str, PublishedMonth | None]) -> tuple[str, ...]:
-    inputs, published = state
-    return (inputs, published.sha256, published.inputs, published.raw_table) if published else (inputs,)
+def _identity(state: tuple[str, PublishedMonth | None, bool]) -> tuple[str | bool, ...]:
+    inputs, published, was_superseded = state
+    month = (published.sha256, published.inputs, published.raw_table) if published else ()
+    return (inputs, was_superseded, *month)
 
 
 def _commit(

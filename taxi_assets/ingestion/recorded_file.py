@@ -14,7 +14,7 @@ class DamagedFile(TaxiError):
 
 
 class ReplacedFile(TaxiError):
-    """Another file of the month has taken the place of this one since it was chosen."""
+    """Another file of the month has taken the place of this one since its publication began."""
 
 
 def require_recorded_checksum(settings: Settings, source_file: SourceFile) -> None:
@@ -55,13 +55,7 @@ def require_data_kind(settings: Settings, source_file: SourceFile) -> None:
         )
 
 
-def require_not_replaced(connection: DuckDBPyConnection, source_file: SourceFile) -> None:
-    """Check that the file's row has not become superseded since it was read.
-
-    Raises:
-        ReplacedFile: it has.
-    """
+def is_superseded(connection: DuckDBPyConnection, source_file: SourceFile) -> bool:
+    """True if the file's row says that another file of the month has replaced it."""
     query = "SELECT state FROM source_files WHERE path = $path"
-    row = connection.execute(query, {"path": source_file.path}).fetchone()
-    if row and row[0] == "superseded" != source_file.state:
-        raise ReplacedFile(f"{source_file.label} is not published: another file of the month has replaced it")
+    return connection.execute(query, {"path": source_file.path}).fetchone() == ("superseded",)
