@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import small_model
 from endpoint import RIDE
@@ -75,6 +76,12 @@ def answers(port: int) -> bool:
         return False
 
 
+def programs_in(folder: Path) -> list[str]:
+    """The programs whose working folder is below this one."""
+    found = psutil.process_iter(["name", "cwd"])
+    return [each.info["name"] for each in found if (each.info["cwd"] or "").startswith(str(folder))]
+
+
 def months_of_workers(settings: Settings) -> set[str]:
     """The months whose runs have ended well on a worker, as Dagster's server tells them."""
     query = "{runsOrError(filter: {statuses: [SUCCESS]}) {... on Runs {results {tags {key value}}}}}"
@@ -119,6 +126,7 @@ def test_the_cluster_ingests_and_serves_and_leaves_nothing_behind(settings: Sett
     with cluster(settings, log):  # PostgreSQL recovers
         wait_until(lambda: all(map(answers, (settings.proxy_port, *endpoints))), log)
     assert not is_supervised(settings.home)
+    assert not programs_in(settings.home)
     secrets = [(settings.home / "cluster" / name).read_text() for name in ("password", "s3_key", "redis_password")]
     logs = (log, *(settings.logs / "up").glob("*.log"), *(settings.home / "cluster").glob("*.log"))
     written = "".join(path.read_text() for path in logs)
