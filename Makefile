@@ -8,7 +8,7 @@ SERVICES ?= green
 REPORT ?= .taxi/last_run.json
 
 .DEFAULT_GOAL := help
-.PHONY: help env up-cluster env-scale env-large run up test test-slow test-shared-lake lint docs pictures dist release bench bench-data bench-large bench-train bench-serve bench-page bench-scale lock clean
+.PHONY: help env up-cluster env-scale env-large run up test test-slow test-shared-lake lint docs pictures dist release bench bench-data bench-large bench-train bench-serve bench-page bench-scale bench-workers lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -77,7 +77,8 @@ bench-train: env ## training and loading, against the bare libraries
 bench-serve: env ## predictions over HTTP, against scikit-learn and a bare web framework
 bench-page: env ## the rider's page in Chromium: first answer, weight, repaint
 bench-scale: env-large ## training on 2 to 20 million trips in little memory; takes half an hour
-bench-data bench-large bench-train bench-serve bench-page bench-scale:
+bench-workers: env-scale ## 36 months on one worker and on two; takes a quarter of an hour
+bench-data bench-large bench-train bench-serve bench-page bench-scale bench-workers:
 	@$(BIN)/python -m benchmarks.$(subst -,_,$@)
 
 lock: env ## renew requirements.lock, and the locks of the extras and the image
