@@ -151,8 +151,8 @@ def _start_redis(folder: Path, tag: str) -> dict[str, str]:
     data.mkdir(exist_ok=True)
     _write_secret(secret, f"requirepass {password}\n")  # arguments can be seen by every user of the machine
     # A run that waits in the queue outlives the server.
-    options = ("--bind", _HOST, "--port", str(port), "--dir", str(data), "--appendonly", "yes", "--save", "")
-    options += ("--set-proc-title", "no")  # a title overwrites the tag by which the process is found
+    options = ["--bind", _HOST, "--port", str(port), "--dir", str(data), "--appendonly", "yes", "--save", ""]
+    options += ["--set-proc-title", "no"]  # a title overwrites the tag by which the process is found
     with (folder / "redis.log").open("w") as log:
         process = processes.start((str(shutil.which("redis-server")), str(secret), *options), {}, tag, log)
     _wait(lambda: _accepts(port), process, folder / "redis.log")

@@ -120,22 +120,17 @@ def test_missing_packages_are_named_with_the_command(tmp_path: Path, monkeypatch
 def start(lake: Warehouse, months: list[Month], url: str) -> "subprocess.Popen[str]":
     command = [sys.executable, __file__, str(lake.settings.home), url, *map(str, months)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # the servers' modules are in other folders
-    environment |= {"TAXI_DATA_PATH": lake.settings.data_path} if lake.settings.data_path else {}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("files", ["home", "s3"])
-def test_eight_processes_that_are_killed_lose_and_double_nothing(
-    server: PostgresServer, tmp_path: Path, files: str, request: pytest.FixtureRequest
-) -> None:
-    s3, data_path = (request.getfixturevalue(name) if files == "s3" else None for name in ("s3", "data_path"))
+def test_eight_processes_that_are_killed_lose_and_double_nothing(server: PostgresServer, tmp_path: Path) -> None:
     local = warehouse_at(tmp_path / "local", None)
     with local.publishing("all") as connection:
         for number, month in enumerate((*MONTHS, NEW)):
             put_month(connection, month, 300 + number)
-    lake = warehouse_at(tmp_path / "home", server.url, data_path)
+    lake = warehouse_at(tmp_path / "home", server.url)
     lake.snapshot()
     shares = [[*MONTHS[number::WRITERS], NEW] for number in range(WRITERS)]
     processes = [start(lake, share, server.url) for share in shares]
@@ -145,9 +140,6 @@ def test_eight_processes_that_are_killed_lose_and_double_nothing(
     processes[2].kill()
     server.stop("immediate")
     server.start()
-    if s3:
-        s3.kill()
-        s3.start()
     outputs = [process.communicate(timeout=300)[0] for process in processes]
     acknowledged += [line for output in outputs for line in output.split()]
     have = {f"{month:%Y-%m}": rows for month, rows, _ in content(lake)}
@@ -162,7 +154,7 @@ def test_eight_processes_that_are_killed_lose_and_double_nothing(
 
 
 def _publish(home: str, url: str, *months: str) -> None:
-    lake = Warehouse(settings_at(Path(home), url, os.environ.get("TAXI_DATA_PATH")))
+    lake = Warehouse(settings_at(Path(home), url))
     for text in months:
         month = Month.parse(text)
         with lake.publishing(text) as connection:
