@@ -37,7 +37,7 @@ _LIMIT_SECONDS = 3600
 
 
 def ingest_by_workers(months: int, rows: int, workers: int) -> Run:
-    """Ingests synthetic months on new servers; the seconds from the first run's start to the last one's end.
+    """Ingests synthetic months on new servers; times them from the first start of a run to the last end.
 
     Raises:
         TaxiError: a part is missing, a run failed, or the runs did not end.

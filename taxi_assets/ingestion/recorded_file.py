@@ -14,7 +14,7 @@ class DamagedFile(TaxiError):
 
 
 class ReplacedFile(TaxiError):
-    """Another file of the month has taken the place of this one since its publication began."""
+    """Another file of the month has replaced this one since its publication began."""
 
 
 def require_recorded_checksum(settings: Settings, source_file: SourceFile) -> None:

@@ -1,4 +1,4 @@
-"""Eight processes with homes of their own publish months from file to features; processes and servers are killed."""
+"""Eight homes publish months from file to features; processes and servers are killed."""
 
 import json
 import os
