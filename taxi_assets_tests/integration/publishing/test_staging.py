@@ -1,4 +1,4 @@
-"""A month is staged without the lock of publishers, and staged again if what it depends on changed meanwhile."""
+"""Months are staged without the lock of publishers, and again if what they depend on has changed."""
 
 import os
 from collections.abc import Callable
