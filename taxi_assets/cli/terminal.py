@@ -13,6 +13,7 @@ from rich.console import Console
 
 from taxi_assets.errors import TaxiError
 from taxi_assets.settings import Settings
+from taxi_assets.settings.environment import IN_S3
 
 
 def _raise_broken_pipe(self: Console) -> NoReturn:  # noqa: ARG001 - a method of the class
@@ -95,7 +96,7 @@ def _is_secret(setting: str) -> bool:
     field = Settings.model_fields.get(setting)
     kinds = [get_origin(kind) or kind for kind in get_args(field.annotation)] if field else []
     # A wrong address of S3 may have keys in it.
-    return SecretStr in kinds or Secret in kinds or setting in {"data_path", "mlflow_artifacts"}
+    return SecretStr in kinds or Secret in kinds or f"TAXI_{setting.upper()}" in IN_S3
 
 
 def _require_folder(home: Path) -> None:

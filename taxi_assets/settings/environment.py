@@ -13,13 +13,13 @@ _CLEARED = (
     *("AWS_", "OTEL_", "UVICORN_", "GUNICORN_", "FLASK_", "PROMETHEUS_", "GRPC_PROXY", "OPTUNA_"),
     *("OPENLINEAGE_", "CELERY_"),
 )
-_S3_VARIABLES = (  # kept if a setting of `_IN_S3` names S3; `AWS_ENDPOINT_URL_S3` too
+_S3_VARIABLES = (  # kept if a setting of `IN_S3` names S3; `AWS_ENDPOINT_URL_S3` too
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE", "AWS_PROFILE"),
     *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"),
 )
 _API_KEY = "OPENLINEAGE_API_KEY"  # kept: the standard name of the key for TAXI_OPENLINEAGE_URL
 _ARTIFACTS = "TAXI_MLFLOW_ARTIFACTS"
-_IN_S3 = ("TAXI_DATA_PATH", "TAXI_SERVING_STORE", "TAXI_SHARED_FILES", _ARTIFACTS)
+IN_S3 = ("TAXI_DATA_PATH", "TAXI_SERVING_STORE", "TAXI_SHARED_FILES", _ARTIFACTS)
 _BOTO = {  # MLflow's library for S3 otherwise reads more files, asks the cloud for keys, and sends what only AWS knows
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -48,7 +48,7 @@ def isolated(environment: Mapping[str, str], *, within_dagster: bool = False) ->
         environment: The variables of a process.
         within_dagster: Keep Dagster's variables: it passes addresses and arguments to the processes that it starts.
     """
-    uses_s3 = any(environment.get(name, "").startswith("s3://") for name in _IN_S3)
+    uses_s3 = any(environment.get(name, "").startswith("s3://") for name in IN_S3)
     own = (_API_KEY, *(("DAGSTER_",) if within_dagster else ()), *(_S3_VARIABLES if uses_s3 else ()))
     kept = {
         name: value

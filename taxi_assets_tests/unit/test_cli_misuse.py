@@ -237,7 +237,9 @@ def test_a_wrong_setting_is_refused_in_one_line(
     assert code == 1
     shown = (
         "..."
-        if setting.endswith(("_TOKEN", "_WEBHOOK", "_CATALOG", "_STORAGE", "_BROKER", "_DATA_PATH", "_URL"))
+        if setting.endswith(
+            ("_TOKEN", "_WEBHOOK", "_CATALOG", "_STORAGE", "_BROKER", "_DATA_PATH", "_URL", "_SERVING_STORE", "_FILES")
+        )
         or (setting.startswith("TAXI_MLFLOW_") and not setting.endswith("_PORT"))
         else value
     )
