@@ -8,8 +8,7 @@ view `raw_trips` shows all of them under canonical names and types.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -19,8 +18,7 @@ from duckdb import CatalogException, DuckDBPyConnection
 from taxi_assets.files import sha256_of
 from taxi_assets.ingestion.casting import CanonicalTrips, select_list
 from taxi_assets.settings import Settings
-from taxi_assets.warehouse.connection import Warehouse
-from taxi_assets.warehouse.data_path import link_file, new_file, put_file
+from taxi_assets.warehouse.data_path import NewFiles, link_file, put_file
 from taxi_assets.warehouse.schema import TABLES
 from taxi_assets.warehouse.sql_quotes import quote_identifier, quote_literal
 
@@ -50,50 +48,47 @@ class LakeFile:
     query: str = ""
 
 
-@contextmanager
 def raw_file(
     connection: DuckDBPyConnection,
-    warehouse: Warehouse,
+    files: NewFiles,
     trips_view: CanonicalTrips,
     key: Mapping[str, object],
     sha256: str,
-) -> Iterator[LakeFile]:
-    """A month's file as a file of the lake, deleted unless the block succeeds.
+) -> LakeFile:
+    """A month's file as a new file of the lake.
 
     Points the view `canonical_trips` to it, if its rows had to be converted. `sha256` is the file's checksum.
     """
     types = _registrable_types(connection, trips_view)
     if types is None:
-        with new_file(warehouse.settings, CONVERTED, key, "") as path:
-            copy_rows(connection, "SELECT * FROM canonical_trips", path)
-            read = f"SELECT * FROM read_parquet({quote_literal(path)}, hive_partitioning = false)"
-            connection.execute(f"CREATE OR REPLACE TEMP VIEW canonical_trips AS {read}")
-            yield LakeFile(path, CONVERTED)
-        return
+        path = files.add(CONVERTED, key)
+        copy_rows(connection, "SELECT * FROM canonical_trips", path)
+        read = f"SELECT * FROM read_parquet({quote_literal(path)}, hive_partitioning = false)"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW canonical_trips AS {read}")
+        return LakeFile(path, CONVERTED)
     names = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in types.items())
     casts = select_list(trips_view)
     table = _RAW_FILES + hashlib.sha256(json.dumps([names, casts]).encode()).hexdigest()[:12]
     query = f"SELECT service, month, file_row_number AS source_row, {casts} FROM {table}"
-    with new_file(warehouse.settings, table, key, f"{sha256}-") as path:
-        put_file(connection, warehouse.settings, trips_view.path, path)
-        yield LakeFile(path, table, f"{names}, service VARCHAR, month DATE", query)
+    path = files.add(table, key, f"{sha256}-")
+    put_file(connection, files.settings, trips_view.path, path)
+    return LakeFile(path, table, f"{names}, service VARCHAR, month DATE", query)
 
 
-@contextmanager
 def kept_file(
     connection: DuckDBPyConnection,
-    warehouse: Warehouse,
+    files: NewFiles,
     query: str,
     values: Mapping[str, object],
     key: Mapping[str, object],
-) -> Iterator[LakeFile]:
-    """The query's rows as a file of `kept_trips`, which the view `month_kept` reads; deleted on an error."""
-    with new_file(warehouse.settings, "kept_trips", key, "") as path:
-        copy_rows(connection, query, path, values)
-        types = "hive_partitioning = true, hive_types = {'service': VARCHAR, 'month': DATE}"
-        read = f"SELECT * FROM read_parquet({quote_literal(path)}, {types})"
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW month_kept AS {read}")
-        yield LakeFile(path, "kept_trips")
+) -> LakeFile:
+    """The query's rows as a new file of `kept_trips`, which the view `month_kept` reads."""
+    path = files.add("kept_trips", key)
+    copy_rows(connection, query, path, values)
+    types = "hive_partitioning = true, hive_types = {'service': VARCHAR, 'month': DATE}"
+    read = f"SELECT * FROM read_parquet({quote_literal(path)}, {types})"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW month_kept AS {read}")
+    return LakeFile(path, "kept_trips")
 
 
 def register(connection: DuckDBPyConnection, file: LakeFile) -> None:

@@ -9,7 +9,7 @@ from taxi_assets.ingestion.source_files import SourceFile, read_source_files
 from taxi_assets.months import newest_month
 from taxi_assets.settings import Settings, run_lock
 from taxi_assets.warehouse.available_months import available_months
-from taxi_assets.warehouse.catalogue import publish_lock
+from taxi_assets.warehouse.catalogue import publish_lock, staging_lock
 from taxi_assets.warehouse.connection import Warehouse
 
 _LOCK_WAIT_SECONDS = 5
@@ -31,8 +31,10 @@ def is_run_active(settings: Settings) -> bool:
 
 
 def is_publish_locked(settings: Settings) -> bool:
-    """True if the publish lock stays busy for 5 seconds; sensors must not block."""
-    return settings.warehouse.is_dir() and _is_busy(publish_lock(settings, _LOCK_WAIT_SECONDS))
+    """True if this home stages a month, or the publish lock stays busy, for 5 seconds; sensors must not block."""
+    if not settings.warehouse.is_dir():
+        return False
+    return _is_busy(staging_lock(settings, _LOCK_WAIT_SECONDS)) or _is_busy(publish_lock(settings, _LOCK_WAIT_SECONDS))
 
 
 def newest_trainable(warehouse: Warehouse, waiting: Sequence[SourceFile]) -> SourceFile | None:

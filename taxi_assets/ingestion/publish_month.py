@@ -5,7 +5,7 @@ registers them: readers see the month's raw, clean and rejected trips and featur
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from taxi_assets.ingestion.published_months import (
 )
 from taxi_assets.ingestion.recorded_file import (
     ReplacedFile,
-    is_superseded,
+    recorded_state,
     require_data_kind,
     require_recorded_checksum,
 )
@@ -44,6 +44,7 @@ from taxi_assets.quality.suites import SUITES
 from taxi_assets.warehouse import fault_points
 from taxi_assets.warehouse.catalogue import publish_lock, staging_lock
 from taxi_assets.warehouse.connection import Warehouse, month_key, one_snapshot, transaction
+from taxi_assets.warehouse.data_path import NewFiles, new_files
 from taxi_assets.warehouse.queries import sql
 from taxi_assets.warehouse.schema import TABLES
 from taxi_assets.warehouse.sql_quotes import quote_literal
@@ -111,20 +112,19 @@ def publish_month(warehouse: Warehouse, source_file: SourceFile, run_id: str | N
     require_data_kind(warehouse.settings, source_file)
     require_recorded_checksum(warehouse.settings, source_file)
     # Publishers of all homes wait for the registration only.
-    with warehouse.unlocked_connection() as connection:
-        was_superseded = is_superseded(connection, source_file)
-        with staging_lock(warehouse.settings):
-            while was_superseded or not is_superseded(connection, source_file):
-                with suppress(_ChangedMeanwhile):
-                    return _publish_unless_unchanged(warehouse, connection, source_file, run_id)
-    raise ReplacedFile(f"{source_file.label} is not published: another file of the month has replaced it")
+    with warehouse.unlocked_connection() as connection, staging_lock(warehouse.settings):
+        while True:
+            with suppress(_ChangedMeanwhile):
+                return _publish_unless_unchanged(warehouse, connection, source_file, run_id)
 
 
 def _publish_unless_unchanged(
     warehouse: Warehouse, connection: DuckDBPyConnection, source_file: SourceFile, run_id: str | None
 ) -> Publication:
-    inputs, published, _ = before = _read_state(connection, source_file)
-    if published and published.inputs == inputs and source_file.state == "ingested":
+    inputs, published, state = before = _read_state(connection, source_file)
+    if state == "superseded" != source_file.state:
+        raise ReplacedFile(f"{source_file.label} is not published: another file of the month has replaced it")
+    if published and published.inputs == inputs and state == "ingested":
         return published.publication
     path = warehouse.settings.root / source_file.path
     with _staged(connection, warehouse, path, source_file) as staged:
@@ -137,16 +137,16 @@ def _publish_unless_unchanged(
     return publication
 
 
-def _read_state(connection: DuckDBPyConnection, source_file: SourceFile) -> tuple[str, PublishedMonth | None, bool]:
+def _read_state(connection: DuckDBPyConnection, source_file: SourceFile) -> tuple[str, PublishedMonth | None, str]:
     with one_snapshot(connection):
         inputs, published = inputs_digest(connection, source_file), read_published_month(connection, source_file)
-        return inputs, published, is_superseded(connection, source_file)
+        return inputs, published, recorded_state(connection, source_file)
 
 
-def _identity(state: tuple[str, PublishedMonth | None, bool]) -> tuple[str | bool, ...]:
-    inputs, published, was_superseded = state
+def _identity(before: tuple[str, PublishedMonth | None, str]) -> tuple[str, ...]:
+    inputs, published, state = before
     month = (published.sha256, published.inputs, published.raw_table) if published else ()
-    return (inputs, was_superseded, *month)
+    return (inputs, state, *month)
 
 
 def _commit(
@@ -162,6 +162,7 @@ def _commit(
         with transaction(connection, f"{service} {month}", run_id):
             publication = _publish(connection, source_file, staged, inputs, published, run_id)
             fault_points.fault_point("registered")
+            staged.new_files.may_be_registered = True
     except MonthRefused as refusal:
         if {outcome.name for outcome in refusal.suite_result.failed_errors()} == {COMPLETENESS}:
             raise IncompleteMonth(refusal, source_file) from refusal
@@ -207,6 +208,7 @@ class _Staged:
 
     trips_view: CanonicalTrips
     files: tuple[LakeFile, ...]
+    new_files: NewFiles
     suite_results: Mapping[str, SuiteResult]
     former: month_differences.PreviousMonth | None
 
@@ -221,9 +223,11 @@ def _staged(
     """
     service, month = source_file.require_month()
     key = month_key(service, month)
-    with ExitStack() as stack:
-        trips_view = stack.enter_context(canonical_trips(connection, path, service, source_file.file_name))
-        files = [stack.enter_context(raw_file(connection, warehouse, trips_view, key, source_file.sha256 or ""))]
+    with (
+        canonical_trips(connection, path, service, source_file.file_name) as trips_view,
+        new_files(warehouse.settings) as new,
+    ):
+        files = [raw_file(connection, new, trips_view, key, source_file.sha256 or "")]
         fault_points.fault_point("filled")
         view_month_trips(connection, service, month, "canonical_trips")
         with audit_beside(connection, ("canonical_trips", "month_trips"), SUITES["raw_trips"]) as raw_result:
@@ -232,12 +236,12 @@ def _staged(
             suite_results = {"raw_trips": raw_result()}
         if not suite_results["raw_trips"].failed_errors():
             holidays = {"holidays": list(holiday_dates())}
-            files.append(stack.enter_context(kept_file(connection, warehouse, _kept_query(), holidays, key)))
+            files.append(kept_file(connection, new, _kept_query(), holidays, key))
             for table in ("clean_trips", "trip_features"):
                 rows = TABLES[table].select(kept_trips="month_kept")
                 suite_results[table] = audit(connection, f"({rows})", SUITES[table])
         former = month_differences.hash_previous_month(connection, source_file, trips_view.columns.names)
-        yield _Staged(trips_view, tuple(files), suite_results, former)
+        yield _Staged(trips_view, tuple(files), new, suite_results, former)
 
 
 def _kept_query() -> str:

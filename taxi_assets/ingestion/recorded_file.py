@@ -14,7 +14,7 @@ class DamagedFile(TaxiError):
 
 
 class ReplacedFile(TaxiError):
-    """Another file of the month has replaced this one since its publication began."""
+    """Another file of the month has replaced this one since it was chosen."""
 
 
 def require_recorded_checksum(settings: Settings, source_file: SourceFile) -> None:
@@ -55,7 +55,8 @@ def require_data_kind(settings: Settings, source_file: SourceFile) -> None:
         )
 
 
-def is_superseded(connection: DuckDBPyConnection, source_file: SourceFile) -> bool:
-    """True if the file's row says that another file of the month has replaced it."""
+def recorded_state(connection: DuckDBPyConnection, source_file: SourceFile) -> str:
+    """The state of a stored file's row, which may have changed since it was read."""
     query = "SELECT state FROM source_files WHERE path = $path"
-    return connection.execute(query, {"path": source_file.path}).fetchone() == ("superseded",)
+    row = connection.execute(query, {"path": source_file.path}).fetchone()
+    return str(row[0]) if row and source_file.is_stored else source_file.state

@@ -84,12 +84,12 @@ def publish_lock(settings: Settings, timeout: float = -1) -> Iterator[None]:
         yield
 
 
-def staging_lock(settings: Settings) -> FileLock:
+def staging_lock(settings: Settings, timeout: float = -1) -> FileLock:
     """The lock of a home's process that writes files of a month before a table knows them.
 
     For memory, a home stages one month at a time. Maintenance takes it too: it would delete the link to an old file.
     """
-    return FileLock(settings.warehouse / "staging.lock")
+    return FileLock(settings.warehouse / "staging.lock", timeout=timeout)
 
 
 @contextmanager

@@ -72,14 +72,19 @@ class Warehouse:
     @contextmanager
     def exclusive_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection without a transaction; other publishers wait meanwhile."""
-        self._initialise()
-        with catalogue.publish_lock(self.settings), self.unlocked_connection() as connection:
+        self._initialise()  # before the lock, which it takes itself
+        with catalogue.publish_lock(self.settings), self._unlocked() as connection:
             yield connection
 
     @contextmanager
     def unlocked_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection without a transaction; one that writes needs the lock of publishers."""
         self._initialise()
+        with self._unlocked() as connection:
+            yield connection
+
+    @contextmanager
+    def _unlocked(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with data_path.clear_errors(self.settings), closing(self._connect()) as connection:
             yield connection
 

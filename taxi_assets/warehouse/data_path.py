@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -74,20 +75,35 @@ def require_known_place(connection: DuckDBPyConnection, settings: Settings) -> N
         raise TaxiError(f"the warehouse's parquet files are in S3: set TAXI_DATA_PATH={prefix}")
 
 
+@dataclass
+class NewFiles:
+    """New files below the data path. `may_be_registered` is set before the commit that registers them."""
+
+    settings: Settings
+    paths: list[str] = field(default_factory=list)
+    may_be_registered: bool = False
+
+    def add(self, table: str, key: Mapping[str, object], prefix: str = "") -> str:
+        """The path of a new file of a month; its folder exists."""
+        folder = f"{data_root(self.settings)}/main/{table}/service={key['service']}/month={key['month']}"
+        if self.settings.data_path is None:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        # A new name for each registration: the lake deletes the file of a replaced one.
+        self.paths.append(f"{folder}/{prefix}{uuid4().hex}.parquet")
+        return self.paths[-1]
+
+
 @contextmanager
-def new_file(settings: Settings, table: str, key: Mapping[str, object], prefix: str) -> Iterator[str]:
-    """The path of a new file of a month; deleted on an error if it is certain that no table knows it."""
-    folder = f"{data_root(settings)}/main/{table}/service={key['service']}/month={key['month']}"
-    # A new name for each registration: the lake deletes the file of a replaced one.
-    path = f"{folder}/{prefix}{uuid4().hex}.parquet"
-    if settings.data_path is None:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+def new_files(settings: Settings) -> Iterator[NewFiles]:
+    """Files that are deleted on an error, if they are in the home and it is certain that no table knows them."""
+    files = NewFiles(settings)
     try:
-        yield path
+        yield files
     except BaseException:
-        # PostgreSQL may have committed although the connection was lost before its answer.
-        if settings.data_path is None and settings.catalog is None:
-            Path(path).unlink(missing_ok=True)
+        # A commit may have succeeded although it raised: a signal arrived, or PostgreSQL's answer was lost.
+        if settings.data_path is None and not files.may_be_registered:
+            for path in files.paths:
+                Path(path).unlink(missing_ok=True)
         raise
 
 

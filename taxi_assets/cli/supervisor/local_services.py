@@ -77,6 +77,7 @@ def local_services(settings: Settings, tag: str) -> Iterator[Mapping[str, str]]:
         try:
             variables = _start_postgresql(folder, own_tag) | _start_s3(folder, own_tag) | _start_redis(folder, own_tag)
             variables |= {"TAXI_HOME": str(settings.home.absolute()), "TAXI_DATA_KIND": settings.active_data_kind}
+            variables |= {"TAXI_ENV": settings.env}
             lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
             _write_secret(folder / ENVIRONMENT_FILE, "".join(lines))
             yield variables
