@@ -31,7 +31,7 @@ def is_run_active(settings: Settings) -> bool:
 
 
 def is_publish_locked(settings: Settings) -> bool:
-    """True if this home stages a month, or the publish lock stays busy, for 5 seconds; sensors must not block."""
+    """True if a lock of publishers stays busy for 5 seconds; sensors must not block."""
     if not settings.warehouse.is_dir():
         return False
     return _is_busy(staging_lock(settings, _LOCK_WAIT_SECONDS)) or _is_busy(publish_lock(settings, _LOCK_WAIT_SECONDS))

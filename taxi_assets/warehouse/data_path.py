@@ -95,7 +95,7 @@ class NewFiles:
 
 @contextmanager
 def new_files(settings: Settings) -> Iterator[NewFiles]:
-    """Files that are deleted on an error, if they are in the home and it is certain that no table knows them."""
+    """Files of the home are deleted on an error, if it is certain that no table knows them."""
     files = NewFiles(settings)
     try:
         yield files
