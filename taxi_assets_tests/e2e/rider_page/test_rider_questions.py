@@ -26,6 +26,7 @@ def test_two_clicks_on_the_map_are_a_question(open_page: OpenPage, page_url: str
     page.locator("[data-zone='75']").click()
     set_time(page)
     expect(page).to_have_url(re.compile(r"pickup=74&dropoff=75&at=2023-03-01T08%3A30$"))
+    expect(page.locator("#dropoff-time")).to_contain_text("08:30")  # until then, the answer before is shown
     assert shows_answer(page) == ask_by_link(open_page, page_url)
 
 
@@ -62,6 +63,7 @@ def test_search_finds_a_zone_by_part_of_its_name_and_by_its_id(open_page: OpenPa
     page.locator("#dropoff").fill("75")
     page.locator("#dropoff-list [role=option]", has_text="Zone 75 ").click()
     set_time(page)
+    expect(page.locator("#dropoff-time")).to_contain_text("08:30")  # until then, the answer before is shown
     assert shows_answer(page) == ask_by_link(open_page, page_url)
 
 
