@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -52,7 +52,7 @@ def ingest_by_workers(months: int, rows: int, workers: int) -> Run:
         settings = Settings()
         _land(settings, months, rows)
         instance = stack.enter_context(open_instance(settings))
-        _enqueue(instance, months)
+        enqueue_months(instance, [_FIRST.plus(number) for number in range(months)])
         for number in range(workers):
             own = {"TAXI_HOME": str(home.with_name(f"worker-{number}"))}
             stack.enter_context(_process(own, number, sys.executable, "-m", "taxi_assets", "worker"))
@@ -97,9 +97,10 @@ def _land(settings: Settings, months: int, rows: int) -> None:
     scan_landing(lake, IMMEDIATE)
 
 
-def _enqueue(instance: dg.DagsterInstance, months: int) -> None:
+def enqueue_months(instance: dg.DagsterInstance, months: Sequence[Month]) -> None:
+    """Puts a run of each month into Dagster's queue."""
     job = build(Settings()).resolve_job_def("ingest_months")
-    for month in (_FIRST.plus(number) for number in range(months)):
+    for month in months:
         instance.create_run_for_job(
             job,
             tags=dict(job.get_tags_for_partition_key(str(month), selected_asset_keys=None)),

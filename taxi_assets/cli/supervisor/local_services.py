@@ -76,8 +76,8 @@ def local_services(settings: Settings, tag: str) -> Iterator[Mapping[str, str]]:
     with processes.guarded_tag(tag) as own_tag:
         try:
             variables = _start_postgresql(folder, own_tag) | _start_s3(folder, own_tag) | _start_redis(folder, own_tag)
-            variables |= {"TAXI_HOME": str(settings.home.absolute()), "TAXI_DATA_KIND": settings.active_data_kind}
-            variables |= {"TAXI_ENV": settings.env}
+            variables |= {"TAXI_HOME": str(settings.home.absolute()), "TAXI_ENV": settings.env}
+            variables |= {"TAXI_DATA_KIND": settings.active_data_kind}
             lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
             _write_secret(folder / ENVIRONMENT_FILE, "".join(lines))
             yield variables

@@ -21,9 +21,8 @@ from pydantic import RedisDsn, Secret
 from sample_lake import ZONE_FILES
 from table_digests import table_digests
 
+from benchmarks.bench_workers import enqueue_months
 from taxi_assets import synthetic
-from taxi_assets.definitions import build
-from taxi_assets.defs.code_location import code_origin, remote_origin
 from taxi_assets.defs.instance import open_instance
 from taxi_assets.defs.instance_configuration import write_configuration
 from taxi_assets.defs.run_processes import WORKER_TAG
@@ -124,17 +123,6 @@ def receive(lake: Warehouse, folder: Path) -> None:
     scan_landing(lake, IMMEDIATE)
 
 
-def enqueue(instance: dg.DagsterInstance, month: Month) -> None:
-    job = build(Settings()).resolve_job_def("ingest_months")
-    instance.create_run_for_job(
-        job,
-        tags=dict(job.get_tags_for_partition_key(str(month), selected_asset_keys=None)),
-        status=dg.DagsterRunStatus.QUEUED,
-        remote_job_origin=remote_origin(job.name),
-        job_code_origin=code_origin(job.name),
-    )
-
-
 def pid_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int | None:
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         metadata = entry.dagster_event.engine_event_data.metadata if entry.dagster_event else {}
@@ -152,8 +140,7 @@ def test_months_of_a_killed_worker_are_published_once(receiver: Settings, tmp_pa
     receive(lake, folder)
     programs = ExitStack()
     with open_instance(receiver) as instance, programs:
-        for month in MONTHS:
-            enqueue(instance, month)
+        enqueue_months(instance, MONTHS)
         worker_logs = [tmp_path / "worker-1.log", tmp_path / "worker-2.log"]
         workers = [programs.enter_context(worker(log)) for log in worker_logs]
         daemon = (str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", str(WORKSPACE))
